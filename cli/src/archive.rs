@@ -1,0 +1,237 @@
+//! `vedette archive verify`: whether the archive of a pipeline is whole, in a real bucket or in the data directory of
+//! earlier local runs.
+
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::Args;
+use thiserror::Error;
+use vedette_archiver::verify::{VerifyReport, verify as verify_archive};
+use vedette_contract::Name;
+use vedette_contract::archive::Stream;
+use vedette_contract::arguments::{AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, BucketArguments};
+use vedette_contract::keys::PipelineKeys;
+use vedette_service::Shutdown;
+use vedette_streams::bucket::{Bucket, BucketError};
+
+use crate::bucket::{EmbeddedBucket, EmbeddedBucketError};
+
+/// Reads every object of the archive, of all sites: its bytes against its SHA-256, its records against its count, and the
+/// chain of offsets of every partition. It only reads. Exit code 1 if something is wrong.
+#[derive(Debug, Clone, Args)]
+#[command(
+    group = clap::ArgGroup::new("place").required(true),
+    after_help = "Examples:
+  vedette archive verify --data-dir ./data --namespace demo --pipeline kdd
+  vedette archive verify --bucket http://seaweedfs:8333 --bucket-name vedette --pipeline kdd"
+)]
+pub struct VerifyOptions {
+    /// The data directory of `vedette local`
+    #[arg(long, value_name = "DIR", group = "place")]
+    pub data_dir: Option<PathBuf>,
+
+    /// The S3 bucket at this endpoint; credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+    #[arg(long = "bucket", value_name = "URL", group = "place")]
+    pub bucket_endpoint: Option<String>,
+
+    /// Name of the bucket
+    #[arg(long, value_name = "NAME", default_value = "vedette")]
+    pub bucket_name: String,
+
+    /// Region of the bucket
+    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
+    pub bucket_region: String,
+
+    /// Namespace of the pipeline
+    #[arg(short = 'n', long, value_name = "NAME", default_value = "default")]
+    pub namespace: Name,
+
+    /// Name of the pipeline
+    #[arg(long, value_name = "NAME")]
+    pub pipeline: Name,
+
+    /// Only this stream; both where omitted
+    #[arg(long, value_name = "STREAM", value_parser = parse_stream)]
+    pub stream: Option<Stream>,
+
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn parse_stream(text: &str) -> Result<Stream, String> {
+    [Stream::EnrichedData, Stream::Alerts]
+        .into_iter()
+        .find(|stream| stream.as_str() == text)
+        .ok_or_else(|| format!("write {} or {}", Stream::EnrichedData, Stream::Alerts))
+}
+
+/// Why an archive was not found whole.
+#[derive(Debug, Error)]
+pub enum ArchiveError {
+    /// Not the data directory of a local run.
+    #[error("{} has no bucket {bucket:?}: give the --data-dir of a local run", directory.display())]
+    NoData {
+        /// The directory.
+        directory: PathBuf,
+        /// The bucket.
+        bucket: String,
+    },
+    /// A real bucket without credentials.
+    #[error("{variable} is not set: --bucket takes its credentials from the environment")]
+    Credentials {
+        /// The variable.
+        variable: &'static str,
+    },
+    /// The data directory could not be served.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedBucketError),
+    /// The bucket could not be read.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+    /// Something is wrong with the archive.
+    #[error("the archive is not whole: {findings} findings")]
+    NotWhole {
+        /// How many.
+        findings: usize,
+    },
+    /// It was stopped.
+    #[error("stopped before the whole archive was read")]
+    Stopped,
+}
+
+/// Verifies and prints the report.
+pub async fn verify(options: &VerifyOptions, shutdown: &Shutdown) -> Result<(), ArchiveError> {
+    let keys = PipelineKeys::new(&options.namespace, &options.pipeline);
+    let (bucket, _server) = open(options).await?;
+    let reading = verify_archive(&bucket, &keys, options.stream, |_| {});
+    let report = shutdown
+        .run_until_cancelled(reading)
+        .await
+        .ok_or(ArchiveError::Stopped)??;
+    // A reader that went away does not change the result.
+    let _ = print(&report, options.json);
+    match report.findings.len() {
+        0 => Ok(()),
+        findings => Err(ArchiveError::NotWhole { findings }),
+    }
+}
+
+async fn open(options: &VerifyOptions) -> Result<(Bucket, Option<EmbeddedBucket>), ArchiveError> {
+    let server = match &options.data_dir {
+        Some(directory) if !directory.join(&options.bucket_name).is_dir() => {
+            return Err(ArchiveError::NoData {
+                directory: directory.clone(),
+                bucket: options.bucket_name.clone(),
+            });
+        }
+        Some(directory) => {
+            let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+            Some(EmbeddedBucket::start(directory, &options.bucket_name, any).await?)
+        }
+        None => None,
+    };
+    let (endpoint, access_key_id, secret_access_key) = match &server {
+        Some(server) => {
+            let credentials = server.credentials().clone();
+            (
+                Some(server.endpoint()),
+                credentials.access_key_id,
+                credentials.secret_access_key,
+            )
+        }
+        None => (
+            options.bucket_endpoint.clone(),
+            from_environment(AWS_ACCESS_KEY_ID_ENV)?,
+            from_environment(AWS_SECRET_ACCESS_KEY_ENV)?,
+        ),
+    };
+    let bucket = Bucket::new(&BucketArguments {
+        bucket_endpoint: endpoint,
+        bucket: options.bucket_name.clone(),
+        bucket_region: options.bucket_region.clone(),
+        access_key_id,
+        secret_access_key,
+    });
+    Ok((bucket, server))
+}
+
+fn from_environment(variable: &'static str) -> Result<String, ArchiveError> {
+    std::env::var(variable).map_err(|_| ArchiveError::Credentials { variable })
+}
+
+fn print(report: &VerifyReport, json: bool) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    if json {
+        serde_json::to_writer_pretty(&mut output, report)?;
+        return writeln!(output);
+    }
+    for finding in &report.findings {
+        writeln!(output, "{}: {:?}: {}", finding.key, finding.fault, finding.what)?;
+    }
+    let VerifyReport {
+        objects,
+        records,
+        bytes,
+        open_deltas,
+        findings,
+    } = report;
+    writeln!(
+        output,
+        "{objects} objects, {records} records, {bytes} bytes, {open_deltas} deltas of open objects, {} findings",
+        findings.len()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        options: VerifyOptions,
+    }
+
+    fn options(arguments: &[&str]) -> Result<VerifyOptions, clap::Error> {
+        Command::try_parse_from([&["verify", "--pipeline", "kdd"], arguments].concat()).map(|command| command.options)
+    }
+
+    #[test]
+    fn it_takes_one_place_and_a_known_stream() {
+        assert!(options(&["--data-dir", "x", "--stream", "alerts"]).is_ok());
+        for wrong in [
+            &[][..],
+            &["--data-dir", "x", "--bucket", "http://y"],
+            &["--data-dir", "x", "--stream", "records"],
+        ] {
+            assert!(options(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_directory_without_a_bucket_is_refused_and_an_empty_bucket_is_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let options = options(&["--data-dir", &directory.path().display().to_string()]).unwrap();
+        let error = verify(&options, &Shutdown::new()).await.unwrap_err();
+        assert!(matches!(error, ArchiveError::NoData { .. }), "{error}");
+        std::fs::create_dir(directory.path().join("vedette")).unwrap();
+        verify(&options, &Shutdown::new()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_stranger_in_the_archive_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let stranger = directory
+            .path()
+            .join("vedette/default/kdd/enriched_data/2026-11-23/local");
+        std::fs::create_dir_all(&stranger).unwrap();
+        std::fs::write(stranger.join("stranger.jsonl.zst"), "x").unwrap();
+        let options = options(&["--data-dir", &directory.path().display().to_string()]).unwrap();
+        let error = verify(&options, &Shutdown::new()).await.unwrap_err();
+        assert!(matches!(error, ArchiveError::NotWhole { findings: 1 }), "{error}");
+    }
+}

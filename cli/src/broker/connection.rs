@@ -1,0 +1,107 @@
+//! One thread per client connection: fetches are answered here, every other request goes to noida-db's own connection
+//! handler over a socket pair, so that its wire format is not written a second time.
+
+use std::io::{self, BufReader, BufWriter};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use kafka_protocol::messages::ApiKey;
+use kafka_protocol::protocol::decode_request_header_from_buffer;
+use noida::kafka::codec::{read_frame, write_frame};
+use noida::kafka::connection::handle_connection;
+
+use super::{OpenConnection, Shared, fetch, lock};
+
+/// Accepts until the broker stops.
+pub(super) fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    for stream in listener.incoming() {
+        if shared.is_stopping() {
+            return;
+        }
+        let opened = stream.and_then(|stream| open(stream, shared));
+        if let Err(error) = opened {
+            // Out of file descriptors or memory: both pass, and a pause keeps this from spinning until then.
+            tracing::warn!(%error, "a Kafka connection could not be opened");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+fn open(stream: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let id = shared.next_connection.fetch_add(1, Ordering::Relaxed);
+    lock(&shared.connections).insert(
+        id,
+        OpenConnection {
+            stream: stream.try_clone()?,
+            client_id: None,
+        },
+    );
+    let shared = Arc::clone(shared);
+    std::thread::spawn(move || {
+        if let Err(error) = serve(&stream, id, &shared) {
+            tracing::debug!(%error, "a Kafka connection ended");
+        }
+        lock(&shared.connections).remove(&id);
+        shared.log.changed();
+    });
+    Ok(())
+}
+
+fn serve(client: &TcpStream, id: u64, shared: &Arc<Shared>) -> io::Result<()> {
+    let (ours, theirs) = UnixStream::pair()?;
+    let engine = shared.engine.clone();
+    std::thread::spawn(move || handle_connection(TcpStream::from(OwnedFd::from(theirs)), engine));
+    let (mut from_client, mut to_client) = (BufReader::new(client), BufWriter::new(client));
+    let (mut from_engine, mut to_engine) = (BufReader::new(&ours), BufWriter::new(&ours));
+    let mut named = false;
+    while let Some(request) = read_frame(&mut from_client)? {
+        if !named {
+            name(&request, id, shared);
+            named = true;
+        }
+        let response = match api_key(&request) {
+            Some(ApiKey::Fetch) => fetch::answer(request, shared)?,
+            key => {
+                write_frame(&mut to_engine, &request)?;
+                let Some(response) = read_frame(&mut from_engine)? else {
+                    return Ok(());
+                };
+                if key.is_some_and(writes) {
+                    shared.log.changed();
+                }
+                response
+            }
+        };
+        write_frame(&mut to_client, &response)?;
+    }
+    Ok(())
+}
+
+fn api_key(request: &BytesMut) -> Option<ApiKey> {
+    let (key, _) = request.split_first_chunk::<2>()?;
+    ApiKey::try_from(i16::from_be_bytes(*key)).ok()
+}
+
+/// Whether a request of this kind can make something visible to a waiting fetch.
+fn writes(key: ApiKey) -> bool {
+    matches!(
+        key,
+        ApiKey::Produce | ApiKey::EndTxn | ApiKey::InitProducerId | ApiKey::DeleteTopics
+    )
+}
+
+fn name(request: &BytesMut, id: u64, shared: &Shared) {
+    // The decoder peeks at four bytes without looking whether they are there.
+    let header = (request.len() >= 4)
+        .then(|| decode_request_header_from_buffer(&mut request.clone()).ok())
+        .flatten();
+    if let (Some(header), Some(connection)) = (header, lock(&shared.connections).get_mut(&id)) {
+        connection.client_id = header.client_id.map(|client_id| client_id.to_string());
+    }
+}

@@ -1,0 +1,105 @@
+//! The command line: which subcommands there are, and what runs them.
+
+use clap::{Parser, Subcommand};
+use thiserror::Error;
+use vedette_service::Shutdown;
+
+use crate::archive::{self, ArchiveError, VerifyOptions};
+use crate::local::{self, LocalError, LocalOptions};
+use crate::validate::{self, ValidateError, ValidateOptions};
+
+/// Anomaly detection for streams of records: run a pipeline on this machine, validate manifests, verify archives.
+#[derive(Debug, Parser)]
+#[command(
+    name = "vedette",
+    version,
+    propagate_version = true,
+    after_help = "Examples:
+  vedette local -f manifests/demo.yaml                         the whole flow on this machine, until Ctrl-C
+  vedette validate -f pipeline.yaml -f training.yaml           every error of some manifests, before they are applied
+  vedette archive verify --data-dir ./data --pipeline kdd      whether nothing is missing from an archive"
+)]
+pub struct Vedette {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a pipeline and its trainings on this machine, without Kubernetes
+    Local(Box<LocalOptions>),
+    /// Check manifests as the operator will, and list every error
+    Validate(ValidateOptions),
+    /// Look after the archive of a pipeline
+    #[command(subcommand)]
+    Archive(ArchiveCommand),
+}
+
+/// What to do with an archive.
+#[derive(Debug, Subcommand)]
+pub enum ArchiveCommand {
+    /// Read the whole archive of a pipeline and list what is missing, twice or damaged
+    Verify(VerifyOptions),
+}
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+pub enum CommandError {
+    /// `vedette local`.
+    #[error(transparent)]
+    Local(#[from] LocalError),
+    /// `vedette validate`.
+    #[error(transparent)]
+    Validate(#[from] ValidateError),
+    /// `vedette archive`.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+}
+
+/// Runs a command to its end, or until shutdown.
+pub async fn run(command: Command, shutdown: Shutdown) -> Result<(), CommandError> {
+    match command {
+        Command::Local(options) => Ok(local::run(*options, shutdown).await?),
+        Command::Validate(options) => Ok(validate::run(&options)?),
+        Command::Archive(ArchiveCommand::Verify(options)) => Ok(archive::verify(&options, &shutdown).await?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Vedette::command().debug_assert();
+    }
+
+    #[test]
+    fn the_examples_of_the_help_parse() {
+        let mut parsed = 0;
+        let root = Vedette::command();
+        let commands = std::iter::once(&root)
+            .chain(root.get_subcommands())
+            .chain(root.get_subcommands().flat_map(clap::Command::get_subcommands));
+        for text in commands.filter_map(clap::Command::get_after_help) {
+            for line in text
+                .to_string()
+                .lines()
+                .filter_map(|line| line.strip_prefix("  vedette "))
+            {
+                // An explanation follows after at least two spaces.
+                let example = line.split("  ").next().unwrap_or_default();
+                let words = std::iter::once("vedette").chain(example.split_whitespace());
+                if let Err(error) = Vedette::try_parse_from(words) {
+                    panic!("{example}: {error}");
+                }
+                parsed += 1;
+            }
+        }
+        assert!(parsed >= 3);
+    }
+}

@@ -1,0 +1,10 @@
+//! vedette: run a pipeline without Kubernetes, validate manifests, verify archives.
+//! Only this crate links the embedded broker and bucket and the process supervisor.
+
+pub mod archive;
+pub mod broker;
+pub mod bucket;
+pub mod command;
+pub mod local;
+pub mod supervisor;
+pub mod validate;

@@ -1,0 +1,76 @@
+//! What a person reads while it runs: one line at a time, without colours, to standard error when a program reads
+//! standard output.
+
+use std::io::Write;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// At most so many alerts are shown a second; the others are counted.
+const ALERTS_PER_SECOND: u32 = 2;
+
+/// Prints lines with the time since the start.
+pub struct Console {
+    to_standard_error: bool,
+    started: Instant,
+    alerts: Mutex<AlertWindow>,
+}
+
+struct AlertWindow {
+    began: Instant,
+    shown: u32,
+    hidden: u64,
+}
+
+impl Console {
+    /// Prints to standard output, or to standard error.
+    pub fn new(to_standard_error: bool) -> Self {
+        let started = Instant::now();
+        Self {
+            to_standard_error,
+            started,
+            alerts: Mutex::new(AlertWindow {
+                began: started,
+                shown: 0,
+                hidden: 0,
+            }),
+        }
+    }
+
+    /// One line.
+    pub fn say(&self, line: &str) {
+        let seconds = self.started.elapsed().as_secs_f64();
+        self.write(&format!("[{seconds:6.1} s] {line}\n"));
+    }
+
+    /// Text as it is.
+    pub fn write(&self, text: &str) {
+        // A reader that went away is no reason to stop the flow.
+        let _ = if self.to_standard_error {
+            std::io::stderr().lock().write_all(text.as_bytes())
+        } else {
+            std::io::stdout().lock().write_all(text.as_bytes())
+        };
+    }
+
+    /// An alert, if not too many were shown in this second.
+    pub fn alert(&self, line: &str) {
+        let mut window = self.alerts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if window.began.elapsed() >= Duration::from_secs(1) {
+            let hidden = window.hidden;
+            *window = AlertWindow {
+                began: Instant::now(),
+                shown: 0,
+                hidden: 0,
+            };
+            if hidden > 0 {
+                self.say(&format!("ALERT … and {hidden} more"));
+            }
+        }
+        if window.shown < ALERTS_PER_SECOND {
+            window.shown += 1;
+            self.say(&format!("ALERT {line}"));
+        } else {
+            window.hidden += 1;
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Why `vedette local` could not run, or ended early: one clear line each.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+use vedette_operator::FieldError;
+use vedette_streams::bucket::BucketError;
+use vedette_streams::kafka::KafkaError;
+
+use super::observe::ObserveError;
+use crate::broker::BrokerError;
+use crate::bucket::EmbeddedBucketError;
+use crate::supervisor::SupervisorError;
+
+/// Why `vedette local` could not run, or ended early.
+#[derive(Debug, Error)]
+pub enum LocalError {
+    /// A file that the user named.
+    #[error("could not read {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A data set without a byte.
+    #[error("the data set {} is empty: give a CSV file with at least one row", path.display())]
+    EmptyDataset {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A data set without a generator that would use it.
+    #[error("--dataset needs a pipeline with spec.generator: the manifests have none")]
+    DatasetWithoutGenerator,
+    /// A file name that cannot be part of a key.
+    #[error("the data set's file name {name:?} cannot be part of a bucket key: use letters, digits, '.', '_' and '-'")]
+    DatasetName {
+        /// The name.
+        name: String,
+    },
+    /// Wrong manifests: every error, a line each.
+    #[error("{}", lines(.0))]
+    Manifests(Vec<FieldError>),
+    /// Not exactly one pipeline.
+    #[error("vedette local runs exactly one AnomalyPipeline; the manifests have {count}")]
+    Pipelines {
+        /// How many there are.
+        count: usize,
+    },
+    /// A training of another pipeline.
+    #[error(
+        "ModelTraining {training}: spec.data.pipeline: {pipeline:?}: vedette local runs another pipeline; set it to {runs:?}"
+    )]
+    OtherPipeline {
+        /// The training.
+        training: String,
+        /// The pipeline that it names.
+        pipeline: String,
+        /// The pipeline that runs.
+        runs: String,
+    },
+    /// A real bucket without credentials.
+    #[error("{variable} is not set: --bucket takes its credentials from the environment")]
+    Credentials {
+        /// The variable.
+        variable: &'static str,
+    },
+    /// The embedded broker.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// The embedded bucket.
+    #[error(transparent)]
+    EmbeddedBucket(#[from] EmbeddedBucketError),
+    /// The broker.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    /// The bucket.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+    /// The processes.
+    #[error(transparent)]
+    Supervisor(#[from] SupervisorError),
+    /// The observer.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
+    /// The topic Job.
+    #[error("the topics could not be created: {reason}")]
+    Topics {
+        /// The Job's last words.
+        reason: String,
+    },
+    /// Something that takes seconds took minutes.
+    #[error("{what} did not happen within {} s", within.as_secs())]
+    TooLong {
+        /// What.
+        what: &'static str,
+        /// How long was waited.
+        within: Duration,
+    },
+    /// The machine.
+    #[error("could not {what}")]
+    System {
+        /// What was attempted.
+        what: &'static str,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+fn lines(errors: &[FieldError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,401 @@
+//! `vedette local`: the whole flow on one machine, from the first record to the summary.
+
+mod console;
+mod error;
+pub mod observe;
+mod options;
+mod reconcile;
+mod servers;
+mod setup;
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use vedette_contract::keys::{ModelKeys, PipelineKeys};
+use vedette_operator::build::labels::Component;
+use vedette_operator::build::{GeneratorChild, PipelineChildren, names};
+use vedette_operator::validate::{Dataset, ValidatedPipeline};
+use vedette_service::Shutdown;
+use vedette_streams::bucket::Body;
+
+use self::console::Console;
+pub use self::error::LocalError;
+use self::observe::{LabelRule, ObservedTopics, Observer, ObserverSettings, ObserverStart, Snapshot};
+pub use self::options::LocalOptions;
+use self::reconcile::{ModelReconciler, TrainingReconciler, archived_ends};
+use self::servers::Servers;
+use crate::supervisor::{JobStatus, Supervisor, SupervisorEvent};
+
+/// How long a run without a terminal and without `--for` lasts.
+const DEFAULT_DURATION: Duration = Duration::from_secs(120);
+/// How often the bucket and the processes are looked at.
+const POLL: Duration = Duration::from_millis(500);
+/// How often a progress line is printed.
+const PROGRESS: Duration = Duration::from_secs(5);
+/// A step of the orderly stop, or of the start, that takes longer has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Latencies count as steady so long after the last start or roll.
+const SETTLING: Duration = Duration::from_secs(3);
+
+/// Runs until `--for` is over, Ctrl-C, or the end of a sequential data set; prints the summary.
+///
+/// # Errors
+/// One clear error; nothing is left running.
+pub async fn run(options: LocalOptions, shutdown: Shutdown) -> Result<(), LocalError> {
+    let console = Arc::new(Console::new(options.json));
+    let namespace = default_namespace();
+    let plan = setup::plan(&options, &namespace)?;
+    let servers = servers::start(&options).await?;
+    let pipeline = &plan.pipeline;
+    console.say(&format!(
+        "Kafka {} and bucket {} are up",
+        servers.site.kafka.bootstrap_servers,
+        servers.site.bucket.endpoint.as_deref().unwrap_or_default()
+    ));
+    upload_dataset(&options, pipeline, &servers, &console).await?;
+
+    let supervisor = start_supervisor(&options, &servers, &console)?;
+    let result = supervise(&options, &plan, &servers, &supervisor, &console, &shutdown).await;
+    // Also after a failure nothing may be left running.
+    supervisor.stop_all().await;
+    let summary = result?;
+    if options.json {
+        console.write(&summary.to_string());
+        println!(
+            "{}",
+            serde_json::to_string(&summary).map_err(|error| LocalError::System {
+                what: "write the summary",
+                source: error.into()
+            })?
+        );
+    } else {
+        console.write(&summary.to_string());
+    }
+    Ok(())
+}
+
+#[allow(clippy::expect_used)]
+fn default_namespace() -> vedette_contract::Name {
+    "default".parse().expect("the constant is a name")
+}
+
+async fn upload_dataset(
+    options: &LocalOptions,
+    pipeline: &ValidatedPipeline,
+    servers: &Servers,
+    console: &Console,
+) -> Result<(), LocalError> {
+    let Some(path) = &options.dataset else { return Ok(()) };
+    let Some(Dataset::Object { key, .. }) = pipeline.generator.as_ref().map(|generator| &generator.dataset) else {
+        return Err(LocalError::DatasetWithoutGenerator);
+    };
+    servers.bucket.delete(key).await?;
+    servers
+        .bucket
+        .create(key, Body::File(path.clone()), &BTreeMap::new())
+        .await?;
+    console.say(&format!("data set {} is in the bucket as {key}", path.display()));
+    Ok(())
+}
+
+fn start_supervisor(
+    options: &LocalOptions,
+    servers: &Servers,
+    console: &Arc<Console>,
+) -> Result<Supervisor, LocalError> {
+    let broker = servers.broker.clone();
+    let for_events = Arc::clone(console);
+    let supervisor = Supervisor::start(
+        crate::supervisor::SupervisorOptions {
+            binary_directory: options.bin_dir.clone(),
+        },
+        servers.secrets.clone(),
+        Box::new(move |client_id: String| {
+            let broker = broker.clone();
+            Box::pin(async move {
+                if let Some(broker) = broker {
+                    broker.process_died(&client_id).await;
+                }
+            })
+        }),
+        Box::new(move |event: SupervisorEvent| for_events.say(&event.to_string())),
+    )?;
+    Ok(supervisor)
+}
+
+async fn supervise(
+    options: &LocalOptions,
+    plan: &setup::Plan,
+    servers: &Servers,
+    supervisor: &Supervisor,
+    console: &Arc<Console>,
+    shutdown: &Shutdown,
+) -> Result<observe::Summary, LocalError> {
+    let pipeline = &plan.pipeline;
+    let mut model = ModelReconciler::new(pipeline.clone(), servers.site.clone(), servers.bucket.clone());
+    create_topics(&model.children(), supervisor).await?;
+    bound_memory(pipeline, servers);
+    let observer = start_observer(options, plan, servers, console)?;
+    let mut trainings = Vec::new();
+    for training in &plan.trainings {
+        trainings.push(
+            TrainingReconciler::new(
+                training.clone(),
+                servers.site.clone(),
+                servers.bucket.clone(),
+                Timestamp::now(),
+            )
+            .await,
+        );
+    }
+    // The model that the bucket already has is in the template from the first process on.
+    let began = Timestamp::now();
+    model.step(supervisor, console, began).await?;
+    let children = model.children();
+    supervisor.apply_deployment(children.archiver.clone())?;
+    match &children.generator {
+        Some(GeneratorChild::Deployment(deployment)) => supervisor.apply_deployment((**deployment).clone())?,
+        Some(GeneratorChild::Job(job)) => supervisor.apply_job((**job).clone())?,
+        None => {}
+    }
+
+    let flow = Flow {
+        options,
+        pipeline,
+        servers,
+        supervisor,
+        console,
+        observer: &observer,
+    };
+    flow.watch(&mut model, &mut trainings, shutdown).await?;
+    console.say("stopping: generator, then what is under way, detector, archiver");
+    flow.drain(&children, began).await?;
+
+    let seconds = observer
+        .snapshot()
+        .first_record
+        .map_or(0.0, |first| first.elapsed().as_secs_f64());
+    let statistics = observer.finish();
+    let keys = PipelineKeys::new(&pipeline.namespace, &pipeline.name);
+    let archive = observe::archive_totals(&servers.bucket, &keys).await?;
+    let versions = match &pipeline.model.training {
+        Some(training) => {
+            observe::model_versions(&servers.bucket, &ModelKeys::new(&pipeline.namespace, training)).await?
+        }
+        None => Vec::new(),
+    };
+    Ok(observe::summarize(&statistics, seconds, archive, versions))
+}
+
+async fn create_topics(children: &PipelineChildren, supervisor: &Supervisor) -> Result<(), LocalError> {
+    let job = children.topics_job.clone();
+    let name = job.metadata.name.clone().unwrap_or_default();
+    supervisor.apply_job(job)?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match supervisor.job_status(&name) {
+            JobStatus::Complete => return Ok(()),
+            JobStatus::Failed { reason } => return Err(LocalError::Topics { reason }),
+            JobStatus::Running | JobStatus::Absent if Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            JobStatus::Running | JobStatus::Absent => {
+                return Err(LocalError::TooLong {
+                    what: "the creation of the topics",
+                    within: PATIENCE,
+                });
+            }
+        }
+    }
+}
+
+/// Tells the embedded broker who reads what, so that it keeps no more than what is still to be read.
+fn bound_memory(pipeline: &ValidatedPipeline, servers: &Servers) {
+    let Some(broker) = &servers.broker else { return };
+    let detector = names::group(&pipeline.namespace, &pipeline.name, Component::Detector);
+    let archiver = names::group(&pipeline.namespace, &pipeline.name, Component::Archiver);
+    let topics = &pipeline.topics;
+    broker.drop_what_was_read(topics.sensor_messages.name.as_str(), &[&detector]);
+    broker.drop_what_was_read(topics.enriched_data.name.as_str(), &[&archiver]);
+    broker.drop_what_was_read(topics.alerts.name.as_str(), &[&archiver]);
+    broker.drop_what_was_read(topics.dead_letters.name.as_str(), &[]);
+}
+
+fn start_observer(
+    options: &LocalOptions,
+    plan: &setup::Plan,
+    servers: &Servers,
+    console: &Arc<Console>,
+) -> Result<Observer, LocalError> {
+    let topics = &plan.pipeline.topics;
+    let label = plan
+        .trainings
+        .iter()
+        .find_map(|training| training.features.label.as_ref());
+    let settings = ObserverSettings {
+        kafka: servers.kafka.clone(),
+        topics: ObservedTopics {
+            sensor_messages: topics.sensor_messages.name.clone(),
+            enriched_data: topics.enriched_data.name.clone(),
+            alerts: topics.alerts.name.clone(),
+            dead_letters: topics.dead_letters.name.clone(),
+        },
+        label: label.map(|label| LabelRule {
+            field: label.field.clone(),
+            normal: label.normal.clone(),
+        }),
+        start: if options.broker.is_some() {
+            ObserverStart::End
+        } else {
+            ObserverStart::Beginning
+        },
+    };
+    let console = Arc::clone(console);
+    Ok(Observer::start(
+        settings,
+        Box::new(move |line| console.alert(&line.text)),
+    )?)
+}
+
+/// What a run looks at again and again.
+struct Flow<'a> {
+    options: &'a LocalOptions,
+    pipeline: &'a ValidatedPipeline,
+    servers: &'a Servers,
+    supervisor: &'a Supervisor,
+    console: &'a Console,
+    observer: &'a Observer,
+}
+
+impl Flow<'_> {
+    /// Reconciles and prints until the run is over.
+    async fn watch(
+        &self,
+        model: &mut ModelReconciler,
+        trainings: &mut [TrainingReconciler],
+        shutdown: &Shutdown,
+    ) -> Result<(), LocalError> {
+        let duration = self
+            .options
+            .duration
+            .or_else(|| (!std::io::stdout().is_terminal()).then_some(DEFAULT_DURATION));
+        let deadline = duration.map(|duration| Instant::now() + duration);
+        let mut printed = (Instant::now(), Snapshot::default());
+        let mut unsettled = Instant::now();
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                error = bucket_failure(self.servers) => return Err(error),
+                () = tokio::time::sleep(POLL) => {}
+            }
+            let now = Timestamp::now();
+            model.step(self.supervisor, self.console, now).await?;
+            for training in &mut *trainings {
+                training.step(self.supervisor, self.console, now).await?;
+            }
+            if !model.is_settled() || !self.supervisor.is_settled() {
+                unsettled = Instant::now();
+            }
+            self.observer.set_steady(unsettled.elapsed() >= SETTLING);
+            if printed.0.elapsed() >= PROGRESS {
+                printed = self.print_progress(printed.0, &printed.1).await;
+            }
+            let over = deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            if over || self.data_set_is_through(model) {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn print_progress(&self, since: Instant, before: &Snapshot) -> (Instant, Snapshot) {
+        let snapshot = self.observer.snapshot();
+        let rate = snapshot.generated.saturating_sub(before.generated) as f64 / since.elapsed().as_secs_f64();
+        let keys = PipelineKeys::new(&self.pipeline.namespace, &self.pipeline.name);
+        let archived = match reconcile::archived_records(&self.servers.bucket, &keys, &[]).await {
+            Ok(records) => records.to_string(),
+            Err(error) => format!("({})", error.reason()),
+        };
+        let latency = snapshot.latency_ms.map_or_else(String::new, |latency| {
+            format!(", latency p50 {:.0} ms p99 {:.0} ms", latency.p50, latency.p99)
+        });
+        self.console.say(&format!(
+            "{rate:.0} records/s, {} enriched, lag {}{latency}, {} alerts, {archived} records archived, model {}",
+            snapshot.enriched,
+            snapshot.lag,
+            snapshot.alerts,
+            snapshot.model_version.as_deref().unwrap_or("none yet")
+        ));
+        (Instant::now(), snapshot)
+    }
+
+    /// A sequential data set ends; when all of it is through, the run is over.
+    fn data_set_is_through(&self, model: &ModelReconciler) -> bool {
+        let Some(GeneratorChild::Job(job)) = model.children().generator else {
+            return false;
+        };
+        let name = job.metadata.name.unwrap_or_default();
+        self.supervisor.job_status(&name) == JobStatus::Complete && self.observer.snapshot().lag == 0
+    }
+
+    /// Generator, then until the lag is zero, detector, archiver: so that everything generated is enriched and archived.
+    async fn drain(&self, children: &PipelineChildren, began: Timestamp) -> Result<(), LocalError> {
+        let name = |metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta| {
+            metadata.name.clone().unwrap_or_default()
+        };
+        match &children.generator {
+            Some(GeneratorChild::Deployment(deployment)) => self.supervisor.stop(&name(&deployment.metadata)).await,
+            Some(GeneratorChild::Job(job)) => self.supervisor.stop(&name(&job.metadata)).await,
+            None => {}
+        }
+        self.wait_until("what was generated is not enriched yet", || async {
+            Ok(self.observer.snapshot().lag == 0)
+        })
+        .await?;
+        if let Some(detector) = &children.detector {
+            self.supervisor.stop(&name(&detector.metadata)).await;
+        }
+        self.wait_until("what was enriched is not archived yet", || self.is_archived(began))
+            .await?;
+        self.supervisor.stop(&name(&children.archiver.metadata)).await;
+        Ok(())
+    }
+
+    /// Whether this run's archiver has written all that the observer saw.
+    async fn is_archived(&self, began: Timestamp) -> Result<bool, LocalError> {
+        let keys = PipelineKeys::new(&self.pipeline.namespace, &self.pipeline.name);
+        let archived = archived_ends(&self.servers.bucket, &keys, &self.servers.site.site.name).await?;
+        Ok(self.observer.snapshot().ends.iter().all(|((topic, partition), end)| {
+            archived
+                .get(&format!("{topic}-{partition}"))
+                .is_some_and(|(archived, at)| archived >= end && *at >= began)
+        }))
+    }
+
+    /// What does not come in time is said, and the stop goes on: the summary then shows what is missing.
+    async fn wait_until<F: Future<Output = Result<bool, LocalError>>>(
+        &self,
+        otherwise: &str,
+        mut holds: impl FnMut() -> F,
+    ) -> Result<(), LocalError> {
+        let deadline = Instant::now() + PATIENCE;
+        while !holds().await? {
+            if Instant::now() >= deadline {
+                self.console
+                    .say(&format!("gave up after {} s: {otherwise}", PATIENCE.as_secs()));
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
+    }
+}
+
+async fn bucket_failure(servers: &Servers) -> LocalError {
+    match &servers.embedded_bucket {
+        Some(bucket) => bucket.failed().await.into(),
+        None => std::future::pending().await,
+    }
+}

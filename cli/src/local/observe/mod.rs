@@ -1,0 +1,421 @@
+//! Watches the flow from outside, as any consumer would: reads the four topics read-committed and counts.
+//! It takes no part in any consumer group and commits nothing.
+
+pub mod statistics;
+pub mod summary;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use thiserror::Error;
+use vedette_contract::TopicName;
+use vedette_contract::fields::Reason;
+use vedette_streams::kafka::{Isolation, KafkaSettings};
+
+pub use statistics::{AlertRecord, EnrichedRecord, Percentiles, Statistics};
+pub use summary::{Archive, ModelVersionLine, Summary, archive_totals, model_versions, summarize};
+
+const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
+const LAG_INTERVAL: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_millis(50);
+
+/// What to watch.
+#[derive(Debug, Clone)]
+pub struct ObserverSettings {
+    /// The broker.
+    pub kafka: KafkaSettings,
+    /// The pipeline's topics.
+    pub topics: ObservedTopics,
+    /// How to read the label, where there is one.
+    pub label: Option<LabelRule>,
+    /// Where to begin.
+    pub start: ObserverStart,
+}
+
+/// The pipeline's topics.
+#[derive(Debug, Clone)]
+pub struct ObservedTopics {
+    /// What the generator produces.
+    pub sensor_messages: TopicName,
+    /// What the detector makes of it.
+    pub enriched_data: TopicName,
+    /// The alerts.
+    pub alerts: TopicName,
+    /// What could not be read.
+    pub dead_letters: TopicName,
+}
+
+/// How a label says anomaly.
+#[derive(Debug, Clone)]
+pub struct LabelRule {
+    /// The field.
+    pub field: String,
+    /// The values that mean "not an anomaly".
+    pub normal: Vec<String>,
+}
+
+/// Where to begin reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ObserverStart {
+    /// At the first record of each topic.
+    Beginning,
+    /// At what comes from now on.
+    End,
+}
+
+/// Why the flow cannot be watched.
+#[derive(Debug, Error)]
+pub enum ObserveError {
+    /// The topics could not be read.
+    #[error("could not read topic {topic} to watch the flow")]
+    Topic {
+        /// The topic.
+        topic: TopicName,
+        /// Why.
+        #[source]
+        source: rdkafka::error::KafkaError,
+    },
+    /// The consumer could not be made.
+    #[error("could not create the consumer that watches the flow")]
+    Consumer(#[source] rdkafka::error::KafkaError),
+}
+
+/// One alert for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertLine {
+    /// The line, without a line end.
+    pub text: String,
+}
+
+/// What is known at a moment.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Records in `sensor_messages`.
+    pub generated: u64,
+    /// Records in `enriched_data`.
+    pub enriched: u64,
+    /// Those with a score.
+    pub scored: u64,
+    /// Records in `dead_letters`.
+    pub dead_letters: u64,
+    /// Records in `alerts`.
+    pub alerts: u64,
+    /// Records that went in and did not come out yet.
+    pub lag: u64,
+    /// The newest model version that scored a record.
+    pub model_version: Option<String>,
+    /// Latency of the last 10,000 enriched records while steady.
+    pub latency_ms: Option<Percentiles>,
+    /// When the first record was seen.
+    pub first_record: Option<Instant>,
+    /// Offset after the last record of each partition of the enriched records and of the alerts.
+    pub ends: BTreeMap<(TopicName, i32), i64>,
+}
+
+struct Shared {
+    statistics: Mutex<Statistics>,
+    first_record: Mutex<Option<Instant>>,
+    ends: Mutex<BTreeMap<(TopicName, i32), i64>>,
+    steady: AtomicBool,
+    stop: AtomicBool,
+}
+
+/// The thread that reads.
+pub struct Observer {
+    shared: Arc<Shared>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Observer {
+    /// Starts reading; the topics must exist.
+    ///
+    /// # Errors
+    /// When the consumer cannot be made or a topic cannot be read.
+    pub fn start(settings: ObserverSettings, on_alert: Box<dyn Fn(AlertLine) + Send>) -> Result<Self, ObserveError> {
+        let consumer: BaseConsumer = settings
+            .kafka
+            .consumer("vedette-local-observer", Isolation::ReadCommitted)
+            .create()
+            .map_err(ObserveError::Consumer)?;
+        assign(&consumer, &settings)?;
+        let shared = Arc::new(Shared {
+            statistics: Mutex::default(),
+            first_record: Mutex::default(),
+            ends: Mutex::default(),
+            steady: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+        });
+        let for_thread = Arc::clone(&shared);
+        let thread = std::thread::spawn(move || read(&consumer, &settings, &for_thread, &*on_alert));
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    /// What is known now.
+    pub fn snapshot(&self) -> Snapshot {
+        let statistics = lock(&self.shared.statistics);
+        Snapshot {
+            generated: statistics.generated,
+            enriched: statistics.enriched,
+            scored: statistics.scored,
+            dead_letters: statistics.dead_letters,
+            alerts: statistics.alerts,
+            lag: statistics.lag(),
+            model_version: statistics.by_version.keys().next_back().cloned(),
+            latency_ms: statistics::percentiles(
+                statistics
+                    .enriched_latencies
+                    .iter()
+                    .rev()
+                    .take(10_000)
+                    .copied()
+                    .collect(),
+            ),
+            first_record: *lock(&self.shared.first_record),
+            ends: lock(&self.shared.ends).clone(),
+        }
+    }
+
+    /// Latencies are reported apart while this is false: at the start and during a roll.
+    pub fn set_steady(&self, steady: bool) {
+        self.shared.steady.store(steady, Ordering::Relaxed);
+    }
+
+    /// Stops reading and returns the counts.
+    pub fn finish(mut self) -> Statistics {
+        self.stop();
+        std::mem::take(&mut *lock(&self.shared.statistics))
+    }
+
+    fn stop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the thread that watches the flow panicked; its counts are incomplete");
+        }
+    }
+}
+
+impl Drop for Observer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn assign(consumer: &BaseConsumer, settings: &ObserverSettings) -> Result<(), ObserveError> {
+    let ObservedTopics {
+        sensor_messages,
+        enriched_data,
+        alerts,
+        dead_letters,
+    } = &settings.topics;
+    let mut list = TopicPartitionList::new();
+    for topic in [sensor_messages, enriched_data, alerts, dead_letters] {
+        let failed = |source| ObserveError::Topic {
+            topic: topic.clone(),
+            source,
+        };
+        let metadata = consumer
+            .fetch_metadata(Some(topic.as_str()), METADATA_TIMEOUT)
+            .map_err(failed)?;
+        for partition in metadata
+            .topics()
+            .iter()
+            .flat_map(rdkafka::metadata::MetadataTopic::partitions)
+        {
+            let offset = match settings.start {
+                ObserverStart::Beginning => Offset::Beginning,
+                ObserverStart::End => Offset::Offset(
+                    consumer
+                        .fetch_watermarks(topic.as_str(), partition.id(), METADATA_TIMEOUT)
+                        .map_err(failed)?
+                        .1,
+                ),
+            };
+            list.add_partition_offset(topic.as_str(), partition.id(), offset)
+                .map_err(failed)?;
+        }
+    }
+    consumer.assign(&list).map_err(ObserveError::Consumer)
+}
+
+fn read(consumer: &BaseConsumer, settings: &ObserverSettings, shared: &Shared, on_alert: &dyn Fn(AlertLine)) {
+    let mut sampled = Instant::now();
+    while !shared.stop.load(Ordering::Relaxed) {
+        if sampled.elapsed() >= LAG_INTERVAL && lock(&shared.first_record).is_some() {
+            sampled = Instant::now();
+            lock(&shared.statistics).sample_lag();
+        }
+        match consumer.poll(POLL) {
+            None => {}
+            Some(Err(error)) => tracing::warn!(%error, "watching the flow met an error"),
+            Some(Ok(message)) => {
+                lock(&shared.first_record).get_or_insert_with(Instant::now);
+                count(&message, settings, shared, on_alert);
+            }
+        }
+    }
+}
+
+/// The fields that are counted; everything else is skipped without being materialised.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Fields<'a> {
+    #[serde(borrow)]
+    uuid: Option<&'a RawValue>,
+    #[serde(borrow)]
+    utc: Option<&'a RawValue>,
+    score: Option<f64>,
+    model_version: Option<String>,
+    alert_text: Option<String>,
+    reasons: Vec<Reason>,
+}
+
+fn count(message: &BorrowedMessage<'_>, settings: &ObserverSettings, shared: &Shared, on_alert: &dyn Fn(AlertLine)) {
+    let payload = message.payload().unwrap_or_default();
+    let fields = serde_json::from_slice::<Fields<'_>>(payload).unwrap_or_default();
+    let uuid = fields
+        .uuid
+        .and_then(|raw| uuid::Uuid::try_parse(raw.get().trim_matches('"')).ok())
+        .map(|uuid| uuid.as_u128());
+    let steady = shared.steady.load(Ordering::Relaxed);
+    let topics = &settings.topics;
+    let topic = message.topic();
+    if topic == topics.sensor_messages.as_str() {
+        lock(&shared.statistics).sensor_message(uuid);
+    } else if topic == topics.dead_letters.as_str() {
+        lock(&shared.statistics).dead_letter(uuid);
+    } else if topic == topics.enriched_data.as_str() {
+        let anomaly = settings.label.as_ref().and_then(|rule| anomaly(payload, rule));
+        note_end(shared, &topics.enriched_data, message);
+        let record = EnrichedRecord {
+            uuid,
+            score: fields.score,
+            anomaly,
+            model_version: fields.model_version,
+        };
+        lock(&shared.statistics).enriched_record(record, latency_ms(fields.utc), steady);
+    } else {
+        let anomaly = settings.label.as_ref().and_then(|rule| anomaly(payload, rule));
+        note_end(shared, &topics.alerts, message);
+        lock(&shared.statistics).alert(
+            AlertRecord {
+                anomaly,
+                latency_ms: latency_ms(fields.utc),
+            },
+            steady,
+        );
+        on_alert(AlertLine {
+            text: alert_text(&fields, anomaly),
+        });
+    }
+}
+
+fn note_end(shared: &Shared, topic: &TopicName, message: &BorrowedMessage<'_>) {
+    lock(&shared.ends).insert((topic.clone(), message.partition()), message.offset() + 1);
+}
+
+fn alert_text(fields: &Fields<'_>, anomaly: Option<bool>) -> String {
+    let reasons: Vec<String> = fields
+        .reasons
+        .iter()
+        .map(|reason| format!("{} {:.0} %", reason.field, reason.share * 100.0))
+        .collect();
+    let verdict = match anomaly {
+        Some(true) => " [label: anomaly]",
+        Some(false) => " [label: normal]",
+        None => "",
+    };
+    let text = fields.alert_text.as_deref().unwrap_or("alert");
+    if reasons.is_empty() {
+        format!("{text}{verdict}")
+    } else {
+        format!("{text}; because of {}{verdict}", reasons.join(", "))
+    }
+}
+
+fn latency_ms(utc: Option<&RawValue>) -> Option<f32> {
+    let made: jiff::Timestamp = utc?.get().trim_matches('"').parse().ok()?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    let microseconds = i64::try_from(now.as_micros()).ok()? - made.as_microsecond();
+    #[allow(clippy::cast_possible_truncation)]
+    Some((microseconds as f64 / 1e3) as f32)
+}
+
+/// Whether the label says anomaly; none without a label.
+fn anomaly(payload: &[u8], rule: &LabelRule) -> Option<bool> {
+    struct Label<'r>(&'r str);
+    impl<'de> serde::de::Visitor<'de> for Label<'_> {
+        type Value = Option<String>;
+        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("an object")
+        }
+        fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut label = None;
+            while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
+                if key == self.0 {
+                    label = Some(map.next_value::<&RawValue>()?.get().trim_matches('"').to_owned());
+                } else {
+                    map.next_value::<serde::de::IgnoredAny>()?;
+                }
+            }
+            Ok(label)
+        }
+    }
+    let mut reader = serde_json::Deserializer::from_slice(payload);
+    let label = serde::Deserializer::deserialize_map(&mut reader, Label(&rule.field)).ok()??;
+    Some(!rule.normal.contains(&label))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_label_is_read_wherever_it_stands() {
+        let rule = LabelRule {
+            field: "label".into(),
+            normal: vec!["normal.".into(), "0".into()],
+        };
+        assert_eq!(anomaly(br#"{"a":{"label":"x"},"label":"normal."}"#, &rule), Some(false));
+        assert_eq!(anomaly(br#"{"label":"smurf.","b":[1]}"#, &rule), Some(true));
+        assert_eq!(anomaly(br#"{"label":0}"#, &rule), Some(false));
+        assert_eq!(anomaly(br#"{"b":1}"#, &rule), None);
+        assert_eq!(anomaly(b"garbage", &rule), None);
+    }
+
+    #[test]
+    fn an_alert_reads_as_one_line() {
+        let reasons = vec![
+            Reason {
+                field: "src_bytes".into(),
+                share: 0.61,
+            },
+            Reason {
+                field: "count".into(),
+                share: 0.2,
+            },
+        ];
+        let fields = Fields {
+            alert_text: Some("score 0.999".into()),
+            reasons,
+            ..Fields::default()
+        };
+        assert_eq!(
+            alert_text(&fields, Some(true)),
+            "score 0.999; because of src_bytes 61 %, count 20 % [label: anomaly]"
+        );
+    }
+}

@@ -1,0 +1,167 @@
+//! Follows the current pointer: rolls the detectors of the pipeline, and says at this site's place in the bucket what runs.
+
+use jiff::{SignedDuration, Timestamp};
+use vedette_contract::keys::{ModelKeys, PipelineKeys};
+use vedette_contract::progress::SiteStatus;
+use vedette_operator::build::{PipelineChildren, build_pipeline};
+use vedette_operator::roll::{self, ModelCurrent, Observed, Pointer, RollEvent, RollState, Rollout};
+use vedette_operator::site::SiteFile;
+use vedette_operator::validate::ValidatedPipeline;
+use vedette_streams::bucket::Bucket;
+
+use super::bucket_view;
+use crate::local::console::Console;
+use crate::local::error::LocalError;
+use crate::supervisor::Supervisor;
+
+/// A site's word is written again after this long, also when nothing changed: readers go by its age.
+const SITE_STATUS_INTERVAL: SignedDuration = SignedDuration::from_mins(1);
+
+/// The pipeline's side of the loop.
+pub struct ModelReconciler {
+    pipeline: ValidatedPipeline,
+    site: SiteFile,
+    bucket: Bucket,
+    state: RollState,
+    condition: Option<ModelCurrent>,
+    site_status: Option<SiteStatus>,
+}
+
+impl ModelReconciler {
+    /// Starts from what the bucket says; nothing is remembered from an earlier run.
+    pub fn new(pipeline: ValidatedPipeline, site: SiteFile, bucket: Bucket) -> Self {
+        Self {
+            pipeline,
+            site,
+            bucket,
+            state: RollState::default(),
+            condition: None,
+            site_status: None,
+        }
+    }
+
+    /// What has to run now.
+    pub fn children(&self) -> PipelineChildren {
+        build_pipeline(&self.pipeline, &self.site, self.state.template_version())
+    }
+
+    /// Whether no roll is under way.
+    pub fn is_settled(&self) -> bool {
+        self.state.target.is_none()
+    }
+
+    /// One step: looks, decides, applies, tells.
+    ///
+    /// # Errors
+    /// When the supervisor refuses the detectors' Deployment.
+    pub async fn step(&mut self, supervisor: &Supervisor, console: &Console, now: Timestamp) -> Result<(), LocalError> {
+        let keys = self
+            .pipeline
+            .model
+            .training
+            .as_ref()
+            .map(|training| ModelKeys::new(&self.pipeline.namespace, training));
+        let (pointer, current) = match &keys {
+            Some(keys) => bucket_view::pointer(&self.bucket, keys).await,
+            None => (Pointer::NotFollowed, None),
+        };
+        let wanted = roll::wanted(&self.state, &self.pipeline.model.policy, &pointer);
+        let artifact = match (&keys, &wanted) {
+            // A version that runs was looked at before; its files never change.
+            (Some(_), Some(version)) if self.state.template_version() == Some(version) => None,
+            (Some(keys), Some(version)) => {
+                let expected = current.as_ref().filter(|current| current.version == *version);
+                let expected = expected.map(|current| current.manifest_sha256.as_str());
+                Some(bucket_view::artifact(&self.bucket, keys, version, expected).await)
+            }
+            (None, _) | (_, None) => None,
+        };
+        let template = self.state.template_version().cloned();
+        let rollout = self
+            .children()
+            .detector
+            .map_or(Rollout::Absent, |detector| supervisor.rollout(&detector));
+        let observed = Observed {
+            policy: &self.pipeline.model.policy,
+            pointer: &pointer,
+            artifact: artifact.as_ref(),
+            rollout: (template.as_ref(), &rollout),
+            progress_deadline: SignedDuration::try_from(self.pipeline.model.progress_deadline)
+                .unwrap_or(SignedDuration::MAX),
+            now,
+        };
+        let step = roll::step(&self.state, &observed);
+        for event in &step.events {
+            console.say(&sentence(event));
+        }
+        if self.condition.as_ref() != Some(&step.condition) {
+            console.say(&format!(
+                "ModelCurrent={} {}: {}",
+                step.condition.holds, step.condition.reason, step.condition.message
+            ));
+        }
+        self.state = step.state;
+        self.condition = Some(step.condition);
+        if let Some(detector) = self.children().detector {
+            supervisor.apply_deployment(detector)?;
+        }
+        self.report(rollout == Rollout::Complete, now).await;
+        Ok(())
+    }
+
+    /// Writes `sites/<site>.json` where it changed or grew old. A bucket that refuses it is told of and tried again.
+    async fn report(&mut self, ready: bool, now: Timestamp) {
+        let status = SiteStatus {
+            site: self.site.site.name.clone(),
+            training: self.pipeline.model.training.clone(),
+            model_version: self.state.active.clone(),
+            ready,
+            updated_at: now,
+        };
+        let unchanged = self.site_status.as_ref().is_some_and(|last| {
+            now.duration_since(last.updated_at) < SITE_STATUS_INTERVAL
+                && *last
+                    == SiteStatus {
+                        updated_at: last.updated_at,
+                        ..status.clone()
+                    }
+        });
+        if unchanged {
+            return;
+        }
+        let keys = PipelineKeys::new(&self.pipeline.namespace, &self.pipeline.name);
+        let body = match serde_json::to_vec(&status) {
+            Ok(body) => body,
+            Err(error) => return tracing::error!(%error, "the site's status cannot be written as JSON"),
+        };
+        match self.bucket.put(&keys.site(&status.site), body.into()).await {
+            Ok(()) => self.site_status = Some(status),
+            Err(error) => tracing::warn!(
+                error = vedette_service::error_chain(&error),
+                "the site's status was not written"
+            ),
+        }
+    }
+}
+
+fn sentence(event: &RollEvent) -> String {
+    match event {
+        RollEvent::Started { from: Some(from), to } => format!("rolling the detectors from model {from} to {to}"),
+        RollEvent::Started { from: None, to } => format!("rolling the detectors to their first model {to}"),
+        RollEvent::Activated(version) => format!("model {version} is active"),
+        RollEvent::RolledBack {
+            bad,
+            good: Some(good),
+            reason,
+        } => {
+            format!("model {bad} failed and was rolled back to {good}: {reason}")
+        }
+        RollEvent::RolledBack {
+            bad,
+            good: None,
+            reason,
+        } => {
+            format!("model {bad} failed and was taken back; records are enriched only: {reason}")
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Starts the Jobs of one training when its schedule, its triggers or its data say so, and tells what came of them.
+
+use jiff::Timestamp;
+use vedette_contract::keys::{ModelKeys, PipelineKeys};
+use vedette_contract::model::{CurrentPointer, METADATA_FILE, ModelMetadata, TrainingResult};
+use vedette_operator::build::build_training_job;
+use vedette_operator::schedule::{self, Decision, Observed, Run, ScheduleState};
+use vedette_operator::site::SiteFile;
+use vedette_operator::validate::ValidatedTraining;
+use vedette_streams::bucket::Bucket;
+
+use super::bucket_view;
+use crate::local::console::Console;
+use crate::local::error::LocalError;
+use crate::supervisor::{JobStatus, Supervisor};
+
+/// One training's side of the loop.
+pub struct TrainingReconciler {
+    training: ValidatedTraining,
+    site: SiteFile,
+    bucket: Bucket,
+    created_at: Timestamp,
+    state: ScheduleState,
+    last_decision: Option<String>,
+}
+
+impl TrainingReconciler {
+    /// Remembers the last version in the bucket as the last run, so that a second run on the same data waits for its
+    /// trigger instead of learning the same records again.
+    pub async fn new(training: ValidatedTraining, site: SiteFile, bucket: Bucket, now: Timestamp) -> Self {
+        let keys = ModelKeys::new(&training.namespace, &training.name);
+        let last_run = last_published(&bucket, &keys).await;
+        let state = ScheduleState {
+            last_run,
+            ..ScheduleState::default()
+        };
+        Self {
+            training,
+            site,
+            bucket,
+            created_at: now,
+            state,
+            last_decision: None,
+        }
+    }
+
+    /// One step: settles the run under way, then starts the next if one is due.
+    ///
+    /// # Errors
+    /// When the supervisor refuses the Job.
+    pub async fn step(&mut self, supervisor: &Supervisor, console: &Console, now: Timestamp) -> Result<(), LocalError> {
+        if !self.training.runs_here {
+            return self.tell(
+                console,
+                "RunsAtOtherSite: its Jobs run at the site that spec.site names",
+            );
+        }
+        self.settle(supervisor, console, now).await;
+        let keys = PipelineKeys::new(&self.training.namespace, &self.training.data.pipeline);
+        let records = match bucket_view::archived_records(&self.bucket, &keys, &self.training.data.sites).await {
+            Ok(records) => Some(records),
+            Err(error) => {
+                tracing::warn!(
+                    error = vedette_service::error_chain(&error),
+                    "the archive's progress cannot be read"
+                );
+                None
+            }
+        };
+        let observed = Observed {
+            created_at: self.created_at,
+            records,
+            request: None,
+            now,
+        };
+        match schedule::decide(
+            self.training.name.as_str(),
+            &self.training.schedule,
+            &self.state,
+            &observed,
+        ) {
+            Decision::Start { reason, state } => {
+                if let Some(run) = &state.last_run {
+                    supervisor.apply_job(build_training_job(&self.training, &self.site, &run.job))?;
+                    self.tell(
+                        console,
+                        &format!("{} started ({reason:?}): {} records archived", run.job, run.records),
+                    )?;
+                }
+                self.state = state;
+                Ok(())
+            }
+            Decision::WaitingForData { needed, .. } => {
+                self.tell(console, &format!("waiting for {needed} archived records"))
+            }
+            Decision::WaitingUntil(time) => self.tell(console, &format!("next run at {time}")),
+            Decision::Suspended => self.tell(console, "suspended"),
+            Decision::Done | Decision::Running => Ok(()),
+        }
+    }
+
+    async fn settle(&mut self, supervisor: &Supervisor, console: &Console, now: Timestamp) {
+        let Some(run) = self.state.last_run.clone().filter(|run| run.finished_at.is_none()) else {
+            return;
+        };
+        let failed = match supervisor.job_status(&run.job) {
+            JobStatus::Running => return,
+            JobStatus::Complete => false,
+            JobStatus::Failed { reason } => {
+                console.say(&format!(
+                    "training {}: {} failed: {reason}",
+                    self.training.name, run.job
+                ));
+                true
+            }
+            JobStatus::Absent => true,
+        };
+        let keys = ModelKeys::new(&self.training.namespace, &self.training.name);
+        match self.bucket.get(&keys.result(&run.job)).await {
+            Ok(Some(object)) => match serde_json::from_slice::<TrainingResult>(&object.bytes) {
+                Ok(result) => console.say(&sentence(&self.training, &result)),
+                Err(error) => tracing::warn!(job = run.job, %error, "a training's result cannot be read"),
+            },
+            Ok(None) if failed => {}
+            Ok(None) => tracing::warn!(job = run.job, "a training ended without a result"),
+            Err(error) => {
+                return tracing::warn!(
+                    error = vedette_service::error_chain(&error),
+                    "a training's result cannot be read yet"
+                );
+            }
+        }
+        self.state = schedule::finished(&self.state, failed, now);
+    }
+
+    /// Says it once, until something else is to be said.
+    fn tell(&mut self, console: &Console, message: &str) -> Result<(), LocalError> {
+        if self.last_decision.as_deref() != Some(message) {
+            console.say(&format!("training {}: {message}", self.training.name));
+            self.last_decision = Some(message.to_owned());
+        }
+        Ok(())
+    }
+}
+
+fn sentence(training: &ValidatedTraining, result: &TrainingResult) -> String {
+    let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
+    let metrics = result.metrics.as_ref().map_or_else(String::new, |metrics| {
+        let baseline = figure(result.baseline.as_ref().and_then(|baseline| baseline.auroc));
+        format!(
+            "; AUROC {} (2016 recipe {baseline}), recall {} and precision {} at {} alerts per million",
+            figure(metrics.auroc),
+            figure(metrics.recall_at_budget),
+            figure(metrics.precision_at_budget),
+            metrics.alert_budget_per_million
+        )
+    });
+    format!(
+        "training {}: {} of {} records: {}{metrics}",
+        training.name, result.job, result.records, result.message
+    )
+}
+
+async fn last_published(bucket: &Bucket, keys: &ModelKeys) -> Option<Run> {
+    let metadata = match published_metadata(bucket, keys).await {
+        Ok(metadata) => metadata?,
+        Err(error) => {
+            tracing::warn!(error, "the last model version cannot be read; the training starts anew");
+            return None;
+        }
+    };
+    Some(Run {
+        job: metadata.trained_by,
+        started_at: metadata.trained_at,
+        finished_at: Some(metadata.trained_at),
+        records: metadata.records,
+    })
+}
+
+async fn published_metadata(bucket: &Bucket, keys: &ModelKeys) -> Result<Option<ModelMetadata>, String> {
+    let chain = |error: vedette_streams::bucket::BucketError| vedette_service::error_chain(&error);
+    let Some(pointer) = bucket.get(&keys.current()).await.map_err(chain)? else {
+        return Ok(None);
+    };
+    let pointer: CurrentPointer = serde_json::from_slice(&pointer.bytes).map_err(|error| error.to_string())?;
+    let Some(metadata) = bucket
+        .get(&keys.file(&pointer.version, METADATA_FILE))
+        .await
+        .map_err(chain)?
+    else {
+        return Ok(None);
+    };
+    serde_json::from_slice(&metadata.bytes)
+        .map(Some)
+        .map_err(|error| error.to_string())
+}

@@ -1,0 +1,148 @@
+//! The broker and the bucket of a run: the embedded ones, or real ones that the user named.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use vedette_contract::arguments::{
+    AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, BucketArguments, KafkaArguments, KeyValue,
+};
+use vedette_operator::site::{ACCESS_KEY_ID_KEY, SECRET_ACCESS_KEY_KEY, SiteFile};
+use vedette_streams::bucket::Bucket;
+use vedette_streams::kafka::{KafkaSettings, check_broker};
+
+use super::error::LocalError;
+use super::options::LocalOptions;
+use super::setup::{BUCKET_SECRET, site_file};
+use crate::broker::EmbeddedBroker;
+use crate::bucket::EmbeddedBucket;
+
+const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Secrets of a run: name to key to value.
+pub type Secrets = BTreeMap<String, BTreeMap<String, String>>;
+
+/// Everything that the processes connect to; the embedded servers stop when this is dropped.
+pub struct Servers {
+    /// The site file that names them.
+    pub site: SiteFile,
+    /// Credentials for the pods.
+    pub secrets: Secrets,
+    /// A client of our own.
+    pub bucket: Bucket,
+    /// Settings for consumers of our own.
+    pub kafka: KafkaSettings,
+    /// The embedded broker, if it is used.
+    pub broker: Option<Arc<EmbeddedBroker>>,
+    /// The embedded bucket, if it is used.
+    pub embedded_bucket: Option<EmbeddedBucket>,
+    _temporary: Option<tempfile::TempDir>,
+}
+
+/// Starts or reaches both.
+///
+/// # Errors
+/// One line that says which, and what to do.
+pub async fn start(options: &LocalOptions) -> Result<Servers, LocalError> {
+    let (broker, bootstrap_servers) = match &options.broker {
+        Some(servers) => (None, servers.clone()),
+        None => {
+            let broker = EmbeddedBroker::start(options.kafka_listen)?;
+            let address = broker.address().to_string();
+            (Some(Arc::new(broker)), address)
+        }
+    };
+    let (embedded_bucket, temporary, endpoint, access_key_id, secret_access_key) = match &options.bucket_endpoint {
+        Some(endpoint) => {
+            let (id, secret) = (
+                from_environment(AWS_ACCESS_KEY_ID_ENV)?,
+                from_environment(AWS_SECRET_ACCESS_KEY_ENV)?,
+            );
+            (None, None, endpoint.clone(), id, secret)
+        }
+        None => {
+            let (directory, temporary) = data_directory(options)?;
+            let bucket = EmbeddedBucket::start(&directory, &options.bucket_name, options.bucket_listen).await?;
+            let credentials = bucket.credentials().clone();
+            let endpoint = bucket.endpoint();
+            (
+                Some(bucket),
+                temporary,
+                endpoint,
+                credentials.access_key_id,
+                credentials.secret_access_key,
+            )
+        }
+    };
+    let site = site_file(options, &bootstrap_servers, Some(endpoint));
+    let kafka = kafka_settings(&site);
+    let for_check = kafka.clone();
+    tokio::task::spawn_blocking(move || check_broker(&for_check, BROKER_TIMEOUT))
+        .await
+        .map_err(|error| LocalError::System {
+            what: "look for the broker",
+            source: error.into(),
+        })??;
+    let bucket = Bucket::new(&BucketArguments {
+        bucket_endpoint: site.bucket.endpoint.clone(),
+        bucket: site.bucket.name.clone(),
+        bucket_region: site.bucket.region.clone(),
+        access_key_id: access_key_id.clone(),
+        secret_access_key: secret_access_key.clone(),
+    });
+    bucket.ensure_exists().await?;
+    let credentials = BTreeMap::from([
+        (ACCESS_KEY_ID_KEY.to_owned(), access_key_id),
+        (SECRET_ACCESS_KEY_KEY.to_owned(), secret_access_key),
+    ]);
+    let secrets = BTreeMap::from([(BUCKET_SECRET.to_owned(), credentials)]);
+    Ok(Servers {
+        site,
+        secrets,
+        bucket,
+        kafka,
+        broker,
+        embedded_bucket,
+        _temporary: temporary,
+    })
+}
+
+fn kafka_settings(site: &SiteFile) -> KafkaSettings {
+    let kafka_properties = site
+        .kafka
+        .properties
+        .iter()
+        .map(|(key, value)| KeyValue {
+            key: key.clone(),
+            value: value.clone(),
+        })
+        .collect();
+    let arguments = KafkaArguments {
+        bootstrap_servers: site.kafka.bootstrap_servers.clone(),
+        kafka_properties,
+        sasl_username: None,
+        sasl_password: None,
+    };
+    KafkaSettings::new(&arguments, "vedette-local")
+}
+
+fn data_directory(options: &LocalOptions) -> Result<(PathBuf, Option<tempfile::TempDir>), LocalError> {
+    match &options.data_dir {
+        Some(directory) => Ok((directory.clone(), None)),
+        None => {
+            let temporary = tempfile::Builder::new()
+                .prefix("vedette-")
+                .tempdir()
+                .map_err(|source| LocalError::System {
+                    what: "make a temporary directory",
+                    source,
+                })?;
+            Ok((temporary.path().to_owned(), Some(temporary)))
+        }
+    }
+}
+
+fn from_environment(variable: &'static str) -> Result<String, LocalError> {
+    std::env::var(variable).map_err(|_| LocalError::Credentials { variable })
+}

@@ -1,0 +1,260 @@
+//! What is decided before anything starts: the manifests, the data set, the site.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use vedette_contract::Name;
+use vedette_crds::{Dataset, Label, ObjectDataset};
+use vedette_operator::manifest::{self, Manifest, ValidatedManifest};
+use vedette_operator::site::{self, ImagePullPolicy, Images, SiteFile};
+use vedette_operator::validate::{ValidatedPipeline, ValidatedTraining};
+
+use super::error::LocalError;
+use super::options::LocalOptions;
+
+/// Secret of the bucket's credentials, in every namespace of a local run.
+pub const BUCKET_SECRET: &str = "bucket-credentials";
+
+/// One pipeline and its trainings, in which nothing is wrong.
+pub struct Plan {
+    /// The pipeline.
+    pub pipeline: ValidatedPipeline,
+    /// Its trainings.
+    pub trainings: Vec<ValidatedTraining>,
+}
+
+/// Reads and validates the manifests, every error at once; `--dataset` takes the place of the generator's own.
+///
+/// # Errors
+/// When a file cannot be read or anything in it is wrong.
+pub fn plan(options: &LocalOptions, default_namespace: &Name) -> Result<Plan, LocalError> {
+    let dataset = options.dataset.as_deref().map(dataset_name).transpose()?;
+    // Validation asks the site only for its name and its defaults, so the servers need not run yet.
+    let site = site_file(options, "localhost:0", None);
+    let (mut manifests, mut errors) = (Vec::new(), Vec::new());
+    for path in &options.filenames {
+        let text = std::fs::read_to_string(path).map_err(|source| LocalError::File {
+            path: path.clone(),
+            source,
+        })?;
+        let parsed = manifest::parse(&text, default_namespace);
+        manifests.extend(parsed.manifests);
+        errors.extend(parsed.errors);
+    }
+    if let Some(key) = &dataset {
+        let label = training_label(&manifests);
+        replace_dataset(&mut manifests, key, label)?;
+    }
+    let (mut pipelines, mut trainings) = (Vec::new(), Vec::new());
+    for manifest in &manifests {
+        match manifest.validate(&site) {
+            Ok(ValidatedManifest::Pipeline(pipeline)) => pipelines.push(*pipeline),
+            Ok(ValidatedManifest::Training(training)) => trainings.push(*training),
+            Err(more) => errors.extend(more),
+        }
+    }
+    if !errors.is_empty() {
+        return Err(LocalError::Manifests(errors));
+    }
+    let count = pipelines.len();
+    let Some(pipeline) = pipelines.pop().filter(|_| count == 1) else {
+        return Err(LocalError::Pipelines { count });
+    };
+    for training in &trainings {
+        if training.data.pipeline != pipeline.name || training.namespace != pipeline.namespace {
+            return Err(LocalError::OtherPipeline {
+                training: training.name.to_string(),
+                pipeline: training.data.pipeline.to_string(),
+                runs: pipeline.name.to_string(),
+            });
+        }
+    }
+    Ok(Plan { pipeline, trainings })
+}
+
+/// The site that this machine plays.
+pub fn site_file(options: &LocalOptions, bootstrap_servers: &str, endpoint: Option<String>) -> SiteFile {
+    let embedded = options.broker.is_none();
+    let mut properties = BTreeMap::new();
+    if embedded {
+        // The embedded broker answers a fetch with the whole rest of a partition, whatever limit it is given.
+        properties.insert("receive.message.max.bytes".to_owned(), "2147483647".to_owned());
+    }
+    let image = |name: &str| format!("vedette-{name}");
+    SiteFile {
+        site: site::Site {
+            name: options.site.clone(),
+        },
+        kafka: site::Kafka {
+            bootstrap_servers: bootstrap_servers.to_owned(),
+            properties,
+            credentials_secret: None,
+            replication_factor: embedded.then_some(1),
+        },
+        bucket: site::Bucket {
+            endpoint,
+            name: options.bucket_name.clone(),
+            region: options.bucket_region.clone(),
+            credentials_secret: bucket_secret(),
+        },
+        images: Images {
+            topics: image("topics"),
+            generator: image("generator"),
+            detector: image("detector"),
+            archiver: image("archiver"),
+            trainer: image("trainer"),
+        },
+        image_pull_policy: ImagePullPolicy::Never,
+        image_pull_secrets: Vec::new(),
+    }
+}
+
+#[allow(clippy::expect_used)]
+fn bucket_secret() -> Name {
+    BUCKET_SECRET
+        .parse()
+        .expect("a test proves that the constant is a name")
+}
+
+fn dataset_name(path: &Path) -> Result<String, LocalError> {
+    let metadata = std::fs::metadata(path).map_err(|source| LocalError::File {
+        path: path.to_owned(),
+        source,
+    })?;
+    if !metadata.is_file() {
+        let source = std::io::Error::other("not a file");
+        return Err(LocalError::File {
+            path: path.to_owned(),
+            source,
+        });
+    }
+    if metadata.len() == 0 {
+        return Err(LocalError::EmptyDataset { path: path.to_owned() });
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let usable = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    if name.starts_with('.') || !name.bytes().all(usable) {
+        return Err(LocalError::DatasetName { name });
+    }
+    Ok(name)
+}
+
+/// The label that a training reports by tells of the data set's label, too.
+fn training_label(manifests: &[Manifest]) -> Option<Label> {
+    manifests.iter().find_map(|manifest| match manifest {
+        Manifest::ModelTraining(training) => training.spec.features.label.clone(),
+        Manifest::AnomalyPipeline(_) => None,
+    })
+}
+
+fn replace_dataset(manifests: &mut [Manifest], key: &str, training_label: Option<Label>) -> Result<(), LocalError> {
+    let mut replaced = false;
+    for manifest in manifests {
+        let Manifest::AnomalyPipeline(pipeline) = manifest else {
+            continue;
+        };
+        let Some(generator) = pipeline.spec.generator.as_mut() else {
+            continue;
+        };
+        let label = match &generator.dataset {
+            Dataset::Object(object) => object.label.clone(),
+            Dataset::Simulator(_) => None,
+        };
+        generator.dataset = Dataset::Object(ObjectDataset {
+            key: key.to_owned(),
+            label: label.or_else(|| training_label.clone()),
+        });
+        replaced = true;
+    }
+    if replaced {
+        Ok(())
+    } else {
+        Err(LocalError::DatasetWithoutGenerator)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        options: LocalOptions,
+    }
+
+    fn options(arguments: &[&str]) -> LocalOptions {
+        Command::try_parse_from([&["local"], arguments].concat())
+            .unwrap()
+            .options
+    }
+
+    fn namespace() -> Name {
+        "default".parse().unwrap()
+    }
+
+    #[test]
+    fn the_secrets_name_is_a_name() {
+        assert_eq!(bucket_secret().as_str(), BUCKET_SECRET);
+    }
+
+    #[test]
+    fn the_demo_is_one_pipeline_and_one_training() {
+        let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests/demo.yaml");
+        let plan = plan(&options(&["-f", demo]), &namespace()).unwrap();
+        assert_eq!(plan.trainings.len(), 1);
+        assert!(plan.trainings.iter().all(|training| training.runs_here));
+    }
+
+    #[test]
+    fn a_dataset_takes_the_place_of_the_simulator_and_keeps_the_label() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("flows.csv");
+        std::fs::write(&file, "a,label\n1,normal.\n").unwrap();
+        let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests/demo.yaml");
+        let plan = plan(
+            &options(&["-f", demo, "--dataset", &file.display().to_string()]),
+            &namespace(),
+        )
+        .unwrap();
+        let dataset = plan.pipeline.generator.unwrap().dataset;
+        match dataset {
+            vedette_operator::validate::Dataset::Object { key, label } => {
+                assert_eq!(key, "demo/kdd/datasets/flows.csv");
+                assert_eq!(label.unwrap().field, "label");
+            }
+            vedette_operator::validate::Dataset::Simulator => panic!("still the simulator"),
+        }
+    }
+
+    #[test]
+    fn two_pipelines_and_a_training_of_another_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let one = write(
+            "one.yaml",
+            "apiVersion: vedette.io/v1alpha1\nkind: AnomalyPipeline\nmetadata: {name: a}\nspec: {}\n",
+        );
+        let two = write(
+            "two.yaml",
+            "apiVersion: vedette.io/v1alpha1\nkind: AnomalyPipeline\nmetadata: {name: b}\nspec: {}\n",
+        );
+        let training = write(
+            "t.yaml",
+            "apiVersion: vedette.io/v1alpha1\nkind: ModelTraining\nmetadata: {name: t}\nspec: {site: local, data: {pipeline: c}, trigger: {minRecords: 5}}\n",
+        );
+        assert!(matches!(
+            plan(&options(&["-f", &one, "-f", &two]), &namespace()),
+            Err(LocalError::Pipelines { count: 2 })
+        ));
+        assert!(matches!(
+            plan(&options(&["-f", &one, "-f", &training]), &namespace()),
+            Err(LocalError::OtherPipeline { .. })
+        ));
+    }
+}

@@ -1,0 +1,62 @@
+//! Wires the process: arguments, logs, signals, exit code.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use vedette_cli::command::{Vedette, run};
+use vedette_service::{Shutdown, error_chain};
+
+/// How long blocking work may hold up the end.
+const RUNTIME_END: Duration = Duration::from_secs(5);
+/// As a shell reports a process that SIGINT ended.
+const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    let Vedette { command } = Vedette::parse();
+    // What people read are the lines of the command itself; logs are for what went wrong.
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failure(&format!("could not start the runtime: {error}")),
+    };
+    let code = runtime.block_on(async {
+        let shutdown = Shutdown::new();
+        tokio::select! {
+            result = run(command, shutdown.clone()) => match result {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failure(&error_chain(&error)),
+            },
+            result = interrupted_twice(&shutdown) => match result {
+                Ok(()) => ExitCode::from(INTERRUPTED),
+                Err(error) => failure(&format!("could not listen for signals: {error}")),
+            },
+        }
+    });
+    runtime.shutdown_timeout(RUNTIME_END);
+    code
+}
+
+fn failure(message: &str) -> ExitCode {
+    eprintln!("error: {message}");
+    ExitCode::FAILURE
+}
+
+/// The first signal asks for an orderly end; the second does not wait for it.
+async fn interrupted_twice(shutdown: &Shutdown) -> std::io::Result<()> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    for _ in 0..2 {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        shutdown.cancel();
+    }
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! What happens to processes, as values and as lines for people.
+
+use std::fmt;
+
+/// Something that happened to a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SupervisorEvent {
+    /// A process was started.
+    Started {
+        /// Its pod.
+        pod: String,
+        /// Its process id.
+        process_id: Option<u32>,
+    },
+    /// It became ready.
+    Ready {
+        /// Its pod.
+        pod: String,
+    },
+    /// It was ready, and is no more.
+    Unready {
+        /// Its pod.
+        pod: String,
+        /// The answer of its probe.
+        reason: String,
+    },
+    /// It ended by itself, or could not be started.
+    Exited {
+        /// Its pod.
+        pod: String,
+        /// How, and what it said last.
+        reason: String,
+    },
+    /// It ended because it was told to.
+    Stopped {
+        /// Its pod.
+        pod: String,
+        /// How.
+        status: String,
+    },
+}
+
+impl fmt::Display for SupervisorEvent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started {
+                pod,
+                process_id: Some(id),
+            } => write!(formatter, "{pod} started (process {id})"),
+            Self::Started { pod, process_id: None } => write!(formatter, "{pod} started"),
+            Self::Ready { pod } => write!(formatter, "{pod} is ready"),
+            Self::Unready { pod, reason } => write!(formatter, "{pod} is not ready any more: {reason}"),
+            Self::Exited { pod, reason } => write!(formatter, "{pod} ended: {reason}"),
+            Self::Stopped { pod, status } => write!(formatter, "{pod} stopped ({status})"),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The archiver of a pipeline: writes the enriched records and the alerts to the bucket.
+
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::common::Resources;
+
+/// Writes the enriched records and the alerts to the bucket.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Archiver {
+    /// Number of pods; more than the topics' partitions have nothing to do.
+    #[schemars(range(min = 0, max = 1000))]
+    pub replicas: i32,
+    /// When an archive object closes: at the size, at the age, or when a later day comes.
+    pub rolling: Rolling,
+    /// CPU and memory of each pod.
+    pub resources: Resources,
+}
+
+impl Default for Archiver {
+    fn default() -> Self {
+        Self {
+            replicas: 1,
+            rolling: Rolling::default(),
+            resources: Resources::default(),
+        }
+    }
+}
+
+/// When an archive object closes. What is still open is readable within 5 s of its arrival all the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Rolling {
+    /// Uncompressed bytes of an object, a quantity such as `128Mi`.
+    #[schemars(schema_with = "crate::common::quantity")]
+    pub max_bytes: Quantity,
+    /// Age of an object, a duration such as `15m`; at least `1s`.
+    #[schemars(regex(pattern = crate::common::DURATION_PATTERN))]
+    pub max_age: String,
+}
+
+impl Default for Rolling {
+    fn default() -> Self {
+        Self {
+            max_bytes: Quantity("128Mi".to_owned()),
+            max_age: "15m".to_owned(),
+        }
+    }
+}

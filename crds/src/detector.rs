@@ -1,0 +1,92 @@
+//! The detector of a pipeline: enriches, scores and alerts.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::common::Resources;
+
+/// Enriches, scores and alerts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Detector {
+    /// Number of pods; more than `topics.sensorMessages.partitions` have nothing to do. `kubectl scale` changes it.
+    #[schemars(range(min = 0, max = 10_000))]
+    pub replicas: i32,
+    /// What a crash may repeat. ExactlyOnce uses Kafka transactions: a reader of committed records sees each once.
+    /// AtLeastOnce commits after the acknowledged produces: a crash repeats records.
+    pub processing_guarantee: ProcessingGuarantee,
+    /// Fields that are calculated from a record's own and added to it.
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub calculated_fields: Vec<CalculatedField>,
+    /// When a record is an alert.
+    pub alerting: Alerting,
+    /// How many of the fields that made a record anomalous an alert names at most; 0 for none.
+    #[schemars(range(min = 0, max = 100))]
+    pub reasons: i32,
+    /// CPU and memory of each pod.
+    pub resources: Resources,
+}
+
+impl Default for Detector {
+    fn default() -> Self {
+        Self {
+            replicas: 1,
+            processing_guarantee: ProcessingGuarantee::default(),
+            calculated_fields: vec![CalculatedField {
+                name: "total_bytes".to_owned(),
+                expression: "src_bytes + dst_bytes".to_owned(),
+            }],
+            alerting: Alerting::default(),
+            reasons: 3,
+            resources: Resources::default(),
+        }
+    }
+}
+
+/// What a crash may repeat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ProcessingGuarantee {
+    /// Kafka transactions: a reader of committed records sees each once.
+    #[default]
+    ExactlyOnce,
+    /// Acknowledged produces, then the commit: a crash repeats records.
+    AtLeastOnce,
+}
+
+/// A field that is calculated from a record's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CalculatedField {
+    /// Name of the field. A record that brings a field of this name is a dead letter.
+    #[schemars(length(max = 128), regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$"))]
+    pub name: String,
+    /// CEL expression over the record's fields, each a variable.
+    #[schemars(length(min = 1, max = 2048))]
+    pub expression: String,
+}
+
+/// When a record is an alert: one of the two.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.alertBudgetPerMillion) != has(self.scoreThreshold)")
+    .message("set either alertBudgetPerMillion or scoreThreshold"))]
+pub struct Alerting {
+    /// How many records per million may alert; the threshold follows from the model's calibration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub alert_budget_per_million: Option<f64>,
+    /// A record alerts if its score is greater than this, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1))]
+    pub score_threshold: Option<f64>,
+}
+
+impl Default for Alerting {
+    fn default() -> Self {
+        Self {
+            alert_budget_per_million: Some(1000.0),
+            score_threshold: None,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The generator of a pipeline: records from a simulator or from a data set in the bucket.
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::common::Label;
+
+const fn one() -> i32 {
+    1
+}
+
+const fn default_seed() -> i64 {
+    1
+}
+
+/// Generates records into `sensorMessages`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.mode == 'Random' || !has(self.anomalyFraction)")
+        .message("anomalyFraction is for mode Random; Sequential takes the data set as it is").field_path(".anomalyFraction"),
+    validation = Rule::new("self.mode == 'Random' || self.replicas == 1")
+        .message("mode Sequential has one replica, so that every row comes once").field_path(".replicas"),
+    validation = Rule::new("!has(self.anomalyFraction) || !has(self.dataset.object) || has(self.dataset.object.label)")
+        .message("anomalyFraction needs dataset.object.label, which tells what an anomaly is").field_path(".anomalyFraction"),
+)]
+pub struct Generator {
+    /// Number of pods.
+    #[serde(default = "one")]
+    #[schemars(range(min = 0, max = 1000))]
+    pub replicas: i32,
+    /// Records per second of the pipeline, shared by the replicas.
+    #[schemars(range(min = 0.001, max = 10_000_000))]
+    pub records_per_second: f64,
+    /// How the data set is walked: Random takes rows at random, for ever; Sequential takes every row once, in order, and a
+    /// change of the generator's settings begins again.
+    #[serde(default)]
+    pub mode: GeneratorMode,
+    /// Share of anomalous records in mode Random, 0 to 1. Where omitted: 0.005 if the data set has a label, else the data
+    /// set's own share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1))]
+    pub anomaly_fraction: Option<f64>,
+    /// Where the records come from.
+    #[serde(default)]
+    pub dataset: Dataset,
+    /// Seed of everything random.
+    #[serde(default = "default_seed")]
+    #[schemars(range(min = 0))]
+    pub seed: i64,
+}
+
+/// How a data set is walked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum GeneratorMode {
+    /// Rows at random, for ever.
+    #[default]
+    Random,
+    /// Every row once, in order.
+    Sequential,
+}
+
+/// Where the records come from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Dataset {
+    /// A simulator of network connections in the shape of KDD Cup 99, with the label in `label`.
+    Simulator(Simulator),
+    /// A CSV file in the bucket, plain, gzip or zstd.
+    Object(ObjectDataset),
+}
+
+impl Default for Dataset {
+    fn default() -> Self {
+        Self::Simulator(Simulator {})
+    }
+}
+
+/// The simulator has no settings of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Simulator {}
+
+/// A CSV file in the bucket.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectDataset {
+    /// Key of the file below `<namespace>/<pipeline>/datasets/`.
+    #[schemars(
+        length(max = 512),
+        regex(pattern = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$")
+    )]
+    pub key: String,
+    /// Which column is the label; the data set has none where omitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<Label>,
+}

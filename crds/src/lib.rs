@@ -1,0 +1,32 @@
+//! The API types of vedette.io/v1alpha1 and nothing else: what people write, what they read in status, and the rules
+//! that the API server checks. No defaults, names or limits of the API stand anywhere else.
+#![warn(missing_docs)]
+
+pub mod archiver;
+pub mod common;
+pub mod detector;
+pub mod generator;
+pub mod model;
+pub mod pipeline;
+pub mod pod;
+pub mod render;
+pub mod status;
+pub mod topics;
+pub mod training;
+
+pub use archiver::{Archiver, Rolling};
+pub use common::{Label, Resources};
+pub use detector::{Alerting, CalculatedField, Detector, ProcessingGuarantee};
+pub use generator::{Dataset, Generator, GeneratorMode, ObjectDataset, Simulator};
+pub use model::{MissingModelPolicy, ModelSelection, VersionPolicy};
+pub use pipeline::{AnomalyPipeline, AnomalyPipelineSpec};
+pub use pod::PodSettings;
+pub use status::{
+    AnomalyPipelineStatus, ModelStatus, ModelTarget, ModelTrainingStatus, TopicsStatus, TrainingPhase, TrainingResult,
+    TrainingRun,
+};
+pub use topics::{AlertsTopic, DeadLettersTopic, EnrichedDataTopic, SensorMessagesTopic, Topic, Topics};
+pub use training::{
+    Algorithm, DataSource, Features, Gate, JobSettings, ModelTraining, ModelTrainingSpec, Parameters, Publish, Trigger,
+    Validation,
+};

@@ -1,0 +1,68 @@
+//! `AnomalyPipeline`: the streaming part at a site.
+
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use crate::archiver::Archiver;
+use crate::detector::Detector;
+use crate::generator::Generator;
+use crate::model::ModelSelection;
+use crate::pod::PodSettings;
+use crate::status::AnomalyPipelineStatus;
+use crate::topics::Topics;
+
+/// A stream of records that is watched for anomalies. The same manifest applies unchanged at every site; brokers, bucket
+/// and credentials are the site's.
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[kube(
+    group = "vedette.io",
+    version = "v1alpha1",
+    kind = "AnomalyPipeline",
+    plural = "anomalypipelines",
+    shortname = "apl",
+    category = "vedette",
+    namespaced,
+    derive = "PartialEq",
+    status = "AnomalyPipelineStatus",
+    doc = "A stream of records that is watched for anomalies: topics, generator, detector, archiver, and the training whose models it follows.",
+    cel,
+    validation = Rule::new("size(self.metadata.name) <= 40 && !self.metadata.name.contains('.')")
+        .message("a pipeline's name has at most 40 characters and no '.', because the names of its Jobs are made of it"),
+    validation = Rule::new("self.metadata.name != 'models'")
+        .message("'models' is taken in the bucket; choose another name"),
+    scale(
+        spec_replicas_path = ".spec.detector.replicas",
+        status_replicas_path = ".status.replicas",
+        label_selector_path = ".status.selector"
+    ),
+    printcolumn(name = "Site", type_ = "string", json_path = ".status.site"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Model", type_ = "string", json_path = ".status.model.active"),
+    printcolumn(name = "Detectors", type_ = "integer", json_path = ".status.replicas"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+pub struct AnomalyPipelineSpec {
+    /// Stops all pods; topics and bucket stay as they are.
+    #[serde(default)]
+    pub suspend: bool,
+    /// The Kafka topics.
+    #[serde(default)]
+    pub topics: Topics,
+    /// Generates records; omitted where others produce them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generator: Option<Generator>,
+    /// Enriches, scores and alerts.
+    #[serde(default)]
+    pub detector: Detector,
+    /// Writes the enriched records and the alerts to the bucket.
+    #[serde(default)]
+    pub archiver: Archiver,
+    /// Which model the detectors use.
+    #[serde(default)]
+    pub model: ModelSelection,
+    /// Settings of all pods.
+    #[serde(default)]
+    pub pod: PodSettings,
+}

@@ -1,0 +1,181 @@
+//! What the operator says of both kinds. Conditions tell how things stand; the rest is what the next step needs to know.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How a pipeline stands at this site.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AnomalyPipelineStatus {
+    /// Generation of the spec that this status is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Ready, TopicsReady, BucketReachable, DetectorAvailable, ArchiverAvailable and ModelCurrent.
+    #[serde(default)]
+    #[schemars(schema_with = "conditions")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// This site.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub site: Option<String>,
+    /// Number of detector pods.
+    #[serde(default)]
+    pub replicas: i32,
+    /// Label selector of the detector pods, for autoscalers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selector: Option<String>,
+    /// The model roll.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelStatus>,
+    /// The topics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topics: Option<TopicsStatus>,
+}
+
+/// Where the model roll stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelStatus {
+    /// The last version that all detectors loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active: Option<String>,
+    /// The one before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
+    /// The version that is being rolled out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<ModelTarget>,
+    /// Versions that were rolled back, newest last; none of them is tried again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rejected: Vec<String>,
+    /// The largest generation of the current pointer that was followed.
+    #[serde(default)]
+    pub generation: i64,
+}
+
+/// A rollout under way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelTarget {
+    /// The version.
+    pub version: String,
+    /// When the detectors' template got it.
+    #[schemars(schema_with = "crate::common::embedded::<Time>")]
+    pub since: Time,
+}
+
+/// What is known of the topics.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TopicsStatus {
+    /// Name of the last topic Job that completed; it carries a hash of what it created.
+    pub completed_job: String,
+}
+
+/// How a training stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelTrainingStatus {
+    /// Generation of the spec that this status is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// DataAvailable, Trained, GatePassed and Published.
+    #[serde(default)]
+    #[schemars(schema_with = "conditions")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// What it does now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<TrainingPhase>,
+    /// The version that the last successful run published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// AUROC of that version on its holdout, 0 to 1; absent without labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
+    /// Records in the archive, all sites together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub records: Option<i64>,
+    /// The scheduled time that was last acted upon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::common::embedded::<Time>")]
+    pub last_schedule_time: Option<Time>,
+    /// The last run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_run: Option<TrainingRun>,
+    /// The value of the run annotation that was last acted upon.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_request: Option<String>,
+    /// Runs that failed since the last that did not.
+    #[serde(default)]
+    pub failures: i32,
+    /// What came of the last runs, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub history: Vec<TrainingResult>,
+}
+
+/// What a training does now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TrainingPhase {
+    /// Nothing, `spec.suspend` is set.
+    Suspended,
+    /// Nothing, it runs at the site that `spec.site` names.
+    RunsAtOtherSite,
+    /// It waits for records.
+    WaitingForData,
+    /// It waits for its time, or for new records.
+    Scheduled,
+    /// A Job is under way.
+    Running,
+    /// The last run failed, and will be tried again.
+    Failed,
+    /// Nothing more will come by itself.
+    Done,
+}
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TrainingRun {
+    /// Its Job.
+    pub job: String,
+    /// When it was started.
+    #[schemars(schema_with = "crate::common::embedded::<Time>")]
+    pub started_at: Time,
+    /// When it ended; absent while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::common::embedded::<Time>")]
+    pub finished_at: Option<Time>,
+    /// Records in the archive when it was started.
+    pub records: i64,
+}
+
+/// What came of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TrainingResult {
+    /// Its Job.
+    pub job: String,
+    /// When it ended.
+    #[schemars(schema_with = "crate::common::embedded::<Time>")]
+    pub finished_at: Time,
+    /// Published, GateRefused, NotEnoughData or Failed.
+    pub outcome: String,
+    /// The version, where one was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// AUROC on the holdout; absent without labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auroc: Option<f64>,
+    /// Records that were read.
+    pub records: i64,
+    /// One sentence for a person.
+    pub message: String,
+}
+
+fn conditions(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    crate::common::embedded::<Vec<Condition>>(generator)
+}

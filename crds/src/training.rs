@@ -1,0 +1,284 @@
+//! `ModelTraining`: the batch part, which reads all sites' archive of a pipeline and publishes models.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::common::{Label, Resources};
+use crate::status::ModelTrainingStatus;
+
+fn utc() -> String {
+    "UTC".to_owned()
+}
+
+const fn default_seed() -> i64 {
+    1
+}
+
+/// Learns from a pipeline's archive and publishes models, once or again and again, at the site that it names.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[kube(
+    group = "vedette.io",
+    version = "v1alpha1",
+    kind = "ModelTraining",
+    plural = "modeltrainings",
+    shortname = "mt",
+    category = "vedette",
+    namespaced,
+    derive = "PartialEq",
+    status = "ModelTrainingStatus",
+    doc = "Learns from all sites' archive of a pipeline, evaluates, gates and publishes model versions to the bucket.",
+    cel,
+    validation = Rule::new("size(self.metadata.name) <= 52 && !self.metadata.name.contains('.')")
+        .message("a training's name has at most 52 characters and no '.', because the names of its Jobs are made of it"),
+    printcolumn(name = "Schedule", type_ = "string", json_path = ".spec.schedule"),
+    printcolumn(name = "Status", type_ = "string", json_path = ".status.phase"),
+    printcolumn(name = "Model", type_ = "string", json_path = ".status.model"),
+    printcolumn(name = "Score", type_ = "number", json_path = ".status.score"),
+    printcolumn(name = "Records", type_ = "integer", json_path = ".status.records"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[x_kube(
+    validation = Rule::new("self.algorithm == 'IsolationForest' || !has(self.parameters.rowsPerTree)")
+        .message("rowsPerTree is a parameter of IsolationForest").field_path(".parameters.rowsPerTree"),
+    validation = Rule::new("self.algorithm == 'SeedForest' || !has(self.parameters.syntheticFraction)")
+        .message("syntheticFraction is a parameter of SeedForest").field_path(".parameters.syntheticFraction"),
+    validation = Rule::new("self.algorithm != 'SeedForest' || !has(self.features.categorical) || size(self.features.categorical) == 0")
+        .message("SeedForest learns from numeric features only").field_path(".features.categorical"),
+    validation = Rule::new("has(self.features.label) || !(has(self.publish.gate.minimumAuroc) || has(self.publish.gate.minimumRecall))")
+        .message("a gate on AUROC or recall needs features.label, which tells what an anomaly is").field_path(".publish.gate"),
+)]
+pub struct ModelTrainingSpec {
+    /// Site where the training runs. At every other site the object is kept and does nothing.
+    #[schemars(length(max = 63), regex(pattern = crate::common::NAME_PATTERN))]
+    pub site: String,
+    /// Cron expression of five fields (minute, hour, day of month, month, day of week). Without it the training runs once,
+    /// when `trigger.minRecords` are archived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub schedule: Option<String>,
+    /// IANA time zone of the schedule.
+    #[serde(default = "utc")]
+    #[schemars(length(max = 64))]
+    pub time_zone: String,
+    /// What starts a run beside the schedule.
+    #[serde(default)]
+    pub trigger: Trigger,
+    /// No new runs; one that is under way goes on.
+    #[serde(default)]
+    pub suspend: bool,
+    /// What is learned from.
+    pub data: DataSource,
+    /// Which fields are learned from.
+    #[serde(default)]
+    pub features: Features,
+    /// The learner: IsolationForest on de-duplicated patterns, or SeedForest, the recipe of 2016 that is kept as a baseline.
+    #[serde(default)]
+    pub algorithm: Algorithm,
+    /// Parameters of the learner.
+    #[serde(default)]
+    pub parameters: Parameters,
+    /// Seed of everything random: the same objects, parameters and seed give the same model.
+    #[serde(default = "default_seed")]
+    #[schemars(range(min = 0))]
+    pub seed: i64,
+    /// How a model is evaluated.
+    #[serde(default)]
+    pub validation: Validation,
+    /// When a model is published, and how many stay.
+    #[serde(default)]
+    pub publish: Publish,
+    /// The Job of a run.
+    #[serde(default)]
+    pub job: JobSettings,
+}
+
+/// What starts a run beside the schedule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Trigger {
+    /// No run before so many records are archived, all sites together.
+    #[schemars(range(min = 1))]
+    pub min_records: i64,
+    /// Runs again after so many new records; never by itself where omitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub new_records: Option<i64>,
+}
+
+impl Default for Trigger {
+    fn default() -> Self {
+        Self {
+            min_records: 10_000,
+            new_records: None,
+        }
+    }
+}
+
+const fn default_max_records() -> i64 {
+    1_000_000
+}
+
+fn uuid() -> String {
+    "uuid".to_owned()
+}
+
+/// What is learned from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DataSource {
+    /// Pipeline of this namespace whose archive is read. It cannot be changed: the models would be of another kind.
+    #[schemars(length(max = 40), regex(pattern = crate::common::NAME_PATTERN))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("data.pipeline cannot be changed; make another training"))]
+    pub pipeline: String,
+    /// Sites whose archive is read; all where empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(max = 63), regex(pattern = crate::common::NAME_PATTERN)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub sites: Vec<String>,
+    /// Only records whose `utc` is at most this old, a duration such as `168h`; all where omitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = crate::common::DURATION_PATTERN))]
+    pub lookback: Option<String>,
+    /// Size of the uniform sample that is learned from.
+    #[serde(default = "default_max_records")]
+    #[schemars(range(min = 100, max = 100_000_000))]
+    pub max_records: i64,
+    /// Field whose repeated value means the same record delivered twice.
+    #[serde(default = "uuid")]
+    #[schemars(length(min = 1, max = 256))]
+    pub deduplicate_by: String,
+}
+
+/// Which fields are learned from; found in the data where neither list is given.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Features {
+    /// Numeric fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1024), inner(length(min = 1, max = 256)), extend("x-kubernetes-list-type" = "set"))]
+    pub numeric: Vec<String>,
+    /// Categorical fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1024), inner(length(min = 1, max = 256)), extend("x-kubernetes-list-type" = "set"))]
+    pub categorical: Vec<String>,
+    /// The label, for reports only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<Label>,
+}
+
+/// The learner.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Algorithm {
+    /// Isolation forest on de-duplicated patterns.
+    #[default]
+    IsolationForest,
+    /// The recipe of 2016, kept as a baseline: a random forest of real against synthetic records on numeric columns.
+    SeedForest,
+}
+
+/// Parameters of the learner; what is omitted has the algorithm's default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Parameters {
+    /// Number of trees (IsolationForest 100, SeedForest 10).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub trees: Option<i32>,
+    /// Rows that a tree of IsolationForest learns from (256).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 2, max = 1_000_000))]
+    pub rows_per_tree: Option<i32>,
+    /// Depth of a tree at most (IsolationForest the logarithm of rowsPerTree, SeedForest 15).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 64))]
+    pub max_depth: Option<i32>,
+    /// Synthetic rows of SeedForest as a share of the real ones (0.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.001, max = 10))]
+    pub synthetic_fraction: Option<f64>,
+}
+
+/// How a model is evaluated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Validation {
+    /// Share of the sample that is set aside for evaluation, 0 to 1.
+    #[schemars(range(min = 0.01, max = 0.9))]
+    pub holdout_share: f64,
+    /// Alert budget at which recall and precision are reported, in records per million.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub alert_budget_per_million: f64,
+}
+
+impl Default for Validation {
+    fn default() -> Self {
+        Self {
+            holdout_share: 0.2,
+            alert_budget_per_million: 1000.0,
+        }
+    }
+}
+
+/// When a model is published, and how many stay.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Publish {
+    /// What a model must reach on the holdout to become current; anything where empty.
+    pub gate: Gate,
+    /// How many versions stay in the bucket, the current one included. One that a site still uses stays in any case.
+    #[schemars(range(min = 2, max = 1000))]
+    pub keep: i32,
+}
+
+impl Default for Publish {
+    fn default() -> Self {
+        Self {
+            gate: Gate::default(),
+            keep: 5,
+        }
+    }
+}
+
+/// What a model must reach on the holdout.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Gate {
+    /// Area under the ROC curve, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1))]
+    pub minimum_auroc: Option<f64>,
+    /// Share of the anomalies that alert at the budget, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1))]
+    pub minimum_recall: Option<f64>,
+}
+
+/// The Job of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct JobSettings {
+    /// CPU and memory of the pod; a training uses all the CPU of its limit.
+    pub resources: Resources,
+    /// A run that takes longer, in seconds, has failed.
+    #[schemars(range(min = 1))]
+    pub active_deadline_seconds: i64,
+    /// How often a failed pod is tried again.
+    #[schemars(range(min = 0, max = 100))]
+    pub backoff_limit: i32,
+    /// How long a finished Job is kept, in seconds.
+    #[schemars(range(min = 0))]
+    pub ttl_seconds_after_finished: i32,
+}
+
+impl Default for JobSettings {
+    fn default() -> Self {
+        Self {
+            resources: Resources::default(),
+            active_deadline_seconds: 3600,
+            backoff_limit: 2,
+            ttl_seconds_after_finished: 86_400,
+        }
+    }
+}

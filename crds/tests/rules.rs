@@ -1,0 +1,185 @@
+//! The CEL rules of the CRDs, run without an API server.
+
+use serde_json::{Value, json};
+use vedette_crds::{AnomalyPipeline, ModelTraining};
+
+fn pipeline(name: &str, spec: Value) -> AnomalyPipeline {
+    let object = json!({
+        "apiVersion": "vedette.io/v1alpha1", "kind": "AnomalyPipeline", "metadata": { "name": name }, "spec": spec
+    });
+    serde_json::from_value(object).unwrap()
+}
+
+fn training(spec: Value) -> ModelTraining {
+    let mut object = json!({
+        "apiVersion": "vedette.io/v1alpha1", "kind": "ModelTraining", "metadata": { "name": "flows" },
+        "spec": { "site": "east", "data": { "pipeline": "flows" } }
+    });
+    for (field, value) in spec.as_object().unwrap() {
+        object["spec"][field] = value.clone();
+    }
+    serde_json::from_value(object).unwrap()
+}
+
+/// Path and message of everything that is refused.
+fn refusals(result: Result<(), kube::core::cel::ValidationErrors>) -> Vec<String> {
+    result
+        .err()
+        .into_iter()
+        .flat_map(kube::core::cel::ValidationErrors::into_vec)
+        .map(|error| error.to_string())
+        .collect()
+}
+
+fn assert_refused(result: Result<(), kube::core::cel::ValidationErrors>, expected: &str) {
+    let refusals = refusals(result);
+    assert!(
+        matches!(&refusals[..], [one] if one.contains(expected)),
+        "{expected:?} is not what was refused: {refusals:?}"
+    );
+}
+
+#[test]
+fn defaults_are_accepted() {
+    assert_eq!(refusals(pipeline("flows", json!({})).validate_cel()), [""; 0]);
+    assert_eq!(refusals(training(json!({})).validate_cel()), [""; 0]);
+}
+
+#[test]
+fn what_belongs_together_is_accepted() {
+    let specs = [
+        json!({ "model": { "training": "flows", "versionPolicy": "Pinned", "version": "20261123T084210Z-1a2b3c4d" } }),
+        json!({ "model": { "training": "flows", "missingModelPolicy": "Wait" } }),
+        json!({ "detector": { "alerting": { "scoreThreshold": 0.9 } } }),
+        json!({ "generator": { "recordsPerSecond": 10, "anomalyFraction": 0.1 } }),
+        json!({ "generator": { "recordsPerSecond": 10, "mode": "Sequential", "dataset": { "object": { "key": "a.csv" } } } }),
+    ];
+    for spec in specs {
+        assert_eq!(
+            refusals(pipeline("flows", spec.clone()).validate_cel()),
+            [""; 0],
+            "{spec}"
+        );
+    }
+    let specs = [
+        json!({ "algorithm": "SeedForest", "parameters": { "syntheticFraction": 0.5 } }),
+        json!({ "parameters": { "rowsPerTree": 512 }, "features": { "categorical": ["service"] } }),
+        json!({ "publish": { "gate": { "minimumAuroc": 0.9 } }, "features": { "label": { "field": "label", "normal": ["normal."] } } }),
+    ];
+    for spec in specs {
+        assert_eq!(refusals(training(spec.clone()).validate_cel()), [""; 0], "{spec}");
+    }
+}
+
+#[test]
+fn what_does_not_belong_together_in_a_pipeline_is_refused() {
+    let table = [
+        (
+            json!({ "topics": { "alerts": { "name": "enriched_data" } } }),
+            "spec.topics: the four topics need four names",
+        ),
+        (
+            json!({ "detector": { "alerting": {} } }),
+            "set either alertBudgetPerMillion or scoreThreshold",
+        ),
+        (
+            json!({ "detector": { "alerting": { "alertBudgetPerMillion": 1, "scoreThreshold": 0.9 } } }),
+            "spec.detector.alerting: set either alertBudgetPerMillion or scoreThreshold",
+        ),
+        (
+            json!({ "generator": { "recordsPerSecond": 1, "mode": "Sequential", "anomalyFraction": 0.1 } }),
+            "spec.generator.anomalyFraction: anomalyFraction is for mode Random",
+        ),
+        (
+            json!({ "generator": { "recordsPerSecond": 1, "mode": "Sequential", "replicas": 2 } }),
+            "spec.generator.replicas: mode Sequential has one replica",
+        ),
+        (
+            json!({ "generator": { "recordsPerSecond": 1, "anomalyFraction": 0.1, "dataset": { "object": { "key": "a.csv" } } } }),
+            "anomalyFraction needs dataset.object.label",
+        ),
+        (
+            json!({ "model": { "training": "flows", "versionPolicy": "Pinned" } }),
+            "spec.model.version: version goes with versionPolicy Pinned",
+        ),
+        (
+            json!({ "model": { "training": "flows", "version": "20261123T084210Z-1a2b3c4d" } }),
+            "spec.model.version: version goes with versionPolicy Pinned",
+        ),
+        (
+            json!({ "model": { "versionPolicy": "Pinned", "version": "20261123T084210Z-1a2b3c4d" } }),
+            "spec.model.versionPolicy: versionPolicy Pinned needs the training",
+        ),
+        (
+            json!({ "model": { "missingModelPolicy": "Wait" } }),
+            "without a training there is no model to wait for",
+        ),
+    ];
+    for (spec, expected) in table {
+        assert_refused(pipeline("flows", spec).validate_cel(), expected);
+    }
+}
+
+#[test]
+fn names_that_would_not_fit_are_refused() {
+    assert_refused(
+        pipeline(&"x".repeat(41), json!({})).validate_cel(),
+        "at most 40 characters",
+    );
+    assert_refused(pipeline("a.b", json!({})).validate_cel(), "no '.'");
+    assert_refused(pipeline("models", json!({})).validate_cel(), "taken in the bucket");
+    let mut long = training(json!({}));
+    long.metadata.name = Some("x".repeat(53));
+    assert_refused(long.validate_cel(), "at most 52 characters");
+}
+
+#[test]
+fn what_does_not_belong_together_in_a_training_is_refused() {
+    let table = [
+        (
+            json!({ "algorithm": "SeedForest", "parameters": { "rowsPerTree": 256 } }),
+            "spec.parameters.rowsPerTree: rowsPerTree is a parameter of IsolationForest",
+        ),
+        (
+            json!({ "parameters": { "syntheticFraction": 0.1 } }),
+            "syntheticFraction is a parameter of SeedForest",
+        ),
+        (
+            json!({ "algorithm": "SeedForest", "features": { "categorical": ["service"] } }),
+            "spec.features.categorical: SeedForest learns from numeric features only",
+        ),
+        (
+            json!({ "publish": { "gate": { "minimumRecall": 0.5 } } }),
+            "needs features.label",
+        ),
+    ];
+    for (spec, expected) in table {
+        assert_refused(training(spec).validate_cel(), expected);
+    }
+}
+
+#[test]
+fn a_topic_keeps_its_name_and_its_partitions() {
+    let before = pipeline("flows", json!({}));
+    let renamed = pipeline("flows", json!({ "topics": { "sensorMessages": { "name": "other" } } }));
+    assert_refused(
+        renamed.validate_cel_update(&before),
+        "spec.topics.sensorMessages.name: a topic's name cannot be changed",
+    );
+    let fewer = pipeline("flows", json!({ "topics": { "alerts": { "partitions": 3 } } }));
+    assert_refused(fewer.validate_cel_update(&before), "Kafka cannot take partitions away");
+    let more = pipeline(
+        "flows",
+        json!({ "topics": { "alerts": { "partitions": 8 } }, "suspend": true }),
+    );
+    assert_eq!(refusals(more.validate_cel_update(&before)), [""; 0]);
+}
+
+#[test]
+fn a_training_keeps_its_pipeline() {
+    let before = training(json!({}));
+    let other = training(json!({ "data": { "pipeline": "other" } }));
+    assert_refused(other.validate_cel_update(&before), "data.pipeline cannot be changed");
+    let elsewhere = training(json!({ "site": "west", "seed": 2 }));
+    assert_eq!(refusals(elsewhere.validate_cel_update(&before)), [""; 0]);
+}

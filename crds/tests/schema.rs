@@ -1,0 +1,193 @@
+//! The CRDs as an API server sees them.
+
+use std::path::Path;
+
+use kube::core::cel::apply_defaults;
+use serde_json::{Value, json};
+use vedette_crds::{AnomalyPipeline, ModelTraining, render};
+
+fn schema(
+    definition: &k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+) -> Value {
+    let version = &definition.spec.versions[0];
+    serde_json::to_value(version.schema.as_ref().unwrap().open_api_v3_schema.as_ref().unwrap()).unwrap()
+}
+
+/// Calls back with every schema below this one, and its path.
+fn walk(schema: &Value, path: &str, visit: &mut impl FnMut(&str, &Value)) {
+    visit(path, schema);
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        walk(property, &format!("{path}.{name}"), visit);
+    }
+    for inner in ["items", "additionalProperties"] {
+        if schema[inner].is_object() {
+            walk(&schema[inner], &format!("{path}[]"), visit);
+        }
+    }
+}
+
+#[test]
+fn the_committed_files_are_current() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("yaml");
+    for (file, definition) in render::definitions() {
+        let committed = std::fs::read_to_string(directory.join(file)).unwrap_or_default();
+        assert!(
+            committed == render::to_yaml(&definition).unwrap(),
+            "{file} is stale: run `cargo crdgen`"
+        );
+    }
+}
+
+#[test]
+fn the_schema_is_structural() {
+    for (file, definition) in render::definitions() {
+        walk(&schema(&definition), "", &mut |path, schema| {
+            let typed = schema["type"].is_string() || schema["x-kubernetes-int-or-string"] == true;
+            assert!(typed, "{file} {path} has no type");
+            for forbidden in ["$ref", "nullable", "anyOf", "allOf", "not", "definitions"] {
+                assert!(schema.get(forbidden).is_none(), "{file} {path} has {forbidden}");
+            }
+            for branch in schema["oneOf"].as_array().into_iter().flatten() {
+                let keys: Vec<&String> = branch.as_object().unwrap().keys().collect();
+                assert_eq!(keys, ["required"], "{file} {path} has more than a choice in oneOf");
+            }
+        });
+    }
+}
+
+#[test]
+fn every_field_of_ours_is_documented() {
+    for (file, definition) in render::definitions() {
+        walk(&schema(&definition), "", &mut |path, schema| {
+            let kubernetes_own = [".spec.pod.affinity.", ".spec.pod.tolerations[]", ".status.conditions[]"];
+            let ours = path.starts_with(".s")
+                && !path.ends_with("[]")
+                && !kubernetes_own.iter().any(|own| path.starts_with(own));
+            assert!(
+                !ours || schema["description"].is_string(),
+                "{file} {path} has no description"
+            );
+        });
+    }
+}
+
+#[test]
+fn only_names_that_cannot_be_guessed_are_required() {
+    let mut required = Vec::new();
+    for (_, definition) in render::definitions() {
+        walk(
+            &schema(&definition)["properties"]["spec"],
+            "spec",
+            &mut |path, schema| {
+                if !path.starts_with("spec.pod.") {
+                    required.extend(
+                        schema["required"]
+                            .as_array()
+                            .into_iter()
+                            .flatten()
+                            .map(|field| format!("{path}.{}", field.as_str().unwrap())),
+                    );
+                }
+            },
+        );
+    }
+    let expected = [
+        "spec.detector.calculatedFields[].expression",
+        "spec.detector.calculatedFields[].name",
+        "spec.generator.recordsPerSecond",
+        "spec.generator.dataset.object.key",
+        "spec.generator.dataset.object.label.field",
+        "spec.generator.dataset.object.label.normal",
+        "spec.data",
+        "spec.site",
+        "spec.data.pipeline",
+        "spec.features.label.field",
+        "spec.features.label.normal",
+    ];
+    assert_eq!(required, expected);
+}
+
+#[test]
+fn a_status_needs_nothing() {
+    for (file, definition) in render::definitions() {
+        let status = &schema(&definition)["properties"]["status"];
+        assert!(status.get("required").is_none(), "{file}: {}", status["required"]);
+    }
+    let running = json!({ "job": "flows-1", "startedAt": "2026-11-23T08:42:10Z", "records": 5 });
+    let run: vedette_crds::TrainingRun = serde_json::from_value(running.clone()).unwrap();
+    assert_eq!(serde_json::to_value(run).unwrap(), running);
+}
+
+#[test]
+fn the_schema_and_the_types_have_the_same_defaults() {
+    let generators = [
+        json!({ "recordsPerSecond": 10 }),
+        json!({ "recordsPerSecond": 10, "dataset": { "object": { "key": "a" } } }),
+    ];
+    let mut specs = vec![
+        json!({}),
+        json!({ "topics": { "alerts": {} } }),
+        json!({ "archiver": { "rolling": {} }, "detector": {} }),
+    ];
+    specs.extend(generators.map(|generator| json!({ "generator": generator })));
+    let schema_of_pipeline = schema(&render::anomaly_pipeline());
+    for spec in specs {
+        let object = json!({
+            "apiVersion": "vedette.io/v1alpha1", "kind": "AnomalyPipeline", "metadata": { "name": "flows" }, "spec": spec
+        });
+        let typed: AnomalyPipeline = serde_json::from_value(object.clone()).unwrap();
+        assert_same(
+            &apply_defaults(&schema_of_pipeline, &object),
+            &serde_json::to_value(typed).unwrap(),
+        );
+    }
+    let object = json!({
+        "apiVersion": "vedette.io/v1alpha1", "kind": "ModelTraining", "metadata": { "name": "flows" },
+        "spec": { "site": "east", "data": { "pipeline": "flows" } }
+    });
+    let typed: ModelTraining = serde_json::from_value(object.clone()).unwrap();
+    assert_same(
+        &apply_defaults(&schema(&render::model_training()), &object),
+        &serde_json::to_value(typed).unwrap(),
+    );
+}
+
+/// Equal, where 10 and 10.0 are the same number.
+fn assert_same(server: &Value, typed: &Value) {
+    fn normal(value: &Value) -> Value {
+        match value {
+            Value::Number(number) => json!(number.as_f64()),
+            Value::Array(items) => items.iter().map(normal).collect(),
+            Value::Object(fields) => fields
+                .iter()
+                .map(|(name, value)| (name.clone(), normal(value)))
+                .collect(),
+            other => other.clone(),
+        }
+    }
+    assert_eq!(normal(server), normal(typed));
+}
+
+#[test]
+fn lists_and_names_show_what_people_look_for() {
+    let columns =
+        |definition: &k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition| {
+            let columns = definition.spec.versions[0].additional_printer_columns.clone().unwrap();
+            columns.into_iter().map(|column| column.name).collect::<Vec<_>>()
+        };
+    let (pipeline, training) = (render::anomaly_pipeline(), render::model_training());
+    assert_eq!(
+        columns(&pipeline),
+        ["Site", "Ready", "Reason", "Model", "Detectors", "Age"]
+    );
+    assert_eq!(
+        columns(&training),
+        ["Schedule", "Status", "Model", "Score", "Records", "Age"]
+    );
+    assert_eq!(pipeline.spec.names.short_names.unwrap(), ["apl"]);
+    assert_eq!(training.spec.names.short_names.unwrap(), ["mt"]);
+    let scale = pipeline.spec.versions[0].subresources.clone().unwrap().scale.unwrap();
+    assert_eq!(scale.spec_replicas_path, ".spec.detector.replicas");
+    assert_eq!(scale.status_replicas_path, ".status.replicas");
+    assert_eq!(scale.label_selector_path.unwrap(), ".status.selector");
+}

@@ -1,0 +1,191 @@
+//! One run of `vedette local --json`.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+
+/// Why a run gave no summary.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The program could not be started.
+    #[error("could not start {program}; build it first: make build")]
+    Start {
+        /// Its path.
+        program: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A system call on the program failed.
+    #[error("could not talk to the program")]
+    Process(#[source] std::io::Error),
+    /// It ended with a failure, or printed no JSON object.
+    #[error("the program ended with {status} and this log:\n{log}")]
+    Failed {
+        /// How it ended.
+        status: ExitStatus,
+        /// What it printed for people.
+        log: String,
+    },
+    /// Something did not come in time.
+    #[error("{what} did not come within {seconds} s; the log so far:\n{log}")]
+    Deadline {
+        /// What was waited for.
+        what: String,
+        /// How long.
+        seconds: u64,
+        /// What it printed for people.
+        log: String,
+    },
+}
+
+/// Where the built programs lie: beside the running test, or above its `deps` directory.
+pub fn binary(name: &str) -> PathBuf {
+    let running = std::env::current_exe().unwrap_or_default();
+    let beside = running.parent().unwrap_or(Path::new("."));
+    let directory = if beside.ends_with("deps") { beside.parent().unwrap_or(beside) } else { beside };
+    directory.join(name)
+}
+
+/// The root of the repository.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// A running `vedette`; killed with its children when dropped.
+pub struct LocalRun {
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+    output: Option<JoinHandle<String>>,
+}
+
+impl LocalRun {
+    /// Starts `vedette` with these arguments.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>) -> Result<Self, RunError> {
+        let program = binary("vedette");
+        let mut child = Command::new(&program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|source| RunError::Start { program, source })?;
+        let log = Arc::new(Mutex::new(Vec::new()));
+        if let Some(stderr) = child.stderr.take() {
+            let log = Arc::clone(&log);
+            std::thread::spawn(move || {
+                for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                    log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                }
+            });
+        }
+        let output = child.stdout.take().map(|mut stdout| {
+            std::thread::spawn(move || {
+                let mut text = String::new();
+                // What was read before an error is still worth showing; the parse below fails if it is not whole.
+                let _ = stdout.read_to_string(&mut text);
+                text
+            })
+        });
+        Ok(Self { child, log, output })
+    }
+
+    /// Process id of the program.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it printed for people so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
+    }
+
+    /// Waits until a condition holds.
+    ///
+    /// # Errors
+    /// When it does not hold in time, or the program ends before.
+    pub fn wait_for(&mut self, what: &str, within: Duration, mut holds: impl FnMut(&Self) -> bool) -> Result<(), RunError> {
+        let deadline = Instant::now() + within;
+        loop {
+            if holds(self) {
+                return Ok(());
+            }
+            if let Some(status) = self.child.try_wait().map_err(RunError::Process)? {
+                return Err(RunError::Failed { status, log: self.log() });
+            }
+            if Instant::now() > deadline {
+                return Err(RunError::Deadline { what: what.to_owned(), seconds: within.as_secs(), log: self.log() });
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Sends a signal by its name, such as `INT`.
+    ///
+    /// # Errors
+    /// When it cannot be sent.
+    pub fn signal(&self, signal: &str) -> Result<(), RunError> {
+        send_signal(self.pid(), signal)
+    }
+
+    /// Waits for the end and returns the exit status and all output.
+    ///
+    /// # Errors
+    /// When it does not end in time.
+    pub fn end(mut self, within: Duration) -> Result<(ExitStatus, String, String), RunError> {
+        let deadline = Instant::now() + within;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().map_err(RunError::Process)? {
+                break status;
+            }
+            if Instant::now() > deadline {
+                return Err(RunError::Deadline { what: "the end".to_owned(), seconds: within.as_secs(), log: self.log() });
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        let output = self.output.take().and_then(|output| output.join().ok()).unwrap_or_default();
+        Ok((status, output, self.log()))
+    }
+
+    /// Waits for the end and returns the JSON summary.
+    ///
+    /// # Errors
+    /// When it fails, does not end in time, or prints no JSON object.
+    pub fn summary(self, within: Duration) -> Result<serde_json::Value, RunError> {
+        let (status, output, log) = self.end(within)?;
+        match serde_json::from_str(&output) {
+            Ok(summary) if status.success() => Ok(summary),
+            Ok(_) | Err(_) => Err(RunError::Failed { status, log: format!("{log}\n{output}") }),
+        }
+    }
+}
+
+impl Drop for LocalRun {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let children = crate::processes::descendants(self.pid());
+            // The program is being abandoned after a failure; what cannot be killed is gone already.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+            for child in children {
+                let _ = send_signal(child.pid, "KILL");
+            }
+        }
+    }
+}
+
+/// Sends a signal by its name to a process.
+///
+/// # Errors
+/// When `kill` cannot be run.
+pub fn send_signal(pid: u32, signal: &str) -> Result<(), RunError> {
+    Command::new("kill").args([format!("-{signal}"), pid.to_string()]).status().map(|_| ()).map_err(RunError::Process)
+}

@@ -1,0 +1,70 @@
+//! What cannot work says so in one clear line, with exit code 1 and nothing left running.
+
+use std::time::Duration;
+
+use vedette_e2e::LocalRun;
+use vedette_e2e::local::{binary, repository};
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn demo() -> String {
+    repository().join("manifests/demo.yaml").display().to_string()
+}
+
+/// Runs to the end and returns what was printed for people; asserts exit code 1.
+fn refused(arguments: &[&str]) -> String {
+    let (status, output, log) = LocalRun::start(arguments).unwrap().end(PATIENCE).unwrap();
+    assert_eq!(status.code(), Some(1), "{log}\n{output}");
+    log + &output
+}
+
+#[test]
+fn a_wrong_manifest_lists_every_error_with_its_path_value_and_mend() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("wrong.yaml");
+    std::fs::write(
+        &path,
+        "apiVersion: vedette.io/v1alpha1\nkind: AnomalyPipeline\nmetadata: {name: wrong}\nspec:\n  generator: {recordsPerSecond: 10, anomalyFraction: 7}\n  detector: {alerting: {scoreThreshold: 3}, calculatedFields: [{name: x, expression: 'a +'}]}\n  archiver: {rolling: {maxAge: soon}}\n",
+    )
+    .unwrap();
+    let path = path.display().to_string();
+    for arguments in [["validate", "-f", &path], ["local", "-f", &path]] {
+        let said = refused(&arguments);
+        for expected in ["spec.generator.anomalyFraction", "spec.detector.alerting.scoreThreshold", "expression", "spec.archiver.rolling.maxAge", "soon"] {
+            assert!(said.contains(expected), "{expected} in {said}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_or_empty_file_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let empty = directory.path().join("empty.csv");
+    std::fs::write(&empty, "").unwrap();
+    let empty = empty.display().to_string();
+    assert!(refused(&["local", "-f", "no-such.yaml"]).contains("no-such.yaml"));
+    assert!(refused(&["local", "-f", &demo(), "--dataset", "no-such.csv"]).contains("no-such.csv"));
+    assert!(refused(&["local", "-f", &demo(), "--dataset", &empty]).contains("empty.csv"));
+}
+
+#[test]
+fn a_data_directory_that_is_a_file_is_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let path = file.path().display().to_string();
+    assert!(refused(&["local", "-f", &demo(), "--data-dir", &path]).contains(&path));
+}
+
+#[test]
+fn a_broker_that_does_not_answer_is_named() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = closed.local_addr().unwrap().to_string();
+    drop(closed);
+    assert!(refused(&["local", "-f", &demo(), "--broker", &address]).contains(&address));
+}
+
+#[test]
+fn help_teaches_with_examples() {
+    let help = std::process::Command::new(binary("vedette")).args(["local", "--help"]).output().unwrap();
+    let text = String::from_utf8_lossy(&help.stdout).into_owned();
+    assert!(text.contains("vedette local -f") && text.contains("--dataset") && text.contains("--for"), "{text}");
+}

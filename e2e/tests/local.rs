@@ -1,0 +1,117 @@
+//! `vedette local` as a user runs it: the built programs, the real manifests, from the first record to the summary.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use vedette_e2e::local::{binary, repository, send_signal};
+use vedette_e2e::processes::{Child, descendants};
+use vedette_e2e::{LocalRun, pumps};
+
+const PATIENCE: Duration = Duration::from_secs(180);
+
+fn fixture(name: &str) -> String {
+    repository().join("e2e/fixtures").join(name).display().to_string()
+}
+
+fn count(summary: &Value, field: &str) -> u64 {
+    summary[field].as_u64().unwrap_or_else(|| panic!("{field} in {summary}"))
+}
+
+fn figure(summary: &Value, field: &str) -> f64 {
+    summary[field].as_f64().unwrap_or_else(|| panic!("{field} in {summary}"))
+}
+
+/// What must hold after every run: nothing lost, nothing twice, everything in the archive.
+fn assert_whole(summary: &Value) {
+    assert_eq!((count(summary, "lost"), count(summary, "duplicates")), (0, 0), "{summary}");
+    assert_eq!(count(summary, "records_enriched") + count(summary, "dead_letters"), count(summary, "records_generated"), "{summary}");
+    assert_eq!(summary["archive"]["records"].as_u64(), Some(count(summary, "records_enriched")), "{summary}");
+    assert_eq!(summary["archive"]["alerts"]["records"].as_u64(), Some(count(summary, "alerts")), "{summary}");
+}
+
+fn models_in(log: &str) -> usize {
+    log.lines().filter(|line| line.contains("detectors run model version")).count()
+}
+
+fn children_named(run: &LocalRun, name: &str) -> Vec<Child> {
+    descendants(run.pid()).into_iter().filter(|child| child.name == name).collect()
+}
+
+#[test]
+fn the_loop_closes_by_itself_and_a_second_run_adds_to_the_first() {
+    let data = tempfile::tempdir().unwrap();
+    let directory = data.path().display().to_string();
+    let start = || LocalRun::start(["local", "-f", &fixture("quick.yaml"), "--json", "--for", "10m", "--data-dir", &directory]).unwrap();
+
+    let mut run = start();
+    run.wait_for("a second model in use", PATIENCE, |run| models_in(&run.log()) >= 2).unwrap();
+    run.signal("INT").unwrap();
+    let first = run.summary(PATIENCE).unwrap();
+    assert_whole(&first);
+    assert!(first["model_versions"].as_array().unwrap().len() >= 2, "{first}");
+    assert!(count(&first, "alerts") > 0, "{first}");
+    assert!(figure(&first, "auroc") >= 0.9, "{first}");
+    assert!(figure(&first["latency_ms"], "p50") > 0.0, "{first}");
+
+    let mut run = start();
+    run.wait_for("a model in use", PATIENCE, |run| models_in(&run.log()) >= 1).unwrap();
+    let tenth = |run: &LocalRun| run.log().contains("records archived");
+    run.wait_for("progress", PATIENCE, tenth).unwrap();
+    run.signal("INT").unwrap();
+    let second = run.summary(PATIENCE).unwrap();
+    assert_eq!((count(&second, "lost"), count(&second, "duplicates")), (0, 0), "{second}");
+    let archived = |summary: &Value| summary["archive"]["records"].as_u64().unwrap();
+    assert_eq!(archived(&second), archived(&first) + count(&second, "records_enriched"), "{first}\n{second}");
+
+    let verify = std::process::Command::new(binary("vedette"))
+        .args(["archive", "verify", "--data-dir", &directory, "--namespace", "e2e", "--pipeline", "quick"])
+        .output()
+        .unwrap();
+    assert!(verify.status.success(), "{}", String::from_utf8_lossy(&verify.stderr));
+}
+
+#[test]
+fn nothing_is_lost_and_nothing_is_twice_when_each_kind_of_process_is_killed() {
+    let mut run = LocalRun::start(["local", "-f", &fixture("quick.yaml"), "--json", "--for", "10m"]).unwrap();
+    run.wait_for("a model in use", PATIENCE, |run| models_in(&run.log()) >= 1).unwrap();
+    for name in ["vedette-detector", "vedette-archiver", "vedette-generator"] {
+        let victim = children_named(&run, name).pop().unwrap_or_else(|| panic!("no {name} runs"));
+        send_signal(victim.pid, "KILL").unwrap();
+        run.wait_for("another process in its place", PATIENCE, |run| {
+            children_named(run, name).iter().any(|child| child.pid != victim.pid)
+        })
+        .unwrap();
+    }
+    // A training is killed in its middle, too: the second one, which begins by itself.
+    run.wait_for("a training", PATIENCE, |run| {
+        children_named(run, "vedette-trainer").pop().is_some_and(|trainer| send_signal(trainer.pid, "KILL").is_ok())
+    })
+    .unwrap();
+    run.wait_for("a second model in use", PATIENCE, |run| models_in(&run.log()) >= 2).unwrap();
+    run.signal("INT").unwrap();
+    let summary = run.summary(PATIENCE).unwrap();
+    assert_whole(&summary);
+}
+
+#[test]
+fn records_of_another_kind_are_learned_and_the_reasons_name_the_planted_column() {
+    let directory = tempfile::tempdir().unwrap();
+    let dataset = directory.path().join("pumps.csv");
+    std::fs::write(&dataset, pumps::csv(20_000, 7)).unwrap();
+    let mut run = LocalRun::start([
+        "local", "-f", &fixture("six.yaml"), "--json", "--for", "10m", "--dataset", &dataset.display().to_string(),
+    ])
+    .unwrap();
+    let reasons = |run: &LocalRun| {
+        let log = run.log();
+        let named = log.lines().filter(|line| line.contains("because of ")).map(|line| line.contains(&format!("because of {}", pumps::PLANTED_COLUMN)));
+        named.fold((0, 0), |(first, all), is| (first + usize::from(is), all + 1))
+    };
+    run.wait_for("20 alerts with reasons", PATIENCE, |run| reasons(run).1 >= 20).unwrap();
+    let (first, all) = reasons(&run);
+    run.signal("INT").unwrap();
+    let summary = run.summary(PATIENCE).unwrap();
+    assert_whole(&summary);
+    assert!(figure(&summary, "auroc") >= 0.9, "{summary}");
+    assert!(first * 10 >= all * 8, "the planted column is first in {first} of {all} alerts");
+}

@@ -1,0 +1,64 @@
+//! The archivers.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use vedette_contract::archive::Stream;
+use vedette_contract::arguments::ArchivedTopic;
+
+use super::PipelineContext;
+use super::arguments::{Arguments, bucket_environment, kafka_environment, service_environment};
+use super::labels::Component;
+use super::names;
+use super::pod::{Process, deployment as build, template};
+use crate::validate::ValidatedArchiver;
+
+const SPOOL_DIRECTORY: &str = "/var/lib/vedette/spool";
+
+pub(super) fn deployment(context: &PipelineContext<'_>, archiver: &ValidatedArchiver) -> Deployment {
+    let PipelineContext {
+        owner,
+        site,
+        topics,
+        pod_settings,
+        suspend: _,
+    } = context;
+    let ValidatedArchiver {
+        replicas,
+        rolling_max_bytes,
+        rolling_max_age,
+        resources,
+    } = archiver;
+    let archived = [
+        (Stream::EnrichedData, &topics.enriched_data),
+        (Stream::Alerts, &topics.alerts),
+    ]
+    .map(|(stream, topic)| ArchivedTopic {
+        stream,
+        topic: topic.name.clone(),
+    });
+    let arguments = Arguments::default()
+        .kafka(&site.kafka)
+        .bucket(&site.bucket)
+        .pipeline(owner.namespace, owner.name, &site.site.name)
+        .option("group", names::group(owner.namespace, owner.name, Component::Archiver))
+        .options("archive", archived)
+        .option("rolling-max-bytes", rolling_max_bytes)
+        .option("rolling-max-age-seconds", rolling_max_age.as_secs())
+        .option("spool-directory", SPOOL_DIRECTORY)
+        .into_vec();
+    let mut environment = service_environment();
+    environment.extend(kafka_environment(&site.kafka));
+    environment.extend(bucket_environment(&site.bucket));
+    let process = Process {
+        component: Component::Archiver,
+        image: &site.images.archiver,
+        arguments,
+        environment,
+        resources: Some(resources.clone()),
+        directory: Some(("spool", SPOOL_DIRECTORY)),
+        serves: true,
+        // It closes and uploads the open objects.
+        grace_seconds: 60,
+    };
+    let template = template(owner, site, pod_settings, process);
+    build(owner, Component::Archiver, context.replicas(*replicas), None, template)
+}

@@ -1,0 +1,103 @@
+//! The detectors. The model version stands in the pod template, so that a new version is a rollout.
+
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use vedette_contract::arguments::ProcessingGuarantee;
+use vedette_contract::{ModelVersion, Name};
+
+use super::PipelineContext;
+use super::arguments::{Arguments, bucket_environment, kafka_environment, service_environment};
+use super::labels::{Component, MODEL_VERSION};
+use super::names;
+use super::pod::{Process, deployment as build, template};
+use crate::validate::{Alerting, ValidatedDetector, ValidatedTopics};
+
+const MODEL_DIRECTORY: &str = "/var/lib/vedette/model";
+
+pub(super) fn deployment(
+    context: &PipelineContext<'_>,
+    detector: &ValidatedDetector,
+    model: Option<(&Name, &ModelVersion)>,
+    progress_deadline: Duration,
+) -> Deployment {
+    let PipelineContext {
+        owner,
+        site,
+        topics,
+        pod_settings,
+        suspend: _,
+    } = context;
+    let ValidatedDetector {
+        replicas,
+        processing_guarantee,
+        calculated_fields,
+        alerting,
+        reasons,
+        resources,
+    } = detector;
+    let ValidatedTopics {
+        sensor_messages,
+        enriched_data,
+        alerts,
+        dead_letters,
+        max_output_message_bytes,
+    } = topics;
+    let arguments = Arguments::default()
+        .kafka(&site.kafka)
+        .bucket(&site.bucket)
+        .pipeline(owner.namespace, owner.name, &site.site.name)
+        .option("group", names::group(owner.namespace, owner.name, Component::Detector))
+        .option("sensor-messages-topic", &sensor_messages.name)
+        .option("enriched-data-topic", &enriched_data.name)
+        .option("alerts-topic", &alerts.name)
+        .option("dead-letters-topic", &dead_letters.name)
+        .option("max-message-bytes", max_output_message_bytes)
+        .option("processing-guarantee", guarantee_word(*processing_guarantee))
+        .options("calculated-field", calculated_fields);
+    let arguments = match alerting {
+        Alerting::BudgetPerMillion(budget) => arguments.option("alert-budget-per-million", budget),
+        Alerting::ScoreThreshold(threshold) => arguments.option("score-threshold", threshold),
+    };
+    let arguments = arguments
+        .option("reasons", reasons)
+        .options("model-training", model.map(|(training, _)| training))
+        .options("model-version", model.map(|(_, version)| version))
+        .option("model-directory", MODEL_DIRECTORY)
+        .into_vec();
+    let mut environment = service_environment();
+    environment.extend(kafka_environment(&site.kafka));
+    environment.extend(bucket_environment(&site.bucket));
+    let process = Process {
+        component: Component::Detector,
+        image: &site.images.detector,
+        arguments,
+        environment,
+        resources: Some(resources.clone()),
+        directory: Some(("model", MODEL_DIRECTORY)),
+        serves: true,
+        grace_seconds: 30,
+    };
+    let mut template = template(owner, site, pod_settings, process);
+    if let (Some((_, version)), Some(metadata)) = (model, &mut template.metadata) {
+        metadata
+            .labels
+            .get_or_insert_default()
+            .insert(MODEL_VERSION.to_owned(), version.to_string());
+    }
+    let deadline = i32::try_from(progress_deadline.as_secs()).unwrap_or(i32::MAX);
+    build(
+        owner,
+        Component::Detector,
+        context.replicas(*replicas),
+        Some(deadline),
+        template,
+    )
+}
+
+fn guarantee_word(guarantee: ProcessingGuarantee) -> &'static str {
+    match guarantee {
+        ProcessingGuarantee::ExactlyOnce => "ExactlyOnce",
+        ProcessingGuarantee::AtLeastOnce => "AtLeastOnce",
+    }
+}

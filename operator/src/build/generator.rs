@@ -1,0 +1,96 @@
+//! The generator: a Deployment that goes on for ever, or a Job that walks the data set once.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::Job;
+use vedette_contract::arguments::GeneratorMode;
+
+use super::PipelineContext;
+use super::arguments::{Arguments, bucket_environment, kafka_environment, service_environment};
+use super::labels::Component;
+use super::names;
+use super::pod::{JobLimits, Process, deployment, job, template};
+use crate::validate::{Dataset, ValidatedGenerator};
+
+/// What runs a generator.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GeneratorChild {
+    /// Mode Random.
+    Deployment(Box<Deployment>),
+    /// Mode Sequential. Its name carries a hash of its command line, so that other settings begin another pass; it is
+    /// suspended with the pipeline.
+    Job(Box<Job>),
+}
+
+pub(super) fn child(context: &PipelineContext<'_>, generator: &ValidatedGenerator) -> GeneratorChild {
+    let PipelineContext {
+        owner,
+        site,
+        topics,
+        pod_settings,
+        suspend,
+    } = context;
+    let ValidatedGenerator {
+        replicas,
+        records_per_second,
+        mode,
+        anomaly_fraction,
+        dataset,
+        seed,
+    } = generator;
+    let arguments = Arguments::default()
+        .kafka(&site.kafka)
+        .bucket(&site.bucket)
+        .option("topic", &topics.sensor_messages.name)
+        .option("records-per-second", records_per_second / f64::from((*replicas).max(1)))
+        .option("mode", mode_word(*mode))
+        .options("anomaly-fraction", anomaly_fraction);
+    let arguments = match dataset {
+        Dataset::Simulator => arguments,
+        Dataset::Object { key, label } => arguments
+            .option("dataset-object", key)
+            .options("label-field", label.iter().map(|label| &label.field))
+            .options("normal-label", label.iter().flat_map(|label| &label.normal)),
+    };
+    let arguments = arguments.option("seed", seed).into_vec();
+    let name = names::job(owner.name, Component::Generator, &arguments);
+    let mut environment = service_environment();
+    environment.extend(kafka_environment(&site.kafka));
+    environment.extend(bucket_environment(&site.bucket));
+    let process = Process {
+        component: Component::Generator,
+        image: &site.images.generator,
+        arguments,
+        environment,
+        resources: None,
+        directory: None,
+        serves: true,
+        grace_seconds: 30,
+    };
+    let template = template(owner, site, pod_settings, process);
+    match mode {
+        GeneratorMode::Random => GeneratorChild::Deployment(Box::new(deployment(
+            owner,
+            Component::Generator,
+            context.replicas(*replicas),
+            None,
+            template,
+        ))),
+        GeneratorMode::Sequential => {
+            let limits = JobLimits {
+                backoff_limit: 3,
+                active_deadline_seconds: None,
+                // Deleted, it would be applied again and start over.
+                ttl_seconds_after_finished: None,
+                suspend: *suspend,
+            };
+            GeneratorChild::Job(Box::new(job(owner, Component::Generator, name, limits, template)))
+        }
+    }
+}
+
+fn mode_word(mode: GeneratorMode) -> &'static str {
+    match mode {
+        GeneratorMode::Random => "Random",
+        GeneratorMode::Sequential => "Sequential",
+    }
+}

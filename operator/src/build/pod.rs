@@ -1,0 +1,260 @@
+//! What all pods have in common: one unprivileged container, probes, labels, owner. Builders fill in the rest.
+
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
+use k8s_openapi::api::batch::v1::{Job, JobSpec};
+use k8s_openapi::api::core::v1::{
+    Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction, LocalObjectReference,
+    PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext, Volume,
+    VolumeMount,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use vedette_contract::Name;
+use vedette_crds::PodSettings;
+
+use super::arguments::HTTP_PORT;
+use super::labels::{self, Component};
+use crate::site::SiteFile;
+
+/// User and group of every process; the images have no other.
+const USER: i64 = 65_532;
+const PORT_NAME: &str = "http";
+
+/// Whose child something is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Owner<'a> {
+    pub(super) kind: &'static str,
+    pub(super) namespace: &'a Name,
+    pub(super) name: &'a Name,
+    pub(super) uid: Option<&'a str>,
+}
+
+impl Owner<'_> {
+    pub(super) fn metadata(&self, name: String, component: Component) -> ObjectMeta {
+        let reference = self.uid.map(|uid| OwnerReference {
+            api_version: "vedette.io/v1alpha1".to_owned(),
+            kind: self.kind.to_owned(),
+            name: self.name.to_string(),
+            uid: uid.to_owned(),
+            controller: Some(true),
+            block_owner_deletion: Some(true),
+        });
+        ObjectMeta {
+            name: Some(name),
+            namespace: Some(self.namespace.to_string()),
+            labels: Some(labels::labels(self.name.as_str(), component)),
+            owner_references: reference.map(|reference| vec![reference]),
+            ..Default::default()
+        }
+    }
+}
+
+/// One process.
+#[derive(Debug)]
+pub(super) struct Process<'a> {
+    pub(super) component: Component,
+    pub(super) image: &'a str,
+    pub(super) arguments: Vec<String>,
+    pub(super) environment: Vec<EnvVar>,
+    pub(super) resources: Option<ResourceRequirements>,
+    /// A directory of its own that outlives the container: its name and where it is.
+    pub(super) directory: Option<(&'static str, &'static str)>,
+    /// Whether it serves /livez and /readyz.
+    pub(super) serves: bool,
+    /// How long it may take to stop, seconds.
+    pub(super) grace_seconds: i64,
+}
+
+/// The template of a process's pods.
+pub(super) fn template(
+    owner: &Owner<'_>,
+    site: &SiteFile,
+    settings: &PodSettings,
+    process: Process<'_>,
+) -> PodTemplateSpec {
+    let PodSettings {
+        labels: extra_labels,
+        annotations,
+        node_selector,
+        tolerations,
+        affinity,
+        priority_class_name,
+        service_account_name,
+    } = settings;
+    let mut pod_labels = extra_labels.clone();
+    pod_labels.extend(labels::labels(owner.name.as_str(), process.component));
+    let secret = |name: &Name| LocalObjectReference { name: name.to_string() };
+    PodTemplateSpec {
+        metadata: Some(ObjectMeta {
+            labels: Some(pod_labels),
+            annotations: (!annotations.is_empty()).then(|| annotations.clone()),
+            ..Default::default()
+        }),
+        spec: Some(PodSpec {
+            volumes: process.directory.map(|(name, _)| vec![empty_directory(name)]),
+            termination_grace_period_seconds: Some(process.grace_seconds),
+            containers: vec![container(site, process)],
+            automount_service_account_token: Some(false),
+            enable_service_links: Some(false),
+            security_context: Some(PodSecurityContext {
+                run_as_non_root: Some(true),
+                run_as_user: Some(USER),
+                run_as_group: Some(USER),
+                fs_group: Some(USER),
+                seccomp_profile: Some(SeccompProfile {
+                    type_: "RuntimeDefault".to_owned(),
+                    localhost_profile: None,
+                }),
+                ..Default::default()
+            }),
+            image_pull_secrets: (!site.image_pull_secrets.is_empty())
+                .then(|| site.image_pull_secrets.iter().map(secret).collect()),
+            node_selector: (!node_selector.is_empty()).then(|| node_selector.clone()),
+            tolerations: (!tolerations.is_empty()).then(|| tolerations.clone()),
+            affinity: affinity.clone(),
+            priority_class_name: priority_class_name.clone(),
+            service_account_name: service_account_name.clone(),
+            ..Default::default()
+        }),
+    }
+}
+
+fn container(site: &SiteFile, process: Process<'_>) -> Container {
+    let Process {
+        component,
+        image,
+        arguments,
+        environment,
+        resources,
+        directory,
+        serves,
+        grace_seconds: _,
+    } = process;
+    Container {
+        name: component.as_str().to_owned(),
+        image: Some(image.to_owned()),
+        image_pull_policy: Some(site.image_pull_policy.as_str().to_owned()),
+        args: Some(arguments),
+        env: (!environment.is_empty()).then_some(environment),
+        ports: serves.then(|| {
+            vec![ContainerPort {
+                name: Some(PORT_NAME.to_owned()),
+                container_port: HTTP_PORT,
+                ..Default::default()
+            }]
+        }),
+        liveness_probe: serves.then(|| probe("/livez", 10)),
+        readiness_probe: serves.then(|| probe("/readyz", 2)),
+        resources: resources.filter(|resources| *resources != ResourceRequirements::default()),
+        volume_mounts: directory.map(|(name, path)| {
+            vec![VolumeMount {
+                name: name.to_owned(),
+                mount_path: path.to_owned(),
+                ..Default::default()
+            }]
+        }),
+        security_context: Some(SecurityContext {
+            allow_privilege_escalation: Some(false),
+            read_only_root_filesystem: Some(true),
+            capabilities: Some(Capabilities {
+                drop: Some(vec!["ALL".to_owned()]),
+                add: None,
+            }),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn probe(path: &str, period_seconds: i32) -> Probe {
+    Probe {
+        http_get: Some(HTTPGetAction {
+            path: Some(path.to_owned()),
+            port: IntOrString::String(PORT_NAME.to_owned()),
+            ..Default::default()
+        }),
+        period_seconds: Some(period_seconds),
+        timeout_seconds: Some(5),
+        failure_threshold: Some(3),
+        ..Default::default()
+    }
+}
+
+fn empty_directory(name: &str) -> Volume {
+    Volume {
+        name: name.to_owned(),
+        empty_dir: Some(EmptyDirVolumeSource::default()),
+        ..Default::default()
+    }
+}
+
+/// A Deployment that is never short of a pod while it rolls.
+pub(super) fn deployment(
+    owner: &Owner<'_>,
+    component: Component,
+    replicas: i32,
+    progress_deadline_seconds: Option<i32>,
+    template: PodTemplateSpec,
+) -> Deployment {
+    Deployment {
+        metadata: owner.metadata(super::names::deployment(owner.name, component), component),
+        spec: DeploymentSpec {
+            replicas: Some(replicas),
+            progress_deadline_seconds,
+            selector: LabelSelector {
+                match_labels: Some(labels::selector(owner.name.as_str(), component)),
+                match_expressions: None,
+            },
+            strategy: Some(DeploymentStrategy {
+                type_: Some("RollingUpdate".to_owned()),
+                rolling_update: Some(RollingUpdateDeployment {
+                    max_surge: Some(IntOrString::Int(1)),
+                    max_unavailable: Some(IntOrString::Int(0)),
+                }),
+            }),
+            template,
+            ..Default::default()
+        },
+        status: None,
+    }
+}
+
+/// How a Job ends.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct JobLimits {
+    pub(super) backoff_limit: i32,
+    pub(super) active_deadline_seconds: Option<i64>,
+    pub(super) ttl_seconds_after_finished: Option<i32>,
+    pub(super) suspend: bool,
+}
+
+/// A Job of one pod; a pod that fails is kept, and another one tries.
+pub(super) fn job(
+    owner: &Owner<'_>,
+    component: Component,
+    name: String,
+    limits: JobLimits,
+    mut template: PodTemplateSpec,
+) -> Job {
+    let JobLimits {
+        backoff_limit,
+        active_deadline_seconds,
+        ttl_seconds_after_finished,
+        suspend,
+    } = limits;
+    if let Some(spec) = &mut template.spec {
+        spec.restart_policy = Some("Never".to_owned());
+    }
+    Job {
+        metadata: owner.metadata(name, component),
+        spec: Some(JobSpec {
+            backoff_limit: Some(backoff_limit),
+            active_deadline_seconds,
+            ttl_seconds_after_finished,
+            suspend: suspend.then_some(true),
+            template,
+            ..Default::default()
+        }),
+        status: None,
+    }
+}

@@ -1,0 +1,57 @@
+//! The Job that creates a pipeline's topics.
+
+use k8s_openapi::api::batch::v1::Job;
+
+use super::PipelineContext;
+use super::arguments::{Arguments, kafka_environment};
+use super::labels::Component;
+use super::names;
+use super::pod::{JobLimits, Process, job, template};
+use crate::validate::ValidatedTopics;
+
+pub(super) fn topics_job(context: &PipelineContext<'_>) -> Job {
+    let PipelineContext {
+        owner,
+        site,
+        topics,
+        pod_settings,
+        suspend: _,
+    } = context;
+    // The size is told to the detector; here it is part of each topic's configuration.
+    let ValidatedTopics {
+        sensor_messages,
+        enriched_data,
+        alerts,
+        dead_letters,
+        max_output_message_bytes: _,
+    } = topics;
+    let arguments = Arguments::default()
+        .kafka(&site.kafka)
+        .options("topic", [sensor_messages, enriched_data, alerts, dead_letters])
+        .into_vec();
+    let name = names::job(owner.name, Component::Topics, &arguments);
+    let process = Process {
+        component: Component::Topics,
+        image: &site.images.topics,
+        arguments,
+        environment: kafka_environment(&site.kafka),
+        resources: None,
+        directory: None,
+        serves: false,
+        grace_seconds: 30,
+    };
+    // A Kafka that is not there yet comes some time: the back-off between pods grows to six minutes.
+    let limits = JobLimits {
+        backoff_limit: 20,
+        active_deadline_seconds: None,
+        ttl_seconds_after_finished: Some(3600),
+        suspend: false,
+    };
+    job(
+        owner,
+        Component::Topics,
+        name,
+        limits,
+        template(owner, site, pod_settings, process),
+    )
+}

@@ -1,0 +1,107 @@
+//! The Job of one training run.
+
+use k8s_openapi::api::batch::v1::Job;
+use vedette_crds::{Gate, PodSettings};
+
+use super::arguments::{Arguments, bucket_environment};
+use super::labels::Component;
+use super::pod::{JobLimits, Owner, Process, job, template};
+use crate::site::SiteFile;
+use crate::validate::{ValidatedData, ValidatedFeatures, ValidatedJob, ValidatedParameters, ValidatedTraining};
+
+/// Builds the Job of a run; its name is that of [`crate::schedule::job_name`].
+pub fn build_training_job(training: &ValidatedTraining, site: &SiteFile, job_name: &str) -> Job {
+    let ValidatedTraining {
+        namespace,
+        name,
+        uid,
+        // These two decide whether there is a run, not what it does.
+        runs_here: _,
+        schedule: _,
+        data:
+            ValidatedData {
+                pipeline,
+                sites,
+                lookback,
+                max_records,
+                deduplicate_by,
+            },
+        features: ValidatedFeatures {
+            numeric,
+            categorical,
+            label,
+        },
+        algorithm,
+        parameters:
+            ValidatedParameters {
+                trees,
+                rows_per_tree,
+                max_depth,
+                synthetic_fraction,
+            },
+        seed,
+        holdout_share,
+        alert_budget_per_million,
+        gate: Gate {
+            minimum_auroc,
+            minimum_recall,
+        },
+        keep,
+        job:
+            ValidatedJob {
+                resources,
+                active_deadline_seconds,
+                backoff_limit,
+                ttl_seconds_after_finished,
+            },
+    } = training;
+    let owner = Owner {
+        kind: "ModelTraining",
+        namespace,
+        name,
+        uid: uid.as_deref(),
+    };
+    let arguments = Arguments::default()
+        .bucket(&site.bucket)
+        .pipeline(namespace, pipeline, &site.site.name)
+        .option("training", name)
+        .option("job", job_name)
+        .options("data-site", sites)
+        .options("lookback-seconds", lookback.map(|lookback| lookback.as_secs()))
+        .option("max-records", max_records)
+        .option("deduplicate-by", deduplicate_by)
+        .options("numeric-feature", numeric)
+        .options("categorical-feature", categorical)
+        .options("label-field", label.iter().map(|label| &label.field))
+        .options("normal-label", label.iter().flat_map(|label| &label.normal))
+        .option("algorithm", algorithm.as_str())
+        .options("trees", trees)
+        .options("rows-per-tree", rows_per_tree)
+        .options("max-depth", max_depth)
+        .options("synthetic-fraction", synthetic_fraction)
+        .option("seed", seed)
+        .option("holdout-share", holdout_share)
+        .option("alert-budget-per-million", alert_budget_per_million)
+        .options("minimum-auroc", minimum_auroc)
+        .options("minimum-recall", minimum_recall)
+        .option("keep", keep)
+        .into_vec();
+    let process = Process {
+        component: Component::Trainer,
+        image: &site.images.trainer,
+        arguments,
+        environment: bucket_environment(&site.bucket),
+        resources: Some(resources.clone()),
+        directory: None,
+        serves: false,
+        grace_seconds: 30,
+    };
+    let limits = JobLimits {
+        backoff_limit: *backoff_limit,
+        active_deadline_seconds: Some(*active_deadline_seconds),
+        ttl_seconds_after_finished: Some(*ttl_seconds_after_finished),
+        suspend: false,
+    };
+    let template = template(&owner, site, &PodSettings::default(), process);
+    job(&owner, Component::Trainer, job_name.to_owned(), limits, template)
+}

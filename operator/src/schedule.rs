@@ -1,0 +1,439 @@
+//! When a training runs, as a pure decision: schedule, triggers and a run on demand, with time as an input.
+
+use cronexpr::{Crontab, FallbackTimezoneOption, MakeTimestamp, ParseOptions};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+const FIRST_RETRY: SignedDuration = SignedDuration::from_mins(1);
+const LAST_RETRY: SignedDuration = SignedDuration::from_hours(6);
+
+/// A cron expression of five fields in a time zone.
+#[derive(Debug, Clone)]
+pub struct Schedule(Crontab);
+
+/// A schedule that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct ScheduleError(String);
+
+impl Schedule {
+    /// Reads five cron fields (minute, hour, day of month, month, day of week); the time zone is an IANA name.
+    ///
+    /// # Errors
+    /// When either cannot be read.
+    pub fn parse(expression: &str, time_zone: &str) -> Result<Self, ScheduleError> {
+        if expression.split_whitespace().count() != 5 {
+            return Err(ScheduleError(
+                "a schedule has five fields: minute, hour, day of month, month, day of week; the time zone has a field of its own"
+                    .to_owned(),
+            ));
+        }
+        let mut options = ParseOptions::default();
+        options.fallback_timezone_option = FallbackTimezoneOption::UTC;
+        cronexpr::parse_crontab_with(&format!("{expression} {time_zone}"), options)
+            .map(Self)
+            .map_err(|error| ScheduleError(error.to_string()))
+    }
+
+    /// The first time after this one; none if there never is one.
+    pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
+        self.0
+            .find_next(MakeTimestamp(after))
+            .ok()
+            .map(|zoned| zoned.timestamp())
+    }
+}
+
+/// What starts a run.
+#[derive(Debug, Clone)]
+pub struct ScheduleSettings {
+    /// Runs at these times; without it, once there is enough data.
+    pub schedule: Option<Schedule>,
+    /// No run before so many records are archived.
+    pub minimum_records: u64,
+    /// Runs again after so many new records.
+    pub new_records: Option<u64>,
+    /// No run at all.
+    pub suspend: bool,
+}
+
+/// What is remembered between two decisions; part of a training's status.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduleState {
+    /// The scheduled time that was last acted upon.
+    pub last_schedule_time: Option<Timestamp>,
+    /// The last run.
+    pub last_run: Option<Run>,
+    /// The value of the run annotation that was last acted upon.
+    pub last_request: Option<String>,
+    /// Runs that failed since the last that did not.
+    #[serde(default)]
+    pub failures: u32,
+}
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Run {
+    /// Its Job.
+    pub job: String,
+    /// When it was started.
+    pub started_at: Timestamp,
+    /// When it ended; none while it runs.
+    pub finished_at: Option<Timestamp>,
+    /// Records in the archive when it was started.
+    pub records: u64,
+}
+
+/// Everything that a decision looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct Observed<'a> {
+    /// When the training was created.
+    pub created_at: Timestamp,
+    /// Records in the archive; none while the progress cannot be read.
+    pub records: Option<u64>,
+    /// Value of the annotation that asks for a run.
+    pub request: Option<&'a str>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// Why a run starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartReason {
+    /// The first time that there is enough data.
+    FirstData,
+    /// Enough new records since the last run.
+    NewRecords,
+    /// The schedule.
+    Schedule,
+    /// Somebody asked.
+    Request,
+    /// The last run failed.
+    Retry,
+}
+
+/// What to do now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Nothing, it is suspended.
+    Suspended,
+    /// Nothing, a run is under way.
+    Running,
+    /// Wait for so many records.
+    WaitingForData {
+        /// Records in the archive; none while the progress cannot be read.
+        records: Option<u64>,
+        /// Records that it takes.
+        needed: u64,
+    },
+    /// Wait for this time.
+    WaitingUntil(Timestamp),
+    /// Nothing more will come by itself.
+    Done,
+    /// Start the Job of [`job_name`], and remember this state.
+    Start {
+        /// Why.
+        reason: StartReason,
+        /// What to remember.
+        state: ScheduleState,
+    },
+}
+
+/// Name of the Job that is started at this time: `<training>-<unix time>`.
+pub fn job_name(training: &str, started_at: Timestamp) -> String {
+    format!("{training}-{}", started_at.as_second())
+}
+
+/// Remembers that the last run ended.
+pub fn finished(state: &ScheduleState, failed: bool, now: Timestamp) -> ScheduleState {
+    let mut next = state.clone();
+    if let Some(run) = next.last_run.as_mut().filter(|run| run.finished_at.is_none()) {
+        run.finished_at = Some(now);
+        next.failures = if failed { next.failures.saturating_add(1) } else { 0 };
+    }
+    next
+}
+
+/// Decides whether to start a run. At most one runs at a time; scheduled times that were missed count once.
+pub fn decide(training: &str, settings: &ScheduleSettings, state: &ScheduleState, observed: &Observed<'_>) -> Decision {
+    let ScheduleSettings {
+        schedule,
+        minimum_records,
+        new_records,
+        suspend,
+    } = settings;
+    if state.last_run.as_ref().is_some_and(|run| run.finished_at.is_none()) {
+        return Decision::Running;
+    }
+    if *suspend {
+        return Decision::Suspended;
+    }
+    let requested = observed
+        .request
+        .filter(|request| state.last_request.as_deref() != Some(request));
+    let due = schedule.as_ref().map(|schedule| due(schedule, state, observed));
+    let retry = retry_at(state);
+    let reason = match (requested, &due, retry) {
+        (Some(_), _, _) => StartReason::Request,
+        (None, _, Some(at)) if at <= observed.now => StartReason::Retry,
+        (None, _, Some(at)) => return Decision::WaitingUntil(at),
+        (None, Some(Due::Now(_)), None) => StartReason::Schedule,
+        (None, due, None) => match (&state.last_run, new_records) {
+            (None, _) if due.is_none() => StartReason::FirstData,
+            (Some(run), Some(new)) => {
+                let needed = run.records.saturating_add(*new);
+                if observed.records.is_none_or(|records| records < needed) {
+                    return waiting(due.as_ref(), observed.records, needed);
+                }
+                StartReason::NewRecords
+            }
+            _ => return due.as_ref().map_or(Decision::Done, Due::wait),
+        },
+    };
+    let needed = if reason == StartReason::Request {
+        1
+    } else {
+        (*minimum_records).max(1)
+    };
+    let Some(records) = observed.records.filter(|records| *records >= needed) else {
+        return Decision::WaitingForData {
+            records: observed.records,
+            needed,
+        };
+    };
+    let run = Run {
+        job: job_name(training, observed.now),
+        started_at: observed.now,
+        finished_at: None,
+        records,
+    };
+    let last_schedule_time = match due {
+        Some(Due::Now(time)) => Some(time),
+        Some(Due::At(_) | Due::Never) | None => state.last_schedule_time,
+    };
+    let last_request = observed
+        .request
+        .map(str::to_owned)
+        .or_else(|| state.last_request.clone());
+    let state = ScheduleState {
+        last_schedule_time,
+        last_run: Some(run),
+        last_request,
+        failures: state.failures,
+    };
+    Decision::Start { reason, state }
+}
+
+enum Due {
+    Now(Timestamp),
+    At(Timestamp),
+    Never,
+}
+
+impl Due {
+    fn wait(&self) -> Decision {
+        match self {
+            Self::Now(time) | Self::At(time) => Decision::WaitingUntil(*time),
+            Self::Never => Decision::Done,
+        }
+    }
+}
+
+fn waiting(due: Option<&Due>, records: Option<u64>, needed: u64) -> Decision {
+    match due {
+        Some(Due::At(time) | Due::Now(time)) => Decision::WaitingUntil(*time),
+        Some(Due::Never) | None => Decision::WaitingForData { records, needed },
+    }
+}
+
+fn due(schedule: &Schedule, state: &ScheduleState, observed: &Observed<'_>) -> Due {
+    match schedule.next_after(state.last_schedule_time.unwrap_or(observed.created_at)) {
+        // The time is remembered as now, so that a site that was down for a week does not catch up run by run.
+        Some(time) if time <= observed.now => Due::Now(observed.now),
+        Some(time) => Due::At(time),
+        None => Due::Never,
+    }
+}
+
+fn retry_at(state: &ScheduleState) -> Option<Timestamp> {
+    let finished_at = state.last_run.as_ref()?.finished_at?;
+    let exponent = state.failures.checked_sub(1)?.min(16);
+    let pause = FIRST_RETRY.saturating_mul(1 << exponent).min(LAST_RETRY);
+    Some(finished_at.saturating_add(pause).unwrap_or(finished_at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn observed(records: u64, now: &str) -> Observed<'static> {
+        Observed {
+            created_at: at("2026-11-23T08:00:00Z"),
+            records: Some(records),
+            request: None,
+            now: at(now),
+        }
+    }
+
+    fn by_data(minimum: u64, new: Option<u64>) -> ScheduleSettings {
+        ScheduleSettings {
+            schedule: None,
+            minimum_records: minimum,
+            new_records: new,
+            suspend: false,
+        }
+    }
+
+    fn started(decision: Decision) -> (StartReason, ScheduleState) {
+        match decision {
+            Decision::Start { reason, state } => (reason, state),
+            other => panic!("expected a start, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn without_a_schedule_it_runs_once_the_data_is_there_and_again_after_new_records() {
+        let settings = by_data(100, Some(50));
+        let none = ScheduleState::default();
+        assert_eq!(
+            decide("t", &settings, &none, &observed(99, "2026-11-23T08:01:00Z")),
+            Decision::WaitingForData {
+                records: Some(99),
+                needed: 100
+            }
+        );
+        let (reason, running) = started(decide("t", &settings, &none, &observed(100, "2026-11-23T08:02:00Z")));
+        assert_eq!(reason, StartReason::FirstData);
+        assert_eq!(running.last_run.as_ref().unwrap().job, "t-1795420920");
+        assert_eq!(
+            decide("t", &settings, &running, &observed(900, "2026-11-23T08:03:00Z")),
+            Decision::Running
+        );
+        let done = finished(&running, false, at("2026-11-23T08:04:00Z"));
+        assert_eq!(
+            decide("t", &settings, &done, &observed(149, "2026-11-23T08:05:00Z")),
+            Decision::WaitingForData {
+                records: Some(149),
+                needed: 150
+            }
+        );
+        assert_eq!(
+            started(decide("t", &settings, &done, &observed(150, "2026-11-23T08:05:00Z"))).0,
+            StartReason::NewRecords
+        );
+        assert_eq!(
+            decide("t", &by_data(100, None), &done, &observed(999, "2026-11-23T08:05:00Z")),
+            Decision::Done
+        );
+    }
+
+    #[test]
+    fn a_schedule_runs_in_its_time_zone_and_does_not_catch_up() {
+        let schedule = Some(Schedule::parse("0 3 * * *", "Europe/Berlin").unwrap());
+        let settings = ScheduleSettings {
+            schedule,
+            ..by_data(1, None)
+        };
+        let none = ScheduleState::default();
+        assert_eq!(
+            decide("t", &settings, &none, &observed(5, "2026-11-23T09:00:00Z")),
+            Decision::WaitingUntil(at("2026-11-24T02:00:00Z"))
+        );
+        let (reason, state) = started(decide("t", &settings, &none, &observed(5, "2026-11-30T02:30:00Z")));
+        assert_eq!(reason, StartReason::Schedule);
+        let done = finished(&state, false, at("2026-11-30T02:40:00Z"));
+        assert_eq!(
+            decide("t", &settings, &done, &observed(5, "2026-11-30T02:41:00Z")),
+            Decision::WaitingUntil(at("2026-12-01T02:00:00Z"))
+        );
+    }
+
+    #[test]
+    fn a_due_run_waits_for_its_data() {
+        let schedule = Some(Schedule::parse("*/5 * * * *", "UTC").unwrap());
+        let settings = ScheduleSettings {
+            schedule,
+            ..by_data(100, None)
+        };
+        let due = observed(99, "2026-11-23T08:05:01Z");
+        assert_eq!(
+            decide("t", &settings, &ScheduleState::default(), &due),
+            Decision::WaitingForData {
+                records: Some(99),
+                needed: 100
+            }
+        );
+    }
+
+    #[test]
+    fn a_request_runs_once_per_value() {
+        let settings = by_data(100, None);
+        let asked = Observed {
+            request: Some("now"),
+            ..observed(3, "2026-11-23T08:01:00Z")
+        };
+        let (reason, state) = started(decide("t", &settings, &ScheduleState::default(), &asked));
+        assert_eq!(reason, StartReason::Request);
+        let done = finished(&state, false, at("2026-11-23T08:02:00Z"));
+        assert_eq!(decide("t", &settings, &done, &asked), Decision::Done);
+    }
+
+    #[test]
+    fn a_failed_run_is_retried_with_growing_pauses() {
+        let settings = by_data(1, None);
+        let (_, state) = started(decide(
+            "t",
+            &settings,
+            &ScheduleState::default(),
+            &observed(5, "2026-11-23T08:00:00Z"),
+        ));
+        let failed = finished(&state, true, at("2026-11-23T08:01:00Z"));
+        assert_eq!(
+            decide("t", &settings, &failed, &observed(5, "2026-11-23T08:01:30Z")),
+            Decision::WaitingUntil(at("2026-11-23T08:02:00Z"))
+        );
+        let (reason, again) = started(decide("t", &settings, &failed, &observed(5, "2026-11-23T08:02:00Z")));
+        assert_eq!((reason, again.failures), (StartReason::Retry, 1));
+        let twice = finished(&again, true, at("2026-11-23T08:03:00Z"));
+        assert_eq!(
+            decide("t", &settings, &twice, &observed(5, "2026-11-23T08:03:30Z")),
+            Decision::WaitingUntil(at("2026-11-23T08:05:00Z"))
+        );
+    }
+
+    #[test]
+    fn suspension_starts_nothing() {
+        let settings = ScheduleSettings {
+            suspend: true,
+            ..by_data(1, Some(1))
+        };
+        assert_eq!(
+            decide(
+                "t",
+                &settings,
+                &ScheduleState::default(),
+                &observed(5, "2026-11-23T08:00:00Z")
+            ),
+            Decision::Suspended
+        );
+    }
+
+    #[test]
+    fn a_wrong_schedule_says_what_is_wrong() {
+        assert!(
+            Schedule::parse("* * * *", "UTC")
+                .unwrap_err()
+                .to_string()
+                .contains("five fields")
+        );
+        assert!(Schedule::parse("61 * * * *", "UTC").is_err());
+        assert!(Schedule::parse("0 3 * * *", "Mars/Olympus").is_err());
+    }
+}

@@ -1,0 +1,262 @@
+//! The site file: what is the same for every pipeline of a data centre, and differs between data centres.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use vedette_contract::Name;
+
+use crate::FieldError;
+use crate::field_error::{FieldErrors, MISSING, quoted};
+use crate::yaml;
+
+/// Key of the Kafka user name in [`Kafka::credentials_secret`].
+pub const USERNAME_KEY: &str = "username";
+/// Key of the Kafka password in [`Kafka::credentials_secret`].
+pub const PASSWORD_KEY: &str = "password";
+/// Key of the access key in [`Bucket::credentials_secret`].
+pub const ACCESS_KEY_ID_KEY: &str = "accessKeyId";
+/// Key of the secret key in [`Bucket::credentials_secret`].
+pub const SECRET_ACCESS_KEY_KEY: &str = "secretAccessKey";
+
+/// Settings of one site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct SiteFile {
+    /// The site itself.
+    pub site: Site,
+    /// Its Kafka.
+    pub kafka: Kafka,
+    /// The bucket that all sites share.
+    pub bucket: Bucket,
+    /// Images of the workloads.
+    pub images: Images,
+    /// When a node pulls them.
+    #[serde(default)]
+    pub image_pull_policy: ImagePullPolicy,
+    /// Secrets of the pipeline's namespace with credentials for the registry.
+    #[serde(default)]
+    pub image_pull_secrets: Vec<Name>,
+}
+
+/// The site itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Site {
+    /// Its name, the same in the bucket, in records and in `ModelTraining.spec.site`.
+    pub name: Name,
+}
+
+/// Kafka of the site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Kafka {
+    /// Brokers to start from: `host:port`, separated by commas.
+    pub bootstrap_servers: String,
+    /// Further librdkafka properties, such as `security.protocol`.
+    #[serde(default)]
+    pub properties: BTreeMap<String, String>,
+    /// Secret of the pipeline's namespace with [`USERNAME_KEY`] and [`PASSWORD_KEY`]; no SASL where omitted.
+    #[serde(default)]
+    pub credentials_secret: Option<Name>,
+    /// Replicas of each partition of a new topic; the broker's default where omitted.
+    #[serde(default)]
+    pub replication_factor: Option<i32>,
+}
+
+/// The bucket, as this site reaches it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Bucket {
+    /// S3 endpoint; the region's own where omitted.
+    #[serde(default)]
+    pub endpoint: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// S3 region.
+    #[serde(default = "default_region")]
+    pub region: String,
+    /// Secret of the pipeline's namespace with [`ACCESS_KEY_ID_KEY`] and [`SECRET_ACCESS_KEY_KEY`].
+    pub credentials_secret: Name,
+}
+
+fn default_region() -> String {
+    "us-east-1".to_owned()
+}
+
+/// Images of the workloads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Images {
+    /// Creates topics.
+    pub topics: String,
+    /// Generates records.
+    pub generator: String,
+    /// Enriches, scores and alerts.
+    pub detector: String,
+    /// Writes the archive.
+    pub archiver: String,
+    /// Learns.
+    pub trainer: String,
+}
+
+/// When a node pulls an image.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ImagePullPolicy {
+    /// Always.
+    Always,
+    /// Where it is not there.
+    #[default]
+    IfNotPresent,
+    /// Never: somebody else brings it.
+    Never,
+}
+
+impl ImagePullPolicy {
+    /// Its spelling in a pod.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Always => "Always",
+            Self::IfNotPresent => "IfNotPresent",
+            Self::Never => "Never",
+        }
+    }
+}
+
+impl SiteFile {
+    /// Reads and checks a site file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it; a file that does not have the shape of one gives one error.
+    pub fn parse(text: &str) -> Result<Self, Vec<FieldError>> {
+        let mut errors = FieldErrors::of("site file");
+        let mut documents = yaml::documents(text);
+        let site = match (documents.pop(), documents.pop()) {
+            (Some(Ok(document)), None) => {
+                errors.check("(file)", "not readable", serde_json::from_value::<Self>(document))
+            }
+            (Some(Err(error)), None) => errors.check("(file)", "not YAML", Err(error)),
+            _ => errors.check("(file)", "not one document", Err("a site file is one YAML document")),
+        };
+        if let Some(site) = &site {
+            site.check(&mut errors);
+        }
+        errors.finish(site)
+    }
+
+    fn check(&self, errors: &mut FieldErrors) {
+        let Self {
+            site: _,
+            kafka,
+            bucket,
+            images,
+            image_pull_policy: _,
+            image_pull_secrets: _,
+        } = self;
+        let Kafka {
+            bootstrap_servers,
+            properties,
+            credentials_secret: _,
+            replication_factor,
+        } = kafka;
+        let host_and_port = |server: &str| {
+            server
+                .trim()
+                .rsplit_once(':')
+                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+        };
+        if !bootstrap_servers.split(',').all(host_and_port) {
+            errors.push(
+                "kafka.bootstrapServers",
+                quoted(bootstrap_servers),
+                "write host:port, separated by commas",
+            );
+        }
+        for name in properties.keys().filter(|name| name.is_empty() || name.contains('=')) {
+            errors.push(
+                "kafka.properties",
+                quoted(name),
+                "use the name of a librdkafka property",
+            );
+        }
+        if let Some(factor) = replication_factor.filter(|factor| *factor < 1) {
+            errors.push(
+                "kafka.replicationFactor",
+                factor,
+                "must be at least 1; leave it out for the broker's default",
+            );
+        }
+        let Bucket {
+            endpoint,
+            name,
+            region,
+            credentials_secret: _,
+        } = bucket;
+        if let Some(endpoint) = endpoint
+            && !["http://", "https://"]
+                .iter()
+                .any(|scheme| endpoint.len() > scheme.len() && endpoint.starts_with(scheme))
+        {
+            errors.push(
+                "bucket.endpoint",
+                quoted(endpoint),
+                "write a URL, such as https://s3.example.org",
+            );
+        }
+        let Images {
+            topics,
+            generator,
+            detector,
+            archiver,
+            trainer,
+        } = images;
+        let texts = [
+            ("bucket.name", name),
+            ("bucket.region", region),
+            ("images.topics", topics),
+            ("images.generator", generator),
+            ("images.detector", detector),
+            ("images.archiver", archiver),
+            ("images.trainer", trainer),
+        ];
+        for (path, _) in texts.into_iter().filter(|(_, text)| text.trim().is_empty()) {
+            errors.push(path, MISSING, "must not be empty");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_wrong_is_said_at_once() {
+        let text = "
+site: { name: east }
+kafka: { bootstrapServers: kafka, replicationFactor: 0 }
+bucket: { name: '', endpoint: s3.example.org, credentialsSecret: bucket }
+images: { topics: t, generator: g, detector: '', archiver: a, trainer: t }
+";
+        let paths: Vec<String> = SiteFile::parse(text)
+            .unwrap_err()
+            .into_iter()
+            .map(|error| error.path)
+            .collect();
+        assert_eq!(
+            paths,
+            [
+                "kafka.bootstrapServers",
+                "kafka.replicationFactor",
+                "bucket.endpoint",
+                "bucket.name",
+                "images.detector"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_file_of_another_shape_is_refused() {
+        for bad in ["", "a: b", "- 1", "site: {name: East}", "a: {", "a: b\n---\nc: d"] {
+            assert_eq!(SiteFile::parse(bad).unwrap_err().len(), 1, "{bad}");
+        }
+    }
+}

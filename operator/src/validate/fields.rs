@@ -1,0 +1,162 @@
+//! Checks of single fields, each with its mend.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ResourceRequirements;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use vedette_contract::{ModelVersion, Name, TopicName};
+use vedette_crds::{PodSettings, Resources};
+
+use super::units::{parse_duration, parse_quantity};
+use crate::field_error::{FieldErrors, quoted};
+
+const NAME_MEND: &str = "use 1 to 63 lower-case letters, digits and '-', with a letter or digit at both ends";
+
+pub(super) fn name(path: &str, value: &str, errors: &mut FieldErrors) -> Option<Name> {
+    errors.check(path, quoted(value), value.parse().map_err(|_| NAME_MEND))
+}
+
+pub(super) fn topic_name(path: &str, value: &str, errors: &mut FieldErrors) -> Option<TopicName> {
+    let mend = "use 1 to 249 letters, digits, '.', '_' and '-', other than '.' and '..'";
+    errors.check(path, quoted(value), value.parse().map_err(|_| mend))
+}
+
+pub(super) fn model_version(path: &str, value: &str, errors: &mut FieldErrors) -> Option<ModelVersion> {
+    let mend = "use a version as it stands in the bucket, such as 20261123T084210Z-1a2b3c4d";
+    errors.check(path, quoted(value), value.parse().map_err(|_| mend))
+}
+
+/// A duration between these two, both in seconds.
+pub(super) fn duration(path: &str, value: &str, seconds: (u64, u64), errors: &mut FieldErrors) -> Option<Duration> {
+    let (least, most) = seconds;
+    let duration = parse_duration(value)
+        .ok_or_else(|| "write a duration such as 10s, 15m or 1h30m".to_owned())
+        .and_then(|duration| {
+            let within = (Duration::from_secs(least)..=Duration::from_secs(most)).contains(&duration);
+            within
+                .then_some(duration)
+                .ok_or_else(|| format!("must be between {least}s and {}h", most / 3600))
+        });
+    errors.check(path, quoted(value), duration)
+}
+
+/// A number of bytes between these two.
+pub(super) fn bytes(path: &str, value: &Quantity, limits: (u64, u64), errors: &mut FieldErrors) -> Option<u64> {
+    let (least, most) = limits;
+    let bytes = parse_quantity(&value.0)
+        .ok_or_else(|| "write a quantity such as 128Mi".to_owned())
+        .and_then(|quantity| {
+            let bytes = quantity.rounded_up().and_then(|bytes| u64::try_from(bytes).ok());
+            bytes
+                .filter(|bytes| (least..=most).contains(bytes))
+                .ok_or_else(|| format!("must be between {least} and {most} bytes"))
+        });
+    errors.check(path, quoted(&value.0), bytes)
+}
+
+/// CPU and memory in which no request is over its limit.
+pub(super) fn resources(path: &str, value: &Resources, errors: &mut FieldErrors) -> ResourceRequirements {
+    let Resources { requests, limits } = value;
+    let mut parsed = |kind: &str, quantities: &BTreeMap<String, Quantity>| {
+        let mut amounts = BTreeMap::new();
+        for (name, quantity) in quantities {
+            match parse_quantity(&quantity.0) {
+                Some(amount) => drop(amounts.insert(name.clone(), amount)),
+                None => errors.push(
+                    format!("{path}.{kind}.{name}"),
+                    quoted(&quantity.0),
+                    "write a quantity such as 500m, 2 or 256Mi",
+                ),
+            }
+        }
+        amounts
+    };
+    let (requested, limited) = (parsed("requests", requests), parsed("limits", limits));
+    for (name, request) in &requested {
+        if limited.get(name).is_some_and(|limit| request > limit) {
+            let value = quoted(&requests[name].0);
+            errors.push(
+                format!("{path}.requests.{name}"),
+                value,
+                format!("must not be over the limit, {}", limits[name].0),
+            );
+        }
+    }
+    let or_none = |quantities: &BTreeMap<String, Quantity>| (!quantities.is_empty()).then(|| quantities.clone());
+    ResourceRequirements {
+        requests: or_none(requests),
+        limits: or_none(limits),
+        claims: None,
+    }
+}
+
+/// What a pipeline says about its pods; what Vedette sets itself cannot be set here.
+pub(super) fn pod(path: &str, value: &PodSettings, errors: &mut FieldErrors) {
+    let PodSettings {
+        labels,
+        annotations,
+        node_selector,
+        tolerations: _,
+        affinity: _,
+        priority_class_name,
+        service_account_name,
+    } = value;
+    for (map, entries, are_labels) in [
+        ("labels", labels, true),
+        ("annotations", annotations, false),
+        ("nodeSelector", node_selector, true),
+    ] {
+        for (key, text) in entries {
+            let path = format!("{path}.{map}.{key}");
+            if !is_qualified_name(key) {
+                errors.push(
+                    &path,
+                    quoted(key),
+                    "use a name of 1 to 63 letters, digits, '-', '_' and '.', if need be after a DNS name and '/'",
+                );
+            } else if map != "nodeSelector" && (key.starts_with("vedette.io/") || key.starts_with("app.kubernetes.io/"))
+            {
+                errors.push(&path, quoted(key), "is set by Vedette; choose another prefix");
+            }
+            if are_labels && !(text.is_empty() || is_label_word(text)) {
+                errors.push(
+                    &path,
+                    quoted(text),
+                    "use at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends",
+                );
+            }
+        }
+    }
+    for (field, name) in [
+        ("priorityClassName", priority_class_name),
+        ("serviceAccountName", service_account_name),
+    ] {
+        if let Some(name) = name.as_ref().filter(|name| !is_dns_name(name)) {
+            errors.push(
+                format!("{path}.{field}"),
+                quoted(name),
+                "use lower-case letters, digits, '-' and '.'",
+            );
+        }
+    }
+}
+
+fn is_qualified_name(key: &str) -> bool {
+    match key.split_once('/') {
+        Some((prefix, name)) => is_dns_name(prefix) && is_label_word(name),
+        None => is_label_word(key),
+    }
+}
+
+fn is_label_word(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let ends = |text: &str| {
+        text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.ends_with(|c: char| c.is_ascii_alphanumeric())
+    };
+    text.len() <= 63 && text.bytes().all(inner) && ends(text)
+}
+
+fn is_dns_name(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(|part| part.parse::<Name>().is_ok())
+}

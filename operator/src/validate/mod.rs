@@ -1,0 +1,65 @@
+//! Turns what people wrote into values in which nothing can be wrong any more, or into the list of everything that is.
+//! Limits and rules stand in the CRD and are checked with its own schema; here is what a schema cannot say.
+
+mod fields;
+mod pipeline;
+mod training;
+mod units;
+mod validated_pipeline;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Serialize;
+use serde_json::Value;
+use vedette_contract::Name;
+
+pub use pipeline::validate_pipeline;
+pub use training::{
+    ValidatedData, ValidatedFeatures, ValidatedJob, ValidatedParameters, ValidatedTraining, validate_training,
+};
+pub use validated_pipeline::{
+    Alerting, Dataset, ValidatedArchiver, ValidatedDetector, ValidatedGenerator, ValidatedModel, ValidatedPipeline,
+    ValidatedTopics,
+};
+
+use crate::field_error::{FieldErrors, MISSING, quoted};
+use crate::schema::{self, Report};
+
+/// Checks an object against its CRD: limits, and rules in CEL.
+fn check_schema(schema: &Value, object: &impl Serialize, errors: &mut FieldErrors) {
+    if let Some(mut object) = errors.check("(object)", "not representable", serde_json::to_value(object)) {
+        schema::check(schema, &mut object, Report::Limits, errors);
+        schema::check_rules(schema, &object, errors);
+    }
+}
+
+/// Namespace and name of an object.
+fn identity(metadata: &ObjectMeta, errors: &mut FieldErrors) -> Option<(Name, Name)> {
+    let mut name = |path: &str, value: Option<&String>| match value {
+        Some(value) => fields::name(path, value, errors),
+        None => {
+            errors.push(path, MISSING, "is required");
+            None
+        }
+    };
+    let namespace = name("metadata.namespace", metadata.namespace.as_ref());
+    let name = name("metadata.name", metadata.name.as_ref());
+    Some((namespace?, name?))
+}
+
+/// A number that its schema keeps from being negative.
+fn unsigned<T: TryFrom<i64>>(path: &str, value: i64, errors: &mut FieldErrors) -> Option<T> {
+    errors.check(path, value, T::try_from(value).map_err(|_| "is out of range"))
+}
+
+/// A label and what counts as normal.
+fn label(path: &str, label: Option<&vedette_crds::Label>, errors: &mut FieldErrors) -> Option<vedette_crds::Label> {
+    let label = label?;
+    if vedette_contract::fields::is_reserved(&label.field) {
+        errors.push(
+            format!("{path}.field"),
+            quoted(&label.field),
+            "is a field of Vedette's own; name the data's label",
+        );
+    }
+    Some(label.clone())
+}

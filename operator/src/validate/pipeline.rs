@@ -1,0 +1,325 @@
+//! Validation of an `AnomalyPipeline`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use vedette_contract::arguments::{GeneratorMode, KeyValue, ProcessingGuarantee};
+use vedette_contract::fields as record;
+use vedette_contract::keys::PipelineKeys;
+use vedette_contract::topic::TopicSpecification;
+use vedette_crds::{self as crds, AnomalyPipeline};
+
+use super::validated_pipeline::{
+    Alerting, Dataset, ValidatedArchiver, ValidatedDetector, ValidatedGenerator, ValidatedModel, ValidatedPipeline,
+    ValidatedTopics,
+};
+use super::{check_schema, fields, identity, label, unsigned};
+use crate::FieldError;
+use crate::field_error::{FieldErrors, MISSING, quoted};
+use crate::manifest;
+use crate::roll::VersionPolicy;
+use crate::schema;
+use crate::site::SiteFile;
+
+/// Share of anomalous records that a generator makes where nobody says otherwise: the raw KDD file is 80 % attacks, and no
+/// real network is.
+const DEFAULT_ANOMALY_FRACTION: f64 = 0.005;
+const KIBIBYTE: u64 = 1024;
+const GIBIBYTE: u64 = 1 << 30;
+
+/// Validates a pipeline for a site.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn validate_pipeline(pipeline: &AnomalyPipeline, site: &SiteFile) -> Result<ValidatedPipeline, Vec<FieldError>> {
+    let metadata = &pipeline.metadata;
+    let title = manifest::title(
+        "AnomalyPipeline",
+        metadata.namespace.as_deref(),
+        metadata.name.as_deref(),
+    );
+    let mut errors = FieldErrors::of(title);
+    check_schema(&schema::PIPELINE, pipeline, &mut errors);
+    let validated = assemble(pipeline, site, &mut errors);
+    errors.finish(validated)
+}
+
+fn assemble(pipeline: &AnomalyPipeline, site: &SiteFile, errors: &mut FieldErrors) -> Option<ValidatedPipeline> {
+    let crds::AnomalyPipelineSpec {
+        suspend,
+        topics,
+        generator,
+        detector,
+        archiver,
+        model,
+        pod,
+    } = &pipeline.spec;
+    let identity = identity(&pipeline.metadata, errors);
+    let topics = self::topics(topics, site, errors);
+    let keys = identity
+        .as_ref()
+        .map(|(namespace, name)| PipelineKeys::new(namespace, name));
+    let generator = match generator {
+        Some(generator) => self::generator(generator, keys.as_ref(), errors).map(Some),
+        None => Some(None),
+    };
+    let detector = self::detector(detector, errors);
+    let archiver = self::archiver(archiver, errors);
+    let model = self::model(model, errors);
+    fields::pod("spec.pod", pod, errors);
+    let (namespace, name) = identity?;
+    Some(ValidatedPipeline {
+        namespace,
+        name,
+        uid: pipeline.metadata.uid.clone(),
+        suspend: *suspend,
+        topics: topics?,
+        generator: generator?,
+        detector: detector?,
+        archiver: archiver?,
+        model: model?,
+        pod: pod.clone(),
+    })
+}
+
+fn topics(topics: &crds::Topics, site: &SiteFile, errors: &mut FieldErrors) -> Option<ValidatedTopics> {
+    let crds::Topics {
+        sensor_messages,
+        enriched_data,
+        alerts,
+        dead_letters,
+        max_message_bytes,
+    } = topics;
+    let max_message_bytes: Option<u64> = unsigned("spec.topics.maxMessageBytes", *max_message_bytes, errors);
+    let max_input_message_bytes = max_message_bytes.unwrap_or_default();
+    // Enriched, a record is longer, and a dead letter carries headers.
+    let max_output_message_bytes = max_input_message_bytes.saturating_mul(2);
+    let mut topic = |field: &str, topic: crds::Topic<'_>, max_message_bytes: u64| {
+        let crds::Topic {
+            name,
+            partitions,
+            replication_factor,
+            retention_ms,
+            retention_bytes,
+        } = topic;
+        let name = fields::topic_name(&format!("spec.topics.{field}.name"), name, errors)?;
+        if retention_ms == 0 {
+            errors.push(
+                format!("spec.topics.{field}.retentionMs"),
+                0,
+                "would keep nothing; use milliseconds, or -1 for ever",
+            );
+        }
+        let mut configuration = BTreeMap::from([
+            ("max.message.bytes".to_owned(), max_message_bytes.to_string()),
+            ("retention.ms".to_owned(), retention_ms.to_string()),
+        ]);
+        if let Some(bytes) = retention_bytes {
+            configuration.insert("retention.bytes".to_owned(), bytes.to_string());
+        }
+        let replication_factor = replication_factor.or(site.kafka.replication_factor);
+        Some(TopicSpecification {
+            name,
+            partitions,
+            replication_factor,
+            configuration,
+        })
+    };
+    let sensor_messages = topic("sensorMessages", sensor_messages.topic(), max_input_message_bytes);
+    let enriched_data = topic("enrichedData", enriched_data.topic(), max_output_message_bytes);
+    let alerts = topic("alerts", alerts.topic(), max_output_message_bytes);
+    let dead_letters = topic("deadLetters", dead_letters.topic(), max_output_message_bytes);
+    max_message_bytes?;
+    Some(ValidatedTopics {
+        sensor_messages: sensor_messages?,
+        enriched_data: enriched_data?,
+        alerts: alerts?,
+        dead_letters: dead_letters?,
+        max_output_message_bytes,
+    })
+}
+
+fn generator(
+    generator: &crds::Generator,
+    keys: Option<&PipelineKeys>,
+    errors: &mut FieldErrors,
+) -> Option<ValidatedGenerator> {
+    let crds::Generator {
+        replicas,
+        records_per_second,
+        mode,
+        anomaly_fraction,
+        dataset,
+        seed,
+    } = generator;
+    let seed = unsigned("spec.generator.seed", *seed, errors);
+    let dataset = match dataset {
+        crds::Dataset::Simulator(crds::Simulator {}) => Some(Dataset::Simulator),
+        crds::Dataset::Object(crds::ObjectDataset { key, label }) => {
+            let label = self::label("spec.generator.dataset.object.label", label.as_ref(), errors);
+            let path = "spec.generator.dataset.object.key";
+            let plain = |part: &str| {
+                !part.is_empty()
+                    && !part.starts_with('.')
+                    && part
+                        .bytes()
+                        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+            };
+            if !key.split('/').all(plain) {
+                errors.push(
+                    path,
+                    quoted(key),
+                    "use a file name below datasets/, of letters, digits, '.', '_', '-' and '/'",
+                );
+            }
+            keys.map(|keys| Dataset::Object {
+                key: keys.dataset(key),
+                label,
+            })
+        }
+    }?;
+    let labelled = match &dataset {
+        Dataset::Simulator => true,
+        Dataset::Object { key: _, label } => label.is_some(),
+    };
+    let (mode, default_fraction) = match mode {
+        crds::GeneratorMode::Random => (GeneratorMode::Random, labelled.then_some(DEFAULT_ANOMALY_FRACTION)),
+        crds::GeneratorMode::Sequential => (GeneratorMode::Sequential, None),
+    };
+    Some(ValidatedGenerator {
+        replicas: *replicas,
+        records_per_second: *records_per_second,
+        mode,
+        anomaly_fraction: anomaly_fraction.or(default_fraction),
+        dataset,
+        seed: seed?,
+    })
+}
+
+fn detector(detector: &crds::Detector, errors: &mut FieldErrors) -> Option<ValidatedDetector> {
+    let crds::Detector {
+        replicas,
+        processing_guarantee,
+        calculated_fields,
+        alerting,
+        reasons,
+        resources,
+    } = detector;
+    for (index, field) in calculated_fields.iter().enumerate() {
+        calculated_field(&format!("spec.detector.calculatedFields[{index}]"), field, errors);
+    }
+    let crds::Alerting {
+        alert_budget_per_million,
+        score_threshold,
+    } = alerting;
+    // Both or none is against a rule of the CRD, which has its error already.
+    let alerting = match (alert_budget_per_million, score_threshold) {
+        (Some(budget), _) => Some(Alerting::BudgetPerMillion(*budget)),
+        (None, Some(threshold)) => Some(Alerting::ScoreThreshold(*threshold)),
+        (None, None) => None,
+    };
+    let reasons = unsigned("spec.detector.reasons", i64::from(*reasons), errors);
+    let resources = fields::resources("spec.detector.resources", resources, errors);
+    Some(ValidatedDetector {
+        replicas: *replicas,
+        processing_guarantee: match processing_guarantee {
+            crds::ProcessingGuarantee::ExactlyOnce => ProcessingGuarantee::ExactlyOnce,
+            crds::ProcessingGuarantee::AtLeastOnce => ProcessingGuarantee::AtLeastOnce,
+        },
+        calculated_fields: calculated_fields
+            .iter()
+            .map(|field| KeyValue {
+                key: field.name.clone(),
+                value: field.expression.clone(),
+            })
+            .collect(),
+        alerting: alerting?,
+        reasons: reasons?,
+        resources,
+    })
+}
+
+fn calculated_field(path: &str, field: &crds::CalculatedField, errors: &mut FieldErrors) {
+    let crds::CalculatedField { name, expression } = field;
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    if !name.bytes().all(inner) || name.starts_with(|first: char| first.is_ascii_digit()) {
+        errors.push(
+            format!("{path}.name"),
+            quoted(name),
+            "use letters, digits and '_', and no digit first",
+        );
+    }
+    if record::is_reserved(name) {
+        errors.push(
+            format!("{path}.name"),
+            quoted(name),
+            "is a field of Vedette's own; choose another name",
+        );
+    }
+    if let Err(error) = cel::Program::compile(expression) {
+        errors.push(
+            format!("{path}.expression"),
+            quoted(expression),
+            format!("is not CEL: {error}"),
+        );
+    }
+}
+
+fn archiver(archiver: &crds::Archiver, errors: &mut FieldErrors) -> Option<ValidatedArchiver> {
+    let crds::Archiver {
+        replicas,
+        rolling: crds::Rolling { max_bytes, max_age },
+        resources,
+    } = archiver;
+    let path = "spec.archiver.rolling";
+    // One PUT carries at most 5 GiB, and a day closes an object in any case.
+    let max_bytes = fields::bytes(&format!("{path}.maxBytes"), max_bytes, (KIBIBYTE, 4 * GIBIBYTE), errors);
+    let max_age = fields::duration(&format!("{path}.maxAge"), max_age, (1, 24 * 3600), errors);
+    let resources = fields::resources("spec.archiver.resources", resources, errors);
+    Some(ValidatedArchiver {
+        replicas: *replicas,
+        rolling_max_bytes: max_bytes?,
+        rolling_max_age: max_age?,
+        resources,
+    })
+}
+
+fn model(model: &crds::ModelSelection, errors: &mut FieldErrors) -> Option<ValidatedModel> {
+    let crds::ModelSelection {
+        training,
+        version_policy,
+        version,
+        missing_model_policy,
+        progress_deadline_seconds,
+    } = model;
+    let training = match training {
+        Some(training) => fields::name("spec.model.training", training, errors).map(Some),
+        None => Some(None),
+    };
+    let version = match version {
+        Some(version) => fields::model_version("spec.model.version", version, errors).map(Some),
+        None => Some(None),
+    };
+    let policy = match (version_policy, version?) {
+        (crds::VersionPolicy::Latest, _) => VersionPolicy::Latest,
+        (crds::VersionPolicy::Pinned, Some(version)) => VersionPolicy::Pinned(version),
+        (crds::VersionPolicy::Pinned, None) => {
+            return errors.check(
+                "spec.model.version",
+                MISSING,
+                Err("is required by versionPolicy Pinned"),
+            );
+        }
+    };
+    let seconds = unsigned(
+        "spec.model.progressDeadlineSeconds",
+        i64::from(*progress_deadline_seconds),
+        errors,
+    );
+    Some(ValidatedModel {
+        training: training?,
+        policy,
+        missing_model_policy: *missing_model_policy,
+        progress_deadline: Duration::from_secs(seconds?),
+    })
+}

@@ -1,0 +1,299 @@
+//! Validation of a `ModelTraining`.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ResourceRequirements;
+use vedette_contract::model::Algorithm;
+use vedette_contract::{Name, fields as record};
+use vedette_crds::{self as crds, Gate, Label, ModelTraining};
+
+use super::{check_schema, fields, identity, label, unsigned};
+use crate::FieldError;
+use crate::field_error::{FieldErrors, quoted};
+use crate::manifest;
+use crate::schedule::{Schedule, ScheduleSettings};
+use crate::schema;
+use crate::site::SiteFile;
+
+/// A training in which nothing is wrong.
+#[derive(Debug, Clone)]
+pub struct ValidatedTraining {
+    /// Namespace of the object and of its Jobs.
+    pub namespace: Name,
+    /// Its name.
+    pub name: Name,
+    /// Its UID, for owner references; none where there is no API server.
+    pub uid: Option<String>,
+    /// Whether it runs at this site.
+    pub runs_here: bool,
+    /// When it runs.
+    pub schedule: ScheduleSettings,
+    /// What is learned from.
+    pub data: ValidatedData,
+    /// Which fields are learned from.
+    pub features: ValidatedFeatures,
+    /// The learner.
+    pub algorithm: Algorithm,
+    /// Its parameters.
+    pub parameters: ValidatedParameters,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Share of the sample that is set aside.
+    pub holdout_share: f64,
+    /// Alert budget at which quality is reported, records per million.
+    pub alert_budget_per_million: f64,
+    /// What a model must reach.
+    pub gate: Gate,
+    /// How many versions stay.
+    pub keep: u32,
+    /// The Job.
+    pub job: ValidatedJob,
+}
+
+/// What is learned from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValidatedData {
+    /// The pipeline.
+    pub pipeline: Name,
+    /// The sites; all where empty.
+    pub sites: Vec<Name>,
+    /// How old a record may be.
+    pub lookback: Option<Duration>,
+    /// Size of the sample.
+    pub max_records: u64,
+    /// Field that identifies a record.
+    pub deduplicate_by: String,
+}
+
+/// Which fields are learned from; found in the data where neither list is given.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValidatedFeatures {
+    /// Numeric fields.
+    pub numeric: Vec<String>,
+    /// Categorical fields.
+    pub categorical: Vec<String>,
+    /// The label.
+    pub label: Option<Label>,
+}
+
+/// Parameters of the learner; the algorithm's default where absent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValidatedParameters {
+    /// Number of trees.
+    pub trees: Option<u32>,
+    /// Rows per tree.
+    pub rows_per_tree: Option<u32>,
+    /// Depth at most.
+    pub max_depth: Option<u32>,
+    /// Synthetic rows as a share of the real ones.
+    pub synthetic_fraction: Option<f64>,
+}
+
+/// The Job of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValidatedJob {
+    /// CPU and memory.
+    pub resources: ResourceRequirements,
+    /// How long it may take, seconds.
+    pub active_deadline_seconds: i64,
+    /// How often a failed pod is tried again.
+    pub backoff_limit: i32,
+    /// How long it is kept, seconds.
+    pub ttl_seconds_after_finished: i32,
+}
+
+/// Validates a training for a site.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn validate_training(training: &ModelTraining, site: &SiteFile) -> Result<ValidatedTraining, Vec<FieldError>> {
+    let metadata = &training.metadata;
+    let title = manifest::title("ModelTraining", metadata.namespace.as_deref(), metadata.name.as_deref());
+    let mut errors = FieldErrors::of(title);
+    check_schema(&schema::TRAINING, training, &mut errors);
+    let validated = assemble(training, site, &mut errors);
+    errors.finish(validated)
+}
+
+fn assemble(training: &ModelTraining, this: &SiteFile, errors: &mut FieldErrors) -> Option<ValidatedTraining> {
+    let crds::ModelTrainingSpec {
+        site,
+        schedule,
+        time_zone,
+        trigger,
+        suspend,
+        data,
+        features,
+        algorithm,
+        parameters,
+        seed,
+        validation: crds::Validation {
+            holdout_share,
+            alert_budget_per_million,
+        },
+        publish: crds::Publish { gate, keep },
+        job,
+    } = &training.spec;
+    let identity = identity(&training.metadata, errors);
+    let site = fields::name("spec.site", site, errors);
+    let schedule = self::schedule(schedule.as_deref(), time_zone, trigger, *suspend, errors);
+    let data = self::data(data, errors);
+    let features = self::features(features, errors);
+    let parameters = self::parameters(parameters, errors);
+    let seed = unsigned("spec.seed", *seed, errors);
+    let keep = unsigned("spec.publish.keep", i64::from(*keep), errors);
+    let job = self::job(job, errors);
+    let (namespace, name) = identity?;
+    Some(ValidatedTraining {
+        namespace,
+        name,
+        uid: training.metadata.uid.clone(),
+        runs_here: site? == this.site.name,
+        schedule: schedule?,
+        data: data?,
+        features,
+        algorithm: match algorithm {
+            crds::Algorithm::IsolationForest => Algorithm::IsolationForest,
+            crds::Algorithm::SeedForest => Algorithm::SeedForest,
+        },
+        parameters: parameters?,
+        seed: seed?,
+        holdout_share: *holdout_share,
+        alert_budget_per_million: *alert_budget_per_million,
+        gate: gate.clone(),
+        keep: keep?,
+        job,
+    })
+}
+
+fn schedule(
+    expression: Option<&str>,
+    time_zone: &str,
+    trigger: &crds::Trigger,
+    suspend: bool,
+    errors: &mut FieldErrors,
+) -> Option<ScheduleSettings> {
+    let crds::Trigger {
+        min_records,
+        new_records,
+    } = trigger;
+    // The expression is tried in UTC first, so that each of the two fields has its own error.
+    let in_utc = expression
+        .map(|expression| errors.check("spec.schedule", quoted(expression), Schedule::parse(expression, "UTC")));
+    let in_zone = Schedule::parse("0 0 * * *", time_zone)
+        .map_err(|_| "is not a time zone; use a name of the IANA data base, such as Europe/Berlin");
+    let zone = errors.check("spec.timeZone", quoted(time_zone), in_zone);
+    let schedule = match (expression, in_utc) {
+        (Some(expression), Some(Some(_))) if zone.is_some() => errors
+            .check(
+                "spec.schedule",
+                quoted(expression),
+                Schedule::parse(expression, time_zone),
+            )
+            .map(Some),
+        (Some(_), _) => None,
+        (None, _) => Some(None),
+    };
+    let minimum_records = unsigned("spec.trigger.minRecords", *min_records, errors);
+    let new_records = match new_records {
+        Some(records) => unsigned("spec.trigger.newRecords", *records, errors).map(Some),
+        None => Some(None),
+    };
+    Some(ScheduleSettings {
+        schedule: schedule?,
+        minimum_records: minimum_records?,
+        new_records: new_records?,
+        suspend,
+    })
+}
+
+fn data(data: &crds::DataSource, errors: &mut FieldErrors) -> Option<ValidatedData> {
+    const TEN_YEARS: u64 = 10 * 366 * 24 * 3600;
+    let crds::DataSource {
+        pipeline,
+        sites,
+        lookback,
+        max_records,
+        deduplicate_by,
+    } = data;
+    let pipeline = fields::name("spec.data.pipeline", pipeline, errors);
+    let sites: Vec<Option<Name>> = sites
+        .iter()
+        .enumerate()
+        .map(|(index, site)| fields::name(&format!("spec.data.sites[{index}]"), site, errors))
+        .collect();
+    let lookback = match lookback {
+        Some(lookback) => fields::duration("spec.data.lookback", lookback, (1, TEN_YEARS), errors).map(Some),
+        None => Some(None),
+    };
+    let max_records = unsigned("spec.data.maxRecords", *max_records, errors);
+    Some(ValidatedData {
+        pipeline: pipeline?,
+        sites: sites.into_iter().collect::<Option<_>>()?,
+        lookback: lookback?,
+        max_records: max_records?,
+        deduplicate_by: deduplicate_by.clone(),
+    })
+}
+
+fn features(features: &crds::Features, errors: &mut FieldErrors) -> ValidatedFeatures {
+    let crds::Features {
+        numeric,
+        categorical,
+        label,
+    } = features;
+    let label = self::label("spec.features.label", label.as_ref(), errors);
+    for (list, names) in [("numeric", numeric), ("categorical", categorical)] {
+        for (index, name) in names.iter().enumerate() {
+            let path = format!("spec.features.{list}[{index}]");
+            if record::is_reserved(name) {
+                errors.push(&path, quoted(name), "is a field of Vedette's own, and never a feature");
+            }
+            if label.as_ref().is_some_and(|label| label.field == *name) {
+                errors.push(&path, quoted(name), "is the label, and never a feature");
+            }
+            if list == "categorical" && numeric.contains(name) {
+                errors.push(&path, quoted(name), "is numeric too; keep one of the two");
+            }
+        }
+    }
+    ValidatedFeatures {
+        numeric: numeric.clone(),
+        categorical: categorical.clone(),
+        label,
+    }
+}
+
+fn parameters(parameters: &crds::Parameters, errors: &mut FieldErrors) -> Option<ValidatedParameters> {
+    let crds::Parameters {
+        trees,
+        rows_per_tree,
+        max_depth,
+        synthetic_fraction,
+    } = parameters;
+    let mut count = |field: &str, value: &Option<i32>| match value {
+        Some(value) => unsigned(&format!("spec.parameters.{field}"), i64::from(*value), errors).map(Some),
+        None => Some(None),
+    };
+    Some(ValidatedParameters {
+        trees: count("trees", trees)?,
+        rows_per_tree: count("rowsPerTree", rows_per_tree)?,
+        max_depth: count("maxDepth", max_depth)?,
+        synthetic_fraction: *synthetic_fraction,
+    })
+}
+
+fn job(job: &crds::JobSettings, errors: &mut FieldErrors) -> ValidatedJob {
+    let crds::JobSettings {
+        resources,
+        active_deadline_seconds,
+        backoff_limit,
+        ttl_seconds_after_finished,
+    } = job;
+    ValidatedJob {
+        resources: fields::resources("spec.job.resources", resources, errors),
+        active_deadline_seconds: *active_deadline_seconds,
+        backoff_limit: *backoff_limit,
+        ttl_seconds_after_finished: *ttl_seconds_after_finished,
+    }
+}

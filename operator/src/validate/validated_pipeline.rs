@@ -1,0 +1,134 @@
+//! What a valid `AnomalyPipeline` is: no option of these types can be wrong, and builders take every one of them.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::ResourceRequirements;
+use vedette_contract::Name;
+use vedette_contract::arguments::{GeneratorMode, KeyValue, ProcessingGuarantee};
+use vedette_contract::topic::TopicSpecification;
+use vedette_crds::{Label, MissingModelPolicy, PodSettings};
+
+use crate::roll::VersionPolicy;
+
+/// A pipeline in which nothing is wrong.
+#[derive(Debug, Clone)]
+pub struct ValidatedPipeline {
+    /// Namespace of the object and of its children.
+    pub namespace: Name,
+    /// Its name.
+    pub name: Name,
+    /// Its UID, for owner references; none where there is no API server.
+    pub uid: Option<String>,
+    /// Nothing runs.
+    pub suspend: bool,
+    /// The topics.
+    pub topics: ValidatedTopics,
+    /// The generator, where there is one.
+    pub generator: Option<ValidatedGenerator>,
+    /// The detector.
+    pub detector: ValidatedDetector,
+    /// The archiver.
+    pub archiver: ValidatedArchiver,
+    /// Which model.
+    pub model: ValidatedModel,
+    /// Settings of all pods.
+    pub pod: PodSettings,
+}
+
+/// The topics, as the topic Job creates them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValidatedTopics {
+    /// What the detectors read.
+    pub sensor_messages: TopicSpecification,
+    /// The enriched records.
+    pub enriched_data: TopicSpecification,
+    /// The alerts.
+    pub alerts: TopicSpecification,
+    /// What could not be read or scored.
+    pub dead_letters: TopicSpecification,
+    /// Largest message of the three output topics, bytes.
+    pub max_output_message_bytes: u64,
+}
+
+/// The generator.
+#[derive(Debug, Clone)]
+pub struct ValidatedGenerator {
+    /// Number of pods.
+    pub replicas: i32,
+    /// Records per second of all pods together.
+    pub records_per_second: f64,
+    /// How the data set is walked.
+    pub mode: GeneratorMode,
+    /// Share of anomalous records; the data set's own where absent.
+    pub anomaly_fraction: Option<f64>,
+    /// Where the records come from.
+    pub dataset: Dataset,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+/// Where generated records come from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Dataset {
+    /// The simulator, which knows its own label.
+    Simulator,
+    /// A file in the bucket.
+    Object {
+        /// Its full key.
+        key: String,
+        /// Its label, where it has one.
+        label: Option<Label>,
+    },
+}
+
+/// The detector.
+#[derive(Debug, Clone)]
+pub struct ValidatedDetector {
+    /// Number of pods.
+    pub replicas: i32,
+    /// What a crash may repeat.
+    pub processing_guarantee: ProcessingGuarantee,
+    /// Name and CEL expression of each calculated field.
+    pub calculated_fields: Vec<KeyValue>,
+    /// When a record is an alert.
+    pub alerting: Alerting,
+    /// How many reasons an alert has at most.
+    pub reasons: u32,
+    /// CPU and memory.
+    pub resources: ResourceRequirements,
+}
+
+/// When a record is an alert.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Alerting {
+    /// So many records per million.
+    BudgetPerMillion(f64),
+    /// Scores greater than this.
+    ScoreThreshold(f64),
+}
+
+/// The archiver.
+#[derive(Debug, Clone)]
+pub struct ValidatedArchiver {
+    /// Number of pods.
+    pub replicas: i32,
+    /// Uncompressed size at which an object closes, bytes.
+    pub rolling_max_bytes: u64,
+    /// Age at which an object closes.
+    pub rolling_max_age: Duration,
+    /// CPU and memory.
+    pub resources: ResourceRequirements,
+}
+
+/// Which model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValidatedModel {
+    /// The training that is followed.
+    pub training: Option<Name>,
+    /// Which of its versions.
+    pub policy: VersionPolicy,
+    /// What happens without one.
+    pub missing_model_policy: MissingModelPolicy,
+    /// How long a rollout may take.
+    pub progress_deadline: Duration,
+}

@@ -1,0 +1,356 @@
+//! The loop: one thread owns the consumer and all partitions, and never waits for the bucket, so that a slow bucket
+//! costs neither the membership in the group nor memory. Steps in the bucket run beside it, one per partition.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+use tracing::{error, info, warn};
+use vedette_contract::Name;
+use vedette_contract::arguments::ArchivedTopic;
+use vedette_service::{Readiness, Shutdown};
+use vedette_streams::kafka::{ErrorClass, classify};
+
+use crate::error::ArchiverError;
+use crate::group::{Beginning, GroupConsumer, GroupEvent, agree, at_offset, beginning_after, beginnings, move_to};
+use crate::object::Rolling;
+use crate::partition::{Identity, Partition, Record};
+use crate::readiness::{BROKER, BUCKET, GROUP};
+use crate::slot::Slot;
+use crate::spool::{SpoolDirectory, SpoolError};
+use crate::upload::Uploader;
+
+/// How long the loop waits for a record before it looks after its partitions.
+const POLL_WAIT: Duration = Duration::from_millis(50);
+/// How many records it takes before it looks after its partitions.
+const POLL_RECORDS: usize = 2_000;
+/// How long a rebalance of the whole group may wait for our objects to close.
+const REVOCATION_PATIENCE: Duration = Duration::from_secs(8);
+/// How long the end of the process may wait for them; Kubernetes gives it 30 s.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(20);
+/// How long until the committed offsets are asked for again.
+const OFFSETS_RETRY: Duration = Duration::from_secs(1);
+/// How often a broker that went away is looked for.
+const BROKER_CHECK: Duration = Duration::from_secs(2);
+
+/// Everything the loop owns.
+pub(crate) struct Archive {
+    pub(crate) site: Name,
+    pub(crate) topics: Vec<ArchivedTopic>,
+    pub(crate) rolling: Rolling,
+    pub(crate) spool: SpoolDirectory,
+    pub(crate) consumer: Arc<GroupConsumer>,
+    pub(crate) uploader: Arc<Uploader>,
+    pub(crate) readiness: Readiness,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) runtime: Handle,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) broker_lost: Option<Instant>,
+}
+
+impl Archive {
+    /// Archives until shutdown. Blocks; to be called from a thread that may.
+    pub(crate) fn run(mut self) -> Result<(), ArchiverError> {
+        let outcome = self.run_until_shutdown();
+        // On an error the open objects are dropped as after a crash: Kafka still has their records.
+        let closed = if outcome.is_ok() {
+            self.close_everything()
+        } else {
+            Ok(())
+        };
+        self.leave_group();
+        outcome.and(closed)
+    }
+
+    fn run_until_shutdown(&mut self) -> Result<(), ArchiverError> {
+        let topics: Vec<_> = self.topics.iter().map(|archived| archived.topic.as_str()).collect();
+        self.consumer
+            .subscribe(&topics)
+            .map_err(|source| ArchiverError::kafka("subscribe to the topics", source))?;
+        while !self.shutdown.is_cancelled() {
+            self.read()?;
+            while let Some(event) = self.consumer.context().take_event() {
+                self.rebalance(event)?;
+            }
+            self.advance()?;
+            self.look_for_broker();
+        }
+        Ok(())
+    }
+
+    /// Takes what has arrived, up to a bound.
+    fn read(&mut self) -> Result<(), ArchiverError> {
+        let consumer = Arc::clone(&self.consumer);
+        let mut wait = POLL_WAIT;
+        for _ in 0..POLL_RECORDS {
+            match consumer.poll(wait) {
+                None => return Ok(()),
+                Some(Err(error)) => return self.consumer_failed(&error),
+                Some(Ok(message)) => {
+                    let value = message.payload().unwrap_or_default();
+                    let timestamp_millis = message.timestamp().to_millis();
+                    let record = Record {
+                        offset: message.offset(),
+                        timestamp_millis,
+                        value,
+                    };
+                    self.take(message.topic(), message.partition(), record)?;
+                }
+            }
+            wait = Duration::ZERO;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, topic: &str, partition: i32, record: Record<'_>) -> Result<(), ArchiverError> {
+        // A record of a partition that was given up, or that is about to be read from elsewhere, comes again.
+        let Some(slot) = self.slots.iter_mut().find(|slot| slot.is(topic, partition)) else {
+            return Ok(());
+        };
+        if slot.go_to.is_some() {
+            return Ok(());
+        }
+        slot.partition
+            .append(record, &self.spool, &self.rolling, Instant::now())?;
+        slot.counters.records.inc();
+        slot.counters.bytes.inc_by(record.value.len() as u64);
+        if slot.partition.is_saturated() {
+            pause(&self.consumer, slot)?;
+        }
+        Ok(())
+    }
+
+    fn consumer_failed(&mut self, error: &KafkaError) -> Result<(), ArchiverError> {
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::AutoOffsetReset) => return self.find_lost_positions(),
+            Some(RDKafkaErrorCode::AllBrokersDown) => {
+                self.broker_lost.get_or_insert_with(Instant::now);
+                self.readiness
+                    .fail(BROKER, "no broker can be reached; reading goes on when one can");
+            }
+            _ if classify(error) == ErrorClass::Fatal => {
+                return Err(ArchiverError::kafka("go on reading", error.clone()));
+            }
+            _ => warn!(%error, "reading from Kafka has trouble and goes on"),
+        }
+        Ok(())
+    }
+
+    /// While brokers were lost nothing tells that they are back where no record arrives.
+    fn look_for_broker(&mut self) {
+        let Some(since) = self.broker_lost.filter(|since| since.elapsed() >= BROKER_CHECK) else {
+            return;
+        };
+        if self.consumer.fetch_metadata(None, Duration::from_secs(1)).is_ok() {
+            info!(seconds = since.elapsed().as_secs(), "a broker answers again");
+            self.broker_lost = None;
+            self.readiness.hold(BROKER);
+        }
+    }
+
+    fn rebalance(&mut self, event: GroupEvent) -> Result<(), ArchiverError> {
+        let event = match event {
+            GroupEvent::Assigned(partitions) => GroupEvent::Assigned(self.assign(&partitions)?),
+            GroupEvent::Revoked(partitions) => {
+                self.revoke(&partitions)?;
+                GroupEvent::Revoked(partitions)
+            }
+        };
+        agree(&self.consumer, &event).map_err(|source| ArchiverError::kafka("agree to a rebalance", source))
+    }
+
+    /// Opens the partitions and says from where each is read.
+    fn assign(&mut self, partitions: &TopicPartitionList) -> Result<TopicPartitionList, ArchiverError> {
+        let mut beginning_offsets = TopicPartitionList::with_capacity(partitions.count());
+        for (topic, partition, beginning) in self.find_beginnings(partitions) {
+            let Some(archived) = self.topics.iter().find(|archived| archived.topic.as_str() == topic) else {
+                continue;
+            };
+            let ArchivedTopic { stream, topic } = archived.clone();
+            let identity = Identity {
+                stream,
+                site: self.site.clone(),
+                topic,
+                partition,
+            };
+            report(&identity, beginning);
+            let offset = beginning.offset();
+            beginning_offsets
+                .add_partition_offset(identity.topic.as_str(), partition, Offset::Offset(offset))
+                .map_err(|source| ArchiverError::kafka("take a partition", source))?;
+            let opened = Partition::new(identity, offset).map_err(ArchiverError::Compressor)?;
+            self.slots.push(Slot::new(opened, &self.uploader.metrics));
+        }
+        self.readiness.hold(GROUP);
+        Ok(beginning_offsets)
+    }
+
+    /// Asks until it is answered: without the committed offset a chain would break.
+    fn find_beginnings(&mut self, partitions: &TopicPartitionList) -> Vec<(String, i32, Beginning)> {
+        while partitions.count() > 0 && !self.shutdown.is_cancelled() {
+            match beginnings(&self.consumer, partitions) {
+                Ok(beginnings) => {
+                    self.readiness.hold(BROKER);
+                    return beginnings;
+                }
+                Err(error) => {
+                    warn!(%error, "cannot read the committed offsets yet");
+                    self.readiness.fail(BROKER, "the committed offsets cannot be read");
+                    std::thread::sleep(OFFSETS_RETRY);
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    /// Closes the objects of partitions that another member gets, within its patience.
+    fn revoke(&mut self, partitions: &TopicPartitionList) -> Result<(), ArchiverError> {
+        let is_revoked = |slot: &mut Slot| partitions.elements().iter().any(|e| slot.is(e.topic(), e.partition()));
+        let revoked = self.slots.extract_if(.., is_revoked).collect();
+        if self.consumer.assignment_lost() {
+            warn!("the group went on without this process; what was open is archived by others");
+            self.readiness
+                .fail(GROUP, "the group went on without this process; it joins again");
+            return Ok(());
+        }
+        self.close(revoked, REVOCATION_PATIENCE)
+    }
+
+    fn close_everything(&mut self) -> Result<(), ArchiverError> {
+        let all = std::mem::take(&mut self.slots);
+        self.close(all, SHUTDOWN_PATIENCE)
+    }
+
+    /// Closes all objects of these partitions at the same time. What is not closed in time is dropped: it is not
+    /// committed, so the next owner archives it.
+    fn close(&self, slots: Vec<Slot>, patience: Duration) -> Result<(), ArchiverError> {
+        self.runtime.block_on(async {
+            let mut closing = JoinSet::new();
+            for slot in slots {
+                closing.spawn(slot.close(Arc::clone(&self.uploader), self.rolling.clone()));
+            }
+            let deadline = tokio::time::Instant::now() + patience;
+            while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, closing.join_next()).await {
+                ended.map_err(ArchiverError::Step)??;
+            }
+            if !closing.is_empty() {
+                warn!(
+                    objects = closing.len(),
+                    "objects could not be closed in time; their records stay in Kafka"
+                );
+            }
+            Ok(())
+        })
+    }
+
+    /// Retention deleted records that were not archived, or a topic was created anew, while it was being read.
+    fn find_lost_positions(&mut self) -> Result<(), ArchiverError> {
+        // The error does not say which partition it is about: each is read again from where it stands.
+        for slot in self.slots.iter_mut().filter(|slot| slot.go_to.is_none()) {
+            let Identity { topic, partition, .. } = &slot.partition.identity;
+            let position = slot.partition.position();
+            let beginning = beginning_after(&self.consumer, topic.as_str(), *partition, position);
+            let beginning = beginning.unwrap_or_else(|error| {
+                warn!(%topic, partition, %error, "cannot read the offsets of a partition whose position may be gone");
+                Beginning::Committed(position)
+            });
+            if beginning.offset() != position {
+                report(&slot.partition.identity, beginning);
+                slot.partition.continue_at(beginning.offset())?;
+            }
+            slot.go_to = Some(beginning.offset());
+        }
+        Ok(())
+    }
+
+    /// Looks after every partition: steps in the bucket, positions and pauses.
+    fn advance(&mut self) -> Result<(), SpoolError> {
+        let now = Instant::now();
+        for slot in &mut self.slots {
+            slot.advance(&self.uploader, &self.rolling, &self.runtime, now)?;
+        }
+        self.steer();
+        match self.slots.iter().find_map(Slot::trouble) {
+            Some(trouble) => self.readiness.fail(BUCKET, trouble),
+            None => self.readiness.hold(BUCKET),
+        }
+        let count = |of: fn(&Slot) -> bool| {
+            i64::try_from(self.slots.iter().filter(|slot| of(slot)).count()).unwrap_or(i64::MAX)
+        };
+        self.uploader
+            .metrics
+            .open_objects
+            .set(count(|slot| slot.partition.is_open()));
+        self.uploader.metrics.paused_partitions.set(count(|slot| slot.paused));
+        Ok(())
+    }
+
+    /// Moves and resumes partitions. What Kafka refuses now is asked again at the next round.
+    fn steer(&mut self) {
+        for slot in &mut self.slots {
+            let (topic, partition) = (
+                slot.partition.identity.topic.as_str(),
+                slot.partition.identity.partition,
+            );
+            if let Some(offset) = slot.go_to {
+                match move_to(&self.consumer, topic, partition, offset) {
+                    // A partition that was taken anew is not paused.
+                    Ok(()) => (slot.go_to, slot.paused) = (None, false),
+                    Err(error) => warn!(topic, partition, offset, %error, "cannot move to an offset yet"),
+                }
+            }
+            if slot.paused && !slot.partition.is_saturated() {
+                let resumed = at_offset(topic, partition, slot.partition.position())
+                    .and_then(|partitions| self.consumer.resume(&partitions));
+                match resumed {
+                    Ok(()) => slot.paused = false,
+                    Err(error) => warn!(topic, partition, %error, "cannot resume a partition yet"),
+                }
+            }
+        }
+    }
+
+    /// Leaves the group, which gives the partitions to others at once.
+    fn leave_group(mut self) {
+        self.slots.clear();
+        self.consumer.context().agree_to_everything();
+        while let Some(event) = self.consumer.context().take_event() {
+            if let Err(error) = agree(&self.consumer, &event) {
+                warn!(%error, "cannot agree to a rebalance while leaving the group");
+            }
+        }
+        drop(self.consumer);
+    }
+}
+
+fn pause(consumer: &GroupConsumer, slot: &mut Slot) -> Result<(), ArchiverError> {
+    if slot.paused {
+        return Ok(());
+    }
+    let Identity { topic, partition, .. } = &slot.partition.identity;
+    at_offset(topic.as_str(), *partition, slot.partition.position())
+        .and_then(|partitions| consumer.pause(&partitions))
+        .map_err(|source| ArchiverError::kafka("pause a partition", source))?;
+    slot.paused = true;
+    info!(%topic, partition, "paused until the bucket has taken what is sealed");
+    Ok(())
+}
+
+fn report(identity: &Identity, beginning: Beginning) {
+    let Identity { topic, partition, .. } = identity;
+    match beginning {
+        Beginning::Committed(offset) => info!(%topic, partition, offset, "archiving on from the committed offset"),
+        Beginning::First(offset) => info!(%topic, partition, offset, "archiving from the first record"),
+        Beginning::AfterLoss { committed, first } => {
+            error!(%topic, partition, committed, first, "records are lost: retention deleted them before they were archived; keep them longer");
+        }
+        Beginning::Recreated { committed, first } => {
+            warn!(%topic, partition, committed, first, "the topic was created anew; archiving from its first record");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What the archiver counts.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+use vedette_contract::archive::Stream;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct StreamLabel {
+    stream: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct ReasonLabel {
+    reason: &'static str,
+}
+
+/// The archiver's metrics; clones share them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Metrics {
+    records: Family<StreamLabel, Counter>,
+    record_bytes: Family<StreamLabel, Counter>,
+    objects: Family<StreamLabel, Counter>,
+    object_bytes: Family<StreamLabel, Counter>,
+    deltas: Family<StreamLabel, Counter>,
+    last_close: Family<StreamLabel, Gauge<f64, AtomicU64>>,
+    failures: Family<ReasonLabel, Counter>,
+    pub(crate) open_objects: Gauge,
+    pub(crate) paused_partitions: Gauge,
+}
+
+/// The counters that move with every record of one stream, without a look-up.
+#[derive(Debug, Clone)]
+pub(crate) struct RecordCounters {
+    pub(crate) records: Counter,
+    pub(crate) bytes: Counter,
+}
+
+impl Metrics {
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        let Self {
+            records,
+            record_bytes,
+            objects,
+            object_bytes,
+            deltas,
+            last_close,
+            failures,
+            open_objects,
+            paused_partitions,
+        } = self;
+        registry.register("records", "Records read from Kafka", records.clone());
+        registry.register_with_unit("record", "Bytes of the records read", Unit::Bytes, record_bytes.clone());
+        registry.register("objects", "Objects closed in the bucket", objects.clone());
+        registry.register_with_unit(
+            "object",
+            "Compressed bytes of the closed objects",
+            Unit::Bytes,
+            object_bytes.clone(),
+        );
+        registry.register("deltas", "Deltas of open objects sent to the bucket", deltas.clone());
+        registry.register_with_unit(
+            "last_close_timestamp",
+            "When an object was closed last, Unix time",
+            Unit::Seconds,
+            last_close.clone(),
+        );
+        registry.register(
+            "upload_failures",
+            "Work on the bucket or commits that failed and is tried again",
+            failures.clone(),
+        );
+        registry.register("open_objects", "Objects that take records now", open_objects.clone());
+        registry.register(
+            "paused_partitions",
+            "Partitions that wait for the bucket",
+            paused_partitions.clone(),
+        );
+    }
+
+    pub(crate) fn of_stream(&self, stream: Stream) -> RecordCounters {
+        let label = StreamLabel {
+            stream: stream.as_str(),
+        };
+        RecordCounters {
+            records: self.records.get_or_create_owned(&label),
+            bytes: self.record_bytes.get_or_create_owned(&label),
+        }
+    }
+
+    pub(crate) fn closed(&self, stream: Stream, length: u64) {
+        let label = StreamLabel {
+            stream: stream.as_str(),
+        };
+        self.objects.get_or_create(&label).inc();
+        self.object_bytes.get_or_create(&label).inc_by(length);
+        self.last_close
+            .get_or_create(&label)
+            .set(jiff::Timestamp::now().as_duration().as_secs_f64());
+    }
+
+    pub(crate) fn delta_sent(&self, stream: Stream) {
+        self.deltas
+            .get_or_create(&StreamLabel {
+                stream: stream.as_str(),
+            })
+            .inc();
+    }
+
+    pub(crate) fn failed(&self, reason: &'static str) {
+        self.failures.get_or_create(&ReasonLabel { reason }).inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_carry_their_unit_and_labels_are_bounded() {
+        let metrics = Metrics::default();
+        let mut registry = Registry::with_prefix("vedette_archiver");
+        metrics.register(&mut registry);
+        metrics.of_stream(Stream::Alerts).records.inc();
+        metrics.of_stream(Stream::Alerts).bytes.inc_by(7);
+        metrics.closed(Stream::EnrichedData, 9);
+        metrics.failed("BucketTimeout");
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        for line in [
+            "vedette_archiver_records_total{stream=\"alerts\"} 1",
+            "vedette_archiver_record_bytes_total{stream=\"alerts\"} 7",
+            "vedette_archiver_object_bytes_total{stream=\"enriched_data\"} 9",
+            "vedette_archiver_upload_failures_total{reason=\"BucketTimeout\"} 1",
+            "vedette_archiver_open_objects 0",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+        assert!(
+            text.contains("vedette_archiver_last_close_timestamp_seconds{stream=\"enriched_data\"}"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,295 @@
+//! One archive object while it is open: lines, frames, and when it has to close. Time comes in as an argument; nothing
+//! here touches Kafka or the bucket.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use tempfile::TempPath;
+use vedette_contract::archive::ArchiveObjectKey;
+
+use crate::spool::{FrameEncoder, SpoolError, SpoolFile};
+
+/// A frame ends when it holds this many uncompressed bytes: a delta is read into memory to be sent.
+const FRAME_MAX_BYTES: u64 = 8 * 1024 * 1024;
+
+/// When objects close and how soon their tail is readable.
+#[derive(Debug, Clone)]
+pub struct Rolling {
+    /// An object closes when it holds this many uncompressed bytes.
+    pub max_bytes: u64,
+    /// An object closes when it has been open this long.
+    pub max_age: Duration,
+    /// A record is in the bucket after this long.
+    pub tail_interval: Duration,
+}
+
+impl Rolling {
+    /// How long a record waits for its frame to end: the rest of the interval is for the way to the bucket.
+    fn frame_age(&self) -> Duration {
+        self.tail_interval * 4 / 5
+    }
+}
+
+/// A zstd frame in the spool: what one delta object holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Frame {
+    /// Where it lies in the spool file.
+    pub(crate) bytes: Range<u64>,
+    /// Offset of its first record.
+    pub(crate) first_offset: i64,
+    /// Records of the object up to its end.
+    pub(crate) records: u64,
+    /// Offset after its last record.
+    pub(crate) end: i64,
+    /// `utc` of its last record.
+    pub(crate) last_utc: Option<String>,
+}
+
+/// The frame that is being written.
+#[derive(Debug)]
+struct CurrentFrame {
+    first_offset: i64,
+    started: Instant,
+    start_byte: u64,
+    bytes: u64,
+}
+
+/// An object that takes records.
+pub(crate) struct OpenObject {
+    pub(crate) key: ArchiveObjectKey,
+    /// Whether the bucket was asked for an object of this key, and stale deltas below it were deleted.
+    pub(crate) inspected: bool,
+    /// Ended frames whose deltas are not in the bucket, oldest first.
+    pub(crate) pending: Vec<Frame>,
+    pub(crate) file: SpoolFile,
+    opened: Instant,
+    current: Option<CurrentFrame>,
+    records: u64,
+    bytes: u64,
+    /// Offset after the last record.
+    end: i64,
+    last_record: Vec<u8>,
+}
+
+/// An object that is complete in the spool and on its way to the bucket.
+#[derive(Debug)]
+pub(crate) struct SealedObject {
+    pub(crate) key: ArchiveObjectKey,
+    pub(crate) file: TempPath,
+    pub(crate) sha256: String,
+    /// Compressed length, bytes.
+    pub(crate) length: u64,
+    pub(crate) records: u64,
+    pub(crate) end: i64,
+    pub(crate) last_utc: Option<String>,
+}
+
+/// The part of an object's key that tells a recreated topic from the old one.
+pub(crate) fn first_record_hash(record: &[u8]) -> String {
+    let mut hash = hex::encode(Sha256::digest(record));
+    hash.truncate(8);
+    hash
+}
+
+/// The record as one line: a raw newline inside it can only be space between tokens of JSON.
+pub(crate) fn one_line(value: &[u8]) -> Cow<'_, [u8]> {
+    if value.contains(&b'\n') {
+        value
+            .iter()
+            .map(|byte| if *byte == b'\n' { b' ' } else { *byte })
+            .collect::<Vec<u8>>()
+            .into()
+    } else {
+        value.into()
+    }
+}
+
+impl OpenObject {
+    pub(crate) fn new(key: ArchiveObjectKey, file: SpoolFile, now: Instant) -> Self {
+        Self {
+            end: key.start,
+            key,
+            inspected: false,
+            pending: Vec::new(),
+            file,
+            opened: now,
+            current: None,
+            records: 0,
+            bytes: 0,
+            last_record: Vec::new(),
+        }
+    }
+
+    /// Adds a record, which has no newline in it.
+    pub(crate) fn append(
+        &mut self,
+        offset: i64,
+        line: &[u8],
+        encoder: &mut FrameEncoder,
+        now: Instant,
+    ) -> Result<(), SpoolError> {
+        let start_byte = self.file.length();
+        let frame = self.current.get_or_insert(CurrentFrame {
+            first_offset: offset,
+            started: now,
+            start_byte,
+            bytes: 0,
+        });
+        encoder.write(line, &mut self.file)?;
+        encoder.write(b"\n", &mut self.file)?;
+        let added = line.len() as u64 + 1;
+        frame.bytes += added;
+        self.bytes += added;
+        self.records += 1;
+        self.end = offset + 1;
+        self.last_record.clear();
+        self.last_record.extend_from_slice(line);
+        if frame.bytes >= FRAME_MAX_BYTES {
+            self.end_frame(encoder)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_full(&self, rolling: &Rolling) -> bool {
+        self.bytes >= rolling.max_bytes
+    }
+
+    pub(crate) fn is_aged(&self, rolling: &Rolling, now: Instant) -> bool {
+        now.duration_since(self.opened) >= rolling.max_age
+    }
+
+    /// Whether records have waited long enough. While deltas are pending the frame goes on, so that an outage of the
+    /// bucket makes no flood of small ones.
+    pub(crate) fn is_frame_due(&self, rolling: &Rolling, now: Instant) -> bool {
+        let waited = |frame: &CurrentFrame| now.duration_since(frame.started) >= rolling.frame_age();
+        self.pending.is_empty() && self.current.as_ref().is_some_and(waited)
+    }
+
+    /// Ends the frame, if one was begun, and leaves it pending.
+    pub(crate) fn end_frame(&mut self, encoder: &mut FrameEncoder) -> Result<(), SpoolError> {
+        let Some(CurrentFrame {
+            first_offset,
+            start_byte,
+            ..
+        }) = self.current.take()
+        else {
+            return Ok(());
+        };
+        encoder.end_frame(&mut self.file)?;
+        self.pending.push(Frame {
+            bytes: start_byte..self.file.length(),
+            first_offset,
+            records: self.records,
+            end: self.end,
+            last_utc: utc_of(&self.last_record),
+        });
+        Ok(())
+    }
+
+    pub(crate) fn seal(mut self, encoder: &mut FrameEncoder) -> Result<SealedObject, SpoolError> {
+        self.end_frame(encoder)?;
+        let length = self.file.length();
+        let (file, sha256) = self.file.finish();
+        let Self {
+            key,
+            records,
+            end,
+            last_record,
+            ..
+        } = self;
+        Ok(SealedObject {
+            key,
+            file,
+            sha256,
+            length,
+            records,
+            end,
+            last_utc: utc_of(&last_record),
+        })
+    }
+}
+
+/// The record's `utc` as it stands there; nothing where it has none.
+fn utc_of(record: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Utc {
+        utc: Option<String>,
+    }
+    serde_json::from_slice::<Utc>(record).ok()?.utc
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spool::SpoolDirectory;
+
+    #[test]
+    fn newlines_between_tokens_become_spaces() {
+        assert_eq!(one_line(b"{\n\"a\":1}\n").as_ref(), b"{ \"a\":1} ");
+        assert!(matches!(one_line(b"{}"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn the_utc_is_taken_as_it_stands() {
+        assert_eq!(
+            utc_of(br#"{"a":1,"utc":"2026-11-23T08:00:00.000001Z"}"#).unwrap(),
+            "2026-11-23T08:00:00.000001Z"
+        );
+        assert_eq!(utc_of(br#"{"a":1}"#), None);
+        assert_eq!(utc_of(b"not json"), None);
+    }
+
+    #[test]
+    fn frames_say_where_they_begin_and_what_the_object_holds_by_then() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = SpoolDirectory::prepare(directory.path()).unwrap().create().unwrap();
+        let mut encoder = FrameEncoder::new().unwrap();
+        let now = Instant::now();
+        let key = "2026-11-23/east/t-0-00000000000000000007-0a1b2c3d.jsonl.zst"
+            .parse()
+            .unwrap();
+        let mut object = OpenObject::new(key, file, now);
+        object.append(8, br#"{"utc":"one"}"#, &mut encoder, now).unwrap();
+        object.append(9, br#"{"utc":"two"}"#, &mut encoder, now).unwrap();
+        object.end_frame(&mut encoder).unwrap();
+        object.append(12, br#"{"utc":"three"}"#, &mut encoder, now).unwrap();
+        object.end_frame(&mut encoder).unwrap();
+        object.end_frame(&mut encoder).unwrap();
+        let [first, second] = object.pending.as_slice() else {
+            panic!("two frames")
+        };
+        assert_eq!((first.first_offset, first.records, first.end), (8, 2, 10));
+        assert_eq!((second.first_offset, second.records, second.end), (12, 3, 13));
+        assert_eq!(second.last_utc.as_deref(), Some("three"));
+        assert_eq!(first.bytes.end, second.bytes.start);
+        let stored = std::fs::read(object.file.path()).unwrap();
+        let delta = &stored[usize::try_from(second.bytes.start).unwrap()..];
+        assert_eq!(zstd::decode_all(delta).unwrap(), b"{\"utc\":\"three\"}\n");
+        let sealed = object.seal(&mut encoder).unwrap();
+        assert_eq!(
+            (sealed.records, sealed.end, sealed.length),
+            (3, 13, stored.len() as u64)
+        );
+    }
+
+    #[test]
+    fn a_large_frame_ends_by_itself() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = SpoolDirectory::prepare(directory.path()).unwrap().create().unwrap();
+        let mut encoder = FrameEncoder::new().unwrap();
+        let now = Instant::now();
+        let key = "2026-11-23/east/t-0-00000000000000000000-0a1b2c3d.jsonl.zst"
+            .parse()
+            .unwrap();
+        let mut object = OpenObject::new(key, file, now);
+        let line = vec![b' '; 1 << 20];
+        (0..20).for_each(|offset| object.append(offset, &line, &mut encoder, now).unwrap());
+        assert_eq!(
+            object.pending.iter().map(|frame| frame.end).collect::<Vec<_>>(),
+            [8, 16]
+        );
+    }
+}

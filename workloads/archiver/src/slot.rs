@@ -1,0 +1,139 @@
+//! A partition that this process owns, with its step that is under way, its retries and its pause.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::warn;
+use vedette_service::error_chain;
+
+use crate::metrics::{Metrics, RecordCounters};
+use crate::object::Rolling;
+use crate::partition::{Done, Partition};
+use crate::spool::SpoolError;
+use crate::upload::{UploadError, Uploader};
+
+const FIRST_RETRY: Duration = Duration::from_millis(500);
+const LAST_RETRY: Duration = Duration::from_secs(30);
+
+type Step = AbortOnDropHandle<Result<Done, UploadError>>;
+
+/// See the module.
+pub(crate) struct Slot {
+    pub(crate) partition: Partition,
+    pub(crate) counters: RecordCounters,
+    pub(crate) paused: bool,
+    /// Where to read on from once Kafka agrees; until then what arrives is not ours to take.
+    pub(crate) go_to: Option<i64>,
+    step: Option<Step>,
+    failures: u32,
+    retry_at: Option<Instant>,
+    /// Why the last step failed, until one succeeds.
+    trouble: Option<String>,
+}
+
+impl Slot {
+    pub(crate) fn new(partition: Partition, metrics: &Metrics) -> Self {
+        let counters = metrics.of_stream(partition.identity.stream);
+        let (paused, go_to, step, failures, retry_at, trouble) = (false, None, None, 0, None, None);
+        Self {
+            partition,
+            counters,
+            paused,
+            go_to,
+            step,
+            failures,
+            retry_at,
+            trouble,
+        }
+    }
+
+    pub(crate) fn is(&self, topic: &str, partition: i32) -> bool {
+        self.partition.identity.partition == partition && self.partition.identity.topic.as_str() == topic
+    }
+
+    /// Why the partition does not get on, if it does not.
+    pub(crate) fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
+    /// Takes the result of a step that ended, and begins the next that is due.
+    pub(crate) fn advance(
+        &mut self,
+        uploader: &Arc<Uploader>,
+        rolling: &Rolling,
+        runtime: &Handle,
+        now: Instant,
+    ) -> Result<(), SpoolError> {
+        if let Some(step) = self.step.take_if(|step| step.is_finished()) {
+            let outcome = runtime.block_on(step);
+            self.settle(outcome.unwrap_or_else(|error| Err(error.into())), uploader, now)?;
+        }
+        if self.step.is_none() && self.go_to.is_none() && self.retry_at.is_none_or(|at| now >= at) {
+            self.retry_at = None;
+            if let Some(work) = self.partition.next_work(rolling, now)? {
+                let uploader = Arc::clone(uploader);
+                let (identity, progress) = (self.partition.identity.clone(), self.partition.progress.clone());
+                let step = runtime.spawn(async move { uploader.perform(&identity, progress, work).await });
+                self.step = Some(AbortOnDropHandle::new(step));
+            }
+        }
+        Ok(())
+    }
+
+    fn settle(
+        &mut self,
+        outcome: Result<Done, UploadError>,
+        uploader: &Uploader,
+        now: Instant,
+    ) -> Result<(), SpoolError> {
+        match outcome {
+            Ok(done) => {
+                self.failures = 0;
+                self.trouble = None;
+                if let Some(position) = self.partition.complete(done)? {
+                    self.go_to = Some(position);
+                }
+            }
+            // Trouble with the spool does not pass by itself.
+            Err(UploadError::Spool(error)) => return Err(error),
+            Err(error) => {
+                let wait = (FIRST_RETRY * 2_u32.saturating_pow(self.failures)).min(LAST_RETRY);
+                self.failures = self.failures.saturating_add(1);
+                self.retry_at = Some(now + wait);
+                uploader.metrics.failed(error.reason());
+                let (identity, chain) = (&self.partition.identity, error_chain(&error));
+                warn!(
+                    topic = %identity.topic, partition = identity.partition, reason = error.reason(), error = chain,
+                    wait_seconds = wait.as_secs_f64(), "a step failed and is tried again; Kafka keeps the records"
+                );
+                self.trouble = Some(chain);
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes everything that is open, trying again what fails, until it is done or somebody loses patience.
+    pub(crate) async fn close(mut self, uploader: Arc<Uploader>, rolling: Rolling) -> Result<(), SpoolError> {
+        self.retry_at = None;
+        self.partition.seal()?;
+        loop {
+            let outcome = match self.step.take() {
+                Some(step) => step.await.unwrap_or_else(|error| Err(error.into())),
+                None if !self.partition.is_open() => return Ok(()),
+                None => match self.partition.next_work(&rolling, Instant::now())? {
+                    None => return Ok(()),
+                    Some(work) => {
+                        let progress = self.partition.progress.clone();
+                        uploader.perform(&self.partition.identity, progress, work).await
+                    }
+                },
+            };
+            self.settle(outcome, &uploader, Instant::now())?;
+            if self.retry_at.take().is_some() {
+                tokio::time::sleep(FIRST_RETRY).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! From arguments to the running loop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
+use tracing::warn;
+use vedette_contract::arguments::{ArchiverArguments, PipelineArguments, ServiceArguments};
+use vedette_contract::keys::PipelineKeys;
+use vedette_service::{Readiness, Shutdown, error_chain, registry, serve};
+use vedette_streams::bucket::{Bucket, BucketError};
+use vedette_streams::kafka::{Isolation, KafkaError, KafkaSettings, check_topics};
+
+use crate::archive::Archive;
+use crate::error::ArchiverError;
+use crate::group;
+use crate::metrics::Metrics;
+use crate::object::Rolling;
+use crate::readiness::{BROKER, BUCKET, GROUP};
+use crate::spool::SpoolDirectory;
+use crate::upload::{CommitOffset, Uploader};
+
+/// How long the broker may take to answer at the start.
+const BROKER_PATIENCE: Duration = Duration::from_secs(20);
+const FIRST_RETRY: Duration = Duration::from_millis(500);
+const LAST_RETRY: Duration = Duration::from_secs(30);
+
+/// Archives the topics until shutdown, then closes what is open.
+///
+/// # Errors
+/// When the spool cannot be used, no broker answers at the start, the bucket ignores conditional writes, or Kafka gives
+/// this consumer up. A bucket that cannot be reached is no error: it is waited for.
+pub async fn run(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(), ArchiverError> {
+    let ArchiverArguments {
+        kafka,
+        service: ServiceArguments {
+            listen_address,
+            pod_name,
+        },
+        bucket,
+        owner: PipelineArguments {
+            namespace,
+            pipeline,
+            site,
+        },
+        group,
+        topics,
+        rolling_max_bytes,
+        rolling_max_age_seconds,
+        tail_interval_seconds,
+        spool_directory,
+    } = arguments;
+    let metrics = Metrics::default();
+    let mut registry = registry("archiver");
+    metrics.register(&mut registry);
+    let readiness = Readiness::new(&[BROKER, BUCKET, GROUP]);
+    let spool = SpoolDirectory::prepare(&spool_directory)?;
+    serve(listen_address, readiness.clone(), registry, shutdown.clone()).await?;
+
+    let settings = KafkaSettings::new(&kafka, &pod_name);
+    let topic_names: Vec<_> = topics.iter().map(|archived| archived.topic.clone()).collect();
+    let bucket = Bucket::new(&bucket);
+    let keys = PipelineKeys::new(&namespace, &pipeline);
+    let waiting = async {
+        wait_for_topics(&settings, topic_names, &readiness).await?;
+        wait_for_bucket(&bucket, &keys, &readiness).await
+    };
+    tokio::select! {
+        outcome = waiting => outcome?,
+        () = shutdown.cancelled() => return Ok(()),
+    }
+
+    let mut config = settings.consumer(&group, Isolation::ReadCommitted);
+    let consumer = group::create(&mut config).map_err(|source| ArchiverError::kafka("create the consumer", source))?;
+    let consumer = Arc::new(consumer);
+    let commits: Arc<dyn CommitOffset> = Arc::clone(&consumer) as _;
+    let archive = Archive {
+        site,
+        topics,
+        rolling: Rolling {
+            max_bytes: rolling_max_bytes,
+            max_age: Duration::from_secs(rolling_max_age_seconds),
+            tail_interval: Duration::from_secs(tail_interval_seconds),
+        },
+        spool,
+        consumer,
+        uploader: Arc::new(Uploader {
+            bucket,
+            keys,
+            commits,
+            metrics,
+        }),
+        readiness,
+        shutdown,
+        runtime: Handle::current(),
+        slots: Vec::new(),
+        broker_lost: None,
+    };
+    spawn_blocking(|| archive.run()).await.map_err(ArchiverError::Step)?
+}
+
+/// The topics are made by a Job of their own, which may be later than this process.
+async fn wait_for_topics(
+    settings: &KafkaSettings,
+    topics: Vec<vedette_contract::TopicName>,
+    readiness: &Readiness,
+) -> Result<(), ArchiverError> {
+    loop {
+        let (settings, topics) = (settings.clone(), topics.clone());
+        let check = move || check_topics(&settings, &topics.iter().collect::<Vec<_>>(), BROKER_PATIENCE);
+        match spawn_blocking(check).await.map_err(ArchiverError::Step)? {
+            Ok(()) => {
+                readiness.hold(BROKER);
+                return Ok(());
+            }
+            Err(error @ KafkaError::TopicMissing { .. }) => readiness.fail(BROKER, error.to_string()),
+            Err(error) => return Err(error.into()),
+        }
+        tokio::time::sleep(FIRST_RETRY).await;
+    }
+}
+
+/// Asks the bucket whether it means its conditional writes, as soon as it answers.
+async fn wait_for_bucket(bucket: &Bucket, keys: &PipelineKeys, readiness: &Readiness) -> Result<(), ArchiverError> {
+    let mut wait = FIRST_RETRY;
+    loop {
+        match bucket.probe_conditional_writes(&keys.prefix()).await {
+            Ok(()) => {
+                readiness.hold(BUCKET);
+                return Ok(());
+            }
+            Err(error @ BucketError::ConditionalWritesIgnored { .. }) => return Err(error.into()),
+            Err(error) => {
+                let chain = error_chain(&error);
+                warn!(
+                    error = chain,
+                    wait_seconds = wait.as_secs_f64(),
+                    "the bucket cannot be used yet"
+                );
+                readiness.fail(BUCKET, chain);
+            }
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(LAST_RETRY);
+    }
+}

@@ -1,0 +1,554 @@
+//! The archiver's steps in the bucket. Each can be done again from its beginning after any failure, also by another
+//! process, and then changes nothing that is already as it should be.
+
+use std::collections::BTreeMap;
+use std::io::SeekFrom;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use rdkafka::error::KafkaError;
+use thiserror::Error;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
+use tracing::{info, warn};
+use vedette_contract::archive::{ArchiveObjectKey, METADATA_END, METADATA_RECORDS, METADATA_SHA256, TAIL_SUFFIX};
+use vedette_contract::keys::PipelineKeys;
+use vedette_contract::progress::Progress;
+use vedette_streams::bucket::{Body, Bucket, BucketError, Creation, ObjectHead};
+
+use crate::metrics::Metrics;
+use crate::object::Frame;
+use crate::partition::{Closing, Done, Identity, Work};
+use crate::spool::SpoolError;
+
+/// Commits to Kafka that everything before `end` of a partition is archived. It blocks.
+pub(crate) trait CommitOffset: Send + Sync {
+    fn commit(&self, topic: &str, partition: i32, end: i64) -> Result<(), KafkaError>;
+}
+
+/// Why a step has to be done again.
+#[derive(Debug, Error)]
+pub(crate) enum UploadError {
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    #[error("cannot commit offset {end} of {topic} partition {partition}")]
+    Commit {
+        topic: String,
+        partition: i32,
+        end: i64,
+        #[source]
+        source: KafkaError,
+    },
+    #[error(
+        "{key} in the bucket was not written by an archiver: its metadata {field:?} is missing or no number; move it away"
+    )]
+    Metadata { key: String, field: &'static str },
+    #[error("{key} in the bucket was there and then was not; nothing but an archiver should touch the archive")]
+    Vanished { key: String },
+    #[error("cannot write the progress as JSON")]
+    Encode(#[from] serde_json::Error),
+    #[error("the step ended by itself")]
+    Ended(#[from] tokio::task::JoinError),
+}
+
+impl UploadError {
+    /// A word for metrics and logs.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Bucket(error) => error.reason(),
+            Self::Spool(error) => error.reason(),
+            Self::Commit { .. } => "CommitFailed",
+            Self::Metadata { .. } => "ForeignObject",
+            Self::Vanished { .. } => "ObjectVanished",
+            Self::Encode(_) => "EncodeFailed",
+            Self::Ended(_) => "StepEnded",
+        }
+    }
+}
+
+/// Does the work of all partitions.
+pub(crate) struct Uploader {
+    pub(crate) bucket: Bucket,
+    pub(crate) keys: PipelineKeys,
+    pub(crate) commits: Arc<dyn CommitOffset>,
+    pub(crate) metrics: Metrics,
+}
+
+impl Uploader {
+    /// Does one step. `progress` is what the bucket knows of the partition, as far as it was read.
+    pub(crate) async fn perform(
+        &self,
+        identity: &Identity,
+        progress: Option<Progress>,
+        work: Work,
+    ) -> Result<Done, UploadError> {
+        let progress = progress.unwrap_or_else(|| nothing_archived(identity));
+        match work {
+            Work::Recover => self.recover(identity, progress).await,
+            Work::Inspect(key) => self.inspect(identity, progress, key).await,
+            Work::Tail { key, file, frames } => self.send_tail(identity, progress, key, &file, &frames).await,
+            Work::Close(closing) => self.close(identity, progress, closing).await,
+        }
+    }
+
+    /// Reads the progress of the earlier owner, and deletes the deltas that it did not come to delete.
+    async fn recover(&self, identity: &Identity, nothing: Progress) -> Result<Done, UploadError> {
+        let key = self.keys.progress(&identity.site, &identity.topic, identity.partition);
+        let Some(object) = self.bucket.get(&key).await? else {
+            return Ok(Done::Recovered(nothing));
+        };
+        match serde_json::from_slice::<Progress>(&object.bytes) {
+            Ok(progress) => {
+                if let Some(last_object) = &progress.last_object {
+                    self.delete_tail(last_object).await?;
+                }
+                Ok(Done::Recovered(progress))
+            }
+            Err(error) => {
+                warn!(key, %error, "progress cannot be read and counts from zero again; the archive itself is whole");
+                Ok(Done::Recovered(nothing))
+            }
+        }
+    }
+
+    /// An earlier owner may have created this very object and not come to commit it, or left deltas of it.
+    async fn inspect(
+        &self,
+        identity: &Identity,
+        progress: Progress,
+        key: ArchiveObjectKey,
+    ) -> Result<Done, UploadError> {
+        let full_key = self.full_key(identity, &key);
+        if let Some(head) = self.bucket.head(&full_key).await? {
+            return self.adopt(identity, progress, &key, &head).await;
+        }
+        self.delete_tail(&full_key).await?;
+        Ok(Done::Inspected(key))
+    }
+
+    async fn send_tail(
+        &self,
+        identity: &Identity,
+        mut progress: Progress,
+        key: ArchiveObjectKey,
+        file: &Path,
+        frames: &[Frame],
+    ) -> Result<Done, UploadError> {
+        let full_key = self.full_key(identity, &key);
+        for frame in frames {
+            let bytes = read_range(file, frame).await?;
+            self.bucket
+                .put(&format!("{full_key}{TAIL_SUFFIX}{:020}", frame.first_offset), bytes)
+                .await?;
+            self.metrics.delta_sent(identity.stream);
+        }
+        if let Some(Frame {
+            records, end, last_utc, ..
+        }) = frames.last()
+        {
+            progress.records = progress.closed_records + records;
+            progress.end = *end;
+            keep_newer(&mut progress.last_utc, last_utc.clone());
+            self.put_progress(identity, &mut progress).await?;
+        }
+        Ok(Done::TailStored {
+            key,
+            frames: frames.len(),
+            progress,
+        })
+    }
+
+    /// The order is what makes a crash harmless: the object, the progress, the commit, and the deltas last.
+    async fn close(&self, identity: &Identity, mut progress: Progress, closing: Closing) -> Result<Done, UploadError> {
+        let Closing {
+            key,
+            file,
+            sha256,
+            length,
+            records,
+            end,
+            last_utc,
+        } = closing;
+        let full_key = self.full_key(identity, &key);
+        let metadata = BTreeMap::from([
+            (METADATA_END.to_owned(), end.to_string()),
+            (METADATA_RECORDS.to_owned(), records.to_string()),
+            (METADATA_SHA256.to_owned(), sha256.clone()),
+        ]);
+        match self.bucket.create(&full_key, Body::File(file), &metadata).await? {
+            Creation::Created => {}
+            Creation::AlreadyExists => match self.bucket.head(&full_key).await? {
+                // Ours, of an attempt whose answer was lost.
+                Some(head) if head.metadata.get(METADATA_SHA256) == Some(&sha256) => {}
+                Some(head) => return self.adopt(identity, progress, &key, &head).await,
+                None => return Err(UploadError::Vanished { key: full_key }),
+            },
+        }
+        count_closed(&mut progress, full_key.clone(), records, end);
+        keep_newer(&mut progress.last_utc, last_utc);
+        self.put_progress(identity, &mut progress).await?;
+        self.commit(identity, end).await?;
+        self.delete_tail(&full_key).await?;
+        self.metrics.closed(identity.stream, length);
+        info!(key = full_key, records, bytes = length, "object closed");
+        Ok(Done::Closed(progress))
+    }
+
+    /// Takes over an object that another owner of the partition created at the same start.
+    async fn adopt(
+        &self,
+        identity: &Identity,
+        mut progress: Progress,
+        key: &ArchiveObjectKey,
+        head: &ObjectHead,
+    ) -> Result<Done, UploadError> {
+        let full_key = self.full_key(identity, key);
+        let end = number(&full_key, head, METADATA_END)?;
+        let records = number(&full_key, head, METADATA_RECORDS)?;
+        if !is_counted(&progress, key, &self.keys.stream(identity.stream)) {
+            count_closed(&mut progress, full_key.clone(), records, end);
+            self.put_progress(identity, &mut progress).await?;
+        }
+        self.commit(identity, end).await?;
+        self.delete_tail(&full_key).await?;
+        info!(
+            key = full_key,
+            records, end, "object is there already; reading goes on behind it"
+        );
+        Ok(Done::Covered { end, progress })
+    }
+
+    async fn put_progress(&self, identity: &Identity, progress: &mut Progress) -> Result<(), UploadError> {
+        progress.updated_at = Timestamp::now();
+        let key = self.keys.progress(&identity.site, &identity.topic, identity.partition);
+        let body = serde_json::to_vec(progress)?;
+        Ok(self.bucket.put(&key, body.into()).await?)
+    }
+
+    async fn commit(&self, identity: &Identity, end: i64) -> Result<(), UploadError> {
+        let commits = Arc::clone(&self.commits);
+        let (topic, partition) = (identity.topic.to_string(), identity.partition);
+        let (topic, outcome) = tokio::task::spawn_blocking(move || {
+            let outcome = commits.commit(&topic, partition, end);
+            (topic, outcome)
+        })
+        .await?;
+        outcome.map_err(|source| UploadError::Commit {
+            topic,
+            partition,
+            end,
+            source,
+        })
+    }
+
+    /// Deletes all deltas of an object, whoever wrote them.
+    async fn delete_tail(&self, full_key: &str) -> Result<(), UploadError> {
+        for delta in self.bucket.list(&format!("{full_key}{TAIL_SUFFIX}"), None).await? {
+            self.bucket.delete(&delta.key).await?;
+        }
+        Ok(())
+    }
+
+    fn full_key(&self, identity: &Identity, key: &ArchiveObjectKey) -> String {
+        format!("{}{key}", self.keys.stream(identity.stream))
+    }
+}
+
+fn nothing_archived(identity: &Identity) -> Progress {
+    Progress {
+        stream: identity.stream,
+        records: 0,
+        closed_records: 0,
+        end: 0,
+        last_object: None,
+        last_utc: None,
+        updated_at: Timestamp::now(),
+    }
+}
+
+/// Counts an object once, however often its close is begun anew.
+fn count_closed(progress: &mut Progress, full_key: String, records: u64, end: i64) {
+    if progress.last_object.as_ref() != Some(&full_key) {
+        progress.closed_records += records;
+        progress.last_object = Some(full_key);
+    }
+    progress.records = progress.closed_records;
+    progress.end = end;
+}
+
+/// Whether the progress counts an object already: its last one is this, or lies behind it.
+fn is_counted(progress: &Progress, key: &ArchiveObjectKey, stream_prefix: &str) -> bool {
+    let last = progress
+        .last_object
+        .as_ref()
+        .and_then(|last| last.strip_prefix(stream_prefix));
+    last.and_then(|last| last.parse::<ArchiveObjectKey>().ok())
+        .is_some_and(|last| last.start >= key.start)
+}
+
+fn keep_newer(last_utc: &mut Option<String>, newer: Option<String>) {
+    if newer.is_some() {
+        *last_utc = newer;
+    }
+}
+
+fn number<T: std::str::FromStr>(key: &str, head: &ObjectHead, field: &'static str) -> Result<T, UploadError> {
+    let number = head.metadata.get(field).and_then(|text| text.parse().ok());
+    number.ok_or_else(|| UploadError::Metadata {
+        key: key.to_owned(),
+        field,
+    })
+}
+
+async fn read_range(path: &Path, frame: &Frame) -> Result<Bytes, SpoolError> {
+    let failed = |error| SpoolError::new("read", path, error);
+    let mut file = tokio::fs::File::open(path).await.map_err(failed)?;
+    file.seek(SeekFrom::Start(frame.bytes.start)).await.map_err(failed)?;
+    let length = frame.bytes.end - frame.bytes.start;
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+    file.take(length).read_to_end(&mut bytes).await.map_err(failed)?;
+    Ok(bytes.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::{Duration, Instant};
+
+    use rdkafka::error::RDKafkaErrorCode;
+    use vedette_contract::archive::Stream;
+
+    use super::*;
+    use crate::object::Rolling;
+    use crate::partition::{Partition, Record};
+    use crate::s3::S3;
+    use crate::spool::SpoolDirectory;
+
+    /// Refuses so many commits, then takes them.
+    #[derive(Default)]
+    struct Commits {
+        refusals: Mutex<u32>,
+        taken: Mutex<Vec<i64>>,
+    }
+
+    impl CommitOffset for Commits {
+        fn commit(&self, _topic: &str, _partition: i32, end: i64) -> Result<(), KafkaError> {
+            let mut refusals = self.refusals.lock().unwrap();
+            if *refusals > 0 {
+                *refusals -= 1;
+                return Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::RebalanceInProgress));
+            }
+            self.taken.lock().unwrap().push(end);
+            Ok(())
+        }
+    }
+
+    struct Bench {
+        directory: tempfile::TempDir,
+        s3: S3,
+        commits: Arc<Commits>,
+        uploader: Uploader,
+        identity: Identity,
+    }
+
+    impl Bench {
+        async fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let s3 = S3::start(directory.path()).await;
+            let commits = Arc::new(Commits::default());
+            let name = |text: &str| text.parse().unwrap();
+            let uploader = Uploader {
+                bucket: s3.bucket(),
+                keys: PipelineKeys::new(&name("n"), &name("p")),
+                commits: Arc::clone(&commits) as _,
+                metrics: Metrics::default(),
+            };
+            let topic = "a".parse().unwrap();
+            let identity = Identity {
+                stream: Stream::Alerts,
+                site: name("s"),
+                topic,
+                partition: 0,
+            };
+            Self {
+                directory,
+                s3,
+                commits,
+                uploader,
+                identity,
+            }
+        }
+
+        /// A partition that starts at offset 5 and holds these records.
+        fn partition(&self, offsets: &[i64]) -> Partition {
+            let spool = SpoolDirectory::prepare(&self.directory.path().join("spool")).unwrap();
+            let rolling = rolling();
+            let mut partition = Partition::new(self.identity.clone(), 5).unwrap();
+            for offset in offsets {
+                let value = format!("{{\"utc\":\"{offset}\"}}");
+                let record = Record {
+                    offset: *offset,
+                    timestamp_millis: Some(0),
+                    value: value.as_bytes(),
+                };
+                partition.append(record, &spool, &rolling, Instant::now()).unwrap();
+            }
+            partition
+        }
+
+        async fn step(&self, partition: &mut Partition) -> Result<Option<Done>, UploadError> {
+            let Some(work) = partition.next_work(&rolling(), Instant::now())? else {
+                return Ok(None);
+            };
+            self.uploader
+                .perform(&self.identity, partition.progress.clone(), work)
+                .await
+                .map(Some)
+        }
+
+        async fn stored_progress(&self) -> Progress {
+            let object = self
+                .uploader
+                .bucket
+                .get("n/p/progress/s/a-0.json")
+                .await
+                .unwrap()
+                .unwrap();
+            serde_json::from_slice(&object.bytes).unwrap()
+        }
+
+        async fn keys(&self) -> Vec<String> {
+            let objects = self.uploader.bucket.list("n/p/alerts/", None).await.unwrap();
+            objects.into_iter().map(|object| object.key).collect()
+        }
+    }
+
+    fn rolling() -> Rolling {
+        Rolling {
+            max_bytes: 1000,
+            max_age: Duration::from_secs(600),
+            tail_interval: Duration::ZERO,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_close_that_fails_at_its_commit_is_done_again_and_counted_once() {
+        let bench = Bench::new().await;
+        let mut partition = bench.partition(&[6, 8]);
+        // Recover, inspect, tail.
+        for _ in 0..3 {
+            let done = bench.step(&mut partition).await.unwrap().unwrap();
+            assert_eq!(partition.complete(done).unwrap(), None);
+        }
+        assert_eq!(bench.keys().await.len(), 1);
+        assert_eq!(
+            (
+                bench.stored_progress().await.records,
+                bench.stored_progress().await.closed_records
+            ),
+            (2, 0)
+        );
+
+        partition.seal().unwrap();
+        *bench.commits.refusals.lock().unwrap() = 2;
+        for _ in 0..2 {
+            let error = bench.step(&mut partition).await.unwrap_err();
+            assert_eq!(error.reason(), "CommitFailed");
+            assert_eq!(bench.stored_progress().await.closed_records, 2);
+            assert_eq!(
+                bench.keys().await.len(),
+                2,
+                "the object, and its delta until it is committed"
+            );
+        }
+        let done = bench.step(&mut partition).await.unwrap().unwrap();
+        assert!(matches!(&done, Done::Closed(progress) if progress.closed_records == 2 && progress.end == 9));
+        partition.complete(done).unwrap();
+        assert!(!partition.is_open());
+        assert_eq!(*bench.commits.taken.lock().unwrap(), [9]);
+        assert_eq!(bench.keys().await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn of_two_writers_of_one_object_the_second_adopts_that_of_the_first() {
+        let bench = Bench::new().await;
+        let (mut first, mut second) = (bench.partition(&[6, 8]), bench.partition(&[6, 8, 9, 12]));
+        for partition in [&mut first, &mut second] {
+            let recovered = bench.step(partition).await.unwrap().unwrap();
+            partition.complete(recovered).unwrap();
+            partition.seal().unwrap();
+        }
+        let done = bench.step(&mut first).await.unwrap().unwrap();
+        assert!(matches!(done, Done::Closed(_)));
+        let before = bench
+            .uploader
+            .bucket
+            .get(&bench.keys().await[0])
+            .await
+            .unwrap()
+            .unwrap();
+
+        let done = bench.step(&mut second).await.unwrap().unwrap();
+        assert!(
+            matches!(&done, Done::Covered { end: 9, progress } if progress.closed_records == 2),
+            "{done:?}"
+        );
+        assert_eq!(second.complete(done).unwrap(), Some(9));
+        let after = bench
+            .uploader
+            .bucket
+            .get(&bench.keys().await[0])
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!((after.bytes, after.metadata), (before.bytes, before.metadata));
+        assert_eq!(*bench.commits.taken.lock().unwrap(), [9, 9]);
+    }
+
+    #[tokio::test]
+    async fn a_new_owner_deletes_the_deltas_of_the_last_closed_object() {
+        let mut bench = Bench::new().await;
+        let mut partition = bench.partition(&[6]);
+        let recovered = bench.step(&mut partition).await.unwrap().unwrap();
+        partition.complete(recovered).unwrap();
+        partition.seal().unwrap();
+        bench.step(&mut partition).await.unwrap().unwrap();
+        let key = bench.keys().await.remove(0);
+        bench
+            .uploader
+            .bucket
+            .put(&format!("{key}.tmp/{:020}", 6), Bytes::from_static(b"left"))
+            .await
+            .unwrap();
+
+        let mut heir = bench.partition(&[]);
+        bench.s3.go_away().await;
+        assert_eq!(bench.step(&mut heir).await.unwrap_err().reason(), "BucketUnreachable");
+        bench.s3.come_back().await;
+        let done = bench.step(&mut heir).await.unwrap().unwrap();
+        assert!(matches!(&done, Done::Recovered(progress) if progress.closed_records == 1));
+        assert_eq!(bench.keys().await, [key]);
+    }
+
+    #[test]
+    fn objects_before_the_last_counted_one_are_not_counted_again() {
+        let key = |start: i64| format!("2026-11-23/s/a-0-{start:020}-0a1b2c3d.jsonl.zst");
+        let identity = Identity {
+            stream: Stream::Alerts,
+            site: "s".parse().unwrap(),
+            topic: "a".parse().unwrap(),
+            partition: 0,
+        };
+        let mut progress = nothing_archived(&identity);
+        let is_counted = |progress: &Progress, start| is_counted(progress, &key(start).parse().unwrap(), "n/p/alerts/");
+        assert!(!is_counted(&progress, 0));
+        progress.last_object = Some(format!("n/p/alerts/{}", key(100)));
+        assert_eq!(
+            [50, 100, 101].map(|start| is_counted(&progress, start)),
+            [true, true, false]
+        );
+    }
+}

@@ -1,0 +1,424 @@
+//! The archiver against an embedded broker and bucket: everything once, whatever happens.
+
+// Helpers of tests are tests.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use support::{DAY, GROUP, NOON, World, eventually, lines, records, sorted};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use vedette_archiver::ArchiverError;
+use vedette_archiver::verify::Fault;
+use vedette_contract::archive::{METADATA_SHA256, Stream};
+use vedette_streams::bucket::{Body, BucketError};
+use vedette_streams::kafka::KafkaContext;
+
+use Stream::{Alerts, EnrichedData};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_committed_record_is_archived_once_and_a_second_run_goes_on() {
+    let world = World::new(2).await;
+    world.produce("e", 2, records(0..300), NOON);
+    world.abort("e", 2, records(900_000..900_100));
+    world.produce("e", 2, records(300..400), NOON + DAY);
+    world.produce("a", 2, records(0..7), NOON);
+    let first = world.start(world.arguments());
+    first.ready().await;
+    eventually("full objects are closed", async || {
+        world.archived(EnrichedData).await.len() > 200
+    })
+    .await;
+    first.stop().await;
+    assert_eq!(world.archived(EnrichedData).await, sorted(records(0..400)));
+    assert_eq!(world.archived(Alerts).await, sorted(records(0..7)));
+
+    let before = world.objects(EnrichedData).await;
+    world.produce("e", 2, records(400..500), NOON + DAY);
+    let second = world.start(world.arguments());
+    eventually("the new records are read", async || {
+        world
+            .progress("e", 1)
+            .await
+            .is_some_and(|progress| progress.records == 250)
+    })
+    .await;
+    second.stop().await;
+    assert_eq!(world.archived(EnrichedData).await, sorted(records(0..500)));
+    let after = world.objects(EnrichedData).await;
+    assert!(before.iter().all(|(key, lines)| after.get(key) == Some(lines)));
+    assert!(
+        after
+            .keys()
+            .any(|key| key.starts_with("n/p/enriched_data/2026-11-24/s/e-1-000"))
+    );
+
+    let report = world.verify().await;
+    assert_eq!(report.findings, []);
+    assert_eq!((report.records, report.open_deltas), (507, 0));
+    let progress = world.progress("e", 0).await.unwrap();
+    assert_eq!((progress.records, progress.closed_records), (250, 250));
+    assert_eq!(Some(progress.end), world.committed("e", 0));
+    assert_eq!(progress.last_utc.as_deref(), Some("2026-11-23T12:00:00.000498Z"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_arrived_is_in_the_tail_until_its_object_closes() {
+    let world = World::new(1).await;
+    let archiver = world.start(world.arguments());
+    archiver.ready().await;
+    for (numbers, deltas) in [(0..10, 1), (10..20, 2)] {
+        world.produce("e", 1, records(numbers), NOON);
+        eventually("another delta appears", async || {
+            world.deltas(EnrichedData).await.len() == deltas
+        })
+        .await;
+    }
+    let mut tail = Vec::new();
+    for key in world.deltas(EnrichedData).await {
+        tail.extend(lines(&world.bucket.get(&key).await.unwrap().unwrap().bytes));
+    }
+    assert_eq!(tail, sorted(records(0..20)));
+    eventually("the progress tells of the tail", async || {
+        world
+            .progress("e", 0)
+            .await
+            .is_some_and(|progress| (progress.records, progress.closed_records) == (20, 0))
+    })
+    .await;
+    assert_eq!(world.verify().await.open_deltas, 2);
+    assert_eq!(world.committed("e", 0), None);
+    archiver.stop().await;
+    assert_eq!(world.deltas(EnrichedData).await, Vec::<String>::new());
+    assert_eq!(world.archived(EnrichedData).await, sorted(records(0..20)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_between_the_put_and_the_commit_changes_nothing() {
+    let world = World::new(1).await;
+    world.produce("e", 1, records(0..200), NOON);
+    let first = world.start(world.arguments());
+    eventually("some objects are closed", async || {
+        world.objects(EnrichedData).await.len() >= 3
+    })
+    .await;
+    first.stop().await;
+    let before = world.objects(EnrichedData).await;
+    let etags = etags(&world, before.keys()).await;
+    let last = before.keys().last().unwrap();
+    let start: i64 = last.rsplit('-').nth(1).unwrap().parse().unwrap();
+    // The last object is there and was not committed; a delta of it was left; then records came.
+    for committed in [start, 0] {
+        world.commit("e", 0, committed);
+        world
+            .bucket
+            .put(&format!("{last}.tmp/{start:020}"), Bytes::from_static(b"stale"))
+            .await
+            .unwrap();
+        let again = world.start(world.arguments());
+        eventually("the group is behind the last object again", async || {
+            world.committed("e", 0) > Some(start) && world.deltas(EnrichedData).await.is_empty()
+        })
+        .await;
+        again.stop().await;
+        let progress = world.progress("e", 0).await.unwrap();
+        assert_eq!((progress.records, progress.closed_records), (200, 200));
+        assert_eq!(world.objects(EnrichedData).await, before);
+    }
+    world.commit("e", 0, start);
+    world.produce("e", 1, records(200..210), NOON);
+    let last_run = world.start(world.arguments());
+    eventually("the new records are read", async || {
+        world.progress("e", 0).await.unwrap().records == 210
+    })
+    .await;
+    last_run.stop().await;
+    assert_eq!(self::etags(&world, before.keys()).await, etags);
+    assert_eq!(world.archived(EnrichedData).await, sorted(records(0..210)));
+    assert_eq!(world.verify().await.findings, []);
+}
+
+async fn etags<'a>(world: &World, keys: impl Iterator<Item = &'a String>) -> BTreeMap<String, String> {
+    let mut etags = BTreeMap::new();
+    for key in keys {
+        etags.insert(
+            key.clone(),
+            world.bucket.head(key).await.unwrap().unwrap().etag.to_string(),
+        );
+    }
+    etags
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_before_the_put_writes_the_same_object_and_drops_the_stale_tail() {
+    let world = World::new(1).await;
+    world.produce("e", 1, records(0..5), NOON);
+    let first = world.start(world.arguments());
+    eventually("the records are in the tail", async || {
+        world.deltas(EnrichedData).await.len() == 1
+    })
+    .await;
+    let key = world.deltas(EnrichedData).await[0]
+        .split_once(".tmp/")
+        .unwrap()
+        .0
+        .to_owned();
+    first.stop().await;
+    // As if it had crashed before the end: no object, no commit, and a delta that the next owner would not write.
+    world.bucket.delete(&key).await.unwrap();
+    world.commit("e", 0, 0);
+    world
+        .bucket
+        .put(&format!("{key}.tmp/{:020}", 3), Bytes::from_static(b"stale"))
+        .await
+        .unwrap();
+    let second = world.start(world.arguments());
+    eventually("the tail is rewritten", async || {
+        world.deltas(EnrichedData).await == [format!("{key}.tmp/{:020}", 0)]
+    })
+    .await;
+    second.stop().await;
+    assert_eq!(
+        world.objects(EnrichedData).await,
+        BTreeMap::from([(key, sorted(records(0..5)))])
+    );
+    assert_eq!(world.deltas(EnrichedData).await, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_bucket_is_away_nothing_is_lost_and_the_group_is_kept() {
+    let mut world = World::new(1).await;
+    world.produce("e", 1, records(0..100), NOON);
+    let archiver = world.start(world.arguments());
+    archiver.ready().await;
+    eventually("an object is closed", async || {
+        !world.objects(EnrichedData).await.is_empty()
+    })
+    .await;
+    world.s3.go_away().await;
+    world.produce("e", 1, records(100..3_000), NOON);
+    eventually("the partition waits for the bucket", async || {
+        archiver
+            .get("/metrics")
+            .contains("vedette_archiver_paused_partitions 1")
+    })
+    .await;
+    let readiness = archiver.get("/readyz");
+    assert!(
+        readiness.starts_with("HTTP/1.1 503") && readiness.contains("bucket"),
+        "{readiness}"
+    );
+    assert!(archiver.get("/livez").starts_with("HTTP/1.1 200"));
+    world.s3.come_back().await;
+    archiver.ready().await;
+    eventually("everything is in the bucket", async || {
+        world
+            .progress("e", 0)
+            .await
+            .is_some_and(|progress| progress.records == 3_000)
+    })
+    .await;
+    archiver.stop().await;
+    assert_eq!(world.archived(EnrichedData).await, sorted(records(0..3_000)));
+    assert_eq!(world.verify().await.findings, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_is_away_at_the_start_is_waited_for() {
+    let mut world = World::new(1).await;
+    world.produce("a", 1, records(0..3), NOON);
+    world.s3.go_away().await;
+    let archiver = world.start(world.arguments());
+    eventually("it says that the bucket is away", async || {
+        archiver.get("/readyz").contains("cannot be reached")
+    })
+    .await;
+    world.s3.come_back().await;
+    archiver.ready().await;
+    eventually("the alerts are read", async || !world.deltas(Alerts).await.is_empty()).await;
+    archiver.stop().await;
+    assert_eq!(world.archived(Alerts).await, sorted(records(0..3)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_move_between_archivers_without_a_loss_or_a_duplicate() {
+    let world = World::new(4).await;
+    world.produce("e", 4, records(0..400), NOON);
+    let first = world.start(world.arguments());
+    eventually("the first reads", async || !world.deltas(EnrichedData).await.is_empty()).await;
+    let second = world.start(world.arguments());
+    let has_partition = |metrics: String| metrics.contains("records_total{stream=\"enriched_data\"}");
+    let mut produced = 400;
+    eventually("the second reads", async || {
+        world.produce("e", 4, records(produced..produced + 40), NOON);
+        produced += 40;
+        has_partition(second.get("/metrics"))
+    })
+    .await;
+    first.stop().await;
+    eventually("the second has read everything", async || {
+        let mut read = 0;
+        for partition in 0..4 {
+            read += world
+                .progress("e", partition)
+                .await
+                .map_or(0, |progress| progress.records);
+        }
+        read >= u64::from(produced)
+    })
+    .await;
+    second.stop().await;
+    assert_eq!(world.archived(EnrichedData).await, sorted(records(0..produced)));
+    assert_eq!(world.verify().await.findings, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_created_anew_is_archived_from_its_beginning() {
+    let world = World::new(1).await;
+    world.produce("e", 1, records(0..50), NOON);
+    let archiver = world.start(world.arguments());
+    archiver.ready().await;
+    eventually("the old topic is read", async || {
+        world
+            .progress("e", 0)
+            .await
+            .is_some_and(|progress| progress.records == 50)
+    })
+    .await;
+    let admin: AdminClient<KafkaContext> = world.settings.base().create_with_context(KafkaContext).unwrap();
+    admin.delete_topics(&["e"], &AdminOptions::new()).await.unwrap();
+    world.create_topics(1).await;
+    world.produce("e", 1, records(50..60), NOON);
+    eventually("the new topic is read", async || {
+        world
+            .progress("e", 0)
+            .await
+            .is_some_and(|progress| progress.records == 60)
+    })
+    .await;
+    archiver.stop().await;
+    assert_eq!(world.archived(EnrichedData).await, sorted(records(0..60)));
+    assert_eq!(world.verify().await.findings, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_beyond_the_topic_is_not_believed() {
+    let world = World::new(1).await;
+    world.produce("e", 1, records(0..5), NOON);
+    world.commit("e", 0, 500);
+    let archiver = world.start(world.arguments());
+    eventually("the records are read", async || {
+        !world.deltas(EnrichedData).await.is_empty()
+    })
+    .await;
+    archiver.stop().await;
+    assert_eq!(world.archived(EnrichedData).await, sorted(records(0..5)));
+    assert_eq!(
+        world.committed("e", 0),
+        world.progress("e", 0).await.map(|progress| progress.end)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verify_finds_what_is_wrong() {
+    let world = World::new(1).await;
+    world.produce("e", 1, records(0..300), NOON);
+    world.produce("a", 1, records(0..100), NOON);
+    let archiver = world.start(world.arguments());
+    eventually("all is closed or nearly so", async || {
+        world.archived(EnrichedData).await.len() > 250
+    })
+    .await;
+    archiver.stop().await;
+    assert_eq!(world.verify().await.findings, []);
+    let keys: Vec<_> = world.objects(EnrichedData).await.into_keys().collect();
+    let alerts: Vec<_> = world.objects(Alerts).await.into_keys().collect();
+
+    flip_a_byte(&world, &keys[0]).await;
+    world.bucket.delete(&keys[2]).await.unwrap();
+    world
+        .bucket
+        .put(&format!("{}.tmp/{:020}", keys[1], 7), Bytes::from_static(b"x"))
+        .await
+        .unwrap();
+    world
+        .bucket
+        .put("n/p/enriched_data/2026-11-23/s/notes.txt", Bytes::from_static(b"x"))
+        .await
+        .unwrap();
+    world.bucket.delete(alerts.last().unwrap()).await.unwrap();
+    let report = world.verify().await;
+    let found: Vec<_> = report
+        .findings
+        .iter()
+        .map(|finding| (finding.fault, finding.key.as_str()))
+        .collect();
+    for expected in [
+        (Fault::Hash, keys[0].as_str()),
+        (Fault::Gap, keys[3].as_str()),
+        (Fault::DeltaLeftBehind, &format!("{}.tmp/{:020}", keys[1], 7)),
+        (Fault::ForeignKey, "n/p/enriched_data/2026-11-23/s/notes.txt"),
+        (Fault::Missing, alerts.last().unwrap().as_str()),
+    ] {
+        assert!(found.contains(&expected), "{expected:?} in {found:?}");
+    }
+    let others = found
+        .iter()
+        .filter(|(fault, key)| *key != keys[0] && *fault == Fault::Hash);
+    assert_eq!(others.count(), 0);
+}
+
+async fn flip_a_byte(world: &World, key: &str) {
+    let object = world.bucket.get(key).await.unwrap().unwrap();
+    assert!(object.metadata.contains_key(METADATA_SHA256));
+    let mut bytes = object.bytes.to_vec();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    world.bucket.delete(key).await.unwrap();
+    world
+        .bucket
+        .create(key, Body::Bytes(bytes.into()), &object.metadata)
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_ignores_conditions_is_refused() {
+    let world = World::new(1).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut arguments = world.arguments();
+    arguments.bucket.bucket_endpoint = Some(format!("http://{}", listener.local_addr().unwrap()));
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 64 * 1024]).await.unwrap();
+            let answer = b"HTTP/1.1 200 OK\r\netag: \"tag\"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+            stream.write_all(answer).await.unwrap();
+        }
+    });
+    let error = world.start(arguments).ended().await.unwrap_err();
+    assert!(
+        matches!(
+            &error,
+            ArchiverError::Bucket(BucketError::ConditionalWritesIgnored { .. })
+        ),
+        "{error}"
+    );
+    assert_eq!(error.reason(), "ConditionalWritesIgnored");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spool_that_cannot_be_used_ends_the_process_with_its_name() {
+    let world = World::new(1).await;
+    let mut arguments = world.arguments();
+    let file = world.directory.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    arguments.spool_directory = file.join("spool");
+    let error = world.start(arguments).ended().await.unwrap_err();
+    assert!(matches!(error, ArchiverError::Spool(_)));
+    assert!(error.to_string().contains("file/spool"), "{error}");
+    assert_eq!(world.committed("e", 0), None, "group {GROUP} has nothing to do with it");
+}

@@ -1,0 +1,279 @@
+//! A broker, a bucket and archivers between them.
+
+pub mod s3;
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::{Offset, TopicPartitionList};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use vedette_archiver::ArchiverError;
+use vedette_archiver::verify::{VerifyReport, verify};
+use vedette_contract::archive::Stream;
+use vedette_contract::arguments::{ArchiverArguments, KafkaArguments, PipelineArguments, ServiceArguments};
+use vedette_contract::keys::PipelineKeys;
+use vedette_contract::progress::Progress;
+use vedette_service::Shutdown;
+use vedette_streams::bucket::Bucket;
+use vedette_streams::kafka::{Isolation, KafkaSettings, ensure_topics};
+
+use self::s3::S3;
+
+pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const GROUP: &str = "archiver";
+/// 2026-11-23T12:00:00Z in milliseconds.
+pub const NOON: i64 = 1_795_435_200_000;
+pub const DAY: i64 = 86_400_000;
+
+/// One pipeline's world.
+pub struct World {
+    pub directory: TempDir,
+    pub s3: S3,
+    pub bucket: Bucket,
+    pub keys: PipelineKeys,
+    kafka: KafkaArguments,
+    pub settings: KafkaSettings,
+}
+
+/// An archiver that runs.
+pub struct Running {
+    shutdown: Shutdown,
+    handle: JoinHandle<Result<(), ArchiverError>>,
+    pub address: SocketAddr,
+}
+
+impl World {
+    /// With the topics `e` (enriched data) and `a` (alerts).
+    pub async fn new(partitions: i32) -> Self {
+        let directory = TempDir::new().unwrap();
+        std::fs::create_dir(directory.path().join("s3")).unwrap();
+        let s3 = S3::start(&directory.path().join("s3")).await;
+        let kafka = KafkaArguments {
+            bootstrap_servers: noida::kafka::spawn("127.0.0.1:0").unwrap().to_string(),
+            kafka_properties: vec!["receive.message.max.bytes=2147483647".parse().unwrap()],
+            sasl_username: None,
+            sasl_password: None,
+        };
+        let settings = KafkaSettings::new(&kafka, "test");
+        let world = Self {
+            bucket: s3.bucket(),
+            keys: PipelineKeys::new(&name("n"), &name("p")),
+            directory,
+            s3,
+            kafka,
+            settings,
+        };
+        world.create_topics(partitions).await;
+        world
+    }
+
+    pub async fn create_topics(&self, partitions: i32) {
+        let topics = ["e", "a"].map(|topic| format!("{topic}:partitions={partitions}").parse().unwrap());
+        ensure_topics(&self.settings, &topics, PATIENCE).await.unwrap();
+    }
+
+    pub fn arguments(&self) -> ArchiverArguments {
+        // Another process may take the port before the archiver does, which would fail the test with a clear error.
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        ArchiverArguments {
+            kafka: self.kafka.clone(),
+            service: ServiceArguments {
+                listen_address: free,
+                pod_name: format!("archiver-{}", free.port()),
+            },
+            bucket: self.s3.arguments(),
+            owner: PipelineArguments {
+                namespace: name("n"),
+                pipeline: name("p"),
+                site: name("s"),
+            },
+            group: GROUP.to_owned(),
+            topics: vec!["enriched_data=e".parse().unwrap(), "alerts=a".parse().unwrap()],
+            rolling_max_bytes: 2_000,
+            rolling_max_age_seconds: 3_600,
+            tail_interval_seconds: 1,
+            spool_directory: self.directory.path().join(format!("spool-{}", free.port())),
+        }
+    }
+
+    pub fn start(&self, arguments: ArchiverArguments) -> Running {
+        let shutdown = Shutdown::new();
+        let address = arguments.service.listen_address;
+        let handle = tokio::spawn(vedette_archiver::run(arguments, shutdown.clone()));
+        Running {
+            shutdown,
+            handle,
+            address,
+        }
+    }
+
+    /// Sends records in one transaction, spread over the partitions of the topic by the value's number.
+    pub fn produce(&self, topic: &str, partitions: i32, values: impl Iterator<Item = String>, timestamp: i64) {
+        self.transaction(topic, partitions, values, timestamp)
+            .commit_transaction(PATIENCE)
+            .unwrap();
+    }
+
+    /// Sends records and takes them back.
+    pub fn abort(&self, topic: &str, partitions: i32, values: impl Iterator<Item = String>) {
+        self.transaction(topic, partitions, values, NOON)
+            .abort_transaction(PATIENCE)
+            .unwrap();
+    }
+
+    fn transaction(
+        &self,
+        topic: &str,
+        partitions: i32,
+        values: impl Iterator<Item = String>,
+        timestamp: i64,
+    ) -> BaseProducer {
+        let producer: BaseProducer = self.settings.transactional_producer("producer").create().unwrap();
+        producer.init_transactions(PATIENCE).unwrap();
+        producer.begin_transaction().unwrap();
+        for (number, value) in (0..).zip(values) {
+            let record = BaseRecord::<(), _>::to(topic)
+                .payload(&value)
+                .partition(number % partitions)
+                .timestamp(timestamp);
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+        producer.flush(PATIENCE).unwrap();
+        producer
+    }
+
+    fn consumer(&self) -> BaseConsumer {
+        self.settings
+            .consumer(GROUP, Isolation::ReadCommitted)
+            .create()
+            .unwrap()
+    }
+
+    /// Commits for the group, as if its archiver had come so far and no farther.
+    pub fn commit(&self, topic: &str, partition: i32, offset: i64) {
+        let mut offsets = TopicPartitionList::new();
+        offsets
+            .add_partition_offset(topic, partition, Offset::Offset(offset))
+            .unwrap();
+        self.consumer().commit(&offsets, CommitMode::Sync).unwrap();
+    }
+
+    pub fn committed(&self, topic: &str, partition: i32) -> Option<i64> {
+        let mut partitions = TopicPartitionList::new();
+        partitions.add_partition(topic, partition);
+        let committed = self.consumer().committed_offsets(partitions, PATIENCE).unwrap();
+        match committed.elements()[0].offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        }
+    }
+
+    /// Full keys of the stream's closed objects, in order, each with its lines.
+    pub async fn objects(&self, stream: Stream) -> BTreeMap<String, Vec<String>> {
+        let mut objects = BTreeMap::new();
+        for key in self.keys_below(&self.keys.stream(stream)).await {
+            if !key.contains(".tmp/") {
+                let bytes = self.bucket.get(&key).await.unwrap().unwrap().bytes;
+                objects.insert(key, lines(&bytes));
+            }
+        }
+        objects
+    }
+
+    /// Every archived line of the stream, sorted.
+    pub async fn archived(&self, stream: Stream) -> Vec<String> {
+        let mut lines: Vec<_> = self.objects(stream).await.into_values().flatten().collect();
+        lines.sort();
+        lines
+    }
+
+    pub async fn deltas(&self, stream: Stream) -> Vec<String> {
+        let keys = self.keys_below(&self.keys.stream(stream)).await;
+        keys.into_iter().filter(|key| key.contains(".tmp/")).collect()
+    }
+
+    async fn keys_below(&self, prefix: &str) -> Vec<String> {
+        self.bucket
+            .list(prefix, None)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|object| object.key)
+            .collect()
+    }
+
+    pub async fn progress(&self, topic: &str, partition: i32) -> Option<Progress> {
+        let key = self.keys.progress(&name("s"), &topic.parse().unwrap(), partition);
+        let object = self.bucket.get(&key).await.unwrap()?;
+        Some(serde_json::from_slice(&object.bytes).unwrap())
+    }
+
+    pub async fn verify(&self) -> VerifyReport {
+        verify(&self.bucket, &self.keys, None, |_| {}).await.unwrap()
+    }
+}
+
+impl Running {
+    /// Ends it as SIGTERM would.
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        self.handle.await.unwrap().unwrap();
+    }
+
+    /// Its end without being asked.
+    pub async fn ended(self) -> Result<(), ArchiverError> {
+        self.handle.await.unwrap()
+    }
+
+    pub async fn ready(&self) {
+        eventually("the archiver is ready", async || {
+            self.get("/readyz").starts_with("HTTP/1.1 200")
+        })
+        .await;
+    }
+
+    /// The answer of its probes and metrics; empty while it does not listen.
+    pub fn get(&self, path: &str) -> String {
+        let mut answer = String::new();
+        if let Ok(mut stream) = TcpStream::connect(self.address) {
+            let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+            stream.write_all(request.as_bytes()).unwrap();
+            stream.read_to_string(&mut answer).unwrap();
+        }
+        answer
+    }
+}
+
+pub fn name(text: &str) -> vedette_contract::Name {
+    text.parse().unwrap()
+}
+
+pub fn lines(bytes: &[u8]) -> Vec<String> {
+    let text = String::from_utf8(zstd::decode_all(bytes).unwrap()).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// Records with a number of fixed width, so that text order is number order.
+pub fn records(numbers: std::ops::Range<u32>) -> impl Iterator<Item = String> {
+    numbers.map(|number| format!(r#"{{"number":{number:08},"utc":"2026-11-23T12:00:00.{number:06}Z"}}"#))
+}
+
+pub fn sorted(records: impl Iterator<Item = String>) -> Vec<String> {
+    let mut records: Vec<_> = records.collect();
+    records.sort();
+    records
+}
+
+/// Waits for a condition, within patience.
+pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition().await {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

@@ -1,0 +1,451 @@
+//! Command lines of the workloads: one clap struct per binary. The operator's builders write what these read.
+//! Everything can be given as an argument; what differs per pod or is secret comes from the environment.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, ValueEnum};
+
+use crate::archive::Stream;
+use crate::model::Algorithm;
+use crate::topic::TopicSpecification;
+use crate::{ModelVersion, Name, TopicName};
+
+/// Environment variable of [`ServiceArguments::listen_address`].
+pub const LISTEN_ADDRESS_ENV: &str = "LISTEN_ADDRESS";
+/// Environment variable that carries the pod's name.
+pub const POD_NAME_ENV: &str = "POD_NAME";
+/// Environment variable of [`BucketArguments::access_key_id`].
+pub const AWS_ACCESS_KEY_ID_ENV: &str = "AWS_ACCESS_KEY_ID";
+/// Environment variable of [`BucketArguments::secret_access_key`].
+pub const AWS_SECRET_ACCESS_KEY_ENV: &str = "AWS_SECRET_ACCESS_KEY";
+/// Environment variable of [`KafkaArguments::sasl_username`].
+pub const KAFKA_SASL_USERNAME_ENV: &str = "KAFKA_SASL_USERNAME";
+/// Environment variable of [`KafkaArguments::sasl_password`].
+pub const KAFKA_SASL_PASSWORD_ENV: &str = "KAFKA_SASL_PASSWORD";
+
+/// `KEY=VALUE` of a repeatable argument, such as a librdkafka property or a calculated field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyValue {
+    /// Before the first '='.
+    pub key: String,
+    /// After it.
+    pub value: String,
+}
+
+impl std::str::FromStr for KeyValue {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Ok(Self { key: key.to_owned(), value: value.to_owned() }),
+            _ => Err(format!("{text:?} is not KEY=VALUE")),
+        }
+    }
+}
+
+impl std::fmt::Display for KeyValue {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}={}", self.key, self.value)
+    }
+}
+
+/// Which Kafka, and as whom.
+#[derive(Debug, Clone, Args)]
+pub struct KafkaArguments {
+    /// Kafka brokers to start from: host:port, separated by commas
+    #[arg(long, value_name = "HOST:PORT,…")]
+    pub bootstrap_servers: String,
+
+    /// A librdkafka property, such as security.protocol=SASL_SSL; may be repeated
+    #[arg(long = "kafka-property", value_name = "KEY=VALUE")]
+    pub kafka_properties: Vec<KeyValue>,
+
+    /// SASL user name
+    #[arg(long, env = KAFKA_SASL_USERNAME_ENV, hide_env_values = true)]
+    pub sasl_username: Option<String>,
+
+    /// SASL password; give it by the environment
+    #[arg(long, env = KAFKA_SASL_PASSWORD_ENV, hide_env_values = true, requires = "sasl_username")]
+    pub sasl_password: Option<String>,
+}
+
+/// Which bucket, and as whom.
+#[derive(Debug, Clone, Args)]
+#[group(id = "bucket_arguments")]
+pub struct BucketArguments {
+    /// S3 endpoint, such as http://seaweedfs:8333; the region's own where omitted
+    #[arg(long, value_name = "URL")]
+    pub bucket_endpoint: Option<String>,
+
+    /// Bucket name
+    #[arg(long, value_name = "NAME")]
+    pub bucket: String,
+
+    /// S3 region
+    #[arg(long, default_value = "us-east-1")]
+    pub bucket_region: String,
+
+    /// Access key
+    #[arg(long, env = AWS_ACCESS_KEY_ID_ENV, hide_env_values = true)]
+    pub access_key_id: String,
+
+    /// Secret key; give it by the environment
+    #[arg(long, env = AWS_SECRET_ACCESS_KEY_ENV, hide_env_values = true)]
+    pub secret_access_key: String,
+}
+
+/// What every long-running process has.
+#[derive(Debug, Clone, Args)]
+pub struct ServiceArguments {
+    /// Where /livez, /readyz and /metrics are served
+    #[arg(long, env = LISTEN_ADDRESS_ENV, default_value = "0.0.0.0:8080")]
+    pub listen_address: SocketAddr,
+
+    /// Name of this process, unique among those of its kind: Kafka client id and transactional id
+    #[arg(long, env = POD_NAME_ENV)]
+    pub pod_name: String,
+}
+
+/// Whose pipeline.
+#[derive(Debug, Clone, Args)]
+pub struct PipelineArguments {
+    /// Namespace of the pipeline: the first part of its keys in the bucket
+    #[arg(long)]
+    pub namespace: Name,
+
+    /// Name of the pipeline: the second part of its keys in the bucket
+    #[arg(long)]
+    pub pipeline: Name,
+
+    /// Site where this process runs
+    #[arg(long)]
+    pub site: Name,
+}
+
+/// Creates a pipeline's topics and ends. A topic that exists gets more partitions and other configuration where they
+/// differ; fewer partitions are an error.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "vedette-topics", version)]
+pub struct TopicsArguments {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub kafka: KafkaArguments,
+
+    /// A topic, NAME:partitions=N[,replication.factor=N][,CONFIGURATION=VALUE]…; may be repeated
+    #[arg(long = "topic", required = true)]
+    pub topics: Vec<TopicSpecification>,
+}
+
+/// How a generator walks its data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum GeneratorMode {
+    /// Rows at random, for ever.
+    Random,
+    /// Every row once, in order, then the process ends.
+    Sequential,
+}
+
+/// Generates records: from a simulator of network connections, or from a CSV data set in the bucket.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "vedette-generator", version)]
+pub struct GeneratorArguments {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub kafka: KafkaArguments,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub service: ServiceArguments,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub bucket: BucketArguments,
+
+    /// Topic to produce to
+    #[arg(long)]
+    pub topic: TopicName,
+
+    /// Records per second of this process
+    #[arg(long)]
+    pub records_per_second: f64,
+
+    /// How to walk the data set
+    #[arg(long, value_enum)]
+    pub mode: GeneratorMode,
+
+    /// Share of anomalous records in mode Random, 0 to 1; the data set's own share where omitted
+    #[arg(long)]
+    pub anomaly_fraction: Option<f64>,
+
+    /// Full key of the data set in the bucket; the simulator where omitted
+    #[arg(long)]
+    pub dataset_object: Option<String>,
+
+    /// Column of the data set that holds the label
+    #[arg(long)]
+    pub label_field: Option<String>,
+
+    /// A label that means "not an anomaly"; may be repeated
+    #[arg(long = "normal-label")]
+    pub normal_labels: Vec<String>,
+
+    /// Seed of everything random
+    #[arg(long)]
+    pub seed: u64,
+}
+
+/// What an exactly-once pipeline costs, and an at-least-once one risks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum ProcessingGuarantee {
+    /// Kafka transactions: a reader of committed records sees each once.
+    ExactlyOnce,
+    /// Acknowledged produces, then the commit: a crash repeats records.
+    AtLeastOnce,
+}
+
+/// Enriches, scores and alerts.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "vedette-detector", version)]
+#[command(group = clap::ArgGroup::new("threshold").required(true))]
+pub struct DetectorArguments {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub kafka: KafkaArguments,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub service: ServiceArguments,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub bucket: BucketArguments,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub owner: PipelineArguments,
+
+    /// Kafka consumer group
+    #[arg(long)]
+    pub group: String,
+
+    /// Topic to read
+    #[arg(long)]
+    pub sensor_messages_topic: TopicName,
+
+    /// Topic of the enriched records
+    #[arg(long)]
+    pub enriched_data_topic: TopicName,
+
+    /// Topic of the alerts
+    #[arg(long)]
+    pub alerts_topic: TopicName,
+
+    /// Topic of the records that could not be read or scored
+    #[arg(long)]
+    pub dead_letters_topic: TopicName,
+
+    /// Largest message that the output topics accept, bytes
+    #[arg(long, default_value_t = 2_097_152)]
+    pub max_message_bytes: usize,
+
+    /// What a crash may repeat
+    #[arg(long, value_enum)]
+    pub processing_guarantee: ProcessingGuarantee,
+
+    /// A field to calculate, NAME=CEL expression over the record's fields; may be repeated
+    #[arg(long = "calculated-field", value_name = "NAME=CEL")]
+    pub calculated_fields: Vec<KeyValue>,
+
+    /// How many records per million may alert
+    #[arg(long, group = "threshold")]
+    pub alert_budget_per_million: Option<f64>,
+
+    /// A record alerts if its score is greater than this, 0 to 1
+    #[arg(long, group = "threshold")]
+    pub score_threshold: Option<f64>,
+
+    /// How many reasons an alert carries at most; 0 for none
+    #[arg(long)]
+    pub reasons: usize,
+
+    /// The training whose model is used
+    #[arg(long)]
+    pub model_training: Option<Name>,
+
+    /// The model version to load; without one records are enriched only
+    #[arg(long, requires = "model_training")]
+    pub model_version: Option<ModelVersion>,
+
+    /// Where the model's files are kept across restarts
+    #[arg(long)]
+    pub model_directory: PathBuf,
+}
+
+/// One stream to archive: `enriched_data=TOPIC`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchivedTopic {
+    /// The stream, which names the place in the bucket.
+    pub stream: Stream,
+    /// The topic that carries it.
+    pub topic: TopicName,
+}
+
+impl std::str::FromStr for ArchivedTopic {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (stream, topic) = text.split_once('=').ok_or_else(|| format!("{text:?} is not STREAM=TOPIC"))?;
+        let stream = match stream {
+            "enriched_data" => Stream::EnrichedData,
+            "alerts" => Stream::Alerts,
+            _ => return Err(format!("{stream:?} is not a stream: use enriched_data or alerts")),
+        };
+        Ok(Self { stream, topic: topic.parse().map_err(|error: crate::NameError| error.to_string())? })
+    }
+}
+
+impl std::fmt::Display for ArchivedTopic {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}={}", self.stream, self.topic)
+    }
+}
+
+/// Writes the enriched records and the alerts to the bucket.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "vedette-archiver", version)]
+pub struct ArchiverArguments {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub kafka: KafkaArguments,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub service: ServiceArguments,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub bucket: BucketArguments,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub owner: PipelineArguments,
+
+    /// Kafka consumer group
+    #[arg(long)]
+    pub group: String,
+
+    /// A stream and its topic, such as enriched_data=TOPIC; may be repeated
+    #[arg(long = "archive", value_name = "STREAM=TOPIC", required = true)]
+    pub topics: Vec<ArchivedTopic>,
+
+    /// An object closes when it holds this many uncompressed bytes
+    #[arg(long)]
+    pub rolling_max_bytes: u64,
+
+    /// An object closes when it has been open this long, seconds
+    #[arg(long)]
+    pub rolling_max_age_seconds: u64,
+
+    /// What arrived is readable in the bucket after this long, seconds
+    #[arg(long, default_value_t = 5)]
+    pub tail_interval_seconds: u64,
+
+    /// Where open objects are kept until they are closed
+    #[arg(long)]
+    pub spool_directory: PathBuf,
+}
+
+/// Reads the archive of all sites, learns, evaluates, gates and publishes; then ends.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "vedette-trainer", version)]
+pub struct TrainerArguments {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub bucket: BucketArguments,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub owner: PipelineArguments,
+
+    /// The training: where the model is published
+    #[arg(long)]
+    pub training: Name,
+
+    /// Name of the Job, for the result and the metadata
+    #[arg(long)]
+    pub job: Name,
+
+    /// A site whose archive is read; may be repeated; all where omitted
+    #[arg(long = "data-site")]
+    pub data_sites: Vec<Name>,
+
+    /// Only records whose `utc` is at most this old, seconds; all where omitted
+    #[arg(long)]
+    pub lookback_seconds: Option<u64>,
+
+    /// Size of the uniform sample that is learned from
+    #[arg(long)]
+    pub max_records: u64,
+
+    /// Fewer records than this are not learned from
+    #[arg(long, default_value_t = 100)]
+    pub min_records: u64,
+
+    /// Field whose repeated value means the same record delivered twice
+    #[arg(long)]
+    pub deduplicate_by: String,
+
+    /// A numeric feature; may be repeated; found in the data where no feature is given
+    #[arg(long = "numeric-feature")]
+    pub numeric_features: Vec<String>,
+
+    /// A categorical feature; may be repeated
+    #[arg(long = "categorical-feature")]
+    pub categorical_features: Vec<String>,
+
+    /// Field that holds the label; for reports only
+    #[arg(long)]
+    pub label_field: Option<String>,
+
+    /// A label that means "not an anomaly"; may be repeated
+    #[arg(long = "normal-label")]
+    pub normal_labels: Vec<String>,
+
+    /// The learner
+    #[arg(long, value_enum)]
+    pub algorithm: Algorithm,
+
+    /// Trees of the forest
+    #[arg(long)]
+    pub trees: Option<u32>,
+
+    /// Rows per tree (`IsolationForest`)
+    #[arg(long)]
+    pub rows_per_tree: Option<u32>,
+
+    /// Depth of a tree at most
+    #[arg(long)]
+    pub max_depth: Option<u32>,
+
+    /// Synthetic rows as a share of the real ones (`SeedForest`)
+    #[arg(long)]
+    pub synthetic_fraction: Option<f64>,
+
+    /// Seed of everything random
+    #[arg(long)]
+    pub seed: u64,
+
+    /// Share of the sample that is set aside for evaluation, 0 to 1
+    #[arg(long)]
+    pub holdout_share: f64,
+
+    /// Alert budget at which quality is reported, records per million
+    #[arg(long)]
+    pub alert_budget_per_million: f64,
+
+    /// Publish only with at least this AUROC; needs labels
+    #[arg(long, requires = "label_field")]
+    pub minimum_auroc: Option<f64>,
+
+    /// Publish only with at least this recall at the alert budget; needs labels
+    #[arg(long, requires = "label_field")]
+    pub minimum_recall: Option<f64>,
+
+    /// How many versions stay in the bucket, the current one included
+    #[arg(long)]
+    pub keep: u32,
+}

@@ -1,0 +1,75 @@
+//! Dead letters: the raw bytes of a record that could not be read or scored, with the reason in headers.
+
+use std::fmt;
+
+/// Header: topic of the record.
+pub const HEADER_TOPIC: &str = "vedette.topic";
+/// Header: partition of the record, decimal.
+pub const HEADER_PARTITION: &str = "vedette.partition";
+/// Header: offset of the record, decimal.
+pub const HEADER_OFFSET: &str = "vedette.offset";
+/// Header: a [`DeadLetterReason`].
+pub const HEADER_REASON: &str = "vedette.reason";
+/// Header: what exactly was wrong, for a person.
+pub const HEADER_MESSAGE: &str = "vedette.message";
+/// Header: when it was refused, RFC 3339 with microseconds.
+pub const HEADER_TIME: &str = "vedette.time";
+/// Header of a value that was cut: its whole length in bytes, decimal.
+pub const HEADER_LENGTH: &str = "vedette.length";
+/// Header of a value that was cut: lower-case hexadecimal SHA-256 of the whole value.
+pub const HEADER_SHA256: &str = "vedette.sha256";
+
+/// Why a record is a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DeadLetterReason {
+    /// No value (a tombstone).
+    Empty,
+    /// Not UTF-8.
+    InvalidUtf8,
+    /// Not JSON.
+    InvalidJson,
+    /// JSON, but not an object.
+    NotAnObject,
+    /// The same key twice.
+    DuplicateKey,
+    /// A field that the detector adds.
+    ReservedField,
+    /// Enriched, it would be larger than its topic accepts.
+    TooLarge,
+    /// The model gave no finite score.
+    ScoringFailed,
+}
+
+impl DeadLetterReason {
+    /// Every reason, in the order of the checks.
+    pub const ALL: [Self; 8] = [
+        Self::Empty,
+        Self::InvalidUtf8,
+        Self::InvalidJson,
+        Self::NotAnObject,
+        Self::DuplicateKey,
+        Self::ReservedField,
+        Self::TooLarge,
+        Self::ScoringFailed,
+    ];
+
+    /// Its spelling in the header and in metric labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::InvalidUtf8 => "invalid_utf8",
+            Self::InvalidJson => "invalid_json",
+            Self::NotAnObject => "not_an_object",
+            Self::DuplicateKey => "duplicate_key",
+            Self::ReservedField => "reserved_field",
+            Self::TooLarge => "too_large",
+            Self::ScoringFailed => "scoring_failed",
+        }
+    }
+}
+
+impl fmt::Display for DeadLetterReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,47 @@
+//! Names of the fields that Vedette reads or adds; none of them is ever a feature.
+
+use serde::{Deserialize, Serialize};
+
+/// Identity of a record; filled with a `UUIDv5` of topic, partition and offset where a producer sends none.
+pub const UUID: &str = "uuid";
+/// When the record was made, RFC 3339 with microseconds; filled with the Kafka timestamp where a producer sends none.
+pub const UTC: &str = "utc";
+/// Number of the generator's run.
+pub const SEQUENCE_ID: &str = "sequence_id";
+/// Row of the record in the generator's data set, from 0.
+pub const INDEX: &str = "index";
+/// Site of the detector that read the record.
+pub const SITE: &str = "site";
+/// Calibrated anomaly score, 0 to 1; present once there is a model.
+pub const SCORE: &str = "score";
+/// Model version that gave the score.
+pub const MODEL_VERSION: &str = "model_version";
+/// One sentence for a person.
+pub const ALERT_TEXT: &str = "alert_text";
+/// The score above which the detector alerts.
+pub const THRESHOLD: &str = "threshold";
+/// When the detector decided, RFC 3339 with microseconds.
+pub const DETECTED_UTC: &str = "detected_utc";
+/// The fields that made the record anomalous, an array of [`Reason`].
+pub const REASONS: &str = "reasons";
+
+/// Fields that the detector adds: a record that brings one of them is a dead letter.
+pub const ADDED: [&str; 7] = [SITE, SCORE, MODEL_VERSION, ALERT_TEXT, THRESHOLD, DETECTED_UTC, REASONS];
+
+/// Fields that are never features, beside the label.
+pub const RESERVED: [&str; 11] =
+    [UUID, UTC, SEQUENCE_ID, INDEX, SITE, SCORE, MODEL_VERSION, ALERT_TEXT, THRESHOLD, DETECTED_UTC, REASONS];
+
+/// One field's part in an alert.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reason {
+    /// Name of the field.
+    pub field: String,
+    /// Its share of the anomaly, 0 to 1; the shares of a record sum to one before the list is cut to its length.
+    pub share: f64,
+}
+
+/// Whether a name can never be a feature (the label is named by the training and checked there).
+pub fn is_reserved(field: &str) -> bool {
+    RESERVED.contains(&field)
+}

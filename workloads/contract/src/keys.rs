@@ -1,0 +1,109 @@
+//! Where everything lies in the bucket: the only place that spells a key.
+
+use crate::{ModelVersion, Name, TopicName};
+
+/// The part of the bucket that belongs to one pipeline: `<namespace>/<pipeline>/…`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PipelineKeys {
+    prefix: String,
+}
+
+impl PipelineKeys {
+    /// Keys of this pipeline.
+    pub fn new(namespace: &Name, pipeline: &Name) -> Self {
+        Self { prefix: format!("{namespace}/{pipeline}") }
+    }
+
+    /// Prefix of everything of this pipeline, with the final slash.
+    pub fn prefix(&self) -> String {
+        format!("{}/", self.prefix)
+    }
+
+    /// Prefix of all archive objects of a stream: `…/<stream>/`.
+    pub fn stream(&self, stream: crate::archive::Stream) -> String {
+        format!("{}/{}/", self.prefix, stream.as_str())
+    }
+
+    /// Prefix of all progress objects: `…/progress/`.
+    pub fn progress_prefix(&self) -> String {
+        format!("{}/progress/", self.prefix)
+    }
+
+    /// A [`crate::progress::Progress`]: `…/progress/<site>/<topic>-<partition>.json`.
+    pub fn progress(&self, site: &Name, topic: &TopicName, partition: i32) -> String {
+        format!("{}/progress/{site}/{topic}-{partition}.json", self.prefix)
+    }
+
+    /// Prefix of all site objects: `…/sites/`.
+    pub fn sites_prefix(&self) -> String {
+        format!("{}/sites/", self.prefix)
+    }
+
+    /// A [`crate::progress::SiteStatus`]: `…/sites/<site>.json`.
+    pub fn site(&self, site: &Name) -> String {
+        format!("{}/sites/{site}.json", self.prefix)
+    }
+
+    /// A data set that somebody put there: `…/datasets/<file name>`.
+    pub fn dataset(&self, file_name: &str) -> String {
+        format!("{}/datasets/{file_name}", self.prefix)
+    }
+}
+
+/// The part of the bucket that belongs to one training: `<namespace>/models/<training>/…`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ModelKeys {
+    prefix: String,
+}
+
+impl ModelKeys {
+    /// Keys of this training.
+    pub fn new(namespace: &Name, training: &Name) -> Self {
+        Self { prefix: format!("{namespace}/models/{training}") }
+    }
+
+    /// Prefix of everything of this training, with the final slash.
+    pub fn prefix(&self) -> String {
+        format!("{}/", self.prefix)
+    }
+
+    /// The [`crate::model::CurrentPointer`].
+    pub fn current(&self) -> String {
+        format!("{}/current.json", self.prefix)
+    }
+
+    /// A file of a version, such as [`crate::model::MANIFEST_FILE`].
+    pub fn file(&self, version: &ModelVersion, file: &str) -> String {
+        format!("{}/{version}/{file}", self.prefix)
+    }
+
+    /// The [`crate::model::TrainingResult`] of one Job.
+    pub fn result(&self, job: &str) -> String {
+        format!("{}/results/{job}.json", self.prefix)
+    }
+
+    /// The version that a key below this prefix belongs to, if it belongs to one.
+    pub fn version_of(&self, key: &str) -> Option<ModelVersion> {
+        key.strip_prefix(&self.prefix)?.strip_prefix('/')?.split('/').next()?.parse().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenants_never_meet() {
+        let name = |text: &str| text.parse::<Name>().unwrap();
+        let keys = PipelineKeys::new(&name("team-a"), &name("flows"));
+        assert_eq!(keys.stream(crate::archive::Stream::EnrichedData), "team-a/flows/enriched_data/");
+        let topic = "enriched_data".parse().unwrap();
+        assert_eq!(keys.progress(&name("east"), &topic, 3), "team-a/flows/progress/east/enriched_data-3.json");
+        let models = ModelKeys::new(&name("team-a"), &name("flows"));
+        let version: ModelVersion = "20261123T084210Z-1a2b3c4d".parse().unwrap();
+        let key = models.file(&version, "manifest.json");
+        assert_eq!(key, "team-a/models/flows/20261123T084210Z-1a2b3c4d/manifest.json");
+        assert_eq!(models.version_of(&key), Some(version));
+        assert_eq!(models.version_of(&models.current()), None);
+    }
+}

@@ -1,0 +1,14 @@
+//! Every name and shape that crosses a process boundary: record fields, bucket keys, model artifacts, command lines.
+//! It depends on serde and clap only and does no I/O; whoever reads or writes such a thing takes it from here.
+
+pub mod archive;
+pub mod arguments;
+pub mod dead_letter;
+pub mod fields;
+pub mod keys;
+pub mod model;
+pub mod names;
+pub mod progress;
+pub mod topic;
+
+pub use names::{ModelVersion, Name, NameError, TopicName};

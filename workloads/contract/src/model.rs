@@ -1,0 +1,222 @@
+//! The model artifact: an immutable directory of files, a manifest that hashes them, and the pointer to the current one.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{ModelVersion, Name};
+
+/// Schema of the artifact that this build writes, and the newest that it reads.
+pub const SCHEMA: u32 = 1;
+/// Node tables of the forest (format: crate `vedette-forest`).
+pub const FOREST_FILE: &str = "forest.bin";
+/// A [`FeatureSpecification`] as JSON.
+pub const FEATURES_FILE: &str = "features.json";
+/// A [`Calibration`] as JSON.
+pub const CALIBRATION_FILE: &str = "calibration.json";
+/// A [`ModelMetadata`] as JSON.
+pub const METADATA_FILE: &str = "metadata.json";
+/// A [`ModelManifest`] as JSON; written last, so where it is, the version was written whole by its own site.
+pub const MANIFEST_FILE: &str = "manifest.json";
+
+/// `current.json`: the only mutable object of a training, swapped by a conditional PUT.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CurrentPointer {
+    /// The version that followers of `Latest` use.
+    pub version: ModelVersion,
+    /// Grows with every swap; a reader never goes to a smaller one unless pinned.
+    pub generation: u64,
+    /// Lower-case hexadecimal SHA-256 of the version's manifest.
+    pub manifest_sha256: String,
+    /// When the pointer was swapped.
+    pub published_at: Timestamp,
+    /// The Job, or the person, that swapped it.
+    pub published_by: String,
+}
+
+/// Hashes of every other file of a version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelManifest {
+    /// [`SCHEMA`] of the artifact.
+    pub schema: u32,
+    /// The version that this is.
+    pub version: ModelVersion,
+    /// File name to hash.
+    pub files: BTreeMap<String, FileHash>,
+}
+
+/// One file of an artifact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileHash {
+    /// Lower-case hexadecimal SHA-256.
+    pub sha256: String,
+    /// Length in bytes.
+    pub bytes: u64,
+}
+
+/// How a record becomes a row of numbers: the detector takes its features from here.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FeatureSpecification {
+    /// [`SCHEMA`] of the artifact.
+    pub schema: u32,
+    /// The columns in the order of the forest's feature numbers.
+    pub columns: Vec<Column>,
+}
+
+/// One column of a row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    /// Field of the record.
+    pub name: String,
+    /// How its value becomes a number.
+    #[serde(flatten)]
+    pub kind: ColumnKind,
+}
+
+/// How a value becomes a number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ColumnKind {
+    /// A JSON number, or a boolean as 0 and 1; anything else, and a missing field, is the median.
+    Numeric {
+        /// Median of the column in the training sample.
+        median: f32,
+    },
+    /// Text, or the JSON text of any other scalar: the position of the value in this list, which is ordered by falling
+    /// frequency, then by value. A value that is not there, and a missing field, is the length of the list.
+    Categorical {
+        /// Values seen in training.
+        values: Vec<String>,
+    },
+}
+
+/// A quantile table of raw scores over a uniform sample of the stream, repeated patterns kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// [`SCHEMA`] of the artifact.
+    pub schema: u32,
+    /// Rows in the sample.
+    pub rows: u64,
+    /// Raw score and its mid-rank in the sample (0 to 1), both strictly rising.
+    pub quantiles: Vec<(f64, f64)>,
+}
+
+/// Which learner made a forest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum Algorithm {
+    /// Isolation forest (Liu, Ting, Zhou 2008) on de-duplicated patterns.
+    IsolationForest,
+    /// The recipe of 2016, kept as a baseline: a random forest of real against synthetic records on numeric columns.
+    SeedForest,
+}
+
+impl Algorithm {
+    /// Its name, as in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::IsolationForest => "IsolationForest",
+            Self::SeedForest => "SeedForest",
+        }
+    }
+}
+
+/// What a model was made of, and how good it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelMetadata {
+    /// [`SCHEMA`] of the artifact.
+    pub schema: u32,
+    /// Version of Vedette that trained it.
+    pub vedette_version: String,
+    /// The training.
+    pub training: Name,
+    /// The pipeline whose archive was read.
+    pub pipeline: Name,
+    /// Site where the training ran.
+    pub trained_at_site: Name,
+    /// The Job that trained it.
+    pub trained_by: String,
+    /// When it was trained.
+    pub trained_at: Timestamp,
+    /// The learner.
+    pub algorithm: Algorithm,
+    /// Its hyper-parameters by name, as used.
+    pub parameters: BTreeMap<String, f64>,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Archive objects that were read, full keys, sorted.
+    pub objects: Vec<String>,
+    /// Sites whose objects were read, sorted.
+    pub sites: Vec<Name>,
+    /// Records read from the objects.
+    pub records: u64,
+    /// Records dropped because their identity was seen before.
+    pub duplicates: u64,
+    /// Lines that could not be read.
+    pub unreadable: u64,
+    /// Rows of the uniform sample.
+    pub sampled: u64,
+    /// Rows the forest learned from, after repeated patterns were dropped and the holdout was set aside.
+    pub learned: u64,
+    /// Newest `utc` among the records read.
+    pub last_utc: Option<String>,
+    /// Quality on the holdout.
+    pub metrics: Metrics,
+    /// Quality of the `SeedForest` on the same holdout, trained on the same rows.
+    pub baseline: Option<Metrics>,
+}
+
+/// Quality of a model on rows that it did not learn from. Where there are no labels, what needs them is absent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// Rows that were scored.
+    pub rows: u64,
+    /// Rows whose label says anomaly.
+    pub anomalies: Option<u64>,
+    /// Area under the ROC curve, ties counted half.
+    pub auroc: Option<f64>,
+    /// Average precision.
+    pub auprc: Option<f64>,
+    /// Share of the anomalies that would alert at the budget.
+    pub recall_at_budget: Option<f64>,
+    /// Share of the alerts that are anomalies at the budget.
+    pub precision_at_budget: Option<f64>,
+    /// The alert budget of the two figures above, records per million.
+    pub alert_budget_per_million: f64,
+    /// Records per million that do alert at that budget.
+    pub alerts_per_million: f64,
+}
+
+/// How a training Job ended; written by the trainer at `results/<job>.json`, read by the operator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainingResult {
+    /// The Job.
+    pub job: String,
+    /// When it ended.
+    pub finished_at: Timestamp,
+    /// What came of it.
+    pub outcome: TrainingOutcome,
+    /// Records read.
+    pub records: u64,
+    /// The version, where one was made (also when the gate refused it).
+    pub version: Option<ModelVersion>,
+    /// Quality, where a model was made.
+    pub metrics: Option<Metrics>,
+    /// Quality of the baseline.
+    pub baseline: Option<Metrics>,
+    /// One sentence for a person.
+    pub message: String,
+}
+
+/// What came of a training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrainingOutcome {
+    /// A version was published and is current.
+    Published,
+    /// A model was trained, and the gate refused it.
+    GateRefused,
+    /// There were too few records to learn from.
+    NotEnoughData,
+}

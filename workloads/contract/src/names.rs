@@ -1,0 +1,164 @@
+//! Names that people choose, checked once at the edge; inner code takes the newtypes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Why a name was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NameError {
+    /// Not a DNS-1123 label.
+    #[error("{value:?} is not a name: use 1 to 63 lower-case letters, digits and '-', with a letter or digit at both ends")]
+    Name {
+        /// What was given.
+        value: String,
+    },
+    /// Not a Kafka topic name.
+    #[error("{value:?} is not a topic name: use 1 to 249 letters, digits, '.', '_' and '-', other than '.' and '..'")]
+    Topic {
+        /// What was given.
+        value: String,
+    },
+    /// Not a model version.
+    #[error("{value:?} is not a model version: they look like 20261123T084210Z-1a2b3c4d (UTC time, then 8 hex digits)")]
+    Version {
+        /// What was given.
+        value: String,
+    },
+}
+
+macro_rules! string_newtype {
+    ($type:ident) => {
+        impl $type {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = NameError;
+            fn try_from(value: String) -> Result<Self, NameError> {
+                value.parse()
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(name: $type) -> String {
+                name.0
+            }
+        }
+    };
+}
+
+/// A DNS-1123 label (RFC 1123, at most 63 characters): site, namespace, pipeline or training.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Name(String);
+string_newtype!(Name);
+
+impl FromStr for Name {
+    type Err = NameError;
+
+    fn from_str(value: &str) -> Result<Self, NameError> {
+        let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let valid = (1..=63).contains(&value.len())
+            && value.bytes().all(inner)
+            && !value.starts_with('-')
+            && !value.ends_with('-');
+        if valid { Ok(Self(value.to_owned())) } else { Err(NameError::Name { value: value.to_owned() }) }
+    }
+}
+
+/// A Kafka topic name (`org.apache.kafka.common.internals.Topic`: at most 249 of `[a-zA-Z0-9._-]`).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TopicName(String);
+string_newtype!(TopicName);
+
+impl FromStr for TopicName {
+    type Err = NameError;
+
+    fn from_str(value: &str) -> Result<Self, NameError> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        let valid = (1..=249).contains(&value.len()) && value.bytes().all(allowed) && value != "." && value != "..";
+        if valid { Ok(Self(value.to_owned())) } else { Err(NameError::Topic { value: value.to_owned() }) }
+    }
+}
+
+/// A model version: UTC time of publication (`20261123T084210Z`), '-', and the first 8 hex digits of the SHA-256 over
+/// forest, features and calibration. Text order is time order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ModelVersion(String);
+string_newtype!(ModelVersion);
+
+impl ModelVersion {
+    /// The version of content with this SHA-256 (hexadecimal, at least 8 digits) published at this time.
+    ///
+    /// # Errors
+    /// When the digest is not hexadecimal or too short.
+    pub fn new(published_at: jiff::Timestamp, content_sha256: &str) -> Result<Self, NameError> {
+        let time = published_at.strftime("%Y%m%dT%H%M%SZ");
+        format!("{time}-{}", content_sha256.get(..8).unwrap_or_default()).parse()
+    }
+}
+
+impl FromStr for ModelVersion {
+    type Err = NameError;
+
+    fn from_str(value: &str) -> Result<Self, NameError> {
+        let bytes = value.as_bytes();
+        let valid = bytes.len() == 25
+            && bytes.iter().enumerate().all(|(position, byte)| match position {
+                8 => *byte == b'T',
+                15 => *byte == b'Z',
+                16 => *byte == b'-',
+                0..=14 => byte.is_ascii_digit(),
+                _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(byte),
+            });
+        if valid { Ok(Self(value.to_owned())) } else { Err(NameError::Version { value: value.to_owned() }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_dns_labels() {
+        for good in ["east", "a", "dc-1", "0"] {
+            assert_eq!(good.parse::<Name>().unwrap().as_str(), good);
+        }
+        for bad in ["", "East", "-a", "a-", "a.b", "a/b", &"x".repeat(64)] {
+            assert!(bad.parse::<Name>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn topics_follow_kafkas_rule() {
+        assert!("sensor_messages".parse::<TopicName>().is_ok());
+        for bad in ["", ".", "..", "a b", "a/b", &"x".repeat(250)] {
+            assert!(bad.parse::<TopicName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_version_is_its_time_and_the_start_of_its_hash() {
+        let at: jiff::Timestamp = "2026-11-23T08:42:10.999Z".parse().unwrap();
+        let version = ModelVersion::new(at, "1a2b3c4d5e6f").unwrap();
+        assert_eq!(version.as_str(), "20261123T084210Z-1a2b3c4d");
+        for bad in ["", "20261123T084210Z", "20261123T084210Z-1A2b3c4d", "../../../../etc/passwd-aa"] {
+            assert!(bad.parse::<ModelVersion>().is_err(), "{bad}");
+        }
+        assert!(ModelVersion::new(at, "12").is_err());
+    }
+}

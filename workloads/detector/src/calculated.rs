@@ -1,0 +1,281 @@
+//! Calculated fields: CEL expressions over the record's own fields, compiled once. Integers stay integers, and CEL does
+//! not mix them with other numbers: write `double(a) + double(b)` where a field may be either.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use cel::context::VariableResolver;
+use cel::{Context, Program, Value};
+use thiserror::Error;
+use vedette_contract::arguments::KeyValue;
+use vedette_contract::fields;
+
+use crate::record::{Field, FieldNames, Record, value};
+
+/// Why a calculated field was refused.
+#[derive(Debug, Error)]
+pub enum CalculatedFieldError {
+    /// The name is taken.
+    #[error("calculated field {name}: the name is reserved")]
+    Reserved {
+        /// Its name.
+        name: String,
+    },
+    /// Two have one name.
+    #[error("calculated field {name} is there twice")]
+    Duplicate {
+        /// Its name.
+        name: String,
+    },
+    /// Not CEL.
+    #[error("calculated field {name}: {expression:?} is not a CEL expression: {message}")]
+    Syntax {
+        /// Its name.
+        name: String,
+        /// The expression.
+        expression: String,
+        /// What the compiler says.
+        message: String,
+    },
+    /// CEL, but of a kind that cannot be evaluated here.
+    #[error("calculated field {name}: {expression:?} uses a part of CEL that is not supported")]
+    Unsupported {
+        /// Its name.
+        name: String,
+        /// The expression.
+        expression: String,
+    },
+    /// It needs what no record has.
+    #[error("calculated field {name}: the detector adds {variable:?}, so no record has it when the field is calculated")]
+    AddedVariable {
+        /// Its name.
+        name: String,
+        /// The variable.
+        variable: String,
+    },
+}
+
+/// The calculated fields of a pipeline, in the order in which they are added.
+pub struct CalculatedFields {
+    fields: Vec<CalculatedField>,
+    functions: Context<'static>,
+}
+
+struct CalculatedField {
+    name: String,
+    /// `,"name":`
+    prefix: String,
+    program: Program,
+    variables: Vec<(String, Field)>,
+}
+
+impl CalculatedFields {
+    /// Compiles the expressions and asks for the fields that they read.
+    ///
+    /// # Errors
+    /// When a name is taken, or an expression cannot be used.
+    pub fn compile(definitions: &[KeyValue]) -> Result<(Self, FieldNames), CalculatedFieldError> {
+        let mut names = FieldNames::new(definitions.iter().map(|definition| definition.key.as_str()));
+        let mut compiled = Self { fields: Vec::new(), functions: Context::default() };
+        for KeyValue { key: name, value: expression } in definitions {
+            if fields::is_reserved(name) {
+                return Err(CalculatedFieldError::Reserved { name: name.clone() });
+            }
+            if compiled.position(name).is_some() {
+                return Err(CalculatedFieldError::Duplicate { name: name.clone() });
+            }
+            let field = compile(name, expression, &mut names)?;
+            let nothing = Variables { record: None, fields: &[] };
+            if evaluate(&field.program, &compiled.functions, &nothing).is_none() {
+                return Err(CalculatedFieldError::Unsupported { name: name.clone(), expression: expression.clone() });
+            }
+            compiled.fields.push(field);
+        }
+        Ok((compiled, names))
+    }
+
+    /// Which one, in order, has this name.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.fields.iter().position(|field| field.name == name)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Appends each field that has a value for this record, `,"name":value`, and says where the value stands. A field
+    /// whose variables are missing, whose expression fails or whose value is not a finite number, a boolean or text is
+    /// left out; `failed` hears its name and why.
+    pub fn append(
+        &self,
+        record: &Record<'_>,
+        out: &mut Vec<u8>,
+        values: &mut [Option<std::ops::Range<usize>>],
+        mut failed: impl FnMut(&str, &str),
+    ) {
+        for (field, range) in self.fields.iter().zip(values) {
+            let variables = Variables { record: Some(record), fields: &field.variables };
+            let start = out.len();
+            out.extend_from_slice(field.prefix.as_bytes());
+            let value_start = out.len();
+            let written = match evaluate(&field.program, &self.functions, &variables) {
+                Some(Ok(value)) => write_json(&value, out),
+                Some(Err(error)) => Err(error.to_string()),
+                None => Err("the evaluation broke off".to_owned()),
+            };
+            *range = match written {
+                Ok(()) => Some(value_start..out.len()),
+                Err(reason) => {
+                    out.truncate(start);
+                    failed(&field.name, &reason);
+                    None
+                }
+            };
+        }
+    }
+}
+
+fn compile(name: &str, expression: &str, names: &mut FieldNames) -> Result<CalculatedField, CalculatedFieldError> {
+    let syntax = |message: String| CalculatedFieldError::Syntax {
+        name: name.to_owned(),
+        expression: expression.to_owned(),
+        message,
+    };
+    // The compiler is not ours, and what it is given comes from a person: should it panic, that is a refusal too.
+    let program = catch_unwind(|| Program::compile(expression))
+        .map_err(|_| syntax("the compiler broke off".to_owned()))?
+        .map_err(|errors| syntax(errors.to_string()))?;
+    let mut variables = Vec::new();
+    for variable in program.references().variables() {
+        let field = names.want(variable).ok_or_else(|| CalculatedFieldError::AddedVariable {
+            name: name.to_owned(),
+            variable: variable.to_owned(),
+        })?;
+        variables.push((variable.to_owned(), field));
+    }
+    let prefix = format!(",{}:", serde_json::Value::from(name));
+    Ok(CalculatedField { name: name.to_owned(), prefix, program, variables })
+}
+
+/// `None` when the interpreter panicked: it is not ours, and one expression must not stop the stream.
+fn evaluate(program: &Program, functions: &Context<'_>, variables: &Variables<'_>) -> Option<cel::ResolveResult> {
+    let evaluation = || {
+        let mut context = functions.new_inner_scope();
+        context.set_variable_resolver(variables);
+        program.execute(&context)
+    };
+    catch_unwind(AssertUnwindSafe(evaluation)).ok()
+}
+
+struct Variables<'a> {
+    record: Option<&'a Record<'a>>,
+    fields: &'a [(String, Field)],
+}
+
+impl VariableResolver for Variables<'_> {
+    fn resolve(&self, variable: &str) -> Option<Value> {
+        let (_, field) = self.fields.iter().find(|(name, _)| name == variable)?;
+        let raw = self.record?.get(*field)?;
+        match raw.as_bytes().first()? {
+            b'"' => value::string(raw).map(|text| Value::String(Arc::new(text.into_owned()))),
+            b't' => Some(Value::Bool(true)),
+            b'f' => Some(Value::Bool(false)),
+            b'n' => Some(Value::Null),
+            b'[' | b'{' => None,
+            _ => number(raw),
+        }
+    }
+}
+
+/// Integral literals are integers as far as they fit, everything else is a double.
+fn number(raw: &str) -> Option<Value> {
+    raw.parse()
+        .map(Value::Int)
+        .or_else(|_| raw.parse().map(Value::UInt))
+        .or_else(|_| raw.parse().map(Value::Float))
+        .ok()
+}
+
+fn write_json(value: &Value, out: &mut Vec<u8>) -> Result<(), String> {
+    let written = match value {
+        Value::Int(number) => serde_json::to_writer(out, number),
+        Value::UInt(number) => serde_json::to_writer(out, number),
+        Value::Float(number) if number.is_finite() => serde_json::to_writer(out, number),
+        Value::Float(number) => return Err(format!("the result is {number}, which JSON does not have")),
+        Value::Bool(truth) => serde_json::to_writer(out, truth),
+        Value::String(text) => serde_json::to_writer(out, text.as_str()),
+        other => return Err(format!("the result is a {}, not a number, a boolean or text", other.type_of())),
+    };
+    written.map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::RecordReader;
+
+    fn definitions(definitions: &[&str]) -> Vec<KeyValue> {
+        definitions.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    /// The appended JSON, and the names of what was left out.
+    fn calculate(expressions: &[&str], record: &str) -> (String, Vec<String>) {
+        let (calculated, names) = CalculatedFields::compile(&definitions(expressions)).unwrap();
+        let mut reader = RecordReader::new(names);
+        let record = reader.read(Some(record.as_bytes())).unwrap();
+        let (mut out, mut left_out, mut values) = (Vec::new(), Vec::new(), vec![None; calculated.len()]);
+        calculated.append(&record, &mut out, &mut values, |name, _| left_out.push(name.to_owned()));
+        assert_eq!(values.iter().filter(|value| value.is_none()).count(), left_out.len());
+        (String::from_utf8(out).unwrap(), left_out)
+    }
+
+    #[test]
+    fn integers_are_added_as_integers() {
+        let (json, left_out) = calculate(&["total_bytes=src_bytes + dst_bytes"], r#"{"src_bytes":181,"dst_bytes":5450}"#);
+        assert_eq!((json.as_str(), left_out.len()), (r#","total_bytes":5631"#, 0));
+    }
+
+    #[test]
+    fn every_scalar_is_a_variable_and_a_result() {
+        let record = r#"{"a":1.5,"b":true,"s":"x\"y","n":null,"big":18446744073709551615}"#;
+        let expressions = ["f=a * 2.0", "t=b && s == 'x\"y'", "text=s + '!'", "none=n == null", "u=big"];
+        let (json, left_out) = calculate(&expressions, record);
+        assert_eq!(json, r#","f":3.0,"t":true,"text":"x\"y!","none":true,"u":18446744073709551615"#);
+        assert_eq!(left_out, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_field_that_cannot_be_calculated_is_left_out_alone() {
+        let expressions = [
+            "missing=a + b",
+            "zero=a / 0",
+            "infinite=1.0 / 0.0",
+            "overflow=a + 9223372036854775807",
+            "mixed=a + 1.5",
+            "list=[a]",
+            "nested=object == 1",
+            "fine=a + 1",
+        ];
+        let (json, left_out) = calculate(&expressions, r#"{"a":1,"object":{"a":1}}"#);
+        assert_eq!(json, r#","fine":2"#);
+        assert_eq!(left_out, ["missing", "zero", "infinite", "overflow", "mixed", "list", "nested"]);
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_at_the_start() {
+        for (definition, complaint) in [
+            ("site='x'", "reserved"),
+            ("utc='x'", "reserved"),
+            ("a=1 +", "not a CEL expression"),
+            ("a=site", "no record has it"),
+            ("a=a + 1", "no record has it"),
+            ("a=Message{field: 1}", "not supported"),
+        ] {
+            let Err(error) = CalculatedFields::compile(&definitions(&[definition])) else { panic!("{definition}") };
+            assert!(error.to_string().contains(complaint), "{definition}: {error}");
+        }
+        let twice = CalculatedFields::compile(&definitions(&["a=b", "a=c"]));
+        assert!(matches!(twice, Err(CalculatedFieldError::Duplicate { .. })));
+    }
+}

@@ -1,0 +1,245 @@
+//! The step that makes enriched messages, alerts and dead letters of a batch of messages. It knows nothing of Kafka, has
+//! no clock, and holds between batches only memory that it uses again.
+
+use std::ops::Range;
+
+use jiff::Timestamp;
+use tracing::warn;
+use uuid::Uuid;
+use vedette_contract::arguments::KeyValue;
+use vedette_contract::dead_letter::DeadLetterReason;
+use vedette_contract::{ModelVersion, Name, TopicName, fields};
+use vedette_forest::Model;
+
+use crate::calculated::{CalculatedFieldError, CalculatedFields};
+use crate::metrics::{CalculatedFieldLabel, Metrics};
+use crate::record::{RecordReader, Refusal};
+use crate::scoring::{Scoring, Threshold};
+use crate::splice::{self, AlertFields};
+
+/// Namespace of the `UUIDv5` of records that come without a `uuid`. The name is `<site>/<topic>/<partition>/<offset>`:
+/// the site is in it because every site has its own Kafka, and all sites' records meet in the bucket.
+pub const UUID_NAMESPACE: Uuid = Uuid::from_u128(0x6f0b_3d2c_5a0e_4c57_9d1e_7e0c_8a5b_2f41);
+
+/// How often the failure of one calculated field is logged before the metric alone tells of it.
+const LOGGED_FAILURES: u64 = 3;
+
+/// What the detector is to do, whatever Kafka it does it for.
+#[derive(Debug, Clone)]
+pub struct DetectorSettings {
+    pub site: Name,
+    pub sensor_messages_topic: TopicName,
+    pub calculated_fields: Vec<KeyValue>,
+    pub threshold: Threshold,
+    pub reasons: usize,
+    /// Largest output message, with what Kafka adds to its value.
+    pub max_message_bytes: usize,
+}
+
+/// A message that came in.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    pub value: Option<&'a [u8]>,
+    pub partition: i32,
+    pub offset: i64,
+    /// The Kafka timestamp.
+    pub timestamp: Option<Timestamp>,
+    /// Bytes that its copies take beyond their value: key, headers and what Kafka adds.
+    pub overhead: usize,
+}
+
+/// What became of a message.
+#[derive(Debug)]
+pub enum Output<'a> {
+    /// It was read.
+    Enriched {
+        /// The enriched message.
+        value: &'a [u8],
+        /// The alert, where the score is above the threshold.
+        alert: Option<&'a [u8]>,
+    },
+    /// It was not.
+    DeadLetter(&'a Refusal),
+}
+
+/// Enriches, scores and alerts.
+pub struct Detector {
+    site: Name,
+    topic: TopicName,
+    max_message_bytes: usize,
+    reader: RecordReader,
+    calculated: CalculatedFields,
+    scoring: Option<Scoring>,
+    metrics: Metrics,
+    /// `,"site":"…"`
+    site_field: Vec<u8>,
+    // What follows is memory that every batch uses again.
+    prepared: Vec<Result<Prepared, Refusal>>,
+    /// The fields that are filled in and calculated, for all messages of the batch.
+    additions: Vec<u8>,
+    calculated_values: Vec<Option<Range<usize>>>,
+    enriched: Vec<u8>,
+    alert: Vec<u8>,
+}
+
+/// A message that was read and waits for its score.
+struct Prepared {
+    open_object: Range<usize>,
+    has_fields: bool,
+    additions: Range<usize>,
+    row: Option<usize>,
+}
+
+impl Detector {
+    /// A detector with this model, or one that enriches only.
+    ///
+    /// # Errors
+    /// When a calculated field cannot be used.
+    pub fn new(
+        settings: DetectorSettings,
+        model: Option<(ModelVersion, Model)>,
+        metrics: Metrics,
+    ) -> Result<Self, CalculatedFieldError> {
+        let DetectorSettings { site, sensor_messages_topic, calculated_fields, threshold, reasons, max_message_bytes } =
+            settings;
+        let (calculated, mut names) = CalculatedFields::compile(&calculated_fields)?;
+        let scoring = model.map(|(version, model)| {
+            Scoring::new(model, &version, threshold, reasons, &calculated, &mut names)
+        });
+        let reader = RecordReader::new(names);
+        let mut site_field = Vec::new();
+        splice::field(&mut site_field, fields::SITE, site.as_str());
+        let calculated_values = vec![None; calculated.len()];
+        Ok(Self {
+            site,
+            topic: sensor_messages_topic,
+            max_message_bytes,
+            reader,
+            calculated,
+            scoring,
+            metrics,
+            site_field,
+            prepared: Vec::new(),
+            additions: Vec::new(),
+            calculated_values,
+            enriched: Vec::new(),
+            alert: Vec::new(),
+        })
+    }
+
+    /// Processes a batch. `emit` hears of every message once, in order, by its position in `inputs`.
+    ///
+    /// # Errors
+    /// Those of `emit`, which end the batch.
+    pub fn process<E>(
+        &mut self,
+        inputs: &[Input<'_>],
+        now: Timestamp,
+        mut emit: impl FnMut(usize, Output<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.prepared.clear();
+        self.additions.clear();
+        if let Some(scoring) = &mut self.scoring {
+            scoring.start();
+        }
+        for input in inputs {
+            let prepared = self.prepare(input, now);
+            self.prepared.push(prepared);
+        }
+        if let Some(scoring) = &mut self.scoring {
+            scoring.finish();
+        }
+        let mut prepared = std::mem::take(&mut self.prepared);
+        let outcome = inputs.iter().zip(&prepared).enumerate().try_for_each(|(position, (input, prepared))| {
+            let written = prepared.as_ref().map_err(Clone::clone).and_then(|prepared| self.write(input, prepared, now));
+            match written {
+                Ok(alerts) => {
+                    let alert = alerts.then_some(self.alert.as_slice());
+                    emit(position, Output::Enriched { value: &self.enriched, alert })
+                }
+                Err(refusal) => emit(position, Output::DeadLetter(&refusal)),
+            }
+        });
+        prepared.clear();
+        self.prepared = prepared;
+        outcome
+    }
+
+    fn prepare(&mut self, input: &Input<'_>, now: Timestamp) -> Result<Prepared, Refusal> {
+        let record = self.reader.read(input.value)?;
+        let start = self.additions.len();
+        if !record.has_uuid() {
+            let name = format!("{}/{}/{}/{}", self.site, self.topic, input.partition, input.offset);
+            let uuid = Uuid::new_v5(&UUID_NAMESPACE, name.as_bytes());
+            splice::field(&mut self.additions, fields::UUID, &uuid);
+        }
+        if !record.has_utc() {
+            splice::field(&mut self.additions, fields::UTC, &splice::time(input.timestamp.unwrap_or(now)));
+        }
+        let metrics = &self.metrics;
+        let failed = |field: &str, reason: &str| {
+            let label = CalculatedFieldLabel { field: field.to_owned() };
+            if metrics.calculated_field_failures.get_or_create(&label).inc() < LOGGED_FAILURES {
+                warn!(field, reason, "calculated field left out");
+            }
+        };
+        self.calculated.append(&record, &mut self.additions, &mut self.calculated_values, failed);
+        let row = self.scoring.as_mut().map(|scoring| scoring.push(&record, &self.additions, &self.calculated_values));
+        Ok(Prepared {
+            open_object: record.open_object(),
+            has_fields: record.has_fields(),
+            additions: start..self.additions.len(),
+            row,
+        })
+    }
+
+    /// Writes the enriched message and, where it alerts, the alert. Says whether it alerts.
+    fn write(&mut self, input: &Input<'_>, prepared: &Prepared, now: Timestamp) -> Result<bool, Refusal> {
+        let Prepared { open_object, has_fields, additions, row } = prepared;
+        let value = input.value.unwrap_or_default();
+        let out = &mut self.enriched;
+        splice::begin(out, &value[open_object.clone()]);
+        let additions = &self.additions[additions.clone()];
+        splice::append(out, *has_fields, additions);
+        splice::append(out, *has_fields || !additions.is_empty(), &self.site_field);
+        let Some((scoring, row)) = self.scoring.as_mut().zip(*row) else {
+            out.push(b'}');
+            return self.check_size(input, self.enriched.len()).map(|()| false);
+        };
+        let score = scoring.score(row).ok_or_else(|| {
+            Refusal::new(DeadLetterReason::ScoringFailed, "the model gave no finite score for the record")
+        })?;
+        splice::field(out, fields::SCORE, &score);
+        out.extend_from_slice(scoring.version_field());
+        out.push(b'}');
+        let alerts = score > scoring.threshold();
+        if alerts {
+            let threshold = scoring.threshold();
+            let site = self.site.as_str();
+            let mut alert = AlertFields { site, score, threshold, detected: now, reasons: scoring.reasons(row) };
+            self.alert.clone_from(&self.enriched);
+            alert.append(&mut self.alert);
+            if self.alert.len() + input.overhead > self.max_message_bytes {
+                // The fields that it came from are in the message itself; an alert is worth more than its reasons.
+                alert.reasons = &[];
+                self.alert.clone_from(&self.enriched);
+                alert.append(&mut self.alert);
+            }
+            self.check_size(input, self.alert.len())?;
+        }
+        self.check_size(input, self.enriched.len())?;
+        Ok(alerts)
+    }
+
+    fn check_size(&self, input: &Input<'_>, bytes: usize) -> Result<(), Refusal> {
+        let bytes = bytes + input.overhead;
+        if bytes <= self.max_message_bytes {
+            return Ok(());
+        }
+        let message = format!("enriched it would have {bytes} bytes, and its topic accepts {}", self.max_message_bytes);
+        Err(Refusal::new(DeadLetterReason::TooLarge, message))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,227 @@
+use super::*;
+use crate::testing;
+use prometheus_client::registry::Registry;
+use proptest::prelude::*;
+use serde_json::{Map, Value};
+
+fn settings() -> DetectorSettings {
+    DetectorSettings {
+        site: "east".parse().unwrap(),
+        sensor_messages_topic: "sensor_messages".parse().unwrap(),
+        calculated_fields: vec!["total_bytes=src_bytes + dst_bytes".parse().unwrap()],
+        threshold: Threshold::new(None, Some(0.99)).unwrap(),
+        reasons: 2,
+        max_message_bytes: 4096,
+    }
+}
+
+fn detector(settings: DetectorSettings, with_model: bool) -> Detector {
+    let model = with_model.then(testing::model);
+    Detector::new(settings, model, Metrics::new(&mut Registry::default())).unwrap()
+}
+
+fn input(value: &[u8]) -> Input<'_> {
+    Input {
+        value: Some(value),
+        partition: 3,
+        offset: 42,
+        timestamp: Some("2026-11-23T08:00:00.5Z".parse().unwrap()),
+        overhead: 100,
+    }
+}
+
+fn now() -> Timestamp {
+    "2026-11-23T08:42:10.123456Z".parse().unwrap()
+}
+
+#[derive(Debug)]
+enum Seen {
+    Enriched(String, Option<String>),
+    DeadLetter(DeadLetterReason),
+}
+
+impl Seen {
+    fn enriched(&self) -> &str {
+        let Self::Enriched(value, _) = self else { panic!("{self:?}") };
+        value
+    }
+
+    fn alert(&self) -> Option<Map<String, Value>> {
+        let Self::Enriched(_, alert) = self else { panic!("{self:?}") };
+        alert.as_ref().map(|alert| serde_json::from_str(alert).unwrap())
+    }
+}
+
+fn process(detector: &mut Detector, values: &[&[u8]]) -> Vec<Seen> {
+    let inputs: Vec<_> = values.iter().map(|value| input(value)).collect();
+    let mut seen = Vec::new();
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let outcome: Result<(), ()> = detector.process(&inputs, now(), |position, output| {
+        assert_eq!(position, seen.len());
+        seen.push(match output {
+            Output::Enriched { value, alert } => Seen::Enriched(text(value), alert.map(text)),
+            Output::DeadLetter(refusal) => Seen::DeadLetter(refusal.reason),
+        });
+        Ok(())
+    });
+    outcome.unwrap();
+    seen
+}
+
+#[test]
+fn fields_are_spliced_in_before_the_closing_brace() {
+    let mut detector = detector(settings(), false);
+    let record = b"{ \"uuid\":\"u\",\n\"utc\":\"t\",\r\n\"src_bytes\": 181, \"dst_bytes\": 5450.0e0, \"x\":{\"y\":[1]} }\n";
+    let seen = process(&mut detector, &[record]);
+    assert_eq!(
+        seen[0].enriched(),
+        "{ \"uuid\":\"u\", \"utc\":\"t\",  \"src_bytes\": 181, \"dst_bytes\": 5450.0e0, \"x\":{\"y\":[1]} ,\"site\":\"east\"}",
+        "an integer and a double are not added by CEL"
+    );
+    let record = br#"{"uuid":"u","utc":"t","src_bytes":181,"dst_bytes":5450}"#;
+    let seen = process(&mut detector, &[record]);
+    assert_eq!(
+        seen[0].enriched(),
+        r#"{"uuid":"u","utc":"t","src_bytes":181,"dst_bytes":5450,"total_bytes":5631,"site":"east"}"#
+    );
+}
+
+#[test]
+fn a_missing_identity_and_time_are_filled() {
+    let seen = process(&mut detector(settings(), false), &[b"{}", br#"{"uuid":"u"}"#, br#"{"utc":"t"}"#]);
+    let uuid = Uuid::new_v5(&UUID_NAMESPACE, b"east/sensor_messages/3/42");
+    let utc = "2026-11-23T08:00:00.500000Z";
+    assert_eq!(seen[0].enriched(), format!(r#"{{"uuid":"{uuid}","utc":"{utc}","site":"east"}}"#));
+    assert_eq!(seen[1].enriched(), format!(r#"{{"uuid":"u","utc":"{utc}","site":"east"}}"#));
+    assert_eq!(seen[2].enriched(), format!(r#"{{"utc":"t","uuid":"{uuid}","site":"east"}}"#));
+    assert_eq!(uuid.to_string(), "315e3313-3793-509f-965e-f70b9f33b792", "replays after an update keep their uuids");
+}
+
+#[test]
+fn a_strange_record_alerts_and_says_why() {
+    let mut detector = detector(settings(), true);
+    let normal = br#"{"uuid":"a","utc":"t","duration":4,"service":"http","src_bytes":300,"dst_bytes":200}"#;
+    let strange = br#"{"uuid":"b","utc":"t","duration":4,"service":"http","src_bytes":900000,"dst_bytes":200}"#;
+    let seen = process(&mut detector, &[normal, b"garbage", strange]);
+    assert!(matches!(seen[1], Seen::DeadLetter(DeadLetterReason::InvalidJson)));
+    let enriched: Map<String, Value> = serde_json::from_str(seen[0].enriched()).unwrap();
+    let (version, _) = testing::model();
+    assert_eq!(enriched["model_version"], version.as_str());
+    assert!(enriched["score"].as_f64().unwrap() < 0.99 && seen[0].alert().is_none());
+    let alert = seen[2].alert().unwrap();
+    assert!(alert["score"].as_f64().unwrap() > 0.99);
+    assert_eq!(alert["threshold"], 0.99);
+    assert_eq!(alert["detected_utc"], "2026-11-23T08:42:10.123456Z");
+    assert_eq!(alert["reasons"][0]["field"], "total_bytes", "{alert:?}");
+    assert!(alert["alert_text"].as_str().unwrap().contains("because of total_bytes"));
+    assert!(alert["reasons"].as_array().unwrap().len() <= 2);
+    assert!(serde_json::to_string(&alert).unwrap().len() > seen[2].enriched().len());
+}
+
+#[test]
+fn a_feature_that_is_missing_or_of_another_kind_counts_as_the_median() {
+    let mut detector = detector(settings(), true);
+    let odd: [&[u8]; 4] = [
+        br#"{"uuid":"a","utc":"t","service":"never seen"}"#,
+        br#"{"uuid":"a","utc":"t","duration":null,"service":null,"src_bytes":"1","dst_bytes":2}"#,
+        br#"{"uuid":"a","utc":"t","duration":"4","service":{"a":1},"src_bytes":[1]}"#,
+        br#"{"uuid":"a","utc":"t","duration":5,"service":["http"],"src_bytes":250,"dst_bytes":250}"#,
+    ];
+    let scores: Vec<Value> = process(&mut detector, &odd)
+        .iter()
+        .map(|seen| serde_json::from_str::<Map<String, Value>>(seen.enriched()).unwrap()["score"].clone())
+        .collect();
+    assert!(scores.iter().all(|score| score == &scores[0]), "{scores:?}");
+}
+
+#[test]
+fn what_is_too_large_for_its_topic_is_a_dead_letter() {
+    let mut detector = detector(settings(), true);
+    let padded = |bytes: usize| format!(r#"{{"uuid":"a","utc":"t","x":"{}"}}"#, "x".repeat(bytes));
+    let (fits, large) = (padded(3000), padded(3960));
+    let seen = process(&mut detector, &[fits.as_bytes(), large.as_bytes(), b"{}"]);
+    assert!(seen[0].enriched().len() + 100 <= 4096);
+    assert!(matches!(seen[1], Seen::DeadLetter(DeadLetterReason::TooLarge)));
+    seen[2].enriched();
+}
+
+#[test]
+fn an_alert_gives_up_its_reasons_before_it_is_too_large() {
+    let everything_alerts = || DetectorSettings { threshold: Threshold::new(None, Some(0.0)).unwrap(), ..settings() };
+    let strange = br#"{"uuid":"b","utc":"t","duration":4,"service":"http","src_bytes":900000,"dst_bytes":200}"#;
+    let whole = process(&mut detector(everything_alerts(), true), &[strange]);
+    let Seen::Enriched(_, Some(alert)) = &whole[0] else { panic!("{whole:?}") };
+    assert!(!whole[0].alert().unwrap()["reasons"].as_array().unwrap().is_empty());
+    let tight = |spare: usize| DetectorSettings { max_message_bytes: alert.len() + 100 - spare, ..everything_alerts() };
+    assert!(!process(&mut detector(tight(0), true), &[strange])[0].alert().unwrap()["reasons"].as_array().unwrap().is_empty());
+    assert_eq!(process(&mut detector(tight(1), true), &[strange])[0].alert().unwrap()["reasons"], Value::Array(vec![]));
+    let hopeless = process(&mut detector(tight(300), true), &[strange]);
+    assert!(matches!(hopeless[0], Seen::DeadLetter(DeadLetterReason::TooLarge)), "{hopeless:?}");
+}
+
+fn scalar() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<i32>().prop_map(|number| Value::from(f64::from(number) / 128.0)),
+        any::<String>().prop_map(Value::from),
+    ]
+}
+
+fn key() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        prop_oneof![Just("duration"), Just("service"), Just("src_bytes"), Just("dst_bytes")].prop_map(str::to_owned),
+    ]
+    .prop_filter("reserved", |key| !fields::is_reserved(key) && key != "total_bytes")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn every_flat_record_keeps_its_fields_and_gets_the_added_ones(
+        record in proptest::collection::btree_map(key(), scalar(), 0..12), pretty: bool, with_model: bool,
+    ) {
+        let text = if pretty { serde_json::to_string_pretty(&record) } else { serde_json::to_string(&record) }.unwrap();
+        let seen = process(&mut detector(settings(), with_model), &[text.as_bytes()]);
+        let line = seen[0].enriched();
+        prop_assert!(!line.contains(['\n', '\r']));
+        let mut enriched: Map<String, Value> = serde_json::from_str(line).unwrap();
+        for (key, value) in &record {
+            prop_assert_eq!(enriched.remove(key), Some(value.clone()));
+        }
+        prop_assert_eq!(enriched.remove("site"), Some(Value::from("east")));
+        for name in [fields::UUID, fields::UTC] {
+            prop_assert!(enriched.remove(name).is_some_and(|value| value.is_string()));
+        }
+        for name in [fields::SCORE, fields::MODEL_VERSION] {
+            prop_assert_eq!(enriched.remove(name).is_some(), with_model);
+        }
+        let sum = (|| record.get("src_bytes")?.as_i64()?.checked_add(record.get("dst_bytes")?.as_i64()?))();
+        if sum.is_some() {
+            prop_assert_eq!(enriched.remove("total_bytes").and_then(|value| value.as_i64()), sum);
+        }
+        enriched.remove("total_bytes");
+        prop_assert!(enriched.is_empty(), "{:?}", enriched);
+    }
+
+    #[test]
+    fn any_bytes_become_one_line_of_json_or_a_dead_letter(
+        values in proptest::collection::vec(prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..60).boxed(),
+            "[{}\\[\\]\",:a-c0-9.eE+\\\\u \n-]{0,40}".prop_map(String::into_bytes).boxed(),
+            "\\{\"(service|duration|x)\":[\"\\[\\]{}:,0-9a-z.]{0,12}\\}".prop_map(String::into_bytes).boxed(),
+        ], 1..10)
+    ) {
+        let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+        let seen = process(&mut detector(settings(), true), &values);
+        prop_assert_eq!(seen.len(), values.len());
+        for seen in seen {
+            if let Seen::Enriched(line, _) = seen {
+                prop_assert!(serde_json::from_str::<Map<String, Value>>(&line).is_ok() && !line.contains('\n'), "{}", line);
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! From records to scores: the rows of a batch are gathered in the order that the model wants and scored together.
+
+use std::ops::Range;
+
+use thiserror::Error;
+use vedette_contract::ModelVersion;
+use vedette_contract::fields::{self, Reason};
+use vedette_contract::model::{Column, ColumnKind};
+use vedette_forest::{Matrix, Model, calibration};
+
+use crate::calculated::CalculatedFields;
+use crate::record::{Field, FieldNames, Record, value};
+use crate::splice;
+
+/// When a record alerts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Threshold(f64);
+
+/// Why a threshold was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Error)]
+pub enum ThresholdError {
+    /// Not a number of records per million.
+    #[error("an alert budget of {0} records per million is not between 0 and 1000000")]
+    Budget(f64),
+    /// Not a score.
+    #[error("a score threshold of {0} is not between 0 and 1")]
+    Score(f64),
+    /// Neither or both were given.
+    #[error("give either an alert budget or a score threshold")]
+    Choice,
+}
+
+impl Threshold {
+    /// From an alert budget in records per million, or from a score between 0 and 1.
+    ///
+    /// # Errors
+    /// When not exactly one is given, or it is out of range.
+    pub fn new(budget_per_million: Option<f64>, score: Option<f64>) -> Result<Self, ThresholdError> {
+        match (budget_per_million, score) {
+            (Some(budget), None) if (0.0..=1e6).contains(&budget) => {
+                Ok(Self(calibration::threshold_for_budget(budget)))
+            }
+            (Some(budget), None) => Err(ThresholdError::Budget(budget)),
+            (None, Some(score)) if (0.0..=1.0).contains(&score) => Ok(Self(score)),
+            (None, Some(score)) => Err(ThresholdError::Score(score)),
+            (None, None) | (Some(_), Some(_)) => Err(ThresholdError::Choice),
+        }
+    }
+
+    pub fn score(self) -> f64 {
+        self.0
+    }
+}
+
+/// Where the value of a column comes from.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    Record(Field),
+    Calculated(usize),
+}
+
+/// A model at work on one batch after the other.
+pub struct Scoring {
+    model: Model,
+    sources: Vec<Source>,
+    /// `,"model_version":"…"`
+    version_field: Vec<u8>,
+    threshold: Threshold,
+    reason_limit: usize,
+    rows: Matrix,
+    row: Vec<f32>,
+    scores: Vec<f64>,
+    reasons: Vec<Reason>,
+}
+
+impl Scoring {
+    /// Asks for the fields that the model reads. A calculated field of this detector is a feature like any other.
+    pub fn new(
+        model: Model,
+        version: &ModelVersion,
+        threshold: Threshold,
+        reason_limit: usize,
+        calculated: &CalculatedFields,
+        names: &mut FieldNames,
+    ) -> Self {
+        let source = |column: &Column| match calculated.position(&column.name) {
+            Some(position) => Some(Source::Calculated(position)),
+            None => names.want(&column.name).map(Source::Record),
+        };
+        // The encoder refuses the detector's own fields as features, so every column has a source.
+        let sources: Vec<Source> = model.encoder.columns().iter().filter_map(source).collect();
+        let mut version_field = Vec::new();
+        splice::field(&mut version_field, fields::MODEL_VERSION, version.as_str());
+        let rows = Matrix::new(sources.len());
+        let (row, scores, reasons) = (Vec::new(), Vec::new(), Vec::new());
+        Self { model, sources, version_field, threshold, reason_limit, rows, row, scores, reasons }
+    }
+
+    /// Begins a batch.
+    pub fn start(&mut self) {
+        self.rows.clear();
+        self.scores.clear();
+    }
+
+    /// Adds a record; `calculated` says where in `json` the calculated fields' values stand. Gives its row's number.
+    pub fn push(&mut self, record: &Record<'_>, json: &[u8], calculated: &[Option<Range<usize>>]) -> usize {
+        self.row.clear();
+        let encoder = &self.model.encoder;
+        for (column, (source, Column { kind, .. })) in self.sources.iter().zip(encoder.columns()).enumerate() {
+            let raw = match source {
+                Source::Record(field) => record.get(*field),
+                Source::Calculated(position) => {
+                    calculated[*position].clone().and_then(|range| std::str::from_utf8(&json[range]).ok())
+                }
+            };
+            let number = raw.and_then(|raw| match kind {
+                ColumnKind::Numeric { .. } => value::numeric(raw).map(|number| encoder.numeric(column, number)),
+                ColumnKind::Categorical { .. } => value::text(raw).map(|text| encoder.categorical(column, &text)),
+            });
+            self.row.push(number.unwrap_or_else(|| encoder.missing(column)));
+        }
+        self.rows.push_row(&self.row);
+        self.rows.rows() - 1
+    }
+
+    /// Scores the whole batch.
+    pub fn finish(&mut self) {
+        self.model.score_batch(&self.rows, &mut self.scores);
+    }
+
+    /// The score of a row; `None` where the model gave no finite one.
+    pub fn score(&self, row: usize) -> Option<f64> {
+        self.scores.get(row).copied().filter(|score| score.is_finite())
+    }
+
+    pub fn threshold(&self) -> f64 {
+        self.threshold.score()
+    }
+
+    /// `,"model_version":"…"`
+    pub fn version_field(&self) -> &[u8] {
+        &self.version_field
+    }
+
+    /// Why a row is anomalous, largest share first.
+    pub fn reasons(&mut self, row: usize) -> &[Reason] {
+        self.reasons.clear();
+        if self.reason_limit > 0 {
+            self.model.reasons(self.rows.row(row), &mut self.reasons, self.reason_limit);
+        }
+        &self.reasons
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_of_a_hundred_per_million_is_the_ten_thousandth_part() {
+        assert!((Threshold::new(Some(100.0), None).unwrap().score() - 0.9999).abs() < 1e-12);
+        assert_eq!(Threshold::new(None, Some(0.5)), Ok(Threshold(0.5)));
+        for bad in [f64::NAN, -1.0, 1e7] {
+            assert!(Threshold::new(Some(bad), None).is_err() && Threshold::new(None, Some(bad)).is_err(), "{bad}");
+        }
+        assert_eq!(Threshold::new(None, None), Err(ThresholdError::Choice));
+    }
+}

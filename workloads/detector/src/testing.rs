@@ -1,0 +1,37 @@
+//! A small real model for tests: two numeric features and a categorical one, one of them calculated.
+
+use std::collections::BTreeMap;
+
+use vedette_contract::ModelVersion;
+use vedette_contract::model::{Algorithm, Column, ColumnKind, FeatureSpecification, SCHEMA};
+use vedette_forest::{ForestParameters, Matrix, Model, artifact, calibration, fit};
+
+/// A model that finds `total_bytes` far above 600, and its version and files.
+pub fn model_files() -> (ModelVersion, BTreeMap<String, Vec<u8>>) {
+    let column = |name: &str, kind| Column { name: name.to_owned(), kind };
+    let columns = vec![
+        column("duration", ColumnKind::Numeric { median: 5.0 }),
+        column("total_bytes", ColumnKind::Numeric { median: 500.0 }),
+        column("service", ColumnKind::Categorical { values: vec!["http".to_owned(), "smtp".to_owned()] }),
+    ];
+    let mut rows = Matrix::new(columns.len());
+    for number in 0..1000u16 {
+        let bytes = if number < 3 { 50_000.0 } else { 400.0 + f32::from(number % 200) };
+        rows.push_row(&[f32::from(number % 10), bytes, f32::from(number % 2)]);
+    }
+    let algorithm = Algorithm::IsolationForest;
+    let parameters = ForestParameters::defaults(algorithm);
+    let forest = fit(algorithm, &rows, &columns, &parameters, 7).unwrap();
+    let mut scores = Vec::new();
+    forest.score_batch(&rows, &mut scores);
+    let calibration = calibration::calibrate(scores).unwrap();
+    let packed = artifact::pack(&forest, &FeatureSpecification { schema: SCHEMA, columns }, &calibration).unwrap();
+    let at = "2026-11-23T08:42:10Z".parse().unwrap();
+    (ModelVersion::new(at, &packed.content_sha256).unwrap(), packed.files)
+}
+
+pub fn model() -> (ModelVersion, Model) {
+    let (version, files) = model_files();
+    let manifest = artifact::manifest_for(version.clone(), &files);
+    (version, Model::from_files(&files, &manifest).unwrap())
+}

@@ -1,0 +1,276 @@
+//! A unit of work: what was produced since the last commit, and how far the input was read for it. It is committed as a
+//! whole or given up as a whole, by a Kafka transaction (`ExactlyOnce`) or by waiting for the broker's acknowledgements
+//! before the position is committed (`AtLeastOnce`).
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tracing::{debug, warn};
+use vedette_contract::TopicName;
+use vedette_contract::arguments::ProcessingGuarantee;
+use vedette_service::Shutdown;
+use vedette_streams::kafka::{ErrorClass, KafkaContext, classify};
+
+use crate::group::GroupConsumer;
+
+/// One call to the broker; what takes longer is called again.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// After shutdown was asked for, what does not succeed within this is given up: the broker aborts it by its time-out.
+const LAST_WORDS: Duration = Duration::from_secs(8);
+/// Pause between two looks at deliveries. `BaseProducer::flush` would look every 100 ms only.
+const DELIVERY_WAIT: Duration = Duration::from_millis(1);
+
+/// Why work stops in the middle.
+#[derive(Debug)]
+pub enum Interruption {
+    /// The unit of work is void: abort it, and read again from where it began.
+    Rewind(KafkaError),
+    /// Nothing more can be done in this process.
+    Fatal(&'static str, KafkaError),
+    /// Shutdown was asked for, and the broker does not answer.
+    GivenUp,
+}
+
+/// The producer with the unit of work that is open in it.
+pub struct UnitOfWork {
+    producer: BaseProducer<DeliveryContext>,
+    guarantee: ProcessingGuarantee,
+    topic: TopicName,
+    shutdown: Shutdown,
+    opened: Option<Instant>,
+    /// Of each partition read: the first offset of this unit, and the offset after the last.
+    positions: BTreeMap<i32, (i64, i64)>,
+}
+
+impl UnitOfWork {
+    pub fn new(
+        producer: BaseProducer<DeliveryContext>,
+        guarantee: ProcessingGuarantee,
+        topic: TopicName,
+        shutdown: Shutdown,
+    ) -> Self {
+        Self { producer, guarantee, topic, shutdown, opened: None, positions: BTreeMap::new() }
+    }
+
+    /// Makes the transactional producer known to the broker, which ends what an earlier process of the same name left.
+    pub fn initialize(&self) -> KafkaResult<()> {
+        match self.guarantee {
+            ProcessingGuarantee::ExactlyOnce => self.producer.init_transactions(CALL_TIMEOUT),
+            ProcessingGuarantee::AtLeastOnce => Ok(()),
+        }
+    }
+
+    /// How long the unit has been open; `None` where none is.
+    pub fn age(&self) -> Option<Duration> {
+        self.opened.map(|opened| opened.elapsed())
+    }
+
+    /// Opens a unit unless one is open.
+    pub fn open(&mut self) -> Result<(), Interruption> {
+        if self.opened.is_none() {
+            if self.guarantee == ProcessingGuarantee::ExactlyOnce {
+                self.producer
+                    .begin_transaction()
+                    .map_err(|cause| Interruption::Fatal("cannot begin a transaction", cause))?;
+            }
+            self.opened = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Notes that a record of the input belongs to this unit.
+    pub fn read(&mut self, partition: i32, offset: i64) {
+        self.positions.entry(partition).or_insert((offset, offset)).1 = offset + 1;
+    }
+
+    /// Enqueues an output message. A full queue is waited for: that is how a slow broker slows the flow.
+    pub fn produce(&self, mut record: BaseRecord<'_, [u8], [u8]>) -> Result<(), Interruption> {
+        loop {
+            let (cause, refused) = match self.producer.send(record) {
+                Ok(()) => return Ok(()),
+                Err(refused) => refused,
+            };
+            match cause.rdkafka_error_code() {
+                Some(RDKafkaErrorCode::QueueFull) if self.shutdown.is_cancelled() => return Err(Interruption::GivenUp),
+                Some(RDKafkaErrorCode::QueueFull) => self.producer.poll(DELIVERY_WAIT),
+                Some(RDKafkaErrorCode::UnknownPartition) => {
+                    return Err(Interruption::Fatal("an output topic has fewer partitions than the input", cause));
+                }
+                _ if classify(&cause) == ErrorClass::Fatal => {
+                    return Err(Interruption::Fatal("the producer is of no use any more", cause));
+                }
+                _ => return Err(Interruption::Rewind(cause)),
+            }
+            record = refused;
+        }
+    }
+
+    /// Serves the producer's events.
+    pub fn serve(&self) {
+        self.producer.poll(Duration::ZERO);
+    }
+
+    /// Commits what was produced together with the position of the input.
+    pub fn commit(&mut self, consumer: &GroupConsumer) -> Result<(), Interruption> {
+        if self.opened.is_none() {
+            return Ok(());
+        }
+        let positions = self.ends().map_err(Interruption::Rewind)?;
+        self.wait_for_deliveries()?;
+        match self.guarantee {
+            ProcessingGuarantee::ExactlyOnce => {
+                self.insist(|producer| {
+                    // Fetched anew at each attempt: the generation may have changed.
+                    let group = consumer.group_metadata().ok_or(KafkaError::ConsumerCommit(RDKafkaErrorCode::UnknownGroup))?;
+                    producer.send_offsets_to_transaction(&positions, &group, CALL_TIMEOUT)
+                })?;
+                self.insist(|producer| producer.commit_transaction(CALL_TIMEOUT))?;
+            }
+            ProcessingGuarantee::AtLeastOnce => self.insist(|_| consumer.commit(&positions, CommitMode::Sync))?,
+        }
+        self.opened = None;
+        self.positions.clear();
+        Ok(())
+    }
+
+    /// Gives up what was produced, and puts the consumer back to where the unit began, in the partitions it still has.
+    pub fn abort(&mut self, consumer: &GroupConsumer) -> Result<(), Interruption> {
+        if self.opened.is_none() {
+            return Ok(());
+        }
+        match self.guarantee {
+            ProcessingGuarantee::ExactlyOnce => self.abort_transaction()?,
+            // What was enqueued goes out, and the same records once more: that is what this guarantee allows.
+            ProcessingGuarantee::AtLeastOnce => self.producer.context().forget(),
+        }
+        self.opened = None;
+        let begun = std::mem::take(&mut self.positions);
+        let rewind = || {
+            let mut back = TopicPartitionList::new();
+            for element in consumer.assignment()?.elements() {
+                if let Some((start, _)) = begun.get(&element.partition()) {
+                    back.add_partition_offset(element.topic(), element.partition(), Offset::Offset(*start))?;
+                }
+            }
+            if back.count() > 0 {
+                consumer.seek_partitions(back, CALL_TIMEOUT)?.elements().iter().try_for_each(|element| element.error())?;
+            }
+            Ok(())
+        };
+        rewind().map_err(|cause| Interruption::Fatal("cannot go back to the committed position", cause))
+    }
+
+    fn abort_transaction(&self) -> Result<(), Interruption> {
+        let started = Instant::now();
+        loop {
+            // The call waits for deliveries, which only `poll` serves: a short call, then a poll, then the call again.
+            let Err(cause) = self.producer.abort_transaction(Duration::from_millis(50)) else {
+                self.producer.context().forget();
+                return Ok(());
+            };
+            match classify(&cause) {
+                ErrorClass::Retriable if self.gives_up(started) => return Err(Interruption::GivenUp),
+                ErrorClass::Retriable => self.producer.poll(DELIVERY_WAIT),
+                ErrorClass::Fatal | ErrorClass::AbortAndRewind | ErrorClass::Other => {
+                    return Err(Interruption::Fatal("cannot abort the transaction", cause));
+                }
+            }
+        }
+    }
+
+    fn wait_for_deliveries(&self) -> Result<(), Interruption> {
+        let started = Instant::now();
+        while self.producer.in_flight_count() > 0 {
+            self.producer.poll(DELIVERY_WAIT);
+            if self.gives_up(started) {
+                return Err(Interruption::GivenUp);
+            }
+        }
+        match self.producer.context().take_failure() {
+            None => Ok(()),
+            Some(cause) => match self.producer.client().fatal_error() {
+                None => Err(Interruption::Rewind(cause)),
+                Some(_) => Err(Interruption::Fatal("the producer is of no use any more", cause)),
+            },
+        }
+    }
+
+    /// Calls until it succeeds, fails for good, or shutdown does not wait any longer.
+    fn insist(&self, mut call: impl FnMut(&BaseProducer<DeliveryContext>) -> KafkaResult<()>) -> Result<(), Interruption> {
+        let started = Instant::now();
+        loop {
+            let Err(cause) = call(&self.producer) else { return Ok(()) };
+            match classify(&cause) {
+                ErrorClass::Fatal => return Err(Interruption::Fatal("cannot commit", cause)),
+                ErrorClass::AbortAndRewind | ErrorClass::Other => return Err(Interruption::Rewind(cause)),
+                ErrorClass::Retriable if self.gives_up(started) => return Err(Interruption::GivenUp),
+                ErrorClass::Retriable => {
+                    debug!(error = %cause, "commit goes on");
+                    self.producer.poll(Duration::from_millis(20));
+                }
+            }
+        }
+    }
+
+    fn gives_up(&self, started: Instant) -> bool {
+        self.shutdown.is_cancelled() && started.elapsed() > LAST_WORDS
+    }
+
+    fn ends(&self) -> KafkaResult<TopicPartitionList> {
+        let mut list = TopicPartitionList::new();
+        for (partition, (_, end)) in &self.positions {
+            list.add_partition_offset(self.topic.as_str(), *partition, Offset::Offset(*end))?;
+        }
+        Ok(list)
+    }
+}
+
+/// Remembers the first message that the broker did not take.
+#[derive(Debug, Default)]
+pub struct DeliveryContext {
+    failure: Mutex<Option<KafkaError>>,
+}
+
+impl DeliveryContext {
+    fn take_failure(&self) -> Option<KafkaError> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn forget(&self) {
+        self.take_failure();
+    }
+}
+
+impl ClientContext for DeliveryContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        KafkaContext.log(level, facility, text);
+    }
+
+    fn error(&self, cause: KafkaError, text: &str) {
+        KafkaContext.error(cause, text);
+    }
+}
+
+impl ProducerContext for DeliveryContext {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        let Err((cause, _)) = result else { return };
+        if matches!(cause.rdkafka_error_code(), Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)) {
+            return; // We threw it away ourselves, with its transaction.
+        }
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        if failure.is_none() {
+            warn!(error = %cause, "a message was not delivered");
+            *failure = Some(cause.clone());
+        }
+    }
+}

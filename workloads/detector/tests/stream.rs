@@ -1,0 +1,201 @@
+//! The detector against a broker: what comes out equals what went in, whoever comes and goes.
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::collections::BTreeSet;
+
+use rdkafka::message::{Message, Timestamp};
+use serde_json::{Map, Value};
+use support::{Broker, TOPICS, detector, headers};
+
+const BUDGET: &str = "--alert-budget-per-million=100";
+
+fn record(number: usize) -> Vec<u8> {
+    format!(r#"{{"uuid":"u{number}","utc":"2026-11-23T08:42:10Z","src_bytes":{number},"dst_bytes":1}}"#).into_bytes()
+}
+
+fn records(numbers: std::ops::Range<usize>) -> Vec<Vec<u8>> {
+    numbers.map(record).collect()
+}
+
+fn object(message: &impl Message) -> Map<String, Value> {
+    serde_json::from_slice(message.payload().unwrap()).unwrap()
+}
+
+fn uuids(messages: &[impl Message]) -> Vec<String> {
+    messages.iter().map(|message| object(message)["uuid"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn enriched_messages_and_dead_letters_equal_the_input() {
+    let broker = Broker::start([4, 4, 4, 2]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let huge = format!(r#"{{"uuid":"huge","x":"{}"}}"#, "x".repeat(1_100_000));
+    let bad: [&[u8]; 10] = [
+        b"",
+        b"garbage",
+        b"{\"a\":1",
+        b"[1]",
+        b"\xff\xfe",
+        b"{\"a\":1,\"a\":2}",
+        b"{\"site\":\"west\"}",
+        b"{\"total_bytes\":1}",
+        b"{\"uuid\":7}",
+        huge.as_bytes(),
+    ];
+    let odd: [&[u8]; 3] = [b"{}", b"{\n  \"a\": {\"b\": [1, 2]}\n}\n", b"{\"src_bytes\":\"text\"}"];
+    let good = records(0..500);
+    let input: Vec<&[u8]> = good.iter().map(Vec::as_slice).chain(bad).chain(odd).collect();
+    broker.produce(4, input.iter().copied());
+
+    let limit = "--max-message-bytes=1000000";
+    let running = detector(&broker, "detector-0", directory.path(), &["--processing-guarantee=ExactlyOnce", BUDGET, limit]);
+    let enriched = broker.read(&[(TOPICS[1], 4)], 503);
+    let letters = broker.read(&[(TOPICS[3], 2)], 10);
+    assert_eq!((enriched.len(), letters.len()), (503, 10));
+
+    for message in &enriched {
+        let headers = headers(message);
+        let key = String::from_utf8(message.key().unwrap().to_vec()).unwrap();
+        let number: i32 = key.strip_prefix("key-").unwrap().parse().unwrap();
+        assert_eq!(headers.get("trace"), Some(&key));
+        assert_eq!(message.partition(), number % 4);
+        assert_eq!(message.timestamp(), Timestamp::CreateTime(1_700_000_000_000 + i64::from(number)));
+        let object = object(message);
+        assert_eq!((object["site"].as_str(), object.get("score")), (Some("east"), None));
+        if number < 500 {
+            assert_eq!(object["total_bytes"], number + 1);
+        }
+    }
+    let distinct: BTreeSet<_> = uuids(&enriched).into_iter().collect();
+    assert_eq!(distinct.len(), 503);
+
+    let mut reasons = Vec::new();
+    for letter in &letters {
+        let headers = headers(letter);
+        assert_eq!(headers["vedette.topic"], TOPICS[0]);
+        let number = 500 + reasons.len();
+        let letter = letters.iter().find(|letter| letter.key() == Some(format!("key-{number}").as_bytes())).unwrap();
+        reasons.push(self::headers(letter)["vedette.reason"].clone());
+        let value = letter.payload().unwrap_or_default();
+        if number == 509 {
+            assert_eq!(self::headers(letter)["vedette.length"], huge.len().to_string());
+            assert!(huge.as_bytes().starts_with(value) && value.len() > 990_000);
+        } else {
+            assert_eq!(value, input[number]);
+        }
+    }
+    assert_eq!(
+        reasons,
+        [
+            "empty",
+            "invalid_json",
+            "invalid_json",
+            "not_an_object",
+            "invalid_utf8",
+            "duplicate_key",
+            "reserved_field",
+            "reserved_field",
+            "reserved_field",
+            "too_large"
+        ]
+    );
+    let metrics = running.ask("/metrics").await.unwrap();
+    assert!(metrics.contains("vedette_detector_records_total 513\n"), "{metrics}");
+    assert!(metrics.contains("vedette_detector_dead_letters_total{reason=\"reserved_field\"} 3\n"), "{metrics}");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_or_twice_while_detectors_come_and_go() {
+    let broker = Broker::start([4, 4, 4, 4]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let start = |name: &str| detector(&broker, name, directory.path(), &["--processing-guarantee=ExactlyOnce", BUDGET]);
+    let produce = |numbers| broker.produce(4, records(numbers).iter().map(Vec::as_slice));
+
+    let first = start("detector-0");
+    first.wait_until_ready().await;
+    produce(0..2000);
+    let second = start("detector-1");
+    produce(2000..4000);
+    second.wait_until_ready().await;
+    produce(4000..6000);
+    let third = start("detector-2");
+    first.stop().await;
+    produce(6000..8000);
+    third.wait_until_ready().await;
+    second.stop().await;
+    produce(8000..10_000);
+
+    let enriched = broker.read(&[(TOPICS[1], 4)], 10_000);
+    let distinct: BTreeSet<_> = uuids(&enriched).into_iter().collect();
+    assert_eq!((enriched.len(), distinct.len()), (10_000, 10_000));
+    third.stop().await;
+
+    // What was committed is not read again by the next one.
+    let last = start("detector-3");
+    last.wait_until_ready().await;
+    produce(10_000..10_001);
+    assert_eq!(broker.read(&[(TOPICS[1], 4)], 10_001).len(), 10_001);
+    last.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_least_once_loses_nothing() {
+    let broker = Broker::start([4, 4, 4, 4]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let start = |name: &str| detector(&broker, name, directory.path(), &["--processing-guarantee=AtLeastOnce", BUDGET]);
+    let first = start("detector-0");
+    broker.produce(4, records(0..2000).iter().map(Vec::as_slice));
+    first.wait_until_ready().await;
+    let second = start("detector-1");
+    second.wait_until_ready().await;
+    first.stop().await;
+    broker.produce(4, records(2000..4000).iter().map(Vec::as_slice));
+    let enriched = broker.read(&[(TOPICS[1], 4)], 4000);
+    assert_eq!(uuids(&enriched).into_iter().collect::<BTreeSet<_>>().len(), 4000);
+    second.stop().await;
+    let third = start("detector-2");
+    third.wait_until_ready().await;
+    broker.produce(4, records(4000..4001).iter().map(Vec::as_slice));
+    let enriched = broker.read(&[(TOPICS[1], 4)], 4001);
+    assert!(uuids(&enriched).iter().filter(|uuid| uuid.as_str() == "u0").count() <= 2);
+    third.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_detector_without_a_partition_is_ready() {
+    let broker = Broker::start([1, 1, 1, 1]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let start = |name: &str| detector(&broker, name, directory.path(), &["--processing-guarantee=ExactlyOnce", BUDGET]);
+    let (first, second) = (start("detector-0"), start("detector-1"));
+    first.wait_until_ready().await;
+    second.wait_until_ready().await;
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_detector_waits_for_the_model_that_it_was_given() {
+    let broker = Broker::start([1, 1, 1, 1]).await;
+    let directory = tempfile::tempdir().unwrap();
+    broker.produce(1, [b"{}".as_slice()]);
+    let model = ["--model-training=flows", "--model-version=20261123T084210Z-1a2b3c4d"];
+    let more = ["--processing-guarantee=ExactlyOnce", BUDGET, model[0], model[1]];
+    let running = detector(&broker, "detector-0", directory.path(), &more);
+    running.wait_for("/readyz", |answer| answer.contains("manifest.json") && answer.contains("503")).await;
+    let metrics = running.ask("/metrics").await.unwrap();
+    assert!(metrics.contains("vedette_detector_records_total 0\n"), "{metrics}");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_output_with_fewer_partitions_than_the_input_is_an_error() {
+    let broker = Broker::start([4, 4, 2, 1]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let running = detector(&broker, "detector-0", directory.path(), &["--processing-guarantee=ExactlyOnce", BUDGET]);
+    let error = tokio::time::timeout(support::DEADLINE, running.handle).await.unwrap().unwrap().unwrap_err();
+    let line = vedette_service::error_chain(&error);
+    assert!(line.contains("topic alerts has 2 partitions and the input sensor_messages has 4"), "{line}");
+}

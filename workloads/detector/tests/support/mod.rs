@@ -1,0 +1,171 @@
+//! A broker in memory, detectors in tasks, and readers that see what any reader of committed records sees.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{Headers, Message, OwnedMessage};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::JoinHandle;
+use vedette_contract::arguments::{DetectorArguments, KafkaArguments};
+use vedette_detector::DetectorError;
+use vedette_service::Shutdown;
+use vedette_streams::kafka::{Isolation, KafkaSettings, ensure_topics};
+
+pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const TOPICS: [&str; 4] = ["sensor_messages", "enriched_data", "alerts", "dead_letters"];
+/// The embedded broker returns the whole rest of a partition.
+const PROPERTY: &str = "receive.message.max.bytes=2147483647";
+
+pub struct Broker {
+    pub address: SocketAddr,
+}
+
+impl Broker {
+    /// A broker with the four topics, each with this many partitions.
+    pub async fn start(partitions: [i32; 4]) -> Self {
+        let broker = Self { address: noida::kafka::spawn("127.0.0.1:0").unwrap() };
+        let topics = TOPICS.iter().zip(partitions);
+        let topics: Vec<_> =
+            topics.map(|(name, partitions)| format!("{name}:partitions={partitions}").parse().unwrap()).collect();
+        ensure_topics(&broker.settings("test"), &topics, DEADLINE).await.unwrap();
+        broker
+    }
+
+    pub fn settings(&self, client_id: &str) -> KafkaSettings {
+        let arguments = KafkaArguments {
+            bootstrap_servers: self.address.to_string(),
+            kafka_properties: vec![PROPERTY.parse().unwrap()],
+            sasl_username: None,
+            sasl_password: None,
+        };
+        KafkaSettings::new(&arguments, client_id)
+    }
+
+    /// Produces these messages, each with a key, a header and a timestamp of its own, round robin over the partitions.
+    pub fn produce<'a>(&self, partitions: i32, values: impl IntoIterator<Item = &'a [u8]>) {
+        let producer: BaseProducer = self.settings("source").producer().create().unwrap();
+        for (number, value) in values.into_iter().enumerate() {
+            let key = format!("key-{number}");
+            let header = rdkafka::message::Header { key: "trace", value: Some(&key) };
+            let number = i32::try_from(number).unwrap();
+            let record = BaseRecord::to(TOPICS[0])
+                .partition(number % partitions)
+                .key(&key)
+                .payload(value)
+                .timestamp(1_700_000_000_000 + i64::from(number))
+                .headers(rdkafka::message::OwnedHeaders::new().insert(header));
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+        producer.flush(DEADLINE).unwrap();
+    }
+
+    /// Reads committed records of these topics from the beginning until there are so many, and then until there are
+    /// no more.
+    pub fn read(&self, topics: &[(&str, i32)], count: usize) -> Vec<OwnedMessage> {
+        let consumer: BaseConsumer = self.settings("reader").consumer("reader", Isolation::ReadCommitted).create().unwrap();
+        let mut list = TopicPartitionList::new();
+        for (topic, partitions) in topics {
+            for partition in 0..*partitions {
+                list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+            }
+        }
+        consumer.assign(&list).unwrap();
+        let (started, mut messages) = (Instant::now(), Vec::new());
+        loop {
+            match consumer.poll(Duration::from_millis(500)) {
+                Some(message) => messages.push(message.unwrap().detach()),
+                None if messages.len() >= count => return messages,
+                None => assert!(started.elapsed() < DEADLINE, "{} of {count} messages arrived", messages.len()),
+            }
+        }
+    }
+}
+
+pub struct Running {
+    pub probes: SocketAddr,
+    pub shutdown: Shutdown,
+    pub handle: JoinHandle<Result<(), DetectorError>>,
+}
+
+/// Starts a detector with these arguments beyond those that all have.
+pub fn detector(broker: &Broker, pod_name: &str, directory: &Path, more: &[&str]) -> Running {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(vedette_service::initialize_telemetry);
+    let probes = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let words = [
+        "vedette-detector".to_owned(),
+        format!("--bootstrap-servers={}", broker.address),
+        format!("--kafka-property={PROPERTY}"),
+        "--kafka-property=debug=cgrp,consumer".to_owned(),
+        format!("--listen-address={probes}"),
+        format!("--pod-name={pod_name}"),
+        "--bucket-endpoint=http://127.0.0.1:1".to_owned(),
+        "--bucket=b".to_owned(),
+        "--access-key-id=a".to_owned(),
+        "--secret-access-key=s".to_owned(),
+        "--namespace=team".to_owned(),
+        "--pipeline=flows".to_owned(),
+        "--site=east".to_owned(),
+        "--group=detectors".to_owned(),
+        "--sensor-messages-topic=sensor_messages".to_owned(),
+        "--enriched-data-topic=enriched_data".to_owned(),
+        "--alerts-topic=alerts".to_owned(),
+        "--dead-letters-topic=dead_letters".to_owned(),
+        "--calculated-field=total_bytes=src_bytes + dst_bytes".to_owned(),
+        "--reasons=3".to_owned(),
+        format!("--model-directory={}", directory.display()),
+    ];
+    let words = words.into_iter().chain(more.iter().map(|word| (*word).to_owned()));
+    let arguments = DetectorArguments::try_parse_from(words).unwrap();
+    let shutdown = Shutdown::new();
+    let handle = tokio::spawn(vedette_detector::run(arguments, shutdown.clone()));
+    Running { probes, shutdown, handle }
+}
+
+impl Running {
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        tokio::time::timeout(DEADLINE, self.handle).await.unwrap().unwrap().unwrap();
+    }
+
+    /// What `path` answers, status line and body; `None` while nobody listens.
+    pub async fn ask(&self, path: &str) -> Option<String> {
+        let mut stream = tokio::net::TcpStream::connect(self.probes).await.ok()?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.ok()?;
+        Some(answer)
+    }
+
+    pub async fn wait_until_ready(&self) {
+        self.wait_for("/readyz", |answer| answer.starts_with("HTTP/1.1 200")).await;
+    }
+
+    pub async fn wait_for(&self, path: &str, condition: impl Fn(&str) -> bool) {
+        let (started, mut last) = (Instant::now(), None);
+        while started.elapsed() < DEADLINE {
+            assert!(!self.handle.is_finished(), "the detector ended");
+            last = self.ask(path).await;
+            if last.as_deref().is_some_and(&condition) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("{path} answers {last:?}");
+    }
+}
+
+pub fn headers(message: &OwnedMessage) -> BTreeMap<String, String> {
+    let text = |bytes: Option<&[u8]>| String::from_utf8(bytes.unwrap_or_default().to_vec()).unwrap();
+    message
+        .headers()
+        .map(|headers| headers.iter().map(|header| (header.key.to_owned(), text(header.value))).collect())
+        .unwrap_or_default()
+}

@@ -1,0 +1,251 @@
+//! How a field becomes a number: the encoder of a model's feature specification, and the statistics from which the
+//! trainer writes one. Whatever a record holds, the numbers that come out are finite.
+
+use std::collections::{BTreeSet, HashMap};
+
+use thiserror::Error;
+use vedette_contract::fields::is_reserved;
+use vedette_contract::model::{Column, ColumnKind, FeatureSpecification, SCHEMA};
+
+/// Beyond this many, positions in a list of values are no longer exact as `f32`.
+const MAX_VALUES: usize = 1 << 24;
+
+/// Why a feature specification was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum FeatureError {
+    /// Written by a newer build, or by none.
+    #[error("the feature specification has schema {schema}, and this build reads 1 to {SCHEMA}")]
+    Schema {
+        /// What it says.
+        schema: u32,
+    },
+    /// There is nothing to score by.
+    #[error("the feature specification has no columns")]
+    NoColumns,
+    /// Two columns read the same field.
+    #[error("the field {field:?} is a feature twice")]
+    Duplicate {
+        /// The field.
+        field: String,
+    },
+    /// The field is Vedette's own, or has no name.
+    #[error("the field {field:?} can never be a feature")]
+    Reserved {
+        /// The field.
+        field: String,
+    },
+    /// The median is not a finite number.
+    #[error("the median of the field {field:?} is not a finite number")]
+    Median {
+        /// The field.
+        field: String,
+    },
+    /// The list of values repeats one, or is too long.
+    #[error("the values of the field {field:?} repeat one or are more than {MAX_VALUES}")]
+    Values {
+        /// The field.
+        field: String,
+    },
+}
+
+impl FeatureError {
+    /// Stable name of the cause.
+    pub fn reason(&self) -> &'static str {
+        "InvalidFeatures"
+    }
+}
+
+/// Turns fields into numbers as the feature specification says.
+#[derive(Debug, Clone)]
+pub struct Encoder {
+    columns: Vec<Column>,
+    codes: Vec<Codes>,
+}
+
+#[derive(Debug, Clone)]
+struct Codes {
+    missing: f32,
+    by_value: HashMap<String, f32>,
+}
+
+impl Encoder {
+    /// Checks the specification and prepares its look-ups.
+    pub fn new(specification: &FeatureSpecification) -> Result<Self, FeatureError> {
+        let FeatureSpecification { schema, columns } = specification;
+        if !(1..=SCHEMA).contains(schema) {
+            return Err(FeatureError::Schema { schema: *schema });
+        }
+        if columns.is_empty() {
+            return Err(FeatureError::NoColumns);
+        }
+        let mut names = BTreeSet::new();
+        for Column { name, kind: _ } in columns {
+            if name.is_empty() || is_reserved(name) {
+                return Err(FeatureError::Reserved { field: name.clone() });
+            }
+            if !names.insert(name) {
+                return Err(FeatureError::Duplicate { field: name.clone() });
+            }
+        }
+        let codes = columns.iter().map(codes_of).collect::<Result<_, _>>()?;
+        Ok(Self {
+            columns: columns.clone(),
+            codes,
+        })
+    }
+
+    /// The columns, in the order of a row.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// What stands for a field that is missing, or whose value is of the wrong type.
+    pub fn missing(&self, column: usize) -> f32 {
+        self.codes[column].missing
+    }
+
+    /// A number in a numeric column. One beyond the range of `f32` becomes the end of that range, so that it stays as
+    /// strange as it is; what is no number is as good as missing.
+    pub fn numeric(&self, column: usize, value: f64) -> f32 {
+        if value.is_nan() {
+            return self.missing(column);
+        }
+        #[allow(clippy::cast_possible_truncation)] // clamped to the range; the loss of digits is what f32 is for
+        let value = value.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32;
+        value
+    }
+
+    /// A text, or the JSON text of another scalar, in a categorical column.
+    pub fn categorical(&self, column: usize, text: &str) -> f32 {
+        let codes = &self.codes[column];
+        codes.by_value.get(text).copied().unwrap_or(codes.missing)
+    }
+}
+
+fn codes_of(column: &Column) -> Result<Codes, FeatureError> {
+    let field = || column.name.clone();
+    match &column.kind {
+        ColumnKind::Numeric { median } if median.is_finite() => Ok(Codes {
+            missing: *median,
+            by_value: HashMap::new(),
+        }),
+        ColumnKind::Numeric { .. } => Err(FeatureError::Median { field: field() }),
+        ColumnKind::Categorical { values } => {
+            let by_value: HashMap<String, f32> = values
+                .iter()
+                .enumerate()
+                .map(|(position, value)| (value.clone(), position as f32))
+                .collect();
+            if by_value.len() != values.len() || values.len() > MAX_VALUES {
+                return Err(FeatureError::Values { field: field() });
+            }
+            Ok(Codes {
+                missing: values.len() as f32,
+                by_value,
+            })
+        }
+    }
+}
+
+/// The lower median of the finite values; 0 where there are none.
+pub fn median(values: impl IntoIterator<Item = f32>) -> f32 {
+    let mut finite: Vec<f32> = values.into_iter().filter(|value| value.is_finite()).collect();
+    if finite.is_empty() {
+        return 0.;
+    }
+    let middle = (finite.len() - 1) / 2;
+    *finite.select_nth_unstable_by(middle, f32::total_cmp).1
+}
+
+/// Values ordered by falling frequency, then by value: the list of a categorical column.
+pub fn by_falling_frequency(counts: impl IntoIterator<Item = (String, u64)>) -> Vec<String> {
+    let mut counts: Vec<(String, u64)> = counts.into_iter().collect();
+    counts.sort_unstable_by(|left, right| right.1.cmp(&left.1).then_with(|| left.0.cmp(&right.0)));
+    counts.into_iter().map(|(value, _)| value).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vedette_contract::fields;
+
+    fn numeric(name: &str, median: f32) -> Column {
+        Column {
+            name: name.to_owned(),
+            kind: ColumnKind::Numeric { median },
+        }
+    }
+
+    fn categorical(name: &str, values: &[&str]) -> Column {
+        let values = values.iter().map(|value| (*value).to_owned()).collect();
+        Column {
+            name: name.to_owned(),
+            kind: ColumnKind::Categorical { values },
+        }
+    }
+
+    fn encoder(columns: Vec<Column>) -> Result<Encoder, FeatureError> {
+        Encoder::new(&FeatureSpecification {
+            schema: SCHEMA,
+            columns,
+        })
+    }
+
+    #[test]
+    fn every_value_becomes_a_finite_number() {
+        let encoder = encoder(vec![numeric("bytes", 3.), categorical("service", &["http", "smtp"])]).unwrap();
+        assert_eq!(encoder.numeric(0, 0.1).to_bits(), 0.1f32.to_bits());
+        for (value, expected) in [(f64::NAN, 3.), (1e300, f32::MAX), (f64::NEG_INFINITY, f32::MIN)] {
+            assert_eq!(encoder.numeric(0, value).to_bits(), expected.to_bits(), "{value}");
+        }
+        let codes = ["http", "smtp", "unseen", ""].map(|text| encoder.categorical(1, text));
+        assert_eq!(codes, [0., 1., 2., 2.]);
+        assert_eq!([encoder.missing(0), encoder.missing(1)], [3., 2.]);
+    }
+
+    #[test]
+    fn a_specification_that_could_mislead_is_refused() {
+        let field = |name: &str| name.to_owned();
+        assert_eq!(encoder(vec![]).unwrap_err(), FeatureError::NoColumns);
+        for (columns, error) in [
+            (
+                vec![numeric("a", 0.), categorical("a", &[])],
+                FeatureError::Duplicate { field: field("a") },
+            ),
+            (
+                vec![numeric(fields::SCORE, 0.)],
+                FeatureError::Reserved { field: field("score") },
+            ),
+            (vec![numeric("", 0.)], FeatureError::Reserved { field: field("") }),
+            (vec![numeric("a", f32::NAN)], FeatureError::Median { field: field("a") }),
+            (
+                vec![categorical("a", &["x", "x"])],
+                FeatureError::Values { field: field("a") },
+            ),
+        ] {
+            assert_eq!(encoder(columns).unwrap_err(), error);
+        }
+        for schema in [0, SCHEMA + 1] {
+            let specification = FeatureSpecification {
+                schema,
+                columns: vec![numeric("a", 0.)],
+            };
+            assert_eq!(
+                Encoder::new(&specification).unwrap_err(),
+                FeatureError::Schema { schema }
+            );
+        }
+    }
+
+    #[test]
+    fn the_median_is_one_of_the_values() {
+        assert_eq!(median([4., f32::NAN, 1., 3., 2.]).to_bits(), 2f32.to_bits());
+        assert_eq!(median([]).to_bits(), 0f32.to_bits());
+    }
+
+    #[test]
+    fn the_most_frequent_value_comes_first_and_ties_go_by_value() {
+        let counts = [("b", 2), ("a", 2), ("z", 9)].map(|(value, count)| (value.to_owned(), count));
+        assert_eq!(by_falling_frequency(counts), ["z", "a", "b"]);
+    }
+}

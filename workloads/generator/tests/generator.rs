@@ -1,0 +1,314 @@
+//! The whole generator against an embedded broker and a bucket that serves one object.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{Message, Offset, TopicPartitionList};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::spawn_blocking;
+use vedette_contract::arguments::GeneratorArguments;
+use vedette_generator::{GeneratorError, run};
+use vedette_service::Shutdown;
+
+const TOPIC: &str = "sensor_messages";
+const PARTITIONS: i32 = 4;
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A broker with the topic; its address.
+async fn broker() -> String {
+    let broker = broker_without_topic();
+    create_topic(&broker).await;
+    broker
+}
+
+fn broker_without_topic() -> String {
+    noida::kafka::spawn("127.0.0.1:0").unwrap().to_string()
+}
+
+async fn create_topic(broker: &str) {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", broker).create().unwrap();
+    let topic = NewTopic::new(TOPIC, PARTITIONS, TopicReplication::Fixed(1));
+    for answer in admin.create_topics(&[topic], &AdminOptions::new()).await.unwrap() {
+        answer.unwrap();
+    }
+}
+
+/// A bucket in which every key holds this object, or none.
+async fn bucket(object: Option<&'static [u8]>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                request.push(connection.read_u8().await.unwrap());
+            }
+            let missing = b"<Error><Code>NoSuchKey</Code><Message>none</Message></Error>";
+            let (status, body) = object.map_or(("404 Not Found", &missing[..]), |object| ("200 OK", object));
+            let head = format!(
+                "HTTP/1.1 {status}\r\netag: \"1\"\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            connection.write_all(head.as_bytes()).await.unwrap();
+            connection.write_all(body).await.unwrap();
+        }
+    });
+    address
+}
+
+fn arguments(broker: &str, bucket: SocketAddr, more: &[&str]) -> GeneratorArguments {
+    let always = [
+        "vedette-generator",
+        "--pod-name=generator-0",
+        "--listen-address=127.0.0.1:0",
+        "--bucket=vedette",
+        "--access-key-id=user",
+        "--secret-access-key=secret",
+        "--seed=7",
+    ];
+    let rest = [
+        format!("--bootstrap-servers={broker}"),
+        format!("--bucket-endpoint=http://{bucket}"),
+        format!("--topic={TOPIC}"),
+    ];
+    let all = always
+        .iter()
+        .copied()
+        .chain(rest.iter().map(String::as_str))
+        .chain(more.iter().copied());
+    GeneratorArguments::try_parse_from(all).unwrap()
+}
+
+struct Received {
+    partition: i32,
+    key: String,
+    timestamp: i64,
+    record: Value,
+    bytes: Vec<u8>,
+}
+
+/// Reads the topic from its start until `enough` holds, or to its end where that comes first.
+async fn receive(broker: &str, enough: impl Fn(&[Received]) -> bool + Send + 'static) -> Vec<Received> {
+    let broker = broker.to_owned();
+    spawn_blocking(move || {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", broker)
+            .set("group.id", "test")
+            .set("enable.auto.commit", "false")
+            .set("receive.message.max.bytes", "2147483647")
+            .create()
+            .unwrap();
+        let mut assignment = TopicPartitionList::new();
+        for partition in 0..PARTITIONS {
+            assignment
+                .add_partition_offset(TOPIC, partition, Offset::Beginning)
+                .unwrap();
+        }
+        consumer.assign(&assignment).unwrap();
+        let started = Instant::now();
+        let mut received = Vec::new();
+        while !enough(&received) {
+            assert!(
+                started.elapsed() < DEADLINE,
+                "{} records after {DEADLINE:?}",
+                received.len()
+            );
+            let Some(message) = consumer.poll(Duration::from_millis(50)) else {
+                continue;
+            };
+            let message = message.unwrap();
+            received.push(Received {
+                partition: message.partition(),
+                key: String::from_utf8(message.key().unwrap().to_vec()).unwrap(),
+                timestamp: message.timestamp().to_millis().unwrap(),
+                record: serde_json::from_slice(message.payload().unwrap()).unwrap(),
+                bytes: message.payload().unwrap().to_vec(),
+            });
+        }
+        received
+    })
+    .await
+    .unwrap()
+}
+
+/// What `/readyz` answers; empty while nobody listens.
+async fn readiness(address: SocketAddr) -> String {
+    let Ok(mut connection) = TcpStream::connect(address).await else {
+        return String::new();
+    };
+    connection
+        .write_all(b"GET /readyz HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+/// How many records the topic holds.
+async fn watermark(broker: &str) -> i64 {
+    let broker = broker.to_owned();
+    spawn_blocking(move || {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", broker)
+            .set("group.id", "test")
+            .create()
+            .unwrap();
+        (0..PARTITIONS)
+            .map(|partition| consumer.fetch_watermarks(TOPIC, partition, DEADLINE).unwrap().1)
+            .sum()
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sequential_emits_every_row_once_and_a_second_run_the_same_uuids() {
+    const ROWS: usize = 1_000;
+    let rows: String = (0..ROWS).map(|row| format!("{row},text {row}\n")).collect();
+    let object = zstd::encode_all(format!("value,name\nbad\n{rows}").as_bytes(), 1).unwrap();
+    let (broker, bucket) = (broker().await, bucket(Some(object.leak())).await);
+    let more = [
+        "--mode=Sequential",
+        "--dataset-object=demo/p/datasets/rows",
+        "--records-per-second=100000",
+    ];
+
+    run(arguments(&broker, bucket, &more), Shutdown::new()).await.unwrap();
+    assert_eq!(watermark(&broker).await, ROWS as i64);
+    run(arguments(&broker, bucket, &more), Shutdown::new()).await.unwrap();
+    assert_eq!(watermark(&broker).await, 2 * ROWS as i64);
+
+    let received = receive(&broker, |received| received.len() == 2 * ROWS).await;
+    let mut by_uuid: BTreeMap<&str, Vec<&Received>> = BTreeMap::new();
+    for message in &received {
+        let record = &message.record;
+        assert_eq!(record["uuid"], message.key);
+        assert_eq!(
+            (&record["value"], &record["name"]),
+            (&record["index"], &Value::from(format!("text {}", record["index"])))
+        );
+        by_uuid
+            .entry(record["uuid"].as_str().unwrap())
+            .or_default()
+            .push(message);
+    }
+    assert_eq!(by_uuid.len(), ROWS);
+    for runs in by_uuid.values() {
+        assert_eq!(runs.len(), 2);
+        assert_eq!(runs[0].record["index"], runs[1].record["index"]);
+        assert_eq!(runs[0].partition, runs[1].partition);
+        assert_ne!(runs[0].record["sequence_id"], runs[1].record["sequence_id"]);
+    }
+    let partitions: BTreeSet<i32> = received.iter().map(|message| message.partition).collect();
+    assert_eq!(partitions.len(), PARTITIONS as usize);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_simulator_runs_until_shutdown_and_flushes() {
+    let (broker, bucket) = (broker().await, bucket(None).await);
+    let shutdown = Shutdown::new();
+    let more = ["--mode=Random", "--records-per-second=2000", "--anomaly-fraction=0.5"];
+    let running = tokio::spawn(run(arguments(&broker, bucket, &more), shutdown.clone()));
+    receive(&broker, |received| received.len() >= 500).await;
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+
+    let count = usize::try_from(watermark(&broker).await).unwrap();
+    let received = receive(&broker, move |received| received.len() == count).await;
+    let uuids: BTreeSet<&str> = received.iter().map(|message| message.key.as_str()).collect();
+    assert_eq!(uuids.len(), count);
+    let mut indices: Vec<u64> = received
+        .iter()
+        .map(|message| message.record["index"].as_u64().unwrap())
+        .collect();
+    indices.sort_unstable();
+    assert!(
+        indices.into_iter().eq(0..count as u64),
+        "the last records were flushed, none is missing"
+    );
+    for message in &received {
+        assert_eq!(message.record.as_object().unwrap().len(), 46);
+        assert!(message.bytes.starts_with(b"{\"duration\":"));
+        let utc: jiff::Timestamp = message.record["utc"].as_str().unwrap().parse().unwrap();
+        assert_eq!(utc.as_millisecond(), message.timestamp);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_comes_later_is_waited_for() {
+    let (broker, bucket) = (broker_without_topic(), bucket(Some(b"a\nx\ny\n")).await);
+    let mut arguments = arguments(
+        &broker,
+        bucket,
+        &["--mode=Sequential", "--dataset-object=key", "--records-per-second=1000"],
+    );
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    arguments.service.listen_address = free;
+    let running = tokio::spawn(run(arguments, Shutdown::new()));
+    let started = Instant::now();
+    while !readiness(free).await.contains("topic sensor_messages does not exist") {
+        assert!(started.elapsed() < DEADLINE && !running.is_finished());
+        tokio::task::yield_now().await;
+    }
+    create_topic(&broker).await;
+    running.await.unwrap().unwrap();
+    assert_eq!(watermark(&broker).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sequential_run_that_is_stopped_early_is_an_error() {
+    let (broker, bucket) = (broker().await, bucket(Some(b"a\nx\ny\nz\n")).await);
+    let shutdown = Shutdown::new();
+    let more = ["--mode=Sequential", "--dataset-object=key", "--records-per-second=0.01"];
+    let running = tokio::spawn(run(arguments(&broker, bucket, &more), shutdown.clone()));
+    receive(&broker, |received| received.len() == 1).await;
+    shutdown.cancel();
+    let error = running.await.unwrap().unwrap_err();
+    assert!(
+        matches!(error, GeneratorError::Incomplete { rows: 3, missing: 2 }),
+        "{error}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_generated_is_named() {
+    let broker = broker().await;
+    for (object, expected) in [
+        (None, "there is no data set demo/key in the bucket"),
+        (Some(&b""[..]), "cannot use data set demo/key: the data set is empty"),
+        (Some(&b"a,index\n1,2\n"[..]), "column \"index\""),
+        (Some(&b"a,b\n1,2\n"[..]), "an anomaly fraction needs a label"),
+    ] {
+        let more = [
+            "--mode=Random",
+            "--dataset-object=demo/key",
+            "--records-per-second=10",
+            "--anomaly-fraction=0.1",
+        ];
+        let error = run(arguments(&broker, bucket(object).await, &more), Shutdown::new())
+            .await
+            .unwrap_err();
+        let line = vedette_service::error_chain(&error);
+        assert!(line.contains(expected), "{line}");
+    }
+    let refused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let more = ["--mode=Random", "--dataset-object=demo/key", "--records-per-second=10"];
+    let error = run(arguments(&broker, refused, &more), Shutdown::new())
+        .await
+        .unwrap_err();
+    assert!(
+        vedette_service::error_chain(&error).contains(&refused.to_string()),
+        "{error}"
+    );
+}

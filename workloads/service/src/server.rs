@@ -1,0 +1,203 @@
+//! The probes and metrics of a process, over HTTP: `/livez`, `/readyz`, `/metrics`.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tracing::{error, info};
+
+use crate::{Readiness, Shutdown};
+
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Why the probes and metrics are not served.
+#[derive(Debug, Error)]
+pub enum ServiceError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address} for probes and metrics")]
+    Listen {
+        /// What was asked for.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl ServiceError {
+    /// A word for conditions, events and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Listen { .. } => "ListenFailed",
+        }
+    }
+}
+
+/// The running server of probes and metrics.
+#[derive(Debug)]
+pub struct ServiceServer {
+    /// Where it listens; the port is the real one also when port 0 was asked for.
+    pub address: SocketAddr,
+    /// Ends after shutdown.
+    pub handle: JoinHandle<()>,
+}
+
+/// A registry whose metrics begin with `vedette_<component>_`, with the version of this build as `…_build_info`.
+pub fn registry(component: &'static str) -> Registry {
+    let mut registry = Registry::with_prefix(format!("vedette_{component}"));
+    let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+    registry.register("build", "Version of this program", build);
+    registry
+}
+
+struct Served {
+    readiness: Readiness,
+    registry: Registry,
+}
+
+/// Serves `/livez` (200), `/readyz` (200, or 503 with the reasons as JSON) and `/metrics` (text in the `OpenMetrics` format) until
+/// shutdown. Returns once the address is bound.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub async fn serve(
+    listen: SocketAddr,
+    readiness: Readiness,
+    registry: Registry,
+    shutdown: Shutdown,
+) -> Result<ServiceServer, ServiceError> {
+    let refused = |source| ServiceError::Listen {
+        address: listen,
+        source,
+    };
+    let listener = TcpListener::bind(listen).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    let router = Router::new()
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .with_state(Arc::new(Served { readiness, registry }));
+    info!(%address, "serving probes and metrics");
+    let handle = tokio::spawn(async move {
+        let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned());
+        if let Err(cause) = server.await {
+            error!(error = %cause, "probes and metrics are no longer served");
+        }
+    });
+    Ok(ServiceServer { address, handle })
+}
+
+async fn readyz(State(served): State<Arc<Served>>) -> Response {
+    let reasons = served.readiness.reasons();
+    let status = if reasons.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    let reasons: serde_json::Map<_, _> = reasons
+        .into_iter()
+        .map(|(condition, reason)| (condition.to_owned(), reason.into()))
+        .collect();
+    let body = serde_json::json!({ "ready": reasons.is_empty(), "reasons": reasons });
+    (status, [(CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()
+}
+
+async fn metrics(State(served): State<Arc<Served>>) -> Response {
+    let mut text = String::new();
+    match prometheus_client::encoding::text::encode(&mut text, &served.registry) {
+        Ok(()) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+        Err(cause) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("cannot encode the metrics: {cause}\n"),
+        )
+            .into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prometheus_client::metrics::counter::Counter;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    async fn request(address: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    async fn start(readiness: &Readiness, registry: Registry) -> (ServiceServer, Shutdown) {
+        let shutdown = Shutdown::new();
+        let any_port = "127.0.0.1:0".parse().unwrap();
+        let server = serve(any_port, readiness.clone(), registry, shutdown.clone())
+            .await
+            .unwrap();
+        (server, shutdown)
+    }
+
+    #[tokio::test]
+    async fn readiness_follows_the_conditions() {
+        let readiness = Readiness::new(&["broker"]);
+        let (server, _shutdown) = start(&readiness, registry("test")).await;
+        assert!(request(server.address, "/livez").await.starts_with("HTTP/1.1 200 "));
+        let answer = request(server.address, "/readyz").await;
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        assert!(
+            answer.ends_with("{\"ready\":false,\"reasons\":{\"broker\":\"starting\"}}\n"),
+            "{answer}"
+        );
+        readiness.hold("broker");
+        let answer = request(server.address, "/readyz").await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert!(request(server.address, "/").await.starts_with("HTTP/1.1 404 "));
+    }
+
+    #[tokio::test]
+    async fn metrics_are_openmetrics_text() {
+        let mut registry = registry("test");
+        let records: Counter = Counter::default();
+        registry.register("records", "Records seen", records.clone());
+        let (server, _shutdown) = start(&Readiness::new(&[]), registry).await;
+        records.inc_by(3);
+        let answer = request(server.address, "/metrics").await;
+        assert!(answer.contains(&format!("content-type: {OPENMETRICS}\r\n")), "{answer}");
+        assert!(answer.contains("\nvedette_test_records_total 3\n"), "{answer}");
+        assert!(answer.contains("\nvedette_test_build_info{version=\""), "{answer}");
+        assert!(answer.ends_with("# EOF\n"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_named() {
+        let (server, _shutdown) = start(&Readiness::new(&[]), registry("test")).await;
+        let refusal = serve(server.address, Readiness::new(&[]), registry("test"), Shutdown::new())
+            .await
+            .unwrap_err();
+        assert!(refusal.to_string().contains(&server.address.to_string()), "{refusal}");
+    }
+
+    #[tokio::test]
+    async fn shutdown_ends_the_server() {
+        let (server, shutdown) = start(&Readiness::new(&[]), registry("test")).await;
+        shutdown.cancel();
+        tokio::time::timeout(std::time::Duration::from_secs(5), server.handle)
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(TcpStream::connect(server.address).await.is_err());
+    }
+}

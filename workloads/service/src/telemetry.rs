@@ -1,0 +1,80 @@
+//! Logs on standard error: readable on a terminal, JSON lines elsewhere. `RUST_LOG` chooses what is logged.
+
+use std::io::{self, IsTerminal};
+
+use tracing::warn;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::util::SubscriberInitExt;
+
+const RUST_LOG_ENV: &str = "RUST_LOG";
+const DEFAULT_LEVEL: &str = "info";
+/// Clients whose INFO tells nobody anything; `RUST_LOG` can name them to hear more.
+const QUIET: &str = "librdkafka=warn,rdkafka=warn,aws_smithy_runtime=warn,aws_smithy_runtime_api=warn,\
+    aws_smithy_http_client=warn,aws_sdk_s3=warn,hyper=warn,hyper_util=warn,rustls=warn,s3s=warn,s3s_fs=warn";
+
+/// Sets up the logs of this process. Where there is a subscriber already, as in tests, that one stays.
+pub fn initialize_telemetry() {
+    let wanted = std::env::var(RUST_LOG_ENV).unwrap_or_default();
+    let (filter, refusal) = match filter(&wanted) {
+        Ok(filter) => (filter, None),
+        Err(refusal) => (EnvFilter::new(format!("{QUIET},{DEFAULT_LEVEL}")), Some(refusal)),
+    };
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
+    let installed = if io::stderr().is_terminal() {
+        builder.with_target(false).finish().try_init()
+    } else {
+        builder
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .finish()
+            .try_init()
+    };
+    if let (Ok(()), Some(refusal)) = (installed, refusal) {
+        warn!(RUST_LOG = wanted, error = %refusal, "RUST_LOG is not usable; logging at INFO");
+    }
+}
+
+/// What `RUST_LOG` says, after the defaults: a later directive replaces an earlier one for the same target.
+fn filter(wanted: &str) -> Result<EnvFilter, ParseError> {
+    let wanted = if wanted.trim().is_empty() {
+        DEFAULT_LEVEL
+    } else {
+        wanted
+    };
+    EnvFilter::builder().parse(format!("{QUIET},{wanted}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directives(wanted: &str) -> Vec<String> {
+        filter(wanted)
+            .unwrap()
+            .to_string()
+            .split(',')
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn clients_are_quiet_unless_named() {
+        for wanted in ["", "debug"] {
+            assert!(directives(wanted).contains(&"librdkafka=warn".to_owned()), "{wanted}");
+        }
+        assert!(directives("").contains(&"info".to_owned()));
+        let named = directives("info,librdkafka=debug");
+        assert!(named.contains(&"librdkafka=debug".to_owned()));
+        assert!(!named.contains(&"librdkafka=warn".to_owned()));
+    }
+
+    #[test]
+    fn a_wrong_filter_is_refused() {
+        assert!(filter("vedette=loud").is_err());
+    }
+}

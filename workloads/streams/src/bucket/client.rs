@@ -1,0 +1,321 @@
+//! The client itself: one request per method, with its errors made ours.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    BehaviorVersion, Builder, Config, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+    SharedHttpClient,
+};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
+use aws_sdk_s3::operation::put_object::{PutObjectError, PutObjectOutput};
+use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_http_client::tls;
+use bytes::Bytes;
+use vedette_contract::arguments::BucketArguments;
+
+use crate::bucket::error::Attempt;
+use crate::bucket::{Body, BucketError, Creation, ETag, Object, ObjectHead, ObjectStream, Swap};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
+const ATTEMPTS: u32 = 3;
+const FIRST_BACKOFF: Duration = Duration::from_millis(200);
+const LARGEST_BACKOFF: Duration = Duration::from_secs(2);
+/// An upload may be this slow, bytes per second, before its time is over.
+const SLOWEST_UPLOAD: u64 = 512 * 1024;
+/// How often a create is tried that collides with another writer of the same key.
+const CREATE_ATTEMPTS: u32 = 4;
+
+/// One bucket, as one user. Clones share their connections.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    pub(super) client: Client,
+    pub(super) name: String,
+    /// The bucket and its endpoint, for messages.
+    pub(super) place: Arc<str>,
+    attempt_timeout: Duration,
+}
+
+impl Bucket {
+    /// The bucket that these arguments name; nothing is asked of it yet.
+    pub fn new(arguments: &BucketArguments) -> Self {
+        Self::with_timeouts(arguments, CONNECT_TIMEOUT, ATTEMPT_TIMEOUT)
+    }
+
+    /// As [`Self::new`], with other limits to how long connecting and one attempt of a request may take (an upload from
+    /// a file has more, by its length). A request is attempted three times.
+    pub fn with_timeouts(arguments: &BucketArguments, connect: Duration, attempt: Duration) -> Self {
+        let BucketArguments {
+            bucket_endpoint,
+            bucket,
+            bucket_region,
+            access_key_id,
+            secret_access_key,
+        } = arguments;
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(connect)
+            .operation_attempt_timeout(attempt)
+            .build();
+        let retries = RetryConfig::standard()
+            .with_max_attempts(ATTEMPTS)
+            .with_initial_backoff(FIRST_BACKOFF)
+            .with_max_backoff(LARGEST_BACKOFF);
+        // Checksums beyond what S3 requires are unknown to many S3 servers.
+        let mut config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(bucket_region.clone()))
+            .credentials_provider(Credentials::new(
+                access_key_id,
+                secret_access_key,
+                None,
+                None,
+                "arguments",
+            ))
+            .force_path_style(true)
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            .http_client(http_client(bucket_endpoint.as_deref()))
+            .timeout_config(timeouts)
+            .retry_config(retries);
+        if let Some(endpoint) = bucket_endpoint {
+            config = config.endpoint_url(endpoint);
+        }
+        let endpoint = bucket_endpoint
+            .clone()
+            .unwrap_or_else(|| format!("Amazon S3 {bucket_region}"));
+        Self {
+            client: Client::from_conf(config.build()),
+            name: bucket.clone(),
+            place: format!("bucket {bucket} at {endpoint}").into(),
+            attempt_timeout: attempt,
+        }
+    }
+
+    pub(super) fn attempt(&self, operation: &'static str, key: &str) -> Attempt {
+        Attempt {
+            operation,
+            key: key.to_owned(),
+            place: Arc::clone(&self.place),
+        }
+    }
+
+    /// Creates the bucket if it is missing. For development: in production a bucket has an owner.
+    pub async fn ensure_exists(&self) -> Result<(), BucketError> {
+        match self.client.create_bucket().bucket(&self.name).send().await {
+            Ok(_) => Ok(()),
+            Err(error) if matches!(error.code(), Some("BucketAlreadyOwnedByYou" | "BucketAlreadyExists")) => Ok(()),
+            Err(error) => Err(BucketError::of_request(self.attempt("create", ""), error)),
+        }
+    }
+
+    /// An object with its bytes; `None` when there is none.
+    pub async fn get(&self, key: &str) -> Result<Option<Object>, BucketError> {
+        let Some(stream) = self.get_stream(key).await? else {
+            return Ok(None);
+        };
+        let ObjectStream {
+            head: ObjectHead {
+                etag,
+                metadata,
+                length: _,
+            },
+            content,
+            attempt,
+        } = stream;
+        let content = content
+            .collect()
+            .await
+            .map_err(|cause| BucketError::of_content(attempt, cause))?;
+        Ok(Some(Object {
+            bytes: content.into_bytes(),
+            etag,
+            metadata,
+        }))
+    }
+
+    /// An object whose content is read piece by piece; `None` when there is none.
+    pub async fn get_stream(&self, key: &str) -> Result<Option<ObjectStream>, BucketError> {
+        let answer = match self.client.get_object().bucket(&self.name).key(key).send().await {
+            Ok(answer) => answer,
+            Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
+            Err(error) => return Err(BucketError::of_request(self.attempt("get", key), error)),
+        };
+        let attempt = self.attempt("get", key);
+        let head = head(&attempt, answer.e_tag, answer.metadata, answer.content_length)?;
+        Ok(Some(ObjectStream {
+            head,
+            content: answer.body,
+            attempt,
+        }))
+    }
+
+    /// An object without its bytes; `None` when there is none, or no such bucket: the answer does not tell which.
+    pub async fn head(&self, key: &str) -> Result<Option<ObjectHead>, BucketError> {
+        match self.client.head_object().bucket(&self.name).key(key).send().await {
+            Ok(answer) => head(
+                &self.attempt("head", key),
+                answer.e_tag,
+                answer.metadata,
+                answer.content_length,
+            )
+            .map(Some),
+            Err(error) if status(&error) == Some(404) => Ok(None),
+            Err(error) => Err(BucketError::of_request(self.attempt("head", key), error)),
+        }
+    }
+
+    /// Writes an object, whatever was there.
+    pub async fn put(&self, key: &str, body: Bytes) -> Result<(), BucketError> {
+        match self.put_object(key).body(body.into()).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(BucketError::of_request(self.attempt("put", key), error)),
+        }
+    }
+
+    /// Writes an object that must not exist yet (`If-None-Match: *`).
+    pub async fn create(
+        &self,
+        key: &str,
+        body: Body,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<Creation, BucketError> {
+        let metadata: HashMap<String, String> = metadata.clone().into_iter().collect();
+        for attempt in 1..=CREATE_ATTEMPTS {
+            let answer = self.create_once(key, &body, metadata.clone()).await?;
+            match answer {
+                Ok(_) => return Ok(Creation::Created),
+                Err(error) if status(&error) == Some(412) => return Ok(Creation::AlreadyExists),
+                // Another conditional write of this key is under way; it may yet fail, so this decides nothing.
+                Err(error) if status(&error) == Some(409) => tokio::time::sleep(FIRST_BACKOFF * attempt).await,
+                Err(error) => return Err(BucketError::of_request(self.attempt("create", key), error)),
+            }
+        }
+        Err(BucketError::Contended {
+            attempt: self.attempt("create", key),
+        })
+    }
+
+    async fn create_once(
+        &self,
+        key: &str,
+        body: &Body,
+        metadata: HashMap<String, String>,
+    ) -> Result<PutAnswer, BucketError> {
+        let request = self.put_object(key).if_none_match("*").set_metadata(Some(metadata));
+        Ok(match body {
+            Body::Bytes(bytes) => request.body(bytes.clone().into()).send().await,
+            Body::File(path) => {
+                let (stream, length) = self.open(key, path).await?;
+                let time = self.attempt_timeout + Duration::from_secs(length / SLOWEST_UPLOAD);
+                let timeouts = TimeoutConfig::builder().operation_attempt_timeout(time).build();
+                let limits = Builder::new().timeout_config(timeouts);
+                request.body(stream).customize().config_override(limits).send().await
+            }
+        })
+    }
+
+    async fn open(&self, key: &str, path: &Path) -> Result<(ByteStream, u64), BucketError> {
+        let unreadable = |source| BucketError::LocalFile {
+            attempt: self.attempt("create", key),
+            path: path.to_owned(),
+            source,
+        };
+        // Opened here although the client opens it again: its own error would not tell a missing file from a bad request.
+        let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
+        let length = file.metadata().await.map_err(unreadable)?.len();
+        let stream = ByteStream::from_path(path)
+            .await
+            .map_err(|cause| unreadable(std::io::Error::other(cause)))?;
+        Ok((stream, length))
+    }
+
+    /// Replaces an object if its tag is `expected`, or creates it if there must be none yet. An answer that was lost
+    /// makes no conflict: an object that already holds exactly this content counts as swapped.
+    pub async fn swap(&self, key: &str, body: Bytes, expected: Option<&ETag>) -> Result<Swap, BucketError> {
+        let request = self.put_object(key).body(body.clone().into());
+        let request = match expected {
+            Some(ETag(tag)) => request.if_match(tag),
+            None => request.if_none_match("*"),
+        };
+        match request.send().await {
+            Ok(PutObjectOutput { e_tag: Some(tag), .. }) => Ok(Swap::Swapped(ETag(tag))),
+            Ok(_) => Err(without_tag(self.attempt("swap", key))),
+            Err(error) if is_conflict(&error) => match self.get(key).await? {
+                Some(Object { bytes, etag, .. }) if bytes == body => Ok(Swap::Swapped(etag)),
+                _ => Ok(Swap::Conflict),
+            },
+            Err(error) => Err(BucketError::of_request(self.attempt("swap", key), error)),
+        }
+    }
+
+    /// Deletes an object; one that is missing is deleted already.
+    pub async fn delete(&self, key: &str) -> Result<(), BucketError> {
+        match self.client.delete_object().bucket(&self.name).key(key).send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some("NoSuchKey") => Ok(()),
+            Err(error) => Err(BucketError::of_request(self.attempt("delete", key), error)),
+        }
+    }
+
+    fn put_object(&self, key: &str) -> PutObjectFluentBuilder {
+        self.client.put_object().bucket(&self.name).key(key)
+    }
+}
+
+type PutAnswer = Result<PutObjectOutput, SdkError<PutObjectError, HttpResponse>>;
+
+/// Plain HTTP needs no certificates, and an image from scratch may have none.
+fn http_client(endpoint: Option<&str>) -> SharedHttpClient {
+    let builder = aws_smithy_http_client::Builder::new();
+    if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
+        return builder.build_http();
+    }
+    builder
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .build_https()
+}
+
+fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
+    error.raw_response().map(|answer| answer.status().as_u16())
+}
+
+/// 412, 409 (another conditional write is under way), or 404 for an object that was to be replaced and is gone.
+fn is_conflict(error: &SdkError<PutObjectError, HttpResponse>) -> bool {
+    matches!(status(error), Some(409 | 412)) || error.code() == Some("NoSuchKey")
+}
+
+fn head(
+    attempt: &Attempt,
+    etag: Option<String>,
+    metadata: Option<HashMap<String, String>>,
+    length: Option<i64>,
+) -> Result<ObjectHead, BucketError> {
+    let Some(tag) = etag else {
+        return Err(without_tag(attempt.clone()));
+    };
+    let metadata = metadata
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(key, value)| (key.to_ascii_lowercase(), value));
+    let length = length.and_then(|length| u64::try_from(length).ok()).unwrap_or_default();
+    Ok(ObjectHead {
+        etag: ETag(tag),
+        metadata: metadata.collect(),
+        length,
+    })
+}
+
+fn without_tag(attempt: Attempt) -> BucketError {
+    BucketError::InvalidResponse {
+        attempt,
+        source: "it has no ETag".into(),
+    }
+}

@@ -1,0 +1,91 @@
+//! Listings, whole and in the order of S3: bytewise by key. Some servers list in the order of their directories.
+
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
+use aws_sdk_s3::primitives::DateTime;
+use aws_sdk_s3::types;
+use jiff::Timestamp;
+
+use crate::bucket::{Bucket, BucketError, ObjectSummary};
+
+impl Bucket {
+    /// All objects whose key begins with the prefix and is greater than `start_after`, sorted. As the server skips what
+    /// comes first in its own order, `start_after` is only for prefixes below which there is one level of keys.
+    pub async fn list(&self, prefix: &str, start_after: Option<&str>) -> Result<Vec<ObjectSummary>, BucketError> {
+        let mut objects = Vec::new();
+        let mut continuation = None;
+        loop {
+            let page = self.page(prefix, start_after, None, continuation).await?;
+            objects.extend(page.contents.unwrap_or_default().into_iter().filter_map(summary));
+            continuation = page.next_continuation_token;
+            if continuation.is_none() {
+                break;
+            }
+        }
+        objects.retain(|object| start_after.is_none_or(|start| object.key.as_str() > start));
+        objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        Ok(objects)
+    }
+
+    /// The "directories" right below the prefix, sorted: full prefixes, each of which ends with '/'.
+    pub async fn list_directories(&self, prefix: &str) -> Result<Vec<String>, BucketError> {
+        let mut directories = Vec::new();
+        let mut continuation = None;
+        loop {
+            let page = self.page(prefix, None, Some("/"), continuation).await?;
+            directories.extend(
+                page.common_prefixes
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(|common| common.prefix),
+            );
+            continuation = page.next_continuation_token;
+            if continuation.is_none() {
+                break;
+            }
+        }
+        directories.sort_unstable();
+        directories.dedup();
+        Ok(directories)
+    }
+
+    async fn page(
+        &self,
+        prefix: &str,
+        start_after: Option<&str>,
+        delimiter: Option<&str>,
+        continuation: Option<String>,
+    ) -> Result<ListObjectsV2Output, BucketError> {
+        let request = self.client.list_objects_v2().bucket(&self.name).prefix(prefix);
+        let request = request
+            .set_start_after(start_after.map(str::to_owned))
+            .set_delimiter(delimiter.map(str::to_owned));
+        let answer = request.set_continuation_token(continuation).send().await;
+        answer.map_err(|error| BucketError::of_request(self.attempt("list", prefix), error))
+    }
+}
+
+fn summary(object: types::Object) -> Option<ObjectSummary> {
+    Some(ObjectSummary {
+        key: object.key?,
+        length: object
+            .size
+            .and_then(|size| u64::try_from(size).ok())
+            .unwrap_or_default(),
+        last_modified: object.last_modified.as_ref().and_then(timestamp),
+    })
+}
+
+fn timestamp(time: &DateTime) -> Option<Timestamp> {
+    Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_keep_their_fraction() {
+        let time = DateTime::from_millis(1_795_424_530_250);
+        assert_eq!(timestamp(&time).unwrap(), "2026-11-23T09:02:10.25Z".parse().unwrap());
+    }
+}

@@ -1,0 +1,123 @@
+//! Errors of what this module asks of Kafka; each says what to mend.
+
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
+use thiserror::Error;
+
+use crate::kafka::{ErrorClass, classify};
+
+/// What went wrong between us and Kafka.
+#[derive(Debug, Error)]
+pub enum KafkaError {
+    /// No broker answers.
+    #[error(
+        "no Kafka broker answered at {servers} within {seconds} s{detail}; \
+         check that it runs and is reachable, and the bootstrap servers and security.protocol"
+    )]
+    Unreachable {
+        /// The bootstrap servers.
+        servers: String,
+        /// How long was waited.
+        seconds: u64,
+        /// What the client last said, in parentheses after a space; empty where it said nothing.
+        detail: String,
+        /// The client's error.
+        #[source]
+        source: Box<ClientError>,
+    },
+    /// A broker answers and does not let us in.
+    #[error(
+        "Kafka at {servers} does not let us in ({detail}); \
+         check security.protocol, the SASL user name, password and mechanism, and the TLS properties"
+    )]
+    Authentication {
+        /// The bootstrap servers.
+        servers: String,
+        /// What the broker says.
+        detail: String,
+    },
+    /// A topic is not there.
+    #[error("topic {topic} does not exist at {servers}; the topic Job creates it")]
+    TopicMissing {
+        /// The topic.
+        topic: String,
+        /// The bootstrap servers.
+        servers: String,
+    },
+    /// A topic has more partitions than it is to have.
+    #[error(
+        "topic {topic} has {existing} partitions, and {wanted} are wanted: Kafka cannot take partitions away; \
+         ask for {existing} or more, or use another topic"
+    )]
+    FewerPartitions {
+        /// The topic.
+        topic: String,
+        /// How many it has.
+        existing: i32,
+        /// How many were asked for.
+        wanted: i32,
+    },
+    /// Kafka does not do to a topic what was asked.
+    #[error("Kafka refuses to {attempt} topic {topic}")]
+    TopicRefused {
+        /// Create, add partitions to, describe or configure.
+        attempt: &'static str,
+        /// The topic.
+        topic: String,
+        /// The answer's code.
+        #[source]
+        source: RDKafkaErrorCode,
+    },
+    /// The topics did not appear everywhere in time.
+    #[error("topic {topic} was created, and its partitions have no leaders within {seconds} s; check the brokers")]
+    TopicNotReady {
+        /// The topic.
+        topic: String,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// A property is wrong.
+    #[error("the Kafka client refuses its settings; check the Kafka properties")]
+    Settings(#[source] ClientError),
+    /// Any other failure of a request.
+    #[error("cannot {attempt} at Kafka {servers}")]
+    Request {
+        /// What was attempted.
+        attempt: &'static str,
+        /// The bootstrap servers.
+        servers: String,
+        /// The client's error.
+        #[source]
+        source: ClientError,
+    },
+}
+
+impl KafkaError {
+    /// A word for conditions, events and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => "BrokerUnreachable",
+            Self::Authentication { .. } => "AuthenticationFailed",
+            Self::TopicMissing { .. } => "TopicMissing",
+            Self::FewerPartitions { .. } => "FewerPartitions",
+            Self::TopicRefused { .. } => "TopicRefused",
+            Self::TopicNotReady { .. } => "TopicNotReady",
+            Self::Settings(_) => "InvalidKafkaSettings",
+            Self::Request { .. } => "KafkaRequestFailed",
+        }
+    }
+
+    /// Whether the same may succeed later without anybody changing the settings.
+    pub fn is_retriable(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::TopicMissing { .. } | Self::TopicNotReady { .. } => true,
+            // Somebody else created it just now: the next attempt compares it.
+            Self::TopicRefused {
+                source: RDKafkaErrorCode::TopicAlreadyExists,
+                ..
+            } => true,
+            Self::TopicRefused { source, .. } => classify(&ClientError::AdminOp(*source)) == ErrorClass::Retriable,
+            Self::Request { source, .. } => classify(source) == ErrorClass::Retriable,
+            Self::Authentication { .. } | Self::FewerPartitions { .. } | Self::Settings(_) => false,
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Kafka: client settings, the topics, and what its errors mean. Consuming and producing stay with the workloads.
+
+mod classify;
+mod context;
+mod error;
+mod metadata;
+mod settings;
+mod topics;
+
+pub use classify::{ErrorClass, classify};
+pub use context::KafkaContext;
+pub use error::KafkaError;
+pub use metadata::{check_broker, check_topics};
+pub use settings::{Isolation, KafkaSettings};
+pub use topics::ensure_topics;
+
+/// A message's Kafka timestamp; `None` where the producer set none.
+pub fn timestamp_of(message: &impl rdkafka::Message) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::from_millisecond(message.timestamp().to_millis()?).ok()
+}

@@ -1,0 +1,231 @@
+//! The one place that turns arguments into librdkafka properties.
+
+use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
+use vedette_contract::arguments::{KafkaArguments, KeyValue};
+
+/// What a consumer sees of open and aborted transactions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// Committed records only.
+    ReadCommitted,
+    /// Every record.
+    ReadUncommitted,
+}
+
+impl Isolation {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::ReadCommitted => "read_committed",
+            Self::ReadUncommitted => "read_uncommitted",
+        }
+    }
+}
+
+/// Which Kafka, as whom, and the properties that somebody gave, which win over ours.
+#[derive(Clone)]
+pub struct KafkaSettings {
+    bootstrap_servers: String,
+    client_id: String,
+    sasl: Option<Sasl>,
+    properties: Vec<KeyValue>,
+}
+
+#[derive(Clone)]
+struct Sasl {
+    username: String,
+    password: String,
+}
+
+/// Ours for every client: idle connections that brokers close are no news, and a broker that comes back is found soon.
+const CLIENT: &[(&str, &str)] = &[
+    ("log.connection.close", "false"),
+    ("reconnect.backoff.max.ms", "2000"),
+    ("socket.connection.setup.timeout.ms", "10000"),
+    ("socket.keepalive.enable", "true"),
+    ("topic.metadata.refresh.interval.ms", "30000"),
+];
+
+/// Ours for consumers. librdkafka would queue 64 MiB and, when its queue is full, wait a second before it fetches again.
+const CONSUMER: &[(&str, &str)] = &[
+    ("auto.offset.reset", "earliest"),
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    ("fetch.max.bytes", "8388608"),
+    ("fetch.queue.backoff.ms", "20"),
+    ("heartbeat.interval.ms", "500"),
+    ("partition.assignment.strategy", "cooperative-sticky"),
+    ("queued.max.messages.kbytes", "16384"),
+    ("session.timeout.ms", "10000"),
+];
+
+/// Ours for producers. Brokers and topics limit the message size; librdkafka's own limit only has to be above theirs.
+const PRODUCER: &[(&str, &str)] = &[
+    ("acks", "all"),
+    ("compression.type", "lz4"),
+    ("enable.idempotence", "true"),
+    ("linger.ms", "2"),
+    ("message.max.bytes", "16777216"),
+    ("queue.buffering.max.kbytes", "32768"),
+];
+
+const TRANSACTION_TIMEOUT_MS: &str = "10000";
+
+impl KafkaSettings {
+    /// Settings of one process, which brokers know by `client_id`.
+    pub fn new(arguments: &KafkaArguments, client_id: &str) -> Self {
+        let KafkaArguments {
+            bootstrap_servers,
+            kafka_properties,
+            sasl_username,
+            sasl_password,
+        } = arguments;
+        let sasl = sasl_username.clone().map(|username| Sasl {
+            username,
+            password: sasl_password.clone().unwrap_or_default(),
+        });
+        Self {
+            bootstrap_servers: bootstrap_servers.clone(),
+            client_id: client_id.to_owned(),
+            sasl,
+            properties: kafka_properties.clone(),
+        }
+    }
+
+    /// The brokers to start from, as given.
+    pub fn bootstrap_servers(&self) -> &str {
+        &self.bootstrap_servers
+    }
+
+    /// Properties of any client. With a user name they default to SCRAM-SHA-512 over TLS.
+    pub fn base(&self) -> ClientConfig {
+        self.with(&[], &[])
+    }
+
+    /// Properties of a consumer in this group: it commits by itself never, and starts at the beginning.
+    pub fn consumer(&self, group: &str, isolation: Isolation) -> ClientConfig {
+        self.with(
+            CONSUMER,
+            &[("group.id", group), ("isolation.level", isolation.as_str())],
+        )
+    }
+
+    /// Properties of an idempotent producer.
+    pub fn producer(&self) -> ClientConfig {
+        self.with(PRODUCER, &[])
+    }
+
+    /// Properties of a transactional producer; a transaction that stays open is aborted by the broker after 10 s.
+    pub fn transactional_producer(&self, transactional_id: &str) -> ClientConfig {
+        self.with(
+            PRODUCER,
+            &[
+                ("transactional.id", transactional_id),
+                ("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS),
+            ],
+        )
+    }
+
+    fn with(&self, of_the_kind: &[(&str, &str)], of_the_client: &[(&str, &str)]) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set_log_level(RDKafkaLogLevel::Info);
+        config
+            .set("bootstrap.servers", &self.bootstrap_servers)
+            .set("client.id", &self.client_id);
+        for (key, value) in CLIENT.iter().chain(of_the_kind).chain(of_the_client) {
+            config.set(*key, *value);
+        }
+        if let Some(Sasl { username, password }) = &self.sasl {
+            config
+                .set("security.protocol", "SASL_SSL")
+                .set("sasl.mechanism", "SCRAM-SHA-512")
+                .set("sasl.username", username)
+                .set("sasl.password", password);
+        }
+        for KeyValue { key, value } in &self.properties {
+            config.set(key, value);
+        }
+        config
+    }
+}
+
+impl std::fmt::Debug for KafkaSettings {
+    /// Without the password and without the properties, which may hold one.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("KafkaSettings")
+            .field("bootstrap_servers", &self.bootstrap_servers)
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rdkafka::consumer::{BaseConsumer, Consumer};
+    use rdkafka::producer::{BaseProducer, Producer};
+
+    fn settings(properties: &[&str], username: Option<&str>) -> KafkaSettings {
+        let arguments = KafkaArguments {
+            bootstrap_servers: "127.0.0.1:1".to_owned(),
+            kafka_properties: properties.iter().map(|text| text.parse().unwrap()).collect(),
+            sasl_username: username.map(str::to_owned),
+            sasl_password: username.map(|_| "secret".to_owned()),
+        };
+        KafkaSettings::new(&arguments, "detector-0")
+    }
+
+    #[test]
+    fn properties_that_somebody_gave_win() {
+        let settings = settings(
+            &[
+                "receive.message.max.bytes=2147483647",
+                "session.timeout.ms=6000",
+                "security.protocol=SASL_PLAINTEXT",
+            ],
+            Some("detector"),
+        );
+        let consumer = settings.consumer("group", Isolation::ReadCommitted);
+        assert_eq!(consumer.get("receive.message.max.bytes"), Some("2147483647"));
+        assert_eq!(consumer.get("session.timeout.ms"), Some("6000"));
+        assert_eq!(consumer.get("security.protocol"), Some("SASL_PLAINTEXT"));
+        assert_eq!(consumer.get("sasl.mechanism"), Some("SCRAM-SHA-512"));
+    }
+
+    #[test]
+    fn a_consumer_leaves_committing_to_its_process() {
+        let consumer = settings(&[], None).consumer("group", Isolation::ReadUncommitted);
+        for (key, value) in [
+            ("enable.auto.commit", "false"),
+            ("enable.auto.offset.store", "false"),
+            ("auto.offset.reset", "earliest"),
+            ("partition.assignment.strategy", "cooperative-sticky"),
+            ("isolation.level", "read_uncommitted"),
+            ("group.id", "group"),
+        ] {
+            assert_eq!(consumer.get(key), Some(value), "{key}");
+        }
+        assert_eq!(consumer.get("security.protocol"), None);
+    }
+
+    #[test]
+    fn librdkafka_accepts_every_property() {
+        let settings = settings(&["receive.message.max.bytes=2147483647"], Some("detector"));
+        settings.base().create::<BaseProducer>().unwrap();
+        settings.producer().create::<BaseProducer>().unwrap();
+        let transactional: BaseProducer = settings.transactional_producer("detector-0").create().unwrap();
+        assert!(transactional.client().fatal_error().is_none());
+        let consumer: BaseConsumer = settings.consumer("group", Isolation::ReadCommitted).create().unwrap();
+        assert!(consumer.client().fatal_error().is_none());
+    }
+
+    #[test]
+    fn debug_output_keeps_the_secrets() {
+        let shown = format!("{:?}", settings(&["ssl.key.password=hidden"], Some("detector")));
+        assert!(
+            shown.contains("127.0.0.1:1") && !shown.contains("secret") && !shown.contains("hidden"),
+            "{shown}"
+        );
+    }
+}

@@ -1,0 +1,6 @@
+//! Kafka and bucket clients behind small types. They know names, keys and settings, and nothing of what the bytes mean.
+
+#[cfg(feature = "bucket")]
+pub mod bucket;
+#[cfg(feature = "kafka")]
+pub mod kafka;

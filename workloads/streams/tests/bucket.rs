@@ -1,0 +1,320 @@
+//! The bucket client against a real S3 server, and against servers that misbehave.
+
+// Helpers of tests are tests.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use support::{Behaviour, arguments, impatient, misbehave, serve_s3};
+use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
+use vedette_streams::bucket::{Body, Bucket, BucketError, Creation, ObjectSummary, Swap};
+
+async fn bucket() -> (Bucket, TempDir) {
+    let directory = TempDir::new().unwrap();
+    let bucket = Bucket::new(&arguments(serve_s3(directory.path()).await));
+    bucket.ensure_exists().await.unwrap();
+    (bucket, directory)
+}
+
+fn bytes(text: &'static str) -> Bytes {
+    Bytes::from_static(text.as_bytes())
+}
+
+#[tokio::test]
+async fn what_is_put_is_read_back_and_deleted() {
+    let (bucket, _directory) = bucket().await;
+    assert!(bucket.get("a/b.json").await.unwrap().is_none());
+    assert!(bucket.head("a/b.json").await.unwrap().is_none());
+    bucket.put("a/b.json", bytes("one")).await.unwrap();
+    bucket.put("a/b.json", bytes("two")).await.unwrap();
+    let object = bucket.get("a/b.json").await.unwrap().unwrap();
+    assert_eq!(object.bytes, "two");
+    let head = bucket.head("a/b.json").await.unwrap().unwrap();
+    assert_eq!((head.length, head.etag), (3, object.etag));
+    bucket.delete("a/b.json").await.unwrap();
+    bucket.delete("a/b.json").await.unwrap();
+    assert!(bucket.get("a/b.json").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_bucket_is_created_once() {
+    let (bucket, _directory) = bucket().await;
+    bucket.ensure_exists().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_object_is_created_once_and_keeps_its_metadata() {
+    let (bucket, _directory) = bucket().await;
+    let metadata = BTreeMap::from([
+        ("end".to_owned(), "42".to_owned()),
+        ("sha256".to_owned(), "0a1b".to_owned()),
+    ]);
+    let create = |text| bucket.create("log/1", Body::Bytes(bytes(text)), &metadata);
+    assert_eq!(create("first").await.unwrap(), Creation::Created);
+    assert_eq!(create("second").await.unwrap(), Creation::AlreadyExists);
+    let object = bucket.get("log/1").await.unwrap().unwrap();
+    assert_eq!(object.bytes, "first");
+    assert_eq!(object.metadata, metadata);
+    assert_eq!(bucket.head("log/1").await.unwrap().unwrap().metadata, metadata);
+}
+
+#[tokio::test]
+async fn a_file_is_uploaded_and_streamed_back() {
+    let (bucket, directory) = bucket().await;
+    let content: Vec<u8> = (0..3_000_000_u32)
+        .map(|number| u8::try_from(number % 251).unwrap())
+        .collect();
+    let path = directory.path().join("upload");
+    std::fs::write(&path, &content).unwrap();
+    let created = bucket
+        .create("log/file", Body::File(path.clone()), &BTreeMap::new())
+        .await
+        .unwrap();
+    assert_eq!(created, Creation::Created);
+
+    let mut stream = bucket.get_stream("log/file").await.unwrap().unwrap();
+    assert_eq!(stream.head.length, 3_000_000);
+    let mut chunks = Vec::new();
+    while let Some(chunk) = stream.next_chunk().await.unwrap() {
+        chunks.extend_from_slice(&chunk);
+    }
+    assert!(chunks == content);
+    let mut read = Vec::new();
+    let mut reader = bucket.get_stream("log/file").await.unwrap().unwrap().into_reader();
+    reader.read_to_end(&mut read).await.unwrap();
+    assert!(read == content);
+    assert!(bucket.get_stream("log/other").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_file_that_is_missing_is_named() {
+    let (bucket, directory) = bucket().await;
+    let path = directory.path().join("nothing");
+    let refusal = bucket
+        .create("log/file", Body::File(path.clone()), &BTreeMap::new())
+        .await
+        .unwrap_err();
+    assert!(matches!(refusal, BucketError::LocalFile { .. }), "{refusal:?}");
+    assert!(refusal.to_string().contains(path.to_str().unwrap()), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_pointer_is_swapped_only_from_what_was_read() {
+    let (bucket, _directory) = bucket().await;
+    let Swap::Swapped(first) = bucket.swap("current", bytes("1"), None).await.unwrap() else {
+        panic!("conflict")
+    };
+    assert_eq!(
+        bucket.swap("current", bytes("other"), None).await.unwrap(),
+        Swap::Conflict
+    );
+    let Swap::Swapped(second) = bucket.swap("current", bytes("2"), Some(&first)).await.unwrap() else {
+        panic!("conflict")
+    };
+    assert_ne!(first, second);
+    assert_eq!(
+        bucket.swap("current", bytes("3"), Some(&first)).await.unwrap(),
+        Swap::Conflict
+    );
+    assert_eq!(bucket.get("current").await.unwrap().unwrap().bytes, "2");
+    bucket.delete("current").await.unwrap();
+    assert_eq!(
+        bucket.swap("current", bytes("3"), Some(&second)).await.unwrap(),
+        Swap::Conflict
+    );
+}
+
+#[tokio::test]
+async fn a_swap_whose_answer_was_lost_is_no_conflict() {
+    let (bucket, _directory) = bucket().await;
+    let Swap::Swapped(first) = bucket.swap("current", bytes("1"), None).await.unwrap() else {
+        panic!("conflict")
+    };
+    let swapped = bucket.swap("current", bytes("2"), Some(&first)).await.unwrap();
+    assert_eq!(bucket.swap("current", bytes("2"), Some(&first)).await.unwrap(), swapped);
+}
+
+#[tokio::test]
+async fn a_listing_has_every_page_in_the_order_of_bytes() {
+    let (bucket, _directory) = bucket().await;
+    let mut keys: Vec<String> = (0..1_005).map(|number| format!("day/{number:04}")).collect();
+    for key in &keys {
+        bucket.put(key, bytes("x")).await.unwrap();
+    }
+    for key in ["day-off/1", "day.old/1", "other/1"] {
+        bucket.put(key, bytes("xy")).await.unwrap();
+    }
+    let listed =
+        |objects: Vec<ObjectSummary>| -> Vec<String> { objects.into_iter().map(|object| object.key).collect() };
+    assert_eq!(listed(bucket.list("day/", None).await.unwrap()), keys);
+    let rest = keys.split_off(1_000);
+    assert_eq!(listed(bucket.list("day/", Some("day/0999")).await.unwrap()), rest);
+    let around = bucket.list("day-", None).await.unwrap();
+    assert_eq!(
+        (around[0].key.as_str(), around[0].length, around.len()),
+        ("day-off/1", 2, 1)
+    );
+    assert!(around[0].last_modified.is_some());
+    assert_eq!(bucket.list("nothing/", None).await.unwrap(), []);
+    assert_eq!(
+        bucket.list_directories("").await.unwrap(),
+        ["day-off/", "day.old/", "day/", "other/"]
+    );
+}
+
+#[tokio::test]
+async fn directories_are_those_right_below_the_prefix() {
+    let (bucket, _directory) = bucket().await;
+    for key in [
+        "m/t/v2/forest",
+        "m/t/v1/forest",
+        "m/t/v1/manifest",
+        "m/t/current.json",
+        "m/u/v9/forest",
+    ] {
+        bucket.put(key, bytes("x")).await.unwrap();
+    }
+    assert_eq!(bucket.list_directories("m/t/").await.unwrap(), ["m/t/v1/", "m/t/v2/"]);
+}
+
+#[tokio::test]
+async fn a_server_that_means_its_conditions_passes_the_probe_and_keeps_nothing_of_it() {
+    let (bucket, _directory) = bucket().await;
+    bucket.probe_conditional_writes("team/").await.unwrap();
+    assert_eq!(bucket.list("team/", None).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_server_that_ignores_conditions_is_found_out() {
+    let server = misbehave(Behaviour::Answer(&["200 OK"], "")).await;
+    let refusal = impatient(server).probe_conditional_writes("team/").await.unwrap_err();
+    assert!(
+        matches!(refusal, BucketError::ConditionalWritesIgnored { .. }),
+        "{refusal:?}"
+    );
+    assert!(refusal.to_string().contains(&server.to_string()), "{refusal}");
+}
+
+#[tokio::test]
+async fn wrong_credentials_and_a_missing_bucket_are_told_apart() {
+    let directory = TempDir::new().unwrap();
+    let address = serve_s3(directory.path()).await;
+    let refusal = Bucket::new(&arguments(address)).list("", None).await.unwrap_err();
+    assert!(matches!(refusal, BucketError::NoSuchBucket { .. }), "{refusal:?}");
+    let mut wrong = arguments(address);
+    wrong.secret_access_key = "guess".to_owned();
+    let refusal = Bucket::new(&wrong).get("a").await.unwrap_err();
+    assert!(matches!(refusal, BucketError::Denied { .. }), "{refusal:?}");
+    assert!(!refusal.is_retriable());
+    assert!(!format!("{refusal:?} {refusal}").contains("guess"));
+}
+
+#[tokio::test]
+async fn answers_of_servers_become_our_errors() {
+    for (statuses, code, reason, retriable) in [
+        (
+            &["403 Forbidden"] as &'static [&'static str],
+            "AccessDenied",
+            "AccessDenied",
+            false,
+        ),
+        (
+            &["500 Internal Server Error"],
+            "InternalError",
+            "BucketServerError",
+            true,
+        ),
+        (&["503 Slow Down"], "SlowDown", "BucketServerError", true),
+        (
+            &["301 Moved Permanently"],
+            "PermanentRedirect",
+            "BucketRequestRefused",
+            false,
+        ),
+        (&["404 Not Found"], "NoSuchBucket", "NoSuchBucket", false),
+    ] {
+        let bucket = impatient(misbehave(Behaviour::Answer(statuses, code)).await);
+        for refusal in [
+            bucket.get("k").await.unwrap_err(),
+            bucket.put("k", bytes("x")).await.unwrap_err(),
+        ] {
+            assert_eq!(
+                (refusal.reason(), refusal.is_retriable()),
+                (reason, retriable),
+                "{code}: {refusal:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_passing_failure_is_retried() {
+    let server = misbehave(Behaviour::Answer(
+        &["500 Internal Server Error", "200 OK"],
+        "InternalError",
+    ))
+    .await;
+    impatient(server).put("k", bytes("x")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_create_that_meets_another_writer_is_tried_again() {
+    let code = "ConditionalRequestConflict";
+    let passing = Behaviour::Answer(&["409 Conflict", "412 Precondition Failed"], code);
+    let bucket = impatient(misbehave(passing).await);
+    let created = bucket
+        .create("k", Body::Bytes(bytes("x")), &BTreeMap::new())
+        .await
+        .unwrap();
+    assert_eq!(created, Creation::AlreadyExists);
+    let bucket = impatient(misbehave(Behaviour::Answer(&["409 Conflict"], code)).await);
+    let refusal = bucket
+        .create("k", Body::Bytes(bytes("x")), &BTreeMap::new())
+        .await
+        .unwrap_err();
+    assert!(matches!(refusal, BucketError::Contended { .. }), "{refusal:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_closes_or_is_not_there_is_unreachable() {
+    let closing = misbehave(Behaviour::Close).await;
+    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    for address in [closing, nobody] {
+        let refusal = impatient(address).get("k").await.unwrap_err();
+        assert!(matches!(refusal, BucketError::Unreachable { .. }), "{refusal:?}");
+        assert!(refusal.to_string().contains(&address.to_string()), "{refusal}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_given_up_in_time() {
+    let bucket = impatient(misbehave(Behaviour::Silent).await);
+    let started = Instant::now();
+    let refusal = bucket.get("k").await.unwrap_err();
+    assert!(matches!(refusal, BucketError::Timeout { .. }), "{refusal:?}");
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn content_that_breaks_off_is_an_error() {
+    let bucket = impatient(misbehave(Behaviour::BreakOff).await);
+    let refusal = bucket.get("k").await.unwrap_err();
+    assert!(matches!(refusal, BucketError::Unreachable { .. }), "{refusal:?}");
+    assert!(refusal.is_retriable());
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_of_s3_is_named() {
+    let bucket = impatient(misbehave(Behaviour::WebPage).await);
+    let refusal = bucket.list("k", None).await.unwrap_err();
+    assert!(matches!(refusal, BucketError::InvalidResponse { .. }), "{refusal:?}");
+}

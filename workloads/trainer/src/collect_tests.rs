@@ -1,0 +1,109 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::line::LineReader;
+
+fn schema() -> Schema {
+    let columns = vec![("bytes".to_owned(), Kind::Numeric), ("service".to_owned(), Kind::Categorical)];
+    Schema::new(columns, "uuid", Some("label"), &["normal".to_owned()], None)
+}
+
+fn sampler(size: usize, batches: &[&[String]]) -> Sampler {
+    let schema = schema();
+    let mut sampler = Sampler::new(&schema, size, 7);
+    for lines in batches {
+        let (mut reader, mut batch) = (LineReader::default(), Batch::default());
+        for line in *lines {
+            reader.read(&schema, line.as_bytes(), &mut batch, || panic!("every record here has a uuid"));
+        }
+        sampler.offer(&batch, &schema);
+    }
+    sampler
+}
+
+fn rows(rows: &Rows) -> Vec<(Vec<f32>, Option<bool>)> {
+    rows.matrix.iter().map(<[f32]>::to_vec).zip(rows.labels.iter().copied()).collect()
+}
+
+#[test]
+fn categories_are_ranked_by_frequency_and_missing_numbers_are_the_median() {
+    let lines: Vec<String> = [
+        r#"{"uuid":"1","bytes":10,"service":"smtp","label":"normal"}"#,
+        r#"{"uuid":"2","bytes":30,"service":"http","label":"smurf"}"#,
+        r#"{"uuid":"3","service":"http"}"#,
+        r#"{"uuid":"4","bytes":20,"service":"ftp"}"#,
+        r#"{"uuid":"5","bytes":1e300}"#,
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    let sample = sampler(100, &[&lines]).finish(&schema());
+    let [bytes, service] = sample.specification.columns.as_slice() else { panic!() };
+    assert_eq!(bytes.kind, ColumnKind::Numeric { median: 20.0 });
+    let values = ["http", "ftp", "smtp"].map(str::to_owned).to_vec();
+    assert_eq!(service.kind, ColumnKind::Categorical { values });
+    let encoder = Encoder::new(&sample.specification).unwrap();
+    let mut found = rows(&sample.split(&encoder, 0.0).0);
+    found.sort_by(|left, right| left.0.partial_cmp(&right.0).unwrap());
+    assert_eq!(
+        found,
+        [
+            (vec![10., 2.], Some(false)),
+            (vec![20., 0.], None),
+            (vec![20., 1.], None),
+            (vec![30., 0.], Some(true)),
+            (vec![f32::MAX, 3.], None),
+        ]
+    );
+}
+
+#[test]
+fn the_same_record_twice_is_one_row_and_counted() {
+    let lines = vec![r#"{"uuid":"1","bytes":1}"#.to_owned(); 3];
+    let sampler = sampler(100, &[&lines]);
+    assert_eq!((sampler.len(), sampler.duplicates()), (1, 2));
+    assert_eq!(sampler.unusable(&schema()), [("service", Kind::Categorical)]);
+}
+
+#[test]
+fn the_holdout_has_its_share_and_hangs_on_the_identity_alone() {
+    let lines: Vec<String> = (0..4_000).map(|number| format!(r#"{{"uuid":"{number}","bytes":{number}}}"#)).collect();
+    let split = |size, lines: &[String]| {
+        let sample = sampler(size, &[lines]).finish(&schema());
+        let encoder = Encoder::new(&sample.specification).unwrap();
+        let (training, holdout) = sample.split(&encoder, 0.3);
+        [training, holdout].map(|side| side.matrix.iter().map(|row| row[0].to_bits()).collect::<Vec<_>>())
+    };
+    let [training, holdout] = split(4_000, &lines);
+    // Binomial with mean 1,200 and standard deviation 29.
+    assert!((1_050..1_350).contains(&holdout.len()), "{}", holdout.len());
+    assert_eq!(training.len() + holdout.len(), 4_000);
+    let [few_training, few_holdout] = split(1_000, &lines);
+    assert!((220..380).contains(&few_holdout.len()), "{}", few_holdout.len());
+    assert!(few_holdout.iter().all(|row| holdout.contains(row)));
+    assert!(few_training.iter().all(|row| training.contains(row)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_order_and_any_batches_give_the_same_rows_and_features(
+        (records, shuffled) in prop::collection::vec((0u8..40, 0i32..5, "[a-c]{0,2}"), 1..60)
+            .prop_map(|records| records.into_iter().map(|(uuid, bytes, service)| {
+                format!(r#"{{"uuid":"{uuid}","bytes":{bytes},"service":"{service}"}}"#)
+            }).collect::<Vec<_>>())
+            .prop_flat_map(|lines| (Just(lines.clone()), Just(lines).prop_shuffle())),
+        cut in any::<prop::sample::Index>(),
+        size in 1usize..50,
+    ) {
+        let outcome = |sampler: Sampler| {
+            let sample = sampler.finish(&schema());
+            let specification = sample.specification.clone();
+            let encoder = Encoder::new(&specification).unwrap();
+            let (training, holdout) = sample.split(&encoder, 0.5);
+            (specification, rows(&training), rows(&holdout))
+        };
+        let (left, right) = shuffled.split_at(cut.index(shuffled.len()));
+        prop_assert_eq!(outcome(sampler(size, &[&records])), outcome(sampler(size, &[left, right])));
+    }
+}

@@ -1,0 +1,106 @@
+//! What can end a training with exit code 1. That the gate refuses, or that there is too little data, is not an error.
+
+use thiserror::Error;
+use vedette_contract::NameError;
+use vedette_forest::FitError;
+use vedette_forest::artifact::ArtifactError;
+use vedette_streams::bucket::BucketError;
+
+/// Why a training ended without a result.
+#[derive(Debug, Error)]
+pub enum TrainerError {
+    /// Arguments that clap cannot refuse by itself.
+    #[error("the arguments contradict each other: {0}")]
+    Arguments(String),
+    /// The bucket did not answer as it must.
+    #[error("the bucket could not be used")]
+    Bucket(#[from] BucketError),
+    /// A feature was asked for that the data does not have.
+    #[error(
+        "no record of the archive has a usable value in: {}; take it out of the training's features, or mend the producer",
+        .columns.join(", ")
+    )]
+    UnknownFeatures {
+        /// Each column, and what it should hold.
+        columns: Vec<String>,
+    },
+    /// Inference found nothing to learn from.
+    #[error(
+        "no field of the {records} records that were looked at can be a feature: all are reserved, nested, constant or \
+         identifiers; name the features in the training"
+    )]
+    NoFeatures {
+        /// Records that were looked at.
+        records: u64,
+    },
+    /// The learner refused the rows.
+    #[error("the forest could not be learned")]
+    Fit(#[from] FitError),
+    /// The learned model does not hold together.
+    #[error("the model that was learned cannot be used")]
+    Artifact(#[from] ArtifactError),
+    /// The pointer of the training is not what we write.
+    #[error(
+        "{key} is not a current pointer, and nothing was published; put back the JSON of a version that exists, or delete \
+         the object to begin again at generation 1"
+    )]
+    PointerUnreadable {
+        /// Full key.
+        key: String,
+        /// What the parser says.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A result or the metadata of an earlier run is not what we write.
+    #[error("{key} could not be read as JSON; delete it to train again")]
+    ObjectUnreadable {
+        /// Full key.
+        key: String,
+        /// What the parser says.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Somebody else wins every race for a key.
+    #[error(
+        "{key} was changed by others {attempts} times while this training wanted to write it; nothing was made current"
+    )]
+    Contention {
+        /// Full key.
+        key: String,
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// Something of ours could not be written as JSON.
+    #[error("a part of the model could not be written as JSON")]
+    Json(#[source] serde_json::Error),
+    /// The clock or a hash does not make a version.
+    #[error("no model version could be made")]
+    Version(#[from] NameError),
+    /// A worker thread did not end as it should.
+    #[error("a worker thread ended early")]
+    Worker(#[from] tokio::task::JoinError),
+    /// SIGTERM or SIGINT came first.
+    #[error("interrupted before the training ended; nothing was made current")]
+    Interrupted,
+}
+
+impl TrainerError {
+    /// Static word for logs and labels.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Arguments(_) => "InvalidArguments",
+            Self::Bucket(error) => error.reason(),
+            Self::UnknownFeatures { .. } => "UnknownFeatures",
+            Self::NoFeatures { .. } => "NoFeatures",
+            Self::Fit(error) => error.reason(),
+            Self::Artifact(error) => error.reason(),
+            Self::PointerUnreadable { .. } => "PointerUnreadable",
+            Self::ObjectUnreadable { .. } => "ObjectUnreadable",
+            Self::Contention { .. } => "Contention",
+            Self::Json(_) => "InvalidJson",
+            Self::Version(_) => "InvalidVersion",
+            Self::Worker(_) => "WorkerFailed",
+            Self::Interrupted => "Interrupted",
+        }
+    }
+}

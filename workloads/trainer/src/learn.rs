@@ -1,0 +1,261 @@
+//! Fits, calibrates, evaluates and gates: no I/O, and the same rows give the same bytes. Labels come in after the fit.
+
+use std::collections::BTreeMap;
+
+use vedette_contract::arguments::TrainerArguments;
+use vedette_contract::model::{Algorithm, Calibration, FeatureSpecification, Metrics};
+use vedette_forest::artifact::ArtifactError;
+use vedette_forest::calibration::calibrate;
+use vedette_forest::metrics::{at_budget, auprc, auroc};
+use vedette_forest::{FitError, Forest, ForestParameters, Matrix, fit};
+
+use crate::collect::Rows;
+use crate::error::TrainerError;
+
+/// With fewer rows held out than this the quantiles of their scores are too coarse, and all rows calibrate.
+const CALIBRATION_ROWS: usize = 1_000;
+/// The baseline learns from so many of the training rows at most: smartcore's fit grows as n^1.36, on one thread.
+const BASELINE_ROWS: usize = 20_000;
+
+/// What to learn with.
+#[derive(Debug, Clone, Copy)]
+pub struct LearnSettings {
+    /// The learner.
+    pub algorithm: Algorithm,
+    /// Its hyper-parameters.
+    pub parameters: ForestParameters,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Alert budget of the metrics, records per million.
+    pub alert_budget_per_million: f64,
+}
+
+/// A model and what is known of it.
+pub struct Learned {
+    /// The forest.
+    pub forest: Forest,
+    /// Its scores over the stream.
+    pub calibration: Calibration,
+    /// Hyper-parameters as used.
+    pub parameters: BTreeMap<String, f64>,
+    /// Rows that the forest learned from.
+    pub learned: u64,
+    /// Quality on the holdout.
+    pub metrics: Metrics,
+    /// That of the `SeedForest`, where it is not the algorithm and could be learned.
+    pub baseline: Option<Metrics>,
+}
+
+impl LearnSettings {
+    /// Those that the arguments ask for.
+    pub fn new(arguments: &TrainerArguments) -> Self {
+        let TrainerArguments { algorithm, trees, rows_per_tree, max_depth, synthetic_fraction, .. } = *arguments;
+        Self {
+            algorithm,
+            parameters: ForestParameters::chosen(algorithm, trees, rows_per_tree, max_depth, synthetic_fraction),
+            seed: arguments.seed,
+            alert_budget_per_million: arguments.alert_budget_per_million,
+        }
+    }
+}
+
+/// Learns from the training rows and evaluates on the holdout.
+///
+/// # Errors
+/// When the learner refuses the rows; [`FitError::TooFewRows`] is a matter of the data.
+pub fn learn(
+    features: &FeatureSpecification,
+    training: &Rows,
+    holdout: &Rows,
+    settings: &LearnSettings,
+) -> Result<Learned, TrainerError> {
+    let LearnSettings { algorithm, parameters, seed, alert_budget_per_million } = *settings;
+    let forest = fit(algorithm, &training.matrix, &features.columns, &parameters, seed)?;
+    let learned = match algorithm {
+        Algorithm::IsolationForest => training.matrix.distinct().rows(),
+        Algorithm::SeedForest => training.matrix.rows(),
+    };
+    let scores = scores_of(&forest, &holdout.matrix);
+    let metrics = evaluate(&scores, &holdout.labels, alert_budget_per_million);
+    let mut stream = scores;
+    if stream.len() < CALIBRATION_ROWS {
+        stream.extend(scores_of(&forest, &training.matrix));
+    }
+    let calibration = calibrate(stream).map_err(ArtifactError::from)?;
+    let baseline = match algorithm {
+        Algorithm::SeedForest => None,
+        Algorithm::IsolationForest => baseline(features, training, holdout, settings),
+    };
+    let parameters = parameters.by_name(algorithm);
+    Ok(Learned { forest, calibration, parameters, learned: learned as u64, metrics, baseline })
+}
+
+/// The recipe of 2016 with its own hyper-parameters, for comparison; that it cannot learn does not end a training.
+fn baseline(
+    features: &FeatureSpecification,
+    training: &Rows,
+    holdout: &Rows,
+    settings: &LearnSettings,
+) -> Option<Metrics> {
+    // The rows are in the order of a hash, so the first ones are a uniform sample.
+    let first: Vec<usize> = (0..training.matrix.rows().min(BASELINE_ROWS)).collect();
+    let parameters = ForestParameters::defaults(Algorithm::SeedForest);
+    match fit(Algorithm::SeedForest, &training.matrix.select(&first), &features.columns, &parameters, settings.seed) {
+        Ok(forest) => {
+            let scores = scores_of(&forest, &holdout.matrix);
+            Some(evaluate(&scores, &holdout.labels, settings.alert_budget_per_million))
+        }
+        Err(error) => {
+            tracing::info!(reason = error.reason(), %error, "there is no baseline to compare with");
+            None
+        }
+    }
+}
+
+fn scores_of(forest: &Forest, rows: &Matrix) -> Vec<f64> {
+    let mut scores = Vec::with_capacity(rows.rows());
+    forest.score_batch(rows, &mut scores);
+    scores
+}
+
+/// Metrics of raw scores. What needs labels is over the rows that have one, and absent where none has.
+fn evaluate(scores: &[f64], labels: &[Option<bool>], alert_budget_per_million: f64) -> Metrics {
+    let (labelled_scores, anomalies): (Vec<f64>, Vec<bool>) =
+        scores.iter().zip(labels).filter_map(|(score, label)| Some((*score, (*label)?))).unzip();
+    let all = at_budget(scores, &vec![false; scores.len()], alert_budget_per_million);
+    let labelled = (!anomalies.is_empty()).then(|| at_budget(&labelled_scores, &anomalies, alert_budget_per_million));
+    let counted = anomalies.iter().filter(|anomaly| **anomaly).count() as u64;
+    Metrics {
+        rows: scores.len() as u64,
+        anomalies: labelled.map(|_| counted),
+        auroc: auroc(&labelled_scores, &anomalies),
+        auprc: auprc(&labelled_scores, &anomalies),
+        recall_at_budget: labelled.and_then(|found| found.recall),
+        precision_at_budget: labelled.and_then(|found| found.precision),
+        alert_budget_per_million,
+        alerts_per_million: all.alerts_per_million,
+    }
+}
+
+/// What a model must reach to be published.
+#[derive(Debug, Clone, Copy)]
+pub struct Gate {
+    /// Smallest AUROC.
+    pub minimum_auroc: Option<f64>,
+    /// Smallest recall at the alert budget.
+    pub minimum_recall: Option<f64>,
+}
+
+impl Gate {
+    /// Everything that speaks against publishing, as a sentence; `None` when nothing does. A figure that is not there,
+    /// for want of labels, does not reach anything.
+    pub fn refuses(&self, metrics: &Metrics) -> Option<String> {
+        let Self { minimum_auroc, minimum_recall } = *self;
+        let checks = [
+            ("AUROC", metrics.auroc, minimum_auroc),
+            ("recall at the alert budget", metrics.recall_at_budget, minimum_recall),
+        ];
+        let failed = checks.into_iter().filter_map(|(name, found, minimum)| match (found, minimum?) {
+            (Some(found), minimum) if found >= minimum => None,
+            (Some(found), minimum) => Some(format!("{name} is {found:.4} and must be at least {minimum}")),
+            (None, minimum) => Some(format!(
+                "{name} must be at least {minimum} and is unknown: the holdout has no labels of both kinds"
+            )),
+        });
+        let failed: Vec<_> = failed.collect();
+        (!failed.is_empty()).then(|| failed.join("; "))
+    }
+}
+
+/// Whether an error is that the data does not have two different rows.
+pub fn is_too_little_data(error: &TrainerError) -> bool {
+    matches!(error, TrainerError::Fit(FitError::TooFewRows { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use vedette_contract::model::{Column, ColumnKind, SCHEMA};
+
+    use super::*;
+
+    const BUDGET: f64 = 100_000.0;
+
+    #[test]
+    fn without_labels_only_the_alerts_are_counted() {
+        let scores: Vec<f64> = (0..100).map(f64::from).collect();
+        let metrics = evaluate(&scores, &[None; 100], BUDGET);
+        assert_eq!((metrics.rows, metrics.anomalies, metrics.auroc, metrics.auprc), (100, None, None, None));
+        assert_eq!((metrics.recall_at_budget, metrics.precision_at_budget), (None, None));
+        assert!((metrics.alerts_per_million - BUDGET).abs() < 1e-6);
+    }
+
+    #[test]
+    fn rows_without_a_label_do_not_count_as_normal() {
+        let scores: Vec<f64> = (0..100).map(f64::from).collect();
+        let labels: Vec<_> = (0..100).map(|row| (row % 2 == 0).then_some(row >= 90)).collect();
+        let metrics = evaluate(&scores, &labels, BUDGET);
+        assert_eq!((metrics.rows, metrics.anomalies, metrics.auroc), (100, Some(5), Some(1.0)));
+        assert_eq!((metrics.recall_at_budget, metrics.precision_at_budget), (Some(1.0), Some(1.0)));
+    }
+
+    #[test]
+    fn the_gate_names_everything_that_is_missing() {
+        let mut metrics = evaluate(&[1.0, 2.0], &[Some(false), Some(true)], BUDGET);
+        let gate = Gate { minimum_auroc: Some(0.9), minimum_recall: Some(0.5) };
+        (metrics.auroc, metrics.recall_at_budget) = (Some(0.9), Some(0.5));
+        assert_eq!(gate.refuses(&metrics), None);
+        (metrics.auroc, metrics.recall_at_budget) = (Some(0.85), None);
+        let refused = gate.refuses(&metrics).unwrap();
+        assert!(refused.contains("AUROC is 0.8500 and must be at least 0.9"), "{refused}");
+        assert!(refused.contains("no labels"), "{refused}");
+        assert_eq!(Gate { minimum_auroc: None, minimum_recall: None }.refuses(&metrics), None);
+    }
+
+    fn rows(count: usize) -> Rows {
+        let mut matrix = Matrix::new(2);
+        for row in 0..count {
+            let far = if row % 50 == 0 { 100.0 } else { 0.0 };
+            #[allow(clippy::cast_possible_truncation)]
+            matrix.push_row(&[(row % 10) as f32 + far, (row % 7) as f32]);
+        }
+        Rows { matrix, labels: (0..count).map(|row| Some(row % 50 == 0)).collect() }
+    }
+
+    fn features() -> FeatureSpecification {
+        let column = |name: &str| Column { name: name.to_owned(), kind: ColumnKind::Numeric { median: 0.0 } };
+        FeatureSpecification { schema: SCHEMA, columns: vec![column("a"), column("b")] }
+    }
+
+    fn settings(algorithm: Algorithm) -> LearnSettings {
+        let parameters = ForestParameters::defaults(algorithm);
+        LearnSettings { algorithm, parameters, seed: 1, alert_budget_per_million: BUDGET }
+    }
+
+    #[test]
+    fn a_small_holdout_is_evaluated_alone_and_calibrated_with_all_rows() {
+        let settings = settings(Algorithm::IsolationForest);
+        let learned = learn(&features(), &rows(500), &rows(300), &settings).unwrap();
+        assert_eq!((learned.metrics.rows, learned.calibration.rows), (300, 800));
+        assert!(learned.metrics.auroc.unwrap() > 0.9, "{:?}", learned.metrics);
+        assert!(learned.learned < 500, "{} patterns of 500 rows", learned.learned);
+        assert_eq!(learned.baseline.unwrap().rows, 300);
+        let none_held_out = learn(&features(), &rows(500), &rows(0), &settings).unwrap();
+        assert_eq!((none_held_out.metrics.rows, none_held_out.calibration.rows), (0, 500));
+        let large = learn(&features(), &rows(500), &rows(1_000), &settings).unwrap();
+        assert_eq!(large.calibration.rows, 1_000);
+    }
+
+    #[test]
+    fn the_seed_forest_is_not_its_own_baseline() {
+        let learned = learn(&features(), &rows(500), &rows(300), &settings(Algorithm::SeedForest)).unwrap();
+        assert_eq!((learned.learned, learned.baseline), (500, None));
+    }
+
+    #[test]
+    fn rows_that_are_all_the_same_are_too_little_data() {
+        let mut training = rows(0);
+        (0..200).for_each(|_| training.matrix.push_row(&[1.0, 2.0]));
+        let refused = learn(&features(), &training, &rows(10), &settings(Algorithm::IsolationForest)).err().unwrap();
+        assert!(is_too_little_data(&refused), "{refused:?}");
+    }
+}

@@ -1,0 +1,320 @@
+//! Reads the sources: objects are fetched and checked whole, then decoded on as many threads as there are CPUs. What is
+//! held in memory is bounded by [`FETCH_BYTES`] of stored objects, or the largest object if that is larger.
+//! Damage is counted and passed over, never an error; a bucket that does not answer is one.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use vedette_contract::Name;
+use vedette_contract::archive::METADATA_SHA256;
+use vedette_forest::artifact::sha256_hex;
+use vedette_service::Shutdown;
+use vedette_streams::bucket::{Bucket, BucketError, Object};
+
+use crate::batch::Batch;
+use crate::collect::Sampler;
+use crate::decode::{Line, for_each_line};
+use crate::error::TrainerError;
+use crate::infer::{self, FieldSurvey};
+use crate::line::{LineOutcome, LineReader, Schema};
+use crate::list::{Source, relist};
+
+/// Stored bytes that may be in memory at once.
+const FETCH_BYTES: u32 = 256 << 20;
+/// Objects that are fetched ahead of the threads that decode.
+const FETCHED_AHEAD: usize = 2;
+/// Rows that are offered to the sample under one lock.
+const BATCH_ROWS: usize = 512;
+/// A tail that keeps vanishing is listed anew so often.
+const FETCH_ATTEMPTS: usize = 3;
+/// An object that cannot be read for now is tried so often, with growing pauses.
+const GET_ATTEMPTS: usize = 5;
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Threads tell how far they are after so many lines.
+const LINES_TOLD: u64 = 1_000;
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// What was read.
+#[derive(Debug, Default, Clone)]
+pub struct Reading {
+    /// Full keys of the objects read, sorted.
+    pub objects: BTreeSet<String>,
+    /// Whose they are.
+    pub sites: BTreeSet<Name>,
+    /// Objects, or deltas, that are damaged: passed over from the damage on, or whole where a hash tells.
+    pub damaged: u64,
+    /// Sums over the lines.
+    pub tally: Tally,
+}
+
+/// What became of lines.
+#[derive(Debug, Default, Clone)]
+pub struct Tally {
+    /// Records that were offered to the sample.
+    pub records: u64,
+    /// Records that are too old, or whose age cannot be told.
+    pub outside_lookback: u64,
+    /// Lines that are not a record.
+    pub unreadable: u64,
+    /// Newest `utc` of the records, and as it is written.
+    pub newest_utc: Option<(Timestamp, String)>,
+}
+
+impl Tally {
+    fn add(&mut self, other: Tally) {
+        let Self { records, outside_lookback, unreadable, newest_utc } = self;
+        *records += other.records;
+        *outside_lookback += other.outside_lookback;
+        *unreadable += other.unreadable;
+        // Equal times may be written in different ways: the smaller text, so that the order of reading does not show.
+        let rank = |utc: &Option<(Timestamp, String)>| utc.clone().map(|(time, text)| (time, std::cmp::Reverse(text)));
+        if rank(&other.newest_utc) > rank(newest_utc) {
+            *newest_utc = other.newest_utc;
+        }
+    }
+}
+
+/// A source's bytes.
+#[derive(Debug)]
+struct Fetched {
+    source: Source,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug)]
+struct Part {
+    key: String,
+    bytes: Bytes,
+    sha256: Option<String>,
+}
+
+/// Looks at some records of some objects, to choose features.
+pub async fn survey(bucket: &Bucket, sources: &[Source]) -> Result<FieldSurvey, TrainerError> {
+    let mut survey = FieldSurvey::default();
+    let share = infer::RECORDS / infer::OBJECTS.min(sources.len()).max(1) as u64;
+    for (looked_at, position) in infer::spread_order(sources.len()).into_iter().enumerate() {
+        if looked_at >= infer::OBJECTS && survey.records() >= infer::ENOUGH_RECORDS {
+            break;
+        }
+        let Some(fetched) = fetch(bucket, sources[position].clone()).await? else {
+            continue;
+        };
+        survey = tokio::task::spawn_blocking(move || {
+            let stop_at = survey.records() + share;
+            for part in fetched.parts.iter().filter(|part| !part.is_damaged()) {
+                // The damage is counted and told when the object is read for good.
+                let _whole = for_each_line(&part.bytes, |line| {
+                    if let Line::Whole(line) = line {
+                        survey.add(line);
+                    }
+                    if survey.records() < stop_at { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+                });
+            }
+            survey
+        })
+        .await?;
+    }
+    Ok(survey)
+}
+
+/// Reads every record of the sources into the sample.
+pub async fn read_all(
+    bucket: &Bucket,
+    sources: Vec<Source>,
+    schema: &Arc<Schema>,
+    sampler: &Arc<Mutex<Sampler>>,
+    shutdown: &Shutdown,
+) -> Result<Reading, TrainerError> {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let decoding = Arc::new(Semaphore::new(threads));
+    let memory = Arc::new(Semaphore::new(FETCH_BYTES as usize));
+    let lines = Arc::new(AtomicU64::new(0));
+    let (objects_total, mut objects_done) = (sources.len(), 0);
+    let mut sources = sources.into_iter().peekable();
+    let mut tasks: JoinSet<Result<Option<Decoded>, TrainerError>> = JoinSet::new();
+    let mut reading = Reading::default();
+    let mut progress = tokio::time::interval(PROGRESS_INTERVAL);
+    progress.tick().await;
+    while sources.peek().is_some() || !tasks.is_empty() {
+        let wanted = sources
+            .peek()
+            .map_or(0, |source| u32::try_from(source.bytes).map_or(FETCH_BYTES, |bytes| bytes.min(FETCH_BYTES)));
+        tokio::select! {
+            _ = progress.tick() => {
+                let (lines, unreadable) = (lines.load(Ordering::Relaxed), reading.tally.unreadable);
+                tracing::info!(objects_done, objects_total, lines, unreadable, "reading the archive");
+            }
+            Some(done) = tasks.join_next() => {
+                objects_done += 1;
+                if let Some(decoded) = done?? {
+                    reading.add(decoded);
+                }
+            }
+            Ok(room) = memory.clone().acquire_many_owned(wanted), if sources.peek().is_some() && tasks.len() < threads + FETCHED_AHEAD => {
+                let Some(source) = sources.next() else { continue };
+                let work = Work { schema: schema.clone(), sampler: sampler.clone(), lines: lines.clone(), shutdown: shutdown.clone() };
+                tasks.spawn(read_source(bucket.clone(), source, work, decoding.clone(), room));
+            }
+        }
+    }
+    Ok(reading)
+}
+
+#[derive(Debug)]
+struct Decoded {
+    source: Source,
+    damaged: u64,
+    tally: Tally,
+}
+
+impl Reading {
+    fn add(&mut self, decoded: Decoded) {
+        let Decoded { source, damaged, tally } = decoded;
+        self.damaged += damaged;
+        self.sites.insert(source.site);
+        if source.deltas.is_empty() {
+            self.objects.insert(source.key);
+        }
+        self.objects.extend(source.deltas);
+        self.tally.add(tally);
+    }
+}
+
+async fn read_source(
+    bucket: Bucket,
+    source: Source,
+    work: Work,
+    decoding: Arc<Semaphore>,
+    room: OwnedSemaphorePermit,
+) -> Result<Option<Decoded>, TrainerError> {
+    let key = source.key.clone();
+    let Some(fetched) = fetch(&bucket, source).await? else {
+        tracing::warn!(key, "an archive object vanished while it was read; it is left out");
+        return Ok(None);
+    };
+    let turn = decoding.acquire_owned().await;
+    let decoded = tokio::task::spawn_blocking(move || {
+        let decoded = work.decode(fetched);
+        drop((turn, room));
+        decoded
+    });
+    Ok(Some(decoded.await?))
+}
+
+/// Gets every part of a source, or nothing: where a delta is gone, its object was closed meanwhile and is read instead.
+async fn fetch(bucket: &Bucket, mut source: Source) -> Result<Option<Fetched>, BucketError> {
+    for _ in 0..FETCH_ATTEMPTS {
+        if let Some(parts) = fetch_parts(bucket, &source).await? {
+            return Ok(Some(Fetched { source, parts }));
+        }
+        match relist(bucket, &source).await? {
+            Some(listed) => source = listed,
+            None => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+async fn fetch_parts(bucket: &Bucket, source: &Source) -> Result<Option<Vec<Part>>, BucketError> {
+    let closed = std::slice::from_ref(&source.key);
+    let keys = if source.deltas.is_empty() { closed } else { source.deltas.as_slice() };
+    let mut parts = Vec::with_capacity(keys.len());
+    for key in keys {
+        let Some(mut object) = get(bucket, key).await? else {
+            return Ok(None);
+        };
+        parts.push(Part { key: key.clone(), bytes: object.bytes, sha256: object.metadata.remove(METADATA_SHA256) });
+    }
+    Ok(Some(parts))
+}
+
+/// A connection may break in the middle of an object, which the client does not try again by itself.
+async fn get(bucket: &Bucket, key: &str) -> Result<Option<Object>, BucketError> {
+    let mut pause = FIRST_PAUSE;
+    for _ in 1..GET_ATTEMPTS {
+        match bucket.get(key).await {
+            Err(error) if error.is_retriable() => {
+                tracing::warn!(key, reason = error.reason(), "an archive object could not be read; it is tried again");
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            answer => return answer,
+        }
+    }
+    bucket.get(key).await
+}
+
+impl Part {
+    fn is_damaged(&self) -> bool {
+        self.sha256.as_ref().is_some_and(|expected| *expected != sha256_hex(&self.bytes))
+    }
+}
+
+/// What a decoding thread works with.
+struct Work {
+    schema: Arc<Schema>,
+    sampler: Arc<Mutex<Sampler>>,
+    lines: Arc<AtomicU64>,
+    shutdown: Shutdown,
+}
+
+impl Work {
+    fn decode(&self, fetched: Fetched) -> Decoded {
+        let Fetched { source, parts } = fetched;
+        let (mut tally, mut damaged, mut line_number) = (Tally::default(), 0, 0_u64);
+        let (mut reader, mut batch) = (LineReader::default(), Batch::default());
+        for part in &parts {
+            if part.is_damaged() {
+                damaged += 1;
+                tracing::warn!(
+                    key = part.key,
+                    "an archive object does not have the hash it was stored with; it is left out"
+                );
+                continue;
+            }
+            let end = for_each_line(&part.bytes, |line| {
+                line_number += 1;
+                let place = || format!("{}#{line_number}", source.key);
+                match line {
+                    Line::Whole(line) => match reader.read(&self.schema, line, &mut batch, place) {
+                        LineOutcome::Row => tally.records += 1,
+                        LineOutcome::OutsideLookback => tally.outside_lookback += 1,
+                        LineOutcome::Unreadable => tally.unreadable += 1,
+                    },
+                    Line::TooLong => tally.unreadable += 1,
+                }
+                if batch.len() >= BATCH_ROWS {
+                    self.offer(&mut batch);
+                }
+                if line_number % LINES_TOLD == 0 {
+                    self.lines.fetch_add(LINES_TOLD, Ordering::Relaxed);
+                }
+                if self.shutdown.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            if let Err(error) = end {
+                damaged += 1;
+                tracing::warn!(key = part.key, line = line_number, %error, "an archive object is damaged; the rest of it is left out");
+            }
+        }
+        self.offer(&mut batch);
+        self.lines.fetch_add(line_number % LINES_TOLD, Ordering::Relaxed);
+        tally.newest_utc = reader.newest_utc;
+        Decoded { source, damaged, tally }
+    }
+
+    fn offer(&self, batch: &mut Batch) {
+        self.sampler.lock().unwrap_or_else(PoisonError::into_inner).offer(batch, &self.schema);
+        batch.clear();
+    }
+}
+
+#[cfg(test)]
+#[path = "read_tests.rs"]
+mod tests;

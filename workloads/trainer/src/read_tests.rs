@@ -1,0 +1,84 @@
+use super::*;
+use crate::line::Kind;
+use crate::list::list_sources;
+use test_bucket::TestBucket;
+use vedette_contract::keys::PipelineKeys;
+
+#[allow(dead_code)] // The integration tests use the rest.
+#[path = "../tests/training/bucket.rs"]
+mod test_bucket;
+
+const DAY: &str = "2026-11-23";
+
+fn lines(numbers: std::ops::Range<u32>) -> Vec<String> {
+    numbers
+        .map(|number| format!(r#"{{"uuid":"{number}","bytes":{number},"utc":"2026-11-23T00:00:{number:02}Z"}}"#))
+        .collect()
+}
+
+async fn sources(bucket: &TestBucket) -> Vec<Source> {
+    let keys = PipelineKeys::new(&"team".parse().unwrap(), &"flows".parse().unwrap());
+    list_sources(&bucket.bucket, &keys, &[], None).await.unwrap()
+}
+
+async fn read(bucket: &TestBucket, sources: Vec<Source>) -> (Reading, usize, u64) {
+    let schema = Arc::new(Schema::new(vec![("bytes".to_owned(), Kind::Numeric)], "uuid", None, &[], None));
+    let sampler = Arc::new(Mutex::new(Sampler::new(&schema, 1_000, 1)));
+    let reading = read_all(&bucket.bucket, sources, &schema, &sampler, &Shutdown::new()).await.unwrap();
+    let sampler = sampler.lock().unwrap();
+    (reading, sampler.len(), sampler.duplicates())
+}
+
+#[tokio::test]
+async fn a_tail_that_vanishes_after_the_listing_is_read_in_its_closed_form() {
+    let bucket = TestBucket::serve().await;
+    let key = test_bucket::object_key(DAY, "east", 0);
+    bucket.tail(&key, 0, &lines(0..10)).await;
+    let gone = bucket.tail(&key, 10, &lines(10..20)).await;
+    let listed = sources(&bucket).await;
+    assert_eq!(listed[0].deltas.len(), 2);
+    bucket.bucket.delete(&gone).await.unwrap();
+    bucket.archive(DAY, "east", 0, &lines(0..30)).await;
+    let (reading, sampled, duplicates) = read(&bucket, listed).await;
+    assert_eq!((reading.tally.records, sampled, duplicates), (30, 30, 0));
+    assert_eq!(reading.objects.into_iter().collect::<Vec<_>>(), [key]);
+}
+
+#[tokio::test]
+async fn what_vanished_for_good_is_left_out() {
+    let bucket = TestBucket::serve().await;
+    let key = bucket.archive(DAY, "east", 0, &lines(0..10)).await;
+    bucket.archive(DAY, "west", 0, &lines(10..15)).await;
+    let listed = sources(&bucket).await;
+    bucket.bucket.delete(&key).await.unwrap();
+    let (reading, sampled, _) = read(&bucket, listed).await;
+    assert_eq!((reading.objects.len(), sampled), (1, 5));
+    assert_eq!(reading.sites.iter().map(Name::as_str).collect::<Vec<_>>(), ["west"]);
+}
+
+#[tokio::test]
+async fn damage_is_counted_and_stops_nothing_else() {
+    let bucket = TestBucket::serve().await;
+    bucket.archive(DAY, "east", 0, &lines(0..10)).await;
+    let mut torn = lines(10..20);
+    torn[3] = "{torn".to_owned();
+    bucket.archive(DAY, "east", 10, &torn).await;
+    let altered = test_bucket::object_key(DAY, "east", 20);
+    let wrong = [(METADATA_SHA256.to_owned(), "0".repeat(64))].into();
+    bucket.create(&altered, zstd::encode_all(lines(20..30).concat().as_bytes(), 1).unwrap(), &wrong).await;
+    bucket.create(&test_bucket::object_key(DAY, "east", 30), b"no frame".to_vec(), &[].into()).await;
+    let (reading, sampled, _) = read(&bucket, sources(&bucket).await).await;
+    assert_eq!((reading.damaged, reading.tally.unreadable), (2, 1));
+    assert_eq!((reading.tally.records, sampled), (19, 19));
+    assert_eq!(reading.tally.newest_utc.unwrap().1, "2026-11-23T00:00:19Z");
+}
+
+#[tokio::test]
+async fn records_without_an_identity_are_told_apart_by_their_place() {
+    let bucket = TestBucket::serve().await;
+    let same = vec![r#"{"bytes":1}"#.to_owned(); 5];
+    bucket.archive(DAY, "east", 0, &same).await;
+    bucket.archive(DAY, "west", 0, &same).await;
+    let (_, sampled, duplicates) = read(&bucket, sources(&bucket).await).await;
+    assert_eq!((sampled, duplicates), (10, 0));
+}

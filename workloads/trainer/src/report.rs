@@ -1,0 +1,135 @@
+//! What a training says of itself: its metadata, its result, and its lines in the log.
+
+use jiff::Timestamp;
+use vedette_contract::arguments::TrainerArguments;
+use vedette_contract::model::{ModelMetadata, SCHEMA, TrainingOutcome, TrainingResult};
+use vedette_contract::{ModelVersion, Name};
+
+use crate::collect::Sampler;
+use crate::learn::Learned;
+use crate::line::Kind;
+use crate::read::Reading;
+
+/// Everything there is to know of a model.
+pub fn metadata(
+    arguments: &TrainerArguments,
+    reading: Reading,
+    learned: Learned,
+    duplicates: u64,
+    sampled: u64,
+) -> ModelMetadata {
+    let Learned { forest: _, calibration: _, parameters, learned, metrics, baseline } = learned;
+    let Reading { objects, sites, damaged: _, tally } = reading;
+    ModelMetadata {
+        schema: SCHEMA,
+        vedette_version: env!("CARGO_PKG_VERSION").to_owned(),
+        training: arguments.training.clone(),
+        pipeline: arguments.owner.pipeline.clone(),
+        trained_at_site: arguments.owner.site.clone(),
+        trained_by: arguments.job.to_string(),
+        trained_at: Timestamp::now(),
+        algorithm: arguments.algorithm,
+        parameters,
+        seed: arguments.seed,
+        objects: objects.into_iter().collect(),
+        sites: sites.into_iter().collect(),
+        records: tally.records,
+        duplicates,
+        unreadable: tally.unreadable,
+        sampled,
+        learned,
+        last_utc: tally.newest_utc.map(|(_, text)| text),
+        metrics,
+        baseline,
+    }
+}
+
+/// A result without a model.
+pub fn result(job: &str, outcome: TrainingOutcome, records: u64, message: String) -> TrainingResult {
+    TrainingResult {
+        job: job.to_owned(),
+        finished_at: Timestamp::now(),
+        outcome,
+        records,
+        version: None,
+        metrics: None,
+        baseline: None,
+        message,
+    }
+}
+
+/// Why there is nothing to learn from.
+pub fn not_enough_data(reading: &Reading, distinct: u64, min_records: u64) -> String {
+    let Reading { objects, sites: _, damaged, tally } = reading;
+    format!(
+        "{distinct} different records are not enough to learn from, it takes {min_records} and two patterns: {} objects were \
+         read ({damaged} damaged), {} records were outside the lookback and {} lines could not be read",
+        objects.len(),
+        tally.outside_lookback,
+        tally.unreadable,
+    )
+}
+
+/// A model in one sentence.
+pub fn summary(metadata: &ModelMetadata) -> String {
+    let ModelMetadata { records, learned, sites, metrics, baseline, .. } = metadata;
+    let sites: Vec<_> = sites.iter().map(Name::as_str).collect();
+    let mut parts = vec![format!("learned {learned} rows from {records} records of {}", sites.join(", "))];
+    if let Some(auroc) = metrics.auroc {
+        parts.push(format!("AUROC {auroc:.4}"));
+    }
+    if let Some(auroc) = baseline.as_ref().and_then(|baseline| baseline.auroc) {
+        parts.push(format!("SeedForest's {auroc:.4}"));
+    }
+    if let (Some(recall), Some(precision)) = (metrics.recall_at_budget, metrics.precision_at_budget) {
+        let budget = metrics.alert_budget_per_million;
+        parts.push(format!("recall {recall:.4} and precision {precision:.4} when {budget} in a million may alert"));
+    }
+    parts.join("; ")
+}
+
+/// Logs which features were chosen.
+pub fn log_features(features: &[(String, Kind)]) {
+    let of_kind = |wanted| {
+        let names = features.iter().filter(|(_, kind)| *kind == wanted).map(|(name, _)| name.as_str());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    tracing::info!(numeric = of_kind(Kind::Numeric), categorical = of_kind(Kind::Categorical), "features were chosen");
+}
+
+/// Logs what was read.
+pub fn log_reading(reading: &Reading, sampler: &Sampler) {
+    let Reading { objects, sites: _, damaged, tally } = reading;
+    tracing::info!(
+        objects = objects.len(),
+        damaged,
+        records = tally.records,
+        outside_lookback = tally.outside_lookback,
+        unreadable = tally.unreadable,
+        duplicates = sampler.duplicates(),
+        sampled = sampler.len(),
+        "the archive was read"
+    );
+}
+
+/// Logs how the training ended.
+pub fn log(result: &TrainingResult) {
+    let TrainingResult { job, finished_at: _, outcome, records, version, metrics, baseline, message } = result;
+    let (metrics, baseline) = (metrics.as_ref(), baseline.as_ref());
+    tracing::info!(
+        job,
+        ?outcome,
+        records,
+        version = version.as_ref().map(ModelVersion::as_str),
+        auroc = metrics.and_then(|metrics| metrics.auroc),
+        auprc = metrics.and_then(|metrics| metrics.auprc),
+        recall_at_budget = metrics.and_then(|metrics| metrics.recall_at_budget),
+        precision_at_budget = metrics.and_then(|metrics| metrics.precision_at_budget),
+        alerts_per_million = metrics.map(|metrics| metrics.alerts_per_million),
+        baseline_auroc = baseline.and_then(|baseline| baseline.auroc),
+        baseline_auprc = baseline.and_then(|baseline| baseline.auprc),
+        baseline_recall_at_budget = baseline.and_then(|baseline| baseline.recall_at_budget),
+        result = message,
+        "training finished"
+    );
+}

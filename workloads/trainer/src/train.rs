@@ -1,0 +1,295 @@
+//! The steps of a training in their order.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use vedette_contract::ModelVersion;
+use vedette_contract::arguments::TrainerArguments;
+use vedette_contract::keys::{ModelKeys, PipelineKeys};
+use vedette_contract::model::{METADATA_FILE, ModelMetadata, TrainingOutcome, TrainingResult};
+use vedette_forest::artifact::{ArtifactError, ArtifactFiles, pack};
+use vedette_forest::features::Encoder;
+use vedette_service::{Shutdown, error_chain};
+use vedette_streams::bucket::Bucket;
+
+use crate::collect::{Sample, Sampler};
+use crate::error::TrainerError;
+use crate::infer::given_features;
+use crate::learn::{Gate, LearnSettings, Learned, is_too_little_data, learn};
+use crate::line::{Kind, Schema};
+use crate::list::{Source, list_sources};
+use crate::prune::{Retention, prune};
+use crate::publish::{self, Publication};
+use crate::read::{Reading, read_all, survey};
+use crate::report;
+
+/// One training: its arguments, its bucket and its keys.
+struct Training<'a> {
+    arguments: &'a TrainerArguments,
+    bucket: Bucket,
+    models: ModelKeys,
+    started: Timestamp,
+}
+
+/// What was read and sampled.
+struct Collected {
+    sampler: Sampler,
+    schema: Arc<Schema>,
+    reading: Reading,
+}
+
+/// What was learned, ready to be published.
+struct Trained {
+    artifact: ArtifactFiles,
+    metadata: ModelMetadata,
+}
+
+pub async fn train(arguments: &TrainerArguments, shutdown: &Shutdown) -> Result<(), TrainerError> {
+    check(arguments)?;
+    let given = given_features(arguments)?;
+    let training = Training {
+        arguments,
+        bucket: Bucket::new(&arguments.bucket),
+        models: ModelKeys::new(&arguments.owner.namespace, &arguments.training),
+        started: Timestamp::now(),
+    };
+    if training.is_done().await? {
+        return Ok(());
+    }
+    training.bucket.probe_conditional_writes(&training.models.prefix()).await?;
+    let sources = training.list().await?;
+    let Some(schema) = training.choose_features(given, &sources).await? else {
+        return training.not_enough_data(&Reading::default(), 0).await;
+    };
+    let collected = training.collect(schema, sources, shutdown).await?;
+    let distinct = collected.reading.tally.records.saturating_sub(collected.sampler.duplicates());
+    if distinct < arguments.min_records {
+        return training.not_enough_data(&collected.reading, distinct).await;
+    }
+    let (records, reading) = (collected.reading.tally.records, collected.reading.clone());
+    let trained = match training.learn(collected).await {
+        Err(error) if is_too_little_data(&error) => return training.not_enough_data(&reading, records).await,
+        trained => trained?,
+    };
+    let gate = Gate { minimum_auroc: arguments.minimum_auroc, minimum_recall: arguments.minimum_recall };
+    match gate.refuses(&trained.metadata.metrics) {
+        Some(why) => training.refused(&trained, &why).await,
+        None => training.publish(trained).await,
+    }
+}
+
+fn check(arguments: &TrainerArguments) -> Result<(), TrainerError> {
+    let TrainerArguments { holdout_share, alert_budget_per_million, max_records, keep, .. } = arguments;
+    let refused = |what: String| Err(TrainerError::Arguments(what));
+    if !(0.0..1.0).contains(holdout_share) {
+        return refused(format!("--holdout-share {holdout_share} is not at least 0 and less than 1"));
+    }
+    if !(0.0..=1e6).contains(alert_budget_per_million) {
+        return refused(format!("--alert-budget-per-million {alert_budget_per_million} is not between 0 and 1000000"));
+    }
+    if *max_records == 0 || *keep == 0 {
+        return refused("--max-records and --keep are at least 1".to_owned());
+    }
+    Ok(())
+}
+
+impl Training<'_> {
+    /// Whether an earlier run of this Job published. One that ended between the pointer and the result left no result.
+    async fn is_done(&self) -> Result<bool, TrainerError> {
+        let job = self.arguments.job.as_str();
+        if let Some(result) = publish::read_result(&self.bucket, &self.models, job).await?
+            && result.outcome == TrainingOutcome::Published
+        {
+            tracing::info!(
+                job,
+                version = result.version.as_ref().map(ModelVersion::as_str),
+                "this Job published already"
+            );
+            return Ok(true);
+        }
+        match publish::read_pointer(&self.bucket, &self.models).await? {
+            Some((pointer, _)) if pointer.published_by == job => {
+                self.recover_result(&pointer.version).await?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    async fn recover_result(&self, version: &ModelVersion) -> Result<(), TrainerError> {
+        let metadata = publish::read_metadata(&self.bucket, &self.models, version).await?;
+        let message = format!("version {version} is current, published by an earlier run of this Job");
+        let result = TrainingResult {
+            version: Some(version.clone()),
+            metrics: metadata.as_ref().map(|metadata| metadata.metrics.clone()),
+            baseline: metadata.as_ref().and_then(|metadata| metadata.baseline.clone()),
+            ..self.result(TrainingOutcome::Published, metadata.map_or(0, |metadata| metadata.records), message)
+        };
+        self.finish(&result).await
+    }
+
+    fn not_before(&self) -> Result<Option<Timestamp>, TrainerError> {
+        let Some(seconds) = self.arguments.lookback_seconds else {
+            return Ok(None);
+        };
+        let lookback = SignedDuration::try_from(Duration::from_secs(seconds)).ok();
+        let not_before = lookback.and_then(|lookback| self.started.checked_sub(lookback).ok());
+        not_before.map(Some).ok_or_else(|| TrainerError::Arguments(format!("--lookback-seconds {seconds} is too long")))
+    }
+
+    async fn list(&self) -> Result<Vec<Source>, TrainerError> {
+        let owner = &self.arguments.owner;
+        let keys = PipelineKeys::new(&owner.namespace, &owner.pipeline);
+        let sources = list_sources(&self.bucket, &keys, &self.arguments.data_sites, self.not_before()?).await?;
+        let open = sources.iter().filter(|source| !source.deltas.is_empty()).count();
+        let stored_bytes: u64 = sources.iter().map(|source| source.bytes).sum();
+        tracing::info!(objects = sources.len(), open, stored_bytes, "the archive was listed");
+        Ok(sources)
+    }
+
+    /// The schema to read by; `None` when there is nothing to choose features from.
+    async fn choose_features(
+        &self,
+        given: Option<Vec<(String, Kind)>>,
+        sources: &[Source],
+    ) -> Result<Option<Schema>, TrainerError> {
+        let TrainerArguments { deduplicate_by, label_field, normal_labels, .. } = self.arguments;
+        let features = match given {
+            Some(features) => features,
+            None => {
+                let survey = survey(&self.bucket, sources).await?;
+                if survey.records() == 0 {
+                    return Ok(None);
+                }
+                survey.features(label_field.as_deref())?
+            }
+        };
+        report::log_features(&features);
+        Ok(Some(Schema::new(features, deduplicate_by, label_field.as_deref(), normal_labels, self.not_before()?)))
+    }
+
+    async fn collect(
+        &self,
+        schema: Schema,
+        sources: Vec<Source>,
+        shutdown: &Shutdown,
+    ) -> Result<Collected, TrainerError> {
+        let size = usize::try_from(self.arguments.max_records).unwrap_or(usize::MAX);
+        let schema = Arc::new(schema);
+        let sampler = Arc::new(Mutex::new(Sampler::new(&schema, size, self.arguments.seed)));
+        let reading = read_all(&self.bucket, sources, &schema, &sampler, shutdown).await?;
+        let empty = Sampler::new(&schema, 0, self.arguments.seed);
+        let sampler = std::mem::replace(&mut *sampler.lock().unwrap_or_else(PoisonError::into_inner), empty);
+        report::log_reading(&reading, &sampler);
+        Ok(Collected { sampler, schema, reading })
+    }
+
+    async fn learn(&self, collected: Collected) -> Result<Trained, TrainerError> {
+        let Collected { sampler, schema, reading } = collected;
+        let unusable = sampler.unusable(&schema);
+        if !unusable.is_empty() {
+            let columns = unusable.into_iter().map(|(name, kind)| match kind {
+                Kind::Numeric => format!("{name} (numeric)"),
+                Kind::Categorical => format!("{name} (categorical)"),
+            });
+            return Err(TrainerError::UnknownFeatures { columns: columns.collect() });
+        }
+        let (duplicates, sampled) = (sampler.duplicates(), sampler.len() as u64);
+        let (settings, holdout_share) = (LearnSettings::new(self.arguments), self.arguments.holdout_share);
+        let work = move || learn_from(sampler.finish(&schema), holdout_share, &settings);
+        let (artifact, learned) = tokio::task::spawn_blocking(work).await??;
+        let metadata = report::metadata(self.arguments, reading, learned, duplicates, sampled);
+        Ok(Trained { artifact, metadata })
+    }
+
+    async fn publish(&self, trained: Trained) -> Result<(), TrainerError> {
+        let Trained { artifact: ArtifactFiles { mut files, content_sha256 }, metadata } = trained;
+        files.insert(METADATA_FILE.to_owned(), publish::json(&metadata)?.to_vec());
+        let (job, now) = (self.arguments.job.as_str(), Timestamp::now());
+        let publication = publish::publish(&self.bucket, &self.models, job, &files, &content_sha256, now).await?;
+        let (version, message) = match &publication {
+            Publication::Current { pointer, previous: _ } => {
+                (&pointer.version, format!("version {} is current: {}", pointer.version, report::summary(&metadata)))
+            }
+            Publication::ByTheSameJob { pointer } => {
+                return self.recover_result(&pointer.version).await;
+            }
+            Publication::Superseded { pointer: newer, version } => (
+                &newer.version,
+                format!(
+                    "version {} of Job {} is newer than {version} of this one and stays current",
+                    newer.version, newer.published_by
+                ),
+            ),
+        };
+        let result = TrainingResult {
+            version: Some(version.clone()),
+            metrics: Some(metadata.metrics),
+            baseline: metadata.baseline,
+            ..self.result(TrainingOutcome::Published, metadata.records, message)
+        };
+        self.finish(&result).await?;
+        if let Publication::Current { pointer, previous } = &publication {
+            self.prune(&pointer.version, previous.as_ref(), now).await;
+        }
+        Ok(())
+    }
+
+    /// That old versions stay does no harm, so it does not fail a training whose model is current.
+    async fn prune(&self, current: &ModelVersion, previous: Option<&ModelVersion>, now: Timestamp) {
+        let TrainerArguments { owner, training, keep, .. } = self.arguments;
+        let retention = Retention { keep: *keep, current, previous, now };
+        match prune(&self.bucket, &owner.namespace, training, &retention).await {
+            Ok(deleted) => {
+                for version in deleted {
+                    tracing::info!(%version, "an old model version was deleted");
+                }
+            }
+            Err(error) => tracing::warn!(error = error_chain(&error), "old model versions could not be deleted"),
+        }
+    }
+
+    async fn refused(&self, trained: &Trained, why: &str) -> Result<(), TrainerError> {
+        let Trained { artifact, metadata } = trained;
+        let version = ModelVersion::new(Timestamp::now(), &artifact.content_sha256)?;
+        let message = format!("the gate refused version {version}, which was not stored: {why}");
+        let result = TrainingResult {
+            version: Some(version),
+            metrics: Some(metadata.metrics.clone()),
+            baseline: metadata.baseline.clone(),
+            ..self.result(TrainingOutcome::GateRefused, metadata.records, message)
+        };
+        self.finish(&result).await
+    }
+
+    async fn not_enough_data(&self, reading: &Reading, distinct: u64) -> Result<(), TrainerError> {
+        let message = report::not_enough_data(reading, distinct, self.arguments.min_records);
+        let outcome = TrainingOutcome::NotEnoughData;
+        self.finish(&self.result(outcome, reading.tally.records, message)).await
+    }
+
+    fn result(&self, outcome: TrainingOutcome, records: u64, message: String) -> TrainingResult {
+        report::result(self.arguments.job.as_str(), outcome, records, message)
+    }
+
+    async fn finish(&self, result: &TrainingResult) -> Result<(), TrainerError> {
+        publish::write_result(&self.bucket, &self.models, result).await?;
+        report::log(result);
+        Ok(())
+    }
+}
+
+fn learn_from(
+    sample: Sample,
+    holdout_share: f64,
+    settings: &LearnSettings,
+) -> Result<(ArtifactFiles, Learned), TrainerError> {
+    let features = sample.specification.clone();
+    let encoder = Encoder::new(&features).map_err(ArtifactError::from)?;
+    let (training, holdout) = sample.split(&encoder, holdout_share);
+    tracing::info!(training = training.matrix.rows(), holdout = holdout.matrix.rows(), "learning");
+    let learned = learn(&features, &training, &holdout, settings)?;
+    let artifact = pack(&learned.forest, &features, &learned.calibration)?;
+    Ok((artifact, learned))
+}

@@ -1,0 +1,123 @@
+//! What is read, and what comes of it.
+
+use jiff::{SignedDuration, Timestamp};
+use vedette_contract::model::{
+    CALIBRATION_FILE, ColumnKind, FEATURES_FILE, FOREST_FILE, FeatureSpecification, TrainingOutcome,
+};
+use vedette_forest::Model;
+use vedette_trainer::TrainerError;
+
+use crate::bucket::TestBucket;
+use crate::support::{DAY, LABEL, current_files, machine_records, metadata, name, pointer, result, train};
+
+#[tokio::test]
+async fn the_reasons_of_the_planted_anomaly_name_its_column() {
+    let bucket = TestBucket::serve().await;
+    bucket.archive(DAY, "east", 0, &machine_records(0..4_000)).await;
+    train(&bucket, "daily-1", LABEL).await.unwrap();
+    let (manifest, files) = current_files(&bucket).await;
+    let model = Model::from_files(&files, &manifest).unwrap();
+    let (mut found, mut total, mut reasons) = (0, 0, Vec::new());
+    for line in machine_records(10_000..14_000) {
+        let record: serde_json::Value = serde_json::from_str(&line).unwrap();
+        if record["condition"] != "worn" {
+            continue;
+        }
+        let encode = |(position, column): (usize, &vedette_contract::model::Column)| match &column.kind {
+            ColumnKind::Numeric { .. } => model.encoder.numeric(position, record[&column.name].as_f64().unwrap()),
+            ColumnKind::Categorical { .. } => {
+                model.encoder.categorical(position, record[&column.name].as_str().unwrap())
+            }
+        };
+        let row: Vec<f32> = model.encoder.columns().iter().enumerate().map(encode).collect();
+        model.reasons(&row, &mut reasons, 1);
+        total += 1;
+        found += usize::from(reasons[0].field == "vibration");
+    }
+    assert!(total == 40 && found * 10 >= total * 9, "{found} of {total}");
+}
+
+#[tokio::test]
+async fn the_same_records_in_other_objects_give_the_same_bytes() {
+    let mut contents = Vec::new();
+    for objects in [1_usize, 7] {
+        let bucket = TestBucket::serve().await;
+        let mut records = machine_records(0..3_000);
+        if objects > 1 {
+            records.reverse();
+        }
+        for (number, part) in records.chunks(3_000_usize.div_ceil(objects)).enumerate() {
+            bucket.archive(DAY, if number % 2 == 0 { "east" } else { "west" }, number * 1_000, part).await;
+        }
+        train(&bucket, "daily-1", &format!("{LABEL} --max-records 1200")).await.unwrap();
+        let (_, mut files) = current_files(&bucket).await;
+        contents.push([FOREST_FILE, FEATURES_FILE, CALIBRATION_FILE].map(|file| files.remove(file).unwrap()));
+        assert_eq!(metadata(&bucket).await.sampled, 1_200);
+    }
+    assert!(contents[0] == contents[1]);
+}
+
+#[tokio::test]
+async fn a_record_that_is_there_twice_counts_once() {
+    let bucket = TestBucket::serve().await;
+    let records = machine_records(0..1_000);
+    let closed = bucket.archive(DAY, "east", 0, &records[..600]).await;
+    // What a closed object covers is not read, and what was delivered twice is found by its uuid.
+    bucket.tail(&closed, 0, &records[..600]).await;
+    bucket.archive(DAY, "east", 600, &records[500..]).await;
+    train(&bucket, "daily-1", "").await.unwrap();
+    let metadata = metadata(&bucket).await;
+    assert_eq!((metadata.records, metadata.duplicates, metadata.sampled), (1_100, 100, 1_000));
+    assert_eq!((metadata.objects.len(), metadata.metrics.auroc), (2, None));
+}
+
+#[tokio::test]
+async fn sites_and_lookback_choose_what_is_read() {
+    let bucket = TestBucket::serve().await;
+    let now = Timestamp::now();
+    let today = now.to_string()[..10].to_owned();
+    let with_time = |line: String, time: Timestamp| {
+        let mut record: serde_json::Value = serde_json::from_str(&line).unwrap();
+        record["utc"] = format!("{time:.6}").into();
+        record.to_string()
+    };
+    let fresh: Vec<_> = machine_records(0..400).into_iter().map(|line| with_time(line, now)).collect();
+    let stale = machine_records(400..500).into_iter().map(|line| with_time(line, now - SignedDuration::from_hours(3)));
+    bucket.archive(&today, "east", 0, &fresh.into_iter().chain(stale).collect::<Vec<_>>()).await;
+    let elsewhere = machine_records(500..900).into_iter().map(|line| with_time(line, now));
+    bucket.archive(&today, "west", 0, &elsewhere.collect::<Vec<_>>()).await;
+    bucket.archive("2020-01-01", "east", 500, &machine_records(900..1_000)).await;
+    train(&bucket, "daily-1", "--data-site east --lookback-seconds 3600").await.unwrap();
+    let metadata = metadata(&bucket).await;
+    assert_eq!((metadata.records, metadata.objects.len(), metadata.sites), (400, 1, vec![name("east")]));
+}
+
+#[tokio::test]
+async fn too_little_data_is_a_result() {
+    let bucket = TestBucket::serve().await;
+    train(&bucket, "daily-1", "").await.unwrap();
+    assert_eq!(result(&bucket, "daily-1").await.outcome, TrainingOutcome::NotEnoughData);
+    bucket.archive(DAY, "east", 0, &machine_records(0..150)).await;
+    bucket.archive(DAY, "west", 0, &machine_records(0..150)).await;
+    train(&bucket, "daily-2", "--min-records 200").await.unwrap();
+    let few = result(&bucket, "daily-2").await;
+    assert_eq!((few.outcome, few.records), (TrainingOutcome::NotEnoughData, 300));
+    assert!(few.message.starts_with("150 different records"), "{}", few.message);
+    assert_eq!(pointer(&bucket).await, None);
+}
+
+#[tokio::test]
+async fn given_features_are_used_and_must_be_there() {
+    let bucket = TestBucket::serve().await;
+    bucket.archive(DAY, "east", 0, &machine_records(0..500)).await;
+    let missing = "--numeric-feature vibration --numeric-feature machine --categorical-feature wheels";
+    let refused = train(&bucket, "daily-1", missing).await.unwrap_err();
+    assert!(matches!(refused, TrainerError::UnknownFeatures { .. }), "{refused:?}");
+    assert!(refused.to_string().contains("machine (numeric), wheels (categorical)"), "{refused}");
+    train(&bucket, "daily-2", "--numeric-feature vibration --categorical-feature speed").await.unwrap();
+    let (_, files) = current_files(&bucket).await;
+    let features: FeatureSpecification = serde_json::from_slice(&files[FEATURES_FILE]).unwrap();
+    let [speed, vibration] = features.columns.as_slice() else { panic!("{features:?}") };
+    assert_eq!((speed.name.as_str(), vibration.name.as_str()), ("speed", "vibration"));
+    assert!(matches!(&speed.kind, ColumnKind::Categorical { values } if values[0].parse::<f64>().is_ok()));
+}

@@ -1,0 +1,6 @@
+//! Whole trainings against a real S3 server.
+
+mod bucket;
+mod learning;
+mod publishing;
+mod support;
