@@ -57,22 +57,10 @@ fn answer(stream: &TcpStream, control: &Path) -> io::Result<()> {
     while reader.read_line(&mut header)? > 2 {
         header.clear();
     }
-    let refused = if line.contains("/livez") {
-        is_told(control, "stuck")
-    } else {
-        is_told(control, "unready")
-    };
-    let (status, body) = if refused {
-        ("503 Service Unavailable", "no model")
-    } else {
-        ("200 OK", "")
-    };
+    let refused = if line.contains("/livez") { is_told(control, "stuck") } else { is_told(control, "unready") };
+    let (status, body) = if refused { ("503 Service Unavailable", "no model") } else { ("200 OK", "") };
     let mut writer = stream;
-    write!(
-        writer,
-        "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    )
+    write!(writer, "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
 }
 
 /// Arguments, environment and what the volume holds, for the tests to read.
@@ -81,11 +69,7 @@ fn write_dump(control: &Path, pod: &str) -> io::Result<()> {
     let mut starts = 0;
     if let Some(volume) = args.iter().find_map(|argument| argument.strip_prefix("--volume=")) {
         let counter = Path::new(volume).join("starts");
-        starts = fs::read_to_string(&counter)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0)
-            + 1;
+        starts = fs::read_to_string(&counter).ok().and_then(|text| text.parse().ok()).unwrap_or(0) + 1;
         fs::write(counter, starts.to_string())?;
     }
     let settings = args.iter().find_map(|argument| argument.strip_prefix("--settings="));

@@ -106,10 +106,7 @@ pub async fn verify(options: &VerifyOptions, shutdown: &Shutdown) -> Result<(), 
     let keys = PipelineKeys::new(&options.namespace, &options.pipeline);
     let (bucket, _server) = open(options).await?;
     let reading = verify_archive(&bucket, &keys, options.stream, |_| {});
-    let report = shutdown
-        .run_until_cancelled(reading)
-        .await
-        .ok_or(ArchiveError::Stopped)??;
+    let report = shutdown.run_until_cancelled(reading).await.ok_or(ArchiveError::Stopped)??;
     // A reader that went away does not change the result.
     let _ = print(&report, options.json);
     match report.findings.len() {
@@ -121,10 +118,7 @@ pub async fn verify(options: &VerifyOptions, shutdown: &Shutdown) -> Result<(), 
 async fn open(options: &VerifyOptions) -> Result<(Bucket, Option<EmbeddedBucket>), ArchiveError> {
     let server = match &options.data_dir {
         Some(directory) if !directory.join(&options.bucket_name).is_dir() => {
-            return Err(ArchiveError::NoData {
-                directory: directory.clone(),
-                bucket: options.bucket_name.clone(),
-            });
+            return Err(ArchiveError::NoData { directory: directory.clone(), bucket: options.bucket_name.clone() });
         }
         Some(directory) => {
             let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -135,11 +129,7 @@ async fn open(options: &VerifyOptions) -> Result<(Bucket, Option<EmbeddedBucket>
     let (endpoint, access_key_id, secret_access_key) = match &server {
         Some(server) => {
             let credentials = server.credentials().clone();
-            (
-                Some(server.endpoint()),
-                credentials.access_key_id,
-                credentials.secret_access_key,
-            )
+            (Some(server.endpoint()), credentials.access_key_id, credentials.secret_access_key)
         }
         None => (
             options.bucket_endpoint.clone(),
@@ -170,13 +160,7 @@ fn print(report: &VerifyReport, json: bool) -> io::Result<()> {
     for finding in &report.findings {
         writeln!(output, "{}: {:?}: {}", finding.key, finding.fault, finding.what)?;
     }
-    let VerifyReport {
-        objects,
-        records,
-        bytes,
-        open_deltas,
-        findings,
-    } = report;
+    let VerifyReport { objects, records, bytes, open_deltas, findings } = report;
     writeln!(
         output,
         "{objects} objects, {records} records, {bytes} bytes, {open_deltas} deltas of open objects, {} findings",
@@ -203,11 +187,9 @@ mod tests {
     #[test]
     fn it_takes_one_place_and_a_known_stream() {
         assert!(options(&["--data-dir", "x", "--stream", "alerts"]).is_ok());
-        for wrong in [
-            &[][..],
-            &["--data-dir", "x", "--bucket", "http://y"],
-            &["--data-dir", "x", "--stream", "records"],
-        ] {
+        for wrong in
+            [&[][..], &["--data-dir", "x", "--bucket", "http://y"], &["--data-dir", "x", "--stream", "records"]]
+        {
             assert!(options(wrong).is_err(), "{wrong:?}");
         }
     }
@@ -225,9 +207,7 @@ mod tests {
     #[tokio::test]
     async fn a_stranger_in_the_archive_is_found() {
         let directory = tempfile::tempdir().unwrap();
-        let stranger = directory
-            .path()
-            .join("vedette/default/kdd/enriched_data/2026-11-23/local");
+        let stranger = directory.path().join("vedette/default/kdd/enriched_data/2026-11-23/local");
         std::fs::create_dir_all(&stranger).unwrap();
         std::fs::write(stranger.join("stranger.jsonl.zst"), "x").unwrap();
         let options = options(&["--data-dir", &directory.path().display().to_string()]).unwrap();

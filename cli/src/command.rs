@@ -86,11 +86,7 @@ mod tests {
             .chain(root.get_subcommands())
             .chain(root.get_subcommands().flat_map(clap::Command::get_subcommands));
         for text in commands.filter_map(clap::Command::get_after_help) {
-            for line in text
-                .to_string()
-                .lines()
-                .filter_map(|line| line.strip_prefix("  vedette "))
-            {
+            for line in text.to_string().lines().filter_map(|line| line.strip_prefix("  vedette ")) {
                 // An explanation follows after at least two spaces.
                 let example = line.split("  ").next().unwrap_or_default();
                 let words = std::iter::once("vedette").chain(example.split_whitespace());

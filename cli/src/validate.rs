@@ -82,10 +82,7 @@ pub fn run(options: &ValidateOptions) -> Result<(), ValidateError> {
 
 fn validate(options: &ValidateOptions) -> Result<Vec<String>, ValidateError> {
     let read = |path: &PathBuf| {
-        std::fs::read_to_string(path).map_err(|source| ValidateError::File {
-            path: path.clone(),
-            source,
-        })
+        std::fs::read_to_string(path).map_err(|source| ValidateError::File { path: path.clone(), source })
     };
     let site = match &options.site_file {
         Some(path) => SiteFile::parse(&read(path)?),
@@ -118,11 +115,7 @@ mod tests {
                 path
             })
             .collect();
-        validate(&ValidateOptions {
-            filenames,
-            namespace: "team".parse().unwrap(),
-            site_file: None,
-        })
+        validate(&ValidateOptions { filenames, namespace: "team".parse().unwrap(), site_file: None })
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -17,6 +20,7 @@ use vedette_cli::broker::EmbeddedBroker;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const TOPIC: &str = "records";
+const WIDE_TOPIC: &str = "wide";
 
 fn start() -> EmbeddedBroker {
     EmbeddedBroker::start("127.0.0.1:0".parse().unwrap()).unwrap()
@@ -24,12 +28,16 @@ fn start() -> EmbeddedBroker {
 
 async fn with_topic() -> EmbeddedBroker {
     let broker = start();
-    let admin: AdminClient<DefaultClientContext> = client(&broker).create().unwrap();
-    let topic = NewTopic::new(TOPIC, 1, TopicReplication::Fixed(1));
+    create_topic(&broker, TOPIC, 1).await;
+    broker
+}
+
+async fn create_topic(broker: &EmbeddedBroker, name: &str, partitions: i32) {
+    let admin: AdminClient<DefaultClientContext> = client(broker).create().unwrap();
+    let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
     for result in admin.create_topics(&[topic], &AdminOptions::new()).await.unwrap() {
         result.unwrap();
     }
-    broker
 }
 
 fn client(broker: &EmbeddedBroker) -> ClientConfig {
@@ -50,19 +58,13 @@ fn transactional(broker: &EmbeddedBroker, id: &str) -> BaseProducer {
 }
 
 fn send(producer: &BaseProducer, value: &str) {
-    producer
-        .send(BaseRecord::<(), str>::to(TOPIC).partition(0).payload(value))
-        .map_err(|(error, _)| error)
-        .unwrap();
+    producer.send(BaseRecord::<(), str>::to(TOPIC).partition(0).payload(value)).map_err(|(error, _)| error).unwrap();
     producer.flush(PATIENCE).unwrap();
 }
 
 fn reader(broker: &EmbeddedBroker) -> BaseConsumer {
-    let consumer: BaseConsumer = client(broker)
-        .set("group.id", "reader")
-        .set("isolation.level", "read_committed")
-        .create()
-        .unwrap();
+    let consumer: BaseConsumer =
+        client(broker).set("group.id", "reader").set("isolation.level", "read_committed").create().unwrap();
     let mut partitions = TopicPartitionList::new();
     partitions.add_partition_offset(TOPIC, 0, Offset::Beginning).unwrap();
     consumer.assign(&partitions).unwrap();
@@ -138,9 +140,7 @@ fn join_and_die(broker: &EmbeddedBroker, client_id: &str, group: &str) {
     encode_request_header_into_buffer(&mut frame, &header).unwrap();
     request.encode(&mut frame, 1).unwrap();
     let mut stream = TcpStream::connect(broker.address()).unwrap();
-    stream
-        .write_all(&u32::try_from(frame.len()).unwrap().to_be_bytes())
-        .unwrap();
+    stream.write_all(&u32::try_from(frame.len()).unwrap().to_be_bytes()).unwrap();
     stream.write_all(&frame).unwrap();
     let mut length = [0; 4];
     stream.read_exact(&mut length).unwrap();
@@ -163,6 +163,66 @@ async fn a_dead_member_leaves_its_group() {
     assert_eq!(next(&consumer), "hello");
 }
 
+/// Follows its group on a thread of its own, as a detector does, until it is dropped; then it leaves.
+struct Member {
+    assigned: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Member {
+    fn join(broker: &EmbeddedBroker) -> Self {
+        let consumer: BaseConsumer = client(broker)
+            .set("group.id", "members")
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("heartbeat.interval.ms", "500")
+            .set("session.timeout.ms", "10000")
+            .create()
+            .unwrap();
+        consumer.subscribe(&[WIDE_TOPIC]).unwrap();
+        let (assigned, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let (to_tell, to_end) = (Arc::clone(&assigned), Arc::clone(&stop));
+        let thread = std::thread::spawn(move || {
+            while !to_end.load(Ordering::SeqCst) {
+                drop(consumer.poll(Duration::from_millis(5)));
+                to_tell.store(consumer.assignment().unwrap().count(), Ordering::SeqCst);
+            }
+        });
+        Self { assigned, stop, thread: Some(thread) }
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+fn await_assignment(members: &[&Member], expected: &[usize]) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let found: Vec<_> = members.iter().map(|member| member.assigned.load(Ordering::SeqCst)).collect();
+        if found == expected {
+            return;
+        }
+        assert!(Instant::now() < deadline, "assigned {found:?} instead of {expected:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[tokio::test]
+async fn partitions_move_to_a_second_member_and_back_every_time() {
+    let broker = start();
+    create_topic(&broker, WIDE_TOPIC, 4).await;
+    let first = Member::join(&broker);
+    for _ in 0..8 {
+        await_assignment(&[&first], &[4]);
+        let second = Member::join(&broker);
+        await_assignment(&[&first, &second], &[2, 2]);
+    }
+}
+
 fn commit(broker: &EmbeddedBroker, group: &str, offset: i64) {
     let consumer: BaseConsumer = client(broker).set("group.id", group).create().unwrap();
     let mut offsets = TopicPartitionList::new();
@@ -178,10 +238,7 @@ fn await_watermarks(broker: &EmbeddedBroker, expected: (i64, i64)) {
         if found == expected {
             return;
         }
-        assert!(
-            Instant::now() < deadline,
-            "watermarks {found:?} instead of {expected:?}"
-        );
+        assert!(Instant::now() < deadline, "watermarks {found:?} instead of {expected:?}");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -192,9 +249,7 @@ async fn what_every_group_has_read_is_dropped_and_what_one_still_needs_stays() {
     let producer: BaseProducer = client(&broker).set("batch.num.messages", "100").create().unwrap();
     for number in 0..5_000 {
         let value = number.to_string();
-        producer
-            .send(BaseRecord::<(), str>::to(TOPIC).partition(0).payload(&value))
-            .unwrap();
+        producer.send(BaseRecord::<(), str>::to(TOPIC).partition(0).payload(&value)).unwrap();
     }
     producer.flush(PATIENCE).unwrap();
     commit(&broker, "detectors", 5_000);

@@ -9,9 +9,7 @@ use vedette_contract::arguments::BucketArguments;
 use vedette_streams::bucket::{Body, Bucket, BucketError, Creation, Swap};
 
 async fn start(directory: &Path) -> (EmbeddedBucket, Bucket) {
-    let server = EmbeddedBucket::start(directory, "vedette", "127.0.0.1:0".parse().unwrap())
-        .await
-        .unwrap();
+    let server = EmbeddedBucket::start(directory, "vedette", "127.0.0.1:0".parse().unwrap()).await.unwrap();
     let bucket = Bucket::new(&BucketArguments {
         bucket_endpoint: Some(server.endpoint()),
         bucket: "vedette".to_owned(),
@@ -86,13 +84,7 @@ async fn swaps_are_atomic() {
 }
 
 fn count(bytes: &[u8]) -> u32 {
-    std::str::from_utf8(bytes)
-        .unwrap()
-        .split(' ')
-        .next()
-        .unwrap()
-        .parse()
-        .unwrap()
+    std::str::from_utf8(bytes).unwrap().split(' ').next().unwrap().parse().unwrap()
 }
 
 #[tokio::test]
@@ -118,10 +110,7 @@ async fn a_listing_is_whole_sorted_and_resumable() {
     let after = keys.iter().nth(700).unwrap();
     let rest = keys.iter().skip(701).cloned();
     assert!(listed(bucket.list("many/", Some(after)).await.unwrap()).eq(rest));
-    assert_eq!(
-        bucket.list_directories("many/").await.unwrap(),
-        ["many/0/", "many/1/", "many/2/"]
-    );
+    assert_eq!(bucket.list_directories("many/").await.unwrap(), ["many/0/", "many/1/", "many/2/"]);
     assert_eq!(bucket.list_directories("").await.unwrap(), ["many/", "other/"]);
 }
 
@@ -139,13 +128,7 @@ async fn a_listing_survives_deletions_beside_it() {
         }
     });
     while !churn.is_finished() {
-        let keys: Vec<_> = bucket
-            .list("a/", None)
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|object| object.key)
-            .collect();
+        let keys: Vec<_> = bucket.list("a/", None).await.unwrap().into_iter().map(|object| object.key).collect();
         assert!(keys.contains(&"a/kept".to_owned()));
     }
     churn.await.unwrap();
@@ -199,10 +182,7 @@ async fn strangers_are_denied() {
         access_key_id: "somebody".to_owned(),
         secret_access_key: "else".to_owned(),
     });
-    assert!(matches!(
-        stranger.get("x").await.unwrap_err(),
-        BucketError::Denied { .. }
-    ));
+    assert!(matches!(stranger.get("x").await.unwrap_err(), BucketError::Denied { .. }));
 }
 
 #[tokio::test]
@@ -211,17 +191,11 @@ async fn a_data_directory_that_is_a_file_and_a_taken_port_are_clear_errors() {
     let file = directory.path().join("file");
     std::fs::write(&file, "").unwrap();
     let any = "127.0.0.1:0".parse().unwrap();
-    let error = EmbeddedBucket::start(&file.join("data"), "vedette", any)
-        .await
-        .err()
-        .unwrap();
+    let error = EmbeddedBucket::start(&file.join("data"), "vedette", any).await.err().unwrap();
     assert!(matches!(error, EmbeddedBucketError::Directory { .. }), "{error}");
     let taken = std::net::TcpListener::bind(any).unwrap().local_addr().unwrap();
     let holder = std::net::TcpListener::bind(taken).unwrap();
-    let error = EmbeddedBucket::start(directory.path(), "vedette", taken)
-        .await
-        .err()
-        .unwrap();
+    let error = EmbeddedBucket::start(directory.path(), "vedette", taken).await.err().unwrap();
     assert!(error.to_string().contains(&taken.to_string()), "{error}");
     drop(holder);
 }

@@ -20,9 +20,7 @@ fn manifests() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let files = ["manifests", "e2e/fixtures"].map(|directory| std::fs::read_dir(root.join(directory)).unwrap());
     let paths = files.into_iter().flatten().map(|entry| entry.unwrap().path());
-    paths
-        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
-        .collect()
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == "yaml")).collect()
 }
 
 #[test]

@@ -26,14 +26,9 @@ impl Stage {
     fn new() -> Self {
         let (events, exits) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
         let (told, ended) = (Arc::clone(&events), Arc::clone(&exits));
-        let secrets = BTreeMap::from([(
-            "s".to_owned(),
-            BTreeMap::from([("key".to_owned(), "secret".to_owned())]),
-        )]);
+        let secrets = BTreeMap::from([("s".to_owned(), BTreeMap::from([("key".to_owned(), "secret".to_owned())]))]);
         let supervisor = Supervisor::start(
-            SupervisorOptions {
-                binary_directory: Some(examples()),
-            },
+            SupervisorOptions { binary_directory: Some(examples()) },
             secrets,
             Box::new(move |pod| {
                 ended.lock().unwrap().push(pod);
@@ -42,12 +37,7 @@ impl Stage {
             Box::new(move |event| told.lock().unwrap().push(event)),
         )
         .unwrap();
-        Self {
-            supervisor,
-            events,
-            exits,
-            control: tempfile::tempdir().unwrap(),
-        }
+        Self { supervisor, events, exits, control: tempfile::tempdir().unwrap() }
     }
 
     fn tell(&self, what: &str) {
@@ -107,27 +97,17 @@ impl Stage {
     async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !holds(self) {
-            assert!(
-                Instant::now() < deadline,
-                "{what} never came; events: {:#?}",
-                self.events()
-            );
+            assert!(Instant::now() < deadline, "{what} never came; events: {:#?}", self.events());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
     async fn until_complete(&self, deployment: &Deployment) {
-        self.until("a complete rollout", |stage| {
-            stage.supervisor.rollout(deployment) == Rollout::Complete
-        })
-        .await;
+        self.until("a complete rollout", |stage| stage.supervisor.rollout(deployment) == Rollout::Complete).await;
     }
 
     async fn job_end(&self) -> JobStatus {
-        self.until("the end of the Job", |stage| {
-            stage.supervisor.job_status("j") != JobStatus::Running
-        })
-        .await;
+        self.until("the end of the Job", |stage| stage.supervisor.job_status("j") != JobStatus::Running).await;
         self.supervisor.job_status("j")
     }
 
@@ -234,10 +214,7 @@ async fn a_killed_process_is_restarted_in_its_pod_after_the_exit_hook() {
     assert_eq!(*stage.exits.lock().unwrap(), std::slice::from_ref(&pod));
     let dump = stage.dump(&pod);
     assert_eq!(dump["starts"], 2, "the volume outlives the process");
-    assert_eq!(
-        (&dump["args"][1], &dump["args"][2]),
-        (&json!("--settings"), &json!("/nowhere"))
-    );
+    assert_eq!((&dump["args"][1], &dump["args"][2]), (&json!("--settings"), &json!("/nowhere")));
 }
 
 #[tokio::test]
@@ -259,12 +236,7 @@ async fn a_process_gets_what_its_manifest_says_and_nothing_of_ours() {
     assert_eq!(dump["env"]["SECRET"], "secret");
     assert_eq!(dump["env"]["POD_NAME"], *pod);
     assert_eq!(dump["env"]["NAMESPACE"], "demo");
-    assert!(
-        dump["env"]["LISTEN_ADDRESS"]
-            .as_str()
-            .unwrap()
-            .starts_with("127.0.0.1:")
-    );
+    assert!(dump["env"]["LISTEN_ADDRESS"].as_str().unwrap().starts_with("127.0.0.1:"));
     assert_eq!(dump["env"].get("PATH"), None);
 }
 
@@ -277,18 +249,9 @@ async fn a_roll_that_crashes_leaves_the_old_pods_and_goes_back() {
     stage.tell("crash-v2");
     let bad = stage.deployment(2, "v2");
     stage.supervisor.apply_deployment(bad.clone()).unwrap();
-    stage
-        .until("a failing rollout", |stage| {
-            matches!(stage.supervisor.rollout(&bad), Rollout::Failing(_))
-        })
-        .await;
-    let Rollout::Failing(reason) = stage.supervisor.rollout(&bad) else {
-        panic!("it does not fail any more")
-    };
-    assert!(
-        reason.contains("exit status: 3") && reason.contains("ended: no good"),
-        "{reason}"
-    );
+    stage.until("a failing rollout", |stage| matches!(stage.supervisor.rollout(&bad), Rollout::Failing(_))).await;
+    let Rollout::Failing(reason) = stage.supervisor.rollout(&bad) else { panic!("it does not fail any more") };
+    assert!(reason.contains("exit status: 3") && reason.contains("ended: no good"), "{reason}");
     assert_eq!(stage.running(), 2);
     assert!(!stage.supervisor.is_settled());
     stage.supervisor.apply_deployment(good.clone()).unwrap();
@@ -303,22 +266,14 @@ async fn a_pod_that_is_not_ready_in_time_fails_with_its_probes_answer() {
     let deployment = stage.deployment(1, "v1");
     stage.supervisor.apply_deployment(deployment.clone()).unwrap();
     stage
-        .until("a failing rollout", |stage| {
-            matches!(stage.supervisor.rollout(&deployment), Rollout::Failing(_))
-        })
+        .until("a failing rollout", |stage| matches!(stage.supervisor.rollout(&deployment), Rollout::Failing(_)))
         .await;
-    let Rollout::Failing(reason) = stage.supervisor.rollout(&deployment) else {
-        panic!("it does not fail any more")
-    };
+    let Rollout::Failing(reason) = stage.supervisor.rollout(&deployment) else { panic!("it does not fail any more") };
     assert!(reason.contains("503: no model"), "{reason}");
     stage.untell("unready");
     stage.until_complete(&deployment).await;
     stage.tell("unready");
-    stage
-        .until("a pod that is not ready any more", |stage| {
-            !stage.supervisor.is_settled()
-        })
-        .await;
+    stage.until("a pod that is not ready any more", |stage| !stage.supervisor.is_settled()).await;
 }
 
 #[tokio::test]
@@ -328,11 +283,7 @@ async fn a_stuck_process_is_killed_and_restarted() {
     stage.supervisor.apply_deployment(deployment.clone()).unwrap();
     stage.until_complete(&deployment).await;
     stage.tell("stuck");
-    stage
-        .until("the end of the stuck one", |stage| {
-            !stage.exits.lock().unwrap().is_empty()
-        })
-        .await;
+    stage.until("the end of the stuck one", |stage| !stage.exits.lock().unwrap().is_empty()).await;
     stage.untell("stuck");
     stage.until("a restart", |stage| stage.started().len() >= 2).await;
     stage.until_complete(&deployment).await;
@@ -346,11 +297,7 @@ async fn stopping_is_orderly_and_a_stubborn_process_is_killed_after_its_grace_pe
     stage.until_complete(&deployment).await;
     let (pod, process) = stage.started().pop().unwrap();
     let listening = format!("listening-{pod}");
-    stage
-        .until("its signal handler", |stage| {
-            stage.control.path().join(&listening).exists()
-        })
-        .await;
+    stage.until("its signal handler", |stage| stage.control.path().join(&listening).exists()).await;
     stage.supervisor.stop("d").await;
     assert!(stage.control.path().join(format!("ended-{pod}")).exists());
     assert!(!is_running(process));
@@ -361,11 +308,7 @@ async fn stopping_is_orderly_and_a_stubborn_process_is_killed_after_its_grace_pe
     stage.until_complete(&deployment).await;
     let (pod, process) = stage.started().pop().unwrap();
     let listening = format!("listening-{pod}");
-    stage
-        .until("its signal handler", |stage| {
-            stage.control.path().join(&listening).exists()
-        })
-        .await;
+    stage.until("its signal handler", |stage| stage.control.path().join(&listening).exists()).await;
     let started = Instant::now();
     stage.supervisor.stop_all().await;
     assert!(started.elapsed() >= Duration::from_secs(2));
@@ -405,13 +348,8 @@ async fn a_job_that_fails_is_tried_again_up_to_its_limit() {
     let stage = Stage::new();
     stage.tell("crash");
     stage.supervisor.apply_job(stage.job(2, None)).unwrap();
-    let JobStatus::Failed { reason } = stage.job_end().await else {
-        panic!("it did not fail")
-    };
-    assert!(
-        reason.starts_with("BackoffLimitExceeded") && reason.contains("no good"),
-        "{reason}"
-    );
+    let JobStatus::Failed { reason } = stage.job_end().await else { panic!("it did not fail") };
+    assert!(reason.starts_with("BackoffLimitExceeded") && reason.contains("no good"), "{reason}");
     assert_eq!(stage.started().len(), 3);
 }
 
@@ -419,9 +357,7 @@ async fn a_job_that_fails_is_tried_again_up_to_its_limit() {
 async fn a_job_ends_at_its_deadline() {
     let stage = Stage::new();
     stage.supervisor.apply_job(stage.job(6, Some(1))).unwrap();
-    let JobStatus::Failed { reason } = stage.job_end().await else {
-        panic!("it did not fail")
-    };
+    let JobStatus::Failed { reason } = stage.job_end().await else { panic!("it did not fail") };
     assert!(reason.starts_with("DeadlineExceeded"), "{reason}");
     assert_eq!(stage.running(), 0);
 }
@@ -433,10 +369,7 @@ async fn what_is_missing_is_named_before_anything_starts() {
     let text = serde_json::to_string(&deployment).unwrap();
     deployment = serde_json::from_str(&text.replace("\"name\":\"s\"", "\"name\":\"other\"")).unwrap();
     let error = stage.supervisor.apply_deployment(deployment).unwrap_err();
-    assert_eq!(
-        std::error::Error::source(&error).unwrap().to_string(),
-        "Secret other is missing"
-    );
+    assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "Secret other is missing");
     let deployment: Deployment = serde_json::from_str(&text.replace("workload:1.0", "nothing:1.0")).unwrap();
     let error = stage.supervisor.apply_deployment(deployment).unwrap_err();
     assert!(error.to_string().contains("nothing"), "{error}");

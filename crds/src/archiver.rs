@@ -21,11 +21,7 @@ pub struct Archiver {
 
 impl Default for Archiver {
     fn default() -> Self {
-        Self {
-            replicas: 1,
-            rolling: Rolling::default(),
-            resources: Resources::default(),
-        }
+        Self { replicas: 1, rolling: Rolling::default(), resources: Resources::default() }
     }
 }
 
@@ -43,9 +39,6 @@ pub struct Rolling {
 
 impl Default for Rolling {
     fn default() -> Self {
-        Self {
-            max_bytes: Quantity("128Mi".to_owned()),
-            max_age: "15m".to_owned(),
-        }
+        Self { max_bytes: Quantity("128Mi".to_owned()), max_age: "15m".to_owned() }
     }
 }

@@ -84,9 +84,6 @@ pub struct Alerting {
 
 impl Default for Alerting {
     fn default() -> Self {
-        Self {
-            alert_budget_per_million: Some(1000.0),
-            score_threshold: None,
-        }
+        Self { alert_budget_per_million: Some(1000.0), score_threshold: None }
     }
 }

@@ -86,10 +86,7 @@ pub struct Simulator {}
 #[serde(rename_all = "camelCase")]
 pub struct ObjectDataset {
     /// Key of the file below `<namespace>/<pipeline>/datasets/`.
-    #[schemars(
-        length(max = 512),
-        regex(pattern = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$")
-    )]
+    #[schemars(length(max = 512), regex(pattern = r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$"))]
     pub key: String,
     /// Which column is the label; the data set has none where omitted.
     #[serde(skip_serializing_if = "Option::is_none")]

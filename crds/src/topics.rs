@@ -86,11 +86,7 @@ macro_rules! topic {
 topic!(SensorMessagesTopic, "sensor_messages", "Topic that the detectors read.");
 topic!(EnrichedDataTopic, "enriched_data", "Topic of the enriched records.");
 topic!(AlertsTopic, "alerts", "Topic of the alerts.");
-topic!(
-    DeadLettersTopic,
-    "dead_letters",
-    "Topic of the records that could not be read or scored."
-);
+topic!(DeadLettersTopic, "dead_letters", "Topic of the records that could not be read or scored.");
 
 const fn default_max_message_bytes() -> i64 {
     1_048_576

@@ -109,10 +109,7 @@ pub struct Trigger {
 
 impl Default for Trigger {
     fn default() -> Self {
-        Self {
-            min_records: 10_000,
-            new_records: None,
-        }
+        Self { min_records: 10_000, new_records: None }
     }
 }
 
@@ -214,10 +211,7 @@ pub struct Validation {
 
 impl Default for Validation {
     fn default() -> Self {
-        Self {
-            holdout_share: 0.2,
-            alert_budget_per_million: 1000.0,
-        }
+        Self { holdout_share: 0.2, alert_budget_per_million: 1000.0 }
     }
 }
 
@@ -234,10 +228,7 @@ pub struct Publish {
 
 impl Default for Publish {
     fn default() -> Self {
-        Self {
-            gate: Gate::default(),
-            keep: 5,
-        }
+        Self { gate: Gate::default(), keep: 5 }
     }
 }
 

@@ -55,11 +55,7 @@ fn what_belongs_together_is_accepted() {
         json!({ "generator": { "recordsPerSecond": 10, "mode": "Sequential", "dataset": { "object": { "key": "a.csv" } } } }),
     ];
     for spec in specs {
-        assert_eq!(
-            refusals(pipeline("flows", spec.clone()).validate_cel()),
-            [""; 0],
-            "{spec}"
-        );
+        assert_eq!(refusals(pipeline("flows", spec.clone()).validate_cel()), [""; 0], "{spec}");
     }
     let specs = [
         json!({ "algorithm": "SeedForest", "parameters": { "syntheticFraction": 0.5 } }),
@@ -78,10 +74,7 @@ fn what_does_not_belong_together_in_a_pipeline_is_refused() {
             json!({ "topics": { "alerts": { "name": "enriched_data" } } }),
             "spec.topics: the four topics need four names",
         ),
-        (
-            json!({ "detector": { "alerting": {} } }),
-            "set either alertBudgetPerMillion or scoreThreshold",
-        ),
+        (json!({ "detector": { "alerting": {} } }), "set either alertBudgetPerMillion or scoreThreshold"),
         (
             json!({ "detector": { "alerting": { "alertBudgetPerMillion": 1, "scoreThreshold": 0.9 } } }),
             "spec.detector.alerting: set either alertBudgetPerMillion or scoreThreshold",
@@ -110,10 +103,7 @@ fn what_does_not_belong_together_in_a_pipeline_is_refused() {
             json!({ "model": { "versionPolicy": "Pinned", "version": "20261123T084210Z-1a2b3c4d" } }),
             "spec.model.versionPolicy: versionPolicy Pinned needs the training",
         ),
-        (
-            json!({ "model": { "missingModelPolicy": "Wait" } }),
-            "without a training there is no model to wait for",
-        ),
+        (json!({ "model": { "missingModelPolicy": "Wait" } }), "without a training there is no model to wait for"),
     ];
     for (spec, expected) in table {
         assert_refused(pipeline("flows", spec).validate_cel(), expected);
@@ -122,10 +112,7 @@ fn what_does_not_belong_together_in_a_pipeline_is_refused() {
 
 #[test]
 fn names_that_would_not_fit_are_refused() {
-    assert_refused(
-        pipeline(&"x".repeat(41), json!({})).validate_cel(),
-        "at most 40 characters",
-    );
+    assert_refused(pipeline(&"x".repeat(41), json!({})).validate_cel(), "at most 40 characters");
     assert_refused(pipeline("a.b", json!({})).validate_cel(), "no '.'");
     assert_refused(pipeline("models", json!({})).validate_cel(), "taken in the bucket");
     let mut long = training(json!({}));
@@ -140,18 +127,12 @@ fn what_does_not_belong_together_in_a_training_is_refused() {
             json!({ "algorithm": "SeedForest", "parameters": { "rowsPerTree": 256 } }),
             "spec.parameters.rowsPerTree: rowsPerTree is a parameter of IsolationForest",
         ),
-        (
-            json!({ "parameters": { "syntheticFraction": 0.1 } }),
-            "syntheticFraction is a parameter of SeedForest",
-        ),
+        (json!({ "parameters": { "syntheticFraction": 0.1 } }), "syntheticFraction is a parameter of SeedForest"),
         (
             json!({ "algorithm": "SeedForest", "features": { "categorical": ["service"] } }),
             "spec.features.categorical: SeedForest learns from numeric features only",
         ),
-        (
-            json!({ "publish": { "gate": { "minimumRecall": 0.5 } } }),
-            "needs features.label",
-        ),
+        (json!({ "publish": { "gate": { "minimumRecall": 0.5 } } }), "needs features.label"),
     ];
     for (spec, expected) in table {
         assert_refused(training(spec).validate_cel(), expected);
@@ -168,10 +149,7 @@ fn a_topic_keeps_its_name_and_its_partitions() {
     );
     let fewer = pipeline("flows", json!({ "topics": { "alerts": { "partitions": 3 } } }));
     assert_refused(fewer.validate_cel_update(&before), "Kafka cannot take partitions away");
-    let more = pipeline(
-        "flows",
-        json!({ "topics": { "alerts": { "partitions": 8 } }, "suspend": true }),
-    );
+    let more = pipeline("flows", json!({ "topics": { "alerts": { "partitions": 8 } }, "suspend": true }));
     assert_eq!(refusals(more.validate_cel_update(&before)), [""; 0]);
 }
 

@@ -31,10 +31,7 @@ fn the_committed_files_are_current() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("yaml");
     for (file, definition) in render::definitions() {
         let committed = std::fs::read_to_string(directory.join(file)).unwrap_or_default();
-        assert!(
-            committed == render::to_yaml(&definition).unwrap(),
-            "{file} is stale: run `cargo crdgen`"
-        );
+        assert!(committed == render::to_yaml(&definition).unwrap(), "{file} is stale: run `cargo crdgen`");
     }
 }
 
@@ -63,10 +60,7 @@ fn every_field_of_ours_is_documented() {
             let ours = path.starts_with(".s")
                 && !path.ends_with("[]")
                 && !kubernetes_own.iter().any(|own| path.starts_with(own));
-            assert!(
-                !ours || schema["description"].is_string(),
-                "{file} {path} has no description"
-            );
+            assert!(!ours || schema["description"].is_string(), "{file} {path} has no description");
         });
     }
 }
@@ -75,21 +69,17 @@ fn every_field_of_ours_is_documented() {
 fn only_names_that_cannot_be_guessed_are_required() {
     let mut required = Vec::new();
     for (_, definition) in render::definitions() {
-        walk(
-            &schema(&definition)["properties"]["spec"],
-            "spec",
-            &mut |path, schema| {
-                if !path.starts_with("spec.pod.") {
-                    required.extend(
-                        schema["required"]
-                            .as_array()
-                            .into_iter()
-                            .flatten()
-                            .map(|field| format!("{path}.{}", field.as_str().unwrap())),
-                    );
-                }
-            },
-        );
+        walk(&schema(&definition)["properties"]["spec"], "spec", &mut |path, schema| {
+            if !path.starts_with("spec.pod.") {
+                required.extend(
+                    schema["required"]
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .map(|field| format!("{path}.{}", field.as_str().unwrap())),
+                );
+            }
+        });
     }
     let expected = [
         "spec.detector.calculatedFields[].expression",
@@ -120,10 +110,8 @@ fn a_status_needs_nothing() {
 
 #[test]
 fn the_schema_and_the_types_have_the_same_defaults() {
-    let generators = [
-        json!({ "recordsPerSecond": 10 }),
-        json!({ "recordsPerSecond": 10, "dataset": { "object": { "key": "a" } } }),
-    ];
+    let generators =
+        [json!({ "recordsPerSecond": 10 }), json!({ "recordsPerSecond": 10, "dataset": { "object": { "key": "a" } } })];
     let mut specs = vec![
         json!({}),
         json!({ "topics": { "alerts": {} } }),
@@ -136,20 +124,14 @@ fn the_schema_and_the_types_have_the_same_defaults() {
             "apiVersion": "vedette.io/v1alpha1", "kind": "AnomalyPipeline", "metadata": { "name": "flows" }, "spec": spec
         });
         let typed: AnomalyPipeline = serde_json::from_value(object.clone()).unwrap();
-        assert_same(
-            &apply_defaults(&schema_of_pipeline, &object),
-            &serde_json::to_value(typed).unwrap(),
-        );
+        assert_same(&apply_defaults(&schema_of_pipeline, &object), &serde_json::to_value(typed).unwrap());
     }
     let object = json!({
         "apiVersion": "vedette.io/v1alpha1", "kind": "ModelTraining", "metadata": { "name": "flows" },
         "spec": { "site": "east", "data": { "pipeline": "flows" } }
     });
     let typed: ModelTraining = serde_json::from_value(object.clone()).unwrap();
-    assert_same(
-        &apply_defaults(&schema(&render::model_training()), &object),
-        &serde_json::to_value(typed).unwrap(),
-    );
+    assert_same(&apply_defaults(&schema(&render::model_training()), &object), &serde_json::to_value(typed).unwrap());
 }
 
 /// Equal, where 10 and 10.0 are the same number.
@@ -158,10 +140,7 @@ fn assert_same(server: &Value, typed: &Value) {
         match value {
             Value::Number(number) => json!(number.as_f64()),
             Value::Array(items) => items.iter().map(normal).collect(),
-            Value::Object(fields) => fields
-                .iter()
-                .map(|(name, value)| (name.clone(), normal(value)))
-                .collect(),
+            Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), normal(value))).collect(),
             other => other.clone(),
         }
     }
@@ -176,14 +155,8 @@ fn lists_and_names_show_what_people_look_for() {
             columns.into_iter().map(|column| column.name).collect::<Vec<_>>()
         };
     let (pipeline, training) = (render::anomaly_pipeline(), render::model_training());
-    assert_eq!(
-        columns(&pipeline),
-        ["Site", "Ready", "Reason", "Model", "Detectors", "Age"]
-    );
-    assert_eq!(
-        columns(&training),
-        ["Schedule", "Status", "Model", "Score", "Records", "Age"]
-    );
+    assert_eq!(columns(&pipeline), ["Site", "Ready", "Reason", "Model", "Detectors", "Age"]);
+    assert_eq!(columns(&training), ["Schedule", "Status", "Model", "Score", "Records", "Age"]);
     assert_eq!(pipeline.spec.names.short_names.unwrap(), ["apl"]);
     assert_eq!(training.spec.names.short_names.unwrap(), ["mt"]);
     let scale = pipeline.spec.versions[0].subresources.clone().unwrap().scale.unwrap();

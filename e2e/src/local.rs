@@ -112,7 +112,12 @@ impl LocalRun {
     ///
     /// # Errors
     /// When it does not hold in time, or the program ends before.
-    pub fn wait_for(&mut self, what: &str, within: Duration, mut holds: impl FnMut(&Self) -> bool) -> Result<(), RunError> {
+    pub fn wait_for(
+        &mut self,
+        what: &str,
+        within: Duration,
+        mut holds: impl FnMut(&Self) -> bool,
+    ) -> Result<(), RunError> {
         let deadline = Instant::now() + within;
         loop {
             if holds(self) {
@@ -147,7 +152,11 @@ impl LocalRun {
                 break status;
             }
             if Instant::now() > deadline {
-                return Err(RunError::Deadline { what: "the end".to_owned(), seconds: within.as_secs(), log: self.log() });
+                return Err(RunError::Deadline {
+                    what: "the end".to_owned(),
+                    seconds: within.as_secs(),
+                    log: self.log(),
+                });
             }
             std::thread::sleep(Duration::from_millis(50));
         };

@@ -58,8 +58,12 @@ mod tests {
         let mut child = std::process::Command::new("sleep").arg("30").spawn().unwrap();
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
         let found = loop {
-            let found = descendants(std::process::id()).into_iter().find(|found| found.pid == child.id() && found.name != "deps");
-            if found.as_ref().is_some_and(|found| !found.name.starts_with("vedette")) || std::time::Instant::now() > deadline {
+            let found = descendants(std::process::id())
+                .into_iter()
+                .find(|found| found.pid == child.id() && found.name != "deps");
+            if found.as_ref().is_some_and(|found| !found.name.starts_with("vedette"))
+                || std::time::Instant::now() > deadline
+            {
                 break found;
             }
             std::thread::yield_now();

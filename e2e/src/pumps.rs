@@ -22,7 +22,8 @@ pub fn csv(rows: usize, seed: u64) -> String {
         let flow = 40.0 + 160.0 * load + noise(&mut random, 12.0);
         let temperature = 35.0 + 20.0 * load + noise(&mut random, 4.0);
         let speed = 900.0 + 1900.0 * load + noise(&mut random, 60.0);
-        let vibration = if anomalous { random.random_range(6.0..12.0) } else { 1.0 + 1.5 * load + noise(&mut random, 0.5) };
+        let vibration =
+            if anomalous { random.random_range(6.0..12.0) } else { 1.0 + 1.5 * load + noise(&mut random, 0.5) };
         let state = if anomalous { "bearing" } else { "ok" };
         // Writing to a string cannot fail.
         let _ = writeln!(text, "P{pump},{pressure:.2},{flow:.1},{temperature:.1},{vibration:.2},{speed:.0},{state}");

@@ -30,7 +30,13 @@ fn a_wrong_manifest_lists_every_error_with_its_path_value_and_mend() {
     let path = path.display().to_string();
     for arguments in [["validate", "-f", &path], ["local", "-f", &path]] {
         let said = refused(&arguments);
-        for expected in ["spec.generator.anomalyFraction", "spec.detector.alerting.scoreThreshold", "expression", "spec.archiver.rolling.maxAge", "soon"] {
+        for expected in [
+            "spec.generator.anomalyFraction",
+            "spec.detector.alerting.scoreThreshold",
+            "expression",
+            "spec.archiver.rolling.maxAge",
+            "soon",
+        ] {
             assert!(said.contains(expected), "{expected} in {said}");
         }
     }

@@ -24,7 +24,11 @@ fn figure(summary: &Value, field: &str) -> f64 {
 /// What must hold after every run: nothing lost, nothing twice, everything in the archive.
 fn assert_whole(summary: &Value) {
     assert_eq!((count(summary, "lost"), count(summary, "duplicates")), (0, 0), "{summary}");
-    assert_eq!(count(summary, "records_enriched") + count(summary, "dead_letters"), count(summary, "records_generated"), "{summary}");
+    assert_eq!(
+        count(summary, "records_enriched") + count(summary, "dead_letters"),
+        count(summary, "records_generated"),
+        "{summary}"
+    );
     assert_eq!(summary["archive"]["records"].as_u64(), Some(count(summary, "records_enriched")), "{summary}");
     assert_eq!(summary["archive"]["alerts"]["records"].as_u64(), Some(count(summary, "alerts")), "{summary}");
 }
@@ -41,7 +45,10 @@ fn children_named(run: &LocalRun, name: &str) -> Vec<Child> {
 fn the_loop_closes_by_itself_and_a_second_run_adds_to_the_first() {
     let data = tempfile::tempdir().unwrap();
     let directory = data.path().display().to_string();
-    let start = || LocalRun::start(["local", "-f", &fixture("quick.yaml"), "--json", "--for", "10m", "--data-dir", &directory]).unwrap();
+    let start = || {
+        LocalRun::start(["local", "-f", &fixture("quick.yaml"), "--json", "--for", "10m", "--data-dir", &directory])
+            .unwrap()
+    };
 
     let mut run = start();
     run.wait_for("a second model in use", PATIENCE, |run| models_in(&run.log()) >= 2).unwrap();
@@ -99,12 +106,22 @@ fn records_of_another_kind_are_learned_and_the_reasons_name_the_planted_column()
     let dataset = directory.path().join("pumps.csv");
     std::fs::write(&dataset, pumps::csv(20_000, 7)).unwrap();
     let mut run = LocalRun::start([
-        "local", "-f", &fixture("six.yaml"), "--json", "--for", "10m", "--dataset", &dataset.display().to_string(),
+        "local",
+        "-f",
+        &fixture("six.yaml"),
+        "--json",
+        "--for",
+        "10m",
+        "--dataset",
+        &dataset.display().to_string(),
     ])
     .unwrap();
     let reasons = |run: &LocalRun| {
         let log = run.log();
-        let named = log.lines().filter(|line| line.contains("because of ")).map(|line| line.contains(&format!("because of {}", pumps::PLANTED_COLUMN)));
+        let named = log
+            .lines()
+            .filter(|line| line.contains("because of "))
+            .map(|line| line.contains(&format!("because of {}", pumps::PLANTED_COLUMN)));
         named.fold((0, 0), |(first, all), is| (first + usize::from(is), all + 1))
     };
     run.wait_for("20 alerts with reasons", PATIENCE, |run| reasons(run).1 >= 20).unwrap();

@@ -28,22 +28,14 @@ pub(crate) struct FieldErrors {
 
 impl FieldErrors {
     pub(crate) fn of(object: impl Into<String>) -> Self {
-        Self {
-            object: object.into(),
-            errors: Vec::new(),
-        }
+        Self { object: object.into(), errors: Vec::new() }
     }
 
     pub(crate) fn push(&mut self, path: impl Into<String>, value: impl Display, mend: impl Into<String>) {
         let Self { object, errors } = self;
         // One line each, whatever a parser's message looks like.
         let mend = mend.into().split_whitespace().collect::<Vec<_>>().join(" ");
-        errors.push(FieldError {
-            object: object.clone(),
-            path: path.into(),
-            value: cut(value),
-            mend,
-        });
+        errors.push(FieldError { object: object.clone(), path: path.into(), value: cut(value), mend });
     }
 
     /// The value of a check, or its error at this path; one error a field is enough.

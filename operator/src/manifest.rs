@@ -55,11 +55,7 @@ pub fn parse(text: &str, default_namespace: &Name) -> Parsed {
                 let Some(manifest) = manifest else { continue };
                 if !seen.insert(manifest.title()) {
                     let mut errors = FieldErrors::of(manifest.title());
-                    errors.push(
-                        "metadata.name",
-                        position,
-                        "stands in this text twice; give it another name",
-                    );
+                    errors.push("metadata.name", position, "stands in this text twice; give it another name");
                     parsed.errors.extend(errors.into_errors());
                 }
                 parsed.manifests.push(manifest);
@@ -88,17 +84,10 @@ impl Parsed {
     /// # Errors
     /// Everything that is wrong with any of them, object by object, with what could not be read.
     pub fn validate(self, site: &SiteFile) -> Result<Vec<ValidatedManifest>, Vec<FieldError>> {
-        let Self {
-            manifests,
-            errors: mut unread,
-        } = self;
+        let Self { manifests, errors: mut unread } = self;
         if manifests.is_empty() && unread.is_empty() {
             let mut empty = FieldErrors::of("manifest");
-            empty.push(
-                "(document)",
-                MISSING,
-                "write at least one AnomalyPipeline or ModelTraining",
-            );
+            empty.push("(document)", MISSING, "write at least one AnomalyPipeline or ModelTraining");
             return Err(empty.into_errors());
         }
         let (mut validated, mut errors) = (Vec::new(), Vec::new());
@@ -108,11 +97,9 @@ impl Parsed {
             match manifest.validate(site) {
                 Ok(manifest) => validated.push(manifest),
                 // What could not be read is not missing too.
-                Err(found) => errors.extend(
-                    found
-                        .into_iter()
-                        .filter(|found| here.iter().all(|error| error.path != found.path)),
-                ),
+                Err(found) => {
+                    errors.extend(found.into_iter().filter(|found| here.iter().all(|error| error.path != found.path)))
+                }
             }
             errors.extend(here);
         }
@@ -155,10 +142,7 @@ pub(crate) fn title(kind: &str, namespace: Option<&str>, name: Option<&str>) -> 
 fn parse_object(position: &str, mut document: Value, default_namespace: &Name) -> (Option<Manifest>, Vec<FieldError>) {
     let kind = document["kind"].as_str().unwrap_or_default().to_owned();
     let name = document["metadata"]["name"].as_str().map(str::to_owned);
-    let namespace = document["metadata"]["namespace"]
-        .as_str()
-        .unwrap_or(default_namespace.as_str())
-        .to_owned();
+    let namespace = document["metadata"]["namespace"].as_str().unwrap_or(default_namespace.as_str()).to_owned();
     let mut errors = FieldErrors::of(match &name {
         Some(name) => title(&kind, Some(&namespace), Some(name)),
         None => position.to_owned(),
@@ -220,10 +204,7 @@ fn shared_topics(manifests: &[ValidatedManifest]) -> Vec<FieldError> {
                 error.push(
                     format!("spec.topics.{field}.name"),
                     quoted(topic.name.as_str()),
-                    format!(
-                        "AnomalyPipeline {}/{} writes to this topic; choose another",
-                        owner.namespace, owner.name
-                    ),
+                    format!("AnomalyPipeline {}/{} writes to this topic; choose another", owner.namespace, owner.name),
                 );
                 errors.extend(error.into_errors());
             } else {

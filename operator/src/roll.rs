@@ -38,10 +38,7 @@ pub struct RollState {
 impl RollState {
     /// The version that the detectors' template must carry.
     pub fn template_version(&self) -> Option<&ModelVersion> {
-        self.target
-            .as_ref()
-            .map(|target| &target.version)
-            .or(self.active.as_ref())
+        self.target.as_ref().map(|target| &target.version).or(self.active.as_ref())
     }
 }
 
@@ -178,17 +175,8 @@ pub fn step(state: &RollState, observed: &Observed<'_>) -> RollStep {
     let mut next = state.clone();
     let mut events = Vec::new();
     if *observed.pointer == Pointer::NotFollowed {
-        let state = RollState {
-            rejected: next.rejected,
-            ..RollState::default()
-        };
-        return finish(
-            state,
-            false,
-            "NoTraining",
-            "the pipeline follows no training: set spec.model.training",
-            events,
-        );
+        let state = RollState { rejected: next.rejected, ..RollState::default() };
+        return finish(state, false, "NoTraining", "the pipeline follows no training: set spec.model.training", events);
     }
     let failed = settle(&mut next, observed, &mut events);
     if let (VersionPolicy::Latest, Pointer::Current { generation, .. }) = (observed.policy, observed.pointer) {
@@ -217,21 +205,9 @@ pub fn step(state: &RollState, observed: &Observed<'_>) -> RollStep {
     }
     match observed.artifact {
         Some(Artifact::Complete) => {
-            events.push(RollEvent::Started {
-                from: next.active.clone(),
-                to: version.clone(),
-            });
-            next.target = Some(Target {
-                version: version.clone(),
-                since: observed.now,
-            });
-            finish(
-                next,
-                false,
-                "Rolling",
-                &format!("detectors are rolling to model version {version}"),
-                events,
-            )
+            events.push(RollEvent::Started { from: next.active.clone(), to: version.clone() });
+            next.target = Some(Target { version: version.clone(), since: observed.now });
+            finish(next, false, "Rolling", &format!("detectors are rolling to model version {version}"), events)
         }
         Some(Artifact::Replicating) | None => {
             let message =
@@ -268,11 +244,7 @@ fn settle(state: &mut RollState, observed: &Observed<'_>, events: &mut Vec<RollE
             let surplus = state.rejected.len().saturating_sub(REJECTED_LIMIT);
             state.rejected.drain(..surplus);
             let good = state.active.clone();
-            events.push(RollEvent::RolledBack {
-                bad: target.version,
-                good,
-                reason: reason.clone(),
-            });
+            events.push(RollEvent::RolledBack { bad: target.version, good, reason: reason.clone() });
             Some(reason.clone())
         }
         Rollout::Failing(_) | Rollout::Progressing | Rollout::Absent => None,
@@ -289,10 +261,9 @@ fn nothing_wanted(state: RollState, pointer: &Pointer, events: Vec<RollEvent>) -
                 state.generation
             ),
         ),
-        Pointer::Absent | Pointer::NotFollowed => (
-            "NoModel",
-            "the training has published no model yet; records are enriched without a score".to_owned(),
-        ),
+        Pointer::Absent | Pointer::NotFollowed => {
+            ("NoModel", "the training has published no model yet; records are enriched without a score".to_owned())
+        }
     };
     finish(state, false, reason, &message, events)
 }
@@ -328,15 +299,7 @@ fn running_or_rolling(
 }
 
 fn finish(state: RollState, holds: bool, reason: &'static str, message: &str, events: Vec<RollEvent>) -> RollStep {
-    RollStep {
-        state,
-        condition: ModelCurrent {
-            holds,
-            reason,
-            message: message.to_owned(),
-        },
-        events,
-    }
+    RollStep { state, condition: ModelCurrent { holds, reason, message: message.to_owned() }, events }
 }
 
 #[cfg(test)]
@@ -355,10 +318,7 @@ mod tests {
     }
 
     fn pointer(number: u8, generation: u64) -> Pointer {
-        Pointer::Current {
-            version: version(number),
-            generation,
-        }
+        Pointer::Current { version: version(number), generation }
     }
 
     /// Steps with policy Latest and a rollout of whatever the template carries.
@@ -378,38 +338,16 @@ mod tests {
     }
 
     fn running(number: u8, generation: u64) -> RollState {
-        RollState {
-            active: Some(version(number)),
-            generation,
-            ..RollState::default()
-        }
+        RollState { active: Some(version(number)), generation, ..RollState::default() }
     }
 
     #[test]
     fn a_new_version_is_rolled_and_then_active() {
-        let started = advance(
-            &running(1, 1),
-            &pointer(2, 2),
-            &Artifact::Complete,
-            &Rollout::Complete,
-            0,
-        );
+        let started = advance(&running(1, 1), &pointer(2, 2), &Artifact::Complete, &Rollout::Complete, 0);
         assert_eq!(started.state.template_version(), Some(&version(2)));
-        assert_eq!(
-            started.events,
-            [RollEvent::Started {
-                from: Some(version(1)),
-                to: version(2)
-            }]
-        );
+        assert_eq!(started.events, [RollEvent::Started { from: Some(version(1)), to: version(2) }]);
         assert!(!started.condition.holds);
-        let done = advance(
-            &started.state,
-            &pointer(2, 2),
-            &Artifact::Complete,
-            &Rollout::Complete,
-            5,
-        );
+        let done = advance(&started.state, &pointer(2, 2), &Artifact::Complete, &Rollout::Complete, 5);
         assert_eq!(done.state.active, Some(version(2)));
         assert_eq!(done.state.previous, Some(version(1)));
         assert_eq!(done.events, [RollEvent::Activated(version(2))]);
@@ -420,14 +358,7 @@ mod tests {
 
     #[test]
     fn a_rollout_of_another_template_settles_nothing() {
-        let started = advance(
-            &running(1, 1),
-            &pointer(2, 2),
-            &Artifact::Complete,
-            &Rollout::Complete,
-            0,
-        )
-        .state;
+        let started = advance(&running(1, 1), &pointer(2, 2), &Artifact::Complete, &Rollout::Complete, 0).state;
         let observed = Observed {
             policy: &VersionPolicy::Latest,
             pointer: &pointer(2, 2),
@@ -441,14 +372,7 @@ mod tests {
 
     #[test]
     fn a_version_that_fails_by_itself_is_rolled_back_once_and_remembered() {
-        let rolling = advance(
-            &running(1, 1),
-            &pointer(2, 2),
-            &Artifact::Complete,
-            &Rollout::Complete,
-            0,
-        )
-        .state;
+        let rolling = advance(&running(1, 1), &pointer(2, 2), &Artifact::Complete, &Rollout::Complete, 0).state;
         let failing = Rollout::Failing("wrong hash".into());
         let early = advance(&rolling, &pointer(2, 2), &Artifact::Complete, &failing, 59);
         assert_eq!(early.state, rolling);
@@ -456,76 +380,28 @@ mod tests {
         assert_eq!(back.state.template_version(), Some(&version(1)));
         assert_eq!(
             back.events,
-            [RollEvent::RolledBack {
-                bad: version(2),
-                good: Some(version(1)),
-                reason: "wrong hash".into()
-            }]
+            [RollEvent::RolledBack { bad: version(2), good: Some(version(1)), reason: "wrong hash".into() }]
         );
         assert_eq!(back.condition.reason, "RolledBack");
-        let later = advance(
-            &back.state,
-            &pointer(2, 2),
-            &Artifact::Complete,
-            &Rollout::Complete,
-            600,
-        );
-        assert_eq!(
-            (later.state.template_version(), later.events.len()),
-            (Some(&version(1)), 0)
-        );
-        let moved = advance(
-            &later.state,
-            &pointer(3, 3),
-            &Artifact::Complete,
-            &Rollout::Complete,
-            601,
-        );
+        let later = advance(&back.state, &pointer(2, 2), &Artifact::Complete, &Rollout::Complete, 600);
+        assert_eq!((later.state.template_version(), later.events.len()), (Some(&version(1)), 0));
+        let moved = advance(&later.state, &pointer(3, 3), &Artifact::Complete, &Rollout::Complete, 601);
         assert_eq!(moved.state.template_version(), Some(&version(3)));
     }
 
     #[test]
     fn pending_pods_are_not_the_versions_fault() {
-        let rolling = advance(
-            &running(1, 1),
-            &pointer(2, 2),
-            &Artifact::Complete,
-            &Rollout::Complete,
-            0,
-        )
-        .state;
-        let late = advance(
-            &rolling,
-            &pointer(2, 2),
-            &Artifact::Complete,
-            &Rollout::Progressing,
-            6000,
-        );
+        let rolling = advance(&running(1, 1), &pointer(2, 2), &Artifact::Complete, &Rollout::Complete, 0).state;
+        let late = advance(&rolling, &pointer(2, 2), &Artifact::Complete, &Rollout::Progressing, 6000);
         assert_eq!(late.state, rolling);
         assert!(late.condition.message.contains("Pending"));
     }
 
     #[test]
     fn a_pointer_that_goes_back_to_what_runs_ends_the_roll() {
-        let rolling = advance(
-            &running(1, 1),
-            &pointer(2, 2),
-            &Artifact::Complete,
-            &Rollout::Complete,
-            0,
-        )
-        .state;
-        let back = advance(
-            &rolling,
-            &pointer(1, 3),
-            &Artifact::Complete,
-            &Rollout::Failing("f".into()),
-            59,
-        );
-        assert_eq!(
-            (back.state.template_version(), &back.state.target),
-            (Some(&version(1)), &None)
-        );
+        let rolling = advance(&running(1, 1), &pointer(2, 2), &Artifact::Complete, &Rollout::Complete, 0).state;
+        let back = advance(&rolling, &pointer(1, 3), &Artifact::Complete, &Rollout::Failing("f".into()), 59);
+        assert_eq!((back.state.template_version(), &back.state.target), (Some(&version(1)), &None));
         assert!(!back.condition.holds);
         let settled = advance(&back.state, &pointer(1, 3), &Artifact::Complete, &Rollout::Complete, 60);
         assert!(settled.condition.holds);
@@ -533,22 +409,10 @@ mod tests {
 
     #[test]
     fn files_that_come_late_are_waited_for() {
-        let waiting = advance(
-            &running(1, 1),
-            &pointer(2, 2),
-            &Artifact::Replicating,
-            &Rollout::Complete,
-            0,
-        );
+        let waiting = advance(&running(1, 1), &pointer(2, 2), &Artifact::Replicating, &Rollout::Complete, 0);
         assert_eq!(waiting.condition.reason, "Replicating");
         assert_eq!(waiting.state.template_version(), Some(&version(1)));
-        let there = advance(
-            &waiting.state,
-            &pointer(2, 2),
-            &Artifact::Complete,
-            &Rollout::Complete,
-            9,
-        );
+        let there = advance(&waiting.state, &pointer(2, 2), &Artifact::Complete, &Rollout::Complete, 9);
         assert_eq!(there.state.template_version(), Some(&version(2)));
     }
 
@@ -556,10 +420,7 @@ mod tests {
     fn an_older_pointer_is_not_followed_unless_pinned() {
         let state = running(2, 7);
         let older = advance(&state, &pointer(1, 6), &Artifact::Complete, &Rollout::Complete, 0);
-        assert_eq!(
-            (older.state.clone(), older.condition.reason),
-            (state.clone(), "OlderPointer")
-        );
+        assert_eq!((older.state.clone(), older.condition.reason), (state.clone(), "OlderPointer"));
         let template = state.template_version().cloned();
         let pinned = step(
             &state,
@@ -577,34 +438,13 @@ mod tests {
 
     #[test]
     fn without_a_model_nothing_is_rolled_and_the_reason_is_said() {
-        let none = advance(
-            &RollState::default(),
-            &Pointer::Absent,
-            &Artifact::Replicating,
-            &Rollout::Complete,
-            0,
-        );
-        assert_eq!(
-            (none.condition.reason, none.state.template_version()),
-            ("NoModel", None)
-        );
+        let none = advance(&RollState::default(), &Pointer::Absent, &Artifact::Replicating, &Rollout::Complete, 0);
+        assert_eq!((none.condition.reason, none.state.template_version()), ("NoModel", None));
         let unreadable = Pointer::Unreadable("not JSON".into());
         let kept = advance(&running(1, 1), &unreadable, &Artifact::Complete, &Rollout::Complete, 0);
-        assert_eq!(
-            (kept.condition.reason, kept.state),
-            ("PointerUnreadable", running(1, 1))
-        );
-        let damaged = advance(
-            &running(1, 1),
-            &pointer(2, 2),
-            &Artifact::Damaged("x".into()),
-            &Rollout::Complete,
-            0,
-        );
-        assert_eq!(
-            (damaged.condition.reason, damaged.state.template_version()),
-            ("Damaged", Some(&version(1)))
-        );
+        assert_eq!((kept.condition.reason, kept.state), ("PointerUnreadable", running(1, 1)));
+        let damaged = advance(&running(1, 1), &pointer(2, 2), &Artifact::Damaged("x".into()), &Rollout::Complete, 0);
+        assert_eq!((damaged.condition.reason, damaged.state.template_version()), ("Damaged", Some(&version(1))));
     }
 
     fn any_rollout() -> impl Strategy<Value = Rollout> {

@@ -38,10 +38,7 @@ impl Schedule {
 
     /// The first time after this one; none if there never is one.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
-        self.0
-            .find_next(MakeTimestamp(after))
-            .ok()
-            .map(|zoned| zoned.timestamp())
+        self.0.find_next(MakeTimestamp(after)).ok().map(|zoned| zoned.timestamp())
     }
 }
 
@@ -159,21 +156,14 @@ pub fn finished(state: &ScheduleState, failed: bool, now: Timestamp) -> Schedule
 
 /// Decides whether to start a run. At most one runs at a time; scheduled times that were missed count once.
 pub fn decide(training: &str, settings: &ScheduleSettings, state: &ScheduleState, observed: &Observed<'_>) -> Decision {
-    let ScheduleSettings {
-        schedule,
-        minimum_records,
-        new_records,
-        suspend,
-    } = settings;
+    let ScheduleSettings { schedule, minimum_records, new_records, suspend } = settings;
     if state.last_run.as_ref().is_some_and(|run| run.finished_at.is_none()) {
         return Decision::Running;
     }
     if *suspend {
         return Decision::Suspended;
     }
-    let requested = observed
-        .request
-        .filter(|request| state.last_request.as_deref() != Some(request));
+    let requested = observed.request.filter(|request| state.last_request.as_deref() != Some(request));
     let due = schedule.as_ref().map(|schedule| due(schedule, state, observed));
     let retry = retry_at(state);
     let reason = match (requested, &due, retry) {
@@ -193,37 +183,17 @@ pub fn decide(training: &str, settings: &ScheduleSettings, state: &ScheduleState
             _ => return due.as_ref().map_or(Decision::Done, Due::wait),
         },
     };
-    let needed = if reason == StartReason::Request {
-        1
-    } else {
-        (*minimum_records).max(1)
-    };
+    let needed = if reason == StartReason::Request { 1 } else { (*minimum_records).max(1) };
     let Some(records) = observed.records.filter(|records| *records >= needed) else {
-        return Decision::WaitingForData {
-            records: observed.records,
-            needed,
-        };
+        return Decision::WaitingForData { records: observed.records, needed };
     };
-    let run = Run {
-        job: job_name(training, observed.now),
-        started_at: observed.now,
-        finished_at: None,
-        records,
-    };
+    let run = Run { job: job_name(training, observed.now), started_at: observed.now, finished_at: None, records };
     let last_schedule_time = match due {
         Some(Due::Now(time)) => Some(time),
         Some(Due::At(_) | Due::Never) | None => state.last_schedule_time,
     };
-    let last_request = observed
-        .request
-        .map(str::to_owned)
-        .or_else(|| state.last_request.clone());
-    let state = ScheduleState {
-        last_schedule_time,
-        last_run: Some(run),
-        last_request,
-        failures: state.failures,
-    };
+    let last_request = observed.request.map(str::to_owned).or_else(|| state.last_request.clone());
+    let state = ScheduleState { last_schedule_time, last_run: Some(run), last_request, failures: state.failures };
     Decision::Start { reason, state }
 }
 
@@ -274,21 +244,11 @@ mod tests {
     }
 
     fn observed(records: u64, now: &str) -> Observed<'static> {
-        Observed {
-            created_at: at("2026-11-23T08:00:00Z"),
-            records: Some(records),
-            request: None,
-            now: at(now),
-        }
+        Observed { created_at: at("2026-11-23T08:00:00Z"), records: Some(records), request: None, now: at(now) }
     }
 
     fn by_data(minimum: u64, new: Option<u64>) -> ScheduleSettings {
-        ScheduleSettings {
-            schedule: None,
-            minimum_records: minimum,
-            new_records: new,
-            suspend: false,
-        }
+        ScheduleSettings { schedule: None, minimum_records: minimum, new_records: new, suspend: false }
     }
 
     fn started(decision: Decision) -> (StartReason, ScheduleState) {
@@ -304,43 +264,28 @@ mod tests {
         let none = ScheduleState::default();
         assert_eq!(
             decide("t", &settings, &none, &observed(99, "2026-11-23T08:01:00Z")),
-            Decision::WaitingForData {
-                records: Some(99),
-                needed: 100
-            }
+            Decision::WaitingForData { records: Some(99), needed: 100 }
         );
         let (reason, running) = started(decide("t", &settings, &none, &observed(100, "2026-11-23T08:02:00Z")));
         assert_eq!(reason, StartReason::FirstData);
         assert_eq!(running.last_run.as_ref().unwrap().job, "t-1795420920");
-        assert_eq!(
-            decide("t", &settings, &running, &observed(900, "2026-11-23T08:03:00Z")),
-            Decision::Running
-        );
+        assert_eq!(decide("t", &settings, &running, &observed(900, "2026-11-23T08:03:00Z")), Decision::Running);
         let done = finished(&running, false, at("2026-11-23T08:04:00Z"));
         assert_eq!(
             decide("t", &settings, &done, &observed(149, "2026-11-23T08:05:00Z")),
-            Decision::WaitingForData {
-                records: Some(149),
-                needed: 150
-            }
+            Decision::WaitingForData { records: Some(149), needed: 150 }
         );
         assert_eq!(
             started(decide("t", &settings, &done, &observed(150, "2026-11-23T08:05:00Z"))).0,
             StartReason::NewRecords
         );
-        assert_eq!(
-            decide("t", &by_data(100, None), &done, &observed(999, "2026-11-23T08:05:00Z")),
-            Decision::Done
-        );
+        assert_eq!(decide("t", &by_data(100, None), &done, &observed(999, "2026-11-23T08:05:00Z")), Decision::Done);
     }
 
     #[test]
     fn a_schedule_runs_in_its_time_zone_and_does_not_catch_up() {
         let schedule = Some(Schedule::parse("0 3 * * *", "Europe/Berlin").unwrap());
-        let settings = ScheduleSettings {
-            schedule,
-            ..by_data(1, None)
-        };
+        let settings = ScheduleSettings { schedule, ..by_data(1, None) };
         let none = ScheduleState::default();
         assert_eq!(
             decide("t", &settings, &none, &observed(5, "2026-11-23T09:00:00Z")),
@@ -358,27 +303,18 @@ mod tests {
     #[test]
     fn a_due_run_waits_for_its_data() {
         let schedule = Some(Schedule::parse("*/5 * * * *", "UTC").unwrap());
-        let settings = ScheduleSettings {
-            schedule,
-            ..by_data(100, None)
-        };
+        let settings = ScheduleSettings { schedule, ..by_data(100, None) };
         let due = observed(99, "2026-11-23T08:05:01Z");
         assert_eq!(
             decide("t", &settings, &ScheduleState::default(), &due),
-            Decision::WaitingForData {
-                records: Some(99),
-                needed: 100
-            }
+            Decision::WaitingForData { records: Some(99), needed: 100 }
         );
     }
 
     #[test]
     fn a_request_runs_once_per_value() {
         let settings = by_data(100, None);
-        let asked = Observed {
-            request: Some("now"),
-            ..observed(3, "2026-11-23T08:01:00Z")
-        };
+        let asked = Observed { request: Some("now"), ..observed(3, "2026-11-23T08:01:00Z") };
         let (reason, state) = started(decide("t", &settings, &ScheduleState::default(), &asked));
         assert_eq!(reason, StartReason::Request);
         let done = finished(&state, false, at("2026-11-23T08:02:00Z"));
@@ -388,12 +324,8 @@ mod tests {
     #[test]
     fn a_failed_run_is_retried_with_growing_pauses() {
         let settings = by_data(1, None);
-        let (_, state) = started(decide(
-            "t",
-            &settings,
-            &ScheduleState::default(),
-            &observed(5, "2026-11-23T08:00:00Z"),
-        ));
+        let (_, state) =
+            started(decide("t", &settings, &ScheduleState::default(), &observed(5, "2026-11-23T08:00:00Z")));
         let failed = finished(&state, true, at("2026-11-23T08:01:00Z"));
         assert_eq!(
             decide("t", &settings, &failed, &observed(5, "2026-11-23T08:01:30Z")),
@@ -410,29 +342,16 @@ mod tests {
 
     #[test]
     fn suspension_starts_nothing() {
-        let settings = ScheduleSettings {
-            suspend: true,
-            ..by_data(1, Some(1))
-        };
+        let settings = ScheduleSettings { suspend: true, ..by_data(1, Some(1)) };
         assert_eq!(
-            decide(
-                "t",
-                &settings,
-                &ScheduleState::default(),
-                &observed(5, "2026-11-23T08:00:00Z")
-            ),
+            decide("t", &settings, &ScheduleState::default(), &observed(5, "2026-11-23T08:00:00Z")),
             Decision::Suspended
         );
     }
 
     #[test]
     fn a_wrong_schedule_says_what_is_wrong() {
-        assert!(
-            Schedule::parse("* * * *", "UTC")
-                .unwrap_err()
-                .to_string()
-                .contains("five fields")
-        );
+        assert!(Schedule::parse("* * * *", "UTC").unwrap_err().to_string().contains("five fields"));
         assert!(Schedule::parse("61 * * * *", "UTC").is_err());
         assert!(Schedule::parse("0 3 * * *", "Mars/Olympus").is_err());
     }

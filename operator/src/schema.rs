@@ -18,11 +18,7 @@ pub(crate) static TRAINING: LazyLock<Value> = LazyLock::new(|| schema_of(render:
 
 fn schema_of(definition: CustomResourceDefinition) -> Value {
     let version = definition.spec.versions.into_iter().next();
-    let mut schema = json!(
-        version
-            .and_then(|version| version.schema)
-            .and_then(|schema| schema.open_api_v3_schema)
-    );
+    let mut schema = json!(version.and_then(|version| version.schema).and_then(|schema| schema.open_api_v3_schema));
     // What every object has; the API server adds it by itself.
     schema["properties"]["apiVersion"] = json!({ "type": "string" });
     schema["properties"]["kind"] = json!({ "type": "string" });
@@ -57,9 +53,7 @@ pub(crate) fn check_rules(schema: &Value, object: &Value, errors: &mut FieldErro
 }
 
 fn at<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {
-    path.split('.')
-        .filter(|part| !part.is_empty())
-        .try_fold(object, |value, part| value.get(part))
+    path.split('.').filter(|part| !part.is_empty()).try_fold(object, |value, part| value.get(part))
 }
 
 struct Walk<'a> {
@@ -77,11 +71,7 @@ impl Walk<'_> {
         if let Some(allowed) = schema["enum"].as_array()
             && !allowed.contains(value)
         {
-            let allowed: Vec<String> = allowed
-                .iter()
-                .filter(|value| !value.is_null())
-                .map(Value::to_string)
-                .collect();
+            let allowed: Vec<String> = allowed.iter().filter(|value| !value.is_null()).map(Value::to_string).collect();
             self.shape(path, value, &format!("must be one of {}", allowed.join(", ")));
             return false;
         }
@@ -90,14 +80,7 @@ impl Walk<'_> {
             Value::Array(items) => self.array(schema, items, path),
             Value::String(text) => {
                 let length = text.chars().count() as u64;
-                self.bounds(
-                    path,
-                    value,
-                    length as f64,
-                    &schema["minLength"],
-                    &schema["maxLength"],
-                    "long",
-                );
+                self.bounds(path, value, length as f64, &schema["minLength"], &schema["maxLength"], "long");
                 true
             }
             Value::Number(number) => {
@@ -113,11 +96,7 @@ impl Walk<'_> {
         // Whoever writes null means nothing, and the API server drops it.
         fields.retain(|_, value| !value.is_null());
         let child = |name: &str| {
-            if path.is_empty() {
-                name.to_owned()
-            } else {
-                format!("{path}.{name}")
-            }
+            if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
         };
         let properties = schema["properties"].as_object();
         let open = schema["x-kubernetes-preserve-unknown-fields"] == true;
@@ -133,10 +112,8 @@ impl Walk<'_> {
                 }
                 None if open => {}
                 None => {
-                    let names: Vec<&str> = properties
-                        .into_iter()
-                        .flat_map(|map| map.keys().map(String::as_str))
-                        .collect();
+                    let names: Vec<&str> =
+                        properties.into_iter().flat_map(|map| map.keys().map(String::as_str)).collect();
                     let mend = match nearest(name, &names) {
                         Some(nearest) => format!("there is no such field; did you mean {nearest}?"),
                         None if names.is_empty() => "there is no such field, and no other one here".to_owned(),
@@ -147,12 +124,7 @@ impl Walk<'_> {
             }
         }
         let mut usable = true;
-        for name in schema["required"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-        {
+        for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             if unusable.iter().any(|gone| gone == name) {
                 usable = false;
             } else if !fields.contains_key(name) {
@@ -169,18 +141,12 @@ impl Walk<'_> {
         let Some(variants) = schema["oneOf"].as_array() else {
             return true;
         };
-        let names: Vec<&str> = variants
-            .iter()
-            .filter_map(|variant| variant["required"].as_array()?.first()?.as_str())
-            .collect();
+        let names: Vec<&str> =
+            variants.iter().filter_map(|variant| variant["required"].as_array()?.first()?.as_str()).collect();
         if names.iter().filter(|name| fields.contains_key(**name)).count() == 1 {
             return true;
         }
-        self.shape_of(
-            path,
-            &Value::Object(fields.clone()).to_string(),
-            &format!("set one of {}", names.join(", ")),
-        );
+        self.shape_of(path, &Value::Object(fields.clone()).to_string(), &format!("set one of {}", names.join(", ")));
         false
     }
 
@@ -190,14 +156,7 @@ impl Walk<'_> {
             usable &= self.value(&schema["items"], item, &format!("{path}[{index}]"));
         }
         let whole = Value::Array(items.to_vec());
-        self.bounds(
-            path,
-            &whole,
-            items.len() as f64,
-            &schema["minItems"],
-            &schema["maxItems"],
-            "long",
-        );
+        self.bounds(path, &whole, items.len() as f64, &schema["minItems"], &schema["maxItems"], "long");
         if self.report == Report::Limits {
             self.unique(schema, items, path);
         }
@@ -212,16 +171,11 @@ impl Walk<'_> {
         };
         let identity = |item: &Value| match keys {
             None => vec![item.clone()],
-            Some(keys) => keys
-                .iter()
-                .filter_map(Value::as_str)
-                .map(|key| item[key].clone())
-                .collect(),
+            Some(keys) => keys.iter().filter_map(Value::as_str).map(|key| item[key].clone()).collect(),
         };
         for (index, item) in items.iter().enumerate() {
             if items[..index].iter().any(|earlier| identity(earlier) == identity(item)) {
-                self.errors
-                    .push(format!("{path}[{index}]"), item, "stands in the list twice");
+                self.errors.push(format!("{path}[{index}]"), item, "stands in the list twice");
             }
         }
     }
@@ -230,18 +184,12 @@ impl Walk<'_> {
         if self.report != Report::Limits {
             return;
         }
-        let unit = if unit.is_empty() {
-            String::new()
-        } else {
-            format!(" {unit}")
-        };
+        let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
         if let Some(minimum) = minimum.as_f64().filter(|minimum| number < *minimum) {
-            self.errors
-                .push(path, value, format!("must be at least {minimum}{unit}"));
+            self.errors.push(path, value, format!("must be at least {minimum}{unit}"));
         }
         if let Some(maximum) = maximum.as_f64().filter(|maximum| number > *maximum) {
-            self.errors
-                .push(path, value, format!("must be at most {maximum}{unit}"));
+            self.errors.push(path, value, format!("must be at most {maximum}{unit}"));
         }
     }
 
@@ -264,10 +212,7 @@ fn wrong_type(schema: &Value, value: &Value) -> Option<&'static str> {
     let (right, expected) = match schema["type"].as_str()? {
         "object" => (value.is_object(), "an object"),
         "array" => (value.is_array(), "a list"),
-        "string" => (
-            value.is_string(),
-            "text, in quotes where YAML would read something else",
-        ),
+        "string" => (value.is_string(), "text, in quotes where YAML would read something else"),
         "boolean" => (value.is_boolean(), "true or false"),
         "number" => (value.is_number(), "a number"),
         "integer" => match (schema["format"].as_str(), value.as_i64()) {

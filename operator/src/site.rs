@@ -144,71 +144,29 @@ impl SiteFile {
     }
 
     fn check(&self, errors: &mut FieldErrors) {
-        let Self {
-            site: _,
-            kafka,
-            bucket,
-            images,
-            image_pull_policy: _,
-            image_pull_secrets: _,
-        } = self;
-        let Kafka {
-            bootstrap_servers,
-            properties,
-            credentials_secret: _,
-            replication_factor,
-        } = kafka;
+        let Self { site: _, kafka, bucket, images, image_pull_policy: _, image_pull_secrets: _ } = self;
+        let Kafka { bootstrap_servers, properties, credentials_secret: _, replication_factor } = kafka;
         let host_and_port = |server: &str| {
-            server
-                .trim()
-                .rsplit_once(':')
-                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+            server.trim().rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
         };
         if !bootstrap_servers.split(',').all(host_and_port) {
-            errors.push(
-                "kafka.bootstrapServers",
-                quoted(bootstrap_servers),
-                "write host:port, separated by commas",
-            );
+            errors.push("kafka.bootstrapServers", quoted(bootstrap_servers), "write host:port, separated by commas");
         }
         for name in properties.keys().filter(|name| name.is_empty() || name.contains('=')) {
-            errors.push(
-                "kafka.properties",
-                quoted(name),
-                "use the name of a librdkafka property",
-            );
+            errors.push("kafka.properties", quoted(name), "use the name of a librdkafka property");
         }
         if let Some(factor) = replication_factor.filter(|factor| *factor < 1) {
-            errors.push(
-                "kafka.replicationFactor",
-                factor,
-                "must be at least 1; leave it out for the broker's default",
-            );
+            errors.push("kafka.replicationFactor", factor, "must be at least 1; leave it out for the broker's default");
         }
-        let Bucket {
-            endpoint,
-            name,
-            region,
-            credentials_secret: _,
-        } = bucket;
+        let Bucket { endpoint, name, region, credentials_secret: _ } = bucket;
         if let Some(endpoint) = endpoint
             && !["http://", "https://"]
                 .iter()
                 .any(|scheme| endpoint.len() > scheme.len() && endpoint.starts_with(scheme))
         {
-            errors.push(
-                "bucket.endpoint",
-                quoted(endpoint),
-                "write a URL, such as https://s3.example.org",
-            );
+            errors.push("bucket.endpoint", quoted(endpoint), "write a URL, such as https://s3.example.org");
         }
-        let Images {
-            topics,
-            generator,
-            detector,
-            archiver,
-            trainer,
-        } = images;
+        let Images { topics, generator, detector, archiver, trainer } = images;
         let texts = [
             ("bucket.name", name),
             ("bucket.region", region),
@@ -236,20 +194,10 @@ kafka: { bootstrapServers: kafka, replicationFactor: 0 }
 bucket: { name: '', endpoint: s3.example.org, credentialsSecret: bucket }
 images: { topics: t, generator: g, detector: '', archiver: a, trainer: t }
 ";
-        let paths: Vec<String> = SiteFile::parse(text)
-            .unwrap_err()
-            .into_iter()
-            .map(|error| error.path)
-            .collect();
+        let paths: Vec<String> = SiteFile::parse(text).unwrap_err().into_iter().map(|error| error.path).collect();
         assert_eq!(
             paths,
-            [
-                "kafka.bootstrapServers",
-                "kafka.replicationFactor",
-                "bucket.endpoint",
-                "bucket.name",
-                "images.detector"
-            ]
+            ["kafka.bootstrapServers", "kafka.replicationFactor", "bucket.endpoint", "bucket.name", "images.detector"]
         );
     }
 

@@ -16,10 +16,7 @@ fn build(spec: &str) -> PipelineChildren {
 }
 
 fn arguments(deployment: &Deployment) -> Vec<String> {
-    deployment.spec.template.spec.as_ref().unwrap().containers[0]
-        .args
-        .clone()
-        .unwrap()
+    deployment.spec.template.spec.as_ref().unwrap().containers[0].args.clone().unwrap()
 }
 
 #[test]
@@ -52,19 +49,10 @@ fn children_of_the_full_pipeline() {
 #[test]
 fn jobs_of_the_trainings() {
     let minimal = &trainings(&text("minimal.yaml"))[0];
-    insta::assert_yaml_snapshot!(
-        "minimal_training",
-        build_training_job(minimal, &site(), "flows-1795423330")
-    );
+    insta::assert_yaml_snapshot!("minimal_training", build_training_job(minimal, &site(), "flows-1795423330"));
     let full = trainings(&text("full.yaml"));
-    insta::assert_yaml_snapshot!(
-        "full_training",
-        build_training_job(&full[0], &site(), "transactions-1795423330")
-    );
-    insta::assert_yaml_snapshot!(
-        "baseline_training",
-        build_training_job(&full[1], &site(), "baseline-1795423330")
-    );
+    insta::assert_yaml_snapshot!("full_training", build_training_job(&full[0], &site(), "transactions-1795423330"));
+    insta::assert_yaml_snapshot!("baseline_training", build_training_job(&full[1], &site(), "baseline-1795423330"));
 }
 
 #[test]
@@ -97,14 +85,8 @@ fn a_new_model_version_changes_the_detectors_template_and_nothing_else() {
     let pipeline = pipeline(&text("demo.yaml"));
     let build = |version: &str| build_pipeline(&pipeline, &site(), Some(&version.parse().unwrap()));
     let (before, after) = (build("20261123T084210Z-1a2b3c4d"), build("20261124T084210Z-5e6f7a8b"));
-    assert_ne!(
-        before.detector.as_ref().unwrap().spec.template,
-        after.detector.as_ref().unwrap().spec.template
-    );
-    assert_eq!(
-        before.detector.unwrap().spec.selector,
-        after.detector.unwrap().spec.selector
-    );
+    assert_ne!(before.detector.as_ref().unwrap().spec.template, after.detector.as_ref().unwrap().spec.template);
+    assert_eq!(before.detector.unwrap().spec.selector, after.detector.unwrap().spec.selector);
     assert_eq!(
         (before.topics_job, before.generator, before.archiver),
         (after.topics_job, after.generator, after.archiver)
@@ -114,11 +96,7 @@ fn a_new_model_version_changes_the_detectors_template_and_nothing_else() {
 #[test]
 fn a_pipeline_that_follows_no_training_loads_no_model() {
     let children = build_pipeline(&pipeline_with("{}"), &site(), Some(&version()));
-    assert!(
-        !arguments(&children.detector.unwrap())
-            .iter()
-            .any(|argument| argument.starts_with("--model-version"))
-    );
+    assert!(!arguments(&children.detector.unwrap()).iter().any(|argument| argument.starts_with("--model-version")));
 }
 
 #[test]
@@ -133,10 +111,7 @@ fn replicas_share_the_rate() {
 #[test]
 fn a_topic_job_is_named_by_what_it_creates() {
     let name = |spec: &str| build(spec).topics_job.metadata.name.unwrap();
-    assert_eq!(
-        name("{}"),
-        name("{detector: {replicas: 9}, topics: {alerts: {name: alerts}}}")
-    );
+    assert_eq!(name("{}"), name("{detector: {replicas: 9}, topics: {alerts: {name: alerts}}}"));
     assert_ne!(name("{}"), name("{topics: {alerts: {partitions: 5}}}"));
     assert_ne!(name("{}"), name("{topics: {maxMessageBytes: 2048}}"));
 }
@@ -148,10 +123,7 @@ fn the_longest_names_fit() {
         "{{apiVersion: vedette.io/v1alpha1, kind: AnomalyPipeline, metadata: {{name: {longest}}}, spec: {{generator: {{recordsPerSecond: 1, mode: Sequential}}}}}}"
     );
     let children = build_pipeline(&pipeline(&text), &site(), None);
-    for name in [
-        children.topics_job.metadata.name.clone(),
-        generator_job(&children).metadata.name.clone(),
-    ] {
+    for name in [children.topics_job.metadata.name.clone(), generator_job(&children).metadata.name.clone()] {
         assert!(name.as_ref().unwrap().len() <= 63, "{name:?}");
     }
     let job =
@@ -217,15 +189,7 @@ fn leaves(value: &Value, path: &str, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) if !fields.is_empty() => {
             for (name, inner) in fields {
-                leaves(
-                    inner,
-                    &if path.is_empty() {
-                        name.clone()
-                    } else {
-                        format!("{path}.{name}")
-                    },
-                    found,
-                );
+                leaves(inner, &if path.is_empty() { name.clone() } else { format!("{path}.{name}") }, found);
             }
         }
         Value::Array(items) => items.iter().for_each(|item| leaves(item, &format!("{path}[]"), found)),
@@ -239,10 +203,7 @@ fn builders_use_only_what_the_supervisor_of_vedette_local_runs() {
         let spec = template.spec.unwrap();
         assert_eq!(spec.containers.len(), 1, "{component}");
         for variable in spec.containers[0].env.iter().flatten() {
-            let field = variable
-                .value_from
-                .as_ref()
-                .and_then(|source| source.field_ref.as_ref());
+            let field = variable.value_from.as_ref().and_then(|source| source.field_ref.as_ref());
             let known =
                 field.is_none_or(|field| ["metadata.name", "metadata.namespace"].contains(&field.field_path.as_str()));
             assert!(known, "{component}: {variable:?}");
@@ -251,10 +212,7 @@ fn builders_use_only_what_the_supervisor_of_vedette_local_runs() {
         leaves(&serde_json::to_value(spec).unwrap(), "", &mut found);
         for path in found {
             let aside = LEFT_ASIDE.iter().any(|prefix| {
-                path == *prefix
-                    || path
-                        .strip_prefix(prefix)
-                        .is_some_and(|rest| rest.starts_with(['.', '[']))
+                path == *prefix || path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(['.', '[']))
             });
             assert!(aside || SUPPORTED.contains(&path.as_str()), "{component} uses {path}");
         }
@@ -267,23 +225,11 @@ fn every_pod_fits_the_restricted_pod_security_standard() {
         let spec = serde_json::to_value(template.spec.unwrap()).unwrap();
         assert_eq!(spec["automountServiceAccountToken"], false, "{component}");
         assert_eq!(spec["securityContext"]["runAsNonRoot"], true, "{component}");
-        assert!(
-            spec["securityContext"]["runAsUser"]
-                .as_i64()
-                .is_some_and(|user| user > 0),
-            "{component}"
-        );
-        assert_eq!(
-            spec["securityContext"]["seccompProfile"]["type"], "RuntimeDefault",
-            "{component}"
-        );
+        assert!(spec["securityContext"]["runAsUser"].as_i64().is_some_and(|user| user > 0), "{component}");
+        assert_eq!(spec["securityContext"]["seccompProfile"]["type"], "RuntimeDefault", "{component}");
         let container = &spec["containers"][0]["securityContext"];
         assert_eq!(container["allowPrivilegeEscalation"], false, "{component}");
         assert_eq!(container["readOnlyRootFilesystem"], true, "{component}");
-        assert_eq!(
-            container["capabilities"]["drop"],
-            serde_json::json!(["ALL"]),
-            "{component}"
-        );
+        assert_eq!(container["capabilities"]["drop"], serde_json::json!(["ALL"]), "{component}");
     }
 }

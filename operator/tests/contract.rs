@@ -57,10 +57,7 @@ fn every_container_is_understood_by_its_workload() {
         }
         seen.insert(component);
     }
-    assert_eq!(
-        seen.into_iter().collect::<Vec<_>>(),
-        ["archiver", "detector", "generator", "topics", "trainer"]
-    );
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["archiver", "detector", "generator", "topics", "trainer"]);
 }
 
 #[test]
@@ -75,10 +72,7 @@ fn a_detector_understands_what_the_manifest_says() {
     assert_eq!(detector.max_message_bytes, 524_288);
     assert_eq!(detector.processing_guarantee, ProcessingGuarantee::AtLeastOnce);
     assert_eq!(detector.calculated_fields[1].value, "country != card_country");
-    assert_eq!(
-        (detector.score_threshold, detector.alert_budget_per_million),
-        (Some(0.998), None)
-    );
+    assert_eq!((detector.score_threshold, detector.alert_budget_per_million), (Some(0.998), None));
     assert_eq!(detector.model_version, Some(version()));
     assert_eq!(detector.service.pod_name, "flows-detector-5d4f8-abcde");
 }
@@ -88,10 +82,7 @@ fn a_generator_understands_what_the_manifest_says() {
     let children = build_pipeline(&pipeline(&text("full.yaml")), &site(), None);
     let generator: GeneratorArguments = parse(container(&generator_deployment(&children).spec.template));
     assert!((generator.records_per_second - 2500.0).abs() < f64::EPSILON);
-    assert_eq!(
-        generator.dataset_object.as_deref(),
-        Some("payments/transactions/datasets/transactions-2026.csv.zst")
-    );
+    assert_eq!(generator.dataset_object.as_deref(), Some("payments/transactions/datasets/transactions-2026.csv.zst"));
     assert_eq!(generator.normal_labels, ["genuine", "refunded"]);
     assert_eq!(generator.topic.as_str(), "payments.transactions");
 }
@@ -105,16 +96,10 @@ fn topics_and_archiver_understand_what_the_manifest_says() {
     assert_eq!(topics.topics[1].configuration["max.message.bytes"], "524288");
     assert_eq!(topics.topics[3].configuration["retention.ms"], "-1");
     let archiver: ArchiverArguments = parse(container(&children.archiver.spec.template));
-    assert_eq!(
-        (archiver.rolling_max_bytes, archiver.rolling_max_age_seconds),
-        (268_435_456, 5400)
-    );
+    assert_eq!((archiver.rolling_max_bytes, archiver.rolling_max_age_seconds), (268_435_456, 5400));
     assert_eq!(
         archiver.topics.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        [
-            "enriched_data=payments.transactions.enriched",
-            "alerts=payments.transactions.alerts"
-        ]
+        ["enriched_data=payments.transactions.enriched", "alerts=payments.transactions.alerts"]
     );
 }
 
@@ -126,13 +111,7 @@ fn a_trainer_understands_what_the_manifest_says() {
     assert_eq!(trainer.owner.pipeline.as_str(), "transactions");
     assert_eq!(trainer.data_sites.len(), 2);
     assert_eq!(trainer.lookback_seconds, Some(2_592_000));
-    assert_eq!(
-        (trainer.trees, trainer.rows_per_tree, trainer.max_depth),
-        (Some(200), Some(512), Some(12))
-    );
-    assert_eq!(
-        (trainer.minimum_auroc, trainer.minimum_recall, trainer.keep),
-        (Some(0.9), Some(0.5), 10)
-    );
+    assert_eq!((trainer.trees, trainer.rows_per_tree, trainer.max_depth), (Some(200), Some(512), Some(12)));
+    assert_eq!((trainer.minimum_auroc, trainer.minimum_recall, trainer.keep), (Some(0.9), Some(0.5), 10));
     assert_eq!(trainer.numeric_features, ["amount", "items", "amount_per_item"]);
 }

@@ -10,9 +10,7 @@ use vedette_operator::roll::VersionPolicy;
 use vedette_operator::validate::Dataset;
 
 fn errors(text: &str) -> Vec<FieldError> {
-    manifest::load(text, &default_namespace(), &site())
-        .map(|manifests| panic!("accepted: {manifests:?}"))
-        .unwrap_err()
+    manifest::load(text, &default_namespace(), &site()).map(|manifests| panic!("accepted: {manifests:?}")).unwrap_err()
 }
 
 fn lines(text: &str) -> Vec<String> {
@@ -22,19 +20,13 @@ fn lines(text: &str) -> Vec<String> {
 fn spec_errors(spec: &str) -> Vec<String> {
     let text =
         format!("{{apiVersion: vedette.io/v1alpha1, kind: AnomalyPipeline, metadata: {{name: flows}}, spec: {spec}}}");
-    lines(&text)
-        .iter()
-        .map(|line| line.replace("AnomalyPipeline default/flows: ", ""))
-        .collect()
+    lines(&text).iter().map(|line| line.replace("AnomalyPipeline default/flows: ", "")).collect()
 }
 
 fn training_errors(spec: &str) -> Vec<String> {
     let text =
         format!("{{apiVersion: vedette.io/v1alpha1, kind: ModelTraining, metadata: {{name: flows}}, spec: {spec}}}");
-    lines(&text)
-        .iter()
-        .map(|line| line.replace("ModelTraining default/flows: ", ""))
-        .collect()
+    lines(&text).iter().map(|line| line.replace("ModelTraining default/flows: ", "")).collect()
 }
 
 #[test]
@@ -61,10 +53,7 @@ fn the_full_manifest_has_every_field_of_the_schema() {
         collect_names(spec, &mut names);
         for name in names {
             // The simulator is the alternative to the object that the manifest shows.
-            assert!(
-                name == "simulator" || documents.contains(&format!("{name}:")),
-                "{name} is not in full.yaml"
-            );
+            assert!(name == "simulator" || documents.contains(&format!("{name}:")), "{name} is not in full.yaml");
         }
     }
 }
@@ -82,10 +71,7 @@ fn collect_names(schema: &serde_json::Value, names: &mut Vec<String>) {
 #[test]
 fn a_minimal_manifest_gets_the_documented_defaults() {
     let pipeline = pipeline(&text("minimal.yaml"));
-    assert_eq!(
-        (pipeline.namespace.as_str(), pipeline.name.as_str()),
-        ("default", "flows")
-    );
+    assert_eq!((pipeline.namespace.as_str(), pipeline.name.as_str()), ("default", "flows"));
     assert_eq!(
         pipeline.topics.enriched_data.to_string(),
         "enriched_data:partitions=4,max.message.bytes=2097152,retention.ms=604800000"
@@ -98,15 +84,9 @@ fn a_minimal_manifest_gets_the_documented_defaults() {
     assert_eq!(pipeline.archiver.rolling_max_bytes, 134_217_728);
     assert_eq!(pipeline.archiver.rolling_max_age.as_secs(), 900);
     assert_eq!(pipeline.model.policy, VersionPolicy::Latest);
-    assert_eq!(
-        pipeline.detector.calculated_fields[0].to_string(),
-        "total_bytes=src_bytes + dst_bytes"
-    );
+    assert_eq!(pipeline.detector.calculated_fields[0].to_string(), "total_bytes=src_bytes + dst_bytes");
     let training = &trainings(&text("minimal.yaml"))[0];
-    assert!(
-        !training.runs_here,
-        "the fixture's site is east, the manifest's is local"
-    );
+    assert!(!training.runs_here, "the fixture's site is east, the manifest's is local");
     assert_eq!(training.schedule.minimum_records, 10_000);
 }
 
@@ -116,9 +96,7 @@ fn the_sites_replication_factor_is_used_where_a_topic_has_none() {
     site.kafka.replication_factor = Some(3);
     let text = "{apiVersion: vedette.io/v1alpha1, kind: AnomalyPipeline, metadata: {name: flows}, spec: {topics: {alerts: {replicationFactor: 1}}}}";
     let loaded = manifest::load(text, &default_namespace(), &site).unwrap();
-    let manifest::ValidatedManifest::Pipeline(pipeline) = &loaded[0] else {
-        panic!("{loaded:?}")
-    };
+    let manifest::ValidatedManifest::Pipeline(pipeline) = &loaded[0] else { panic!("{loaded:?}") };
     assert_eq!(pipeline.topics.alerts.replication_factor, Some(1));
     assert_eq!(pipeline.topics.enriched_data.replication_factor, Some(3));
 }
@@ -130,18 +108,9 @@ fn the_anomaly_fraction_has_a_default_where_there_is_a_label() {
         (generator.mode, generator.anomaly_fraction)
     };
     assert_eq!(fraction("{recordsPerSecond: 1}"), (GeneratorMode::Random, Some(0.005)));
-    assert_eq!(
-        fraction("{recordsPerSecond: 1, anomalyFraction: 0}"),
-        (GeneratorMode::Random, Some(0.0))
-    );
-    assert_eq!(
-        fraction("{recordsPerSecond: 1, mode: Sequential}"),
-        (GeneratorMode::Sequential, None)
-    );
-    assert_eq!(
-        fraction("{recordsPerSecond: 1, dataset: {object: {key: a.csv}}}"),
-        (GeneratorMode::Random, None)
-    );
+    assert_eq!(fraction("{recordsPerSecond: 1, anomalyFraction: 0}"), (GeneratorMode::Random, Some(0.0)));
+    assert_eq!(fraction("{recordsPerSecond: 1, mode: Sequential}"), (GeneratorMode::Sequential, None));
+    assert_eq!(fraction("{recordsPerSecond: 1, dataset: {object: {key: a.csv}}}"), (GeneratorMode::Random, None));
     let labelled = "{recordsPerSecond: 1, dataset: {object: {key: a.csv, label: {field: kind, normal: [ok]}}}}";
     assert_eq!(fraction(labelled), (GeneratorMode::Random, Some(0.005)));
 }
@@ -152,10 +121,7 @@ fn a_dataset_lies_in_the_pipelines_part_of_the_bucket() {
     let dataset = pipeline_with(spec).generator.unwrap().dataset;
     assert_eq!(
         dataset,
-        Dataset::Object {
-            key: "default/flows/datasets/kdd/10-percent.csv.gz".to_owned(),
-            label: None
-        }
+        Dataset::Object { key: "default/flows/datasets/kdd/10-percent.csv.gz".to_owned(), label: None }
     );
 }
 
@@ -208,10 +174,7 @@ kind: ConfigMap
 #[test]
 fn what_is_not_a_manifest_is_one_clear_error() {
     let table = [
-        (
-            "",
-            "manifest: (document): write at least one AnomalyPipeline or ModelTraining",
-        ),
+        ("", "manifest: (document): write at least one AnomalyPipeline or ModelTraining"),
         ("# nothing\n---\n", "manifest: (document): write at least one"),
         ("a: [", "document 1: (document): "),
         ("a: 1\na: 2", "document 1: (document): duplicate entry"),
@@ -220,10 +183,7 @@ fn what_is_not_a_manifest_is_one_clear_error() {
     ];
     for (text, expected) in table {
         let lines = lines(text);
-        assert!(
-            lines.iter().any(|line| line.starts_with(expected)),
-            "{text:?}: {lines:?}"
-        );
+        assert!(lines.iter().any(|line| line.starts_with(expected)), "{text:?}: {lines:?}");
     }
 }
 
@@ -232,16 +192,8 @@ fn an_error_in_one_document_does_not_hide_those_of_the_next() {
     let text =
         "{kind: AnomalyPipeline}\n---\n{apiVersion: vedette.io/v1alpha1, kind: ModelTraining, metadata: {name: x}}";
     let lines = lines(text);
-    assert!(
-        lines
-            .iter()
-            .any(|line| line.starts_with("document 1: metadata.name: is required")),
-        "{lines:?}"
-    );
-    assert!(
-        lines.contains(&"ModelTraining default/x: spec: is required (is missing)".to_owned()),
-        "{lines:?}"
-    );
+    assert!(lines.iter().any(|line| line.starts_with("document 1: metadata.name: is required")), "{lines:?}");
+    assert!(lines.contains(&"ModelTraining default/x: spec: is required (is missing)".to_owned()), "{lines:?}");
 }
 
 #[test]
@@ -271,10 +223,7 @@ fn null_is_as_good_as_nothing() {
 
 #[test]
 fn numbers_out_of_range_are_errors() {
-    assert_eq!(
-        spec_errors("{detector: {replicas: -1}}"),
-        ["spec.detector.replicas: must be at least 0 (is -1)"]
-    );
+    assert_eq!(spec_errors("{detector: {replicas: -1}}"), ["spec.detector.replicas: must be at least 0 (is -1)"]);
     assert_eq!(
         spec_errors("{detector: {replicas: 3000000000}}"),
         ["spec.detector.replicas: must be between -2147483648 and 2147483647 (is 3000000000)"]
@@ -312,10 +261,7 @@ fn a_schedule_needs_five_fields_and_a_known_zone() {
     let spec = |schedule: &str| format!("{{site: east, data: {{pipeline: flows}}, {schedule}}}");
     let four = training_errors(&spec("schedule: 0 0 * *, timeZone: Nowhere"));
     assert_eq!(four.len(), 2, "{four:?}");
-    assert!(
-        four[0].starts_with("spec.schedule: a schedule has five fields"),
-        "{four:?}"
-    );
+    assert!(four[0].starts_with("spec.schedule: a schedule has five fields"), "{four:?}");
     assert!(four[1].starts_with("spec.timeZone: is not a time zone"), "{four:?}");
     assert_eq!(training_errors(&spec("schedule: '0 25 * * *'")).len(), 1);
 }
@@ -330,10 +276,7 @@ fn two_pipelines_do_not_write_to_the_same_topic() {
     let names = |suffix: &str| {
         format!("{{enrichedData: {{name: e{suffix}}}, alerts: {{name: a{suffix}}}, deadLetters: {{name: d{suffix}}}}}")
     };
-    assert_eq!(
-        load(&(pipeline("one", &names("1")) + &pipeline("two", &names("2")))).len(),
-        2
-    );
+    assert_eq!(load(&(pipeline("one", &names("1")) + &pipeline("two", &names("2")))).len(), 2);
     let lines = lines(&(pipeline("one", &names("1")) + &pipeline("two", &names("1"))));
     assert_eq!(lines.len(), 3, "{lines:?}");
     assert!(

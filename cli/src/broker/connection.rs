@@ -11,11 +11,10 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use kafka_protocol::messages::ApiKey;
-use kafka_protocol::protocol::decode_request_header_from_buffer;
 use noida::kafka::codec::{read_frame, write_frame};
 use noida::kafka::connection::handle_connection;
 
-use super::{OpenConnection, Shared, fetch, lock};
+use super::{OpenConnection, Shared, fetch, frame, join, lock};
 
 /// Accepts until the broker stops.
 pub(super) fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
@@ -35,13 +34,7 @@ pub(super) fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
 fn open(stream: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let id = shared.next_connection.fetch_add(1, Ordering::Relaxed);
-    lock(&shared.connections).insert(
-        id,
-        OpenConnection {
-            stream: stream.try_clone()?,
-            client_id: None,
-        },
-    );
+    lock(&shared.connections).insert(id, OpenConnection { stream: stream.try_clone()?, client_id: None });
     let shared = Arc::clone(shared);
     std::thread::spawn(move || {
         if let Err(error) = serve(&stream, id, &shared) {
@@ -65,9 +58,13 @@ fn serve(client: &TcpStream, id: u64, shared: &Arc<Shared>) -> io::Result<()> {
             name(&request, id, shared);
             named = true;
         }
-        let response = match api_key(&request) {
+        let response = match frame::api_key(&request) {
             Some(ApiKey::Fetch) => fetch::answer(request, shared)?,
             key => {
+                let _rejoining = match key {
+                    Some(ApiKey::JoinGroup) => join::rejoin_while_waiting(&request, &shared.engine),
+                    _ => None,
+                };
                 write_frame(&mut to_engine, &request)?;
                 let Some(response) = read_frame(&mut from_engine)? else {
                     return Ok(());
@@ -83,24 +80,13 @@ fn serve(client: &TcpStream, id: u64, shared: &Arc<Shared>) -> io::Result<()> {
     Ok(())
 }
 
-fn api_key(request: &BytesMut) -> Option<ApiKey> {
-    let (key, _) = request.split_first_chunk::<2>()?;
-    ApiKey::try_from(i16::from_be_bytes(*key)).ok()
-}
-
 /// Whether a request of this kind can make something visible to a waiting fetch.
 fn writes(key: ApiKey) -> bool {
-    matches!(
-        key,
-        ApiKey::Produce | ApiKey::EndTxn | ApiKey::InitProducerId | ApiKey::DeleteTopics
-    )
+    matches!(key, ApiKey::Produce | ApiKey::EndTxn | ApiKey::InitProducerId | ApiKey::DeleteTopics)
 }
 
 fn name(request: &BytesMut, id: u64, shared: &Shared) {
-    // The decoder peeks at four bytes without looking whether they are there.
-    let header = (request.len() >= 4)
-        .then(|| decode_request_header_from_buffer(&mut request.clone()).ok())
-        .flatten();
+    let header = frame::split_header(&mut request.clone());
     if let (Some(header), Some(connection)) = (header, lock(&shared.connections).get_mut(&id)) {
         connection.client_id = header.client_id.map(|client_id| client_id.to_string());
     }

@@ -50,9 +50,7 @@ fn leave_groups(engine: &Engine, client_id: &str) {
             .map(|member| MemberIdentity::default().with_member_id(member.member_id))
             .collect();
         if !members.is_empty() {
-            let request = LeaveGroupRequest::default()
-                .with_group_id(group.group_id)
-                .with_members(members);
+            let request = LeaveGroupRequest::default().with_group_id(group.group_id).with_members(members);
             engine.handle_leave_group(&request, LEAVE_GROUP_VERSION);
         }
     }
@@ -60,18 +58,12 @@ fn leave_groups(engine: &Engine, client_id: &str) {
 
 fn abort_transaction(engine: &Engine, transactional_id: &str) {
     let known = engine.handle_list_transactions(&ListTransactionsRequest::default().with_duration_filter(-1), 0);
-    if !known
-        .transaction_states
-        .iter()
-        .any(|state| state.transactional_id.as_str() == transactional_id)
-    {
+    if !known.transaction_states.iter().any(|state| state.transactional_id.as_str() == transactional_id) {
         return;
     }
     // A new producer of the same id aborts what the old one left open and fences what it still has on its way.
     let request = InitProducerIdRequest::default()
-        .with_transactional_id(Some(TransactionalId(StrBytes::from_string(
-            transactional_id.to_owned(),
-        ))))
+        .with_transactional_id(Some(TransactionalId(StrBytes::from_string(transactional_id.to_owned()))))
         .with_transaction_timeout_ms(10_000)
         .with_producer_id(ProducerId(-1))
         .with_producer_epoch(-1);

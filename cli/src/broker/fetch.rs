@@ -11,9 +11,10 @@ use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::messages::{FetchRequest, FetchResponse, ResponseHeader, TopicName};
-use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, decode_request_header_from_buffer};
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
 use noida::kafka::engine::Engine;
 
+use super::frame::split_header;
 use super::{Shared, lock};
 
 /// Records of one partition in a response; more than a client asks for, as each fetch makes the engine copy the rest.
@@ -52,11 +53,7 @@ impl FetchState {
     pub(super) fn smallest_position(&mut self, topic: &str, partition: i32, since: Instant) -> Option<i64> {
         self.positions.retain(|_, (_, at)| *at >= since);
         let of_partition = |reader: &Reader| reader.topic.as_str() == topic && reader.partition == partition;
-        self.positions
-            .iter()
-            .filter(|(reader, _)| of_partition(reader))
-            .map(|(_, (offset, _))| *offset)
-            .min()
+        self.positions.iter().filter(|(reader, _)| of_partition(reader)).map(|(_, (offset, _))| *offset).min()
     }
 
     /// Forgets the markers of records that are gone.
@@ -69,19 +66,14 @@ impl FetchState {
 
 /// The response to a fetch request, both without their length.
 pub(super) fn answer(mut request: BytesMut, shared: &Shared) -> io::Result<BytesMut> {
-    if request.len() < 4 {
-        return Err(malformed("too short"));
-    }
-    let header = decode_request_header_from_buffer(&mut request).map_err(malformed)?;
+    let header = split_header(&mut request).ok_or_else(|| malformed("no header"))?;
     let version = header.request_api_version;
     let request = FetchRequest::decode(&mut request, version).map_err(malformed)?;
     note_positions(&request, header.client_id.as_deref().unwrap_or_default(), shared);
     let response = wait_for_records(&request, version, shared);
     let mut frame = BytesMut::new();
     let response_header = ResponseHeader::default().with_correlation_id(header.correlation_id);
-    response_header
-        .encode(&mut frame, FetchResponse::header_version(version))
-        .map_err(malformed)?;
+    response_header.encode(&mut frame, FetchResponse::header_version(version)).map_err(malformed)?;
     response.encode(&mut frame, version).map_err(malformed)?;
     Ok(frame)
 }
@@ -95,11 +87,8 @@ fn note_positions(request: &FetchRequest, client_id: &str, shared: &Shared) {
     let mut state = lock(&shared.fetches);
     for topic in &request.topics {
         for partition in &topic.partitions {
-            let reader = Reader {
-                client_id: client_id.to_owned(),
-                topic: topic.topic.clone(),
-                partition: partition.partition,
-            };
+            let reader =
+                Reader { client_id: client_id.to_owned(), topic: topic.topic.clone(), partition: partition.partition };
             state.positions.insert(reader, (partition.fetch_offset, now));
         }
     }
@@ -111,13 +100,9 @@ fn wait_for_records(request: &FetchRequest, version: i16, shared: &Shared) -> Fe
     loop {
         let count = shared.log.count();
         let mut response = shared.engine.handle_fetch(request, version);
-        let worth_sending = response
-            .responses
-            .iter()
-            .flat_map(|topic| &topic.partitions)
-            .any(|partition| {
-                partition.error_code != 0 || partition.records.as_ref().is_some_and(|records| !records.is_empty())
-            });
+        let worth_sending = response.responses.iter().flat_map(|topic| &topic.partitions).any(|partition| {
+            partition.error_code != 0 || partition.records.as_ref().is_some_and(|records| !records.is_empty())
+        });
         if worth_sending || shared.is_stopping() || !shared.log.wait_beyond(count, deadline) {
             finish(&mut response, request, shared);
             return response;
@@ -184,12 +169,8 @@ fn marker_offset(aborted: &Aborted, shared: &Shared) -> i64 {
 }
 
 fn find_marker(aborted: &Aborted, engine: &Engine) -> Option<i64> {
-    let partition = FetchPartition::default()
-        .with_partition(aborted.partition)
-        .with_fetch_offset(aborted.first_offset);
-    let topic = FetchTopic::default()
-        .with_topic(aborted.topic.clone())
-        .with_partitions(vec![partition]);
+    let partition = FetchPartition::default().with_partition(aborted.partition).with_fetch_offset(aborted.first_offset);
+    let topic = FetchTopic::default().with_topic(aborted.topic.clone()).with_partitions(vec![partition]);
     let response = engine.handle_fetch(&FetchRequest::default().with_topics(vec![topic]), 12);
     let records = response.responses.first()?.partitions.first()?.records.as_ref()?;
     Batches(records)
@@ -205,9 +186,7 @@ impl<'a> Iterator for Batches<'a> {
 
     fn next(&mut self) -> Option<&'a [u8]> {
         // The length at byte 8 counts what follows it.
-        let length = usize::try_from(i32::from_be_bytes(field(self.0, 8)?))
-            .ok()?
-            .checked_add(12)?;
+        let length = usize::try_from(i32::from_be_bytes(field(self.0, 8)?)).ok()?.checked_add(12)?;
         let (batch, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(batch)
@@ -215,9 +194,7 @@ impl<'a> Iterator for Batches<'a> {
 }
 
 fn is_control(batch: &[u8]) -> bool {
-    field(batch, 21)
-        .map(i16::from_be_bytes)
-        .is_some_and(|attributes| attributes & 0x20 != 0)
+    field(batch, 21).map(i16::from_be_bytes).is_some_and(|attributes| attributes & 0x20 != 0)
 }
 
 fn producer_id(batch: &[u8]) -> Option<i64> {
@@ -260,15 +237,11 @@ mod tests {
     }
 
     fn frame(max_wait_ms: i32) -> BytesMut {
-        let partition = FetchPartition::default()
-            .with_fetch_offset(0)
-            .with_partition_max_bytes(1);
+        let partition = FetchPartition::default().with_fetch_offset(0).with_partition_max_bytes(1);
         let topic = FetchTopic::default()
             .with_topic(TopicName(StrBytes::from_static_str("t")))
             .with_partitions(vec![partition]);
-        let request = FetchRequest::default()
-            .with_max_wait_ms(max_wait_ms)
-            .with_topics(vec![topic]);
+        let request = FetchRequest::default().with_max_wait_ms(max_wait_ms).with_topics(vec![topic]);
         let header = RequestHeader::default()
             .with_request_api_key(ApiKey::Fetch as i16)
             .with_request_api_version(11)
@@ -285,9 +258,7 @@ mod tests {
             .with_name(TopicName(StrBytes::from_static_str("t")))
             .with_num_partitions(1)
             .with_replication_factor(1);
-        let response = shared
-            .engine
-            .handle_create_topics(&CreateTopicsRequest::default().with_topics(vec![topic]), 4);
+        let response = shared.engine.handle_create_topics(&CreateTopicsRequest::default().with_topics(vec![topic]), 4);
         assert_eq!(response.topics[0].error_code, 0);
         shared
     }

@@ -62,24 +62,16 @@ fn set(engine: &Engine, resource_type: i8, resource: &str, key: &'static str, va
         .with_resource_type(resource_type)
         .with_resource_name(StrBytes::from_string(resource.to_owned()))
         .with_configs(vec![entry]);
-    engine.handle_incremental_alter_configs(
-        &IncrementalAlterConfigsRequest::default().with_resources(vec![resource]),
-        0,
-    );
+    engine
+        .handle_incremental_alter_configs(&IncrementalAlterConfigsRequest::default().with_resources(vec![resource]), 0);
 }
 
 fn trim(topic: &str, groups: &[String], shared: &Shared) {
     let partitions = partitions(&shared.engine, topic);
-    let committed: Vec<_> = groups
-        .iter()
-        .map(|group| committed(&shared.engine, group, topic, &partitions))
-        .collect();
+    let committed: Vec<_> = groups.iter().map(|group| committed(&shared.engine, group, topic, &partitions)).collect();
     let since = Instant::now().checked_sub(READER_PATIENCE);
     for partition in partitions {
-        let by_groups = committed
-            .iter()
-            .map(|offsets| offsets.get(&partition).copied().unwrap_or(0))
-            .min();
+        let by_groups = committed.iter().map(|offsets| offsets.get(&partition).copied().unwrap_or(0)).min();
         let mut fetches = lock(&shared.fetches);
         let by_others = since.and_then(|since| fetches.smallest_position(topic, partition, since));
         let Some(read) = by_groups.into_iter().chain(by_others).min() else {
@@ -99,9 +91,7 @@ fn topic_name(topic: &str) -> TopicName {
 
 fn partitions(engine: &Engine, topic: &str) -> Vec<i32> {
     let asked = MetadataRequestTopic::default().with_name(Some(topic_name(topic)));
-    let request = MetadataRequest::default()
-        .with_topics(Some(vec![asked]))
-        .with_allow_auto_topic_creation(false);
+    let request = MetadataRequest::default().with_topics(Some(vec![asked])).with_allow_auto_topic_creation(false);
     let response = engine.handle_metadata(&request, 9);
     response
         .topics
@@ -112,25 +102,18 @@ fn partitions(engine: &Engine, topic: &str) -> Vec<i32> {
 }
 
 fn committed(engine: &Engine, group: &str, topic: &str, partitions: &[i32]) -> HashMap<i32, i64> {
-    let asked = OffsetFetchRequestTopic::default()
-        .with_name(topic_name(topic))
-        .with_partition_indexes(partitions.to_vec());
+    let asked =
+        OffsetFetchRequestTopic::default().with_name(topic_name(topic)).with_partition_indexes(partitions.to_vec());
     let request = OffsetFetchRequest::default()
         .with_group_id(GroupId(StrBytes::from_string(group.to_owned())))
         .with_topics(Some(vec![asked]));
     let response = engine.handle_offset_fetch(&request, OFFSET_FETCH_VERSION);
     let found = response.topics.iter().flat_map(|topic| &topic.partitions);
-    found
-        .map(|partition| (partition.partition_index, partition.committed_offset))
-        .collect()
+    found.map(|partition| (partition.partition_index, partition.committed_offset)).collect()
 }
 
 fn delete_before(engine: &Engine, topic: &str, partition: i32, offset: i64) {
-    let asked = DeleteRecordsPartition::default()
-        .with_partition_index(partition)
-        .with_offset(offset);
-    let topic = DeleteRecordsTopic::default()
-        .with_name(topic_name(topic))
-        .with_partitions(vec![asked]);
+    let asked = DeleteRecordsPartition::default().with_partition_index(partition).with_offset(offset);
+    let topic = DeleteRecordsTopic::default().with_name(topic_name(topic)).with_partitions(vec![asked]);
     engine.handle_delete_records(&DeleteRecordsRequest::default().with_topics(vec![topic]), 0);
 }

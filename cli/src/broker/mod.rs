@@ -1,10 +1,12 @@
 //! The embedded Kafka broker of `vedette local`: noida-db's engine behind a listener of ours.
-//! We hold the engine because it never expires a dead process by itself, and we answer fetches ourselves because the
-//! engine neither waits for records nor forgets transactions that were aborted long ago.
+//! We hold the engine because it never expires a dead process by itself. Fetches are answered here and joins are watched
+//! here, for the reasons that `fetch` and `join` give.
 
 mod connection;
 mod eviction;
 mod fetch;
+mod frame;
+mod join;
 mod keeper;
 mod progress;
 
@@ -63,10 +65,7 @@ struct OpenConnection {
 impl EmbeddedBroker {
     /// Listens on this address; port 0 is any free one.
     pub fn start(listen: SocketAddr) -> Result<Self, BrokerError> {
-        let failed = |source| BrokerError::Listen {
-            address: listen,
-            source,
-        };
+        let failed = |source| BrokerError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let shared = Arc::new(Shared::new(address));
@@ -79,12 +78,7 @@ impl EmbeddedBroker {
             std::thread::spawn(move || connection::accept(&listener, &accepting)),
             std::thread::spawn(move || keeper::run(&keeping, &stopped)),
         ];
-        Ok(Self {
-            shared,
-            address,
-            threads,
-            keeper: Some(keeper),
-        })
+        Ok(Self { shared, address, threads, keeper: Some(keeper) })
     }
 
     /// Where clients connect.
@@ -144,9 +138,7 @@ impl Shared {
     }
 
     fn has_connection_of(&self, client_id: &str) -> bool {
-        lock(&self.connections)
-            .values()
-            .any(|connection| connection.client_id.as_deref() == Some(client_id))
+        lock(&self.connections).values().any(|connection| connection.client_id.as_deref() == Some(client_id))
     }
 }
 

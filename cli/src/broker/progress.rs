@@ -26,17 +26,10 @@ impl LogProgress {
     pub(super) fn wait_beyond(&self, count: u64, deadline: Instant) -> bool {
         let mut writes = super::lock(&self.writes);
         while *writes == count {
-            let Some(left) = deadline
-                .checked_duration_since(Instant::now())
-                .filter(|left| !left.is_zero())
-            else {
+            let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
                 return false;
             };
-            writes = self
-                .written
-                .wait_timeout(writes, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            writes = self.written.wait_timeout(writes, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         true
     }

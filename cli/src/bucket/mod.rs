@@ -83,10 +83,7 @@ pub struct Credentials {
 impl EmbeddedBucket {
     /// Serves one bucket of this name from the directory, which is made if it is missing. Port 0 is any free one.
     pub async fn start(directory: &Path, bucket: &str, listen: SocketAddr) -> Result<Self, EmbeddedBucketError> {
-        let unusable = |source| EmbeddedBucketError::Directory {
-            directory: directory.to_owned(),
-            source,
-        };
+        let unusable = |source| EmbeddedBucketError::Directory { directory: directory.to_owned(), source };
         fs::create_dir_all(directory).map_err(unusable)?;
         let lock = take(directory)?;
         probe(directory).map_err(unusable)?;
@@ -109,19 +106,9 @@ impl EmbeddedBucket {
         let shutdown = CancellationToken::new();
         let address = server::spawn(listen, service.build(), shutdown.clone())
             .await
-            .map_err(|source| EmbeddedBucketError::Listen {
-                address: listen,
-                source,
-            })?;
+            .map_err(|source| EmbeddedBucketError::Listen { address: listen, source })?;
         let directory = directory.to_owned();
-        Ok(Self {
-            address,
-            directory,
-            credentials,
-            failure,
-            _server: shutdown.drop_guard(),
-            _lock: lock,
-        })
+        Ok(Self { address, directory, credentials, failure, _server: shutdown.drop_guard(), _lock: lock })
     }
 
     /// The endpoint, `http://host:port`.
@@ -149,16 +136,11 @@ impl EmbeddedBucket {
 }
 
 fn take(directory: &Path) -> Result<File, EmbeddedBucketError> {
-    let unusable = |source| EmbeddedBucketError::Directory {
-        directory: directory.to_owned(),
-        source,
-    };
+    let unusable = |source| EmbeddedBucketError::Directory { directory: directory.to_owned(), source };
     let file = File::create(directory.join(LOCK_FILE)).map_err(unusable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(EmbeddedBucketError::InUse {
-            directory: directory.to_owned(),
-        }),
+        Err(TryLockError::WouldBlock) => Err(EmbeddedBucketError::InUse { directory: directory.to_owned() }),
         Err(TryLockError::Error(source)) => Err(unusable(source)),
     }
 }

@@ -18,21 +18,13 @@ pub(super) async fn spawn(
 ) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
-    tokio::spawn(async move {
-        shutdown
-            .run_until_cancelled(accept(&listener, &service, &shutdown))
-            .await
-    });
+    tokio::spawn(async move { shutdown.run_until_cancelled(accept(&listener, &service, &shutdown)).await });
     Ok(address)
 }
 
 async fn accept(listener: &TcpListener, service: &S3Service, shutdown: &CancellationToken) {
     loop {
-        match listener
-            .accept()
-            .await
-            .and_then(|(stream, _)| stream.set_nodelay(true).map(|()| stream))
-        {
+        match listener.accept().await.and_then(|(stream, _)| stream.set_nodelay(true).map(|()| stream)) {
             Ok(stream) => {
                 let (service, shutdown) = (service.clone(), shutdown.clone());
                 tokio::spawn(async move { shutdown.run_until_cancelled(serve(stream, service)).await });
@@ -47,9 +39,7 @@ async fn accept(listener: &TcpListener, service: &S3Service, shutdown: &Cancella
 }
 
 async fn serve(stream: TcpStream, service: S3Service) {
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), service);
+    let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
     if let Err(error) = connection.await {
         tracing::debug!(%error, "a bucket connection ended");
     }

@@ -32,12 +32,7 @@ pub(super) struct AtomicStore {
 
 impl AtomicStore {
     pub(super) fn new(files: FileSystem, directory: PathBuf, failure: watch::Sender<Option<String>>) -> Self {
-        Self {
-            files,
-            directory,
-            locks: KeyLocks::default(),
-            failure,
-        }
+        Self { files, directory, locks: KeyLocks::default(), failure }
     }
 
     /// Passes the result on, and tells the run when the storage below cannot be written any more.
@@ -58,11 +53,7 @@ impl AtomicStore {
     }
 
     fn remove_metadata(&self, bucket: &str, key: &str) -> io::Result<()> {
-        let prefix = format!(
-            ".bucket-{}.object-{}",
-            URL_SAFE_NO_PAD.encode(bucket),
-            URL_SAFE_NO_PAD.encode(key)
-        );
+        let prefix = format!(".bucket-{}.object-{}", URL_SAFE_NO_PAD.encode(bucket), URL_SAFE_NO_PAD.encode(key));
         for suffix in ["metadata.json", "internal.json"] {
             match std::fs::remove_file(self.directory.join(format!("{prefix}.{suffix}"))) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -108,18 +99,12 @@ impl S3 for AtomicStore {
     }
 
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
-        let _no_writer = self
-            .locks
-            .read(&lock_name(&request.input.bucket, &request.input.key))
-            .await;
+        let _no_writer = self.locks.read(&lock_name(&request.input.bucket, &request.input.key)).await;
         self.files.get_object(request).await
     }
 
     async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
-        let _no_writer = self
-            .locks
-            .read(&lock_name(&request.input.bucket, &request.input.key))
-            .await;
+        let _no_writer = self.locks.read(&lock_name(&request.input.bucket, &request.input.key)).await;
         self.files.head_object(request).await
     }
 

@@ -25,15 +25,7 @@ impl Console {
     /// Prints to standard output, or to standard error.
     pub fn new(to_standard_error: bool) -> Self {
         let started = Instant::now();
-        Self {
-            to_standard_error,
-            started,
-            alerts: Mutex::new(AlertWindow {
-                began: started,
-                shown: 0,
-                hidden: 0,
-            }),
-        }
+        Self { to_standard_error, started, alerts: Mutex::new(AlertWindow { began: started, shown: 0, hidden: 0 }) }
     }
 
     /// One line.
@@ -57,11 +49,7 @@ impl Console {
         let mut window = self.alerts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if window.began.elapsed() >= Duration::from_secs(1) {
             let hidden = window.hidden;
-            *window = AlertWindow {
-                began: Instant::now(),
-                shown: 0,
-                hidden: 0,
-            };
+            *window = AlertWindow { began: Instant::now(), shown: 0, hidden: 0 };
             if hidden > 0 {
                 self.say(&format!("ALERT … and {hidden} more"));
             }

@@ -66,10 +66,8 @@ pub async fn run(options: LocalOptions, shutdown: Shutdown) -> Result<(), LocalE
         console.write(&summary.to_string());
         println!(
             "{}",
-            serde_json::to_string(&summary).map_err(|error| LocalError::System {
-                what: "write the summary",
-                source: error.into()
-            })?
+            serde_json::to_string(&summary)
+                .map_err(|error| LocalError::System { what: "write the summary", source: error.into() })?
         );
     } else {
         console.write(&summary.to_string());
@@ -93,10 +91,7 @@ async fn upload_dataset(
         return Err(LocalError::DatasetWithoutGenerator);
     };
     servers.bucket.delete(key).await?;
-    servers
-        .bucket
-        .create(key, Body::File(path.clone()), &BTreeMap::new())
-        .await?;
+    servers.bucket.create(key, Body::File(path.clone()), &BTreeMap::new()).await?;
     console.say(&format!("data set {} is in the bucket as {key}", path.display()));
     Ok(())
 }
@@ -109,9 +104,7 @@ fn start_supervisor(
     let broker = servers.broker.clone();
     let for_events = Arc::clone(console);
     let supervisor = Supervisor::start(
-        crate::supervisor::SupervisorOptions {
-            binary_directory: options.bin_dir.clone(),
-        },
+        crate::supervisor::SupervisorOptions { binary_directory: options.bin_dir.clone() },
         servers.secrets.clone(),
         Box::new(move |client_id: String| {
             let broker = broker.clone();
@@ -142,13 +135,8 @@ async fn supervise(
     let mut trainings = Vec::new();
     for training in &plan.trainings {
         trainings.push(
-            TrainingReconciler::new(
-                training.clone(),
-                servers.site.clone(),
-                servers.bucket.clone(),
-                Timestamp::now(),
-            )
-            .await,
+            TrainingReconciler::new(training.clone(), servers.site.clone(), servers.bucket.clone(), Timestamp::now())
+                .await,
         );
     }
     // The model that the bucket already has is in the template from the first process on.
@@ -162,22 +150,12 @@ async fn supervise(
         None => {}
     }
 
-    let flow = Flow {
-        options,
-        pipeline,
-        servers,
-        supervisor,
-        console,
-        observer: &observer,
-    };
+    let flow = Flow { options, pipeline, servers, supervisor, console, observer: &observer };
     flow.watch(&mut model, &mut trainings, shutdown).await?;
     console.say("stopping: generator, then what is under way, detector, archiver");
     flow.drain(&children, began).await?;
 
-    let seconds = observer
-        .snapshot()
-        .first_record
-        .map_or(0.0, |first| first.elapsed().as_secs_f64());
+    let seconds = observer.snapshot().first_record.map_or(0.0, |first| first.elapsed().as_secs_f64());
     let statistics = observer.finish();
     let keys = PipelineKeys::new(&pipeline.namespace, &pipeline.name);
     let archive = observe::archive_totals(&servers.bucket, &keys).await?;
@@ -203,10 +181,7 @@ async fn create_topics(children: &PipelineChildren, supervisor: &Supervisor) -> 
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             JobStatus::Running | JobStatus::Absent => {
-                return Err(LocalError::TooLong {
-                    what: "the creation of the topics",
-                    within: PATIENCE,
-                });
+                return Err(LocalError::TooLong { what: "the creation of the topics", within: PATIENCE });
             }
         }
     }
@@ -231,10 +206,7 @@ fn start_observer(
     console: &Arc<Console>,
 ) -> Result<Observer, LocalError> {
     let topics = &plan.pipeline.topics;
-    let label = plan
-        .trainings
-        .iter()
-        .find_map(|training| training.features.label.as_ref());
+    let label = plan.trainings.iter().find_map(|training| training.features.label.as_ref());
     let settings = ObserverSettings {
         kafka: servers.kafka.clone(),
         topics: ObservedTopics {
@@ -243,21 +215,11 @@ fn start_observer(
             alerts: topics.alerts.name.clone(),
             dead_letters: topics.dead_letters.name.clone(),
         },
-        label: label.map(|label| LabelRule {
-            field: label.field.clone(),
-            normal: label.normal.clone(),
-        }),
-        start: if options.broker.is_some() {
-            ObserverStart::End
-        } else {
-            ObserverStart::Beginning
-        },
+        label: label.map(|label| LabelRule { field: label.field.clone(), normal: label.normal.clone() }),
+        start: if options.broker.is_some() { ObserverStart::End } else { ObserverStart::Beginning },
     };
     let console = Arc::clone(console);
-    Ok(Observer::start(
-        settings,
-        Box::new(move |line| console.alert(&line.text)),
-    )?)
+    Ok(Observer::start(settings, Box::new(move |line| console.alert(&line.text)))?)
 }
 
 /// What a run looks at again and again.
@@ -278,10 +240,7 @@ impl Flow<'_> {
         trainings: &mut [TrainingReconciler],
         shutdown: &Shutdown,
     ) -> Result<(), LocalError> {
-        let duration = self
-            .options
-            .duration
-            .or_else(|| (!std::io::stdout().is_terminal()).then_some(DEFAULT_DURATION));
+        let duration = self.options.duration.or_else(|| (!std::io::stdout().is_terminal()).then_some(DEFAULT_DURATION));
         let deadline = duration.map(|duration| Instant::now() + duration);
         let mut printed = (Instant::now(), Snapshot::default());
         let mut unsettled = Instant::now();
@@ -350,15 +309,12 @@ impl Flow<'_> {
             Some(GeneratorChild::Job(job)) => self.supervisor.stop(&name(&job.metadata)).await,
             None => {}
         }
-        self.wait_until("what was generated is not enriched yet", || async {
-            Ok(self.observer.snapshot().lag == 0)
-        })
-        .await?;
+        self.wait_until("what was generated is not enriched yet", || async { Ok(self.observer.snapshot().lag == 0) })
+            .await?;
         if let Some(detector) = &children.detector {
             self.supervisor.stop(&name(&detector.metadata)).await;
         }
-        self.wait_until("what was enriched is not archived yet", || self.is_archived(began))
-            .await?;
+        self.wait_until("what was enriched is not archived yet", || self.is_archived(began)).await?;
         self.supervisor.stop(&name(&children.archiver.metadata)).await;
         Ok(())
     }
@@ -368,9 +324,7 @@ impl Flow<'_> {
         let keys = PipelineKeys::new(&self.pipeline.namespace, &self.pipeline.name);
         let archived = archived_ends(&self.servers.bucket, &keys, &self.servers.site.site.name).await?;
         Ok(self.observer.snapshot().ends.iter().all(|((topic, partition), end)| {
-            archived
-                .get(&format!("{topic}-{partition}"))
-                .is_some_and(|(archived, at)| archived >= end && *at >= began)
+            archived.get(&format!("{topic}-{partition}")).is_some_and(|(archived, at)| archived >= end && *at >= began)
         }))
     }
 
@@ -383,8 +337,7 @@ impl Flow<'_> {
         let deadline = Instant::now() + PATIENCE;
         while !holds().await? {
             if Instant::now() >= deadline {
-                self.console
-                    .say(&format!("gave up after {} s: {otherwise}", PATIENCE.as_secs()));
+                self.console.say(&format!("gave up after {} s: {otherwise}", PATIENCE.as_secs()));
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

@@ -72,9 +72,8 @@ pub struct LocalOptions {
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    let duration: jiff::SignedDuration = text
-        .parse()
-        .map_err(|_| format!("{text:?} is not a duration: write 90s, 2m or 1h30m"))?;
+    let duration: jiff::SignedDuration =
+        text.parse().map_err(|_| format!("{text:?} is not a duration: write 90s, 2m or 1h30m"))?;
     Duration::try_from(duration)
         .ok()
         .filter(|duration| !duration.is_zero())

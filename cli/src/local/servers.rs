@@ -55,10 +55,7 @@ pub async fn start(options: &LocalOptions) -> Result<Servers, LocalError> {
     };
     let (embedded_bucket, temporary, endpoint, access_key_id, secret_access_key) = match &options.bucket_endpoint {
         Some(endpoint) => {
-            let (id, secret) = (
-                from_environment(AWS_ACCESS_KEY_ID_ENV)?,
-                from_environment(AWS_SECRET_ACCESS_KEY_ENV)?,
-            );
+            let (id, secret) = (from_environment(AWS_ACCESS_KEY_ID_ENV)?, from_environment(AWS_SECRET_ACCESS_KEY_ENV)?);
             (None, None, endpoint.clone(), id, secret)
         }
         None => {
@@ -66,13 +63,7 @@ pub async fn start(options: &LocalOptions) -> Result<Servers, LocalError> {
             let bucket = EmbeddedBucket::start(&directory, &options.bucket_name, options.bucket_listen).await?;
             let credentials = bucket.credentials().clone();
             let endpoint = bucket.endpoint();
-            (
-                Some(bucket),
-                temporary,
-                endpoint,
-                credentials.access_key_id,
-                credentials.secret_access_key,
-            )
+            (Some(bucket), temporary, endpoint, credentials.access_key_id, credentials.secret_access_key)
         }
     };
     let site = site_file(options, &bootstrap_servers, Some(endpoint));
@@ -80,10 +71,7 @@ pub async fn start(options: &LocalOptions) -> Result<Servers, LocalError> {
     let for_check = kafka.clone();
     tokio::task::spawn_blocking(move || check_broker(&for_check, BROKER_TIMEOUT))
         .await
-        .map_err(|error| LocalError::System {
-            what: "look for the broker",
-            source: error.into(),
-        })??;
+        .map_err(|error| LocalError::System { what: "look for the broker", source: error.into() })??;
     let bucket = Bucket::new(&BucketArguments {
         bucket_endpoint: site.bucket.endpoint.clone(),
         bucket: site.bucket.name.clone(),
@@ -97,27 +85,12 @@ pub async fn start(options: &LocalOptions) -> Result<Servers, LocalError> {
         (SECRET_ACCESS_KEY_KEY.to_owned(), secret_access_key),
     ]);
     let secrets = BTreeMap::from([(BUCKET_SECRET.to_owned(), credentials)]);
-    Ok(Servers {
-        site,
-        secrets,
-        bucket,
-        kafka,
-        broker,
-        embedded_bucket,
-        _temporary: temporary,
-    })
+    Ok(Servers { site, secrets, bucket, kafka, broker, embedded_bucket, _temporary: temporary })
 }
 
 fn kafka_settings(site: &SiteFile) -> KafkaSettings {
-    let kafka_properties = site
-        .kafka
-        .properties
-        .iter()
-        .map(|(key, value)| KeyValue {
-            key: key.clone(),
-            value: value.clone(),
-        })
-        .collect();
+    let kafka_properties =
+        site.kafka.properties.iter().map(|(key, value)| KeyValue { key: key.clone(), value: value.clone() }).collect();
     let arguments = KafkaArguments {
         bootstrap_servers: site.kafka.bootstrap_servers.clone(),
         kafka_properties,
@@ -134,10 +107,7 @@ fn data_directory(options: &LocalOptions) -> Result<(PathBuf, Option<tempfile::T
             let temporary = tempfile::Builder::new()
                 .prefix("vedette-")
                 .tempdir()
-                .map_err(|source| LocalError::System {
-                    what: "make a temporary directory",
-                    source,
-                })?;
+                .map_err(|source| LocalError::System { what: "make a temporary directory", source })?;
             Ok((temporary.path().to_owned(), Some(temporary)))
         }
     }

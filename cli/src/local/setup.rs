@@ -33,10 +33,7 @@ pub fn plan(options: &LocalOptions, default_namespace: &Name) -> Result<Plan, Lo
     let site = site_file(options, "localhost:0", None);
     let (mut manifests, mut errors) = (Vec::new(), Vec::new());
     for path in &options.filenames {
-        let text = std::fs::read_to_string(path).map_err(|source| LocalError::File {
-            path: path.clone(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path).map_err(|source| LocalError::File { path: path.clone(), source })?;
         let parsed = manifest::parse(&text, default_namespace);
         manifests.extend(parsed.manifests);
         errors.extend(parsed.errors);
@@ -82,9 +79,7 @@ pub fn site_file(options: &LocalOptions, bootstrap_servers: &str, endpoint: Opti
     }
     let image = |name: &str| format!("vedette-{name}");
     SiteFile {
-        site: site::Site {
-            name: options.site.clone(),
-        },
+        site: site::Site { name: options.site.clone() },
         kafka: site::Kafka {
             bootstrap_servers: bootstrap_servers.to_owned(),
             properties,
@@ -111,22 +106,14 @@ pub fn site_file(options: &LocalOptions, bootstrap_servers: &str, endpoint: Opti
 
 #[allow(clippy::expect_used)]
 fn bucket_secret() -> Name {
-    BUCKET_SECRET
-        .parse()
-        .expect("a test proves that the constant is a name")
+    BUCKET_SECRET.parse().expect("a test proves that the constant is a name")
 }
 
 fn dataset_name(path: &Path) -> Result<String, LocalError> {
-    let metadata = std::fs::metadata(path).map_err(|source| LocalError::File {
-        path: path.to_owned(),
-        source,
-    })?;
+    let metadata = std::fs::metadata(path).map_err(|source| LocalError::File { path: path.to_owned(), source })?;
     if !metadata.is_file() {
         let source = std::io::Error::other("not a file");
-        return Err(LocalError::File {
-            path: path.to_owned(),
-            source,
-        });
+        return Err(LocalError::File { path: path.to_owned(), source });
     }
     if metadata.len() == 0 {
         return Err(LocalError::EmptyDataset { path: path.to_owned() });
@@ -160,17 +147,11 @@ fn replace_dataset(manifests: &mut [Manifest], key: &str, training_label: Option
             Dataset::Object(object) => object.label.clone(),
             Dataset::Simulator(_) => None,
         };
-        generator.dataset = Dataset::Object(ObjectDataset {
-            key: key.to_owned(),
-            label: label.or_else(|| training_label.clone()),
-        });
+        generator.dataset =
+            Dataset::Object(ObjectDataset { key: key.to_owned(), label: label.or_else(|| training_label.clone()) });
         replaced = true;
     }
-    if replaced {
-        Ok(())
-    } else {
-        Err(LocalError::DatasetWithoutGenerator)
-    }
+    if replaced { Ok(()) } else { Err(LocalError::DatasetWithoutGenerator) }
 }
 
 #[cfg(test)]
@@ -185,9 +166,7 @@ mod tests {
     }
 
     fn options(arguments: &[&str]) -> LocalOptions {
-        Command::try_parse_from([&["local"], arguments].concat())
-            .unwrap()
-            .options
+        Command::try_parse_from([&["local"], arguments].concat()).unwrap().options
     }
 
     fn namespace() -> Name {
@@ -213,11 +192,7 @@ mod tests {
         let file = directory.path().join("flows.csv");
         std::fs::write(&file, "a,label\n1,normal.\n").unwrap();
         let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests/demo.yaml");
-        let plan = plan(
-            &options(&["-f", demo, "--dataset", &file.display().to_string()]),
-            &namespace(),
-        )
-        .unwrap();
+        let plan = plan(&options(&["-f", demo, "--dataset", &file.display().to_string()]), &namespace()).unwrap();
         let dataset = plan.pipeline.generator.unwrap().dataset;
         match dataset {
             vedette_operator::validate::Dataset::Object { key, label } => {

@@ -43,10 +43,7 @@ pub enum SupervisorEvent {
 impl fmt::Display for SupervisorEvent {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Started {
-                pod,
-                process_id: Some(id),
-            } => write!(formatter, "{pod} started (process {id})"),
+            Self::Started { pod, process_id: Some(id) } => write!(formatter, "{pod} started (process {id})"),
             Self::Started { pod, process_id: None } => write!(formatter, "{pod} started"),
             Self::Ready { pod } => write!(formatter, "{pod} is ready"),
             Self::Unready { pod, reason } => write!(formatter, "{pod} is not ready any more: {reason}"),

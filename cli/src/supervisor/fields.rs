@@ -17,12 +17,7 @@ pub struct Unsupported {
 
 impl fmt::Display for Unsupported {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{} cannot be run without Kubernetes: {}",
-            self.object,
-            self.fields.join(", ")
-        )
+        write!(formatter, "{} cannot be run without Kubernetes: {}", self.object, self.fields.join(", "))
     }
 }
 
@@ -144,15 +139,7 @@ fn walk(value: &Value, path: String, visit: &mut impl FnMut(&str)) {
     match value {
         Value::Object(fields) if !fields.is_empty() => {
             for (key, value) in fields {
-                walk(
-                    value,
-                    if path.is_empty() {
-                        key.clone()
-                    } else {
-                        format!("{path}.{key}")
-                    },
-                    visit,
-                );
+                walk(value, if path.is_empty() { key.clone() } else { format!("{path}.{key}") }, visit);
             }
         }
         // An empty list asks for nothing; an empty object can, such as `emptyDir: {}`.
@@ -169,9 +156,7 @@ fn walk(value: &Value, path: String, visit: &mut impl FnMut(&str)) {
 fn is_taken(path: &str, taken: &[&str]) -> bool {
     let matches = |path: &str, patterns: &[&str]| {
         patterns.iter().any(|pattern| match pattern.strip_suffix(".**") {
-            Some(prefix) => path
-                .strip_prefix(prefix)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
+            Some(prefix) => path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
             None => path == *pattern,
         })
     };

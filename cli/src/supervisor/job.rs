@@ -59,9 +59,7 @@ pub(super) async fn run(
 }
 
 fn failed(reason: &str, message: &str) -> JobStatus {
-    JobStatus::Failed {
-        reason: format!("{reason}: {message}"),
-    }
+    JobStatus::Failed { reason: format!("{reason}: {message}") }
 }
 
 async fn attempts(
@@ -72,12 +70,7 @@ async fn attempts(
 ) -> JobStatus {
     let (mut backoff, mut failures) = (FIRST_BACKOFF, 0);
     loop {
-        let (pod, task) = pod::create(
-            format!("{}-{}", plan.name, suffix()),
-            &plan.pod,
-            Restart::Never,
-            context,
-        );
+        let (pod, task) = pod::create(format!("{}-{}", plan.name, suffix()), &plan.pod, Restart::Never, context);
         tokio::pin!(task);
         tokio::select! {
             () = &mut task => {}

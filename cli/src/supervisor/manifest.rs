@@ -82,10 +82,7 @@ impl DeploymentPlan {
     pub(super) fn read(deployment: &Deployment) -> Result<Self, Unsupported> {
         let mut wrong = fields::unknown(deployment, fields::DEPLOYMENT);
         let spec = &deployment.spec;
-        let rolling = spec
-            .strategy
-            .as_ref()
-            .and_then(|strategy| strategy.rolling_update.as_ref());
+        let rolling = spec.strategy.as_ref().and_then(|strategy| strategy.rolling_update.as_ref());
         let one_by_one = rolling.is_some_and(|rolling| {
             rolling.max_surge == Some(IntOrString::Int(1)) && rolling.max_unavailable == Some(IntOrString::Int(0))
         });
@@ -96,16 +93,7 @@ impl DeploymentPlan {
         let name = deployment.metadata.name.clone().unwrap_or_default();
         let replicas = count(spec.replicas, 1, "spec.replicas", &mut wrong);
         let progress_deadline = seconds(spec.progress_deadline_seconds.map(i64::from), 600);
-        finish(
-            format!("Deployment {name}"),
-            wrong,
-            Self {
-                name,
-                replicas,
-                progress_deadline,
-                pod,
-            },
-        )
+        finish(format!("Deployment {name}"), wrong, Self { name, replicas, progress_deadline, pod })
     }
 }
 
@@ -133,11 +121,7 @@ impl JobPlan {
 }
 
 fn finish<T>(object: String, fields: Vec<String>, plan: T) -> Result<T, Unsupported> {
-    if fields.is_empty() {
-        Ok(plan)
-    } else {
-        Err(Unsupported { object, fields })
-    }
+    if fields.is_empty() { Ok(plan) } else { Err(Unsupported { object, fields }) }
 }
 
 impl PodPlan {
@@ -151,12 +135,7 @@ impl PodPlan {
             return Self::default();
         };
         let args = container.args.clone().unwrap_or_default();
-        let env: Vec<_> = container
-            .env
-            .iter()
-            .flatten()
-            .map(|variable| read_env(variable, wrong))
-            .collect();
+        let env: Vec<_> = container.env.iter().flatten().map(|variable| read_env(variable, wrong)).collect();
         let values = env.iter().filter_map(|(_, source)| match source {
             EnvSource::Value(value) => Some(value),
             _ => None,
@@ -229,25 +208,12 @@ fn read_mounts(container: &Container, volumes: &[Volume], wrong: &mut Vec<String
     for mount in container.volume_mounts.iter().flatten() {
         let volume = volumes.iter().find(|volume| volume.name == mount.name);
         let source = volume.and_then(|volume| {
-            let config_map = volume
-                .config_map
-                .as_ref()
-                .map(|source| VolumeSource::ConfigMap(source.name.clone()));
-            let secret = volume
-                .secret
-                .as_ref()
-                .and_then(|source| source.secret_name.clone())
-                .map(VolumeSource::Secret);
-            config_map
-                .or(secret)
-                .or(volume.empty_dir.as_ref().map(|_| VolumeSource::EmptyDir))
+            let config_map = volume.config_map.as_ref().map(|source| VolumeSource::ConfigMap(source.name.clone()));
+            let secret = volume.secret.as_ref().and_then(|source| source.secret_name.clone()).map(VolumeSource::Secret);
+            config_map.or(secret).or(volume.empty_dir.as_ref().map(|_| VolumeSource::EmptyDir))
         });
         match source {
-            Some(source) => mounts.push(Mount {
-                path: mount.mount_path.clone(),
-                volume: mount.name.clone(),
-                source,
-            }),
+            Some(source) => mounts.push(Mount { path: mount.mount_path.clone(), volume: mount.name.clone(), source }),
             None => wrong.push(format!("volume {} (emptyDir, configMap and secret only)", mount.name)),
         }
     }
@@ -344,14 +310,9 @@ mod tests {
             .replace("emptyDir: { sizeLimit: 1Gi }", "hostPath: { path: /data }")
             .replace("securityContext: { runAsNonRoot: true }", "hostNetwork: true");
         let error = DeploymentPlan::read(&deployment(&yaml)).unwrap_err().to_string();
-        for field in [
-            "containers[].command",
-            "$(…)",
-            "maxSurge 1",
-            "volumes[].hostPath.path",
-            "volume model",
-            "hostNetwork",
-        ] {
+        for field in
+            ["containers[].command", "$(…)", "maxSurge 1", "volumes[].hostPath.path", "volume model", "hostNetwork"]
+        {
             assert!(error.contains(field), "{field} in {error}");
         }
     }
@@ -368,16 +329,8 @@ mod tests {
         let plan = read(yaml).unwrap();
         assert_eq!((plan.backoff_limit, plan.deadline), (2, Some(Duration::from_secs(30))));
         assert!(
-            read(&yaml.replace("backoffLimit: 2", "completions: 3"))
-                .unwrap_err()
-                .to_string()
-                .contains("completions")
+            read(&yaml.replace("backoffLimit: 2", "completions: 3")).unwrap_err().to_string().contains("completions")
         );
-        assert!(
-            read(&yaml.replace("Never", "OnFailure"))
-                .unwrap_err()
-                .to_string()
-                .contains("restartPolicy")
-        );
+        assert!(read(&yaml.replace("Never", "OnFailure")).unwrap_err().to_string().contains("restartPolicy"));
     }
 }

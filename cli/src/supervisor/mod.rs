@@ -117,17 +117,12 @@ impl Supervisor {
                 program.parent().map(ToOwned::to_owned).unwrap_or_default()
             }
         };
-        let run_directory = tempfile::Builder::new()
-            .prefix("vedette-run-")
-            .tempdir()
-            .map_err(SupervisorError::RunDirectory)?;
+        let run_directory =
+            tempfile::Builder::new().prefix("vedette-run-").tempdir().map_err(SupervisorError::RunDirectory)?;
         let context = Context {
             binary_directory,
             run_directory: run_directory.path().to_owned(),
-            sources: RwLock::new(Sources {
-                secrets,
-                config_maps: BTreeMap::new(),
-            }),
+            sources: RwLock::new(Sources { secrets, config_maps: BTreeMap::new() }),
             on_exit,
             on_event,
         };
@@ -142,10 +137,7 @@ impl Supervisor {
     /// Keeps a ConfigMap for pods that are started from now on.
     pub fn apply_config_map(&self, config_map: ConfigMap) {
         let mut sources = self.context.sources.write().unwrap_or_else(PoisonError::into_inner);
-        sources.config_maps.insert(
-            config_map.metadata.name.unwrap_or_default(),
-            config_map.data.unwrap_or_default(),
-        );
+        sources.config_maps.insert(config_map.metadata.name.unwrap_or_default(), config_map.data.unwrap_or_default());
     }
 
     /// Starts a Deployment, scales it, rolls it, or does nothing if nothing differs.
@@ -157,10 +149,7 @@ impl Supervisor {
             running.desired.send_if_modified(|desired| {
                 let changed = desired.plan != plan;
                 if changed {
-                    *desired = Desired {
-                        generation: desired.generation + 1,
-                        plan,
-                    };
+                    *desired = Desired { generation: desired.generation + 1, plan };
                 }
                 changed
             });
@@ -171,14 +160,7 @@ impl Supervisor {
         let (report, status) = watch::channel((0, DeploymentStatus::default()));
         let stop = CancellationToken::new();
         let handle = tokio::spawn(rollout::run(told, report, stop.clone(), Arc::clone(&self.context)));
-        deployments.insert(
-            name,
-            RunningDeployment {
-                desired,
-                status,
-                task: Task { stop, handle },
-            },
-        );
+        deployments.insert(name, RunningDeployment { desired, status, task: Task { stop, handle } });
         Ok(())
     }
 
@@ -188,23 +170,12 @@ impl Supervisor {
         self.check(&format!("Job {}", plan.name), &plan.pod)?;
         let mut jobs = lock(&self.jobs);
         if let Some(running) = jobs.get(&plan.name) {
-            return if running.plan == plan {
-                Ok(())
-            } else {
-                Err(SupervisorError::JobChanged { name: plan.name })
-            };
+            return if running.plan == plan { Ok(()) } else { Err(SupervisorError::JobChanged { name: plan.name }) };
         }
         let (report, status) = watch::channel(JobStatus::Running);
         let stop = CancellationToken::new();
         let handle = tokio::spawn(job::run(plan.clone(), report, stop.clone(), Arc::clone(&self.context)));
-        jobs.insert(
-            plan.name.clone(),
-            RunningJob {
-                plan,
-                status,
-                task: Task { stop, handle },
-            },
-        );
+        jobs.insert(plan.name.clone(), RunningJob { plan, status, task: Task { stop, handle } });
         Ok(())
     }
 
@@ -221,23 +192,15 @@ impl Supervisor {
         let is_applied = running.desired.borrow().plan == plan;
         match running.status().filter(|_| is_applied) {
             Some(status) if status.is_complete() => Rollout::Complete,
-            Some(DeploymentStatus {
-                failing: Some(reason), ..
-            }) => Rollout::Failing(reason),
-            Some(DeploymentStatus {
-                overdue: true,
-                unready: Some(reason),
-                ..
-            }) => Rollout::Failing(reason),
+            Some(DeploymentStatus { failing: Some(reason), .. }) => Rollout::Failing(reason),
+            Some(DeploymentStatus { overdue: true, unready: Some(reason), .. }) => Rollout::Failing(reason),
             Some(_) | None => Rollout::Progressing,
         }
     }
 
     /// How a Job stands.
     pub fn job_status(&self, job: &str) -> JobStatus {
-        lock(&self.jobs)
-            .get(job)
-            .map_or(JobStatus::Absent, |running| running.status.borrow().clone())
+        lock(&self.jobs).get(job).map_or(JobStatus::Absent, |running| running.status.borrow().clone())
     }
 
     /// Whether every Deployment has all its pods, ready and of its template.
@@ -281,10 +244,7 @@ impl Supervisor {
             return Err(SupervisorError::NoProgram { path: program });
         }
         let sources = self.context.sources.read().unwrap_or_else(PoisonError::into_inner);
-        sources.check(pod).map_err(|source| SupervisorError::Missing {
-            object: object.to_owned(),
-            source,
-        })
+        sources.check(pod).map_err(|source| SupervisorError::Missing { object: object.to_owned(), source })
     }
 }
 

@@ -33,10 +33,7 @@ impl Context {
     }
 
     fn sources(&self) -> Sources {
-        self.sources
-            .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .clone()
+        self.sources.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 }
 
@@ -84,12 +81,7 @@ pub(super) fn create(
 ) -> (Pod, impl Future<Output = ()> + Send + 'static) {
     let (report, state) = watch::channel(PodState::Unready(None));
     let stop = CancellationToken::new();
-    let pod = Pod {
-        name: name.clone(),
-        hash: plan.hash.clone(),
-        state,
-        stop: stop.clone(),
-    };
+    let pod = Pod { name: name.clone(), hash: plan.hash.clone(), state, stop: stop.clone() };
     let (plan, context) = (plan.clone(), Arc::clone(context));
     (pod, async move {
         let last = run(&name, &plan, restart, &context, &stop, &report).await;
@@ -109,10 +101,7 @@ async fn run(
         Ok(directory) => directory,
         Err(error) => {
             let reason = format!("could not make the directory of pod {name}: {error}");
-            context.tell(Event::Exited {
-                pod: name.to_owned(),
-                reason: reason.clone(),
-            });
+            context.tell(Event::Exited { pod: name.to_owned(), reason: reason.clone() });
             return PodState::Failed(reason);
         }
     };
@@ -157,33 +146,26 @@ async fn run_process(
     let ended = |reason: String, success| {
         let words = if success { None } else { last_words(&log) };
         let reason = words.map_or(reason.clone(), |words| format!("{reason} ({words})"));
-        context.tell(Event::Exited {
-            pod: name.to_owned(),
-            reason: reason.clone(),
-        });
+        context.tell(Event::Exited { pod: name.to_owned(), reason: reason.clone() });
         End::ByItself { success, reason }
     };
     let mut process = match start(name, plan, directory, context, &log) {
         Ok(process) => process,
         Err(reason) => {
-            context.tell(Event::Exited {
-                pod: name.to_owned(),
-                reason: reason.clone(),
-            });
+            context.tell(Event::Exited { pod: name.to_owned(), reason: reason.clone() });
             return End::ByItself { success: false, reason };
         }
     };
-    context.tell(Event::Started {
-        pod: name.to_owned(),
-        process_id: process.id(),
-    });
+    context.tell(Event::Started { pod: name.to_owned(), process_id: process.id() });
     let address = process.address;
     let readiness = probe::watch_readiness(plan.readiness.as_ref(), address, |readiness| {
         let state = match readiness {
             Ok(()) => PodState::Ready,
             Err(reason) => PodState::Unready(Some(reason)),
         };
-        tell_readiness(name, &state, &report.borrow(), context);
+        if plan.readiness.is_some() {
+            tell_readiness(name, &state, &report.borrow(), context);
+        }
         report.send_replace(state);
     });
     let outcome = tokio::select! {
@@ -198,18 +180,12 @@ async fn run_process(
         Some(Err(reason)) => {
             report.send_replace(PodState::Unready(Some(reason.clone())));
             let killed = process.terminate(plan.termination_grace).await;
-            ended(
-                format!("killed, as it was stuck ({reason}): {}", status_text(killed)),
-                false,
-            )
+            ended(format!("killed, as it was stuck ({reason}): {}", status_text(killed)), false)
         }
         None => {
             report.send_replace(PodState::Unready(None));
             let status = process.terminate(plan.termination_grace).await;
-            context.tell(Event::Stopped {
-                pod: name.to_owned(),
-                status: status_text(status),
-            });
+            context.tell(Event::Stopped { pod: name.to_owned(), status: status_text(status) });
             End::Stopped
         }
     }
@@ -245,10 +221,7 @@ fn start(
 fn tell_readiness(name: &str, next: &PodState, last: &PodState, context: &Context) {
     match (last, next) {
         (PodState::Ready, PodState::Unready(Some(reason))) => {
-            context.tell(Event::Unready {
-                pod: name.to_owned(),
-                reason: reason.clone(),
-            });
+            context.tell(Event::Unready { pod: name.to_owned(), reason: reason.clone() });
         }
         (_, PodState::Ready) => context.tell(Event::Ready { pod: name.to_owned() }),
         _ => {}

@@ -46,12 +46,7 @@ pub(super) async fn watch_readiness(
                 }
             }
         }
-        sleep(if ready {
-            probe.period
-        } else {
-            probe.period.min(STARTING_PERIOD)
-        })
-        .await;
+        sleep(if ready { probe.period } else { probe.period.min(STARTING_PERIOD) }).await;
     }
 }
 
@@ -86,9 +81,7 @@ async fn get(probe: &ProbePlan, address: SocketAddr) -> Result<(), String> {
 async fn request(path: &str, address: SocketAddr) -> Result<(), String> {
     let failed = |error: &dyn std::fmt::Display| format!("{path}: {error}");
     let stream = TcpStream::connect(address).await.map_err(|error| failed(&error))?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|error| failed(&error))?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
     let request = Request::get(path)
         .header(header::HOST, address.to_string())
         .body(Empty::<Bytes>::new())
@@ -100,10 +93,7 @@ async fn request(path: &str, address: SocketAddr) -> Result<(), String> {
         if status.is_success() || status.is_redirection() {
             return Ok(());
         }
-        let body = Limited::new(response.into_body(), REASON_BYTES)
-            .collect()
-            .await
-            .map(|body| body.to_bytes());
+        let body = Limited::new(response.into_body(), REASON_BYTES).collect().await.map(|body| body.to_bytes());
         let text = body.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
         Err(format!("{path} answered {}: {}", status.as_u16(), text.trim()))
     };

@@ -37,32 +37,14 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) fn start(line: CommandLine<'_>) -> io::Result<Self> {
-        let CommandLine {
-            program,
-            args,
-            environment,
-            directory,
-            temporary,
-            log,
-        } = line;
+        let CommandLine { program, args, environment, directory, temporary, log } = line;
         let log = OpenOptions::new().create(true).append(true).open(log)?;
         let address = free_address()?;
         let mut command = Command::new(program);
         command.args(args).env_clear();
-        command.envs(
-            INHERITED
-                .iter()
-                .filter_map(|name| std::env::var_os(name).map(|value| (name, value))),
-        );
-        command
-            .env("TMPDIR", temporary)
-            .envs(environment)
-            .env(LISTEN_ADDRESS_ENV, address.to_string());
-        command
-            .current_dir(directory)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log);
+        command.envs(INHERITED.iter().filter_map(|name| std::env::var_os(name).map(|value| (name, value))));
+        command.env("TMPDIR", temporary).envs(environment).env(LISTEN_ADDRESS_ENV, address.to_string());
+        command.current_dir(directory).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let child = command.process_group(0).kill_on_drop(true).spawn()?;
         Ok(Self { child, address })
     }
@@ -77,12 +59,7 @@ impl Process {
 
     /// SIGTERM, and SIGKILL when the grace period is over; returns when the process is gone.
     pub(super) async fn terminate(&mut self, grace: Duration) -> io::Result<ExitStatus> {
-        if let Some(id) = self
-            .child
-            .id()
-            .and_then(|id| i32::try_from(id).ok())
-            .and_then(Pid::from_raw)
-        {
+        if let Some(id) = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw) {
             // Fails only if the process is gone, which the wait below sees.
             let _ = kill_process(id, Signal::TERM);
         }
@@ -99,33 +76,24 @@ fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
-/// What a process that failed said last: its last error, else its last line.
+/// What a process that failed said last: its last error, or its last line that is no log event, such as a refusal of its
+/// arguments. None where it was silent about its end, as one that was killed is.
 pub(super) fn last_words(log: &Path) -> Option<String> {
-    let text = tail(log)
-        .inspect_err(|error| tracing::warn!(%error, "the log of a process cannot be read"))
-        .ok()?;
+    let text = tail(log).inspect_err(|error| tracing::warn!(%error, "the log of a process cannot be read")).ok()?;
     words(&text)
 }
 
 fn words(log: &str) -> Option<String> {
-    let lines: Vec<_> = log.lines().filter(|line| !line.trim().is_empty()).collect();
-    let events: Vec<serde_json::Value> = lines
-        .iter()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect();
-    match events.iter().rev().find(|event| event["level"] == "ERROR") {
-        Some(event) => {
-            let part = |key: &str| event[key].as_str().map(str::to_owned);
-            Some(
-                [part("message"), part("error")]
-                    .into_iter()
-                    .flatten()
-                    .collect::<Vec<_>>()
-                    .join(": "),
-            )
+    log.lines().rev().filter(|line| !line.trim().is_empty()).find_map(|line| {
+        match serde_json::from_str::<serde_json::Value>(line) {
+            Ok(event) if event["level"] == "ERROR" => {
+                let parts = ["message", "error"].map(|key| event[key].as_str());
+                Some(parts.into_iter().flatten().collect::<Vec<_>>().join(": "))
+            }
+            Ok(_) => None,
+            Err(_) => Some(line.to_owned()),
         }
-        None => lines.last().map(|line| (*line).to_owned()),
-    }
+    })
 }
 
 fn tail(log: &Path) -> io::Result<String> {
@@ -149,10 +117,8 @@ mod tests {
             {"level":"INFO","message":"goodbye"}
         "#;
         assert_eq!(words(log).unwrap(), "ended: no such bucket");
-        assert_eq!(
-            words("error: unexpected argument\n\n").unwrap(),
-            "error: unexpected argument"
-        );
+        assert_eq!(words("error: unexpected argument\n\n").unwrap(), "error: unexpected argument");
+        assert_eq!(words("{\"level\":\"INFO\",\"message\":\"started\"}\n"), None);
         assert_eq!(words("\n"), None);
     }
 }

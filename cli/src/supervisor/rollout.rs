@@ -62,9 +62,7 @@ struct Moves {
 fn decide(replicas: usize, pods: &[PodView]) -> Moves {
     let current = pods.iter().filter(|pod| pod.current).count();
     let ready = pods.iter().filter(|pod| pod.ready).count();
-    let start = replicas
-        .saturating_sub(current)
-        .min((replicas + 1).saturating_sub(pods.len()));
+    let start = replicas.saturating_sub(current).min((replicas + 1).saturating_sub(pods.len()));
     // A pod that is not ready serves nobody, and goes first.
     let mut surplus: Vec<usize> = (0..pods.len()).filter(|position| pods[*position].current).collect();
     surplus.sort_by_key(|position| pods[*position].ready);
@@ -128,10 +126,7 @@ struct Progress {
 
 impl Progress {
     fn new() -> Self {
-        Self {
-            hash: String::new(),
-            since: Instant::now(),
-        }
+        Self { hash: String::new(), since: Instant::now() }
     }
 
     fn template(&mut self, hash: &str) {
@@ -172,10 +167,7 @@ pub(super) fn suffix() -> String {
 }
 
 fn view(pod: &Pod, plan: &DeploymentPlan) -> PodView {
-    PodView {
-        current: pod.hash == plan.pod.hash,
-        ready: *pod.state.borrow() == PodState::Ready,
-    }
+    PodView { current: pod.hash == plan.pod.hash, ready: *pod.state.borrow() == PodState::Ready }
 }
 
 fn observe(plan: &DeploymentPlan, pods: &[Pod]) -> DeploymentStatus {
@@ -203,14 +195,8 @@ fn observe(plan: &DeploymentPlan, pods: &[Pod]) -> DeploymentStatus {
 async fn any_change(pods: &mut [Pod]) {
     let mut waiting: Vec<_> = pods.iter_mut().map(|pod| Box::pin(pod.state.changed())).collect();
     std::future::poll_fn(|context| {
-        let any = waiting
-            .iter_mut()
-            .any(|change| change.as_mut().poll(context).is_ready());
-        if any {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
+        let any = waiting.iter_mut().any(|change| change.as_mut().poll(context).is_ready());
+        if any { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
     })
     .await;
 }
@@ -229,10 +215,7 @@ mod tests {
     fn pods(text: &str) -> Vec<PodView> {
         // 'N' new and ready, 'n' new, 'O' old and ready, 'o' old.
         text.chars()
-            .map(|pod| PodView {
-                current: pod.eq_ignore_ascii_case(&'n'),
-                ready: pod.is_ascii_uppercase(),
-            })
+            .map(|pod| PodView { current: pod.eq_ignore_ascii_case(&'n'), ready: pod.is_ascii_uppercase() })
             .collect()
     }
 
@@ -251,11 +234,7 @@ mod tests {
             (1, "NnN", 0, vec![1, 0]),
             (0, "NO", 0, vec![0, 1]),
         ] {
-            assert_eq!(
-                decide(replicas, &pods(before)),
-                Moves { start, stop },
-                "{replicas} of {before}"
-            );
+            assert_eq!(decide(replicas, &pods(before)), Moves { start, stop }, "{replicas} of {before}");
         }
     }
 
@@ -264,9 +243,8 @@ mod tests {
         let kinds = ['N', 'n', 'O', 'o'];
         for replicas in 0..4 {
             for code in 0..4_usize.pow(5) {
-                let text: String = (0..code % 6)
-                    .map(|place| kinds[code / 4_usize.pow(u32::try_from(place).unwrap()) % 4])
-                    .collect();
+                let text: String =
+                    (0..code % 6).map(|place| kinds[code / 4_usize.pow(u32::try_from(place).unwrap()) % 4]).collect();
                 let before = pods(&text);
                 let Moves { start, stop } = decide(replicas, &before);
                 let ready = |pods: &[PodView]| pods.iter().filter(|pod| pod.ready).count();
@@ -277,14 +255,8 @@ mod tests {
                     .map(|(_, pod)| pod.clone())
                     .collect();
                 assert!(ready(&left) >= ready(&before).min(replicas), "{replicas} of {text}");
-                assert!(
-                    start == 0 || before.len() + start <= replicas + 1,
-                    "{replicas} of {text}"
-                );
-                assert!(
-                    left.iter().filter(|pod| pod.current).count() + start <= replicas,
-                    "{replicas} of {text}"
-                );
+                assert!(start == 0 || before.len() + start <= replicas + 1, "{replicas} of {text}");
+                assert!(left.iter().filter(|pod| pod.current).count() + start <= replicas, "{replicas} of {text}");
                 // It never stands still before it is done.
                 let done = left.len() == replicas && left.iter().all(|pod| pod.current);
                 let waits = left.iter().any(|pod| pod.current && !pod.ready);

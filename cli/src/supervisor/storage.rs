@@ -61,11 +61,7 @@ impl Sources {
             VolumeSource::ConfigMap(name) => ("ConfigMap", &self.config_maps, name),
             VolumeSource::Secret(name) => ("Secret", &self.secrets, name),
         };
-        values.get(name).map(Some).ok_or_else(|| MissingValue {
-            kind,
-            name: name.clone(),
-            key: None,
-        })
+        values.get(name).map(Some).ok_or_else(|| MissingValue { kind, name: name.clone(), key: None })
     }
 }
 
@@ -82,11 +78,7 @@ fn look_up(
         None if optional => Ok(None),
         None => {
             let key = object.is_some().then(|| key.to_owned());
-            Err(MissingValue {
-                kind,
-                name: name.to_owned(),
-                key,
-            })
+            Err(MissingValue { kind, name: name.to_owned(), key })
         }
     }
 }
@@ -106,12 +98,7 @@ impl PodDirectory {
         for mount in &pod.mounts {
             let directory = path.join("volumes").join(&mount.volume);
             fs::create_dir_all(&directory)?;
-            for (file, content) in sources
-                .files(&mount.source)
-                .map_err(io::Error::other)?
-                .into_iter()
-                .flatten()
-            {
+            for (file, content) in sources.files(&mount.source).map_err(io::Error::other)?.into_iter().flatten() {
                 fs::write(directory.join(file), content)?;
             }
             mounts.push((mount.path.trim_end_matches('/').to_owned(), directory));
@@ -145,10 +132,7 @@ impl PodDirectory {
         sources: &Sources,
     ) -> Result<Vec<(String, String)>, MissingValue> {
         let environment = sources.environment(pod, pod_name)?;
-        Ok(environment
-            .into_iter()
-            .map(|(name, value)| (name, self.rewrite(&value)))
-            .collect())
+        Ok(environment.into_iter().map(|(name, value)| (name, self.rewrite(&value))).collect())
     }
 
     /// Removes the directory; the pod is gone.
@@ -178,15 +162,10 @@ mod tests {
     use super::*;
 
     fn directory(mounts: &[&str]) -> PodDirectory {
-        let mut mounts: Vec<_> = mounts
-            .iter()
-            .map(|mount| ((*mount).to_owned(), Path::new("/run").join(&mount[1..])))
-            .collect();
+        let mut mounts: Vec<_> =
+            mounts.iter().map(|mount| ((*mount).to_owned(), Path::new("/run").join(&mount[1..]))).collect();
         mounts.sort_by_key(|(mount, _)| std::cmp::Reverse(mount.len()));
-        PodDirectory {
-            path: "/run".into(),
-            mounts,
-        }
+        PodDirectory { path: "/run".into(), mounts }
     }
 
     #[test]
@@ -194,10 +173,7 @@ mod tests {
         let pod = directory(&["/var/lib/vedette", "/var/lib/vedette/model"]);
         for (text, expected) in [
             ("/var/lib/vedette/model", "/run/var/lib/vedette/model"),
-            (
-                "--model-directory=/var/lib/vedette/model/x",
-                "--model-directory=/run/var/lib/vedette/model/x",
-            ),
+            ("--model-directory=/var/lib/vedette/model/x", "--model-directory=/run/var/lib/vedette/model/x"),
             ("/var/lib/vedette/spool", "/run/var/lib/vedette/spool"),
             ("/var/lib/vedettes", "/var/lib/vedettes"),
             ("x /var/lib/vedette", "x /var/lib/vedette"),
@@ -212,10 +188,7 @@ mod tests {
     #[test]
     fn a_missing_secret_and_a_missing_key_are_told_apart() {
         let secrets = Values::from([("s".to_owned(), BTreeMap::from([("k".to_owned(), "v".to_owned())]))]);
-        assert_eq!(
-            look_up("Secret", &secrets, "s", "k", false).unwrap().as_deref(),
-            Some("v")
-        );
+        assert_eq!(look_up("Secret", &secrets, "s", "k", false).unwrap().as_deref(), Some("v"));
         let missing = |name, key| look_up("Secret", &secrets, name, key, false).unwrap_err().to_string();
         assert_eq!(missing("s", "x"), "Secret s has no key x");
         assert_eq!(missing("t", "x"), "Secret t is missing");

@@ -56,7 +56,8 @@ fn main() -> ExitCode {
         }
     }
     let path = repository().join("target/bench.json");
-    let written = serde_json::to_vec_pretty(&figures).map_err(std::io::Error::other).and_then(|text| std::fs::write(&path, text));
+    let written =
+        serde_json::to_vec_pretty(&figures).map_err(std::io::Error::other).and_then(|text| std::fs::write(&path, text));
     match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -120,8 +121,18 @@ fn flow() -> Result<Vec<Figure>, RunError> {
     let rate = number(&summary, "/records_generated") / number(&summary, "/seconds");
     Ok(vec![
         figure("whole flow, records enriched per second (asked: 10,000)", "records/s", rate, 10_000.0),
-        figure("whole flow, lag, median of the last third over the first", "records", number(&summary, "/lag_records/last_third"), number(&summary, "/lag_records/first_third").max(1.0)),
-        figure("whole flow, records lost or twice", "records", number(&summary, "/lost") + number(&summary, "/duplicates"), 1.0),
+        figure(
+            "whole flow, lag, median of the last third over the first",
+            "records",
+            number(&summary, "/lag_records/last_third"),
+            number(&summary, "/lag_records/first_third").max(1.0),
+        ),
+        figure(
+            "whole flow, records lost or twice",
+            "records",
+            number(&summary, "/lost") + number(&summary, "/duplicates"),
+            1.0,
+        ),
         figure("whole flow, detector peak resident", "MB", detector / MEGABYTE, 100.0),
         figure("whole flow, archiver peak resident", "MB", archiver / MEGABYTE, 100.0),
     ])
@@ -140,7 +151,8 @@ fn latency() -> Result<Vec<Figure>, RunError> {
 
 /// The file of the literature with .5 % anomalies, if it is here: VEDETTE_KDD, or where a checkout beside this one has it.
 fn kdd() -> Result<Vec<Figure>, RunError> {
-    let path = std::env::var_os("VEDETTE_KDD").map_or_else(|| repository().join("../shared/data/kddcup.data_10_percent.gz"), PathBuf::from);
+    let path = std::env::var_os("VEDETTE_KDD")
+        .map_or_else(|| repository().join("../shared/data/kddcup.data_10_percent.gz"), PathBuf::from);
     if !Path::new(&path).exists() {
         println!("the KDD file is not here (set VEDETTE_KDD to its path): left out");
         return Ok(Vec::new());
@@ -149,8 +161,18 @@ fn kdd() -> Result<Vec<Figure>, RunError> {
     let demo = repository().join("manifests/demo.yaml").display().to_string();
     let (summary, _, _) = watched(&["local", "-f", &demo, "--json", "--for", "90s", "--dataset", &path])?;
     Ok(vec![
-        figure("KDD at .5 % anomalies, AUROC (peer: 2016 recipe)", "", number(&summary, "/auroc"), number(&summary, "/model_versions/0/baseline_auroc")),
-        figure("KDD, alerts per million (peer: the budget)", "per million", number(&summary, "/alerts_per_million"), 5000.0),
+        figure(
+            "KDD at .5 % anomalies, AUROC (peer: 2016 recipe)",
+            "",
+            number(&summary, "/auroc"),
+            number(&summary, "/model_versions/0/baseline_auroc"),
+        ),
+        figure(
+            "KDD, alerts per million (peer: the budget)",
+            "per million",
+            number(&summary, "/alerts_per_million"),
+            5000.0,
+        ),
     ])
 }
 
@@ -159,7 +181,20 @@ fn six_columns() -> Result<Vec<Figure>, RunError> {
     let directory = tempfile::tempdir().map_err(RunError::Process)?;
     let path = directory.path().join("pumps.csv");
     std::fs::write(&path, pumps::csv(20_000, 7)).map_err(RunError::Process)?;
-    let (summary, _, _) =
-        watched(&["local", "-f", &fixture("six.yaml"), "--json", "--for", "60s", "--dataset", &path.display().to_string()])?;
-    Ok(vec![figure("six-column CSV, AUROC (peer: 2016 recipe)", "", number(&summary, "/auroc"), number(&summary, "/model_versions/0/baseline_auroc"))])
+    let (summary, _, _) = watched(&[
+        "local",
+        "-f",
+        &fixture("six.yaml"),
+        "--json",
+        "--for",
+        "60s",
+        "--dataset",
+        &path.display().to_string(),
+    ])?;
+    Ok(vec![figure(
+        "six-column CSV, AUROC (peer: 2016 recipe)",
+        "",
+        number(&summary, "/auroc"),
+        number(&summary, "/model_versions/0/baseline_auroc"),
+    )])
 }

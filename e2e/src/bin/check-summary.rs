@@ -42,12 +42,16 @@ fn refuse(message: &str) -> ExitCode {
 fn promises(summary: &Value, arguments: &[String]) -> Result<Vec<Promise>, String> {
     let number = |path: &str| summary.pointer(path).and_then(Value::as_f64);
     let show = |path: &str| summary.pointer(path).map_or_else(|| "missing".to_owned(), ToString::to_string);
-    let enriched_and_dead = number("/records_enriched").zip(number("/dead_letters")).map(|(enriched, dead)| enriched + dead);
+    let enriched_and_dead =
+        number("/records_enriched").zip(number("/dead_letters")).map(|(enriched, dead)| enriched + dead);
     let mut promises = vec![
         (format!("records flow: {} generated", show("/records_generated")), number("/records_generated") > Some(0.0)),
         (format!("nothing is lost: {}", show("/lost")), number("/lost") == Some(0.0)),
         (format!("nothing is twice: {}", show("/duplicates")), number("/duplicates") == Some(0.0)),
-        ("enriched and dead letters are all that was generated".to_owned(), enriched_and_dead.is_some() && enriched_and_dead == number("/records_generated")),
+        (
+            "enriched and dead letters are all that was generated".to_owned(),
+            enriched_and_dead.is_some() && enriched_and_dead == number("/records_generated"),
+        ),
         (
             format!("all that is enriched is archived: {} of {}", show("/archive/records"), show("/records_enriched")),
             number("/archive/records").is_some() && number("/archive/records") == number("/records_enriched"),

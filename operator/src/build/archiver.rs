@@ -14,27 +14,10 @@ use crate::validate::ValidatedArchiver;
 const SPOOL_DIRECTORY: &str = "/var/lib/vedette/spool";
 
 pub(super) fn deployment(context: &PipelineContext<'_>, archiver: &ValidatedArchiver) -> Deployment {
-    let PipelineContext {
-        owner,
-        site,
-        topics,
-        pod_settings,
-        suspend: _,
-    } = context;
-    let ValidatedArchiver {
-        replicas,
-        rolling_max_bytes,
-        rolling_max_age,
-        resources,
-    } = archiver;
-    let archived = [
-        (Stream::EnrichedData, &topics.enriched_data),
-        (Stream::Alerts, &topics.alerts),
-    ]
-    .map(|(stream, topic)| ArchivedTopic {
-        stream,
-        topic: topic.name.clone(),
-    });
+    let PipelineContext { owner, site, topics, pod_settings, suspend: _ } = context;
+    let ValidatedArchiver { replicas, rolling_max_bytes, rolling_max_age, resources } = archiver;
+    let archived = [(Stream::EnrichedData, &topics.enriched_data), (Stream::Alerts, &topics.alerts)]
+        .map(|(stream, topic)| ArchivedTopic { stream, topic: topic.name.clone() });
     let arguments = Arguments::default()
         .kafka(&site.kafka)
         .bucket(&site.bucket)

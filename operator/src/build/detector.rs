@@ -21,28 +21,10 @@ pub(super) fn deployment(
     model: Option<(&Name, &ModelVersion)>,
     progress_deadline: Duration,
 ) -> Deployment {
-    let PipelineContext {
-        owner,
-        site,
-        topics,
-        pod_settings,
-        suspend: _,
-    } = context;
-    let ValidatedDetector {
-        replicas,
-        processing_guarantee,
-        calculated_fields,
-        alerting,
-        reasons,
-        resources,
-    } = detector;
-    let ValidatedTopics {
-        sensor_messages,
-        enriched_data,
-        alerts,
-        dead_letters,
-        max_output_message_bytes,
-    } = topics;
+    let PipelineContext { owner, site, topics, pod_settings, suspend: _ } = context;
+    let ValidatedDetector { replicas, processing_guarantee, calculated_fields, alerting, reasons, resources } =
+        detector;
+    let ValidatedTopics { sensor_messages, enriched_data, alerts, dead_letters, max_output_message_bytes } = topics;
     let arguments = Arguments::default()
         .kafka(&site.kafka)
         .bucket(&site.bucket)
@@ -80,19 +62,10 @@ pub(super) fn deployment(
     };
     let mut template = template(owner, site, pod_settings, process);
     if let (Some((_, version)), Some(metadata)) = (model, &mut template.metadata) {
-        metadata
-            .labels
-            .get_or_insert_default()
-            .insert(MODEL_VERSION.to_owned(), version.to_string());
+        metadata.labels.get_or_insert_default().insert(MODEL_VERSION.to_owned(), version.to_string());
     }
     let deadline = i32::try_from(progress_deadline.as_secs()).unwrap_or(i32::MAX);
-    build(
-        owner,
-        Component::Detector,
-        context.replicas(*replicas),
-        Some(deadline),
-        template,
-    )
+    build(owner, Component::Detector, context.replicas(*replicas), Some(deadline), template)
 }
 
 fn guarantee_word(guarantee: ProcessingGuarantee) -> &'static str {

@@ -22,21 +22,8 @@ pub enum GeneratorChild {
 }
 
 pub(super) fn child(context: &PipelineContext<'_>, generator: &ValidatedGenerator) -> GeneratorChild {
-    let PipelineContext {
-        owner,
-        site,
-        topics,
-        pod_settings,
-        suspend,
-    } = context;
-    let ValidatedGenerator {
-        replicas,
-        records_per_second,
-        mode,
-        anomaly_fraction,
-        dataset,
-        seed,
-    } = generator;
+    let PipelineContext { owner, site, topics, pod_settings, suspend } = context;
+    let ValidatedGenerator { replicas, records_per_second, mode, anomaly_fraction, dataset, seed } = generator;
     let arguments = Arguments::default()
         .kafka(&site.kafka)
         .bucket(&site.bucket)

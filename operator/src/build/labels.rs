@@ -42,9 +42,7 @@ impl Component {
 
 /// What selects the pods of a component; it never changes while the pipeline or training lives.
 pub fn selector(instance: &str, component: Component) -> BTreeMap<String, String> {
-    [(NAME, "vedette"), (INSTANCE, instance), (COMPONENT, component.as_str())]
-        .map(owned)
-        .into()
+    [(NAME, "vedette"), (INSTANCE, instance), (COMPONENT, component.as_str())].map(owned).into()
 }
 
 /// Labels of an object and of its pods.

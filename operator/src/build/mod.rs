@@ -41,37 +41,11 @@ pub fn build_pipeline(
     site: &SiteFile,
     model_version: Option<&ModelVersion>,
 ) -> PipelineChildren {
-    let ValidatedPipeline {
-        namespace,
-        name,
-        uid,
-        suspend,
-        topics,
-        generator,
-        detector,
-        archiver,
-        model,
-        pod,
-    } = pipeline;
-    let ValidatedModel {
-        training,
-        policy: _,
-        missing_model_policy,
-        progress_deadline,
-    } = model;
-    let owner = pod::Owner {
-        kind: "AnomalyPipeline",
-        namespace,
-        name,
-        uid: uid.as_deref(),
-    };
-    let context = PipelineContext {
-        owner,
-        site,
-        topics,
-        pod_settings: pod,
-        suspend: *suspend,
-    };
+    let ValidatedPipeline { namespace, name, uid, suspend, topics, generator, detector, archiver, model, pod } =
+        pipeline;
+    let ValidatedModel { training, policy: _, missing_model_policy, progress_deadline } = model;
+    let owner = pod::Owner { kind: "AnomalyPipeline", namespace, name, uid: uid.as_deref() };
+    let context = PipelineContext { owner, site, topics, pod_settings: pod, suspend: *suspend };
     // A version belongs to a training; without one there is nothing to load.
     let model = training.as_ref().zip(model_version);
     let waits = match missing_model_policy {
@@ -80,9 +54,7 @@ pub fn build_pipeline(
     };
     PipelineChildren {
         topics_job: topics::topics_job(&context),
-        generator: generator
-            .as_ref()
-            .map(|generator| generator::child(&context, generator)),
+        generator: generator.as_ref().map(|generator| generator::child(&context, generator)),
         detector: (!waits).then(|| detector::deployment(&context, detector, model, *progress_deadline)),
         archiver: archiver::deployment(&context, archiver),
     }

@@ -101,10 +101,7 @@ pub(super) fn template(
                 run_as_user: Some(USER),
                 run_as_group: Some(USER),
                 fs_group: Some(USER),
-                seccomp_profile: Some(SeccompProfile {
-                    type_: "RuntimeDefault".to_owned(),
-                    localhost_profile: None,
-                }),
+                seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
                 ..Default::default()
             }),
             image_pull_secrets: (!site.image_pull_secrets.is_empty())
@@ -120,16 +117,7 @@ pub(super) fn template(
 }
 
 fn container(site: &SiteFile, process: Process<'_>) -> Container {
-    let Process {
-        component,
-        image,
-        arguments,
-        environment,
-        resources,
-        directory,
-        serves,
-        grace_seconds: _,
-    } = process;
+    let Process { component, image, arguments, environment, resources, directory, serves, grace_seconds: _ } = process;
     Container {
         name: component.as_str().to_owned(),
         image: Some(image.to_owned()),
@@ -137,29 +125,18 @@ fn container(site: &SiteFile, process: Process<'_>) -> Container {
         args: Some(arguments),
         env: (!environment.is_empty()).then_some(environment),
         ports: serves.then(|| {
-            vec![ContainerPort {
-                name: Some(PORT_NAME.to_owned()),
-                container_port: HTTP_PORT,
-                ..Default::default()
-            }]
+            vec![ContainerPort { name: Some(PORT_NAME.to_owned()), container_port: HTTP_PORT, ..Default::default() }]
         }),
         liveness_probe: serves.then(|| probe("/livez", 10)),
         readiness_probe: serves.then(|| probe("/readyz", 2)),
         resources: resources.filter(|resources| *resources != ResourceRequirements::default()),
         volume_mounts: directory.map(|(name, path)| {
-            vec![VolumeMount {
-                name: name.to_owned(),
-                mount_path: path.to_owned(),
-                ..Default::default()
-            }]
+            vec![VolumeMount { name: name.to_owned(), mount_path: path.to_owned(), ..Default::default() }]
         }),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
             read_only_root_filesystem: Some(true),
-            capabilities: Some(Capabilities {
-                drop: Some(vec!["ALL".to_owned()]),
-                add: None,
-            }),
+            capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), add: None }),
             ..Default::default()
         }),
         ..Default::default()
@@ -181,11 +158,7 @@ fn probe(path: &str, period_seconds: i32) -> Probe {
 }
 
 fn empty_directory(name: &str) -> Volume {
-    Volume {
-        name: name.to_owned(),
-        empty_dir: Some(EmptyDirVolumeSource::default()),
-        ..Default::default()
-    }
+    Volume { name: name.to_owned(), empty_dir: Some(EmptyDirVolumeSource::default()), ..Default::default() }
 }
 
 /// A Deployment that is never short of a pod while it rolls.
@@ -236,12 +209,7 @@ pub(super) fn job(
     limits: JobLimits,
     mut template: PodTemplateSpec,
 ) -> Job {
-    let JobLimits {
-        backoff_limit,
-        active_deadline_seconds,
-        ttl_seconds_after_finished,
-        suspend,
-    } = limits;
+    let JobLimits { backoff_limit, active_deadline_seconds, ttl_seconds_after_finished, suspend } = limits;
     if let Some(spec) = &mut template.spec {
         spec.restart_policy = Some("Never".to_owned());
     }

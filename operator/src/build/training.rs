@@ -18,49 +18,18 @@ pub fn build_training_job(training: &ValidatedTraining, site: &SiteFile, job_nam
         // These two decide whether there is a run, not what it does.
         runs_here: _,
         schedule: _,
-        data:
-            ValidatedData {
-                pipeline,
-                sites,
-                lookback,
-                max_records,
-                deduplicate_by,
-            },
-        features: ValidatedFeatures {
-            numeric,
-            categorical,
-            label,
-        },
+        data: ValidatedData { pipeline, sites, lookback, max_records, deduplicate_by },
+        features: ValidatedFeatures { numeric, categorical, label },
         algorithm,
-        parameters:
-            ValidatedParameters {
-                trees,
-                rows_per_tree,
-                max_depth,
-                synthetic_fraction,
-            },
+        parameters: ValidatedParameters { trees, rows_per_tree, max_depth, synthetic_fraction },
         seed,
         holdout_share,
         alert_budget_per_million,
-        gate: Gate {
-            minimum_auroc,
-            minimum_recall,
-        },
+        gate: Gate { minimum_auroc, minimum_recall },
         keep,
-        job:
-            ValidatedJob {
-                resources,
-                active_deadline_seconds,
-                backoff_limit,
-                ttl_seconds_after_finished,
-            },
+        job: ValidatedJob { resources, active_deadline_seconds, backoff_limit, ttl_seconds_after_finished },
     } = training;
-    let owner = Owner {
-        kind: "ModelTraining",
-        namespace,
-        name,
-        uid: uid.as_deref(),
-    };
+    let owner = Owner { kind: "ModelTraining", namespace, name, uid: uid.as_deref() };
     let arguments = Arguments::default()
         .bucket(&site.bucket)
         .pipeline(namespace, pipeline, &site.site.name)

@@ -34,9 +34,7 @@ pub(super) fn duration(path: &str, value: &str, seconds: (u64, u64), errors: &mu
         .ok_or_else(|| "write a duration such as 10s, 15m or 1h30m".to_owned())
         .and_then(|duration| {
             let within = (Duration::from_secs(least)..=Duration::from_secs(most)).contains(&duration);
-            within
-                .then_some(duration)
-                .ok_or_else(|| format!("must be between {least}s and {}h", most / 3600))
+            within.then_some(duration).ok_or_else(|| format!("must be between {least}s and {}h", most / 3600))
         });
     errors.check(path, quoted(value), duration)
 }
@@ -44,9 +42,8 @@ pub(super) fn duration(path: &str, value: &str, seconds: (u64, u64), errors: &mu
 /// A number of bytes between these two.
 pub(super) fn bytes(path: &str, value: &Quantity, limits: (u64, u64), errors: &mut FieldErrors) -> Option<u64> {
     let (least, most) = limits;
-    let bytes = parse_quantity(&value.0)
-        .ok_or_else(|| "write a quantity such as 128Mi".to_owned())
-        .and_then(|quantity| {
+    let bytes =
+        parse_quantity(&value.0).ok_or_else(|| "write a quantity such as 128Mi".to_owned()).and_then(|quantity| {
             let bytes = quantity.rounded_up().and_then(|bytes| u64::try_from(bytes).ok());
             bytes
                 .filter(|bytes| (least..=most).contains(bytes))
@@ -84,11 +81,7 @@ pub(super) fn resources(path: &str, value: &Resources, errors: &mut FieldErrors)
         }
     }
     let or_none = |quantities: &BTreeMap<String, Quantity>| (!quantities.is_empty()).then(|| quantities.clone());
-    ResourceRequirements {
-        requests: or_none(requests),
-        limits: or_none(limits),
-        claims: None,
-    }
+    ResourceRequirements { requests: or_none(requests), limits: or_none(limits), claims: None }
 }
 
 /// What a pipeline says about its pods; what Vedette sets itself cannot be set here.
@@ -102,11 +95,9 @@ pub(super) fn pod(path: &str, value: &PodSettings, errors: &mut FieldErrors) {
         priority_class_name,
         service_account_name,
     } = value;
-    for (map, entries, are_labels) in [
-        ("labels", labels, true),
-        ("annotations", annotations, false),
-        ("nodeSelector", node_selector, true),
-    ] {
+    for (map, entries, are_labels) in
+        [("labels", labels, true), ("annotations", annotations, false), ("nodeSelector", node_selector, true)]
+    {
         for (key, text) in entries {
             let path = format!("{path}.{map}.{key}");
             if !is_qualified_name(key) {
@@ -128,16 +119,9 @@ pub(super) fn pod(path: &str, value: &PodSettings, errors: &mut FieldErrors) {
             }
         }
     }
-    for (field, name) in [
-        ("priorityClassName", priority_class_name),
-        ("serviceAccountName", service_account_name),
-    ] {
+    for (field, name) in [("priorityClassName", priority_class_name), ("serviceAccountName", service_account_name)] {
         if let Some(name) = name.as_ref().filter(|name| !is_dns_name(name)) {
-            errors.push(
-                format!("{path}.{field}"),
-                quoted(name),
-                "use lower-case letters, digits, '-' and '.'",
-            );
+            errors.push(format!("{path}.{field}"), quoted(name), "use lower-case letters, digits, '-' and '.'");
         }
     }
 }

@@ -33,11 +33,7 @@ const GIBIBYTE: u64 = 1 << 30;
 /// Everything that is wrong with it.
 pub fn validate_pipeline(pipeline: &AnomalyPipeline, site: &SiteFile) -> Result<ValidatedPipeline, Vec<FieldError>> {
     let metadata = &pipeline.metadata;
-    let title = manifest::title(
-        "AnomalyPipeline",
-        metadata.namespace.as_deref(),
-        metadata.name.as_deref(),
-    );
+    let title = manifest::title("AnomalyPipeline", metadata.namespace.as_deref(), metadata.name.as_deref());
     let mut errors = FieldErrors::of(title);
     check_schema(&schema::PIPELINE, pipeline, &mut errors);
     let validated = assemble(pipeline, site, &mut errors);
@@ -45,20 +41,10 @@ pub fn validate_pipeline(pipeline: &AnomalyPipeline, site: &SiteFile) -> Result<
 }
 
 fn assemble(pipeline: &AnomalyPipeline, site: &SiteFile, errors: &mut FieldErrors) -> Option<ValidatedPipeline> {
-    let crds::AnomalyPipelineSpec {
-        suspend,
-        topics,
-        generator,
-        detector,
-        archiver,
-        model,
-        pod,
-    } = &pipeline.spec;
+    let crds::AnomalyPipelineSpec { suspend, topics, generator, detector, archiver, model, pod } = &pipeline.spec;
     let identity = identity(&pipeline.metadata, errors);
     let topics = self::topics(topics, site, errors);
-    let keys = identity
-        .as_ref()
-        .map(|(namespace, name)| PipelineKeys::new(namespace, name));
+    let keys = identity.as_ref().map(|(namespace, name)| PipelineKeys::new(namespace, name));
     let generator = match generator {
         Some(generator) => self::generator(generator, keys.as_ref(), errors).map(Some),
         None => Some(None),
@@ -83,25 +69,13 @@ fn assemble(pipeline: &AnomalyPipeline, site: &SiteFile, errors: &mut FieldError
 }
 
 fn topics(topics: &crds::Topics, site: &SiteFile, errors: &mut FieldErrors) -> Option<ValidatedTopics> {
-    let crds::Topics {
-        sensor_messages,
-        enriched_data,
-        alerts,
-        dead_letters,
-        max_message_bytes,
-    } = topics;
+    let crds::Topics { sensor_messages, enriched_data, alerts, dead_letters, max_message_bytes } = topics;
     let max_message_bytes: Option<u64> = unsigned("spec.topics.maxMessageBytes", *max_message_bytes, errors);
     let max_input_message_bytes = max_message_bytes.unwrap_or_default();
     // Enriched, a record is longer, and a dead letter carries headers.
     let max_output_message_bytes = max_input_message_bytes.saturating_mul(2);
     let mut topic = |field: &str, topic: crds::Topic<'_>, max_message_bytes: u64| {
-        let crds::Topic {
-            name,
-            partitions,
-            replication_factor,
-            retention_ms,
-            retention_bytes,
-        } = topic;
+        let crds::Topic { name, partitions, replication_factor, retention_ms, retention_bytes } = topic;
         let name = fields::topic_name(&format!("spec.topics.{field}.name"), name, errors)?;
         if retention_ms == 0 {
             errors.push(
@@ -118,12 +92,7 @@ fn topics(topics: &crds::Topics, site: &SiteFile, errors: &mut FieldErrors) -> O
             configuration.insert("retention.bytes".to_owned(), bytes.to_string());
         }
         let replication_factor = replication_factor.or(site.kafka.replication_factor);
-        Some(TopicSpecification {
-            name,
-            partitions,
-            replication_factor,
-            configuration,
-        })
+        Some(TopicSpecification { name, partitions, replication_factor, configuration })
     };
     let sensor_messages = topic("sensorMessages", sensor_messages.topic(), max_input_message_bytes);
     let enriched_data = topic("enrichedData", enriched_data.topic(), max_output_message_bytes);
@@ -144,14 +113,7 @@ fn generator(
     keys: Option<&PipelineKeys>,
     errors: &mut FieldErrors,
 ) -> Option<ValidatedGenerator> {
-    let crds::Generator {
-        replicas,
-        records_per_second,
-        mode,
-        anomaly_fraction,
-        dataset,
-        seed,
-    } = generator;
+    let crds::Generator { replicas, records_per_second, mode, anomaly_fraction, dataset, seed } = generator;
     let seed = unsigned("spec.generator.seed", *seed, errors);
     let dataset = match dataset {
         crds::Dataset::Simulator(crds::Simulator {}) => Some(Dataset::Simulator),
@@ -161,9 +123,7 @@ fn generator(
             let plain = |part: &str| {
                 !part.is_empty()
                     && !part.starts_with('.')
-                    && part
-                        .bytes()
-                        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+                    && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
             };
             if !key.split('/').all(plain) {
                 errors.push(
@@ -172,10 +132,7 @@ fn generator(
                     "use a file name below datasets/, of letters, digits, '.', '_', '-' and '/'",
                 );
             }
-            keys.map(|keys| Dataset::Object {
-                key: keys.dataset(key),
-                label,
-            })
+            keys.map(|keys| Dataset::Object { key: keys.dataset(key), label })
         }
     }?;
     let labelled = match &dataset {
@@ -197,21 +154,11 @@ fn generator(
 }
 
 fn detector(detector: &crds::Detector, errors: &mut FieldErrors) -> Option<ValidatedDetector> {
-    let crds::Detector {
-        replicas,
-        processing_guarantee,
-        calculated_fields,
-        alerting,
-        reasons,
-        resources,
-    } = detector;
+    let crds::Detector { replicas, processing_guarantee, calculated_fields, alerting, reasons, resources } = detector;
     for (index, field) in calculated_fields.iter().enumerate() {
         calculated_field(&format!("spec.detector.calculatedFields[{index}]"), field, errors);
     }
-    let crds::Alerting {
-        alert_budget_per_million,
-        score_threshold,
-    } = alerting;
+    let crds::Alerting { alert_budget_per_million, score_threshold } = alerting;
     // Both or none is against a rule of the CRD, which has its error already.
     let alerting = match (alert_budget_per_million, score_threshold) {
         (Some(budget), _) => Some(Alerting::BudgetPerMillion(*budget)),
@@ -228,10 +175,7 @@ fn detector(detector: &crds::Detector, errors: &mut FieldErrors) -> Option<Valid
         },
         calculated_fields: calculated_fields
             .iter()
-            .map(|field| KeyValue {
-                key: field.name.clone(),
-                value: field.expression.clone(),
-            })
+            .map(|field| KeyValue { key: field.name.clone(), value: field.expression.clone() })
             .collect(),
         alerting: alerting?,
         reasons: reasons?,
@@ -243,55 +187,29 @@ fn calculated_field(path: &str, field: &crds::CalculatedField, errors: &mut Fiel
     let crds::CalculatedField { name, expression } = field;
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     if !name.bytes().all(inner) || name.starts_with(|first: char| first.is_ascii_digit()) {
-        errors.push(
-            format!("{path}.name"),
-            quoted(name),
-            "use letters, digits and '_', and no digit first",
-        );
+        errors.push(format!("{path}.name"), quoted(name), "use letters, digits and '_', and no digit first");
     }
     if record::is_reserved(name) {
-        errors.push(
-            format!("{path}.name"),
-            quoted(name),
-            "is a field of Vedette's own; choose another name",
-        );
+        errors.push(format!("{path}.name"), quoted(name), "is a field of Vedette's own; choose another name");
     }
     if let Err(error) = cel::Program::compile(expression) {
-        errors.push(
-            format!("{path}.expression"),
-            quoted(expression),
-            format!("is not CEL: {error}"),
-        );
+        errors.push(format!("{path}.expression"), quoted(expression), format!("is not CEL: {error}"));
     }
 }
 
 fn archiver(archiver: &crds::Archiver, errors: &mut FieldErrors) -> Option<ValidatedArchiver> {
-    let crds::Archiver {
-        replicas,
-        rolling: crds::Rolling { max_bytes, max_age },
-        resources,
-    } = archiver;
+    let crds::Archiver { replicas, rolling: crds::Rolling { max_bytes, max_age }, resources } = archiver;
     let path = "spec.archiver.rolling";
     // One PUT carries at most 5 GiB, and a day closes an object in any case.
     let max_bytes = fields::bytes(&format!("{path}.maxBytes"), max_bytes, (KIBIBYTE, 4 * GIBIBYTE), errors);
     let max_age = fields::duration(&format!("{path}.maxAge"), max_age, (1, 24 * 3600), errors);
     let resources = fields::resources("spec.archiver.resources", resources, errors);
-    Some(ValidatedArchiver {
-        replicas: *replicas,
-        rolling_max_bytes: max_bytes?,
-        rolling_max_age: max_age?,
-        resources,
-    })
+    Some(ValidatedArchiver { replicas: *replicas, rolling_max_bytes: max_bytes?, rolling_max_age: max_age?, resources })
 }
 
 fn model(model: &crds::ModelSelection, errors: &mut FieldErrors) -> Option<ValidatedModel> {
-    let crds::ModelSelection {
-        training,
-        version_policy,
-        version,
-        missing_model_policy,
-        progress_deadline_seconds,
-    } = model;
+    let crds::ModelSelection { training, version_policy, version, missing_model_policy, progress_deadline_seconds } =
+        model;
     let training = match training {
         Some(training) => fields::name("spec.model.training", training, errors).map(Some),
         None => Some(None),
@@ -304,18 +222,10 @@ fn model(model: &crds::ModelSelection, errors: &mut FieldErrors) -> Option<Valid
         (crds::VersionPolicy::Latest, _) => VersionPolicy::Latest,
         (crds::VersionPolicy::Pinned, Some(version)) => VersionPolicy::Pinned(version),
         (crds::VersionPolicy::Pinned, None) => {
-            return errors.check(
-                "spec.model.version",
-                MISSING,
-                Err("is required by versionPolicy Pinned"),
-            );
+            return errors.check("spec.model.version", MISSING, Err("is required by versionPolicy Pinned"));
         }
     };
-    let seconds = unsigned(
-        "spec.model.progressDeadlineSeconds",
-        i64::from(*progress_deadline_seconds),
-        errors,
-    );
+    let seconds = unsigned("spec.model.progressDeadlineSeconds", i64::from(*progress_deadline_seconds), errors);
     Some(ValidatedModel {
         training: training?,
         policy,

@@ -127,10 +127,7 @@ fn assemble(training: &ModelTraining, this: &SiteFile, errors: &mut FieldErrors)
         algorithm,
         parameters,
         seed,
-        validation: crds::Validation {
-            holdout_share,
-            alert_budget_per_million,
-        },
+        validation: crds::Validation { holdout_share, alert_budget_per_million },
         publish: crds::Publish { gate, keep },
         job,
     } = &training.spec;
@@ -173,10 +170,7 @@ fn schedule(
     suspend: bool,
     errors: &mut FieldErrors,
 ) -> Option<ScheduleSettings> {
-    let crds::Trigger {
-        min_records,
-        new_records,
-    } = trigger;
+    let crds::Trigger { min_records, new_records } = trigger;
     // The expression is tried in UTC first, so that each of the two fields has its own error.
     let in_utc = expression
         .map(|expression| errors.check("spec.schedule", quoted(expression), Schedule::parse(expression, "UTC")));
@@ -184,13 +178,9 @@ fn schedule(
         .map_err(|_| "is not a time zone; use a name of the IANA data base, such as Europe/Berlin");
     let zone = errors.check("spec.timeZone", quoted(time_zone), in_zone);
     let schedule = match (expression, in_utc) {
-        (Some(expression), Some(Some(_))) if zone.is_some() => errors
-            .check(
-                "spec.schedule",
-                quoted(expression),
-                Schedule::parse(expression, time_zone),
-            )
-            .map(Some),
+        (Some(expression), Some(Some(_))) if zone.is_some() => {
+            errors.check("spec.schedule", quoted(expression), Schedule::parse(expression, time_zone)).map(Some)
+        }
         (Some(_), _) => None,
         (None, _) => Some(None),
     };
@@ -209,13 +199,7 @@ fn schedule(
 
 fn data(data: &crds::DataSource, errors: &mut FieldErrors) -> Option<ValidatedData> {
     const TEN_YEARS: u64 = 10 * 366 * 24 * 3600;
-    let crds::DataSource {
-        pipeline,
-        sites,
-        lookback,
-        max_records,
-        deduplicate_by,
-    } = data;
+    let crds::DataSource { pipeline, sites, lookback, max_records, deduplicate_by } = data;
     let pipeline = fields::name("spec.data.pipeline", pipeline, errors);
     let sites: Vec<Option<Name>> = sites
         .iter()
@@ -237,11 +221,7 @@ fn data(data: &crds::DataSource, errors: &mut FieldErrors) -> Option<ValidatedDa
 }
 
 fn features(features: &crds::Features, errors: &mut FieldErrors) -> ValidatedFeatures {
-    let crds::Features {
-        numeric,
-        categorical,
-        label,
-    } = features;
+    let crds::Features { numeric, categorical, label } = features;
     let label = self::label("spec.features.label", label.as_ref(), errors);
     for (list, names) in [("numeric", numeric), ("categorical", categorical)] {
         for (index, name) in names.iter().enumerate() {
@@ -257,20 +237,11 @@ fn features(features: &crds::Features, errors: &mut FieldErrors) -> ValidatedFea
             }
         }
     }
-    ValidatedFeatures {
-        numeric: numeric.clone(),
-        categorical: categorical.clone(),
-        label,
-    }
+    ValidatedFeatures { numeric: numeric.clone(), categorical: categorical.clone(), label }
 }
 
 fn parameters(parameters: &crds::Parameters, errors: &mut FieldErrors) -> Option<ValidatedParameters> {
-    let crds::Parameters {
-        trees,
-        rows_per_tree,
-        max_depth,
-        synthetic_fraction,
-    } = parameters;
+    let crds::Parameters { trees, rows_per_tree, max_depth, synthetic_fraction } = parameters;
     let mut count = |field: &str, value: &Option<i32>| match value {
         Some(value) => unsigned(&format!("spec.parameters.{field}"), i64::from(*value), errors).map(Some),
         None => Some(None),
@@ -284,12 +255,7 @@ fn parameters(parameters: &crds::Parameters, errors: &mut FieldErrors) -> Option
 }
 
 fn job(job: &crds::JobSettings, errors: &mut FieldErrors) -> ValidatedJob {
-    let crds::JobSettings {
-        resources,
-        active_deadline_seconds,
-        backoff_limit,
-        ttl_seconds_after_finished,
-    } = job;
+    let crds::JobSettings { resources, active_deadline_seconds, backoff_limit, ttl_seconds_after_finished } = job;
     ValidatedJob {
         resources: fields::resources("spec.job.resources", resources, errors),
         active_deadline_seconds: *active_deadline_seconds,

@@ -39,10 +39,7 @@ impl Amount {
 
 /// A quantity of Kubernetes, not negative: a decimal number with a decimal or binary suffix, or an exponent.
 pub(super) fn parse_quantity(text: &str) -> Option<Amount> {
-    let number_length = text
-        .bytes()
-        .take_while(|byte| byte.is_ascii_digit() || *byte == b'.')
-        .count();
+    let number_length = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
     let (number, suffix) = text.split_at(number_length);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     if whole.is_empty() && fraction.is_empty() || fraction.contains('.') || whole.len() + fraction.len() > 18 {
@@ -105,20 +102,7 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(units(text), Some(expected), "{text}");
         }
-        for bad in [
-            "",
-            ".",
-            "Mi",
-            "1.2.3",
-            "-1",
-            "1 Mi",
-            "1mi",
-            "1ki",
-            "1e",
-            "1e99",
-            "99999999999999999999",
-            "9Ei1",
-        ] {
+        for bad in ["", ".", "Mi", "1.2.3", "-1", "1 Mi", "1mi", "1ki", "1e", "1e99", "99999999999999999999", "9Ei1"] {
             assert_eq!(units(bad), None, "{bad}");
         }
     }
@@ -134,24 +118,9 @@ mod tests {
             ("0s", 0),
         ];
         for (text, milliseconds) in table {
-            assert_eq!(
-                parse_duration(text),
-                Some(Duration::from_millis(milliseconds)),
-                "{text}"
-            );
+            assert_eq!(parse_duration(text), Some(Duration::from_millis(milliseconds)), "{text}");
         }
-        for bad in [
-            "",
-            "10",
-            "s",
-            "1d",
-            "-1s",
-            "1.5h",
-            "100000s",
-            "1h1h1h1h1h",
-            "10 s",
-            "1µs",
-        ] {
+        for bad in ["", "10", "s", "1d", "-1s", "1.5h", "100000s", "1h1h1h1h1h", "10 s", "1µs"] {
             assert_eq!(parse_duration(bad), None, "{bad}");
         }
     }

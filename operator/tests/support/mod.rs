@@ -109,12 +109,8 @@ pub fn every_template() -> Vec<(String, PodTemplateSpec)> {
     let mut templates = Vec::new();
     for pipeline in &pipelines {
         for version in [None, Some(version())] {
-            let PipelineChildren {
-                topics_job,
-                generator,
-                detector,
-                archiver,
-            } = build_pipeline(pipeline, &site(), version.as_ref());
+            let PipelineChildren { topics_job, generator, detector, archiver } =
+                build_pipeline(pipeline, &site(), version.as_ref());
             templates.push(topics_job.spec.unwrap().template);
             templates.extend(generator.map(|generator| match generator {
                 GeneratorChild::Deployment(deployment) => deployment.spec.template,
@@ -126,18 +122,10 @@ pub fn every_template() -> Vec<(String, PodTemplateSpec)> {
     }
     for file in ["minimal.yaml", "demo.yaml", "full.yaml"] {
         for training in trainings(&text(file)) {
-            templates.push(
-                build_training_job(&training, &site(), "flows-1795423330")
-                    .spec
-                    .unwrap()
-                    .template,
-            );
+            templates.push(build_training_job(&training, &site(), "flows-1795423330").spec.unwrap().template);
         }
     }
-    templates
-        .into_iter()
-        .map(|template| (component(&template), template))
-        .collect()
+    templates.into_iter().map(|template| (component(&template), template)).collect()
 }
 
 fn component(template: &PodTemplateSpec) -> String {

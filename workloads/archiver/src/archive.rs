@@ -58,20 +58,14 @@ impl Archive {
     pub(crate) fn run(mut self) -> Result<(), ArchiverError> {
         let outcome = self.run_until_shutdown();
         // On an error the open objects are dropped as after a crash: Kafka still has their records.
-        let closed = if outcome.is_ok() {
-            self.close_everything()
-        } else {
-            Ok(())
-        };
+        let closed = if outcome.is_ok() { self.close_everything() } else { Ok(()) };
         self.leave_group();
         outcome.and(closed)
     }
 
     fn run_until_shutdown(&mut self) -> Result<(), ArchiverError> {
         let topics: Vec<_> = self.topics.iter().map(|archived| archived.topic.as_str()).collect();
-        self.consumer
-            .subscribe(&topics)
-            .map_err(|source| ArchiverError::kafka("subscribe to the topics", source))?;
+        self.consumer.subscribe(&topics).map_err(|source| ArchiverError::kafka("subscribe to the topics", source))?;
         while !self.shutdown.is_cancelled() {
             self.read()?;
             while let Some(event) = self.consumer.context().take_event() {
@@ -94,11 +88,7 @@ impl Archive {
                 Some(Ok(message)) => {
                     let value = message.payload().unwrap_or_default();
                     let timestamp_millis = message.timestamp().to_millis();
-                    let record = Record {
-                        offset: message.offset(),
-                        timestamp_millis,
-                        value,
-                    };
+                    let record = Record { offset: message.offset(), timestamp_millis, value };
                     self.take(message.topic(), message.partition(), record)?;
                 }
             }
@@ -115,8 +105,7 @@ impl Archive {
         if slot.go_to.is_some() {
             return Ok(());
         }
-        slot.partition
-            .append(record, &self.spool, &self.rolling, Instant::now())?;
+        slot.partition.append(record, &self.spool, &self.rolling, Instant::now())?;
         slot.counters.records.inc();
         slot.counters.bytes.inc_by(record.value.len() as u64);
         if slot.partition.is_saturated() {
@@ -130,8 +119,7 @@ impl Archive {
             Some(RDKafkaErrorCode::AutoOffsetReset) => return self.find_lost_positions(),
             Some(RDKafkaErrorCode::AllBrokersDown) => {
                 self.broker_lost.get_or_insert_with(Instant::now);
-                self.readiness
-                    .fail(BROKER, "no broker can be reached; reading goes on when one can");
+                self.readiness.fail(BROKER, "no broker can be reached; reading goes on when one can");
             }
             _ if classify(error) == ErrorClass::Fatal => {
                 return Err(ArchiverError::kafka("go on reading", error.clone()));
@@ -172,12 +160,7 @@ impl Archive {
                 continue;
             };
             let ArchivedTopic { stream, topic } = archived.clone();
-            let identity = Identity {
-                stream,
-                site: self.site.clone(),
-                topic,
-                partition,
-            };
+            let identity = Identity { stream, site: self.site.clone(), topic, partition };
             report(&identity, beginning);
             let offset = beginning.offset();
             beginning_offsets
@@ -214,8 +197,7 @@ impl Archive {
         let revoked = self.slots.extract_if(.., is_revoked).collect();
         if self.consumer.assignment_lost() {
             warn!("the group went on without this process; what was open is archived by others");
-            self.readiness
-                .fail(GROUP, "the group went on without this process; it joins again");
+            self.readiness.fail(GROUP, "the group went on without this process; it joins again");
             return Ok(());
         }
         self.close(revoked, REVOCATION_PATIENCE)
@@ -239,10 +221,7 @@ impl Archive {
                 ended.map_err(ArchiverError::Step)??;
             }
             if !closing.is_empty() {
-                warn!(
-                    objects = closing.len(),
-                    "objects could not be closed in time; their records stay in Kafka"
-                );
+                warn!(objects = closing.len(), "objects could not be closed in time; their records stay in Kafka");
             }
             Ok(())
         })
@@ -282,10 +261,7 @@ impl Archive {
         let count = |of: fn(&Slot) -> bool| {
             i64::try_from(self.slots.iter().filter(|slot| of(slot)).count()).unwrap_or(i64::MAX)
         };
-        self.uploader
-            .metrics
-            .open_objects
-            .set(count(|slot| slot.partition.is_open()));
+        self.uploader.metrics.open_objects.set(count(|slot| slot.partition.is_open()));
         self.uploader.metrics.paused_partitions.set(count(|slot| slot.paused));
         Ok(())
     }
@@ -293,10 +269,7 @@ impl Archive {
     /// Moves and resumes partitions. What Kafka refuses now is asked again at the next round.
     fn steer(&mut self) {
         for slot in &mut self.slots {
-            let (topic, partition) = (
-                slot.partition.identity.topic.as_str(),
-                slot.partition.identity.partition,
-            );
+            let (topic, partition) = (slot.partition.identity.topic.as_str(), slot.partition.identity.partition);
             if let Some(offset) = slot.go_to {
                 match move_to(&self.consumer, topic, partition, offset) {
                     // A partition that was taken anew is not paused.

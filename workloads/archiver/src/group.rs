@@ -71,10 +71,7 @@ impl ConsumerContext for GroupContext {
             }
             return;
         }
-        self.events
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push_back(event);
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
     }
 }
 
@@ -171,9 +168,7 @@ pub(crate) fn move_to(consumer: &GroupConsumer, topic: &str, partition: i32, off
     let partitions = at_offset(topic, partition, offset)?;
     // After an attempt that came half way it is given up already, so taking it decides.
     let given_up = consumer.incremental_unassign(&partitions);
-    consumer
-        .incremental_assign(&partitions)
-        .map_err(|error| given_up.err().unwrap_or(error))
+    consumer.incremental_assign(&partitions).map_err(|error| given_up.err().unwrap_or(error))
 }
 
 impl CommitOffset for GroupConsumer {
@@ -196,17 +191,8 @@ mod tests {
 
     #[test]
     fn a_commit_that_is_gone_says_why() {
-        assert_eq!(
-            Beginning::new(Some(2), (3, 9)),
-            Beginning::AfterLoss { committed: 2, first: 3 }
-        );
-        assert_eq!(
-            Beginning::new(Some(10), (0, 9)),
-            Beginning::Recreated {
-                committed: 10,
-                first: 0
-            }
-        );
+        assert_eq!(Beginning::new(Some(2), (3, 9)), Beginning::AfterLoss { committed: 2, first: 3 });
+        assert_eq!(Beginning::new(Some(10), (0, 9)), Beginning::Recreated { committed: 10, first: 0 });
         assert_eq!(Beginning::new(Some(10), (0, 9)).offset(), 0);
     }
 }

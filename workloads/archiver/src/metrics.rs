@@ -75,17 +75,11 @@ impl Metrics {
             failures.clone(),
         );
         registry.register("open_objects", "Objects that take records now", open_objects.clone());
-        registry.register(
-            "paused_partitions",
-            "Partitions that wait for the bucket",
-            paused_partitions.clone(),
-        );
+        registry.register("paused_partitions", "Partitions that wait for the bucket", paused_partitions.clone());
     }
 
     pub(crate) fn of_stream(&self, stream: Stream) -> RecordCounters {
-        let label = StreamLabel {
-            stream: stream.as_str(),
-        };
+        let label = StreamLabel { stream: stream.as_str() };
         RecordCounters {
             records: self.records.get_or_create_owned(&label),
             bytes: self.record_bytes.get_or_create_owned(&label),
@@ -93,22 +87,14 @@ impl Metrics {
     }
 
     pub(crate) fn closed(&self, stream: Stream, length: u64) {
-        let label = StreamLabel {
-            stream: stream.as_str(),
-        };
+        let label = StreamLabel { stream: stream.as_str() };
         self.objects.get_or_create(&label).inc();
         self.object_bytes.get_or_create(&label).inc_by(length);
-        self.last_close
-            .get_or_create(&label)
-            .set(jiff::Timestamp::now().as_duration().as_secs_f64());
+        self.last_close.get_or_create(&label).set(jiff::Timestamp::now().as_duration().as_secs_f64());
     }
 
     pub(crate) fn delta_sent(&self, stream: Stream) {
-        self.deltas
-            .get_or_create(&StreamLabel {
-                stream: stream.as_str(),
-            })
-            .inc();
+        self.deltas.get_or_create(&StreamLabel { stream: stream.as_str() }).inc();
     }
 
     pub(crate) fn failed(&self, reason: &'static str) {
@@ -140,9 +126,6 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} in {text}");
         }
-        assert!(
-            text.contains("vedette_archiver_last_close_timestamp_seconds{stream=\"enriched_data\"}"),
-            "{text}"
-        );
+        assert!(text.contains("vedette_archiver_last_close_timestamp_seconds{stream=\"enriched_data\"}"), "{text}");
     }
 }

@@ -97,11 +97,7 @@ pub(crate) fn first_record_hash(record: &[u8]) -> String {
 /// The record as one line: a raw newline inside it can only be space between tokens of JSON.
 pub(crate) fn one_line(value: &[u8]) -> Cow<'_, [u8]> {
     if value.contains(&b'\n') {
-        value
-            .iter()
-            .map(|byte| if *byte == b'\n' { b' ' } else { *byte })
-            .collect::<Vec<u8>>()
-            .into()
+        value.iter().map(|byte| if *byte == b'\n' { b' ' } else { *byte }).collect::<Vec<u8>>().into()
     } else {
         value.into()
     }
@@ -132,12 +128,8 @@ impl OpenObject {
         now: Instant,
     ) -> Result<(), SpoolError> {
         let start_byte = self.file.length();
-        let frame = self.current.get_or_insert(CurrentFrame {
-            first_offset: offset,
-            started: now,
-            start_byte,
-            bytes: 0,
-        });
+        let frame =
+            self.current.get_or_insert(CurrentFrame { first_offset: offset, started: now, start_byte, bytes: 0 });
         encoder.write(line, &mut self.file)?;
         encoder.write(b"\n", &mut self.file)?;
         let added = line.len() as u64 + 1;
@@ -170,12 +162,7 @@ impl OpenObject {
 
     /// Ends the frame, if one was begun, and leaves it pending.
     pub(crate) fn end_frame(&mut self, encoder: &mut FrameEncoder) -> Result<(), SpoolError> {
-        let Some(CurrentFrame {
-            first_offset,
-            start_byte,
-            ..
-        }) = self.current.take()
-        else {
+        let Some(CurrentFrame { first_offset, start_byte, .. }) = self.current.take() else {
             return Ok(());
         };
         encoder.end_frame(&mut self.file)?;
@@ -193,22 +180,8 @@ impl OpenObject {
         self.end_frame(encoder)?;
         let length = self.file.length();
         let (file, sha256) = self.file.finish();
-        let Self {
-            key,
-            records,
-            end,
-            last_record,
-            ..
-        } = self;
-        Ok(SealedObject {
-            key,
-            file,
-            sha256,
-            length,
-            records,
-            end,
-            last_utc: utc_of(&last_record),
-        })
+        let Self { key, records, end, last_record, .. } = self;
+        Ok(SealedObject { key, file, sha256, length, records, end, last_utc: utc_of(&last_record) })
     }
 }
 
@@ -234,10 +207,7 @@ mod tests {
 
     #[test]
     fn the_utc_is_taken_as_it_stands() {
-        assert_eq!(
-            utc_of(br#"{"a":1,"utc":"2026-11-23T08:00:00.000001Z"}"#).unwrap(),
-            "2026-11-23T08:00:00.000001Z"
-        );
+        assert_eq!(utc_of(br#"{"a":1,"utc":"2026-11-23T08:00:00.000001Z"}"#).unwrap(), "2026-11-23T08:00:00.000001Z");
         assert_eq!(utc_of(br#"{"a":1}"#), None);
         assert_eq!(utc_of(b"not json"), None);
     }
@@ -248,9 +218,7 @@ mod tests {
         let file = SpoolDirectory::prepare(directory.path()).unwrap().create().unwrap();
         let mut encoder = FrameEncoder::new().unwrap();
         let now = Instant::now();
-        let key = "2026-11-23/east/t-0-00000000000000000007-0a1b2c3d.jsonl.zst"
-            .parse()
-            .unwrap();
+        let key = "2026-11-23/east/t-0-00000000000000000007-0a1b2c3d.jsonl.zst".parse().unwrap();
         let mut object = OpenObject::new(key, file, now);
         object.append(8, br#"{"utc":"one"}"#, &mut encoder, now).unwrap();
         object.append(9, br#"{"utc":"two"}"#, &mut encoder, now).unwrap();
@@ -258,9 +226,7 @@ mod tests {
         object.append(12, br#"{"utc":"three"}"#, &mut encoder, now).unwrap();
         object.end_frame(&mut encoder).unwrap();
         object.end_frame(&mut encoder).unwrap();
-        let [first, second] = object.pending.as_slice() else {
-            panic!("two frames")
-        };
+        let [first, second] = object.pending.as_slice() else { panic!("two frames") };
         assert_eq!((first.first_offset, first.records, first.end), (8, 2, 10));
         assert_eq!((second.first_offset, second.records, second.end), (12, 3, 13));
         assert_eq!(second.last_utc.as_deref(), Some("three"));
@@ -269,10 +235,7 @@ mod tests {
         let delta = &stored[usize::try_from(second.bytes.start).unwrap()..];
         assert_eq!(zstd::decode_all(delta).unwrap(), b"{\"utc\":\"three\"}\n");
         let sealed = object.seal(&mut encoder).unwrap();
-        assert_eq!(
-            (sealed.records, sealed.end, sealed.length),
-            (3, 13, stored.len() as u64)
-        );
+        assert_eq!((sealed.records, sealed.end, sealed.length), (3, 13, stored.len() as u64));
     }
 
     #[test]
@@ -281,15 +244,10 @@ mod tests {
         let file = SpoolDirectory::prepare(directory.path()).unwrap().create().unwrap();
         let mut encoder = FrameEncoder::new().unwrap();
         let now = Instant::now();
-        let key = "2026-11-23/east/t-0-00000000000000000000-0a1b2c3d.jsonl.zst"
-            .parse()
-            .unwrap();
+        let key = "2026-11-23/east/t-0-00000000000000000000-0a1b2c3d.jsonl.zst".parse().unwrap();
         let mut object = OpenObject::new(key, file, now);
         let line = vec![b' '; 1 << 20];
         (0..20).for_each(|offset| object.append(offset, &line, &mut encoder, now).unwrap());
-        assert_eq!(
-            object.pending.iter().map(|frame| frame.end).collect::<Vec<_>>(),
-            [8, 16]
-        );
+        assert_eq!(object.pending.iter().map(|frame| frame.end).collect::<Vec<_>>(), [8, 16]);
     }
 }

@@ -46,11 +46,7 @@ pub(crate) enum Work {
     /// See whether the object that was opened is there already, and delete stale deltas of it.
     Inspect(ArchiveObjectKey),
     /// Send the ended frames.
-    Tail {
-        key: ArchiveObjectKey,
-        file: PathBuf,
-        frames: Vec<Frame>,
-    },
+    Tail { key: ArchiveObjectKey, file: PathBuf, frames: Vec<Frame> },
     /// Send the whole object, note the progress, commit, delete the deltas.
     Close(Closing),
 }
@@ -101,14 +97,7 @@ impl Partition {
     /// A partition whose first object starts at `position`.
     pub(crate) fn new(identity: Identity, position: i64) -> std::io::Result<Self> {
         let encoder = FrameEncoder::new()?;
-        Ok(Self {
-            identity,
-            progress: None,
-            position,
-            open: None,
-            sealed: VecDeque::new(),
-            encoder,
-        })
+        Ok(Self { identity, progress: None, position, open: None, sealed: VecDeque::new(), encoder })
     }
 
     /// Takes a record; the object before it closes where the record's day, or its own size, demands it. A record without
@@ -192,16 +181,7 @@ impl Partition {
         if self.sealed.is_empty() && self.open.as_ref().is_some_and(|open| open.is_aged(rolling, now)) {
             self.seal()?;
         }
-        if let Some(SealedObject {
-            key,
-            file,
-            sha256,
-            length,
-            records,
-            end,
-            last_utc,
-        }) = self.sealed.front()
-        {
+        if let Some(SealedObject { key, file, sha256, length, records, end, last_utc }) = self.sealed.front() {
             return Ok(Some(Work::Close(Closing {
                 key: key.clone(),
                 file: file.to_path_buf(),
@@ -222,11 +202,7 @@ impl Partition {
         if open.pending.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Work::Tail {
-            key: open.key.clone(),
-            file: open.file.path().to_owned(),
-            frames: open.pending.clone(),
-        }))
+        Ok(Some(Work::Tail { key: open.key.clone(), file: open.file.path().to_owned(), frames: open.pending.clone() }))
     }
 
     /// Takes what came of the work. Returns the offset to go on from where it is not the position: everything that was
@@ -273,10 +249,7 @@ impl Partition {
 /// UTC date of a Kafka timestamp; 1970-01-01 where there is none or none that can be, so that a replay finds the same.
 fn day_of(timestamp_millis: Option<i64>) -> Date {
     let timestamp = timestamp_millis.and_then(|millis| Timestamp::from_millisecond(millis).ok());
-    timestamp
-        .unwrap_or(Timestamp::UNIX_EPOCH)
-        .to_zoned(TimeZone::UTC)
-        .date()
+    timestamp.unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(TimeZone::UTC).date()
 }
 
 #[cfg(test)]
@@ -308,29 +281,14 @@ mod tests {
             };
             let mut partition = Partition::new(identity, 5).unwrap();
             partition.progress = Some(progress());
-            let rolling = Rolling {
-                max_bytes,
-                max_age: Duration::from_secs(60),
-                tail_interval: Duration::from_secs(5),
-            };
-            Self {
-                _directory: directory,
-                spool,
-                rolling,
-                partition,
-                now: Instant::now(),
-            }
+            let rolling =
+                Rolling { max_bytes, max_age: Duration::from_secs(60), tail_interval: Duration::from_secs(5) };
+            Self { _directory: directory, spool, rolling, partition, now: Instant::now() }
         }
 
         fn append(&mut self, offset: i64, timestamp_millis: i64, value: &str) {
-            let record = Record {
-                offset,
-                timestamp_millis: Some(timestamp_millis),
-                value: value.as_bytes(),
-            };
-            self.partition
-                .append(record, &self.spool, &self.rolling, self.now)
-                .unwrap();
+            let record = Record { offset, timestamp_millis: Some(timestamp_millis), value: value.as_bytes() };
+            self.partition.append(record, &self.spool, &self.rolling, self.now).unwrap();
         }
 
         fn work(&mut self) -> Option<Work> {
@@ -361,14 +319,9 @@ mod tests {
     fn the_key_is_the_day_and_hash_of_the_first_record_and_the_position() {
         let mut bench = Bench::new(1000);
         bench.append(7, NOON, r#"{"a":1}"#);
-        let Some(Work::Inspect(key)) = bench.work() else {
-            panic!("inspected first")
-        };
+        let Some(Work::Inspect(key)) = bench.work() else { panic!("inspected first") };
         let hash = first_record_hash(br#"{"a":1}"#);
-        assert_eq!(
-            key.to_string(),
-            format!("2026-11-23/east/alerts-2-00000000000000000005-{hash}.jsonl.zst")
-        );
+        assert_eq!(key.to_string(), format!("2026-11-23/east/alerts-2-00000000000000000005-{hash}.jsonl.zst"));
     }
 
     #[test]
@@ -381,9 +334,7 @@ mod tests {
         let first = bench.closing();
         assert_eq!((first.key.start, first.end, first.records), (5, 7, 2));
         bench.partition.complete(Done::Closed(progress())).unwrap();
-        let Some(Work::Inspect(second)) = bench.work() else {
-            panic!("the next day's object is open")
-        };
+        let Some(Work::Inspect(second)) = bench.work() else { panic!("the next day's object is open") };
         assert_eq!((second.day, second.start), (jiff::civil::date(2026, 11, 24), 7));
     }
 
@@ -406,30 +357,17 @@ mod tests {
     fn a_tail_is_sent_before_its_interval_is_over_and_only_once() {
         let mut bench = Bench::new(1000);
         bench.append(5, NOON, "{}");
-        let Some(Work::Inspect(key)) = bench.work() else {
-            panic!("inspected first")
-        };
+        let Some(Work::Inspect(key)) = bench.work() else { panic!("inspected first") };
         bench.partition.complete(Done::Inspected(key.clone())).unwrap();
         assert_eq!(bench.work(), None);
         bench.now += Duration::from_secs(4);
-        let Some(Work::Tail { frames, .. }) = bench.work() else {
-            panic!("a tail is due")
-        };
+        let Some(Work::Tail { frames, .. }) = bench.work() else { panic!("a tail is due") };
         assert_eq!((frames[0].first_offset, frames[0].end), (5, 6));
         bench.append(6, NOON, "{}");
-        bench
-            .partition
-            .complete(Done::TailStored {
-                key,
-                frames: 1,
-                progress: progress(),
-            })
-            .unwrap();
+        bench.partition.complete(Done::TailStored { key, frames: 1, progress: progress() }).unwrap();
         assert_eq!(bench.work(), None);
         bench.now += Duration::from_secs(4);
-        let Some(Work::Tail { frames, .. }) = bench.work() else {
-            panic!("the next tail is due")
-        };
+        let Some(Work::Tail { frames, .. }) = bench.work() else { panic!("the next tail is due") };
         assert_eq!((frames.len(), frames[0].first_offset, frames[0].records), (1, 6, 2));
     }
 
@@ -438,21 +376,10 @@ mod tests {
         let mut bench = Bench::new(1000);
         bench.append(5, NOON, "{}");
         bench.append(9, NOON + DAY, "{}");
-        let go_on = bench
-            .partition
-            .complete(Done::Covered {
-                end: 8,
-                progress: progress(),
-            })
-            .unwrap();
-        assert_eq!(
-            (go_on, bench.partition.position(), bench.partition.is_open()),
-            (Some(8), 8, false)
-        );
+        let go_on = bench.partition.complete(Done::Covered { end: 8, progress: progress() }).unwrap();
+        assert_eq!((go_on, bench.partition.position(), bench.partition.is_open()), (Some(8), 8, false));
         bench.append(9, NOON + DAY, "{}");
-        let Some(Work::Inspect(key)) = bench.work() else {
-            panic!("a new object is open")
-        };
+        let Some(Work::Inspect(key)) = bench.work() else { panic!("a new object is open") };
         assert_eq!(key.start, 8);
     }
 
@@ -463,9 +390,7 @@ mod tests {
         bench.append(0, NOON, "{}");
         assert_eq!(bench.closing().end, 901);
         bench.partition.complete(Done::Closed(progress())).unwrap();
-        let Some(Work::Inspect(key)) = bench.work() else {
-            panic!("a new object is open")
-        };
+        let Some(Work::Inspect(key)) = bench.work() else { panic!("a new object is open") };
         assert_eq!(key.start, 0);
     }
 

@@ -37,16 +37,7 @@ impl Slot {
     pub(crate) fn new(partition: Partition, metrics: &Metrics) -> Self {
         let counters = metrics.of_stream(partition.identity.stream);
         let (paused, go_to, step, failures, retry_at, trouble) = (false, None, None, 0, None, None);
-        Self {
-            partition,
-            counters,
-            paused,
-            go_to,
-            step,
-            failures,
-            retry_at,
-            trouble,
-        }
+        Self { partition, counters, paused, go_to, step, failures, retry_at, trouble }
     }
 
     pub(crate) fn is(&self, topic: &str, partition: i32) -> bool {

@@ -38,11 +38,7 @@ impl SpoolError {
     }
 
     pub(crate) fn new(action: &'static str, path: &Path, source: io::Error) -> Self {
-        Self {
-            action,
-            path: path.display().to_string(),
-            source,
-        }
+        Self { action, path: path.display().to_string(), source }
     }
 }
 
@@ -61,13 +57,8 @@ impl SpoolDirectory {
         fs::create_dir_all(path).map_err(|error| SpoolError::new("create the directory", path, error))?;
         let entries = fs::read_dir(path).map_err(|error| SpoolError::new("list the directory", path, error))?;
         for entry in entries {
-            let stale = entry
-                .map_err(|error| SpoolError::new("list the directory", path, error))?
-                .path();
-            if stale
-                .extension()
-                .is_some_and(|extension| *extension == SPOOL_SUFFIX[1..])
-            {
+            let stale = entry.map_err(|error| SpoolError::new("list the directory", path, error))?.path();
+            if stale.extension().is_some_and(|extension| *extension == SPOOL_SUFFIX[1..]) {
                 fs::remove_file(&stale).map_err(|error| SpoolError::new("remove the stale file", &stale, error))?;
                 info!(path = %stale.display(), "removed a spool file of an earlier process");
             }
@@ -84,11 +75,7 @@ impl SpoolDirectory {
             .suffix(SPOOL_SUFFIX)
             .tempfile_in(&self.path)
             .map_err(|error| SpoolError::new("create a file", &self.path, error))?;
-        Ok(SpoolFile {
-            file,
-            digest: Sha256::new(),
-            length: 0,
-        })
+        Ok(SpoolFile { file, digest: Sha256::new(), length: 0 })
     }
 }
 
@@ -131,10 +118,7 @@ pub(crate) struct FrameEncoder {
 
 impl FrameEncoder {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self {
-            encoder: Encoder::new(COMPRESSION_LEVEL)?,
-            output: vec![0; OUTPUT_BYTES],
-        })
+        Ok(Self { encoder: Encoder::new(COMPRESSION_LEVEL)?, output: vec![0; OUTPUT_BYTES] })
     }
 
     /// Adds bytes to the frame; they reach the file when a block is full.
@@ -169,9 +153,7 @@ impl FrameEncoder {
     }
 
     fn reset(&mut self, file: &SpoolFile) -> Result<(), SpoolError> {
-        self.encoder
-            .reinit()
-            .map_err(|error| SpoolError::new("compress into", file.path(), error))
+        self.encoder.reinit().map_err(|error| SpoolError::new("compress into", file.path(), error))
     }
 }
 
@@ -188,10 +170,7 @@ mod tests {
         fs::write(path.join("old.spool"), "stale").unwrap();
         fs::write(path.join("mine.txt"), "kept").unwrap();
         SpoolDirectory::prepare(&path).unwrap();
-        let left: Vec<_> = fs::read_dir(&path)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect();
+        let left: Vec<_> = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["mine.txt"]);
     }
 
@@ -199,10 +178,7 @@ mod tests {
     fn a_directory_that_cannot_be_one_is_named() {
         let file = NamedTempFile::new().unwrap();
         let error = SpoolDirectory::prepare(&file.path().join("below")).unwrap_err();
-        assert!(
-            error.to_string().contains(&file.path().display().to_string()),
-            "{error}"
-        );
+        assert!(error.to_string().contains(&file.path().display().to_string()), "{error}");
     }
 
     proptest! {

@@ -34,16 +34,9 @@ const LAST_RETRY: Duration = Duration::from_secs(30);
 pub async fn run(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(), ArchiverError> {
     let ArchiverArguments {
         kafka,
-        service: ServiceArguments {
-            listen_address,
-            pod_name,
-        },
+        service: ServiceArguments { listen_address, pod_name },
         bucket,
-        owner: PipelineArguments {
-            namespace,
-            pipeline,
-            site,
-        },
+        owner: PipelineArguments { namespace, pipeline, site },
         group,
         topics,
         rolling_max_bytes,
@@ -85,12 +78,7 @@ pub async fn run(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(),
         },
         spool,
         consumer,
-        uploader: Arc::new(Uploader {
-            bucket,
-            keys,
-            commits,
-            metrics,
-        }),
+        uploader: Arc::new(Uploader { bucket, keys, commits, metrics }),
         readiness,
         shutdown,
         runtime: Handle::current(),
@@ -133,11 +121,7 @@ async fn wait_for_bucket(bucket: &Bucket, keys: &PipelineKeys, readiness: &Readi
             Err(error @ BucketError::ConditionalWritesIgnored { .. }) => return Err(error.into()),
             Err(error) => {
                 let chain = error_chain(&error);
-                warn!(
-                    error = chain,
-                    wait_seconds = wait.as_secs_f64(),
-                    "the bucket cannot be used yet"
-                );
+                warn!(error = chain, wait_seconds = wait.as_secs_f64(), "the bucket cannot be used yet");
                 readiness.fail(BUCKET, chain);
             }
         }

@@ -140,56 +140,41 @@ impl Uploader {
         let full_key = self.full_key(identity, &key);
         for frame in frames {
             let bytes = read_range(file, frame).await?;
-            self.bucket
-                .put(&format!("{full_key}{TAIL_SUFFIX}{:020}", frame.first_offset), bytes)
-                .await?;
+            self.bucket.put(&format!("{full_key}{TAIL_SUFFIX}{:020}", frame.first_offset), bytes).await?;
             self.metrics.delta_sent(identity.stream);
         }
-        if let Some(Frame {
-            records, end, last_utc, ..
-        }) = frames.last()
-        {
+        if let Some(Frame { records, end, last_utc, .. }) = frames.last() {
             progress.records = progress.closed_records + records;
             progress.end = *end;
             keep_newer(&mut progress.last_utc, last_utc.clone());
             self.put_progress(identity, &mut progress).await?;
         }
-        Ok(Done::TailStored {
-            key,
-            frames: frames.len(),
-            progress,
-        })
+        Ok(Done::TailStored { key, frames: frames.len(), progress })
     }
 
     /// The order is what makes a crash harmless: the object, the progress, the commit, and the deltas last.
     async fn close(&self, identity: &Identity, mut progress: Progress, closing: Closing) -> Result<Done, UploadError> {
-        let Closing {
-            key,
-            file,
-            sha256,
-            length,
-            records,
-            end,
-            last_utc,
-        } = closing;
+        let Closing { key, file, sha256, length, records, end, last_utc } = closing;
         let full_key = self.full_key(identity, &key);
         let metadata = BTreeMap::from([
             (METADATA_END.to_owned(), end.to_string()),
             (METADATA_RECORDS.to_owned(), records.to_string()),
             (METADATA_SHA256.to_owned(), sha256.clone()),
         ]);
-        match self.bucket.create(&full_key, Body::File(file), &metadata).await? {
-            Creation::Created => {}
+        let is_new = match self.bucket.create(&full_key, Body::File(file), &metadata).await? {
+            Creation::Created => true,
             Creation::AlreadyExists => match self.bucket.head(&full_key).await? {
-                // Ours, of an attempt whose answer was lost.
-                Some(head) if head.metadata.get(METADATA_SHA256) == Some(&sha256) => {}
+                // The very same: of an attempt whose answer was lost, or of an earlier owner.
+                Some(head) if head.metadata.get(METADATA_SHA256) == Some(&sha256) => false,
                 Some(head) => return self.adopt(identity, progress, &key, &head).await,
                 None => return Err(UploadError::Vanished { key: full_key }),
             },
+        };
+        if is_new || !self.is_counted(identity, &progress, &key) {
+            count_closed(&mut progress, full_key.clone(), records, end);
+            keep_newer(&mut progress.last_utc, last_utc);
+            self.put_progress(identity, &mut progress).await?;
         }
-        count_closed(&mut progress, full_key.clone(), records, end);
-        keep_newer(&mut progress.last_utc, last_utc);
-        self.put_progress(identity, &mut progress).await?;
         self.commit(identity, end).await?;
         self.delete_tail(&full_key).await?;
         self.metrics.closed(identity.stream, length);
@@ -208,16 +193,13 @@ impl Uploader {
         let full_key = self.full_key(identity, key);
         let end = number(&full_key, head, METADATA_END)?;
         let records = number(&full_key, head, METADATA_RECORDS)?;
-        if !is_counted(&progress, key, &self.keys.stream(identity.stream)) {
+        if !self.is_counted(identity, &progress, key) {
             count_closed(&mut progress, full_key.clone(), records, end);
             self.put_progress(identity, &mut progress).await?;
         }
         self.commit(identity, end).await?;
         self.delete_tail(&full_key).await?;
-        info!(
-            key = full_key,
-            records, end, "object is there already; reading goes on behind it"
-        );
+        info!(key = full_key, records, end, "object is there already; reading goes on behind it");
         Ok(Done::Covered { end, progress })
     }
 
@@ -236,12 +218,7 @@ impl Uploader {
             (topic, outcome)
         })
         .await?;
-        outcome.map_err(|source| UploadError::Commit {
-            topic,
-            partition,
-            end,
-            source,
-        })
+        outcome.map_err(|source| UploadError::Commit { topic, partition, end, source })
     }
 
     /// Deletes all deltas of an object, whoever wrote them.
@@ -250,6 +227,10 @@ impl Uploader {
             self.bucket.delete(&delta.key).await?;
         }
         Ok(())
+    }
+
+    fn is_counted(&self, identity: &Identity, progress: &Progress, key: &ArchiveObjectKey) -> bool {
+        is_counted(progress, key, &self.keys.stream(identity.stream))
     }
 
     fn full_key(&self, identity: &Identity, key: &ArchiveObjectKey) -> String {
@@ -281,12 +262,8 @@ fn count_closed(progress: &mut Progress, full_key: String, records: u64, end: i6
 
 /// Whether the progress counts an object already: its last one is this, or lies behind it.
 fn is_counted(progress: &Progress, key: &ArchiveObjectKey, stream_prefix: &str) -> bool {
-    let last = progress
-        .last_object
-        .as_ref()
-        .and_then(|last| last.strip_prefix(stream_prefix));
-    last.and_then(|last| last.parse::<ArchiveObjectKey>().ok())
-        .is_some_and(|last| last.start >= key.start)
+    let last = progress.last_object.as_ref().and_then(|last| last.strip_prefix(stream_prefix));
+    last.and_then(|last| last.parse::<ArchiveObjectKey>().ok()).is_some_and(|last| last.start >= key.start)
 }
 
 fn keep_newer(last_utc: &mut Option<String>, newer: Option<String>) {
@@ -297,10 +274,7 @@ fn keep_newer(last_utc: &mut Option<String>, newer: Option<String>) {
 
 fn number<T: std::str::FromStr>(key: &str, head: &ObjectHead, field: &'static str) -> Result<T, UploadError> {
     let number = head.metadata.get(field).and_then(|text| text.parse().ok());
-    number.ok_or_else(|| UploadError::Metadata {
-        key: key.to_owned(),
-        field,
-    })
+    number.ok_or_else(|| UploadError::Metadata { key: key.to_owned(), field })
 }
 
 async fn read_range(path: &Path, frame: &Frame) -> Result<Bytes, SpoolError> {
@@ -347,7 +321,8 @@ mod tests {
     }
 
     struct Bench {
-        directory: tempfile::TempDir,
+        _directory: tempfile::TempDir,
+        spool: SpoolDirectory,
         s3: S3,
         commits: Arc<Commits>,
         uploader: Uploader,
@@ -357,7 +332,9 @@ mod tests {
     impl Bench {
         async fn new() -> Self {
             let directory = tempfile::tempdir().unwrap();
-            let s3 = S3::start(directory.path()).await;
+            let spool = SpoolDirectory::prepare(&directory.path().join("spool")).unwrap();
+            std::fs::create_dir(directory.path().join("s3")).unwrap();
+            let s3 = S3::start(&directory.path().join("s3")).await;
             let commits = Arc::new(Commits::default());
             let name = |text: &str| text.parse().unwrap();
             let uploader = Uploader {
@@ -367,34 +344,18 @@ mod tests {
                 metrics: Metrics::default(),
             };
             let topic = "a".parse().unwrap();
-            let identity = Identity {
-                stream: Stream::Alerts,
-                site: name("s"),
-                topic,
-                partition: 0,
-            };
-            Self {
-                directory,
-                s3,
-                commits,
-                uploader,
-                identity,
-            }
+            let identity = Identity { stream: Stream::Alerts, site: name("s"), topic, partition: 0 };
+            Self { _directory: directory, spool, s3, commits, uploader, identity }
         }
 
         /// A partition that starts at offset 5 and holds these records.
         fn partition(&self, offsets: &[i64]) -> Partition {
-            let spool = SpoolDirectory::prepare(&self.directory.path().join("spool")).unwrap();
             let rolling = rolling();
             let mut partition = Partition::new(self.identity.clone(), 5).unwrap();
             for offset in offsets {
                 let value = format!("{{\"utc\":\"{offset}\"}}");
-                let record = Record {
-                    offset: *offset,
-                    timestamp_millis: Some(0),
-                    value: value.as_bytes(),
-                };
-                partition.append(record, &spool, &rolling, Instant::now()).unwrap();
+                let record = Record { offset: *offset, timestamp_millis: Some(0), value: value.as_bytes() };
+                partition.append(record, &self.spool, &rolling, Instant::now()).unwrap();
             }
             partition
         }
@@ -403,20 +364,11 @@ mod tests {
             let Some(work) = partition.next_work(&rolling(), Instant::now())? else {
                 return Ok(None);
             };
-            self.uploader
-                .perform(&self.identity, partition.progress.clone(), work)
-                .await
-                .map(Some)
+            self.uploader.perform(&self.identity, partition.progress.clone(), work).await.map(Some)
         }
 
         async fn stored_progress(&self) -> Progress {
-            let object = self
-                .uploader
-                .bucket
-                .get("n/p/progress/s/a-0.json")
-                .await
-                .unwrap()
-                .unwrap();
+            let object = self.uploader.bucket.get("n/p/progress/s/a-0.json").await.unwrap().unwrap();
             serde_json::from_slice(&object.bytes).unwrap()
         }
 
@@ -427,11 +379,7 @@ mod tests {
     }
 
     fn rolling() -> Rolling {
-        Rolling {
-            max_bytes: 1000,
-            max_age: Duration::from_secs(600),
-            tail_interval: Duration::ZERO,
-        }
+        Rolling { max_bytes: 1000, max_age: Duration::from_secs(600), tail_interval: Duration::ZERO }
     }
 
     #[tokio::test]
@@ -444,13 +392,7 @@ mod tests {
             assert_eq!(partition.complete(done).unwrap(), None);
         }
         assert_eq!(bench.keys().await.len(), 1);
-        assert_eq!(
-            (
-                bench.stored_progress().await.records,
-                bench.stored_progress().await.closed_records
-            ),
-            (2, 0)
-        );
+        assert_eq!((bench.stored_progress().await.records, bench.stored_progress().await.closed_records), (2, 0));
 
         partition.seal().unwrap();
         *bench.commits.refusals.lock().unwrap() = 2;
@@ -458,11 +400,7 @@ mod tests {
             let error = bench.step(&mut partition).await.unwrap_err();
             assert_eq!(error.reason(), "CommitFailed");
             assert_eq!(bench.stored_progress().await.closed_records, 2);
-            assert_eq!(
-                bench.keys().await.len(),
-                2,
-                "the object, and its delta until it is committed"
-            );
+            assert_eq!(bench.keys().await.len(), 2, "the object, and its delta until it is committed");
         }
         let done = bench.step(&mut partition).await.unwrap().unwrap();
         assert!(matches!(&done, Done::Closed(progress) if progress.closed_records == 2 && progress.end == 9));
@@ -483,27 +421,12 @@ mod tests {
         }
         let done = bench.step(&mut first).await.unwrap().unwrap();
         assert!(matches!(done, Done::Closed(_)));
-        let before = bench
-            .uploader
-            .bucket
-            .get(&bench.keys().await[0])
-            .await
-            .unwrap()
-            .unwrap();
+        let before = bench.uploader.bucket.get(&bench.keys().await[0]).await.unwrap().unwrap();
 
         let done = bench.step(&mut second).await.unwrap().unwrap();
-        assert!(
-            matches!(&done, Done::Covered { end: 9, progress } if progress.closed_records == 2),
-            "{done:?}"
-        );
+        assert!(matches!(&done, Done::Covered { end: 9, progress } if progress.closed_records == 2), "{done:?}");
         assert_eq!(second.complete(done).unwrap(), Some(9));
-        let after = bench
-            .uploader
-            .bucket
-            .get(&bench.keys().await[0])
-            .await
-            .unwrap()
-            .unwrap();
+        let after = bench.uploader.bucket.get(&bench.keys().await[0]).await.unwrap().unwrap();
         assert_eq!((after.bytes, after.metadata), (before.bytes, before.metadata));
         assert_eq!(*bench.commits.taken.lock().unwrap(), [9, 9]);
     }
@@ -517,12 +440,7 @@ mod tests {
         partition.seal().unwrap();
         bench.step(&mut partition).await.unwrap().unwrap();
         let key = bench.keys().await.remove(0);
-        bench
-            .uploader
-            .bucket
-            .put(&format!("{key}.tmp/{:020}", 6), Bytes::from_static(b"left"))
-            .await
-            .unwrap();
+        bench.uploader.bucket.put(&format!("{key}.tmp/{:020}", 6), Bytes::from_static(b"left")).await.unwrap();
 
         let mut heir = bench.partition(&[]);
         bench.s3.go_away().await;
@@ -536,19 +454,12 @@ mod tests {
     #[test]
     fn objects_before_the_last_counted_one_are_not_counted_again() {
         let key = |start: i64| format!("2026-11-23/s/a-0-{start:020}-0a1b2c3d.jsonl.zst");
-        let identity = Identity {
-            stream: Stream::Alerts,
-            site: "s".parse().unwrap(),
-            topic: "a".parse().unwrap(),
-            partition: 0,
-        };
+        let identity =
+            Identity { stream: Stream::Alerts, site: "s".parse().unwrap(), topic: "a".parse().unwrap(), partition: 0 };
         let mut progress = nothing_archived(&identity);
         let is_counted = |progress: &Progress, start| is_counted(progress, &key(start).parse().unwrap(), "n/p/alerts/");
         assert!(!is_counted(&progress, 0));
         progress.last_object = Some(format!("n/p/alerts/{}", key(100)));
-        assert_eq!(
-            [50, 100, 101].map(|start| is_counted(&progress, start)),
-            [true, true, false]
-        );
+        assert_eq!([50, 100, 101].map(|start| is_counted(&progress, start)), [true, true, false]);
     }
 }

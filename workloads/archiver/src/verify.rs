@@ -145,11 +145,7 @@ async fn check_object(
     report: &mut VerifyReport,
 ) -> Result<Option<i64>, BucketError> {
     let Some(mut object) = bucket.get_stream(full_key).await? else {
-        report.add(
-            full_key,
-            Fault::Missing,
-            "it was listed, and then it was not there".to_owned(),
-        );
+        report.add(full_key, Fault::Missing, "it was listed, and then it was not there".to_owned());
         return Ok(None);
     };
     report.objects += 1;
@@ -173,16 +169,9 @@ async fn check_object(
         None => report.add(full_key, Fault::Metadata, format!("it has no {METADATA_SHA256:?}")),
     }
     if let Some(error) = summary.unreadable {
-        report.add(
-            full_key,
-            Fault::Unreadable,
-            format!("it does not decompress to lines: {error}"),
-        );
+        report.add(full_key, Fault::Unreadable, format!("it does not decompress to lines: {error}"));
     } else if summary.first_record != key.first_record {
-        let what = format!(
-            "its first record hashes to {} and not to {}",
-            summary.first_record, key.first_record
-        );
+        let what = format!("its first record hashes to {} and not to {}", summary.first_record, key.first_record);
         report.add(full_key, Fault::FirstRecord, what);
     }
     match written.records {
@@ -197,11 +186,7 @@ async fn check_object(
         None => report.add(full_key, Fault::Metadata, format!("it has no {METADATA_RECORDS:?}")),
     }
     if written.end.is_none_or(|end| end <= key.start) {
-        report.add(
-            full_key,
-            Fault::Metadata,
-            format!("its {METADATA_END:?} is not an offset after its start"),
-        );
+        report.add(full_key, Fault::Metadata, format!("its {METADATA_END:?} is not an offset after its start"));
     }
     Ok(written.end.filter(|end| *end > key.start))
 }
@@ -237,11 +222,7 @@ async fn check_deltas(
             continue;
         }
         for left in bucket.list(&format!("{of}{TAIL_SUFFIX}"), None).await? {
-            report.add(
-                left.key,
-                Fault::DeltaLeftBehind,
-                "its object is closed; it may be deleted".to_owned(),
-            );
+            report.add(left.key, Fault::DeltaLeftBehind, "its object is closed; it may be deleted".to_owned());
         }
     }
     Ok(())
@@ -272,21 +253,13 @@ async fn check_progress(
         }
     }
     for (last_object, by) in missing {
-        report.add(
-            last_object,
-            Fault::Missing,
-            format!("{by} names it as closed, and it is not there"),
-        );
+        report.add(last_object, Fault::Missing, format!("{by} names it as closed, and it is not there"));
     }
     Ok(())
 }
 
 impl VerifyReport {
     fn add(&mut self, key: impl Into<String>, fault: Fault, what: String) {
-        self.findings.push(Finding {
-            key: key.into(),
-            fault,
-            what,
-        });
+        self.findings.push(Finding { key: key.into(), fault, what });
     }
 }

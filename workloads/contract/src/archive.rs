@@ -92,7 +92,8 @@ fn parse(key: &str) -> Option<ArchiveObjectKey> {
     let (site, file) = rest.split_once('/')?;
     let mut parts = file.strip_suffix(OBJECT_SUFFIX)?.rsplitn(4, '-');
     let (first_record, start, partition, topic) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let hexadecimal = first_record.len() == 8 && first_record.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let hexadecimal =
+        first_record.len() == 8 && first_record.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     if !hexadecimal || start.len() != 20 || !start.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }

@@ -74,7 +74,7 @@ pub struct KafkaArguments {
 #[derive(Debug, Clone, Args)]
 #[group(id = "bucket_arguments")]
 pub struct BucketArguments {
-    /// S3 endpoint, such as http://seaweedfs:8333; the region's own where omitted
+    /// S3 endpoint, such as `http://seaweedfs:8333`; the region's own where omitted
     #[arg(long, value_name = "URL")]
     pub bucket_endpoint: Option<String>,
 

@@ -10,7 +10,9 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NameError {
     /// Not a DNS-1123 label.
-    #[error("{value:?} is not a name: use 1 to 63 lower-case letters, digits and '-', with a letter or digit at both ends")]
+    #[error(
+        "{value:?} is not a name: use 1 to 63 lower-case letters, digits and '-', with a letter or digit at both ends"
+    )]
     Name {
         /// What was given.
         value: String,

@@ -29,7 +29,9 @@ pub enum TopicSpecificationError {
     #[error(transparent)]
     Name(#[from] NameError),
     /// Not `key=value`, or a number out of range.
-    #[error("{part:?} of a topic is not usable: write NAME:partitions=N[,replication.factor=N][,CONFIGURATION=VALUE]… with N of at least 1")]
+    #[error(
+        "{part:?} of a topic is not usable: write NAME:partitions=N[,replication.factor=N][,CONFIGURATION=VALUE]… with N of at least 1"
+    )]
     Part {
         /// What was given.
         part: String,
@@ -53,7 +55,8 @@ impl FromStr for TopicSpecification {
         let wrong = |part: &str| TopicSpecificationError::Part { part: part.to_owned() };
         let (name, rest) = text.split_once(':').ok_or_else(|| wrong(text))?;
         let mut partitions = None;
-        let mut topic = Self { name: name.parse()?, partitions: 0, replication_factor: None, configuration: BTreeMap::new() };
+        let mut topic =
+            Self { name: name.parse()?, partitions: 0, replication_factor: None, configuration: BTreeMap::new() };
         for part in rest.split(',') {
             let (key, value) = part.split_once('=').ok_or_else(|| wrong(part))?;
             let count = || value.parse::<i32>().ok().filter(|count| *count >= 1).ok_or_else(|| wrong(part));
@@ -84,7 +87,14 @@ mod tests {
 
     #[test]
     fn wrong_parts_are_named() {
-        for bad in ["alerts", "alerts:", "alerts:partitions=0", "alerts:retention.ms=1", "alerts:partitions", "a b:partitions=1"] {
+        for bad in [
+            "alerts",
+            "alerts:",
+            "alerts:partitions=0",
+            "alerts:retention.ms=1",
+            "alerts:partitions",
+            "a b:partitions=1",
+        ] {
             assert!(bad.parse::<TopicSpecification>().is_err(), "{bad}");
         }
         assert!("alerts:partitions=x".parse::<TopicSpecification>().unwrap_err().to_string().contains("partitions=x"));

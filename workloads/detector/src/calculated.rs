@@ -46,7 +46,9 @@ pub enum CalculatedFieldError {
         expression: String,
     },
     /// It needs what no record has.
-    #[error("calculated field {name}: the detector adds {variable:?}, so no record has it when the field is calculated")]
+    #[error(
+        "calculated field {name}: the detector adds {variable:?}, so no record has it when the field is calculated"
+    )]
     AddedVariable {
         /// Its name.
         name: String,
@@ -232,7 +234,8 @@ mod tests {
 
     #[test]
     fn integers_are_added_as_integers() {
-        let (json, left_out) = calculate(&["total_bytes=src_bytes + dst_bytes"], r#"{"src_bytes":181,"dst_bytes":5450}"#);
+        let (json, left_out) =
+            calculate(&["total_bytes=src_bytes + dst_bytes"], r#"{"src_bytes":181,"dst_bytes":5450}"#);
         assert_eq!((json.as_str(), left_out.len()), (r#","total_bytes":5631"#, 0));
     }
 

@@ -103,9 +103,8 @@ impl Detector {
         let DetectorSettings { site, sensor_messages_topic, calculated_fields, threshold, reasons, max_message_bytes } =
             settings;
         let (calculated, mut names) = CalculatedFields::compile(&calculated_fields)?;
-        let scoring = model.map(|(version, model)| {
-            Scoring::new(model, &version, threshold, reasons, &calculated, &mut names)
-        });
+        let scoring =
+            model.map(|(version, model)| Scoring::new(model, &version, threshold, reasons, &calculated, &mut names));
         let reader = RecordReader::new(names);
         let mut site_field = Vec::new();
         splice::field(&mut site_field, fields::SITE, site.as_str());

@@ -144,7 +144,8 @@ pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(),
             max_message_bytes,
         },
     };
-    let step = DetectorSettings { site, sensor_messages_topic, calculated_fields, threshold, reasons, max_message_bytes };
+    let step =
+        DetectorSettings { site, sensor_messages_topic, calculated_fields, threshold, reasons, max_message_bytes };
     let detector = Detector::new(step, model, metrics.clone())?;
     let stopping = shutdown.clone();
     let stream = tokio::task::spawn_blocking(move || -> Result<(), DetectorError> {

@@ -205,8 +205,8 @@ async fn read_directory(version: &ModelVersion, directory: &Path) -> io::Result<
 }
 
 fn manifest(version: &ModelVersion, bytes: &[u8]) -> Result<ModelManifest, ModelError> {
-    let manifest: ModelManifest = serde_json::from_slice(bytes)
-        .map_err(|source| ModelError::Manifest { version: version.clone(), source })?;
+    let manifest: ModelManifest =
+        serde_json::from_slice(bytes).map_err(|source| ModelError::Manifest { version: version.clone(), source })?;
     if manifest.version != *version {
         return Err(ModelError::OtherVersion { version: version.clone(), found: manifest.version });
     }

@@ -131,7 +131,10 @@ impl RecordReader {
             base: text.as_ptr().addr(),
             added: &mut added,
         };
-        deserializer.deserialize_map(visitor).and_then(|()| deserializer.end()).map_err(|error| invalid_json(&error))?;
+        deserializer
+            .deserialize_map(visitor)
+            .and_then(|()| deserializer.end())
+            .map_err(|error| invalid_json(&error))?;
         check_what_is_nested_or_escaped(text)?;
         self.keys.finish().map_err(|key| {
             Refusal::new(DeadLetterReason::DuplicateKey, format!("the key {key:?} is there more than once"))

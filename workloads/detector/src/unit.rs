@@ -129,7 +129,8 @@ impl UnitOfWork {
             ProcessingGuarantee::ExactlyOnce => {
                 self.insist(|producer| {
                     // Fetched anew at each attempt: the generation may have changed.
-                    let group = consumer.group_metadata().ok_or(KafkaError::ConsumerCommit(RDKafkaErrorCode::UnknownGroup))?;
+                    let group =
+                        consumer.group_metadata().ok_or(KafkaError::ConsumerCommit(RDKafkaErrorCode::UnknownGroup))?;
                     producer.send_offsets_to_transaction(&positions, &group, CALL_TIMEOUT)
                 })?;
                 self.insist(|producer| producer.commit_transaction(CALL_TIMEOUT))?;
@@ -161,7 +162,11 @@ impl UnitOfWork {
                 }
             }
             if back.count() > 0 {
-                consumer.seek_partitions(back, CALL_TIMEOUT)?.elements().iter().try_for_each(|element| element.error())?;
+                consumer
+                    .seek_partitions(back, CALL_TIMEOUT)?
+                    .elements()
+                    .iter()
+                    .try_for_each(|element| element.error())?;
             }
             Ok(())
         };
@@ -204,7 +209,10 @@ impl UnitOfWork {
     }
 
     /// Calls until it succeeds, fails for good, or shutdown does not wait any longer.
-    fn insist(&self, mut call: impl FnMut(&BaseProducer<DeliveryContext>) -> KafkaResult<()>) -> Result<(), Interruption> {
+    fn insist(
+        &self,
+        mut call: impl FnMut(&BaseProducer<DeliveryContext>) -> KafkaResult<()>,
+    ) -> Result<(), Interruption> {
         let started = Instant::now();
         loop {
             let Err(cause) = call(&self.producer) else { return Ok(()) };

@@ -50,7 +50,8 @@ async fn enriched_messages_and_dead_letters_equal_the_input() {
     broker.produce(4, input.iter().copied());
 
     let limit = "--max-message-bytes=1000000";
-    let running = detector(&broker, "detector-0", directory.path(), &["--processing-guarantee=ExactlyOnce", BUDGET, limit]);
+    let running =
+        detector(&broker, "detector-0", directory.path(), &["--processing-guarantee=ExactlyOnce", BUDGET, limit]);
     let enriched = broker.read(&[(TOPICS[1], 4)], 503);
     let letters = broker.read(&[(TOPICS[3], 2)], 10);
     assert_eq!((enriched.len(), letters.len()), (503, 10));
@@ -194,8 +195,9 @@ async fn a_detector_waits_for_the_model_that_it_was_given() {
 async fn an_output_with_fewer_partitions_than_the_input_is_an_error() {
     let broker = Broker::start([4, 4, 2, 1]).await;
     let directory = tempfile::tempdir().unwrap();
-    let running = detector(&broker, "detector-0", directory.path(), &["--processing-guarantee=ExactlyOnce", BUDGET]);
-    let error = tokio::time::timeout(support::DEADLINE, running.handle).await.unwrap().unwrap().unwrap_err();
+    let mut running =
+        detector(&broker, "detector-0", directory.path(), &["--processing-guarantee=ExactlyOnce", BUDGET]);
+    let error = running.outcome().await.unwrap_err();
     let line = vedette_service::error_chain(&error);
     assert!(line.contains("topic alerts has 2 partitions and the input sensor_messages has 4"), "{line}");
 }

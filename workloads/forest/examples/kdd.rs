@@ -55,13 +55,7 @@ fn report(seed: u64, training: &[(&str, bool)], scored: &[(&str, bool)]) -> Resu
     let anomalies: Vec<bool> = scored.iter().map(|record| record.1).collect();
     for algorithm in [Algorithm::IsolationForest, Algorithm::SeedForest] {
         let started = Instant::now();
-        let forest = fit(
-            algorithm,
-            &rows,
-            encoder.columns(),
-            &ForestParameters::defaults(algorithm),
-            seed,
-        )?;
+        let forest = fit(algorithm, &rows, encoder.columns(), &ForestParameters::defaults(algorithm), seed)?;
         let fitted = started.elapsed();
         let mut scores = Vec::new();
         let started = Instant::now();
@@ -71,10 +65,7 @@ fn report(seed: u64, training: &[(&str, bool)], scored: &[(&str, bool)]) -> Resu
         forest.score_batch(&rows, &mut raw);
         let calibrator = calibration::Calibrator::new(&calibration::calibrate(raw)?)?;
         let threshold = calibration::threshold_for_budget(BUDGET_PER_MILLION);
-        let alerts = scores
-            .iter()
-            .filter(|score| calibrator.score(**score) > threshold)
-            .count();
+        let alerts = scores.iter().filter(|score| calibrator.score(**score) > threshold).count();
         let at_budget = metrics::at_budget(&scores, &anomalies, BUDGET_PER_MILLION);
         println!(
             "{:<16} {:>6} rows, seed {seed}: AUROC {:.3}, AUPRC {:.3}, recall at {BUDGET_PER_MILLION} per million {:.2}, \
@@ -97,23 +88,13 @@ fn specify(records: &[(&str, bool)]) -> FeatureSpecification {
         let kind = if CATEGORICAL.contains(&field) {
             let mut counts = HashMap::<String, u64>::new();
             values.for_each(|value| *counts.entry(value.to_owned()).or_default() += 1);
-            ColumnKind::Categorical {
-                values: by_falling_frequency(counts),
-            }
+            ColumnKind::Categorical { values: by_falling_frequency(counts) }
         } else {
-            ColumnKind::Numeric {
-                median: median(values.filter_map(|value| value.parse().ok())),
-            }
+            ColumnKind::Numeric { median: median(values.filter_map(|value| value.parse().ok())) }
         };
-        Column {
-            name: format!("field_{field}"),
-            kind,
-        }
+        Column { name: format!("field_{field}"), kind }
     });
-    FeatureSpecification {
-        schema: SCHEMA,
-        columns: columns.collect(),
-    }
+    FeatureSpecification { schema: SCHEMA, columns: columns.collect() }
 }
 
 fn encode(encoder: &Encoder, records: &[(&str, bool)]) -> Matrix {
@@ -124,9 +105,9 @@ fn encode(encoder: &Encoder, records: &[(&str, bool)]) -> Matrix {
             .zip(encoder.columns())
             .enumerate()
             .map(|(number, (field, column))| match column.kind {
-                ColumnKind::Numeric { .. } => field
-                    .parse()
-                    .map_or(encoder.missing(number), |value| encoder.numeric(number, value)),
+                ColumnKind::Numeric { .. } => {
+                    field.parse().map_or(encoder.missing(number), |value| encoder.numeric(number, value))
+                }
                 ColumnKind::Categorical { .. } => encoder.categorical(number, field),
             })
             .collect();

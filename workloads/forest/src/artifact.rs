@@ -126,14 +126,8 @@ pub fn pack(
         |file, result: serde_json::Result<Vec<u8>>| result.map_err(|source| ArtifactError::Json { file, source });
     let files = BTreeMap::from([
         (FOREST_FILE.to_owned(), forest.to_bytes()),
-        (
-            FEATURES_FILE.to_owned(),
-            json(FEATURES_FILE, serde_json::to_vec(features))?,
-        ),
-        (
-            CALIBRATION_FILE.to_owned(),
-            json(CALIBRATION_FILE, serde_json::to_vec(calibration))?,
-        ),
+        (FEATURES_FILE.to_owned(), json(FEATURES_FILE, serde_json::to_vec(features))?),
+        (CALIBRATION_FILE.to_owned(), json(CALIBRATION_FILE, serde_json::to_vec(calibration))?),
     ]);
     let content_sha256 = content_sha256(&files)?;
     Ok(ArtifactFiles { files, content_sha256 })
@@ -159,79 +153,39 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 
 /// The manifest of a version that has these files (the manifest itself is not one of them).
 pub fn manifest_for(version: ModelVersion, files: &BTreeMap<String, Vec<u8>>) -> ModelManifest {
-    let hash = |bytes: &Vec<u8>| FileHash {
-        sha256: sha256_hex(bytes),
-        bytes: bytes.len() as u64,
-    };
+    let hash = |bytes: &Vec<u8>| FileHash { sha256: sha256_hex(bytes), bytes: bytes.len() as u64 };
     let files = files.iter().map(|(name, bytes)| (name.clone(), hash(bytes))).collect();
-    ModelManifest {
-        schema: SCHEMA,
-        version,
-        files,
-    }
+    ModelManifest { schema: SCHEMA, version, files }
 }
 
 /// Checks that the files are exactly what the manifest says, and that they are those of its version.
 pub(crate) fn check_files(files: &BTreeMap<String, Vec<u8>>, manifest: &ModelManifest) -> Result<(), ArtifactError> {
-    let ModelManifest {
-        schema,
-        version,
-        files: hashes,
-    } = manifest;
+    let ModelManifest { schema, version, files: hashes } = manifest;
     if !(1..=SCHEMA).contains(schema) {
         return Err(ArtifactError::Schema { schema: *schema });
     }
     if let Some(name) = CONTENT_FILES.into_iter().find(|name| !hashes.contains_key(*name)) {
         return Err(ArtifactError::MissingFile { file: name.to_owned() });
     }
-    for (
-        name,
-        FileHash {
-            sha256,
-            bytes: expected,
-        },
-    ) in hashes
-    {
+    for (name, FileHash { sha256, bytes: expected }) in hashes {
         let content = file(files, name)?;
         let actual = content.len() as u64;
         if actual != *expected {
-            return Err(ArtifactError::Length {
-                file: name.clone(),
-                actual,
-                expected: *expected,
-            });
+            return Err(ArtifactError::Length { file: name.clone(), actual, expected: *expected });
         }
         let actual = sha256_hex(content);
         if actual != *sha256 {
-            return Err(ArtifactError::Hash {
-                file: name.clone(),
-                actual,
-                expected: sha256.clone(),
-            });
+            return Err(ArtifactError::Hash { file: name.clone(), actual, expected: sha256.clone() });
         }
     }
     let content_sha256 = content_sha256(files)?;
-    let of_version = version
-        .as_str()
-        .split_once('-')
-        .is_some_and(|(_, hash)| content_sha256.starts_with(hash));
-    if of_version {
-        Ok(())
-    } else {
-        Err(ArtifactError::Version {
-            version: version.clone(),
-            content_sha256,
-        })
-    }
+    let of_version = version.as_str().split_once('-').is_some_and(|(_, hash)| content_sha256.starts_with(hash));
+    if of_version { Ok(()) } else { Err(ArtifactError::Version { version: version.clone(), content_sha256 }) }
 }
 
 pub(crate) fn check_columns(forest: &Forest, encoder: &Encoder) -> Result<(), ArtifactError> {
     let (forest, features) = (forest.columns(), encoder.columns().len());
-    if forest == features {
-        Ok(())
-    } else {
-        Err(ArtifactError::Columns { forest, features })
-    }
+    if forest == features { Ok(()) } else { Err(ArtifactError::Columns { forest, features }) }
 }
 
 pub(crate) fn file<'a>(files: &'a BTreeMap<String, Vec<u8>>, name: &str) -> Result<&'a [u8], ArtifactError> {

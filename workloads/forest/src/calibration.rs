@@ -72,11 +72,7 @@ pub fn calibrate(mut scores: Vec<f64>) -> Result<Calibration, CalibrationError> 
             next_rank = rank + 1. / BULK as f64;
         }
     }
-    Ok(Calibration {
-        schema: SCHEMA,
-        rows: scores.len() as u64,
-        quantiles,
-    })
+    Ok(Calibration { schema: SCHEMA, rows: scores.len() as u64, quantiles })
 }
 
 /// Distinct values of the sorted scores, each with its mid-rank.
@@ -111,21 +107,14 @@ pub struct Calibrator {
 impl Calibrator {
     /// Checks the table.
     pub fn new(calibration: &Calibration) -> Result<Self, CalibrationError> {
-        let Calibration {
-            schema,
-            rows: _,
-            quantiles,
-        } = calibration;
+        let Calibration { schema, rows: _, quantiles } = calibration;
         if !(1..=SCHEMA).contains(schema) {
             return Err(CalibrationError::Schema { schema: *schema });
         }
         if quantiles.len() > MAX_KNOTS {
             return Err(CalibrationError::TooManyKnots { knots: quantiles.len() });
         }
-        if quantiles
-            .iter()
-            .any(|(score, rank)| !score.is_finite() || !rank.is_finite())
-        {
+        if quantiles.iter().any(|(score, rank)| !score.is_finite() || !rank.is_finite()) {
             return Err(CalibrationError::NotFinite);
         }
         let (Some(first), Some(last)) = (quantiles.first(), quantiles.last()) else {
@@ -134,16 +123,12 @@ impl Calibrator {
         if first.1 <= 0. {
             return Err(CalibrationError::NotRising { knot: 0 });
         }
-        let falls = quantiles
-            .windows(2)
-            .position(|pair| pair[0].0 >= pair[1].0 || pair[0].1 >= pair[1].1);
+        let falls = quantiles.windows(2).position(|pair| pair[0].0 >= pair[1].0 || pair[0].1 >= pair[1].1);
         if let Some(position) = falls {
             return Err(CalibrationError::NotRising { knot: position + 1 });
         }
         if last.1 >= 1. {
-            return Err(CalibrationError::NotRising {
-                knot: quantiles.len() - 1,
-            });
+            return Err(CalibrationError::NotRising { knot: quantiles.len() - 1 });
         }
         // The distance over which the slope of the outermost piece would reach the end.
         let distance = |room: f64, pair: Option<&[(f64, f64)]>| {
@@ -160,10 +145,7 @@ impl Calibrator {
     /// The rank of a raw score, greater than 0 and less than 1; what is not a number ranks lowest.
     pub fn score(&self, raw: f64) -> f64 {
         let above = self.quantiles.partition_point(|(score, _)| *score <= raw);
-        let rank = match (
-            above.checked_sub(1).map(|below| self.quantiles[below]),
-            self.quantiles.get(above),
-        ) {
+        let rank = match (above.checked_sub(1).map(|below| self.quantiles[below]), self.quantiles.get(above)) {
             (Some((low, low_rank)), Some((high, high_rank))) => {
                 (low_rank + (high_rank - low_rank) * ((raw - low) / (high - low))).min(*high_rank)
             }
@@ -173,11 +155,7 @@ impl Calibrator {
             (None, Some((first, first_rank))) => first_rank * (self.lower_scale / (self.lower_scale + (first - raw))),
             (None, None) => 0.,
         };
-        if rank.is_nan() {
-            EPSILON
-        } else {
-            rank.clamp(EPSILON, 1. - EPSILON)
-        }
+        if rank.is_nan() { EPSILON } else { rank.clamp(EPSILON, 1. - EPSILON) }
     }
 }
 
@@ -193,11 +171,7 @@ mod tests {
     }
 
     fn table(quantiles: &[(f64, f64)]) -> Calibration {
-        Calibration {
-            schema: SCHEMA,
-            rows: 9,
-            quantiles: quantiles.to_vec(),
-        }
+        Calibration { schema: SCHEMA, rows: 9, quantiles: quantiles.to_vec() }
     }
 
     #[test]
@@ -213,10 +187,7 @@ mod tests {
             let per_million = alerts as f64 * 1e6 / fresh.len() as f64;
             // Four standard deviations of the sample's and of the fresh records' counts.
             let tolerance = 4. * (budget / 0.1).sqrt().hypot((budget / 0.4).sqrt());
-            assert!(
-                (per_million - budget).abs() < tolerance,
-                "{per_million} alerts per million for {budget}"
-            );
+            assert!((per_million - budget).abs() < tolerance, "{per_million} alerts per million for {budget}");
         }
     }
 
@@ -255,30 +226,17 @@ mod tests {
         ] {
             assert_eq!(Calibrator::new(&table(&quantiles)).unwrap_err(), error, "{quantiles:?}");
         }
-        let long: Vec<_> = (1..=4_097)
-            .map(|knot| (f64::from(knot), f64::from(knot) / 5_000.))
-            .collect();
-        assert_eq!(
-            Calibrator::new(&table(&long)).unwrap_err(),
-            CalibrationError::TooManyKnots { knots: 4_097 }
-        );
-        let newer = Calibration {
-            schema: SCHEMA + 1,
-            ..table(&[(0.1, 0.5)])
-        };
-        assert_eq!(
-            Calibrator::new(&newer).unwrap_err(),
-            CalibrationError::Schema { schema: SCHEMA + 1 }
-        );
+        let long: Vec<_> = (1..=4_097).map(|knot| (f64::from(knot), f64::from(knot) / 5_000.)).collect();
+        assert_eq!(Calibrator::new(&table(&long)).unwrap_err(), CalibrationError::TooManyKnots { knots: 4_097 });
+        let newer = Calibration { schema: SCHEMA + 1, ..table(&[(0.1, 0.5)]) };
+        assert_eq!(Calibrator::new(&newer).unwrap_err(), CalibrationError::Schema { schema: SCHEMA + 1 });
         assert_eq!(calibrate(vec![]).unwrap_err(), CalibrationError::Empty);
         assert_eq!(calibrate(vec![1., f64::NAN]).unwrap_err(), CalibrationError::NotFinite);
     }
 
     #[test]
     fn scores_a_last_digit_apart_survive_the_way_through_json() {
-        let near: Vec<f64> = (0..2_000u64)
-            .map(|step| f64::from_bits(0.7f64.to_bits() + step))
-            .collect();
+        let near: Vec<f64> = (0..2_000u64).map(|step| f64::from_bits(0.7f64.to_bits() + step)).collect();
         let calibration = calibrate([near, vec![0.1, 0.2]].concat()).unwrap();
         let json = serde_json::to_vec(&calibration).unwrap();
         Calibrator::new(&serde_json::from_slice(&json).unwrap()).unwrap();

@@ -46,12 +46,7 @@ pub enum ForestFormatError {
 impl Forest {
     /// The forest as bytes; the same forest gives the same bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let Self {
-            link,
-            columns,
-            roots,
-            nodes,
-        } = self;
+        let Self { link, columns, roots, nodes } = self;
         let link = match link {
             Link::PowerOfTwo => LINK_POWER_OF_TWO,
             Link::Mean => LINK_MEAN,
@@ -61,9 +56,7 @@ impl Forest {
         let mut write = |word: u32| bytes.extend_from_slice(&word.to_le_bytes());
         // Both counts fit: a forest is only made with positions that do.
         #[allow(clippy::cast_possible_truncation)]
-        [SCHEMA, link, *columns, roots.len() as u32, nodes.len() as u32]
-            .into_iter()
-            .for_each(&mut write);
+        [SCHEMA, link, *columns, roots.len() as u32, nodes.len() as u32].into_iter().for_each(&mut write);
         roots.iter().copied().for_each(&mut write);
         nodes.iter().map(|node| node.threshold.to_bits()).for_each(&mut write);
         nodes.iter().map(|node| node.column).for_each(&mut write);
@@ -77,10 +70,7 @@ impl Forest {
         let rest = bytes.strip_prefix(MAGIC).ok_or(ForestFormatError::Magic)?;
         let (header, tables) = rest
             .split_at_checked(HEADER - MAGIC.len())
-            .ok_or(ForestFormatError::Length {
-                actual: bytes.len() as u64,
-                expected: HEADER as u64,
-            })?;
+            .ok_or(ForestFormatError::Length { actual: bytes.len() as u64, expected: HEADER as u64 })?;
         let mut header = words(header);
         let mut next = || header.next().unwrap_or_default();
         let (schema, link, columns, trees, nodes) = (next(), next(), next(), next(), next());
@@ -95,10 +85,7 @@ impl Forest {
         // At most 20 times 2^32: no overflow.
         let expected = HEADER as u64 + 4 * u64::from(trees) + 16 * u64::from(nodes);
         if bytes.len() as u64 != expected {
-            return Err(ForestFormatError::Length {
-                actual: bytes.len() as u64,
-                expected,
-            });
+            return Err(ForestFormatError::Length { actual: bytes.len() as u64, expected });
         }
         let (roots, tables) = tables.split_at(4 * trees as usize);
         let table = |number: usize| {
@@ -130,13 +117,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn forest() -> Forest {
-        let mut tree = vec![
-            Node::split(1, 0.5, 1),
-            Node::leaf(),
-            Node::split(0, 2., 3),
-            Node::leaf(),
-            Node::leaf(),
-        ];
+        let mut tree = vec![Node::split(1, 0.5, 1), Node::leaf(), Node::split(0, 2., 3), Node::leaf(), Node::leaf()];
         weigh(&mut tree, &[8, 6, 2, 1, 1], vec![0., -1., 0., -0.5, -0.25]);
         Forest::from_trees(Link::PowerOfTwo, 2, vec![tree.clone(), vec![Node::leaf()], tree]).unwrap()
     }
@@ -169,22 +150,12 @@ mod tests {
         };
         assert_eq!(with(0, 2), ForestFormatError::Schema { schema: 2 });
         assert_eq!(with(1, 7), ForestFormatError::Link { link: 7 });
-        assert!(matches!(
-            with(2, 1),
-            ForestFormatError::Forest(ForestError::Column {
-                column: 1,
-                columns: 1,
-                ..
-            })
-        ));
+        assert!(matches!(with(2, 1), ForestFormatError::Forest(ForestError::Column { column: 1, columns: 1, .. })));
         for word in [3, 4] {
             assert!(matches!(with(word, u32::MAX), ForestFormatError::Length { .. }));
             assert!(matches!(with(word, 0), ForestFormatError::Length { .. }));
         }
-        assert_eq!(
-            Forest::from_bytes(b"not a forest").unwrap_err(),
-            ForestFormatError::Magic
-        );
+        assert_eq!(Forest::from_bytes(b"not a forest").unwrap_err(), ForestFormatError::Magic);
     }
 
     proptest! {

@@ -88,10 +88,7 @@ impl Encoder {
             }
         }
         let codes = columns.iter().map(codes_of).collect::<Result<_, _>>()?;
-        Ok(Self {
-            columns: columns.clone(),
-            codes,
-        })
+        Ok(Self { columns: columns.clone(), codes })
     }
 
     /// The columns, in the order of a row.
@@ -125,24 +122,17 @@ impl Encoder {
 fn codes_of(column: &Column) -> Result<Codes, FeatureError> {
     let field = || column.name.clone();
     match &column.kind {
-        ColumnKind::Numeric { median } if median.is_finite() => Ok(Codes {
-            missing: *median,
-            by_value: HashMap::new(),
-        }),
+        ColumnKind::Numeric { median } if median.is_finite() => {
+            Ok(Codes { missing: *median, by_value: HashMap::new() })
+        }
         ColumnKind::Numeric { .. } => Err(FeatureError::Median { field: field() }),
         ColumnKind::Categorical { values } => {
-            let by_value: HashMap<String, f32> = values
-                .iter()
-                .enumerate()
-                .map(|(position, value)| (value.clone(), position as f32))
-                .collect();
+            let by_value: HashMap<String, f32> =
+                values.iter().enumerate().map(|(position, value)| (value.clone(), position as f32)).collect();
             if by_value.len() != values.len() || values.len() > MAX_VALUES {
                 return Err(FeatureError::Values { field: field() });
             }
-            Ok(Codes {
-                missing: values.len() as f32,
-                by_value,
-            })
+            Ok(Codes { missing: values.len() as f32, by_value })
         }
     }
 }
@@ -170,25 +160,16 @@ mod tests {
     use vedette_contract::fields;
 
     fn numeric(name: &str, median: f32) -> Column {
-        Column {
-            name: name.to_owned(),
-            kind: ColumnKind::Numeric { median },
-        }
+        Column { name: name.to_owned(), kind: ColumnKind::Numeric { median } }
     }
 
     fn categorical(name: &str, values: &[&str]) -> Column {
         let values = values.iter().map(|value| (*value).to_owned()).collect();
-        Column {
-            name: name.to_owned(),
-            kind: ColumnKind::Categorical { values },
-        }
+        Column { name: name.to_owned(), kind: ColumnKind::Categorical { values } }
     }
 
     fn encoder(columns: Vec<Column>) -> Result<Encoder, FeatureError> {
-        Encoder::new(&FeatureSpecification {
-            schema: SCHEMA,
-            columns,
-        })
+        Encoder::new(&FeatureSpecification { schema: SCHEMA, columns })
     }
 
     #[test]
@@ -208,32 +189,17 @@ mod tests {
         let field = |name: &str| name.to_owned();
         assert_eq!(encoder(vec![]).unwrap_err(), FeatureError::NoColumns);
         for (columns, error) in [
-            (
-                vec![numeric("a", 0.), categorical("a", &[])],
-                FeatureError::Duplicate { field: field("a") },
-            ),
-            (
-                vec![numeric(fields::SCORE, 0.)],
-                FeatureError::Reserved { field: field("score") },
-            ),
+            (vec![numeric("a", 0.), categorical("a", &[])], FeatureError::Duplicate { field: field("a") }),
+            (vec![numeric(fields::SCORE, 0.)], FeatureError::Reserved { field: field("score") }),
             (vec![numeric("", 0.)], FeatureError::Reserved { field: field("") }),
             (vec![numeric("a", f32::NAN)], FeatureError::Median { field: field("a") }),
-            (
-                vec![categorical("a", &["x", "x"])],
-                FeatureError::Values { field: field("a") },
-            ),
+            (vec![categorical("a", &["x", "x"])], FeatureError::Values { field: field("a") }),
         ] {
             assert_eq!(encoder(columns).unwrap_err(), error);
         }
         for schema in [0, SCHEMA + 1] {
-            let specification = FeatureSpecification {
-                schema,
-                columns: vec![numeric("a", 0.)],
-            };
-            assert_eq!(
-                Encoder::new(&specification).unwrap_err(),
-                FeatureError::Schema { schema }
-            );
+            let specification = FeatureSpecification { schema, columns: vec![numeric("a", 0.)] };
+            assert_eq!(Encoder::new(&specification).unwrap_err(), FeatureError::Schema { schema });
         }
     }
 

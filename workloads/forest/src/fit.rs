@@ -1,112 +1,12 @@
 //! Learning: checks what is given, then hands it to the learner of the algorithm.
 
-use std::collections::BTreeMap;
-
 use thiserror::Error;
 use vedette_contract::model::{Algorithm, Column};
 
 use crate::forest::Forest;
-use crate::structure::{ForestError, MAX_DEPTH};
+use crate::parameters::ForestParameters;
+use crate::structure::ForestError;
 use crate::{Matrix, isolation, seed_forest};
-
-/// Hyper-parameters; each algorithm reads those that it has.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ForestParameters {
-    /// Trees of the forest, 1 to 10,000.
-    pub trees: u32,
-    /// Rows per tree, at least 2 (`IsolationForest`).
-    pub rows_per_tree: u32,
-    /// Splits between root and leaf at most, 1 to 64.
-    pub max_depth: u32,
-    /// Synthetic rows as a share of the real ones, more than 0 and at most 10 (`SeedForest`).
-    pub synthetic_fraction: f64,
-}
-
-impl ForestParameters {
-    /// The algorithm's own.
-    pub fn defaults(algorithm: Algorithm) -> Self {
-        Self::chosen(algorithm, None, None, None, None)
-    }
-
-    /// The algorithm's own where none is given. Unless it is given, the depth of an isolation forest follows the rows
-    /// per tree: half as much again as that of a balanced tree, at which Liu, Ting and Zhou (2008) stop; on the sets of
-    /// `ADBench` the deeper trees were better.
-    pub fn chosen(
-        algorithm: Algorithm,
-        trees: Option<u32>,
-        rows_per_tree: Option<u32>,
-        max_depth: Option<u32>,
-        synthetic_fraction: Option<f64>,
-    ) -> Self {
-        let rows_per_tree = rows_per_tree.unwrap_or(256);
-        let (default_trees, default_depth) = match algorithm {
-            Algorithm::IsolationForest => (100, (balanced_depth(rows_per_tree) * 3 / 2).clamp(1, MAX_DEPTH)),
-            Algorithm::SeedForest => (10, 15),
-        };
-        Self {
-            trees: trees.unwrap_or(default_trees),
-            rows_per_tree,
-            max_depth: max_depth.unwrap_or(default_depth),
-            synthetic_fraction: synthetic_fraction.unwrap_or(0.1),
-        }
-    }
-
-    /// What the algorithm reads, by name, for the model's metadata.
-    pub fn by_name(&self, algorithm: Algorithm) -> BTreeMap<String, f64> {
-        let Self {
-            trees,
-            rows_per_tree,
-            max_depth,
-            synthetic_fraction,
-        } = *self;
-        let own = match algorithm {
-            Algorithm::IsolationForest => ("rows_per_tree", f64::from(rows_per_tree)),
-            Algorithm::SeedForest => ("synthetic_fraction", synthetic_fraction),
-        };
-        [("trees", f64::from(trees)), ("max_depth", f64::from(max_depth)), own]
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect()
-    }
-
-    fn check(&self) -> Result<(), FitError> {
-        let Self {
-            trees,
-            rows_per_tree,
-            max_depth,
-            synthetic_fraction,
-        } = *self;
-        let checks = [
-            ("trees", f64::from(trees), "1 to 10000", (1..=10_000).contains(&trees)),
-            (
-                "rows_per_tree",
-                f64::from(rows_per_tree),
-                "at least 2",
-                rows_per_tree >= 2,
-            ),
-            (
-                "max_depth",
-                f64::from(max_depth),
-                "1 to 64",
-                (1..=MAX_DEPTH).contains(&max_depth),
-            ),
-            (
-                "synthetic_fraction",
-                synthetic_fraction,
-                "more than 0 and at most 10",
-                synthetic_fraction > 0. && synthetic_fraction <= 10.,
-            ),
-        ];
-        match checks.into_iter().find(|(.., allowed)| !allowed) {
-            None => Ok(()),
-            Some((name, value, allowed, _)) => Err(FitError::Parameter { name, value, allowed }),
-        }
-    }
-}
-
-fn balanced_depth(rows: u32) -> u32 {
-    u32::BITS - rows.saturating_sub(1).leading_zeros()
-}
 
 /// Why nothing was learned.
 #[derive(Debug, Error)]
@@ -179,10 +79,7 @@ pub fn fit(
 ) -> Result<Forest, FitError> {
     parameters.check()?;
     if rows.columns() != columns.len() {
-        return Err(FitError::Columns {
-            values: rows.columns(),
-            columns: columns.len(),
-        });
+        return Err(FitError::Columns { values: rows.columns(), columns: columns.len() });
     }
     if let Some(row) = rows.iter().position(|row| row.iter().any(|value| !value.is_finite())) {
         return Err(FitError::NotFinite { row });
@@ -205,23 +102,11 @@ mod tests {
 
     fn columns(count: usize) -> Vec<Column> {
         let kind = || ColumnKind::Numeric { median: 0. };
-        (0..count)
-            .map(|number| Column {
-                name: format!("c{number}"),
-                kind: kind(),
-            })
-            .collect()
+        (0..count).map(|number| Column { name: format!("c{number}"), kind: kind() }).collect()
     }
 
     fn learn(algorithm: Algorithm, rows: &Matrix, seed: u64) -> Forest {
-        fit(
-            algorithm,
-            rows,
-            &columns(rows.columns()),
-            &ForestParameters::defaults(algorithm),
-            seed,
-        )
-        .unwrap()
+        fit(algorithm, rows, &columns(rows.columns()), &ForestParameters::defaults(algorithm), seed).unwrap()
     }
 
     /// Six columns that share a common cause, the last one with a long tail.
@@ -229,14 +114,7 @@ mod tests {
         let cause: f32 = random.random_range(0.0..10.0);
         let mut noise = || random.random_range(-0.5..0.5f32);
         let row = [cause, 2. * cause, 20. - cause, 0.5 * cause, cause, 0.].map(|value| value + noise());
-        [
-            row[0],
-            row[1],
-            row[2],
-            row[3],
-            row[4],
-            random.random::<f32>().max(1e-3).powf(-0.5),
-        ]
+        [row[0], row[1], row[2], row[3], row[4], random.random::<f32>().max(1e-3).powf(-0.5)]
     }
 
     fn correlated(rows: usize, seed: u64) -> Matrix {
@@ -284,10 +162,8 @@ mod tests {
         let forest = learn(Algorithm::IsolationForest, &correlated(5_000, 1), 1);
         let mut random = Xoshiro256PlusPlus::seed_from_u64(2);
         // The short end of the last column is left out: it is dense, and nothing is strange beyond it; see `isolation`.
-        let ends: Vec<(usize, f32)> = (0..5)
-            .flat_map(|column| [(column, 1e4), (column, -1e4)])
-            .chain([(5, 1e4)])
-            .collect();
+        let ends: Vec<(usize, f32)> =
+            (0..5).flat_map(|column| [(column, 1e4), (column, -1e4)]).chain([(5, 1e4)]).collect();
         let counts: Vec<usize> = ends
             .iter()
             .map(|(column, value)| {
@@ -296,13 +172,10 @@ mod tests {
                     row[*column] = *value;
                     row
                 };
-                (0..100)
-                    .filter(|_| first_column(&forest, &corrupted()) == Some(*column))
-                    .count()
+                (0..100).filter(|_| first_column(&forest, &corrupted()) == Some(*column)).count()
             })
             .collect();
         let named: usize = counts.iter().sum();
-        eprintln!("{counts:?}");
         assert!(named >= 90 * ends.len(), "{counts:?} of 100 each at {ends:?}");
     }
 
@@ -328,10 +201,7 @@ mod tests {
         let area = metrics::auroc(&scores, &anomalies).unwrap();
         assert!(area >= 0.9, "AUROC {area}");
         let planted: Vec<usize> = (0..fresh.rows()).filter(|row| anomalies[*row]).collect();
-        let named = planted
-            .iter()
-            .filter(|row| first_column(&forest, fresh.row(**row)) == Some(3))
-            .count();
+        let named = planted.iter().filter(|row| first_column(&forest, fresh.row(**row)) == Some(3)).count();
         assert!(named * 10 >= planted.len() * 9, "{named} of {}", planted.len());
     }
 
@@ -360,27 +230,9 @@ mod tests {
             let try_with = |parameters| fit(algorithm, &rows, &columns(6), &parameters, 1).unwrap_err();
             for (name, parameters) in [
                 ("trees", ForestParameters { trees: 0, ..defaults }),
-                (
-                    "rows_per_tree",
-                    ForestParameters {
-                        rows_per_tree: 1,
-                        ..defaults
-                    },
-                ),
-                (
-                    "max_depth",
-                    ForestParameters {
-                        max_depth: 65,
-                        ..defaults
-                    },
-                ),
-                (
-                    "synthetic_fraction",
-                    ForestParameters {
-                        synthetic_fraction: f64::NAN,
-                        ..defaults
-                    },
-                ),
+                ("rows_per_tree", ForestParameters { rows_per_tree: 1, ..defaults }),
+                ("max_depth", ForestParameters { max_depth: 65, ..defaults }),
+                ("synthetic_fraction", ForestParameters { synthetic_fraction: f64::NAN, ..defaults }),
             ] {
                 assert!(matches!(try_with(parameters), FitError::Parameter { name: refused, .. } if refused == name));
             }
@@ -391,21 +243,5 @@ mod tests {
             let error = fit(algorithm, &broken, &columns(6), &defaults, 1).unwrap_err();
             assert!(matches!(error, FitError::NotFinite { row: 10 }));
         }
-    }
-
-    #[test]
-    fn depth_follows_the_rows_unless_it_is_given() {
-        let chosen =
-            |rows, depth| ForestParameters::chosen(Algorithm::IsolationForest, None, rows, depth, None).max_depth;
-        assert_eq!(
-            [chosen(None, None), chosen(Some(1_000), None), chosen(Some(2), None)],
-            [12, 15, 1]
-        );
-        assert_eq!(chosen(Some(u32::MAX), None), 48);
-        assert_eq!(chosen(None, Some(8)), 8);
-        let defaults = ForestParameters::defaults(Algorithm::SeedForest);
-        assert_eq!((defaults.trees, defaults.max_depth), (10, 15));
-        let names: Vec<String> = defaults.by_name(Algorithm::SeedForest).into_keys().collect();
-        assert_eq!(names, ["max_depth", "synthetic_fraction", "trees"]);
     }
 }

@@ -22,27 +22,19 @@ pub(crate) struct Node {
 impl Node {
     /// A leaf; [`weigh`] gives it its value.
     pub(crate) fn leaf() -> Self {
-        Self {
-            threshold: 0.,
-            column: 0,
-            first_child: 0,
-            value: 0.,
-        }
+        Self { threshold: 0., column: 0, first_child: 0, value: 0. }
     }
 
     /// An inner node whose children stand at `first_child` and behind it; [`weigh`] gives it its value.
     pub(crate) fn split(column: usize, threshold: f32, first_child: usize) -> Self {
         // What does not fit becomes a column or a child that `Forest::new` refuses.
         let fit = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        Self {
-            threshold,
-            column: fit(column),
-            first_child: fit(first_child),
-            value: 0.,
-        }
+        Self { threshold, column: fit(column), first_child: fit(first_child), value: 0. }
     }
 
     fn child(&self, row: &[f32]) -> usize {
+        // NaN is not below any threshold: it goes to the second child.
+        #[allow(clippy::neg_cmp_op_on_partial_ord)]
         let second = usize::from(!(row[self.column as usize] <= self.threshold));
         self.first_child as usize + second
     }
@@ -85,12 +77,7 @@ impl Forest {
     /// Checks and takes the tables.
     pub(crate) fn new(link: Link, columns: u32, roots: Vec<u32>, nodes: Vec<Node>) -> Result<Self, ForestError> {
         structure::check(columns, &roots, &nodes)?;
-        Ok(Self {
-            link,
-            columns,
-            roots,
-            nodes,
-        })
+        Ok(Self { link, columns, roots, nodes })
     }
 
     /// Joins trees whose children are numbered from the tree's own root.
@@ -102,10 +89,7 @@ impl Forest {
             roots.push(root);
             nodes.extend(tree.into_iter().map(|node| match node.first_child {
                 0 => node,
-                child => Node {
-                    first_child: child.saturating_add(root),
-                    ..node
-                },
+                child => Node { first_child: child.saturating_add(root), ..node },
             }));
         }
         Self::new(link, columns, roots, nodes)
@@ -131,11 +115,7 @@ impl Forest {
     /// # Panics
     /// When the row is shorter than the forest has columns.
     pub fn score(&self, row: &[f32]) -> f64 {
-        let sum = self
-            .roots
-            .iter()
-            .map(|root| f64::from(self.leaf(*root, row).value))
-            .sum();
+        let sum = self.roots.iter().map(|root| f64::from(self.leaf(*root, row).value)).sum();
         self.raw(sum)
     }
 
@@ -204,13 +184,7 @@ mod tests {
 
     /// One split on column 0 at 1, one on column 1 at 2 below its second child.
     fn small(link: Link) -> Forest {
-        let mut tree = vec![
-            Node::split(0, 1., 1),
-            Node::leaf(),
-            Node::split(1, 2., 3),
-            Node::leaf(),
-            Node::leaf(),
-        ];
+        let mut tree = vec![Node::split(0, 1., 1), Node::leaf(), Node::split(1, 2., 3), Node::leaf(), Node::leaf()];
         weigh(&mut tree, &[8, 6, 2, 1, 1], vec![0., 0., 0., 0., 1.]);
         Forest::from_trees(link, 2, vec![tree.clone(), vec![Node::leaf()], tree]).unwrap()
     }
@@ -234,19 +208,12 @@ mod tests {
     fn every_value_has_a_score() {
         let forest = small(Link::PowerOfTwo);
         let mut shares = [0.; 2];
-        for row in [
-            [f32::NAN, f32::NAN],
-            [f32::INFINITY, f32::NAN],
-            [f32::NEG_INFINITY, f32::INFINITY],
-        ] {
+        for row in [[f32::NAN, f32::NAN], [f32::INFINITY, f32::NAN], [f32::NEG_INFINITY, f32::INFINITY]] {
             assert!(forest.score(&row).is_finite());
             forest.contributions(&row, &mut shares);
             assert!(shares.iter().all(|share| (0. ..=1.).contains(share)), "{shares:?}");
         }
-        assert_eq!(
-            forest.score(&[f32::NAN; 2]).to_bits(),
-            forest.score(&[f32::INFINITY; 2]).to_bits()
-        );
+        assert_eq!(forest.score(&[f32::NAN; 2]).to_bits(), forest.score(&[f32::INFINITY; 2]).to_bits());
     }
 
     #[test]
@@ -254,10 +221,7 @@ mod tests {
         let mut shares = [9.; 2];
         small(Link::Mean).contributions(&[2., 3.], &mut shares);
         // From .125 to .5 by column 0, from there to 1 by column 1, in two of three trees.
-        assert!(
-            (shares[0] - 0.375 / 0.875).abs() < 1e-6 && (shares[1] - 0.5 / 0.875).abs() < 1e-6,
-            "{shares:?}"
-        );
+        assert!((shares[0] - 0.375 / 0.875).abs() < 1e-6 && (shares[1] - 0.5 / 0.875).abs() < 1e-6, "{shares:?}");
     }
 
     #[test]

@@ -14,11 +14,14 @@ use rayon::prelude::*;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::Matrix;
-use crate::fit::{FitError, ForestParameters};
+use crate::fit::FitError;
 use crate::forest::{Forest, Link, Node, weigh};
+use crate::parameters::ForestParameters;
 
-/// Cells per column of the grids that the trees take turns with, after one tree on the rows themselves. Measured on
-/// KDD Cup 99: they treble the recall of a forest on exact patterns; on `ADBench`'s sets they change nothing.
+/// Cells per column of the grids that the trees take turns with, after one tree on the rows themselves. Against exact
+/// patterns only, on draws with 1 attack in 200 (`examples/kdd.rs`, five fresh seeds), the mean recall at as many alerts
+/// rose from .54 to .92 on KDD Cup 99, and from .27 to .45 on its corrected test file, which no choice had used. The mean
+/// AUROC on `ADBench`'s sets stayed at .740.
 const GRIDS: [u8; 3] = [4, 8, 16];
 /// A grid is used only if it leaves this many patterns for each row of a tree: in few columns, or where a single value
 /// stretches a column, it would leave next to nothing of the normal rows.
@@ -26,16 +29,9 @@ const PATTERNS_PER_ROW: usize = 4;
 
 /// Learns from rows among which none is repeated.
 pub(crate) fn fit(distinct: &Matrix, parameters: &ForestParameters, seed: u64) -> Result<Forest, FitError> {
-    let ForestParameters {
-        trees,
-        rows_per_tree,
-        max_depth,
-        synthetic_fraction: _,
-    } = *parameters;
+    let ForestParameters { trees, rows_per_tree, max_depth, synthetic_fraction: _ } = *parameters;
     if distinct.rows() < 2 {
-        return Err(FitError::TooFewRows {
-            distinct: distinct.rows(),
-        });
+        return Err(FitError::TooFewRows { distinct: distinct.rows() });
     }
     let rows_per_tree = distinct.rows().min(rows_per_tree as usize);
     let mut pools = vec![(0..distinct.rows()).collect::<Vec<usize>>()];
@@ -47,10 +43,7 @@ pub(crate) fn fit(distinct: &Matrix, parameters: &ForestParameters, seed: u64) -
         .map(|tree| {
             let pool = &pools[tree as usize % pools.len()];
             let mut random = Xoshiro256PlusPlus::seed_from_u64(xxh3_64_with_seed(&tree.to_le_bytes(), seed));
-            let rows = index::sample(&mut random, pool.len(), rows_per_tree)
-                .iter()
-                .map(|row| pool[row])
-                .collect();
+            let rows = index::sample(&mut random, pool.len(), rows_per_tree).iter().map(|row| pool[row]).collect();
             grow(distinct, rows, max_depth, &lengths, &mut random)
         })
         .collect();
@@ -76,12 +69,7 @@ fn one_row_per_cell(matrix: &Matrix, cells: u8) -> Vec<usize> {
     };
     let mut seen = HashSet::new();
     let mut first_in_its_cell = |row: &usize| {
-        let place: Vec<u8> = matrix
-            .row(*row)
-            .iter()
-            .zip(&ranges)
-            .map(|(value, range)| cell(*value, *range))
-            .collect();
+        let place: Vec<u8> = matrix.row(*row).iter().zip(&ranges).map(|(value, range)| cell(*value, *range)).collect();
         seen.insert(place)
     };
     (0..matrix.rows()).filter(|row| first_in_its_cell(row)).collect()
@@ -113,24 +101,11 @@ fn grow(matrix: &Matrix, mut rows: Vec<usize>, max_depth: u32, lengths: &[f64], 
     let mut nodes = vec![Node::leaf()];
     let mut counts = vec![rows.len()];
     let mut values = vec![0.];
-    let mut open = VecDeque::from([Open {
-        node: 0,
-        rows: 0..rows.len(),
-        depth: 0,
-    }]);
+    let mut open = VecDeque::from([Open { node: 0, rows: 0..rows.len(), depth: 0 }]);
     let mut columns: Vec<usize> = (0..matrix.columns()).collect();
-    while let Some(Open {
-        node,
-        rows: range,
-        depth,
-    }) = open.pop_front()
-    {
+    while let Some(Open { node, rows: range, depth }) = open.pop_front() {
         let here = &mut rows[range.clone()];
-        let split = if depth < max_depth {
-            find_split(matrix, here, &mut columns, random)
-        } else {
-            None
-        };
+        let split = if depth < max_depth { find_split(matrix, here, &mut columns, random) } else { None };
         let Some((column, threshold)) = split else {
             values[node] = -(f64::from(depth) + lengths[here.len()]) / normal_length;
             continue;
@@ -141,11 +116,7 @@ fn grow(matrix: &Matrix, mut rows: Vec<usize>, max_depth: u32, lengths: &[f64], 
             nodes.push(Node::leaf());
             counts.push(rows.len());
             values.push(0.);
-            open.push_back(Open {
-                node: nodes.len() - 1,
-                rows,
-                depth: depth + 1,
-            });
+            open.push_back(Open { node: nodes.len() - 1, rows, depth: depth + 1 });
         }
     }
     weigh(&mut nodes, &counts, values);
@@ -162,9 +133,8 @@ fn find_split(matrix: &Matrix, rows: &[usize], columns: &mut [usize], random: &m
         columns.swap(tried, random.random_range(tried..columns.len()));
         let column = columns[tried];
         let values = rows.iter().map(|row| matrix.row(*row)[column]);
-        let (low, high) = values.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), value| {
-            (low.min(value), high.max(value))
-        });
+        let (low, high) =
+            values.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
         if low < high {
             return Some((column, between(low, high, random)));
         }
@@ -220,12 +190,7 @@ mod tests {
         let mut matrix = Matrix::new(1);
         (0..64u8).for_each(|value| matrix.push_row(&[f32::from(value) / 64.]));
         matrix.push_row(&[1e3]);
-        let parameters = ForestParameters {
-            trees: 50,
-            rows_per_tree: 256,
-            max_depth: 8,
-            synthetic_fraction: 0.1,
-        };
+        let parameters = ForestParameters { trees: 50, rows_per_tree: 256, max_depth: 8, synthetic_fraction: 0.1 };
         let forest = fit(&matrix, &parameters, 1).unwrap();
         // The first split nearly always sets it apart: 2 to the power of -1 / c(65).
         let expected = (-1. / unsuccessful_search_lengths(65)[65]).exp2();

@@ -12,12 +12,14 @@ mod isolation;
 mod matrix;
 pub mod metrics;
 mod model;
+mod parameters;
 pub mod sample;
 mod seed_forest;
 mod structure;
 
 pub use artifact::ArtifactError;
-pub use fit::{FitError, ForestParameters, fit};
+pub use fit::{FitError, fit};
 pub use forest::Forest;
 pub use matrix::Matrix;
 pub use model::Model;
+pub use parameters::ForestParameters;

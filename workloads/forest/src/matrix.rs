@@ -18,11 +18,7 @@ impl Matrix {
 
     /// No rows yet, with room for this many.
     pub fn with_capacity(columns: usize, rows: usize) -> Self {
-        Self {
-            columns,
-            rows: 0,
-            values: Vec::with_capacity(columns * rows),
-        }
+        Self { columns, rows: 0, values: Vec::with_capacity(columns * rows) }
     }
 
     /// Appends a row.
@@ -30,11 +26,7 @@ impl Matrix {
     /// # Panics
     /// When the row has not as many values as the matrix has columns.
     pub fn push_row(&mut self, row: &[f32]) {
-        assert_eq!(
-            row.len(),
-            self.columns,
-            "a row has as many values as its matrix has columns"
-        );
+        assert_eq!(row.len(), self.columns, "a row has as many values as its matrix has columns");
         self.values.extend_from_slice(row);
         self.rows += 1;
     }
@@ -73,6 +65,7 @@ impl Matrix {
     ///
     /// # Panics
     /// When there is no such row.
+    #[must_use]
     pub fn select(&self, rows: &[usize]) -> Self {
         let mut selected = Self::with_capacity(self.columns, rows.len());
         rows.iter().for_each(|row| selected.push_row(self.row(*row)));
@@ -80,6 +73,7 @@ impl Matrix {
     }
 
     /// The rows without exact repetitions (bit by bit); the first of each pattern stays, in the order of the rows.
+    #[must_use]
     pub fn distinct(&self) -> Self {
         let bits: Vec<u32> = self.values.iter().map(|value| value.to_bits()).collect();
         let mut seen = HashSet::with_capacity(self.rows);

@@ -82,10 +82,7 @@ fn groups_by_falling_score(scores: &[f64], anomalies: &[bool]) -> Vec<Group> {
     order.sort_unstable_by(|left, right| right.0.total_cmp(&left.0));
     order
         .chunk_by(|left, right| left.0.total_cmp(&right.0).is_eq())
-        .map(|group| Group {
-            rows: group.len(),
-            anomalies: group.iter().filter(|(_, anomaly)| *anomaly).count(),
-        })
+        .map(|group| Group { rows: group.len(), anomalies: group.iter().filter(|(_, anomaly)| *anomaly).count() })
         .collect()
 }
 
@@ -139,26 +136,12 @@ mod tests {
         let generous = at_budget(&scores, &anomalies, 60_000.);
         assert!((generous.alerts_per_million - 100_000.).abs() < 1e-9 && close(generous.recall, 1.));
         let tight = at_budget(&scores, &anomalies, 40_000.);
-        assert_eq!(
-            tight,
-            AtBudget {
-                recall: Some(0.),
-                precision: None,
-                alerts_per_million: 0.
-            }
-        );
+        assert_eq!(tight, AtBudget { recall: Some(0.), precision: None, alerts_per_million: 0. });
     }
 
     #[test]
     fn nothing_to_score_is_no_alert() {
-        assert_eq!(
-            at_budget(&[], &[], 1e3),
-            AtBudget {
-                recall: None,
-                precision: None,
-                alerts_per_million: 0.
-            }
-        );
+        assert_eq!(at_budget(&[], &[], 1e3), AtBudget { recall: None, precision: None, alerts_per_million: 0. });
     }
 
     proptest! {

@@ -31,11 +31,7 @@ impl Model {
         let encoder = Encoder::new(&json(files, FEATURES_FILE)?)?;
         let calibrator = Calibrator::new(&json(files, CALIBRATION_FILE)?)?;
         artifact::check_columns(&forest, &encoder)?;
-        Ok(Self {
-            forest,
-            encoder,
-            calibrator,
-        })
+        Ok(Self { forest, encoder, calibrator })
     }
 
     /// Calibrated score of a row, greater than 0 and less than 1.
@@ -67,10 +63,7 @@ impl Model {
         let mut order: Vec<usize> = (0..shares.len()).filter(|column| shares[*column] > 0.).collect();
         order.sort_by(|left, right| shares[*right].total_cmp(&shares[*left]));
         out.clear();
-        let reason = |column: usize| Reason {
-            field: columns[column].name.clone(),
-            share: shares[column],
-        };
+        let reason = |column: usize| Reason { field: columns[column].name.clone(), share: shares[column] };
         out.extend(order.into_iter().take(limit).map(reason));
     }
 }
@@ -96,10 +89,7 @@ mod tests {
     }
 
     fn parts() -> Parts {
-        let column = |name: &str, kind| Column {
-            name: name.to_owned(),
-            kind,
-        };
+        let column = |name: &str, kind| Column { name: name.to_owned(), kind };
         let values = ["tcp", "udp"].map(str::to_owned).to_vec();
         let columns = vec![
             column("bytes", ColumnKind::Numeric { median: 3. }),
@@ -112,15 +102,7 @@ mod tests {
         let mut scores = Vec::new();
         forest.score_batch(&rows, &mut scores);
         let calibration = calibrate(scores).unwrap();
-        Parts {
-            forest,
-            features: FeatureSpecification {
-                schema: SCHEMA,
-                columns,
-            },
-            calibration,
-            rows,
-        }
+        Parts { forest, features: FeatureSpecification { schema: SCHEMA, columns }, calibration, rows }
     }
 
     fn packed(parts: &Parts) -> (BTreeMap<String, Vec<u8>>, ModelManifest) {
@@ -184,49 +166,28 @@ mod tests {
     #[test]
     fn a_newer_schema_and_a_foreign_version_are_refused() {
         let (files, manifest) = packed(&parts());
-        let newer = ModelManifest {
-            schema: SCHEMA + 1,
-            ..manifest.clone()
-        };
+        let newer = ModelManifest { schema: SCHEMA + 1, ..manifest.clone() };
         let error = Model::from_files(&files, &newer).unwrap_err();
         assert!(matches!(error, ArtifactError::Schema { .. }));
-        let foreign = ModelManifest {
-            version: "20261123T084210Z-00000000".parse().unwrap(),
-            ..manifest
-        };
+        let foreign = ModelManifest { version: "20261123T084210Z-00000000".parse().unwrap(), ..manifest };
         let error = Model::from_files(&files, &foreign).unwrap_err();
         assert!(matches!(error, ArtifactError::Version { .. }) && error.reason() == "WrongHash");
     }
 
     #[test]
     fn parts_that_do_not_belong_together_are_not_packed() {
-        let Parts {
-            forest,
-            mut features,
-            calibration,
-            ..
-        } = parts();
+        let Parts { forest, mut features, calibration, .. } = parts();
         features.columns.pop();
         let error = pack(&forest, &features, &calibration).unwrap_err();
         assert!(matches!(error, ArtifactError::Columns { forest: 2, features: 1 }));
-        let empty = Calibration {
-            quantiles: vec![],
-            ..calibration
-        };
-        assert!(matches!(
-            pack(&forest, &parts().features, &empty),
-            Err(ArtifactError::Calibration(_))
-        ));
+        let empty = Calibration { quantiles: vec![], ..calibration };
+        assert!(matches!(pack(&forest, &parts().features, &empty), Err(ArtifactError::Calibration(_))));
     }
 
     #[test]
     fn the_content_hash_tells_where_one_file_ends() {
         let files = |contents: [&str; 3]| -> BTreeMap<String, Vec<u8>> {
-            CONTENT_FILES
-                .into_iter()
-                .zip(contents)
-                .map(|(name, text)| (name.to_owned(), text.into()))
-                .collect()
+            CONTENT_FILES.into_iter().zip(contents).map(|(name, text)| (name.to_owned(), text.into())).collect()
         };
         let hash = content_sha256(&files(["ab", "c", ""])).unwrap();
         assert_ne!(hash, content_sha256(&files(["a", "bc", ""])).unwrap());

@@ -47,12 +47,7 @@ pub struct BottomK<T> {
 impl<T> BottomK<T> {
     /// An empty sample of at most `k` items.
     pub fn new(k: usize, seed: u64) -> Self {
-        Self {
-            k,
-            seed,
-            kept: BTreeMap::new(),
-            limit: u128::MAX,
-        }
+        Self { k, seed, kept: BTreeMap::new(), limit: u128::MAX }
     }
 
     /// Offers a record. A record that cannot be kept costs its hash only: `make` runs for those that are.
@@ -94,10 +89,7 @@ impl<T> BottomK<T> {
     /// Adds another part's sample. The result is that of one reader of both parts, with the smaller of the two sizes.
     pub fn merge(&mut self, other: Self) -> Result<(), SeedMismatch> {
         if self.seed != other.seed {
-            return Err(SeedMismatch {
-                ours: self.seed,
-                theirs: other.seed,
-            });
+            return Err(SeedMismatch { ours: self.seed, theirs: other.seed });
         }
         self.k = self.k.min(other.k);
         for (hash, Kept { content, item }) in other.kept {
@@ -158,10 +150,7 @@ mod tests {
             (0..20usize).for_each(|number| {
                 sample.offer(&number.to_le_bytes(), b"", || number);
             });
-            sample
-                .into_sorted()
-                .into_iter()
-                .for_each(|(_, number)| counts[number] += 1);
+            sample.into_sorted().into_iter().for_each(|(_, number)| counts[number] += 1);
         }
         // Binomial with mean 500 and standard deviation 19.4.
         assert!(counts.iter().all(|count| (400..600).contains(count)), "{counts:?}");
@@ -172,24 +161,14 @@ mod tests {
         let mut sample = BottomK::new(3, 1);
         assert_eq!(sample.offer(b"a", b"", || 1), Offered::Kept);
         assert_eq!(sample.offer(b"a", b"", || 2), Offered::Duplicate);
-        assert_eq!(
-            sample
-                .into_sorted()
-                .into_iter()
-                .map(|(_, item)| item)
-                .collect::<Vec<_>>(),
-            [1]
-        );
+        assert_eq!(sample.into_sorted().into_iter().map(|(_, item)| item).collect::<Vec<_>>(), [1]);
         assert_eq!(BottomK::new(0, 1).offer(b"a", b"", || 1), Offered::Dropped);
     }
 
     #[test]
     fn samples_of_different_seeds_do_not_merge() {
         let mut sample = BottomK::<u8>::new(3, 1);
-        assert_eq!(
-            sample.merge(BottomK::new(3, 2)),
-            Err(SeedMismatch { ours: 1, theirs: 2 })
-        );
+        assert_eq!(sample.merge(BottomK::new(3, 2)), Err(SeedMismatch { ours: 1, theirs: 2 }));
     }
 
     proptest! {

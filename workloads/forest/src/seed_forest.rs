@@ -12,8 +12,9 @@ use smartcore::tree::decision_tree_classifier::SplitCriterion;
 use vedette_contract::model::{Column, ColumnKind};
 
 use crate::Matrix;
-use crate::fit::{FitError, ForestParameters};
+use crate::fit::FitError;
 use crate::forest::{Forest, Link, Node, weigh};
+use crate::parameters::ForestParameters;
 
 /// More rows than this are sampled: smartcore keeps a counter per row for every open node, so its memory grows nearly
 /// with the square of the rows.
@@ -28,12 +29,7 @@ pub(crate) fn fit(
     parameters: &ForestParameters,
     seed: u64,
 ) -> Result<Forest, FitError> {
-    let ForestParameters {
-        trees,
-        rows_per_tree: _,
-        max_depth,
-        synthetic_fraction,
-    } = *parameters;
+    let ForestParameters { trees, rows_per_tree: _, max_depth, synthetic_fraction } = *parameters;
     let is_numeric = |column: &usize| matches!(columns[*column].kind, ColumnKind::Numeric { .. });
     let numeric: Vec<usize> = (0..columns.len()).filter(is_numeric).collect();
     if numeric.is_empty() {
@@ -45,12 +41,8 @@ pub(crate) fn fit(
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let sampled = (rows.rows() > MAX_ROWS).then(|| index::sample(&mut random, rows.rows(), MAX_ROWS).into_vec());
     let sampled = sampled.map(|chosen| rows.select(&chosen));
-    let (values, labels) = real_and_synthetic(
-        sampled.as_ref().unwrap_or(rows),
-        &numeric,
-        synthetic_fraction,
-        &mut random,
-    );
+    let (values, labels) =
+        real_and_synthetic(sampled.as_ref().unwrap_or(rows), &numeric, synthetic_fraction, &mut random);
     let values = DenseMatrix::new(labels.len(), numeric.len(), values, true).map_err(FitError::Smartcore)?;
     let parameters = RandomForestClassifierParameters::default()
         .with_criterion(SplitCriterion::Gini)
@@ -59,13 +51,9 @@ pub(crate) fn fit(
         .with_max_depth(u16::try_from(max_depth + 1).unwrap_or(u16::MAX))
         .with_seed(seed);
     let forest = RandomForestClassifier::fit(&values, &labels, parameters).map_err(FitError::Smartcore)?;
-    let SmartcoreForest { trees, classes } = serde_json::to_value(&forest)
-        .and_then(serde_json::from_value)
-        .map_err(FitError::Trees)?;
-    let trees = trees
-        .iter()
-        .map(|tree| to_nodes(&tree.nodes, &classes, &numeric))
-        .collect();
+    let SmartcoreForest { trees, classes } =
+        serde_json::to_value(&forest).and_then(serde_json::from_value).map_err(FitError::Trees)?;
+    let trees = trees.iter().map(|tree| to_nodes(&tree.nodes, &classes, &numeric)).collect();
     #[allow(clippy::cast_possible_truncation)] // as many as the feature specification has columns
     let columns = columns.len() as u32;
     Ok(Forest::from_trees(Link::Mean, columns, trees)?)
@@ -122,9 +110,7 @@ fn to_nodes(tree: &[SmartcoreNode], classes: &[u32], numeric: &[usize]) -> Vec<N
     let sources = || order.iter().filter_map(|source| tree.get(*source));
     let rows: Vec<usize> = sources().map(|source| source.n_node_samples).collect();
     let is_synthetic = |source: &SmartcoreNode| classes.get(source.output) == Some(&SYNTHETIC);
-    let votes = sources()
-        .map(|source| f64::from(u8::from(is_synthetic(source))))
-        .collect();
+    let votes = sources().map(|source| f64::from(u8::from(is_synthetic(source)))).collect();
     weigh(&mut nodes, &rows, votes);
     nodes
 }
@@ -133,11 +119,7 @@ fn to_nodes(tree: &[SmartcoreNode], classes: &[u32], numeric: &[usize]) -> Vec<N
 fn round_down(threshold: f64) -> f32 {
     #[allow(clippy::cast_possible_truncation)]
     let near = threshold as f32;
-    if f64::from(near) > threshold {
-        near.next_down()
-    } else {
-        near
-    }
+    if f64::from(near) > threshold { near.next_down() } else { near }
 }
 
 #[cfg(test)]
@@ -150,14 +132,7 @@ mod tests {
             'n' => ColumnKind::Numeric { median: 0. },
             _ => ColumnKind::Categorical { values: vec![] },
         };
-        kinds
-            .chars()
-            .enumerate()
-            .map(|(at, letter)| Column {
-                name: format!("c{at}"),
-                kind: kind(letter),
-            })
-            .collect()
+        kinds.chars().enumerate().map(|(at, letter)| Column { name: format!("c{at}"), kind: kind(letter) }).collect()
     }
 
     /// Two numeric columns that are equal, with a categorical one between them.
@@ -178,18 +153,12 @@ mod tests {
         let numeric = [0, 2];
         let (values, labels) = real_and_synthetic(&rows, &numeric, 0.5, &mut random);
         let values = DenseMatrix::new(labels.len(), 2, values, true).unwrap();
-        let parameters = RandomForestClassifierParameters::default()
-            .with_n_trees(9)
-            .with_max_depth(8)
-            .with_seed(4);
+        let parameters = RandomForestClassifierParameters::default().with_n_trees(9).with_max_depth(8).with_seed(4);
         let forest = RandomForestClassifier::fit(&values, &labels, parameters).unwrap();
         let predicted: Vec<u32> = forest.predict(&values).unwrap();
         let SmartcoreForest { trees, classes } =
             serde_json::from_value(serde_json::to_value(&forest).unwrap()).unwrap();
-        let trees = trees
-            .iter()
-            .map(|tree| to_nodes(&tree.nodes, &classes, &numeric))
-            .collect();
+        let trees = trees.iter().map(|tree| to_nodes(&tree.nodes, &classes, &numeric)).collect();
         let ours = Forest::from_trees(Link::Mean, 3, trees).unwrap();
         let mut synthetic = 0;
         for (row, predicted) in rows.iter().zip(&predicted) {
@@ -204,23 +173,11 @@ mod tests {
         let rows = correlated();
         let parameters = ForestParameters::defaults(vedette_contract::model::Algorithm::SeedForest);
         let forest = fit(&rows, &columns("ncn"), &parameters, 1).unwrap();
-        assert!(
-            forest
-                .nodes
-                .iter()
-                .all(|node| node.first_child == 0 || node.column != 1)
-        );
+        assert!(forest.nodes.iter().all(|node| node.first_child == 0 || node.column != 1));
         let mean = |rows: &[[f32; 3]]| rows.iter().map(|row| forest.score(row)).sum::<f64>() / rows.len() as f64;
-        let broken: Vec<[f32; 3]> = (0..50u8)
-            .map(|at| [f32::from(at) / 50., 0.5, 1. - f32::from(at) / 50.])
-            .collect();
+        let broken: Vec<[f32; 3]> = (0..50u8).map(|at| [f32::from(at) / 50., 0.5, 1. - f32::from(at) / 50.]).collect();
         let whole: Vec<[f32; 3]> = broken.iter().map(|row| [row[0], 0.5, row[0]]).collect();
-        assert!(
-            mean(&broken) > mean(&whole) + 0.3,
-            "{} and {}",
-            mean(&broken),
-            mean(&whole)
-        );
+        assert!(mean(&broken) > mean(&whole) + 0.3, "{} and {}", mean(&broken), mean(&whole));
     }
 
     #[test]

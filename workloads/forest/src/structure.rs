@@ -56,8 +56,8 @@ pub(crate) fn check(columns: u32, roots: &[u32], nodes: &[Node]) -> Result<(), F
             return Err(ForestError::Empty);
         }
         levels[root] = 1;
-        for position in root..tree_end {
-            check_node(nodes[position], columns, position, tree_end, &mut levels)?;
+        for (position, node) in nodes.iter().enumerate().take(tree_end).skip(root) {
+            check_node(*node, columns, position, tree_end, &mut levels)?;
         }
     }
     Ok(())
@@ -70,12 +70,7 @@ fn check_node(
     tree_end: usize,
     levels: &mut [u32],
 ) -> Result<(), ForestError> {
-    let Node {
-        threshold,
-        column,
-        first_child,
-        value,
-    } = node;
+    let Node { threshold, column, first_child, value } = node;
     if levels[position] == 0 {
         return Err(ForestError::Structure { node: position });
     }
@@ -89,11 +84,7 @@ fn check_node(
         return Ok(());
     }
     if column >= columns {
-        return Err(ForestError::Column {
-            node: position,
-            column,
-            columns,
-        });
+        return Err(ForestError::Column { node: position, column, columns });
     }
     let first_child = first_child as usize;
     if first_child <= position || first_child + 1 >= tree_end {
@@ -122,47 +113,19 @@ mod tests {
         let structure = |node| Err(ForestError::Structure { node });
         for (case, result, expected) in [
             ("no tree", check(&[], &[]), Err(ForestError::Empty)),
-            (
-                "a root beyond the end",
-                check(&[0, 1], &[leaf]),
-                Err(ForestError::Empty),
-            ),
-            (
-                "two trees of one root",
-                check(&[0, 0], &[leaf]),
-                Err(ForestError::Empty),
-            ),
-            (
-                "a first root that is not first",
-                check(&[1], &[leaf, leaf]),
-                Err(ForestError::Empty),
-            ),
+            ("a root beyond the end", check(&[0, 1], &[leaf]), Err(ForestError::Empty)),
+            ("two trees of one root", check(&[0, 0], &[leaf]), Err(ForestError::Empty)),
+            ("a first root that is not first", check(&[1], &[leaf, leaf]), Err(ForestError::Empty)),
             ("one child only", check(&[0], &[split(1), leaf]), structure(0)),
-            (
-                "children in the next tree",
-                check(&[0, 1], &[split(1), leaf, leaf]),
-                structure(0),
-            ),
+            ("children in the next tree", check(&[0, 1], &[split(1), leaf, leaf]), structure(0)),
             ("a cycle", check(&[0], &[split(1), split(1), leaf]), structure(1)),
-            (
-                "a shared child",
-                check(&[0], &[split(1), split(3), split(3), leaf, leaf]),
-                structure(3),
-            ),
+            ("a shared child", check(&[0], &[split(1), split(3), split(3), leaf, leaf]), structure(3)),
             ("a node of nobody", check(&[0], &[leaf, leaf]), structure(1)),
-            (
-                "a huge child",
-                check(&[0], &[split(u32::MAX as usize), leaf, leaf]),
-                structure(0),
-            ),
+            ("a huge child", check(&[0], &[split(u32::MAX as usize), leaf, leaf]), structure(0)),
             (
                 "an unknown column",
                 check(&[0], &[Node::split(2, 0., 1), leaf, leaf]),
-                Err(ForestError::Column {
-                    node: 0,
-                    column: 2,
-                    columns: 2,
-                }),
+                Err(ForestError::Column { node: 0, column: 2, columns: 2 }),
             ),
             (
                 "a threshold that is not a number",
@@ -171,13 +134,7 @@ mod tests {
             ),
             (
                 "an infinite value",
-                check(
-                    &[0],
-                    &[Node {
-                        value: f32::INFINITY,
-                        ..leaf
-                    }],
-                ),
+                check(&[0], &[Node { value: f32::INFINITY, ..leaf }]),
                 Err(ForestError::NotFinite { node: 0 }),
             ),
         ] {

@@ -49,8 +49,5 @@ pub fn generate(
         }
         sink.pause(bucket.wait(LONGEST_WAIT))?;
     }
-    Ok(Generated {
-        records,
-        unanswered: sink.flush()?,
-    })
+    Ok(Generated { records, unanswered: sink.flush()? })
 }

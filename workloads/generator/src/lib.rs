@@ -119,13 +119,7 @@ impl GeneratorError {
 /// When it cannot start, the producer fails for good, or mode Sequential ends before every row is in Kafka.
 pub async fn run(arguments: GeneratorArguments, shutdown: Shutdown) -> Result<(), GeneratorError> {
     let plan = Plan::new(&arguments)?;
-    let GeneratorArguments {
-        kafka,
-        service,
-        bucket,
-        topic,
-        ..
-    } = arguments;
+    let GeneratorArguments { kafka, service, bucket, topic, .. } = arguments;
     let readiness = Readiness::new(&[DATASET, BROKER]);
     let mut registry = registry("generator");
     let metrics = Metrics::register(&mut registry);
@@ -207,10 +201,7 @@ fn report(
         "generated"
     );
     match rows {
-        Some(rows) if acknowledged < rows => Err(GeneratorError::Incomplete {
-            rows,
-            missing: rows - acknowledged,
-        }),
+        Some(rows) if acknowledged < rows => Err(GeneratorError::Incomplete { rows, missing: rows - acknowledged }),
         Some(_) => Ok(()),
         None => {
             if unanswered > 0 {

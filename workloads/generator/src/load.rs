@@ -21,21 +21,10 @@ pub async fn load(bucket: &Bucket, key: &str, label: LabelRule) -> Result<Datase
         return Err(GeneratorError::DatasetMissing { key: key.to_owned() });
     };
     let (sender, pieces) = mpsc::channel(PIECES);
-    let parsing = tokio::task::spawn_blocking(move || {
-        Dataset::load(
-            Pieces {
-                pieces,
-                piece: Bytes::new(),
-            },
-            &label,
-        )
-    });
+    let parsing = tokio::task::spawn_blocking(move || Dataset::load(Pieces { pieces, piece: Bytes::new() }, &label));
     // When the connection breaks, the parser sees a file that ends early: the connection's error is the one to tell.
     forward(stream, sender).await?;
-    parsing.await?.map_err(|source| GeneratorError::Dataset {
-        key: key.to_owned(),
-        source,
-    })
+    parsing.await?.map_err(|source| GeneratorError::Dataset { key: key.to_owned(), source })
 }
 
 /// Ends early when the parser has given up.

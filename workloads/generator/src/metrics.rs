@@ -20,24 +20,11 @@ impl Metrics {
     /// Counters at 0, registered.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        let Self {
-            records,
-            bytes,
-            bad_rows,
-            delivery_errors,
-        } = &metrics;
+        let Self { records, bytes, bad_rows, delivery_errors } = &metrics;
         registry.register("records", "Records that Kafka has acknowledged", records.clone());
-        registry.register(
-            "record_bytes",
-            "Bytes of the records that Kafka has acknowledged",
-            bytes.clone(),
-        );
+        registry.register("record_bytes", "Bytes of the records that Kafka has acknowledged", bytes.clone());
         registry.register("bad_rows", "Rows of the data set that were left out", bad_rows.clone());
-        registry.register(
-            "delivery_errors",
-            "Records that Kafka did not take",
-            delivery_errors.clone(),
-        );
+        registry.register("delivery_errors", "Records that Kafka did not take", delivery_errors.clone());
         metrics
     }
 }

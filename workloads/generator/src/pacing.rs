@@ -20,12 +20,7 @@ impl TokenBucket {
     /// A bucket at time 0 from which the first record is due at once. The rate is finite and greater than 0.
     pub fn new(records_per_second: f64) -> Self {
         let capacity = (records_per_second * LARGEST_BURST_SECONDS).max(1.0);
-        Self {
-            records_per_second,
-            capacity,
-            tokens: 1.0,
-            counted_until: Duration::ZERO,
-        }
+        Self { records_per_second, capacity, tokens: 1.0, counted_until: Duration::ZERO }
     }
 
     /// Takes the records that are due at `now`, the time since the start, which does not go back.
@@ -67,12 +62,9 @@ mod tests {
 
     #[test]
     fn the_rate_is_kept_from_slow_to_fast() {
-        for (rate, seconds, expected) in [
-            (0.5, 100, 50),
-            (7.0, 100, 700),
-            (1_000.0, 10, 10_000),
-            (100_000.0, 10, 1_000_000),
-        ] {
+        for (rate, seconds, expected) in
+            [(0.5, 100, 50), (7.0, 100, 700), (1_000.0, 10, 10_000), (100_000.0, 10, 1_000_000)]
+        {
             let steps = run(rate, Duration::from_secs(seconds));
             let emitted: u64 = steps.iter().sum();
             assert!(emitted.abs_diff(expected) <= 1 + expected / 500, "{rate}: {emitted}");
@@ -86,11 +78,7 @@ mod tests {
 
     #[test]
     fn a_fast_rate_emits_a_millisecond_at_a_time() {
-        assert!(
-            run(100_000.0, Duration::from_secs(1))
-                .into_iter()
-                .all(|step| step <= 101)
-        );
+        assert!(run(100_000.0, Duration::from_secs(1)).into_iter().all(|step| step <= 101));
     }
 
     #[test]

@@ -102,17 +102,13 @@ impl Plan {
             seed,
         } = arguments;
         if !(records_per_second.is_finite() && *records_per_second > 0.0) {
-            return Err(PlanError::Rate {
-                given: *records_per_second,
-            });
+            return Err(PlanError::Rate { given: *records_per_second });
         }
         if let Some(given) = anomaly_fraction.filter(|fraction| !(0.0..=1.0).contains(fraction)) {
             return Err(PlanError::Fraction { given });
         }
         let walk = match mode {
-            GeneratorMode::Random => Walk::Random {
-                anomaly_fraction: *anomaly_fraction,
-            },
+            GeneratorMode::Random => Walk::Random { anomaly_fraction: *anomaly_fraction },
             GeneratorMode::Sequential if anomaly_fraction.is_some() => return Err(PlanError::FractionOfSequential),
             GeneratorMode::Sequential => Walk::Sequential,
         };
@@ -123,30 +119,17 @@ impl Plan {
                 if !same_field || normal_labels.iter().any(|label| label != NORMAL) {
                     return Err(PlanError::SimulatorLabel);
                 }
-                SourcePlan::Simulator {
-                    anomaly_fraction: anomaly_fraction.unwrap_or(DEFAULT_ANOMALY_FRACTION),
-                }
+                SourcePlan::Simulator { anomaly_fraction: anomaly_fraction.unwrap_or(DEFAULT_ANOMALY_FRACTION) }
             }
             (Some(_), _) if label_field.is_none() && !normal_labels.is_empty() => {
                 return Err(PlanError::NormalLabelsWithoutField);
             }
             (Some(key), walk) => {
-                let label = LabelRule {
-                    field: label_field.clone(),
-                    normal: normal_labels.clone(),
-                };
-                SourcePlan::Dataset {
-                    key: key.clone(),
-                    label,
-                    walk,
-                }
+                let label = LabelRule { field: label_field.clone(), normal: normal_labels.clone() };
+                SourcePlan::Dataset { key: key.clone(), label, walk }
             }
         };
-        Ok(Self {
-            source,
-            records_per_second: *records_per_second,
-            seed: *seed,
-        })
+        Ok(Self { source, records_per_second: *records_per_second, seed: *seed })
     }
 }
 
@@ -185,26 +168,11 @@ mod tests {
     #[test]
     fn a_data_set_is_walked_as_asked() {
         let source = |more: &[&str]| plan(&[&["--dataset-object=a/b.csv"], more].concat()).unwrap().source;
-        let with = |label, walk| SourcePlan::Dataset {
-            key: "a/b.csv".to_owned(),
-            label,
-            walk,
-        };
+        let with = |label, walk| SourcePlan::Dataset { key: "a/b.csv".to_owned(), label, walk };
+        assert_eq!(source(&["--mode=Sequential"]), with(LabelRule::default(), Walk::Sequential));
+        let label = LabelRule { field: Some("kind".to_owned()), normal: vec!["ok".to_owned(), "fine".to_owned()] };
         assert_eq!(
-            source(&["--mode=Sequential"]),
-            with(LabelRule::default(), Walk::Sequential)
-        );
-        let label = LabelRule {
-            field: Some("kind".to_owned()),
-            normal: vec!["ok".to_owned(), "fine".to_owned()],
-        };
-        assert_eq!(
-            source(&[
-                "--mode=Random",
-                "--label-field=kind",
-                "--normal-label=ok",
-                "--normal-label=fine"
-            ]),
+            source(&["--mode=Random", "--label-field=kind", "--normal-label=ok", "--normal-label=fine"]),
             with(label, Walk::Random { anomaly_fraction: None })
         );
     }
@@ -214,19 +182,10 @@ mod tests {
         let object = "--dataset-object=x";
         for (more, expected) in [
             (vec!["--mode=Sequential"], PlanError::SequentialSimulator),
-            (
-                vec!["--mode=Sequential", object, "--anomaly-fraction=0.1"],
-                PlanError::FractionOfSequential,
-            ),
-            (
-                vec!["--mode=Random", "--anomaly-fraction=1.5"],
-                PlanError::Fraction { given: 1.5 },
-            ),
+            (vec!["--mode=Sequential", object, "--anomaly-fraction=0.1"], PlanError::FractionOfSequential),
+            (vec!["--mode=Random", "--anomaly-fraction=1.5"], PlanError::Fraction { given: 1.5 }),
             (vec!["--mode=Random", "--label-field=kind"], PlanError::SimulatorLabel),
-            (
-                vec!["--mode=Random", object, "--normal-label=ok"],
-                PlanError::NormalLabelsWithoutField,
-            ),
+            (vec!["--mode=Random", object, "--normal-label=ok"], PlanError::NormalLabelsWithoutField),
         ] {
             assert_eq!(plan(&more).unwrap_err(), expected, "{more:?}");
         }

@@ -60,11 +60,7 @@ pub struct Record {
 impl Record {
     /// An empty one.
     pub fn new() -> Self {
-        Self {
-            object: Vec::new(),
-            key: [0; Hyphenated::LENGTH],
-            timestamp_milliseconds: 0,
-        }
+        Self { object: Vec::new(), key: [0; Hyphenated::LENGTH], timestamp_milliseconds: 0 }
     }
 
     /// Begins a new object; its source appends members to it, each with a comma before it.
@@ -84,10 +80,7 @@ pub struct Stamp {
 impl Stamp {
     /// Of a run that started at this time: its Unix time in milliseconds is the `sequence_id`.
     pub fn new(identities: Identities, started: Timestamp) -> Self {
-        Self {
-            identities,
-            sequence_id: started.as_millisecond(),
-        }
+        Self { identities, sequence_id: started.as_millisecond() }
     }
 
     /// Completes a record that holds the members of row `index` and is made `now`.
@@ -163,10 +156,7 @@ mod tests {
         assert_ne!(uuid(7, 3), uuid(7, 4));
         assert_ne!(uuid(7, 3), uuid(8, 3));
         assert_ne!(uuid(1, 23), uuid(12, 3));
-        assert_eq!(
-            SEQUENTIAL_NAMESPACE,
-            Uuid::new_v5(&Uuid::NAMESPACE_URL, b"https://vedette.io/generator")
-        );
+        assert_eq!(SEQUENTIAL_NAMESPACE, Uuid::new_v5(&Uuid::NAMESPACE_URL, b"https://vedette.io/generator"));
     }
 
     #[test]

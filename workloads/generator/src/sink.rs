@@ -80,14 +80,8 @@ impl Sink {
         if config.get(DELIVERY_TIMEOUT.0).is_none() {
             config.set(DELIVERY_TIMEOUT.0, DELIVERY_TIMEOUT.1);
         }
-        let producer = config
-            .create_with_context(Deliveries { metrics })
-            .map_err(SinkError::Settings)?;
-        Ok(Self {
-            producer,
-            topic,
-            shutdown,
-        })
+        let producer = config.create_with_context(Deliveries { metrics }).map_err(SinkError::Settings)?;
+        Ok(Self { producer, topic, shutdown })
     }
 
     /// Puts a record into the queue; waits while it is full.
@@ -95,11 +89,7 @@ impl Sink {
     /// # Errors
     /// When the producer has failed for good.
     pub fn send(&self, record: &Record) -> Result<Sent, SinkError> {
-        let Record {
-            object,
-            key,
-            timestamp_milliseconds,
-        } = record;
+        let Record { object, key, timestamp_milliseconds } = record;
         let mut message = BaseRecord::to(self.topic.as_str())
             .key(key.as_slice())
             .payload(object.as_slice())

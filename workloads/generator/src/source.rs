@@ -56,10 +56,7 @@ pub enum Source {
 impl Source {
     /// Simulated connections.
     pub fn simulator(seed: u64, anomaly_fraction: f64) -> Self {
-        Self::Simulator {
-            simulator: Simulator::new(seed, anomaly_fraction),
-            next: 0,
-        }
+        Self::Simulator { simulator: Simulator::new(seed, anomaly_fraction), next: 0 }
     }
 
     /// The rows of a data set. Where a label is known and no share of anomalies is asked for, it is
@@ -74,17 +71,9 @@ impl Source {
                 let anomaly_fraction = fraction(dataset.labelled.as_ref(), anomaly_fraction)?;
                 if let Some(labelled) = &dataset.labelled {
                     let own = labelled.anomalous.len() as f64 / dataset.rows() as f64;
-                    info!(
-                        dataset = own,
-                        generated = anomaly_fraction.unwrap_or(own),
-                        "share of anomalies"
-                    );
+                    info!(dataset = own, generated = anomaly_fraction.unwrap_or(own), "share of anomalies");
                 }
-                Ok(Self::Random {
-                    dataset,
-                    random: Xoshiro256PlusPlus::seed_from_u64(seed),
-                    anomaly_fraction,
-                })
+                Ok(Self::Random { dataset, random: Xoshiro256PlusPlus::seed_from_u64(seed), anomaly_fraction })
             }
         }
     }
@@ -97,20 +86,12 @@ impl Source {
                 *next += 1;
                 Some(*next - 1)
             }
-            Self::Random {
-                dataset,
-                random,
-                anomaly_fraction,
-            } => {
+            Self::Random { dataset, random, anomaly_fraction } => {
                 let row = match (anomaly_fraction, &dataset.labelled) {
                     // Neither side is drawn from when it is empty: `fraction` sees to it.
                     (Some(fraction), Some(labelled)) => {
                         let anomalous = random.random::<f64>() < *fraction;
-                        let rows = if anomalous {
-                            &labelled.anomalous
-                        } else {
-                            &labelled.normal
-                        };
+                        let rows = if anomalous { &labelled.anomalous } else { &labelled.normal };
                         rows[random.random_range(0..rows.len())]
                     }
                     (None, _) | (_, None) => random.random_range(0..dataset.rows()),
@@ -159,11 +140,7 @@ mod tests {
     use serde_json::Value;
 
     fn dataset(labels: &str, normal: &[&str]) -> Dataset {
-        let rows: String = labels
-            .chars()
-            .enumerate()
-            .map(|(row, label)| format!("{row},{label}\n"))
-            .collect();
+        let rows: String = labels.chars().enumerate().map(|(row, label)| format!("{row},{label}\n")).collect();
         let rule = LabelRule {
             field: Some("kind".to_owned()),
             normal: normal.iter().map(|&label| label.to_owned()).collect(),
@@ -226,18 +203,9 @@ mod tests {
 
     #[test]
     fn a_share_that_the_data_set_cannot_give_is_refused() {
-        assert_eq!(
-            random(dataset("an", &[]), Some(0.1), 1).unwrap_err(),
-            FractionError::NoLabel
-        );
-        assert_eq!(
-            random(dataset("nn", &["n"]), Some(0.1), 1).unwrap_err(),
-            FractionError::NoAnomaly
-        );
-        assert_eq!(
-            random(dataset("aa", &["n"]), Some(0.1), 1).unwrap_err(),
-            FractionError::NoNormal
-        );
+        assert_eq!(random(dataset("an", &[]), Some(0.1), 1).unwrap_err(), FractionError::NoLabel);
+        assert_eq!(random(dataset("nn", &["n"]), Some(0.1), 1).unwrap_err(), FractionError::NoAnomaly);
+        assert_eq!(random(dataset("aa", &["n"]), Some(0.1), 1).unwrap_err(), FractionError::NoNormal);
         assert!(random(dataset("nn", &["n"]), Some(0.0), 1).is_ok());
         assert!(random(dataset("aa", &["n"]), Some(1.0), 1).is_ok());
     }

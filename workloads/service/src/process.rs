@@ -30,11 +30,7 @@ where
         Ok(arguments) => arguments,
         Err(refusal) => {
             // Clap prints help and version to standard output and everything else to standard error.
-            let code = if refusal.print().is_ok() {
-                refusal.exit_code()
-            } else {
-                1
-            };
+            let code = if refusal.print().is_ok() { refusal.exit_code() } else { 1 };
             return ExitCode::from(u8::try_from(code).unwrap_or(1));
         }
     };
@@ -125,10 +121,7 @@ mod tests {
     fn every_cause_is_printed_once() {
         let read = || Layered::Read(io::Error::new(io::ErrorKind::NotFound, "no such file"));
         assert_eq!(error_chain(&read()), "cannot read the configuration: no such file");
-        assert_eq!(
-            error_chain(&Layered::Transparent(Box::new(read()))),
-            "cannot read the configuration: no such file"
-        );
+        assert_eq!(error_chain(&Layered::Transparent(Box::new(read()))), "cannot read the configuration: no such file");
         let parse = Layered::PrintsItsCause("x".parse::<std::net::IpAddr>().unwrap_err());
         assert_eq!(error_chain(&parse), "cannot parse: invalid IP address syntax");
     }
@@ -137,9 +130,6 @@ mod tests {
     async fn the_outcome_of_the_run_is_the_exit_code() {
         let code = |result: Result<(), SignalError>| run_until_signal("test", |_| async { result });
         assert_eq!(code(Ok(())).await, ExitCode::SUCCESS);
-        assert_eq!(
-            code(Err(SignalError(io::Error::other("broken")))).await,
-            ExitCode::FAILURE
-        );
+        assert_eq!(code(Err(SignalError(io::Error::other("broken")))).await, ExitCode::FAILURE);
     }
 }

@@ -20,13 +20,8 @@ struct Condition {
 impl Readiness {
     /// These conditions, none of which holds yet: their reason is `starting`.
     pub fn new(conditions: &[&'static str]) -> Self {
-        let starting = |name: &&'static str| Condition {
-            name,
-            reason: Some("starting".to_owned()),
-        };
-        Self {
-            conditions: Arc::new(Mutex::new(conditions.iter().map(starting).collect())),
-        }
+        let starting = |name: &&'static str| Condition { name, reason: Some("starting".to_owned()) };
+        Self { conditions: Arc::new(Mutex::new(conditions.iter().map(starting).collect())) }
     }
 
     /// The condition holds. One that was not named before is added.
@@ -46,10 +41,7 @@ impl Readiness {
 
     /// The conditions that do not hold, with their reasons.
     pub fn reasons(&self) -> Vec<(&'static str, String)> {
-        self.lock()
-            .iter()
-            .filter_map(|condition| Some((condition.name, condition.reason.clone()?)))
-            .collect()
+        self.lock().iter().filter_map(|condition| Some((condition.name, condition.reason.clone()?))).collect()
     }
 
     /// Whether every condition holds.
@@ -80,10 +72,7 @@ mod tests {
     #[test]
     fn a_process_is_ready_when_every_condition_holds() {
         let readiness = Readiness::new(&["broker", "model"]);
-        assert_eq!(
-            readiness.reasons(),
-            [("broker", "starting".to_owned()), ("model", "starting".to_owned())]
-        );
+        assert_eq!(readiness.reasons(), [("broker", "starting".to_owned()), ("model", "starting".to_owned())]);
         readiness.hold("broker");
         readiness.clone().fail("model", "hash differs");
         assert_eq!(readiness.reasons(), [("model", "hash differs".to_owned())]);

@@ -77,10 +77,7 @@ pub async fn serve(
     registry: Registry,
     shutdown: Shutdown,
 ) -> Result<ServiceServer, ServiceError> {
-    let refused = |source| ServiceError::Listen {
-        address: listen,
-        source,
-    };
+    let refused = |source| ServiceError::Listen { address: listen, source };
     let listener = TcpListener::bind(listen).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     let router = Router::new()
@@ -100,15 +97,9 @@ pub async fn serve(
 
 async fn readyz(State(served): State<Arc<Served>>) -> Response {
     let reasons = served.readiness.reasons();
-    let status = if reasons.is_empty() {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
-    let reasons: serde_json::Map<_, _> = reasons
-        .into_iter()
-        .map(|(condition, reason)| (condition.to_owned(), reason.into()))
-        .collect();
+    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let reasons: serde_json::Map<_, _> =
+        reasons.into_iter().map(|(condition, reason)| (condition.to_owned(), reason.into())).collect();
     let body = serde_json::json!({ "ready": reasons.is_empty(), "reasons": reasons });
     (status, [(CONTENT_TYPE, "application/json")], format!("{body}\n")).into_response()
 }
@@ -117,11 +108,9 @@ async fn metrics(State(served): State<Arc<Served>>) -> Response {
     let mut text = String::new();
     match prometheus_client::encoding::text::encode(&mut text, &served.registry) {
         Ok(()) => ([(CONTENT_TYPE, OPENMETRICS)], text).into_response(),
-        Err(cause) => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            format!("cannot encode the metrics: {cause}\n"),
-        )
-            .into_response(),
+        Err(cause) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, format!("cannot encode the metrics: {cause}\n")).into_response()
+        }
     }
 }
 
@@ -144,9 +133,7 @@ mod tests {
     async fn start(readiness: &Readiness, registry: Registry) -> (ServiceServer, Shutdown) {
         let shutdown = Shutdown::new();
         let any_port = "127.0.0.1:0".parse().unwrap();
-        let server = serve(any_port, readiness.clone(), registry, shutdown.clone())
-            .await
-            .unwrap();
+        let server = serve(any_port, readiness.clone(), registry, shutdown.clone()).await.unwrap();
         (server, shutdown)
     }
 
@@ -157,10 +144,7 @@ mod tests {
         assert!(request(server.address, "/livez").await.starts_with("HTTP/1.1 200 "));
         let answer = request(server.address, "/readyz").await;
         assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
-        assert!(
-            answer.ends_with("{\"ready\":false,\"reasons\":{\"broker\":\"starting\"}}\n"),
-            "{answer}"
-        );
+        assert!(answer.ends_with("{\"ready\":false,\"reasons\":{\"broker\":\"starting\"}}\n"), "{answer}");
         readiness.hold("broker");
         let answer = request(server.address, "/readyz").await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
@@ -184,9 +168,7 @@ mod tests {
     #[tokio::test]
     async fn a_taken_port_is_named() {
         let (server, _shutdown) = start(&Readiness::new(&[]), registry("test")).await;
-        let refusal = serve(server.address, Readiness::new(&[]), registry("test"), Shutdown::new())
-            .await
-            .unwrap_err();
+        let refusal = serve(server.address, Readiness::new(&[]), registry("test"), Shutdown::new()).await.unwrap_err();
         assert!(refusal.to_string().contains(&server.address.to_string()), "{refusal}");
     }
 
@@ -194,10 +176,7 @@ mod tests {
     async fn shutdown_ends_the_server() {
         let (server, shutdown) = start(&Readiness::new(&[]), registry("test")).await;
         shutdown.cancel();
-        tokio::time::timeout(std::time::Duration::from_secs(5), server.handle)
-            .await
-            .unwrap()
-            .unwrap();
+        tokio::time::timeout(std::time::Duration::from_secs(5), server.handle).await.unwrap().unwrap();
         assert!(TcpStream::connect(server.address).await.is_err());
     }
 }

@@ -20,19 +20,11 @@ pub fn initialize_telemetry() {
         Ok(filter) => (filter, None),
         Err(refusal) => (EnvFilter::new(format!("{QUIET},{DEFAULT_LEVEL}")), Some(refusal)),
     };
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let installed = if io::stderr().is_terminal() {
         builder.with_target(false).finish().try_init()
     } else {
-        builder
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(false)
-            .finish()
-            .try_init()
+        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).finish().try_init()
     };
     if let (Ok(()), Some(refusal)) = (installed, refusal) {
         warn!(RUST_LOG = wanted, error = %refusal, "RUST_LOG is not usable; logging at INFO");
@@ -41,11 +33,7 @@ pub fn initialize_telemetry() {
 
 /// What `RUST_LOG` says, after the defaults: a later directive replaces an earlier one for the same target.
 fn filter(wanted: &str) -> Result<EnvFilter, ParseError> {
-    let wanted = if wanted.trim().is_empty() {
-        DEFAULT_LEVEL
-    } else {
-        wanted
-    };
+    let wanted = if wanted.trim().is_empty() { DEFAULT_LEVEL } else { wanted };
     EnvFilter::builder().parse(format!("{QUIET},{wanted}"))
 }
 
@@ -54,12 +42,7 @@ mod tests {
     use super::*;
 
     fn directives(wanted: &str) -> Vec<String> {
-        filter(wanted)
-            .unwrap()
-            .to_string()
-            .split(',')
-            .map(str::to_owned)
-            .collect()
+        filter(wanted).unwrap().to_string().split(',').map(str::to_owned).collect()
     }
 
     #[test]

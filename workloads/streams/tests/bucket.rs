@@ -50,10 +50,7 @@ async fn a_bucket_is_created_once() {
 #[tokio::test]
 async fn an_object_is_created_once_and_keeps_its_metadata() {
     let (bucket, _directory) = bucket().await;
-    let metadata = BTreeMap::from([
-        ("end".to_owned(), "42".to_owned()),
-        ("sha256".to_owned(), "0a1b".to_owned()),
-    ]);
+    let metadata = BTreeMap::from([("end".to_owned(), "42".to_owned()), ("sha256".to_owned(), "0a1b".to_owned())]);
     let create = |text| bucket.create("log/1", Body::Bytes(bytes(text)), &metadata);
     assert_eq!(create("first").await.unwrap(), Creation::Created);
     assert_eq!(create("second").await.unwrap(), Creation::AlreadyExists);
@@ -66,15 +63,10 @@ async fn an_object_is_created_once_and_keeps_its_metadata() {
 #[tokio::test]
 async fn a_file_is_uploaded_and_streamed_back() {
     let (bucket, directory) = bucket().await;
-    let content: Vec<u8> = (0..3_000_000_u32)
-        .map(|number| u8::try_from(number % 251).unwrap())
-        .collect();
+    let content: Vec<u8> = (0..3_000_000_u32).map(|number| u8::try_from(number % 251).unwrap()).collect();
     let path = directory.path().join("upload");
     std::fs::write(&path, &content).unwrap();
-    let created = bucket
-        .create("log/file", Body::File(path.clone()), &BTreeMap::new())
-        .await
-        .unwrap();
+    let created = bucket.create("log/file", Body::File(path.clone()), &BTreeMap::new()).await.unwrap();
     assert_eq!(created, Creation::Created);
 
     let mut stream = bucket.get_stream("log/file").await.unwrap().unwrap();
@@ -95,10 +87,7 @@ async fn a_file_is_uploaded_and_streamed_back() {
 async fn a_file_that_is_missing_is_named() {
     let (bucket, directory) = bucket().await;
     let path = directory.path().join("nothing");
-    let refusal = bucket
-        .create("log/file", Body::File(path.clone()), &BTreeMap::new())
-        .await
-        .unwrap_err();
+    let refusal = bucket.create("log/file", Body::File(path.clone()), &BTreeMap::new()).await.unwrap_err();
     assert!(matches!(refusal, BucketError::LocalFile { .. }), "{refusal:?}");
     assert!(refusal.to_string().contains(path.to_str().unwrap()), "{refusal}");
 }
@@ -106,35 +95,22 @@ async fn a_file_that_is_missing_is_named() {
 #[tokio::test]
 async fn a_pointer_is_swapped_only_from_what_was_read() {
     let (bucket, _directory) = bucket().await;
-    let Swap::Swapped(first) = bucket.swap("current", bytes("1"), None).await.unwrap() else {
-        panic!("conflict")
-    };
-    assert_eq!(
-        bucket.swap("current", bytes("other"), None).await.unwrap(),
-        Swap::Conflict
-    );
+    let Swap::Swapped(first) = bucket.swap("current", bytes("1"), None).await.unwrap() else { panic!("conflict") };
+    assert_eq!(bucket.swap("current", bytes("other"), None).await.unwrap(), Swap::Conflict);
     let Swap::Swapped(second) = bucket.swap("current", bytes("2"), Some(&first)).await.unwrap() else {
         panic!("conflict")
     };
     assert_ne!(first, second);
-    assert_eq!(
-        bucket.swap("current", bytes("3"), Some(&first)).await.unwrap(),
-        Swap::Conflict
-    );
+    assert_eq!(bucket.swap("current", bytes("3"), Some(&first)).await.unwrap(), Swap::Conflict);
     assert_eq!(bucket.get("current").await.unwrap().unwrap().bytes, "2");
     bucket.delete("current").await.unwrap();
-    assert_eq!(
-        bucket.swap("current", bytes("3"), Some(&second)).await.unwrap(),
-        Swap::Conflict
-    );
+    assert_eq!(bucket.swap("current", bytes("3"), Some(&second)).await.unwrap(), Swap::Conflict);
 }
 
 #[tokio::test]
 async fn a_swap_whose_answer_was_lost_is_no_conflict() {
     let (bucket, _directory) = bucket().await;
-    let Swap::Swapped(first) = bucket.swap("current", bytes("1"), None).await.unwrap() else {
-        panic!("conflict")
-    };
+    let Swap::Swapped(first) = bucket.swap("current", bytes("1"), None).await.unwrap() else { panic!("conflict") };
     let swapped = bucket.swap("current", bytes("2"), Some(&first)).await.unwrap();
     assert_eq!(bucket.swap("current", bytes("2"), Some(&first)).await.unwrap(), swapped);
 }
@@ -155,28 +131,16 @@ async fn a_listing_has_every_page_in_the_order_of_bytes() {
     let rest = keys.split_off(1_000);
     assert_eq!(listed(bucket.list("day/", Some("day/0999")).await.unwrap()), rest);
     let around = bucket.list("day-", None).await.unwrap();
-    assert_eq!(
-        (around[0].key.as_str(), around[0].length, around.len()),
-        ("day-off/1", 2, 1)
-    );
+    assert_eq!((around[0].key.as_str(), around[0].length, around.len()), ("day-off/1", 2, 1));
     assert!(around[0].last_modified.is_some());
     assert_eq!(bucket.list("nothing/", None).await.unwrap(), []);
-    assert_eq!(
-        bucket.list_directories("").await.unwrap(),
-        ["day-off/", "day.old/", "day/", "other/"]
-    );
+    assert_eq!(bucket.list_directories("").await.unwrap(), ["day-off/", "day.old/", "day/", "other/"]);
 }
 
 #[tokio::test]
 async fn directories_are_those_right_below_the_prefix() {
     let (bucket, _directory) = bucket().await;
-    for key in [
-        "m/t/v2/forest",
-        "m/t/v1/forest",
-        "m/t/v1/manifest",
-        "m/t/current.json",
-        "m/u/v9/forest",
-    ] {
+    for key in ["m/t/v2/forest", "m/t/v1/forest", "m/t/v1/manifest", "m/t/current.json", "m/u/v9/forest"] {
         bucket.put(key, bytes("x")).await.unwrap();
     }
     assert_eq!(bucket.list_directories("m/t/").await.unwrap(), ["m/t/v1/", "m/t/v2/"]);
@@ -193,10 +157,7 @@ async fn a_server_that_means_its_conditions_passes_the_probe_and_keeps_nothing_o
 async fn a_server_that_ignores_conditions_is_found_out() {
     let server = misbehave(Behaviour::Answer(&["200 OK"], "")).await;
     let refusal = impatient(server).probe_conditional_writes("team/").await.unwrap_err();
-    assert!(
-        matches!(refusal, BucketError::ConditionalWritesIgnored { .. }),
-        "{refusal:?}"
-    );
+    assert!(matches!(refusal, BucketError::ConditionalWritesIgnored { .. }), "{refusal:?}");
     assert!(refusal.to_string().contains(&server.to_string()), "{refusal}");
 }
 
@@ -217,48 +178,22 @@ async fn wrong_credentials_and_a_missing_bucket_are_told_apart() {
 #[tokio::test]
 async fn answers_of_servers_become_our_errors() {
     for (statuses, code, reason, retriable) in [
-        (
-            &["403 Forbidden"] as &'static [&'static str],
-            "AccessDenied",
-            "AccessDenied",
-            false,
-        ),
-        (
-            &["500 Internal Server Error"],
-            "InternalError",
-            "BucketServerError",
-            true,
-        ),
+        (&["403 Forbidden"] as &'static [&'static str], "AccessDenied", "AccessDenied", false),
+        (&["500 Internal Server Error"], "InternalError", "BucketServerError", true),
         (&["503 Slow Down"], "SlowDown", "BucketServerError", true),
-        (
-            &["301 Moved Permanently"],
-            "PermanentRedirect",
-            "BucketRequestRefused",
-            false,
-        ),
+        (&["301 Moved Permanently"], "PermanentRedirect", "BucketRequestRefused", false),
         (&["404 Not Found"], "NoSuchBucket", "NoSuchBucket", false),
     ] {
         let bucket = impatient(misbehave(Behaviour::Answer(statuses, code)).await);
-        for refusal in [
-            bucket.get("k").await.unwrap_err(),
-            bucket.put("k", bytes("x")).await.unwrap_err(),
-        ] {
-            assert_eq!(
-                (refusal.reason(), refusal.is_retriable()),
-                (reason, retriable),
-                "{code}: {refusal:?}"
-            );
+        for refusal in [bucket.get("k").await.unwrap_err(), bucket.put("k", bytes("x")).await.unwrap_err()] {
+            assert_eq!((refusal.reason(), refusal.is_retriable()), (reason, retriable), "{code}: {refusal:?}");
         }
     }
 }
 
 #[tokio::test]
 async fn a_passing_failure_is_retried() {
-    let server = misbehave(Behaviour::Answer(
-        &["500 Internal Server Error", "200 OK"],
-        "InternalError",
-    ))
-    .await;
+    let server = misbehave(Behaviour::Answer(&["500 Internal Server Error", "200 OK"], "InternalError")).await;
     impatient(server).put("k", bytes("x")).await.unwrap();
 }
 
@@ -267,27 +202,17 @@ async fn a_create_that_meets_another_writer_is_tried_again() {
     let code = "ConditionalRequestConflict";
     let passing = Behaviour::Answer(&["409 Conflict", "412 Precondition Failed"], code);
     let bucket = impatient(misbehave(passing).await);
-    let created = bucket
-        .create("k", Body::Bytes(bytes("x")), &BTreeMap::new())
-        .await
-        .unwrap();
+    let created = bucket.create("k", Body::Bytes(bytes("x")), &BTreeMap::new()).await.unwrap();
     assert_eq!(created, Creation::AlreadyExists);
     let bucket = impatient(misbehave(Behaviour::Answer(&["409 Conflict"], code)).await);
-    let refusal = bucket
-        .create("k", Body::Bytes(bytes("x")), &BTreeMap::new())
-        .await
-        .unwrap_err();
+    let refusal = bucket.create("k", Body::Bytes(bytes("x")), &BTreeMap::new()).await.unwrap_err();
     assert!(matches!(refusal, BucketError::Contended { .. }), "{refusal:?}");
 }
 
 #[tokio::test]
 async fn a_server_that_closes_or_is_not_there_is_unreachable() {
     let closing = misbehave(Behaviour::Close).await;
-    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     for address in [closing, nobody] {
         let refusal = impatient(address).get("k").await.unwrap_err();
         assert!(matches!(refusal, BucketError::Unreachable { .. }), "{refusal:?}");

@@ -37,10 +37,7 @@ fn broker() -> KafkaSettings {
 
 /// An address where nobody listens.
 fn nobody() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 fn topics(specifications: &[&str]) -> Vec<TopicSpecification> {
@@ -55,10 +52,7 @@ fn partitions(settings: &KafkaSettings, topic: &str) -> usize {
 
 async fn configuration(settings: &KafkaSettings, topic: &str) -> BTreeMap<String, Option<String>> {
     let admin: AdminClient<KafkaContext> = settings.base().create_with_context(KafkaContext).unwrap();
-    let described = admin
-        .describe_configs([&ResourceSpecifier::Topic(topic)], &AdminOptions::new())
-        .await
-        .unwrap();
+    let described = admin.describe_configs([&ResourceSpecifier::Topic(topic)], &AdminOptions::new()).await.unwrap();
     let entries = described.into_iter().next().unwrap().unwrap().entries;
     entries.into_iter().map(|entry| (entry.name, entry.value)).collect()
 }
@@ -66,28 +60,15 @@ async fn configuration(settings: &KafkaSettings, topic: &str) -> BTreeMap<String
 #[tokio::test(flavor = "multi_thread")]
 async fn topics_are_created_once_and_grow() {
     let settings = broker();
-    let wanted = topics(&[
-        "sensor_messages:partitions=2,retention.ms=60000",
-        "alerts:partitions=1,replication.factor=1",
-    ]);
+    let wanted =
+        topics(&["sensor_messages:partitions=2,retention.ms=60000", "alerts:partitions=1,replication.factor=1"]);
     for _ in 0..2 {
         ensure_topics(&settings, &wanted, PATIENCE).await.unwrap();
-        assert_eq!(
-            (
-                partitions(&settings, "sensor_messages"),
-                partitions(&settings, "alerts")
-            ),
-            (2, 1)
-        );
+        assert_eq!((partitions(&settings, "sensor_messages"), partitions(&settings, "alerts")), (2, 1));
     }
-    ensure_topics(&settings, &topics(&["sensor_messages:partitions=5"]), PATIENCE)
-        .await
-        .unwrap();
+    ensure_topics(&settings, &topics(&["sensor_messages:partitions=5"]), PATIENCE).await.unwrap();
     assert_eq!(partitions(&settings, "sensor_messages"), 5);
-    assert_eq!(
-        configuration(&settings, "sensor_messages").await["retention.ms"].as_deref(),
-        Some("60000")
-    );
+    assert_eq!(configuration(&settings, "sensor_messages").await["retention.ms"].as_deref(), Some("60000"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,13 +76,7 @@ async fn configuration_that_differs_is_changed_and_the_rest_stays() {
     let settings = broker();
     let first = topics(&["alerts:partitions=1,retention.ms=60000,max.message.bytes=2097152"]);
     ensure_topics(&settings, &first, PATIENCE).await.unwrap();
-    ensure_topics(
-        &settings,
-        &topics(&["alerts:partitions=1,retention.ms=70000"]),
-        PATIENCE,
-    )
-    .await
-    .unwrap();
+    ensure_topics(&settings, &topics(&["alerts:partitions=1,retention.ms=70000"]), PATIENCE).await.unwrap();
     let configuration = configuration(&settings, "alerts").await;
     assert_eq!(configuration["retention.ms"].as_deref(), Some("70000"));
     assert_eq!(configuration["max.message.bytes"].as_deref(), Some("2097152"));
@@ -110,46 +85,23 @@ async fn configuration_that_differs_is_changed_and_the_rest_stays() {
 #[tokio::test(flavor = "multi_thread")]
 async fn fewer_partitions_are_refused_before_anything_is_changed() {
     let settings = broker();
-    ensure_topics(&settings, &topics(&["alerts:partitions=4"]), PATIENCE)
-        .await
-        .unwrap();
+    ensure_topics(&settings, &topics(&["alerts:partitions=4"]), PATIENCE).await.unwrap();
     let wanted = topics(&["sensor_messages:partitions=1", "alerts:partitions=3"]);
     let refusal = ensure_topics(&settings, &wanted, PATIENCE).await.unwrap_err();
-    assert!(
-        matches!(
-            &refusal,
-            KafkaError::FewerPartitions {
-                existing: 4,
-                wanted: 3,
-                ..
-            }
-        ),
-        "{refusal:?}"
-    );
+    assert!(matches!(&refusal, KafkaError::FewerPartitions { existing: 4, wanted: 3, .. }), "{refusal:?}");
     assert!(!refusal.is_retriable());
     let sensor_messages: TopicName = "sensor_messages".parse().unwrap();
     let missing = check_topics(&settings, &[&sensor_messages], PATIENCE).unwrap_err();
-    assert!(
-        matches!(&missing, KafkaError::TopicMissing { topic, .. } if topic == "sensor_messages"),
-        "{missing:?}"
-    );
+    assert!(matches!(&missing, KafkaError::TopicMissing { topic, .. } if topic == "sensor_messages"), "{missing:?}");
     check_topics(&settings, &[&"alerts".parse().unwrap()], PATIENCE).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_kafka_refuses_names_the_topic() {
     let settings = broker();
-    let refusal = ensure_topics(
-        &settings,
-        &topics(&["alerts:partitions=1,replication.factor=3"]),
-        PATIENCE,
-    )
-    .await;
+    let refusal = ensure_topics(&settings, &topics(&["alerts:partitions=1,replication.factor=3"]), PATIENCE).await;
     let refusal = refusal.unwrap_err();
-    assert!(
-        matches!(&refusal, KafkaError::TopicRefused { topic, .. } if topic == "alerts"),
-        "{refusal:?}"
-    );
+    assert!(matches!(&refusal, KafkaError::TopicRefused { topic, .. } if topic == "alerts"), "{refusal:?}");
     assert!(!refusal.is_retriable(), "{refusal:?}");
 }
 
@@ -159,18 +111,13 @@ async fn a_broker_that_is_not_there_is_named_in_time() {
     let settings = settings(address);
     let started = Instant::now();
     let patience = Duration::from_secs(1);
-    let refusal = ensure_topics(&settings, &topics(&["alerts:partitions=1"]), patience)
-        .await
-        .unwrap_err();
+    let refusal = ensure_topics(&settings, &topics(&["alerts:partitions=1"]), patience).await.unwrap_err();
     assert!(matches!(refusal, KafkaError::Unreachable { .. }), "{refusal:?}");
     assert!(refusal.to_string().contains(&address.to_string()), "{refusal}");
     assert!(refusal.to_string().contains("Connection refused"), "{refusal}");
     // librdkafka by itself would wait for a minute.
     assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
-    let refusal = tokio::task::spawn_blocking(move || check_broker(&settings, patience))
-        .await
-        .unwrap()
-        .unwrap_err();
+    let refusal = tokio::task::spawn_blocking(move || check_broker(&settings, patience)).await.unwrap().unwrap_err();
     assert_eq!((refusal.reason(), refusal.is_retriable()), ("BrokerUnreachable", true));
 }
 
@@ -184,9 +131,7 @@ fn stranger() -> SocketAddr {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             let _ = stream.read(&mut [0; 1024]).unwrap();
-            stream
-                .write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
-                .unwrap();
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").unwrap();
             open.push(stream);
         }
     });
@@ -206,11 +151,7 @@ fn a_server_that_does_not_let_us_in_is_not_unreachable() {
         let patience = PATIENCE * 3;
         let started = Instant::now();
         let refusal = check_broker(&KafkaSettings::new(&arguments, "test"), patience).unwrap_err();
-        assert_eq!(
-            (refusal.reason(), refusal.is_retriable()),
-            ("AuthenticationFailed", false),
-            "{refusal:?}"
-        );
+        assert_eq!((refusal.reason(), refusal.is_retriable()), ("AuthenticationFailed", false), "{refusal:?}");
         assert!(started.elapsed() < patience, "{:?}", started.elapsed());
     }
 }
@@ -232,31 +173,21 @@ async fn a_wrong_property_is_not_retried() {
 async fn our_producers_and_consumers_understand_each_other() {
     let settings = broker();
     // The record below is older than the broker keeps records by default.
-    ensure_topics(&settings, &topics(&["alerts:partitions=1,retention.ms=-1"]), PATIENCE)
-        .await
-        .unwrap();
+    ensure_topics(&settings, &topics(&["alerts:partitions=1,retention.ms=-1"]), PATIENCE).await.unwrap();
     let producer: BaseProducer = settings.transactional_producer("test-0").create().unwrap();
     producer.init_transactions(PATIENCE).unwrap();
     producer.begin_transaction().unwrap();
     let value = vec![b'x'; 2_000_000];
-    let record = BaseRecord::to("alerts")
-        .key("key")
-        .payload(&value)
-        .timestamp(1_700_000_000_123);
+    let record = BaseRecord::to("alerts").key("key").payload(&value).timestamp(1_700_000_000_123);
     producer.send(record).unwrap();
     producer.commit_transaction(PATIENCE).unwrap();
 
-    let consumer: BaseConsumer<KafkaContext> = settings
-        .consumer("group", Isolation::ReadCommitted)
-        .create_with_context(KafkaContext)
-        .unwrap();
+    let consumer: BaseConsumer<KafkaContext> =
+        settings.consumer("group", Isolation::ReadCommitted).create_with_context(KafkaContext).unwrap();
     let mut assignment = TopicPartitionList::new();
     assignment.add_partition_offset("alerts", 0, Offset::Beginning).unwrap();
     consumer.assign(&assignment).unwrap();
     let message = consumer.poll(PATIENCE).expect("a record in time").unwrap();
     assert_eq!(message.payload().map(<[u8]>::len), Some(value.len()));
-    assert_eq!(
-        timestamp_of(&message),
-        Some("2023-11-14T22:13:20.123Z".parse().unwrap())
-    );
+    assert_eq!(timestamp_of(&message), Some("2023-11-14T22:13:20.123Z".parse().unwrap()));
 }

@@ -24,10 +24,7 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self {
-            attempt: Duration::from_secs(15),
-            total: Duration::from_secs(60),
-        }
+        Self { attempt: Duration::from_secs(15), total: Duration::from_secs(60) }
     }
 }
 
@@ -86,10 +83,7 @@ pub async fn run_with_patience(
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     };
-    shutdown
-        .run_until_cancelled(work)
-        .await
-        .unwrap_or(Err(TopicsError::Stopped))?;
+    shutdown.run_until_cancelled(work).await.unwrap_or(Err(TopicsError::Stopped))?;
     info!(topics = topics.len(), "topics are as wanted");
     Ok(())
 }

@@ -23,10 +23,7 @@ fn kafka(address: SocketAddr) -> KafkaArguments {
 }
 
 fn arguments(address: SocketAddr, topics: &[&str]) -> TopicsArguments {
-    TopicsArguments {
-        kafka: kafka(address),
-        topics: topics.iter().map(|topic| topic.parse().unwrap()).collect(),
-    }
+    TopicsArguments { kafka: kafka(address), topics: topics.iter().map(|topic| topic.parse().unwrap()).collect() }
 }
 
 fn free_address() -> SocketAddr {
@@ -34,28 +31,17 @@ fn free_address() -> SocketAddr {
 }
 
 fn soon() -> Patience {
-    Patience {
-        attempt: Duration::from_millis(500),
-        total: Duration::from_millis(1_500),
-    }
+    Patience { attempt: Duration::from_millis(500), total: Duration::from_millis(1_500) }
 }
 
 fn assert_topic_exists(address: SocketAddr, topic: &str) {
-    check_topics(
-        &KafkaSettings::new(&kafka(address), "test"),
-        &[&topic.parse().unwrap()],
-        PATIENCE,
-    )
-    .unwrap();
+    check_topics(&KafkaSettings::new(&kafka(address), "test"), &[&topic.parse().unwrap()], PATIENCE).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_topics_are_there_when_the_job_has_ended() {
     let address = noida::kafka::spawn("127.0.0.1:0").unwrap();
-    let wanted = arguments(
-        address,
-        &["sensor_messages:partitions=2", "alerts:partitions=1,retention.ms=60000"],
-    );
+    let wanted = arguments(address, &["sensor_messages:partitions=2", "alerts:partitions=1,retention.ms=60000"]);
     run(wanted.clone(), Shutdown::new()).await.unwrap();
     run(wanted, Shutdown::new()).await.unwrap();
     assert_topic_exists(address, "sensor_messages");
@@ -65,15 +51,8 @@ async fn the_topics_are_there_when_the_job_has_ended() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_comes_late_is_waited_for() {
     let address = free_address();
-    let patience = Patience {
-        attempt: Duration::from_millis(300),
-        total: PATIENCE,
-    };
-    let job = tokio::spawn(run_with_patience(
-        arguments(address, &["alerts:partitions=1"]),
-        patience,
-        Shutdown::new(),
-    ));
+    let patience = Patience { attempt: Duration::from_millis(300), total: PATIENCE };
+    let job = tokio::spawn(run_with_patience(arguments(address, &["alerts:partitions=1"]), patience, Shutdown::new()));
     // Longer than an attempt, so that at least one has failed.
     tokio::time::sleep(patience.attempt * 2).await;
     noida::kafka::spawn(&address.to_string()).unwrap();
@@ -84,27 +63,18 @@ async fn a_broker_that_comes_late_is_waited_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_never_comes_fails_the_job_and_is_named() {
     let address = free_address();
-    let refusal = run_with_patience(arguments(address, &["alerts:partitions=1"]), soon(), Shutdown::new())
-        .await
-        .unwrap_err();
+    let refusal =
+        run_with_patience(arguments(address, &["alerts:partitions=1"]), soon(), Shutdown::new()).await.unwrap_err();
     assert_eq!(refusal.reason(), "BrokerUnreachable");
-    assert!(
-        error_chain(&refusal).contains(&address.to_string()),
-        "{}",
-        error_chain(&refusal)
-    );
+    assert!(error_chain(&refusal).contains(&address.to_string()), "{}", error_chain(&refusal));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waiting_cannot_mend_fails_at_once() {
     let address = noida::kafka::spawn("127.0.0.1:0").unwrap();
-    run(arguments(address, &["alerts:partitions=4"]), Shutdown::new())
-        .await
-        .unwrap();
+    run(arguments(address, &["alerts:partitions=4"]), Shutdown::new()).await.unwrap();
     let started = Instant::now();
-    let refusal = run(arguments(address, &["alerts:partitions=3"]), Shutdown::new())
-        .await
-        .unwrap_err();
+    let refusal = run(arguments(address, &["alerts:partitions=3"]), Shutdown::new()).await.unwrap_err();
     assert_eq!(refusal.reason(), "FewerPartitions");
     assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
 }
@@ -112,10 +82,7 @@ async fn what_waiting_cannot_mend_fails_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_is_told_to_end_says_that_it_did_not_finish() {
     let shutdown = Shutdown::new();
-    let job = tokio::spawn(run(
-        arguments(free_address(), &["alerts:partitions=1"]),
-        shutdown.clone(),
-    ));
+    let job = tokio::spawn(run(arguments(free_address(), &["alerts:partitions=1"]), shutdown.clone()));
     shutdown.cancel();
     let outcome = tokio::time::timeout(PATIENCE, job).await.unwrap().unwrap();
     assert!(matches!(outcome, Err(TopicsError::Stopped)), "{outcome:?}");

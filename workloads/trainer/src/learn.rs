@@ -39,6 +39,7 @@ pub struct Learned {
     /// Hyper-parameters as used.
     pub parameters: BTreeMap<String, f64>,
     /// Rows that the forest learned from.
+    #[allow(clippy::struct_field_names, reason = "the name in the metadata")]
     pub learned: u64,
     /// Quality on the holdout.
     pub metrics: Metrics,

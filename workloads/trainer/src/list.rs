@@ -71,6 +71,7 @@ fn first_day(not_before: Option<Timestamp>) -> Option<Date> {
 
 fn sources(prefix: &str, listed: Vec<ObjectSummary>) -> Vec<Source> {
     let mut closed = BTreeMap::new();
+    #[allow(clippy::type_complexity, reason = "a name would be used here only")]
     let mut open: BTreeMap<String, (Name, Vec<(u64, String, u64)>)> = BTreeMap::new();
     for ObjectSummary { key, length, .. } in listed {
         let Some(below) = key.strip_prefix(prefix) else {

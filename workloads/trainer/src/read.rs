@@ -146,6 +146,7 @@ pub async fn read_all(
         let wanted = sources
             .peek()
             .map_or(0, |source| u32::try_from(source.bytes).map_or(FETCH_BYTES, |bytes| bytes.min(FETCH_BYTES)));
+        let has_room = sources.peek().is_some() && tasks.len() < threads + FETCHED_AHEAD;
         tokio::select! {
             _ = progress.tick() => {
                 let (lines, unreadable) = (lines.load(Ordering::Relaxed), reading.tally.unreadable);
@@ -157,9 +158,10 @@ pub async fn read_all(
                     reading.add(decoded);
                 }
             }
-            Ok(room) = memory.clone().acquire_many_owned(wanted), if sources.peek().is_some() && tasks.len() < threads + FETCHED_AHEAD => {
+            Ok(room) = memory.clone().acquire_many_owned(wanted), if has_room => {
                 let Some(source) = sources.next() else { continue };
-                let work = Work { schema: schema.clone(), sampler: sampler.clone(), lines: lines.clone(), shutdown: shutdown.clone() };
+                let (schema, sampler) = (schema.clone(), sampler.clone());
+                let work = Work { schema, sampler, lines: lines.clone(), shutdown: shutdown.clone() };
                 tasks.spawn(read_source(bucket.clone(), source, work, decoding.clone(), room));
             }
         }

@@ -154,10 +154,7 @@ impl Observer {
         });
         let for_thread = Arc::clone(&shared);
         let thread = std::thread::spawn(move || read(&consumer, &settings, &for_thread, &*on_alert));
-        Ok(Self {
-            shared,
-            thread: Some(thread),
-        })
+        Ok(Self { shared, thread: Some(thread) })
     }
 
     /// What is known now.
@@ -172,13 +169,7 @@ impl Observer {
             lag: statistics.lag(),
             model_version: statistics.by_version.keys().next_back().cloned(),
             latency_ms: statistics::percentiles(
-                statistics
-                    .enriched_latencies
-                    .iter()
-                    .rev()
-                    .take(10_000)
-                    .copied()
-                    .collect(),
+                statistics.enriched_latencies.iter().rev().take(10_000).copied().collect(),
             ),
             first_record: *lock(&self.shared.first_record),
             ends: lock(&self.shared.ends).clone(),
@@ -215,37 +206,19 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 fn assign(consumer: &BaseConsumer, settings: &ObserverSettings) -> Result<(), ObserveError> {
-    let ObservedTopics {
-        sensor_messages,
-        enriched_data,
-        alerts,
-        dead_letters,
-    } = &settings.topics;
+    let ObservedTopics { sensor_messages, enriched_data, alerts, dead_letters } = &settings.topics;
     let mut list = TopicPartitionList::new();
     for topic in [sensor_messages, enriched_data, alerts, dead_letters] {
-        let failed = |source| ObserveError::Topic {
-            topic: topic.clone(),
-            source,
-        };
-        let metadata = consumer
-            .fetch_metadata(Some(topic.as_str()), METADATA_TIMEOUT)
-            .map_err(failed)?;
-        for partition in metadata
-            .topics()
-            .iter()
-            .flat_map(rdkafka::metadata::MetadataTopic::partitions)
-        {
+        let failed = |source| ObserveError::Topic { topic: topic.clone(), source };
+        let metadata = consumer.fetch_metadata(Some(topic.as_str()), METADATA_TIMEOUT).map_err(failed)?;
+        for partition in metadata.topics().iter().flat_map(rdkafka::metadata::MetadataTopic::partitions) {
             let offset = match settings.start {
                 ObserverStart::Beginning => Offset::Beginning,
                 ObserverStart::End => Offset::Offset(
-                    consumer
-                        .fetch_watermarks(topic.as_str(), partition.id(), METADATA_TIMEOUT)
-                        .map_err(failed)?
-                        .1,
+                    consumer.fetch_watermarks(topic.as_str(), partition.id(), METADATA_TIMEOUT).map_err(failed)?.1,
                 ),
             };
-            list.add_partition_offset(topic.as_str(), partition.id(), offset)
-                .map_err(failed)?;
+            list.add_partition_offset(topic.as_str(), partition.id(), offset).map_err(failed)?;
         }
     }
     consumer.assign(&list).map_err(ObserveError::Consumer)
@@ -286,10 +259,8 @@ struct Fields<'a> {
 fn count(message: &BorrowedMessage<'_>, settings: &ObserverSettings, shared: &Shared, on_alert: &dyn Fn(AlertLine)) {
     let payload = message.payload().unwrap_or_default();
     let fields = serde_json::from_slice::<Fields<'_>>(payload).unwrap_or_default();
-    let uuid = fields
-        .uuid
-        .and_then(|raw| uuid::Uuid::try_parse(raw.get().trim_matches('"')).ok())
-        .map(|uuid| uuid.as_u128());
+    let uuid =
+        fields.uuid.and_then(|raw| uuid::Uuid::try_parse(raw.get().trim_matches('"')).ok()).map(|uuid| uuid.as_u128());
     let steady = shared.steady.load(Ordering::Relaxed);
     let topics = &settings.topics;
     let topic = message.topic();
@@ -300,26 +271,13 @@ fn count(message: &BorrowedMessage<'_>, settings: &ObserverSettings, shared: &Sh
     } else if topic == topics.enriched_data.as_str() {
         let anomaly = settings.label.as_ref().and_then(|rule| anomaly(payload, rule));
         note_end(shared, &topics.enriched_data, message);
-        let record = EnrichedRecord {
-            uuid,
-            score: fields.score,
-            anomaly,
-            model_version: fields.model_version,
-        };
+        let record = EnrichedRecord { uuid, score: fields.score, anomaly, model_version: fields.model_version };
         lock(&shared.statistics).enriched_record(record, latency_ms(fields.utc), steady);
     } else {
         let anomaly = settings.label.as_ref().and_then(|rule| anomaly(payload, rule));
         note_end(shared, &topics.alerts, message);
-        lock(&shared.statistics).alert(
-            AlertRecord {
-                anomaly,
-                latency_ms: latency_ms(fields.utc),
-            },
-            steady,
-        );
-        on_alert(AlertLine {
-            text: alert_text(&fields, anomaly),
-        });
+        lock(&shared.statistics).alert(AlertRecord { anomaly, latency_ms: latency_ms(fields.utc) }, steady);
+        on_alert(AlertLine { text: alert_text(&fields, anomaly) });
     }
 }
 
@@ -328,11 +286,8 @@ fn note_end(shared: &Shared, topic: &TopicName, message: &BorrowedMessage<'_>) {
 }
 
 fn alert_text(fields: &Fields<'_>, anomaly: Option<bool>) -> String {
-    let reasons: Vec<String> = fields
-        .reasons
-        .iter()
-        .map(|reason| format!("{} {:.0} %", reason.field, reason.share * 100.0))
-        .collect();
+    let reasons: Vec<String> =
+        fields.reasons.iter().map(|reason| format!("{} {:.0} %", reason.field, reason.share * 100.0)).collect();
     let verdict = match anomaly {
         Some(true) => " [label: anomaly]",
         Some(false) => " [label: normal]",
@@ -385,10 +340,7 @@ mod tests {
 
     #[test]
     fn the_label_is_read_wherever_it_stands() {
-        let rule = LabelRule {
-            field: "label".into(),
-            normal: vec!["normal.".into(), "0".into()],
-        };
+        let rule = LabelRule { field: "label".into(), normal: vec!["normal.".into(), "0".into()] };
         assert_eq!(anomaly(br#"{"a":{"label":"x"},"label":"normal."}"#, &rule), Some(false));
         assert_eq!(anomaly(br#"{"label":"smurf.","b":[1]}"#, &rule), Some(true));
         assert_eq!(anomaly(br#"{"label":0}"#, &rule), Some(false));
@@ -398,21 +350,9 @@ mod tests {
 
     #[test]
     fn an_alert_reads_as_one_line() {
-        let reasons = vec![
-            Reason {
-                field: "src_bytes".into(),
-                share: 0.61,
-            },
-            Reason {
-                field: "count".into(),
-                share: 0.2,
-            },
-        ];
-        let fields = Fields {
-            alert_text: Some("score 0.999".into()),
-            reasons,
-            ..Fields::default()
-        };
+        let reasons =
+            vec![Reason { field: "src_bytes".into(), share: 0.61 }, Reason { field: "count".into(), share: 0.2 }];
+        let fields = Fields { alert_text: Some("score 0.999".into()), reasons, ..Fields::default() };
         assert_eq!(
             alert_text(&fields, Some(true)),
             "score 0.999; because of src_bytes 61 %, count 20 % [label: anomaly]"

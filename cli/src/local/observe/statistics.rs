@@ -90,15 +90,9 @@ pub struct LagThirds {
 pub fn percentiles(mut values: Vec<f32>) -> Option<Percentiles> {
     values.sort_unstable_by(f32::total_cmp);
     let last = values.len().checked_sub(1)?;
-    let at = |hundredths: usize| {
-        values
-            .get((values.len() * hundredths).div_ceil(100).saturating_sub(1).min(last))
-            .copied()
-    };
-    Some(Percentiles {
-        p50: at(50)?,
-        p99: at(99)?,
-    })
+    let at =
+        |hundredths: usize| values.get((values.len() * hundredths).div_ceil(100).saturating_sub(1).min(last)).copied();
+    Some(Percentiles { p50: at(50)?, p99: at(99)? })
 }
 
 /// Everything that the observer counts.
@@ -153,19 +147,11 @@ impl Statistics {
 
     /// A record in `enriched_data`; the latency is its arrival here minus `utc`, milliseconds.
     pub fn enriched_record(&mut self, record: EnrichedRecord, latency_ms: Option<f32>, steady: bool) {
-        let EnrichedRecord {
-            uuid,
-            score,
-            anomaly,
-            model_version,
-        } = record;
+        let EnrichedRecord { uuid, score, anomaly, model_version } = record;
         self.enriched += 1;
         if let Some(latency) = latency_ms {
-            if steady {
-                self.enriched_latencies.push(latency)
-            } else {
-                self.unsteady_latencies.push(latency)
-            }
+            let latencies = if steady { &mut self.enriched_latencies } else { &mut self.unsteady_latencies };
+            latencies.push(latency);
         }
         if let Some(score) = score {
             self.scored += 1;
@@ -209,8 +195,7 @@ impl Statistics {
 
     /// Records in `sensor_messages` that are neither enriched nor dead letters yet.
     pub fn lag(&self) -> u64 {
-        self.generated
-            .saturating_sub((self.enriched + self.dead_letters).saturating_sub(self.duplicates))
+        self.generated.saturating_sub((self.enriched + self.dead_letters).saturating_sub(self.duplicates))
     }
 
     /// Notes the lag of this moment.
@@ -268,10 +253,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn enriched(uuid: u128) -> EnrichedRecord {
-        EnrichedRecord {
-            uuid: Some(uuid),
-            ..EnrichedRecord::default()
-        }
+        EnrichedRecord { uuid: Some(uuid), ..EnrichedRecord::default() }
     }
 
     #[test]
@@ -286,10 +268,7 @@ mod tests {
         }
         statistics.dead_letter(Some(7));
         statistics.dead_letter(None);
-        assert_eq!(
-            (statistics.missing(), statistics.lag(), statistics.duplicates),
-            (2, 2, 0)
-        );
+        assert_eq!((statistics.missing(), statistics.lag(), statistics.duplicates), (2, 2, 0));
     }
 
     #[test]
@@ -298,10 +277,7 @@ mod tests {
         statistics.sensor_message(Some(1));
         statistics.enriched_record(enriched(1), None, true);
         statistics.enriched_record(enriched(1), None, true);
-        assert_eq!(
-            (statistics.duplicates, statistics.missing(), statistics.lag()),
-            (1, 0, 0)
-        );
+        assert_eq!((statistics.duplicates, statistics.missing(), statistics.lag()), (1, 0, 0));
     }
 
     #[test]
@@ -321,13 +297,7 @@ mod tests {
             statistics.sensor_message(Some(uuid));
             statistics.sample_lag();
         }
-        assert_eq!(
-            statistics.lag_thirds(),
-            Some(LagThirds {
-                first_third: 2,
-                last_third: 8
-            })
-        );
+        assert_eq!(statistics.lag_thirds(), Some(LagThirds { first_third: 2, last_third: 8 }));
     }
 
     #[test]

@@ -100,11 +100,8 @@ pub fn summarize(
 ) -> Summary {
     let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
     let labelled = statistics.labelled > 0;
-    let (scores, labels): (Vec<f64>, Vec<bool>) = statistics
-        .scores
-        .iter()
-        .map(|(score, anomaly)| (f64::from(*score), *anomaly))
-        .unzip();
+    let (scores, labels): (Vec<f64>, Vec<bool>) =
+        statistics.scores.iter().map(|(score, anomaly)| (f64::from(*score), *anomaly)).unzip();
     for line in &mut model_versions {
         line.scored = statistics.by_version.get(&line.version).copied().unwrap_or(0);
     }
@@ -146,10 +143,7 @@ async fn stream_totals(bucket: &Bucket, keys: &PipelineKeys, stream: Stream) -> 
     let prefix = keys.stream(stream);
     let mut totals = ArchiveTotals::default();
     for object in bucket.list(&prefix, None).await? {
-        let closed = object
-            .key
-            .strip_prefix(&prefix)
-            .is_some_and(|key| key.parse::<ArchiveObjectKey>().is_ok());
+        let closed = object.key.strip_prefix(&prefix).is_some_and(|key| key.parse::<ArchiveObjectKey>().is_ok());
         if !closed {
             continue;
         }
@@ -169,10 +163,7 @@ async fn stream_totals(bucket: &Bucket, keys: &PipelineKeys, stream: Stream) -> 
 pub async fn model_versions(bucket: &Bucket, keys: &ModelKeys) -> Result<Vec<ModelVersionLine>, BucketError> {
     let mut lines = Vec::new();
     for object in bucket.list(&keys.prefix(), None).await? {
-        let Some(version) = keys
-            .version_of(&object.key)
-            .filter(|_| object.key.ends_with(METADATA_FILE))
-        else {
+        let Some(version) = keys.version_of(&object.key).filter(|_| object.key.ends_with(METADATA_FILE)) else {
             continue;
         };
         let Some(object) = bucket.get(&object.key).await? else {
@@ -197,10 +188,7 @@ impl fmt::Display for Summary {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
         let latency = |value: Option<Percentiles>| {
-            value.map_or_else(
-                || "-".to_owned(),
-                |value| format!("p50 {:.0} ms, p99 {:.0} ms", value.p50, value.p99),
-            )
+            value.map_or_else(|| "-".to_owned(), |value| format!("p50 {:.0} ms, p99 {:.0} ms", value.p50, value.p99))
         };
         let rate = self.records_generated as f64 / self.seconds.max(1e-9);
         writeln!(out, "Summary of {:.0} s", self.seconds)?;
@@ -215,8 +203,7 @@ impl fmt::Display for Summary {
             "  alerts      {} of {} scored records{}",
             self.alerts,
             self.records_scored,
-            self.alerts_per_million
-                .map_or_else(String::new, |rate| format!(" ({rate:.0} per million)"))
+            self.alerts_per_million.map_or_else(String::new, |rate| format!(" ({rate:.0} per million)"))
         )?;
         if let Some(anomalies) = self.anomalies {
             writeln!(
@@ -280,19 +267,10 @@ mod tests {
             statistics.enriched_record(record, Some(5.0), true);
         }
         for anomaly in [true, true, true, false] {
-            statistics.alert(
-                AlertRecord {
-                    anomaly: Some(anomaly),
-                    latency_ms: Some(9.0),
-                },
-                true,
-            );
+            statistics.alert(AlertRecord { anomaly: Some(anomaly), latency_ms: Some(9.0) }, true);
         }
         let summary = summarize(&statistics, 10.0, Archive::default(), Vec::new());
-        assert_eq!(
-            (summary.anomalies, summary.recall, summary.precision),
-            (Some(4), Some(0.75), Some(0.75))
-        );
+        assert_eq!((summary.anomalies, summary.recall, summary.precision), (Some(4), Some(0.75), Some(0.75)));
         assert_eq!(summary.auroc, Some(1.0));
         assert_eq!(summary.alerts_per_million, Some(40_000.0));
         let json = serde_json::to_value(&summary).unwrap();
@@ -321,18 +299,8 @@ mod tests {
     fn without_labels_or_a_model_the_figures_are_null() {
         let mut statistics = Statistics::default();
         statistics.sensor_message(Some(1));
-        statistics.enriched_record(
-            EnrichedRecord {
-                uuid: Some(1),
-                ..EnrichedRecord::default()
-            },
-            None,
-            true,
-        );
+        statistics.enriched_record(EnrichedRecord { uuid: Some(1), ..EnrichedRecord::default() }, None, true);
         let summary = summarize(&statistics, 1.0, Archive::default(), Vec::new());
-        assert_eq!(
-            (summary.recall, summary.precision, summary.auroc, summary.anomalies),
-            (None, None, None, None)
-        );
+        assert_eq!((summary.recall, summary.precision, summary.auroc, summary.anomalies), (None, None, None, None));
     }
 }

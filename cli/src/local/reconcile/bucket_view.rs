@@ -17,10 +17,7 @@ pub async fn pointer(bucket: &Bucket, keys: &ModelKeys) -> (Pointer, Option<Curr
         Err(error) => (Pointer::Unreadable(vedette_service::error_chain(&error)), None),
         Ok(Some(object)) => match serde_json::from_slice::<CurrentPointer>(&object.bytes) {
             Ok(current) => {
-                let pointer = Pointer::Current {
-                    version: current.version.clone(),
-                    generation: current.generation,
-                };
+                let pointer = Pointer::Current { version: current.version.clone(), generation: current.generation };
                 (pointer, Some(current))
             }
             Err(error) => {
@@ -54,29 +51,21 @@ async fn look_at(
     };
     let sha256 = vedette_forest::artifact::sha256_hex(&object.bytes);
     if expected_sha256.is_some_and(|expected| expected != sha256) {
-        return Ok(Artifact::Damaged(
-            "the manifest's hash is not the one in the pointer".to_owned(),
-        ));
+        return Ok(Artifact::Damaged("the manifest's hash is not the one in the pointer".to_owned()));
     }
     let manifest: ModelManifest = match serde_json::from_slice(&object.bytes) {
         Ok(manifest) => manifest,
         Err(error) => return Ok(Artifact::Damaged(format!("the manifest cannot be read: {error}"))),
     };
     if manifest.schema > SCHEMA || manifest.version != *version {
-        let what = format!(
-            "the manifest has schema {} and version {}",
-            manifest.schema, manifest.version
-        );
+        let what = format!("the manifest has schema {} and version {}", manifest.schema, manifest.version);
         return Ok(Artifact::Damaged(what));
     }
     for (file, hash) in &manifest.files {
         match bucket.head(&keys.file(version, file)).await? {
             None => return Ok(Artifact::Replicating),
             Some(head) if head.length != hash.bytes => {
-                return Ok(Artifact::Damaged(format!(
-                    "{file} has {} bytes instead of {}",
-                    head.length, hash.bytes
-                )));
+                return Ok(Artifact::Damaged(format!("{file} has {} bytes instead of {}", head.length, hash.bytes)));
             }
             Some(_) => {}
         }
@@ -107,9 +96,7 @@ pub async fn archived_ends(
 ) -> Result<BTreeMap<String, (i64, jiff::Timestamp)>, BucketError> {
     let progress = read_progress(bucket, keys).await?;
     let own = progress.into_iter().filter(|(of, _, _)| of == site.as_str());
-    Ok(own
-        .map(|(_, name, progress)| (name, (progress.end, progress.updated_at)))
-        .collect())
+    Ok(own.map(|(_, name, progress)| (name, (progress.end, progress.updated_at))).collect())
 }
 
 /// Site, `<topic>-<partition>` and progress of every partition.

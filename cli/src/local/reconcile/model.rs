@@ -30,14 +30,7 @@ pub struct ModelReconciler {
 impl ModelReconciler {
     /// Starts from what the bucket says; nothing is remembered from an earlier run.
     pub fn new(pipeline: ValidatedPipeline, site: SiteFile, bucket: Bucket) -> Self {
-        Self {
-            pipeline,
-            site,
-            bucket,
-            state: RollState::default(),
-            condition: None,
-            site_status: None,
-        }
+        Self { pipeline, site, bucket, state: RollState::default(), condition: None, site_status: None }
     }
 
     /// What has to run now.
@@ -55,12 +48,8 @@ impl ModelReconciler {
     /// # Errors
     /// When the supervisor refuses the detectors' Deployment.
     pub async fn step(&mut self, supervisor: &Supervisor, console: &Console, now: Timestamp) -> Result<(), LocalError> {
-        let keys = self
-            .pipeline
-            .model
-            .training
-            .as_ref()
-            .map(|training| ModelKeys::new(&self.pipeline.namespace, training));
+        let keys =
+            self.pipeline.model.training.as_ref().map(|training| ModelKeys::new(&self.pipeline.namespace, training));
         let (pointer, current) = match &keys {
             Some(keys) => bucket_view::pointer(&self.bucket, keys).await,
             None => (Pointer::NotFollowed, None),
@@ -77,10 +66,7 @@ impl ModelReconciler {
             (None, _) | (_, None) => None,
         };
         let template = self.state.template_version().cloned();
-        let rollout = self
-            .children()
-            .detector
-            .map_or(Rollout::Absent, |detector| supervisor.rollout(&detector));
+        let rollout = self.children().detector.map_or(Rollout::Absent, |detector| supervisor.rollout(&detector));
         let observed = Observed {
             policy: &self.pipeline.model.policy,
             pointer: &pointer,
@@ -120,11 +106,7 @@ impl ModelReconciler {
         };
         let unchanged = self.site_status.as_ref().is_some_and(|last| {
             now.duration_since(last.updated_at) < SITE_STATUS_INTERVAL
-                && *last
-                    == SiteStatus {
-                        updated_at: last.updated_at,
-                        ..status.clone()
-                    }
+                && *last == SiteStatus { updated_at: last.updated_at, ..status.clone() }
         });
         if unchanged {
             return;
@@ -136,10 +118,9 @@ impl ModelReconciler {
         };
         match self.bucket.put(&keys.site(&status.site), body.into()).await {
             Ok(()) => self.site_status = Some(status),
-            Err(error) => tracing::warn!(
-                error = vedette_service::error_chain(&error),
-                "the site's status was not written"
-            ),
+            Err(error) => {
+                tracing::warn!(error = vedette_service::error_chain(&error), "the site's status was not written")
+            }
         }
     }
 }
@@ -149,18 +130,10 @@ fn sentence(event: &RollEvent) -> String {
         RollEvent::Started { from: Some(from), to } => format!("rolling the detectors from model {from} to {to}"),
         RollEvent::Started { from: None, to } => format!("rolling the detectors to their first model {to}"),
         RollEvent::Activated(version) => format!("model {version} is active"),
-        RollEvent::RolledBack {
-            bad,
-            good: Some(good),
-            reason,
-        } => {
+        RollEvent::RolledBack { bad, good: Some(good), reason } => {
             format!("model {bad} failed and was rolled back to {good}: {reason}")
         }
-        RollEvent::RolledBack {
-            bad,
-            good: None,
-            reason,
-        } => {
+        RollEvent::RolledBack { bad, good: None, reason } => {
             format!("model {bad} failed and was taken back; records are enriched only: {reason}")
         }
     }

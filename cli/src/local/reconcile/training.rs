@@ -30,18 +30,8 @@ impl TrainingReconciler {
     pub async fn new(training: ValidatedTraining, site: SiteFile, bucket: Bucket, now: Timestamp) -> Self {
         let keys = ModelKeys::new(&training.namespace, &training.name);
         let last_run = last_published(&bucket, &keys).await;
-        let state = ScheduleState {
-            last_run,
-            ..ScheduleState::default()
-        };
-        Self {
-            training,
-            site,
-            bucket,
-            created_at: now,
-            state,
-            last_decision: None,
-        }
+        let state = ScheduleState { last_run, ..ScheduleState::default() };
+        Self { training, site, bucket, created_at: now, state, last_decision: None }
     }
 
     /// One step: settles the run under way, then starts the next if one is due.
@@ -50,53 +40,35 @@ impl TrainingReconciler {
     /// When the supervisor refuses the Job.
     pub async fn step(&mut self, supervisor: &Supervisor, console: &Console, now: Timestamp) -> Result<(), LocalError> {
         if !self.training.runs_here {
-            return self.tell(
-                console,
-                "RunsAtOtherSite: its Jobs run at the site that spec.site names",
-            );
+            self.tell(console, "RunsAtOtherSite: its Jobs run at the site that spec.site names");
+            return Ok(());
         }
         self.settle(supervisor, console, now).await;
         let keys = PipelineKeys::new(&self.training.namespace, &self.training.data.pipeline);
         let records = match bucket_view::archived_records(&self.bucket, &keys, &self.training.data.sites).await {
             Ok(records) => Some(records),
             Err(error) => {
-                tracing::warn!(
-                    error = vedette_service::error_chain(&error),
-                    "the archive's progress cannot be read"
-                );
+                tracing::warn!(error = vedette_service::error_chain(&error), "the archive's progress cannot be read");
                 None
             }
         };
-        let observed = Observed {
-            created_at: self.created_at,
-            records,
-            request: None,
-            now,
-        };
-        match schedule::decide(
-            self.training.name.as_str(),
-            &self.training.schedule,
-            &self.state,
-            &observed,
-        ) {
+        let observed = Observed { created_at: self.created_at, records, request: None, now };
+        match schedule::decide(self.training.name.as_str(), &self.training.schedule, &self.state, &observed) {
             Decision::Start { reason, state } => {
                 if let Some(run) = &state.last_run {
                     supervisor.apply_job(build_training_job(&self.training, &self.site, &run.job))?;
-                    self.tell(
-                        console,
-                        &format!("{} started ({reason:?}): {} records archived", run.job, run.records),
-                    )?;
+                    self.tell(console, &format!("{} started ({reason:?}): {} records archived", run.job, run.records));
                 }
                 self.state = state;
-                Ok(())
             }
             Decision::WaitingForData { needed, .. } => {
                 self.tell(console, &format!("waiting for {needed} archived records"))
             }
             Decision::WaitingUntil(time) => self.tell(console, &format!("next run at {time}")),
             Decision::Suspended => self.tell(console, "suspended"),
-            Decision::Done | Decision::Running => Ok(()),
+            Decision::Done | Decision::Running => {}
         }
+        Ok(())
     }
 
     async fn settle(&mut self, supervisor: &Supervisor, console: &Console, now: Timestamp) {
@@ -107,10 +79,7 @@ impl TrainingReconciler {
             JobStatus::Running => return,
             JobStatus::Complete => false,
             JobStatus::Failed { reason } => {
-                console.say(&format!(
-                    "training {}: {} failed: {reason}",
-                    self.training.name, run.job
-                ));
+                console.say(&format!("training {}: {} failed: {reason}", self.training.name, run.job));
                 true
             }
             JobStatus::Absent => true,
@@ -134,12 +103,11 @@ impl TrainingReconciler {
     }
 
     /// Says it once, until something else is to be said.
-    fn tell(&mut self, console: &Console, message: &str) -> Result<(), LocalError> {
+    fn tell(&mut self, console: &Console, message: &str) {
         if self.last_decision.as_deref() != Some(message) {
             console.say(&format!("training {}: {message}", self.training.name));
             self.last_decision = Some(message.to_owned());
         }
-        Ok(())
     }
 }
 
@@ -155,10 +123,7 @@ fn sentence(training: &ValidatedTraining, result: &TrainingResult) -> String {
             metrics.alert_budget_per_million
         )
     });
-    format!(
-        "training {}: {} of {} records: {}{metrics}",
-        training.name, result.job, result.records, result.message
-    )
+    format!("training {}: {} of {} records: {}{metrics}", training.name, result.job, result.records, result.message)
 }
 
 async fn last_published(bucket: &Bucket, keys: &ModelKeys) -> Option<Run> {
@@ -183,14 +148,8 @@ async fn published_metadata(bucket: &Bucket, keys: &ModelKeys) -> Result<Option<
         return Ok(None);
     };
     let pointer: CurrentPointer = serde_json::from_slice(&pointer.bytes).map_err(|error| error.to_string())?;
-    let Some(metadata) = bucket
-        .get(&keys.file(&pointer.version, METADATA_FILE))
-        .await
-        .map_err(chain)?
-    else {
+    let Some(metadata) = bucket.get(&keys.file(&pointer.version, METADATA_FILE)).await.map_err(chain)? else {
         return Ok(None);
     };
-    serde_json::from_slice(&metadata.bytes)
-        .map(Some)
-        .map_err(|error| error.to_string())
+    serde_json::from_slice(&metadata.bytes).map(Some).map_err(|error| error.to_string())
 }

@@ -26,56 +26,24 @@ struct Chain {
 /// An object that no chain leads to begins a generation of the topic if it is the oldest that is kept, or if it starts
 /// at offset 0 or where another generation starts. Otherwise, records before it are missing, or are in two objects.
 pub(super) fn broken_links(mut links: Vec<Link>) -> Vec<Finding> {
-    let oldest = links
-        .iter()
-        .min_by_key(|link| (link.day, link.start))
-        .map(|link| link.start);
+    let oldest = links.iter().min_by_key(|link| (link.day, link.start)).map(|link| link.start);
     links.sort_unstable_by(|a, b| (a.start, a.end, &a.key).cmp(&(b.start, b.end, &b.key)));
     let mut chains: Vec<Chain> = Vec::new();
     let mut findings = Vec::new();
-    for Link {
-        day: _,
-        start,
-        end,
-        key,
-    } in links
-    {
+    for Link { day: _, start, end, key } in links {
         let is_new = start == 0 || oldest == Some(start) || chains.iter().any(|chain| chain.start == start);
         if let Some(chain) = chains.iter_mut().find(|chain| chain.end == start) {
             (chain.end, chain.last_key) = (end, key);
         } else if is_new {
-            chains.push(Chain {
-                start,
-                end,
-                last_key: key,
-            });
-        } else if let Some(chain) = chains
-            .iter_mut()
-            .filter(|chain| chain.end < start)
-            .max_by_key(|chain| chain.end)
-        {
-            let what = format!(
-                "offsets {} to {} are in no object; {} ends before them",
-                chain.end,
-                start - 1,
-                chain.last_key
-            );
-            findings.push(Finding {
-                key: key.clone(),
-                fault: Fault::Gap,
-                what,
-            });
+            chains.push(Chain { start, end, last_key: key });
+        } else if let Some(chain) = chains.iter_mut().filter(|chain| chain.end < start).max_by_key(|chain| chain.end) {
+            let what =
+                format!("offsets {} to {} are in no object; {} ends before them", chain.end, start - 1, chain.last_key);
+            findings.push(Finding { key: key.clone(), fault: Fault::Gap, what });
             (chain.end, chain.last_key) = (end, key);
         } else if let Some(chain) = chains.iter_mut().min_by_key(|chain| chain.end) {
-            let what = format!(
-                "it starts at offset {start}, and {} ends at {}",
-                chain.last_key, chain.end
-            );
-            findings.push(Finding {
-                key: key.clone(),
-                fault: Fault::Overlap,
-                what,
-            });
+            let what = format!("it starts at offset {start}, and {} ends at {}", chain.last_key, chain.end);
+            findings.push(Finding { key: key.clone(), fault: Fault::Overlap, what });
             if end > chain.end {
                 (chain.end, chain.last_key) = (end, key);
             }
@@ -90,19 +58,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn link(day: i8, start: i64, end: i64) -> Link {
-        Link {
-            day: jiff::civil::date(2026, 11, day),
-            start,
-            end,
-            key: format!("{start:020}"),
-        }
+        Link { day: jiff::civil::date(2026, 11, day), start, end, key: format!("{start:020}") }
     }
 
     fn faults_of(links: Vec<Link>) -> Vec<(Fault, i64)> {
-        broken_links(links)
-            .into_iter()
-            .map(|finding| (finding.fault, finding.key.parse().unwrap()))
-            .collect()
+        broken_links(links).into_iter().map(|finding| (finding.fault, finding.key.parse().unwrap())).collect()
     }
 
     fn faults(links: &[(i64, i64)]) -> Vec<(Fault, i64)> {

@@ -70,8 +70,7 @@ struct Lines {
 impl Write for Lines {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         if self.count == 0 {
-            self.first
-                .update(text.split(|byte| *byte == b'\n').next().unwrap_or_default());
+            self.first.update(text.split(|byte| *byte == b'\n').next().unwrap_or_default());
         }
         self.count += text.iter().map(|byte| u64::from(*byte == b'\n')).sum::<u64>();
         self.is_in_line = text.last().map_or(self.is_in_line, |byte| *byte != b'\n');
@@ -95,10 +94,7 @@ mod tests {
     }
 
     fn frames(frames: &[&str]) -> Vec<u8> {
-        frames
-            .iter()
-            .flat_map(|frame| zstd::encode_all(frame.as_bytes(), 3).unwrap())
-            .collect()
+        frames.iter().flat_map(|frame| zstd::encode_all(frame.as_bytes(), 3).unwrap()).collect()
     }
 
     #[test]

@@ -50,6 +50,7 @@ pub struct Running {
 impl World {
     /// With the topics `e` (enriched data) and `a` (alerts).
     pub async fn new(partitions: i32) -> Self {
+        vedette_service::initialize_telemetry();
         let directory = TempDir::new().unwrap();
         std::fs::create_dir(directory.path().join("s3")).unwrap();
         let s3 = S3::start(&directory.path().join("s3")).await;
@@ -82,16 +83,9 @@ impl World {
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         ArchiverArguments {
             kafka: self.kafka.clone(),
-            service: ServiceArguments {
-                listen_address: free,
-                pod_name: format!("archiver-{}", free.port()),
-            },
+            service: ServiceArguments { listen_address: free, pod_name: format!("archiver-{}", free.port()) },
             bucket: self.s3.arguments(),
-            owner: PipelineArguments {
-                namespace: name("n"),
-                pipeline: name("p"),
-                site: name("s"),
-            },
+            owner: PipelineArguments { namespace: name("n"), pipeline: name("p"), site: name("s") },
             group: GROUP.to_owned(),
             topics: vec!["enriched_data=e".parse().unwrap(), "alerts=a".parse().unwrap()],
             rolling_max_bytes: 2_000,
@@ -105,25 +99,17 @@ impl World {
         let shutdown = Shutdown::new();
         let address = arguments.service.listen_address;
         let handle = tokio::spawn(vedette_archiver::run(arguments, shutdown.clone()));
-        Running {
-            shutdown,
-            handle,
-            address,
-        }
+        Running { shutdown, handle, address }
     }
 
     /// Sends records in one transaction, spread over the partitions of the topic by the value's number.
     pub fn produce(&self, topic: &str, partitions: i32, values: impl Iterator<Item = String>, timestamp: i64) {
-        self.transaction(topic, partitions, values, timestamp)
-            .commit_transaction(PATIENCE)
-            .unwrap();
+        self.transaction(topic, partitions, values, timestamp).commit_transaction(PATIENCE).unwrap();
     }
 
     /// Sends records and takes them back.
     pub fn abort(&self, topic: &str, partitions: i32, values: impl Iterator<Item = String>) {
-        self.transaction(topic, partitions, values, NOON)
-            .abort_transaction(PATIENCE)
-            .unwrap();
+        self.transaction(topic, partitions, values, NOON).abort_transaction(PATIENCE).unwrap();
     }
 
     fn transaction(
@@ -137,10 +123,8 @@ impl World {
         producer.init_transactions(PATIENCE).unwrap();
         producer.begin_transaction().unwrap();
         for (number, value) in (0..).zip(values) {
-            let record = BaseRecord::<(), _>::to(topic)
-                .payload(&value)
-                .partition(number % partitions)
-                .timestamp(timestamp);
+            let record =
+                BaseRecord::<(), _>::to(topic).payload(&value).partition(number % partitions).timestamp(timestamp);
             producer.send(record).map_err(|(error, _)| error).unwrap();
         }
         producer.flush(PATIENCE).unwrap();
@@ -148,18 +132,13 @@ impl World {
     }
 
     fn consumer(&self) -> BaseConsumer {
-        self.settings
-            .consumer(GROUP, Isolation::ReadCommitted)
-            .create()
-            .unwrap()
+        self.settings.consumer(GROUP, Isolation::ReadCommitted).create().unwrap()
     }
 
     /// Commits for the group, as if its archiver had come so far and no farther.
     pub fn commit(&self, topic: &str, partition: i32, offset: i64) {
         let mut offsets = TopicPartitionList::new();
-        offsets
-            .add_partition_offset(topic, partition, Offset::Offset(offset))
-            .unwrap();
+        offsets.add_partition_offset(topic, partition, Offset::Offset(offset)).unwrap();
         self.consumer().commit(&offsets, CommitMode::Sync).unwrap();
     }
 
@@ -198,19 +177,22 @@ impl World {
     }
 
     async fn keys_below(&self, prefix: &str) -> Vec<String> {
-        self.bucket
-            .list(prefix, None)
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|object| object.key)
-            .collect()
+        self.bucket.list(prefix, None).await.unwrap().into_iter().map(|object| object.key).collect()
     }
 
     pub async fn progress(&self, topic: &str, partition: i32) -> Option<Progress> {
         let key = self.keys.progress(&name("s"), &topic.parse().unwrap(), partition);
         let object = self.bucket.get(&key).await.unwrap()?;
         Some(serde_json::from_slice(&object.bytes).unwrap())
+    }
+
+    /// Records of the topic that can be read from the bucket.
+    pub async fn readable(&self, topic: &str, partitions: i32) -> u64 {
+        let mut records = 0;
+        for partition in 0..partitions {
+            records += self.progress(topic, partition).await.map_or(0, |progress| progress.records);
+        }
+        records
     }
 
     pub async fn verify(&self) -> VerifyReport {
@@ -231,10 +213,7 @@ impl Running {
     }
 
     pub async fn ready(&self) {
-        eventually("the archiver is ready", async || {
-            self.get("/readyz").starts_with("HTTP/1.1 200")
-        })
-        .await;
+        eventually("the archiver is ready", async || self.get("/readyz").starts_with("HTTP/1.1 200")).await;
     }
 
     /// The answer of its probes and metrics; empty while it does not listen.

@@ -24,11 +24,7 @@ impl S3 {
     /// Starts it with an empty bucket.
     pub async fn start(directory: &Path) -> Self {
         let any = "127.0.0.1:0".parse().unwrap();
-        let mut server = Self {
-            directory: directory.to_owned(),
-            address: any,
-            server: None,
-        };
+        let mut server = Self { directory: directory.to_owned(), address: any, server: None };
         server.come_back().await;
         server.bucket().ensure_exists().await.unwrap();
         server

@@ -71,7 +71,8 @@ fn process(detector: &mut Detector, values: &[&[u8]]) -> Vec<Seen> {
 #[test]
 fn fields_are_spliced_in_before_the_closing_brace() {
     let mut detector = detector(settings(), false);
-    let record = b"{ \"uuid\":\"u\",\n\"utc\":\"t\",\r\n\"src_bytes\": 181, \"dst_bytes\": 5450.0e0, \"x\":{\"y\":[1]} }\n";
+    let record =
+        b"{ \"uuid\":\"u\",\n\"utc\":\"t\",\r\n\"src_bytes\": 181, \"dst_bytes\": 5450.0e0, \"x\":{\"y\":[1]} }\n";
     let seen = process(&mut detector, &[record]);
     assert_eq!(
         seen[0].enriched(),
@@ -153,7 +154,12 @@ fn an_alert_gives_up_its_reasons_before_it_is_too_large() {
     let Seen::Enriched(_, Some(alert)) = &whole[0] else { panic!("{whole:?}") };
     assert!(!whole[0].alert().unwrap()["reasons"].as_array().unwrap().is_empty());
     let tight = |spare: usize| DetectorSettings { max_message_bytes: alert.len() + 100 - spare, ..everything_alerts() };
-    assert!(!process(&mut detector(tight(0), true), &[strange])[0].alert().unwrap()["reasons"].as_array().unwrap().is_empty());
+    assert!(
+        !process(&mut detector(tight(0), true), &[strange])[0].alert().unwrap()["reasons"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
     assert_eq!(process(&mut detector(tight(1), true), &[strange])[0].alert().unwrap()["reasons"], Value::Array(vec![]));
     let hopeless = process(&mut detector(tight(300), true), &[strange]);
     assert!(matches!(hopeless[0], Seen::DeadLetter(DeadLetterReason::TooLarge)), "{hopeless:?}");

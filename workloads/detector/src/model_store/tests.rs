@@ -35,7 +35,8 @@ async fn a_model_that_was_kept_is_loaded_without_the_bucket() {
     store.keep(&version, &files).await.unwrap();
     let readiness = Readiness::new(&[MODEL]);
     assert!(store.load(&version, &readiness, &Shutdown::new()).await.unwrap().is_some());
-    let entries: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let entries: Vec<_> =
+        std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(entries, [version.as_str()]);
 }
 

@@ -33,7 +33,8 @@ mod tests {
 
     #[test]
     fn a_numeric_column_takes_numbers_and_booleans() {
-        let numbers = [("0", 0.0), ("-1.5e2", -150.0), ("181", 181.0), ("true", 1.0), ("false", 0.0), ("1e999", f64::INFINITY)];
+        let numbers =
+            [("0", 0.0), ("-1.5e2", -150.0), ("181", 181.0), ("true", 1.0), ("false", 0.0), ("1e999", f64::INFINITY)];
         for (raw, number) in numbers {
             assert_eq!(numeric(raw), Some(number), "{raw}");
         }
@@ -44,7 +45,8 @@ mod tests {
 
     #[test]
     fn a_categorical_column_takes_every_scalar_but_null() {
-        let texts = [("\"http\"", "http"), (r#""a\u0062\n""#, "ab\n"), ("1.50", "1.50"), ("true", "true"), ("\"\"", "")];
+        let texts =
+            [("\"http\"", "http"), (r#""a\u0062\n""#, "ab\n"), ("1.50", "1.50"), ("true", "true"), ("\"\"", "")];
         for (raw, expected) in texts {
             assert_eq!(text(raw).as_deref(), Some(expected), "{raw}");
         }

@@ -12,24 +12,23 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
+use vedette_cli::broker::EmbeddedBroker;
 use vedette_contract::arguments::{DetectorArguments, KafkaArguments};
 use vedette_detector::DetectorError;
 use vedette_service::Shutdown;
 use vedette_streams::kafka::{Isolation, KafkaSettings, ensure_topics};
 
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_secs(30);
 pub const TOPICS: [&str; 4] = ["sensor_messages", "enriched_data", "alerts", "dead_letters"];
-/// The embedded broker returns the whole rest of a partition.
-const PROPERTY: &str = "receive.message.max.bytes=2147483647";
 
 pub struct Broker {
-    pub address: SocketAddr,
+    pub embedded: EmbeddedBroker,
 }
 
 impl Broker {
     /// A broker with the four topics, each with this many partitions.
     pub async fn start(partitions: [i32; 4]) -> Self {
-        let broker = Self { address: noida::kafka::spawn("127.0.0.1:0").unwrap() };
+        let broker = Self { embedded: EmbeddedBroker::start("127.0.0.1:0".parse().unwrap()).unwrap() };
         let topics = TOPICS.iter().zip(partitions);
         let topics: Vec<_> =
             topics.map(|(name, partitions)| format!("{name}:partitions={partitions}").parse().unwrap()).collect();
@@ -39,8 +38,8 @@ impl Broker {
 
     pub fn settings(&self, client_id: &str) -> KafkaSettings {
         let arguments = KafkaArguments {
-            bootstrap_servers: self.address.to_string(),
-            kafka_properties: vec![PROPERTY.parse().unwrap()],
+            bootstrap_servers: self.embedded.address().to_string(),
+            kafka_properties: Vec::new(),
             sasl_username: None,
             sasl_password: None,
         };
@@ -68,7 +67,8 @@ impl Broker {
     /// Reads committed records of these topics from the beginning until there are so many, and then until there are
     /// no more.
     pub fn read(&self, topics: &[(&str, i32)], count: usize) -> Vec<OwnedMessage> {
-        let consumer: BaseConsumer = self.settings("reader").consumer("reader", Isolation::ReadCommitted).create().unwrap();
+        let consumer: BaseConsumer =
+            self.settings("reader").consumer("reader", Isolation::ReadCommitted).create().unwrap();
         let mut list = TopicPartitionList::new();
         for (topic, partitions) in topics {
             for partition in 0..*partitions {
@@ -95,14 +95,10 @@ pub struct Running {
 
 /// Starts a detector with these arguments beyond those that all have.
 pub fn detector(broker: &Broker, pod_name: &str, directory: &Path, more: &[&str]) -> Running {
-    static ONCE: std::sync::Once = std::sync::Once::new();
-    ONCE.call_once(vedette_service::initialize_telemetry);
     let probes = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let words = [
         "vedette-detector".to_owned(),
-        format!("--bootstrap-servers={}", broker.address),
-        format!("--kafka-property={PROPERTY}"),
-        "--kafka-property=debug=cgrp,consumer".to_owned(),
+        format!("--bootstrap-servers={}", broker.embedded.address()),
         format!("--listen-address={probes}"),
         format!("--pod-name={pod_name}"),
         "--bucket-endpoint=http://127.0.0.1:1".to_owned(),
@@ -128,10 +124,22 @@ pub fn detector(broker: &Broker, pod_name: &str, directory: &Path, more: &[&str]
     Running { probes, shutdown, handle }
 }
 
-impl Running {
-    pub async fn stop(self) {
+impl Drop for Running {
+    /// A test that fails must not wait for its detectors for ever.
+    fn drop(&mut self) {
         self.shutdown.cancel();
-        tokio::time::timeout(DEADLINE, self.handle).await.unwrap().unwrap().unwrap();
+    }
+}
+
+impl Running {
+    pub async fn stop(mut self) {
+        self.shutdown.cancel();
+        self.outcome().await.unwrap();
+    }
+
+    /// How the detector ended.
+    pub async fn outcome(&mut self) -> Result<(), DetectorError> {
+        tokio::time::timeout(DEADLINE, &mut self.handle).await.unwrap().unwrap()
     }
 
     /// What `path` answers, status line and body; `None` while nobody listens.

@@ -73,18 +73,7 @@ mod tests {
 
     #[test]
     fn numbers_stay_as_they_are_written() {
-        for number in [
-            "0",
-            "-0",
-            "7",
-            "0.00",
-            "-1.50",
-            "12345678901234567890",
-            "1e5",
-            "1E-5",
-            "2.5e+3",
-            "1e-999",
-        ] {
+        for number in ["0", "-0", "7", "0.00", "-1.50", "12345678901234567890", "1e5", "1E-5", "2.5e+3", "1e-999"] {
             assert_eq!(json(number), number);
         }
         assert_eq!(json(" 42 "), "42");
@@ -93,9 +82,9 @@ mod tests {
     #[test]
     fn what_json_does_not_call_a_number_is_a_string() {
         let long = "9".repeat(400);
-        for text in [
-            "007", "+1", ".5", "5.", "1e", "e5", "1e999", "-", "--1", "NaN", "inf", "0x1F", "1_000", "1 2", &long,
-        ] {
+        for text in
+            ["007", "+1", ".5", "5.", "1e", "e5", "1e999", "-", "--1", "NaN", "inf", "0x1F", "1_000", "1 2", &long]
+        {
             assert_eq!(json(text), format!("\"{text}\""));
         }
     }

@@ -64,10 +64,7 @@ mod tests {
         assert_eq!(text_of(b"a").unwrap(), "a");
         assert_eq!(text_of(&[gzip("a,b\n"), gzip("1,2\n")].concat()).unwrap(), "a,b\n1,2\n");
         let frame = |text: &str| zstd::encode_all(text.as_bytes(), 1).unwrap();
-        assert_eq!(
-            text_of(&[frame("a,b\n"), frame("1,2\n")].concat()).unwrap(),
-            "a,b\n1,2\n"
-        );
+        assert_eq!(text_of(&[frame("a,b\n"), frame("1,2\n")].concat()).unwrap(), "a,b\n1,2\n");
     }
 
     #[test]

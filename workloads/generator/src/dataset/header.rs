@@ -24,9 +24,7 @@ impl Header {
     /// When a header line is missing, or names a column not at all, twice, or as a field that is ours.
     pub fn of(first_line: &ByteRecord) -> Result<Self, DatasetError> {
         let is_number = |position: usize| {
-            let field = first_line
-                .get(position)
-                .and_then(|bytes| std::str::from_utf8(bytes).ok());
+            let field = first_line.get(position).and_then(|bytes| std::str::from_utf8(bytes).ok());
             field.is_some_and(|text| is_json_number(text.trim()))
         };
         let numbers = [Column::Duration, Column::SrcBytes, Column::DstBytes];
@@ -35,10 +33,7 @@ impl Header {
             && !is_number(Column::ProtocolType as usize)
         {
             let names = Column::ALL.into_iter().map(Column::name).chain([LABEL]);
-            return Ok(Self {
-                names: names.map(str::to_owned).collect(),
-                is_kdd: true,
-            });
+            return Ok(Self { names: names.map(str::to_owned).collect(), is_kdd: true });
         }
         if (0..first_line.len()).all(is_number) {
             return Err(DatasetError::HeaderMissing);
@@ -46,9 +41,7 @@ impl Header {
         let mut names: Vec<String> = Vec::with_capacity(first_line.len());
         for (position, field) in first_line.iter().enumerate() {
             let number = position + 1;
-            let name = std::str::from_utf8(field)
-                .map_err(|_| DatasetError::HeaderNotText { number })?
-                .trim();
+            let name = std::str::from_utf8(field).map_err(|_| DatasetError::HeaderNotText { number })?.trim();
             if name.is_empty() {
                 return Err(DatasetError::ColumnUnnamed { number });
             }

@@ -13,11 +13,7 @@ pub struct Lines<R> {
 impl<R: BufRead> Lines<R> {
     /// At the beginning of a text.
     pub fn new(inner: R) -> Self {
-        Self {
-            inner,
-            line: 0,
-            at_line_start: true,
-        }
+        Self { inner, line: 0, at_line_start: true }
     }
 
     /// The line of the last byte that was returned, from 1; 0 before the first.
@@ -30,10 +26,7 @@ impl<R: BufRead> Read for Lines<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let available = self.inner.fill_buf()?;
         let room = &available[..available.len().min(buffer.len())];
-        let length = room
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .map_or(room.len(), |end| end + 1);
+        let length = room.iter().position(|byte| *byte == b'\n').map_or(room.len(), |end| end + 1);
         if length > 0 {
             self.line += u64::from(self.at_line_start);
             self.at_line_start = room[length - 1] == b'\n';

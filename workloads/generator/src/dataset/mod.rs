@@ -136,10 +136,8 @@ impl Dataset {
     pub fn load(content: impl Read, rule: &LabelRule) -> Result<Self, DatasetError> {
         let unreadable = |line| move |source| DatasetError::Content { line, source };
         let text = decompress(content).map_err(unreadable(1))?;
-        let mut reader = ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .from_reader(Lines::new(BufReader::new(text)));
+        let mut reader =
+            ReaderBuilder::new().has_headers(false).flexible(true).from_reader(Lines::new(BufReader::new(text)));
         let mut row = ByteRecord::new();
         if !read(&mut reader, &mut row)? {
             return Err(DatasetError::Empty);
@@ -215,18 +213,13 @@ impl Dataset {
         self.bad_rows += 1;
         if self.bad_rows <= LOGGED_BAD_ROWS {
             let lines_inside = row.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
-            warn!(
-                line = last_line - lines_inside,
-                reason, "bad row in the data set is left out"
-            );
+            warn!(line = last_line - lines_inside, reason, "bad row in the data set is left out");
         }
     }
 
     fn finish(mut self) -> Result<Self, DatasetError> {
         if self.ends.is_empty() {
-            return Err(DatasetError::NoRows {
-                bad_rows: self.bad_rows,
-            });
+            return Err(DatasetError::NoRows { bad_rows: self.bad_rows });
         }
         if self.bad_rows > LOGGED_BAD_ROWS {
             warn!(bad_rows = self.bad_rows, "bad rows in the data set were left out");
@@ -261,10 +254,7 @@ impl LabelRule {
         let Some(field) = &self.field else { return Ok(None) };
         match header.position(field) {
             Some(position) => Ok(Some(position)),
-            None => Err(DatasetError::LabelMissing {
-                field: field.clone(),
-                columns: header.names.join(", "),
-            }),
+            None => Err(DatasetError::LabelMissing { field: field.clone(), columns: header.names.join(", ") }),
         }
     }
 }

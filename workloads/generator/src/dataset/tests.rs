@@ -16,10 +16,7 @@ fn load(text: impl AsRef<[u8]>) -> Result<Dataset, DatasetError> {
 }
 
 fn rule(field: &str, normal: &[&str]) -> LabelRule {
-    LabelRule {
-        field: Some(field.to_owned()),
-        normal: normal.iter().map(|&label| label.to_owned()).collect(),
-    }
+    LabelRule { field: Some(field.to_owned()), normal: normal.iter().map(|&label| label.to_owned()).collect() }
 }
 
 fn record(dataset: &Dataset, row: usize) -> Value {
@@ -35,10 +32,7 @@ fn a_header_names_the_fields_and_cells_keep_their_kind() {
     let dataset = load("a, b ,\"c \"\"d\"\"\"\n1,x,\n-2.50,\"y, \"\"z\"\"\nw\",007\n").unwrap();
     assert_eq!(dataset.rows(), 2);
     assert_eq!(record(&dataset, 0), json!({"a": 1, "b": "x", "c \"d\"": null}));
-    assert_eq!(
-        record(&dataset, 1),
-        json!({"a": -2.5, "b": "y, \"z\"\nw", "c \"d\"": "007"})
-    );
+    assert_eq!(record(&dataset, 1), json!({"a": -2.5, "b": "y, \"z\"\nw", "c \"d\"": "007"}));
 }
 
 #[test]
@@ -87,20 +81,11 @@ fn files_are_read_however_they_are_packed() {
 fn nothing_usable_is_an_error_that_says_so() {
     assert!(matches!(load("").unwrap_err(), DatasetError::Empty));
     assert!(matches!(load("\n\n").unwrap_err(), DatasetError::Empty));
-    assert!(matches!(
-        load("a,b\n").unwrap_err(),
-        DatasetError::NoRows { bad_rows: 0 }
-    ));
+    assert!(matches!(load("a,b\n").unwrap_err(), DatasetError::NoRows { bad_rows: 0 }));
     let error = load("a,b\n1\n1,2,3\n").unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the data set has no usable row: 2 bad rows after the header"
-    );
+    assert_eq!(error.to_string(), "the data set has no usable row: 2 bad rows after the header");
     let truncated = zstd::encode_all("a,b\n".repeat(1000).as_bytes(), 1).unwrap();
-    assert!(matches!(
-        load(&truncated[..truncated.len() - 9]).unwrap_err(),
-        DatasetError::Content { .. }
-    ));
+    assert!(matches!(load(&truncated[..truncated.len() - 9]).unwrap_err(), DatasetError::Content { .. }));
 }
 
 #[test]
@@ -125,19 +110,9 @@ fn rows_are_told_apart_by_their_label() {
     let dataset = Dataset::load(text.as_bytes(), &rule("kind", &["ok", "fine"])).unwrap();
     let labelled = dataset.labelled.unwrap();
     assert_eq!((labelled.normal, labelled.anomalous), (vec![0, 2, 4], vec![1]));
-    assert!(
-        Dataset::load(text.as_bytes(), &rule("kind", &[]))
-            .unwrap()
-            .labelled
-            .is_none()
-    );
-    let message = Dataset::load(text.as_bytes(), &rule("label", &["ok"]))
-        .unwrap_err()
-        .to_string();
-    assert_eq!(
-        message,
-        "the data set has no column \"label\" for the label; its columns are kind, value"
-    );
+    assert!(Dataset::load(text.as_bytes(), &rule("kind", &[])).unwrap().labelled.is_none());
+    let message = Dataset::load(text.as_bytes(), &rule("label", &["ok"])).unwrap_err().to_string();
+    assert_eq!(message, "the data set has no column \"label\" for the label; its columns are kind, value");
 }
 
 /// Collects what is logged on this thread.
@@ -158,10 +133,7 @@ impl Write for Log {
 fn logged(text: &[u8]) -> (Dataset, String) {
     let log = Log::default();
     let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
     let dataset = tracing::subscriber::with_default(subscriber, || load(text)).unwrap();
     let lines = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     (dataset, lines)

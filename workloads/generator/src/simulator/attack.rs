@@ -29,10 +29,7 @@ const SINGLE: &[(Column, Draw)] = &[
     (DstHostCount, LogNormal(15.0, 1.3)),
     (DstHostSrvCount, LogNormal(15.0, 1.0)),
     (DstHostSameSrvRate, Mix(&[(0.6, Fixed(1.0)), (0.4, Uniform(0.1, 1.0))])),
-    (
-        DstHostSameSrcPortRate,
-        Mix(&[(0.5, Fixed(1.0)), (0.5, Uniform(0.0, 0.5))]),
-    ),
+    (DstHostSameSrcPortRate, Mix(&[(0.5, Fixed(1.0)), (0.5, Uniform(0.0, 0.5))])),
     (DstHostSrvDiffHostRate, Exponential(0.1)),
 ];
 
@@ -87,11 +84,7 @@ pub const ATTACKS: &[Profile] = &[
         name: "portsweep: one port after the other, slowly",
         label: "portsweep.",
         percent: 10.0,
-        services: &[
-            (70.0, ("tcp", "private")),
-            (25.0, ("tcp", "other")),
-            (5.0, ("tcp", "supdup")),
-        ],
+        services: &[(70.0, ("tcp", "private")), (25.0, ("tcp", "other")), (5.0, ("tcp", "supdup"))],
         flags: &[(75.0, "RSTR"), (20.0, "REJ"), (5.0, "S0")],
         window: &[],
         values: &[
@@ -106,10 +99,7 @@ pub const ATTACKS: &[Profile] = &[
             (DstHostSrvCount, LogNormal(1.2, 0.6)),
             (DstHostSameSrvRate, Uniform(0.0, 0.02)),
             (DstHostDiffSrvRate, Uniform(0.2, 1.0)),
-            (
-                DstHostSameSrcPortRate,
-                Mix(&[(0.7, Fixed(1.0)), (0.3, Uniform(0.1, 1.0))]),
-            ),
+            (DstHostSameSrcPortRate, Mix(&[(0.7, Fixed(1.0)), (0.3, Uniform(0.1, 1.0))])),
             (DstHostRerrorRate, Uniform(0.3, 1.0)),
             (DstHostSrvRerrorRate, Fixed(1.0)),
         ],
@@ -170,18 +160,11 @@ pub const ATTACKS: &[Profile] = &[
         name: "nmap: scans with odd packets",
         label: "nmap.",
         percent: 5.0,
-        services: &[
-            (50.0, ("tcp", "private")),
-            (30.0, ("icmp", "eco_i")),
-            (20.0, ("udp", "private")),
-        ],
+        services: &[(50.0, ("tcp", "private")), (30.0, ("icmp", "eco_i")), (20.0, ("udp", "private"))],
         flags: &[(50.0, "SH"), (50.0, "SF")],
         window: &[],
         values: &[
-            (
-                SrcBytes,
-                Mix(&[(0.5, Fixed(0.0)), (0.3, Fixed(8.0)), (0.2, Fixed(207.0))]),
-            ),
+            (SrcBytes, Mix(&[(0.5, Fixed(0.0)), (0.3, Fixed(8.0)), (0.2, Fixed(207.0))])),
             (Count, LogNormal(1.2, 0.5)),
             (SrvCount, LogNormal(2.0, 1.0)),
             (SerrorRate, Chance(0.5)),
@@ -205,10 +188,7 @@ pub const ATTACKS: &[Profile] = &[
         window: &[],
         values: &[
             (Duration, Mix(&[(0.9, Fixed(0.0)), (0.1, Exponential(5.0))])),
-            (
-                SrcBytes,
-                Mix(&[(0.9, Fixed(54_540.0)), (0.1, Uniform(14_000.0, 54_540.0))]),
-            ),
+            (SrcBytes, Mix(&[(0.9, Fixed(54_540.0)), (0.1, Uniform(14_000.0, 54_540.0))])),
             (DstBytes, Mix(&[(0.85, Fixed(8_314.0)), (0.15, Uniform(0.0, 8_314.0))])),
             (LoggedIn, Fixed(1.0)),
             (Hot, Fixed(2.0)),
@@ -219,10 +199,7 @@ pub const ATTACKS: &[Profile] = &[
             (RerrorRate, Mix(&[(0.5, Fixed(0.0)), (0.5, Uniform(0.1, 0.6))])),
             (SrvRerrorRate, Times(RerrorRate, 0.8, 1.2)),
             (DstHostCount, Mix(&[(0.6, Fixed(255.0)), (0.4, Uniform(10.0, 255.0))])),
-            (
-                DstHostSrvCount,
-                Mix(&[(0.6, Fixed(255.0)), (0.4, Uniform(10.0, 255.0))]),
-            ),
+            (DstHostSrvCount, Mix(&[(0.6, Fixed(255.0)), (0.4, Uniform(10.0, 255.0))])),
             (DstHostSameSrvRate, Fixed(1.0)),
             (DstHostSameSrcPortRate, Exponential(0.02)),
             (DstHostRerrorRate, Uniform(0.02, 0.3)),
@@ -258,11 +235,7 @@ pub const ATTACKS: &[Profile] = &[
         services: &[(1.0, ("icmp", "ecr_i"))],
         flags: &[(1.0, "SF")],
         window: SINGLE,
-        values: &[
-            (SrcBytes, Fixed(1_480.0)),
-            (WrongFragment, Fixed(1.0)),
-            (Count, LogNormal(2.0, 0.9)),
-        ],
+        values: &[(SrcBytes, Fixed(1_480.0)), (WrongFragment, Fixed(1.0)), (Count, LogNormal(2.0, 0.9))],
     },
     Profile {
         name: "guess_passwd: one password after the other",
@@ -291,14 +264,8 @@ pub const ATTACKS: &[Profile] = &[
         flags: &[(1.0, "SF")],
         window: SINGLE,
         values: &[
-            (
-                Duration,
-                Mix(&[(0.6, Exponential(10.0)), (0.4, LogNormal(2_000.0, 1.0))]),
-            ),
-            (
-                SrcBytes,
-                Mix(&[(0.5, Uniform(330.0, 1_300.0)), (0.5, LogNormal(2_000_000.0, 0.8))]),
-            ),
+            (Duration, Mix(&[(0.6, Exponential(10.0)), (0.4, LogNormal(2_000.0, 1.0))])),
+            (SrcBytes, Mix(&[(0.5, Uniform(330.0, 1_300.0)), (0.5, LogNormal(2_000_000.0, 0.8))])),
             (DstBytes, Mix(&[(0.6, Fixed(0.0)), (0.4, Uniform(2_400.0, 2_500.0))])),
             (LoggedIn, Fixed(1.0)),
             (IsGuestLogin, Chance(0.6)),
@@ -329,11 +296,7 @@ pub const ATTACKS: &[Profile] = &[
         name: "rootkit: a hidden way back in is installed",
         label: "rootkit.",
         percent: 1.5,
-        services: &[
-            (60.0, ("tcp", "telnet")),
-            (20.0, ("tcp", "ftp")),
-            (20.0, ("udp", "other")),
-        ],
+        services: &[(60.0, ("tcp", "telnet")), (20.0, ("tcp", "ftp")), (20.0, ("udp", "other"))],
         flags: &[(1.0, "SF")],
         window: SINGLE,
         values: &[

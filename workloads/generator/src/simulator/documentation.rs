@@ -17,10 +17,7 @@ fn the_page_has_the_tables() {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(path, format!("{prose}{MARK}{tables}")).unwrap();
     } else {
-        assert!(
-            written == tables,
-            "docs/simulator.md is stale: run this test with UPDATE_DOCS=1"
-        );
+        assert!(written == tables, "docs/simulator.md is stale: run this test with UPDATE_DOCS=1");
     }
 }
 
@@ -36,37 +33,17 @@ fn tables() -> String {
 }
 
 fn section(text: &mut String, kind: &Profile) {
-    let Profile {
-        name,
-        label,
-        percent,
-        services,
-        flags,
-        window,
-        values,
-    } = kind;
+    let Profile { name, label, percent, services, flags, window, values } = kind;
     let named = |services: &[Weighted<(&str, &str)>]| -> Vec<Weighted<String>> {
-        services
-            .iter()
-            .map(|(weight, (protocol, service))| (*weight, format!("{protocol}/{service}")))
-            .collect()
+        services.iter().map(|(weight, (protocol, service))| (*weight, format!("{protocol}/{service}"))).collect()
     };
     writeln!(text, "\n### {name}\n\n{percent} %, label `{label}`\n").unwrap();
     writeln!(text, "| column | distribution |\n| --- | --- |").unwrap();
-    writeln!(
-        text,
-        "| protocol_type/service | {} |",
-        weighted(&named(services), String::clone)
-    )
-    .unwrap();
+    writeln!(text, "| protocol_type/service | {} |", weighted(&named(services), String::clone)).unwrap();
     writeln!(text, "| flag | {} |", weighted(flags, |flag| (*flag).to_owned())).unwrap();
     for column in Column::ALL {
         let of_the_column = |(named, _): &&(Column, Draw)| *named == column;
-        if let Some((_, draw)) = values
-            .iter()
-            .rfind(of_the_column)
-            .or(window.iter().rfind(of_the_column))
-        {
+        if let Some((_, draw)) = values.iter().rfind(of_the_column).or(window.iter().rfind(of_the_column)) {
             writeln!(text, "| {} | {} |", column.name(), describe(draw)).unwrap();
         }
     }
@@ -91,8 +68,6 @@ fn weighted<T>(list: &[Weighted<T>], describe: impl Fn(&T) -> String) -> String 
     }
     let total: f64 = list.iter().map(|(weight, _)| weight).sum();
     let percent = |weight: f64| (weight / total * 1_000.0).round() / 10.0;
-    let parts = list
-        .iter()
-        .map(|(weight, item)| format!("{} % {}", percent(*weight), describe(item)));
+    let parts = list.iter().map(|(weight, item)| format!("{} % {}", percent(*weight), describe(item)));
     parts.collect::<Vec<_>>().join("; ")
 }

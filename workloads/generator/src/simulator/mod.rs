@@ -27,26 +27,15 @@ pub struct Simulator {
 impl Simulator {
     /// `anomaly_fraction` is the probability that a record is an attack.
     pub fn new(seed: u64, anomaly_fraction: f64) -> Self {
-        Self {
-            random: Xoshiro256PlusPlus::seed_from_u64(seed),
-            anomaly_fraction,
-        }
+        Self { random: Xoshiro256PlusPlus::seed_from_u64(seed), anomaly_fraction }
     }
 
     /// Appends the next record's members to a JSON object that is open and not empty: `,"duration":0,…`.
     pub fn append_members(&mut self, object: &mut Vec<u8>) {
-        let kinds = if self.random.random::<f64>() < self.anomaly_fraction {
-            ATTACKS
-        } else {
-            NORMAL_TRAFFIC
-        };
+        let kinds = if self.random.random::<f64>() < self.anomaly_fraction { ATTACKS } else { NORMAL_TRAFFIC };
         let profile = choose_profile(&mut self.random, kinds);
-        let (protocol, service) = profile::choose(&mut self.random, profile.services)
-            .copied()
-            .unwrap_or_default();
-        let flag = profile::choose(&mut self.random, profile.flags)
-            .copied()
-            .unwrap_or_default();
+        let (protocol, service) = profile::choose(&mut self.random, profile.services).copied().unwrap_or_default();
+        let flag = profile::choose(&mut self.random, profile.flags).copied().unwrap_or_default();
         let mut values = [0.0; 41];
         for (column, draw) in profile.window.iter().chain(profile.values) {
             let (smallest, largest) = column.range();
@@ -104,12 +93,7 @@ fn append_integer(object: &mut Vec<u8>, value: f64) {
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // rates are cut to 0..=1
 fn append_rate(object: &mut Vec<u8>, value: f64) {
     let hundredths = (value * 100.0).round() as u8;
-    object.extend_from_slice(&[
-        b'0' + hundredths / 100,
-        b'.',
-        b'0' + hundredths / 10 % 10,
-        b'0' + hundredths % 10,
-    ]);
+    object.extend_from_slice(&[b'0' + hundredths / 100, b'.', b'0' + hundredths / 10 % 10, b'0' + hundredths % 10]);
 }
 
 #[cfg(test)]

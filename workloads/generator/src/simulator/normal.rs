@@ -13,11 +13,7 @@ use crate::columns::Column::{
 use crate::columns::{Column, NORMAL};
 
 /// A rate that is mostly 0 and otherwise small: stray errors around a healthy service.
-const STRAY: Draw = Mix(&[
-    (0.955, Fixed(0.0)),
-    (0.04, Exponential(0.03)),
-    (0.005, Uniform(0.1, 1.0)),
-]);
+const STRAY: Draw = Mix(&[(0.955, Fixed(0.0)), (0.04, Exponential(0.03)), (0.005, Uniform(0.1, 1.0))]);
 
 /// One service asked often: many connections to the same service, few others.
 const POPULAR: &[(Column, Draw)] = &[
@@ -27,23 +23,11 @@ const POPULAR: &[(Column, Draw)] = &[
     (DiffSrvRate, Mix(&[(0.97, Fixed(0.0)), (0.03, Uniform(0.05, 0.7))])),
     (SrvDiffHostRate, Mix(&[(0.65, Fixed(0.0)), (0.35, Exponential(0.2))])),
     (DstHostCount, Mix(&[(0.35, Fixed(255.0)), (0.65, Uniform(2.0, 255.0))])),
-    (
-        DstHostSrvCount,
-        Mix(&[(0.85, Fixed(255.0)), (0.15, Uniform(20.0, 255.0))]),
-    ),
-    (
-        DstHostSameSrvRate,
-        Mix(&[(0.93, Fixed(1.0)), (0.07, Uniform(0.5, 1.0))]),
-    ),
+    (DstHostSrvCount, Mix(&[(0.85, Fixed(255.0)), (0.15, Uniform(20.0, 255.0))])),
+    (DstHostSameSrvRate, Mix(&[(0.93, Fixed(1.0)), (0.07, Uniform(0.5, 1.0))])),
     (DstHostDiffSrvRate, Mix(&[(0.9, Fixed(0.0)), (0.1, Exponential(0.02))])),
-    (
-        DstHostSameSrcPortRate,
-        Mix(&[(0.45, Fixed(0.0)), (0.45, Exponential(0.03)), (0.1, Uniform(0.05, 1.0))]),
-    ),
-    (
-        DstHostSrvDiffHostRate,
-        Mix(&[(0.4, Fixed(0.0)), (0.6, Exponential(0.05))]),
-    ),
+    (DstHostSameSrcPortRate, Mix(&[(0.45, Fixed(0.0)), (0.45, Exponential(0.03)), (0.1, Uniform(0.05, 1.0))])),
+    (DstHostSrvDiffHostRate, Mix(&[(0.4, Fixed(0.0)), (0.6, Exponential(0.05))])),
     (SerrorRate, STRAY),
     (SrvSerrorRate, Times(SerrorRate, 0.5, 1.0)),
     (RerrorRate, STRAY),
@@ -60,25 +44,13 @@ const OCCASIONAL: &[(Column, Draw)] = &[
     (SrvCount, LogNormal(1.2, 0.6)),
     (SameSrvRate, Mix(&[(0.92, Fixed(1.0)), (0.08, Uniform(0.3, 1.0))])),
     (DiffSrvRate, Mix(&[(0.92, Fixed(0.0)), (0.08, Uniform(0.3, 1.0))])),
-    (
-        SrvDiffHostRate,
-        Mix(&[(0.7, Fixed(0.0)), (0.2, Uniform(0.2, 1.0)), (0.1, Fixed(1.0))]),
-    ),
+    (SrvDiffHostRate, Mix(&[(0.7, Fixed(0.0)), (0.2, Uniform(0.2, 1.0)), (0.1, Fixed(1.0))])),
     (DstHostCount, Mix(&[(0.2, Fixed(255.0)), (0.8, Uniform(5.0, 255.0))])),
     (DstHostSrvCount, LogNormal(30.0, 1.1)),
     (DstHostSameSrvRate, Mix(&[(0.1, Fixed(1.0)), (0.9, Uniform(0.02, 0.9))])),
-    (
-        DstHostDiffSrvRate,
-        Mix(&[(0.85, Exponential(0.05)), (0.15, Uniform(0.1, 0.7))]),
-    ),
-    (
-        DstHostSameSrcPortRate,
-        Mix(&[(0.8, Exponential(0.03)), (0.2, Uniform(0.02, 1.0))]),
-    ),
-    (
-        DstHostSrvDiffHostRate,
-        Mix(&[(0.4, Fixed(0.0)), (0.6, Exponential(0.08))]),
-    ),
+    (DstHostDiffSrvRate, Mix(&[(0.85, Exponential(0.05)), (0.15, Uniform(0.1, 0.7))])),
+    (DstHostSameSrcPortRate, Mix(&[(0.8, Exponential(0.03)), (0.2, Uniform(0.02, 1.0))])),
+    (DstHostSrvDiffHostRate, Mix(&[(0.4, Fixed(0.0)), (0.6, Exponential(0.08))])),
     (SerrorRate, STRAY),
     (SrvSerrorRate, Times(SerrorRate, 0.5, 1.0)),
     (RerrorRate, STRAY),
@@ -134,10 +106,7 @@ pub const NORMAL_TRAFFIC: &[Profile] = &[
         values: &[
             (RerrorRate, Uniform(0.1, 1.0)),
             (SrvRerrorRate, Times(RerrorRate, 0.8, 1.2)),
-            (
-                DstHostRerrorRate,
-                Mix(&[(0.6, Exponential(0.1)), (0.4, Uniform(0.1, 1.0))]),
-            ),
+            (DstHostRerrorRate, Mix(&[(0.6, Exponential(0.1)), (0.4, Uniform(0.1, 1.0))])),
             (DstHostSrvRerrorRate, Times(DstHostRerrorRate, 0.8, 1.0)),
         ],
     },
@@ -291,20 +260,13 @@ pub const NORMAL_TRAFFIC: &[Profile] = &[
         name: "ping",
         label: NORMAL,
         percent: 1.4,
-        services: &[
-            (55.0, ("icmp", "eco_i")),
-            (40.0, ("icmp", "ecr_i")),
-            (5.0, ("icmp", "urp_i")),
-        ],
+        services: &[(55.0, ("icmp", "eco_i")), (40.0, ("icmp", "ecr_i")), (5.0, ("icmp", "urp_i"))],
         flags: &[(1.0, "SF")],
         window: OCCASIONAL,
         values: &[
             (SrcBytes, Mix(&[(0.85, Fixed(30.0)), (0.15, Uniform(20.0, 130.0))])),
             (DstHostSameSrvRate, Mix(&[(0.7, Fixed(1.0)), (0.3, Uniform(0.02, 1.0))])),
-            (
-                DstHostSameSrcPortRate,
-                Mix(&[(0.7, Fixed(1.0)), (0.3, Uniform(0.02, 1.0))]),
-            ),
+            (DstHostSameSrcPortRate, Mix(&[(0.7, Fixed(1.0)), (0.3, Uniform(0.02, 1.0))])),
         ],
     },
     Profile {

@@ -29,10 +29,7 @@ fn labels(records: &[Value]) -> BTreeMap<&str, usize> {
 
 fn mean(records: &[Value], label: &str, column: Column) -> f64 {
     let of_the_label = || records.iter().filter(|record| record["label"] == label);
-    of_the_label()
-        .map(|record| record[column.name()].as_f64().unwrap())
-        .sum::<f64>()
-        / of_the_label().count() as f64
+    of_the_label().map(|record| record[column.name()].as_f64().unwrap()).sum::<f64>() / of_the_label().count() as f64
 }
 
 #[test]
@@ -81,14 +78,9 @@ fn every_kind_of_attack_comes_with_its_share() {
 fn every_service_of_normal_traffic_comes() {
     let records = records(1, 0.0, 50_000);
     assert_eq!(labels(&records).into_keys().collect::<Vec<_>>(), [NORMAL]);
-    let drawn: BTreeSet<&str> = records
-        .iter()
-        .map(|record| record["service"].as_str().unwrap())
-        .collect();
-    let documented: BTreeSet<&str> = NORMAL_TRAFFIC
-        .iter()
-        .flat_map(|kind| kind.services.iter().map(|(_, (_, service))| *service))
-        .collect();
+    let drawn: BTreeSet<&str> = records.iter().map(|record| record["service"].as_str().unwrap()).collect();
+    let documented: BTreeSet<&str> =
+        NORMAL_TRAFFIC.iter().flat_map(|kind| kind.services.iter().map(|(_, (_, service))| *service)).collect();
     assert_eq!(drawn, documented);
 }
 
@@ -118,11 +110,7 @@ fn kinds_differ_as_the_tables_say() {
     assert!((mean("teardrop.", Column::WrongFragment) - 3.0).abs() < 1e-9);
     assert!(mean("neptune.", Column::SerrorRate) > 0.7 && mean(NORMAL, Column::SerrorRate) < 0.05);
     assert!(mean("guess_passwd.", Column::NumFailedLogins) >= 1.0 && mean(NORMAL, Column::NumFailedLogins) < 0.01);
-    assert!(
-        (mean(NORMAL, Column::LoggedIn) - 0.75).abs() < 0.05,
-        "{}",
-        mean(NORMAL, Column::LoggedIn)
-    );
+    assert!((mean(NORMAL, Column::LoggedIn) - 0.75).abs() < 0.05, "{}", mean(NORMAL, Column::LoggedIn));
 }
 
 #[test]
@@ -131,20 +119,11 @@ fn the_tables_are_whole() {
         assert!((kinds.iter().map(|kind| kind.percent).sum::<f64>() - 100.0).abs() < 1e-9);
         for kind in kinds {
             assert!(!kind.services.is_empty() && !kind.flags.is_empty(), "{}", kind.name);
-            let texts = kind
-                .services
-                .iter()
-                .flat_map(|(_, (protocol, service))| [protocol, service]);
-            let texts = texts
-                .chain(kind.flags.iter().map(|(_, flag)| flag))
-                .chain([&kind.label]);
+            let texts = kind.services.iter().flat_map(|(_, (protocol, service))| [protocol, service]);
+            let texts = texts.chain(kind.flags.iter().map(|(_, flag)| flag)).chain([&kind.label]);
             for text in texts {
                 // They are written into JSON as they are.
-                assert!(
-                    text.bytes()
-                        .all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\'),
-                    "{text}"
-                );
+                assert!(text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\'), "{text}");
             }
             let mut drawn = BTreeSet::new();
             for (column, draw) in kind.window.iter().chain(kind.values) {
@@ -165,10 +144,7 @@ fn each_distribution_has_its_moments() {
         drawn[Column::Count as usize] = 10.0;
         let mut values: Vec<f64> = (0..20_000).map(|_| draw.sample(&mut random, &drawn)).collect();
         values.sort_by(f64::total_cmp);
-        (
-            values.iter().sum::<f64>() / values.len() as f64,
-            values[values.len() / 2],
-        )
+        (values.iter().sum::<f64>() / values.len() as f64, values[values.len() / 2])
     };
     let near = |value: f64, expected: f64| assert!((value / expected - 1.0).abs() < 0.05, "{value} {expected}");
     near(sample(Draw::Fixed(3.0)).0, 3.0);
@@ -177,9 +153,6 @@ fn each_distribution_has_its_moments() {
     near(sample(Draw::LogNormal(50.0, 0.5)).0, 50.0 * (0.5f64 * 0.5 / 2.0).exp());
     near(sample(Draw::Exponential(7.0)).0, 7.0);
     near(sample(Draw::Chance(0.3)).0, 0.3);
-    near(
-        sample(Draw::Mix(&[(3.0, Draw::Fixed(0.0)), (1.0, Draw::Fixed(8.0))])).0,
-        2.0,
-    );
+    near(sample(Draw::Mix(&[(3.0, Draw::Fixed(0.0)), (1.0, Draw::Fixed(8.0))])).0, 2.0);
     near(sample(Draw::Times(Column::Count, 0.5, 1.5)).0, 10.0);
 }

@@ -53,17 +53,8 @@ impl Bucket {
     /// As [`Self::new`], with other limits to how long connecting and one attempt of a request may take (an upload from
     /// a file has more, by its length). A request is attempted three times.
     pub fn with_timeouts(arguments: &BucketArguments, connect: Duration, attempt: Duration) -> Self {
-        let BucketArguments {
-            bucket_endpoint,
-            bucket,
-            bucket_region,
-            access_key_id,
-            secret_access_key,
-        } = arguments;
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(connect)
-            .operation_attempt_timeout(attempt)
-            .build();
+        let BucketArguments { bucket_endpoint, bucket, bucket_region, access_key_id, secret_access_key } = arguments;
+        let timeouts = TimeoutConfig::builder().connect_timeout(connect).operation_attempt_timeout(attempt).build();
         let retries = RetryConfig::standard()
             .with_max_attempts(ATTEMPTS)
             .with_initial_backoff(FIRST_BACKOFF)
@@ -72,13 +63,7 @@ impl Bucket {
         let mut config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(bucket_region.clone()))
-            .credentials_provider(Credentials::new(
-                access_key_id,
-                secret_access_key,
-                None,
-                None,
-                "arguments",
-            ))
+            .credentials_provider(Credentials::new(access_key_id, secret_access_key, None, None, "arguments"))
             .force_path_style(true)
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
@@ -88,9 +73,7 @@ impl Bucket {
         if let Some(endpoint) = bucket_endpoint {
             config = config.endpoint_url(endpoint);
         }
-        let endpoint = bucket_endpoint
-            .clone()
-            .unwrap_or_else(|| format!("Amazon S3 {bucket_region}"));
+        let endpoint = bucket_endpoint.clone().unwrap_or_else(|| format!("Amazon S3 {bucket_region}"));
         Self {
             client: Client::from_conf(config.build()),
             name: bucket.clone(),
@@ -100,11 +83,7 @@ impl Bucket {
     }
 
     pub(super) fn attempt(&self, operation: &'static str, key: &str) -> Attempt {
-        Attempt {
-            operation,
-            key: key.to_owned(),
-            place: Arc::clone(&self.place),
-        }
+        Attempt { operation, key: key.to_owned(), place: Arc::clone(&self.place) }
     }
 
     /// Creates the bucket if it is missing. For development: in production a bucket has an owner.
@@ -121,24 +100,9 @@ impl Bucket {
         let Some(stream) = self.get_stream(key).await? else {
             return Ok(None);
         };
-        let ObjectStream {
-            head: ObjectHead {
-                etag,
-                metadata,
-                length: _,
-            },
-            content,
-            attempt,
-        } = stream;
-        let content = content
-            .collect()
-            .await
-            .map_err(|cause| BucketError::of_content(attempt, cause))?;
-        Ok(Some(Object {
-            bytes: content.into_bytes(),
-            etag,
-            metadata,
-        }))
+        let ObjectStream { head: ObjectHead { etag, metadata, length: _ }, content, attempt } = stream;
+        let content = content.collect().await.map_err(|cause| BucketError::of_content(attempt, cause))?;
+        Ok(Some(Object { bytes: content.into_bytes(), etag, metadata }))
     }
 
     /// An object whose content is read piece by piece; `None` when there is none.
@@ -150,23 +114,15 @@ impl Bucket {
         };
         let attempt = self.attempt("get", key);
         let head = head(&attempt, answer.e_tag, answer.metadata, answer.content_length)?;
-        Ok(Some(ObjectStream {
-            head,
-            content: answer.body,
-            attempt,
-        }))
+        Ok(Some(ObjectStream { head, content: answer.body, attempt }))
     }
 
     /// An object without its bytes; `None` when there is none, or no such bucket: the answer does not tell which.
     pub async fn head(&self, key: &str) -> Result<Option<ObjectHead>, BucketError> {
         match self.client.head_object().bucket(&self.name).key(key).send().await {
-            Ok(answer) => head(
-                &self.attempt("head", key),
-                answer.e_tag,
-                answer.metadata,
-                answer.content_length,
-            )
-            .map(Some),
+            Ok(answer) => {
+                head(&self.attempt("head", key), answer.e_tag, answer.metadata, answer.content_length).map(Some)
+            }
             Err(error) if status(&error) == Some(404) => Ok(None),
             Err(error) => Err(BucketError::of_request(self.attempt("head", key), error)),
         }
@@ -198,9 +154,7 @@ impl Bucket {
                 Err(error) => return Err(BucketError::of_request(self.attempt("create", key), error)),
             }
         }
-        Err(BucketError::Contended {
-            attempt: self.attempt("create", key),
-        })
+        Err(BucketError::Contended { attempt: self.attempt("create", key) })
     }
 
     async fn create_once(
@@ -223,17 +177,12 @@ impl Bucket {
     }
 
     async fn open(&self, key: &str, path: &Path) -> Result<(ByteStream, u64), BucketError> {
-        let unreadable = |source| BucketError::LocalFile {
-            attempt: self.attempt("create", key),
-            path: path.to_owned(),
-            source,
-        };
+        let unreadable =
+            |source| BucketError::LocalFile { attempt: self.attempt("create", key), path: path.to_owned(), source };
         // Opened here although the client opens it again: its own error would not tell a missing file from a bad request.
         let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
         let length = file.metadata().await.map_err(unreadable)?.len();
-        let stream = ByteStream::from_path(path)
-            .await
-            .map_err(|cause| unreadable(std::io::Error::other(cause)))?;
+        let stream = ByteStream::from_path(path).await.map_err(|cause| unreadable(std::io::Error::other(cause)))?;
         Ok((stream, length))
     }
 
@@ -278,9 +227,7 @@ fn http_client(endpoint: Option<&str>) -> SharedHttpClient {
     if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
         return builder.build_http();
     }
-    builder
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-        .build_https()
+    builder.tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build_https()
 }
 
 fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
@@ -301,21 +248,11 @@ fn head(
     let Some(tag) = etag else {
         return Err(without_tag(attempt.clone()));
     };
-    let metadata = metadata
-        .unwrap_or_default()
-        .into_iter()
-        .map(|(key, value)| (key.to_ascii_lowercase(), value));
+    let metadata = metadata.unwrap_or_default().into_iter().map(|(key, value)| (key.to_ascii_lowercase(), value));
     let length = length.and_then(|length| u64::try_from(length).ok()).unwrap_or_default();
-    Ok(ObjectHead {
-        etag: ETag(tag),
-        metadata: metadata.collect(),
-        length,
-    })
+    Ok(ObjectHead { etag: ETag(tag), metadata: metadata.collect(), length })
 }
 
 fn without_tag(attempt: Attempt) -> BucketError {
-    BucketError::InvalidResponse {
-        attempt,
-        source: "it has no ETag".into(),
-    }
+    BucketError::InvalidResponse { attempt, source: "it has no ETag".into() }
 }

@@ -177,37 +177,22 @@ impl BucketError {
             SdkError::ServiceError(ref answer) => {
                 let status = answer.raw().status().as_u16();
                 match answer.err().code() {
-                    None if answer.raw().status().is_success() => Self::InvalidResponse {
-                        attempt,
-                        source: error.into(),
-                    },
+                    None if answer.raw().status().is_success() => {
+                        Self::InvalidResponse { attempt, source: error.into() }
+                    }
                     code => Self::of_answer(attempt, status, code),
                 }
             }
-            SdkError::TimeoutError(_) => Self::Timeout {
-                attempt,
-                source: error.into(),
-            },
-            SdkError::DispatchFailure(ref failure) if failure.is_timeout() => Self::Timeout {
-                attempt,
-                source: error.into(),
-            },
-            SdkError::DispatchFailure(ref failure) if failure.is_user() => Self::Settings {
-                attempt,
-                source: error.into(),
-            },
-            SdkError::DispatchFailure(_) => Self::Unreachable {
-                attempt,
-                source: error.into(),
-            },
-            SdkError::ConstructionFailure(_) => Self::Settings {
-                attempt,
-                source: error.into(),
-            },
-            _ => Self::InvalidResponse {
-                attempt,
-                source: error.into(),
-            },
+            SdkError::TimeoutError(_) => Self::Timeout { attempt, source: error.into() },
+            SdkError::DispatchFailure(ref failure) if failure.is_timeout() => {
+                Self::Timeout { attempt, source: error.into() }
+            }
+            SdkError::DispatchFailure(ref failure) if failure.is_user() => {
+                Self::Settings { attempt, source: error.into() }
+            }
+            SdkError::DispatchFailure(_) => Self::Unreachable { attempt, source: error.into() },
+            SdkError::ConstructionFailure(_) => Self::Settings { attempt, source: error.into() },
+            _ => Self::InvalidResponse { attempt, source: error.into() },
         }
     }
 

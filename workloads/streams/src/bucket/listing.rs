@@ -32,12 +32,7 @@ impl Bucket {
         let mut continuation = None;
         loop {
             let page = self.page(prefix, None, Some("/"), continuation).await?;
-            directories.extend(
-                page.common_prefixes
-                    .unwrap_or_default()
-                    .into_iter()
-                    .filter_map(|common| common.prefix),
-            );
+            directories.extend(page.common_prefixes.unwrap_or_default().into_iter().filter_map(|common| common.prefix));
             continuation = page.next_continuation_token;
             if continuation.is_none() {
                 break;
@@ -56,9 +51,8 @@ impl Bucket {
         continuation: Option<String>,
     ) -> Result<ListObjectsV2Output, BucketError> {
         let request = self.client.list_objects_v2().bucket(&self.name).prefix(prefix);
-        let request = request
-            .set_start_after(start_after.map(str::to_owned))
-            .set_delimiter(delimiter.map(str::to_owned));
+        let request =
+            request.set_start_after(start_after.map(str::to_owned)).set_delimiter(delimiter.map(str::to_owned));
         let answer = request.set_continuation_token(continuation).send().await;
         answer.map_err(|error| BucketError::of_request(self.attempt("list", prefix), error))
     }
@@ -67,10 +61,7 @@ impl Bucket {
 fn summary(object: types::Object) -> Option<ObjectSummary> {
     Some(ObjectSummary {
         key: object.key?,
-        length: object
-            .size
-            .and_then(|size| u64::try_from(size).ok())
-            .unwrap_or_default(),
+        length: object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
         last_modified: object.last_modified.as_ref().and_then(timestamp),
     })
 }

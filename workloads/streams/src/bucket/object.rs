@@ -77,10 +77,7 @@ impl ObjectStream {
     /// # Errors
     /// When the connection breaks or stalls: read the object again.
     pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, BucketError> {
-        self.content
-            .try_next()
-            .await
-            .map_err(|cause| BucketError::of_content(self.attempt.clone(), cause))
+        self.content.try_next().await.map_err(|cause| BucketError::of_content(self.attempt.clone(), cause))
     }
 
     /// The content as a reader, whose errors are those of [`Self::next_chunk`] as I/O errors.

@@ -24,9 +24,7 @@ impl Bucket {
         self.delete(&key).await?;
         match second {
             Creation::AlreadyExists => Ok(()),
-            Creation::Created => Err(BucketError::ConditionalWritesIgnored {
-                place: Arc::clone(&self.place),
-            }),
+            Creation::Created => Err(BucketError::ConditionalWritesIgnored { place: Arc::clone(&self.place) }),
         }
     }
 

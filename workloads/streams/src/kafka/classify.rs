@@ -97,31 +97,13 @@ mod tests {
         for (error, class) in [
             (KafkaError::MessageConsumptionFatal(Code::Unknown), ErrorClass::Fatal),
             (KafkaError::MessageProduction(Code::ProducerFenced), ErrorClass::Fatal),
-            (
-                KafkaError::ConsumerCommit(Code::IllegalGeneration),
-                ErrorClass::AbortAndRewind,
-            ),
-            (
-                KafkaError::ConsumerCommit(Code::UnknownMemberId),
-                ErrorClass::AbortAndRewind,
-            ),
-            (
-                KafkaError::MessageProduction(Code::PurgeQueue),
-                ErrorClass::AbortAndRewind,
-            ),
-            (
-                KafkaError::MessageConsumption(Code::AllBrokersDown),
-                ErrorClass::Retriable,
-            ),
+            (KafkaError::ConsumerCommit(Code::IllegalGeneration), ErrorClass::AbortAndRewind),
+            (KafkaError::ConsumerCommit(Code::UnknownMemberId), ErrorClass::AbortAndRewind),
+            (KafkaError::MessageProduction(Code::PurgeQueue), ErrorClass::AbortAndRewind),
+            (KafkaError::MessageConsumption(Code::AllBrokersDown), ErrorClass::Retriable),
             (KafkaError::MessageProduction(Code::QueueFull), ErrorClass::Retriable),
-            (
-                KafkaError::MessageProduction(Code::MessageSizeTooLarge),
-                ErrorClass::Other,
-            ),
-            (
-                KafkaError::MessageProduction(Code::TopicAuthorizationFailed),
-                ErrorClass::Other,
-            ),
+            (KafkaError::MessageProduction(Code::MessageSizeTooLarge), ErrorClass::Other),
+            (KafkaError::MessageProduction(Code::TopicAuthorizationFailed), ErrorClass::Other),
             (KafkaError::Subscription("x".to_owned()), ErrorClass::Other),
         ] {
             assert_eq!(classify(&error), class, "{error:?}");

@@ -111,10 +111,7 @@ impl KafkaError {
         match self {
             Self::Unreachable { .. } | Self::TopicMissing { .. } | Self::TopicNotReady { .. } => true,
             // Somebody else created it just now: the next attempt compares it.
-            Self::TopicRefused {
-                source: RDKafkaErrorCode::TopicAlreadyExists,
-                ..
-            } => true,
+            Self::TopicRefused { source: RDKafkaErrorCode::TopicAlreadyExists, .. } => true,
             Self::TopicRefused { source, .. } => classify(&ClientError::AdminOp(*source)) == ErrorClass::Retriable,
             Self::Request { source, .. } => classify(source) == ErrorClass::Retriable,
             Self::Authentication { .. } | Self::FewerPartitions { .. } | Self::Settings(_) => false,

@@ -45,10 +45,9 @@ pub fn check_topics(settings: &KafkaSettings, topics: &[&TopicName], timeout: Du
     let states = topic_states(settings, timeout)?;
     match topics.iter().find(|topic| !states.contains_key(topic.as_str())) {
         None => Ok(()),
-        Some(topic) => Err(KafkaError::TopicMissing {
-            topic: topic.to_string(),
-            servers: settings.bootstrap_servers().to_owned(),
-        }),
+        Some(topic) => {
+            Err(KafkaError::TopicMissing { topic: topic.to_string(), servers: settings.bootstrap_servers().to_owned() })
+        }
     }
 }
 
@@ -58,10 +57,8 @@ pub(super) fn topic_states(
     timeout: Duration,
 ) -> Result<BTreeMap<String, TopicState>, KafkaError> {
     let started = Instant::now();
-    let client: BaseProducer<Listening> = settings
-        .base()
-        .create_with_context(Listening::default())
-        .map_err(KafkaError::Settings)?;
+    let client: BaseProducer<Listening> =
+        settings.base().create_with_context(Listening::default()).map_err(KafkaError::Settings)?;
     let mut look = FIRST_LOOK;
     let answer = loop {
         let remaining = timeout.saturating_sub(started.elapsed());
@@ -72,15 +69,11 @@ pub(super) fn topic_states(
         look *= 2;
     };
     let metadata = answer.map_err(|source| explain(settings, listen(&client), timeout, source))?;
-    let states = metadata
-        .topics()
-        .iter()
-        .filter(|topic| topic.error().is_none())
-        .map(|topic| {
-            let partitions = i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX);
-            let led = topic.partitions().iter().all(|partition| partition.leader() >= 0);
-            (topic.name().to_owned(), TopicState { partitions, led })
-        });
+    let states = metadata.topics().iter().filter(|topic| topic.error().is_none()).map(|topic| {
+        let partitions = i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX);
+        let led = topic.partitions().iter().all(|partition| partition.leader() >= 0);
+        (topic.name().to_owned(), TopicState { partitions, led })
+    });
     Ok(states.collect())
 }
 
@@ -99,29 +92,15 @@ fn listen(client: &BaseProducer<Listening>) -> Heard {
 fn explain(settings: &KafkaSettings, heard: Heard, timeout: Duration, source: ClientError) -> KafkaError {
     let servers = settings.bootstrap_servers().to_owned();
     match (heard, source.rdkafka_error_code()) {
-        (
-            Heard {
-                refusal: Some(detail), ..
-            },
-            _,
-        ) => KafkaError::Authentication { servers, detail },
+        (Heard { refusal: Some(detail), .. }, _) => KafkaError::Authentication { servers, detail },
         (
             Heard { trouble, .. },
             Some(Code::BrokerTransportFailure | Code::AllBrokersDown | Code::OperationTimedOut | Code::Resolve),
         ) => {
             let detail = trouble.map(|text| format!(" ({text})")).unwrap_or_default();
-            KafkaError::Unreachable {
-                servers,
-                seconds: whole_seconds(timeout),
-                detail,
-                source: Box::new(source),
-            }
+            KafkaError::Unreachable { servers, seconds: whole_seconds(timeout), detail, source: Box::new(source) }
         }
-        _ => KafkaError::Request {
-            attempt: "read the topics",
-            servers,
-            source,
-        },
+        _ => KafkaError::Request { attempt: "read the topics", servers, source },
     }
 }
 

@@ -74,16 +74,10 @@ const TRANSACTION_TIMEOUT_MS: &str = "10000";
 impl KafkaSettings {
     /// Settings of one process, which brokers know by `client_id`.
     pub fn new(arguments: &KafkaArguments, client_id: &str) -> Self {
-        let KafkaArguments {
-            bootstrap_servers,
-            kafka_properties,
-            sasl_username,
-            sasl_password,
-        } = arguments;
-        let sasl = sasl_username.clone().map(|username| Sasl {
-            username,
-            password: sasl_password.clone().unwrap_or_default(),
-        });
+        let KafkaArguments { bootstrap_servers, kafka_properties, sasl_username, sasl_password } = arguments;
+        let sasl = sasl_username
+            .clone()
+            .map(|username| Sasl { username, password: sasl_password.clone().unwrap_or_default() });
         Self {
             bootstrap_servers: bootstrap_servers.clone(),
             client_id: client_id.to_owned(),
@@ -104,10 +98,7 @@ impl KafkaSettings {
 
     /// Properties of a consumer in this group: it commits by itself never, and starts at the beginning.
     pub fn consumer(&self, group: &str, isolation: Isolation) -> ClientConfig {
-        self.with(
-            CONSUMER,
-            &[("group.id", group), ("isolation.level", isolation.as_str())],
-        )
+        self.with(CONSUMER, &[("group.id", group), ("isolation.level", isolation.as_str())])
     }
 
     /// Properties of an idempotent producer.
@@ -119,19 +110,14 @@ impl KafkaSettings {
     pub fn transactional_producer(&self, transactional_id: &str) -> ClientConfig {
         self.with(
             PRODUCER,
-            &[
-                ("transactional.id", transactional_id),
-                ("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS),
-            ],
+            &[("transactional.id", transactional_id), ("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS)],
         )
     }
 
     fn with(&self, of_the_kind: &[(&str, &str)], of_the_client: &[(&str, &str)]) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set_log_level(RDKafkaLogLevel::Info);
-        config
-            .set("bootstrap.servers", &self.bootstrap_servers)
-            .set("client.id", &self.client_id);
+        config.set("bootstrap.servers", &self.bootstrap_servers).set("client.id", &self.client_id);
         for (key, value) in CLIENT.iter().chain(of_the_kind).chain(of_the_client) {
             config.set(*key, *value);
         }
@@ -179,11 +165,7 @@ mod tests {
     #[test]
     fn properties_that_somebody_gave_win() {
         let settings = settings(
-            &[
-                "receive.message.max.bytes=2147483647",
-                "session.timeout.ms=6000",
-                "security.protocol=SASL_PLAINTEXT",
-            ],
+            &["receive.message.max.bytes=2147483647", "session.timeout.ms=6000", "security.protocol=SASL_PLAINTEXT"],
             Some("detector"),
         );
         let consumer = settings.consumer("group", Isolation::ReadCommitted);
@@ -223,9 +205,6 @@ mod tests {
     #[test]
     fn debug_output_keeps_the_secrets() {
         let shown = format!("{:?}", settings(&["ssl.key.password=hidden"], Some("detector")));
-        assert!(
-            shown.contains("127.0.0.1:1") && !shown.contains("secret") && !shown.contains("hidden"),
-            "{shown}"
-        );
+        assert!(shown.contains("127.0.0.1:1") && !shown.contains("secret") && !shown.contains("hidden"), "{shown}");
     }
 }

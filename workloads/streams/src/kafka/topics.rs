@@ -66,30 +66,18 @@ struct TopicWork<'a> {
 
 impl<'a> TopicWork<'a> {
     fn start(settings: &'a KafkaSettings, timeout: Duration) -> Result<Self, KafkaError> {
-        let admin = settings
-            .base()
-            .create_with_context(KafkaContext)
-            .map_err(KafkaError::Settings)?;
-        Ok(Self {
-            settings,
-            admin,
-            timeout,
-            deadline: Instant::now() + timeout,
-        })
+        let admin = settings.base().create_with_context(KafkaContext).map_err(KafkaError::Settings)?;
+        Ok(Self { settings, admin, timeout, deadline: Instant::now() + timeout })
     }
 
     /// What is left of the time, and a little where nothing is, as zero means for ever to librdkafka.
     fn remaining(&self) -> Duration {
-        self.deadline
-            .saturating_duration_since(Instant::now())
-            .max(Duration::from_millis(1))
+        self.deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
     }
 
     fn options(&self) -> AdminOptions {
         let remaining = Some(self.remaining());
-        AdminOptions::new()
-            .request_timeout(remaining)
-            .operation_timeout(remaining)
+        AdminOptions::new().request_timeout(remaining).operation_timeout(remaining)
     }
 
     async fn states(&self) -> Result<BTreeMap<String, TopicState>, KafkaError> {
@@ -103,21 +91,13 @@ impl<'a> TopicWork<'a> {
     }
 
     async fn create(&self, topic: &TopicSpecification) -> Result<(), KafkaError> {
-        let TopicSpecification {
-            name,
-            partitions,
-            replication_factor,
-            configuration,
-        } = topic;
+        let TopicSpecification { name, partitions, replication_factor, configuration } = topic;
         let replication = TopicReplication::Fixed(replication_factor.unwrap_or(BROKER_DEFAULT));
         let wanted = NewTopic {
             name: name.as_str(),
             num_partitions: *partitions,
             replication,
-            config: configuration
-                .iter()
-                .map(|(key, value)| (key.as_str(), value.as_str()))
-                .collect(),
+            config: configuration.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
         };
         let results = self.admin.create_topics([&wanted], &self.options()).await;
         for result in results.map_err(|source| self.failed("create topics", source))? {
@@ -156,28 +136,15 @@ impl<'a> TopicWork<'a> {
         if differing.is_empty() {
             return Ok(());
         }
-        let kept = described
-            .entries
-            .iter()
-            .filter(|entry| entry.source == ConfigSource::DynamicTopic);
+        let kept = described.entries.iter().filter(|entry| entry.source == ConfigSource::DynamicTopic);
         let kept = kept.filter_map(|entry| Some((entry.name.as_str(), entry.value.as_deref()?)));
-        let wanted = topic
-            .configuration
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()));
+        let wanted = topic.configuration.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         let entries: HashMap<&str, &str> = kept.chain(wanted).collect();
-        let change = AlterConfig {
-            specifier: ResourceSpecifier::Topic(topic.name.as_str()),
-            entries,
-        };
+        let change = AlterConfig { specifier: ResourceSpecifier::Topic(topic.name.as_str()), entries };
         let results = self.admin.alter_configs([&change], &self.options()).await;
         for result in results.map_err(|source| self.failed("configure topics", source))? {
             match result {
-                Ok(_) => info!(
-                    topic = topic.name.as_str(),
-                    changed = differing.join(","),
-                    "topic configured"
-                ),
+                Ok(_) => info!(topic = topic.name.as_str(), changed = differing.join(","), "topic configured"),
                 Err((_, source)) => return Err(refused("configure", topic, source)),
             }
         }
@@ -198,9 +165,7 @@ impl<'a> TopicWork<'a> {
         loop {
             let states = self.states().await?;
             let unready = topics.iter().find(|topic| {
-                states
-                    .get(topic.name.as_str())
-                    .is_none_or(|state| !state.led || state.partitions < topic.partitions)
+                states.get(topic.name.as_str()).is_none_or(|state| !state.led || state.partitions < topic.partitions)
             });
             match unready {
                 None => return Ok(()),
@@ -216,18 +181,10 @@ impl<'a> TopicWork<'a> {
     }
 
     fn failed(&self, attempt: &'static str, source: rdkafka::error::KafkaError) -> KafkaError {
-        KafkaError::Request {
-            attempt,
-            servers: self.settings.bootstrap_servers().to_owned(),
-            source,
-        }
+        KafkaError::Request { attempt, servers: self.settings.bootstrap_servers().to_owned(), source }
     }
 }
 
 fn refused(attempt: &'static str, topic: &TopicSpecification, source: Code) -> KafkaError {
-    KafkaError::TopicRefused {
-        attempt,
-        topic: topic.name.to_string(),
-        source,
-    }
+    KafkaError::TopicRefused { attempt, topic: topic.name.to_string(), source }
 }

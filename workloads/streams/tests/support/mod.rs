@@ -29,11 +29,7 @@ pub fn arguments(address: SocketAddr) -> BucketArguments {
 
 /// A client that gives up soon.
 pub fn impatient(address: SocketAddr) -> Bucket {
-    Bucket::with_timeouts(
-        &arguments(address),
-        Duration::from_millis(500),
-        Duration::from_millis(300),
-    )
+    Bucket::with_timeouts(&arguments(address), Duration::from_millis(500), Duration::from_millis(300))
 }
 
 /// Serves the directory as S3 until the test's runtime ends.
