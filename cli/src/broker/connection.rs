@@ -41,6 +41,7 @@ fn open(stream: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
             tracing::debug!(%error, "a Kafka connection ended");
         }
         lock(&shared.connections).remove(&id);
+        lock(&shared.fetches).forget_connection(id);
         shared.log.changed();
     });
     Ok(())
@@ -59,7 +60,7 @@ fn serve(client: &TcpStream, id: u64, shared: &Arc<Shared>) -> io::Result<()> {
             named = true;
         }
         let response = match frame::api_key(&request) {
-            Some(ApiKey::Fetch) => fetch::answer(request, shared)?,
+            Some(ApiKey::Fetch) => fetch::answer(request, id, shared)?,
             key => {
                 let _rejoining = match key {
                     Some(ApiKey::JoinGroup) => join::rejoin_while_waiting(&request, &shared.engine),

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
 use kafka_protocol::messages::{
-    DescribeGroupsRequest, InitProducerIdRequest, LeaveGroupRequest, ListGroupsRequest, ListTransactionsRequest,
-    ProducerId, TransactionalId,
+    InitProducerIdRequest, LeaveGroupRequest, ListGroupsRequest, ListTransactionsRequest, ProducerId, TransactionalId,
 };
 use kafka_protocol::protocol::StrBytes;
 use noida::kafka::engine::Engine;
 
 use super::Shared;
+use super::groups::describe;
 
 /// Version of LeaveGroup that names several members.
 const LEAVE_GROUP_VERSION: i16 = 3;
@@ -41,8 +41,7 @@ pub(super) async fn evict(shared: &Shared, client_id: &str) {
 fn leave_groups(engine: &Engine, client_id: &str) {
     let listed = engine.handle_list_groups(&ListGroupsRequest::default(), 0);
     let groups = listed.groups.into_iter().map(|group| group.group_id).collect();
-    let described = engine.handle_describe_groups(&DescribeGroupsRequest::default().with_groups(groups), 0);
-    for group in described.groups {
+    for group in describe(engine, groups) {
         let members: Vec<_> = group
             .members
             .into_iter()

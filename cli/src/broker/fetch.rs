@@ -3,7 +3,7 @@
 //! The engine alone returns at once, returns the whole rest of a partition, and reports aborted transactions for ever,
 //! which makes librdkafka drop everything that the same producer commits afterwards.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,7 @@ pub(super) struct FetchState {
 
 #[derive(PartialEq, Eq, Hash)]
 struct Reader {
+    connection: u64,
     client_id: String,
     topic: TopicName,
     partition: i32,
@@ -49,11 +50,26 @@ struct Aborted {
 }
 
 impl FetchState {
-    /// The smallest offset from which anyone fetched this partition since the given time.
-    pub(super) fn smallest_position(&mut self, topic: &str, partition: i32, since: Instant) -> Option<i64> {
-        self.positions.retain(|_, (_, at)| *at >= since);
-        let of_partition = |reader: &Reader| reader.topic.as_str() == topic && reader.partition == partition;
-        self.positions.iter().filter(|(reader, _)| of_partition(reader)).map(|(_, (offset, _))| *offset).min()
+    /// The smallest offset from which anyone else than these clients fetched this partition since the given time.
+    pub(super) fn smallest_position(
+        &self,
+        topic: &str,
+        partition: i32,
+        since: Instant,
+        not_of: &HashSet<String>,
+    ) -> Option<i64> {
+        let counts = |reader: &Reader, at: Instant| {
+            reader.topic.as_str() == topic
+                && reader.partition == partition
+                && at >= since
+                && !not_of.contains(&reader.client_id)
+        };
+        self.positions.iter().filter(|(reader, (_, at))| counts(reader, *at)).map(|(_, (offset, _))| *offset).min()
+    }
+
+    /// Forgets a reader that is gone.
+    pub(super) fn forget_connection(&mut self, connection: u64) {
+        self.positions.retain(|reader, _| reader.connection != connection);
     }
 
     /// Forgets the markers of records that are gone.
@@ -65,11 +81,11 @@ impl FetchState {
 }
 
 /// The response to a fetch request, both without their length.
-pub(super) fn answer(mut request: BytesMut, shared: &Shared) -> io::Result<BytesMut> {
+pub(super) fn answer(mut request: BytesMut, connection: u64, shared: &Shared) -> io::Result<BytesMut> {
     let header = split_header(&mut request).ok_or_else(|| malformed("no header"))?;
     let version = header.request_api_version;
     let request = FetchRequest::decode(&mut request, version).map_err(malformed)?;
-    note_positions(&request, header.client_id.as_deref().unwrap_or_default(), shared);
+    note_positions(&request, connection, header.client_id.as_deref().unwrap_or_default(), shared);
     let response = wait_for_records(&request, version, shared);
     let mut frame = BytesMut::new();
     let response_header = ResponseHeader::default().with_correlation_id(header.correlation_id);
@@ -82,13 +98,17 @@ fn malformed(error: impl std::fmt::Display) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("malformed Kafka fetch: {error}"))
 }
 
-fn note_positions(request: &FetchRequest, client_id: &str, shared: &Shared) {
+fn note_positions(request: &FetchRequest, connection: u64, client_id: &str, shared: &Shared) {
     let now = Instant::now();
     let mut state = lock(&shared.fetches);
     for topic in &request.topics {
         for partition in &topic.partitions {
-            let reader =
-                Reader { client_id: client_id.to_owned(), topic: topic.topic.clone(), partition: partition.partition };
+            let reader = Reader {
+                connection,
+                client_id: client_id.to_owned(),
+                topic: topic.topic.clone(),
+                partition: partition.partition,
+            };
             state.positions.insert(reader, (partition.fetch_offset, now));
         }
     }
@@ -266,7 +286,7 @@ mod tests {
     #[test]
     fn a_fetch_of_nothing_waits_as_long_as_it_says() {
         let (shared, started) = (with_topic(), Instant::now());
-        let response = answer(frame(150), &shared).unwrap();
+        let response = answer(frame(150), 0, &shared).unwrap();
         assert!(started.elapsed() >= Duration::from_millis(150));
         assert_eq!(response[..4], 7_i32.to_be_bytes(), "it answers this request");
     }
@@ -279,14 +299,14 @@ mod tests {
                 shared.stopping.store(true, std::sync::atomic::Ordering::SeqCst);
                 shared.log.changed();
             });
-            answer(frame(20_000), &shared).unwrap();
+            answer(frame(20_000), 0, &shared).unwrap();
         });
         assert!(started.elapsed() < Duration::from_secs(10));
     }
 
     #[test]
     fn a_malformed_fetch_is_an_error() {
-        assert!(answer(BytesMut::from(&[0, 1][..]), &with_topic()).is_err());
-        assert!(answer(BytesMut::from(&[0, 1, 0, 11, 0, 0, 0, 1, 0, 9][..]), &with_topic()).is_err());
+        assert!(answer(BytesMut::from(&[0, 1][..]), 0, &with_topic()).is_err());
+        assert!(answer(BytesMut::from(&[0, 1, 0, 11, 0, 0, 0, 1, 0, 9][..]), 0, &with_topic()).is_err());
     }
 }

@@ -7,11 +7,12 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use kafka_protocol::messages::{DescribeGroupsRequest, GroupId, JoinGroupRequest};
+use kafka_protocol::messages::JoinGroupRequest;
 use kafka_protocol::protocol::Decodable;
 use noida::kafka::engine::Engine;
 
 use super::frame::split_header;
+use super::groups::describe;
 
 /// Longer than the members of a group need to hear of a rebalance that goes well.
 const FIRST_PATIENCE: Duration = Duration::from_millis(150);
@@ -40,7 +41,8 @@ pub(super) fn rejoin_while_waiting(frame: &BytesMut, engine: &Engine) -> Option<
     std::thread::spawn(move || {
         let mut patience = FIRST_PATIENCE;
         while answered.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
-            if state(&engine, &request.group_id).as_deref() == Some(GATHERING) {
+            let groups = describe(&engine, vec![request.group_id.clone()]);
+            if groups.iter().any(|group| group.group_state.as_str() == GATHERING) {
                 let (engine, request, client_id) = (engine.clone(), request.clone(), client_id.clone());
                 // It waits for the round, too.
                 std::thread::spawn(move || engine.handle_join_group_from(&request, version, &client_id, ""));
@@ -49,9 +51,4 @@ pub(super) fn rejoin_while_waiting(frame: &BytesMut, engine: &Engine) -> Option<
         }
     });
     Some(Rejoining { _answered: sender })
-}
-
-fn state(engine: &Engine, group: &GroupId) -> Option<String> {
-    let request = DescribeGroupsRequest::default().with_groups(vec![group.clone()]);
-    engine.handle_describe_groups(&request, 0).groups.first().map(|group| group.group_state.to_string())
 }

@@ -1,21 +1,18 @@
 //! Keeps the broker's memory flat: drops records that every reader is done with. The engine has retention, but it works
 //! on whole segments and knows nothing of readers; a record that someone still needs must never go.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
-use kafka_protocol::messages::{
-    DeleteRecordsRequest, GroupId, IncrementalAlterConfigsRequest, MetadataRequest, OffsetFetchRequest, TopicName,
-};
+use kafka_protocol::messages::{DeleteRecordsRequest, IncrementalAlterConfigsRequest, MetadataRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use noida::kafka::engine::Engine;
 
-use super::{Shared, lock};
+use super::{Shared, groups, lock};
 
 /// Topic to the consumer groups that read it.
 pub(super) type Readers = HashMap<String, Vec<String>>;
@@ -30,8 +27,6 @@ const SEGMENT_BYTES: &str = "8388608";
 const TOPIC_RESOURCE: i8 = 2;
 const BROKER_RESOURCE: i8 = 4;
 const SET: i8 = 0;
-/// Version of OffsetFetch that names one group.
-const OFFSET_FETCH_VERSION: i16 = 5;
 
 /// Trims every second until the broker is dropped.
 pub(super) fn run(shared: &Shared, stopped: &mpsc::Receiver<()>) {
@@ -67,16 +62,23 @@ fn set(engine: &Engine, resource_type: i8, resource: &str, key: &'static str, va
 }
 
 fn trim(topic: &str, groups: &[String], shared: &Shared) {
+    let name = topic_name(topic);
     let partitions = partitions(&shared.engine, topic);
-    let committed: Vec<_> = groups.iter().map(|group| committed(&shared.engine, group, topic, &partitions)).collect();
-    let since = Instant::now().checked_sub(READER_PATIENCE);
+    let committed: Vec<_> =
+        groups.iter().map(|group| groups::committed(&shared.engine, group, &name, &partitions)).collect();
+    let Some(since) = Instant::now().checked_sub(READER_PATIENCE) else { return };
+    // What a member of a group fetched is not done before it is committed, and what it left to another is not its concern.
+    let ids = groups.iter().map(|group| groups::group_id(group)).collect();
+    let members: HashSet<String> = groups::describe(&shared.engine, ids)
+        .into_iter()
+        .flat_map(|group| group.members)
+        .map(|member| member.client_id.to_string())
+        .collect();
     for partition in partitions {
         let by_groups = committed.iter().map(|offsets| offsets.get(&partition).copied().unwrap_or(0)).min();
         let mut fetches = lock(&shared.fetches);
-        let by_others = since.and_then(|since| fetches.smallest_position(topic, partition, since));
-        let Some(read) = by_groups.into_iter().chain(by_others).min() else {
-            continue;
-        };
+        let by_others = fetches.smallest_position(topic, partition, since, &members);
+        let Some(read) = by_groups.into_iter().chain(by_others).min() else { continue };
         let start = read - KEPT_RECORDS;
         if start > 0 {
             delete_before(&shared.engine, topic, partition, start);
@@ -99,17 +101,6 @@ fn partitions(engine: &Engine, topic: &str) -> Vec<i32> {
         .filter(|found| found.error_code == 0)
         .flat_map(|found| found.partitions.iter().map(|partition| partition.partition_index))
         .collect()
-}
-
-fn committed(engine: &Engine, group: &str, topic: &str, partitions: &[i32]) -> HashMap<i32, i64> {
-    let asked =
-        OffsetFetchRequestTopic::default().with_name(topic_name(topic)).with_partition_indexes(partitions.to_vec());
-    let request = OffsetFetchRequest::default()
-        .with_group_id(GroupId(StrBytes::from_string(group.to_owned())))
-        .with_topics(Some(vec![asked]));
-    let response = engine.handle_offset_fetch(&request, OFFSET_FETCH_VERSION);
-    let found = response.topics.iter().flat_map(|topic| &topic.partitions);
-    found.map(|partition| (partition.partition_index, partition.committed_offset)).collect()
 }
 
 fn delete_before(engine: &Engine, topic: &str, partition: i32, offset: i64) {

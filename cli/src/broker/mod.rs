@@ -6,6 +6,7 @@ mod connection;
 mod eviction;
 mod fetch;
 mod frame;
+mod groups;
 mod join;
 mod keeper;
 mod progress;

@@ -28,7 +28,10 @@ async fn every_committed_record_is_archived_once_and_a_second_run_goes_on() {
     world.produce("a", 2, records(0..7), NOON);
     let first = world.start(world.arguments());
     first.ready().await;
-    eventually("full objects are closed", async || world.archived(EnrichedData).await.len() > 200).await;
+    eventually("all of it is read", async || {
+        world.readable("e", 2).await == 400 && world.readable("a", 2).await == 7
+    })
+    .await;
     first.stop().await;
     assert_eq!(world.archived(EnrichedData).await, sorted(records(0..400)));
     assert_eq!(world.archived(Alerts).await, sorted(records(0..7)));
@@ -36,10 +39,7 @@ async fn every_committed_record_is_archived_once_and_a_second_run_goes_on() {
     let before = world.objects(EnrichedData).await;
     world.produce("e", 2, records(400..500), NOON + DAY);
     let second = world.start(world.arguments());
-    eventually("the new records are read", async || {
-        world.progress("e", 1).await.is_some_and(|progress| progress.records == 250)
-    })
-    .await;
+    eventually("the new records are read", async || world.readable("e", 2).await == 500).await;
     second.stop().await;
     assert_eq!(world.archived(EnrichedData).await, sorted(records(0..500)));
     let after = world.objects(EnrichedData).await;

@@ -16,7 +16,6 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 use vedette_contract::TopicName;
-use vedette_contract::fields::Reason;
 use vedette_streams::kafka::{Isolation, KafkaSettings};
 
 pub use statistics::{AlertRecord, EnrichedRecord, Percentiles, Statistics};
@@ -253,7 +252,6 @@ struct Fields<'a> {
     score: Option<f64>,
     model_version: Option<String>,
     alert_text: Option<String>,
-    reasons: Vec<Reason>,
 }
 
 fn count(message: &BorrowedMessage<'_>, settings: &ObserverSettings, shared: &Shared, on_alert: &dyn Fn(AlertLine)) {
@@ -277,7 +275,7 @@ fn count(message: &BorrowedMessage<'_>, settings: &ObserverSettings, shared: &Sh
         let anomaly = settings.label.as_ref().and_then(|rule| anomaly(payload, rule));
         note_end(shared, &topics.alerts, message);
         lock(&shared.statistics).alert(AlertRecord { anomaly, latency_ms: latency_ms(fields.utc) }, steady);
-        on_alert(AlertLine { text: alert_text(&fields, anomaly) });
+        on_alert(AlertLine { text: alert_line(fields.alert_text.as_deref(), anomaly) });
     }
 }
 
@@ -285,20 +283,13 @@ fn note_end(shared: &Shared, topic: &TopicName, message: &BorrowedMessage<'_>) {
     lock(&shared.ends).insert((topic.clone(), message.partition()), message.offset() + 1);
 }
 
-fn alert_text(fields: &Fields<'_>, anomaly: Option<bool>) -> String {
-    let reasons: Vec<String> =
-        fields.reasons.iter().map(|reason| format!("{} {:.0} %", reason.field, reason.share * 100.0)).collect();
+fn alert_line(alert_text: Option<&str>, anomaly: Option<bool>) -> String {
     let verdict = match anomaly {
         Some(true) => " [label: anomaly]",
         Some(false) => " [label: normal]",
         None => "",
     };
-    let text = fields.alert_text.as_deref().unwrap_or("alert");
-    if reasons.is_empty() {
-        format!("{text}{verdict}")
-    } else {
-        format!("{text}; because of {}{verdict}", reasons.join(", "))
-    }
+    format!("{}{verdict}", alert_text.unwrap_or("an alert without a text"))
 }
 
 fn latency_ms(utc: Option<&RawValue>) -> Option<f32> {
@@ -350,12 +341,7 @@ mod tests {
 
     #[test]
     fn an_alert_reads_as_one_line() {
-        let reasons =
-            vec![Reason { field: "src_bytes".into(), share: 0.61 }, Reason { field: "count".into(), share: 0.2 }];
-        let fields = Fields { alert_text: Some("score 0.999".into()), reasons, ..Fields::default() };
-        assert_eq!(
-            alert_text(&fields, Some(true)),
-            "score 0.999; because of src_bytes 61 %, count 20 % [label: anomaly]"
-        );
+        assert_eq!(alert_line(Some("score 0.999."), Some(true)), "score 0.999. [label: anomaly]");
+        assert_eq!(alert_line(Some("score 0.999."), None), "score 0.999.");
     }
 }

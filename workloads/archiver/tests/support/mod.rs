@@ -42,7 +42,8 @@ pub struct World {
 
 /// An archiver that runs.
 pub struct Running {
-    shutdown: Shutdown,
+    /// A test that fails would otherwise wait for ever for the thread of its archiver.
+    shutdown: tokio_util::sync::DropGuard,
     handle: JoinHandle<Result<(), ArchiverError>>,
     pub address: SocketAddr,
 }
@@ -203,12 +204,13 @@ impl World {
 impl Running {
     /// Ends it as SIGTERM would.
     pub async fn stop(self) {
-        self.shutdown.cancel();
+        self.shutdown.disarm().cancel();
         self.handle.await.unwrap().unwrap();
     }
 
     /// Its end without being asked.
     pub async fn ended(self) -> Result<(), ArchiverError> {
+        let _guard = self.shutdown;
         self.handle.await.unwrap()
     }
 
