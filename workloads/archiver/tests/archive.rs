@@ -28,10 +28,8 @@ async fn every_committed_record_is_archived_once_and_a_second_run_goes_on() {
     world.produce("a", 2, records(0..7), NOON);
     let first = world.start(world.arguments());
     first.ready().await;
-    eventually("all of it is read", async || {
-        world.readable("e", 2).await == 400 && world.readable("a", 2).await == 7
-    })
-    .await;
+    eventually("all of it is read", async || world.readable("e", 2).await == 400 && world.readable("a", 2).await == 7)
+        .await;
     first.stop().await;
     assert_eq!(world.archived(EnrichedData).await, sorted(records(0..400)));
     assert_eq!(world.archived(Alerts).await, sorted(records(0..7)));
