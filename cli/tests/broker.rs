@@ -1,5 +1,7 @@
 //! The embedded Kafka through librdkafka, the client of every workload.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! The embedded bucket through the client of every workload.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

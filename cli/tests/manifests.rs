@@ -1,5 +1,7 @@
 //! Whatever the operator's builders return for any manifest of this repository, a local run honours every field of it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::path::{Path, PathBuf};
 
 use vedette_cli::supervisor::{supports_deployment, supports_job};

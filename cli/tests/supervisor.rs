@@ -1,5 +1,7 @@
 //! The supervisor with real processes: `examples/workload.rs` plays the workload.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -152,18 +154,18 @@ async fn a_deployment_is_started_scaled_and_left_alone() {
     let stage = Stage::new();
     let one = stage.deployment(1, "v1");
     assert_eq!(stage.supervisor.rollout(&one), Rollout::Absent);
-    stage.supervisor.apply_deployment(one.clone()).unwrap();
+    stage.supervisor.apply_deployment(&one).unwrap();
     stage.until_complete(&one).await;
     assert!(stage.supervisor.is_settled());
     let three = stage.deployment(3, "v1");
     assert_eq!(stage.supervisor.rollout(&three), Rollout::Progressing);
-    stage.supervisor.apply_deployment(three.clone()).unwrap();
+    stage.supervisor.apply_deployment(&three).unwrap();
     stage.until_complete(&three).await;
-    stage.supervisor.apply_deployment(three.clone()).unwrap();
+    stage.supervisor.apply_deployment(&three).unwrap();
     assert_eq!(stage.supervisor.rollout(&three), Rollout::Complete);
     assert_eq!(stage.started().len(), 3);
     let none = stage.deployment(0, "v1");
-    stage.supervisor.apply_deployment(none.clone()).unwrap();
+    stage.supervisor.apply_deployment(&none).unwrap();
     stage.until("the end of all", |stage| stage.running() == 0).await;
     assert_eq!(stage.supervisor.rollout(&none), Rollout::Absent);
 }
@@ -172,11 +174,11 @@ async fn a_deployment_is_started_scaled_and_left_alone() {
 async fn a_roll_takes_an_old_pod_only_when_a_new_one_is_ready() {
     let stage = Stage::new();
     let old = stage.deployment(2, "v1");
-    stage.supervisor.apply_deployment(old.clone()).unwrap();
+    stage.supervisor.apply_deployment(&old).unwrap();
     stage.until_complete(&old).await;
     let before = stage.events().len();
     let new = stage.deployment(2, "v2");
-    stage.supervisor.apply_deployment(new.clone()).unwrap();
+    stage.supervisor.apply_deployment(&new).unwrap();
     stage.until_complete(&new).await;
     stage.until("two old pods to end", |stage| stage.running() == 2).await;
     let (mut ready, mut processes) = (2, 2);
@@ -204,7 +206,7 @@ async fn a_killed_process_is_restarted_in_its_pod_after_the_exit_hook() {
     spec.volumes = serde_json::from_value(json!([{ "name": "x", "emptyDir": {} }])).unwrap();
     spec.containers[0].volume_mounts =
         serde_json::from_value(json!([{ "name": "x", "mountPath": "/var/lib/x" }])).unwrap();
-    stage.supervisor.apply_deployment(deployment.clone()).unwrap();
+    stage.supervisor.apply_deployment(&deployment).unwrap();
     stage.until_complete(&deployment).await;
     let (pod, process) = stage.started().pop().unwrap();
     kill(process);
@@ -228,7 +230,7 @@ async fn a_process_gets_what_its_manifest_says_and_nothing_of_ours() {
     pod["volumes"] = json!([{ "name": "c", "configMap": { "name": "c" } }]);
     pod["containers"][0]["volumeMounts"] = json!([{ "name": "c", "mountPath": "/etc/settings", "readOnly": true }]);
     deployment.spec.template.spec = serde_json::from_value(pod).unwrap();
-    stage.supervisor.apply_deployment(deployment.clone()).unwrap();
+    stage.supervisor.apply_deployment(&deployment).unwrap();
     stage.until_complete(&deployment).await;
     let pod = stage.started().pop().unwrap().0;
     let dump = stage.dump(&pod);
@@ -244,17 +246,17 @@ async fn a_process_gets_what_its_manifest_says_and_nothing_of_ours() {
 async fn a_roll_that_crashes_leaves_the_old_pods_and_goes_back() {
     let stage = Stage::new();
     let good = stage.deployment(2, "v1");
-    stage.supervisor.apply_deployment(good.clone()).unwrap();
+    stage.supervisor.apply_deployment(&good).unwrap();
     stage.until_complete(&good).await;
     stage.tell("crash-v2");
     let bad = stage.deployment(2, "v2");
-    stage.supervisor.apply_deployment(bad.clone()).unwrap();
+    stage.supervisor.apply_deployment(&bad).unwrap();
     stage.until("a failing rollout", |stage| matches!(stage.supervisor.rollout(&bad), Rollout::Failing(_))).await;
     let Rollout::Failing(reason) = stage.supervisor.rollout(&bad) else { panic!("it does not fail any more") };
     assert!(reason.contains("exit status: 3") && reason.contains("ended: no good"), "{reason}");
     assert_eq!(stage.running(), 2);
     assert!(!stage.supervisor.is_settled());
-    stage.supervisor.apply_deployment(good.clone()).unwrap();
+    stage.supervisor.apply_deployment(&good).unwrap();
     stage.until_complete(&good).await;
     assert_eq!(stage.running(), 2);
 }
@@ -264,7 +266,7 @@ async fn a_pod_that_is_not_ready_in_time_fails_with_its_probes_answer() {
     let stage = Stage::new();
     stage.tell("unready");
     let deployment = stage.deployment(1, "v1");
-    stage.supervisor.apply_deployment(deployment.clone()).unwrap();
+    stage.supervisor.apply_deployment(&deployment).unwrap();
     stage
         .until("a failing rollout", |stage| matches!(stage.supervisor.rollout(&deployment), Rollout::Failing(_)))
         .await;
@@ -280,7 +282,7 @@ async fn a_pod_that_is_not_ready_in_time_fails_with_its_probes_answer() {
 async fn a_stuck_process_is_killed_and_restarted() {
     let stage = Stage::new();
     let deployment = stage.deployment(1, "v1");
-    stage.supervisor.apply_deployment(deployment.clone()).unwrap();
+    stage.supervisor.apply_deployment(&deployment).unwrap();
     stage.until_complete(&deployment).await;
     stage.tell("stuck");
     stage.until("the end of the stuck one", |stage| !stage.exits.lock().unwrap().is_empty()).await;
@@ -293,7 +295,7 @@ async fn a_stuck_process_is_killed_and_restarted() {
 async fn stopping_is_orderly_and_a_stubborn_process_is_killed_after_its_grace_period() {
     let stage = Stage::new();
     let deployment = stage.deployment(1, "v1");
-    stage.supervisor.apply_deployment(deployment.clone()).unwrap();
+    stage.supervisor.apply_deployment(&deployment).unwrap();
     stage.until_complete(&deployment).await;
     let (pod, process) = stage.started().pop().unwrap();
     let listening = format!("listening-{pod}");
@@ -304,7 +306,7 @@ async fn stopping_is_orderly_and_a_stubborn_process_is_killed_after_its_grace_pe
     assert_eq!(stage.supervisor.rollout(&deployment), Rollout::Absent);
 
     stage.tell("stubborn");
-    stage.supervisor.apply_deployment(deployment.clone()).unwrap();
+    stage.supervisor.apply_deployment(&deployment).unwrap();
     stage.until_complete(&deployment).await;
     let (pod, process) = stage.started().pop().unwrap();
     let listening = format!("listening-{pod}");
@@ -319,7 +321,7 @@ async fn stopping_is_orderly_and_a_stubborn_process_is_killed_after_its_grace_pe
 async fn a_dropped_supervisor_leaves_nothing_running() {
     let stage = Stage::new();
     let deployment = stage.deployment(2, "v1");
-    stage.supervisor.apply_deployment(deployment.clone()).unwrap();
+    stage.supervisor.apply_deployment(&deployment).unwrap();
     stage.until_complete(&deployment).await;
     let processes = stage.started();
     drop(stage);
@@ -335,11 +337,11 @@ async fn a_job_completes() {
     let stage = Stage::new();
     stage.tell("succeed");
     assert_eq!(stage.supervisor.job_status("j"), JobStatus::Absent);
-    stage.supervisor.apply_job(stage.job(0, None)).unwrap();
+    stage.supervisor.apply_job(&stage.job(0, None)).unwrap();
     assert_eq!(stage.job_end().await, JobStatus::Complete);
-    stage.supervisor.apply_job(stage.job(0, None)).unwrap();
+    stage.supervisor.apply_job(&stage.job(0, None)).unwrap();
     assert_eq!(stage.started().len(), 1);
-    let changed = stage.supervisor.apply_job(stage.job(1, None)).unwrap_err();
+    let changed = stage.supervisor.apply_job(&stage.job(1, None)).unwrap_err();
     assert!(matches!(changed, SupervisorError::JobChanged { .. }));
 }
 
@@ -347,7 +349,7 @@ async fn a_job_completes() {
 async fn a_job_that_fails_is_tried_again_up_to_its_limit() {
     let stage = Stage::new();
     stage.tell("crash");
-    stage.supervisor.apply_job(stage.job(2, None)).unwrap();
+    stage.supervisor.apply_job(&stage.job(2, None)).unwrap();
     let JobStatus::Failed { reason } = stage.job_end().await else { panic!("it did not fail") };
     assert!(reason.starts_with("BackoffLimitExceeded") && reason.contains("no good"), "{reason}");
     assert_eq!(stage.started().len(), 3);
@@ -356,7 +358,7 @@ async fn a_job_that_fails_is_tried_again_up_to_its_limit() {
 #[tokio::test]
 async fn a_job_ends_at_its_deadline() {
     let stage = Stage::new();
-    stage.supervisor.apply_job(stage.job(6, Some(1))).unwrap();
+    stage.supervisor.apply_job(&stage.job(6, Some(1))).unwrap();
     let JobStatus::Failed { reason } = stage.job_end().await else { panic!("it did not fail") };
     assert!(reason.starts_with("DeadlineExceeded"), "{reason}");
     assert_eq!(stage.running(), 0);
@@ -368,10 +370,10 @@ async fn what_is_missing_is_named_before_anything_starts() {
     let mut deployment = stage.deployment(1, "v1");
     let text = serde_json::to_string(&deployment).unwrap();
     deployment = serde_json::from_str(&text.replace("\"name\":\"s\"", "\"name\":\"other\"")).unwrap();
-    let error = stage.supervisor.apply_deployment(deployment).unwrap_err();
+    let error = stage.supervisor.apply_deployment(&deployment).unwrap_err();
     assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "Secret other is missing");
     let deployment: Deployment = serde_json::from_str(&text.replace("workload:1.0", "nothing:1.0")).unwrap();
-    let error = stage.supervisor.apply_deployment(deployment).unwrap_err();
+    let error = stage.supervisor.apply_deployment(&deployment).unwrap_err();
     assert!(error.to_string().contains("nothing"), "{error}");
     assert_eq!(stage.started(), []);
 }

@@ -12,13 +12,13 @@ use noida::kafka::engine::Engine;
 use super::Shared;
 use super::groups::describe;
 
-/// Version of LeaveGroup that names several members.
+/// Version of `LeaveGroup` that names several members.
 const LEAVE_GROUP_VERSION: i16 = 3;
 /// What a dead process sent before it died is processed within this time.
 const DRAIN_LIMIT: Duration = Duration::from_secs(3);
 const DRAIN_PAUSE: Duration = Duration::from_millis(10);
 
-/// Ends every membership and transaction of this client. A membership keeps a JoinGroup of the dead client waiting, and
+/// Ends every membership and transaction of this client. A membership keeps a `JoinGroup` of the dead client waiting, and
 /// what waits can join or write after it, so this is repeated until its last connection has ended.
 pub(super) async fn evict(shared: &Shared, client_id: &str) {
     let deadline = Instant::now() + DRAIN_LIMIT;

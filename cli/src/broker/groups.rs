@@ -8,7 +8,7 @@ use kafka_protocol::messages::{DescribeGroupsRequest, GroupId, OffsetFetchReques
 use kafka_protocol::protocol::StrBytes;
 use noida::kafka::engine::Engine;
 
-/// Version of OffsetFetch that names one group.
+/// Version of `OffsetFetch` that names one group.
 const OFFSET_FETCH_VERSION: i16 = 5;
 
 /// The id of a group.

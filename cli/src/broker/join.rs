@@ -1,4 +1,4 @@
-//! Mends a wait of noida-db's group coordinator. A JoinGroup there looks every 20 ms whether its round is complete; where
+//! Mends a wait of noida-db's group coordinator. A `JoinGroup` there looks every 20 ms whether its round is complete; where
 //! the leader completes the round, gives partitions up and joins the next round within that time, the waiting member has
 //! missed its round, is not counted in the next one, and everybody waits for the rebalance time-out of five minutes.
 //! Joining again on behalf of a member that still waits counts it in, and changes nothing where it is counted already.
@@ -20,12 +20,12 @@ const LAST_PATIENCE: Duration = Duration::from_secs(1);
 /// The only state in which joining again changes nothing.
 const GATHERING: &str = "PreparingRebalance";
 
-/// Joins again and again until it is dropped, when the first JoinGroup has its answer.
+/// Joins again and again until it is dropped, when the first `JoinGroup` has its answer.
 pub(super) struct Rejoining {
     _answered: mpsc::Sender<()>,
 }
 
-/// For the time that this JoinGroup waits for its answer; none where there is nothing to join again.
+/// For the time that this `JoinGroup` waits for its answer; none where there is nothing to join again.
 pub(super) fn rejoin_while_waiting(frame: &BytesMut, engine: &Engine) -> Option<Rejoining> {
     let mut frame = frame.clone();
     let header = split_header(&mut frame)?;

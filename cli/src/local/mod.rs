@@ -143,17 +143,18 @@ async fn supervise(
     let began = Timestamp::now();
     model.step(supervisor, console, began).await?;
     let children = model.children();
-    supervisor.apply_deployment(children.archiver.clone())?;
+    supervisor.apply_deployment(&children.archiver)?;
     match &children.generator {
-        Some(GeneratorChild::Deployment(deployment)) => supervisor.apply_deployment((**deployment).clone())?,
-        Some(GeneratorChild::Job(job)) => supervisor.apply_job((**job).clone())?,
+        Some(GeneratorChild::Deployment(deployment)) => supervisor.apply_deployment(deployment)?,
+        Some(GeneratorChild::Job(job)) => supervisor.apply_job(job)?,
         None => {}
     }
 
     let flow = Flow { options, pipeline, servers, supervisor, console, observer: &observer };
     flow.watch(&mut model, &mut trainings, shutdown).await?;
     console.say("stopping: generator, then what is under way, detector, archiver");
-    flow.drain(&children, began).await?;
+    // Not what there was at the start: detectors that wait for a model came later.
+    flow.drain(&model.children(), began).await?;
 
     let seconds = observer.snapshot().first_record.map_or(0.0, |first| first.elapsed().as_secs_f64());
     let statistics = observer.finish();
@@ -169,7 +170,7 @@ async fn supervise(
 }
 
 async fn create_topics(children: &PipelineChildren, supervisor: &Supervisor) -> Result<(), LocalError> {
-    let job = children.topics_job.clone();
+    let job = &children.topics_job;
     let name = job.metadata.name.clone().unwrap_or_default();
     supervisor.apply_job(job)?;
     let deadline = Instant::now() + PATIENCE;

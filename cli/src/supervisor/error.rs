@@ -19,7 +19,7 @@ pub enum SupervisorError {
     /// A manifest asks for what only Kubernetes can do.
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
-    /// It refers to a Secret or ConfigMap that is not there.
+    /// It refers to a Secret or `ConfigMap` that is not there.
     #[error("{object} cannot be run")]
     Missing {
         /// Which Deployment or Job.

@@ -136,9 +136,9 @@ impl PodPlan {
         };
         let args = container.args.clone().unwrap_or_default();
         let env: Vec<_> = container.env.iter().flatten().map(|variable| read_env(variable, wrong)).collect();
-        let values = env.iter().filter_map(|(_, source)| match source {
-            EnvSource::Value(value) => Some(value),
-            _ => None,
+        let values = env.iter().filter_map(|(_, source)| {
+            let EnvSource::Value(value) = source else { return None };
+            Some(value)
         });
         if args.iter().chain(values).any(|text| text.contains("$(")) {
             wrong.push("$(…) in args or env (no expansion)".to_owned());

@@ -134,15 +134,15 @@ impl Supervisor {
         })
     }
 
-    /// Keeps a ConfigMap for pods that are started from now on.
+    /// Keeps a `ConfigMap` for pods that are started from now on.
     pub fn apply_config_map(&self, config_map: ConfigMap) {
         let mut sources = self.context.sources.write().unwrap_or_else(PoisonError::into_inner);
         sources.config_maps.insert(config_map.metadata.name.unwrap_or_default(), config_map.data.unwrap_or_default());
     }
 
     /// Starts a Deployment, scales it, rolls it, or does nothing if nothing differs.
-    pub fn apply_deployment(&self, deployment: Deployment) -> Result<(), SupervisorError> {
-        let plan = DeploymentPlan::read(&deployment)?;
+    pub fn apply_deployment(&self, deployment: &Deployment) -> Result<(), SupervisorError> {
+        let plan = DeploymentPlan::read(deployment)?;
         self.check(&format!("Deployment {}", plan.name), &plan.pod)?;
         let mut deployments = lock(&self.deployments);
         if let Some(running) = deployments.get(&plan.name) {
@@ -165,8 +165,8 @@ impl Supervisor {
     }
 
     /// Starts a Job, or does nothing if it is there.
-    pub fn apply_job(&self, job: Job) -> Result<(), SupervisorError> {
-        let plan = JobPlan::read(&job)?;
+    pub fn apply_job(&self, job: &Job) -> Result<(), SupervisorError> {
+        let plan = JobPlan::read(job)?;
         self.check(&format!("Job {}", plan.name), &plan.pod)?;
         let mut jobs = lock(&self.jobs);
         if let Some(running) = jobs.get(&plan.name) {

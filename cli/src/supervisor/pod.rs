@@ -219,11 +219,11 @@ fn start(
 
 /// Only a change is worth telling; the answers of a process that is still starting are not.
 fn tell_readiness(name: &str, next: &PodState, last: &PodState, context: &Context) {
-    match (last, next) {
-        (PodState::Ready, PodState::Unready(Some(reason))) => {
+    match next {
+        PodState::Ready => context.tell(Event::Ready { pod: name.to_owned() }),
+        PodState::Unready(Some(reason)) if *last == PodState::Ready => {
             context.tell(Event::Unready { pod: name.to_owned(), reason: reason.clone() });
         }
-        (_, PodState::Ready) => context.tell(Event::Ready { pod: name.to_owned() }),
-        _ => {}
+        PodState::Unready(_) | PodState::Restarting(_) | PodState::Succeeded | PodState::Failed(_) => {}
     }
 }

@@ -6,10 +6,10 @@ use std::{fs, io};
 
 use super::manifest::{EnvSource, PodPlan, VolumeSource};
 
-/// Name to keys to values, of Secrets or ConfigMaps.
+/// Name to keys to values, of Secrets or `ConfigMaps`.
 pub(super) type Values = BTreeMap<String, BTreeMap<String, String>>;
 
-/// A Secret or ConfigMap, or a key of it, that is not there.
+/// A Secret or `ConfigMap`, or a key of it, that is not there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} {name} {}", key.as_ref().map_or("is missing".to_owned(), |key| format!("has no key {key}")))]
 pub struct MissingValue {

@@ -89,7 +89,7 @@ impl ModelReconciler {
         self.state = step.state;
         self.condition = Some(step.condition);
         if let Some(detector) = self.children().detector {
-            supervisor.apply_deployment(detector)?;
+            supervisor.apply_deployment(&detector)?;
         }
         self.report(rollout == Rollout::Complete, now).await;
         Ok(())

@@ -56,7 +56,7 @@ impl TrainingReconciler {
         match schedule::decide(self.training.name.as_str(), &self.training.schedule, &self.state, &observed) {
             Decision::Start { reason, state } => {
                 if let Some(run) = &state.last_run {
-                    supervisor.apply_job(build_training_job(&self.training, &self.site, &run.job))?;
+                    supervisor.apply_job(&build_training_job(&self.training, &self.site, &run.job))?;
                     self.tell(console, &format!("{} started ({reason:?}): {} records archived", run.job, run.records));
                 }
                 self.state = state;

@@ -95,6 +95,9 @@ pub struct Running {
 
 /// Starts a detector with these arguments beyond those that all have.
 pub fn detector(broker: &Broker, pod_name: &str, directory: &Path, more: &[&str]) -> Running {
+    if std::env::var_os("RUST_LOG").is_some() {
+        vedette_service::initialize_telemetry();
+    }
     let probes = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let words = [
         "vedette-detector".to_owned(),
