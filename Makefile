@@ -31,7 +31,7 @@ test: build
 	@$(CARGO) test --release --locked --workspace
 
 bench: build
-	@$(CARGO) run --release --locked --quiet --package vedette-e2e --bin bench -- $(BENCH)
+	@$(CARGO) run --release --locked --quiet --bin bench -- $(BENCH)
 
 crds: setup
 	@$(CARGO) crdgen

@@ -180,7 +180,9 @@ async fn a_roll_takes_an_old_pod_only_when_a_new_one_is_ready() {
     let new = stage.deployment(2, "v2");
     stage.supervisor.apply_deployment(&new).unwrap();
     stage.until_complete(&new).await;
-    stage.until("two old pods to end", |stage| stage.running() == 2).await;
+    let stopped =
+        |stage: &Stage| stage.events().iter().filter(|event| matches!(event, SupervisorEvent::Stopped { .. })).count();
+    stage.until("two old pods to end", |stage| stopped(stage) == 2).await;
     let (mut ready, mut processes) = (2, 2);
     for event in &stage.events()[before..] {
         match event {

@@ -22,6 +22,8 @@ const fn default_seed() -> i64 {
         .message("anomalyFraction is for mode Random; Sequential takes the data set as it is").field_path(".anomalyFraction"),
     validation = Rule::new("self.mode == 'Random' || self.replicas == 1")
         .message("mode Sequential has one replica, so that every row comes once").field_path(".replicas"),
+    validation = Rule::new("self.mode == 'Random' || has(self.dataset.object)")
+        .message("mode Sequential needs dataset.object: the simulator has no last record").field_path(".dataset"),
     validation = Rule::new("!has(self.anomalyFraction) || !has(self.dataset.object) || has(self.dataset.object.label)")
         .message("anomalyFraction needs dataset.object.label, which tells what an anomaly is").field_path(".anomalyFraction"),
 )]
@@ -33,12 +35,12 @@ pub struct Generator {
     /// Records per second of the pipeline, shared by the replicas.
     #[schemars(range(min = 0.001, max = 10_000_000))]
     pub records_per_second: f64,
-    /// How the data set is walked: Random takes rows at random, for ever; Sequential takes every row once, in order, and a
-    /// change of the generator's settings begins again.
+    /// How the data set is walked: Random takes rows at random, for ever; Sequential takes every row of an object once, in
+    /// order, and a change of the generator's settings begins again.
     #[serde(default)]
     pub mode: GeneratorMode,
-    /// Share of anomalous records in mode Random, 0 to 1. Where omitted: 0.005 if the data set has a label, else the data
-    /// set's own share.
+    /// Share of anomalous records in mode Random, 0 to 1. Where omitted: 0.005 if the data set has a label (KDD Cup 99's
+    /// files have one without dataset.object.label), else the data set's own share.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1))]
     pub anomaly_fraction: Option<f64>,

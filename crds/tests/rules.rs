@@ -80,12 +80,16 @@ fn what_does_not_belong_together_in_a_pipeline_is_refused() {
             "spec.detector.alerting: set either alertBudgetPerMillion or scoreThreshold",
         ),
         (
-            json!({ "generator": { "recordsPerSecond": 1, "mode": "Sequential", "anomalyFraction": 0.1 } }),
+            json!({ "generator": { "recordsPerSecond": 1, "mode": "Sequential", "anomalyFraction": 0.1, "dataset": { "object": { "key": "a.csv", "label": { "field": "kind", "normal": ["ok"] } } } } }),
             "spec.generator.anomalyFraction: anomalyFraction is for mode Random",
         ),
         (
-            json!({ "generator": { "recordsPerSecond": 1, "mode": "Sequential", "replicas": 2 } }),
+            json!({ "generator": { "recordsPerSecond": 1, "mode": "Sequential", "replicas": 2, "dataset": { "object": { "key": "a.csv" } } } }),
             "spec.generator.replicas: mode Sequential has one replica",
+        ),
+        (
+            json!({ "generator": { "recordsPerSecond": 1, "mode": "Sequential" } }),
+            "spec.generator.dataset: mode Sequential needs dataset.object",
         ),
         (
             json!({ "generator": { "recordsPerSecond": 1, "anomalyFraction": 0.1, "dataset": { "object": { "key": "a.csv" } } } }),

@@ -61,6 +61,22 @@ fn a_data_directory_that_is_a_file_is_named() {
 }
 
 #[test]
+fn a_data_directory_that_cannot_be_written_is_named() {
+    // A file system that refuses new files, to root too.
+    assert!(refused(&["local", "-f", &demo(), "--data-dir", "/proc/vedette"]).contains("/proc/vedette"));
+}
+
+#[test]
+fn a_taken_port_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for option in ["--kafka-listen", "--bucket-listen"] {
+        let said = refused(&["local", "-f", &demo(), option, &address]);
+        assert!(said.contains(&address) && said.contains(option), "{said}");
+    }
+}
+
+#[test]
 fn a_broker_that_does_not_answer_is_named() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = closed.local_addr().unwrap().to_string();

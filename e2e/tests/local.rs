@@ -116,19 +116,20 @@ fn records_of_another_kind_are_learned_and_the_reasons_name_the_planted_column()
         &dataset.display().to_string(),
     ])
     .unwrap();
+    // Alerts of planted anomalies; what else alerts within the budget has other reasons.
     let reasons = |run: &LocalRun| {
         let log = run.log();
         let named = log
             .lines()
-            .filter(|line| line.contains("because of "))
+            .filter(|line| line.contains("because of ") && line.contains("[label: anomaly]"))
             .map(|line| line.contains(&format!("because of {}", pumps::PLANTED_COLUMN)));
         named.fold((0, 0), |(first, all), is| (first + usize::from(is), all + 1))
     };
-    run.wait_for("20 alerts with reasons", PATIENCE, |run| reasons(run).1 >= 20).unwrap();
+    run.wait_for("ten alerts of planted anomalies", PATIENCE, |run| reasons(run).1 >= 10).unwrap();
     let (first, all) = reasons(&run);
     run.signal("INT").unwrap();
     let summary = run.summary(PATIENCE).unwrap();
     assert_whole(&summary);
     assert!(figure(&summary, "auroc") >= 0.9, "{summary}");
-    assert!(first * 10 >= all * 8, "the planted column is first in {first} of {all} alerts");
+    assert!(first * 10 >= all * 9, "the planted column is first in {first} of {all} alerts");
 }

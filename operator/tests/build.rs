@@ -68,7 +68,8 @@ fn a_suspended_pipeline_runs_no_pods() {
     assert_eq!(generator_deployment(&children).spec.replicas, Some(0));
     assert_eq!(children.detector.unwrap().spec.replicas, Some(0));
     assert_eq!(children.archiver.spec.replicas, Some(0));
-    let children = build("{suspend: true, generator: {recordsPerSecond: 1, mode: Sequential}}");
+    let children =
+        build("{suspend: true, generator: {recordsPerSecond: 1, mode: Sequential, dataset: {object: {key: a.csv}}}}");
     assert_eq!(generator_job(&children).spec.as_ref().unwrap().suspend, Some(true));
 }
 
@@ -120,7 +121,7 @@ fn a_topic_job_is_named_by_what_it_creates() {
 fn the_longest_names_fit() {
     let longest = "p".repeat(40);
     let text = format!(
-        "{{apiVersion: vedette.io/v1alpha1, kind: AnomalyPipeline, metadata: {{name: {longest}}}, spec: {{generator: {{recordsPerSecond: 1, mode: Sequential}}}}}}"
+        "{{apiVersion: vedette.io/v1alpha1, kind: AnomalyPipeline, metadata: {{name: {longest}}}, spec: {{generator: {{recordsPerSecond: 1, mode: Sequential, dataset: {{object: {{key: a.csv}}}}}}}}}}"
     );
     let children = build_pipeline(&pipeline(&text), &site(), None);
     for name in [children.topics_job.metadata.name.clone(), generator_job(&children).metadata.name.clone()] {

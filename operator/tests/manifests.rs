@@ -102,17 +102,15 @@ fn the_sites_replication_factor_is_used_where_a_topic_has_none() {
 }
 
 #[test]
-fn the_anomaly_fraction_has_a_default_where_there_is_a_label() {
+fn the_anomaly_fraction_is_left_to_the_generator_unless_it_is_given() {
     let fraction = |generator: &str| {
         let generator = pipeline_with(&format!("{{generator: {generator}}}")).generator.unwrap();
         (generator.mode, generator.anomaly_fraction)
     };
-    assert_eq!(fraction("{recordsPerSecond: 1}"), (GeneratorMode::Random, Some(0.005)));
+    assert_eq!(fraction("{recordsPerSecond: 1}"), (GeneratorMode::Random, None));
     assert_eq!(fraction("{recordsPerSecond: 1, anomalyFraction: 0}"), (GeneratorMode::Random, Some(0.0)));
-    assert_eq!(fraction("{recordsPerSecond: 1, mode: Sequential}"), (GeneratorMode::Sequential, None));
-    assert_eq!(fraction("{recordsPerSecond: 1, dataset: {object: {key: a.csv}}}"), (GeneratorMode::Random, None));
-    let labelled = "{recordsPerSecond: 1, dataset: {object: {key: a.csv, label: {field: kind, normal: [ok]}}}}";
-    assert_eq!(fraction(labelled), (GeneratorMode::Random, Some(0.005)));
+    let sequential = "{recordsPerSecond: 1, mode: Sequential, dataset: {object: {key: a.csv}}}";
+    assert_eq!(fraction(sequential), (GeneratorMode::Sequential, None));
 }
 
 #[test]

@@ -21,9 +21,6 @@ use crate::roll::VersionPolicy;
 use crate::schema;
 use crate::site::SiteFile;
 
-/// Share of anomalous records that a generator makes where nobody says otherwise: the raw KDD file is 80 % attacks, and no
-/// real network is.
-const DEFAULT_ANOMALY_FRACTION: f64 = 0.005;
 const KIBIBYTE: u64 = 1024;
 const GIBIBYTE: u64 = 1 << 30;
 
@@ -135,19 +132,14 @@ fn generator(
             keys.map(|keys| Dataset::Object { key: keys.dataset(key), label })
         }
     }?;
-    let labelled = match &dataset {
-        Dataset::Simulator => true,
-        Dataset::Object { key: _, label } => label.is_some(),
-    };
-    let (mode, default_fraction) = match mode {
-        crds::GeneratorMode::Random => (GeneratorMode::Random, labelled.then_some(DEFAULT_ANOMALY_FRACTION)),
-        crds::GeneratorMode::Sequential => (GeneratorMode::Sequential, None),
-    };
     Some(ValidatedGenerator {
         replicas: *replicas,
         records_per_second: *records_per_second,
-        mode,
-        anomaly_fraction: anomaly_fraction.or(default_fraction),
+        mode: match mode {
+            crds::GeneratorMode::Random => GeneratorMode::Random,
+            crds::GeneratorMode::Sequential => GeneratorMode::Sequential,
+        },
+        anomaly_fraction: *anomaly_fraction,
         dataset,
         seed: seed?,
     })

@@ -59,7 +59,7 @@ pub struct ValidatedGenerator {
     pub records_per_second: f64,
     /// How the data set is walked.
     pub mode: GeneratorMode,
-    /// Share of anomalous records; the data set's own where absent.
+    /// Share of anomalous records; where absent the generator decides, which knows whether the data set has a label.
     pub anomaly_fraction: Option<f64>,
     /// Where the records come from.
     pub dataset: Dataset,

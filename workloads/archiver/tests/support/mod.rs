@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use vedette_archiver::ArchiverError;
 use vedette_archiver::verify::{VerifyReport, verify};
+use vedette_cli::broker::EmbeddedBroker;
 use vedette_contract::archive::Stream;
 use vedette_contract::arguments::{ArchiverArguments, KafkaArguments, PipelineArguments, ServiceArguments};
 use vedette_contract::keys::PipelineKeys;
@@ -36,6 +37,7 @@ pub struct World {
     pub s3: S3,
     pub bucket: Bucket,
     pub keys: PipelineKeys,
+    _broker: EmbeddedBroker,
     kafka: KafkaArguments,
     pub settings: KafkaSettings,
 }
@@ -55,8 +57,9 @@ impl World {
         let directory = TempDir::new().unwrap();
         std::fs::create_dir(directory.path().join("s3")).unwrap();
         let s3 = S3::start(&directory.path().join("s3")).await;
+        let broker = EmbeddedBroker::start("127.0.0.1:0".parse().unwrap()).unwrap();
         let kafka = KafkaArguments {
-            bootstrap_servers: noida::kafka::spawn("127.0.0.1:0").unwrap().to_string(),
+            bootstrap_servers: broker.address().to_string(),
             kafka_properties: vec!["receive.message.max.bytes=2147483647".parse().unwrap()],
             sasl_username: None,
             sasl_password: None,
@@ -67,6 +70,7 @@ impl World {
             keys: PipelineKeys::new(&name("n"), &name("p")),
             directory,
             s3,
+            _broker: broker,
             kafka,
             settings,
         };
@@ -75,7 +79,9 @@ impl World {
     }
 
     pub async fn create_topics(&self, partitions: i32) {
-        let topics = ["e", "a"].map(|topic| format!("{topic}:partitions={partitions}").parse().unwrap());
+        // The records' timestamps are of one day; a test must not depend on how long ago that is.
+        let topics =
+            ["e", "a"].map(|topic| format!("{topic}:partitions={partitions},retention.ms=-1").parse().unwrap());
         ensure_topics(&self.settings, &topics, PATIENCE).await.unwrap();
     }
 
@@ -100,7 +106,7 @@ impl World {
         let shutdown = Shutdown::new();
         let address = arguments.service.listen_address;
         let handle = tokio::spawn(vedette_archiver::run(arguments, shutdown.clone()));
-        Running { shutdown, handle, address }
+        Running { shutdown: shutdown.drop_guard(), handle, address }
     }
 
     /// Sends records in one transaction, spread over the partitions of the topic by the value's number.
@@ -241,7 +247,7 @@ pub fn lines(bytes: &[u8]) -> Vec<String> {
 
 /// Records with a number of fixed width, so that text order is number order.
 pub fn records(numbers: std::ops::Range<u32>) -> impl Iterator<Item = String> {
-    numbers.map(|number| format!(r#"{{"number":{number:08},"utc":"2026-11-23T12:00:00.{number:06}Z"}}"#))
+    numbers.map(|number| format!(r#"{{"number":"{number:08}","utc":"2026-11-23T12:00:00.{number:06}Z"}}"#))
 }
 
 pub fn sorted(records: impl Iterator<Item = String>) -> Vec<String> {

@@ -30,8 +30,10 @@ impl Broker {
     pub async fn start(partitions: [i32; 4]) -> Self {
         let broker = Self { embedded: EmbeddedBroker::start("127.0.0.1:0".parse().unwrap()).unwrap() };
         let topics = TOPICS.iter().zip(partitions);
-        let topics: Vec<_> =
-            topics.map(|(name, partitions)| format!("{name}:partitions={partitions}").parse().unwrap()).collect();
+        // The messages' timestamps are of one day; a test must not depend on how long ago that is.
+        let topics: Vec<_> = topics
+            .map(|(name, partitions)| format!("{name}:partitions={partitions},retention.ms=-1").parse().unwrap())
+            .collect();
         ensure_topics(&broker.settings("test"), &topics, DEADLINE).await.unwrap();
         broker
     }
