@@ -6,8 +6,8 @@ version=0.20.2
 root=target/tools
 if ! [ -x "$root/bin/cargo-deny" ] || [ "$("$root/bin/cargo-deny" --version)" != "cargo-deny $version" ]; then
     echo "installing cargo-deny $version" >&2
-    # Built without optimisation: it runs for a second, and compiling is what costs.
-    cargo install --quiet --locked --debug --version "$version" --root "$root" --target-dir "$root/build" cargo-deny
+    # Built without optimisation and debug information: it runs for a second, and compiling is what costs.
+    CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --version "$version" --root "$root" --target-dir "$root/build" cargo-deny
     rm -rf "$root/build"
 fi
 "$root/bin/cargo-deny" --log-level error --offline check licenses bans sources

@@ -1,5 +1,7 @@
 //! The CRDs as an API server sees them.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::path::Path;
 
 use kube::core::cel::apply_defaults;

@@ -1,5 +1,7 @@
 //! What cannot work says so in one clear line, with exit code 1 and nothing left running.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::time::Duration;
 
 use vedette_e2e::LocalRun;

@@ -1,5 +1,7 @@
 //! `vedette local` as a user runs it: the built programs, the real manifests, from the first record to the summary.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::time::Duration;
 
 use serde_json::Value;

@@ -98,7 +98,7 @@ impl Parsed {
                 Ok(manifest) => validated.push(manifest),
                 // What could not be read is not missing too.
                 Err(found) => {
-                    errors.extend(found.into_iter().filter(|found| here.iter().all(|error| error.path != found.path)))
+                    errors.extend(found.into_iter().filter(|found| here.iter().all(|error| error.path != found.path)));
                 }
             }
             errors.extend(here);

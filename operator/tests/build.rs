@@ -1,5 +1,7 @@
 //! What the builders make of manifests.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod support;
 
 use std::collections::BTreeSet;

@@ -1,5 +1,7 @@
 //! Every container's arguments and environment are read back by the workload's own clap struct.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod support;
 
 use clap::{CommandFactory, Parser};

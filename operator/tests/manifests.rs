@@ -1,5 +1,7 @@
 //! Reading and validating manifests.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod support;
 
 use support::{default_namespace, load, manifests, pipeline, pipeline_with, site, text, trainings};

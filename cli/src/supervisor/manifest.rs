@@ -256,7 +256,7 @@ fn count<T: TryFrom<i32>>(value: Option<i32>, default: T, field: &str, wrong: &m
 mod tests {
     use super::*;
 
-    pub(crate) const DETECTOR: &str = r#"
+    pub(crate) const DETECTOR: &str = r"
         metadata: { name: kdd-detector, labels: { app: x } }
         spec:
           replicas: 2
@@ -278,7 +278,7 @@ mod tests {
                   resources: { limits: { memory: 1Gi } }
                   volumeMounts: [{ name: model, mountPath: /model }, { name: settings, mountPath: /etc/x, readOnly: true }]
                   readinessProbe: { httpGet: { path: /readyz, port: http }, periodSeconds: 2 }
-    "#;
+    ";
 
     fn deployment(yaml: &str) -> Deployment {
         serde_yaml::from_str(yaml).unwrap()

@@ -93,7 +93,8 @@ async fn request(path: &str, address: SocketAddr) -> Result<(), String> {
         if status.is_success() || status.is_redirection() {
             return Ok(());
         }
-        let body = Limited::new(response.into_body(), REASON_BYTES).collect().await.map(|body| body.to_bytes());
+        let body =
+            Limited::new(response.into_body(), REASON_BYTES).collect().await.map(http_body_util::Collected::to_bytes);
         let text = body.as_deref().map(String::from_utf8_lossy).unwrap_or_default();
         Err(format!("{path} answered {}: {}", status.as_u16(), text.trim()))
     };

@@ -160,7 +160,7 @@ async fn while_the_bucket_is_away_nothing_is_lost_and_the_group_is_kept() {
     })
     .await;
     assert!(archiver.get("/livez").starts_with("HTTP/1.1 200"));
-    world.s3.come_back().await;
+    world.s3.come_back();
     archiver.ready().await;
     eventually("everything is in the bucket", async || world.readable("e", 1).await == 3_000).await;
     archiver.stop().await;
@@ -175,7 +175,7 @@ async fn a_bucket_that_is_away_at_the_start_is_waited_for() {
     world.s3.go_away().await;
     let archiver = world.start(world.arguments());
     eventually("it says that the bucket is away", async || archiver.get("/readyz").contains("cannot be reached")).await;
-    world.s3.come_back().await;
+    world.s3.come_back();
     archiver.ready().await;
     eventually("the alerts are read", async || !world.deltas(Alerts).await.is_empty()).await;
     archiver.stop().await;
@@ -288,7 +288,7 @@ async fn a_bucket_that_ignores_conditions_is_refused() {
     tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
-            let _ = stream.read(&mut [0; 64 * 1024]).await.unwrap();
+            let _ = stream.read(&mut [0; 8 * 1024]).await.unwrap();
             let answer = b"HTTP/1.1 200 OK\r\netag: \"tag\"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
             stream.write_all(answer).await.unwrap();
         }

@@ -102,7 +102,7 @@ impl CalculatedFields {
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.fields.len()
     }
 
@@ -226,7 +226,7 @@ mod tests {
         let (calculated, names) = CalculatedFields::compile(&definitions(expressions)).unwrap();
         let mut reader = RecordReader::new(names);
         let record = reader.read(Some(record.as_bytes())).unwrap();
-        let (mut out, mut left_out, mut values) = (Vec::new(), Vec::new(), vec![None; calculated.len()]);
+        let (mut out, mut left_out, mut values) = (Vec::new(), Vec::new(), vec![None; calculated.count()]);
         calculated.append(&record, &mut out, &mut values, |name, _| left_out.push(name.to_owned()));
         assert_eq!(values.iter().filter(|value| value.is_none()).count(), left_out.len());
         (String::from_utf8(out).unwrap(), left_out)

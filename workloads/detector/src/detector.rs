@@ -108,7 +108,7 @@ impl Detector {
         let reader = RecordReader::new(names);
         let mut site_field = Vec::new();
         splice::field(&mut site_field, fields::SITE, site.as_str());
-        let calculated_values = vec![None; calculated.len()];
+        let calculated_values = vec![None; calculated.count()];
         Ok(Self {
             site,
             topic: sensor_messages_topic,

@@ -9,7 +9,7 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
 use rdkafka::types::RDKafkaRespErr;
 use tracing::{info, warn};
 use vedette_streams::kafka::KafkaContext;
@@ -69,7 +69,7 @@ pub fn apply(consumer: &GroupConsumer, rebalance: &Rebalance) -> KafkaResult<()>
 }
 
 fn numbers(partitions: &TopicPartitionList) -> String {
-    let mut numbers: Vec<i32> = partitions.elements().iter().map(|element| element.partition()).collect();
+    let mut numbers: Vec<i32> = partitions.elements().iter().map(TopicPartitionListElem::partition).collect();
     numbers.sort_unstable();
     format!("{numbers:?}")
 }

@@ -58,11 +58,14 @@ impl AlertFields<'_> {
     }
 
     fn text(&self) -> String {
+        use std::fmt::Write;
+
         let Self { site, score, threshold, reasons, .. } = self;
         let mut text = format!("Unusual record at site {site}: its score {score:.6} is above {threshold:.6}");
         for (position, Reason { field, share }) in reasons.iter().enumerate() {
             let separator = if position == 0 { ", because of " } else { ", " };
-            text.push_str(&format!("{separator}{field} ({:.0} %)", share * 100.0));
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{separator}{field} ({:.0} %)", share * 100.0);
         }
         text.push('.');
         text

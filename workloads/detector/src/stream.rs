@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use rdkafka::Message as _;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Header, Headers, OwnedHeaders};
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Header, Headers, OwnedHeaders};
 use rdkafka::producer::BaseRecord;
 use thiserror::Error;
 use tracing::warn;
@@ -294,7 +294,7 @@ fn copy<'a>(topic: &'a TopicName, message: &'a BorrowedMessage<'_>, value: &'a [
     let mut record = BaseRecord::to(topic.as_str()).partition(message.partition()).payload(value);
     record.key = message.key();
     record.timestamp = message.timestamp().to_millis();
-    record.headers = message.headers().map(|headers| headers.detach());
+    record.headers = message.headers().map(BorrowedHeaders::detach);
     record
 }
 
@@ -312,7 +312,7 @@ fn dead_letter_record<'a>(
     }
     if letter.keeps_key_and_headers {
         record.key = message.key();
-        headers = message.headers().map_or(headers, |inherited| inherited.detach());
+        headers = message.headers().map_or(headers, BorrowedHeaders::detach);
     }
     for (key, value) in &letter.headers {
         headers = headers.insert(Header { key, value: Some(value) });

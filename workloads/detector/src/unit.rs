@@ -12,7 +12,7 @@ use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use tracing::{debug, warn};
 use vedette_contract::TopicName;
 use vedette_contract::arguments::ProcessingGuarantee;
@@ -166,7 +166,7 @@ impl UnitOfWork {
                     .seek_partitions(back, CALL_TIMEOUT)?
                     .elements()
                     .iter()
-                    .try_for_each(|element| element.error())?;
+                    .try_for_each(TopicPartitionListElem::error)?;
             }
             Ok(())
         };

@@ -1,5 +1,7 @@
 //! The detector against a broker: what comes out equals what went in, whoever comes and goes.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 #[path = "support/mod.rs"]
 mod support;
 

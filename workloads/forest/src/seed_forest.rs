@@ -165,7 +165,7 @@ mod tests {
             assert_eq!(ours.score(row) > 0.5, *predicted == SYNTHETIC, "{row:?}");
             synthetic += predicted;
         }
-        assert!(predicted.iter().any(|label| *label == SYNTHETIC) && (synthetic as usize) < rows.rows());
+        assert!(predicted.contains(&SYNTHETIC) && (synthetic as usize) < rows.rows());
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub fn generate(
     shutdown: &Shutdown,
 ) -> Result<Generated, SinkError> {
     let started = Instant::now();
-    let mut record = Record::new();
+    let mut record = Record::empty();
     let mut records = 0;
     'generating: while !shutdown.is_cancelled() {
         for _ in 0..bucket.take_due(started.elapsed()) {

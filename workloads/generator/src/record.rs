@@ -59,7 +59,7 @@ pub struct Record {
 
 impl Record {
     /// An empty one.
-    pub fn new() -> Self {
+    pub fn empty() -> Self {
         Self { object: Vec::new(), key: [0; Hyphenated::LENGTH], timestamp_milliseconds: 0 }
     }
 
@@ -122,7 +122,7 @@ mod tests {
     const STARTED: &str = "2026-11-23T08:00:00Z";
 
     fn complete(stamp: &mut Stamp, index: u64, now: &str) -> (Value, Record) {
-        let mut record = Record::new();
+        let mut record = Record::empty();
         record.begin().extend_from_slice(b",\"a\":1");
         stamp.complete(&mut record, index, now.parse().unwrap());
         (serde_json::from_slice(&record.object).unwrap(), record)

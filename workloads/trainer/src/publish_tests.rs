@@ -1,9 +1,5 @@
 use super::*;
-use test_bucket::TestBucket;
-
-#[allow(dead_code)] // The integration tests use the rest.
-#[path = "../tests/training/bucket.rs"]
-mod test_bucket;
+use crate::test_bucket::TestBucket;
 
 fn models() -> ModelKeys {
     ModelKeys::new(&"team".parse().unwrap(), &"daily".parse().unwrap())

@@ -1,12 +1,8 @@
 use super::*;
 use crate::line::Kind;
 use crate::list::list_sources;
-use test_bucket::TestBucket;
+use crate::test_bucket::{self, TestBucket};
 use vedette_contract::keys::PipelineKeys;
-
-#[allow(dead_code)] // The integration tests use the rest.
-#[path = "../tests/training/bucket.rs"]
-mod test_bucket;
 
 const DAY: &str = "2026-11-23";
 

@@ -119,7 +119,7 @@ impl ModelReconciler {
         match self.bucket.put(&keys.site(&status.site), body.into()).await {
             Ok(()) => self.site_status = Some(status),
             Err(error) => {
-                tracing::warn!(error = vedette_service::error_chain(&error), "the site's status was not written")
+                tracing::warn!(error = vedette_service::error_chain(&error), "the site's status was not written");
             }
         }
     }

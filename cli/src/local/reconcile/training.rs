@@ -62,7 +62,7 @@ impl TrainingReconciler {
                 self.state = state;
             }
             Decision::WaitingForData { needed, .. } => {
-                self.tell(console, &format!("waiting for {needed} archived records"))
+                self.tell(console, &format!("waiting for {needed} archived records"));
             }
             Decision::WaitingUntil(time) => self.tell(console, &format!("next run at {time}")),
             Decision::Suspended => self.tell(console, "suspended"),

@@ -102,6 +102,8 @@ impl World {
         }
     }
 
+    // Every archiver belongs to a world, whose broker and bucket its arguments name.
+    #[allow(clippy::unused_self)]
     pub fn start(&self, arguments: ArchiverArguments) -> Running {
         let shutdown = Shutdown::new();
         let address = arguments.service.listen_address;

@@ -25,7 +25,7 @@ impl S3 {
     pub async fn start(directory: &Path) -> Self {
         let any = "127.0.0.1:0".parse().unwrap();
         let mut server = Self { directory: directory.to_owned(), address: any, server: None };
-        server.come_back().await;
+        server.come_back();
         server.bucket().ensure_exists().await.unwrap();
         server
     }
@@ -39,7 +39,7 @@ impl S3 {
     }
 
     /// Serves again, at the address it had.
-    pub async fn come_back(&mut self) {
+    pub fn come_back(&mut self) {
         let mut service = S3ServiceBuilder::new(FileSystem::new(&self.directory).unwrap());
         service.set_auth(SimpleAuth::from_single("test-access", "test-secret"));
         let service = service.build();
