@@ -3,6 +3,7 @@
 #
 #   binaries.sh                 all
 #   binaries.sh api-server      what an API server without nodes needs: kube-apiserver, kube-controller-manager, etcd, kubectl
+#   binaries.sh node            what the node image holds
 #   binaries.sh tools           kind, kubectl and helm: all that is wanted where the node image is pulled
 #   binaries.sh kubectl helm    these
 #
@@ -32,6 +33,7 @@ for word in "${@:-all}"; do
     case $word in
     all) wanted+=("${!packages[@]}") ;;
     api-server) wanted+=(kube-apiserver kube-controller-manager etcd kubectl) ;;
+    node) wanted+=(kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubeadm kubectl etcd coredns) ;;
     tools) wanted+=(kind kubectl helm) ;;
     *) [ -n "${packages[$word]:-}" ] || { say "no program of the tests: $word" && exit 2; } && wanted+=("$word") ;;
     esac
@@ -81,7 +83,7 @@ missing() { # MODULE: its wanted programs that are not there
     local program module
     for program in "${wanted[@]}"; do
         read -r module _ <<<"${packages[$program]}"
-        [ "$module" = "$1" ] && ! [ -x "${store[$module]}/$program" ] && echo "$program"
+        if [ "$module" = "$1" ] && ! [ -x "${store[$module]}/$program" ]; then echo "$program"; fi
     done | sort -u
 }
 

@@ -30,16 +30,21 @@ export KUBECONFIG=$cache/no-kubeconfig
 # Progress goes to standard error: standard output is for what a script hands to the next one.
 say() { echo "$*" >&2; }
 
-# Runs a command with its output in a log file, says how long it took, and shows the log's end if it failed.
+# Runs a command with its output in a log file, says how long it took, and shows the log's end if it failed. In a condition
+# it would run without `set -e`, so it is not called in one.
 step() { # TITLE LOG COMMAND...
-    local title=$1 log=$2 began=$SECONDS
+    local title=$1 log=$2 began=$SECONDS status
     shift 2
     say "$title ..."
     mkdir -p "$(dirname "$log")"
-    if ! "$@" >"$log" 2>&1; then
+    set +e
+    (set -e && "$@") >"$log" 2>&1
+    status=$?
+    set -e
+    if [ $status != 0 ]; then
         tail -n 30 "$log" >&2
         say "$title failed; all of its output is in $log"
-        return 1
+        exit 1
     fi
     say "$title took $((SECONDS - began)) s"
 }
