@@ -2,7 +2,7 @@
 # kind clusters by name.
 #
 #   cluster.sh up NAME                  creates it, unless it is there and answers; prints the path of its kubeconfig
-#   cluster.sh load NAME ARCHIVE...     brings image archives to its nodes, each once
+#   cluster.sh load NAME ARCHIVE...     brings image archives NAME-HASH.tar to its nodes, each once
 #   cluster.sh down NAME                deletes it
 #
 # What is known of a cluster lies in clusters/NAME of the cache directory: kubeconfig, and ports, the ports of 127.0.0.1 at
@@ -86,13 +86,14 @@ up() {
 
 load() {
     local archive loaded
+    mkdir -p "$state/loaded"
     for archive in "$@"; do
-        loaded=$state/loaded/$(basename "$archive")
-        if ! [ -e "$loaded" ]; then
-            step "loading $(basename "$archive" .tar) into $name" "$cache/logs/load-$name.log" \
+        # What was last loaded under this name: an earlier content may come back.
+        loaded=$state/loaded/$(basename "${archive%-*}")
+        if [ "$(cat "$loaded" 2>/dev/null)" != "$archive" ]; then
+            step "loading $(basename "$loaded") into $name" "$cache/logs/load-$name.log" \
                 kind load image-archive "$archive" --name "$cluster"
-            mkdir -p "$state/loaded"
-            touch "$loaded"
+            echo "$archive" >"$loaded"
         fi
     done
 }

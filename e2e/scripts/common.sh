@@ -25,7 +25,7 @@ if [ "$node_image" = built ]; then
     export DOCKER_HOST=unix://$engine/docker.sock
 fi
 # kind would keep the kubeconfig of a user up to date; each cluster has a file of its own here.
-export KUBECONFIG=$cache/no-kubeconfig
+export KUBECONFIG=$cache/no-kubeconfig KUBECACHEDIR=$cache/kubectl
 
 # Progress goes to standard error: standard output is for what a script hands to the next one.
 say() { echo "$*" >&2; }

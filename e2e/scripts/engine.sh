@@ -38,6 +38,8 @@ start() {
         {
             echo "ip_forward=$(cat /proc/sys/net/ipv4/ip_forward)"
             echo "forward_policy=$(iptables -S FORWARD | sed -n 's/^-P FORWARD //p')"
+            # An engine writes its identity there, wherever its data are.
+            echo "identity=$([ -e /etc/docker/key.json ] && echo kept || echo ours)"
         } >"$engine/before"
     fi
     local options=(
@@ -91,8 +93,10 @@ end_process() { # PID SECONDS
     [ ! -d "/proc/$1" ] || kill -KILL "$1" 2>/dev/null || true
 }
 
-remove_rules() {
-    local table rule chain
+undo() {
+    local table rule chain ip_forward forward_policy identity
+    . "$engine/before"
+    [ "$identity" = kept ] || rm -f /etc/docker/key.json
     for table in nat filter; do
         # Rules that jump into Docker's chains, then the chains.
         iptables -t "$table" -S | grep -E -- '-j DOCKER|-[io] '"$bridge" | sed 's/^-A/-D/' | while read -r rule; do
@@ -106,8 +110,6 @@ remove_rules() {
             iptables -t "$table" -X "$chain"
         done
     done
-    local ip_forward forward_policy
-    . "$engine/before"
     iptables -P FORWARD "$forward_policy"
     echo "$ip_forward" >/proc/sys/net/ipv4/ip_forward
 }
@@ -135,9 +137,11 @@ down() {
         fi
     done
     ip link delete "$bridge" 2>/dev/null || true
-    [ ! -e "$engine/before" ] || remove_rules
+    [ ! -e "$engine/before" ] || undo
     sed -n "s|^[^ ]* \($engine/[^ ]*\) .*|\1|p" /proc/mounts | sort -r | while read -r file; do umount "$file"; done
     find /sys/fs/cgroup -depth -type d -path '*/vedette-e2e*' -exec rmdir {} + 2>/dev/null || true
+    # Only if nobody else has something there.
+    rmdir /run/docker/plugins /run/docker /run/containerd/s /run/containerd 2>/dev/null || true
     rm -rf "$engine"
 }
 
