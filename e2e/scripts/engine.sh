@@ -99,7 +99,7 @@ undo() {
     [ "$identity" = kept ] || rm -f /etc/docker/key.json
     for table in nat filter; do
         # Rules that jump into Docker's chains, then the chains.
-        iptables -t "$table" -S | grep -E -- '-j DOCKER|-[io] '"$bridge" | sed 's/^-A/-D/' | while read -r rule; do
+        iptables -t "$table" -S | sed -n "/-j DOCKER\|-[io] $bridge/ s/^-A/-D/p" | while read -r rule; do
             # shellcheck disable=SC2086
             iptables -t "$table" $rule
         done

@@ -133,7 +133,7 @@ impl Cluster {
         self.ports.get(service).map_or("0", String::as_str)
     }
 
-    /// Runs kubectl as a user does and returns what it prints.
+    /// Runs kubectl at the root of the repository, as a user does, and returns what it prints.
     ///
     /// # Errors
     /// When it fails; the error has what it said.
@@ -153,6 +153,7 @@ impl Cluster {
         let program = PathBuf::from(std::env::var_os("E2E_KUBECTL").unwrap_or_else(|| "kubectl".into()));
         let started = |source| ClusterError::Start { program: program.clone(), source };
         let mut child = Command::new(&program)
+            .current_dir(repository())
             .arg("--kubeconfig")
             .arg(self.directory.join("kubeconfig"))
             .args(arguments)

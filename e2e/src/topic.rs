@@ -2,14 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Message, Offset, TopicPartitionList};
-use serde_json::Value;
 use thiserror::Error;
 use vedette_streams::kafka::{Isolation, KafkaSettings};
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Why a topic could not be read.
 #[derive(Debug, Error)]
@@ -33,11 +35,17 @@ pub enum TopicError {
     },
 }
 
-/// Every record of a topic that is there now, as JSON, partition by partition in order; what is no JSON is a JSON string.
+/// What a function makes of the value of each record of a topic that is there now, partition by partition in order.
+/// A topic that is not there has none.
 ///
 /// # Errors
-/// When the topic is not there, or Kafka does not answer.
-pub fn read_to_end(kafka: &KafkaSettings, topic: &str, isolation: Isolation) -> Result<Vec<Value>, TopicError> {
+/// When Kafka does not answer.
+pub fn read_to_end<T>(
+    kafka: &KafkaSettings,
+    topic: &str,
+    isolation: Isolation,
+    read: impl Fn(&[u8]) -> T,
+) -> Result<Vec<T>, TopicError> {
     let failed = |source| TopicError::Kafka { topic: topic.to_owned(), source };
     let mut config = kafka.consumer("vedette-e2e", isolation);
     // Transaction markers take offsets, so only Kafka knows where a partition ends.
@@ -53,21 +61,36 @@ pub fn read_to_end(kafka: &KafkaSettings, topic: &str, isolation: Isolation) -> 
     consumer.assign(&assignment).map_err(failed)?;
 
     let (mut records, mut open) = (Vec::new(), partitions.len());
-    let (deadline, seconds) = (Instant::now() + Duration::from_secs(60), 60);
+    let deadline = Instant::now() + READ_TIMEOUT;
     while open > 0 {
         match consumer.poll(Duration::from_millis(500)) {
-            Some(Ok(message)) => {
-                let payload = message.payload().unwrap_or_default();
-                let text = || Value::String(String::from_utf8_lossy(payload).into_owned());
-                records.push(serde_json::from_slice(payload).unwrap_or_else(|_| text()));
-            }
+            Some(Ok(message)) => records.push(read(message.payload().unwrap_or_default())),
             Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
             Some(Err(source)) => return Err(failed(source)),
             None if Instant::now() >= deadline => {
-                return Err(TopicError::Deadline { topic: topic.to_owned(), seconds });
+                return Err(TopicError::Deadline { topic: topic.to_owned(), seconds: READ_TIMEOUT.as_secs() });
             }
             None => {}
         }
     }
     Ok(records)
+}
+
+/// Deletes topics, and with them what groups committed of them; one that is not there is no error.
+///
+/// # Errors
+/// When Kafka does not answer.
+pub async fn delete(kafka: &KafkaSettings, topics: &[&str]) -> Result<(), TopicError> {
+    let failed = |source| TopicError::Kafka { topic: topics.join(", "), source };
+    let admin: AdminClient<DefaultClientContext> = kafka.base().create().map_err(failed)?;
+    let options = AdminOptions::new().operation_timeout(Some(REQUEST_TIMEOUT));
+    for result in admin.delete_topics(topics, &options).await.map_err(failed)? {
+        match result {
+            Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
+            Err((topic, code)) => {
+                return Err(TopicError::Kafka { topic, source: KafkaError::AdminOp(code) });
+            }
+        }
+    }
+    Ok(())
 }
