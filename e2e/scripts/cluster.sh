@@ -109,6 +109,9 @@ delete() {
 case $action in
 up) up ;;
 load) load "$@" ;;
-down) docker version >/dev/null 2>&1 && delete || rm -rf "$state" ;;
+down)
+    # Without its engine there is nothing of it but what is known here.
+    if docker version >/dev/null 2>&1; then delete; else rm -rf "$state"; fi
+    ;;
 *) say "usage: cluster.sh up|load|down NAME" && exit 2 ;;
 esac

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Paths and small functions that the scripts beside it share; sourced, never run.
 #
 # E2E_CACHE        what is built once and what runs: default target/e2e; several checkouts may share one
