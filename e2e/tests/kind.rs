@@ -108,17 +108,11 @@ fn install_operator(east: &Cluster) {
     east.kubectl(&["apply", "--server-side", "--filename", "crds/yaml"]).unwrap();
     east.kubectl(&["wait", "--for", "condition=Established", "--timeout", "60s", "--filename", "crds/yaml"]).unwrap();
     east.kubectl(&["apply", "--filename", "e2e/kind/east.yaml"]).unwrap();
-    east.kubectl(&["apply", "--filename", "manifests/operator"]).unwrap();
-    east.kubectl(&[
-        "--namespace",
-        NAMESPACE,
-        "rollout",
-        "status",
-        "deployment/vedette-operator",
-        "--timeout",
-        "180s",
-    ])
-    .unwrap();
+    let in_namespace = |arguments: &[&str]| east.kubectl(&[&["--namespace", NAMESPACE], arguments].concat()).unwrap();
+    for file in ["role.yaml", "deployment.yaml"] {
+        in_namespace(&["apply", "--filename", &format!("manifests/operator/{file}")]);
+    }
+    in_namespace(&["rollout", "status", "deployment/vedette-operator", "--timeout", "180s"]);
 }
 
 async fn pipeline_status(east: &Cluster) -> kube::Result<AnomalyPipelineStatus> {
