@@ -1,6 +1,7 @@
 # Two commands do everything, set-up included: `make demo` and `make test`.
 #   make demo            the whole flow on this machine, 2 minutes            FOR=5m DATA=FILE JSON=1
 #   make test            every test that needs cargo and a C compiler only
+#   make e2e             the tests on kind clusters: set-up, tests, take-down; e2e-up, e2e-test, e2e-down are its parts
 #   make bench           the figures, into target/bench.json
 #   make lint            formatting, clippy, licences
 #   make crds            writes crds/yaml from the Rust types
@@ -10,7 +11,7 @@ FOR ?=
 DATA ?=
 JSON ?=
 
-.PHONY: all setup build demo test bench lint crds clean help
+.PHONY: all setup build demo test e2e e2e-up e2e-test e2e-down bench lint crds clean help
 
 all: build
 
@@ -30,6 +31,18 @@ demo: build
 test: build
 	@$(CARGO) test --release --locked --workspace
 
+e2e: build
+	@./e2e/scripts/e2e.sh
+
+e2e-up: build
+	@./e2e/scripts/up.sh
+
+e2e-test: build
+	@./e2e/scripts/test.sh
+
+e2e-down:
+	@./e2e/scripts/down.sh
+
 bench: build
 	@$(CARGO) run --release --locked --quiet --bin bench -- $(BENCH)
 
@@ -38,7 +51,7 @@ crds: setup
 
 lint: setup
 	@$(CARGO) fmt --all --check
-	@$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+	@$(CARGO) clippy --release --locked --workspace --all-targets --features vedette-e2e/cluster -- -D warnings
 	@./scripts/deny.sh
 
 clean:

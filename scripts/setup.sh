@@ -18,22 +18,7 @@ elif ! command -v cc >/dev/null; then
 fi
 
 if [ ${#packages[@]} -gt 0 ]; then
-    install="apt-get install -y --no-install-recommends ${packages[*]}"
-    if ! command -v apt-get >/dev/null; then
-        echo "missing: ${packages[*]} (Debian's names); install them with your package manager, then run the command again" >&2
-        exit 1
-    elif [ "$(id -u)" = 0 ]; then
-        echo "installing ${packages[*]}" >&2
-        apt-get update -qq
-        DEBIAN_FRONTEND=noninteractive $install >/dev/null
-    elif sudo -n true 2>/dev/null; then
-        echo "installing ${packages[*]}" >&2
-        sudo apt-get update -qq
-        sudo DEBIAN_FRONTEND=noninteractive $install >/dev/null
-    else
-        echo "missing: ${packages[*]}; install them with:  sudo apt-get update && sudo $install" >&2
-        exit 1
-    fi
+    ./scripts/install.sh "${packages[@]}"
 fi
 
 rust_is_enough() {

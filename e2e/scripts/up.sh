@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# From nothing to clusters with Kafka, a bucket and the images of this checkout. What is there already is left as it is, so
+# that after a change of the code only the images are brought anew.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+scripts=$repository/e2e/scripts
+
+"$scripts/setup.sh"
+binaries=$("$scripts/binaries.sh" tools)
+development=$("$scripts/development-images.sh")
+workloads=$("$scripts/workload-images.sh")
+mapfile -t archives <<<"$development"$'\n'"$workloads"
+for name in "${clusters[@]}"; do
+    kubeconfig=$("$scripts/cluster.sh" up "$name")
+    "$scripts/cluster.sh" load "$name" "${archives[@]}"
+    "$scripts/backing-services.sh" "$name"
+    say "kubectl: $binaries/kubectl --kubeconfig $kubeconfig"
+done

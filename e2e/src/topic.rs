@@ -1,0 +1,96 @@
+//! Reads topics of a test's Kafka as a client outside of the cluster does.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{Message, Offset, TopicPartitionList};
+use thiserror::Error;
+use vedette_streams::kafka::{Isolation, KafkaSettings};
+
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Why a topic could not be read.
+#[derive(Debug, Error)]
+pub enum TopicError {
+    /// Kafka said no.
+    #[error("could not read the topic {topic}")]
+    Kafka {
+        /// The topic.
+        topic: String,
+        /// What Kafka said.
+        #[source]
+        source: KafkaError,
+    },
+    /// Its end did not come.
+    #[error("the end of the topic {topic} did not come within {seconds} s")]
+    Deadline {
+        /// The topic.
+        topic: String,
+        /// How long.
+        seconds: u64,
+    },
+}
+
+/// What a function makes of the value of each record of a topic that is there now, partition by partition in order.
+/// A topic that is not there has none.
+///
+/// # Errors
+/// When Kafka does not answer.
+pub fn read_to_end<T>(
+    kafka: &KafkaSettings,
+    topic: &str,
+    isolation: Isolation,
+    read: impl Fn(&[u8]) -> T,
+) -> Result<Vec<T>, TopicError> {
+    let failed = |source| TopicError::Kafka { topic: topic.to_owned(), source };
+    let mut config = kafka.consumer("vedette-e2e", isolation);
+    // Transaction markers take offsets, so only Kafka knows where a partition ends.
+    config.set("enable.partition.eof", "true");
+    let consumer: BaseConsumer = config.create().map_err(failed)?;
+    let metadata = consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT).map_err(failed)?;
+    let partitions: Vec<i32> =
+        metadata.topics().iter().flat_map(|topic| topic.partitions().iter().map(|partition| partition.id())).collect();
+    let mut assignment = TopicPartitionList::new();
+    for partition in &partitions {
+        assignment.add_partition_offset(topic, *partition, Offset::Beginning).map_err(failed)?;
+    }
+    consumer.assign(&assignment).map_err(failed)?;
+
+    let (mut records, mut open) = (Vec::new(), partitions.len());
+    let deadline = Instant::now() + READ_TIMEOUT;
+    while open > 0 {
+        match consumer.poll(Duration::from_millis(500)) {
+            Some(Ok(message)) => records.push(read(message.payload().unwrap_or_default())),
+            Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
+            Some(Err(source)) => return Err(failed(source)),
+            None if Instant::now() >= deadline => {
+                return Err(TopicError::Deadline { topic: topic.to_owned(), seconds: READ_TIMEOUT.as_secs() });
+            }
+            None => {}
+        }
+    }
+    Ok(records)
+}
+
+/// Deletes topics, and with them what groups committed of them; one that is not there is no error.
+///
+/// # Errors
+/// When Kafka does not answer.
+pub async fn delete(kafka: &KafkaSettings, topics: &[&str]) -> Result<(), TopicError> {
+    let failed = |source| TopicError::Kafka { topic: topics.join(", "), source };
+    let admin: AdminClient<DefaultClientContext> = kafka.base().create().map_err(failed)?;
+    let options = AdminOptions::new().operation_timeout(Some(REQUEST_TIMEOUT));
+    for result in admin.delete_topics(topics, &options).await.map_err(failed)? {
+        match result {
+            Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
+            Err((topic, code)) => {
+                return Err(TopicError::Kafka { topic, source: KafkaError::AdminOp(code) });
+            }
+        }
+    }
+    Ok(())
+}
