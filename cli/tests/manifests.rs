@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use vedette_cli::supervisor::{supports_deployment, supports_job};
 use vedette_contract::ModelVersion;
-use vedette_operator::build::{GeneratorChild, build_pipeline, build_training_job};
+use vedette_operator::build::{GeneratorChild, Live, build_pipeline, build_training_job};
 use vedette_operator::manifest::{self, ValidatedManifest};
 use vedette_operator::site::SiteFile;
 
@@ -35,7 +35,7 @@ fn every_manifest_builds_what_a_local_run_honours() {
         for manifest in manifest::load(&text, &"default".parse().unwrap(), &site).unwrap() {
             let (some_deployments, some_jobs) = match &manifest {
                 ValidatedManifest::Pipeline(pipeline) => {
-                    let children = build_pipeline(pipeline, &site, Some(&version));
+                    let children = build_pipeline(pipeline, &site, Some(&version), &Live::default());
                     let (mut deployments, mut jobs) = (vec![children.archiver], vec![children.topics_job]);
                     deployments.extend(children.detector);
                     match children.generator {

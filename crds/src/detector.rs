@@ -9,10 +9,25 @@ use crate::common::Resources;
 /// Enriches, scores and alerts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    {
+        "rule": "!has(self.autoscaling) || self.replicas == 1",
+        "message": "with autoscaling, replicas is left out",
+        "fieldPath": ".replicas"
+    },
+    {
+        "rule": "!has(self.autoscaling) || (has(self.resources.requests) && 'cpu' in self.resources.requests)",
+        "message": "autoscaling needs resources.requests.cpu, of which the target is a share",
+        "fieldPath": ".autoscaling"
+    }
+]))]
 pub struct Detector {
     /// Number of pods; more than `topics.sensorMessages.partitions` have nothing to do. `kubectl scale` changes it.
     #[schemars(range(min = 0, max = 10_000))]
     pub replicas: i32,
+    /// Lets the number of pods follow their CPU, in place of `replicas`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<Autoscaling>,
     /// What a crash may repeat. ExactlyOnce uses Kafka transactions: a reader of committed records sees each once.
     /// AtLeastOnce commits after the acknowledged produces: a crash repeats records.
     pub processing_guarantee: ProcessingGuarantee,
@@ -32,6 +47,7 @@ impl Default for Detector {
     fn default() -> Self {
         Self {
             replicas: 1,
+            autoscaling: None,
             processing_guarantee: ProcessingGuarantee::default(),
             calculated_fields: vec![CalculatedField {
                 name: "total_bytes".to_owned(),
@@ -42,6 +58,33 @@ impl Default for Detector {
             resources: Resources::default(),
         }
     }
+}
+
+const fn one() -> i32 {
+    1
+}
+
+const fn default_target() -> i32 {
+    80
+}
+
+/// Lets the number of detector pods follow their CPU (a HorizontalPodAutoscaler).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.minReplicas <= self.maxReplicas")
+    .message("must not be over maxReplicas").field_path(".minReplicas"))]
+pub struct Autoscaling {
+    /// Never fewer pods.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub min_replicas: i32,
+    /// Never more pods; at most `topics.sensorMessages.partitions`, as more would have nothing to do.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub max_replicas: i32,
+    /// Mean CPU of the pods that is aimed at, in percent of `resources.requests.cpu`.
+    #[serde(default = "default_target", rename = "targetCPUUtilizationPercentage")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub target_cpu_utilization_percentage: i32,
 }
 
 /// What a crash may repeat.

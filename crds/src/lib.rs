@@ -16,7 +16,7 @@ pub mod training;
 
 pub use archiver::{Archiver, Rolling};
 pub use common::{Label, Resources};
-pub use detector::{Alerting, CalculatedField, Detector, ProcessingGuarantee};
+pub use detector::{Alerting, Autoscaling, CalculatedField, Detector, ProcessingGuarantee};
 pub use generator::{Dataset, Generator, GeneratorMode, ObjectDataset, Simulator};
 pub use model::{MissingModelPolicy, ModelSelection, VersionPolicy};
 pub use pipeline::{AnomalyPipeline, AnomalyPipelineSpec};

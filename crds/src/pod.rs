@@ -31,7 +31,7 @@ pub struct PodSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub priority_class_name: Option<String>,
-    /// Service account of the pods; the namespace's `default` where omitted. Its token is not mounted.
+    /// Service account of the pods; one of the pipeline's own where omitted. Its token is not mounted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub service_account_name: Option<String>,

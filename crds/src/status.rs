@@ -81,7 +81,7 @@ pub struct ModelTrainingStatus {
     /// Generation of the spec that this status is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// DataAvailable, Trained, GatePassed and Published.
+    /// Ready, DataAvailable, Trained, GatePassed and Published.
     #[serde(default)]
     #[schemars(schema_with = "conditions")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

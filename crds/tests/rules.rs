@@ -53,6 +53,7 @@ fn what_belongs_together_is_accepted() {
         json!({ "model": { "training": "flows", "versionPolicy": "Pinned", "version": "20261123T084210Z-1a2b3c4d" } }),
         json!({ "model": { "training": "flows", "missingModelPolicy": "Wait" } }),
         json!({ "detector": { "alerting": { "scoreThreshold": 0.9 } } }),
+        json!({ "detector": { "autoscaling": { "maxReplicas": 4 }, "resources": { "requests": { "cpu": "500m" } } } }),
         json!({ "generator": { "recordsPerSecond": 10, "anomalyFraction": 0.1 } }),
         json!({ "generator": { "recordsPerSecond": 10, "mode": "Sequential", "dataset": { "object": { "key": "a.csv" } } } }),
     ];
@@ -110,6 +111,22 @@ fn what_does_not_belong_together_in_a_pipeline_is_refused() {
             "spec.model.versionPolicy: versionPolicy Pinned needs the training",
         ),
         (json!({ "model": { "missingModelPolicy": "Wait" } }), "without a training there is no model to wait for"),
+        (
+            json!({ "detector": { "autoscaling": { "maxReplicas": 4 }, "replicas": 2, "resources": { "requests": { "cpu": 1 } } } }),
+            "spec.detector.replicas: with autoscaling, replicas is left out",
+        ),
+        (
+            json!({ "detector": { "autoscaling": { "maxReplicas": 4 } } }),
+            "spec.detector.autoscaling: autoscaling needs resources.requests.cpu",
+        ),
+        (
+            json!({ "detector": { "autoscaling": { "minReplicas": 4, "maxReplicas": 2 }, "resources": { "requests": { "cpu": 1 } } } }),
+            "spec.detector.autoscaling.minReplicas: must not be over maxReplicas",
+        ),
+        (
+            json!({ "detector": { "autoscaling": { "maxReplicas": 5 }, "resources": { "requests": { "cpu": 1 } } } }),
+            "spec.detector.autoscaling.maxReplicas: must not be over topics.sensorMessages.partitions",
+        ),
     ];
     for (spec, expected) in table {
         assert_refused(pipeline("flows", spec).validate_cel(), expected);

@@ -84,6 +84,7 @@ fn only_names_that_cannot_be_guessed_are_required() {
         });
     }
     let expected = [
+        "spec.detector.autoscaling.maxReplicas",
         "spec.detector.calculatedFields[].expression",
         "spec.detector.calculatedFields[].name",
         "spec.generator.recordsPerSecond",
@@ -118,6 +119,7 @@ fn the_schema_and_the_types_have_the_same_defaults() {
         json!({}),
         json!({ "topics": { "alerts": {} } }),
         json!({ "archiver": { "rolling": {} }, "detector": {} }),
+        json!({ "detector": { "autoscaling": { "maxReplicas": 4 } } }),
     ];
     specs.extend(generators.map(|generator| json!({ "generator": generator })));
     let schema_of_pipeline = schema(&render::anomaly_pipeline());

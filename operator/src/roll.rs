@@ -1,6 +1,8 @@
 //! The model roll as a pure state machine: which version the detectors' template carries, and when to go back.
 //! It sees the pointer, the artifact and the rollout as values and time as an input; it reads and writes nothing.
 
+use std::fmt;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use vedette_contract::ModelVersion;
@@ -134,6 +136,35 @@ pub enum RollEvent {
         /// How it failed.
         reason: String,
     },
+}
+
+impl RollEvent {
+    /// A word for the event of an API server.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "ModelRolling",
+            Self::Activated(_) => "ModelActive",
+            Self::RolledBack { .. } => "ModelRolledBack",
+        }
+    }
+}
+
+impl fmt::Display for RollEvent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started { from: Some(from), to } => {
+                write!(formatter, "rolling the detectors from model {from} to {to}")
+            }
+            Self::Started { from: None, to } => write!(formatter, "rolling the detectors to their first model {to}"),
+            Self::Activated(version) => write!(formatter, "model {version} is active"),
+            Self::RolledBack { bad, good: Some(good), reason } => {
+                write!(formatter, "model {bad} failed and was rolled back to {good}: {reason}")
+            }
+            Self::RolledBack { bad, good: None, reason } => {
+                write!(formatter, "model {bad} failed and was taken back; records are enriched only: {reason}")
+            }
+        }
+    }
 }
 
 /// The `ModelCurrent` condition.

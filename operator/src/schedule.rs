@@ -112,6 +112,19 @@ pub enum StartReason {
     Retry,
 }
 
+impl StartReason {
+    /// Why, in words that follow the name of the run.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FirstData => "enough records for the first time",
+            Self::NewRecords => "enough new records",
+            Self::Schedule => "its schedule",
+            Self::Request => "somebody asked for it",
+            Self::Retry => "the last run failed",
+        }
+    }
+}
+
 /// What to do now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
@@ -142,6 +155,12 @@ pub enum Decision {
 /// Name of the Job that is started at this time: `<training>-<unix time>`.
 pub fn job_name(training: &str, started_at: Timestamp) -> String {
     format!("{training}-{}", started_at.as_second())
+}
+
+/// The time at which a Job of this name was started; none if it is not the name of one of the training's Jobs.
+pub fn started_at(training: &str, job: &str) -> Option<Timestamp> {
+    let seconds = job.strip_prefix(training)?.strip_prefix('-')?.parse().ok()?;
+    Timestamp::from_second(seconds).ok()
 }
 
 /// Remembers that the last run ended.
@@ -187,6 +206,11 @@ pub fn decide(training: &str, settings: &ScheduleSettings, state: &ScheduleState
     let Some(records) = observed.records.filter(|records| *records >= needed) else {
         return Decision::WaitingForData { records: observed.records, needed };
     };
+    // A Job is named by its second.
+    if let Some(last) = state.last_run.as_ref().filter(|run| run.started_at.as_second() >= observed.now.as_second()) {
+        let next = last.started_at.saturating_add(SignedDuration::from_secs(1)).unwrap_or(last.started_at);
+        return Decision::WaitingUntil(next);
+    }
     let run = Run { job: job_name(training, observed.now), started_at: observed.now, finished_at: None, records };
     let last_schedule_time = match due {
         Some(Due::Now(time)) => Some(time),
@@ -245,6 +269,24 @@ mod tests {
 
     fn observed(records: u64, now: &str) -> Observed<'static> {
         Observed { created_at: at("2026-11-23T08:00:00Z"), records: Some(records), request: None, now: at(now) }
+    }
+
+    #[test]
+    fn two_runs_never_share_a_name() {
+        let run = |second: &str| Run {
+            job: "flows-1".to_owned(),
+            started_at: at(second),
+            finished_at: Some(at(second)),
+            records: 100,
+        };
+        let state = ScheduleState { last_run: Some(run("2026-11-23T08:00:00Z")), ..ScheduleState::default() };
+        let ask = |now: &'static str| Observed { request: Some("now"), ..observed(100, now) };
+        let settings = by_data(10, None);
+        assert_eq!(
+            decide("flows", &settings, &state, &ask("2026-11-23T08:00:00.9Z")),
+            Decision::WaitingUntil(at("2026-11-23T08:00:01Z"))
+        );
+        assert!(matches!(decide("flows", &settings, &state, &ask("2026-11-23T08:00:01Z")), Decision::Start { .. }));
     }
 
     fn by_data(minimum: u64, new: Option<u64>) -> ScheduleSettings {

@@ -36,6 +36,9 @@ pub struct SiteFile {
     /// Secrets of the pipeline's namespace with credentials for the registry.
     #[serde(default)]
     pub image_pull_secrets: Vec<Name>,
+    /// Namespaces whose objects the operator acts upon; its own where empty. Its Role has to be in each of them.
+    #[serde(default)]
+    pub watch_namespaces: Vec<Name>,
 }
 
 /// The site itself.
@@ -143,8 +146,16 @@ impl SiteFile {
         errors.finish(site)
     }
 
+    /// The Secrets that pods use, in the namespace of each pipeline.
+    pub fn secrets(&self) -> Vec<Name> {
+        let bucket = &self.bucket.credentials_secret;
+        let kafka = self.kafka.credentials_secret.iter().filter(|name| *name != bucket);
+        std::iter::once(bucket).chain(kafka).cloned().collect()
+    }
+
     fn check(&self, errors: &mut FieldErrors) {
-        let Self { site: _, kafka, bucket, images, image_pull_policy: _, image_pull_secrets: _ } = self;
+        let Self { site: _, kafka, bucket, images, image_pull_policy: _, image_pull_secrets: _, watch_namespaces: _ } =
+            self;
         let Kafka { bootstrap_servers, properties, credentials_secret: _, replication_factor } = kafka;
         let host_and_port = |server: &str| {
             server.trim().rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())

@@ -11,10 +11,12 @@ use serde_json::Value;
 use support::{
     every_template, generator_deployment, generator_job, pipeline, pipeline_with, site, text, trainings, version,
 };
-use vedette_operator::build::{PipelineChildren, build_pipeline, build_training_job};
+use vedette_operator::build::{
+    Live, LiveReplicas, PipelineChildren, build_pipeline, build_training_job, build_training_service_account,
+};
 
 fn build(spec: &str) -> PipelineChildren {
-    build_pipeline(&pipeline_with(spec), &site(), None)
+    build_pipeline(&pipeline_with(spec), &site(), None, &Live::default())
 }
 
 fn arguments(deployment: &Deployment) -> Vec<String> {
@@ -23,7 +25,7 @@ fn arguments(deployment: &Deployment) -> Vec<String> {
 
 #[test]
 fn children_of_the_minimal_pipeline() {
-    let children = build_pipeline(&pipeline(&text("minimal.yaml")), &site(), None);
+    let children = build_pipeline(&pipeline(&text("minimal.yaml")), &site(), None, &Live::default());
     assert!(children.generator.is_none());
     insta::assert_yaml_snapshot!("minimal_topics", children.topics_job);
     insta::assert_yaml_snapshot!("minimal_detector", children.detector);
@@ -32,7 +34,7 @@ fn children_of_the_minimal_pipeline() {
 
 #[test]
 fn children_of_the_demo_pipeline_with_a_model() {
-    let children = build_pipeline(&pipeline(&text("demo.yaml")), &site(), Some(&version()));
+    let children = build_pipeline(&pipeline(&text("demo.yaml")), &site(), Some(&version()), &Live::default());
     insta::assert_yaml_snapshot!("demo_generator", generator_deployment(&children));
     insta::assert_yaml_snapshot!("demo_detector", children.detector);
 }
@@ -41,11 +43,68 @@ fn children_of_the_demo_pipeline_with_a_model() {
 fn children_of_the_full_pipeline() {
     let mut pipeline = pipeline(&text("full.yaml"));
     pipeline.uid = Some("7c1f3a52-0f5c-4b0e-9c55-6d2c1c9c7f10".to_owned());
-    let children = build_pipeline(&pipeline, &site(), Some(&version()));
+    let children = build_pipeline(&pipeline, &site(), Some(&version()), &Live::default());
     insta::assert_yaml_snapshot!("full_topics", children.topics_job);
     insta::assert_yaml_snapshot!("full_generator", generator_deployment(&children));
     insta::assert_yaml_snapshot!("full_detector", children.detector);
     insta::assert_yaml_snapshot!("full_archiver", children.archiver);
+}
+
+#[test]
+fn what_stands_beside_the_workloads() {
+    let children = build_pipeline(&pipeline(&text("minimal.yaml")), &site(), None, &Live::default());
+    insta::assert_yaml_snapshot!("minimal_service_account", children.service_account);
+    insta::assert_yaml_snapshot!("minimal_services", children.services);
+    insta::assert_yaml_snapshot!("minimal_disruption_budgets", children.disruption_budgets);
+    assert!(children.autoscaler.is_none());
+    let full = build_pipeline(&pipeline(&text("full.yaml")), &site(), Some(&version()), &Live::default());
+    assert!(full.service_account.is_none(), "the pipeline names one");
+    let account = build_training_service_account(&trainings(&text("minimal.yaml"))[0]);
+    assert_eq!(account.metadata.name.as_deref(), Some("flows-training"));
+}
+
+const SCALED: &str =
+    "{detector: {autoscaling: {minReplicas: 2, maxReplicas: 4}, resources: {requests: {cpu: 1}}}, suspend: SUSPEND}";
+
+#[test]
+fn an_autoscaler_counts_the_detectors() {
+    let pipeline = pipeline_with(&SCALED.replace("SUSPEND", "false"));
+    let children = build_pipeline(&pipeline, &site(), None, &Live::default());
+    insta::assert_yaml_snapshot!("scaled_autoscaler", children.autoscaler);
+}
+
+#[test]
+fn on_the_switch_to_autoscaling_the_count_is_kept_until_another_sets_it() {
+    let replicas = |suspend: &str, detector_replicas: LiveReplicas| {
+        let live = Live { detector_replicas, ..Live::default() };
+        let pipeline = pipeline_with(&SCALED.replace("SUSPEND", suspend));
+        build_pipeline(&pipeline, &site(), None, &live).detector.unwrap().spec.replicas
+    };
+    let table = [
+        (LiveReplicas::Absent, Some(2)),
+        (LiveReplicas::Ours(3), Some(3)),
+        (LiveReplicas::Ours(0), Some(2)),
+        (LiveReplicas::Ours(9), Some(4)),
+        (LiveReplicas::Theirs, None),
+    ];
+    for (live, expected) in table {
+        assert_eq!(replicas("false", live), expected, "{live:?}");
+        assert_eq!(replicas("true", live), Some(0), "{live:?}");
+    }
+}
+
+#[test]
+fn other_secrets_roll_what_runs_and_leave_jobs_alone() {
+    let pipeline = pipeline(&text("demo.yaml"));
+    let build = |hash: &str| {
+        let live = Live { secrets_hash: Some(hash.to_owned()), ..Live::default() };
+        build_pipeline(&pipeline, &site(), None, &live)
+    };
+    let (before, after) = (build("a"), build("b"));
+    assert_eq!(before.topics_job, after.topics_job);
+    assert_ne!(before.archiver.spec.template, after.archiver.spec.template);
+    assert_ne!(before.detector.unwrap().spec.template, after.detector.unwrap().spec.template);
+    assert_ne!(before.generator, after.generator);
 }
 
 #[test]
@@ -60,7 +119,7 @@ fn jobs_of_the_trainings() {
 #[test]
 fn the_same_input_gives_the_same_bytes() {
     let pipeline = pipeline(&text("full.yaml"));
-    let bytes = || format!("{:?}", build_pipeline(&pipeline, &site(), Some(&version())));
+    let bytes = || format!("{:?}", build_pipeline(&pipeline, &site(), Some(&version()), &Live::default()));
     assert_eq!(bytes(), bytes());
 }
 
@@ -78,15 +137,15 @@ fn a_suspended_pipeline_runs_no_pods() {
 #[test]
 fn a_pipeline_that_waits_has_detectors_once_there_is_a_model() {
     let waits = pipeline_with("{model: {training: flows, missingModelPolicy: Wait}}");
-    assert!(build_pipeline(&waits, &site(), None).detector.is_none());
-    let detector = build_pipeline(&waits, &site(), Some(&version())).detector.unwrap();
+    assert!(build_pipeline(&waits, &site(), None, &Live::default()).detector.is_none());
+    let detector = build_pipeline(&waits, &site(), Some(&version()), &Live::default()).detector.unwrap();
     assert!(arguments(&detector).contains(&"--model-version=20261123T084210Z-1a2b3c4d".to_owned()));
 }
 
 #[test]
 fn a_new_model_version_changes_the_detectors_template_and_nothing_else() {
     let pipeline = pipeline(&text("demo.yaml"));
-    let build = |version: &str| build_pipeline(&pipeline, &site(), Some(&version.parse().unwrap()));
+    let build = |version: &str| build_pipeline(&pipeline, &site(), Some(&version.parse().unwrap()), &Live::default());
     let (before, after) = (build("20261123T084210Z-1a2b3c4d"), build("20261124T084210Z-5e6f7a8b"));
     assert_ne!(before.detector.as_ref().unwrap().spec.template, after.detector.as_ref().unwrap().spec.template);
     assert_eq!(before.detector.unwrap().spec.selector, after.detector.unwrap().spec.selector);
@@ -98,7 +157,7 @@ fn a_new_model_version_changes_the_detectors_template_and_nothing_else() {
 
 #[test]
 fn a_pipeline_that_follows_no_training_loads_no_model() {
-    let children = build_pipeline(&pipeline_with("{}"), &site(), Some(&version()));
+    let children = build_pipeline(&pipeline_with("{}"), &site(), Some(&version()), &Live::default());
     assert!(!arguments(&children.detector.unwrap()).iter().any(|argument| argument.starts_with("--model-version")));
 }
 
@@ -125,7 +184,7 @@ fn the_longest_names_fit() {
     let text = format!(
         "{{apiVersion: vedette.io/v1alpha1, kind: AnomalyPipeline, metadata: {{name: {longest}}}, spec: {{generator: {{recordsPerSecond: 1, mode: Sequential, dataset: {{object: {{key: a.csv}}}}}}}}}}"
     );
-    let children = build_pipeline(&pipeline(&text), &site(), None);
+    let children = build_pipeline(&pipeline(&text), &site(), None, &Live::default());
     for name in [children.topics_job.metadata.name.clone(), generator_job(&children).metadata.name.clone()] {
         assert!(name.as_ref().unwrap().len() <= 63, "{name:?}");
     }
@@ -136,7 +195,7 @@ fn the_longest_names_fit() {
 
 #[test]
 fn what_vedette_sets_on_a_pod_wins() {
-    let children = build_pipeline(&pipeline(&text("full.yaml")), &site(), Some(&version()));
+    let children = build_pipeline(&pipeline(&text("full.yaml")), &site(), Some(&version()), &Live::default());
     let labels = children.archiver.spec.template.metadata.unwrap().labels.unwrap();
     assert_eq!(labels["team"], "payments");
     assert_eq!(labels["app.kubernetes.io/instance"], "transactions");
@@ -177,6 +236,7 @@ const SUPPORTED: &[&str] = &[
 const LEFT_ASIDE: &[&str] = &[
     "containers[].resources",
     "containers[].securityContext",
+    "containers[].terminationMessagePolicy",
     "securityContext",
     "automountServiceAccountToken",
     "enableServiceLinks",

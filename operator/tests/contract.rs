@@ -10,7 +10,7 @@ use support::{every_template, generator_deployment, pipeline, site, text, traini
 use vedette_contract::arguments::{
     ArchiverArguments, DetectorArguments, GeneratorArguments, ProcessingGuarantee, TopicsArguments, TrainerArguments,
 };
-use vedette_operator::build::{build_pipeline, build_training_job};
+use vedette_operator::build::{Live, build_pipeline, build_training_job};
 
 /// Parses a container as its process would. The environment is given as the arguments that it stands for, because a test
 /// must not change its own; a variable that no argument reads is a mistake.
@@ -64,7 +64,7 @@ fn every_container_is_understood_by_its_workload() {
 
 #[test]
 fn a_detector_understands_what_the_manifest_says() {
-    let children = build_pipeline(&pipeline(&text("full.yaml")), &site(), Some(&version()));
+    let children = build_pipeline(&pipeline(&text("full.yaml")), &site(), Some(&version()), &Live::default());
     let detector: DetectorArguments = parse(container(&children.detector.unwrap().spec.template));
     assert_eq!(detector.kafka.sasl_username.as_deref(), Some("vedette-kafka/username"));
     assert_eq!(detector.bucket.secret_access_key, "vedette-bucket/secretAccessKey");
@@ -81,7 +81,7 @@ fn a_detector_understands_what_the_manifest_says() {
 
 #[test]
 fn a_generator_understands_what_the_manifest_says() {
-    let children = build_pipeline(&pipeline(&text("full.yaml")), &site(), None);
+    let children = build_pipeline(&pipeline(&text("full.yaml")), &site(), None, &Live::default());
     let generator: GeneratorArguments = parse(container(&generator_deployment(&children).spec.template));
     assert!((generator.records_per_second - 2500.0).abs() < f64::EPSILON);
     assert_eq!(generator.dataset_object.as_deref(), Some("payments/transactions/datasets/transactions-2026.csv.zst"));
@@ -91,7 +91,7 @@ fn a_generator_understands_what_the_manifest_says() {
 
 #[test]
 fn topics_and_archiver_understand_what_the_manifest_says() {
-    let children = build_pipeline(&pipeline(&text("full.yaml")), &site(), None);
+    let children = build_pipeline(&pipeline(&text("full.yaml")), &site(), None, &Live::default());
     let topics: TopicsArguments = parse(container(&children.topics_job.spec.unwrap().template));
     assert_eq!(topics.topics.len(), 4);
     assert_eq!(topics.topics[0].configuration["max.message.bytes"], "262144");

@@ -9,7 +9,7 @@ use vedette_contract::arguments::GeneratorMode;
 use vedette_operator::FieldError;
 use vedette_operator::manifest;
 use vedette_operator::roll::VersionPolicy;
-use vedette_operator::validate::Dataset;
+use vedette_operator::validate::{Dataset, Scale};
 
 fn errors(text: &str) -> Vec<FieldError> {
     manifest::load(text, &default_namespace(), &site()).map(|manifests| panic!("accepted: {manifests:?}")).unwrap_err()
@@ -36,6 +36,9 @@ fn every_manifest_of_the_repository_is_valid() {
     let mut files = 0;
     for entry in std::fs::read_dir(manifests()).unwrap() {
         let path = entry.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
         let text = std::fs::read_to_string(&path).unwrap();
         if path.extension().is_some_and(|extension| extension == "yaml") && text.contains("vedette.io/v1alpha1") {
             assert!(!load(&text).is_empty(), "{}", path.display());
@@ -218,7 +221,7 @@ fn null_is_as_good_as_nothing() {
         "{generator: null, detector: {replicas: null, alerting: {alertBudgetPerMillion: null, scoreThreshold: 0.5}}}",
     );
     assert!(pipeline.generator.is_none());
-    assert_eq!(pipeline.detector.replicas, 1);
+    assert_eq!(pipeline.detector.scale, Scale::Fixed(1));
 }
 
 #[test]

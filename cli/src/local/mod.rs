@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
+use vedette_operator::bucket_view::{archived_ends, archived_records};
 use vedette_operator::build::labels::Component;
 use vedette_operator::build::{GeneratorChild, PipelineChildren, names};
 use vedette_operator::validate::{Dataset, ValidatedPipeline};
@@ -25,7 +26,7 @@ use self::console::Console;
 pub use self::error::LocalError;
 use self::observe::{LabelRule, ObservedTopics, Observer, ObserverSettings, ObserverStart, Snapshot};
 pub use self::options::LocalOptions;
-use self::reconcile::{ModelReconciler, TrainingReconciler, archived_ends};
+use self::reconcile::{ModelReconciler, TrainingReconciler};
 use self::servers::Servers;
 use crate::supervisor::{JobStatus, Supervisor, SupervisorEvent};
 
@@ -274,7 +275,7 @@ impl Flow<'_> {
         let snapshot = self.observer.snapshot();
         let rate = snapshot.generated.saturating_sub(before.generated) as f64 / since.elapsed().as_secs_f64();
         let keys = PipelineKeys::new(&self.pipeline.namespace, &self.pipeline.name);
-        let archived = match reconcile::archived_records(&self.servers.bucket, &keys, &[]).await {
+        let archived = match archived_records(&self.servers.bucket, &keys, &[]).await {
             Ok(records) => records.to_string(),
             Err(error) => format!("({})", error.reason()),
         };

@@ -101,6 +101,7 @@ pub fn site_file(options: &LocalOptions, bootstrap_servers: &str, endpoint: Opti
         },
         image_pull_policy: ImagePullPolicy::Never,
         image_pull_secrets: Vec::new(),
+        watch_namespaces: Vec::new(),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::validate::ValidatedArchiver;
 const SPOOL_DIRECTORY: &str = "/var/lib/vedette/spool";
 
 pub(super) fn deployment(context: &PipelineContext<'_>, archiver: &ValidatedArchiver) -> Deployment {
-    let PipelineContext { owner, site, topics, pod_settings, suspend: _ } = context;
+    let PipelineContext { owner, site, topics, pod, suspend: _ } = context;
     let ValidatedArchiver { replicas, rolling_max_bytes, rolling_max_age, resources } = archiver;
     let archived = [(Stream::EnrichedData, &topics.enriched_data), (Stream::Alerts, &topics.alerts)]
         .map(|(stream, topic)| ArchivedTopic { stream, topic: topic.name.clone() });
@@ -42,6 +42,6 @@ pub(super) fn deployment(context: &PipelineContext<'_>, archiver: &ValidatedArch
         // It closes and uploads the open objects.
         grace_seconds: 60,
     };
-    let template = template(owner, site, pod_settings, process);
-    build(owner, Component::Archiver, context.replicas(*replicas), None, template)
+    let template = template(owner, pod, process);
+    build(owner, Component::Archiver, Some(context.replicas(*replicas)), None, template)
 }

@@ -11,7 +11,7 @@ use super::arguments::{Arguments, bucket_environment, kafka_environment, service
 use super::labels::{Component, MODEL_VERSION};
 use super::names;
 use super::pod::{Process, deployment as build, template};
-use crate::validate::{Alerting, ValidatedDetector, ValidatedTopics};
+use crate::validate::{Alerting, Scale, ValidatedDetector, ValidatedTopics};
 
 const MODEL_DIRECTORY: &str = "/var/lib/vedette/model";
 
@@ -20,10 +20,10 @@ pub(super) fn deployment(
     detector: &ValidatedDetector,
     model: Option<(&Name, &ModelVersion)>,
     progress_deadline: Duration,
+    live: LiveReplicas,
 ) -> Deployment {
-    let PipelineContext { owner, site, topics, pod_settings, suspend: _ } = context;
-    let ValidatedDetector { replicas, processing_guarantee, calculated_fields, alerting, reasons, resources } =
-        detector;
+    let PipelineContext { owner, site, topics, pod, suspend: _ } = context;
+    let ValidatedDetector { scale, processing_guarantee, calculated_fields, alerting, reasons, resources } = detector;
     let ValidatedTopics { sensor_messages, enriched_data, alerts, dead_letters, max_output_message_bytes } = topics;
     let arguments = Arguments::default()
         .kafka(&site.kafka)
@@ -60,12 +60,38 @@ pub(super) fn deployment(
         serves: true,
         grace_seconds: 30,
     };
-    let mut template = template(owner, site, pod_settings, process);
+    let mut template = template(owner, pod, process);
     if let (Some((_, version)), Some(metadata)) = (model, &mut template.metadata) {
         metadata.labels.get_or_insert_default().insert(MODEL_VERSION.to_owned(), version.to_string());
     }
     let deadline = i32::try_from(progress_deadline.as_secs()).unwrap_or(i32::MAX);
-    build(owner, Component::Detector, context.replicas(*replicas), Some(deadline), template)
+    build(owner, Component::Detector, replicas(context, *scale, live), Some(deadline), template)
+}
+
+/// Who counts the detectors' replicas in the cluster.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LiveReplicas {
+    /// There is no Deployment yet.
+    #[default]
+    Absent,
+    /// The operator set this count, and nobody else has set one since.
+    Ours(i32),
+    /// Somebody else, such as an autoscaler, sets it.
+    Theirs,
+}
+
+/// The count to apply; none where it is another's. A Deployment that changes to autoscaling keeps its count until the
+/// autoscaler has set one: without it the API server would put one pod in place of them all.
+fn replicas(context: &PipelineContext<'_>, scale: Scale, live: LiveReplicas) -> Option<i32> {
+    match (scale, live) {
+        _ if context.suspend => Some(0),
+        (Scale::Fixed(replicas), _) => Some(replicas),
+        (Scale::Automatic { .. }, LiveReplicas::Theirs) => None,
+        (Scale::Automatic { min_replicas, max_replicas, .. }, LiveReplicas::Ours(count)) => {
+            Some(count.clamp(min_replicas, max_replicas.max(min_replicas)))
+        }
+        (Scale::Automatic { min_replicas, .. }, LiveReplicas::Absent) => Some(min_replicas),
+    }
 }
 
 fn guarantee_word(guarantee: ProcessingGuarantee) -> &'static str {

@@ -22,7 +22,7 @@ pub enum GeneratorChild {
 }
 
 pub(super) fn child(context: &PipelineContext<'_>, generator: &ValidatedGenerator) -> GeneratorChild {
-    let PipelineContext { owner, site, topics, pod_settings, suspend } = context;
+    let PipelineContext { owner, site, topics, pod, suspend } = context;
     let ValidatedGenerator { replicas, records_per_second, mode, anomaly_fraction, dataset, seed } = generator;
     let arguments = Arguments::default()
         .kafka(&site.kafka)
@@ -53,12 +53,12 @@ pub(super) fn child(context: &PipelineContext<'_>, generator: &ValidatedGenerato
         serves: true,
         grace_seconds: 30,
     };
-    let template = template(owner, site, pod_settings, process);
+    let template = template(owner, pod, process);
     match mode {
         GeneratorMode::Random => GeneratorChild::Deployment(Box::new(deployment(
             owner,
             Component::Generator,
-            context.replicas(*replicas),
+            Some(context.replicas(*replicas)),
             None,
             template,
         ))),

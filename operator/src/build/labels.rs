@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 /// Label of detector pods: the model version that they load.
 pub const MODEL_VERSION: &str = "vedette.io/model-version";
+/// Annotation of pods: a hash of the Secrets that their environment comes from, so that a changed one rolls them.
+pub const SECRETS_HASH: &str = "vedette.io/secrets-hash";
+/// Annotation of a `ModelTraining`: another value asks for a run now.
+pub const RUN_REQUEST: &str = "vedette.io/run";
 /// Whoever applies our objects, as field manager and as label.
 pub const MANAGER: &str = "vedette-operator";
 
@@ -13,7 +17,7 @@ const COMPONENT: &str = "app.kubernetes.io/component";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
 /// What a workload is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Component {
     /// Creates topics.
     Topics,
@@ -43,6 +47,28 @@ impl Component {
 /// What selects the pods of a component; it never changes while the pipeline or training lives.
 pub fn selector(instance: &str, component: Component) -> BTreeMap<String, String> {
     [(NAME, "vedette"), (INSTANCE, instance), (COMPONENT, component.as_str())].map(owned).into()
+}
+
+/// Selects everything that the operator made, as one word of a query.
+pub fn managed() -> String {
+    format!("{MANAGED_BY}={MANAGER}")
+}
+
+/// A selector as one word of a query, as scale subresources have it.
+pub fn query(selector: &BTreeMap<String, String>) -> String {
+    selector.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
+}
+
+/// Instance and component of an object of ours.
+pub fn instance_and_component(labels: &BTreeMap<String, String>) -> Option<(&str, &str)> {
+    let ours = labels.get(MANAGED_BY).is_some_and(|manager| manager == MANAGER);
+    let (instance, component) = (labels.get(INSTANCE)?, labels.get(COMPONENT)?);
+    ours.then_some((instance.as_str(), component.as_str()))
+}
+
+/// Labels of an object that no component owns, such as a service account.
+pub fn owner_labels(instance: &str) -> BTreeMap<String, String> {
+    [(NAME, "vedette"), (INSTANCE, instance), (MANAGED_BY, MANAGER)].map(owned).into()
 }
 
 /// Labels of an object and of its pods.

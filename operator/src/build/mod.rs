@@ -1,36 +1,61 @@
 //! Builds what runs because of a manifest: pure, total and stable, so that the same input gives the same bytes. A cluster
 //! applies the result, `vedette local` runs it; so a builder uses only what the supervisor of the latter knows.
 
+mod access;
 mod archiver;
 mod arguments;
 mod detector;
 mod generator;
 pub mod labels;
 pub mod names;
+mod network;
 mod pod;
+mod scaling;
 mod topics;
 mod training;
 
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Service, ServiceAccount};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use vedette_contract::ModelVersion;
 use vedette_crds::MissingModelPolicy;
 
+pub use detector::LiveReplicas;
 pub use generator::GeneratorChild;
-pub use training::build_training_job;
+pub use training::{build_training_job, build_training_service_account};
 
+use self::labels::Component;
 use crate::site::SiteFile;
 use crate::validate::{ValidatedModel, ValidatedPipeline};
 
-/// Everything that runs for a pipeline.
+/// What a builder has to know of the cluster; nothing of it where there is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Live {
+    /// Hash of the Secrets that pods use.
+    pub secrets_hash: Option<String>,
+    /// Who counts the detectors.
+    pub detector_replicas: LiveReplicas,
+}
+
+/// Everything that a pipeline consists of, in the order in which it is applied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PipelineChildren {
+    /// Identity of the pods, where the pipeline names none.
+    pub service_account: Option<ServiceAccount>,
     /// Creates the topics, before anything else runs.
     pub topics_job: Job,
+    /// Where the metrics of each component are.
+    pub services: Vec<Service>,
+    /// What holds up a node's drain.
+    pub disruption_budgets: Vec<PodDisruptionBudget>,
     /// Generates records, where the pipeline wants that.
     pub generator: Option<GeneratorChild>,
     /// Enriches, scores and alerts; none while the pipeline waits for a model.
     pub detector: Option<Deployment>,
+    /// Counts the detectors, where the pipeline wants that.
+    pub autoscaler: Option<HorizontalPodAutoscaler>,
     /// Writes the archive.
     pub archiver: Deployment,
 }
@@ -40,22 +65,42 @@ pub fn build_pipeline(
     pipeline: &ValidatedPipeline,
     site: &SiteFile,
     model_version: Option<&ModelVersion>,
+    live: &Live,
 ) -> PipelineChildren {
     let ValidatedPipeline { namespace, name, uid, suspend, topics, generator, detector, archiver, model, pod } =
         pipeline;
     let ValidatedModel { training, policy: _, missing_model_policy, progress_deadline } = model;
+    let Live { secrets_hash, detector_replicas } = live;
     let owner = pod::Owner { kind: "AnomalyPipeline", namespace, name, uid: uid.as_deref() };
-    let context = PipelineContext { owner, site, topics, pod_settings: pod, suspend: *suspend };
+    let account = names::pipeline_service_account(name);
+    let service_account = pod.service_account_name.is_none().then(|| access::service_account(&owner, account.clone()));
+    let pod = pod::PodContext { site, settings: pod, service_account: account, secrets_hash: secrets_hash.as_deref() };
+    let context = PipelineContext { owner, site, topics, pod, suspend: *suspend };
     // A version belongs to a training; without one there is nothing to load.
     let model = training.as_ref().zip(model_version);
     let waits = match missing_model_policy {
         MissingModelPolicy::Wait => model.is_none(),
         MissingModelPolicy::EnrichOnly => false,
     };
+    let detectors =
+        (!waits).then(|| detector::deployment(&context, detector, model, *progress_deadline, *detector_replicas));
+    let generator = generator.as_ref().map(|generator| generator::child(&context, generator));
+    let long_running = [
+        matches!(generator, Some(GeneratorChild::Deployment(_))).then_some(Component::Generator),
+        detectors.is_some().then_some(Component::Detector),
+        Some(Component::Archiver),
+    ];
+    let serving = long_running.iter().flatten().copied();
+    // Generated records need no protection; what reads a stream does.
+    let protected = serving.clone().filter(|component| *component != Component::Generator);
     PipelineChildren {
+        service_account,
         topics_job: topics::topics_job(&context),
-        generator: generator.as_ref().map(|generator| generator::child(&context, generator)),
-        detector: (!waits).then(|| detector::deployment(&context, detector, model, *progress_deadline)),
+        services: serving.map(|component| network::metrics_service(&owner, component)).collect(),
+        disruption_budgets: protected.map(|component| scaling::disruption_budget(&owner, component)).collect(),
+        generator,
+        autoscaler: detectors.is_some().then(|| scaling::autoscaler(&owner, detector.scale)).flatten(),
+        detector: detectors,
         archiver: archiver::deployment(&context, archiver),
     }
 }
@@ -65,7 +110,7 @@ struct PipelineContext<'a> {
     owner: pod::Owner<'a>,
     site: &'a SiteFile,
     topics: &'a crate::validate::ValidatedTopics,
-    pod_settings: &'a vedette_crds::PodSettings,
+    pod: pod::PodContext<'a>,
     suspend: bool,
 }
 

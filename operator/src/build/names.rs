@@ -10,6 +10,16 @@ pub fn deployment(owner: &Name, component: Component) -> String {
     format!("{owner}-{}", component.as_str())
 }
 
+/// Name of the service account of a pipeline's pods.
+pub fn pipeline_service_account(pipeline: &Name) -> String {
+    format!("{pipeline}-pipeline")
+}
+
+/// Name of the service account of a training's pods.
+pub fn training_service_account(training: &Name) -> String {
+    format!("{training}-training")
+}
+
 /// Name of a component's Job, which carries a hash of what it does: a Job cannot be changed, so another task is another Job.
 pub fn job<'a>(owner: &Name, component: Component, task: impl IntoIterator<Item = &'a String>) -> String {
     let mut hash = Sha256::new();

@@ -1,5 +1,7 @@
 //! What all pods have in common: one unprivileged container, probes, labels, owner. Builders fill in the rest.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::{
@@ -18,7 +20,7 @@ use crate::site::SiteFile;
 
 /// User and group of every process; the images have no other.
 const USER: i64 = 65_532;
-const PORT_NAME: &str = "http";
+pub(super) const PORT_NAME: &str = "http";
 
 /// Whose child something is.
 #[derive(Debug, Clone, Copy)]
@@ -30,23 +32,41 @@ pub(super) struct Owner<'a> {
 }
 
 impl Owner<'_> {
+    /// Metadata of an object of one component.
     pub(super) fn metadata(&self, name: String, component: Component) -> ObjectMeta {
+        self.labelled(name, labels::labels(self.name.as_str(), component))
+    }
+
+    /// Metadata of an object of all components.
+    pub(super) fn labelled(&self, name: String, labels: BTreeMap<String, String>) -> ObjectMeta {
         let reference = self.uid.map(|uid| OwnerReference {
             api_version: "vedette.io/v1alpha1".to_owned(),
             kind: self.kind.to_owned(),
             name: self.name.to_string(),
             uid: uid.to_owned(),
             controller: Some(true),
-            block_owner_deletion: Some(true),
+            // That would take a permission more.
+            block_owner_deletion: None,
         });
         ObjectMeta {
             name: Some(name),
             namespace: Some(self.namespace.to_string()),
-            labels: Some(labels::labels(self.name.as_str(), component)),
+            labels: Some(labels),
             owner_references: reference.map(|reference| vec![reference]),
             ..Default::default()
         }
     }
+}
+
+/// What the pods of an owner have in common.
+#[derive(Debug)]
+pub(super) struct PodContext<'a> {
+    pub(super) site: &'a SiteFile,
+    pub(super) settings: &'a PodSettings,
+    /// Service account where the settings name none.
+    pub(super) service_account: String,
+    /// Hash of the Secrets that the environment comes from.
+    pub(super) secrets_hash: Option<&'a str>,
 }
 
 /// One process.
@@ -66,12 +86,8 @@ pub(super) struct Process<'a> {
 }
 
 /// The template of a process's pods.
-pub(super) fn template(
-    owner: &Owner<'_>,
-    site: &SiteFile,
-    settings: &PodSettings,
-    process: Process<'_>,
-) -> PodTemplateSpec {
+pub(super) fn template(owner: &Owner<'_>, context: &PodContext<'_>, process: Process<'_>) -> PodTemplateSpec {
+    let PodContext { site, settings, service_account, secrets_hash } = context;
     let PodSettings {
         labels: extra_labels,
         annotations,
@@ -83,11 +99,13 @@ pub(super) fn template(
     } = settings;
     let mut pod_labels = extra_labels.clone();
     pod_labels.extend(labels::labels(owner.name.as_str(), process.component));
+    let mut annotations = annotations.clone();
+    annotations.extend(secrets_hash.map(|hash| (labels::SECRETS_HASH.to_owned(), hash.to_owned())));
     let secret = |name: &Name| LocalObjectReference { name: name.to_string() };
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(pod_labels),
-            annotations: (!annotations.is_empty()).then(|| annotations.clone()),
+            annotations: (!annotations.is_empty()).then_some(annotations),
             ..Default::default()
         }),
         spec: Some(PodSpec {
@@ -110,7 +128,7 @@ pub(super) fn template(
             tolerations: (!tolerations.is_empty()).then(|| tolerations.clone()),
             affinity: affinity.clone(),
             priority_class_name: priority_class_name.clone(),
-            service_account_name: service_account_name.clone(),
+            service_account_name: Some(service_account_name.clone().unwrap_or_else(|| service_account.clone())),
             ..Default::default()
         }),
     }
@@ -129,6 +147,8 @@ fn container(site: &SiteFile, process: Process<'_>) -> Container {
         }),
         liveness_probe: serves.then(|| probe("/livez", 10)),
         readiness_probe: serves.then(|| probe("/readyz", 2)),
+        // What a process said last is then in the pod's status, where the operator finds the reason of a failure.
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         resources: resources.filter(|resources| *resources != ResourceRequirements::default()),
         volume_mounts: directory.map(|(name, path)| {
             vec![VolumeMount { name: name.to_owned(), mount_path: path.to_owned(), ..Default::default() }]
@@ -165,14 +185,14 @@ fn empty_directory(name: &str) -> Volume {
 pub(super) fn deployment(
     owner: &Owner<'_>,
     component: Component,
-    replicas: i32,
+    replicas: Option<i32>,
     progress_deadline_seconds: Option<i32>,
     template: PodTemplateSpec,
 ) -> Deployment {
     Deployment {
         metadata: owner.metadata(super::names::deployment(owner.name, component), component),
         spec: DeploymentSpec {
-            replicas: Some(replicas),
+            replicas,
             progress_deadline_seconds,
             selector: LabelSelector {
                 match_labels: Some(labels::selector(owner.name.as_str(), component)),
@@ -209,6 +229,14 @@ pub(super) fn job(
     limits: JobLimits,
     mut template: PodTemplateSpec,
 ) -> Job {
+    // The template of a Job cannot be changed, so it has nothing in it that may change.
+    if let Some(metadata) = &mut template.metadata {
+        metadata.annotations = metadata.annotations.take().map(|mut annotations| {
+            annotations.remove(labels::SECRETS_HASH);
+            annotations
+        });
+        metadata.annotations.take_if(|annotations| annotations.is_empty());
+    }
     let JobLimits { backoff_limit, active_deadline_seconds, ttl_seconds_after_finished, suspend } = limits;
     if let Some(spec) = &mut template.spec {
         spec.restart_policy = Some("Never".to_owned());

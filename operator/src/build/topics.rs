@@ -10,7 +10,7 @@ use super::pod::{JobLimits, Process, job, template};
 use crate::validate::ValidatedTopics;
 
 pub(super) fn topics_job(context: &PipelineContext<'_>) -> Job {
-    let PipelineContext { owner, site, topics, pod_settings, suspend: _ } = context;
+    let PipelineContext { owner, site, topics, pod, suspend: _ } = context;
     // The size is told to the detector; here it is part of each topic's configuration.
     let ValidatedTopics { sensor_messages, enriched_data, alerts, dead_letters, max_output_message_bytes: _ } = topics;
     let arguments = Arguments::default()
@@ -35,5 +35,5 @@ pub(super) fn topics_job(context: &PipelineContext<'_>) -> Job {
         ttl_seconds_after_finished: Some(3600),
         suspend: false,
     };
-    job(owner, Component::Topics, name, limits, template(owner, site, pod_settings, process))
+    job(owner, Component::Topics, name, limits, template(owner, pod, process))
 }

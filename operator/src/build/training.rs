@@ -1,13 +1,23 @@
 //! The Job of one training run.
 
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::ServiceAccount;
 use vedette_crds::{Gate, PodSettings};
 
+use super::access::service_account;
 use super::arguments::{Arguments, bucket_environment};
 use super::labels::Component;
-use super::pod::{JobLimits, Owner, Process, job, template};
+use super::names;
+use super::pod::{JobLimits, Owner, PodContext, Process, job, template};
 use crate::site::SiteFile;
 use crate::validate::{ValidatedData, ValidatedFeatures, ValidatedJob, ValidatedParameters, ValidatedTraining};
+
+/// Builds the service account of a training's pods.
+pub fn build_training_service_account(training: &ValidatedTraining) -> ServiceAccount {
+    let ValidatedTraining { namespace, name, uid, .. } = training;
+    let owner = Owner { kind: "ModelTraining", namespace, name, uid: uid.as_deref() };
+    service_account(&owner, names::training_service_account(name))
+}
 
 /// Builds the Job of a run; its name is that of [`crate::schedule::job_name`].
 pub fn build_training_job(training: &ValidatedTraining, site: &SiteFile, job_name: &str) -> Job {
@@ -71,6 +81,12 @@ pub fn build_training_job(training: &ValidatedTraining, site: &SiteFile, job_nam
         ttl_seconds_after_finished: Some(*ttl_seconds_after_finished),
         suspend: false,
     };
-    let template = template(&owner, site, &PodSettings::default(), process);
+    let context = PodContext {
+        site,
+        settings: &PodSettings::default(),
+        service_account: names::training_service_account(name),
+        secrets_hash: None,
+    };
+    let template = template(&owner, &context, process);
     job(&owner, Component::Trainer, job_name.to_owned(), limits, template)
 }

@@ -17,8 +17,8 @@ pub use training::{
     ValidatedData, ValidatedFeatures, ValidatedJob, ValidatedParameters, ValidatedTraining, validate_training,
 };
 pub use validated_pipeline::{
-    Alerting, Dataset, ValidatedArchiver, ValidatedDetector, ValidatedGenerator, ValidatedModel, ValidatedPipeline,
-    ValidatedTopics,
+    Alerting, Dataset, Scale, ValidatedArchiver, ValidatedDetector, ValidatedGenerator, ValidatedModel,
+    ValidatedPipeline, ValidatedTopics,
 };
 
 use crate::field_error::{FieldErrors, MISSING, quoted};

@@ -10,8 +10,8 @@ use vedette_contract::topic::TopicSpecification;
 use vedette_crds::{self as crds, AnomalyPipeline};
 
 use super::validated_pipeline::{
-    Alerting, Dataset, ValidatedArchiver, ValidatedDetector, ValidatedGenerator, ValidatedModel, ValidatedPipeline,
-    ValidatedTopics,
+    Alerting, Dataset, Scale, ValidatedArchiver, ValidatedDetector, ValidatedGenerator, ValidatedModel,
+    ValidatedPipeline, ValidatedTopics,
 };
 use super::{check_schema, fields, identity, label, unsigned};
 use crate::FieldError;
@@ -146,7 +146,8 @@ fn generator(
 }
 
 fn detector(detector: &crds::Detector, errors: &mut FieldErrors) -> Option<ValidatedDetector> {
-    let crds::Detector { replicas, processing_guarantee, calculated_fields, alerting, reasons, resources } = detector;
+    let crds::Detector { replicas, autoscaling, processing_guarantee, calculated_fields, alerting, reasons, resources } =
+        detector;
     for (index, field) in calculated_fields.iter().enumerate() {
         calculated_field(&format!("spec.detector.calculatedFields[{index}]"), field, errors);
     }
@@ -160,7 +161,16 @@ fn detector(detector: &crds::Detector, errors: &mut FieldErrors) -> Option<Valid
     let reasons = unsigned("spec.detector.reasons", i64::from(*reasons), errors);
     let resources = fields::resources("spec.detector.resources", resources, errors);
     Some(ValidatedDetector {
-        replicas: *replicas,
+        scale: match autoscaling {
+            None => Scale::Fixed(*replicas),
+            Some(crds::Autoscaling { min_replicas, max_replicas, target_cpu_utilization_percentage }) => {
+                Scale::Automatic {
+                    min_replicas: *min_replicas,
+                    max_replicas: *max_replicas,
+                    target_cpu_percentage: *target_cpu_utilization_percentage,
+                }
+            }
+        },
         processing_guarantee: match processing_guarantee {
             crds::ProcessingGuarantee::ExactlyOnce => ProcessingGuarantee::ExactlyOnce,
             crds::ProcessingGuarantee::AtLeastOnce => ProcessingGuarantee::AtLeastOnce,

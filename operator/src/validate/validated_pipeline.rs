@@ -84,8 +84,8 @@ pub enum Dataset {
 /// The detector.
 #[derive(Debug, Clone)]
 pub struct ValidatedDetector {
-    /// Number of pods.
-    pub replicas: i32,
+    /// Number of pods, or who decides it.
+    pub scale: Scale,
     /// What a crash may repeat.
     pub processing_guarantee: ProcessingGuarantee,
     /// Name and CEL expression of each calculated field.
@@ -96,6 +96,22 @@ pub struct ValidatedDetector {
     pub reasons: u32,
     /// CPU and memory.
     pub resources: ResourceRequirements,
+}
+
+/// Who decides the number of detector pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    /// The manifest.
+    Fixed(i32),
+    /// A HorizontalPodAutoscaler.
+    Automatic {
+        /// Never fewer.
+        min_replicas: i32,
+        /// Never more.
+        max_replicas: i32,
+        /// CPU that is aimed at, percent of what is requested.
+        target_cpu_percentage: i32,
+    },
 }
 
 /// When a record is an alert.

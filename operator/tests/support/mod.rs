@@ -7,7 +7,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
 use vedette_contract::{ModelVersion, Name};
-use vedette_operator::build::{GeneratorChild, PipelineChildren, build_pipeline, build_training_job};
+use vedette_operator::build::{GeneratorChild, Live, PipelineChildren, build_pipeline, build_training_job};
 use vedette_operator::manifest::{self, ValidatedManifest};
 use vedette_operator::site::SiteFile;
 use vedette_operator::validate::{ValidatedPipeline, ValidatedTraining};
@@ -109,8 +109,8 @@ pub fn every_template() -> Vec<(String, PodTemplateSpec)> {
     let mut templates = Vec::new();
     for pipeline in &pipelines {
         for version in [None, Some(version())] {
-            let PipelineChildren { topics_job, generator, detector, archiver } =
-                build_pipeline(pipeline, &site(), version.as_ref());
+            let PipelineChildren { topics_job, generator, detector, archiver, .. } =
+                build_pipeline(pipeline, &site(), version.as_ref(), &Live::default());
             templates.push(topics_job.spec.unwrap().template);
             templates.extend(generator.map(|generator| match generator {
                 GeneratorChild::Deployment(deployment) => deployment.spec.template,

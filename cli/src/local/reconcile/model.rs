@@ -3,19 +3,17 @@
 use jiff::{SignedDuration, Timestamp};
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
 use vedette_contract::progress::SiteStatus;
-use vedette_operator::build::{PipelineChildren, build_pipeline};
-use vedette_operator::roll::{self, ModelCurrent, Observed, Pointer, RollEvent, RollState, Rollout};
+use vedette_operator::bucket_view::{self, PointerView};
+use vedette_operator::build::{Live, PipelineChildren, build_pipeline};
+use vedette_operator::roll::{self, ModelCurrent, Observed, RollState, Rollout};
 use vedette_operator::site::SiteFile;
+use vedette_operator::site_status;
 use vedette_operator::validate::ValidatedPipeline;
 use vedette_streams::bucket::Bucket;
 
-use super::bucket_view;
 use crate::local::console::Console;
 use crate::local::error::LocalError;
 use crate::supervisor::Supervisor;
-
-/// A site's word is written again after this long, also when nothing changed: readers go by its age.
-const SITE_STATUS_INTERVAL: SignedDuration = SignedDuration::from_mins(1);
 
 /// The pipeline's side of the loop.
 pub struct ModelReconciler {
@@ -35,7 +33,7 @@ impl ModelReconciler {
 
     /// What has to run now.
     pub fn children(&self) -> PipelineChildren {
-        build_pipeline(&self.pipeline, &self.site, self.state.template_version())
+        build_pipeline(&self.pipeline, &self.site, self.state.template_version(), &Live::default())
     }
 
     /// Whether no roll is under way.
@@ -50,26 +48,20 @@ impl ModelReconciler {
     pub async fn step(&mut self, supervisor: &Supervisor, console: &Console, now: Timestamp) -> Result<(), LocalError> {
         let keys =
             self.pipeline.model.training.as_ref().map(|training| ModelKeys::new(&self.pipeline.namespace, training));
-        let (pointer, current) = match &keys {
+        let view = match &keys {
             Some(keys) => bucket_view::pointer(&self.bucket, keys).await,
-            None => (Pointer::NotFollowed, None),
+            None => PointerView::not_followed(),
         };
-        let wanted = roll::wanted(&self.state, &self.pipeline.model.policy, &pointer);
-        let artifact = match (&keys, &wanted) {
-            // A version that runs was looked at before; its files never change.
-            (Some(_), Some(version)) if self.state.template_version() == Some(version) => None,
-            (Some(keys), Some(version)) => {
-                let expected = current.as_ref().filter(|current| current.version == *version);
-                let expected = expected.map(|current| current.manifest_sha256.as_str());
-                Some(bucket_view::artifact(&self.bucket, keys, version, expected).await)
-            }
-            (None, _) | (_, None) => None,
+        let policy = &self.pipeline.model.policy;
+        let artifact = match &keys {
+            Some(keys) => bucket_view::artifact_of_wanted(&self.bucket, keys, &self.state, policy, &view).await,
+            None => None,
         };
         let template = self.state.template_version().cloned();
         let rollout = self.children().detector.map_or(Rollout::Absent, |detector| supervisor.rollout(&detector));
         let observed = Observed {
-            policy: &self.pipeline.model.policy,
-            pointer: &pointer,
+            policy,
+            pointer: &view.pointer,
             artifact: artifact.as_ref(),
             rollout: (template.as_ref(), &rollout),
             progress_deadline: SignedDuration::try_from(self.pipeline.model.progress_deadline)
@@ -78,7 +70,7 @@ impl ModelReconciler {
         };
         let step = roll::step(&self.state, &observed);
         for event in &step.events {
-            console.say(&sentence(event));
+            console.say(&event.to_string());
         }
         if self.condition.as_ref() != Some(&step.condition) {
             console.say(&format!(
@@ -104,11 +96,7 @@ impl ModelReconciler {
             ready,
             updated_at: now,
         };
-        let unchanged = self.site_status.as_ref().is_some_and(|last| {
-            now.duration_since(last.updated_at) < SITE_STATUS_INTERVAL
-                && *last == SiteStatus { updated_at: last.updated_at, ..status.clone() }
-        });
-        if unchanged {
+        if !site_status::is_due(self.site_status.as_ref(), &status) {
             return;
         }
         let keys = PipelineKeys::new(&self.pipeline.namespace, &self.pipeline.name);
@@ -121,20 +109,6 @@ impl ModelReconciler {
             Err(error) => {
                 tracing::warn!(error = vedette_service::error_chain(&error), "the site's status was not written");
             }
-        }
-    }
-}
-
-fn sentence(event: &RollEvent) -> String {
-    match event {
-        RollEvent::Started { from: Some(from), to } => format!("rolling the detectors from model {from} to {to}"),
-        RollEvent::Started { from: None, to } => format!("rolling the detectors to their first model {to}"),
-        RollEvent::Activated(version) => format!("model {version} is active"),
-        RollEvent::RolledBack { bad, good: Some(good), reason } => {
-            format!("model {bad} failed and was rolled back to {good}: {reason}")
-        }
-        RollEvent::RolledBack { bad, good: None, reason } => {
-            format!("model {bad} failed and was taken back; records are enriched only: {reason}")
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
-use vedette_contract::model::{CurrentPointer, METADATA_FILE, ModelMetadata, TrainingResult};
+use vedette_operator::bucket_view::{self, ResultView};
 use vedette_operator::build::build_training_job;
-use vedette_operator::schedule::{self, Decision, Observed, Run, ScheduleState};
+use vedette_operator::run_result;
+use vedette_operator::schedule::{self, Decision, Observed, ScheduleState};
 use vedette_operator::site::SiteFile;
 use vedette_operator::validate::ValidatedTraining;
 use vedette_streams::bucket::Bucket;
 
-use super::bucket_view;
 use crate::local::console::Console;
 use crate::local::error::LocalError;
 use crate::supervisor::{JobStatus, Supervisor};
@@ -29,7 +29,10 @@ impl TrainingReconciler {
     /// trigger instead of learning the same records again.
     pub async fn new(training: ValidatedTraining, site: SiteFile, bucket: Bucket, now: Timestamp) -> Self {
         let keys = ModelKeys::new(&training.namespace, &training.name);
-        let last_run = last_published(&bucket, &keys).await;
+        let last_run = bucket_view::last_published(&bucket, &keys).await.unwrap_or_else(|error| {
+            tracing::warn!(error, "the last model version cannot be read; the training starts anew");
+            None
+        });
         let state = ScheduleState { last_run, ..ScheduleState::default() };
         Self { training, site, bucket, created_at: now, state, last_decision: None }
     }
@@ -57,7 +60,10 @@ impl TrainingReconciler {
             Decision::Start { reason, state } => {
                 if let Some(run) = &state.last_run {
                     supervisor.apply_job(&build_training_job(&self.training, &self.site, &run.job))?;
-                    self.tell(console, &format!("{} started ({reason:?}): {} records archived", run.job, run.records));
+                    self.tell(
+                        console,
+                        &format!("{} started, {}: {} records archived", run.job, reason.as_str(), run.records),
+                    );
                 }
                 self.state = state;
             }
@@ -85,13 +91,11 @@ impl TrainingReconciler {
             JobStatus::Absent => true,
         };
         let keys = ModelKeys::new(&self.training.namespace, &self.training.name);
-        match self.bucket.get(&keys.result(&run.job)).await {
-            Ok(Some(object)) => match serde_json::from_slice::<TrainingResult>(&object.bytes) {
-                Ok(result) => console.say(&sentence(&self.training, &result)),
-                Err(error) => tracing::warn!(job = run.job, %error, "a training's result cannot be read"),
-            },
-            Ok(None) if failed => {}
-            Ok(None) => tracing::warn!(job = run.job, "a training ended without a result"),
+        match bucket_view::training_result(&self.bucket, &keys, &run.job).await {
+            Ok(ResultView::Found(result)) => console.say(&run_result::sentence(&self.training.name, &result)),
+            Ok(ResultView::Damaged(message)) => tracing::warn!(message, "a training's result counts as none"),
+            Ok(ResultView::Absent) if failed => {}
+            Ok(ResultView::Absent) => tracing::warn!(job = run.job, "a training ended without a result"),
             Err(error) => {
                 return tracing::warn!(
                     error = vedette_service::error_chain(&error),
@@ -109,47 +113,4 @@ impl TrainingReconciler {
             self.last_decision = Some(message.to_owned());
         }
     }
-}
-
-fn sentence(training: &ValidatedTraining, result: &TrainingResult) -> String {
-    let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
-    let metrics = result.metrics.as_ref().map_or_else(String::new, |metrics| {
-        let baseline = figure(result.baseline.as_ref().and_then(|baseline| baseline.auroc));
-        format!(
-            "; AUROC {} (2016 recipe {baseline}), recall {} and precision {} at {} alerts per million",
-            figure(metrics.auroc),
-            figure(metrics.recall_at_budget),
-            figure(metrics.precision_at_budget),
-            metrics.alert_budget_per_million
-        )
-    });
-    format!("training {}: {} of {} records: {}{metrics}", training.name, result.job, result.records, result.message)
-}
-
-async fn last_published(bucket: &Bucket, keys: &ModelKeys) -> Option<Run> {
-    let metadata = match published_metadata(bucket, keys).await {
-        Ok(metadata) => metadata?,
-        Err(error) => {
-            tracing::warn!(error, "the last model version cannot be read; the training starts anew");
-            return None;
-        }
-    };
-    Some(Run {
-        job: metadata.trained_by,
-        started_at: metadata.trained_at,
-        finished_at: Some(metadata.trained_at),
-        records: metadata.records,
-    })
-}
-
-async fn published_metadata(bucket: &Bucket, keys: &ModelKeys) -> Result<Option<ModelMetadata>, String> {
-    let chain = |error: vedette_streams::bucket::BucketError| vedette_service::error_chain(&error);
-    let Some(pointer) = bucket.get(&keys.current()).await.map_err(chain)? else {
-        return Ok(None);
-    };
-    let pointer: CurrentPointer = serde_json::from_slice(&pointer.bytes).map_err(|error| error.to_string())?;
-    let Some(metadata) = bucket.get(&keys.file(&pointer.version, METADATA_FILE)).await.map_err(chain)? else {
-        return Ok(None);
-    };
-    serde_json::from_slice(&metadata.bytes).map(Some).map_err(|error| error.to_string())
 }

@@ -1,31 +1,96 @@
-//! What the bucket says, as the values that the state machines take.
+//! What the bucket says, as the values that the state machines take. It only reads.
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest, Sha256};
 use vedette_contract::archive::Stream;
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
-use vedette_contract::model::{CurrentPointer, MANIFEST_FILE, ModelManifest, SCHEMA};
+use vedette_contract::model::{
+    CurrentPointer, MANIFEST_FILE, METADATA_FILE, ModelManifest, ModelMetadata, SCHEMA, TrainingResult,
+};
 use vedette_contract::progress::Progress;
 use vedette_contract::{ModelVersion, Name};
-use vedette_operator::roll::{Artifact, Pointer};
+use vedette_service::error_chain;
 use vedette_streams::bucket::{Bucket, BucketError};
 
-/// The pointer, with the hash of its version's manifest.
-pub async fn pointer(bucket: &Bucket, keys: &ModelKeys) -> (Pointer, Option<CurrentPointer>) {
+use crate::roll::{self, Artifact, Pointer, RollState, VersionPolicy};
+use crate::schedule::Run;
+
+/// What the bucket says of a training's current version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PointerView {
+    /// For the state machine.
+    pub pointer: Pointer,
+    /// The pointer as it stands there, where it could be read.
+    pub current: Option<CurrentPointer>,
+    /// What is wrong with the bucket itself, in one word.
+    pub trouble: Option<&'static str>,
+}
+
+impl PointerView {
+    /// The view of a pipeline that follows no training.
+    pub fn not_followed() -> Self {
+        Self { pointer: Pointer::NotFollowed, current: None, trouble: None }
+    }
+}
+
+/// Reads the pointer.
+pub async fn pointer(bucket: &Bucket, keys: &ModelKeys) -> PointerView {
+    let unreadable =
+        |message: String, trouble| PointerView { pointer: Pointer::Unreadable(message), current: None, trouble };
     match bucket.get(&keys.current()).await {
-        Ok(None) => (Pointer::Absent, None),
-        Err(error) => (Pointer::Unreadable(vedette_service::error_chain(&error)), None),
+        Ok(None) => PointerView { pointer: Pointer::Absent, current: None, trouble: None },
+        Err(error) => unreadable(error_chain(&error), Some(error.reason())),
         Ok(Some(object)) => match serde_json::from_slice::<CurrentPointer>(&object.bytes) {
             Ok(current) => {
                 let pointer = Pointer::Current { version: current.version.clone(), generation: current.generation };
-                (pointer, Some(current))
+                PointerView { pointer, current: Some(current), trouble: None }
             }
             Err(error) => {
                 let message = format!("{} cannot be read as a pointer: {error}; publish again", keys.current());
-                (Pointer::Unreadable(message), None)
+                unreadable(message, None)
             }
         },
     }
+}
+
+/// The artifact that a step of the roll has to look at; none where no version is wanted, or the wanted one runs already:
+/// it was looked at before, and its files never change.
+pub async fn artifact_of_wanted(
+    bucket: &Bucket,
+    keys: &ModelKeys,
+    state: &RollState,
+    policy: &VersionPolicy,
+    view: &PointerView,
+) -> Option<Artifact> {
+    let version = roll::wanted(state, policy, &view.pointer)?;
+    if state.template_version() == Some(&version) {
+        return None;
+    }
+    let expected = view.current.as_ref().filter(|current| current.version == version);
+    Some(artifact(bucket, keys, &version, expected.map(|current| current.manifest_sha256.as_str())).await)
+}
+
+/// The run that published the current version, so that a training that is new here does not learn the same records again.
+///
+/// # Errors
+/// When the bucket cannot be read, or holds something else there.
+pub async fn last_published(bucket: &Bucket, keys: &ModelKeys) -> Result<Option<Run>, String> {
+    let chain = |error: BucketError| error_chain(&error);
+    let Some(pointer) = bucket.get(&keys.current()).await.map_err(chain)? else {
+        return Ok(None);
+    };
+    let pointer: CurrentPointer = serde_json::from_slice(&pointer.bytes).map_err(|error| error.to_string())?;
+    let Some(metadata) = bucket.get(&keys.file(&pointer.version, METADATA_FILE)).await.map_err(chain)? else {
+        return Ok(None);
+    };
+    let metadata: ModelMetadata = serde_json::from_slice(&metadata.bytes).map_err(|error| error.to_string())?;
+    Ok(Some(Run {
+        job: metadata.trained_by,
+        started_at: metadata.trained_at,
+        finished_at: Some(metadata.trained_at),
+        records: metadata.records,
+    }))
 }
 
 /// Whether all files of a version are there and the manifest is the one that the pointer means.
@@ -37,7 +102,7 @@ pub async fn artifact(
 ) -> Artifact {
     look_at(bucket, keys, version, expected_sha256)
         .await
-        .unwrap_or_else(|error| Artifact::Unreadable(vedette_service::error_chain(&error)))
+        .unwrap_or_else(|error| Artifact::Unreadable(error_chain(&error)))
 }
 
 async fn look_at(
@@ -49,7 +114,7 @@ async fn look_at(
     let Some(object) = bucket.get(&keys.file(version, MANIFEST_FILE)).await? else {
         return Ok(Artifact::Replicating);
     };
-    let sha256 = vedette_forest::artifact::sha256_hex(&object.bytes);
+    let sha256 = hex::encode(Sha256::digest(&object.bytes));
     if expected_sha256.is_some_and(|expected| expected != sha256) {
         return Ok(Artifact::Damaged("the manifest's hash is not the one in the pointer".to_owned()));
     }
@@ -97,6 +162,32 @@ pub async fn archived_ends(
     let progress = read_progress(bucket, keys).await?;
     let own = progress.into_iter().filter(|(of, _, _)| of == site.as_str());
     Ok(own.map(|(_, name, progress)| (name, (progress.end, progress.updated_at))).collect())
+}
+
+/// What a run left in the bucket.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ResultView {
+    /// Nothing yet.
+    Absent,
+    /// Something that is no result.
+    Damaged(String),
+    /// How it ended.
+    Found(Box<TrainingResult>),
+}
+
+/// How a run ended, by its own word.
+///
+/// # Errors
+/// When the bucket cannot be read.
+pub async fn training_result(bucket: &Bucket, keys: &ModelKeys, job: &str) -> Result<ResultView, BucketError> {
+    let key = keys.result(job);
+    let Some(object) = bucket.get(&key).await? else {
+        return Ok(ResultView::Absent);
+    };
+    Ok(match serde_json::from_slice(&object.bytes) {
+        Ok(result) => ResultView::Found(Box::new(result)),
+        Err(error) => ResultView::Damaged(format!("{key} cannot be read as a result: {error}")),
+    })
 }
 
 /// Site, `<topic>-<partition>` and progress of every partition.

@@ -1,0 +1,63 @@
+//! What keeps enough pods: disruption budgets, and the autoscaler of the detectors.
+
+use k8s_openapi::api::autoscaling::v2::{
+    CrossVersionObjectReference, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec, MetricSpec, MetricTarget,
+    ResourceMetricSource,
+};
+use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::labels::{self, Component};
+use super::names;
+use super::pod::Owner;
+use crate::validate::Scale;
+
+/// Nodes are drained one pod at a time; the others take over its partitions meanwhile.
+pub(super) fn disruption_budget(owner: &Owner<'_>, component: Component) -> PodDisruptionBudget {
+    PodDisruptionBudget {
+        metadata: owner.metadata(names::deployment(owner.name, component), component),
+        spec: Some(PodDisruptionBudgetSpec {
+            max_unavailable: Some(IntOrString::Int(1)),
+            selector: Some(LabelSelector {
+                match_labels: Some(labels::selector(owner.name.as_str(), component)),
+                match_expressions: None,
+            }),
+            ..Default::default()
+        }),
+        status: None,
+    }
+}
+
+pub(super) fn autoscaler(owner: &Owner<'_>, scale: Scale) -> Option<HorizontalPodAutoscaler> {
+    let Scale::Automatic { min_replicas, max_replicas, target_cpu_percentage } = scale else {
+        return None;
+    };
+    let name = names::deployment(owner.name, Component::Detector);
+    Some(HorizontalPodAutoscaler {
+        metadata: owner.metadata(name.clone(), Component::Detector),
+        spec: HorizontalPodAutoscalerSpec {
+            scale_target_ref: CrossVersionObjectReference {
+                api_version: Some("apps/v1".to_owned()),
+                kind: "Deployment".to_owned(),
+                name,
+            },
+            min_replicas: Some(min_replicas),
+            max_replicas,
+            metrics: Some(vec![MetricSpec {
+                type_: "Resource".to_owned(),
+                resource: Some(ResourceMetricSource {
+                    name: "cpu".to_owned(),
+                    target: MetricTarget {
+                        type_: "Utilization".to_owned(),
+                        average_utilization: Some(target_cpu_percentage),
+                        ..Default::default()
+                    },
+                }),
+                ..Default::default()
+            }]),
+            behavior: None,
+        },
+        status: None,
+    })
+}

@@ -1,0 +1,27 @@
+//! The operator's two clients, with the limits that a control loop needs.
+
+use std::time::Duration;
+
+use kube::{Client, Config};
+use vedette_contract::arguments::BucketArguments;
+use vedette_streams::bucket::Bucket;
+
+use crate::error::OperatorError;
+
+/// A bucket that does not answer must not hold up a reconcile for long: it is asked again soon.
+const BUCKET_CONNECT: Duration = Duration::from_secs(2);
+const BUCKET_ATTEMPT: Duration = Duration::from_secs(5);
+
+/// The API server of the pod, or of the kubeconfig.
+///
+/// # Errors
+/// When neither tells where it is.
+pub async fn kubernetes() -> Result<Client, OperatorError> {
+    let config = Config::infer().await.map_err(|source| OperatorError::Configuration { source: Box::new(source) })?;
+    Client::try_from(config).map_err(|source| OperatorError::Client { source: Box::new(source) })
+}
+
+/// The bucket of the site.
+pub fn bucket(arguments: &BucketArguments) -> Bucket {
+    Bucket::with_timeouts(arguments, BUCKET_CONNECT, BUCKET_ATTEMPT)
+}

@@ -1,0 +1,279 @@
+//! The only code that writes to the API server: server-side apply with one field manager, deletion of what is no longer
+//! wanted, and statuses. What the server is known to have already is not sent again.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::Serialize;
+use serde_json::{Value, json};
+use thiserror::Error;
+
+use super::children::Child;
+use super::metrics::Metrics;
+use crate::build::labels::MANAGER;
+
+/// How long one request may take.
+const REQUEST: Duration = Duration::from_secs(20);
+
+/// What went wrong between us and the API server.
+#[derive(Debug, Error)]
+pub enum ApiError {
+    /// It refused, or could not be reached.
+    #[error("cannot {verb} {kind} {name}")]
+    Request {
+        /// What was attempted.
+        verb: &'static str,
+        /// With what.
+        kind: String,
+        /// Its name.
+        name: String,
+        /// The client's error.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// It did not answer in time.
+    #[error("cannot {verb} {kind} {name}: the API server does not answer in time")]
+    Timeout {
+        /// What was attempted.
+        verb: &'static str,
+        /// With what.
+        kind: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+impl ApiError {
+    /// A word for conditions, events and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Timeout { .. } => "ApiServerTimeout",
+            Self::Request { source, .. } => match &**source {
+                kube::Error::Api(status) => match status.code {
+                    400 => "BadRequest",
+                    403 => "Forbidden",
+                    404 => "NotFound",
+                    409 => "Conflict",
+                    410 => "Gone",
+                    422 => "Invalid",
+                    429 => "TooManyRequests",
+                    500.. => "ApiServerError",
+                    _ => "RequestRefused",
+                },
+                _ => "ApiServerUnreachable",
+            },
+        }
+    }
+
+    /// Whether it stays so until somebody changes something.
+    pub fn is_permanent(&self) -> bool {
+        matches!(self.reason(), "BadRequest" | "Forbidden" | "Invalid" | "RequestRefused")
+    }
+
+    /// Whether another field manager owns this field.
+    pub fn is_conflict_about(&self, field: &str) -> bool {
+        match self {
+            Self::Request { source, .. } => match &**source {
+                kube::Error::Api(status) => status.code == 409 && status.message.contains(field),
+                _ => false,
+            },
+            Self::Timeout { .. } => false,
+        }
+    }
+}
+
+/// Whether an apply takes fields from other managers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conflicts {
+    /// It takes them.
+    Force,
+    /// It fails.
+    Respect,
+}
+
+/// Applies; clones of the client are cheap, what was sent is shared by reference.
+pub struct Applier {
+    client: Client,
+    metrics: Metrics,
+    sent: Mutex<HashMap<(String, String, String), Sent>>,
+}
+
+/// What was sent last of an object, and what the server had then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sent {
+    desired: u64,
+    answer: u64,
+}
+
+impl Applier {
+    /// Has sent nothing yet.
+    pub fn new(client: Client, metrics: Metrics) -> Self {
+        Self { client, metrics, sent: Mutex::default() }
+    }
+
+    /// Applies an object; nothing is sent where the live one is what the server answered to the same before.
+    ///
+    /// # Errors
+    /// When the server refuses it or cannot be reached.
+    pub async fn apply<K: Child>(&self, desired: &K, live: Option<&K>, conflicts: Conflicts) -> Result<(), ApiError> {
+        let key = key(desired);
+        let wanted = hash(&json!(desired));
+        if let Some(live) = live
+            && self.lock().get(&key) == Some(&Sent { desired: wanted, answer: content(live) })
+        {
+            return Ok(());
+        }
+        let mut parameters = PatchParams::apply(MANAGER);
+        parameters.force = conflicts == Conflicts::Force;
+        let api = self.api::<K>(desired);
+        let name = desired.name_any();
+        let answer = bounded::<K, _>("apply", &name, api.patch(&name, &parameters, &Patch::Apply(desired))).await?;
+        self.metrics.applied(static_kind::<K>());
+        self.lock().insert(key, Sent { desired: wanted, answer: content(&answer) });
+        Ok(())
+    }
+
+    /// Changes a few fields of an object whose others cannot be changed.
+    ///
+    /// # Errors
+    /// When the server refuses it or cannot be reached.
+    pub async fn merge<K: Child>(&self, object: &K, change: &Value) -> Result<(), ApiError> {
+        let parameters = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+        let name = object.name_any();
+        let api = self.api::<K>(object);
+        bounded::<K, _>("change", &name, api.patch(&name, &parameters, &Patch::Merge(change))).await.map(drop)
+    }
+
+    /// Deletes an object, if it is still the one that was seen; one that is gone is deleted already.
+    ///
+    /// # Errors
+    /// When the server refuses it or cannot be reached.
+    pub async fn delete<K: Child>(&self, object: &K) -> Result<(), ApiError> {
+        let mut parameters = DeleteParams::background();
+        parameters.preconditions = Some(kube::api::Preconditions { uid: object.uid(), resource_version: None });
+        let name = object.name_any();
+        self.lock().remove(&key(object));
+        match bounded::<K, _>("delete", &name, self.api::<K>(object).delete(&name, &parameters)).await {
+            Ok(_) => {
+                tracing::info!(kind = %K::kind(&()), name, namespace = object.namespace(), "deleted what is no longer wanted");
+                Ok(())
+            }
+            Err(error) if error.reason() == "NotFound" => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads an object past the caches.
+    ///
+    /// # Errors
+    /// When the server refuses it or cannot be reached.
+    pub async fn read<K: Child>(&self, namespace: &str, name: &str) -> Result<Option<K>, ApiError> {
+        let api = Api::<K>::namespaced(self.client.clone(), namespace);
+        bounded::<K, _>("read", name, api.get_opt(name)).await
+    }
+
+    /// Reads the objects with these labels past the caches.
+    ///
+    /// # Errors
+    /// When the server refuses it or cannot be reached.
+    pub async fn list<K: Child>(&self, namespace: &str, selector: &str) -> Result<Vec<K>, ApiError> {
+        let api = Api::<K>::namespaced(self.client.clone(), namespace);
+        let parameters = kube::api::ListParams::default().labels(selector);
+        bounded::<K, _>("list", selector, api.list(&parameters)).await.map(|list| list.items)
+    }
+
+    /// Writes the whole status of an object, and returns the object's version since. It is sent and answered without
+    /// its type, as the object may not be readable.
+    ///
+    /// # Errors
+    /// When the server refuses it or cannot be reached.
+    pub async fn status<K: Resource<DynamicType = ()>>(
+        &self,
+        object: &K,
+        status: &impl Serialize,
+    ) -> Result<Option<String>, ApiError> {
+        let name = object.name_any();
+        let body = json!({
+            "apiVersion": K::api_version(&()), "kind": K::kind(&()),
+            "metadata": { "name": name, "uid": object.uid() },
+            "status": status
+        });
+        let parameters = PatchParams::apply(MANAGER).force();
+        let api = self.untyped::<K>(object);
+        let answer =
+            bounded::<K, _>("write the status of", &name, api.patch_status(&name, &parameters, &Patch::Apply(&body)))
+                .await?;
+        self.metrics.applied("status");
+        Ok(answer.resource_version())
+    }
+
+    /// Reads the status of an object that is not readable as a whole.
+    ///
+    /// # Errors
+    /// When the server refuses it or cannot be reached.
+    pub async fn read_untyped<K: Resource<DynamicType = ()>>(&self, object: &K) -> Result<Option<Value>, ApiError> {
+        let name = object.name_any();
+        let found = bounded::<K, _>("read", &name, self.untyped::<K>(object).get_opt(&name)).await?;
+        Ok(found.map(|object| object.data))
+    }
+
+    fn api<K: Child>(&self, object: &K) -> Api<K> {
+        Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default())
+    }
+
+    fn untyped<K: Resource<DynamicType = ()>>(&self, object: &K) -> Api<DynamicObject> {
+        let namespace = object.meta().namespace.clone().unwrap_or_default();
+        Api::namespaced_with(self.client.clone(), &namespace, &ApiResource::erase::<K>(&()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(String, String, String), Sent>> {
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn bounded<K: Resource<DynamicType = ()>, T>(
+    verb: &'static str,
+    name: &str,
+    request: impl Future<Output = kube::Result<T>>,
+) -> Result<T, ApiError> {
+    let (kind, name) = (K::kind(&()).into_owned(), name.to_owned());
+    match tokio::time::timeout(REQUEST, request).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(source)) => Err(ApiError::Request { verb, kind, name, source: Box::new(source) }),
+        Err(_) => Err(ApiError::Timeout { verb, kind, name }),
+    }
+}
+
+fn key<K: Child>(object: &K) -> (String, String, String) {
+    (K::kind(&()).into_owned(), object.namespace().unwrap_or_default(), object.name_any())
+}
+
+fn static_kind<K: Child>() -> &'static str {
+    match K::kind(&()) {
+        std::borrow::Cow::Borrowed(kind) => kind,
+        std::borrow::Cow::Owned(_) => "other",
+    }
+}
+
+/// What the server has of an object, without what it changes by itself at every write and without the status.
+fn content<K: Child>(object: &K) -> u64 {
+    let mut value = json!(object);
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("status");
+    }
+    if let Some(metadata) = value["metadata"].as_object_mut() {
+        metadata.remove("managedFields");
+        metadata.remove("resourceVersion");
+    }
+    hash(&value)
+}
+
+fn hash(value: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.to_string().hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,199 @@
+//! The kinds that the operator makes, in one list: what is in it is watched, cached, pruned and in the Role.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Pod, Secret, Service, ServiceAccount};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher;
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use vedette_contract::Name;
+
+use super::apply::{ApiError, Applier};
+use super::watch::{Watch, watch};
+use crate::build::labels;
+
+/// A kind that the operator makes.
+pub trait Child:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Serialize
+    + DeserializeOwned
+    + Clone
+    + std::fmt::Debug
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<K> Child for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Serialize
+        + DeserializeOwned
+        + Clone
+        + std::fmt::Debug
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// Kinds and names of what is wanted.
+pub type Wanted = BTreeSet<(Cow<'static, str>, String)>;
+
+macro_rules! child_kinds {
+    ($($(#[$doc:meta])* $field:ident: $kind:ident,)*) => {
+        /// What the watches have seen of the children.
+        #[derive(Debug)]
+        pub struct Children {
+            $($(#[$doc])* pub $field: Store<$kind>,)*
+        }
+
+        impl Children {
+            /// Begins to watch all kinds in a namespace.
+            fn watch(client: &Client, namespace: &Name, context: &Watch) -> (Self, Vec<BoxFuture<'static, ()>>) {
+                let mut tasks = Vec::new();
+                $(let $field = {
+                    let api = Api::<$kind>::namespaced(client.clone(), namespace.as_str());
+                    let (store, task) = watch(api, ours(), context, |_| ());
+                    tasks.push(task);
+                    store
+                };)*
+                (Self { $($field,)* }, tasks)
+            }
+
+            /// Returns when every kind was listed once.
+            async fn ready(&self) {
+                $(seen(&self.$field).await;)*
+            }
+
+            /// Deletes what this owner has and no longer wants.
+            ///
+            /// # Errors
+            /// The first thing that could not be deleted.
+            pub async fn prune(&self, applier: &Applier, owner: &str, wanted: &Wanted) -> Result<(), ApiError> {
+                $(for surplus in self.$field.state_filter(|child| is_surplus(child, owner, wanted)) {
+                    applier.delete(&*surplus).await?;
+                })*
+                Ok(())
+            }
+        }
+
+        /// Group and plural of every kind, for the Role.
+        pub fn child_resources() -> Vec<(Cow<'static, str>, Cow<'static, str>)> {
+            vec![$(($kind::group(&()), $kind::plural(&())),)*]
+        }
+    };
+}
+
+child_kinds! {
+    /// Generators, detectors, archivers.
+    deployments: Deployment,
+    /// Topics, trainings, generators that end.
+    jobs: Job,
+    /// Where metrics are.
+    services: Service,
+    /// Identities of pods.
+    service_accounts: ServiceAccount,
+    /// What holds up a drain.
+    disruption_budgets: PodDisruptionBudget,
+    /// Who counts detectors.
+    autoscalers: HorizontalPodAutoscaler,
+}
+
+fn ours() -> watcher::Config {
+    watcher::Config::default().labels(&labels::managed())
+}
+
+async fn seen<K>(store: &Store<K>)
+where
+    K: kube::runtime::reflector::Lookup + Clone + 'static,
+    K::DynamicType: Eq + std::hash::Hash + Clone,
+{
+    if store.wait_until_ready().await.is_err() {
+        tracing::debug!("a watch ended before it was ready");
+    }
+}
+
+fn is_surplus<K: Child>(child: &K, owner: &str, wanted: &Wanted) -> bool {
+    child.meta().deletion_timestamp.is_none()
+        && child.owner_references().iter().any(|reference| reference.uid == owner && reference.controller == Some(true))
+        && !wanted.contains(&(K::kind(&()), child.name_any()))
+}
+
+/// What the watches of one namespace have seen.
+#[derive(Debug)]
+pub struct Stores {
+    /// The children.
+    pub children: Children,
+    /// Their pods, without their specs.
+    pub pods: Store<Pod>,
+    /// The site's Secrets, each by its own watch, as the Role allows no more.
+    pub secrets: Vec<(Name, Store<Secret>)>,
+}
+
+impl Stores {
+    /// Begins to watch a namespace; the tasks have to be run.
+    pub fn watch(
+        client: &Client,
+        namespace: &Name,
+        secrets: &[Name],
+        context: &Watch,
+    ) -> (Self, Vec<BoxFuture<'static, ()>>) {
+        let (children, mut tasks) = Children::watch(client, namespace, context);
+        let pods = Api::<Pod>::namespaced(client.clone(), namespace.as_str());
+        let (pods, task) = watch(pods, ours(), context, |pod| pod.spec = None);
+        tasks.push(task);
+        let mut stores = Vec::new();
+        for name in secrets {
+            let api = Api::<Secret>::namespaced(client.clone(), namespace.as_str());
+            let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
+            let (store, task) = watch(api, config, context, |_| ());
+            tasks.push(task);
+            stores.push((name.clone(), store));
+        }
+        (Self { children, pods, secrets: stores }, tasks)
+    }
+
+    /// Returns when everything was listed once.
+    pub async fn ready(&self) {
+        self.children.ready().await;
+        seen(&self.pods).await;
+        for (_, store) in &self.secrets {
+            seen(store).await;
+        }
+    }
+
+    /// The pods of one component.
+    pub fn pods_of(&self, instance: &str, component: labels::Component) -> Vec<Arc<Pod>> {
+        self.pods.state_filter(|pod| {
+            pod.metadata.labels.as_ref().and_then(labels::instance_and_component)
+                == Some((instance, component.as_str()))
+        })
+    }
+
+    /// The pods of one Job.
+    pub fn pods_of_job(&self, job: &str) -> Vec<Arc<Pod>> {
+        self.pods.state_filter(|pod| {
+            pod.metadata
+                .labels
+                .as_ref()
+                .and_then(|labels| labels.get("batch.kubernetes.io/job-name"))
+                .is_some_and(|name| name == job)
+        })
+    }
+}
+
+/// The child of this name.
+pub fn get<K: Child>(store: &Store<K>, namespace: &Name, name: &str) -> Option<Arc<K>> {
+    store.get(&ObjectRef::new(name).within(namespace.as_str()))
+}

@@ -1,0 +1,139 @@
+//! What the operator counts.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+/// Upper bounds of the durations, seconds: from a step that only reads caches to one that waits for a server.
+const DURATION_BUCKETS: [f64; 9] = [0.002, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 20.0, 60.0];
+
+/// Which kind an object is of.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct KindLabel {
+    kind: &'static str,
+}
+
+/// What went wrong, with which kind.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct FailureLabel {
+    kind: &'static str,
+    reason: &'static str,
+}
+
+/// How something ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ResultLabel {
+    result: &'static str,
+}
+
+/// The metrics; clones count together.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    reconciles: Family<KindLabel, Counter>,
+    reconcile_errors: Family<FailureLabel, Counter>,
+    reconcile_seconds: Family<KindLabel, Histogram, fn() -> Histogram>,
+    watch_errors: Family<KindLabel, Counter>,
+    applies: Family<KindLabel, Counter>,
+    model_polls: Family<ResultLabel, Counter>,
+    models_watched: Gauge,
+    leader: Gauge,
+}
+
+fn durations() -> Histogram {
+    Histogram::new(DURATION_BUCKETS)
+}
+
+impl Metrics {
+    /// Registers them.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            reconciles: Family::default(),
+            reconcile_errors: Family::default(),
+            reconcile_seconds: Family::new_with_constructor(durations),
+            watch_errors: Family::default(),
+            applies: Family::default(),
+            model_polls: Family::default(),
+            models_watched: Gauge::default(),
+            leader: Gauge::default(),
+        };
+        registry.register("reconciles", "Reconciles that ended, well or not", metrics.reconciles.clone());
+        registry.register("reconcile_errors", "Reconciles that failed", metrics.reconcile_errors.clone());
+        registry.register_with_unit(
+            "reconcile_duration",
+            "How long a reconcile took",
+            Unit::Seconds,
+            metrics.reconcile_seconds.clone(),
+        );
+        registry.register("watch_errors", "Watches that broke and were begun again", metrics.watch_errors.clone());
+        registry.register("applies", "Objects that were sent to the API server", metrics.applies.clone());
+        registry.register("model_polls", "Lookups of a current pointer in the bucket", metrics.model_polls.clone());
+        registry.register("models_watched", "Trainings whose pointer is looked up", metrics.models_watched.clone());
+        registry.register("leader", "Whether this process holds the lease", metrics.leader.clone());
+        metrics
+    }
+
+    /// A reconcile ended; an error has a reason.
+    pub fn reconciled(&self, kind: &'static str, took: Duration, error: Option<&'static str>) {
+        self.reconciles.get_or_create(&KindLabel { kind }).inc();
+        self.reconcile_seconds.get_or_create(&KindLabel { kind }).observe(took.as_secs_f64());
+        if let Some(reason) = error {
+            self.reconcile_errors.get_or_create(&FailureLabel { kind, reason }).inc();
+        }
+    }
+
+    /// A watch broke.
+    pub fn watch_failed(&self, kind: &'static str) {
+        self.watch_errors.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// An object was sent.
+    pub fn applied(&self, kind: &'static str) {
+        self.applies.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// A pointer was looked up, with this result.
+    pub fn polled(&self, result: &'static str) {
+        self.model_polls.get_or_create(&ResultLabel { result }).inc();
+    }
+
+    /// So many pointers are looked up.
+    pub fn watching(&self, models: usize) {
+        self.models_watched.set(i64::try_from(models).unwrap_or(i64::MAX));
+    }
+
+    /// Whether this process leads.
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_are_those_of_the_docs() {
+        let mut registry = vedette_service::registry("operator");
+        let metrics = Metrics::register(&mut registry);
+        metrics.reconciled("AnomalyPipeline", Duration::from_millis(3), Some("Forbidden"));
+        metrics.polled("current");
+        metrics.leads(true);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        for line in [
+            "vedette_operator_reconciles_total{kind=\"AnomalyPipeline\"} 1",
+            "vedette_operator_reconcile_errors_total{kind=\"AnomalyPipeline\",reason=\"Forbidden\"} 1",
+            "vedette_operator_reconcile_duration_seconds_count{kind=\"AnomalyPipeline\"} 1",
+            "vedette_operator_model_polls_total{result=\"current\"} 1",
+            "vedette_operator_leader 1",
+            "vedette_operator_build_info{version=\"",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+    }
+}

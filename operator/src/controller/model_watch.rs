@@ -1,0 +1,161 @@
+//! Looks up the current pointer of each training that is followed, once for all pipelines that follow it, and has them
+//! reconciled when it changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use vedette_contract::Name;
+use vedette_contract::keys::ModelKeys;
+use vedette_service::Shutdown;
+use vedette_streams::bucket::Bucket;
+
+use super::backoff::{jittered, pause};
+use super::metrics::Metrics;
+use super::triggers::{PipelineRef, Triggers};
+use crate::bucket_view::{self, PointerView};
+use crate::roll::Pointer;
+
+/// How long a reconcile waits for the first look at a pointer.
+const FIRST_LOOK: Duration = Duration::from_secs(3);
+/// The longest pause between two looks at a bucket that cannot be read.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// A training, in the bucket.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TrainingKey {
+    /// Its namespace.
+    pub namespace: Name,
+    /// Its name.
+    pub name: Name,
+}
+
+/// The pollers; clones share them.
+#[derive(Clone)]
+pub struct ModelWatch {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    bucket: Bucket,
+    interval: Duration,
+    metrics: Metrics,
+    triggers: Triggers,
+    shutdown: Shutdown,
+    followed: Mutex<BTreeMap<TrainingKey, Followed>>,
+}
+
+struct Followed {
+    followers: BTreeSet<PipelineRef>,
+    view: watch::Receiver<Option<PointerView>>,
+}
+
+impl ModelWatch {
+    /// Watches nothing yet; until shutdown.
+    pub fn new(bucket: Bucket, interval: Duration, metrics: Metrics, triggers: Triggers, shutdown: Shutdown) -> Self {
+        let followed = Mutex::default();
+        Self { shared: Arc::new(Shared { bucket, interval, metrics, triggers, shutdown, followed }) }
+    }
+
+    /// The pipeline follows this training, and no other, from now on. What is known of its pointer; waits a little where
+    /// nothing is known yet.
+    pub async fn follow(&self, pipeline: &PipelineRef, training: TrainingKey) -> PointerView {
+        let mut view = {
+            let mut followed = self.shared.lock();
+            for (_, other) in followed.iter_mut().filter(|(key, _)| **key != training) {
+                other.followers.remove(pipeline);
+            }
+            let entry = followed.entry(training.clone()).or_insert_with(|| self.start(&training));
+            entry.followers.insert(pipeline.clone());
+            let view = entry.view.clone();
+            self.shared.metrics.watching(followed.len());
+            view
+        };
+        let known = tokio::time::timeout(FIRST_LOOK, view.wait_for(Option::is_some)).await;
+        match known {
+            Ok(Ok(view)) => view.clone(),
+            Ok(Err(_)) | Err(_) => None,
+        }
+        .unwrap_or_else(|| PointerView {
+            pointer: Pointer::Unreadable("the bucket has not answered yet".to_owned()),
+            current: None,
+            trouble: Some("BucketTimeout"),
+        })
+    }
+
+    /// The pipeline follows no training any more, or is gone.
+    pub fn forget(&self, pipeline: &PipelineRef) {
+        for followed in self.shared.lock().values_mut() {
+            followed.followers.remove(pipeline);
+        }
+    }
+
+    fn start(&self, training: &TrainingKey) -> Followed {
+        let (sender, view) = watch::channel(None);
+        let (shared, training) = (Arc::clone(&self.shared), training.clone());
+        tokio::spawn(async move {
+            let shutdown = shared.shutdown.clone();
+            shutdown.run_until_cancelled(shared.poll(training, sender)).await;
+        });
+        Followed { followers: BTreeSet::new(), view }
+    }
+}
+
+impl Shared {
+    async fn poll(&self, training: TrainingKey, view: watch::Sender<Option<PointerView>>) {
+        let keys = ModelKeys::new(&training.namespace, &training.name);
+        let mut failures = 0;
+        loop {
+            let seen = bucket_view::pointer(&self.bucket, &keys).await;
+            self.metrics.polled(result(&seen));
+            failures = if seen.trouble.is_some() { failures + 1 } else { 0 };
+            let changed = view.send_if_modified(|last| {
+                let changed = last.as_ref() != Some(&seen);
+                *last = Some(seen);
+                changed
+            });
+            if changed {
+                for follower in self.followers(&training) {
+                    self.triggers.pipeline(follower).await;
+                }
+            }
+            let interval = match failures {
+                0 => self.interval,
+                failures => pause(failures).clamp(self.interval, LONGEST_PAUSE.max(self.interval)),
+            };
+            tokio::time::sleep(jittered(interval)).await;
+            if self.is_over(&training) {
+                return;
+            }
+        }
+    }
+
+    fn followers(&self, training: &TrainingKey) -> Vec<PipelineRef> {
+        self.lock().get(training).map(|followed| followed.followers.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Whether nobody follows the training any more; then it is forgotten.
+    fn is_over(&self, training: &TrainingKey) -> bool {
+        let mut followed = self.lock();
+        let over = followed.get(training).is_none_or(|followed| followed.followers.is_empty());
+        if over {
+            followed.remove(training);
+            self.metrics.watching(followed.len());
+        }
+        over
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TrainingKey, Followed>> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn result(view: &PointerView) -> &'static str {
+    match (&view.pointer, view.trouble) {
+        (_, Some(reason)) => reason,
+        (Pointer::Current { .. }, None) => "current",
+        (Pointer::Absent | Pointer::NotFollowed, None) => "absent",
+        (Pointer::Unreadable(_), None) => "unreadable",
+    }
+}

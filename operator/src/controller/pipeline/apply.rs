@@ -1,0 +1,166 @@
+//! Brings the API server to what was built for a pipeline, in an order in which nothing waits for what comes later.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt;
+use kube::runtime::reflector::Store;
+use serde_json::json;
+use vedette_contract::Name;
+
+use super::super::apply::{ApiError, Applier, Conflicts};
+use super::super::children::{Child, Wanted, get};
+use super::super::context::Context;
+use super::dereference::Dereferenced;
+use crate::build::{GeneratorChild, LiveReplicas, PipelineChildren};
+use crate::validate::{Scale, ValidatedPipeline};
+
+/// Applies everything, and prunes what is no longer wanted once everything else is there.
+///
+/// # Errors
+/// The first thing that was refused; what does not depend on it was applied all the same.
+pub(super) async fn apply(
+    valid: &ValidatedPipeline,
+    children: &PipelineChildren,
+    seen: &Dereferenced,
+    context: &Context,
+) -> Result<(), ApiError> {
+    let PipelineChildren {
+        service_account,
+        topics_job,
+        services,
+        disruption_budgets,
+        generator,
+        detector,
+        autoscaler,
+        archiver,
+    } = children;
+    let stores = &context.stores.children;
+    let mut run =
+        Run { applier: &context.applier, namespace: &context.namespace, wanted: Wanted::new(), failure: None };
+    run.all(service_account, &stores.service_accounts).await;
+    // A topic Job that completed is not wanted again when its time to live is over.
+    run.want(topics_job);
+    if seen.completed_job.as_deref() != topics_job.metadata.name.as_deref() {
+        run.job(topics_job, &stores.jobs).await;
+    }
+    run.all(services, &stores.services).await;
+    run.all(disruption_budgets, &stores.disruption_budgets).await;
+    let (workloads, generator_job) = workloads(generator.as_ref(), archiver);
+    workloads.iter().for_each(|workload| run.want(*workload));
+    generator_job.iter().for_each(|job| run.want(*job));
+    detector.iter().for_each(|detector| run.want(detector));
+    // Before the first topics are there, nothing that reads or writes them starts.
+    if seen.completed_job.is_some() {
+        run.all(workloads, &stores.deployments).await;
+        if let Some(job) = generator_job {
+            run.job(job, &stores.jobs).await;
+        }
+        if let Some(detector) = detector {
+            run.detector(detector, valid, seen.live.detector_replicas, &stores.deployments).await;
+        }
+        run.all(autoscaler, &stores.autoscalers).await;
+    }
+    if let Some(failure) = run.failure {
+        return Err(failure);
+    }
+    let owner = valid.uid.as_deref().unwrap_or_default();
+    stores.prune(&context.applier, owner, &run.wanted).await
+}
+
+fn workloads<'a>(
+    generator: Option<&'a GeneratorChild>,
+    archiver: &'a Deployment,
+) -> (Vec<&'a Deployment>, Option<&'a Job>) {
+    match generator {
+        Some(GeneratorChild::Deployment(generator)) => (vec![archiver, generator], None),
+        Some(GeneratorChild::Job(job)) => (vec![archiver], Some(job)),
+        None => (vec![archiver], None),
+    }
+}
+
+struct Run<'a> {
+    applier: &'a Applier,
+    namespace: &'a Name,
+    wanted: Wanted,
+    failure: Option<ApiError>,
+}
+
+impl Run<'_> {
+    fn want<K: Child>(&mut self, child: &K) {
+        self.wanted.insert((K::kind(&()), child.name_any()));
+    }
+
+    fn live<K: Child>(&self, child: &K, store: &Store<K>) -> Option<Arc<K>> {
+        get(store, self.namespace, &child.name_any())
+    }
+
+    async fn all<'b, K: Child>(&mut self, children: impl IntoIterator<Item = &'b K>, store: &Store<K>) {
+        for child in children {
+            self.want(child);
+            let live = self.live(child, store);
+            let outcome = self.applier.apply(child, live.as_deref(), Conflicts::Force).await;
+            self.settle(outcome);
+        }
+    }
+
+    /// A Job cannot be changed, but held and let go; one of another make is left to end.
+    async fn job(&mut self, job: &Job, store: &Store<Job>) {
+        let live = match self.live(job, store) {
+            Some(live) => Some(live),
+            None => match self.applier.read::<Job>(self.namespace.as_str(), &job.name_any()).await {
+                Ok(live) => live.map(Arc::new),
+                Err(error) => return self.settle(Err(error)),
+            },
+        };
+        let suspended = |job: &Job| job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false);
+        let outcome = match live {
+            None => self.applier.apply(job, None, Conflicts::Force).await,
+            Some(live) if suspended(&live) != suspended(job) => {
+                self.applier.merge(&*live, &json!({ "spec": { "suspend": suspended(job) } })).await
+            }
+            Some(_) => Ok(()),
+        };
+        self.settle(outcome);
+    }
+
+    /// Where an autoscaler may have set another count since it was read, that count wins.
+    async fn detector(
+        &mut self,
+        detector: &Deployment,
+        valid: &ValidatedPipeline,
+        replicas: LiveReplicas,
+        store: &Store<Deployment>,
+    ) {
+        let live = self.live(detector, store);
+        let kept = match (valid.detector.scale, replicas) {
+            _ if valid.suspend => false,
+            (Scale::Automatic { .. }, LiveReplicas::Ours(_)) => true,
+            (Scale::Automatic { .. } | Scale::Fixed(_), _) => false,
+        };
+        let mut outcome = Ok(());
+        if kept {
+            outcome = self.applier.apply(detector, live.as_deref(), Conflicts::Respect).await;
+        }
+        let theirs = outcome.as_ref().is_err_and(|error: &ApiError| error.is_conflict_about(".spec.replicas"));
+        if !kept || outcome.as_ref().is_err_and(|error| error.reason() == "Conflict" && !theirs) {
+            outcome = self.applier.apply(detector, live.as_deref(), Conflicts::Force).await;
+        }
+        self.settle(outcome);
+    }
+
+    fn settle(&mut self, outcome: Result<(), ApiError>) {
+        if let Err(error) = outcome {
+            if let Some(first) = &self.failure {
+                tracing::warn!(
+                    first = first.reason(),
+                    error = vedette_service::error_chain(&error),
+                    "an apply failed too"
+                );
+            } else {
+                self.failure = Some(error);
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Pipelines that are not acted upon: unreadable, wrong, or younger than another with the same topics. The status says why,
+//! and what runs because of an earlier spec is left as it was.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use kube::runtime::controller::Action;
+use kube::{Resource, ResourceExt};
+use serde_json::json;
+use vedette_crds::{AnomalyPipeline, AnomalyPipelineStatus};
+
+use super::super::apply::ApiError;
+use super::super::backoff::jittered;
+use super::super::context::Context;
+use super::super::events::transitions;
+use super::super::triggers::GuardedPipeline;
+use super::super::{REFUSED_AGAIN, RESYNC};
+use super::names;
+use crate::status::{INVALID, TOPIC_CONFLICT, listed, refused_pipeline_status};
+use crate::validate::{ValidatedPipeline, validate_pipeline};
+
+/// Why a pipeline is not acted upon: reason and message.
+pub(super) type Refusal = (&'static str, String);
+
+/// The valid pipeline, if it is one and its topics are its own.
+pub(super) fn validate(pipeline: &AnomalyPipeline, context: &Context) -> Result<ValidatedPipeline, Refusal> {
+    let valid = validate_pipeline(pipeline, &context.site).map_err(|errors| (INVALID, listed(&errors)))?;
+    let others = context.pipelines.iter().flat_map(kube::runtime::reflector::Store::state);
+    let readable: Vec<Arc<GuardedPipeline>> = others.collect();
+    match elder(pipeline, readable.iter().filter_map(|other| other.0.as_ref().ok())) {
+        None => Ok(valid),
+        Some((elder, topic)) => {
+            let (namespace, name) = (elder.namespace().unwrap_or_default(), elder.name_any());
+            let message = format!(
+                "AnomalyPipeline {namespace}/{name} is older and writes to topic {topic}, too: make another pipeline with other topics"
+            );
+            Err((TOPIC_CONFLICT, message))
+        }
+    }
+}
+
+/// The eldest pipeline that writes to one of this one's output topics, and that topic.
+fn elder<'a>(
+    pipeline: &AnomalyPipeline,
+    others: impl Iterator<Item = &'a AnomalyPipeline>,
+) -> Option<(&'a AnomalyPipeline, String)> {
+    let own = outputs(pipeline);
+    let rank = |pipeline: &AnomalyPipeline| {
+        let born = pipeline.metadata.creation_timestamp.as_ref().map(|time| time.0);
+        (born, pipeline.metadata.namespace.clone(), pipeline.metadata.name.clone())
+    };
+    let mine = rank(pipeline);
+    let shared = others.filter(|other| other.metadata.uid != pipeline.metadata.uid && rank(other) < mine);
+    let shared = shared.filter_map(|other| {
+        let topic = outputs(other).intersection(&own).next().map(|topic| (*topic).to_owned())?;
+        Some((other, topic))
+    });
+    shared.min_by_key(|(other, _)| rank(other))
+}
+
+fn outputs(pipeline: &AnomalyPipeline) -> BTreeSet<&str> {
+    let topics = &pipeline.spec.topics;
+    [&topics.enriched_data.name, &topics.alerts.name, &topics.dead_letters.name].map(String::as_str).into()
+}
+
+/// Says why, where it is not said yet.
+pub(super) async fn refuse(
+    pipeline: &AnomalyPipeline,
+    before: &AnomalyPipelineStatus,
+    refusal: Refusal,
+    context: &Context,
+    now: Timestamp,
+) -> Result<Action, ApiError> {
+    let again = if refusal.0 == TOPIC_CONFLICT { REFUSED_AGAIN } else { RESYNC };
+    let (generation, site) = (pipeline.metadata.generation, &context.site.site.name);
+    let status = refused_pipeline_status(before, generation, site, (refusal.0, refusal.1), now);
+    if status != *before {
+        let version = context.applier.status(pipeline, &status).await?;
+        context.pipeline_memory.wrote(pipeline, version.as_deref(), status.clone());
+        let notices = transitions(&before.conditions, &status.conditions);
+        context.announcer.announce(&pipeline.object_ref(&()), &notices).await;
+    }
+    Ok(Action::requeue(jittered(again)))
+}
+
+/// Says why an object cannot be read. Its status is taken as it stands there, as it may not be readable either.
+pub(super) async fn unreadable(
+    object: &GuardedPipeline,
+    error: &str,
+    context: &Context,
+    now: Timestamp,
+) -> Result<Action, ApiError> {
+    let Some(found) = context.applier.read_untyped(object).await? else {
+        context.forget_pipeline(&names(object).name);
+        return Ok(Action::await_change());
+    };
+    let before: AnomalyPipelineStatus = serde_json::from_value(found["status"].clone()).unwrap_or_default();
+    let message = format!("the object cannot be read: {error}; apply it again with the CRD of this version");
+    let (generation, site) = (object.meta().generation, &context.site.site.name);
+    let status = refused_pipeline_status(&before, generation, site, (INVALID, message), now);
+    if json!(status) != found["status"] {
+        context.applier.status(object, &status).await?;
+        let notices = transitions(&before.conditions, &status.conditions);
+        context.announcer.announce(&object.object_ref(&()), &notices).await;
+    }
+    Ok(Action::requeue(jittered(RESYNC)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    fn pipeline(name: &str, born: &str, topics: Value) -> AnomalyPipeline {
+        serde_json::from_value(json!({
+            "apiVersion": "vedette.io/v1alpha1", "kind": "AnomalyPipeline",
+            "metadata": { "namespace": "n", "name": name, "uid": name, "creationTimestamp": born },
+            "spec": { "topics": topics }
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_younger_of_two_with_the_same_output_is_refused() {
+        let old = pipeline("old", "2026-11-23T08:00:00Z", json!({}));
+        let young = pipeline("young", "2026-11-23T09:00:00Z", json!({ "sensorMessages": { "name": "other" } }));
+        let apart = pipeline(
+            "apart",
+            "2026-11-23T09:00:00Z",
+            json!({
+                "enrichedData": { "name": "e" }, "alerts": { "name": "a" }, "deadLetters": { "name": "d" }
+            }),
+        );
+        let all = [&old, &young, &apart];
+        assert_eq!(elder(&old, all.into_iter()).map(|(elder, _)| elder.name_any()), None);
+        let (found, topic) = elder(&young, all.into_iter()).unwrap();
+        assert_eq!((found.name_any().as_str(), topic.as_str()), ("old", "alerts"));
+        assert!(elder(&apart, all.into_iter()).is_none(), "the same input is read twice by two groups");
+    }
+
+    #[test]
+    fn of_two_of_the_same_second_one_is_refused() {
+        let born = "2026-11-23T08:00:00Z";
+        let (a, b) = (pipeline("a", born, json!({})), pipeline("b", born, json!({})));
+        assert!(elder(&a, [&a, &b].into_iter()).is_none());
+        assert!(elder(&b, [&a, &b].into_iter()).is_some());
+    }
+}

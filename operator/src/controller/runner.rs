@@ -1,0 +1,206 @@
+//! One term of a leader: the controllers of every namespace, their watches, and the writer of the site's words.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::future::{BoxFuture, FutureExt, join_all};
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::{self, Action, Controller};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher;
+use kube::{Api, Client, Resource, ResourceExt};
+use tokio::time::{Instant, timeout};
+use vedette_crds::{AnomalyPipeline, ModelTraining};
+use vedette_service::{Readiness, Shutdown, error_chain};
+use vedette_streams::bucket::Bucket;
+
+use super::apply::{ApiError, Applier};
+use super::backoff::Backoff;
+use super::children::Stores;
+use super::context::{Context, backoff_key};
+use super::events::Announcer;
+use super::memory::Memory;
+use super::metrics::Metrics;
+use super::model_watch::ModelWatch;
+use super::pace::Pace;
+use super::site_report::SiteReport;
+use super::triggers::{GuardedPipeline, GuardedTraining, Requests, triggers};
+use super::watch::Watch;
+use super::{pipeline, training};
+use crate::settings::Settings;
+
+/// Objects that are reconciled at once, of each kind and namespace.
+const CONCURRENCY: u16 = 8;
+/// Changes that come so close together are one.
+const DEBOUNCE: Duration = Duration::from_millis(100);
+/// A reconcile that takes longer is given up, and counts as failed.
+const RECONCILE: Duration = Duration::from_secs(90);
+
+/// Runs until the term ends, and until what is under way is done.
+pub(super) async fn run(
+    settings: &Settings,
+    client: &Client,
+    bucket: &Bucket,
+    metrics: &Metrics,
+    readiness: &Readiness,
+    term: &Shutdown,
+) {
+    let site = Arc::new(settings.site.clone());
+    let secrets = settings.site.secrets();
+    let applier = Arc::new(Applier::new(client.clone(), metrics.clone()));
+    let announcer = Arc::new(Announcer::new(client.clone(), &settings.pod_name));
+    let controllers: Vec<_> = settings
+        .watch_namespaces
+        .iter()
+        .map(|namespace| {
+            let pipelines = Api::<GuardedPipeline>::namespaced(client.clone(), namespace.as_str());
+            let trainings = Api::<GuardedTraining>::namespaced(client.clone(), namespace.as_str());
+            let config = watcher::Config::default;
+            (namespace.clone(), Controller::new(pipelines, config()), Controller::new(trainings, config()))
+        })
+        .collect();
+    let all_pipelines: Vec<_> = controllers.iter().map(|(_, pipelines, _)| pipelines.store()).collect();
+    let mut watches: Vec<BoxFuture<'static, ()>> = Vec::new();
+    let mut reports = Vec::new();
+    let mut runs: Vec<BoxFuture<'static, ()>> = Vec::new();
+    for (namespace, pipelines, trainings) in controllers {
+        let (triggers, requests) = triggers();
+        let watch = Watch { triggers: triggers.clone(), metrics: metrics.clone(), readiness: readiness.clone() };
+        let (stores, tasks) = Stores::watch(client, &namespace, &secrets, &watch);
+        watches.extend(tasks);
+        let interval = settings.model_poll_interval;
+        let models = ModelWatch::new(bucket.clone(), interval, metrics.clone(), triggers.clone(), term.clone());
+        let report = Arc::new(SiteReport::new(bucket.clone(), triggers));
+        reports.push(Arc::clone(&report));
+        let context = Arc::new(Context {
+            namespace,
+            site: Arc::clone(&site),
+            bucket: bucket.clone(),
+            stores,
+            pipelines: all_pipelines.clone(),
+            applier: Arc::clone(&applier),
+            announcer: Arc::clone(&announcer),
+            models,
+            report,
+            metrics: metrics.clone(),
+            backoff: Backoff::default(),
+            pace: Pace::default(),
+            pipeline_memory: Memory::default(),
+            training_memory: Memory::default(),
+        });
+        let Requests { pipelines: pipeline_requests, trainings: training_requests, all_pipelines } = requests;
+        let pipelines = pipelines.reconcile_on(pipeline_requests).reconcile_all_on(all_pipelines);
+        runs.push(pipelines_to_end(pipelines, Arc::clone(&context), term.clone()).boxed());
+        let trainings = trainings.reconcile_on(training_requests);
+        runs.push(trainings_to_end(trainings, context, term.clone()).boxed());
+    }
+    let beside = join_all(watches);
+    let words = join_all(reports.iter().map(|report| report.run(&settings.site.site.name, term)));
+    tokio::select! {
+        _ = join_all(runs) => {}
+        // The watches and the words end with the term, or not at all; the reconciles under way come to an end first.
+        _ = async { tokio::join!(beside, words) } => {}
+    }
+}
+
+async fn pipelines_to_end(pipelines: Controller<GuardedPipeline>, context: Arc<Context>, term: Shutdown) {
+    let forgetful = Arc::clone(&context);
+    pipelines
+        .with_config(controller::Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE))
+        .graceful_shutdown_on(term.cancelled_owned())
+        .run(
+            |object, context: Arc<Context>| {
+                measured::<AnomalyPipeline, _>(
+                    Arc::clone(&object),
+                    Arc::clone(&context),
+                    pipeline::reconcile(object, context),
+                )
+            },
+            |object, error, context| retry::<AnomalyPipeline>(&object, error, &context),
+            context,
+        )
+        .for_each(|ended| {
+            report(ended, |name| forgetful.forget_pipeline(name));
+            std::future::ready(())
+        })
+        .await;
+}
+
+async fn trainings_to_end(trainings: Controller<GuardedTraining>, context: Arc<Context>, term: Shutdown) {
+    let forgetful = Arc::clone(&context);
+    trainings
+        .with_config(controller::Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE))
+        .graceful_shutdown_on(term.cancelled_owned())
+        .run(
+            |object, context: Arc<Context>| {
+                measured::<ModelTraining, _>(
+                    Arc::clone(&object),
+                    Arc::clone(&context),
+                    training::reconcile(object, context),
+                )
+            },
+            |object, error, context| retry::<ModelTraining>(&object, error, &context),
+            context,
+        )
+        .for_each(|ended| {
+            report(ended, |name| forgetful.forget_training(name));
+            std::future::ready(())
+        })
+        .await;
+}
+
+/// A reconcile with a limit, counted.
+async fn measured<K: Resource<DynamicType = ()>, F: Future<Output = Result<Action, ApiError>>>(
+    object: Arc<DeserializeGuard<K>>,
+    context: Arc<Context>,
+    reconcile: F,
+) -> Result<Action, ApiError> {
+    let began = Instant::now();
+    let kind = static_kind::<K>();
+    let outcome = timeout(RECONCILE, reconcile).await.unwrap_or_else(|_| {
+        Err(ApiError::Timeout { verb: "reconcile", kind: kind.to_owned(), name: object.name_any() })
+    });
+    context.metrics.reconciled(kind, began.elapsed(), outcome.as_ref().err().map(ApiError::reason));
+    if outcome.is_ok() {
+        context.backoff.reset(&backoff_key(kind, &object.name_any()));
+    }
+    outcome
+}
+
+fn retry<K: Resource<DynamicType = ()>>(object: &DeserializeGuard<K>, error: &ApiError, context: &Context) -> Action {
+    let (kind, name) = (static_kind::<K>(), object.name_any());
+    let pause = context.backoff.failed(&backoff_key(kind, &name));
+    tracing::warn!(
+        kind,
+        namespace = %context.namespace,
+        name,
+        reason = error.reason(),
+        error = error_chain(error),
+        retry_seconds = pause.as_secs_f64(),
+        "a reconcile failed"
+    );
+    Action::requeue(pause)
+}
+
+fn static_kind<K: Resource<DynamicType = ()>>() -> &'static str {
+    if K::kind(&()) == AnomalyPipeline::kind(&()) { "AnomalyPipeline" } else { "ModelTraining" }
+}
+
+/// What a controller says of one round: an object that is gone is forgotten.
+fn report<K: Resource<DynamicType = ()>>(
+    ended: Result<(ObjectRef<K>, Action), controller::Error<ApiError, watcher::Error>>,
+    forget: impl FnOnce(&str),
+) {
+    match ended {
+        // The error policy has logged what failed.
+        Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
+        Err(controller::Error::ObjectNotFound(object)) => forget(&object.name),
+        Err(controller::Error::QueueError(error)) => {
+            tracing::warn!(error = error_chain(&error), "a watch of our own kinds broke and begins again");
+        }
+        Err(controller::Error::RunnerError(error)) => {
+            tracing::error!(error = error_chain(&error), "a controller broke");
+        }
+    }
+}

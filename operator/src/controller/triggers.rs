@@ -1,0 +1,76 @@
+//! What asks for a reconcile beside the objects' own watches: their children, the bucket, Secrets.
+
+use futures::SinkExt;
+use futures::channel::mpsc::{Receiver, Sender, channel};
+use kube::core::DeserializeGuard;
+use kube::runtime::reflector::ObjectRef;
+use vedette_crds::{AnomalyPipeline, ModelTraining};
+
+/// Requests that may wait; whoever asks for more waits too.
+const CAPACITY: usize = 1024;
+
+/// A pipeline that may not be readable.
+pub type GuardedPipeline = DeserializeGuard<AnomalyPipeline>;
+/// A training that may not be readable.
+pub type GuardedTraining = DeserializeGuard<ModelTraining>;
+
+/// Which pipeline.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PipelineRef {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// Where requests go.
+#[derive(Debug, Clone)]
+pub struct Triggers {
+    pipelines: Sender<ObjectRef<GuardedPipeline>>,
+    trainings: Sender<ObjectRef<GuardedTraining>>,
+    all_pipelines: Sender<()>,
+}
+
+/// Where they come out.
+#[derive(Debug)]
+pub struct Requests {
+    /// Pipelines to reconcile.
+    pub pipelines: Receiver<ObjectRef<GuardedPipeline>>,
+    /// Trainings to reconcile.
+    pub trainings: Receiver<ObjectRef<GuardedTraining>>,
+    /// All pipelines are to be reconciled.
+    pub all_pipelines: Receiver<()>,
+}
+
+/// A pair of both.
+pub fn triggers() -> (Triggers, Requests) {
+    let (pipelines, pipeline_requests) = channel(CAPACITY);
+    let (trainings, training_requests) = channel(CAPACITY);
+    let (all_pipelines, all_requests) = channel(CAPACITY);
+    let requests = Requests { pipelines: pipeline_requests, trainings: training_requests, all_pipelines: all_requests };
+    (Triggers { pipelines, trainings, all_pipelines }, requests)
+}
+
+impl Triggers {
+    /// This pipeline.
+    pub async fn pipeline(&self, pipeline: PipelineRef) {
+        let PipelineRef { namespace, name } = pipeline;
+        send(&self.pipelines, ObjectRef::new(&name).within(&namespace)).await;
+    }
+
+    /// This training.
+    pub async fn training(&self, namespace: &str, name: &str) {
+        send(&self.trainings, ObjectRef::new(name).within(namespace)).await;
+    }
+
+    /// Every pipeline.
+    pub async fn all_pipelines(&self) {
+        send(&self.all_pipelines, ()).await;
+    }
+}
+
+async fn send<T>(sender: &Sender<T>, request: T) {
+    if sender.clone().send(request).await.is_err() {
+        tracing::debug!("nobody reconciles any more");
+    }
+}

@@ -1,0 +1,69 @@
+//! What the operator may do in a namespace: the rules of its Role, in one list. The manifests are compared to it by a test,
+//! and a test against a real API server sees that nothing in it is missing or unused.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::api::rbac::v1::PolicyRule;
+use kube::Resource;
+use vedette_contract::Name;
+use vedette_crds::{AnomalyPipeline, ModelTraining};
+
+use crate::controller::children::child_resources;
+
+/// What is done with every child.
+const CHILD_VERBS: &[&str] = &["list", "watch", "create", "patch", "delete"];
+/// What is done with a child that is also read past the caches.
+const READ_CHILD_VERBS: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
+
+/// The rules for a namespace with this lease and these Secrets.
+pub fn rules(lease: &Name, secrets: &[Name]) -> Vec<PolicyRule> {
+    let own = [resource::<AnomalyPipeline>(), resource::<ModelTraining>()];
+    let statuses = own.clone().map(|(group, plural)| (group, Cow::from(format!("{plural}/status"))));
+    let read = [resource::<Deployment>(), resource::<Job>()];
+    let (read_children, children): (Vec<_>, Vec<_>) =
+        child_resources().into_iter().partition(|child| read.contains(child));
+    let mut rules = vec![rule(own, &["get", "list", "watch"]), rule(statuses, &["patch"])];
+    rules.extend(by_group(read_children, READ_CHILD_VERBS));
+    rules.extend(by_group(children, CHILD_VERBS));
+    rules.push(rule([resource::<Pod>()], &["list", "watch"]));
+    rules.push(named(rule([resource::<Secret>()], &["list", "watch"]), secrets));
+    rules.push(rule([resource::<Event>()], &["create", "patch"]));
+    rules.push(rule([resource::<Lease>()], &["create"]));
+    rules.push(named(rule([resource::<Lease>()], &["get", "patch"]), std::slice::from_ref(lease)));
+    rules
+}
+
+type GroupAndPlural = (Cow<'static, str>, Cow<'static, str>);
+
+fn resource<K: Resource<DynamicType = ()>>() -> GroupAndPlural {
+    (K::group(&()), K::plural(&()))
+}
+
+/// One rule; the resources are of one group.
+fn rule(resources: impl IntoIterator<Item = GroupAndPlural>, verbs: &[&str]) -> PolicyRule {
+    let resources: Vec<_> = resources.into_iter().collect();
+    PolicyRule {
+        api_groups: resources.first().map(|(group, _)| vec![group.to_string()]),
+        resources: Some(resources.into_iter().map(|(_, plural)| plural.into_owned()).collect()),
+        verbs: verbs.iter().map(|verb| (*verb).to_owned()).collect(),
+        ..PolicyRule::default()
+    }
+}
+
+fn by_group(resources: Vec<GroupAndPlural>, verbs: &[&str]) -> Vec<PolicyRule> {
+    let mut groups: BTreeMap<Cow<'static, str>, Vec<GroupAndPlural>> = BTreeMap::new();
+    for resource in resources {
+        groups.entry(resource.0.clone()).or_default().push(resource);
+    }
+    groups.into_values().map(|resources| rule(resources, verbs)).collect()
+}
+
+fn named(rule: PolicyRule, names: &[Name]) -> PolicyRule {
+    PolicyRule { resource_names: Some(names.iter().map(ToString::to_string).collect()), ..rule }
+}

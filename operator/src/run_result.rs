@@ -1,0 +1,129 @@
+//! What came of a training run, for status, events and people: from the result in the bucket and the state of its Job.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use vedette_contract::Name;
+use vedette_contract::model::{TrainingOutcome, TrainingResult};
+use vedette_crds::TrainingResult as RunStatus;
+
+use crate::job_state::JobState;
+use crate::schedule::Run;
+
+/// Outcome of a run that left no result.
+pub const FAILED: &str = "Failed";
+/// Outcome of a run whose version is current.
+pub const PUBLISHED: &str = "Published";
+/// Outcome of a run whose model was not good enough.
+pub const GATE_REFUSED: &str = "GateRefused";
+/// Outcome of a run that found too few records.
+pub const NOT_ENOUGH_DATA: &str = "NotEnoughData";
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ended {
+    /// Whether it is tried again.
+    pub failed: bool,
+    /// For the history.
+    pub result: RunStatus,
+}
+
+/// How a run ended, if it has. A result counts also when its Job is gone; a Job that is gone without one has failed.
+pub fn ended(run: &Run, job: &JobState, result: Option<&TrainingResult>, now: Timestamp) -> Option<Ended> {
+    let failure = |message: String| Ended {
+        failed: true,
+        result: RunStatus {
+            job: run.job.clone(),
+            finished_at: Time(now),
+            outcome: FAILED.to_owned(),
+            version: None,
+            auroc: None,
+            records: i64::try_from(run.records).unwrap_or(i64::MAX),
+            message,
+        },
+    };
+    match (job, result) {
+        (JobState::Running { .. }, _) => None,
+        (JobState::Failed { reason }, _) => Some(failure(reason.clone())),
+        (JobState::Complete | JobState::Absent, Some(result)) => {
+            Some(Ended { failed: false, result: run_status(result) })
+        }
+        (JobState::Complete, None) => Some(failure("the Job completed and left no result in the bucket".to_owned())),
+        (JobState::Absent, None) => Some(failure("the Job is gone and left no result in the bucket".to_owned())),
+    }
+}
+
+fn run_status(result: &TrainingResult) -> RunStatus {
+    let TrainingResult { job, finished_at, outcome, records, version, metrics, baseline: _, message } = result;
+    RunStatus {
+        job: job.clone(),
+        finished_at: Time(*finished_at),
+        outcome: match outcome {
+            TrainingOutcome::Published => PUBLISHED,
+            TrainingOutcome::GateRefused => GATE_REFUSED,
+            TrainingOutcome::NotEnoughData => NOT_ENOUGH_DATA,
+        }
+        .to_owned(),
+        version: version.as_ref().map(ToString::to_string),
+        auroc: metrics.as_ref().and_then(|metrics| metrics.auroc),
+        records: i64::try_from(*records).unwrap_or(i64::MAX),
+        message: message.clone(),
+    }
+}
+
+/// One line for a person.
+pub fn sentence(training: &Name, result: &TrainingResult) -> String {
+    let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
+    let metrics = result.metrics.as_ref().map_or_else(String::new, |metrics| {
+        let baseline = figure(result.baseline.as_ref().and_then(|baseline| baseline.auroc));
+        format!(
+            "; AUROC {} (2016 recipe {baseline}), recall {} and precision {} at {} alerts per million",
+            figure(metrics.auroc),
+            figure(metrics.recall_at_budget),
+            figure(metrics.precision_at_budget),
+            metrics.alert_budget_per_million
+        )
+    });
+    format!("training {training}: {} of {} records: {}{metrics}", result.job, result.records, result.message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run() -> Run {
+        Run { job: "flows-1".to_owned(), started_at: Timestamp::UNIX_EPOCH, finished_at: None, records: 7 }
+    }
+
+    fn result() -> TrainingResult {
+        TrainingResult {
+            job: "flows-1".to_owned(),
+            finished_at: Timestamp::UNIX_EPOCH,
+            outcome: TrainingOutcome::Published,
+            records: 9,
+            version: Some("20261123T084210Z-1a2b3c4d".parse().unwrap()),
+            metrics: None,
+            baseline: None,
+            message: "published".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_result_counts_also_when_the_job_is_gone() {
+        let now = Timestamp::UNIX_EPOCH;
+        for job in [JobState::Absent, JobState::Complete] {
+            let ended = ended(&run(), &job, Some(&result()), now).unwrap();
+            assert!(!ended.failed);
+            assert_eq!((ended.result.outcome.as_str(), ended.result.records), (PUBLISHED, 9));
+        }
+    }
+
+    #[test]
+    fn a_job_that_is_gone_without_a_result_has_failed_and_one_that_runs_has_not_ended() {
+        let now = Timestamp::UNIX_EPOCH;
+        assert_eq!(ended(&run(), &JobState::Running { trouble: None }, None, now), None);
+        for job in [JobState::Absent, JobState::Complete, JobState::Failed { reason: "out of memory".to_owned() }] {
+            let ended = ended(&run(), &job, None, now).unwrap();
+            assert!(ended.failed && ended.result.outcome == FAILED, "{job:?}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! What the operator is told: its command line, its environment and the site file.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+use thiserror::Error;
+use vedette_contract::Name;
+use vedette_contract::arguments::{
+    AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, BucketArguments, LISTEN_ADDRESS_ENV, POD_NAME_ENV,
+};
+
+use crate::FieldError;
+use crate::site::{self, SiteFile};
+
+/// Environment variable of [`OperatorArguments::namespace`].
+pub const POD_NAMESPACE_ENV: &str = "POD_NAMESPACE";
+/// Environment variable of [`OperatorArguments::site_file`].
+pub const SITE_FILE_ENV: &str = "SITE_FILE";
+
+/// Runs what AnomalyPipeline and ModelTraining objects ask for at one site.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "vedette-operator", version)]
+pub struct OperatorArguments {
+    /// The site file
+    #[arg(long, env = SITE_FILE_ENV, default_value = "/etc/vedette/site.yaml")]
+    pub site_file: PathBuf,
+
+    /// Namespace of the operator: of its lease, and of the objects where the site file has no watchNamespaces
+    #[arg(long, env = POD_NAMESPACE_ENV)]
+    pub namespace: Name,
+
+    /// Name of this process among those that may lead
+    #[arg(long, env = POD_NAME_ENV)]
+    pub pod_name: String,
+
+    /// Where /livez, /readyz and /metrics are served
+    #[arg(long, env = LISTEN_ADDRESS_ENV, default_value = "0.0.0.0:8080")]
+    pub listen_address: SocketAddr,
+
+    /// Access key of the bucket
+    #[arg(long, env = AWS_ACCESS_KEY_ID_ENV, hide_env_values = true)]
+    pub access_key_id: String,
+
+    /// Secret key of the bucket; give it by the environment
+    #[arg(long, env = AWS_SECRET_ACCESS_KEY_ENV, hide_env_values = true)]
+    pub secret_access_key: String,
+
+    /// How often the current version of each training is looked up, seconds
+    #[arg(long, default_value_t = 5.0, value_parser = interval)]
+    pub model_poll_interval_seconds: f64,
+
+    /// Name of the lease that the leading process holds
+    #[arg(long, default_value = "vedette-operator")]
+    pub lease_name: Name,
+
+    /// How long a leader that is gone keeps the lease, seconds
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(6..=300))]
+    pub lease_duration_seconds: u32,
+}
+
+fn interval(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is not a number of seconds"))?;
+    if (0.1..=3600.0).contains(&seconds) { Ok(seconds) } else { Err("use 0.1 to 3600 seconds".to_owned()) }
+}
+
+/// Everything that a run needs to know.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The site.
+    pub site: SiteFile,
+    /// Namespace of the lease.
+    pub namespace: Name,
+    /// Namespaces whose objects are acted upon.
+    pub watch_namespaces: Vec<Name>,
+    /// Name of this process.
+    pub pod_name: String,
+    /// Where probes and metrics are served.
+    pub listen_address: SocketAddr,
+    /// How often each pointer is looked up.
+    pub model_poll_interval: Duration,
+    /// Name of the lease.
+    pub lease_name: Name,
+    /// How long the lease outlives its leader.
+    pub lease_duration: Duration,
+}
+
+/// Why the settings cannot be used.
+#[derive(Debug, Error)]
+pub enum SettingsError {
+    /// The site file.
+    #[error("cannot read the site file {}", path.display())]
+    Read {
+        /// Where it should be.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// What is in it.
+    #[error("the site file cannot be used: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    SiteFile(Vec<FieldError>),
+}
+
+impl SettingsError {
+    /// A word for logs and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "SiteFileUnreadable",
+            Self::SiteFile(_) => "SiteFileInvalid",
+        }
+    }
+}
+
+impl OperatorArguments {
+    /// Reads the site file; what is left to do is to connect to the bucket.
+    ///
+    /// # Errors
+    /// When the site file cannot be read or has anything wrong in it.
+    pub fn load(self) -> Result<(Settings, BucketArguments), SettingsError> {
+        let Self {
+            site_file: path,
+            namespace,
+            pod_name,
+            listen_address,
+            access_key_id,
+            secret_access_key,
+            model_poll_interval_seconds,
+            lease_name,
+            lease_duration_seconds,
+        } = self;
+        let text = std::fs::read_to_string(&path).map_err(|source| SettingsError::Read { path, source })?;
+        let site = SiteFile::parse(&text).map_err(SettingsError::SiteFile)?;
+        let site::Bucket { endpoint, name, region, credentials_secret: _ } = site.bucket.clone();
+        let bucket = BucketArguments {
+            bucket_endpoint: endpoint,
+            bucket: name,
+            bucket_region: region,
+            access_key_id,
+            secret_access_key,
+        };
+        let watch_namespaces = match site.watch_namespaces.as_slice() {
+            [] => vec![namespace.clone()],
+            namespaces => namespaces.to_vec(),
+        };
+        let settings = Settings {
+            site,
+            namespace,
+            watch_namespaces,
+            pod_name,
+            listen_address,
+            model_poll_interval: Duration::from_secs_f64(model_poll_interval_seconds),
+            lease_name,
+            lease_duration: Duration::from_secs(lease_duration_seconds.into()),
+        };
+        Ok((settings, bucket))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn load(site_file: &str, arguments: &[&str]) -> Result<(Settings, BucketArguments), SettingsError> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(site_file.as_bytes()).unwrap();
+        let path = file.path().display().to_string();
+        let mut line = vec!["vedette-operator", "--site-file", &path, "--namespace=vedette", "--pod-name=o-1"];
+        line.extend(["--access-key-id=a", "--secret-access-key=b"]);
+        line.extend(arguments);
+        OperatorArguments::try_parse_from(line).unwrap().load()
+    }
+
+    const SITE: &str = "
+site: { name: east }
+kafka: { bootstrapServers: 'kafka:9092' }
+bucket: { name: vedette, endpoint: 'http://s3:8333', credentialsSecret: bucket }
+images: { topics: t, generator: g, detector: d, archiver: a, trainer: t }
+";
+
+    #[test]
+    fn it_watches_its_own_namespace_unless_told_otherwise() {
+        let (settings, bucket) = load(SITE, &[]).unwrap();
+        assert_eq!(settings.watch_namespaces, [settings.namespace.clone()]);
+        assert_eq!(settings.model_poll_interval, Duration::from_secs(5));
+        assert_eq!(bucket.bucket_endpoint.as_deref(), Some("http://s3:8333"));
+        let (settings, _) = load(&format!("{SITE}watchNamespaces: [a, b]\n"), &[]).unwrap();
+        assert_eq!(settings.watch_namespaces.len(), 2);
+    }
+
+    #[test]
+    fn a_wrong_site_file_is_named() {
+        let error = load("site: { name: east }", &[]).unwrap_err();
+        assert_eq!(error.reason(), "SiteFileInvalid");
+        assert!(error.to_string().contains("kafka"), "{error}");
+    }
+}

@@ -1,0 +1,135 @@
+//! The conditions of a status. A condition keeps its time until its status flips.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// What the API server takes at most.
+const MESSAGE_LIMIT: usize = 32_768;
+
+/// What a condition says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether it holds; none if that is not known.
+    pub holds: Option<bool>,
+    /// One word in CamelCase.
+    pub reason: String,
+    /// What is the case, and what to do about it.
+    pub message: String,
+}
+
+impl Verdict {
+    /// It holds.
+    pub fn holds(reason: &str, message: impl Into<String>) -> Self {
+        Self { holds: Some(true), reason: reason.to_owned(), message: message.into() }
+    }
+
+    /// It does not hold.
+    pub fn fails(reason: &str, message: impl Into<String>) -> Self {
+        Self { holds: Some(false), reason: reason.to_owned(), message: message.into() }
+    }
+
+    /// Nobody knows yet.
+    pub fn unknown(reason: &str, message: impl Into<String>) -> Self {
+        Self { holds: None, reason: reason.to_owned(), message: message.into() }
+    }
+}
+
+/// Conditions in the making, begun with those of the status before.
+#[derive(Debug)]
+pub struct Conditions {
+    conditions: Vec<Condition>,
+    generation: Option<i64>,
+    now: Timestamp,
+}
+
+impl Conditions {
+    /// Begins with these.
+    pub fn from(before: &[Condition], generation: Option<i64>, now: Timestamp) -> Self {
+        Self { conditions: before.to_vec(), generation, now }
+    }
+
+    /// Sets one; its time moves only if its status does.
+    #[must_use]
+    pub fn with(mut self, kind: &str, verdict: Verdict) -> Self {
+        let Verdict { holds, reason, message } = verdict;
+        let status = match holds {
+            Some(true) => "True",
+            Some(false) => "False",
+            None => "Unknown",
+        };
+        let before = self.conditions.iter().position(|condition| condition.type_ == kind);
+        let last_transition_time = before
+            .map(|index| &self.conditions[index])
+            .filter(|condition| condition.status == status)
+            .map_or(Time(self.now), |condition| condition.last_transition_time.clone());
+        let condition = Condition {
+            type_: kind.to_owned(),
+            status: status.to_owned(),
+            reason,
+            message: fitting(message),
+            observed_generation: self.generation,
+            last_transition_time,
+        };
+        match before {
+            Some(index) => self.conditions[index] = condition,
+            None => self.conditions.push(condition),
+        }
+        self
+    }
+
+    /// The list.
+    pub fn into_vec(self) -> Vec<Condition> {
+        self.conditions
+    }
+}
+
+fn fitting(message: String) -> String {
+    match message.char_indices().nth(MESSAGE_LIMIT - 1) {
+        Some((end, _)) => format!("{}…", &message[..end]),
+        None => message,
+    }
+}
+
+/// The condition of this kind.
+pub fn find<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition> {
+    conditions.iter().find(|condition| condition.type_ == kind)
+}
+
+/// Whether the condition of this kind holds.
+pub fn is_true(conditions: &[Condition], kind: &str) -> bool {
+    find(conditions, kind).is_some_and(|condition| condition.status == "True")
+}
+
+/// Errors, a line each.
+pub fn listed(errors: &[crate::FieldError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn the_time_moves_only_when_the_status_does() {
+        let first = Conditions::from(&[], Some(1), at(1)).with("Ready", Verdict::fails("A", "a")).into_vec();
+        assert_eq!(first[0].last_transition_time.0, at(1));
+        let second = Conditions::from(&first, Some(2), at(2)).with("Ready", Verdict::fails("B", "b")).into_vec();
+        assert_eq!((second[0].last_transition_time.0, second[0].reason.as_str()), (at(1), "B"));
+        assert_eq!(second[0].observed_generation, Some(2));
+        let third = Conditions::from(&second, Some(2), at(3)).with("Ready", Verdict::holds("C", "")).into_vec();
+        assert_eq!(third[0].last_transition_time.0, at(3));
+        assert_eq!(third.len(), 1);
+        assert!(is_true(&third, "Ready") && !is_true(&third, "Other"));
+    }
+
+    #[test]
+    fn a_long_message_fits() {
+        let message = "ä".repeat(40_000);
+        let conditions = Conditions::from(&[], None, at(1)).with("Ready", Verdict::fails("A", message)).into_vec();
+        assert_eq!(conditions[0].message.chars().count(), MESSAGE_LIMIT);
+    }
+}

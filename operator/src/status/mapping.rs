@@ -1,0 +1,130 @@
+//! The state machines' memory in the status of an object, and back. What somebody broke there is read as not there.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use vedette_crds::{AnomalyPipelineStatus, ModelStatus, ModelTarget, ModelTrainingStatus, TrainingRun};
+
+use crate::roll::{RollState, Target};
+use crate::schedule::{Run, ScheduleState};
+
+/// The model roll as a status remembers it.
+pub fn roll_state(status: &AnomalyPipelineStatus) -> RollState {
+    let Some(ModelStatus { active, previous, target, rejected, generation }) = &status.model else {
+        return RollState::default();
+    };
+    RollState {
+        active: active.as_ref().and_then(|version| version.parse().ok()),
+        previous: previous.as_ref().and_then(|version| version.parse().ok()),
+        target: target
+            .as_ref()
+            .and_then(|ModelTarget { version, since }| Some(Target { version: version.parse().ok()?, since: since.0 })),
+        rejected: rejected.iter().filter_map(|version| version.parse().ok()).collect(),
+        generation: u64::try_from(*generation).unwrap_or_default(),
+    }
+}
+
+/// The model roll as a status shows it; none while there is nothing to remember.
+pub fn model_status(state: &RollState) -> Option<ModelStatus> {
+    if *state == RollState::default() {
+        return None;
+    }
+    let RollState { active, previous, target, rejected, generation } = state;
+    Some(ModelStatus {
+        active: active.as_ref().map(ToString::to_string),
+        previous: previous.as_ref().map(ToString::to_string),
+        target: target
+            .as_ref()
+            .map(|Target { version, since }| ModelTarget { version: version.to_string(), since: Time(*since) }),
+        rejected: rejected.iter().map(ToString::to_string).collect(),
+        generation: i64::try_from(*generation).unwrap_or(i64::MAX),
+    })
+}
+
+/// A training's runs as a status remembers them.
+pub fn schedule_state(status: &ModelTrainingStatus) -> ScheduleState {
+    let run = |TrainingRun { job, started_at, finished_at, records }: &TrainingRun| Run {
+        job: job.clone(),
+        started_at: started_at.0,
+        finished_at: finished_at.as_ref().map(|time| time.0),
+        records: u64::try_from(*records).unwrap_or_default(),
+    };
+    ScheduleState {
+        last_schedule_time: status.last_schedule_time.as_ref().map(|time| time.0),
+        last_run: status.last_run.as_ref().map(run),
+        last_request: status.last_request.clone(),
+        failures: u32::try_from(status.failures).unwrap_or_default(),
+    }
+}
+
+/// A run as a status shows it.
+pub fn training_run(run: &Run) -> TrainingRun {
+    let Run { job, started_at, finished_at, records } = run;
+    TrainingRun {
+        job: job.clone(),
+        started_at: Time(*started_at),
+        finished_at: finished_at.map(Time),
+        records: i64::try_from(*records).unwrap_or(i64::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+
+    fn version() -> impl Strategy<Value = vedette_contract::ModelVersion> {
+        "20[0-9]{6}T[0-9]{6}Z-[0-9a-f]{8}".prop_map(|text| text.parse().unwrap())
+    }
+
+    fn time() -> impl Strategy<Value = Timestamp> {
+        (0..4_000_000_000_i64).prop_map(|second| Timestamp::from_second(second).unwrap())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        #[test]
+        fn a_roll_reads_back(
+            active in proptest::option::of(version()),
+            previous in proptest::option::of(version()),
+            target in proptest::option::of((version(), time())),
+            rejected in proptest::collection::vec(version(), 0..4),
+            generation in 0..1_000_u64,
+        ) {
+            let target = target.map(|(version, since)| Target { version, since });
+            let state = RollState { active, previous, target, rejected, generation };
+            let status = AnomalyPipelineStatus { model: model_status(&state), ..AnomalyPipelineStatus::default() };
+            let text = serde_json::to_string(&status).unwrap();
+            prop_assert_eq!(roll_state(&serde_json::from_str(&text).unwrap()), state);
+        }
+
+        #[test]
+        fn runs_read_back(
+            last_schedule_time in proptest::option::of(time()),
+            run in proptest::option::of((time(), proptest::option::of(time()), 0..1_000_000_u64)),
+            last_request in proptest::option::of("[a-z]{1,8}"),
+            failures in 0..20_u32,
+        ) {
+            let last_run = run.map(|(started_at, finished_at, records)| Run {
+                job: "flows-1".to_owned(), started_at, finished_at, records,
+            });
+            let state = ScheduleState { last_schedule_time, last_run, last_request, failures };
+            let status = ModelTrainingStatus {
+                last_schedule_time: state.last_schedule_time.map(Time),
+                last_run: state.last_run.as_ref().map(training_run),
+                last_request: state.last_request.clone(),
+                failures: i32::try_from(state.failures).unwrap(),
+                ..ModelTrainingStatus::default()
+            };
+            let text = serde_json::to_string(&status).unwrap();
+            prop_assert_eq!(schedule_state(&serde_json::from_str(&text).unwrap()), state);
+        }
+    }
+
+    #[test]
+    fn what_somebody_broke_is_not_there() {
+        let model = ModelStatus { active: Some("newest".to_owned()), generation: -1, ..ModelStatus::default() };
+        let status = AnomalyPipelineStatus { model: Some(model), ..AnomalyPipelineStatus::default() };
+        assert_eq!(roll_state(&status), RollState::default());
+    }
+}

@@ -1,0 +1,404 @@
+//! An API server of a few hundred lines: objects in memory, lists, watches, apply, delete, and faults where a test wants
+//! them. It plays no controller: tests set statuses themselves.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
+use kube::Client;
+use kube::client::Body;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
+
+/// Plural, namespace, name.
+type Key = (String, String, String);
+
+/// What goes wrong, and how often.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// Method of the request.
+    pub method: Method,
+    /// A part of its path and query.
+    pub part: &'static str,
+    /// HTTP status of the answer; none for no answer at all.
+    pub status: Option<u16>,
+    /// How many requests it meets.
+    pub times: usize,
+}
+
+#[derive(Default)]
+struct State {
+    version: u64,
+    objects: BTreeMap<Key, Value>,
+    log: Vec<(u64, Key, &'static str, Value)>,
+    writes: Vec<String>,
+    faults: Vec<Fault>,
+}
+
+/// The server; clones are the same one.
+#[derive(Clone)]
+pub struct Api {
+    state: Arc<Mutex<State>>,
+    changed: Arc<watch::Sender<u64>>,
+}
+
+struct Target {
+    plural: String,
+    namespace: String,
+    name: Option<String>,
+    status: bool,
+    query: BTreeMap<String, String>,
+}
+
+impl Api {
+    pub fn new() -> Self {
+        Self { state: Arc::default(), changed: Arc::new(watch::channel(0).0) }
+    }
+
+    pub fn client(&self) -> Client {
+        let api = self.clone();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let api = api.clone();
+            async move { Ok::<_, Infallible>(api.answer(request).await) }
+        });
+        Client::new(service, "n")
+    }
+
+    /// Creates or replaces an object, as somebody else would.
+    pub fn put(&self, plural: &str, object: Value) {
+        let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+        self.change(plural, &name, |old| {
+            let mut object = object;
+            if object["status"].is_null() && !old["status"].is_null() {
+                object["status"] = old["status"].clone();
+            }
+            object
+        });
+    }
+
+    pub fn set_status(&self, plural: &str, name: &str, status: Value) {
+        self.change(plural, name, |mut object| {
+            object["status"] = status;
+            object
+        });
+    }
+
+    pub fn remove(&self, plural: &str, name: &str) {
+        let mut state = self.lock();
+        state.delete(&(plural.to_owned(), "n".to_owned(), name.to_owned()));
+        self.tell(&state);
+    }
+
+    pub fn get(&self, plural: &str, name: &str) -> Option<Value> {
+        self.lock().objects.get(&(plural.to_owned(), "n".to_owned(), name.to_owned())).cloned()
+    }
+
+    pub fn names(&self, plural: &str) -> Vec<String> {
+        self.lock().objects.keys().filter(|key| key.0 == plural).map(|key| key.2.clone()).collect()
+    }
+
+    /// Writes so far, leases left out.
+    pub fn writes(&self) -> Vec<String> {
+        self.lock().writes.iter().filter(|write| !write.contains("leases")).cloned().collect()
+    }
+
+    pub fn fault(&self, fault: Fault) {
+        self.lock().faults.push(fault);
+    }
+
+    pub fn mend(&self) {
+        self.lock().faults.clear();
+    }
+
+    /// Waits until this holds, and says what was there if it never does.
+    pub async fn until<T>(&self, what: &str, mut holds: impl FnMut(&Self) -> Option<T>) -> T {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Some(found) = holds(self) {
+                return found;
+            }
+            if tokio::time::Instant::now() >= deadline {
+                let state = self.lock();
+                panic!("never saw {what}; there are {:#?}; writes {:#?}", state.objects, state.writes);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn change(&self, plural: &str, name: &str, change: impl FnOnce(Value) -> Value) {
+        let mut state = self.lock();
+        let key = (plural.to_owned(), "n".to_owned(), name.to_owned());
+        let old = state.objects.get(&key).cloned().unwrap_or(Value::Null);
+        state.store(key, change(old));
+        self.tell(&state);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    fn tell(&self, state: &State) {
+        self.changed.send_replace(state.version);
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Answer {
+        let (parts, body) = request.into_parts();
+        let line = parts.uri.path_and_query().unwrap().to_string();
+        if let Some(fault) = self.fault_of(&parts.method, &line) {
+            match fault {
+                Some(status) => return refusal(status),
+                None => std::future::pending::<()>().await,
+            }
+        }
+        let body = body.collect().await.unwrap().to_bytes();
+        let target = target(&line);
+        let content_type = parts.headers.get("content-type").map(|value| value.to_str().unwrap().to_owned());
+        match (&parts.method, &target.name) {
+            (&Method::GET, None) if target.query.get("watch").is_some_and(|watch| watch == "true") => {
+                self.watch(target)
+            }
+            (&Method::GET, None) => self.list(&target),
+            (&Method::GET, Some(name)) => match self.get(&target.plural, name) {
+                Some(object) => ok(&object),
+                None => refusal(404),
+            },
+            (&Method::POST, None) => self.create(&target, serde_json::from_slice(&body).unwrap()),
+            (&Method::PATCH, Some(name)) => {
+                let apply = content_type.is_some_and(|kind| kind.contains("apply"));
+                self.patch(&target, name, serde_json::from_slice(&body).unwrap(), apply)
+            }
+            (&Method::DELETE, Some(name)) => {
+                let mut state = self.lock();
+                state.writes.push(format!("DELETE {}/{name}", target.plural));
+                let gone = state.delete(&(target.plural.clone(), target.namespace.clone(), name.clone()));
+                self.tell(&state);
+                if gone {
+                    ok(&json!({ "kind": "Status", "apiVersion": "v1", "status": "Success" }))
+                } else {
+                    refusal(404)
+                }
+            }
+            _ => refusal(405),
+        }
+    }
+
+    fn fault_of(&self, method: &Method, line: &str) -> Option<Option<u16>> {
+        let mut state = self.lock();
+        let fault = state
+            .faults
+            .iter_mut()
+            .find(|fault| fault.times > 0 && fault.method == *method && line.contains(fault.part))?;
+        fault.times -= 1;
+        Some(fault.status)
+    }
+
+    fn list(&self, target: &Target) -> Answer {
+        let state = self.lock();
+        let items: Vec<&Value> = state
+            .objects
+            .iter()
+            .filter(|(key, object)| is_meant(target, key, object))
+            .map(|(_, object)| object)
+            .collect();
+        ok(&json!({
+            "apiVersion": "v1", "kind": "List", "metadata": { "resourceVersion": state.version.to_string() }, "items": items
+        }))
+    }
+
+    fn watch(&self, target: Target) -> Answer {
+        let (api, changes) = (self.clone(), self.changed.subscribe());
+        let since: u64 = target.query.get("resourceVersion").and_then(|text| text.parse().ok()).unwrap_or(0);
+        let stream = futures::stream::unfold((since, changes), move |(mut since, mut changes)| {
+            let (api, target) = (api.clone(), clone(&target));
+            async move {
+                loop {
+                    changes.borrow_and_update();
+                    let lines = api.since(&target, &mut since);
+                    if !lines.is_empty() {
+                        return Some((Ok(Frame::data(Bytes::from(lines))), (since, changes)));
+                    }
+                    changes.changed().await.ok()?;
+                }
+            }
+        });
+        Response::new(StreamBody::new(Box::pin(stream)).boxed_unsync())
+    }
+
+    fn since(&self, target: &Target, since: &mut u64) -> String {
+        let state = self.lock();
+        let news =
+            state.log.iter().filter(|(version, key, _, object)| version > since && is_meant(target, key, object));
+        let lines: String =
+            news.map(|(_, _, kind, object)| format!("{}\n", json!({ "type": kind, "object": object }))).collect();
+        *since = state.version;
+        lines
+    }
+
+    fn create(&self, target: &Target, object: Value) -> Answer {
+        let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+        let mut state = self.lock();
+        state.writes.push(format!("POST {}/{name}", target.plural));
+        let key = (target.plural.clone(), target.namespace.clone(), name);
+        state.store(key.clone(), object);
+        self.tell(&state);
+        ok(&state.objects[&key])
+    }
+
+    fn patch(&self, target: &Target, name: &str, patch: Value, apply: bool) -> Answer {
+        let mut state = self.lock();
+        let key = (target.plural.clone(), target.namespace.clone(), name.to_owned());
+        let old = state.objects.get(&key).cloned();
+        if old.is_none() && (target.status || !apply) {
+            return refusal(404);
+        }
+        let part = if target.status { "/status" } else { "" };
+        state.writes.push(format!("PATCH {}/{name}{part}", target.plural));
+        let mut object = old.unwrap_or_else(|| json!({ "metadata": {} }));
+        if target.status {
+            object["status"] = patch["status"].clone();
+        } else if apply && target.plural != "leases" {
+            // One manager: what it applies is what is there.
+            let mut metadata = patch["metadata"].clone();
+            for field in ["uid", "resourceVersion", "creationTimestamp", "generation"] {
+                metadata[field] = object["metadata"][field].clone();
+            }
+            let status = object["status"].clone();
+            object = patch;
+            object["metadata"] = metadata;
+            object["status"] = status;
+        } else {
+            merge(&mut object, &patch);
+        }
+        state.store(key.clone(), object);
+        self.tell(&state);
+        ok(&state.objects[&key])
+    }
+}
+
+impl State {
+    fn store(&mut self, key: Key, mut object: Value) {
+        let old = self.objects.get(&key);
+        let metadata = |field: &str| old.map(|old| old["metadata"][field].clone()).filter(|value| !value.is_null());
+        object["metadata"]["namespace"] = json!(key.1);
+        object["metadata"]["name"] = json!(key.2);
+        object["metadata"]["uid"] = metadata("uid").unwrap_or_else(|| json!(format!("uid-{}-{}", key.0, key.2)));
+        let born = metadata("creationTimestamp").or_else(|| Some(object["metadata"]["creationTimestamp"].clone()));
+        let born = born
+            .filter(|born| !born.is_null())
+            .unwrap_or_else(|| json!(jiff::Timestamp::now().strftime("%FT%TZ").to_string()));
+        object["metadata"]["creationTimestamp"] = born;
+        let generation = metadata("generation").and_then(|generation| generation.as_i64()).unwrap_or(0);
+        let grew = i64::from(old.is_none_or(|old| old["spec"] != object["spec"]));
+        object["metadata"]["generation"] = json!(generation + grew);
+        object["metadata"]["resourceVersion"] = metadata("resourceVersion").unwrap_or(Value::Null);
+        strip_nulls(&mut object);
+        if old == Some(&object) {
+            return;
+        }
+        let kind = if old.is_some() { "MODIFIED" } else { "ADDED" };
+        self.version += 1;
+        object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        self.log.push((self.version, key.clone(), kind, object.clone()));
+        self.objects.insert(key, object);
+    }
+
+    fn delete(&mut self, key: &Key) -> bool {
+        let Some(mut object) = self.objects.remove(key) else {
+            return false;
+        };
+        self.version += 1;
+        object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        self.log.push((self.version, key.clone(), "DELETED", object));
+        true
+    }
+}
+
+fn strip_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(strip_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip_nulls),
+        _ => {}
+    }
+}
+
+fn merge(object: &mut Value, patch: &Value) {
+    match patch {
+        Value::Object(fields) => {
+            if !object.is_object() {
+                *object = json!({});
+            }
+            for (name, value) in fields {
+                merge(&mut object[name], value);
+            }
+        }
+        other => *object = other.clone(),
+    }
+}
+
+fn clone(target: &Target) -> Target {
+    Target {
+        plural: target.plural.clone(),
+        namespace: target.namespace.clone(),
+        name: target.name.clone(),
+        status: target.status,
+        query: target.query.clone(),
+    }
+}
+
+fn target(line: &str) -> Target {
+    let (path, query) = line.split_once('?').unwrap_or((line, ""));
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    let at = parts.iter().position(|part| *part == "namespaces").unwrap();
+    let query = query.split('&').filter_map(|pair| pair.split_once('='));
+    let decoded = |text: &str| text.replace("%3D", "=").replace("%2C", ",").replace("%2F", "/");
+    Target {
+        namespace: parts[at + 1].to_owned(),
+        plural: parts[at + 2].to_owned(),
+        name: parts.get(at + 3).map(|name| (*name).to_owned()),
+        status: parts.get(at + 4) == Some(&"status"),
+        query: query.map(|(key, value)| (key.to_owned(), decoded(value))).collect(),
+    }
+}
+
+fn is_meant(target: &Target, key: &Key, object: &Value) -> bool {
+    let labels = target.query.get("labelSelector").map(String::as_str).unwrap_or_default();
+    let by_labels = labels.split(',').filter_map(|pair| pair.split_once('='));
+    let field = target.query.get("fieldSelector").and_then(|text| text.strip_prefix("metadata.name="));
+    key.0 == target.plural
+        && key.1 == target.namespace
+        && by_labels.into_iter().all(|(label, value)| object["metadata"]["labels"][label] == value)
+        && field.is_none_or(|name| name == key.2)
+}
+
+fn ok(object: &Value) -> Answer {
+    Response::new(Full::new(Bytes::from(object.to_string())).boxed_unsync())
+}
+
+fn refusal(code: u16) -> Answer {
+    let reason = match code {
+        403 => "Forbidden",
+        404 => "NotFound",
+        409 => "Conflict",
+        410 => "Expired",
+        422 => "Invalid",
+        _ => "InternalError",
+    };
+    let body = json!({
+        "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": format!("a test wants {code}"),
+        "reason": reason, "code": code
+    });
+    let mut answer = ok(&body);
+    *answer.status_mut() = http::StatusCode::from_u16(code).unwrap();
+    answer
+}

@@ -1,0 +1,448 @@
+//! What the operator does, against an API server and a bucket in memory: one scenario a test.
+
+mod api;
+mod bucket;
+
+use std::time::Duration;
+
+use api::{Api, Fault};
+use bucket::Objects;
+use http::Method;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use vedette_contract::ModelVersion;
+use vedette_operator::settings::Settings;
+use vedette_operator::site::SiteFile;
+use vedette_service::Shutdown;
+use vedette_streams::bucket::Bucket;
+
+const SITE: &str = "
+site: { name: east }
+kafka: { bootstrapServers: 'kafka:9092' }
+bucket: { endpoint: 'http://s3:8333', name: vedette, credentialsSecret: vedette-bucket }
+images: { topics: t, generator: g, detector: d, archiver: a, trainer: t }
+";
+
+struct Cluster {
+    api: Api,
+    objects: Objects,
+    bucket: Bucket,
+}
+
+struct Operator {
+    shutdown: Shutdown,
+    task: JoinHandle<()>,
+}
+
+impl Cluster {
+    async fn new() -> Self {
+        let (objects, bucket) = Objects::serve().await;
+        let api = Api::new();
+        let data = json!({ "accessKeyId": "YQ==", "secretAccessKey": "Yg==" });
+        api.put("secrets", json!({ "metadata": { "name": "vedette-bucket" }, "data": data }));
+        Self { api, objects, bucket }
+    }
+
+    fn operator(&self, pod_name: &str) -> Operator {
+        let namespace: vedette_contract::Name = "n".parse().unwrap();
+        let settings = Settings {
+            site: SiteFile::parse(SITE).unwrap(),
+            namespace: namespace.clone(),
+            watch_namespaces: vec![namespace],
+            pod_name: pod_name.to_owned(),
+            listen_address: "127.0.0.1:0".parse().unwrap(),
+            model_poll_interval: Duration::from_millis(200),
+            lease_name: "vedette-operator".parse().unwrap(),
+            lease_duration: Duration::from_secs(15),
+        };
+        let shutdown = Shutdown::new();
+        let run = vedette_operator::run(settings, self.api.client(), self.bucket.clone(), shutdown.clone());
+        Operator { shutdown, task: tokio::spawn(async move { run.await.unwrap() }) }
+    }
+
+    fn pipeline(&self, name: &str, spec: Value) {
+        self.api.put("anomalypipelines", json!({
+            "apiVersion": "vedette.io/v1alpha1", "kind": "AnomalyPipeline", "metadata": { "name": name }, "spec": spec
+        }));
+    }
+
+    fn training(&self, name: &str, spec: Value) {
+        self.api.put(
+            "modeltrainings",
+            json!({
+                "apiVersion": "vedette.io/v1alpha1", "kind": "ModelTraining", "metadata": { "name": name }, "spec": spec
+            }),
+        );
+    }
+
+    fn condition(&self, plural: &str, name: &str, kind: &str) -> Option<Value> {
+        let object = self.api.get(plural, name)?;
+        object["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind).cloned()
+    }
+
+    async fn until_reason(&self, plural: &str, name: &str, kind: &str, reason: &str) -> Value {
+        let what = format!("{kind} {reason} of {name}");
+        self.api
+            .until(&what, |_| self.condition(plural, name, kind).filter(|condition| condition["reason"] == reason))
+            .await
+    }
+
+    async fn until_there(&self, plural: &str, name: &str) -> Value {
+        self.api.until(&format!("{plural} {name}"), |api| api.get(plural, name)).await
+    }
+
+    /// The topic Job of a pipeline completes, as its controller would have it.
+    async fn complete_topics(&self, pipeline: &str) {
+        let prefix = format!("{pipeline}-topics-");
+        let job = self
+            .api
+            .until("a topic Job", |api| api.names("jobs").into_iter().find(|name| name.starts_with(&prefix)))
+            .await;
+        self.api.set_status("jobs", &job, json!({ "conditions": [{ "type": "Complete", "status": "True" }] }));
+    }
+
+    /// All pods of a Deployment are ready.
+    async fn ready(&self, deployment: &str) {
+        let live = self.until_there("deployments", deployment).await;
+        let replicas = live["spec"]["replicas"].clone();
+        self.api.set_status(
+            "deployments",
+            deployment,
+            json!({
+                "observedGeneration": live["metadata"]["generation"], "replicas": replicas, "updatedReplicas": replicas,
+                "readyReplicas": replicas, "availableReplicas": replicas
+            }),
+        );
+    }
+
+    async fn running(&self, pipeline: &str) {
+        self.complete_topics(pipeline).await;
+        self.ready(&format!("{pipeline}-detector")).await;
+        self.ready(&format!("{pipeline}-archiver")).await;
+        self.until_reason("anomalypipelines", pipeline, "Ready", "Running").await;
+    }
+
+    fn arguments(&self, deployment: &str) -> Vec<String> {
+        let live = self.api.get("deployments", deployment).unwrap_or_default();
+        let arguments = live["spec"]["template"]["spec"]["containers"][0]["args"].as_array().cloned();
+        arguments.unwrap_or_default().iter().map(|argument| argument.as_str().unwrap().to_owned()).collect()
+    }
+
+    async fn until_version(&self, deployment: &str, version: &ModelVersion) {
+        let argument = format!("--model-version={version}");
+        self.api.until(&argument, |_| self.arguments(deployment).contains(&argument).then_some(())).await;
+    }
+
+    fn events(&self) -> Vec<String> {
+        let names = self.api.names("events");
+        names.iter().map(|name| self.api.get("events", name).unwrap()["reason"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+impl Operator {
+    async fn stop(self) {
+        self.shutdown.cancel();
+        tokio::time::timeout(Duration::from_secs(10), self.task).await.unwrap().unwrap();
+    }
+}
+
+fn version(number: u8) -> ModelVersion {
+    format!("20261123T0842{number:02}Z-{number:08x}").parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_comes_up_in_order_and_then_nothing_is_written() {
+    let cluster = Cluster::new().await;
+    cluster.pipeline("flows", json!({ "generator": { "recordsPerSecond": 1 } }));
+    let operator = cluster.operator("a");
+    cluster.until_reason("anomalypipelines", "flows", "Ready", "TopicJobRunning").await;
+    assert_eq!(cluster.api.names("deployments"), [""; 0], "nothing runs before the topics are there");
+    cluster.running("flows").await;
+    assert_eq!(cluster.api.names("deployments"), ["flows-archiver", "flows-detector", "flows-generator"]);
+    assert_eq!(cluster.api.names("services"), ["flows-archiver", "flows-detector", "flows-generator"]);
+    assert_eq!(cluster.api.names("poddisruptionbudgets"), ["flows-archiver", "flows-detector"]);
+    assert_eq!(cluster.api.names("serviceaccounts"), ["flows-pipeline"]);
+    let word = cluster.api.until("the site's word", |_| cluster.objects.get("n/flows/sites/east.json")).await;
+    assert_eq!(word["site"], "east");
+    // A topic Job whose time to live is over is not made again.
+    let job = cluster.api.names("jobs").remove(0);
+    cluster.api.remove("jobs", &job);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let writes = cluster.api.writes().len();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(cluster.api.writes()[writes..], [""; 0]);
+    assert_eq!(cluster.api.names("jobs"), [""; 0]);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drift_is_repaired_and_what_is_no_longer_wanted_goes() {
+    let cluster = Cluster::new().await;
+    cluster.pipeline("flows", json!({ "generator": { "recordsPerSecond": 1 } }));
+    let operator = cluster.operator("a");
+    cluster.running("flows").await;
+    let mut drifted = cluster.api.get("deployments", "flows-archiver").unwrap();
+    drifted["spec"]["template"]["spec"]["containers"][0]["image"] = json!("another");
+    cluster.api.put("deployments", drifted);
+    cluster.api.remove("services", "flows-detector");
+    cluster.until_there("services", "flows-detector").await;
+    let image = |api: &Api| {
+        api.get("deployments", "flows-archiver").unwrap()["spec"]["template"]["spec"]["containers"][0]["image"] == "a"
+    };
+    cluster.api.until("the archiver's own image", |api| image(api).then_some(())).await;
+    cluster.pipeline("flows", json!({}));
+    cluster.api.until("no generator", |api| api.get("deployments", "flows-generator").is_none().then_some(())).await;
+    assert!(cluster.api.get("services", "flows-generator").is_none());
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_one_object_is_said_and_stops_no_other() {
+    let cluster = Cluster::new().await;
+    cluster.pipeline("flows", json!({}));
+    let operator = cluster.operator("a");
+    cluster.running("flows").await;
+    let before = cluster.api.get("deployments", "flows-detector");
+    cluster.pipeline(
+        "flows",
+        json!({ "detector": { "replicas": -1, "calculatedFields": [{ "name": "x", "expression": "1 +" }] } }),
+    );
+    cluster.pipeline("unreadable", json!({ "topics": "none" }));
+    cluster.training("unreadable", json!({ "site": 7 }));
+    let ready = cluster.until_reason("anomalypipelines", "flows", "Ready", "Invalid").await;
+    let message = ready["message"].as_str().unwrap();
+    assert!(
+        message.contains("spec.detector.replicas") && message.contains("calculatedFields[0].expression"),
+        "{message}"
+    );
+    for plural in ["anomalypipelines", "modeltrainings"] {
+        let ready = cluster.until_reason(plural, "unreadable", "Ready", "Invalid").await;
+        assert!(ready["message"].as_str().unwrap().contains("cannot be read"), "{ready}");
+    }
+    assert_eq!(cluster.api.get("deployments", "flows-detector"), before, "what runs stays as it was");
+    let others = json!({ "enrichedData": { "name": "e" }, "alerts": { "name": "a" }, "deadLetters": { "name": "d" } });
+    cluster.pipeline("other", json!({ "topics": others }));
+    cluster.running("other").await;
+    assert!(cluster.events().contains(&"Invalid".to_owned()));
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_younger_of_two_pipelines_with_the_same_topics_is_refused() {
+    let cluster = Cluster::new().await;
+    cluster.pipeline("elder", json!({}));
+    let operator = cluster.operator("a");
+    cluster.running("elder").await;
+    cluster.pipeline("younger", json!({}));
+    let ready = cluster.until_reason("anomalypipelines", "younger", "Ready", "TopicConflict").await;
+    assert!(ready["message"].as_str().unwrap().contains("n/elder"), "{ready}");
+    assert!(cluster.api.names("jobs").iter().all(|job| job.starts_with("elder-")));
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conflicts_and_servers_that_fail_are_tried_again() {
+    let cluster = Cluster::new().await;
+    for status in [409, 500, 429] {
+        let part = "serviceaccounts";
+        cluster.api.fault(Fault { method: Method::PATCH, part, status: Some(status), times: 1 });
+    }
+    cluster.api.fault(Fault { method: Method::PATCH, part: "/status", status: Some(409), times: 1 });
+    cluster.pipeline("flows", json!({}));
+    let operator = cluster.operator("a");
+    cluster.running("flows").await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_that_is_too_old_begins_again() {
+    let cluster = Cluster::new().await;
+    cluster.api.fault(Fault { method: Method::GET, part: "jobs?&watch=true", status: Some(410), times: 2 });
+    cluster.api.fault(Fault { method: Method::GET, part: "deployments?&watch=true", status: Some(410), times: 2 });
+    cluster.api.fault(Fault { method: Method::GET, part: "anomalypipelines?&watch=true", status: Some(410), times: 2 });
+    cluster.pipeline("flows", json!({}));
+    let operator = cluster.operator("a");
+    cluster.running("flows").await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_for_good_is_said_and_the_rest_is_applied() {
+    let cluster = Cluster::new().await;
+    cluster.api.fault(Fault { method: Method::PATCH, part: "poddisruptionbudgets", status: Some(403), times: 1000 });
+    cluster.pipeline("flows", json!({}));
+    let operator = cluster.operator("a");
+    cluster.complete_topics("flows").await;
+    cluster.until_there("deployments", "flows-detector").await;
+    let ready = cluster.until_reason("anomalypipelines", "flows", "Ready", "ApplyFailed").await;
+    assert!(ready["message"].as_str().unwrap().contains("PodDisruptionBudget"), "{ready}");
+    cluster.api.mend();
+    cluster.running("flows").await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_never_comes_holds_up_no_other_object() {
+    let cluster = Cluster::new().await;
+    cluster.api.fault(Fault { method: Method::PATCH, part: "services/stuck-", status: None, times: 1000 });
+    let others = json!({ "enrichedData": { "name": "e" }, "alerts": { "name": "a" }, "deadLetters": { "name": "d" } });
+    cluster.pipeline("stuck", json!({ "topics": others }));
+    let operator = cluster.operator("a");
+    cluster.api.until("a stuck topic Job", |api| (!api.names("jobs").is_empty()).then_some(())).await;
+    cluster.pipeline("flows", json!({}));
+    cluster.running("flows").await;
+    operator.task.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_refuses_is_said_and_stops_nothing() {
+    let cluster = Cluster::new().await;
+    cluster.objects.set_down(true);
+    cluster.pipeline("flows", json!({ "model": { "training": "flows" } }));
+    let operator = cluster.operator("a");
+    cluster.running("flows").await;
+    cluster.until_reason("anomalypipelines", "flows", "BucketReachable", "AccessDenied").await;
+    let current = cluster.condition("anomalypipelines", "flows", "ModelCurrent").unwrap();
+    assert_eq!(current["reason"], "PointerUnreadable");
+    cluster.objects.set_down(false);
+    cluster.until_reason("anomalypipelines", "flows", "BucketReachable", "Reachable").await;
+    cluster.until_reason("anomalypipelines", "flows", "ModelCurrent", "NoModel").await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_version_rolls_the_detectors_and_one_that_fails_is_taken_back_once() {
+    let cluster = Cluster::new().await;
+    cluster.pipeline("flows", json!({ "model": { "training": "flows", "progressDeadlineSeconds": 10 } }));
+    let operator = cluster.operator("a");
+    cluster.running("flows").await;
+    cluster.objects.publish("flows", &version(1), 1);
+    cluster.until_version("flows-detector", &version(1)).await;
+    cluster.ready("flows-detector").await;
+    cluster.until_reason("anomalypipelines", "flows", "ModelCurrent", "Current").await;
+    cluster.objects.publish("flows", &version(2), 2);
+    cluster.until_version("flows-detector", &version(2)).await;
+    // The new pod ends by itself; the old ones go on.
+    let live = cluster.api.get("deployments", "flows-detector").unwrap();
+    cluster.api.set_status("deployments", "flows-detector", json!({
+        "observedGeneration": live["metadata"]["generation"], "replicas": 2, "updatedReplicas": 1, "availableReplicas": 1
+    }));
+    let labels = live["spec"]["template"]["metadata"]["labels"].clone();
+    let end = json!({ "exitCode": 1, "message": "{\"error\":\"wrong hash\"}" });
+    cluster.api.put(
+        "pods",
+        json!({
+            "metadata": { "name": "flows-detector-2", "labels": labels },
+            "status": { "containerStatuses": [{
+                "name": "detector", "image": "i", "imageID": "i", "ready": false, "restartCount": 3,
+                "state": { "waiting": { "reason": "CrashLoopBackOff" } }, "lastState": { "terminated": end }
+            }] }
+        }),
+    );
+    cluster.until_version("flows-detector", &version(1)).await;
+    cluster.api.remove("pods", "flows-detector-2");
+    let current = cluster.until_reason("anomalypipelines", "flows", "ModelCurrent", "RolledBack").await;
+    assert!(current["message"].as_str().unwrap().contains("20261123T084202Z"), "{current}");
+    let status = cluster.api.get("anomalypipelines", "flows").unwrap()["status"].clone();
+    assert_eq!(status["model"]["rejected"], json!([version(2)]));
+    assert_eq!(status["model"]["active"], json!(version(1)));
+    cluster.ready("flows-detector").await;
+    // Another leader remembers it, too.
+    operator.stop().await;
+    let operator = cluster.operator("b");
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(cluster.arguments("flows-detector").contains(&format!("--model-version={}", version(1))));
+    let rolled_back = cluster.events().into_iter().filter(|reason| reason == "ModelRolledBack").count();
+    assert_eq!(rolled_back, 1);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_training_runs_when_there_is_enough_data_and_its_result_is_remembered() {
+    let cluster = Cluster::new().await;
+    cluster.training(
+        "flows",
+        json!({ "site": "east", "data": { "pipeline": "flows" }, "trigger": { "minRecords": 100 } }),
+    );
+    cluster.training("elsewhere", json!({ "site": "west", "data": { "pipeline": "flows" } }));
+    let operator = cluster.operator("a");
+    cluster.until_reason("modeltrainings", "elsewhere", "Ready", "RunsAtOtherSite").await;
+    cluster.until_reason("modeltrainings", "flows", "DataAvailable", "TooFewRecords").await;
+    cluster.objects.put_json(
+        "n/flows/progress/east/enriched_data-0.json",
+        &json!({
+            "stream": "enriched_data", "records": 150, "closed_records": 150, "end": 150, "last_object": null,
+            "last_utc": null, "updated_at": "2026-11-23T08:00:00Z"
+        }),
+    );
+    let job = cluster.api.until("a run", |api| api.names("jobs").into_iter().next()).await;
+    cluster.until_reason("modeltrainings", "flows", "Ready", "Running").await;
+    cluster.objects.put_json(
+        &format!("n/models/flows/results/{job}.json"),
+        &json!({
+            "job": job, "finished_at": "2026-11-23T08:00:09Z", "outcome": "published", "records": 150,
+            "version": version(1), "metrics": null, "baseline": null, "message": "published"
+        }),
+    );
+    cluster.api.set_status("jobs", &job, json!({ "conditions": [{ "type": "Complete", "status": "True" }] }));
+    cluster.until_reason("modeltrainings", "flows", "Published", "Published").await;
+    let status = cluster.api.get("modeltrainings", "flows").unwrap()["status"].clone();
+    assert_eq!((&status["model"], &status["phase"]), (&json!(version(1)), &json!("Done")));
+    // On demand, once for each value; a Job that somebody deletes has failed.
+    let mut training = cluster.api.get("modeltrainings", "flows").unwrap();
+    training["metadata"]["annotations"] = json!({ "vedette.io/run": "now" });
+    cluster.api.put("modeltrainings", training);
+    let second = cluster.api.until("a second run", |api| api.names("jobs").into_iter().find(|name| *name != job)).await;
+    cluster.until_reason("modeltrainings", "flows", "Ready", "Running").await;
+    cluster.api.remove("jobs", &second);
+    cluster.until_reason("modeltrainings", "flows", "Ready", "LastRunFailed").await;
+    let status = cluster.api.get("modeltrainings", "flows").unwrap()["status"].clone();
+    assert_eq!((&status["failures"], &status["model"]), (&json!(1), &json!(version(1))));
+    assert_eq!(status["history"].as_array().unwrap().len(), 2);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_operators_one_acts_and_the_other_takes_over() {
+    let cluster = Cluster::new().await;
+    let first = cluster.operator("first");
+    cluster
+        .api
+        .until("a leader", |api| {
+            (api.get("leases", "vedette-operator")?["spec"]["holderIdentity"] == "first").then_some(())
+        })
+        .await;
+    let second = cluster.operator("second");
+    cluster.pipeline("flows", json!({}));
+    cluster.running("flows").await;
+    first.stop().await;
+    cluster
+        .api
+        .until("another leader", |api| {
+            (api.get("leases", "vedette-operator")?["spec"]["holderIdentity"] == "second").then_some(())
+        })
+        .await;
+    cluster.api.remove("services", "flows-archiver");
+    cluster.until_there("services", "flows-archiver").await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_that_changes_rolls_the_pods_and_one_that_is_gone_does_not() {
+    let cluster = Cluster::new().await;
+    cluster.pipeline("flows", json!({}));
+    let operator = cluster.operator("a");
+    cluster.running("flows").await;
+    let hash = |api: &Api| {
+        let detector = api.get("deployments", "flows-detector").unwrap();
+        detector["spec"]["template"]["metadata"]["annotations"]["vedette.io/secrets-hash"].as_str().unwrap().to_owned()
+    };
+    let before = hash(&cluster.api);
+    cluster.api.remove("secrets", "vedette-bucket");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(hash(&cluster.api), before);
+    let data = json!({ "accessKeyId": "YQ==", "secretAccessKey": "Yw==" });
+    cluster.api.put("secrets", json!({ "metadata": { "name": "vedette-bucket" }, "data": data }));
+    cluster.api.until("another hash", |api| (hash(api) != before).then_some(())).await;
+    operator.stop().await;
+}
