@@ -38,6 +38,9 @@ pub struct AnomalyPipelineStatus {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelStatus {
+    /// The training whose versions these are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub training: Option<String>,
     /// The last version that all detectors loaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active: Option<String>,

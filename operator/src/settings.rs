@@ -184,7 +184,7 @@ images: { topics: t, generator: g, detector: d, archiver: a, trainer: t }
     #[test]
     fn it_watches_its_own_namespace_unless_told_otherwise() {
         let (settings, bucket) = load(SITE, &[]).unwrap();
-        assert_eq!(settings.watch_namespaces, [settings.namespace.clone()]);
+        assert_eq!(settings.watch_namespaces, std::slice::from_ref(&settings.namespace));
         assert_eq!(settings.model_poll_interval, Duration::from_secs(5));
         assert_eq!(bucket.bucket_endpoint.as_deref(), Some("http://s3:8333"));
         let (settings, _) = load(&format!("{SITE}watchNamespaces: [a, b]\n"), &[]).unwrap();

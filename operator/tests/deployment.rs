@@ -1,5 +1,7 @@
 //! The operator's own manifests: they are what the code needs, and no more.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod support;
 
 use clap::{CommandFactory, Parser};

@@ -37,7 +37,7 @@ impl Verdict {
 /// Conditions in the making, begun with those of the status before.
 #[derive(Debug)]
 pub struct Conditions {
-    conditions: Vec<Condition>,
+    list: Vec<Condition>,
     generation: Option<i64>,
     now: Timestamp,
 }
@@ -45,7 +45,7 @@ pub struct Conditions {
 impl Conditions {
     /// Begins with these.
     pub fn from(before: &[Condition], generation: Option<i64>, now: Timestamp) -> Self {
-        Self { conditions: before.to_vec(), generation, now }
+        Self { list: before.to_vec(), generation, now }
     }
 
     /// Sets one; its time moves only if its status does.
@@ -57,9 +57,9 @@ impl Conditions {
             Some(false) => "False",
             None => "Unknown",
         };
-        let before = self.conditions.iter().position(|condition| condition.type_ == kind);
+        let before = self.list.iter().position(|condition| condition.type_ == kind);
         let last_transition_time = before
-            .map(|index| &self.conditions[index])
+            .map(|index| &self.list[index])
             .filter(|condition| condition.status == status)
             .map_or(Time(self.now), |condition| condition.last_transition_time.clone());
         let condition = Condition {
@@ -71,15 +71,15 @@ impl Conditions {
             last_transition_time,
         };
         match before {
-            Some(index) => self.conditions[index] = condition,
-            None => self.conditions.push(condition),
+            Some(index) => self.list[index] = condition,
+            None => self.list.push(condition),
         }
         self
     }
 
     /// The list.
     pub fn into_vec(self) -> Vec<Condition> {
-        self.conditions
+        self.list
     }
 }
 

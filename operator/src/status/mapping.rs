@@ -1,16 +1,20 @@
 //! The state machines' memory in the status of an object, and back. What somebody broke there is read as not there.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use vedette_contract::Name;
 use vedette_crds::{AnomalyPipelineStatus, ModelStatus, ModelTarget, ModelTrainingStatus, TrainingRun};
 
 use crate::roll::{RollState, Target};
 use crate::schedule::{Run, ScheduleState};
 
-/// The model roll as a status remembers it.
-pub fn roll_state(status: &AnomalyPipelineStatus) -> RollState {
-    let Some(ModelStatus { active, previous, target, rejected, generation }) = &status.model else {
+/// The model roll as a status remembers it; what it remembers of another training counts for nothing.
+pub fn roll_state(status: &AnomalyPipelineStatus, followed: Option<&Name>) -> RollState {
+    let Some(ModelStatus { training, active, previous, target, rejected, generation }) = &status.model else {
         return RollState::default();
     };
+    if training.as_deref() != followed.map(Name::as_str) {
+        return RollState::default();
+    }
     RollState {
         active: active.as_ref().and_then(|version| version.parse().ok()),
         previous: previous.as_ref().and_then(|version| version.parse().ok()),
@@ -23,12 +27,13 @@ pub fn roll_state(status: &AnomalyPipelineStatus) -> RollState {
 }
 
 /// The model roll as a status shows it; none while there is nothing to remember.
-pub fn model_status(state: &RollState) -> Option<ModelStatus> {
+pub fn model_status(state: &RollState, followed: Option<&Name>) -> Option<ModelStatus> {
     if *state == RollState::default() {
         return None;
     }
     let RollState { active, previous, target, rejected, generation } = state;
     Some(ModelStatus {
+        training: followed.map(ToString::to_string),
         active: active.as_ref().map(ToString::to_string),
         previous: previous.as_ref().map(ToString::to_string),
         target: target
@@ -93,9 +98,13 @@ mod tests {
         ) {
             let target = target.map(|(version, since)| Target { version, since });
             let state = RollState { active, previous, target, rejected, generation };
-            let status = AnomalyPipelineStatus { model: model_status(&state), ..AnomalyPipelineStatus::default() };
+            let training: Name = "flows".parse().unwrap();
+            let model = model_status(&state, Some(&training));
+            let status = AnomalyPipelineStatus { model, ..AnomalyPipelineStatus::default() };
             let text = serde_json::to_string(&status).unwrap();
-            prop_assert_eq!(roll_state(&serde_json::from_str(&text).unwrap()), state);
+            let status = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(roll_state(&status, Some(&training)), state);
+            prop_assert_eq!(roll_state(&status, Some(&"other".parse().unwrap())), RollState::default());
         }
 
         #[test]
@@ -125,6 +134,6 @@ mod tests {
     fn what_somebody_broke_is_not_there() {
         let model = ModelStatus { active: Some("newest".to_owned()), generation: -1, ..ModelStatus::default() };
         let status = AnomalyPipelineStatus { model: Some(model), ..AnomalyPipelineStatus::default() };
-        assert_eq!(roll_state(&status), RollState::default());
+        assert_eq!(roll_state(&status, None), RollState::default());
     }
 }

@@ -43,6 +43,8 @@ pub struct PipelineObservation<'a> {
     pub replicas: i32,
     /// Label selector of the detector pods.
     pub selector: String,
+    /// The training that is followed.
+    pub training: Option<&'a Name>,
     /// The model roll.
     pub roll: &'a RollState,
     /// What the roll says of itself.
@@ -62,9 +64,10 @@ pub fn pipeline_status(
     now: Timestamp,
 ) -> AnomalyPipelineStatus {
     let topics = topics_ready(observed);
-    let detector = match observed.waits_for_model {
-        true => Verdict::fails("WaitingForModel", "no detector runs until the training has published a model"),
-        false => available("detector", observed.detector, observed),
+    let detector = if observed.waits_for_model {
+        Verdict::fails("WaitingForModel", "no detector runs until the training has published a model")
+    } else {
+        available("detector", observed.detector, observed)
     };
     let archiver = available("archiver", observed.archiver, observed);
     let bucket = match observed.bucket {
@@ -87,7 +90,7 @@ pub fn pipeline_status(
         site: Some(observed.site.to_string()),
         replicas: observed.replicas,
         selector: Some(observed.selector.clone()),
-        model: model_status(observed.roll),
+        model: model_status(observed.roll, observed.training),
         topics: observed.completed_job.map(|job| TopicsStatus { completed_job: job.to_owned() }),
     }
 }
@@ -207,6 +210,7 @@ mod tests {
             archiver: &base.available,
             replicas: 2,
             selector: "a=b".to_owned(),
+            training: None,
             roll: &base.roll,
             model_current: &base.current,
             bucket: None,

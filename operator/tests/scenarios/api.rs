@@ -153,7 +153,7 @@ impl Api {
         let (parts, body) = request.into_parts();
         let line = parts.uri.path_and_query().unwrap().to_string();
         if let Some(fault) = self.fault_of(&parts.method, &line) {
-            match fault {
+            match fault.status {
                 Some(status) => return refusal(status),
                 None => std::future::pending::<()>().await,
             }
@@ -190,14 +190,14 @@ impl Api {
         }
     }
 
-    fn fault_of(&self, method: &Method, line: &str) -> Option<Option<u16>> {
+    fn fault_of(&self, method: &Method, line: &str) -> Option<Fault> {
         let mut state = self.lock();
         let fault = state
             .faults
             .iter_mut()
             .find(|fault| fault.times > 0 && fault.method == *method && line.contains(fault.part))?;
         fault.times -= 1;
-        Some(fault.status)
+        Some(fault.clone())
     }
 
     fn list(&self, target: &Target) -> Answer {
@@ -236,10 +236,10 @@ impl Api {
         let state = self.lock();
         let news =
             state.log.iter().filter(|(version, key, _, object)| version > since && is_meant(target, key, object));
-        let lines: String =
-            news.map(|(_, _, kind, object)| format!("{}\n", json!({ "type": kind, "object": object }))).collect();
+        let lines: Vec<String> =
+            news.map(|(_, _, kind, object)| json!({ "type": kind, "object": object }).to_string() + "\n").collect();
         *since = state.version;
-        lines
+        lines.concat()
     }
 
     fn create(&self, target: &Target, object: Value) -> Answer {

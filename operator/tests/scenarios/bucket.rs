@@ -1,5 +1,7 @@
 //! An S3 server in memory, as far as an operator uses one.
 
+#![allow(dead_code)] // Two test programs use a part each.
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
@@ -57,8 +59,8 @@ impl Objects {
     }
 
     /// A version with one file, and the pointer to it.
-    pub fn publish(&self, training: &str, version: &ModelVersion, generation: u64) {
-        let namespace: Name = "n".parse().unwrap();
+    pub fn publish_in(&self, namespace: &str, training: &str, version: &ModelVersion, generation: u64) {
+        let namespace: Name = namespace.parse().unwrap();
         let keys = ModelKeys::new(&namespace, &training.parse().unwrap());
         let forest = b"trees";
         self.put(&keys.file(version, "forest.bin"), Bytes::from_static(forest));

@@ -1,5 +1,7 @@
 //! What the operator does, against an API server and a bucket in memory: one scenario a test.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod api;
 mod bucket;
 
@@ -316,11 +318,11 @@ async fn a_new_version_rolls_the_detectors_and_one_that_fails_is_taken_back_once
     cluster.pipeline("flows", json!({ "model": { "training": "flows", "progressDeadlineSeconds": 10 } }));
     let operator = cluster.operator("a");
     cluster.running("flows").await;
-    cluster.objects.publish("flows", &version(1), 1);
+    cluster.objects.publish_in("n", "flows", &version(1), 1);
     cluster.until_version("flows-detector", &version(1)).await;
     cluster.ready("flows-detector").await;
     cluster.until_reason("anomalypipelines", "flows", "ModelCurrent", "Current").await;
-    cluster.objects.publish("flows", &version(2), 2);
+    cluster.objects.publish_in("n", "flows", &version(2), 2);
     cluster.until_version("flows-detector", &version(2)).await;
     // The new pod ends by itself; the old ones go on.
     let live = cluster.api.get("deployments", "flows-detector").unwrap();

@@ -152,7 +152,7 @@ async fn model(
     let key = TrainingKey { namespace: valid.namespace.clone(), name: training.clone() };
     let view = context.models.follow(&reference(valid), key).await;
     let keys = ModelKeys::new(&valid.namespace, training);
-    let state = status::roll_state(before);
+    let state = status::roll_state(before, Some(training));
     let artifact = bucket_view::artifact_of_wanted(&context.bucket, &keys, &state, &valid.model.policy, &view).await;
     (view, artifact)
 }

@@ -73,7 +73,7 @@ fn roll_step(
         progress_deadline: progress_deadline(valid),
         now,
     };
-    roll::step(&status::roll_state(before), &observed)
+    roll::step(&status::roll_state(before, valid.model.training.as_ref()), &observed)
 }
 
 fn progress_deadline(valid: &ValidatedPipeline) -> SignedDuration {
@@ -107,6 +107,7 @@ fn observe(
         archiver: &seen.archiver,
         replicas: seen.detector_pods,
         selector: seen.detector_selector.clone(),
+        training: valid.model.training.as_ref(),
         roll: &step.state,
         model_current: &step.condition,
         bucket: seen.bucket_trouble.as_ref(),
