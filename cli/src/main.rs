@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 use vedette_cli::command::{Vedette, run};
 use vedette_service::{Shutdown, error_chain};
 
@@ -17,8 +19,16 @@ const INTERRUPTED: u8 = 130;
 fn main() -> ExitCode {
     let Vedette { command } = Vedette::parse();
     // What people read are the lines of the command itself; logs are for what went wrong.
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let wanted = std::env::var("RUST_LOG").unwrap_or_default();
+    let filter: Targets = match wanted.as_str() {
+        "" => Targets::new().with_default(LevelFilter::WARN),
+        _ => match wanted.parse() {
+            Ok(filter) => filter,
+            Err(error) => return failure(&format!("RUST_LOG={wanted} is not usable: {error}")),
+        },
+    };
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    tracing_subscriber::registry().with(lines).with(filter).init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failure(&format!("could not start the runtime: {error}")),

@@ -91,8 +91,11 @@ impl Cluster {
     pub async fn connect(name: &str) -> Result<Self, ClusterError> {
         let cache = std::env::var_os("E2E_CACHE").map_or_else(|| repository().join("target/e2e"), PathBuf::from);
         let directory = cache.join("clusters").join(name);
-        let ports = read_ports(&directory.join("ports"))
-            .map_err(|(file, source)| ClusterError::Missing { name: name.to_owned(), file, source })?;
+        let ports = read_ports(&directory.join("ports")).map_err(|(file, source)| ClusterError::Missing {
+            name: name.to_owned(),
+            file,
+            source,
+        })?;
         let kubeconfig = Kubeconfig::read_from(directory.join("kubeconfig")).map_err(ClusterError::Kubeconfig)?;
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
             .await

@@ -3,8 +3,11 @@
 use std::io::{self, IsTerminal};
 
 use tracing::warn;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{ParseError, Targets};
+use tracing_subscriber::fmt::layer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry;
 use tracing_subscriber::util::SubscriberInitExt;
 
 const RUST_LOG_ENV: &str = "RUST_LOG";
@@ -18,23 +21,25 @@ pub fn initialize_telemetry() {
     let wanted = std::env::var(RUST_LOG_ENV).unwrap_or_default();
     let (filter, refusal) = match filter(&wanted) {
         Ok(filter) => (filter, None),
-        Err(refusal) => (EnvFilter::new(format!("{QUIET},{DEFAULT_LEVEL}")), Some(refusal)),
+        Err(refusal) => (filter("").unwrap_or_default(), Some(refusal)),
     };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let installed = if io::stderr().is_terminal() {
-        builder.with_target(false).finish().try_init()
+    let lines = layer().with_writer(io::stderr);
+    let lines = if io::stderr().is_terminal() {
+        lines.with_target(false).boxed()
     } else {
-        builder.json().flatten_event(true).with_current_span(false).with_span_list(false).finish().try_init()
+        lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
     };
+    let installed = registry().with(lines.with_filter(filter)).try_init();
     if let (Ok(()), Some(refusal)) = (installed, refusal) {
         warn!(RUST_LOG = wanted, error = %refusal, "RUST_LOG is not usable; logging at INFO");
     }
 }
 
-/// What `RUST_LOG` says, after the defaults: a later directive replaces an earlier one for the same target.
-fn filter(wanted: &str) -> Result<EnvFilter, ParseError> {
+/// What `RUST_LOG` says, after the defaults: a later directive replaces an earlier one for the same target. Levels by target
+/// are all there is to choose: no regular expressions over spans' fields, which would be a tenth of a small binary.
+fn filter(wanted: &str) -> Result<Targets, ParseError> {
     let wanted = if wanted.trim().is_empty() { DEFAULT_LEVEL } else { wanted };
-    EnvFilter::builder().parse(format!("{QUIET},{wanted}"))
+    format!("{QUIET},{wanted}").parse()
 }
 
 #[cfg(test)]
