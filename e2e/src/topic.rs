@@ -52,8 +52,11 @@ pub fn read_to_end<T>(
     config.set("enable.partition.eof", "true");
     let consumer: BaseConsumer = config.create().map_err(failed)?;
     let metadata = consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT).map_err(failed)?;
-    let partitions: Vec<i32> =
-        metadata.topics().iter().flat_map(|topic| topic.partitions().iter().map(|partition| partition.id())).collect();
+    let partitions: Vec<i32> = metadata
+        .topics()
+        .iter()
+        .flat_map(|topic| topic.partitions().iter().map(rdkafka::metadata::MetadataPartition::id))
+        .collect();
     let mut assignment = TopicPartitionList::new();
     for partition in &partitions {
         assignment.add_partition_offset(topic, *partition, Offset::Beginning).map_err(failed)?;

@@ -1,6 +1,8 @@
 //! What a person does at a site, on a kind cluster with Apache Kafka and SeaweedFS in pods: the custom resources, the
 //! operator, a pipeline and a training are applied, and everything else follows.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 use std::collections::HashSet;
 use std::time::Duration;
 
