@@ -51,7 +51,7 @@ crds: setup
 
 lint: setup
 	@$(CARGO) fmt --all --check
-	@$(CARGO) clippy --release --locked --workspace --all-targets --features vedette-e2e/cluster -- -D warnings
+	@$(CARGO) clippy --release --locked --workspace --all-targets --features vedette-e2e/cluster,vedette-operator/cluster -- -D warnings
 	@./scripts/deny.sh
 
 clean:

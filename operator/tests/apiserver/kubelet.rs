@@ -37,6 +37,10 @@ impl Kubelet {
         Self { bad_version, task }
     }
 
+    pub fn stop(&self) {
+        self.task.abort();
+    }
+
     pub fn break_version(&self, version: &str) {
         *self.bad_version.lock().unwrap() = Some(version.to_owned());
     }

@@ -114,6 +114,10 @@ impl Api {
         self.lock().faults.push(fault);
     }
 
+    pub fn faults_to_come(&self) -> usize {
+        self.lock().faults.iter().map(|fault| fault.times).sum()
+    }
+
     pub fn mend(&self) {
         self.lock().faults.clear();
     }

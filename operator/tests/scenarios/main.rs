@@ -4,153 +4,14 @@
 
 mod api;
 mod bucket;
+mod cluster;
 
 use std::time::Duration;
 
 use api::{Api, Fault};
-use bucket::Objects;
+use cluster::{Cluster, version};
 use http::Method;
-use serde_json::{Value, json};
-use tokio::task::JoinHandle;
-use vedette_contract::ModelVersion;
-use vedette_operator::settings::Settings;
-use vedette_operator::site::SiteFile;
-use vedette_service::Shutdown;
-use vedette_streams::bucket::Bucket;
-
-const SITE: &str = "
-site: { name: east }
-kafka: { bootstrapServers: 'kafka:9092' }
-bucket: { endpoint: 'http://s3:8333', name: vedette, credentialsSecret: vedette-bucket }
-images: { topics: t, generator: g, detector: d, archiver: a, trainer: t }
-";
-
-struct Cluster {
-    api: Api,
-    objects: Objects,
-    bucket: Bucket,
-}
-
-struct Operator {
-    shutdown: Shutdown,
-    task: JoinHandle<()>,
-}
-
-impl Cluster {
-    async fn new() -> Self {
-        let (objects, bucket) = Objects::serve().await;
-        let api = Api::new();
-        let data = json!({ "accessKeyId": "YQ==", "secretAccessKey": "Yg==" });
-        api.put("secrets", json!({ "metadata": { "name": "vedette-bucket" }, "data": data }));
-        Self { api, objects, bucket }
-    }
-
-    fn operator(&self, pod_name: &str) -> Operator {
-        let namespace: vedette_contract::Name = "n".parse().unwrap();
-        let settings = Settings {
-            site: SiteFile::parse(SITE).unwrap(),
-            namespace: namespace.clone(),
-            watch_namespaces: vec![namespace],
-            pod_name: pod_name.to_owned(),
-            listen_address: "127.0.0.1:0".parse().unwrap(),
-            model_poll_interval: Duration::from_millis(200),
-            lease_name: "vedette-operator".parse().unwrap(),
-            lease_duration: Duration::from_secs(15),
-        };
-        let shutdown = Shutdown::new();
-        let run = vedette_operator::run(settings, self.api.client(), self.bucket.clone(), shutdown.clone());
-        Operator { shutdown, task: tokio::spawn(async move { run.await.unwrap() }) }
-    }
-
-    fn pipeline(&self, name: &str, spec: Value) {
-        self.api.put("anomalypipelines", json!({
-            "apiVersion": "vedette.io/v1alpha1", "kind": "AnomalyPipeline", "metadata": { "name": name }, "spec": spec
-        }));
-    }
-
-    fn training(&self, name: &str, spec: Value) {
-        self.api.put(
-            "modeltrainings",
-            json!({
-                "apiVersion": "vedette.io/v1alpha1", "kind": "ModelTraining", "metadata": { "name": name }, "spec": spec
-            }),
-        );
-    }
-
-    fn condition(&self, plural: &str, name: &str, kind: &str) -> Option<Value> {
-        let object = self.api.get(plural, name)?;
-        object["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind).cloned()
-    }
-
-    async fn until_reason(&self, plural: &str, name: &str, kind: &str, reason: &str) -> Value {
-        let what = format!("{kind} {reason} of {name}");
-        self.api
-            .until(&what, |_| self.condition(plural, name, kind).filter(|condition| condition["reason"] == reason))
-            .await
-    }
-
-    async fn until_there(&self, plural: &str, name: &str) -> Value {
-        self.api.until(&format!("{plural} {name}"), |api| api.get(plural, name)).await
-    }
-
-    /// The topic Job of a pipeline completes, as its controller would have it.
-    async fn complete_topics(&self, pipeline: &str) {
-        let prefix = format!("{pipeline}-topics-");
-        let job = self
-            .api
-            .until("a topic Job", |api| api.names("jobs").into_iter().find(|name| name.starts_with(&prefix)))
-            .await;
-        self.api.set_status("jobs", &job, json!({ "conditions": [{ "type": "Complete", "status": "True" }] }));
-    }
-
-    /// All pods of a Deployment are ready.
-    async fn ready(&self, deployment: &str) {
-        let live = self.until_there("deployments", deployment).await;
-        let replicas = live["spec"]["replicas"].clone();
-        self.api.set_status(
-            "deployments",
-            deployment,
-            json!({
-                "observedGeneration": live["metadata"]["generation"], "replicas": replicas, "updatedReplicas": replicas,
-                "readyReplicas": replicas, "availableReplicas": replicas
-            }),
-        );
-    }
-
-    async fn running(&self, pipeline: &str) {
-        self.complete_topics(pipeline).await;
-        self.ready(&format!("{pipeline}-detector")).await;
-        self.ready(&format!("{pipeline}-archiver")).await;
-        self.until_reason("anomalypipelines", pipeline, "Ready", "Running").await;
-    }
-
-    fn arguments(&self, deployment: &str) -> Vec<String> {
-        let live = self.api.get("deployments", deployment).unwrap_or_default();
-        let arguments = live["spec"]["template"]["spec"]["containers"][0]["args"].as_array().cloned();
-        arguments.unwrap_or_default().iter().map(|argument| argument.as_str().unwrap().to_owned()).collect()
-    }
-
-    async fn until_version(&self, deployment: &str, version: &ModelVersion) {
-        let argument = format!("--model-version={version}");
-        self.api.until(&argument, |_| self.arguments(deployment).contains(&argument).then_some(())).await;
-    }
-
-    fn events(&self) -> Vec<String> {
-        let names = self.api.names("events");
-        names.iter().map(|name| self.api.get("events", name).unwrap()["reason"].as_str().unwrap().to_owned()).collect()
-    }
-}
-
-impl Operator {
-    async fn stop(self) {
-        self.shutdown.cancel();
-        tokio::time::timeout(Duration::from_secs(10), self.task).await.unwrap().unwrap();
-    }
-}
-
-fn version(number: u8) -> ModelVersion {
-    format!("20261123T0842{number:02}Z-{number:08x}").parse().unwrap()
-}
+use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pipeline_comes_up_in_order_and_then_nothing_is_written() {
@@ -265,6 +126,7 @@ async fn a_watch_that_is_too_old_begins_again() {
     cluster.pipeline("flows", json!({}));
     let operator = cluster.operator("a");
     cluster.running("flows").await;
+    assert_eq!(cluster.api.faults_to_come(), 0);
     operator.stop().await;
 }
 

@@ -1,0 +1,181 @@
+//! A site without nodes: control plane, bucket, and operators in this process.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
+use kube::{Client, Resource};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use vedette_contract::{ModelVersion, Name};
+use vedette_crds::AnomalyPipeline;
+use vedette_operator::settings::Settings;
+use vedette_operator::site::SiteFile;
+use vedette_service::Shutdown;
+use vedette_streams::bucket::Bucket;
+
+use crate::control_plane::ControlPlane;
+use crate::kubelet::Kubelet;
+use crate::objects::Objects;
+
+pub const SITE: &str = "
+site: { name: east }
+kafka: { bootstrapServers: 'kafka:9092' }
+bucket: { endpoint: 'http://s3:8333', name: vedette, credentialsSecret: vedette-bucket }
+images: { topics: 'topics:1', generator: 'generator:1', detector: 'detector:1', archiver: 'archiver:1', trainer: 'trainer:1' }
+";
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct Site {
+    pub plane: ControlPlane,
+    pub admin: Client,
+    pub objects: Objects,
+    pub bucket: Bucket,
+    pub kubelet: Kubelet,
+}
+
+impl Site {
+    /// A control plane with the CRDs, and the operator's Role in the namespace `vedette`.
+    pub async fn new() -> Self {
+        let plane = ControlPlane::start().await;
+        let admin = plane.admin();
+        plane.kubectl(&["create", "namespace", "vedette"]).unwrap();
+        plane.kubectl(&["apply", "--server-side", "--filename", "crds/yaml"]).unwrap();
+        plane.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "--filename", "crds/yaml"]).unwrap();
+        plane.kubectl(&["apply", "--filename", "manifests/operator/role.yaml"]).unwrap();
+        let secrets: Api<Secret> = Api::namespaced(admin.clone(), "vedette");
+        let secret = json!({ "metadata": { "name": "vedette-bucket" }, "stringData": { "accessKeyId": "a", "secretAccessKey": "b" } });
+        secrets.create(&PostParams::default(), &serde_json::from_value(secret).unwrap()).await.unwrap();
+        let (objects, bucket) = Objects::serve().await;
+        let kubelet = Kubelet::start(admin.clone());
+        Self { plane, admin, objects, bucket, kubelet }
+    }
+
+    pub fn operator(&self, pod_name: &str) -> Operator {
+        self.operator_at(pod_name, SITE, Duration::from_millis(500))
+    }
+
+    pub fn operator_at(&self, pod_name: &str, site: &str, model_poll_interval: Duration) -> Operator {
+        let namespace: Name = "vedette".parse().unwrap();
+        let settings = Settings {
+            site: SiteFile::parse(site).unwrap(),
+            namespace: namespace.clone(),
+            watch_namespaces: vec![namespace],
+            pod_name: pod_name.to_owned(),
+            listen_address: "127.0.0.1:0".parse().unwrap(),
+            model_poll_interval,
+            lease_name: "vedette-operator".parse().unwrap(),
+            lease_duration: Duration::from_secs(6),
+        };
+        let shutdown = Shutdown::new();
+        let run = vedette_operator::run(settings, self.plane.operator(), self.bucket.clone(), shutdown.clone());
+        Operator { shutdown, task: tokio::spawn(async move { run.await.unwrap() }) }
+    }
+
+    pub fn api<K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>>(&self) -> Api<K> {
+        Api::namespaced(self.admin.clone(), "vedette")
+    }
+
+    /// Applies an object as a person does.
+    pub async fn apply<K>(&self, name: &str, spec: Value) -> kube::Result<DynamicObject>
+    where
+        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+    {
+        let kind = kube::api::ApiResource::erase::<K>(&());
+        let api: Api<DynamicObject> = Api::namespaced_with(self.admin.clone(), "vedette", &kind);
+        let object =
+            json!({ "apiVersion": kind.api_version, "kind": kind.kind, "metadata": { "name": name }, "spec": spec });
+        api.patch(name, &PatchParams::apply("a person").force(), &Patch::Apply(&object)).await
+    }
+
+    pub async fn pipeline(&self, spec: Value) {
+        self.apply::<AnomalyPipeline>("flows", spec).await.unwrap();
+    }
+
+    pub async fn until<T, F: Future<Output = Option<T>>>(&self, what: &str, look: impl FnMut() -> F) -> T {
+        self.until_within(PATIENCE, what, look).await
+    }
+
+    pub async fn until_within<T, F: Future<Output = Option<T>>>(
+        &self,
+        patience: Duration,
+        what: &str,
+        mut look: impl FnMut() -> F,
+    ) -> T {
+        let deadline = tokio::time::Instant::now() + patience;
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            if tokio::time::Instant::now() >= deadline {
+                let all = self.plane.kubectl(&["get", "all,apl,mt", "--output=wide"]);
+                let status = self.plane.kubectl(&["get", "apl,mt", "--output=yaml"]);
+                panic!("never saw {what}\n{}\n{}", all.unwrap_or_default(), status.unwrap_or_default());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    pub async fn until_condition(&self, kind: &str, reason: &str) {
+        self.until(&format!("{kind} {reason}"), || async {
+            let status = self.api::<AnomalyPipeline>().get("flows").await.ok()?.status?;
+            status.conditions.into_iter().find(|condition| condition.type_ == kind && condition.reason == reason)
+        })
+        .await;
+    }
+
+    pub async fn ready(&self) {
+        self.until_condition("Ready", "Running").await;
+    }
+
+    pub async fn until_gone<K>(&self, name: &str)
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + std::fmt::Debug
+            + serde::de::DeserializeOwned,
+    {
+        self.until(&format!("no {name}"), || async {
+            self.api::<K>().get_opt(name).await.is_ok_and(|found| found.is_none()).then_some(())
+        })
+        .await;
+    }
+
+    pub async fn detector(&self) -> Deployment {
+        self.api::<Deployment>().get("flows-detector").await.unwrap()
+    }
+
+    /// Kind, name and version of everything that the operator made.
+    pub fn versions(&self) -> BTreeSet<(String, String)> {
+        let text = self.plane.kubectl(&[
+            "get",
+            "deployments,jobs,services,serviceaccounts,poddisruptionbudgets,horizontalpodautoscalers,apl,mt",
+            "--output=jsonpath={range .items[*]}{.kind}/{.metadata.name} {.metadata.resourceVersion}{\"\\n\"}{end}",
+        ]);
+        let text = text.unwrap();
+        text.lines().filter_map(|line| line.split_once(' ')).map(|(a, b)| (a.to_owned(), b.to_owned())).collect()
+    }
+}
+
+pub struct Operator {
+    pub shutdown: Shutdown,
+    pub task: JoinHandle<()>,
+}
+
+impl Operator {
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        tokio::time::timeout(Duration::from_secs(20), self.task).await.unwrap().unwrap();
+    }
+
+    /// As by SIGKILL: nothing is given up.
+    pub fn kill(self) {
+        self.task.abort();
+    }
+}
+
+pub fn version(number: u8) -> ModelVersion {
+    format!("20261123T0842{number:02}Z-{number:08x}").parse().unwrap()
+}
