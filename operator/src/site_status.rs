@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use vedette_contract::progress::SiteStatus;
 
 /// A site's word is written again after this long, also when nothing changed: readers go by its age.
-pub const SITE_STATUS_INTERVAL: SignedDuration = SignedDuration::from_mins(1);
+pub const SITE_STATUS_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
 
 /// Whether this word has to be written, the last one written being that.
 pub fn is_due(last: Option<&SiteStatus>, next: &SiteStatus) -> bool {
@@ -34,8 +34,8 @@ mod tests {
         };
         let later = |text: &str| at(&first, text.parse().unwrap());
         assert!(is_due(None, &first));
-        assert!(!is_due(Some(&first), &later("2026-11-23T08:00:59Z")));
-        assert!(is_due(Some(&first), &later("2026-11-23T08:01:00Z")));
+        assert!(!is_due(Some(&first), &later("2026-11-23T08:04:59Z")));
+        assert!(is_due(Some(&first), &later("2026-11-23T08:05:00Z")));
         assert!(is_due(Some(&first), &SiteStatus { ready: false, ..later("2026-11-23T08:00:01Z") }));
     }
 }

@@ -33,7 +33,7 @@ impl ControlPlane {
     pub async fn start() -> Self {
         let permit = ONE_AT_A_TIME.acquire().await.unwrap();
         let binaries = std::env::var(BINARIES_ENV).unwrap_or_else(|_| {
-            panic!("{BINARIES_ENV} is not set: it names the directory of etcd, kube-apiserver, kube-controller-manager and kubectl; `make e2e` builds them")
+            panic!("{BINARIES_ENV} is not set: it names the directory of etcd, kube-apiserver, kube-controller-manager and kubectl; `make e2e-apiserver` builds them")
         });
         let mut plane = Self {
             directory: tempfile::tempdir().unwrap(),
