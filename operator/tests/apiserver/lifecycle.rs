@@ -19,7 +19,10 @@ use crate::site::{SITE, Site, version};
 async fn drift_is_repaired_and_other_builders_roll_what_runs() {
     let site = Site::new().await;
     let operator = site.operator("a");
-    site.pipeline(json!({ "generator": { "recordsPerSecond": 1, "mode": "Sequential" } })).await;
+    site.pipeline(json!({ "generator": {
+        "recordsPerSecond": 1, "mode": "Sequential", "dataset": { "object": { "key": "a.csv" } }
+    } }))
+    .await;
     site.ready().await;
     let deployments = site.api::<Deployment>();
     let drift =

@@ -106,7 +106,8 @@ async fn the_shipped_role_is_enough_and_none_of_it_is_unused() {
     site.until("an autoscaler", || async { site.api::<HorizontalPodAutoscaler>().get("flows-detector").await.ok() })
         .await;
     site.until_gone::<Deployment>("flows-generator").await;
-    let sequential = json!({ "recordsPerSecond": 1, "mode": "Sequential" });
+    let sequential =
+        json!({ "recordsPerSecond": 1, "mode": "Sequential", "dataset": { "object": { "key": "a.csv" } } });
     let followed = json!({ "training": "flows" });
     site.pipeline(json!({ "generator": sequential, "model": followed, "pod": { "serviceAccountName": "default" } }))
         .await;

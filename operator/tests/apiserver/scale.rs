@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::StreamExt;
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use serde_json::json;
 use tokio::time::Instant;
@@ -59,6 +60,12 @@ async fn five_hundred_pipelines_and_a_hundred_trainings_start_and_rest() {
         cpu_seconds() - used,
         resident()
     );
+    site.until_within(PATIENCE, "a pod of every topic Job", || async {
+        let pods = site.api::<Pod>().list_metadata(&ListParams::default()).await.ok()?.items.len();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        (pods >= PIPELINES).then_some(())
+    })
+    .await;
     tokio::time::sleep(Duration::from_secs(20)).await;
     let used = cpu_seconds();
     tokio::time::sleep(Duration::from_secs(60)).await;
