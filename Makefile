@@ -46,7 +46,7 @@ e2e-down:
 
 e2e-apiserver: setup
 	@VEDETTE_CONTROLPLANE_BIN=$$(./e2e/scripts/binaries.sh api-server) $(CARGO) test --release --locked \
-		--package vedette-operator --features cluster --test apiserver -- --test-threads 1 --nocapture
+		--workspace --features vedette-operator/cluster --test apiserver -- --test-threads 1 --nocapture
 
 bench: build
 	@$(CARGO) run --release --locked --quiet --bin bench -- $(BENCH)

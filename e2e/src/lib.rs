@@ -5,7 +5,6 @@ pub mod cluster;
 pub mod local;
 pub mod processes;
 pub mod pumps;
-
 pub mod topic;
 
 pub use cluster::{Cluster, ClusterError};

@@ -77,10 +77,13 @@ pub async fn artifact_of_wanted(
 /// When the bucket cannot be read, or holds something else there.
 pub async fn last_published(bucket: &Bucket, keys: &ModelKeys) -> Result<Option<Run>, String> {
     let chain = |error: BucketError| error_chain(&error);
-    let Some(pointer) = bucket.get(&keys.current()).await.map_err(chain)? else {
+    let PointerView { pointer, current, trouble: _ } = pointer(bucket, keys).await;
+    if let Pointer::Unreadable(message) = pointer {
+        return Err(message);
+    }
+    let Some(pointer) = current else {
         return Ok(None);
     };
-    let pointer: CurrentPointer = serde_json::from_slice(&pointer.bytes).map_err(|error| error.to_string())?;
     let Some(metadata) = bucket.get(&keys.file(&pointer.version, METADATA_FILE)).await.map_err(chain)? else {
         return Ok(None);
     };

@@ -105,6 +105,11 @@ pub fn build_pipeline(
     }
 }
 
+/// Name of the Job that creates a pipeline's topics, for whoever has to look it up before anything is built.
+pub fn topics_job_name(pipeline: &ValidatedPipeline, site: &SiteFile) -> String {
+    topics::job_name(&pipeline.name, site, &pipeline.topics)
+}
+
 /// What the builders of a pipeline's children share.
 struct PipelineContext<'a> {
     owner: pod::Owner<'a>,

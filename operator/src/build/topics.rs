@@ -1,27 +1,36 @@
 //! The Job that creates a pipeline's topics.
 
 use k8s_openapi::api::batch::v1::Job;
+use vedette_contract::Name;
 
 use super::PipelineContext;
 use super::arguments::{Arguments, kafka_environment};
 use super::labels::Component;
 use super::names;
 use super::pod::{JobLimits, Process, job, template};
+use crate::site::SiteFile;
 use crate::validate::ValidatedTopics;
+
+/// The Job's name, which carries a hash of what it creates.
+pub(super) fn job_name(owner: &Name, site: &SiteFile, topics: &ValidatedTopics) -> String {
+    names::job(owner, Component::Topics, &arguments(site, topics))
+}
+
+fn arguments(site: &SiteFile, topics: &ValidatedTopics) -> Vec<String> {
+    // The size is told to the detector; here it is part of each topic's configuration.
+    let ValidatedTopics { sensor_messages, enriched_data, alerts, dead_letters, max_output_message_bytes: _ } = topics;
+    Arguments::default()
+        .kafka(&site.kafka)
+        .options("topic", [sensor_messages, enriched_data, alerts, dead_letters])
+        .into_vec()
+}
 
 pub(super) fn topics_job(context: &PipelineContext<'_>) -> Job {
     let PipelineContext { owner, site, topics, pod, suspend: _ } = context;
-    // The size is told to the detector; here it is part of each topic's configuration.
-    let ValidatedTopics { sensor_messages, enriched_data, alerts, dead_letters, max_output_message_bytes: _ } = topics;
-    let arguments = Arguments::default()
-        .kafka(&site.kafka)
-        .options("topic", [sensor_messages, enriched_data, alerts, dead_letters])
-        .into_vec();
-    let name = names::job(owner.name, Component::Topics, &arguments);
     let process = Process {
         component: Component::Topics,
         image: &site.images.topics,
-        arguments,
+        arguments: arguments(site, topics),
         environment: kafka_environment(&site.kafka),
         resources: None,
         directory: None,
@@ -35,5 +44,6 @@ pub(super) fn topics_job(context: &PipelineContext<'_>) -> Job {
         ttl_seconds_after_finished: Some(3600),
         suspend: false,
     };
+    let name = job_name(owner.name, site, topics);
     job(owner, Component::Topics, name, limits, template(owner, pod, process))
 }

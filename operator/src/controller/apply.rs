@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use super::children::Child;
-use super::metrics::Metrics;
+use super::metrics::{Metrics, kind_label};
 use crate::build::labels::MANAGER;
 
 /// How long one request may take.
@@ -132,7 +132,7 @@ impl Applier {
         let api = self.api::<K>(desired);
         let name = desired.name_any();
         let answer = bounded::<K, _>("apply", &name, api.patch(&name, &parameters, &Patch::Apply(desired))).await?;
-        self.metrics.applied(static_kind::<K>());
+        self.metrics.applied(kind_label::<K>());
         self.lock().insert(key, Sent { desired: wanted, answer: content(&answer) });
         Ok(())
     }
@@ -250,13 +250,6 @@ async fn bounded<K: Resource<DynamicType = ()>, T>(
 
 fn key<K: Child>(object: &K) -> (String, String, String) {
     (K::kind(&()).into_owned(), object.namespace().unwrap_or_default(), object.name_any())
-}
-
-fn static_kind<K: Child>() -> &'static str {
-    match K::kind(&()) {
-        std::borrow::Cow::Borrowed(kind) => kind,
-        std::borrow::Cow::Owned(_) => "other",
-    }
 }
 
 /// What the server has of an object, without what it changes by itself at every write and without the status.

@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
+use kube::Resource;
 use kube::runtime::reflector::Store;
+use serde::Serialize;
 use vedette_contract::Name;
 use vedette_crds::{AnomalyPipelineStatus, ModelTrainingStatus};
 use vedette_streams::bucket::Bucket;
 
-use super::apply::Applier;
+use super::apply::{ApiError, Applier};
 use super::backoff::Backoff;
 use super::children::Stores;
-use super::events::Announcer;
+use super::events::{Announcer, Notice};
 use super::memory::Memory;
 use super::metrics::Metrics;
 use super::model_watch::ModelWatch;
@@ -52,6 +54,30 @@ pub struct Context {
 }
 
 impl Context {
+    /// Writes a status where it changed, remembers it, and tells of what is new.
+    ///
+    /// # Errors
+    /// When the API server refuses it or cannot be reached.
+    pub async fn write_status<K, S>(
+        &self,
+        object: &K,
+        memory: &Memory<S>,
+        (before, status): (&S, &S),
+        notices: &[Notice],
+    ) -> Result<(), ApiError>
+    where
+        K: Resource<DynamicType = ()>,
+        S: Clone + PartialEq + Serialize,
+    {
+        if status == before {
+            return Ok(());
+        }
+        let version = self.applier.status(object, status).await?;
+        memory.wrote(object, version.as_deref(), status.clone());
+        self.announcer.announce(&object.object_ref(&()), notices).await;
+        Ok(())
+    }
+
     /// A pipeline of this namespace is gone.
     pub fn forget_pipeline(&self, name: &str) {
         let pipeline = PipelineRef { namespace: self.namespace.to_string(), name: name.to_owned() };

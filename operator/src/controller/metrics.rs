@@ -1,7 +1,9 @@
 //! What the operator counts.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use kube::Resource;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -46,6 +48,14 @@ pub struct Metrics {
 
 fn durations() -> Histogram {
     Histogram::new(DURATION_BUCKETS)
+}
+
+/// The kind as a label: a word of ours, never one that came from outside.
+pub fn kind_label<K: Resource<DynamicType = ()>>() -> &'static str {
+    match K::kind(&()) {
+        Cow::Borrowed(kind) => kind,
+        Cow::Owned(_) => "other",
+    }
 }
 
 impl Metrics {

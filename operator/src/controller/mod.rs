@@ -15,6 +15,7 @@ mod runner;
 mod site_report;
 mod training;
 mod triggers;
+mod unreadable;
 mod watch;
 
 use std::time::Duration;

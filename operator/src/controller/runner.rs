@@ -1,5 +1,6 @@
 //! One term of a leader: the controllers of every namespace, their watches, and the writer of the site's words.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout};
-use vedette_crds::{AnomalyPipeline, ModelTraining};
 use vedette_service::{Readiness, Shutdown, error_chain};
 use vedette_streams::bucket::Bucket;
 
@@ -21,7 +22,7 @@ use super::children::Stores;
 use super::context::{Context, backoff_key};
 use super::events::Announcer;
 use super::memory::Memory;
-use super::metrics::Metrics;
+use super::metrics::{Metrics, kind_label};
 use super::model_watch::ModelWatch;
 use super::pace::Pace;
 use super::site_report::SiteReport;
@@ -91,9 +92,10 @@ pub(super) async fn run(
         });
         let Requests { pipelines: pipeline_requests, trainings: training_requests, all_pipelines } = requests;
         let pipelines = pipelines.reconcile_on(pipeline_requests).reconcile_all_on(all_pipelines);
-        runs.push(pipelines_to_end(pipelines, Arc::clone(&context), term.clone()).boxed());
+        let forget = Context::forget_pipeline;
+        runs.push(to_end(pipelines, pipeline::reconcile, forget, Arc::clone(&context), term.clone()).boxed());
         let trainings = trainings.reconcile_on(training_requests);
-        runs.push(trainings_to_end(trainings, context, term.clone()).boxed());
+        runs.push(to_end(trainings, training::reconcile, Context::forget_training, context, term.clone()).boxed());
     }
     let beside = join_all(watches);
     let words = join_all(reports.iter().map(|report| report.run(&settings.site.site.name, term)));
@@ -104,47 +106,31 @@ pub(super) async fn run(
     }
 }
 
-async fn pipelines_to_end(pipelines: Controller<GuardedPipeline>, context: Arc<Context>, term: Shutdown) {
+/// Runs one controller until the term ends; `forget` hears of objects that are gone.
+async fn to_end<K, R, F>(
+    controller: Controller<DeserializeGuard<K>>,
+    reconcile: R,
+    forget: fn(&Context, &str),
+    context: Arc<Context>,
+    term: Shutdown,
+) where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    R: Fn(Arc<DeserializeGuard<K>>, Arc<Context>) -> F,
+    F: Future<Output = Result<Action, ApiError>> + Send + 'static,
+{
     let forgetful = Arc::clone(&context);
-    pipelines
+    controller
         .with_config(controller::Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE))
         .graceful_shutdown_on(term.cancelled_owned())
         .run(
             |object, context: Arc<Context>| {
-                measured::<AnomalyPipeline, _>(
-                    Arc::clone(&object),
-                    Arc::clone(&context),
-                    pipeline::reconcile(object, context),
-                )
+                measured(Arc::clone(&object), Arc::clone(&context), reconcile(object, context))
             },
-            |object, error, context| retry::<AnomalyPipeline>(&object, error, &context),
+            |object, error, context| retry(&object, error, &context),
             context,
         )
         .for_each(|ended| {
-            report(ended, |name| forgetful.forget_pipeline(name));
-            std::future::ready(())
-        })
-        .await;
-}
-
-async fn trainings_to_end(trainings: Controller<GuardedTraining>, context: Arc<Context>, term: Shutdown) {
-    let forgetful = Arc::clone(&context);
-    trainings
-        .with_config(controller::Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE))
-        .graceful_shutdown_on(term.cancelled_owned())
-        .run(
-            |object, context: Arc<Context>| {
-                measured::<ModelTraining, _>(
-                    Arc::clone(&object),
-                    Arc::clone(&context),
-                    training::reconcile(object, context),
-                )
-            },
-            |object, error, context| retry::<ModelTraining>(&object, error, &context),
-            context,
-        )
-        .for_each(|ended| {
-            report(ended, |name| forgetful.forget_training(name));
+            report(ended, |name| forget(&forgetful, name));
             std::future::ready(())
         })
         .await;
@@ -157,7 +143,7 @@ async fn measured<K: Resource<DynamicType = ()>, F: Future<Output = Result<Actio
     reconcile: F,
 ) -> Result<Action, ApiError> {
     let began = Instant::now();
-    let kind = static_kind::<K>();
+    let kind = kind_label::<K>();
     let outcome = timeout(RECONCILE, reconcile).await.unwrap_or_else(|_| {
         Err(ApiError::Timeout { verb: "reconcile", kind: kind.to_owned(), name: object.name_any() })
     });
@@ -169,7 +155,7 @@ async fn measured<K: Resource<DynamicType = ()>, F: Future<Output = Result<Actio
 }
 
 fn retry<K: Resource<DynamicType = ()>>(object: &DeserializeGuard<K>, error: &ApiError, context: &Context) -> Action {
-    let (kind, name) = (static_kind::<K>(), object.name_any());
+    let (kind, name) = (kind_label::<K>(), object.name_any());
     let pause = context.backoff.failed(&backoff_key(kind, &name));
     tracing::warn!(
         kind,
@@ -181,10 +167,6 @@ fn retry<K: Resource<DynamicType = ()>>(object: &DeserializeGuard<K>, error: &Ap
         "a reconcile failed"
     );
     Action::requeue(pause)
-}
-
-fn static_kind<K: Resource<DynamicType = ()>>() -> &'static str {
-    if K::kind(&()) == AnomalyPipeline::kind(&()) { "AnomalyPipeline" } else { "ModelTraining" }
 }
 
 /// What a controller says of one round: an object that is gone is forgotten.

@@ -10,7 +10,7 @@ use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use vedette_service::{Readiness, error_chain};
 
-use super::metrics::Metrics;
+use super::metrics::{Metrics, kind_label};
 use super::triggers::{PipelineRef, Triggers};
 use crate::build::labels::{self, Component};
 
@@ -63,33 +63,18 @@ where
                     context.readiness.hold(WATCHES);
                     ask(&context.triggers, &object).await;
                 }
-                Err(error) => report(&context, &K::kind(&()), &error),
+                Err(error) => report(&context, kind_label::<K>(), &error),
             }
         }
     };
     (store, task.boxed())
 }
 
-fn report(context: &Watch, kind: &str, error: &watcher::Error) {
+fn report(context: &Watch, kind: &'static str, error: &watcher::Error) {
     let message = error_chain(error);
     context.readiness.fail(WATCHES, format!("{kind}: {message}"));
-    context.metrics.watch_failed(static_kind(kind));
+    context.metrics.watch_failed(kind);
     tracing::warn!(kind, error = message, "a watch broke and begins again");
-}
-
-/// Labels of metrics are words of ours.
-fn static_kind(kind: &str) -> &'static str {
-    const KINDS: &[&str] = &[
-        "Deployment",
-        "Job",
-        "Service",
-        "ServiceAccount",
-        "PodDisruptionBudget",
-        "HorizontalPodAutoscaler",
-        "Pod",
-        "Secret",
-    ];
-    KINDS.iter().find(|known| **known == kind).copied().unwrap_or("other")
 }
 
 async fn ask<K: Resource<DynamicType = ()>>(triggers: &Triggers, object: &K) {

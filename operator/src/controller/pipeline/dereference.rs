@@ -19,7 +19,7 @@ use super::super::model_watch::TrainingKey;
 use super::reference;
 use crate::bucket_view::{self, PointerView};
 use crate::build::labels::{self, Component, MANAGER};
-use crate::build::{Live, LiveReplicas, build_pipeline, names};
+use crate::build::{Live, LiveReplicas, names, topics_job_name};
 use crate::job_state::{JobState, job_state};
 use crate::roll::{Artifact, Pointer, Rollout};
 use crate::rollout::{Availability, availability, rollout, template_version};
@@ -71,7 +71,7 @@ pub(super) async fn dereference(
         if missing_secrets.is_empty() { Some(hash) } else { archivers.as_deref().and_then(secrets_hash_of) };
     let live_pods = |component| context.stores.pods_of(valid.name.as_str(), component);
     let (detector_pods, archiver_pods) = (live_pods(Component::Detector), live_pods(Component::Archiver));
-    let topics_name = topics_job_name(valid, context);
+    let topics_name = topics_job_name(valid, &context.site);
     let topics_job = topics_job(&topics_name, context);
     let completed_job = match topics_job {
         JobState::Complete => Some(topics_name),
@@ -102,10 +102,6 @@ pub(super) async fn dereference(
 
 fn deployment(valid: &ValidatedPipeline, component: Component, context: &Context) -> Option<Arc<Deployment>> {
     get(&context.stores.children.deployments, &valid.namespace, &names::deployment(&valid.name, component))
-}
-
-fn topics_job_name(valid: &ValidatedPipeline, context: &Context) -> String {
-    build_pipeline(valid, &context.site, None, &Live::default()).topics_job.name_any()
 }
 
 fn topics_job(name: &str, context: &Context) -> JobState {

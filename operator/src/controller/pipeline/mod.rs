@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 use vedette_contract::keys::PipelineKeys;
@@ -21,7 +20,7 @@ use super::backoff::jittered;
 use super::context::Context;
 use super::events::{Notice, transitions};
 use super::triggers::{GuardedPipeline, PipelineRef};
-use super::{RESYNC, whole_seconds};
+use super::{RESYNC, unreadable, whole_seconds};
 use crate::build::{PipelineChildren, build_pipeline};
 use crate::roll::{self, RollState, RollStep};
 use crate::status::{self, PipelineObservation, is_true, pipeline_status};
@@ -42,7 +41,11 @@ pub async fn reconcile(object: Arc<GuardedPipeline>, context: Arc<Context>) -> R
     let now = whole_seconds(Timestamp::now());
     let pipeline = match &object.0 {
         Ok(pipeline) => pipeline,
-        Err(invalid) => return refuse::unreadable(&object, &invalid.error, &context, now).await,
+        Err(invalid) => {
+            let forget = || context.forget_pipeline(&object.name_any());
+            return unreadable::refuse::<_, AnomalyPipelineStatus>(&object, &invalid.error, &context, now, forget)
+                .await;
+        }
     };
     let before = context.pipeline_memory.newest(pipeline, pipeline.status.clone().unwrap_or_default());
     let valid = match refuse::validate(pipeline, &context) {
@@ -117,7 +120,6 @@ fn observe(
     pipeline_status(before, &observation, now)
 }
 
-/// Writes the status where it changed, then tells of what is new in it.
 async fn tell(
     pipeline: &AnomalyPipeline,
     before: &AnomalyPipelineStatus,
@@ -125,15 +127,9 @@ async fn tell(
     step: &RollStep,
     context: &Context,
 ) -> Result<(), ApiError> {
-    if status == before {
-        return Ok(());
-    }
-    let version = context.applier.status(pipeline, status).await?;
-    context.pipeline_memory.wrote(pipeline, version.as_deref(), status.clone());
     let mut notices: Vec<Notice> = step.events.iter().map(Notice::from).collect();
     notices.extend(transitions(&before.conditions, &status.conditions));
-    context.announcer.announce(&pipeline.object_ref(&()), &notices).await;
-    Ok(())
+    context.write_status(pipeline, &context.pipeline_memory, (before, status), &notices).await
 }
 
 /// Tells the other sites.
@@ -172,9 +168,4 @@ fn requeue_after(valid: &ValidatedPipeline, step: &RollStep, now: Timestamp) -> 
     // An overdue roll whose pods do not fail yet is looked at again, though nothing may change.
     let deadline = deadline.map(|left| left.max(REPLICATION));
     [soon, deadline].into_iter().flatten().min().unwrap_or(resync).min(resync)
-}
-
-/// The namespace and name of an object that may not be readable.
-fn names(object: &DeserializeGuard<AnomalyPipeline>) -> PipelineRef {
-    PipelineRef { namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
 }

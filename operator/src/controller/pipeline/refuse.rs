@@ -1,13 +1,14 @@
-//! Pipelines that are not acted upon: unreadable, wrong, or younger than another with the same topics. The status says why,
+//! Pipelines that are not acted upon: wrong, unreadable, or younger than another with the same topics. The status says why,
 //! and what runs because of an earlier spec is left as it was.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
 use kube::runtime::controller::Action;
-use kube::{Resource, ResourceExt};
-use serde_json::json;
+use vedette_contract::Name;
 use vedette_crds::{AnomalyPipeline, AnomalyPipelineStatus};
 
 use super::super::apply::ApiError;
@@ -15,8 +16,8 @@ use super::super::backoff::jittered;
 use super::super::context::Context;
 use super::super::events::transitions;
 use super::super::triggers::GuardedPipeline;
+use super::super::unreadable::UnreadableStatus;
 use super::super::{REFUSED_AGAIN, RESYNC};
-use super::names;
 use crate::status::{INVALID, TOPIC_CONFLICT, listed, refused_pipeline_status};
 use crate::validate::{ValidatedPipeline, validate_pipeline};
 
@@ -75,42 +76,25 @@ pub(super) async fn refuse(
     let again = if refusal.0 == TOPIC_CONFLICT { REFUSED_AGAIN } else { RESYNC };
     let (generation, site) = (pipeline.metadata.generation, &context.site.site.name);
     let status = refused_pipeline_status(before, generation, site, (refusal.0, refusal.1), now);
-    if status != *before {
-        let version = context.applier.status(pipeline, &status).await?;
-        context.pipeline_memory.wrote(pipeline, version.as_deref(), status.clone());
-        let notices = transitions(&before.conditions, &status.conditions);
-        context.announcer.announce(&pipeline.object_ref(&()), &notices).await;
-    }
+    let notices = transitions(&before.conditions, &status.conditions);
+    context.write_status(pipeline, &context.pipeline_memory, (before, &status), &notices).await?;
     Ok(Action::requeue(jittered(again)))
 }
 
-/// Says why an object cannot be read. Its status is taken as it stands there, as it may not be readable either.
-pub(super) async fn unreadable(
-    object: &GuardedPipeline,
-    error: &str,
-    context: &Context,
-    now: Timestamp,
-) -> Result<Action, ApiError> {
-    let Some(found) = context.applier.read_untyped(object).await? else {
-        context.forget_pipeline(&names(object).name);
-        return Ok(Action::await_change());
-    };
-    let before: AnomalyPipelineStatus = serde_json::from_value(found["status"].clone()).unwrap_or_default();
-    let message = format!("the object cannot be read: {error}; apply it again with the CRD of this version");
-    let (generation, site) = (object.meta().generation, &context.site.site.name);
-    let status = refused_pipeline_status(&before, generation, site, (INVALID, message), now);
-    if json!(status) != found["status"] {
-        context.applier.status(object, &status).await?;
-        let notices = transitions(&before.conditions, &status.conditions);
-        context.announcer.announce(&object.object_ref(&()), &notices).await;
+impl UnreadableStatus for AnomalyPipelineStatus {
+    fn refused(&self, generation: Option<i64>, message: String, site: &Name, now: Timestamp) -> Self {
+        refused_pipeline_status(self, generation, site, (INVALID, message), now)
     }
-    Ok(Action::requeue(jittered(RESYNC)))
+
+    fn conditions(&self) -> &[Condition] {
+        &self.conditions
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     fn pipeline(name: &str, born: &str, topics: Value) -> AnomalyPipeline {
         serde_json::from_value(json!({

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::Resource;
 use kube::runtime::controller::Action;
+use kube::{Resource, ResourceExt};
 use vedette_crds::{ModelTraining, ModelTrainingStatus};
 
 use self::dereference::Dereferenced;
@@ -18,7 +18,7 @@ use super::backoff::jittered;
 use super::context::Context;
 use super::events::{Notice, transitions};
 use super::triggers::GuardedTraining;
-use super::{RESYNC, whole_seconds};
+use super::{RESYNC, unreadable, whole_seconds};
 use crate::build::labels::RUN_REQUEST;
 use crate::run_result::{self, Ended};
 use crate::schedule::{self, Decision, ScheduleState, StartReason};
@@ -40,7 +40,10 @@ pub async fn reconcile(object: Arc<GuardedTraining>, context: Arc<Context>) -> R
     let now = whole_seconds(Timestamp::now());
     let training = match &object.0 {
         Ok(training) => training,
-        Err(invalid) => return refuse::unreadable(&object, &invalid.error, &context, now).await,
+        Err(invalid) => {
+            let forget = || context.forget_training(&object.name_any());
+            return unreadable::refuse::<_, ModelTrainingStatus>(&object, &invalid.error, &context, now, forget).await;
+        }
     };
     let before = context.training_memory.newest(training, training.status.clone().unwrap_or_default());
     let valid = match validate_training(training, &context.site) {
@@ -139,7 +142,7 @@ async fn elsewhere(
         failure: None,
     };
     let status = training_status(before, &observation, now);
-    write(training, before, &status, &[], context).await?;
+    write(training, before, &status, Vec::new(), context).await?;
     Ok(Action::requeue(jittered(RESYNC)))
 }
 
@@ -163,26 +166,19 @@ async fn tell(
             message: format!("Job {} starts: {}; {} records are archived", run.job, reason.as_str(), run.records),
         }));
     }
-    write(training, before, status, &notices, context).await
+    write(training, before, status, notices, context).await
 }
 
-/// Writes the status where it changed, then tells of what is new.
+/// Writes the status, and tells of these and of what is new in it.
 async fn write(
     training: &ModelTraining,
     before: &ModelTrainingStatus,
     status: &ModelTrainingStatus,
-    notices: &[Notice],
+    mut notices: Vec<Notice>,
     context: &Context,
 ) -> Result<(), ApiError> {
-    if status == before {
-        return Ok(());
-    }
-    let version = context.applier.status(training, status).await?;
-    context.training_memory.wrote(training, version.as_deref(), status.clone());
-    let object = training.object_ref(&());
-    context.announcer.announce(&object, notices).await;
-    context.announcer.announce(&object, &transitions(&before.conditions, &status.conditions)).await;
-    Ok(())
+    notices.extend(transitions(&before.conditions, &status.conditions));
+    context.write_status(training, &context.training_memory, (before, status), &notices).await
 }
 
 fn requeue_after(
