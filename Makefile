@@ -2,7 +2,7 @@
 #   make demo            the whole flow on this machine, 2 minutes            FOR=5m DATA=FILE JSON=1
 #   make test            every test that needs cargo and a C compiler only
 #   make e2e             the tests on kind clusters: set-up, tests, take-down; e2e-up, e2e-test, e2e-down are its parts
-#   make e2e-apiserver   the operator's tests against a real API server without nodes: Go, and nothing else
+#   make e2e-apiserver   the operator's tests against a real API server without nodes: Go, and nothing else   TEST=NAME
 #   make bench           the figures, into target/bench.json
 #   make lint            formatting, clippy, licences
 #   make crds            writes crds/yaml from the Rust types
@@ -11,6 +11,7 @@ BIN = target/$(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')/release
 FOR ?=
 DATA ?=
 JSON ?=
+TEST ?=
 
 .PHONY: all setup build demo test e2e e2e-up e2e-test e2e-down e2e-apiserver bench lint crds clean help
 
@@ -46,7 +47,7 @@ e2e-down:
 
 e2e-apiserver: setup
 	@VEDETTE_CONTROLPLANE_BIN=$$(./e2e/scripts/binaries.sh api-server) $(CARGO) test --release --locked \
-		--workspace --features vedette-operator/cluster --test apiserver -- --test-threads 1 --nocapture
+		--workspace --features vedette-operator/cluster --test apiserver -- $(TEST) --test-threads 1 --nocapture
 
 bench: build
 	@$(CARGO) run --release --locked --quiet --bin bench -- $(BENCH)

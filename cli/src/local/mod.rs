@@ -157,7 +157,7 @@ async fn supervise(
     // Not what there was at the start: detectors that wait for a model came later.
     flow.drain(&model.children(), began).await?;
 
-    let seconds = observer.snapshot().first_record.map_or(0.0, |first| first.elapsed().as_secs_f64());
+    let seconds = observer.snapshot().flowing.as_secs_f64();
     let statistics = observer.finish();
     let keys = PipelineKeys::new(&pipeline.namespace, &pipeline.name);
     let archive = observe::archive_totals(&servers.bucket, &keys).await?;

@@ -1,5 +1,6 @@
 //! Says at this site's place in the bucket how each pipeline stands: at once when that changes, and again before the word
-//! grows old. A bucket that refuses it is tried again, and the pipeline learns of it.
+//! grows old. A bucket that refuses it is tried again, and the pipeline learns of it; so it does of a bucket that ignores
+//! conditional writes, which is asked once, before anything is said there.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,13 +8,13 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use jiff::Timestamp;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OnceCell};
 use tokio::time::Instant;
 use vedette_contract::Name;
 use vedette_contract::keys::PipelineKeys;
 use vedette_contract::progress::SiteStatus;
 use vedette_service::{Shutdown, error_chain};
-use vedette_streams::bucket::Bucket;
+use vedette_streams::bucket::{Bucket, BucketError};
 
 use super::backoff::pause;
 use super::triggers::{PipelineRef, Triggers};
@@ -29,6 +30,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// The words of this site.
 pub struct SiteReport {
     bucket: Bucket,
+    means_conditional_writes: OnceCell<()>,
     triggers: Triggers,
     changed: Notify,
     words: Mutex<BTreeMap<PipelineRef, Word>>,
@@ -46,7 +48,13 @@ struct Word {
 impl SiteReport {
     /// Says nothing yet.
     pub fn new(bucket: Bucket, triggers: Triggers) -> Self {
-        Self { bucket, triggers, changed: Notify::new(), words: Mutex::default() }
+        Self {
+            bucket,
+            means_conditional_writes: OnceCell::new(),
+            triggers,
+            changed: Notify::new(),
+            words: Mutex::default(),
+        }
     }
 
     /// The pipeline stands like this.
@@ -81,9 +89,7 @@ impl SiteReport {
         loop {
             let due = self.due(Timestamp::now());
             futures::stream::iter(due)
-                .for_each_concurrent(CONCURRENCY, |(pipeline, keys, status)| {
-                    self.write(pipeline, keys.site(site), status)
-                })
+                .for_each_concurrent(CONCURRENCY, |(pipeline, keys, status)| self.write(pipeline, keys, site, status))
                 .await;
             tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -103,11 +109,10 @@ impl SiteReport {
         due.collect()
     }
 
-    async fn write(&self, pipeline: PipelineRef, key: String, status: SiteStatus) {
+    async fn write(&self, pipeline: PipelineRef, keys: PipelineKeys, site: &Name, status: SiteStatus) {
         let outcome = match serde_json::to_vec(&status) {
             Ok(body) => self
-                .bucket
-                .put(&key, body.into())
+                .put(&keys, site, body)
                 .await
                 .map_err(|error| BucketTrouble { reason: error.reason().to_owned(), message: error_chain(&error) }),
             Err(error) => Err(BucketTrouble { reason: "NotJson".to_owned(), message: error.to_string() }),
@@ -115,6 +120,12 @@ impl SiteReport {
         if self.record(&pipeline, status, outcome) {
             self.triggers.pipeline(pipeline).await;
         }
+    }
+
+    async fn put(&self, keys: &PipelineKeys, site: &Name, body: Vec<u8>) -> Result<(), BucketError> {
+        let prefix = keys.prefix();
+        self.means_conditional_writes.get_or_try_init(|| self.bucket.probe_conditional_writes(&prefix)).await?;
+        self.bucket.put(&keys.site(site), body.into()).await
     }
 
     /// Remembers how the write ended, and tells whether that is news.

@@ -39,7 +39,8 @@ pub fn with_result(before: &ModelTrainingStatus, ended: &Ended) -> ModelTraining
     status.history.truncate(HISTORY_LIMIT);
     if ended.result.outcome == run_result::PUBLISHED {
         status.model.clone_from(&ended.result.version);
-        status.score = ended.result.auroc;
+        // As people read it; the history has every digit.
+        status.score = ended.result.auroc.map(|auroc| (auroc * 1e4).round() / 1e4);
     }
     status
 }

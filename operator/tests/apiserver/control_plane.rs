@@ -15,6 +15,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// Where etcd, kube-apiserver, kube-controller-manager and kubectl are.
 const BINARIES_ENV: &str = "VEDETTE_CONTROLPLANE_BIN";
 const ADMIN_TOKEN: &str = "admin-token";
+/// The file by which a process is the operator of the manifests.
+pub const OPERATOR_KUBECONFIG: &str = "operator.kubeconfig";
 const OPERATOR_TOKEN: &str = "operator-token";
 /// The user of the operator: the service account of its manifests.
 pub const OPERATOR_USER: &str = "system:serviceaccount:vedette:vedette-operator";
@@ -86,7 +88,8 @@ impl ControlPlane {
         Client::try_from(config).unwrap()
     }
 
-    fn path(&self, file: &str) -> String {
+    /// Where a file of this control plane is.
+    pub fn path(&self, file: &str) -> String {
         self.directory.path().join(file).display().to_string()
     }
 
@@ -164,13 +167,15 @@ impl ControlPlane {
     }
 
     async fn until_ready(&mut self) {
-        let user = serde_json::json!({
-            "apiVersion": "v1", "kind": "Config", "current-context": "test",
-            "clusters": [{ "name": "test", "cluster": { "server": self.url, "insecure-skip-tls-verify": true } }],
-            "users": [{ "name": "admin", "user": { "token": ADMIN_TOKEN } }],
-            "contexts": [{ "name": "test", "context": { "cluster": "test", "user": "admin" } }]
-        });
-        fs::write(self.path("kubeconfig"), user.to_string()).unwrap();
+        for (file, token) in [("kubeconfig", ADMIN_TOKEN), (OPERATOR_KUBECONFIG, OPERATOR_TOKEN)] {
+            let user = serde_json::json!({
+                "apiVersion": "v1", "kind": "Config", "current-context": "test",
+                "clusters": [{ "name": "test", "cluster": { "server": self.url, "insecure-skip-tls-verify": true } }],
+                "users": [{ "name": "user", "user": { "token": token } }],
+                "contexts": [{ "name": "test", "context": { "cluster": "test", "user": "user" } }]
+            });
+            fs::write(self.path(file), user.to_string()).unwrap();
+        }
         let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
         let client = self.admin();
         let ready = http::Request::get("/readyz").body(Vec::new()).unwrap();

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -20,20 +20,22 @@ use vedette_streams::bucket::Bucket;
 
 #[derive(Clone, Default)]
 pub struct Objects {
+    endpoint: String,
     objects: Arc<Mutex<BTreeMap<String, Bytes>>>,
     down: Arc<Mutex<bool>>,
+    ignores_conditions: Arc<Mutex<bool>>,
 }
 
 impl Objects {
     /// Serves an empty bucket, and returns a client of it.
     pub async fn serve() -> (Self, Bucket) {
-        let objects = Self::default();
-        let router = axum::Router::new().fallback(answer).with_state(objects.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let objects = Self { endpoint: endpoint.clone(), ..Self::default() };
+        let router = axum::Router::new().fallback(answer).with_state(objects.clone());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         let arguments = BucketArguments {
-            bucket_endpoint: Some(format!("http://{address}")),
+            bucket_endpoint: Some(endpoint),
             bucket: "vedette".to_owned(),
             bucket_region: "us-east-1".to_owned(),
             access_key_id: "a".to_owned(),
@@ -42,8 +44,22 @@ impl Objects {
         (objects, vedette_operator::connect::bucket(&arguments))
     }
 
+    /// Where it is served, for another process.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
     pub fn set_down(&self, down: bool) {
         *self.down.lock().unwrap() = down;
+    }
+
+    /// As some servers do: every conditional write succeeds.
+    pub fn ignore_conditions(&self) {
+        *self.ignores_conditions.lock().unwrap() = true;
+    }
+
+    fn means_conditions(&self) -> bool {
+        !*self.ignores_conditions.lock().unwrap()
     }
 
     pub fn put(&self, key: &str, body: impl Into<Bytes>) {
@@ -83,7 +99,7 @@ impl Objects {
     }
 }
 
-async fn answer(State(objects): State<Objects>, method: Method, uri: Uri, body: Bytes) -> Response {
+async fn answer(State(objects): State<Objects>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     if *objects.down.lock().unwrap() {
         return StatusCode::FORBIDDEN.into_response();
     }
@@ -91,6 +107,11 @@ async fn answer(State(objects): State<Objects>, method: Method, uri: Uri, body: 
     let mut stored = objects.objects.lock().unwrap();
     let tag = |body: &Bytes| [("etag", format!("\"{}\"", hex::encode(Sha256::digest(body))))];
     match method {
+        Method::PUT
+            if objects.means_conditions() && headers.contains_key("if-none-match") && stored.contains_key(&key) =>
+        {
+            StatusCode::PRECONDITION_FAILED.into_response()
+        }
         Method::PUT => {
             let tag = tag(&body);
             stored.insert(key, body);

@@ -175,6 +175,18 @@ async fn a_bucket_that_refuses_is_said_and_stops_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_that_ignores_conditional_writes_is_said_and_gets_no_word() {
+    let cluster = Cluster::new().await;
+    cluster.objects.ignore_conditions();
+    cluster.pipeline("flows", json!({}));
+    let operator = cluster.operator("a");
+    cluster.running("flows").await;
+    cluster.until_reason("anomalypipelines", "flows", "BucketReachable", "ConditionalWritesIgnored").await;
+    assert_eq!(cluster.objects.get("n/flows/sites/east.json"), None);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_version_rolls_the_detectors_and_one_that_fails_is_taken_back_once() {
     let cluster = Cluster::new().await;
     cluster.pipeline("flows", json!({ "model": { "training": "flows", "progressDeadlineSeconds": 10 } }));

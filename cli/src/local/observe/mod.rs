@@ -112,15 +112,16 @@ pub struct Snapshot {
     pub model_version: Option<String>,
     /// Latency of the last 10,000 enriched records while steady.
     pub latency_ms: Option<Percentiles>,
-    /// When the first record was seen.
-    pub first_record: Option<Instant>,
+    /// From the first record that was seen to the last.
+    pub flowing: Duration,
     /// Offset after the last record of each partition of the enriched records and of the alerts.
     pub ends: BTreeMap<(TopicName, i32), i64>,
 }
 
 struct Shared {
     statistics: Mutex<Statistics>,
-    first_record: Mutex<Option<Instant>>,
+    /// When the first record was seen, and the last.
+    flowing: Mutex<Option<(Instant, Instant)>>,
     ends: Mutex<BTreeMap<(TopicName, i32), i64>>,
     steady: AtomicBool,
     stop: AtomicBool,
@@ -146,7 +147,7 @@ impl Observer {
         assign(&consumer, &settings)?;
         let shared = Arc::new(Shared {
             statistics: Mutex::default(),
-            first_record: Mutex::default(),
+            flowing: Mutex::default(),
             ends: Mutex::default(),
             steady: AtomicBool::new(false),
             stop: AtomicBool::new(false),
@@ -170,7 +171,7 @@ impl Observer {
             latency_ms: statistics::percentiles(
                 statistics.enriched_latencies.iter().rev().take(10_000).copied().collect(),
             ),
-            first_record: *lock(&self.shared.first_record),
+            flowing: lock(&self.shared.flowing).map_or(Duration::ZERO, |(first, last)| last - first),
             ends: lock(&self.shared.ends).clone(),
         }
     }
@@ -226,7 +227,7 @@ fn assign(consumer: &BaseConsumer, settings: &ObserverSettings) -> Result<(), Ob
 fn read(consumer: &BaseConsumer, settings: &ObserverSettings, shared: &Shared, on_alert: &dyn Fn(AlertLine)) {
     let mut sampled = Instant::now();
     while !shared.stop.load(Ordering::Relaxed) {
-        if sampled.elapsed() >= LAG_INTERVAL && lock(&shared.first_record).is_some() {
+        if sampled.elapsed() >= LAG_INTERVAL && lock(&shared.flowing).is_some() {
             sampled = Instant::now();
             lock(&shared.statistics).sample_lag();
         }
@@ -234,7 +235,8 @@ fn read(consumer: &BaseConsumer, settings: &ObserverSettings, shared: &Shared, o
             None => {}
             Some(Err(error)) => tracing::warn!(%error, "watching the flow met an error"),
             Some(Ok(message)) => {
-                lock(&shared.first_record).get_or_insert_with(Instant::now);
+                let now = Instant::now();
+                lock(&shared.flowing).get_or_insert((now, now)).1 = now;
                 count(&message, settings, shared, on_alert);
             }
         }

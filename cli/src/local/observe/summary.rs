@@ -49,7 +49,7 @@ pub struct Summary {
     pub lost: u64,
     /// Records that came out more often than they went in.
     pub duplicates: u64,
-    /// Length of the run, from the first record on.
+    /// From the first record to the last.
     pub seconds: f64,
 }
 
