@@ -2,10 +2,11 @@
 #   make demo            the whole flow on this machine, 2 minutes            FOR=5m DATA=FILE JSON=1
 #   make test            every test that needs cargo and a C compiler only
 #   make e2e             the tests on kind clusters: set-up, tests, take-down; e2e-up, e2e-test, e2e-down are its parts
+#   make e2e-chart       the tests of the Helm chart, without a cluster: Go, which builds helm and kubectl
 #   make e2e-apiserver   the operator's tests against a real API server without nodes: Go, and nothing else   TEST=NAME
 #   make bench           the figures, into target/bench.json
 #   make lint            formatting, clippy, licences
-#   make crds            writes crds/yaml from the Rust types
+#   make crds            writes from the Rust types: crds/yaml, the chart's CRDs, docs/fields.md
 CARGO ?= cargo
 BIN = target/$(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')/release
 FOR ?=
@@ -13,7 +14,7 @@ DATA ?=
 JSON ?=
 TEST ?=
 
-.PHONY: all setup build demo test e2e e2e-up e2e-test e2e-down e2e-apiserver bench lint crds clean help
+.PHONY: all setup build demo test e2e e2e-up e2e-test e2e-down e2e-chart e2e-apiserver bench lint crds clean help
 
 all: build
 
@@ -45,8 +46,12 @@ e2e-test: build
 e2e-down:
 	@./e2e/scripts/down.sh
 
+e2e-chart: setup
+	@VEDETTE_HELM_BIN=$$(./e2e/scripts/binaries.sh helm kubectl) $(CARGO) test --release --locked \
+		--workspace --features vedette-e2e/cluster --test chart
+
 e2e-apiserver: setup
-	@VEDETTE_CONTROLPLANE_BIN=$$(./e2e/scripts/binaries.sh api-server) $(CARGO) test --release --locked \
+	@VEDETTE_CONTROLPLANE_BIN=$$(./e2e/scripts/binaries.sh api-server helm) $(CARGO) test --release --locked \
 		--workspace --features vedette-operator/cluster --test apiserver -- $(TEST) --test-threads 1 --nocapture
 
 bench: build

@@ -9,6 +9,7 @@ pub mod generator;
 pub mod model;
 pub mod pipeline;
 pub mod pod;
+pub mod reference;
 pub mod render;
 pub mod status;
 pub mod topics;

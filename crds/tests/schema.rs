@@ -6,7 +6,8 @@ use std::path::Path;
 
 use kube::core::cel::apply_defaults;
 use serde_json::{Value, json};
-use vedette_crds::{AnomalyPipeline, ModelTraining, render};
+use vedette_crds::render::GeneratedFile;
+use vedette_crds::{AnomalyPipeline, ModelTraining, reference, render};
 
 fn schema(
     definition: &k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
@@ -30,10 +31,46 @@ fn walk(schema: &Value, path: &str, visit: &mut impl FnMut(&str, &Value)) {
 
 #[test]
 fn the_committed_files_are_current() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("yaml");
-    for (file, definition) in render::definitions() {
-        let committed = std::fs::read_to_string(directory.join(file)).unwrap_or_default();
-        assert!(committed == render::to_yaml(&definition).unwrap(), "{file} is stale: run `cargo crdgen`");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for GeneratedFile { path, text } in render::files().unwrap() {
+        let committed = std::fs::read_to_string(root.join(&path)).unwrap_or_default();
+        assert!(committed == text, "{path} is stale: run `cargo crdgen`");
+    }
+}
+
+#[test]
+fn only_what_is_meant_to_be_one_looks_like_a_template() {
+    for GeneratedFile { path, text } in render::files().unwrap() {
+        let expected = if path.starts_with("charts/") { 3 } else { 0 };
+        assert_eq!(text.matches("{{").count(), expected, "{path}");
+    }
+}
+
+#[test]
+fn the_page_of_all_fields_has_each_with_its_type_and_default() {
+    let page = reference::page();
+    let mut fields = 0;
+    for (_, definition) in render::definitions() {
+        walk(&schema(&definition), "", &mut |path, schema| {
+            let is_field = [".spec.", ".status."].iter().any(|part| path.starts_with(part)) && !path.ends_with("[]");
+            if is_field && schema["description"].is_string() {
+                fields += 1;
+                assert!(page.contains(&format!("| `{}` |", &path[1..])), "{path} is not on the page");
+            }
+        });
+    }
+    assert!(fields > 100, "{fields}");
+    for row in [
+        "| `spec.topics.alerts.retentionMs` | integer, ms | `604800000` |",
+        "| `spec.model.versionPolicy` | `Latest` or `Pinned` | `Latest` |",
+        "| `spec.archiver.rolling.maxAge` | duration | `15m` |",
+        "| `spec.data.sites` | list of string | |",
+        "| `spec.data.pipeline` | string | required |",
+        "| `spec.detector.calculatedFields[].name` | string | required |",
+        "| `spec.generator.dataset.simulator` | object | |",
+        "| `spec.detector.alerting` | object | `alertBudgetPerMillion` `1000` |",
+    ] {
+        assert!(page.contains(row), "{row}");
     }
 }
 

@@ -1,5 +1,5 @@
-//! What the operator may do in a namespace: the rules of its Role, in one list. The manifests are compared to it by a test,
-//! and a test against a real API server sees that nothing in it is missing or unused.
+//! What the operator may do in a namespace: the rules of its Role, in one list. The manifests and the chart are compared to it by
+//! tests, and a test against a real API server sees that nothing in it is missing or unused.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,8 +21,13 @@ const CHILD_VERBS: &[&str] = &["list", "watch", "create", "patch", "delete"];
 /// What is done with a child that is also read past the caches.
 const READ_CHILD_VERBS: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
 
-/// The rules for a namespace with this lease and these Secrets.
+/// The rules for the operator's own namespace where it acts upon that one, with this lease and these Secrets.
 pub fn rules(lease: &Name, secrets: &[Name]) -> Vec<PolicyRule> {
+    [acting(secrets), leading(lease)].concat()
+}
+
+/// The rules for a namespace whose objects are acted upon, with these Secrets.
+pub fn acting(secrets: &[Name]) -> Vec<PolicyRule> {
     let own = [resource::<AnomalyPipeline>(), resource::<ModelTraining>()];
     let statuses = own.clone().map(|(group, plural)| (group, Cow::from(format!("{plural}/status"))));
     let read = [resource::<Deployment>(), resource::<Job>()];
@@ -34,9 +39,15 @@ pub fn rules(lease: &Name, secrets: &[Name]) -> Vec<PolicyRule> {
     rules.push(rule([resource::<Pod>()], &["list", "watch"]));
     rules.push(named(rule([resource::<Secret>()], &["list", "watch"]), secrets));
     rules.push(rule([resource::<Event>()], &["create", "patch"]));
-    rules.push(rule([resource::<Lease>()], &["create"]));
-    rules.push(named(rule([resource::<Lease>()], &["get", "patch"]), std::slice::from_ref(lease)));
     rules
+}
+
+/// The rules for the operator's own namespace, with this lease.
+pub fn leading(lease: &Name) -> Vec<PolicyRule> {
+    vec![
+        rule([resource::<Lease>()], &["create"]),
+        named(rule([resource::<Lease>()], &["get", "patch"]), std::slice::from_ref(lease)),
+    ]
 }
 
 type GroupAndPlural = (Cow<'static, str>, Cow<'static, str>);

@@ -1,7 +1,9 @@
-//! Writes the CRDs to `crds/yaml`.
+//! Writes what is made of the types: the CRDs, for `kubectl` and for the chart, and the page of all fields.
 
 use std::path::Path;
 use std::process::ExitCode;
+
+use vedette_crds::render::{self, GeneratedFile};
 
 fn main() -> ExitCode {
     match write() {
@@ -15,11 +17,9 @@ fn main() -> ExitCode {
 
 fn write() -> Result<(), Box<dyn std::error::Error>> {
     let root = std::env::var("CARGO_MANIFEST_DIR").map_err(|_| "run it as `cargo crdgen`")?;
-    let directory = Path::new(&root).join("yaml");
-    for (file, definition) in vedette_crds::render::definitions() {
-        let path = directory.join(file);
-        std::fs::write(&path, vedette_crds::render::to_yaml(&definition)?)
-            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+    for GeneratedFile { path, text } in render::files()? {
+        let path = Path::new(&root).join("..").join(path);
+        std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
     Ok(())
 }

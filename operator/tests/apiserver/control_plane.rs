@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Where etcd, kube-apiserver, kube-controller-manager and kubectl are.
+/// Where etcd, kube-apiserver, kube-controller-manager, kubectl and helm are.
 const BINARIES_ENV: &str = "VEDETTE_CONTROLPLANE_BIN";
 const ADMIN_TOKEN: &str = "admin-token";
 /// The file by which a process is the operator of the manifests.
@@ -35,7 +35,7 @@ impl ControlPlane {
     pub async fn start() -> Self {
         let permit = ONE_AT_A_TIME.acquire().await.unwrap();
         let binaries = std::env::var(BINARIES_ENV).unwrap_or_else(|_| {
-            panic!("{BINARIES_ENV} is not set: it names the directory of etcd, kube-apiserver, kube-controller-manager and kubectl; `make e2e-apiserver` builds them")
+            panic!("{BINARIES_ENV} is not set: it names the directory of etcd, kube-apiserver, kube-controller-manager, kubectl and helm; `make e2e-apiserver` builds them")
         });
         let mut plane = Self {
             directory: tempfile::tempdir().unwrap(),
@@ -62,7 +62,17 @@ impl ControlPlane {
 
     /// Runs kubectl, and returns what it prints.
     pub fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
-        let output = Command::new(self.binaries.join("kubectl"))
+        self.run("kubectl", arguments)
+    }
+
+    /// Runs helm, and returns what it prints.
+    pub fn helm(&self, arguments: &[&str]) -> Result<String, String> {
+        self.run("helm", arguments)
+    }
+
+    /// Arguments may name another namespace than `vedette`: the last one counts.
+    fn run(&self, program: &str, arguments: &[&str]) -> Result<String, String> {
+        let output = Command::new(self.binaries.join(program))
             .arg("--kubeconfig")
             .arg(self.path("kubeconfig"))
             .args(["--namespace", "vedette"])

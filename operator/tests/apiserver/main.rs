@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod chart;
 mod control_plane;
 mod kubelet;
 mod lifecycle;
@@ -60,7 +61,7 @@ async fn the_api_server_takes_the_crds_fills_in_defaults_and_checks_the_rules() 
     }
     let error = site.apply::<AnomalyPipeline>("flows", json!({ "topics": { "alerts": { "name": "other" } } })).await;
     assert!(error.unwrap_err().to_string().contains("cannot be changed"));
-    for file in ["minimal.yaml", "demo.yaml", "full.yaml"] {
+    for file in ["minimal.yaml", "two-sites.yaml", "demo.yaml", "full.yaml"] {
         let taken = site.plane.kubectl(&[
             "apply",
             "--dry-run=server",

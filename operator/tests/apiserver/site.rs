@@ -39,12 +39,19 @@ pub struct Site {
 impl Site {
     /// A control plane with the CRDs, and the operator's Role in the namespace `vedette`.
     pub async fn new() -> Self {
-        let plane = ControlPlane::start().await;
-        let admin = plane.admin();
-        plane.kubectl(&["create", "namespace", "vedette"]).unwrap();
+        let site = Self::empty().await;
+        let plane = &site.plane;
         plane.kubectl(&["apply", "--server-side", "--filename", "crds/yaml"]).unwrap();
         plane.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "--filename", "crds/yaml"]).unwrap();
         plane.kubectl(&["apply", "--filename", "manifests/operator/role.yaml"]).unwrap();
+        site
+    }
+
+    /// A control plane with the namespace `vedette` and the Secret of the bucket in it.
+    pub async fn empty() -> Self {
+        let plane = ControlPlane::start().await;
+        let admin = plane.admin();
+        plane.kubectl(&["create", "namespace", "vedette"]).unwrap();
         let secrets: Api<Secret> = Api::namespaced(admin.clone(), "vedette");
         let secret = json!({ "metadata": { "name": "vedette-bucket" }, "stringData": { "accessKeyId": "a", "secretAccessKey": "b" } });
         secrets.create(&PostParams::default(), &serde_json::from_value(secret).unwrap()).await.unwrap();

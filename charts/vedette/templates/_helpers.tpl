@@ -1,0 +1,98 @@
+{{/* Name of everything but the CRDs. */}}
+{{- define "vedette.name" -}}
+{{- .Values.fullnameOverride | default (printf "%s-operator" (.Release.Name | replace "." "-")) -}}
+{{- end }}
+
+{{- define "vedette.serviceAccount" -}}
+{{- .Values.serviceAccount.name | default (include "vedette.name" .) -}}
+{{- end }}
+
+{{/* What selects the operator's pods; it never changes while the release lives. */}}
+{{- define "vedette.selector" -}}
+app.kubernetes.io/name: vedette-operator
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end }}
+
+{{/*
+Labels and annotations of an object. A list: the context, labels and annotations of its own. What the chart needs wins over
+these, and these over commonLabels and commonAnnotations.
+*/}}
+{{- define "vedette.metadata" -}}
+{{- $context := index . 0 -}}
+{{- $labels := include "vedette.selector" $context | fromYaml -}}
+{{- $_ := set $labels "app.kubernetes.io/version" $context.Chart.AppVersion -}}
+{{- $_ := set $labels "app.kubernetes.io/managed-by" $context.Release.Service -}}
+{{- $_ := set $labels "helm.sh/chart" (printf "%s-%s" $context.Chart.Name $context.Chart.Version) -}}
+labels:
+  {{- merge $labels (index . 1) $context.Values.commonLabels | toYaml | nindent 2 }}
+{{- with merge (dict) (index . 2) $context.Values.commonAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Labels and annotations of a CRD; `cargo crdgen` puts it into the templates of the CRDs. */}}
+{{- define "vedette.crdMetadata" -}}
+{{- include "vedette.metadata" (list . (dict) (ternary (dict "helm.sh/resource-policy" "keep") (dict) .Values.crds.keep)) -}}
+{{- end }}
+
+{{/* Reference of an image. A list: the context and the name of the program. */}}
+{{- define "vedette.image" -}}
+{{- $context := index . 0 -}}
+{{- $program := index . 1 -}}
+{{- with $context.Values.images -}}
+{{- $name := printf "vedette-%s:%s" $program (.tag | default $context.Chart.AppVersion) -}}
+{{- get . $program | default (ternary (printf "%s/%s" .registry $name) $name (ne .registry "")) -}}
+{{- end -}}
+{{- end }}
+
+{{/* Namespaces that are watched, as a YAML list. */}}
+{{- define "vedette.watchedNamespaces" -}}
+{{- .Values.watchNamespaces | default (list .Release.Namespace) | toYaml -}}
+{{- end }}
+
+{{/* Secrets that pods use, as a YAML list. */}}
+{{- define "vedette.secrets" -}}
+{{- list .Values.bucket.credentialsSecret .Values.kafka.credentialsSecret | compact | uniq | toYaml -}}
+{{- end }}
+
+{{/* The site file: operator/src/site.rs reads it. */}}
+{{- define "vedette.siteFile" -}}
+{{- $context := . -}}
+{{- with .Values -}}
+site:
+  name: {{ .site.name | quote }}
+kafka:
+  bootstrapServers: {{ .kafka.bootstrapServers | quote }}
+  {{- with .kafka.properties }}
+  properties:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .kafka.credentialsSecret }}
+  credentialsSecret: {{ . | quote }}
+  {{- end }}
+  {{- with .kafka.replicationFactor }}
+  replicationFactor: {{ . }}
+  {{- end }}
+bucket:
+  name: {{ .bucket.name | quote }}
+  {{- with .bucket.endpoint }}
+  endpoint: {{ . | quote }}
+  {{- end }}
+  region: {{ .bucket.region | quote }}
+  credentialsSecret: {{ .bucket.credentialsSecret | quote }}
+images:
+  {{- range list "topics" "generator" "detector" "archiver" "trainer" }}
+  {{ . }}: {{ include "vedette.image" (list $context .) | quote }}
+  {{- end }}
+imagePullPolicy: {{ .images.pullPolicy }}
+{{- with .images.pullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .watchNamespaces }}
+watchNamespaces:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end }}

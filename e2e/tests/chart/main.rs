@@ -1,0 +1,236 @@
+//! The Helm chart, without a cluster: what it renders is what the operator understands and needs, and no more.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod commands;
+mod helm;
+#[path = "../../../cli/tests/pages/mod.rs"]
+mod pages;
+mod values;
+
+use clap::{CommandFactory, Parser};
+use helm::{all, object, rendered, template};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use vedette_contract::Name;
+use vedette_crds::render;
+use vedette_operator::permissions;
+use vedette_operator::settings::OperatorArguments;
+use vedette_operator::site::SiteFile;
+
+const KEEP: &str = "helm.sh/resource-policy";
+
+fn names(names: &[&str]) -> Vec<Name> {
+    names.iter().map(|name| name.parse().unwrap()).collect()
+}
+
+fn site_file(objects: &[Value]) -> SiteFile {
+    let map: ConfigMap = object(objects, "ConfigMap");
+    SiteFile::parse(&map.data.unwrap()["site.yaml"]).unwrap_or_else(|errors| panic!("{errors:?}"))
+}
+
+fn annotation<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
+    object["metadata"]["annotations"][name].as_str()
+}
+
+#[test]
+fn helm_finds_nothing_to_complain_about() {
+    for site in ["east", "west"] {
+        helm::helm(&["lint", "--strict", "--quiet", helm::CHART, "--values", &helm::values_of(site)]).unwrap();
+    }
+}
+
+#[test]
+fn chart_and_program_have_one_version() {
+    let chart: Value = serde_yaml::from_str(&helm::text("Chart.yaml")).unwrap();
+    assert_eq!(chart["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn a_site_is_the_values_of_its_data_centre_and_nothing_else() {
+    let east = rendered(&[]);
+    let mut kinds: Vec<&str> = east.iter().map(|object| object["kind"].as_str().unwrap()).collect();
+    kinds.sort_unstable();
+    let expected = ["ConfigMap", "CustomResourceDefinition", "CustomResourceDefinition", "Deployment"];
+    assert_eq!(kinds[..4], expected);
+    assert_eq!(kinds[4..], ["PodDisruptionBudget", "Role", "RoleBinding", "Service", "ServiceAccount"]);
+    assert_eq!(site_file(&east).site.name.as_str(), "east");
+    let west = template(&["--values", &helm::values_of("west")]).unwrap();
+    assert_eq!(site_file(&west).site.name.as_str(), "west");
+}
+
+#[test]
+fn every_object_has_only_fields_that_kubernetes_knows() {
+    fn check<T: DeserializeOwned + serde::Serialize>(object: &Value) {
+        let typed: T = serde_json::from_value(object.clone()).unwrap_or_else(|error| panic!("{error}: {object}"));
+        assert_eq!(serde_json::to_value(typed).unwrap(), *object);
+    }
+    for objects in [rendered(&[]), values::rendered_with(&values::everything())] {
+        for object in &objects {
+            match object["kind"].as_str().unwrap() {
+                "ConfigMap" => check::<ConfigMap>(object),
+                "CustomResourceDefinition" => check::<CustomResourceDefinition>(object),
+                "Deployment" => check::<Deployment>(object),
+                "PodDisruptionBudget" => check::<PodDisruptionBudget>(object),
+                "Role" => check::<Role>(object),
+                "RoleBinding" => check::<RoleBinding>(object),
+                "Service" => check::<Service>(object),
+                "ServiceAccount" => check::<ServiceAccount>(object),
+                // Prometheus Operator's, of which we have no type.
+                "ServiceMonitor" => {}
+                other => panic!("nobody expects a {other}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_role_is_the_shipped_one() {
+    let role: Role = object(&rendered(&[]), "Role");
+    let shipped: Role = object(&helm::documents(&helm::repository_text("manifests/operator/role.yaml")), "Role");
+    assert_eq!(role.rules, shipped.rules);
+    let lease = "vedette-operator".parse().unwrap();
+    assert_eq!(role.rules.unwrap(), permissions::rules(&lease, &names(&["vedette-bucket"])));
+    let other =
+        rendered(&["--set", "fullnameOverride=other,kafka.credentialsSecret=kafka,bucket.credentialsSecret=s3"]);
+    let role: Role = object(&other, "Role");
+    assert_eq!(role.rules.unwrap(), permissions::rules(&"other".parse().unwrap(), &names(&["s3", "kafka"])));
+}
+
+#[test]
+fn each_watched_namespace_gets_a_role_and_the_lease_stays_at_home() {
+    let objects = rendered(&["--set", "watchNamespaces={payments,logins}"]);
+    let (lease, secrets) = ("vedette-operator".parse().unwrap(), names(&["vedette-bucket"]));
+    let roles: Vec<Role> = all(&objects, "Role");
+    let found: Vec<_> = roles.into_iter().map(|role| (role.metadata.namespace.unwrap(), role.rules.unwrap())).collect();
+    let (acting, leading) = (permissions::acting(&secrets), permissions::leading(&lease));
+    assert_eq!(found.len(), 3);
+    for (namespace, rules) in
+        [("payments", acting.clone()), ("logins", acting.clone()), (helm::NAMESPACE, leading.clone())]
+    {
+        assert!(found.contains(&(namespace.to_owned(), rules)), "{namespace}: {found:#?}");
+    }
+    let bindings: Vec<RoleBinding> = all(&objects, "RoleBinding");
+    for binding in &bindings {
+        let subject = &binding.subjects.as_ref().unwrap()[0];
+        assert_eq!((subject.name.as_str(), subject.namespace.as_deref()), ("vedette-operator", Some(helm::NAMESPACE)));
+    }
+    assert_eq!(bindings.len(), 3);
+    assert_eq!(site_file(&objects).watch_namespaces, names(&["payments", "logins"]));
+    // Its own namespace may be one of them.
+    let own: Vec<Role> = all(&rendered(&["--set", &format!("watchNamespaces={{{}}}", helm::NAMESPACE)]), "Role");
+    assert_eq!(own.len(), 1);
+    assert_eq!(own[0].rules.clone().unwrap(), [acting, leading].concat());
+}
+
+#[test]
+fn the_operator_understands_what_its_deployment_gives_it() {
+    let deployment: Deployment = object(&rendered(&["--set", "leaseDurationSeconds=20"]), "Deployment");
+    let container = deployment.spec.template.spec.unwrap().containers.remove(0);
+    let command = OperatorArguments::command();
+    let mut words = vec!["vedette-operator".to_owned()];
+    words.extend(container.args.unwrap());
+    for variable in container.env.unwrap().iter().filter(|variable| variable.name != "RUST_LOG") {
+        let argument = command
+            .get_arguments()
+            .find(|argument| argument.get_env().is_some_and(|name| name == variable.name.as_str()))
+            .unwrap_or_else(|| panic!("nothing reads {}", variable.name));
+        words.push(format!("--{}=given", argument.get_long().unwrap()));
+    }
+    let arguments = OperatorArguments::try_parse_from(words).unwrap();
+    assert!(arguments.site_file.starts_with(container.volume_mounts.unwrap().remove(0).mount_path));
+    assert_eq!((arguments.lease_name.as_str(), arguments.lease_duration_seconds), ("vedette-operator", 20));
+    assert_eq!(container.ports.unwrap()[0].container_port, i32::from(arguments.listen_address.port()));
+}
+
+#[test]
+fn the_pod_is_that_of_the_manifests() {
+    let pod = |objects: &[Value]| {
+        let deployment = objects.iter().find(|object| object["kind"] == "Deployment").unwrap();
+        let mut pod = deployment["spec"]["template"]["spec"].clone();
+        pod["volumes"][0]["configMap"]["name"] = Value::Null;
+        let container = pod["containers"][0].as_object_mut().unwrap();
+        container.remove("args");
+        container["env"].as_array_mut().unwrap().retain(|variable| variable["name"] != "RUST_LOG");
+        pod
+    };
+    let shipped = helm::documents(&helm::repository_text("manifests/operator/deployment.yaml"));
+    assert_eq!(pod(&rendered(&[])), pod(&shipped));
+}
+
+#[test]
+fn a_change_of_the_site_rolls_the_operator_and_nothing_else_does() {
+    let hash = |arguments: &[&str]| {
+        let objects = rendered(arguments);
+        let deployment = objects.iter().find(|object| object["kind"] == "Deployment").unwrap();
+        annotation(&deployment["spec"]["template"], "vedette.io/site-hash").unwrap().to_owned()
+    };
+    let first = hash(&[]);
+    assert_ne!(first, hash(&["--set", "kafka.bootstrapServers=other:9092"]));
+    assert_eq!(first, hash(&["--set", "replicas=2,commonLabels.team=streams"]));
+}
+
+#[test]
+fn the_crds_are_those_of_the_types() {
+    for (arguments, keep) in [(vec![], Some("keep")), (vec!["--set", "crds.keep=false"], None)] {
+        let objects = rendered(&arguments);
+        let definitions = objects.iter().filter(|object| object["kind"] == "CustomResourceDefinition");
+        let found: Vec<CustomResourceDefinition> = definitions
+            .map(|definition| {
+                assert_eq!(annotation(definition, KEEP), keep);
+                let mut definition = definition.clone();
+                let metadata = definition["metadata"].as_object_mut().unwrap();
+                metadata.remove("annotations");
+                metadata.remove("labels");
+                serde_json::from_value(definition).unwrap()
+            })
+            .collect();
+        assert_eq!(found, render::definitions().map(|(_, definition)| definition));
+    }
+    let without = rendered(&["--set", "crds.install=false"]);
+    assert_eq!(all::<Value>(&without, "CustomResourceDefinition").len(), 0);
+}
+
+#[test]
+fn images_are_one_registry_and_tag_or_each_its_own() {
+    let images = |arguments: &[&str]| {
+        let objects = rendered(arguments);
+        let deployment: Deployment = object(&objects, "Deployment");
+        let operator = deployment.spec.template.spec.unwrap().containers.remove(0).image.unwrap();
+        (operator, site_file(&objects).images.detector)
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(images(&[]), (format!("vedette-operator:{version}"), format!("vedette-detector:{version}")));
+    let set = "images.registry=registry.example.org/streams,images.tag=2,images.detector=other/detector@sha256:0";
+    assert_eq!(
+        images(&["--set-string", set]),
+        ("registry.example.org/streams/vedette-operator:2".to_owned(), "other/detector@sha256:0".to_owned())
+    );
+}
+
+#[test]
+fn names_that_look_like_numbers_stay_names() {
+    let objects = rendered(&["--set-string", "site.name=7,watchNamespaces={2026},bucket.region=1"]);
+    assert_eq!(site_file(&objects).site.name.as_str(), "7");
+    let roles: Vec<Role> = all(&objects, "Role");
+    assert!(roles.iter().any(|role| role.metadata.namespace.as_deref() == Some("2026")));
+}
+
+#[test]
+fn spread_constraints_select_the_operator_unless_they_say_otherwise() {
+    let constraint = json!({ "maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule" });
+    let mut own = constraint.clone();
+    own["labelSelector"] = json!({ "matchLabels": { "a": "b" } });
+    let constraints = format!("topologySpreadConstraints={}", json!([constraint, own]));
+    let deployment: Deployment = object(&rendered(&["--set-json", &constraints]), "Deployment");
+    let selector = deployment.spec.selector.clone();
+    let found = deployment.spec.template.spec.unwrap().topology_spread_constraints.unwrap();
+    assert_eq!(found[0].label_selector, Some(selector));
+    assert_eq!(serde_json::to_value(&found[1]).unwrap(), own);
+}

@@ -1,0 +1,227 @@
+//! The chart's values: each does something, each is documented, and a wrong one is refused with its path.
+
+use serde_json::{Value, json};
+
+use crate::helm::{self, rendered, template};
+
+/// Every value of the chart, and another one for it than the default or the example has.
+fn others() -> Vec<(&'static str, Value)> {
+    let toleration = json!([{ "key": "dedicated", "operator": "Exists" }]);
+    let spread = json!([{ "maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule" }]);
+    let affinity = json!({ "requiredDuringSchedulingIgnoredDuringExecution": [{ "topologyKey": "host" }] });
+    let variable = json!({ "name": "HTTPS_PROXY", "value": "http://proxy.example.org:3128" });
+    vec![
+        ("site.name", json!("north")),
+        ("kafka.bootstrapServers", json!("kafka-0:9092, kafka-1:9092")),
+        ("kafka.properties", json!({ "security.protocol": "SASL_SSL", "socket.timeout.ms": "10000" })),
+        ("kafka.credentialsSecret", json!("vedette-kafka")),
+        ("kafka.replicationFactor", json!(3)),
+        ("bucket.name", json!("anomalies")),
+        ("bucket.endpoint", json!("https://s3.example.org")),
+        ("bucket.region", json!("eu-central-1")),
+        ("bucket.credentialsSecret", json!("s3")),
+        ("watchNamespaces", json!(["payments", "logins"])),
+        ("crds.install", json!(false)),
+        ("crds.keep", json!(false)),
+        ("images.registry", json!("registry.example.org/vedette")),
+        ("images.tag", json!("2")),
+        ("images.pullPolicy", json!("Always")),
+        ("images.pullSecrets", json!(["registry"])),
+        ("images.operator", json!("example.org/operator:1")),
+        ("images.topics", json!("example.org/topics:1")),
+        ("images.generator", json!("example.org/generator:1")),
+        ("images.detector", json!("example.org/detector:1")),
+        ("images.archiver", json!("example.org/archiver:1")),
+        ("images.trainer", json!("example.org/trainer:1")),
+        ("replicas", json!(2)),
+        ("leaseDurationSeconds", json!(30)),
+        ("modelPollIntervalSeconds", json!(10)),
+        ("logLevel", json!("info,kube=debug")),
+        ("extraEnv", json!([variable])),
+        ("resources.requests.cpu", json!("100m")),
+        ("resources.requests.memory", json!("128Mi")),
+        ("resources.limits.memory", json!("512Mi")),
+        ("podDisruptionBudget.enabled", json!(false)),
+        ("podDisruptionBudget.maxUnavailable", json!("50%")),
+        ("nodeSelector", json!({ "kubernetes.io/arch": "amd64" })),
+        ("tolerations", toleration),
+        ("affinity", json!({ "podAntiAffinity": affinity })),
+        ("topologySpreadConstraints", spread),
+        ("priorityClassName", json!("streaming")),
+        ("serviceAccount.create", json!(false)),
+        ("serviceAccount.name", json!("watcher")),
+        ("serviceAccount.annotations", json!({ "example.org/owner": "streams" })),
+        ("rbac.create", json!(false)),
+        ("service.annotations", json!({ "example.org/owner": "streams" })),
+        ("serviceMonitor.enabled", json!(false)),
+        ("serviceMonitor.interval", json!("1m")),
+        ("serviceMonitor.labels", json!({ "release": "prometheus" })),
+        ("fullnameOverride", json!("watcher")),
+        ("commonLabels", json!({ "team": "streams" })),
+        ("commonAnnotations", json!({ "example.org/owner": "streams" })),
+        ("deploymentLabels", json!({ "tier": "control" })),
+        ("deploymentAnnotations", json!({ "example.org/tier": "control" })),
+        ("podLabels", json!({ "tier": "control" })),
+        ("podAnnotations", json!({ "example.org/tier": "control" })),
+    ]
+}
+
+fn set(path: &str, value: &Value) -> [String; 2] {
+    ["--set-json".to_owned(), format!("{path}={value}")]
+}
+
+pub fn rendered_with(arguments: &[String]) -> Vec<Value> {
+    rendered(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// Arguments for every value there is; what would take an object away stays.
+pub fn everything() -> Vec<String> {
+    let kept = |path: &str, value: &Value| *value == json!(false) && path != "crds.keep";
+    let mut arguments = set("serviceMonitor.enabled", &json!(true)).to_vec();
+    arguments
+        .extend(others().iter().filter(|(path, value)| !kept(path, value)).flat_map(|(path, value)| set(path, value)));
+    arguments
+}
+
+/// Path and default of every value.
+fn defaults() -> Vec<(String, Value)> {
+    fn walk(path: &str, value: &Value, found: &mut Vec<(String, Value)>) {
+        match value.as_object() {
+            Some(fields) if !fields.is_empty() => {
+                fields.iter().for_each(|(name, value)| walk(&format!("{path}.{name}"), value, found));
+            }
+            _ => found.push((path[1..].to_owned(), value.clone())),
+        }
+    }
+    let mut found = Vec::new();
+    walk("", &serde_yaml::from_str(&helm::text("values.yaml")).unwrap(), &mut found);
+    found
+}
+
+#[test]
+fn every_value_does_something() {
+    let mut tried: Vec<&str> = others().iter().map(|(path, _)| *path).collect();
+    let mut values: Vec<String> = defaults().into_iter().map(|(path, _)| path).collect();
+    tried.sort_unstable();
+    values.sort_unstable();
+    assert_eq!(tried, values);
+    let base = set("serviceMonitor.enabled", &json!(true)).to_vec();
+    let unchanged = rendered_with(&base);
+    for (path, value) in others() {
+        let arguments = [base.clone(), set(path, &value).to_vec()].concat();
+        assert_ne!(rendered_with(&arguments), unchanged, "{path}");
+    }
+}
+
+#[test]
+fn the_schema_knows_every_value_and_no_other() {
+    /// The path of every property; where there are some, there are no others.
+    fn walk(path: &str, schema: &Value, found: &mut Vec<String>) {
+        let Some(properties) = schema["properties"].as_object() else { return };
+        assert_eq!(schema["additionalProperties"], false, "{path}");
+        for (name, schema) in properties {
+            let path = format!("{path}{name}.");
+            walk(&path, schema, found);
+            found.push(path);
+        }
+    }
+    let mut known = Vec::new();
+    walk("", &serde_json::from_str(&helm::text("values.schema.json")).unwrap(), &mut known);
+    // Helm gives it to every chart that is a part of another.
+    known.retain(|path| path != "global.");
+    let values: Vec<String> = defaults().into_iter().map(|(path, _)| format!("{path}.")).collect();
+    let same = |one: &str, other: &str| one.starts_with(other) || other.starts_with(one);
+    for path in &known {
+        assert!(values.iter().any(|value| same(value, path)), "{path} is no value");
+    }
+    for value in &values {
+        assert!(known.iter().any(|path| same(value, path)), "{value} is not in the schema");
+    }
+}
+
+#[test]
+fn what_is_missing_is_said_all_at_once() {
+    let error = template(&[]).unwrap_err();
+    for path in ["/site/name", "/kafka/bootstrapServers", "/bucket/name"] {
+        assert!(error.contains(&format!("at '{path}'")), "{path} is not in {error}");
+    }
+}
+
+#[test]
+fn a_wrong_value_is_refused_with_its_path() {
+    let wrong = [
+        ("site.name", json!("East"), "/site/name"),
+        ("site.name", json!("x".repeat(64)), "/site/name"),
+        ("site.name", json!(7), "/site/name"),
+        ("site.region", json!("eu"), "/site"),
+        ("kafka.bootstrapServers", json!("kafka"), "/kafka/bootstrapServers"),
+        ("kafka.bootstrapServers", json!("kafka:9092,"), "/kafka/bootstrapServers"),
+        ("kafka.properties", json!({ "retries": 3 }), "/kafka/properties/retries"),
+        ("kafka.credentialsSecret", json!("a/b"), "/kafka/credentialsSecret"),
+        ("kafka.replicationFactor", json!(0), "/kafka/replicationFactor"),
+        ("bucket.name", json!("A_B"), "/bucket/name"),
+        ("bucket.endpoint", json!("s3.example.org"), "/bucket/endpoint"),
+        ("bucket.credentialsSecret", json!(""), "/bucket/credentialsSecret"),
+        ("watchNamespaces", json!("payments"), "/watchNamespaces"),
+        ("watchNamespaces", json!(["a", "a"]), "/watchNamespaces"),
+        ("watchNamespaces", json!(["*"]), "/watchNamespaces/0"),
+        ("crds.install", json!("yes"), "/crds/install"),
+        ("images.pullPolicy", json!("Sometimes"), "/images/pullPolicy"),
+        ("images.pullSecrets", json!([{ "name": "registry" }]), "/images/pullSecrets/0"),
+        ("images.registry", json!("example.org/"), "/images/registry"),
+        ("images.detectr", json!("example.org/detector:1"), "/images"),
+        ("replicas", json!(-1), "/replicas"),
+        ("leaseDurationSeconds", json!(5), "/leaseDurationSeconds"),
+        ("modelPollIntervalSeconds", json!("5s"), "/modelPollIntervalSeconds"),
+        ("logLevel", json!(""), "/logLevel"),
+        ("extraEnv", json!([{ "value": "x" }]), "/extraEnv/0"),
+        ("resources.claims", json!([]), "/resources"),
+        ("resources.limits.memory", json!(true), "/resources/limits/memory"),
+        ("podDisruptionBudget.maxUnavailable", json!("some"), "/podDisruptionBudget/maxUnavailable"),
+        ("nodeSelector", json!({ "ssd": true }), "/nodeSelector/ssd"),
+        ("affinity.podAffinty", json!({}), "/affinity"),
+        ("topologySpreadConstraints", json!([{ "maxSkew": 1 }]), "/topologySpreadConstraints/0"),
+        ("serviceMonitor.interval", json!("often"), "/serviceMonitor/interval"),
+        ("commonLabels", json!({ "team": 1 }), "/commonLabels/team"),
+    ];
+    for (path, value, expected) in wrong {
+        let [flag, argument] = set(path, &value);
+        let error = template(&["--values", &helm::values_of("east"), &flag, &argument]).unwrap_err();
+        assert!(error.contains(&format!("at '{expected}'")), "{path}={value}: {error}");
+    }
+}
+
+/// A row for each value that has a comment: its path, its default and the comment.
+fn table() -> String {
+    let text = helm::text("values.yaml");
+    let values: Value = serde_yaml::from_str(&text).unwrap();
+    let (mut comment, mut path, mut rows) = (Vec::new(), Vec::<&str>::new(), Vec::new());
+    for line in text.lines() {
+        let (indent, line) = (line.len() - line.trim_start().len(), line.trim());
+        if let Some(words) = line.strip_prefix("# ") {
+            comment.push(words);
+        } else if let Some((name, _)) = line.split_once(':') {
+            path.truncate(indent / 2);
+            path.push(name);
+            if !comment.is_empty() {
+                let default = path.iter().fold(&values, |value, name| &value[name]);
+                rows.push(format!("| `{}` | `{default}` | {} |", path.join("."), comment.join(" ")));
+            }
+            comment.clear();
+        } else {
+            comment.clear();
+        }
+    }
+    format!("| value | default | meaning |\n| --- | --- | --- |\n{}\n", rows.join("\n"))
+}
+
+#[test]
+fn the_readme_has_every_value_with_its_default_and_its_comment() {
+    let table = table();
+    for (path, _) in defaults() {
+        let documented = path.match_indices('.').map(|(end, _)| &path[..end]).chain([path.as_str()]);
+        let mut rows = documented.map(|path| format!("| `{path}` |"));
+        assert!(rows.any(|row| table.contains(&row)), "{path} has no comment in values.yaml");
+    }
+    assert!(helm::text("README.md").contains(&table), "charts/vedette/README.md is stale; its table is\n{table}");
+}
