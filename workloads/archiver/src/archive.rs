@@ -20,7 +20,7 @@ use crate::error::ArchiverError;
 use crate::group::{Beginning, GroupConsumer, GroupEvent, agree, at_offset, beginning_after, beginnings, move_to};
 use crate::object::Rolling;
 use crate::partition::{Identity, Partition, Record};
-use crate::readiness::{BROKER, BUCKET, GROUP};
+use crate::readiness::{BROKER, GROUP};
 use crate::slot::Slot;
 use crate::spool::{SpoolDirectory, SpoolError};
 use crate::upload::Uploader;
@@ -254,10 +254,6 @@ impl Archive {
             slot.advance(&self.uploader, &self.rolling, &self.runtime, now)?;
         }
         self.steer();
-        match self.slots.iter().find_map(Slot::trouble) {
-            Some(trouble) => self.readiness.fail(BUCKET, trouble),
-            None => self.readiness.hold(BUCKET),
-        }
         let count = |of: fn(&Slot) -> bool| {
             i64::try_from(self.slots.iter().filter(|slot| of(slot)).count()).unwrap_or(i64::MAX)
         };

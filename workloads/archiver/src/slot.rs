@@ -29,24 +29,17 @@ pub(crate) struct Slot {
     step: Option<Step>,
     failures: u32,
     retry_at: Option<Instant>,
-    /// Why the last step failed, until one succeeds.
-    trouble: Option<String>,
 }
 
 impl Slot {
     pub(crate) fn new(partition: Partition, metrics: &Metrics) -> Self {
         let counters = metrics.of_stream(partition.identity.stream);
-        let (paused, go_to, step, failures, retry_at, trouble) = (false, None, None, 0, None, None);
-        Self { partition, counters, paused, go_to, step, failures, retry_at, trouble }
+        let (paused, go_to, step, failures, retry_at) = (false, None, None, 0, None);
+        Self { partition, counters, paused, go_to, step, failures, retry_at }
     }
 
     pub(crate) fn is(&self, topic: &str, partition: i32) -> bool {
         self.partition.identity.partition == partition && self.partition.identity.topic.as_str() == topic
-    }
-
-    /// Why the partition does not get on, if it does not.
-    pub(crate) fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref()
     }
 
     /// Takes the result of a step that ended, and begins the next that is due.
@@ -82,7 +75,6 @@ impl Slot {
         match outcome {
             Ok(done) => {
                 self.failures = 0;
-                self.trouble = None;
                 if let Some(position) = self.partition.complete(done)? {
                     self.go_to = Some(position);
                 }
@@ -99,7 +91,6 @@ impl Slot {
                     topic = %identity.topic, partition = identity.partition, reason = error.reason(), error = chain,
                     wait_seconds = wait.as_secs_f64(), "a step failed and is tried again; Kafka keeps the records"
                 );
-                self.trouble = Some(chain);
             }
         }
         Ok(())
