@@ -1,7 +1,7 @@
 # Two commands do everything, set-up included: `make demo` and `make test`.
 #   make demo            the whole flow on this machine, 2 minutes            FOR=5m DATA=FILE JSON=1
 #   make test            every test that needs cargo and a C compiler only
-#   make e2e             the tests on kind clusters: set-up, tests, take-down; e2e-up, e2e-test, e2e-down are its parts
+#   make e2e             the tests on kind clusters: set-up, tests, take-down; e2e-up, e2e-test, e2e-down are its parts   TEST=--nocapture
 #   make e2e-chart       the tests of the Helm chart, without a cluster: Go, which builds helm and kubectl
 #   make e2e-apiserver   the operator's tests against a real API server without nodes: Go, and nothing else   TEST=NAME
 #   make bench           the figures, into target/bench.json
@@ -35,13 +35,13 @@ test: build
 	@$(CARGO) test --release --locked --workspace
 
 e2e: build
-	@./e2e/scripts/e2e.sh
+	@./e2e/scripts/e2e.sh $(TEST)
 
 e2e-up: build
 	@./e2e/scripts/up.sh
 
 e2e-test: build
-	@./e2e/scripts/test.sh
+	@./e2e/scripts/test.sh $(TEST)
 
 e2e-down:
 	@./e2e/scripts/down.sh

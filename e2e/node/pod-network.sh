@@ -16,7 +16,7 @@ write_configuration() { # CIDR
   "plugins": [
     {
       "type": "ptp",
-      "ipMasq": false,
+      "ipMasq": true,
       "ipam": {
         "type": "host-local",
         "dataDir": "/run/cni-ipam-state",

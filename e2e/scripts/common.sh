@@ -3,7 +3,7 @@
 #
 # E2E_CACHE        what is built once and what runs: default target/e2e; several checkouts may share one
 # E2E_NODE_IMAGE   built (default): made here from package registries; published: pulled by the Docker that is here
-# E2E_CLUSTERS     names of the clusters, separated by spaces: default east
+# E2E_CLUSTERS     names of the clusters, separated by spaces: default east west
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cache=${E2E_CACHE:-$repository/target/e2e}
@@ -15,7 +15,7 @@ case $node_image in
 built | published) ;;
 *) echo "E2E_NODE_IMAGE is built or published, not $node_image" >&2 && exit 2 ;;
 esac
-read -ra clusters <<<"${E2E_CLUSTERS:-east}"
+read -ra clusters <<<"${E2E_CLUSTERS:-east west}"
 for name in "${clusters[@]}"; do
     [[ $name =~ ^[a-z][a-z0-9-]*$ ]] || { echo "E2E_CLUSTERS: no name of a cluster: $name" >&2 && exit 2; }
 done

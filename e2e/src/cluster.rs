@@ -38,7 +38,7 @@ pub enum ClusterError {
     /// Its API server said no, or nothing.
     #[error("could not talk to the API server")]
     Kube(#[from] kube::Error),
-    /// kubectl could not be run.
+    /// A program could not be run.
     #[error("could not run {program}")]
     Start {
         /// Its path.
@@ -47,9 +47,11 @@ pub enum ClusterError {
         #[source]
         source: std::io::Error,
     },
-    /// kubectl failed.
-    #[error("kubectl {arguments} said: {said}")]
-    Kubectl {
+    /// A program failed.
+    #[error("{program} {arguments} said: {said}")]
+    Program {
+        /// Its path.
+        program: PathBuf,
         /// What it was given.
         arguments: String,
         /// What it printed.
@@ -78,7 +80,7 @@ pub enum Look<T> {
 /// A cluster. When a test panics while it holds one, what the cluster knows is gathered, and the place is printed.
 pub struct Cluster {
     name: String,
-    directory: PathBuf,
+    kubeconfig: String,
     ports: BTreeMap<String, String>,
     client: Client,
 }
@@ -96,13 +98,19 @@ impl Cluster {
             file,
             source,
         })?;
-        let kubeconfig = Kubeconfig::read_from(directory.join("kubeconfig")).map_err(ClusterError::Kubeconfig)?;
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        let kubeconfig = directory.join("kubeconfig");
+        let parsed = Kubeconfig::read_from(&kubeconfig).map_err(ClusterError::Kubeconfig)?;
+        let config = kube::Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default())
             .await
             .map_err(ClusterError::Kubeconfig)?;
         let client = Client::try_from(config)?;
         client.apiserver_version().await?;
-        Ok(Self { name: name.to_owned(), directory, ports, client })
+        Ok(Self { name: name.to_owned(), kubeconfig: kubeconfig.display().to_string(), ports, client })
+    }
+
+    /// Its name, which is that of the site.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// A client of its API server, as its administrator.
@@ -141,7 +149,7 @@ impl Cluster {
     /// # Errors
     /// When it fails; the error has what it said.
     pub fn kubectl(&self, arguments: &[&str]) -> Result<String, ClusterError> {
-        self.kubectl_with(arguments, "")
+        run(&program("E2E_KUBECTL", "kubectl"), &self.with_kubeconfig(arguments), "")
     }
 
     /// `kubectl apply` of the manifests in this text.
@@ -149,33 +157,56 @@ impl Cluster {
     /// # Errors
     /// When the API server refuses one.
     pub fn apply(&self, manifests: &str) -> Result<String, ClusterError> {
-        self.kubectl_with(&["apply", "--server-side", "--force-conflicts", "--filename", "-"], manifests)
+        let arguments = self.with_kubeconfig(&["apply", "--server-side", "--force-conflicts", "--filename", "-"]);
+        run(&program("E2E_KUBECTL", "kubectl"), &arguments, manifests)
     }
 
-    fn kubectl_with(&self, arguments: &[&str], input: &str) -> Result<String, ClusterError> {
-        let program = PathBuf::from(std::env::var_os("E2E_KUBECTL").unwrap_or_else(|| "kubectl".into()));
-        let started = |source| ClusterError::Start { program: program.clone(), source };
-        let mut child = Command::new(&program)
-            .current_dir(repository())
-            .arg("--kubeconfig")
-            .arg(self.directory.join("kubeconfig"))
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(started)?;
-        if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(input.as_bytes()).map_err(started)?;
-        }
-        let output = child.wait_with_output().map_err(started)?;
-        if output.status.success() {
-            Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-        } else {
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            Err(ClusterError::Kubectl { arguments: arguments.join(" "), said })
-        }
+    /// Runs helm at the root of the repository, and returns what it prints.
+    ///
+    /// # Errors
+    /// When it fails; the error has what it said.
+    pub fn helm(&self, arguments: &[&str]) -> Result<String, ClusterError> {
+        run(&program("E2E_HELM", "helm"), &self.with_kubeconfig(arguments), "")
     }
+
+    /// Runs a command on the cluster's node.
+    ///
+    /// # Errors
+    /// When it fails; the error has what it said.
+    pub fn on_node(&self, arguments: &[&str]) -> Result<String, ClusterError> {
+        let node = format!("vedette-{}-control-plane", self.name);
+        run(Path::new("docker"), &[&["exec", &node], arguments].concat(), "")
+    }
+
+    fn with_kubeconfig<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {
+        [&["--kubeconfig", &self.kubeconfig], arguments].concat()
+    }
+}
+
+fn run(program: &Path, arguments: &[&str], input: &str) -> Result<String, ClusterError> {
+    let started = |source| ClusterError::Start { program: program.to_owned(), source };
+    let mut child = Command::new(program)
+        .current_dir(repository())
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(started)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input.as_bytes()).map_err(started)?;
+    }
+    let output = child.wait_with_output().map_err(started)?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        Err(ClusterError::Program { program: program.to_owned(), arguments: arguments.join(" "), said })
+    }
+}
+
+fn program(variable: &str, name: &str) -> PathBuf {
+    PathBuf::from(std::env::var_os(variable).unwrap_or_else(|| name.into()))
 }
 
 impl Drop for Cluster {

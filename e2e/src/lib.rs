@@ -2,6 +2,7 @@
 //! Tests and benchmarks share this; it judges nothing.
 
 pub mod cluster;
+pub mod figure;
 pub mod local;
 pub mod processes;
 pub mod pumps;

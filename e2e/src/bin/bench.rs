@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use vedette_e2e::figure::Figure;
 use vedette_e2e::local::{binary, repository};
 use vedette_e2e::processes::{descendants, peak_resident_bytes};
 use vedette_e2e::{LocalRun, RunError, pumps};
@@ -19,30 +19,26 @@ use vedette_e2e::{LocalRun, RunError, pumps};
 const PATIENCE: Duration = Duration::from_secs(600);
 const MEGABYTE: f64 = 1e6;
 
-#[derive(Serialize, Deserialize)]
-struct Figure {
-    name: String,
-    unit: String,
-    ours: f64,
-    peer: f64,
-    ratio: f64,
+fn figure(name: &str, unit: &str, ours: f64, peer: f64) -> Figure {
+    show(Figure::new(name, unit, ours, peer))
 }
 
-fn figure(name: &str, unit: &str, ours: f64, peer: f64) -> Figure {
-    let ratio = ours / peer;
+fn show(figure: Figure) -> Figure {
+    let Figure { name, unit, ours, peer, ratio } = &figure;
     println!("{name:<58} {ours:>12.3} {unit:<14} peer or limit {peer:>10.3}   ratio {ratio:.3}");
-    Figure { name: name.to_owned(), unit: unit.to_owned(), ours, peer, ratio }
+    figure
 }
 
 type Benchmark = fn() -> Result<Vec<Figure>, RunError>;
 
-const BENCHMARKS: [(&str, Benchmark); 6] = [
+const BENCHMARKS: [(&str, Benchmark); 7] = [
     ("size", binary_sizes),
     ("flow", flow),
     ("latency", latency),
     ("kdd", kdd),
     ("six", six_columns),
     ("operator", operator),
+    ("sites", sites),
 ];
 
 fn main() -> ExitCode {
@@ -205,18 +201,27 @@ fn six_columns() -> Result<Vec<Figure>, RunError> {
     )])
 }
 
-/// The operator with 500 pipelines and 100 trainings against a real API server: the test prints the figures.
+/// The operator with 500 pipelines and 100 trainings against a real API server.
 fn operator() -> Result<Vec<Figure>, RunError> {
+    printed_by_tests(&["e2e-apiserver", "TEST=five_hundred_pipelines"])
+}
+
+/// Two data centres on kind.
+fn sites() -> Result<Vec<Figure>, RunError> {
+    printed_by_tests(&["e2e", "TEST=--nocapture"])
+}
+
+fn printed_by_tests(target: &[&str]) -> Result<Vec<Figure>, RunError> {
     let output = Command::new("make")
-        .args(["--silent", "e2e-apiserver", "TEST=five_hundred_pipelines"])
+        .arg("--silent")
+        .args(target)
         .current_dir(repository())
         .stderr(Stdio::inherit())
         .output()
         .map_err(RunError::Process)?;
     let text = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
-        return Err(RunError::Process(std::io::Error::other(format!("make e2e-apiserver failed:\n{text}"))));
+        return Err(RunError::Process(std::io::Error::other(format!("make {} failed:\n{text}", target.join(" ")))));
     }
-    let figures = text.lines().filter_map(|line| serde_json::from_str(line.strip_prefix("figure ")?).ok());
-    Ok(figures.map(|Figure { name, unit, ours, peer, .. }| figure(&name, &unit, ours, peer)).collect())
+    Ok(vedette_e2e::figure::read(&text).into_iter().map(show).collect())
 }

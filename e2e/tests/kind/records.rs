@@ -1,0 +1,124 @@
+//! Which records are where, by their uuids.
+
+use std::collections::HashSet;
+use std::io::BufRead;
+
+use serde::Deserialize;
+use serde_json::Value;
+use vedette_contract::archive::Stream;
+use vedette_e2e::cluster::{Look, wait_for};
+use vedette_e2e::topic::{TopicError, read_to_end};
+use vedette_streams::kafka::Isolation;
+
+use crate::site::{NAMESPACE, PATIENCE, Site, pipelines};
+
+#[derive(Deserialize)]
+struct Identity {
+    uuid: String,
+}
+
+fn uuid(record: &[u8]) -> String {
+    serde_json::from_slice::<Identity>(record)
+        .map_or_else(|_| String::from_utf8_lossy(record).into_owned(), |identity| identity.uuid)
+}
+
+/// Of every committed record of a topic.
+pub fn in_topic(site: &Site, topic: &str) -> Result<Vec<String>, TopicError> {
+    read_to_end(&site.cluster.kafka(), topic, Isolation::ReadCommitted, uuid)
+}
+
+pub fn alerts(site: &Site) -> Result<Vec<Value>, TopicError> {
+    read_to_end(&site.cluster.kafka(), "alerts", Isolation::ReadCommitted, |record| {
+        serde_json::from_slice(record).unwrap()
+    })
+}
+
+/// Records in the closed objects of a stream that `of` wrote, as the bucket of `at` has them.
+pub async fn in_archive(at: &Site, of: &Site, namespace: &str, stream: Stream) -> Vec<Value> {
+    let bucket = at.cluster.bucket();
+    let mut records = Vec::new();
+    for object in bucket.list(&pipelines(namespace).stream(stream), None).await.unwrap() {
+        if !object.key.contains(&format!("/{}/", of.name())) || !object.key.ends_with(".jsonl.zst") {
+            continue;
+        }
+        let content = bucket.get(&object.key).await.unwrap().unwrap();
+        let decoder = zstd::Decoder::new(&content.bytes[..]).unwrap();
+        let lines = std::io::BufReader::new(decoder).lines();
+        records.extend(lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap()));
+    }
+    records
+}
+
+pub async fn uuids_in_archive(at: &Site, of: &Site) -> Vec<String> {
+    let records = in_archive(at, of, NAMESPACE, Stream::EnrichedData).await;
+    records.into_iter().map(|record| record["uuid"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Waits until more records are enriched at the site than were there when it was asked.
+pub async fn until_records_flow(site: &Site) {
+    let before = in_topic(site, "enriched_data").map_or(0, |records| records.len());
+    wait_for(&format!("more enriched records at {}", site.cluster.name()), PATIENCE, || async {
+        match in_topic(site, "enriched_data") {
+            Ok(records) if records.len() > before => Look::Holds(()),
+            other => Look::NotYet(format!("{:?} after {before}", other.map(|records| records.len()))),
+        }
+    })
+    .await
+    .unwrap();
+}
+
+/// Waits until an alert of this version is in the site's topic, and checks it.
+pub async fn until_alert(site: &Site, version: &str) {
+    let alert = wait_for(&format!("an alert of {version} at {}", site.cluster.name()), PATIENCE, || async {
+        let alerts = alerts(site).unwrap();
+        let seen = alerts.len();
+        match alerts.into_iter().find(|alert| alert["model_version"] == version) {
+            Some(alert) => Look::Holds(alert),
+            None => Look::NotYet(format!("{seen} other alerts")),
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(alert["site"], site.cluster.name(), "{alert}");
+    assert!(alert["score"].as_f64().unwrap() > alert["threshold"].as_f64().unwrap(), "{alert}");
+    assert!(!alert["reasons"].as_array().unwrap().is_empty(), "{alert}");
+}
+
+/// Waits until an archived alert of this version that `of` raised is in the bucket of `at`.
+pub async fn until_archived_alert(at: &Site, of: &Site, version: &str) {
+    let what = format!("an alert of {} with {version} in the bucket of {}", of.cluster.name(), at.cluster.name());
+    wait_for(&what, PATIENCE, || async {
+        let alerts = in_archive(at, of, NAMESPACE, Stream::Alerts).await;
+        let seen = alerts.len();
+        if alerts.iter().any(|alert| alert["model_version"] == version) {
+            Look::Holds(())
+        } else {
+            Look::NotYet(format!("{seen} other alerts"))
+        }
+    })
+    .await
+    .unwrap();
+}
+
+/// Waits until every record of the input is in the output, and returns the input.
+pub async fn until_all_enriched(site: &Site) -> HashSet<String> {
+    let generated: HashSet<String> = in_topic(site, "sensor_messages").unwrap().into_iter().collect();
+    assert!(!generated.is_empty());
+    wait_for(&format!("every record to be enriched at {}", site.cluster.name()), PATIENCE, || async {
+        let enriched: HashSet<String> = in_topic(site, "enriched_data").unwrap().into_iter().collect();
+        let missing = generated.difference(&enriched).count();
+        if missing == 0 { Look::Holds(()) } else { Look::NotYet(format!("{missing} are missing")) }
+    })
+    .await
+    .unwrap();
+    generated
+}
+
+/// Exactly these, each once.
+pub fn assert_each_once(what: &str, expected: &HashSet<String>, records: &[String]) {
+    let distinct: HashSet<&String> = records.iter().collect();
+    assert_eq!(distinct.len(), records.len(), "{what}: records are twice");
+    let missing = expected.iter().filter(|uuid| !distinct.contains(uuid)).count();
+    let foreign = distinct.iter().filter(|uuid| !expected.contains(**uuid)).count();
+    assert_eq!((missing, foreign), (0, 0), "{what}: missing and foreign records of {}", expected.len());
+}
