@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use kube::{Client, Config};
-use vedette_contract::arguments::BucketArguments;
-use vedette_streams::bucket::Bucket;
+use vedette_streams::bucket::{Bucket, BucketPlace, CredentialFiles};
 
 use crate::error::OperatorError;
+use crate::site;
 
 /// A bucket that does not answer must not hold up a reconcile for long: it is asked again soon.
 const BUCKET_CONNECT: Duration = Duration::from_secs(2);
@@ -21,7 +21,9 @@ pub async fn kubernetes() -> Result<Client, OperatorError> {
     Client::try_from(config).map_err(|source| OperatorError::Client { source: Box::new(source) })
 }
 
-/// The bucket of the site.
-pub fn bucket(arguments: &BucketArguments) -> Bucket {
-    Bucket::with_timeouts(arguments, BUCKET_CONNECT, BUCKET_ATTEMPT)
+/// The bucket of the site, with credentials that may come later.
+pub fn bucket(bucket: &site::Bucket, credentials: CredentialFiles) -> Bucket {
+    let site::Bucket { endpoint, name, region, credentials_secret: _ } = bucket.clone();
+    let place = BucketPlace { endpoint, name, region };
+    Bucket::with_credential_files(place, credentials, BUCKET_CONNECT, BUCKET_ATTEMPT)
 }

@@ -7,9 +7,9 @@ use vedette_operator::{OperatorError, connect};
 
 fn main() -> ExitCode {
     vedette_service::main_with("operator", async |arguments: OperatorArguments, shutdown| {
-        let (settings, bucket_arguments) = arguments.load()?;
+        let (settings, credentials) = arguments.load()?;
         let client = connect::kubernetes().await?;
-        let bucket = connect::bucket(&bucket_arguments);
+        let bucket = connect::bucket(&settings.site.bucket, credentials);
         vedette_operator::run(settings, client, bucket, shutdown).await?;
         Ok::<(), OperatorError>(())
     })

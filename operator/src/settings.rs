@@ -8,12 +8,11 @@ use std::time::Duration;
 use clap::Parser;
 use thiserror::Error;
 use vedette_contract::Name;
-use vedette_contract::arguments::{
-    AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, BucketArguments, LISTEN_ADDRESS_ENV, POD_NAME_ENV,
-};
+use vedette_contract::arguments::{LISTEN_ADDRESS_ENV, POD_NAME_ENV};
+use vedette_streams::bucket::CredentialFiles;
 
 use crate::FieldError;
-use crate::site::{self, SiteFile};
+use crate::site::{ACCESS_KEY_ID_KEY, SECRET_ACCESS_KEY_KEY, SiteFile};
 
 /// Environment variable of [`OperatorArguments::namespace`].
 pub const POD_NAMESPACE_ENV: &str = "POD_NAMESPACE";
@@ -40,13 +39,10 @@ pub struct OperatorArguments {
     #[arg(long, env = LISTEN_ADDRESS_ENV, default_value = "0.0.0.0:8080")]
     pub listen_address: SocketAddr,
 
-    /// Access key of the bucket
-    #[arg(long, env = AWS_ACCESS_KEY_ID_ENV, hide_env_values = true)]
-    pub access_key_id: String,
-
-    /// Secret key of the bucket; give it by the environment
-    #[arg(long, env = AWS_SECRET_ACCESS_KEY_ENV, hide_env_values = true)]
-    pub secret_access_key: String,
+    /// Directory with the bucket's credentials in the files accessKeyId and secretAccessKey, as a mounted Secret has them;
+    /// what is in it may come, and change, at any time
+    #[arg(long, default_value = "/etc/vedette-bucket")]
+    pub bucket_credentials: PathBuf,
 
     /// How often the current version of each training is looked up, seconds
     #[arg(long, default_value_t = 5.0, value_parser = interval)]
@@ -115,31 +111,26 @@ impl SettingsError {
 }
 
 impl OperatorArguments {
-    /// Reads the site file; what is left to do is to connect to the bucket.
+    /// Reads the site file, and says where the bucket's credentials will be; they are not looked for here.
     ///
     /// # Errors
     /// When the site file cannot be read or has anything wrong in it.
-    pub fn load(self) -> Result<(Settings, BucketArguments), SettingsError> {
+    pub fn load(self) -> Result<(Settings, CredentialFiles), SettingsError> {
         let Self {
             site_file: path,
             namespace,
             pod_name,
             listen_address,
-            access_key_id,
-            secret_access_key,
+            bucket_credentials,
             model_poll_interval_seconds,
             lease_name,
             lease_duration_seconds,
         } = self;
         let text = std::fs::read_to_string(&path).map_err(|source| SettingsError::Read { path, source })?;
         let site = SiteFile::parse(&text).map_err(SettingsError::SiteFile)?;
-        let site::Bucket { endpoint, name, region, credentials_secret: _ } = site.bucket.clone();
-        let bucket = BucketArguments {
-            bucket_endpoint: endpoint,
-            bucket: name,
-            bucket_region: region,
-            access_key_id,
-            secret_access_key,
+        let credentials = CredentialFiles {
+            access_key_id: bucket_credentials.join(ACCESS_KEY_ID_KEY),
+            secret_access_key: bucket_credentials.join(SECRET_ACCESS_KEY_KEY),
         };
         let watch_namespaces = match site.watch_namespaces.as_slice() {
             [] => vec![namespace.clone()],
@@ -155,7 +146,7 @@ impl OperatorArguments {
             lease_name,
             lease_duration: Duration::from_secs(lease_duration_seconds.into()),
         };
-        Ok((settings, bucket))
+        Ok((settings, credentials))
     }
 }
 
@@ -164,12 +155,11 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    fn load(site_file: &str, arguments: &[&str]) -> Result<(Settings, BucketArguments), SettingsError> {
+    fn load(site_file: &str, arguments: &[&str]) -> Result<(Settings, CredentialFiles), SettingsError> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(site_file.as_bytes()).unwrap();
         let path = file.path().display().to_string();
         let mut line = vec!["vedette-operator", "--site-file", &path, "--namespace=vedette", "--pod-name=o-1"];
-        line.extend(["--access-key-id=a", "--secret-access-key=b"]);
         line.extend(arguments);
         OperatorArguments::try_parse_from(line).unwrap().load()
     }
@@ -183,12 +173,18 @@ images: { topics: t, generator: g, detector: d, archiver: a, trainer: t }
 
     #[test]
     fn it_watches_its_own_namespace_unless_told_otherwise() {
-        let (settings, bucket) = load(SITE, &[]).unwrap();
+        let (settings, _) = load(SITE, &[]).unwrap();
         assert_eq!(settings.watch_namespaces, std::slice::from_ref(&settings.namespace));
         assert_eq!(settings.model_poll_interval, Duration::from_secs(5));
-        assert_eq!(bucket.bucket_endpoint.as_deref(), Some("http://s3:8333"));
         let (settings, _) = load(&format!("{SITE}watchNamespaces: [a, b]\n"), &[]).unwrap();
         assert_eq!(settings.watch_namespaces.len(), 2);
+    }
+
+    #[test]
+    fn the_credentials_may_be_missing_when_it_starts() {
+        let (_, credentials) = load(SITE, &["--bucket-credentials=/not/there"]).unwrap();
+        assert_eq!(credentials.access_key_id.to_str(), Some("/not/there/accessKeyId"));
+        assert_eq!(credentials.secret_access_key.to_str(), Some("/not/there/secretAccessKey"));
     }
 
     #[test]

@@ -144,7 +144,9 @@ fn the_operator_understands_what_its_deployment_gives_it() {
         words.push(format!("--{}=given", argument.get_long().unwrap()));
     }
     let arguments = OperatorArguments::try_parse_from(words).unwrap();
-    assert!(arguments.site_file.starts_with(container.volume_mounts.unwrap().remove(0).mount_path));
+    let mounts: Vec<_> = container.volume_mounts.unwrap().into_iter().map(|mount| mount.mount_path).collect();
+    assert!(arguments.site_file.starts_with(&mounts[0]));
+    assert_eq!(arguments.bucket_credentials.to_str(), Some(mounts[1].as_str()));
     assert_eq!((arguments.lease_name.as_str(), arguments.lease_duration_seconds), ("vedette-operator", 20));
     assert_eq!(container.ports.unwrap()[0].container_port, i32::from(arguments.listen_address.port()));
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use axum::body::Bytes;
@@ -12,18 +13,20 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use vedette_contract::arguments::BucketArguments;
+use tempfile::TempDir;
 use vedette_contract::keys::ModelKeys;
 use vedette_contract::model::{CurrentPointer, FileHash, ModelManifest, SCHEMA};
 use vedette_contract::{ModelVersion, Name};
-use vedette_streams::bucket::Bucket;
+use vedette_operator::site;
+use vedette_streams::bucket::{Bucket, CredentialFiles};
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Objects {
     endpoint: String,
-    objects: Arc<Mutex<BTreeMap<String, Bytes>>>,
+    stored: Arc<Mutex<BTreeMap<String, Bytes>>>,
     down: Arc<Mutex<bool>>,
     ignores_conditions: Arc<Mutex<bool>>,
+    credentials: Arc<TempDir>,
 }
 
 impl Objects {
@@ -31,17 +34,43 @@ impl Objects {
     pub async fn serve() -> (Self, Bucket) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let objects = Self { endpoint: endpoint.clone(), ..Self::default() };
+        let objects = Self {
+            endpoint: endpoint.clone(),
+            stored: Arc::default(),
+            down: Arc::default(),
+            ignores_conditions: Arc::default(),
+            credentials: Arc::new(tempfile::tempdir().unwrap()),
+        };
+        objects.give_credentials();
         let router = axum::Router::new().fallback(answer).with_state(objects.clone());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        let arguments = BucketArguments {
-            bucket_endpoint: Some(endpoint),
-            bucket: "vedette".to_owned(),
-            bucket_region: "us-east-1".to_owned(),
-            access_key_id: "a".to_owned(),
-            secret_access_key: "b".to_owned(),
+        let bucket = site::Bucket {
+            endpoint: Some(endpoint),
+            name: "vedette".to_owned(),
+            region: "us-east-1".to_owned(),
+            credentials_secret: "vedette-bucket".parse().unwrap(),
         };
-        (objects, vedette_operator::connect::bucket(&arguments))
+        let [access_key_id, secret_access_key] = objects.credential_files();
+        let credentials = CredentialFiles { access_key_id, secret_access_key };
+        (objects, vedette_operator::connect::bucket(&bucket, credentials))
+    }
+
+    /// Where a process finds its credentials.
+    pub fn credentials_directory(&self) -> &Path {
+        self.credentials.path()
+    }
+
+    fn credential_files(&self) -> [PathBuf; 2] {
+        [site::ACCESS_KEY_ID_KEY, site::SECRET_ACCESS_KEY_KEY].map(|key| self.credentials.path().join(key))
+    }
+
+    /// As the kubelet does once the Secret is there.
+    pub fn give_credentials(&self) {
+        self.credential_files().iter().for_each(|file| std::fs::write(file, "test").unwrap());
+    }
+
+    pub fn take_credentials(&self) {
+        self.credential_files().iter().for_each(|file| std::fs::remove_file(file).unwrap());
     }
 
     /// Where it is served, for another process.
@@ -63,11 +92,11 @@ impl Objects {
     }
 
     pub fn put(&self, key: &str, body: impl Into<Bytes>) {
-        self.objects.lock().unwrap().insert(key.to_owned(), body.into());
+        self.stored.lock().unwrap().insert(key.to_owned(), body.into());
     }
 
     pub fn get(&self, key: &str) -> Option<serde_json::Value> {
-        serde_json::from_slice(self.objects.lock().unwrap().get(key)?).ok()
+        serde_json::from_slice(self.stored.lock().unwrap().get(key)?).ok()
     }
 
     pub fn put_json(&self, key: &str, body: &impl Serialize) {
@@ -104,7 +133,7 @@ async fn answer(State(objects): State<Objects>, method: Method, uri: Uri, header
         return StatusCode::FORBIDDEN.into_response();
     }
     let key = uri.path().trim_start_matches('/').split_once('/').map(|(_, key)| key.to_owned()).unwrap_or_default();
-    let mut stored = objects.objects.lock().unwrap();
+    let mut stored = objects.stored.lock().unwrap();
     let tag = |body: &Bytes| [("etag", format!("\"{}\"", hex::encode(Sha256::digest(body))))];
     match method {
         Method::PUT

@@ -187,6 +187,21 @@ async fn a_bucket_that_ignores_conditional_writes_is_said_and_gets_no_word() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn credentials_that_are_not_there_are_named_and_taken_when_they_come() {
+    let cluster = Cluster::new().await;
+    cluster.objects.take_credentials();
+    cluster.pipeline("flows", json!({ "model": { "training": "flows" } }));
+    let operator = cluster.operator("a");
+    cluster.until_reason("anomalypipelines", "flows", "BucketReachable", "NoCredentials").await;
+    let said = cluster.condition("anomalypipelines", "flows", "BucketReachable").unwrap();
+    let message = said["message"].as_str().unwrap();
+    assert!(message.contains("create the Secret") && message.contains("accessKeyId"), "{message}");
+    cluster.objects.give_credentials();
+    cluster.until_reason("anomalypipelines", "flows", "BucketReachable", "Reachable").await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_version_rolls_the_detectors_and_one_that_fails_is_taken_back_once() {
     let cluster = Cluster::new().await;
     cluster.pipeline("flows", json!({ "model": { "training": "flows", "progressDeadlineSeconds": 10 } }));

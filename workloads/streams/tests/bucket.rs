@@ -12,7 +12,7 @@ use bytes::Bytes;
 use support::{Behaviour, arguments, impatient, misbehave, serve_s3};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
-use vedette_streams::bucket::{Body, Bucket, BucketError, Creation, ObjectSummary, Swap};
+use vedette_streams::bucket::{Body, Bucket, BucketError, BucketPlace, Creation, CredentialFiles, ObjectSummary, Swap};
 
 async fn bucket() -> (Bucket, TempDir) {
     let directory = TempDir::new().unwrap();
@@ -39,6 +39,35 @@ async fn what_is_put_is_read_back_and_deleted() {
     bucket.delete("a/b.json").await.unwrap();
     bucket.delete("a/b.json").await.unwrap();
     assert!(bucket.get("a/b.json").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn credentials_in_files_are_read_for_each_request() {
+    let directory = TempDir::new().unwrap();
+    let arguments = arguments(serve_s3(directory.path()).await);
+    Bucket::new(&arguments).ensure_exists().await.unwrap();
+    let files = TempDir::new().unwrap();
+    let [access, secret] = ["accessKeyId", "secretAccessKey"].map(|name| files.path().join(name));
+    let place =
+        BucketPlace { endpoint: arguments.bucket_endpoint, name: arguments.bucket, region: arguments.bucket_region };
+    let credentials = CredentialFiles { access_key_id: access.clone(), secret_access_key: secret.clone() };
+    let patience = Duration::from_secs(5);
+    let bucket = Bucket::with_credential_files(place, credentials, patience, patience);
+    let refusal = async || bucket.put("a", bytes("1")).await.unwrap_err();
+
+    std::fs::write(&access, &arguments.access_key_id).unwrap();
+    std::fs::write(&secret, "\n").unwrap();
+    for _ in 0..2 {
+        let error = refusal().await;
+        assert_eq!(error.reason(), "NoCredentials", "{error}");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert_eq!(cause, format!("cannot read {}", secret.display()));
+        std::fs::remove_file(&secret).ok();
+    }
+    std::fs::write(&secret, "another").unwrap();
+    assert_eq!(refusal().await.reason(), "AccessDenied");
+    std::fs::write(&secret, format!("{}\n", arguments.secret_access_key)).unwrap();
+    bucket.put("a", bytes("1")).await.unwrap();
 }
 
 #[tokio::test]

@@ -10,8 +10,8 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    BehaviorVersion, Builder, Config, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
-    SharedHttpClient,
+    BehaviorVersion, Builder, Config, Credentials, IdentityCache, Region, RequestChecksumCalculation,
+    ResponseChecksumValidation, SharedHttpClient,
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
@@ -21,6 +21,7 @@ use aws_smithy_http_client::tls;
 use bytes::Bytes;
 use vedette_contract::arguments::BucketArguments;
 
+use crate::bucket::credentials::CredentialFiles;
 use crate::bucket::error::Attempt;
 use crate::bucket::{Body, BucketError, Creation, ETag, Object, ObjectHead, ObjectStream, Swap};
 
@@ -33,6 +34,17 @@ const LARGEST_BACKOFF: Duration = Duration::from_secs(2);
 const SLOWEST_UPLOAD: u64 = 512 * 1024;
 /// How often a create is tried that collides with another writer of the same key.
 const CREATE_ATTEMPTS: u32 = 4;
+
+/// Where a bucket is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketPlace {
+    /// S3 endpoint; the region's own where there is none.
+    pub endpoint: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// S3 region.
+    pub region: String,
+}
 
 /// One bucket, as one user. Clones share their connections.
 #[derive(Debug, Clone)]
@@ -54,30 +66,48 @@ impl Bucket {
     /// a file has more, by its length). A request is attempted three times.
     pub fn with_timeouts(arguments: &BucketArguments, connect: Duration, attempt: Duration) -> Self {
         let BucketArguments { bucket_endpoint, bucket, bucket_region, access_key_id, secret_access_key } = arguments;
+        let (endpoint, name, region) = (bucket_endpoint.clone(), bucket.clone(), bucket_region.clone());
+        let credentials = Credentials::new(access_key_id, secret_access_key, None, None, "arguments");
+        let config = Config::builder().credentials_provider(credentials);
+        Self::build(BucketPlace { endpoint, name, region }, config, connect, attempt)
+    }
+
+    /// As [`Self::with_timeouts`], with credentials that are read for each request.
+    pub fn with_credential_files(
+        place: BucketPlace,
+        files: CredentialFiles,
+        connect: Duration,
+        attempt: Duration,
+    ) -> Self {
+        let config = Config::builder().credentials_provider(files).identity_cache(IdentityCache::no_cache());
+        Self::build(place, config, connect, attempt)
+    }
+
+    fn build(place: BucketPlace, config: Builder, connect: Duration, attempt: Duration) -> Self {
+        let BucketPlace { endpoint, name, region } = place;
         let timeouts = TimeoutConfig::builder().connect_timeout(connect).operation_attempt_timeout(attempt).build();
         let retries = RetryConfig::standard()
             .with_max_attempts(ATTEMPTS)
             .with_initial_backoff(FIRST_BACKOFF)
             .with_max_backoff(LARGEST_BACKOFF);
         // Checksums beyond what S3 requires are unknown to many S3 servers.
-        let mut config = Config::builder()
+        let mut config = config
             .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(bucket_region.clone()))
-            .credentials_provider(Credentials::new(access_key_id, secret_access_key, None, None, "arguments"))
+            .region(Region::new(region.clone()))
             .force_path_style(true)
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-            .http_client(http_client(bucket_endpoint.as_deref()))
+            .http_client(http_client(endpoint.as_deref()))
             .timeout_config(timeouts)
             .retry_config(retries);
-        if let Some(endpoint) = bucket_endpoint {
+        if let Some(endpoint) = &endpoint {
             config = config.endpoint_url(endpoint);
         }
-        let endpoint = bucket_endpoint.clone().unwrap_or_else(|| format!("Amazon S3 {bucket_region}"));
+        let endpoint = endpoint.unwrap_or_else(|| format!("Amazon S3 {region}"));
         Self {
             client: Client::from_conf(config.build()),
-            name: bucket.clone(),
-            place: format!("bucket {bucket} at {endpoint}").into(),
+            place: format!("bucket {name} at {endpoint}").into(),
+            name,
             attempt_timeout: attempt,
         }
     }

@@ -11,6 +11,8 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStreamError;
 use thiserror::Error;
 
+use crate::bucket::credentials::CredentialsUnreadable;
+
 /// The cause of an error, as its client gave it.
 pub type Cause = Box<dyn Error + Send + Sync>;
 
@@ -56,6 +58,15 @@ pub enum BucketError {
         /// The client's error.
         #[source]
         source: Cause,
+    },
+    /// The credentials are in files that are not there.
+    #[error("cannot {attempt}: there are no credentials; create the Secret that has them, or correct it")]
+    NoCredentials {
+        /// What was attempted.
+        attempt: Attempt,
+        /// The file.
+        #[source]
+        source: CredentialsUnreadable,
     },
     /// The credentials are wrong or do not allow it.
     #[error("cannot {attempt}: access denied ({code}); check the access key, its secret and its permissions")]
@@ -142,6 +153,7 @@ impl BucketError {
         match self {
             Self::Unreachable { .. } => "BucketUnreachable",
             Self::Timeout { .. } => "BucketTimeout",
+            Self::NoCredentials { .. } => "NoCredentials",
             Self::Denied { .. } => "AccessDenied",
             Self::NoSuchBucket { .. } => "NoSuchBucket",
             Self::Server { .. } => "BucketServerError",
@@ -158,7 +170,8 @@ impl BucketError {
     pub fn is_retriable(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::Timeout { .. } | Self::Server { .. } | Self::Contended { .. } => true,
-            Self::Denied { .. }
+            Self::NoCredentials { .. }
+            | Self::Denied { .. }
             | Self::NoSuchBucket { .. }
             | Self::Refused { .. }
             | Self::ConditionalWritesIgnored { .. }
@@ -173,6 +186,9 @@ impl BucketError {
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
+        if let Some(source) = credentials_unreadable(&error) {
+            return Self::NoCredentials { attempt, source };
+        }
         match error {
             SdkError::ServiceError(ref answer) => {
                 let status = answer.raw().status().as_u16();
@@ -212,4 +228,16 @@ impl BucketError {
         let cause: Cause = cause.into();
         Self::Unreachable { attempt, source: cause }
     }
+}
+
+/// The client wraps what the credentials say in errors of its own.
+fn credentials_unreadable(error: &(dyn Error + 'static)) -> Option<CredentialsUnreadable> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref::<CredentialsUnreadable>() {
+            return Some(found.clone());
+        }
+        cause = error.source();
+    }
+    None
 }

@@ -1,11 +1,13 @@
 //! The bucket: objects by key, with the conditional writes that the contract builds on. It works with any S3 server.
 
 mod client;
+mod credentials;
 mod error;
 mod listing;
 mod object;
 mod probe;
 
-pub use client::Bucket;
+pub use client::{Bucket, BucketPlace};
+pub use credentials::{CredentialFiles, CredentialsUnreadable};
 pub use error::{Attempt, BucketError};
 pub use object::{Body, Creation, ETag, Object, ObjectHead, ObjectStream, ObjectSummary, Swap};
