@@ -1,5 +1,6 @@
 //! Reads topics of a test's Kafka as a client outside of the cluster does.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions};
@@ -58,17 +59,30 @@ pub fn read_to_end<T>(
         .flat_map(|topic| topic.partitions().iter().map(rdkafka::metadata::MetadataPartition::id))
         .collect();
     let mut assignment = TopicPartitionList::new();
-    for partition in &partitions {
-        assignment.add_partition_offset(topic, *partition, Offset::Beginning).map_err(failed)?;
+    // Partitions that were not read to where they ended at the start, and that end.
+    let mut open = HashMap::new();
+    for partition in partitions {
+        assignment.add_partition_offset(topic, partition, Offset::Beginning).map_err(failed)?;
+        let (_, end) = consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT).map_err(failed)?;
+        open.insert(partition, end);
     }
     consumer.assign(&assignment).map_err(failed)?;
 
-    let (mut records, mut open) = (Vec::new(), partitions.len());
+    let mut records = Vec::new();
     let deadline = Instant::now() + READ_TIMEOUT;
-    while open > 0 {
+    while !open.is_empty() {
         match consumer.poll(Duration::from_millis(500)) {
-            Some(Ok(message)) => records.push(read(message.payload().unwrap_or_default())),
-            Some(Err(KafkaError::PartitionEOF(_))) => open -= 1,
+            Some(Ok(message)) => {
+                records.push(read(message.payload().unwrap_or_default()));
+                // The last offset may be a transaction marker's: then Kafka says that the end is reached, unless more records
+                // have come.
+                if open.get(&message.partition()).is_some_and(|end| message.offset() + 1 >= *end) {
+                    open.remove(&message.partition());
+                }
+            }
+            Some(Err(KafkaError::PartitionEOF(partition))) => {
+                open.remove(&partition);
+            }
             Some(Err(source)) => return Err(failed(source)),
             None if Instant::now() >= deadline => {
                 return Err(TopicError::Deadline { topic: topic.to_owned(), seconds: READ_TIMEOUT.as_secs() });

@@ -129,16 +129,30 @@ impl Site {
 
     /// The pods of a component that are not on their way out.
     pub async fn pods(&self, component: &str) -> Vec<Pod> {
+        let pods = self.all_pods(component).await;
+        pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect()
+    }
+
+    async fn all_pods(&self, component: &str) -> Vec<Pod> {
         let pods: Api<Pod> = Api::namespaced(self.cluster.client(), NAMESPACE);
         let labels = format!("app.kubernetes.io/instance=flows,app.kubernetes.io/component={component}");
-        let pods = pods.list(&ListParams::default().labels(&labels)).await.unwrap().items;
-        pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect()
+        pods.list(&ListParams::default().labels(&labels)).await.unwrap().items
     }
 
     pub async fn until_pods(&self, component: &str, count: usize) {
         wait_for(&format!("{count} pods of {component} at {}", self.cluster.name()), PATIENCE, || async {
             let pods = self.pods(component).await;
             if pods.len() == count { Look::Holds(()) } else { Look::NotYet(format!("{} pods", pods.len())) }
+        })
+        .await
+        .unwrap();
+    }
+
+    /// Waits until no pod of the component is left, and its last words are said.
+    pub async fn until_gone(&self, component: &str) {
+        wait_for(&format!("no pod of {component} at {}", self.cluster.name()), PATIENCE, || async {
+            let pods = self.all_pods(component).await;
+            if pods.is_empty() { Look::Holds(()) } else { Look::NotYet(format!("{} pods", pods.len())) }
         })
         .await
         .unwrap();

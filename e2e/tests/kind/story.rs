@@ -220,7 +220,7 @@ impl Story {
         let west = &self.west;
         west.patch("{\"suspend\":true}");
         for component in ["generator", "detector", "archiver"] {
-            west.until_pods(component, 0).await;
+            west.until_gone(component).await;
         }
         west.patch("{\"suspend\":false}");
         west.until("Ready", "Running").await;
@@ -309,11 +309,11 @@ impl Story {
         let mut generated = Vec::new();
         for site in self.sites() {
             site.patch("{\"generator\":null}");
-            site.until_pods("generator", 0).await;
+            site.until_gone("generator").await;
             generated.push(until_all_enriched(site).await);
             site.patch("{\"suspend\":true}");
             for component in ["detector", "archiver"] {
-                site.until_pods(component, 0).await;
+                site.until_gone(component).await;
             }
         }
         for (of, generated) in self.sites().into_iter().zip(&generated) {
@@ -326,10 +326,10 @@ impl Story {
                 assert_each_once(&format!("archive of {} at {}", of.name(), at.name()), generated, &archived);
             }
         }
-        // The tenant's records are its own.
+        // The tenant's records are its own; what it archived first is in its topic by now.
+        let archived = in_archive(&self.east, &self.east, TENANT, Stream::EnrichedData).await;
         let own: HashSet<String> =
             in_topic(&self.east, &format!("{TENANT}.sensor_messages")).unwrap().into_iter().collect();
-        let archived = in_archive(&self.east, &self.east, TENANT, Stream::EnrichedData).await;
         assert!(!archived.is_empty());
         assert!(archived.iter().all(|record| own.contains(record["uuid"].as_str().unwrap())));
         assert!(own.is_disjoint(&generated[0]));
@@ -345,7 +345,7 @@ impl Story {
         let east = &self.east;
         until_records_flow(east).await;
         east.kubectl(&["delete", "--filename", "e2e/fixtures/two-sites.yaml", "--timeout=120s"]);
-        east.until_pods("archiver", 0).await;
+        east.until_gone("archiver").await;
         east.uninstall(NAMESPACE);
         east.cluster.kubectl(&["delete", "namespace", NAMESPACE, "--timeout=180s"]).unwrap();
         let kafka = |replicas: &str| {
