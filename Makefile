@@ -5,6 +5,8 @@
 #   make e2e-chart       the tests of the Helm chart, without a cluster: Go, which builds helm and kubectl
 #   make e2e-apiserver   the operator's tests against a real API server without nodes: Go, and nothing else   TEST=NAME
 #   make bench           the figures, into target/bench.json
+#   make quality         the learners beside scikit-learn's, into target/quality.json; Python   QUALITY="--data FILE --label COLUMN"
+#   make formats         ONNX in onnxruntime and PMML in JPMML give our scores; Python, Java and Maven
 #   make lint            formatting, clippy, licences
 #   make crds            writes from the Rust types: crds/yaml, the chart's CRDs, docs/fields.md
 CARGO ?= cargo
@@ -14,7 +16,7 @@ DATA ?=
 JSON ?=
 TEST ?=
 
-.PHONY: all setup build demo test e2e e2e-up e2e-test e2e-down e2e-chart e2e-apiserver bench lint crds clean help
+.PHONY: all setup build demo test e2e e2e-up e2e-test e2e-down e2e-chart e2e-apiserver bench quality formats lint crds clean help
 
 all: build
 
@@ -56,6 +58,13 @@ e2e-apiserver: setup
 
 bench: build
 	@$(CARGO) run --release --locked --quiet --bin bench -- $(BENCH)
+
+quality: setup
+	@python=$$(./scripts/peers.sh) && $(CARGO) run --release --locked --quiet --package vedette-forest --example quality -- \
+		--python $$python $(QUALITY)
+
+formats: setup
+	@./scripts/formats.sh
 
 crds: setup
 	@$(CARGO) crdgen

@@ -6,7 +6,8 @@ pub mod archiver;
 pub mod common;
 pub mod detector;
 pub mod generator;
-pub mod model;
+pub mod learner;
+mod model;
 pub mod pipeline;
 pub mod pod;
 pub mod reference;
@@ -19,6 +20,7 @@ pub use archiver::{Archiver, Rolling};
 pub use common::{Label, Resources};
 pub use detector::{Alerting, Autoscaling, CalculatedField, Detector, ProcessingGuarantee};
 pub use generator::{Dataset, Generator, GeneratorMode, ObjectDataset, Simulator};
+pub use learner::{Algorithm, Impurity, MaxFeatures, Parameters, SyntheticRows};
 pub use model::{MissingModelPolicy, ModelSelection, VersionPolicy};
 pub use pipeline::{AnomalyPipeline, AnomalyPipelineSpec};
 pub use pod::PodSettings;
@@ -28,6 +30,5 @@ pub use status::{
 };
 pub use topics::{AlertsTopic, DeadLettersTopic, EnrichedDataTopic, SensorMessagesTopic, Topic, Topics};
 pub use training::{
-    Algorithm, DataSource, Features, Gate, JobSettings, ModelTraining, ModelTrainingSpec, Parameters, Publish, Trigger,
-    Validation,
+    DataSource, Features, Gate, JobSettings, ModelTraining, ModelTrainingSpec, Publish, Trigger, Validation,
 };

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::{Label, Resources};
+use crate::learner::{Algorithm, Parameters};
 use crate::status::ModelTrainingStatus;
 
 fn utc() -> String {
@@ -40,10 +41,28 @@ const fn default_seed() -> i64 {
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[x_kube(
-    validation = Rule::new("self.algorithm == 'IsolationForest' || !has(self.parameters.rowsPerTree)")
-        .message("rowsPerTree is a parameter of IsolationForest").field_path(".parameters.rowsPerTree"),
-    validation = Rule::new("self.algorithm == 'SeedForest' || !has(self.parameters.syntheticFraction)")
-        .message("syntheticFraction is a parameter of SeedForest").field_path(".parameters.syntheticFraction"),
+    validation = Rule::new("self.algorithm != 'Ensemble' || !(has(self.parameters.trees) || has(self.parameters.maxDepth))")
+        .message("Ensemble has no parameters").field_path(".parameters"),
+    validation = Rule::new("self.algorithm == 'IsolationForest' || self.algorithm == 'UnsupervisedRandomForest' || self.algorithm == 'RandomForestClassifier' || !has(self.parameters.rowsPerTree)")
+        .message("rowsPerTree is a parameter of IsolationForest, UnsupervisedRandomForest and RandomForestClassifier").field_path(".parameters.rowsPerTree"),
+    validation = Rule::new("self.algorithm == 'IsolationForest' || !has(self.parameters.thresholdsPerSplit)")
+        .message("thresholdsPerSplit is a parameter of IsolationForest").field_path(".parameters.thresholdsPerSplit"),
+    validation = Rule::new("self.algorithm == 'UnsupervisedRandomForest' || self.algorithm == 'RandomForestClassifier' || !has(self.parameters.maxBins)")
+        .message("maxBins is a parameter of UnsupervisedRandomForest and RandomForestClassifier").field_path(".parameters.maxBins"),
+    validation = Rule::new("self.algorithm == 'UnsupervisedRandomForest' || self.algorithm == 'RandomForestClassifier' || !has(self.parameters.maxFeatures)")
+        .message("maxFeatures is a parameter of UnsupervisedRandomForest and RandomForestClassifier").field_path(".parameters.maxFeatures"),
+    validation = Rule::new("self.algorithm == 'UnsupervisedRandomForest' || self.algorithm == 'RandomForestClassifier' || !has(self.parameters.impurity)")
+        .message("impurity is a parameter of UnsupervisedRandomForest and RandomForestClassifier").field_path(".parameters.impurity"),
+    validation = Rule::new("self.algorithm == 'UnsupervisedRandomForest' || self.algorithm == 'SeedForest' || !has(self.parameters.syntheticFraction)")
+        .message("syntheticFraction is a parameter of UnsupervisedRandomForest and SeedForest").field_path(".parameters.syntheticFraction"),
+    validation = Rule::new("self.algorithm == 'UnsupervisedRandomForest' || !has(self.parameters.syntheticRows)")
+        .message("syntheticRows is a parameter of UnsupervisedRandomForest").field_path(".parameters.syntheticRows"),
+    validation = Rule::new("self.algorithm == 'UnsupervisedRandomForest' || !has(self.parameters.deduplicate)")
+        .message("deduplicate is a parameter of UnsupervisedRandomForest").field_path(".parameters.deduplicate"),
+    validation = Rule::new("self.algorithm == 'UnsupervisedRandomForest' || !has(self.parameters.trimFraction)")
+        .message("trimFraction is a parameter of UnsupervisedRandomForest").field_path(".parameters.trimFraction"),
+    validation = Rule::new("self.algorithm != 'RandomForestClassifier' || has(self.features.label)")
+        .message("RandomForestClassifier learns from labels").field_path(".features.label"),
     validation = Rule::new("self.algorithm != 'SeedForest' || !has(self.features.categorical) || size(self.features.categorical) == 0")
         .message("SeedForest learns from numeric features only").field_path(".features.categorical"),
     validation = Rule::new("has(self.features.label) || !(has(self.publish.gate.minimumAuroc) || has(self.publish.gate.minimumRecall))")
@@ -73,7 +92,7 @@ pub struct ModelTrainingSpec {
     /// Which fields are learned from.
     #[serde(default)]
     pub features: Features,
-    /// The learner: IsolationForest on de-duplicated patterns, or SeedForest, the recipe of 2016 that is kept as a baseline.
+    /// The learner. Ensemble is the best that is known without labels, and has no parameters.
     #[serde(default)]
     pub algorithm: Algorithm,
     /// Parameters of the learner.
@@ -163,38 +182,6 @@ pub struct Features {
     /// The label, for reports only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<Label>,
-}
-
-/// The learner.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Algorithm {
-    /// Isolation forest on de-duplicated patterns.
-    #[default]
-    IsolationForest,
-    /// The recipe of 2016, kept as a baseline: a random forest of real against synthetic records on numeric columns.
-    SeedForest,
-}
-
-/// Parameters of the learner; what is omitted has the algorithm's default.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Parameters {
-    /// Number of trees (IsolationForest 100, SeedForest 10).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 10_000))]
-    pub trees: Option<i32>,
-    /// Rows that a tree of IsolationForest learns from (256).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 2, max = 1_000_000))]
-    pub rows_per_tree: Option<i32>,
-    /// Depth of a tree at most (IsolationForest the logarithm of rowsPerTree, SeedForest 15).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 64))]
-    pub max_depth: Option<i32>,
-    /// Synthetic rows of SeedForest as a share of the real ones (0.1).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0.001, max = 10))]
-    pub synthetic_fraction: Option<f64>,
 }
 
 /// How a model is evaluated.

@@ -62,7 +62,10 @@ fn what_belongs_together_is_accepted() {
     }
     let specs = [
         json!({ "algorithm": "SeedForest", "parameters": { "syntheticFraction": 0.5 } }),
-        json!({ "parameters": { "rowsPerTree": 512 }, "features": { "categorical": ["service"] } }),
+        json!({ "algorithm": "IsolationForest", "parameters": { "rowsPerTree": 512, "thresholdsPerSplit": 1 } }),
+        json!({ "features": { "categorical": ["service"] } }),
+        json!({ "algorithm": "UnsupervisedRandomForest", "parameters": { "maxFeatures": "Log2", "trimFraction": 0 } }),
+        json!({ "algorithm": "RandomForestClassifier", "features": { "label": { "field": "label", "normal": ["normal."] } } }),
         json!({ "publish": { "gate": { "minimumAuroc": 0.9 } }, "features": { "label": { "field": "label", "normal": ["normal."] } } }),
     ];
     for spec in specs {
@@ -150,7 +153,16 @@ fn what_does_not_belong_together_in_a_training_is_refused() {
             json!({ "algorithm": "SeedForest", "parameters": { "rowsPerTree": 256 } }),
             "spec.parameters.rowsPerTree: rowsPerTree is a parameter of IsolationForest",
         ),
-        (json!({ "parameters": { "syntheticFraction": 0.1 } }), "syntheticFraction is a parameter of SeedForest"),
+        (
+            json!({ "parameters": { "syntheticFraction": 0.1 } }),
+            "syntheticFraction is a parameter of UnsupervisedRandomForest and SeedForest",
+        ),
+        (json!({ "parameters": { "trees": 10 } }), "spec.parameters: Ensemble has no parameters"),
+        (
+            json!({ "algorithm": "IsolationForest", "parameters": { "maxBins": 10 } }),
+            "maxBins is a parameter of UnsupervisedRandomForest and RandomForestClassifier",
+        ),
+        (json!({ "algorithm": "RandomForestClassifier" }), "RandomForestClassifier learns from labels"),
         (
             json!({ "algorithm": "SeedForest", "features": { "categorical": ["service"] } }),
             "spec.features.categorical: SeedForest learns from numeric features only",

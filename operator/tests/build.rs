@@ -113,7 +113,8 @@ fn jobs_of_the_trainings() {
     insta::assert_yaml_snapshot!("minimal_training", build_training_job(minimal, &site(), "flows-1795423330"));
     let full = trainings(&text("full.yaml"));
     insta::assert_yaml_snapshot!("full_training", build_training_job(&full[0], &site(), "transactions-1795423330"));
-    insta::assert_yaml_snapshot!("baseline_training", build_training_job(&full[1], &site(), "baseline-1795423330"));
+    insta::assert_yaml_snapshot!("synthetic_training", build_training_job(&full[1], &site(), "synthetic-1795423330"));
+    insta::assert_yaml_snapshot!("baseline_training", build_training_job(&full[2], &site(), "baseline-1795423330"));
 }
 
 #[test]

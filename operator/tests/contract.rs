@@ -113,7 +113,9 @@ fn a_trainer_understands_what_the_manifest_says() {
     assert_eq!(trainer.owner.pipeline.as_str(), "transactions");
     assert_eq!(trainer.data_sites.len(), 2);
     assert_eq!(trainer.lookback_seconds, Some(2_592_000));
-    assert_eq!((trainer.trees, trainer.rows_per_tree, trainer.max_depth), (Some(200), Some(512), Some(12)));
+    let learner = trainer.learner;
+    assert_eq!((learner.trees, learner.rows_per_tree, learner.max_depth), (Some(200), Some(512), Some(12)));
+    assert_eq!(learner.thresholds_per_split, Some(3));
     assert_eq!((trainer.minimum_auroc, trainer.minimum_recall, trainer.keep), (Some(0.9), Some(0.5), 10));
     assert_eq!(trainer.numeric_features, ["amount", "items", "amount_per_item"]);
 }

@@ -10,7 +10,7 @@ use super::labels::Component;
 use super::names;
 use super::pod::{JobLimits, Owner, PodContext, Process, job, template};
 use crate::site::SiteFile;
-use crate::validate::{ValidatedData, ValidatedFeatures, ValidatedJob, ValidatedParameters, ValidatedTraining};
+use crate::validate::{ValidatedData, ValidatedFeatures, ValidatedJob, ValidatedTraining};
 
 /// Builds the service account of a training's pods.
 pub fn build_training_service_account(training: &ValidatedTraining) -> ServiceAccount {
@@ -31,7 +31,7 @@ pub fn build_training_job(training: &ValidatedTraining, site: &SiteFile, job_nam
         data: ValidatedData { pipeline, sites, lookback, max_records, deduplicate_by },
         features: ValidatedFeatures { numeric, categorical, label },
         algorithm,
-        parameters: ValidatedParameters { trees, rows_per_tree, max_depth, synthetic_fraction },
+        learner,
         seed,
         holdout_share,
         alert_budget_per_million,
@@ -54,10 +54,7 @@ pub fn build_training_job(training: &ValidatedTraining, site: &SiteFile, job_nam
         .options("label-field", label.iter().map(|label| &label.field))
         .options("normal-label", label.iter().flat_map(|label| &label.normal))
         .option("algorithm", algorithm.as_str())
-        .options("trees", trees)
-        .options("rows-per-tree", rows_per_tree)
-        .options("max-depth", max_depth)
-        .options("synthetic-fraction", synthetic_fraction)
+        .learner(learner)
         .option("seed", seed)
         .option("holdout-share", holdout_share)
         .option("alert-budget-per-million", alert_budget_per_million)

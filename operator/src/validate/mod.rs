@@ -13,9 +13,7 @@ use serde_json::Value;
 use vedette_contract::Name;
 
 pub use pipeline::validate_pipeline;
-pub use training::{
-    ValidatedData, ValidatedFeatures, ValidatedJob, ValidatedParameters, ValidatedTraining, validate_training,
-};
+pub use training::{ValidatedData, ValidatedFeatures, ValidatedJob, ValidatedTraining, validate_training};
 pub use validated_pipeline::{
     Alerting, Dataset, Scale, ValidatedArchiver, ValidatedDetector, ValidatedGenerator, ValidatedModel,
     ValidatedPipeline, ValidatedTopics,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
-use vedette_contract::model::Algorithm;
+use vedette_contract::learner::{Algorithm, Impurity, LearnerArguments, MaxFeatures, SyntheticRows};
 use vedette_contract::{Name, fields as record};
 use vedette_crds::{self as crds, Gate, Label, ModelTraining};
 
@@ -34,8 +34,8 @@ pub struct ValidatedTraining {
     pub features: ValidatedFeatures,
     /// The learner.
     pub algorithm: Algorithm,
-    /// Its parameters.
-    pub parameters: ValidatedParameters,
+    /// Its hyper-parameters; the algorithm's default where absent.
+    pub learner: LearnerArguments,
     /// Seed of everything random.
     pub seed: u64,
     /// Share of the sample that is set aside.
@@ -74,19 +74,6 @@ pub struct ValidatedFeatures {
     pub categorical: Vec<String>,
     /// The label.
     pub label: Option<Label>,
-}
-
-/// Parameters of the learner; the algorithm's default where absent.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ValidatedParameters {
-    /// Number of trees.
-    pub trees: Option<u32>,
-    /// Rows per tree.
-    pub rows_per_tree: Option<u32>,
-    /// Depth at most.
-    pub max_depth: Option<u32>,
-    /// Synthetic rows as a share of the real ones.
-    pub synthetic_fraction: Option<f64>,
 }
 
 /// The Job of a run.
@@ -136,7 +123,7 @@ fn assemble(training: &ModelTraining, this: &SiteFile, errors: &mut FieldErrors)
     let schedule = self::schedule(schedule.as_deref(), time_zone, trigger, *suspend, errors);
     let data = self::data(data, errors);
     let features = self::features(features, errors);
-    let parameters = self::parameters(parameters, errors);
+    let learner = learner(parameters, errors);
     let seed = unsigned("spec.seed", *seed, errors);
     let keep = unsigned("spec.publish.keep", i64::from(*keep), errors);
     let job = self::job(job, errors);
@@ -150,10 +137,13 @@ fn assemble(training: &ModelTraining, this: &SiteFile, errors: &mut FieldErrors)
         data: data?,
         features,
         algorithm: match algorithm {
+            crds::Algorithm::Ensemble => Algorithm::Ensemble,
             crds::Algorithm::IsolationForest => Algorithm::IsolationForest,
+            crds::Algorithm::UnsupervisedRandomForest => Algorithm::UnsupervisedRandomForest,
             crds::Algorithm::SeedForest => Algorithm::SeedForest,
+            crds::Algorithm::RandomForestClassifier => Algorithm::RandomForestClassifier,
         },
-        parameters: parameters?,
+        learner: learner?,
         seed: seed?,
         holdout_share: *holdout_share,
         alert_budget_per_million: *alert_budget_per_million,
@@ -240,17 +230,48 @@ fn features(features: &crds::Features, errors: &mut FieldErrors) -> ValidatedFea
     ValidatedFeatures { numeric: numeric.clone(), categorical: categorical.clone(), label }
 }
 
-fn parameters(parameters: &crds::Parameters, errors: &mut FieldErrors) -> Option<ValidatedParameters> {
-    let crds::Parameters { trees, rows_per_tree, max_depth, synthetic_fraction } = parameters;
+fn learner(parameters: &crds::Parameters, errors: &mut FieldErrors) -> Option<LearnerArguments> {
+    let crds::Parameters {
+        trees,
+        rows_per_tree,
+        max_depth,
+        thresholds_per_split,
+        max_bins,
+        max_features,
+        impurity,
+        synthetic_rows,
+        synthetic_fraction,
+        deduplicate,
+        trim_fraction,
+    } = parameters;
     let mut count = |field: &str, value: &Option<i32>| match value {
         Some(value) => unsigned(&format!("spec.parameters.{field}"), i64::from(*value), errors).map(Some),
         None => Some(None),
     };
-    Some(ValidatedParameters {
+    Some(LearnerArguments {
         trees: count("trees", trees)?,
         rows_per_tree: count("rowsPerTree", rows_per_tree)?,
         max_depth: count("maxDepth", max_depth)?,
+        thresholds_per_split: count("thresholdsPerSplit", thresholds_per_split)?,
+        max_bins: count("maxBins", max_bins)?,
+        max_features: max_features.map(|strategy| match strategy {
+            crds::MaxFeatures::Sqrt => MaxFeatures::Sqrt,
+            crds::MaxFeatures::Log2 => MaxFeatures::Log2,
+            crds::MaxFeatures::OneThird => MaxFeatures::OneThird,
+            crds::MaxFeatures::All => MaxFeatures::All,
+        }),
+        impurity: impurity.map(|impurity| match impurity {
+            crds::Impurity::Gini => Impurity::Gini,
+            crds::Impurity::Entropy => Impurity::Entropy,
+        }),
+        synthetic_rows: synthetic_rows.map(|kind| match kind {
+            crds::SyntheticRows::Marginals => SyntheticRows::Marginals,
+            crds::SyntheticRows::Swaps => SyntheticRows::Swaps,
+            crds::SyntheticRows::Uniform => SyntheticRows::Uniform,
+        }),
         synthetic_fraction: *synthetic_fraction,
+        deduplicate: *deduplicate,
+        trim_fraction: *trim_fraction,
     })
 }
 

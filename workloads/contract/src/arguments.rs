@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, ValueEnum};
 
 use crate::archive::Stream;
-use crate::model::Algorithm;
+use crate::learner::{Algorithm, LearnerArguments};
 use crate::topic::TopicSpecification;
 use crate::{ModelVersion, Name, TopicName};
 
@@ -409,21 +409,9 @@ pub struct TrainerArguments {
     #[arg(long, value_enum)]
     pub algorithm: Algorithm,
 
-    /// Trees of the forest
-    #[arg(long)]
-    pub trees: Option<u32>,
-
-    /// Rows per tree (`IsolationForest`)
-    #[arg(long)]
-    pub rows_per_tree: Option<u32>,
-
-    /// Depth of a tree at most
-    #[arg(long)]
-    pub max_depth: Option<u32>,
-
-    /// Synthetic rows as a share of the real ones (`SeedForest`)
-    #[arg(long)]
-    pub synthetic_fraction: Option<f64>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub learner: LearnerArguments,
 
     /// Seed of everything random
     #[arg(long)]

@@ -6,6 +6,7 @@ pub mod arguments;
 pub mod dead_letter;
 pub mod fields;
 pub mod keys;
+pub mod learner;
 pub mod model;
 pub mod names;
 pub mod progress;

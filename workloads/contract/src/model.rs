@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::learner::Algorithm;
 use crate::{ModelVersion, Name};
 
 /// Schema of the artifact that this build writes, and the newest that it reads.
@@ -102,26 +103,6 @@ pub struct Calibration {
     pub quantiles: Vec<(f64, f64)>,
 }
 
-/// Which learner made a forest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
-#[value(rename_all = "PascalCase")]
-pub enum Algorithm {
-    /// Isolation forest (Liu, Ting, Zhou 2008) on de-duplicated patterns.
-    IsolationForest,
-    /// The recipe of 2016, kept as a baseline: a random forest of real against synthetic records on numeric columns.
-    SeedForest,
-}
-
-impl Algorithm {
-    /// Its name, as in the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::IsolationForest => "IsolationForest",
-            Self::SeedForest => "SeedForest",
-        }
-    }
-}
-
 /// What a model was made of, and how good it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelMetadata {
@@ -142,7 +123,7 @@ pub struct ModelMetadata {
     /// The learner.
     pub algorithm: Algorithm,
     /// Its hyper-parameters by name, as used.
-    pub parameters: BTreeMap<String, f64>,
+    pub parameters: BTreeMap<String, serde_json::Value>,
     /// Seed of everything random.
     pub seed: u64,
     /// Archive objects that were read, full keys, sorted.
@@ -157,7 +138,7 @@ pub struct ModelMetadata {
     pub unreadable: u64,
     /// Rows of the uniform sample.
     pub sampled: u64,
-    /// Rows the forest learned from, after repeated patterns were dropped and the holdout was set aside.
+    /// Rows that the learner was given, after the holdout was set aside.
     pub learned: u64,
     /// Newest `utc` among the records read.
     pub last_utc: Option<String>,

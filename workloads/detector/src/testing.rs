@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use vedette_contract::ModelVersion;
-use vedette_contract::model::{Algorithm, Column, ColumnKind, FeatureSpecification, SCHEMA};
-use vedette_forest::{ForestParameters, Matrix, Model, artifact, calibration, fit};
+use vedette_contract::learner::Algorithm;
+use vedette_contract::model::{Column, ColumnKind, FeatureSpecification, SCHEMA};
+use vedette_forest::{Learner, Matrix, Model, artifact, calibration, fit};
 
 /// A model that finds `total_bytes` far above 600, and its version and files.
 pub fn model_files() -> (ModelVersion, BTreeMap<String, Vec<u8>>) {
@@ -19,9 +20,7 @@ pub fn model_files() -> (ModelVersion, BTreeMap<String, Vec<u8>>) {
         let bytes = if number < 3 { 50_000.0 } else { 400.0 + f32::from(number % 200) };
         rows.push_row(&[f32::from(number % 10), bytes, f32::from(number % 2)]);
     }
-    let algorithm = Algorithm::IsolationForest;
-    let parameters = ForestParameters::defaults(algorithm);
-    let forest = fit(algorithm, &rows, &columns, &parameters, 7).unwrap();
+    let forest = fit(&Learner::defaults(Algorithm::Ensemble), &rows, &columns, &[], 7).unwrap();
     let mut scores = Vec::new();
     forest.score_batch(&rows, &mut scores);
     let calibration = calibration::calibrate(scores).unwrap();

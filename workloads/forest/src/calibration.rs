@@ -95,6 +95,13 @@ pub fn threshold_for_budget(alert_budget_per_million: f64) -> f64 {
     1. - alert_budget_per_million / 1e6
 }
 
+/// How far from the budget the alerts may be, records per million: the standard deviation of the share of `rows` records
+/// that exceed a threshold, which is that of a binomial count. Both the calibration and what is counted have it.
+pub fn expected_budget_error(alert_budget_per_million: f64, rows: u64) -> f64 {
+    let share = alert_budget_per_million / 1e6;
+    (share * (1. - share) / (rows.max(1) as f64)).sqrt() * 1e6
+}
+
 /// Turns raw scores into ranks: linear between the quantiles; beyond them it goes on with the slope of the last piece
 /// and bends towards 0 and 1, which it never reaches.
 #[derive(Debug, Clone, PartialEq)]
@@ -172,6 +179,12 @@ mod tests {
 
     fn table(quantiles: &[(f64, f64)]) -> Calibration {
         Calibration { schema: SCHEMA, rows: 9, quantiles: quantiles.to_vec() }
+    }
+
+    #[test]
+    fn a_hundred_times_the_rows_give_a_tenth_of_the_error() {
+        assert!((expected_budget_error(10_000., 9_900) - 1_000.).abs() < 1e-9);
+        assert!((expected_budget_error(10_000., 990_000) - 100.).abs() < 1e-9);
     }
 
     #[test]

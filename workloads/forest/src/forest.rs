@@ -1,98 +1,112 @@
-//! A forest as one flat table of nodes, whoever learned it: scores and the columns behind them come from the same walk.
-//! A walk goes to the first child where the value is at most the threshold, else (also for what is not a number) to the
-//! second, and it always ends, because children stand behind their parent.
+//! A forest as flat tables of nodes, whoever learned it: scores and the columns behind them come from the same walk.
+//! A walk goes to the second child where the value is greater than the threshold, else (also for what is not a number)
+//! to the first. A leaf leads to itself, so several walks go in step, as many steps as the deepest tree has levels:
+//! nothing is predicted wrongly, and the loads of one walk do not wait for those of another.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
 
 use crate::Matrix;
+use crate::part::Part;
 use crate::structure::{self, ForestError};
+use crate::tree::Tree;
 
-/// Rows that are walked through one tree before the next: their accumulators and values stay in the first-level cache.
+/// Walks that go in step.
+const LANES: usize = 8;
+/// Rows that are walked through one tree before the next: their values stay in the first-level cache.
 const BLOCK: usize = 64;
+/// Rows from which on a batch is worth more than one thread.
+const ROWS_PER_TASK: usize = 512;
+/// Bits of [`Split::link`] that say how far it is to the first child.
+const OFFSET_BITS: u32 = 20;
+const OFFSET_MASK: u32 = (1 << OFFSET_BITS) - 1;
+/// A forest reads no more columns than this.
+pub(crate) const MAX_COLUMNS: u32 = 1 << (u32::BITS - OFFSET_BITS);
 
-/// One node. A leaf has `first_child` 0, which is a root and so never a child.
+/// What a walk reads of a node, in one load.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Node {
+pub(crate) struct Split {
+    /// Infinite in a leaf: nothing is greater.
     pub(crate) threshold: f32,
-    pub(crate) column: u32,
-    pub(crate) first_child: u32,
-    /// What a row that gets here is worth: of a leaf by itself, of an inner node the mean of the leaves below, weighted
-    /// by the training rows that they hold. Higher is more anomalous.
-    pub(crate) value: f32,
+    /// The column in the upper bits; in the lower ones the distance to the first child, which is 0 in a leaf. The second
+    /// child stands behind the first.
+    pub(crate) link: u32,
 }
 
-impl Node {
-    /// A leaf; [`weigh`] gives it its value.
-    pub(crate) fn leaf() -> Self {
-        Self { threshold: 0., column: 0, first_child: 0, value: 0. }
+impl Split {
+    pub(crate) const LEAF: Self = Self { threshold: f32::INFINITY, link: 0 };
+
+    /// `None` where the column or the distance does not fit.
+    pub(crate) fn new(threshold: f32, column: usize, distance: usize) -> Option<Self> {
+        let column = u32::try_from(column).ok().filter(|column| *column < MAX_COLUMNS)?;
+        let distance = u32::try_from(distance).ok().filter(|distance| *distance <= OFFSET_MASK)?;
+        Some(Self { threshold, link: column << OFFSET_BITS | distance })
     }
 
-    /// An inner node whose children stand at `first_child` and behind it; [`weigh`] gives it its value.
-    pub(crate) fn split(column: usize, threshold: f32, first_child: usize) -> Self {
-        // What does not fit becomes a column or a child that `Forest::new` refuses.
-        let fit = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        Self { threshold, column: fit(column), first_child: fit(first_child), value: 0. }
+    pub(crate) fn column(self) -> usize {
+        (self.link >> OFFSET_BITS) as usize
     }
 
-    fn child(&self, row: &[f32]) -> usize {
-        // NaN is not below any threshold: it goes to the second child.
-        #[allow(clippy::neg_cmp_op_on_partial_ord)]
-        let second = usize::from(!(row[self.column as usize] <= self.threshold));
-        self.first_child as usize + second
+    /// How many nodes further the first child stands; 0 in a leaf.
+    pub(crate) fn distance(self) -> usize {
+        (self.link & OFFSET_MASK) as usize
     }
-}
 
-/// Gives the leaves of a tree their values, and inner nodes the mean of the leaves below, each weighted by its rows.
-pub(crate) fn weigh(nodes: &mut [Node], rows: &[usize], mut values: Vec<f64>) {
-    for node in (0..nodes.len()).rev() {
-        if nodes[node].first_child != 0 {
-            let first = nodes[node].first_child as usize;
-            let sum: f64 = (first..first + 2).map(|child| values[child] * rows[child] as f64).sum();
-            values[node] = sum / (rows[first] + rows[first + 1]).max(1) as f64;
-        }
-        #[allow(clippy::cast_possible_truncation)] // the digits of f32 are plenty for a mean of path lengths or votes
-        let value = values[node] as f32;
-        nodes[node].value = value;
+    fn step(self, value: f32) -> usize {
+        self.distance() + usize::from(value > self.threshold)
     }
-}
-
-/// How the mean of the leaves' values becomes the raw score.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Link {
-    /// 2 to the power of the mean: the leaves hold negative relative path lengths (Liu, Ting, Zhou 2008).
-    PowerOfTwo,
-    /// The mean itself: the leaves hold votes.
-    Mean,
 }
 
 /// A learned forest. Built by [`crate::fit`] or read from its bytes; in both cases checked, so that every walk ends.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Forest {
-    pub(crate) link: Link,
     pub(crate) columns: u32,
+    /// Consecutive trees that are summed up together; all trees belong to one.
+    pub(crate) parts: Vec<Part>,
     /// Position of each tree's root, rising, the first of them 0.
     pub(crate) roots: Vec<u32>,
-    pub(crate) nodes: Vec<Node>,
+    /// Splits between the root of each tree and its deepest leaf.
+    pub(crate) depths: Vec<u8>,
+    pub(crate) splits: Vec<Split>,
+    /// What a row that gets to a node is worth: of a leaf by itself, of an inner node the mean of the leaves below,
+    /// weighted by the training rows that they hold. Higher is more anomalous.
+    pub(crate) values: Vec<f32>,
 }
 
 impl Forest {
     /// Checks and takes the tables.
-    pub(crate) fn new(link: Link, columns: u32, roots: Vec<u32>, nodes: Vec<Node>) -> Result<Self, ForestError> {
-        structure::check(columns, &roots, &nodes)?;
-        Ok(Self { link, columns, roots, nodes })
+    pub(crate) fn new(
+        columns: u32,
+        parts: Vec<Part>,
+        roots: Vec<u32>,
+        splits: Vec<Split>,
+        values: Vec<f32>,
+    ) -> Result<Self, ForestError> {
+        let depths = structure::check(columns, &parts, &roots, &splits, &values)?;
+        Ok(Self { columns, parts, roots, depths, splits, values })
     }
 
-    /// Joins trees whose children are numbered from the tree's own root.
-    pub(crate) fn from_trees(link: Link, columns: u32, trees: Vec<Vec<Node>>) -> Result<Self, ForestError> {
+    /// Joins the trees of the parts, in order.
+    pub(crate) fn from_trees(columns: usize, parts: Vec<Part>, trees: &[Tree]) -> Result<Self, ForestError> {
+        let nodes = trees.iter().map(|tree| tree.nodes().len()).sum();
         let mut roots = Vec::with_capacity(trees.len());
-        let mut nodes = Vec::with_capacity(trees.iter().map(Vec::len).sum());
+        let (mut splits, mut values) = (Vec::with_capacity(nodes), Vec::with_capacity(nodes));
         for tree in trees {
-            let root = u32::try_from(nodes.len()).map_err(|_| ForestError::Structure { node: nodes.len() })?;
-            roots.push(root);
-            nodes.extend(tree.into_iter().map(|node| match node.first_child {
-                0 => node,
-                child => Node { first_child: child.saturating_add(root), ..node },
-            }));
+            let node = splits.len();
+            roots.push(u32::try_from(node).map_err(|_| ForestError::Structure { node })?);
+            for (position, made) in tree.nodes().iter().enumerate() {
+                let split = match made.first_child {
+                    0 => Some(Split::LEAF),
+                    child => child.checked_sub(position).and_then(|far| Split::new(made.threshold, made.column, far)),
+                };
+                splits.push(split.ok_or(ForestError::Structure { node: node + position })?);
+                #[allow(clippy::cast_possible_truncation)] // plenty for a mean of path lengths or of votes
+                values.push(made.value as f32);
+            }
         }
-        Self::new(link, columns, roots, nodes)
+        let columns = u32::try_from(columns).unwrap_or(u32::MAX);
+        Self::new(columns, parts, roots, splits, values)
     }
 
     /// How many values a row has.
@@ -107,7 +121,7 @@ impl Forest {
 
     /// How many nodes all trees have.
     pub fn nodes(&self) -> usize {
-        self.nodes.len()
+        self.splits.len()
     }
 
     /// Raw score of a row; higher is more anomalous. Any value is allowed, infinite and not-a-number ones too.
@@ -115,43 +129,48 @@ impl Forest {
     /// # Panics
     /// When the row is shorter than the forest has columns.
     pub fn score(&self, row: &[f32]) -> f64 {
-        let sum = self.roots.iter().map(|root| f64::from(self.leaf(*root, row).value)).sum();
-        self.raw(sum)
+        self.parts_and_trees().map(|(part, trees)| part.score(self.sum(trees, row))).sum()
     }
 
-    /// Raw scores of all rows, instead of what `out` held; the same numbers as [`Self::score`] gives, faster.
+    /// Raw scores of all rows, instead of what `out` held; the same numbers as [`Self::score`] gives, faster. Many rows
+    /// are shared out to the threads of rayon's pool.
     ///
     /// # Panics
     /// When the rows are shorter than the forest has columns.
     pub fn score_batch(&self, rows: &Matrix, out: &mut Vec<f64>) {
         out.clear();
         out.resize(rows.rows(), 0.);
-        for (block, sums) in out.chunks_mut(BLOCK).enumerate() {
-            for root in &self.roots {
-                for (position, sum) in sums.iter_mut().enumerate() {
-                    *sum += f64::from(self.leaf(*root, rows.row(block * BLOCK + position)).value);
-                }
-            }
-            sums.iter_mut().for_each(|sum| *sum = self.raw(*sum));
+        if rows.rows() < 2 * ROWS_PER_TASK {
+            self.score_rows(rows, 0, out);
+            return;
         }
+        out.par_chunks_mut(ROWS_PER_TASK)
+            .enumerate()
+            .for_each(|(task, scores)| self.score_rows(rows, task * ROWS_PER_TASK, scores));
     }
 
-    /// The share that each column has in what makes the row more anomalous than the training rows, into `out`.
+    /// The raw score, and into `out` the share that each column has in what makes the row more anomalous than the
+    /// training rows.
     ///
     /// A column's contribution is the sum, over its splits on the row's paths, of the change of the nodes' values
-    /// (Saabas 2014, "Interpreting random forests"). Negative sums count as none; the others are scaled to sum to one.
-    /// Where no column has a positive sum, all shares are 0: there is nothing strange to explain.
+    /// (Saabas 2014, "Interpreting random forests"), over all parts that raise the score above that of an average row.
+    /// Negative sums count as none; the others are scaled to sum to one. Where no column has a positive sum, all shares
+    /// are 0: there is nothing strange to explain.
     ///
     /// # Panics
     /// When the row or `out` is shorter than the forest has columns.
-    pub fn contributions(&self, row: &[f32], out: &mut [f64]) {
+    pub fn explain(&self, row: &[f32], out: &mut [f64]) -> f64 {
         out.fill(0.);
-        for root in &self.roots {
-            let mut node = self.nodes[*root as usize];
-            while node.first_child != 0 {
-                let child = self.nodes[node.child(row)];
-                out[node.column as usize] += f64::from(child.value) - f64::from(node.value);
-                node = child;
+        let mut score = 0.;
+        let mut changes = vec![0f32; self.columns()];
+        for (part, trees) in self.parts_and_trees() {
+            changes.fill(0.);
+            let (from, to) = self.changes(trees, row, &mut changes);
+            let (average, this) = (part.score(from), part.score(to));
+            score += this;
+            if this > average {
+                let scale = part.weight / (part.scale * f64::from(part.trees));
+                out.iter_mut().zip(&changes).for_each(|(share, change)| *share += scale * f64::from(*change));
             }
         }
         out.iter_mut().for_each(|share| *share = share.max(0.));
@@ -159,21 +178,103 @@ impl Forest {
         if total > 0. {
             out.iter_mut().for_each(|share| *share /= total);
         }
+        score
     }
 
-    fn leaf(&self, root: u32, row: &[f32]) -> &Node {
-        let mut node = &self.nodes[root as usize];
-        while node.first_child != 0 {
-            node = &self.nodes[node.child(row)];
+    pub(crate) fn parts_and_trees(&self) -> impl Iterator<Item = (&Part, Range<usize>)> {
+        let mut end = 0;
+        self.parts.iter().map(move |part| {
+            let begin = end;
+            end += part.trees as usize;
+            (part, begin..end)
+        })
+    }
+
+    /// Sum of the trees' leaves, in the order of the trees.
+    fn sum(&self, trees: Range<usize>, row: &[f32]) -> f64 {
+        self.groups(trees)
+            .map(|(roots, depth)| {
+                let mut nodes = self.lanes(roots);
+                for _ in 0..depth {
+                    for node in &mut nodes {
+                        let split = self.splits[*node];
+                        *node += split.step(row[split.column()]);
+                    }
+                }
+                nodes.iter().take(roots.len()).map(|node| f64::from(self.values[*node])).sum::<f64>()
+            })
+            .sum()
+    }
+
+    /// Sums of the trees' roots and of their leaves; what changes from node to node is added to the split's column.
+    fn changes(&self, trees: Range<usize>, row: &[f32], changes: &mut [f32]) -> (f64, f64) {
+        let (mut from, mut to) = (0., 0.);
+        for (roots, depth) in self.groups(trees) {
+            let mut nodes = self.lanes(roots);
+            let mut values = nodes.map(|node| self.values[node]);
+            from += values.iter().take(roots.len()).copied().map(f64::from).sum::<f64>();
+            for _ in 0..depth {
+                for (node, value) in nodes.iter_mut().zip(&mut values).take(roots.len()) {
+                    let split = self.splits[*node];
+                    *node += split.step(row[split.column()]);
+                    let before = std::mem::replace(value, self.values[*node]);
+                    changes[split.column()] += *value - before;
+                }
+            }
+            to += values.iter().take(roots.len()).copied().map(f64::from).sum::<f64>();
         }
-        node
+        (from, to)
     }
 
-    fn raw(&self, sum: f64) -> f64 {
-        let mean = sum / self.roots.len() as f64;
-        match self.link {
-            Link::PowerOfTwo => mean.exp2(),
-            Link::Mean => mean,
+    /// Trees that go in step: their roots, and the splits of the deepest.
+    fn groups(&self, trees: Range<usize>) -> impl Iterator<Item = (&[u32], u8)> {
+        let (roots, depths) = (&self.roots[trees.clone()], &self.depths[trees]);
+        let deepest = |depths: &[u8]| depths.iter().copied().max().unwrap_or_default();
+        roots.chunks(LANES).zip(depths.chunks(LANES).map(deepest))
+    }
+
+    /// A walk at each root; lanes beyond the last root walk the first tree.
+    fn lanes(&self, roots: &[u32]) -> [usize; LANES] {
+        std::array::from_fn(|lane| roots.get(lane).map_or(0, |root| *root as usize))
+    }
+
+    /// Scores of as many rows as `out` has places, from row `first` on.
+    fn score_rows(&self, rows: &Matrix, first: usize, out: &mut [f64]) {
+        let mut first = first;
+        for out in out.chunks_mut(BLOCK) {
+            let block = rows.slice(first..first + out.len());
+            first += out.len();
+            for (part, trees) in self.parts_and_trees() {
+                let mut sums = [0.; BLOCK];
+                self.sum_block(trees, block, rows.columns(), &mut sums[..out.len()]);
+                out.iter_mut().zip(sums).for_each(|(score, sum)| *score += part.score(sum));
+            }
+        }
+    }
+
+    fn sum_block(&self, trees: Range<usize>, block: &[f32], columns: usize, sums: &mut [f64]) {
+        // The order of additions is that of `sum`: groups of trees first.
+        for group in trees.clone().step_by(LANES) {
+            let mut of_group = [0.; BLOCK];
+            for tree in group..trees.end.min(group + LANES) {
+                let root = self.roots[tree] as usize;
+                let end = self.roots.get(tree + 1).map_or(self.splits.len(), |root| *root as usize);
+                let (splits, values) = (&self.splits[root..end], &self.values[root..end]);
+                for (lanes, sums) in of_group[..sums.len()].chunks_mut(LANES).enumerate() {
+                    // Lanes beyond the last row walk the last row again.
+                    let start = |lane: usize| (lanes * LANES + lane.min(sums.len() - 1)) * columns;
+                    let starts: [usize; LANES] = std::array::from_fn(start);
+                    let mut nodes = [0; LANES];
+                    for _ in 0..self.depths[tree] {
+                        for (node, start) in nodes.iter_mut().zip(starts) {
+                            let split = splits[*node];
+                            *node += split.step(block[start + split.column()]);
+                        }
+                    }
+                    sums.iter_mut().zip(nodes).for_each(|(sum, node)| *sum += f64::from(values[node]));
+                }
+            }
+            sums.iter_mut().zip(of_group).for_each(|(sum, group)| *sum += group);
         }
     }
 }
@@ -181,64 +282,71 @@ impl Forest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree::small_tree;
 
-    /// One split on column 0 at 1, one on column 1 at 2 below its second child.
-    fn small(link: Link) -> Forest {
-        let mut tree = vec![Node::split(0, 1., 1), Node::leaf(), Node::split(1, 2., 3), Node::leaf(), Node::leaf()];
-        weigh(&mut tree, &[8, 6, 2, 1, 1], vec![0., 0., 0., 0., 1.]);
-        Forest::from_trees(link, 2, vec![tree.clone(), vec![Node::leaf()], tree]).unwrap()
+    fn small(trees: usize) -> Forest {
+        let trees = vec![small_tree(); trees];
+        Forest::from_trees(2, vec![Part::mean(trees.len())], &trees).unwrap()
     }
 
     #[test]
-    fn an_inner_node_is_worth_the_mean_of_its_rows() {
-        let values: Vec<f32> = small(Link::Mean).nodes.iter().take(5).map(|node| node.value).collect();
-        assert_eq!(values, [0.125, 0., 0.5, 0., 1.]);
-    }
-
-    #[test]
-    fn the_score_is_the_linked_mean_of_the_leaves() {
-        let third = 2. / 3.;
-        for (row, mean) in [([1., 9.], 0.), ([2., 2.], 0.), ([2., 3.], third)] {
-            assert!((small(Link::Mean).score(&row) - mean).abs() < 1e-12);
-            assert!((small(Link::PowerOfTwo).score(&row) - mean.exp2()).abs() < 1e-12);
+    fn the_score_is_the_mean_of_the_leaves() {
+        for (row, mean) in [([1., 9.], 0.), ([2., 2.], 0.), ([2., 3.], 1.)] {
+            assert!((small(3).score(&row) - mean).abs() < 1e-12);
         }
+    }
+
+    #[test]
+    fn parts_are_added_up_each_in_its_own_way() {
+        let trees = vec![small_tree(); 3];
+        let capped = Part { trees: 1, center: -1., scale: 0.5, floor: 2.5, cap: 3., slope: 0.5, weight: 10. };
+        let forest = Forest::from_trees(2, vec![Part::mean(2), capped], &trees).unwrap();
+        // 1 and 10 * (3 + .5 * 1); 0 and 10 * 2.5.
+        assert!((forest.score(&[2., 3.]) - 36.).abs() < 1e-12);
+        assert!((forest.score(&[1., 3.]) - 25.).abs() < 1e-12);
     }
 
     #[test]
     fn every_value_has_a_score() {
-        let forest = small(Link::PowerOfTwo);
+        let forest = small(9);
         let mut shares = [0.; 2];
         for row in [[f32::NAN, f32::NAN], [f32::INFINITY, f32::NAN], [f32::NEG_INFINITY, f32::INFINITY]] {
             assert!(forest.score(&row).is_finite());
-            forest.contributions(&row, &mut shares);
+            forest.explain(&row, &mut shares);
             assert!(shares.iter().all(|share| (0. ..=1.).contains(share)), "{shares:?}");
         }
-        assert_eq!(forest.score(&[f32::NAN; 2]).to_bits(), forest.score(&[f32::INFINITY; 2]).to_bits());
+        assert_eq!(forest.score(&[f32::NAN; 2]).to_bits(), forest.score(&[f32::NEG_INFINITY; 2]).to_bits());
     }
 
     #[test]
     fn shares_follow_the_changes_on_the_path() {
         let mut shares = [9.; 2];
-        small(Link::Mean).contributions(&[2., 3.], &mut shares);
-        // From .125 to .5 by column 0, from there to 1 by column 1, in two of three trees.
+        let forest = small(3);
+        let score = forest.explain(&[2., 3.], &mut shares);
+        // From .125 to .5 by column 0, from there to 1 by column 1.
         assert!((shares[0] - 0.375 / 0.875).abs() < 1e-6 && (shares[1] - 0.5 / 0.875).abs() < 1e-6, "{shares:?}");
+        assert!((score - forest.score(&[2., 3.])).abs() < 1e-12);
     }
 
     #[test]
     fn where_nothing_is_strange_no_column_has_a_share() {
         let mut shares = [9.; 2];
-        small(Link::Mean).contributions(&[0., 0.], &mut shares);
+        small(3).explain(&[0., 0.], &mut shares);
         assert_eq!(shares, [0., 0.]);
     }
 
     #[test]
     fn a_batch_gives_the_same_scores_as_single_rows() {
-        let forest = small(Link::PowerOfTwo);
-        let mut rows = Matrix::new(2);
-        (0..3 * BLOCK + 5).for_each(|row| rows.push_row(&[(row % 3) as f32, (row % 5) as f32]));
-        let mut scores = vec![9.];
-        forest.score_batch(&rows, &mut scores);
-        let single: Vec<f64> = rows.iter().map(|row| forest.score(row)).collect();
-        assert_eq!(scores, single);
+        for trees in [1, LANES, 2 * LANES + 3] {
+            let forest = small(trees);
+            for count in [0, 1, BLOCK - 1, 3 * BLOCK + 5, 3 * ROWS_PER_TASK + 9] {
+                let mut rows = Matrix::new(2);
+                (0..count).for_each(|row| rows.push_row(&[(row % 3) as f32, (row % 5) as f32]));
+                let mut scores = vec![9.];
+                forest.score_batch(&rows, &mut scores);
+                let single: Vec<f64> = rows.iter().map(|row| forest.score(row)).collect();
+                assert_eq!(scores, single, "{trees} trees, {count} rows");
+            }
+        }
     }
 }

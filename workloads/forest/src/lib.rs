@@ -3,23 +3,33 @@
 //! trainer bring the rows and carry the bytes.
 
 pub mod artifact;
+mod bins;
 pub mod calibration;
 mod codec;
+mod ensemble;
+pub mod export;
 pub mod features;
 mod fit;
 mod forest;
 mod isolation;
+mod limits;
 mod matrix;
 pub mod metrics;
 mod model;
 mod parameters;
+mod part;
+mod random;
+mod random_forest;
 pub mod sample;
 mod seed_forest;
 mod structure;
+mod synthetic;
+mod tree;
+mod unsupervised;
 
 pub use artifact::ArtifactError;
 pub use fit::{FitError, fit};
 pub use forest::Forest;
 pub use matrix::Matrix;
 pub use model::Model;
-pub use parameters::ForestParameters;
+pub use parameters::{IsolationParameters, Learner, RandomForestParameters, SeedParameters, UnsupervisedParameters};

@@ -52,14 +52,14 @@ impl Model {
     }
 
     /// The fields that made the row anomalous, largest share first, at most so many, instead of what `out` held.
-    /// Empty where nothing about the row is strange; see [`Forest::contributions`].
+    /// Empty where nothing about the row is strange; see [`Forest::explain`].
     ///
     /// # Panics
     /// When the row is shorter than the model has columns.
     pub fn reasons(&self, row: &[f32], out: &mut Vec<Reason>, limit: usize) {
         let columns = self.encoder.columns();
         let mut shares = vec![0.; columns.len()];
-        self.forest.contributions(row, &mut shares);
+        self.forest.explain(row, &mut shares);
         let mut order: Vec<usize> = (0..shares.len()).filter(|column| shares[*column] > 0.).collect();
         order.sort_by(|left, right| shares[*right].total_cmp(&shares[*left]));
         out.clear();
@@ -77,9 +77,10 @@ mod tests {
     use super::*;
     use crate::artifact::{ArtifactFiles, CONTENT_FILES, content_sha256, manifest_for, pack};
     use crate::calibration::calibrate;
-    use crate::{ForestParameters, fit};
+    use crate::{Learner, fit};
     use vedette_contract::ModelVersion;
-    use vedette_contract::model::{Algorithm, Calibration, Column, ColumnKind, FeatureSpecification, SCHEMA};
+    use vedette_contract::learner::Algorithm;
+    use vedette_contract::model::{Calibration, Column, ColumnKind, FeatureSpecification, SCHEMA};
 
     struct Parts {
         forest: Forest,
@@ -97,8 +98,7 @@ mod tests {
         ];
         let mut rows = Matrix::new(2);
         (0..400u16).for_each(|row| rows.push_row(&[f32::from(row % 100), f32::from(row % 2)]));
-        let algorithm = Algorithm::IsolationForest;
-        let forest = fit(algorithm, &rows, &columns, &ForestParameters::defaults(algorithm), 1).unwrap();
+        let forest = fit(&Learner::defaults(Algorithm::Ensemble), &rows, &columns, &[], 1).unwrap();
         let mut scores = Vec::new();
         forest.score_batch(&rows, &mut scores);
         let calibration = calibrate(scores).unwrap();

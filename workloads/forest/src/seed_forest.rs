@@ -13,8 +13,10 @@ use vedette_contract::model::{Column, ColumnKind};
 
 use crate::Matrix;
 use crate::fit::FitError;
-use crate::forest::{Forest, Link, Node, weigh};
-use crate::parameters::ForestParameters;
+use crate::forest::Forest;
+use crate::parameters::SeedParameters;
+use crate::part::Part;
+use crate::tree::{Node, Tree};
 
 /// More rows than this are sampled: smartcore keeps a counter per row for every open node, so its memory grows nearly
 /// with the square of the rows.
@@ -26,10 +28,10 @@ const SYNTHETIC: u32 = 1;
 pub(crate) fn fit(
     rows: &Matrix,
     columns: &[Column],
-    parameters: &ForestParameters,
+    parameters: &SeedParameters,
     seed: u64,
 ) -> Result<Forest, FitError> {
-    let ForestParameters { trees, rows_per_tree: _, max_depth, synthetic_fraction } = *parameters;
+    let SeedParameters { trees, max_depth, synthetic_fraction } = *parameters;
     let is_numeric = |column: &usize| matches!(columns[*column].kind, ColumnKind::Numeric { .. });
     let numeric: Vec<usize> = (0..columns.len()).filter(is_numeric).collect();
     if numeric.is_empty() {
@@ -53,10 +55,8 @@ pub(crate) fn fit(
     let forest = RandomForestClassifier::fit(&values, &labels, parameters).map_err(FitError::Smartcore)?;
     let SmartcoreForest { trees, classes } =
         serde_json::to_value(&forest).and_then(serde_json::from_value).map_err(FitError::Trees)?;
-    let trees = trees.iter().map(|tree| to_nodes(&tree.nodes, &classes, &numeric)).collect();
-    #[allow(clippy::cast_possible_truncation)] // as many as the feature specification has columns
-    let columns = columns.len() as u32;
-    Ok(Forest::from_trees(Link::Mean, columns, trees)?)
+    let trees: Vec<Tree> = trees.iter().map(|tree| to_tree(&tree.nodes, &classes, &numeric)).collect();
+    Ok(Forest::from_trees(columns.len(), vec![Part::mean(trees.len())], &trees)?)
 }
 
 /// The numeric columns of the real rows and, below them, of the synthetic ones, column by column; and the labels.
@@ -94,25 +94,23 @@ struct SmartcoreNode {
     false_child: Option<usize>,
 }
 
-/// Orders the nodes level by level with siblings side by side, as our walk wants them.
-fn to_nodes(tree: &[SmartcoreNode], classes: &[u32], numeric: &[usize]) -> Vec<Node> {
-    let mut nodes = vec![Node::leaf()];
+/// Orders the nodes level by level with siblings side by side, as our walk wants them. A leaf is worth the vote.
+fn to_tree(tree: &[SmartcoreNode], classes: &[u32], numeric: &[usize]) -> Tree {
+    let mut nodes = Vec::with_capacity(tree.len());
     let mut order = vec![0];
-    let mut position = 0;
-    while let Some(source) = order.get(position).and_then(|source| tree.get(*source)) {
-        if let (Some(split), Some(first), Some(second)) = (source.split_value, source.true_child, source.false_child) {
-            nodes[position] = Node::split(numeric[source.split_feature], round_down(split), nodes.len());
-            nodes.extend([Node::leaf(); 2]);
-            order.extend([first, second]);
-        }
-        position += 1;
+    while let Some(source) = order.get(nodes.len()).and_then(|source| tree.get(*source)) {
+        let vote = f64::from(u8::from(classes.get(source.output) == Some(&SYNTHETIC)));
+        let leaf = Node { threshold: 0., column: 0, first_child: 0, value: vote, rows: source.n_node_samples };
+        nodes.push(match (source.split_value, source.true_child, source.false_child) {
+            (Some(split), Some(first), Some(second)) => {
+                let first_child = order.len();
+                order.extend([first, second]);
+                Node { threshold: round_down(split), column: numeric[source.split_feature], first_child, ..leaf }
+            }
+            _ => leaf,
+        });
     }
-    let sources = || order.iter().filter_map(|source| tree.get(*source));
-    let rows: Vec<usize> = sources().map(|source| source.n_node_samples).collect();
-    let is_synthetic = |source: &SmartcoreNode| classes.get(source.output) == Some(&SYNTHETIC);
-    let votes = sources().map(|source| f64::from(u8::from(is_synthetic(source)))).collect();
-    weigh(&mut nodes, &rows, votes);
-    nodes
+    Tree::from_nodes(nodes)
 }
 
 /// The largest `f32` that is not greater: the same `f32` values are at most this as are at most the given number.
@@ -158,8 +156,8 @@ mod tests {
         let predicted: Vec<u32> = forest.predict(&values).unwrap();
         let SmartcoreForest { trees, classes } =
             serde_json::from_value(serde_json::to_value(&forest).unwrap()).unwrap();
-        let trees = trees.iter().map(|tree| to_nodes(&tree.nodes, &classes, &numeric)).collect();
-        let ours = Forest::from_trees(Link::Mean, 3, trees).unwrap();
+        let trees: Vec<Tree> = trees.iter().map(|tree| to_tree(&tree.nodes, &classes, &numeric)).collect();
+        let ours = Forest::from_trees(3, vec![Part::mean(trees.len())], &trees).unwrap();
         let mut synthetic = 0;
         for (row, predicted) in rows.iter().zip(&predicted) {
             assert_eq!(ours.score(row) > 0.5, *predicted == SYNTHETIC, "{row:?}");
@@ -171,9 +169,9 @@ mod tests {
     #[test]
     fn it_finds_what_breaks_a_dependence_and_ignores_categorical_columns() {
         let rows = correlated();
-        let parameters = ForestParameters::defaults(vedette_contract::model::Algorithm::SeedForest);
+        let parameters = SeedParameters { trees: 10, max_depth: 15, synthetic_fraction: 0.1 };
         let forest = fit(&rows, &columns("ncn"), &parameters, 1).unwrap();
-        assert!(forest.nodes.iter().all(|node| node.first_child == 0 || node.column != 1));
+        assert!(forest.splits.iter().all(|split| split.distance() == 0 || split.column() != 1));
         let mean = |rows: &[[f32; 3]]| rows.iter().map(|row| forest.score(row)).sum::<f64>() / rows.len() as f64;
         let broken: Vec<[f32; 3]> = (0..50u8).map(|at| [f32::from(at) / 50., 0.5, 1. - f32::from(at) / 50.]).collect();
         let whole: Vec<[f32; 3]> = broken.iter().map(|row| [row[0], 0.5, row[0]]).collect();
@@ -182,7 +180,7 @@ mod tests {
 
     #[test]
     fn without_a_numeric_column_there_is_nothing_to_learn() {
-        let parameters = ForestParameters::defaults(vedette_contract::model::Algorithm::SeedForest);
+        let parameters = SeedParameters { trees: 10, max_depth: 15, synthetic_fraction: 0.1 };
         let error = fit(&correlated(), &columns("ccc"), &parameters, 1).unwrap_err();
         assert!(matches!(error, FitError::NoNumericColumn));
     }

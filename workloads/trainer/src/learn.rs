@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use vedette_contract::arguments::TrainerArguments;
-use vedette_contract::model::{Algorithm, Calibration, FeatureSpecification, Metrics};
+use vedette_contract::learner::Algorithm;
+use vedette_contract::model::{Calibration, FeatureSpecification, Metrics};
 use vedette_forest::artifact::ArtifactError;
 use vedette_forest::calibration::calibrate;
 use vedette_forest::metrics::{at_budget, auprc, auroc};
-use vedette_forest::{FitError, Forest, ForestParameters, Matrix, fit};
+use vedette_forest::{FitError, Forest, Learner, Matrix, fit};
 
 use crate::collect::Rows;
 use crate::error::TrainerError;
@@ -21,9 +22,7 @@ const BASELINE_ROWS: usize = 20_000;
 #[derive(Debug, Clone, Copy)]
 pub struct LearnSettings {
     /// The learner.
-    pub algorithm: Algorithm,
-    /// Its hyper-parameters.
-    pub parameters: ForestParameters,
+    pub learner: Learner,
     /// Seed of everything random.
     pub seed: u64,
     /// Alert budget of the metrics, records per million.
@@ -37,8 +36,8 @@ pub struct Learned {
     /// Its scores over the stream.
     pub calibration: Calibration,
     /// Hyper-parameters as used.
-    pub parameters: BTreeMap<String, f64>,
-    /// Rows that the forest learned from.
+    pub parameters: BTreeMap<String, serde_json::Value>,
+    /// Rows that the learner was given.
     #[allow(clippy::struct_field_names, reason = "the name in the metadata")]
     pub learned: u64,
     /// Quality on the holdout.
@@ -49,14 +48,15 @@ pub struct Learned {
 
 impl LearnSettings {
     /// Those that the arguments ask for.
-    pub fn new(arguments: &TrainerArguments) -> Self {
-        let TrainerArguments { algorithm, trees, rows_per_tree, max_depth, synthetic_fraction, .. } = *arguments;
-        Self {
-            algorithm,
-            parameters: ForestParameters::chosen(algorithm, trees, rows_per_tree, max_depth, synthetic_fraction),
+    ///
+    /// # Errors
+    /// When a hyper-parameter is out of range, or of another algorithm.
+    pub fn new(arguments: &TrainerArguments) -> Result<Self, TrainerError> {
+        Ok(Self {
+            learner: Learner::new(arguments.algorithm, &arguments.learner)?,
             seed: arguments.seed,
             alert_budget_per_million: arguments.alert_budget_per_million,
-        }
+        })
     }
 }
 
@@ -70,12 +70,16 @@ pub fn learn(
     holdout: &Rows,
     settings: &LearnSettings,
 ) -> Result<Learned, TrainerError> {
-    let LearnSettings { algorithm, parameters, seed, alert_budget_per_million } = *settings;
-    let forest = fit(algorithm, &training.matrix, &features.columns, &parameters, seed)?;
-    let learned = match algorithm {
-        Algorithm::IsolationForest => training.matrix.distinct().rows(),
-        Algorithm::SeedForest => training.matrix.rows(),
+    let LearnSettings { learner, seed, alert_budget_per_million } = *settings;
+    // Labels are for reports, unless the learner is one that learns from them.
+    let labels = match learner {
+        Learner::RandomForestClassifier(_) => training.labels.as_slice(),
+        Learner::Ensemble
+        | Learner::IsolationForest(_)
+        | Learner::UnsupervisedRandomForest(_)
+        | Learner::SeedForest(_) => &[],
     };
+    let forest = fit(&learner, &training.matrix, &features.columns, labels, seed)?;
     let scores = scores_of(&forest, &holdout.matrix);
     let metrics = evaluate(&scores, &holdout.labels, alert_budget_per_million);
     let mut stream = scores;
@@ -83,12 +87,15 @@ pub fn learn(
         stream.extend(scores_of(&forest, &training.matrix));
     }
     let calibration = calibrate(stream).map_err(ArtifactError::from)?;
-    let baseline = match algorithm {
+    let baseline = match learner.algorithm() {
         Algorithm::SeedForest => None,
-        Algorithm::IsolationForest => baseline(features, training, holdout, settings),
+        Algorithm::Ensemble
+        | Algorithm::IsolationForest
+        | Algorithm::UnsupervisedRandomForest
+        | Algorithm::RandomForestClassifier => baseline(features, training, holdout, settings),
     };
-    let parameters = parameters.by_name(algorithm);
-    Ok(Learned { forest, calibration, parameters, learned: learned as u64, metrics, baseline })
+    let learned = training.matrix.rows() as u64;
+    Ok(Learned { forest, calibration, parameters: learner.parameters(), learned, metrics, baseline })
 }
 
 /// The recipe of 2016 with its own hyper-parameters, for comparison; that it cannot learn does not end a training.
@@ -100,8 +107,8 @@ fn baseline(
 ) -> Option<Metrics> {
     // The rows are in the order of a hash, so the first ones are a uniform sample.
     let first: Vec<usize> = (0..training.matrix.rows().min(BASELINE_ROWS)).collect();
-    let parameters = ForestParameters::defaults(Algorithm::SeedForest);
-    match fit(Algorithm::SeedForest, &training.matrix.select(&first), &features.columns, &parameters, settings.seed) {
+    let learner = Learner::defaults(Algorithm::SeedForest);
+    match fit(&learner, &training.matrix.select(&first), &features.columns, &[], settings.seed) {
         Ok(forest) => {
             let scores = scores_of(&forest, &holdout.matrix);
             Some(evaluate(&scores, &holdout.labels, settings.alert_budget_per_million))
@@ -228,17 +235,16 @@ mod tests {
     }
 
     fn settings(algorithm: Algorithm) -> LearnSettings {
-        let parameters = ForestParameters::defaults(algorithm);
-        LearnSettings { algorithm, parameters, seed: 1, alert_budget_per_million: BUDGET }
+        LearnSettings { learner: Learner::defaults(algorithm), seed: 1, alert_budget_per_million: BUDGET }
     }
 
     #[test]
     fn a_small_holdout_is_evaluated_alone_and_calibrated_with_all_rows() {
-        let settings = settings(Algorithm::IsolationForest);
+        let settings = settings(Algorithm::Ensemble);
         let learned = learn(&features(), &rows(500), &rows(300), &settings).unwrap();
         assert_eq!((learned.metrics.rows, learned.calibration.rows), (300, 800));
         assert!(learned.metrics.auroc.unwrap() > 0.9, "{:?}", learned.metrics);
-        assert!(learned.learned < 500, "{} patterns of 500 rows", learned.learned);
+        assert_eq!(learned.learned, 500);
         assert_eq!(learned.baseline.unwrap().rows, 300);
         let none_held_out = learn(&features(), &rows(500), &rows(0), &settings).unwrap();
         assert_eq!((none_held_out.metrics.rows, none_held_out.calibration.rows), (0, 500));
@@ -253,10 +259,21 @@ mod tests {
     }
 
     #[test]
+    fn labels_reach_the_learner_that_learns_from_them_and_no_other() {
+        let (training, mut turned) = (rows(500), rows(500));
+        turned.labels.iter_mut().for_each(|label| *label = label.map(|label| !label));
+        for algorithm in [Algorithm::Ensemble, Algorithm::RandomForestClassifier] {
+            let forest = |training| learn(&features(), training, &rows(300), &settings(algorithm)).unwrap().forest;
+            let same = forest(&training) == forest(&turned);
+            assert_eq!(same, algorithm == Algorithm::Ensemble);
+        }
+    }
+
+    #[test]
     fn rows_that_are_all_the_same_are_too_little_data() {
         let mut training = rows(0);
         (0..200).for_each(|_| training.matrix.push_row(&[1.0, 2.0]));
-        let refused = learn(&features(), &training, &rows(10), &settings(Algorithm::IsolationForest)).err().unwrap();
+        let refused = learn(&features(), &training, &rows(10), &settings(Algorithm::Ensemble)).err().unwrap();
         assert!(is_too_little_data(&refused), "{refused:?}");
     }
 }

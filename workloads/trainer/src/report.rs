@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use vedette_contract::arguments::TrainerArguments;
 use vedette_contract::model::{ModelMetadata, SCHEMA, TrainingOutcome, TrainingResult};
 use vedette_contract::{ModelVersion, Name};
+use vedette_forest::calibration::expected_budget_error;
 
 use crate::collect::Sampler;
 use crate::learn::Learned;
@@ -85,6 +86,11 @@ pub fn summary(metadata: &ModelMetadata) -> String {
         let budget = metrics.alert_budget_per_million;
         parts.push(format!("recall {recall:.4} and precision {precision:.4} when {budget} in a million may alert"));
     }
+    let error = expected_budget_error(metrics.alert_budget_per_million, metrics.rows);
+    parts.push(format!(
+        "the alerts may be {error:.0} in a million off a budget of {}",
+        metrics.alert_budget_per_million
+    ));
     parts.join("; ")
 }
 

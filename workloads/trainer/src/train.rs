@@ -47,6 +47,7 @@ struct Trained {
 
 pub async fn train(arguments: &TrainerArguments, shutdown: &Shutdown) -> Result<(), TrainerError> {
     check(arguments)?;
+    let settings = LearnSettings::new(arguments)?;
     let given = given_features(arguments)?;
     let training = Training {
         arguments,
@@ -68,7 +69,7 @@ pub async fn train(arguments: &TrainerArguments, shutdown: &Shutdown) -> Result<
         return training.not_enough_data(&collected.reading, distinct).await;
     }
     let (records, reading) = (collected.reading.tally.records, collected.reading.clone());
-    let trained = match training.learn(collected).await {
+    let trained = match training.learn(collected, settings).await {
         Err(error) if is_too_little_data(&error) => return training.not_enough_data(&reading, records).await,
         trained => trained?,
     };
@@ -185,7 +186,7 @@ impl Training<'_> {
         Ok(Collected { sampler, schema, reading })
     }
 
-    async fn learn(&self, collected: Collected) -> Result<Trained, TrainerError> {
+    async fn learn(&self, collected: Collected, settings: LearnSettings) -> Result<Trained, TrainerError> {
         let Collected { sampler, schema, reading } = collected;
         let unusable = sampler.unusable(&schema);
         if !unusable.is_empty() {
@@ -196,7 +197,7 @@ impl Training<'_> {
             return Err(TrainerError::UnknownFeatures { columns: columns.collect() });
         }
         let (duplicates, sampled) = (sampler.duplicates(), sampler.len() as u64);
-        let (settings, holdout_share) = (LearnSettings::new(self.arguments), self.arguments.holdout_share);
+        let holdout_share = self.arguments.holdout_share;
         let work = move || learn_from(sampler.finish(&schema), holdout_share, &settings);
         let (artifact, learned) = tokio::task::spawn_blocking(work).await??;
         let metadata = report::metadata(self.arguments, reading, learned, duplicates, sampled);

@@ -1,0 +1,47 @@
+//! Writes a default model in every format with rows and their raw scores, for `scripts/formats.sh` to compare:
+//! `cargo run --release -p vedette-forest --example formats -- DIRECTORY`.
+
+use std::path::Path;
+
+use rand::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use vedette_contract::learner::Algorithm;
+use vedette_contract::model::{Column, ColumnKind};
+use vedette_forest::{Learner, Matrix, export, fit};
+
+const COLUMNS: usize = 12;
+const SCORED: usize = 10_000;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = std::env::args().nth(1).ok_or("usage: formats DIRECTORY")?;
+    let directory = Path::new(&directory);
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
+    let columns: Vec<Column> = (0..COLUMNS)
+        .map(|column| Column { name: format!("<c & {column}>"), kind: ColumnKind::Numeric { median: 0. } })
+        .collect();
+    let (training, scored) = (rows(20_000, 1., &mut random), rows(SCORED, 3., &mut random));
+    let forest = fit(&Learner::defaults(Algorithm::Ensemble), &training, &columns, &[], 1)?;
+    let mut scores = Vec::new();
+    forest.score_batch(&scored, &mut scores);
+    std::fs::write(directory.join("forest.onnx"), export::onnx(&forest))?;
+    std::fs::write(directory.join("forest.pmml"), export::pmml(&forest, &columns))?;
+    let bytes: Vec<u8> = scored.iter().flatten().flat_map(|value| value.to_le_bytes()).collect();
+    std::fs::write(directory.join("rows"), bytes)?;
+    let bytes: Vec<u8> = scores.iter().flat_map(|score| score.to_le_bytes()).collect();
+    std::fs::write(directory.join("scores"), bytes)?;
+    Ok(())
+}
+
+/// Columns of very different sizes that share a cause; `spread` takes rows beyond what another draw has.
+#[allow(clippy::cast_possible_truncation)]
+fn rows(count: usize, spread: f64, random: &mut impl Rng) -> Matrix {
+    let mut matrix = Matrix::with_capacity(COLUMNS, count);
+    for _ in 0..count {
+        let cause: f64 = random.random_range(0.0..10.0);
+        let row: Vec<f32> = (0..COLUMNS)
+            .map(|column| ((cause + spread * random.random_range(-1.0..1.0)) * 10f64.powi(column as i32 - 6)) as f32)
+            .collect();
+        matrix.push_row(&row);
+    }
+    matrix
+}

@@ -1,0 +1,98 @@
+//! A tree while it is learned: nodes level by level, siblings side by side, so that the upper ones lie together.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+/// A node of a tree that is being learned.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Node {
+    pub(crate) threshold: f32,
+    pub(crate) column: usize,
+    /// Number of the first child in the tree, the second stands behind it; 0, the root, in a leaf.
+    pub(crate) first_child: usize,
+    /// Higher is more anomalous.
+    pub(crate) value: f64,
+    /// Training rows that came here.
+    pub(crate) rows: usize,
+}
+
+/// A tree does not grow beyond so many nodes, so that the way to a child fits into a split.
+const MAX_NODES: usize = 1 << 20;
+
+/// A learned tree.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Tree(Vec<Node>);
+
+/// What becomes of a node: a leaf of this value, or a split of its rows.
+pub(crate) enum Grown {
+    Leaf(f64),
+    Split {
+        column: usize,
+        threshold: f32,
+        /// How many of the rows, which were put in order, belong to the first child.
+        first: usize,
+    },
+}
+
+impl Tree {
+    /// Grows a tree level by level. `grow` is given a range of rows, the splits above it and whether there may be one more;
+    /// where it splits it puts the rows of the first child first. Inner nodes are worth the mean of the leaves below, each
+    /// weighted by its rows.
+    pub(crate) fn grow(rows: usize, max_depth: u32, mut grow: impl FnMut(Range<usize>, u32, bool) -> Grown) -> Self {
+        let leaf = |rows| Node { threshold: 0., column: 0, first_child: 0, value: 0., rows };
+        let mut nodes = vec![leaf(rows)];
+        let mut open = VecDeque::from([(0, 0..rows, 0)]);
+        while let Some((node, range, depth)) = open.pop_front() {
+            let may_split = depth < max_depth && nodes.len() + 2 <= MAX_NODES;
+            match grow(range.clone(), depth, may_split) {
+                Grown::Leaf(value) => nodes[node].value = value,
+                Grown::Split { column, threshold, first } => {
+                    nodes[node] = Node { threshold, column, first_child: nodes.len(), ..nodes[node] };
+                    let middle = range.start + first;
+                    for rows in [range.start..middle, middle..range.end] {
+                        nodes.push(leaf(rows.len()));
+                        open.push_back((nodes.len() - 1, rows, depth + 1));
+                    }
+                }
+            }
+        }
+        Self::from_nodes(nodes)
+    }
+
+    /// Takes nodes whose leaves have their values, and gives inner nodes theirs.
+    pub(crate) fn from_nodes(mut nodes: Vec<Node>) -> Self {
+        for node in (0..nodes.len()).rev() {
+            let first = nodes[node].first_child;
+            if first != 0 {
+                let sum: f64 = nodes[first..first + 2].iter().map(|child| child.value * child.rows as f64).sum();
+                nodes[node].value = sum / (nodes[first].rows + nodes[first + 1].rows).max(1) as f64;
+            }
+        }
+        Self(nodes)
+    }
+
+    pub(crate) fn nodes(&self) -> &[Node] {
+        &self.0
+    }
+}
+
+/// One split on column 0 at 1, one on column 1 at 2 below its second child; of 8 rows 6, 1 and 1 come to the leaves.
+#[cfg(test)]
+pub(crate) fn small_tree() -> Tree {
+    Tree::grow(8, 2, |rows, depth, _| match (rows.start, depth) {
+        (0, 0) => Grown::Split { column: 0, threshold: 1., first: 6 },
+        (6, 1) => Grown::Split { column: 1, threshold: 2., first: 1 },
+        (start, _) => Grown::Leaf(if start == 7 { 1. } else { 0. }),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_inner_node_is_worth_the_mean_of_its_rows() {
+        let values: Vec<f64> = small_tree().nodes().iter().map(|node| node.value).collect();
+        assert_eq!(values, [0.125, 0., 0.5, 0., 1.]);
+    }
+}
