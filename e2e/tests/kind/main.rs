@@ -32,7 +32,15 @@ async fn two_data_centres_work_as_one() {
     let installed = step!(both_sites_are_installed);
     step!(the_same_manifests_make_both_sites_ready, installed);
     let first = step!(the_first_model_is_learned_from_both_sites_and_rolled_at_both);
+    let second = step!(another_model_rolls_at_both, &first);
+    step!(a_damaged_version_is_refused_and_one_that_crashes_is_taken_back, &second);
+    step!(pinning_goes_back_and_forth, &first, &second);
     step!(a_second_tenant_of_the_same_name_begins);
+    step!(suspension_stops_and_resumption_goes_on);
+    step!(a_cut_of_the_replication_is_survived_and_healed);
+    step!(a_bucket_that_is_away_is_survived);
+    step!(scaling_secrets_and_upgrades_roll_while_records_flow);
+    step!(faults_lose_nothing);
     step!(every_record_is_everywhere_once);
     step!(a_site_is_deleted_and_reinstalled);
     step!(uninstalling_leaves_the_crds_and_the_data);
