@@ -5,6 +5,7 @@
 #   make e2e-apiserver   the operator's tests against a real API server without nodes: Go, and nothing else
 #   make bench           the figures, into target/bench.json
 #   make quality         the learners beside scikit-learn's, into target/quality.json; Python   QUALITY="--data FILE --label COLUMN"
+#   make speed           how fast the forests learn and score, beside scikit-learn, YDF and onnxruntime; Python
 #   make formats         ONNX in onnxruntime and PMML in JPMML give our scores; Python, Java and Maven
 #   make lint            formatting, clippy, licences
 #   make crds            writes crds/yaml from the Rust types
@@ -14,7 +15,7 @@ FOR ?=
 DATA ?=
 JSON ?=
 
-.PHONY: all setup build demo test e2e e2e-up e2e-test e2e-down e2e-apiserver bench quality formats lint crds clean help
+.PHONY: all setup build demo test e2e e2e-up e2e-test e2e-down e2e-apiserver bench quality speed formats lint crds clean help
 
 all: build
 
@@ -56,6 +57,9 @@ bench: build
 quality: setup
 	@python=$$(./scripts/peers.sh) && $(CARGO) run --release --locked --quiet --package vedette-forest --example quality -- \
 		--python $$python $(QUALITY)
+
+speed: setup
+	@python=$$(./scripts/peers.sh) && $(CARGO) run --release --locked --quiet --package vedette-forest --example speed -- $$python
 
 formats: setup
 	@./scripts/formats.sh
