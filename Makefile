@@ -6,6 +6,7 @@
 #   make e2e-apiserver   the operator's tests against a real API server without nodes: Go, and nothing else   TEST=NAME
 #   make bench           the figures, into target/bench.json
 #   make quality         the learners beside scikit-learn's, into target/quality.json; Python   QUALITY="--data FILE --label COLUMN"
+#   make speed           how fast the forests learn and score, beside scikit-learn, YDF and onnxruntime; Python
 #   make formats         ONNX in onnxruntime and PMML in JPMML give our scores; Python, Java and Maven
 #   make lint            formatting, clippy, licences
 #   make crds            writes from the Rust types: crds/yaml, the chart's CRDs, docs/fields.md
@@ -62,6 +63,9 @@ bench: build
 quality: setup
 	@python=$$(./scripts/peers.sh) && $(CARGO) run --release --locked --quiet --package vedette-forest --example quality -- \
 		--python $$python $(QUALITY)
+
+speed: setup
+	@python=$$(./scripts/peers.sh) && $(CARGO) run --release --locked --quiet --package vedette-forest --example speed -- $$python
 
 formats: setup
 	@./scripts/formats.sh

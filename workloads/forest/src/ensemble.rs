@@ -42,7 +42,7 @@ const ISOLATION_SLOPE: f64 = 0.2;
 /// Below so many standard deviations the second forest says nothing: how real a row looks is no merit.
 const SYNTHETIC_FLOOR: f64 = 0.75;
 /// Weight of the second forest where there are many different real rows, and how many make half of it.
-const SYNTHETIC_WEIGHT: f64 = 0.4;
+const SYNTHETIC_WEIGHT: f64 = 0.3;
 const HALF_WEIGHT_ROWS: f64 = 1_000.;
 /// What a field that is far outside everything learned adds, in standard deviations of the isolation forest.
 const OUTSIDE_WEIGHT: f64 = 4.;

@@ -194,7 +194,7 @@ impl Forest {
     fn sum(&self, trees: Range<usize>, row: &[f32]) -> f64 {
         self.groups(trees)
             .map(|(roots, depth)| {
-                let mut nodes = self.lanes(roots);
+                let mut nodes = walks(roots);
                 for _ in 0..depth {
                     for node in &mut nodes {
                         let split = self.splits[*node];
@@ -210,7 +210,7 @@ impl Forest {
     fn changes(&self, trees: Range<usize>, row: &[f32], changes: &mut [f32]) -> (f64, f64) {
         let (mut from, mut to) = (0., 0.);
         for (roots, depth) in self.groups(trees) {
-            let mut nodes = self.lanes(roots);
+            let mut nodes = walks(roots);
             let mut values = nodes.map(|node| self.values[node]);
             from += values.iter().take(roots.len()).copied().map(f64::from).sum::<f64>();
             for _ in 0..depth {
@@ -231,11 +231,6 @@ impl Forest {
         let (roots, depths) = (&self.roots[trees.clone()], &self.depths[trees]);
         let deepest = |depths: &[u8]| depths.iter().copied().max().unwrap_or_default();
         roots.chunks(LANES).zip(depths.chunks(LANES).map(deepest))
-    }
-
-    /// A walk at each root; lanes beyond the last root walk the first tree.
-    fn lanes(&self, roots: &[u32]) -> [usize; LANES] {
-        std::array::from_fn(|lane| roots.get(lane).map_or(0, |root| *root as usize))
     }
 
     /// Scores of as many rows as `out` has places, from row `first` on.
@@ -277,6 +272,11 @@ impl Forest {
             sums.iter_mut().zip(of_group).for_each(|(sum, group)| *sum += group);
         }
     }
+}
+
+/// A walk at each root; lanes beyond the last root walk the first tree.
+fn walks(roots: &[u32]) -> [usize; LANES] {
+    std::array::from_fn(|lane| roots.get(lane).map_or(0, |root| *root as usize))
 }
 
 #[cfg(test)]
