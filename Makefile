@@ -17,7 +17,7 @@ DATA ?=
 JSON ?=
 TEST ?=
 
-.PHONY: all setup build demo test e2e e2e-up e2e-test e2e-down e2e-chart e2e-apiserver bench quality formats lint crds clean help
+.PHONY: all setup build demo test e2e e2e-up e2e-test e2e-down e2e-chart e2e-apiserver bench quality speed formats lint crds clean help
 
 all: build
 
