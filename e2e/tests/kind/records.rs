@@ -6,6 +6,7 @@ use std::io::BufRead;
 use serde::Deserialize;
 use serde_json::Value;
 use vedette_contract::archive::Stream;
+use vedette_contract::progress::Progress;
 use vedette_e2e::cluster::{Look, wait_for};
 use vedette_e2e::topic::{TopicError, read_to_end};
 use vedette_streams::kafka::Isolation;
@@ -112,6 +113,25 @@ pub async fn until_all_enriched(site: &Site) -> HashSet<String> {
     .await
     .unwrap();
     generated
+}
+
+/// Waits until the site's archivers have read so many enriched records: an archiver that stops leaves the rest in Kafka.
+pub async fn until_archived(site: &Site, expected: u64) {
+    let bucket = site.cluster.bucket();
+    let prefix = pipelines(NAMESPACE).progress_prefix();
+    wait_for(&format!("{expected} archived records at {}", site.cluster.name()), PATIENCE, || async {
+        let mut archived = 0;
+        for object in bucket.list(&format!("{prefix}{}/", site.name()), None).await.unwrap() {
+            let content = bucket.get(&object.key).await.unwrap().unwrap();
+            let progress: Progress = serde_json::from_slice(&content.bytes).unwrap();
+            if progress.stream == Stream::EnrichedData {
+                archived += progress.records;
+            }
+        }
+        if archived >= expected { Look::Holds(()) } else { Look::NotYet(format!("{archived} records")) }
+    })
+    .await
+    .unwrap();
 }
 
 /// Exactly these, each once.

@@ -10,8 +10,8 @@ use vedette_e2e::figure::figure;
 use crate::faults;
 use crate::models::{Flaw, publish_flawed};
 use crate::records::{
-    assert_each_once, in_archive, in_topic, until_alert, until_all_enriched, until_archived_alert, until_records_flow,
-    uuids_in_archive,
+    assert_each_once, in_archive, in_topic, until_alert, until_all_enriched, until_archived, until_archived_alert,
+    until_records_flow, uuids_in_archive,
 };
 use crate::site::{NAMESPACE, PATIENCE, Site, TENANT, look, models, pipelines, version};
 
@@ -310,7 +310,9 @@ impl Story {
         for site in self.sites() {
             site.patch("{\"generator\":null}");
             site.until_gone("generator").await;
-            generated.push(until_all_enriched(site).await);
+            let records = until_all_enriched(site).await;
+            until_archived(site, records.len() as u64).await;
+            generated.push(records);
             site.patch("{\"suspend\":true}");
             for component in ["detector", "archiver"] {
                 site.until_gone(component).await;
