@@ -185,7 +185,7 @@ impl Story {
             site.until("ModelCurrent", "RolledBack").await;
             site.until_active(good).await;
             let status = site.pipeline().await.unwrap();
-            assert_eq!(status.model.unwrap().rejected, [crashing.clone()]);
+            assert_eq!(status.model.unwrap().rejected, std::slice::from_ref(&crashing));
             let events = site.kubectl(&["get", "events", "--output=jsonpath={.items[*].message}"]);
             assert!(events.contains(&crashing) && events.contains(good), "no event of the rollback in {events}");
         }
@@ -214,6 +214,12 @@ impl Story {
         self.east.cluster.kubectl(&[&tenant[..], &apply].concat()).unwrap();
         let wait = ["wait", "--for=condition=Ready", "apl/flows", "--timeout=180s"];
         self.east.cluster.kubectl(&[&tenant[..], &wait].concat()).unwrap();
+        wait_for("archived records of the tenant", PATIENCE, || async {
+            let archived = in_archive(&self.east, &self.east, TENANT, Stream::EnrichedData).await;
+            if archived.is_empty() { Look::NotYet("none".to_owned()) } else { Look::Holds(()) }
+        })
+        .await
+        .unwrap();
     }
 
     pub async fn suspension_stops_and_resumption_goes_on(&self) {

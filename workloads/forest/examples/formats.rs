@@ -38,8 +38,9 @@ fn rows(count: usize, spread: f64, random: &mut impl Rng) -> Matrix {
     let mut matrix = Matrix::with_capacity(COLUMNS, count);
     for _ in 0..count {
         let cause: f64 = random.random_range(0.0..10.0);
-        let row: Vec<f32> = (0..COLUMNS)
-            .map(|column| ((cause + spread * random.random_range(-1.0..1.0)) * 10f64.powi(column as i32 - 6)) as f32)
+        let row: Vec<f32> = (-6..)
+            .take(COLUMNS)
+            .map(|exponent| ((cause + spread * random.random_range(-1.0..1.0)) * 10f64.powi(exponent)) as f32)
             .collect();
         matrix.push_row(&row);
     }

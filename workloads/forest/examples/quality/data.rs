@@ -135,9 +135,10 @@ pub fn read_csv(path: &Path, label: &str) -> Result<DataSet, Failure> {
             // A number that is missing is an empty text.
             let numeric = texts.iter().zip(&numbers).all(|(text, number)| text.is_empty() || number.is_some());
             kept.push(name);
-            fields.push(match numeric {
-                true => Field::Numbers(numbers.into_iter().map(|number| number.unwrap_or(f64::NAN)).collect()),
-                false => Field::Texts(texts),
+            fields.push(if numeric {
+                Field::Numbers(numbers.into_iter().map(|number| number.unwrap_or(f64::NAN)).collect())
+            } else {
+                Field::Texts(texts)
             });
         }
     }
