@@ -275,6 +275,13 @@ impl Story {
         east.until("Ready", "Running").await;
         bucket("--replicas=1");
         east.until("BucketReachable", "Reachable").await;
+        // A connection of this process may still lead to the pod that is gone.
+        wait_for("the bucket, from here", PATIENCE, || async {
+            let listed = east.cluster.bucket().list(&pipelines(NAMESPACE).progress_prefix(), None).await;
+            listed.map_or_else(|error| Look::NotYet(error.to_string()), |_| Look::Holds(()))
+        })
+        .await
+        .unwrap();
         self.mend_replication().await;
     }
 
