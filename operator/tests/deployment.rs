@@ -2,16 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "support/arguments.rs"]
+mod arguments;
 mod support;
 
-use clap::{CommandFactory, Parser};
+use arguments::operator_arguments;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::rbac::v1::Role;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use vedette_operator::permissions;
-use vedette_operator::settings::OperatorArguments;
 use vedette_operator::site::SiteFile;
 
 /// The object of this kind in a file of `manifests/operator`.
@@ -42,22 +43,8 @@ fn the_role_allows_what_the_code_does_and_nothing_else() {
 #[test]
 fn the_operator_understands_what_its_deployment_gives_it() {
     let container = deployment().spec.template.spec.unwrap().containers.remove(0);
-    let command = OperatorArguments::command();
-    let mut words = vec!["vedette-operator".to_owned()];
-    words.extend(container.args.clone().unwrap_or_default());
-    for variable in container.env.iter().flatten() {
-        let argument = command
-            .get_arguments()
-            .find(|argument| argument.get_env().is_some_and(|name| name == variable.name.as_str()))
-            .unwrap_or_else(|| panic!("nothing reads {}", variable.name));
-        words.push(format!("--{}=given", argument.get_long().unwrap()));
-    }
-    let arguments = OperatorArguments::try_parse_from(words).unwrap();
-    let mounts: Vec<_> = container.volume_mounts.unwrap().into_iter().map(|mount| mount.mount_path).collect();
-    assert!(arguments.site_file.starts_with(&mounts[0]));
-    assert_eq!(arguments.bucket_credentials.to_str(), Some(mounts[1].as_str()));
+    let arguments = operator_arguments(&container, &[]);
     assert_eq!(arguments.lease_name.as_str(), "vedette-operator");
-    assert_eq!(container.ports.unwrap()[0].container_port, i32::from(arguments.listen_address.port()));
 }
 
 #[test]

@@ -2,13 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "../../../operator/tests/support/arguments.rs"]
+mod arguments;
 mod commands;
 mod helm;
 #[path = "../../../cli/tests/pages/mod.rs"]
 mod pages;
 mod values;
 
-use clap::{CommandFactory, Parser};
+use arguments::operator_arguments;
 use helm::{all, object, rendered, template};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
@@ -20,7 +22,6 @@ use serde_json::{Value, json};
 use vedette_contract::Name;
 use vedette_crds::render;
 use vedette_operator::permissions;
-use vedette_operator::settings::OperatorArguments;
 use vedette_operator::site::SiteFile;
 
 const KEEP: &str = "helm.sh/resource-policy";
@@ -133,22 +134,8 @@ fn each_watched_namespace_gets_a_role_and_the_lease_stays_at_home() {
 fn the_operator_understands_what_its_deployment_gives_it() {
     let deployment: Deployment = object(&rendered(&["--set", "leaseDurationSeconds=20"]), "Deployment");
     let container = deployment.spec.template.spec.unwrap().containers.remove(0);
-    let command = OperatorArguments::command();
-    let mut words = vec!["vedette-operator".to_owned()];
-    words.extend(container.args.unwrap());
-    for variable in container.env.unwrap().iter().filter(|variable| variable.name != "RUST_LOG") {
-        let argument = command
-            .get_arguments()
-            .find(|argument| argument.get_env().is_some_and(|name| name == variable.name.as_str()))
-            .unwrap_or_else(|| panic!("nothing reads {}", variable.name));
-        words.push(format!("--{}=given", argument.get_long().unwrap()));
-    }
-    let arguments = OperatorArguments::try_parse_from(words).unwrap();
-    let mounts: Vec<_> = container.volume_mounts.unwrap().into_iter().map(|mount| mount.mount_path).collect();
-    assert!(arguments.site_file.starts_with(&mounts[0]));
-    assert_eq!(arguments.bucket_credentials.to_str(), Some(mounts[1].as_str()));
+    let arguments = operator_arguments(&container, &["RUST_LOG"]);
     assert_eq!((arguments.lease_name.as_str(), arguments.lease_duration_seconds), ("vedette-operator", 20));
-    assert_eq!(container.ports.unwrap()[0].container_port, i32::from(arguments.listen_address.port()));
 }
 
 #[test]
