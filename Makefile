@@ -4,9 +4,10 @@
 #   make e2e             the tests on kind clusters: set-up, tests, take-down; e2e-up, e2e-test, e2e-down are its parts   TEST=--nocapture
 #   make e2e-chart       the tests of the Helm chart, without a cluster: Go, which builds helm and kubectl
 #   make e2e-apiserver   the operator's tests against a real API server without nodes: Go, and nothing else   TEST=NAME
+#   make e2e-bucket      the tests of the bucket's client, which all else goes through, against SeaweedFS: pip, and root
 #   make bench           the figures, into target/bench.json
 #   make quality         the learners beside scikit-learn's, into target/quality.json; Python   QUALITY="--data FILE --label COLUMN"
-#   make speed           how fast the forests learn and score, beside scikit-learn, YDF and onnxruntime; Python
+#   make speed           how fast the forests learn and score, beside scikit-learn, YDF, onnxruntime and treelite; Python
 #   make formats         ONNX in onnxruntime and PMML in JPMML give our scores; Python, Java and Maven
 #   make lint            formatting, clippy, licences
 #   make crds            writes from the Rust types: crds/yaml, the chart's CRDs, docs/fields.md
@@ -17,7 +18,7 @@ DATA ?=
 JSON ?=
 TEST ?=
 
-.PHONY: all setup build demo test e2e e2e-up e2e-test e2e-down e2e-chart e2e-apiserver bench quality speed formats lint crds clean help
+.PHONY: all setup build demo test e2e e2e-up e2e-test e2e-down e2e-chart e2e-apiserver e2e-bucket bench quality speed formats lint crds clean help
 
 all: build
 
@@ -57,15 +58,19 @@ e2e-apiserver: setup
 	@VEDETTE_CONTROLPLANE_BIN=$$(./e2e/scripts/binaries.sh api-server helm) $(CARGO) test --release --locked \
 		--workspace --features vedette-operator/cluster --test apiserver -- $(TEST) --test-threads 1 --nocapture
 
+e2e-bucket: setup
+	@$(CARGO) test --release --locked --workspace --test bucket --no-run
+	@./e2e/scripts/with-seaweedfs.sh $(CARGO) test --release --locked --workspace --test bucket
+
 bench: build
 	@$(CARGO) run --release --locked --quiet --bin bench -- $(BENCH)
 
 quality: setup
-	@python=$$(./scripts/peers.sh) && $(CARGO) run --release --locked --quiet --package vedette-forest --example quality -- \
+	@python=$$(./scripts/peers.sh) && $(CARGO) run --release --locked --quiet --example quality -- \
 		--python $$python $(QUALITY)
 
 speed: setup
-	@python=$$(./scripts/peers.sh) && $(CARGO) run --release --locked --quiet --package vedette-forest --example speed -- $$python
+	@python=$$(./scripts/peers.sh) && $(CARGO) run --release --locked --quiet --example speed -- $$python
 
 formats: setup
 	@./scripts/formats.sh

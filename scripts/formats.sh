@@ -13,6 +13,6 @@ if ! cmp --silent "$pom" "$jpmml/pom.xml"; then
 fi
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
-"${CARGO:-cargo}" run --release --locked --quiet --package vedette-forest --example formats -- "$directory"
+"${CARGO:-cargo}" run --release --locked --quiet --example formats -- "$directory"
 java -cp "$jpmml/jars/*" workloads/forest/peers/jpmml/Score.java "$directory/forest.pmml" "$directory/rows" >"$directory/jpmml"
 "$python" workloads/forest/peers/formats.py "$directory"

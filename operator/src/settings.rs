@@ -132,10 +132,7 @@ impl OperatorArguments {
             access_key_id: bucket_credentials.join(ACCESS_KEY_ID_KEY),
             secret_access_key: bucket_credentials.join(SECRET_ACCESS_KEY_KEY),
         };
-        let watch_namespaces = match site.watch_namespaces.as_slice() {
-            [] => vec![namespace.clone()],
-            namespaces => namespaces.to_vec(),
-        };
+        let watch_namespaces = site.watched(&namespace);
         let settings = Settings {
             site,
             namespace,

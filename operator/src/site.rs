@@ -153,6 +153,14 @@ impl SiteFile {
         std::iter::once(bucket).chain(kafka).cloned().collect()
     }
 
+    /// The namespaces whose objects an operator in the namespace `own` acts upon.
+    pub fn watched(&self, own: &Name) -> Vec<Name> {
+        match self.watch_namespaces.as_slice() {
+            [] => vec![own.clone()],
+            namespaces => namespaces.to_vec(),
+        }
+    }
+
     fn check(&self, errors: &mut FieldErrors) {
         let Self { site: _, kafka, bucket, images, image_pull_policy: _, image_pull_secrets: _, watch_namespaces: _ } =
             self;

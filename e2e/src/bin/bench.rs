@@ -31,12 +31,13 @@ fn show(figure: Figure) -> Figure {
 
 type Benchmark = fn() -> Result<Vec<Figure>, RunError>;
 
-const BENCHMARKS: [(&str, Benchmark); 7] = [
+const BENCHMARKS: [(&str, Benchmark); 8] = [
     ("size", binary_sizes),
     ("flow", flow),
     ("latency", latency),
     ("kdd", kdd),
     ("six", six_columns),
+    ("forest", forest),
     ("operator", operator),
     ("sites", sites),
 ];
@@ -193,25 +194,39 @@ fn six_columns() -> Result<Vec<Figure>, RunError> {
         "--dataset",
         &path.display().to_string(),
     ])?;
-    Ok(vec![figure(
-        "six-column CSV, AUROC (peer: 2016 recipe)",
-        "",
-        number(&summary, "/auroc"),
-        number(&summary, "/model_versions/0/baseline_auroc"),
-    )])
+    Ok(vec![
+        figure(
+            "six-column CSV, AUROC (peer: 2016 recipe)",
+            "",
+            number(&summary, "/auroc"),
+            number(&summary, "/model_versions/0/baseline_auroc"),
+        ),
+        figure("six-column CSV, recall at the budget (peer: all)", "", number(&summary, "/recall"), 1.0),
+        figure(
+            "six-column CSV, alerts per million (peer: the budget)",
+            "per million",
+            number(&summary, "/alerts_per_million"),
+            5000.0,
+        ),
+    ])
+}
+
+/// How fast the forests learn, load and score, beside scikit-learn, YDF, onnxruntime and treelite.
+fn forest() -> Result<Vec<Figure>, RunError> {
+    printed_by(&["speed"])
 }
 
 /// The operator in a process of its own against a real API server, also with 500 pipelines and 100 trainings.
 fn operator() -> Result<Vec<Figure>, RunError> {
-    printed_by_tests(&["e2e-apiserver", "TEST=scale::"])
+    printed_by(&["e2e-apiserver", "TEST=scale::"])
 }
 
 /// Two data centres on kind.
 fn sites() -> Result<Vec<Figure>, RunError> {
-    printed_by_tests(&["e2e", "TEST=--nocapture"])
+    printed_by(&["e2e", "TEST=--nocapture"])
 }
 
-fn printed_by_tests(target: &[&str]) -> Result<Vec<Figure>, RunError> {
+fn printed_by(target: &[&str]) -> Result<Vec<Figure>, RunError> {
     let output = Command::new("make")
         .arg("--silent")
         .args(target)

@@ -35,6 +35,7 @@ pub fn build_training_job(training: &ValidatedTraining, site: &SiteFile, job_nam
         seed,
         holdout_share,
         alert_budget_per_million,
+        folds,
         gate: Gate { minimum_auroc, minimum_recall },
         keep,
         job: ValidatedJob { resources, active_deadline_seconds, backoff_limit, ttl_seconds_after_finished },
@@ -58,6 +59,7 @@ pub fn build_training_job(training: &ValidatedTraining, site: &SiteFile, job_nam
         .option("seed", seed)
         .option("holdout-share", holdout_share)
         .option("alert-budget-per-million", alert_budget_per_million)
+        .option("folds", folds)
         .options("minimum-auroc", minimum_auroc)
         .options("minimum-recall", minimum_recall)
         .option("keep", keep)

@@ -111,9 +111,14 @@ impl Metrics {
         self.model_polls.get_or_create(&ResultLabel { result }).inc();
     }
 
-    /// So many pointers are looked up.
-    pub fn watching(&self, models: usize) {
-        self.models_watched.set(i64::try_from(models).unwrap_or(i64::MAX));
+    /// The pointer of one more training is looked up.
+    pub fn watching_one_more(&self) {
+        self.models_watched.inc();
+    }
+
+    /// The pointer of a training is not looked up any more.
+    pub fn watching_one_less(&self) {
+        self.models_watched.dec();
     }
 
     /// Whether this process leads.

@@ -68,9 +68,7 @@ impl ModelWatch {
             }
             let entry = followed.entry(training.clone()).or_insert_with(|| self.start(&training));
             entry.followers.insert(pipeline.clone());
-            let view = entry.view.clone();
-            self.shared.metrics.watching(followed.len());
-            view
+            entry.view.clone()
         };
         let known = tokio::time::timeout(FIRST_LOOK, view.wait_for(Option::is_some)).await;
         match known {
@@ -95,8 +93,10 @@ impl ModelWatch {
         let (sender, view) = watch::channel(None);
         let (shared, training) = (Arc::clone(&self.shared), training.clone());
         tokio::spawn(async move {
-            let shutdown = shared.shutdown.clone();
+            let (shutdown, metrics) = (shared.shutdown.clone(), shared.metrics.clone());
+            metrics.watching_one_more();
             shutdown.run_until_cancelled(shared.poll(training, sender)).await;
+            metrics.watching_one_less();
         });
         Followed { followers: BTreeSet::new(), view }
     }
@@ -141,7 +141,6 @@ impl Shared {
         let over = followed.get(training).is_none_or(|followed| followed.followers.is_empty());
         if over {
             followed.remove(training);
-            self.metrics.watching(followed.len());
         }
         over
     }

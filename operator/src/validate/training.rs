@@ -42,6 +42,8 @@ pub struct ValidatedTraining {
     pub holdout_share: f64,
     /// Alert budget at which quality is reported, records per million.
     pub alert_budget_per_million: f64,
+    /// Folds by which quality without labels is measured.
+    pub folds: u32,
     /// What a model must reach.
     pub gate: Gate,
     /// How many versions stay.
@@ -114,7 +116,7 @@ fn assemble(training: &ModelTraining, this: &SiteFile, errors: &mut FieldErrors)
         algorithm,
         parameters,
         seed,
-        validation: crds::Validation { holdout_share, alert_budget_per_million },
+        validation: crds::Validation { holdout_share, alert_budget_per_million, folds },
         publish: crds::Publish { gate, keep },
         job,
     } = &training.spec;
@@ -125,6 +127,7 @@ fn assemble(training: &ModelTraining, this: &SiteFile, errors: &mut FieldErrors)
     let features = self::features(features, errors);
     let learner = learner(parameters, errors);
     let seed = unsigned("spec.seed", *seed, errors);
+    let folds = unsigned("spec.validation.folds", i64::from(*folds), errors);
     let keep = unsigned("spec.publish.keep", i64::from(*keep), errors);
     let job = self::job(job, errors);
     let (namespace, name) = identity?;
@@ -147,6 +150,7 @@ fn assemble(training: &ModelTraining, this: &SiteFile, errors: &mut FieldErrors)
         seed: seed?,
         holdout_share: *holdout_share,
         alert_budget_per_million: *alert_budget_per_million,
+        folds: folds?,
         gate: gate.clone(),
         keep: keep?,
         job,

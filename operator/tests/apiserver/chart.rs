@@ -7,10 +7,11 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
-use serde_json::json;
+use serde_json::{Value, json};
 use vedette_crds::AnomalyPipeline;
 
-use crate::site::Site;
+use crate::control_plane::OPERATOR_USER;
+use crate::site::{Site, version};
 
 const EAST: [&str; 3] = ["charts/vedette", "--values", "manifests/sites/east.yaml"];
 
@@ -86,5 +87,54 @@ async fn the_chart_is_installed_upgraded_uninstalled_and_installed_again_under_a
     assert!(other.contains("invalid ownership metadata"), "{other}");
     helm(&site, &["install", "other"], &[&EAST[..], &["--take-ownership"]].concat()).unwrap();
     assert_eq!(site.api::<AnomalyPipeline>().get("flows").await.unwrap().uid(), uid);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pipelines_of_the_same_name_run_in_both_watched_namespaces_and_no_other() {
+    let site = &Site::empty().await;
+    let kubectl = |namespace: &str, arguments: &[&str]| {
+        site.plane.kubectl(&[arguments, &["--namespace", namespace]].concat()).unwrap()
+    };
+    for namespace in ["payments", "logins", "others"] {
+        kubectl(namespace, &["create", "namespace", namespace]);
+        let secret = ["--from-literal=accessKeyId=a", "--from-literal=secretAccessKey=b"];
+        kubectl(namespace, &[&["create", "secret", "generic", "vedette-bucket"], &secret[..]].concat());
+    }
+    helm(site, &["install", "vedette"], &[&EAST[..], &["--set", "watchNamespaces={payments,logins}"]].concat())
+        .unwrap();
+    kubectl("vedette", &["wait", "--for=condition=Established", "--timeout=30s", "--filename", "crds/yaml"]);
+    let map = site.api::<ConfigMap>().get("vedette-operator-site").await.unwrap();
+    let operator = site.operator_at("a", &map.data.unwrap()["site.yaml"], Duration::from_millis(500));
+    for (namespace, file) in [
+        ("payments", "manifests/minimal.yaml"),
+        ("logins", "e2e/fixtures/tenant.yaml"),
+        ("others", "e2e/fixtures/tenant.yaml"),
+    ] {
+        kubectl(namespace, &["apply", "--filename", file]);
+    }
+    for namespace in ["payments", "logins"] {
+        kubectl(namespace, &["wait", "--for=condition=Ready", "apl/flows", "--timeout=60s"]);
+    }
+    // The bucket has a place for each, and the training of the one is the other's only by its own object.
+    site.objects.publish_in("payments", "flows", &version(1), 1);
+    kubectl("payments", &["wait", "--for=condition=ModelCurrent", "apl/flows", "--timeout=60s"]);
+    let running = |namespace: &str| {
+        kubectl(
+            namespace,
+            &[
+                "get",
+                "deployments",
+                "--output=jsonpath={.items[*].spec.template.metadata.labels.vedette\\.io/model-version}",
+            ],
+        )
+    };
+    assert_eq!(running("payments"), version(1).as_str());
+    assert_eq!(running("logins"), "");
+    assert_eq!(kubectl("others", &["get", "apl/flows", "--output=jsonpath={.status}"]), "");
+    assert_eq!(kubectl("others", &["get", "deployments", "--output=name"]), "");
+    let refused = |entry: &&Value| entry["user"]["username"] == OPERATOR_USER && entry["responseStatus"]["code"] == 403;
+    let audit = site.plane.audit();
+    assert_eq!(audit.iter().find(refused), None);
     operator.stop().await;
 }

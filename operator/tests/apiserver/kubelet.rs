@@ -20,7 +20,7 @@ impl Kubelet {
         let bad_version = Arc::<Mutex<Option<String>>>::default();
         let bad = Arc::clone(&bad_version);
         let task = tokio::spawn(async move {
-            let pods: Api<Pod> = Api::namespaced(client, "vedette");
+            let pods: Api<Pod> = Api::all(client.clone());
             loop {
                 for pod in pods.list(&ListParams::default()).await.map(|list| list.items).unwrap_or_default() {
                     let status = json!({ "status": status(&pod, bad.lock().unwrap().as_deref()) });
@@ -28,6 +28,7 @@ impl Kubelet {
                     if wanted && pod.status.as_ref().is_none_or(|status| status.container_statuses.is_none()) {
                         // A pod may be gone by now.
                         let patch = Patch::Merge(&status);
+                        let pods: Api<Pod> = Api::namespaced(client.clone(), &pod.namespace().unwrap());
                         pods.patch_status(&pod.name_any(), &PatchParams::default(), &patch).await.ok();
                     }
                 }

@@ -66,10 +66,11 @@ impl Site {
 
     pub fn operator_at(&self, pod_name: &str, site: &str, model_poll_interval: Duration) -> Operator {
         let namespace: Name = "vedette".parse().unwrap();
+        let site = SiteFile::parse(site).unwrap();
         let settings = Settings {
-            site: SiteFile::parse(site).unwrap(),
-            namespace: namespace.clone(),
-            watch_namespaces: vec![namespace],
+            watch_namespaces: site.watched(&namespace),
+            site,
+            namespace,
             pod_name: pod_name.to_owned(),
             listen_address: "127.0.0.1:0".parse().unwrap(),
             model_poll_interval,

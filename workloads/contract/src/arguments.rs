@@ -425,6 +425,10 @@ pub struct TrainerArguments {
     #[arg(long)]
     pub alert_budget_per_million: f64,
 
+    /// Folds of the training rows by which separation and stability of the alerts are measured; none below 2
+    #[arg(long)]
+    pub folds: u32,
+
     /// Publish only with at least this AUROC; needs labels
     #[arg(long, requires = "label_field")]
     pub minimum_auroc: Option<f64>,

@@ -167,6 +167,20 @@ pub struct Metrics {
     pub alert_budget_per_million: f64,
     /// Records per million that do alert at that budget.
     pub alerts_per_million: f64,
+    /// Absent without folds, or where one of their forests lets nothing alert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<FoldMetrics>,
+}
+
+/// Quality that needs no labels: of forests that each learned without one fold of the training rows.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct FoldMetrics {
+    /// How many folds.
+    pub folds: u32,
+    /// Mean score of the alerts less that of the other rows, in standard deviations of the latter (Glass's delta).
+    pub separation: f64,
+    /// Share of the alerts of one forest that are also alerts of another (Dice's coefficient), 0 to 1.
+    pub stability: f64,
 }
 
 /// How a training Job ended; written by the trainer at `results/<job>.json`, read by the operator.

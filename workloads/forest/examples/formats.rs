@@ -1,5 +1,5 @@
-//! Writes a default model in every format with rows and their raw scores, for `scripts/formats.sh` to compare:
-//! `cargo run --release -p vedette-forest --example formats -- DIRECTORY`.
+//! Writes a default model in every format with rows, their raw and their calibrated scores, for `scripts/formats.sh` to compare:
+//! `cargo run --release --example formats -- DIRECTORY`.
 
 use std::path::Path;
 
@@ -7,6 +7,7 @@ use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use vedette_contract::learner::Algorithm;
 use vedette_contract::model::{Column, ColumnKind};
+use vedette_forest::calibration::{Calibrator, calibrate};
 use vedette_forest::{Learner, Matrix, export, fit};
 
 const COLUMNS: usize = 12;
@@ -21,13 +22,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .collect();
     let (training, scored) = (rows(20_000, 1., &mut random), rows(SCORED, 3., &mut random));
     let forest = fit(&Learner::defaults(Algorithm::Ensemble), &training, &columns, &[], 1)?;
-    let mut scores = Vec::new();
-    forest.score_batch(&scored, &mut scores);
-    std::fs::write(directory.join("forest.onnx"), export::onnx(&forest))?;
-    std::fs::write(directory.join("forest.pmml"), export::pmml(&forest, &columns))?;
+    let mut raw = Vec::new();
+    forest.score_batch(&training, &mut raw);
+    let calibrator = Calibrator::new(&calibrate(raw.clone())?)?;
+    forest.score_batch(&scored, &mut raw);
+    std::fs::write(directory.join("forest.onnx"), export::onnx(&forest, Some(&calibrator)))?;
+    std::fs::write(directory.join("forest.pmml"), export::pmml(&forest, &columns, Some(&calibrator)))?;
     let bytes: Vec<u8> = scored.iter().flatten().flat_map(|value| value.to_le_bytes()).collect();
     std::fs::write(directory.join("rows"), bytes)?;
-    let bytes: Vec<u8> = scores.iter().flat_map(|score| score.to_le_bytes()).collect();
+    let scores = raw.iter().flat_map(|raw| [*raw, calibrator.score(*raw)]);
+    let bytes: Vec<u8> = scores.flat_map(f64::to_le_bytes).collect();
     std::fs::write(directory.join("scores"), bytes)?;
     Ok(())
 }

@@ -1,6 +1,7 @@
-"""Compares scores that other engines gave for the rows in a directory with our own: equal within 1e-6 relative.
+"""Compares scores that other engines gave for the rows in a directory with our own, raw and calibrated: equal within 1e-6
+relative.
 
-ONNX is scored here by onnxruntime; JPMML's scores are in the file `jpmml`, one a line.
+ONNX is scored here by onnxruntime; JPMML's scores are in the file `jpmml`, a pair a line.
 """
 import sys
 
@@ -8,16 +9,19 @@ import numpy
 import onnxruntime
 
 directory = sys.argv[1]
-ours = numpy.fromfile(f"{directory}/scores", "<f8")
+ours = numpy.fromfile(f"{directory}/scores", "<f8").reshape(-1, 2)
 rows = numpy.fromfile(f"{directory}/rows", "<f4").reshape(len(ours), -1)
 session = onnxruntime.InferenceSession(f"{directory}/forest.onnx", providers=["CPUExecutionProvider"])
 theirs = {
-    f"onnxruntime {onnxruntime.__version__}": session.run(None, {"rows": rows})[0].ravel(),
+    f"onnxruntime {onnxruntime.__version__}": numpy.hstack(session.run(["raw", "score"], {"rows": rows})),
     "JPMML": numpy.loadtxt(f"{directory}/jpmml"),
 }
 failed = len(ours) < 10_000
 for engine, scores in theirs.items():
-    difference = numpy.max(numpy.abs(scores - ours) / numpy.maximum(numpy.abs(scores), numpy.abs(ours)))
-    print(f"{engine}: {len(scores)} scores, largest relative difference {difference:.1e}")
-    failed |= len(scores) != len(ours) or not difference <= 1e-6
+    failed |= scores.shape != ours.shape
+    for column, kind in enumerate(["raw", "calibrated"]):
+        one, other = scores[:, column], ours[:, column]
+        difference = numpy.max(numpy.abs(one - other) / numpy.maximum(numpy.abs(one), numpy.abs(other)))
+        print(f"{engine}: {len(scores)} {kind} scores, largest relative difference {difference:.1e}")
+        failed |= not difference <= 1e-6
 sys.exit(failed)

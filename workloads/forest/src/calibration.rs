@@ -106,9 +106,10 @@ pub fn expected_budget_error(alert_budget_per_million: f64, rows: u64) -> f64 {
 /// and bends towards 0 and 1, which it never reaches.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Calibrator {
-    quantiles: Vec<(f64, f64)>,
-    lower_scale: f64,
-    upper_scale: f64,
+    /// Scores and their ranks, both rising; at least one.
+    pub(crate) quantiles: Vec<(f64, f64)>,
+    pub(crate) lower_scale: f64,
+    pub(crate) upper_scale: f64,
 }
 
 impl Calibrator {
@@ -147,6 +148,12 @@ impl Calibrator {
             upper_scale: distance(1. - last.1, quantiles.windows(2).next_back()),
             quantiles: quantiles.clone(),
         })
+    }
+
+    /// The first and the last quantile.
+    pub(crate) fn ends(&self) -> ((f64, f64), (f64, f64)) {
+        let end = |quantile: Option<&(f64, f64)>| quantile.copied().unwrap_or_default();
+        (end(self.quantiles.first()), end(self.quantiles.last()))
     }
 
     /// The rank of a raw score, greater than 0 and less than 1; what is not a number ranks lowest.

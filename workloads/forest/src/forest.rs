@@ -162,15 +162,17 @@ impl Forest {
     pub fn explain(&self, row: &[f32], out: &mut [f64]) -> f64 {
         out.fill(0.);
         let mut score = 0.;
-        let mut changes = vec![0f32; self.columns()];
+        let mut changes = vec![[0f32; LANES]; self.columns()];
         for (part, trees) in self.parts_and_trees() {
-            changes.fill(0.);
+            changes.fill([0.; LANES]);
             let (from, to) = self.changes(trees, row, &mut changes);
             let (average, this) = (part.score(from), part.score(to));
             score += this;
             if this > average {
                 let scale = part.weight / (part.scale * f64::from(part.trees));
-                out.iter_mut().zip(&changes).for_each(|(share, change)| *share += scale * f64::from(*change));
+                for (share, changes) in out.iter_mut().zip(&changes) {
+                    *share += scale * changes.iter().copied().map(f64::from).sum::<f64>();
+                }
             }
         }
         out.iter_mut().for_each(|share| *share = share.max(0.));
@@ -206,19 +208,20 @@ impl Forest {
             .sum()
     }
 
-    /// Sums of the trees' roots and of their leaves; what changes from node to node is added to the split's column.
-    fn changes(&self, trees: Range<usize>, row: &[f32], changes: &mut [f32]) -> (f64, f64) {
+    /// Sums of the trees' roots and of their leaves; what changes from node to node is added to the split's column, for each
+    /// lane by itself: one sum would be waited for by all of them.
+    fn changes(&self, trees: Range<usize>, row: &[f32], changes: &mut [[f32; LANES]]) -> (f64, f64) {
         let (mut from, mut to) = (0., 0.);
         for (roots, depth) in self.groups(trees) {
             let mut nodes = walks(roots);
             let mut values = nodes.map(|node| self.values[node]);
             from += values.iter().take(roots.len()).copied().map(f64::from).sum::<f64>();
             for _ in 0..depth {
-                for (node, value) in nodes.iter_mut().zip(&mut values).take(roots.len()) {
+                for (lane, (node, value)) in nodes.iter_mut().zip(&mut values).enumerate().take(roots.len()) {
                     let split = self.splits[*node];
                     *node += split.step(row[split.column()]);
                     let before = std::mem::replace(value, self.values[*node]);
-                    changes[split.column()] += *value - before;
+                    changes[split.column()][lane] += *value - before;
                 }
             }
             to += values.iter().take(roots.len()).copied().map(f64::from).sum::<f64>();
@@ -235,19 +238,26 @@ impl Forest {
 
     /// Scores of as many rows as `out` has places, from row `first` on.
     fn score_rows(&self, rows: &Matrix, first: usize, out: &mut [f64]) {
+        let columns = rows.columns().max(1);
+        let mut block = vec![[0.; LANES]; BLOCK / LANES * columns];
         let mut first = first;
         for out in out.chunks_mut(BLOCK) {
-            let block = rows.slice(first..first + out.len());
+            for row in 0..out.len() {
+                let lanes = &mut block[row / LANES * columns..][..columns];
+                lanes.iter_mut().zip(rows.row(first + row)).for_each(|(lanes, value)| lanes[row % LANES] = *value);
+            }
             first += out.len();
             for (part, trees) in self.parts_and_trees() {
                 let mut sums = [0.; BLOCK];
-                self.sum_block(trees, block, rows.columns(), &mut sums[..out.len()]);
+                self.sum_block(trees, &block, columns, &mut sums[..out.len()]);
                 out.iter_mut().zip(sums).for_each(|(score, sum)| *score += part.score(sum));
             }
         }
     }
 
-    fn sum_block(&self, trees: Range<usize>, block: &[f32], columns: usize, sums: &mut [f64]) {
+    /// The block has, for each lane, the values of a row, column by column, and then those of the next rows; lanes beyond the
+    /// last row hold what was there before.
+    fn sum_block(&self, trees: Range<usize>, block: &[[f32; LANES]], columns: usize, sums: &mut [f64]) {
         // The order of additions is that of `sum`: groups of trees first.
         for group in trees.clone().step_by(LANES) {
             let mut of_group = [0.; BLOCK];
@@ -255,15 +265,12 @@ impl Forest {
                 let root = self.roots[tree] as usize;
                 let end = self.roots.get(tree + 1).map_or(self.splits.len(), |root| *root as usize);
                 let (splits, values) = (&self.splits[root..end], &self.values[root..end]);
-                for (lanes, sums) in of_group[..sums.len()].chunks_mut(LANES).enumerate() {
-                    // Lanes beyond the last row walk the last row again.
-                    let start = |lane: usize| (lanes * LANES + lane.min(sums.len() - 1)) * columns;
-                    let starts: [usize; LANES] = std::array::from_fn(start);
+                for (rows, sums) in block.chunks(columns).zip(of_group[..sums.len()].chunks_mut(LANES)) {
                     let mut nodes = [0; LANES];
                     for _ in 0..self.depths[tree] {
-                        for (node, start) in nodes.iter_mut().zip(starts) {
+                        for (lane, node) in nodes.iter_mut().enumerate() {
                             let split = splits[*node];
-                            *node += split.step(block[start + split.column()]);
+                            *node += split.step(rows[split.column()][lane]);
                         }
                     }
                     sums.iter_mut().zip(nodes).for_each(|(sum, node)| *sum += f64::from(values[node]));

@@ -10,6 +10,7 @@ mod ensemble;
 pub mod export;
 pub mod features;
 mod fit;
+pub mod folds;
 mod forest;
 mod isolation;
 mod limits;

@@ -1,7 +1,6 @@
 //! Rows of numbers, one after the other in one allocation.
 
 use std::collections::HashSet;
-use std::ops::Range;
 
 /// A row-major matrix of `f32`.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,11 +44,6 @@ impl Matrix {
     pub fn row(&self, row: usize) -> &[f32] {
         assert!(row < self.rows, "row {row} of {}", self.rows);
         &self.values[row * self.columns..(row + 1) * self.columns]
-    }
-
-    /// The values of these rows, one row after the other.
-    pub(crate) fn slice(&self, rows: Range<usize>) -> &[f32] {
-        &self.values[rows.start * self.columns..rows.end * self.columns]
     }
 
     /// All rows, in order.

@@ -44,21 +44,32 @@ pub struct AtBudget {
 /// When there are not as many labels as scores.
 pub fn at_budget(scores: &[f64], anomalies: &[bool], budget_per_million: f64) -> AtBudget {
     assert_eq!(scores.len(), anomalies.len(), "every score has its label");
-    let budget = budget_per_million / 1e6 * scores.len() as f64;
-    let (mut alerts, mut found) = (0, 0);
-    for group in groups_by_falling_score(scores, anomalies) {
-        if alerts as f64 + group.rows as f64 / 2. >= budget {
-            break;
-        }
-        alerts += group.rows;
-        found += group.anomalies;
-    }
+    let alerting = alerts_at_budget(scores, budget_per_million);
+    let (alerts, found) =
+        (count(&alerting), alerting.iter().zip(anomalies).filter(|(alert, anomaly)| **alert && **anomaly).count());
     let share = |part: usize, whole: usize| (whole > 0).then(|| part as f64 / whole as f64);
     AtBudget {
         recall: share(found, count(anomalies)),
         precision: share(found, alerts),
         alerts_per_million: share(alerts, scores.len()).unwrap_or_default() * 1e6,
     }
+}
+
+/// Which records alert, by the rule of [`at_budget`].
+pub fn alerts_at_budget(scores: &[f64], budget_per_million: f64) -> Vec<bool> {
+    let budget = budget_per_million / 1e6 * scores.len() as f64;
+    let mut falling: Vec<usize> = (0..scores.len()).collect();
+    falling.sort_unstable_by(|left, right| scores[*right].total_cmp(&scores[*left]));
+    let mut alerting = vec![false; scores.len()];
+    let mut alerts = 0;
+    for group in falling.chunk_by(|left, right| scores[*left].total_cmp(&scores[*right]).is_eq()) {
+        if alerts as f64 + group.len() as f64 / 2. >= budget {
+            break;
+        }
+        alerts += group.len();
+        group.iter().for_each(|row| alerting[*row] = true);
+    }
+    alerting
 }
 
 fn comparable(scores: &[f64], anomalies: &[bool]) -> Option<()> {

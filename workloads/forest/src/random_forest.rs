@@ -11,6 +11,9 @@ use crate::bins::{MAX_BINS, Table};
 use crate::random::random_for;
 use crate::tree::{Grown, Tree};
 
+/// Rows whose bins fit into the first-level cache.
+const ROWS_AT_A_TIME: usize = 64;
+
 /// Settings of the learner.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RandomForestSettings {
@@ -111,24 +114,24 @@ impl<'a> Search<'a> {
     }
 
     fn find(&mut self, rows: &[u32], may_split: bool, random: &mut impl Rng) -> Found {
-        let label = self.columns.len();
-        let ones = rows.iter().filter(|row| self.table.row(**row)[label] == 1).count();
-        let share = ones as f64 / rows.len().max(1) as f64;
+        let columns = if may_split { self.columns.len() } else { 0 };
+        let mut ones = 0;
         let mut best = (f64::NEG_INFINITY, None);
-        if may_split && ones > 0 && ones < rows.len() {
-            for start in (0..label).step_by(self.columns_per_split) {
-                let chosen = start..label.min(start + self.columns_per_split);
-                self.shuffle(chosen.clone(), random);
-                self.count(rows, chosen.clone());
-                for (position, column) in chosen.clone().enumerate() {
-                    self.best_of_column(position, self.columns[column], (rows.len(), ones), &mut best);
-                }
-                if best.1.is_some() {
-                    break;
-                }
+        // Without a split to look for, one round counts the label alone.
+        for start in (0..columns.max(1)).step_by(self.columns_per_split) {
+            let chosen = start..columns.min(start + self.columns_per_split);
+            self.shuffle(chosen.clone(), random);
+            ones = self.count(rows, chosen.clone());
+            for (position, column) in chosen.enumerate() {
+                self.best_of_column(position, self.columns[column], (rows.len(), ones), &mut best);
+            }
+            let is_mixed = ones > 0 && ones < rows.len();
+            if best.1.is_some() || !is_mixed {
+                best.1 = best.1.filter(|_| is_mixed);
+                break;
             }
         }
-        Found { share, split: best.1 }
+        Found { share: ones as f64 / rows.len().max(1) as f64, split: best.1 }
     }
 
     /// Puts random columns, none of those before, at these positions.
@@ -139,15 +142,26 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn count(&mut self, rows: &[u32], chosen: Range<usize>) {
+    /// Counts the bins of these columns, and says how many rows have label 1. In a large table rows are far apart: reading
+    /// the labels of a few of them first makes the processor fetch them side by side.
+    fn count(&mut self, rows: &[u32], chosen: Range<usize>) -> usize {
         let chosen = &self.columns[chosen];
-        for row in rows {
-            let row = self.table.row(*row);
-            let one = 1 | u64::from(row[row.len() - 1]) << 32;
-            for (counts, column) in self.counts.iter_mut().zip(chosen) {
-                counts[usize::from(row[*column])] += one;
+        let mut ones = 0;
+        for rows in rows.chunks(ROWS_AT_A_TIME) {
+            let mut labels = [0; ROWS_AT_A_TIME];
+            for (label, row) in labels.iter_mut().zip(rows) {
+                let row = self.table.row(*row);
+                *label = u64::from(row[row.len() - 1]);
+            }
+            ones += labels.iter().filter(|label| **label == 1).count();
+            for (row, label) in rows.iter().zip(labels) {
+                let row = self.table.row(*row);
+                for (counts, column) in self.counts.iter_mut().zip(chosen) {
+                    counts[usize::from(row[*column])] += 1 | label << 32;
+                }
             }
         }
+        ones
     }
 
     /// Replaces the best split where one in this column is better, and forgets the column's counts.

@@ -1,4 +1,4 @@
-//! The bucket client against a real S3 server, and against servers that misbehave.
+//! The bucket client against a real S3 server (`make e2e-bucket`: against SeaweedFS), and against servers that misbehave.
 
 // Helpers of tests are tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use support::{Behaviour, arguments, impatient, misbehave, serve_s3};
+use support::{Behaviour, bucket_arguments, impatient, misbehave};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
 use vedette_streams::bucket::{Body, Bucket, BucketError, BucketPlace, Creation, CredentialFiles, ObjectSummary, Swap};
 
 async fn bucket() -> (Bucket, TempDir) {
     let directory = TempDir::new().unwrap();
-    let bucket = Bucket::new(&arguments(serve_s3(directory.path()).await));
+    let bucket = Bucket::new(&bucket_arguments(directory.path()).await);
     bucket.ensure_exists().await.unwrap();
     (bucket, directory)
 }
@@ -44,7 +44,7 @@ async fn what_is_put_is_read_back_and_deleted() {
 #[tokio::test]
 async fn credentials_in_files_are_read_for_each_request() {
     let directory = TempDir::new().unwrap();
-    let arguments = arguments(serve_s3(directory.path()).await);
+    let arguments = bucket_arguments(directory.path()).await;
     Bucket::new(&arguments).ensure_exists().await.unwrap();
     let files = TempDir::new().unwrap();
     let [access, secret] = ["accessKeyId", "secretAccessKey"].map(|name| files.path().join(name));
@@ -193,12 +193,11 @@ async fn a_server_that_ignores_conditions_is_found_out() {
 #[tokio::test]
 async fn wrong_credentials_and_a_missing_bucket_are_told_apart() {
     let directory = TempDir::new().unwrap();
-    let address = serve_s3(directory.path()).await;
-    let refusal = Bucket::new(&arguments(address)).list("", None).await.unwrap_err();
+    let mut arguments = bucket_arguments(directory.path()).await;
+    let refusal = Bucket::new(&arguments).list("", None).await.unwrap_err();
     assert!(matches!(refusal, BucketError::NoSuchBucket { .. }), "{refusal:?}");
-    let mut wrong = arguments(address);
-    wrong.secret_access_key = "guess".to_owned();
-    let refusal = Bucket::new(&wrong).get("a").await.unwrap_err();
+    arguments.secret_access_key = "guess".to_owned();
+    let refusal = Bucket::new(&arguments).get("a").await.unwrap_err();
     assert!(matches!(refusal, BucketError::Denied { .. }), "{refusal:?}");
     assert!(!refusal.is_retriable());
     assert!(!format!("{refusal:?} {refusal}").contains("guess"));

@@ -139,7 +139,7 @@ mod tests {
     fn arguments(more: &[&str]) -> TrainerArguments {
         let common = "vedette-trainer --bucket b --access-key-id a --secret-access-key s --namespace n --pipeline p --site s \
             --training t --job j --max-records 10 --deduplicate-by uuid --algorithm IsolationForest --seed 1 \
-            --holdout-share .5 --alert-budget-per-million 100 --keep 3";
+            --holdout-share .5 --alert-budget-per-million 100 --folds 0 --keep 3";
         TrainerArguments::try_parse_from(common.split_whitespace().chain(more.iter().copied())).unwrap()
     }
 

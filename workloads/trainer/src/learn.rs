@@ -7,6 +7,7 @@ use vedette_contract::learner::Algorithm;
 use vedette_contract::model::{Calibration, FeatureSpecification, Metrics};
 use vedette_forest::artifact::ArtifactError;
 use vedette_forest::calibration::calibrate;
+use vedette_forest::folds::fold_metrics;
 use vedette_forest::metrics::{at_budget, auprc, auroc};
 use vedette_forest::{FitError, Forest, Learner, Matrix, fit};
 
@@ -27,6 +28,8 @@ pub struct LearnSettings {
     pub seed: u64,
     /// Alert budget of the metrics, records per million.
     pub alert_budget_per_million: f64,
+    /// Folds of the training rows by which quality without labels is measured; none below 2.
+    pub folds: u32,
 }
 
 /// A model and what is known of it.
@@ -56,6 +59,7 @@ impl LearnSettings {
             learner: Learner::new(arguments.algorithm, &arguments.learner)?,
             seed: arguments.seed,
             alert_budget_per_million: arguments.alert_budget_per_million,
+            folds: arguments.folds,
         })
     }
 }
@@ -70,7 +74,7 @@ pub fn learn(
     holdout: &Rows,
     settings: &LearnSettings,
 ) -> Result<Learned, TrainerError> {
-    let LearnSettings { learner, seed, alert_budget_per_million } = *settings;
+    let LearnSettings { learner, seed, alert_budget_per_million, folds } = *settings;
     // Labels are for reports, unless the learner is one that learns from them.
     let labels = match learner {
         Learner::RandomForestClassifier(_) => training.labels.as_slice(),
@@ -81,7 +85,13 @@ pub fn learn(
     };
     let forest = fit(&learner, &training.matrix, &features.columns, labels, seed)?;
     let scores = scores_of(&forest, &holdout.matrix);
-    let metrics = evaluate(&scores, &holdout.labels, alert_budget_per_million);
+    let rows = (&training.matrix, labels);
+    let folds = (folds, alert_budget_per_million);
+    let folds = fold_metrics(&learner, rows, &holdout.matrix, &features.columns, folds, seed).unwrap_or_else(|error| {
+        tracing::info!(reason = error.reason(), %error, "a fold of the rows could not be learned from");
+        None
+    });
+    let metrics = Metrics { folds, ..evaluate(&scores, &holdout.labels, alert_budget_per_million) };
     let mut stream = scores;
     if stream.len() < CALIBRATION_ROWS {
         stream.extend(scores_of(&forest, &training.matrix));
@@ -142,6 +152,7 @@ fn evaluate(scores: &[f64], labels: &[Option<bool>], alert_budget_per_million: f
         precision_at_budget: labelled.and_then(|found| found.precision),
         alert_budget_per_million,
         alerts_per_million: all.alerts_per_million,
+        folds: None,
     }
 }
 
@@ -235,7 +246,7 @@ mod tests {
     }
 
     fn settings(algorithm: Algorithm) -> LearnSettings {
-        LearnSettings { learner: Learner::defaults(algorithm), seed: 1, alert_budget_per_million: BUDGET }
+        LearnSettings { learner: Learner::defaults(algorithm), seed: 1, alert_budget_per_million: BUDGET, folds: 2 }
     }
 
     #[test]
@@ -245,6 +256,8 @@ mod tests {
         assert_eq!((learned.metrics.rows, learned.calibration.rows), (300, 800));
         assert!(learned.metrics.auroc.unwrap() > 0.9, "{:?}", learned.metrics);
         assert_eq!(learned.learned, 500);
+        let folds = learned.metrics.folds.unwrap();
+        assert!(folds.folds == 2 && folds.stability > 0.5 && folds.separation > 1., "{folds:?}");
         assert_eq!(learned.baseline.unwrap().rows, 300);
         let none_held_out = learn(&features(), &rows(500), &rows(0), &settings).unwrap();
         assert_eq!((none_held_out.metrics.rows, none_held_out.calibration.rows), (0, 500));

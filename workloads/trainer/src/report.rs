@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use vedette_contract::arguments::TrainerArguments;
-use vedette_contract::model::{ModelMetadata, SCHEMA, TrainingOutcome, TrainingResult};
+use vedette_contract::model::{FoldMetrics, ModelMetadata, SCHEMA, TrainingOutcome, TrainingResult};
 use vedette_contract::{ModelVersion, Name};
 use vedette_forest::calibration::expected_budget_error;
 
@@ -86,6 +86,12 @@ pub fn summary(metadata: &ModelMetadata) -> String {
         let budget = metrics.alert_budget_per_million;
         parts.push(format!("recall {recall:.4} and precision {precision:.4} when {budget} in a million may alert"));
     }
+    if let Some(FoldMetrics { folds, separation, stability }) = metrics.folds {
+        parts.push(format!(
+            "over {folds} folds alerts stand out by {separation:.1} standard deviations and {:.0} % of them are found again",
+            stability * 100.
+        ));
+    }
     let error = expected_budget_error(metrics.alert_budget_per_million, metrics.rows);
     parts.push(format!(
         "the alerts may be {error:.0} in a million off a budget of {}",
@@ -132,6 +138,8 @@ pub fn log(result: &TrainingResult) {
         recall_at_budget = metrics.and_then(|metrics| metrics.recall_at_budget),
         precision_at_budget = metrics.and_then(|metrics| metrics.precision_at_budget),
         alerts_per_million = metrics.map(|metrics| metrics.alerts_per_million),
+        separation = metrics.and_then(|metrics| metrics.folds).map(|folds| folds.separation),
+        stability = metrics.and_then(|metrics| metrics.folds).map(|folds| folds.stability),
         baseline_auroc = baseline.and_then(|baseline| baseline.auroc),
         baseline_auprc = baseline.and_then(|baseline| baseline.auprc),
         baseline_recall_at_budget = baseline.and_then(|baseline| baseline.recall_at_budget),

@@ -1,5 +1,5 @@
-//! How fast the forests learn, load and score, beside their peers: a list of {name, unit, ours, peer} as JSON, for
-//! `make bench`. The peer is another library on the same rows in the same run, or the limit that was promised.
+//! How fast the forests learn, load and score, beside their peers: figures that `make bench` collects, a line each. The peer
+//! is another library on the same rows in the same run, or the limit that was promised.
 //! `speed PYTHON` measures all; PYTHON has what `workloads/forest/peers/requirements.txt` names.
 
 use std::hint::black_box;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use vedette_contract::learner::{Algorithm, LearnerArguments, SyntheticRows};
 use vedette_contract::model::{Column, ColumnKind};
 use vedette_forest::{Forest, Learner, Matrix, export, fit};
@@ -25,14 +25,6 @@ const ROWS_OF_2016: usize = 5_000_000;
 const ROWS_FOR_PEERS: usize = 500_000;
 const SCORED: usize = 200_000;
 
-#[derive(Serialize)]
-struct Figure {
-    name: String,
-    unit: &'static str,
-    ours: f64,
-    peer: f64,
-}
-
 /// What a process of its own says of the job of 2016.
 #[derive(Serialize, Deserialize)]
 struct Job {
@@ -45,72 +37,67 @@ fn main() -> Result<(), Failure> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["job-of-2016", rows] => println!("{}", serde_json::to_string(&job_of_2016(rows.parse()?)?)?),
         [python] => {
-            let mut figures = Vec::new();
-            scoring(Path::new(python), &mut figures)?;
-            fitting(Path::new(python), &mut figures)?;
-            println!("{}", serde_json::to_string(&figures)?);
+            scoring(Path::new(python))?;
+            fitting(Path::new(python))?;
         }
         _ => return Err("usage: speed PYTHON".into()),
     }
     Ok(())
 }
 
-fn scoring(python: &Path, figures: &mut Vec<Figure>) -> Result<(), Failure> {
+fn scoring(python: &Path) -> Result<(), Failure> {
     let rows = rows_like_flows(DEFAULT_ROWS, COLUMNS);
     let columns = columns(COLUMNS);
     let learner = Learner::defaults(Algorithm::Ensemble);
     let started = Instant::now();
     let forest = fit(&learner, &rows, &columns, &[], 1)?;
-    push(figures, "forest, fit of Ensemble from 1,000,000 rows (limit)", "s", seconds(started), 3.);
+    figure("forest, fit of Ensemble from 1,000,000 rows (limit)", "s", seconds(started), 3.);
     let started = Instant::now();
     fit(&learner, &rows.select(&(0..DEFAULT_ROWS / 10).collect::<Vec<_>>()), &columns, &[], 1)?;
     let of_a_tenth = seconds(started);
     let started = Instant::now();
     fit(&learner, &rows, &columns, &[], 1)?;
-    push(
-        figures,
-        "forest, fit of Ensemble, time for ten times the rows (limit)",
-        "",
-        seconds(started) / of_a_tenth,
-        11.,
-    );
+    figure("forest, fit of Ensemble, time for ten times the rows (limit)", "", seconds(started) / of_a_tenth, 11.);
 
     let bytes = forest.to_bytes();
     let started = Instant::now();
     let loaded = Forest::from_bytes(&bytes)?;
-    push(figures, "forest, load of a default model (limit)", "ms", seconds(started) * 1e3, 50.);
+    figure("forest, load of a default model (limit)", "ms", seconds(started) * 1e3, 50.);
 
     let scored = rows.select(&(0..SCORED).collect::<Vec<_>>());
     let mut shares = vec![0.; COLUMNS];
     let per_record = |all: Duration| all.as_secs_f64() * 1e6 / SCORED as f64;
     let one = per_record(best_of_three(|| scored.iter().for_each(|row| _ = black_box(loaded.score(row)))));
-    push(figures, "forest, one record of 41 columns without reasons (limit)", "us", one, 3.);
+    figure("forest, one record of 41 columns without reasons (limit)", "us", one, 3.);
     let explained =
         per_record(best_of_three(|| scored.iter().for_each(|row| _ = black_box(loaded.explain(row, &mut shares)))));
-    push(figures, "forest, one record of 41 columns with reasons (limit)", "us", explained, 5.);
+    figure("forest, one record of 41 columns with reasons (limit)", "us", explained, 5.);
     let mut scores = Vec::new();
     let batch = SCORED as f64 / best_of_three(|| loaded.score_batch(&scored, &mut scores)).as_secs_f64();
-    push(figures, "forest, batches on all cores (promised)", "records/s", batch, 1e6);
+    figure("forest, batches on all cores (promised)", "records/s", batch, 1e6);
 
     let directory = tempfile::tempdir()?;
-    std::fs::write(directory.path().join("forest.onnx"), export::onnx(&loaded))?;
+    std::fs::write(directory.path().join("forest.onnx"), export::onnx(&loaded, None))?;
+    std::fs::write(directory.path().join("forest.pmml"), export::pmml(&loaded, &columns, None))?;
     write(&directory.path().join("rows"), &scored)?;
     let theirs = peer(python, &["score", &directory.path().display().to_string(), &COLUMNS.to_string()])?;
     let of = |name: &str| theirs.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN);
-    push(figures, "forest, batches on all cores (onnxruntime)", "records/s", batch, of("onnxruntime"));
+    for name in ["onnxruntime", "treelite"] {
+        figure(format!("forest, batches on all cores ({name})"), "records/s", batch, of(name));
+    }
     Ok(())
 }
 
-fn fitting(python: &Path, figures: &mut Vec<Figure>) -> Result<(), Failure> {
+fn fitting(python: &Path) -> Result<(), Failure> {
     let in_its_own_process = |rows: usize| -> Result<Job, Failure> {
         let output = Command::new(std::env::current_exe()?).args(["job-of-2016", &rows.to_string()]).output()?;
         Ok(serde_json::from_slice(&output.stdout)?)
     };
     let large = in_its_own_process(ROWS_OF_2016)?;
-    push(figures, "forest, job of 2016 on 5,000,000 x 38 (limit)", "s", large.seconds, 20.);
-    push(figures, "forest, job of 2016 on 5,000,000 x 38, peak resident (limit)", "MB", large.peak_megabytes, 1_200.);
+    figure("forest, job of 2016 on 5,000,000 x 38 (limit)", "s", large.seconds, 20.);
+    figure("forest, job of 2016 on 5,000,000 x 38, peak resident (limit)", "MB", large.peak_megabytes, 1_200.);
     let small = in_its_own_process(ROWS_FOR_PEERS)?;
-    push(figures, "forest, job of 2016, time for ten times the rows (limit)", "", large.seconds / small.seconds, 11.);
+    figure("forest, job of 2016, time for ten times the rows (limit)", "", large.seconds / small.seconds, 11.);
 
     let directory = tempfile::tempdir()?;
     let rows = rows_like_flows(ROWS_FOR_PEERS, NUMERIC_COLUMNS);
@@ -118,7 +105,7 @@ fn fitting(python: &Path, figures: &mut Vec<Figure>) -> Result<(), Failure> {
     let theirs = peer(python, &["fit", &directory.path().display().to_string(), &NUMERIC_COLUMNS.to_string()])?;
     for name in ["scikit-learn", "YDF"] {
         let of = theirs.get(name).and_then(Value::as_f64).unwrap_or(f64::NAN);
-        push(figures, format!("forest, job of 2016 on 500,000 x 38 ({name})"), "s", small.seconds, of);
+        figure(format!("forest, job of 2016 on 500,000 x 38 ({name})"), "s", small.seconds, of);
     }
     Ok(())
 }
@@ -194,8 +181,10 @@ fn write(path: &Path, rows: &Matrix) -> Result<(), Failure> {
     Ok(std::fs::write(path, bytes)?)
 }
 
-fn push(figures: &mut Vec<Figure>, name: impl Into<String>, unit: &'static str, ours: f64, peer: f64) {
-    figures.push(Figure { name: name.into(), unit, ours, peer });
+/// A line that `make bench` reads.
+fn figure(name: impl Into<String>, unit: &str, ours: f64, peer: f64) {
+    let name = name.into();
+    println!("figure {}", json!({ "name": name, "unit": unit, "ours": ours, "peer": peer, "ratio": ours / peer }));
 }
 
 fn seconds(started: Instant) -> f64 {

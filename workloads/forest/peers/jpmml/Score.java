@@ -12,7 +12,7 @@ import org.jpmml.evaluator.Evaluator;
 import org.jpmml.evaluator.InputField;
 import org.jpmml.evaluator.LoadingModelEvaluatorBuilder;
 
-/** Prints the score of each row by the PMML document, as JPMML evaluates it. Arguments: document, rows of 32-bit floats. */
+/** Prints the raw and the calibrated score of each row by the PMML document, as JPMML evaluates it. Arguments: document, rows of 32-bit floats. */
 public class Score {
     public static void main(String[] arguments) throws Exception {
         Evaluator evaluator = new LoadingModelEvaluatorBuilder().load(new File(arguments[0])).build();
@@ -25,7 +25,8 @@ public class Score {
                 for (InputField field : fields) {
                     row.put(field.getName(), field.prepare(rows.getFloat()));
                 }
-                out.println(((Number) evaluator.evaluate(row).get("score")).doubleValue());
+                Map<String, ?> result = evaluator.evaluate(row);
+                out.println(result.get("raw") + " " + result.get("score"));
             }
         }
     }

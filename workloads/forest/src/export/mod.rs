@@ -1,5 +1,5 @@
-//! Forests for other engines. A row is the numbers that the feature specification makes of a record, and the score is the
-//! raw one, before its calibration to a rank.
+//! Forests for other engines. A row is the numbers that the feature specification makes of a record. The results are the
+//! forest's own score, `raw`, and with a calibration the one that the detector writes, `score`.
 
 mod onnx;
 mod pmml;
@@ -8,14 +8,22 @@ mod protobuf;
 use vedette_contract::model::Column;
 
 use crate::Forest;
+use crate::calibration::Calibrator;
 use crate::part::Part;
 
-pub use pmml::pmml;
-
 /// The forest as an ONNX model (operator sets ai.onnx 18 and ai.onnx.ml 5, `TreeEnsemble` in double precision): input
-/// `rows`, `float[N, columns]`; output `score`, `double[N, 1]`.
-pub fn onnx(forest: &Forest) -> Vec<u8> {
-    onnx::model(forest)
+/// `rows`, `float[N, columns]`; outputs `raw` and, with a calibrator, `score`, each `double[N, 1]`.
+pub fn onnx(forest: &Forest, calibrator: Option<&Calibrator>) -> Vec<u8> {
+    onnx::model(forest, calibrator)
+}
+
+/// The forest as a PMML 4.4 document. Its input fields are the columns, as numbers; its results are the fields `raw` and, with
+/// a calibrator, `score`.
+///
+/// # Panics
+/// When there are fewer columns than the forest reads.
+pub fn pmml(forest: &Forest, columns: &[Column], calibrator: Option<&Calibrator>) -> String {
+    pmml::document(forest, columns, calibrator)
 }
 
 /// One part of a forest, in the form in which engines add up trees.

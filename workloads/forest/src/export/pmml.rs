@@ -6,21 +6,18 @@ use vedette_contract::model::Column;
 
 use super::{Node, Summands, names};
 use crate::Forest;
+use crate::calibration::Calibrator;
 use crate::part::Part;
 
-/// The forest as a PMML 4.4 document. Its input fields are the columns, as numbers; its result is the field `score`.
-///
-/// # Panics
-/// When there are fewer columns than the forest reads.
-pub fn pmml(forest: &Forest, columns: &[Column]) -> String {
+pub(super) fn document(forest: &Forest, columns: &[Column], calibrator: Option<&Calibrator>) -> String {
     let names: Vec<String> = names(columns).map(escaped).collect();
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = document(forest, &names, &mut text);
+    let _ = write_document(forest, &names, calibrator, &mut text);
     text
 }
 
-fn document(forest: &Forest, names: &[String], out: &mut String) -> fmt::Result {
+fn write_document(forest: &Forest, names: &[String], calibrator: Option<&Calibrator>, out: &mut String) -> fmt::Result {
     writeln!(
         out,
         r#"<PMML xmlns="http://www.dmg.org/PMML-4_4" version="4.4"><Header><Application name="Vedette"/></Header>"#
@@ -54,7 +51,7 @@ fn document(forest: &Forest, names: &[String], out: &mut String) -> fmt::Result 
         }
         writeln!(out, "</Segmentation></MiningModel></Segment>")?;
     }
-    score(&parts, out)?;
+    score(&parts, calibrator, out)?;
     writeln!(out, "</Segmentation></MiningModel></PMML>")
 }
 
@@ -88,8 +85,8 @@ fn below(summands: &Summands<'_>, position: usize, names: &[String], out: &mut S
     }
 }
 
-/// The sum, over the parts, of weight * (min(z, cap) + slope * (max(z, cap) - cap)), with z at least floor.
-fn score(parts: &[Summands<'_>], out: &mut String) -> fmt::Result {
+/// The sum, over the parts, of weight * (min(z, cap) + slope * (max(z, cap) - cap)), with z at least floor; and its rank.
+fn score(parts: &[Summands<'_>], calibrator: Option<&Calibrator>, out: &mut String) -> fmt::Result {
     writeln!(out, r#"<Segment id="score"><True/><RegressionModel functionName="regression"><MiningSchema>"#)?;
     for number in 0..parts.len() {
         writeln!(out, r#"<MiningField name="vedette z {number}"/>"#)?;
@@ -97,9 +94,12 @@ fn score(parts: &[Summands<'_>], out: &mut String) -> fmt::Result {
     writeln!(out, "</MiningSchema>")?;
     writeln!(
         out,
-        r#"<Output><OutputField name="score" optype="continuous" dataType="double" feature="predictedValue"/></Output>"#
+        r#"<Output><OutputField name="raw" optype="continuous" dataType="double" feature="predictedValue"/>"#
     )?;
-    writeln!(out, "<LocalTransformations>")?;
+    if let Some(calibrator) = calibrator {
+        rank(calibrator, out)?;
+    }
+    writeln!(out, "</Output><LocalTransformations>")?;
     for (number, summands) in parts.iter().enumerate() {
         let Part { trees: _, center: _, scale: _, floor, cap, slope, weight: _ } = summands.part;
         let z = format!(
@@ -119,6 +119,36 @@ fn score(parts: &[Summands<'_>], out: &mut String) -> fmt::Result {
     writeln!(out, "</RegressionTable></RegressionModel></Segment>")
 }
 
+/// [`Calibrator::score`] of `raw`, where the pieces beyond the table add nothing within it.
+fn rank(calibrator: &Calibrator, out: &mut String) -> fmt::Result {
+    let ((first, first_rank), (last, last_rank)) = calibrator.ends();
+    let Calibrator { quantiles, lower_scale, upper_scale } = calibrator;
+    let apply =
+        |function: &str, one: &str, other: &str| format!(r#"<Apply function="{function}">{one}{other}</Apply>"#);
+    let number = |number: f64| format!(r#"<Constant dataType="double">{number:?}</Constant>"#);
+    let raw = r#"<FieldRef field="raw"/>"#;
+    // room * (scale / (scale + how far outside)) - room
+    let beyond = |room: f64, scale: f64, outside: String| {
+        let whole = apply("+", &number(scale), &apply("max", &outside, &number(0.)));
+        let inside = apply("*", &number(room), &apply("/", &number(scale), &whole));
+        apply("-", &inside, &number(room))
+    };
+    let lower = beyond(first_rank, *lower_scale, apply("-", &number(first), raw));
+    let upper = beyond(1. - last_rank, *upper_scale, apply("-", raw, &number(last)));
+    writeln!(out, r#"<OutputField name="score" optype="continuous" dataType="double" feature="transformedValue">"#)?;
+    write!(out, r#"<Apply function="+"><Apply function="-">"#)?;
+    if quantiles.len() > 1 {
+        write!(out, r#"<NormContinuous field="raw" outliers="asExtremeValues">"#)?;
+        for (score, rank) in quantiles {
+            write!(out, r#"<LinearNorm orig="{score:?}" norm="{rank:?}"/>"#)?;
+        }
+        write!(out, "</NormContinuous>")?;
+    } else {
+        write!(out, "{}", number(first_rank))?;
+    }
+    writeln!(out, "{upper}</Apply>{lower}</Apply></OutputField>")
+}
+
 fn escaped(name: &str) -> String {
     name.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
@@ -126,6 +156,7 @@ fn escaped(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::calibration::calibrate;
     use crate::tree::small_tree;
     use vedette_contract::model::ColumnKind;
 
@@ -133,9 +164,14 @@ mod tests {
     fn a_document_names_every_column_and_has_every_leaf() {
         let forest = Forest::from_trees(2, vec![Part::mean(2), Part::mean(1)], &vec![small_tree(); 3]).unwrap();
         let column = |name: &str| Column { name: name.to_owned(), kind: ColumnKind::Numeric { median: 0. } };
-        let text = pmml(&forest, &[column("a"), column("b < \"c\"")]);
+        let columns = [column("a"), column("b < \"c\"")];
+        let text = document(&forest, &columns, None);
         assert_eq!(text.matches("<Node score=").count(), 9);
         assert_eq!(text.matches(r#"<DataField name="b &lt; &quot;c&quot;""#).count(), 1);
         assert_eq!(text.matches("<TreeModel ").count(), 3);
+        assert!(!text.contains(r#"name="score""#));
+        let calibrator = Calibrator::new(&calibrate(vec![1., 2., 2., 4.]).unwrap()).unwrap();
+        let text = document(&forest, &columns, Some(&calibrator));
+        assert!(text.contains(r#"<LinearNorm orig="2.0" norm="0.5"/>"#) && text.contains(r#"name="score""#));
     }
 }

@@ -32,17 +32,18 @@ impl ProvideCredentials for CredentialFiles {
     where
         Self: 'a,
     {
-        future::ProvideCredentials::new(async {
-            let access_key_id = read(&self.access_key_id).await.map_err(CredentialsError::not_loaded)?;
-            let secret_access_key = read(&self.secret_access_key).await.map_err(CredentialsError::not_loaded)?;
+        let credentials = || -> Result<_, CredentialsUnreadable> {
+            let access_key_id = read(&self.access_key_id)?;
+            let secret_access_key = read(&self.secret_access_key)?;
             Ok(Credentials::new(access_key_id, secret_access_key, None, None, "files"))
-        })
+        };
+        future::ProvideCredentials::ready(credentials().map_err(CredentialsError::not_loaded))
     }
 }
 
-/// The text of a file; an editor may have ended it with a line feed.
-async fn read(path: &Path) -> Result<String, CredentialsUnreadable> {
-    let text = tokio::fs::read_to_string(path).await.and_then(|text| match text.trim() {
+/// The text of a file; an editor may have ended it with a line feed. A mounted Secret is in memory, so nothing is waited for.
+fn read(path: &Path) -> Result<String, CredentialsUnreadable> {
+    let text = std::fs::read_to_string(path).and_then(|text| match text.trim() {
         "" => Err(io::Error::new(io::ErrorKind::InvalidData, "the file is empty")),
         text => Ok(text.to_owned()),
     });

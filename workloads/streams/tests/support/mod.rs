@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
@@ -16,6 +17,8 @@ use vedette_streams::bucket::Bucket;
 
 pub const ACCESS_KEY: &str = "test-access";
 pub const SECRET_KEY: &str = "test-secret";
+/// Where another S3 server is that is tested with; it knows these keys.
+const SERVER_ENV: &str = "VEDETTE_S3";
 
 pub fn arguments(address: SocketAddr) -> BucketArguments {
     BucketArguments {
@@ -24,6 +27,18 @@ pub fn arguments(address: SocketAddr) -> BucketArguments {
         bucket_region: "us-east-1".to_owned(),
         access_key_id: ACCESS_KEY.to_owned(),
         secret_access_key: SECRET_KEY.to_owned(),
+    }
+}
+
+/// A bucket that does not exist yet: in the directory, or of the server that the environment names.
+pub async fn bucket_arguments(directory: &Path) -> BucketArguments {
+    static BUCKETS: AtomicU32 = AtomicU32::new(0);
+    match std::env::var(SERVER_ENV) {
+        Ok(address) => BucketArguments {
+            bucket: format!("records-{}", BUCKETS.fetch_add(1, Ordering::Relaxed)),
+            ..arguments(address.parse().unwrap())
+        },
+        Err(_) => arguments(serve_s3(directory).await),
     }
 }
 

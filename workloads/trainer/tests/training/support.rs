@@ -37,6 +37,7 @@ pub fn arguments(bucket: &TestBucket, job: &str, more: &str) -> TrainerArguments
         "--seed 1",
         "--holdout-share 0.5",
         "--alert-budget-per-million 20000",
+        "--folds 2",
         "--keep 3",
     ];
     let given = |default: &str| more.contains(default.split(' ').next().unwrap());

@@ -1,0 +1,104 @@
+//! Where a command finds the bucket: a real one, or the data directory of earlier local runs.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::Args;
+use thiserror::Error;
+use vedette_contract::arguments::{AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, BucketArguments};
+use vedette_streams::bucket::Bucket;
+
+use crate::bucket::{EmbeddedBucket, EmbeddedBucketError};
+
+/// One of both, and the bucket's name.
+#[derive(Debug, Clone, Args)]
+#[command(group = clap::ArgGroup::new("place").required(true))]
+pub struct PlaceOptions {
+    /// The data directory of `vedette local`
+    #[arg(long, value_name = "DIR", group = "place")]
+    pub data_dir: Option<PathBuf>,
+
+    /// The S3 bucket at this endpoint; credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+    #[arg(long = "bucket", value_name = "URL", group = "place")]
+    pub bucket_endpoint: Option<String>,
+
+    /// Name of the bucket
+    #[arg(long, value_name = "NAME", default_value = "vedette")]
+    pub bucket_name: String,
+
+    /// Region of the bucket
+    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
+    pub bucket_region: String,
+}
+
+/// Why there is no bucket.
+#[derive(Debug, Error)]
+pub enum PlaceError {
+    /// Not the data directory of a local run.
+    #[error("{} has no bucket {bucket:?}: give the --data-dir of a local run", directory.display())]
+    NoData {
+        /// The directory.
+        directory: PathBuf,
+        /// The bucket.
+        bucket: String,
+    },
+    /// A real bucket without credentials.
+    #[error("{variable} is not set: --bucket takes its credentials from the environment")]
+    Credentials {
+        /// The variable.
+        variable: &'static str,
+    },
+    /// The data directory could not be served.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedBucketError),
+}
+
+/// A bucket, and the server of it where it is a directory.
+pub struct Opened {
+    /// Its client.
+    pub bucket: Bucket,
+    _server: Option<EmbeddedBucket>,
+}
+
+impl PlaceOptions {
+    /// Opens the bucket; nothing is asked of it yet.
+    ///
+    /// # Errors
+    /// When the directory is none of a local run or cannot be served, or the credentials are missing.
+    pub async fn open(&self) -> Result<Opened, PlaceError> {
+        let Self { data_dir, bucket_endpoint, bucket_name, bucket_region } = self;
+        let server = match data_dir {
+            Some(directory) if !directory.join(bucket_name).is_dir() => {
+                return Err(PlaceError::NoData { directory: directory.clone(), bucket: bucket_name.clone() });
+            }
+            Some(directory) => {
+                let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+                Some(EmbeddedBucket::start(directory, bucket_name, any).await?)
+            }
+            None => None,
+        };
+        let (endpoint, access_key_id, secret_access_key) = match &server {
+            Some(server) => {
+                let credentials = server.credentials().clone();
+                (Some(server.endpoint()), credentials.access_key_id, credentials.secret_access_key)
+            }
+            None => (
+                bucket_endpoint.clone(),
+                from_environment(AWS_ACCESS_KEY_ID_ENV)?,
+                from_environment(AWS_SECRET_ACCESS_KEY_ENV)?,
+            ),
+        };
+        let bucket = Bucket::new(&BucketArguments {
+            bucket_endpoint: endpoint,
+            bucket: bucket_name.clone(),
+            bucket_region: bucket_region.clone(),
+            access_key_id,
+            secret_access_key,
+        });
+        Ok(Opened { bucket, _server: server })
+    }
+}
+
+fn from_environment(variable: &'static str) -> Result<String, PlaceError> {
+    std::env::var(variable).map_err(|_| PlaceError::Credentials { variable })
+}
