@@ -166,7 +166,7 @@ fn parse_object(position: &str, mut document: Value, default_namespace: &Name) -
         fields.remove("status");
         fields.insert("apiVersion".to_owned(), json!(API_VERSION));
     }
-    let usable = schema::check(schema, &mut document, Report::Shapes, &mut errors);
+    let usable = schema.check(&mut document, Report::Shapes, &mut errors);
     if !usable || name.is_none() {
         return (None, errors.into_errors());
     }

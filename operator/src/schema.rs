@@ -5,16 +5,46 @@
 use std::sync::LazyLock;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::core::cel::Validator;
+use kube::core::cel::{CompiledSchema, Validator, compile_schema};
 use serde_json::{Map, Value, json};
 use vedette_crds::render;
 
 use crate::field_error::{FieldErrors, MISSING};
 
 /// Schema of `AnomalyPipeline`.
-pub(crate) static PIPELINE: LazyLock<Value> = LazyLock::new(|| schema_of(render::anomaly_pipeline()));
+pub(crate) static PIPELINE: LazyLock<Schema> = LazyLock::new(|| Schema::of(render::anomaly_pipeline()));
 /// Schema of `ModelTraining`.
-pub(crate) static TRAINING: LazyLock<Value> = LazyLock::new(|| schema_of(render::model_training()));
+pub(crate) static TRAINING: LazyLock<Schema> = LazyLock::new(|| Schema::of(render::model_training()));
+
+/// A schema, and its rules ready to run.
+pub(crate) struct Schema {
+    schema: Value,
+    rules: CompiledSchema,
+}
+
+impl Schema {
+    fn of(definition: CustomResourceDefinition) -> Self {
+        let schema = schema_of(definition);
+        Self { rules: compile_schema(&schema), schema }
+    }
+
+    /// Reports the faults of an object. Where shapes are reported, a field whose shape is wrong is taken out, so that the
+    /// rest can be read and checked too; false where that is not possible, because a field that is required went.
+    pub(crate) fn check(&self, object: &mut Value, report: Report, errors: &mut FieldErrors) -> bool {
+        Walk { report, errors }.value(&self.schema, object, "")
+    }
+
+    /// Runs the CEL rules.
+    pub(crate) fn check_rules(&self, object: &Value, errors: &mut FieldErrors) {
+        let Err(violations) = Validator::new().validate_compiled(&self.rules, object, None) else {
+            return;
+        };
+        for violation in violations.into_vec() {
+            let value = at(object, &violation.field_path).map_or_else(|| MISSING.to_owned(), Value::to_string);
+            errors.push(violation.field_path, value, violation.message);
+        }
+    }
+}
 
 fn schema_of(definition: CustomResourceDefinition) -> Value {
     let version = definition.spec.versions.into_iter().next();
@@ -33,23 +63,6 @@ pub(crate) enum Report {
     Shapes,
     /// What can be read and is out of range.
     Limits,
-}
-
-/// Reports the faults of an object. Where shapes are reported, a field whose shape is wrong is taken out, so that the rest
-/// can be read and checked too; false where that is not possible, because a field that is required went.
-pub(crate) fn check(schema: &Value, object: &mut Value, report: Report, errors: &mut FieldErrors) -> bool {
-    Walk { report, errors }.value(schema, object, "")
-}
-
-/// Runs the CEL rules.
-pub(crate) fn check_rules(schema: &Value, object: &Value, errors: &mut FieldErrors) {
-    let Err(violations) = Validator::new().validate(schema, object, None) else {
-        return;
-    };
-    for violation in violations.into_vec() {
-        let value = at(object, &violation.field_path).map_or_else(|| MISSING.to_owned(), Value::to_string);
-        errors.push(violation.field_path, value, violation.message);
-    }
 }
 
 fn at<'a>(object: &'a Value, path: &str) -> Option<&'a Value> {

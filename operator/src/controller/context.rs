@@ -13,13 +13,14 @@ use super::apply::{ApiError, Applier};
 use super::backoff::Backoff;
 use super::children::Stores;
 use super::events::{Announcer, Notice};
-use super::memory::Memory;
+use super::memory::{Memory, Validations};
 use super::metrics::Metrics;
 use super::model_watch::ModelWatch;
 use super::pace::Pace;
 use super::site_report::SiteReport;
 use super::triggers::{GuardedPipeline, PipelineRef};
 use crate::site::SiteFile;
+use crate::validate::{ValidatedPipeline, ValidatedTraining};
 
 /// What the reconciles of one namespace share.
 pub struct Context {
@@ -51,6 +52,10 @@ pub struct Context {
     pub pipeline_memory: Memory<AnomalyPipelineStatus>,
     /// Statuses of trainings.
     pub training_memory: Memory<ModelTrainingStatus>,
+    /// Pipelines whose specs are valid.
+    pub valid_pipelines: Validations<ValidatedPipeline>,
+    /// Trainings whose specs are valid.
+    pub valid_trainings: Validations<ValidatedTraining>,
 }
 
 impl Context {
@@ -85,6 +90,7 @@ impl Context {
         self.report.forget(&pipeline);
         self.backoff.reset(&backoff_key("AnomalyPipeline", name));
         self.pipeline_memory.forget(&pipeline.namespace, name);
+        self.valid_pipelines.forget(&pipeline.namespace, name);
     }
 
     /// A training of this namespace is gone.
@@ -92,6 +98,7 @@ impl Context {
         self.backoff.reset(&backoff_key("ModelTraining", name));
         self.pace.forget(name);
         self.training_memory.forget(self.namespace.as_str(), name);
+        self.valid_trainings.forget(self.namespace.as_str(), name);
     }
 }
 

@@ -1,8 +1,8 @@
-//! The last status that was written of each object. A watch may still show an older one; what was decided must not be
-//! decided again from it.
+//! What is remembered of each object. The last status that was written: a watch may still show an older one, and what was
+//! decided must not be decided again from it. And its spec as it was validated: most reconciles find it unchanged.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kube::ResourceExt;
 
@@ -60,6 +60,53 @@ impl<S: Clone> Memory<S> {
     }
 }
 
+/// Specs that were valid, by object.
+#[derive(Debug)]
+pub struct Validations<V> {
+    valid: Mutex<HashMap<(String, String), Validation<V>>>,
+}
+
+#[derive(Debug)]
+struct Validation<V> {
+    uid: Option<String>,
+    generation: Option<i64>,
+    valid: Arc<V>,
+}
+
+impl<V> Default for Validations<V> {
+    fn default() -> Self {
+        Self { valid: Mutex::default() }
+    }
+}
+
+impl<V> Validations<V> {
+    /// The validated object, which is validated where its spec has changed.
+    ///
+    /// # Errors
+    /// What the validation says.
+    pub fn of<E>(&self, object: &impl ResourceExt, validate: impl FnOnce() -> Result<V, E>) -> Result<Arc<V>, E> {
+        let (key, uid, generation) = (key(object), object.uid(), object.meta().generation);
+        if let Some(known) = self.lock().get(&key)
+            && generation.is_some()
+            && (&known.uid, known.generation) == (&uid, generation)
+        {
+            return Ok(Arc::clone(&known.valid));
+        }
+        let valid = Arc::new(validate()?);
+        self.lock().insert(key, Validation { uid, generation, valid: Arc::clone(&valid) });
+        Ok(valid)
+    }
+
+    /// The object is gone.
+    pub fn forget(&self, namespace: &str, name: &str) {
+        self.lock().remove(&(namespace.to_owned(), name.to_owned()));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(String, String), Validation<V>>> {
+        self.valid.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 fn key(object: &impl ResourceExt) -> (String, String) {
     (object.namespace().unwrap_or_default(), object.name_any())
 }
@@ -98,5 +145,25 @@ mod tests {
         memory.wrote(&object("u", "12"), Some("14"), 4);
         // Another object of the same name.
         assert_eq!(memory.newest(&object("v", "13"), 5), 5);
+    }
+
+    #[test]
+    fn a_spec_is_validated_again_only_when_it_has_changed() {
+        let validations = Validations::default();
+        let of = |uid: &str, generation: Option<i64>, outcome: Result<u8, &'static str>| {
+            let mut object = object(uid, "1");
+            object.metadata.generation = generation;
+            validations.of(&object, || outcome).map(|valid| *valid)
+        };
+        assert_eq!(of("u", Some(1), Ok(1)), Ok(1));
+        assert_eq!(of("u", Some(1), Ok(2)), Ok(1));
+        assert_eq!(of("u", Some(2), Err("no")), Err("no"));
+        assert_eq!(of("u", Some(2), Ok(3)), Ok(3));
+        // Another object of the same name; and one whose generation nobody counts.
+        assert_eq!(of("v", Some(2), Ok(4)), Ok(4));
+        assert_eq!(of("v", None, Ok(5)), Ok(5));
+        assert_eq!(of("v", None, Ok(6)), Ok(6));
+        validations.forget("n", "a");
+        assert_eq!(of("v", Some(2), Ok(7)), Ok(7));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 const SHORTEST: Duration = Duration::from_secs(4);
-const LONGEST: Duration = Duration::from_secs(30);
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// What was seen of each training, and how often in a row.
 #[derive(Debug, Default)]
@@ -41,6 +41,6 @@ mod tests {
         let pace = Pace::default();
         let seconds = [Some(1), Some(1), Some(1), Some(1), Some(1), Some(1), Some(2)]
             .map(|records| pace.next("t", records).as_secs());
-        assert_eq!(seconds, [4, 8, 16, 30, 30, 30, 4]);
+        assert_eq!(seconds, [4, 8, 16, 32, 60, 60, 4]);
     }
 }

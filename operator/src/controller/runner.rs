@@ -21,7 +21,7 @@ use super::backoff::Backoff;
 use super::children::Stores;
 use super::context::{Context, backoff_key};
 use super::events::Announcer;
-use super::memory::Memory;
+use super::memory::{Memory, Validations};
 use super::metrics::{Metrics, kind_label};
 use super::model_watch::ModelWatch;
 use super::pace::Pace;
@@ -89,6 +89,8 @@ pub(super) async fn run(
             pace: Pace::default(),
             pipeline_memory: Memory::default(),
             training_memory: Memory::default(),
+            valid_pipelines: Validations::default(),
+            valid_trainings: Validations::default(),
         });
         let Requests { pipelines: pipeline_requests, trainings: training_requests, all_pipelines } = requests;
         let pipelines = pipelines.reconcile_on(pipeline_requests).reconcile_all_on(all_pipelines);

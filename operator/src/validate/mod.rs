@@ -9,7 +9,6 @@ mod validated_pipeline;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
-use serde_json::Value;
 use vedette_contract::Name;
 
 pub use pipeline::validate_pipeline;
@@ -20,13 +19,13 @@ pub use validated_pipeline::{
 };
 
 use crate::field_error::{FieldErrors, MISSING, quoted};
-use crate::schema::{self, Report};
+use crate::schema::{Report, Schema};
 
 /// Checks an object against its CRD: limits, and rules in CEL.
-fn check_schema(schema: &Value, object: &impl Serialize, errors: &mut FieldErrors) {
+fn check_schema(schema: &Schema, object: &impl Serialize, errors: &mut FieldErrors) {
     if let Some(mut object) = errors.check("(object)", "not representable", serde_json::to_value(object)) {
-        schema::check(schema, &mut object, Report::Limits, errors);
-        schema::check_rules(schema, &object, errors);
+        schema.check(&mut object, Report::Limits, errors);
+        schema.check_rules(&object, errors);
     }
 }
 

@@ -1,11 +1,10 @@
 //! Pipelines that are not acted upon: wrong, unreadable, or younger than another with the same topics. The status says why,
 //! and what runs because of an earlier spec is left as it was.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 use vedette_contract::Name;
@@ -25,8 +24,9 @@ use crate::validate::{ValidatedPipeline, validate_pipeline};
 pub(super) type Refusal = (&'static str, String);
 
 /// The valid pipeline, if it is one and its topics are its own.
-pub(super) fn validate(pipeline: &AnomalyPipeline, context: &Context) -> Result<ValidatedPipeline, Refusal> {
-    let valid = validate_pipeline(pipeline, &context.site).map_err(|errors| (INVALID, listed(&errors)))?;
+pub(super) fn validate(pipeline: &AnomalyPipeline, context: &Context) -> Result<Arc<ValidatedPipeline>, Refusal> {
+    let validated = context.valid_pipelines.of(pipeline, || validate_pipeline(pipeline, &context.site));
+    let valid = validated.map_err(|errors| (INVALID, listed(&errors)))?;
     let others = context.pipelines.iter().flat_map(kube::runtime::reflector::Store::state);
     let readable: Vec<Arc<GuardedPipeline>> = others.collect();
     match elder(pipeline, readable.iter().filter_map(|other| other.0.as_ref().ok())) {
@@ -47,22 +47,25 @@ fn elder<'a>(
     others: impl Iterator<Item = &'a AnomalyPipeline>,
 ) -> Option<(&'a AnomalyPipeline, String)> {
     let own = outputs(pipeline);
-    let rank = |pipeline: &AnomalyPipeline| {
-        let born = pipeline.metadata.creation_timestamp.as_ref().map(|time| time.0);
-        (born, pipeline.metadata.namespace.clone(), pipeline.metadata.name.clone())
-    };
     let mine = rank(pipeline);
-    let shared = others.filter(|other| other.metadata.uid != pipeline.metadata.uid && rank(other) < mine);
-    let shared = shared.filter_map(|other| {
-        let topic = outputs(other).intersection(&own).next().map(|topic| (*topic).to_owned())?;
-        Some((other, topic))
+    let shared = others.filter_map(|other| {
+        let topic = outputs(other).into_iter().find(|topic| own.contains(topic))?;
+        Some((other, topic.to_owned()))
     });
-    shared.min_by_key(|(other, _)| rank(other))
+    shared
+        .filter(|(other, _)| other.metadata.uid != pipeline.metadata.uid && rank(other) < mine)
+        .min_by(|(one, _), (other, _)| rank(one).cmp(&rank(other)))
 }
 
-fn outputs(pipeline: &AnomalyPipeline) -> BTreeSet<&str> {
+/// Age, and between those of one age the name.
+fn rank(pipeline: &AnomalyPipeline) -> (Option<Timestamp>, Option<&str>, Option<&str>) {
+    let ObjectMeta { creation_timestamp, namespace, name, .. } = &pipeline.metadata;
+    (creation_timestamp.as_ref().map(|time| time.0), namespace.as_deref(), name.as_deref())
+}
+
+fn outputs(pipeline: &AnomalyPipeline) -> [&str; 3] {
     let topics = &pipeline.spec.topics;
-    [&topics.enriched_data.name, &topics.alerts.name, &topics.dead_letters.name].map(String::as_str).into()
+    [&topics.enriched_data.name, &topics.alerts.name, &topics.dead_letters.name].map(String::as_str)
 }
 
 /// Says why, where it is not said yet.

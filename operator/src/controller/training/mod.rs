@@ -46,7 +46,7 @@ pub async fn reconcile(object: Arc<GuardedTraining>, context: Arc<Context>) -> R
         }
     };
     let before = context.training_memory.newest(training, training.status.clone().unwrap_or_default());
-    let valid = match validate_training(training, &context.site) {
+    let valid = match context.valid_trainings.of(training, || validate_training(training, &context.site)) {
         Ok(valid) => valid,
         Err(errors) => return refuse::refuse(training, &before, listed(&errors), &context, now).await,
     };
