@@ -10,4 +10,4 @@ if ! [ -x "$root/bin/cargo-deny" ] || [ "$("$root/bin/cargo-deny" --version)" !=
     CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --version "$version" --root "$root" --target-dir "$root/build" cargo-deny
     rm -rf "$root/build"
 fi
-"$root/bin/cargo-deny" --log-level error --offline check licenses bans sources
+"$root/bin/cargo-deny" --log-level error --locked check licenses bans sources

@@ -122,7 +122,7 @@ mod tests {
         let all = [&old, &young, &apart];
         assert_eq!(elder(&old, all.into_iter()).map(|(elder, _)| elder.name_any()), None);
         let (found, topic) = elder(&young, all.into_iter()).unwrap();
-        assert_eq!((found.name_any().as_str(), topic.as_str()), ("old", "alerts"));
+        assert_eq!((found.name_any().as_str(), topic.as_str()), ("old", "enriched_data"));
         assert!(elder(&apart, all.into_iter()).is_none(), "the same input is read twice by two groups");
     }
 
