@@ -41,9 +41,9 @@ pub fn pause(failures: u32) -> Duration {
     FIRST.saturating_mul(1 << failures.min(16)).min(LAST)
 }
 
-/// Up to a fifth more or less, so that many do not come at once.
+/// Up to a tenth more or less, so that many do not come at once.
 pub fn jittered(duration: Duration) -> Duration {
-    duration.mul_f64(rand::rng().random_range(0.8..1.2))
+    duration.mul_f64(rand::rng().random_range(0.9..1.1))
 }
 
 #[cfg(test)]
@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn pauses_grow_to_a_limit_and_a_success_forgets_them() {
         let backoff = Backoff::default();
-        let within = |pause: Duration, seconds: f64| (seconds * 0.8..seconds * 1.2).contains(&pause.as_secs_f64());
+        let within = |pause: Duration, seconds: f64| (seconds * 0.9..seconds * 1.1).contains(&pause.as_secs_f64());
         assert!(within(backoff.failed("a"), 1.0));
         assert!(within(backoff.failed("a"), 2.0));
         assert!(within(backoff.failed("b"), 1.0));

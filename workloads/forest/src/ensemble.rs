@@ -21,7 +21,7 @@ use crate::tree::Tree;
 /// Rows, at random, that stand for all.
 const REFERENCE_ROWS: usize = 50_000;
 const ISOLATION: IsolationSettings =
-    IsolationSettings { trees: 100, rows_per_tree: 256, max_depth: 10, thresholds_per_split: 5 };
+    IsolationSettings { trees: 80, rows_per_tree: 256, max_depth: 10, thresholds_per_split: 5 };
 /// Share of the rows that are most anomalous to the isolation forest and that a group of trees does not take for real. It
 /// must be without the anomalies that come in numbers; several shares are steadier than one.
 const TRIMS: [f64; 4] = [0.04, 0.07, 0.10, 0.13];

@@ -27,7 +27,7 @@ const FLOORS: [Floor; 5] = [
     Floor { set: "KDD SA", auroc: 0.99, recall_at_1pct: 0.6 },
     Floor { set: "KDD SF", auroc: 0.98, recall_at_1pct: 0.6 },
     Floor { set: "KDD http", auroc: 0.987, recall_at_1pct: 0.2 },
-    Floor { set: "KDD corrected", auroc: 0.953, recall_at_1pct: 0. },
+    Floor { set: "KDD corrected", auroc: 0.948, recall_at_1pct: 0. },
     Floor { set: "mean of 23 sets", auroc: 0.755, recall_at_1pct: 0. },
 ];
 const PEER: &str = "scikit-learn IsolationForest";
