@@ -39,7 +39,10 @@ impl Schema {
         let Err(violations) = Validator::new().validate_compiled(&self.rules, object, None) else {
             return;
         };
-        for violation in violations.into_vec() {
+        // They come in the order of a hash map.
+        let mut violations = violations.into_vec();
+        violations.sort_by(|one, other| one.field_path.cmp(&other.field_path));
+        for violation in violations {
             let value = at(object, &violation.field_path).map_or_else(|| MISSING.to_owned(), Value::to_string);
             errors.push(violation.field_path, value, violation.message);
         }
