@@ -163,20 +163,7 @@ fn kdd() -> Result<Vec<Figure>, RunError> {
     let path = path.display().to_string();
     let demo = repository().join("manifests/demo.yaml").display().to_string();
     let (summary, _, _) = watched(&["local", "-f", &demo, "--json", "--for", "90s", "--dataset", &path])?;
-    Ok(vec![
-        figure(
-            "KDD at .5 % anomalies, AUROC (peer: 2016 recipe)",
-            "",
-            number(&summary, "/auroc"),
-            number(&summary, "/model_versions/0/baseline_auroc"),
-        ),
-        figure(
-            "KDD, alerts per million (peer: the budget)",
-            "per million",
-            number(&summary, "/alerts_per_million"),
-            5000.0,
-        ),
-    ])
+    Ok(judged("KDD at .5 % anomalies", &summary))
 }
 
 /// Six columns of another kind with one planted kind of anomaly.
@@ -194,21 +181,26 @@ fn six_columns() -> Result<Vec<Figure>, RunError> {
         "--dataset",
         &path.display().to_string(),
     ])?;
-    Ok(vec![
+    Ok(judged("six-column CSV", &summary))
+}
+
+/// What the labels say of a run with a budget of 5,000 alerts per million.
+fn judged(data: &str, summary: &Value) -> Vec<Figure> {
+    vec![
         figure(
-            "six-column CSV, AUROC (peer: 2016 recipe)",
+            &format!("{data}, AUROC (peer: 2016 recipe)"),
             "",
-            number(&summary, "/auroc"),
-            number(&summary, "/model_versions/0/baseline_auroc"),
+            number(summary, "/auroc"),
+            number(summary, "/model_versions/0/baseline_auroc"),
         ),
-        figure("six-column CSV, recall at the budget (peer: all)", "", number(&summary, "/recall"), 1.0),
+        figure(&format!("{data}, recall at the budget (peer: all)"), "", number(summary, "/recall"), 1.0),
         figure(
-            "six-column CSV, alerts per million (peer: the budget)",
+            &format!("{data}, alerts per million (peer: the budget)"),
             "per million",
-            number(&summary, "/alerts_per_million"),
+            number(summary, "/alerts_per_million"),
             5000.0,
         ),
-    ])
+    ]
 }
 
 /// How fast the forests learn, load and score, beside scikit-learn, YDF, onnxruntime and treelite.

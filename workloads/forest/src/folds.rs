@@ -7,8 +7,8 @@ use crate::metrics::alerts_at_budget;
 use crate::{FitError, Learner, Matrix, fit};
 
 /// Learns one forest per fold, from the other folds, and compares what they let alert among the rows held out. Row i is in
-/// fold i modulo `folds`, so the rows come in no particular order. `None` with fewer than two folds, or where a forest
-/// lets nothing alert, or all.
+/// fold i modulo `folds`, so the rows come in no particular order. `None` with fewer than two folds, with nothing held
+/// out, or where a forest lets nothing alert, or all.
 ///
 /// # Errors
 /// When the learner refuses the rows of a fold.
@@ -20,7 +20,7 @@ pub fn fold_metrics(
     (folds, alert_budget_per_million): (u32, f64),
     seed: u64,
 ) -> Result<Option<FoldMetrics>, FitError> {
-    if folds < 2 {
+    if folds < 2 || held_out.rows() == 0 {
         return Ok(None);
     }
     let mut alerts: Vec<Vec<bool>> = Vec::with_capacity(folds as usize);

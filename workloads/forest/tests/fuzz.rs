@@ -12,7 +12,7 @@ use vedette_contract::model::{Column, ColumnKind};
 use vedette_forest::{Forest, Learner, Matrix, fit};
 
 /// Words that sit on some limit: of a count, a distance, a column, or of 32 bits.
-const WORDS: [u32; 10] = [0, 1, 2, 3, 1 << 20, (1 << 20) - 1, 4_096 << 20, u32::MAX, i32::MAX as u32, 0x7f80_0000];
+const WORDS: [u32; 10] = [0, 1, 2, 3, 1 << 20, (1 << 20) - 1, 4_095 << 20, u32::MAX, i32::MAX as u32, 0x7f80_0000];
 
 /// Whether the bytes are a forest. It then ends every walk with a number, and gives the bytes back.
 fn is_forest(bytes: &[u8]) -> bool {

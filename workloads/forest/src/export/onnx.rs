@@ -76,7 +76,6 @@ fn rank(calibrator: &Calibrator, nodes: &mut Vec<Message>, constants: &mut Vec<M
         ("first", first),
         ("last", last),
         ("first rank", first_rank),
-        ("last rank", last_rank),
         ("lower scale", calibrator.lower_scale),
         ("upper scale", calibrator.upper_scale),
         ("last room", 1. - last_rank),
