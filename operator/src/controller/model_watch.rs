@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 use vedette_contract::Name;
 use vedette_contract::keys::ModelKeys;
 use vedette_service::Shutdown;
 use vedette_streams::bucket::Bucket;
 
-use super::backoff::{jittered, pause};
+use super::backoff::pause;
 use super::metrics::Metrics;
 use super::triggers::{PipelineRef, Triggers};
 use crate::bucket_view::{self, PointerView};
@@ -21,6 +22,8 @@ use crate::roll::Pointer;
 const FIRST_LOOK: Duration = Duration::from_secs(3);
 /// The longest pause between two looks at a bucket that cannot be read.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Looks at a time.
+const LOOKS_AT_ONCE: usize = 8;
 
 /// A training, in the bucket.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,6 +43,10 @@ pub struct ModelWatch {
 struct Shared {
     bucket: Bucket,
     interval: Duration,
+    /// Looks are taken together, at whole intervals from here on: in a row they cost less than half as much CPU as one by
+    /// one. Each operator has a beginning of its own, so sites do not look at once.
+    began: Instant,
+    looks: Semaphore,
     metrics: Metrics,
     triggers: Triggers,
     shutdown: Shutdown,
@@ -54,8 +61,8 @@ struct Followed {
 impl ModelWatch {
     /// Watches nothing yet; until shutdown.
     pub fn new(bucket: Bucket, interval: Duration, metrics: Metrics, triggers: Triggers, shutdown: Shutdown) -> Self {
-        let followed = Mutex::default();
-        Self { shared: Arc::new(Shared { bucket, interval, metrics, triggers, shutdown, followed }) }
+        let (began, looks, followed) = (Instant::now(), Semaphore::new(LOOKS_AT_ONCE), Mutex::default());
+        Self { shared: Arc::new(Shared { bucket, interval, began, looks, metrics, triggers, shutdown, followed }) }
     }
 
     /// The pipeline follows this training, and no other, from now on. What is known of its pointer; waits a little where
@@ -107,7 +114,10 @@ impl Shared {
         let keys = ModelKeys::new(&training.namespace, &training.name);
         let mut failures = 0;
         loop {
-            let seen = bucket_view::pointer(&self.bucket, &keys).await;
+            let seen = {
+                let _permit = self.looks.acquire().await;
+                bucket_view::pointer(&self.bucket, &keys).await
+            };
             self.metrics.polled(result(&seen));
             failures = if seen.trouble.is_some() { failures + 1 } else { 0 };
             let changed = view.send_if_modified(|last| {
@@ -120,11 +130,11 @@ impl Shared {
                     self.triggers.pipeline(follower).await;
                 }
             }
-            let interval = match failures {
-                0 => self.interval,
-                failures => pause(failures).clamp(self.interval, LONGEST_PAUSE.max(self.interval)),
+            let earliest = match failures {
+                0 => Duration::ZERO,
+                failures => pause(failures).min(LONGEST_PAUSE),
             };
-            tokio::time::sleep(jittered(interval)).await;
+            tokio::time::sleep_until(next_whole(self.began, self.interval, Instant::now() + earliest)).await;
             if self.is_over(&training) {
                 return;
             }
@@ -150,11 +160,30 @@ impl Shared {
     }
 }
 
+/// The first moment after this one that is whole intervals from the beginning.
+fn next_whole(began: Instant, interval: Duration, after: Instant) -> Instant {
+    let (gone, interval_nanos) = (after.duration_since(began).as_nanos(), interval.as_nanos().max(1));
+    let intervals = u32::try_from(gone / interval_nanos).unwrap_or(u32::MAX).saturating_add(1);
+    began + interval.saturating_mul(intervals)
+}
+
 fn result(view: &PointerView) -> &'static str {
     match (&view.pointer, view.trouble) {
         (_, Some(reason)) => reason,
         (Pointer::Current { .. }, None) => "current",
         (Pointer::Absent | Pointer::NotFollowed, None) => "absent",
         (Pointer::Unreadable(_), None) => "unreadable",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_fall_on_whole_intervals() {
+        let (began, interval) = (Instant::now(), Duration::from_secs(5));
+        let next = |seconds| next_whole(began, interval, began + Duration::from_secs_f64(seconds)) - began;
+        assert_eq!([0., 4.9, 5., 12.5].map(|seconds| next(seconds).as_secs()), [5, 5, 10, 15]);
     }
 }
