@@ -69,7 +69,7 @@ fn edges_of_sorted(values: &[f32], max_bins: usize) -> Vec<f32> {
 }
 
 /// A number that is at least `low` and, where they differ, less than `high`.
-fn middle(low: f32, high: f32) -> f32 {
+pub(crate) fn middle(low: f32, high: f32) -> f32 {
     #[allow(clippy::cast_possible_truncation)] // between two f32 numbers
     let middle = f64::midpoint(f64::from(low), f64::from(high)) as f32;
     if middle < high { middle } else { low }

@@ -54,7 +54,7 @@ impl Forest {
             [center, scale, floor, cap, slope, weight].iter().for_each(|number| bytes.extend(number.to_le_bytes()));
         }
         roots.iter().for_each(|root| bytes.extend(root.to_le_bytes()));
-        splits.iter().for_each(|split| bytes.extend(split.threshold.to_le_bytes()));
+        splits.iter().for_each(|split| bytes.extend(split.threshold().to_le_bytes()));
         splits.iter().for_each(|split| bytes.extend(split.link.to_le_bytes()));
         values.iter().for_each(|value| bytes.extend(value.to_le_bytes()));
         bytes
@@ -82,7 +82,7 @@ impl Forest {
         let (roots, tables) = tables.split_at(4 * trees as usize);
         let (thresholds, tables) = tables.split_at(4 * nodes as usize);
         let (links, values) = tables.split_at(4 * nodes as usize);
-        let split = |(threshold, link)| Split { threshold: f32::from_bits(threshold), link };
+        let split = |(threshold, link)| Split::from_parts(f32::from_bits(threshold), link);
         Ok(Self::new(
             columns,
             parts.chunks_exact(PART).map(read_part).collect(),

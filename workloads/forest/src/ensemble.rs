@@ -1,5 +1,5 @@
 //! The default learner: an isolation forest with pooled gain, which ranks what is far out; beside it a random forest of
-//! real against synthetic rows, which finds what breaks the dependences between columns; and the limits of the columns.
+//! real against synthetic rows, which finds what breaks the dependences between columns; and the tails of the columns.
 //! `docs/learning.md` has the study behind every number here.
 
 use rand::seq::index;
@@ -11,23 +11,25 @@ use crate::bins::{Bins, MAX_BINS, Table};
 use crate::fit::FitError;
 use crate::forest::Forest;
 use crate::isolation::{self, IsolationSettings};
-use crate::limits;
 use crate::part::Part;
 use crate::random::random_for;
 use crate::random_forest::{self, RandomForestSettings};
 use crate::synthetic::{self, Bounds};
+use crate::tails::Tails;
 use crate::tree::Tree;
 
 /// Rows, at random, that stand for all.
 const REFERENCE_ROWS: usize = 50_000;
 const ISOLATION: IsolationSettings =
-    IsolationSettings { trees: 80, rows_per_tree: 256, max_depth: 10, thresholds_per_split: 5 };
+    IsolationSettings { trees: 80, rows_per_tree: 256, max_depth: 8, thresholds_per_split: 5 };
+/// As many trees that see few rows and find other anomalies, but fewer of the dense groups that must be trimmed.
+const OF_FEW_ROWS: IsolationSettings = IsolationSettings { rows_per_tree: 64, max_depth: 7, ..ISOLATION };
 /// Share of the rows that are most anomalous to the isolation forest and that a group of trees does not take for real. It
 /// must be without the anomalies that come in numbers; several shares are steadier than one.
 const TRIMS: [f64; 4] = [0.04, 0.07, 0.10, 0.13];
-const TREES_PER_GROUP: u32 = 20;
+const TREES_PER_GROUP: u32 = 15;
 /// Deeper trees learn the noise of the synthetic rows.
-const MAX_DEPTH: u32 = 9;
+const MAX_DEPTH: u32 = 8;
 /// Real rows of a group; there are as many synthetic ones.
 const REAL_ROWS: usize = 20_000;
 const ROWS_PER_TREE: usize = 4_096;
@@ -36,14 +38,20 @@ const UNIFORM: f64 = 0.05;
 const UNIFORM_IN_MAGNITUDE: f64 = 0.05;
 /// Rows over which the second forest is standardised.
 const STANDARD_ROWS: usize = 10_000;
-/// Above so many standard deviations the isolation forest counts a fifth: it should not drown the other one.
-const ISOLATION_CAP: f64 = 2.;
-const ISOLATION_SLOPE: f64 = 0.2;
+/// Above so many standard deviations the isolation forest counts a tenth: it should not drown the others.
+const ISOLATION_CAP: f64 = 1.5;
+const ISOLATION_SLOPE: f64 = 0.1;
 /// Below so many standard deviations the second forest says nothing: how real a row looks is no merit.
-const SYNTHETIC_FLOOR: f64 = 0.75;
+const SYNTHETIC_FLOOR: f64 = 1.25;
 /// Weight of the second forest where there are many different real rows, and how many make half of it.
-const SYNTHETIC_WEIGHT: f64 = 0.3;
+const SYNTHETIC_WEIGHT: f64 = 0.15;
 const HALF_WEIGHT_ROWS: f64 = 1_000.;
+/// Between so many standard deviations the tails of the columns count, and above them a hundredth, which is enough for what
+/// is outside.
+const TAIL_FLOOR: f64 = 0.5;
+const TAIL_CAP: f64 = 2.;
+const TAIL_SLOPE: f64 = 0.01;
+const TAIL_WEIGHT: f64 = 0.5;
 /// What a field that is far outside everything learned adds, in standard deviations of the isolation forest.
 const OUTSIDE_WEIGHT: f64 = 4.;
 
@@ -57,10 +65,10 @@ pub(crate) fn fit(rows: &Matrix, columns: &[Column], seed: u64) -> Result<Forest
     let bounds = Bounds::new(reference);
 
     let mut trees = isolation::grow_trees(reference, &ISOLATION, seed);
-    let isolation = standardised(&trees, reference)?;
-    let isolation = Part { cap: ISOLATION_CAP, slope: ISOLATION_SLOPE, ..isolation };
-    let mut ranks = Vec::new();
-    Forest::from_trees(rows.columns(), vec![Part::mean(trees.len())], &trees)?.score_batch(reference, &mut ranks);
+    let ranks = means(&trees, reference)?;
+    trees.extend(isolation::grow_trees(reference, &OF_FEW_ROWS, seed.wrapping_add(1)));
+    let part = standardised(trees.len(), &means(&trees, reference)?);
+    let isolation = Part { cap: ISOLATION_CAP, slope: ISOLATION_SLOPE, ..part };
 
     let (mut against_synthetic, mut real_rows) = (Vec::new(), 0);
     for (group, trim) in (0u32..).zip(TRIMS) {
@@ -72,21 +80,30 @@ pub(crate) fn fit(rows: &Matrix, columns: &[Column], seed: u64) -> Result<Forest
     }
     let standard = sampled(reference, reference.rows().min(STANDARD_ROWS), &mut random);
     let weight = SYNTHETIC_WEIGHT * real_rows as f64 / (real_rows as f64 + HALF_WEIGHT_ROWS);
-    let synthetic = Part { floor: SYNTHETIC_FLOOR, weight, ..standardised(&against_synthetic, &standard)? };
+    let part = standardised(against_synthetic.len(), &means(&against_synthetic, &standard)?);
+    let synthetic = Part { floor: SYNTHETIC_FLOOR, weight, ..part };
     trees.extend(against_synthetic);
-    trees.extend(limits::trees(rows, columns));
-    let limits = limits::part(columns.len(), OUTSIDE_WEIGHT);
-    Ok(Forest::from_trees(columns.len(), vec![isolation, synthetic, limits], &trees)?)
+
+    let tails = Tails::new(rows, reference, columns);
+    let part = standardised(columns.len(), &means(&tails.trees(0.), reference)?);
+    let outside = OUTSIDE_WEIGHT / (TAIL_WEIGHT * TAIL_SLOPE) * part.scale * columns.len() as f64;
+    trees.extend(tails.trees(outside));
+    let tails = Part { floor: TAIL_FLOOR, cap: TAIL_CAP, slope: TAIL_SLOPE, weight: TAIL_WEIGHT, ..part };
+    Ok(Forest::from_trees(columns.len(), vec![isolation, synthetic, tails], &trees)?)
 }
 
-/// The trees as a part whose pieces have mean 0 and standard deviation 1 over these rows.
-fn standardised(trees: &[Tree], rows: &Matrix) -> Result<Part, FitError> {
-    let part = Part::mean(trees.len());
+/// The mean leaf of each row.
+fn means(trees: &[Tree], rows: &Matrix) -> Result<Vec<f64>, FitError> {
     let mut means = Vec::new();
-    Forest::from_trees(rows.columns(), vec![part], trees)?.score_batch(rows, &mut means);
+    Forest::from_trees(rows.columns(), vec![Part::mean(trees.len())], trees)?.score_batch(rows, &mut means);
+    Ok(means)
+}
+
+/// A part of so many trees whose pieces have mean 0 and standard deviation 1 over the rows that have these means.
+fn standardised(trees: usize, means: &[f64]) -> Part {
     let center = means.iter().sum::<f64>() / means.len() as f64;
     let variance = means.iter().map(|mean| (mean - center).powi(2)).sum::<f64>() / means.len() as f64;
-    Ok(Part { center, scale: variance.sqrt() + 1e-12, ..part })
+    Part { center, scale: variance.sqrt() + 1e-12, ..Part::mean(trees) }
 }
 
 /// Trees that tell these real rows from as many synthetic ones.

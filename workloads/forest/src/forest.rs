@@ -8,6 +8,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::Matrix;
+use crate::order;
 use crate::part::Part;
 use crate::structure::{self, ForestError};
 use crate::tree::Tree;
@@ -27,21 +28,30 @@ pub(crate) const MAX_COLUMNS: u32 = 1 << (u32::BITS - OFFSET_BITS);
 /// What a walk reads of a node, in one load.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Split {
-    /// Infinite in a leaf: nothing is greater.
-    pub(crate) threshold: f32,
+    /// The place of the threshold in the order of numbers; that of infinity in a leaf: nothing is greater.
+    place: u32,
     /// The column in the upper bits; in the lower ones the distance to the first child, which is 0 in a leaf. The second
     /// child stands behind the first.
     pub(crate) link: u32,
 }
 
 impl Split {
-    pub(crate) const LEAF: Self = Self { threshold: f32::INFINITY, link: 0 };
+    pub(crate) const LEAF: Self = Self::from_parts(f32::INFINITY, 0);
+
+    pub(crate) const fn from_parts(threshold: f32, link: u32) -> Self {
+        Self { place: order::place(threshold), link }
+    }
 
     /// `None` where the column or the distance does not fit.
     pub(crate) fn new(threshold: f32, column: usize, distance: usize) -> Option<Self> {
         let column = u32::try_from(column).ok().filter(|column| *column < MAX_COLUMNS)?;
         let distance = u32::try_from(distance).ok().filter(|distance| *distance <= OFFSET_MASK)?;
-        Some(Self { threshold, link: column << OFFSET_BITS | distance })
+        Some(Self::from_parts(threshold, column << OFFSET_BITS | distance))
+    }
+
+    /// Infinite in a leaf.
+    pub(crate) fn threshold(self) -> f32 {
+        order::number(self.place)
     }
 
     pub(crate) fn column(self) -> usize {
@@ -53,8 +63,9 @@ impl Split {
         (self.link & OFFSET_MASK) as usize
     }
 
-    fn step(self, value: f32) -> usize {
-        self.distance() + usize::from(value > self.threshold)
+    /// How many nodes further a walk goes with this [`order::of_value`].
+    fn step(self, value: u32) -> u32 {
+        (self.link & OFFSET_MASK) + u32::from(value > self.place)
     }
 }
 
@@ -129,7 +140,8 @@ impl Forest {
     /// # Panics
     /// When the row is shorter than the forest has columns.
     pub fn score(&self, row: &[f32]) -> f64 {
-        self.parts_and_trees().map(|(part, trees)| part.score(self.sum(trees, row))).sum()
+        let row = places(row);
+        self.parts_and_trees().map(|(part, trees)| part.score(self.sum(trees, &row))).sum()
     }
 
     /// Raw scores of all rows, instead of what `out` held; the same numbers as [`Self::score`] gives, faster. Many rows
@@ -161,11 +173,12 @@ impl Forest {
     /// When the row or `out` is shorter than the forest has columns.
     pub fn explain(&self, row: &[f32], out: &mut [f64]) -> f64 {
         out.fill(0.);
+        let row = places(row);
         let mut score = 0.;
         let mut changes = vec![[0f32; LANES]; self.columns()];
         for (part, trees) in self.parts_and_trees() {
             changes.fill([0.; LANES]);
-            let (from, to) = self.changes(trees, row, &mut changes);
+            let (from, to) = self.changes(trees, &row, &mut changes);
             let (average, this) = (part.score(from), part.score(to));
             score += this;
             if this > average {
@@ -193,34 +206,34 @@ impl Forest {
     }
 
     /// Sum of the trees' leaves, in the order of the trees.
-    fn sum(&self, trees: Range<usize>, row: &[f32]) -> f64 {
+    fn sum(&self, trees: Range<usize>, row: &[u32]) -> f64 {
         self.groups(trees)
             .map(|(roots, depth)| {
                 let mut nodes = walks(roots);
                 for _ in 0..depth {
                     for node in &mut nodes {
-                        let split = self.splits[*node];
+                        let split = self.splits[*node as usize];
                         *node += split.step(row[split.column()]);
                     }
                 }
-                nodes.iter().take(roots.len()).map(|node| f64::from(self.values[*node])).sum::<f64>()
+                nodes.iter().take(roots.len()).map(|node| f64::from(self.values[*node as usize])).sum::<f64>()
             })
             .sum()
     }
 
     /// Sums of the trees' roots and of their leaves; what changes from node to node is added to the split's column, for each
     /// lane by itself: one sum would be waited for by all of them.
-    fn changes(&self, trees: Range<usize>, row: &[f32], changes: &mut [[f32; LANES]]) -> (f64, f64) {
+    fn changes(&self, trees: Range<usize>, row: &[u32], changes: &mut [[f32; LANES]]) -> (f64, f64) {
         let (mut from, mut to) = (0., 0.);
         for (roots, depth) in self.groups(trees) {
             let mut nodes = walks(roots);
-            let mut values = nodes.map(|node| self.values[node]);
+            let mut values = nodes.map(|node| self.values[node as usize]);
             from += values.iter().take(roots.len()).copied().map(f64::from).sum::<f64>();
             for _ in 0..depth {
                 for (lane, (node, value)) in nodes.iter_mut().zip(&mut values).enumerate().take(roots.len()) {
-                    let split = self.splits[*node];
+                    let split = self.splits[*node as usize];
                     *node += split.step(row[split.column()]);
-                    let before = std::mem::replace(value, self.values[*node]);
+                    let before = std::mem::replace(value, self.values[*node as usize]);
                     changes[split.column()][lane] += *value - before;
                 }
             }
@@ -239,12 +252,13 @@ impl Forest {
     /// Scores of as many rows as `out` has places, from row `first` on.
     fn score_rows(&self, rows: &Matrix, first: usize, out: &mut [f64]) {
         let columns = rows.columns().max(1);
-        let mut block = vec![[0.; LANES]; BLOCK / LANES * columns];
+        let mut block = vec![[0; LANES]; BLOCK / LANES * columns];
         let mut first = first;
         for out in out.chunks_mut(BLOCK) {
             for row in 0..out.len() {
                 let lanes = &mut block[row / LANES * columns..][..columns];
-                lanes.iter_mut().zip(rows.row(first + row)).for_each(|(lanes, value)| lanes[row % LANES] = *value);
+                let values = rows.row(first + row).iter().copied().map(order::of_value);
+                lanes.iter_mut().zip(values).for_each(|(lanes, value)| lanes[row % LANES] = value);
             }
             first += out.len();
             for (part, trees) in self.parts_and_trees() {
@@ -257,7 +271,7 @@ impl Forest {
 
     /// The block has, for each lane, the values of a row, column by column, and then those of the next rows; lanes beyond the
     /// last row hold what was there before.
-    fn sum_block(&self, trees: Range<usize>, block: &[[f32; LANES]], columns: usize, sums: &mut [f64]) {
+    fn sum_block(&self, trees: Range<usize>, block: &[[u32; LANES]], columns: usize, sums: &mut [f64]) {
         // The order of additions is that of `sum`: groups of trees first.
         for group in trees.clone().step_by(LANES) {
             let mut of_group = [0.; BLOCK];
@@ -266,14 +280,14 @@ impl Forest {
                 let end = self.roots.get(tree + 1).map_or(self.splits.len(), |root| *root as usize);
                 let (splits, values) = (&self.splits[root..end], &self.values[root..end]);
                 for (rows, sums) in block.chunks(columns).zip(of_group[..sums.len()].chunks_mut(LANES)) {
-                    let mut nodes = [0; LANES];
+                    let mut nodes = [0u32; LANES];
                     for _ in 0..self.depths[tree] {
                         for (lane, node) in nodes.iter_mut().enumerate() {
-                            let split = splits[*node];
+                            let split = splits[*node as usize];
                             *node += split.step(rows[split.column()][lane]);
                         }
                     }
-                    sums.iter_mut().zip(nodes).for_each(|(sum, node)| *sum += f64::from(values[node]));
+                    sums.iter_mut().zip(nodes).for_each(|(sum, node)| *sum += f64::from(values[node as usize]));
                 }
             }
             sums.iter_mut().zip(of_group).for_each(|(sum, group)| *sum += group);
@@ -282,8 +296,12 @@ impl Forest {
 }
 
 /// A walk at each root; lanes beyond the last root walk the first tree.
-fn walks(roots: &[u32]) -> [usize; LANES] {
-    std::array::from_fn(|lane| roots.get(lane).map_or(0, |root| *root as usize))
+fn walks(roots: &[u32]) -> [u32; LANES] {
+    std::array::from_fn(|lane| roots.get(lane).copied().unwrap_or_default())
+}
+
+fn places(row: &[f32]) -> Vec<u32> {
+    row.iter().copied().map(order::of_value).collect()
 }
 
 #[cfg(test)]

@@ -25,9 +25,11 @@ pub(crate) struct IsolationSettings {
     pub(crate) thresholds_per_split: u32,
 }
 
-/// Learns the trees. A leaf is worth the negative length of the paths that end there, so higher is more anomalous.
+/// Learns the trees. A leaf is worth the negative length of the paths that end there, so higher is more anomalous, as a share
+/// of the length that is expected for so many rows (as in the paper), so that trees of more and of fewer rows can be mixed.
 pub(crate) fn grow_trees(rows: &Matrix, settings: &IsolationSettings, seed: u64) -> Vec<Tree> {
     let IsolationSettings { trees, rows_per_tree, max_depth, thresholds_per_split } = *settings;
+    let expected = unsuccessful_search_length(rows.rows().min(rows_per_tree)).max(1.);
     (0..trees)
         .into_par_iter()
         .map(|tree| {
@@ -38,7 +40,8 @@ pub(crate) fn grow_trees(rows: &Matrix, settings: &IsolationSettings, seed: u64)
                 let here = &mut sampled[range];
                 let split = if may_split { find_column(rows, here, &mut columns, &mut random) } else { None };
                 let Some((column, ends)) = split else {
-                    return Grown::Leaf(-(f64::from(depth) + unsuccessful_search_length(here.len())));
+                    let value = -(f64::from(depth) + unsuccessful_search_length(here.len())) / expected;
+                    return Grown::Leaf { value, rows: here.len() };
                 };
                 let values: Vec<f32> = here.iter().map(|row| rows.row(*row)[column]).collect();
                 let threshold = best_threshold(&values, ends, thresholds_per_split, &mut random);

@@ -33,14 +33,14 @@ pub(crate) fn grow_trees(table: &Table, settings: &RandomForestSettings, seed: u
         .into_par_iter()
         .map(|tree| {
             let mut random = random_for(seed, "random forest tree", tree);
-            let mut rows = bootstrap(table.rows(), rows_per_tree, &mut random);
-            let mut later = Vec::with_capacity(rows.len());
+            let mut drawn = bootstrap(table.rows(), rows_per_tree, &mut random);
+            let mut later = Vec::with_capacity(drawn.len());
             let mut search = Search::new(table, columns_per_split, impurity);
-            Tree::grow(rows.len(), max_depth, |range, _, may_split| {
-                let here = &mut rows[range];
-                let found = search.find(here, may_split, &mut random);
-                let Some(Split { column, bin, next }) = found.split else {
-                    return Grown::Leaf(found.share);
+            Tree::grow(drawn.len(), max_depth, |range, _, may_split| {
+                let here = &mut drawn[range];
+                let Found { rows, ones, split } = search.find(here, may_split, &mut random);
+                let Some(Split { column, bin, next }) = split else {
+                    return Grown::Leaf { value: ones as f64 / rows.max(1) as f64, rows };
                 };
                 let first = partition_in_order(here, &mut later, |row| usize::from(table.row(row)[column]) <= bin);
                 Grown::Split { column, threshold: table.bins().threshold(column, bin, next), first }
@@ -49,34 +49,47 @@ pub(crate) fn grow_trees(table: &Table, settings: &RandomForestSettings, seed: u
         .collect()
 }
 
-/// Numbers of rows drawn with replacement, in rising order, so that memory is read forward.
+/// A row of a tree's sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Drawn {
+    row: u32,
+    /// How often, at least once.
+    times: u32,
+}
+
+/// Draws so many rows with replacement. They come in rising order, so that memory is read forward.
 #[allow(clippy::cast_possible_truncation)] // rows are numbered in 32 bits: a table of more would not fit into memory
-fn bootstrap(rows: usize, count: usize, random: &mut impl Rng) -> Vec<u32> {
+fn bootstrap(rows: usize, count: usize, random: &mut impl Rng) -> Vec<Drawn> {
     let mut times = vec![0u8; rows];
     (0..count).for_each(|_| {
         let row = random.random_range(0..rows as u32) as usize;
         times[row] = times[row].saturating_add(1);
     });
-    let drawn = times.iter().zip(0u32..).flat_map(|(times, row)| std::iter::repeat_n(row, usize::from(*times)));
-    let mut numbers = Vec::with_capacity(count);
-    numbers.extend(drawn);
-    numbers
+    let mut drawn = Vec::with_capacity(times.iter().filter(|times| **times > 0).count());
+    let numbered = (0u32..).zip(times).filter(|(_, times)| *times > 0);
+    drawn.extend(numbered.map(|(row, times)| Drawn { row, times: times.into() }));
+    drawn
 }
 
-/// Puts the rows for which this holds first and keeps the order on both sides; says how many they are.
-fn partition_in_order(rows: &mut [u32], later: &mut Vec<u32>, first: impl Fn(u32) -> bool) -> usize {
+/// Puts the rows for which this holds first and keeps the order on both sides; says how many different ones they are. In a
+/// large table rows are far apart: asking a few of them before any moves makes the processor fetch them side by side.
+fn partition_in_order(drawn: &mut [Drawn], later: &mut Vec<Drawn>, first: impl Fn(u32) -> bool) -> usize {
     later.clear();
     let mut count = 0;
-    for position in 0..rows.len() {
-        let row = rows[position];
-        if first(row) {
-            rows[count] = row;
-            count += 1;
-        } else {
-            later.push(row);
+    for start in (0..drawn.len()).step_by(ROWS_AT_A_TIME) {
+        let end = drawn.len().min(start + ROWS_AT_A_TIME);
+        let mut is_first = [false; ROWS_AT_A_TIME];
+        is_first.iter_mut().zip(&drawn[start..end]).for_each(|(is_first, drawn)| *is_first = first(drawn.row));
+        for (position, is_first) in (start..end).zip(is_first) {
+            if is_first {
+                drawn[count] = drawn[position];
+                count += 1;
+            } else {
+                later.push(drawn[position]);
+            }
         }
     }
-    rows[count..].copy_from_slice(later);
+    drawn[count..].copy_from_slice(later);
     count
 }
 
@@ -90,8 +103,9 @@ struct Split {
 
 /// What was found out of a node's rows.
 struct Found {
-    /// Share of label 1.
-    share: f64,
+    rows: usize,
+    /// Rows of label 1.
+    ones: usize,
     split: Option<Split>,
 }
 
@@ -113,25 +127,25 @@ impl<'a> Search<'a> {
         Self { table, columns_per_split, impurity, columns, counts: vec![[0; MAX_BINS]; columns_per_split] }
     }
 
-    fn find(&mut self, rows: &[u32], may_split: bool, random: &mut impl Rng) -> Found {
+    fn find(&mut self, drawn: &[Drawn], may_split: bool, random: &mut impl Rng) -> Found {
         let columns = if may_split { self.columns.len() } else { 0 };
-        let mut ones = 0;
+        let (mut rows, mut ones) = (0, 0);
         let mut best = (f64::NEG_INFINITY, None);
         // Without a split to look for, one round counts the label alone.
         for start in (0..columns.max(1)).step_by(self.columns_per_split) {
             let chosen = start..columns.min(start + self.columns_per_split);
             self.shuffle(chosen.clone(), random);
-            ones = self.count(rows, chosen.clone());
+            (rows, ones) = self.count(drawn, chosen.clone());
             for (position, column) in chosen.enumerate() {
-                self.best_of_column(position, self.columns[column], (rows.len(), ones), &mut best);
+                self.best_of_column(position, self.columns[column], (rows, ones), &mut best);
             }
-            let is_mixed = ones > 0 && ones < rows.len();
+            let is_mixed = ones > 0 && ones < rows;
             if best.1.is_some() || !is_mixed {
                 best.1 = best.1.filter(|_| is_mixed);
                 break;
             }
         }
-        Found { share: ones as f64 / rows.len().max(1) as f64, split: best.1 }
+        Found { rows, ones, split: best.1 }
     }
 
     /// Puts random columns, none of those before, at these positions.
@@ -142,26 +156,29 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Counts the bins of these columns, and says how many rows have label 1. In a large table rows are far apart: reading
-    /// the labels of a few of them first makes the processor fetch them side by side.
-    fn count(&mut self, rows: &[u32], chosen: Range<usize>) -> usize {
+    /// Counts the bins of these columns, and says how many rows there are and how many have label 1. In a large table rows
+    /// are far apart: reading the labels of a few of them first makes the processor fetch them side by side.
+    #[allow(clippy::cast_possible_truncation)] // counts of rows, which are numbered in 32 bits
+    fn count(&mut self, drawn: &[Drawn], chosen: Range<usize>) -> (usize, usize) {
         let chosen = &self.columns[chosen];
-        let mut ones = 0;
-        for rows in rows.chunks(ROWS_AT_A_TIME) {
-            let mut labels = [0; ROWS_AT_A_TIME];
-            for (label, row) in labels.iter_mut().zip(rows) {
+        let mut all = 0;
+        for drawn in drawn.chunks(ROWS_AT_A_TIME) {
+            // Rows in the lower half, those of label 1 in the upper half.
+            let mut counted = [0; ROWS_AT_A_TIME];
+            for (counted, Drawn { row, times }) in counted.iter_mut().zip(drawn) {
                 let row = self.table.row(*row);
-                *label = u64::from(row[row.len() - 1]);
+                *counted = u64::from(*times) | u64::from(*times * u32::from(row[row.len() - 1])) << 32;
             }
-            ones += labels.iter().filter(|label| **label == 1).count();
-            for (row, label) in rows.iter().zip(labels) {
+            all += counted.iter().sum::<u64>();
+            for (Drawn { row, .. }, counted) in drawn.iter().zip(counted) {
                 let row = self.table.row(*row);
                 for (counts, column) in self.counts.iter_mut().zip(chosen) {
-                    counts[usize::from(row[*column])] += 1 | label << 32;
+                    counts[usize::from(row[*column])] += counted;
                 }
             }
         }
-        ones
+        let [rows, ones] = [all & u64::from(u32::MAX), all >> 32];
+        (rows as usize, ones as usize)
     }
 
     /// Replaces the best split where one in this column is better, and forgets the column's counts.
@@ -252,12 +269,11 @@ mod tests {
 
     #[test]
     fn a_bootstrap_sample_is_in_order_and_repeats_rows() {
-        let rows = bootstrap(1_000, 1_000, &mut random_for(1, "test", 0));
-        assert!(rows.len() == 1_000 && rows.is_sorted());
-        let mut different = rows;
-        different.dedup();
+        let drawn = bootstrap(1_000, 1_000, &mut random_for(1, "test", 0));
+        assert_eq!(drawn.iter().map(|drawn| drawn.times).sum::<u32>(), 1_000);
+        assert!(drawn.is_sorted_by(|one, other| one.row < other.row) && drawn.iter().all(|drawn| drawn.times > 0));
         // 1 - 1/e of the rows.
-        assert!((600..665).contains(&different.len()), "{}", different.len());
+        assert!((600..665).contains(&drawn.len()), "{}", drawn.len());
     }
 
     #[test]

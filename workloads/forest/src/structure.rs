@@ -110,7 +110,7 @@ fn check_split(split: Split, columns: u32, node: usize, tree_end: usize, levels:
         // Any other leaf would let a row leave it.
         return if split == Split::LEAF { Ok(()) } else { Err(ForestError::Structure { node }) };
     }
-    if !split.threshold.is_finite() {
+    if !split.threshold().is_finite() {
         return Err(ForestError::NotFinite { node });
     }
     if split.column() >= columns as usize {
@@ -167,7 +167,7 @@ mod tests {
                 forest(&[0], &[Split::new(f32::NAN, 0, 1).unwrap(), leaf, leaf]),
                 ForestError::NotFinite { node: 0 },
             ),
-            ("a leaf with a threshold", forest(&[0], &[Split { threshold: 1., ..leaf }]), structure(0)),
+            ("a leaf with a threshold", forest(&[0], &[Split::from_parts(1., 0)]), structure(0)),
         ] {
             assert_eq!(result.unwrap_err(), expected, "{case}");
         }

@@ -23,35 +23,36 @@ const MAX_NODES: usize = 1 << 20;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Tree(Vec<Node>);
 
-/// What becomes of a node: a leaf of this value, or a split of its rows.
+/// What becomes of a node.
 pub(crate) enum Grown {
-    Leaf(f64),
+    /// A leaf of this value, for so many rows.
+    Leaf { value: f64, rows: usize },
+    /// A split of what came here.
     Split {
         column: usize,
         threshold: f32,
-        /// How many of the rows, which were put in order, belong to the first child.
+        /// How much of what came here, which was put in order, belongs to the first child.
         first: usize,
     },
 }
 
 impl Tree {
-    /// Grows a tree level by level. `grow` is given a range of rows, the splits above it and whether there may be one more;
-    /// where it splits it puts the rows of the first child first. Inner nodes are worth the mean of the leaves below, each
-    /// weighted by its rows.
-    pub(crate) fn grow(rows: usize, max_depth: u32, mut grow: impl FnMut(Range<usize>, u32, bool) -> Grown) -> Self {
-        let leaf = |rows| Node { threshold: 0., column: 0, first_child: 0, value: 0., rows };
-        let mut nodes = vec![leaf(rows)];
-        let mut open = VecDeque::from([(0, 0..rows, 0)]);
+    /// Grows a tree of the places `0..places` level by level. `grow` is given a range of them, the splits above it and
+    /// whether there may be one more; where it splits it puts what belongs to the first child first.
+    pub(crate) fn grow(places: usize, max_depth: u32, mut grow: impl FnMut(Range<usize>, u32, bool) -> Grown) -> Self {
+        const UNKNOWN: Node = Node { threshold: 0., column: 0, first_child: 0, value: 0., rows: 0 };
+        let mut nodes = vec![UNKNOWN];
+        let mut open = VecDeque::from([(0, 0..places, 0)]);
         while let Some((node, range, depth)) = open.pop_front() {
             let may_split = depth < max_depth && nodes.len() + 2 <= MAX_NODES;
             match grow(range.clone(), depth, may_split) {
-                Grown::Leaf(value) => nodes[node].value = value,
+                Grown::Leaf { value, rows } => nodes[node] = Node { value, rows, ..UNKNOWN },
                 Grown::Split { column, threshold, first } => {
-                    nodes[node] = Node { threshold, column, first_child: nodes.len(), ..nodes[node] };
+                    nodes[node] = Node { threshold, column, first_child: nodes.len(), ..UNKNOWN };
                     let middle = range.start + first;
-                    for rows in [range.start..middle, middle..range.end] {
-                        nodes.push(leaf(rows.len()));
-                        open.push_back((nodes.len() - 1, rows, depth + 1));
+                    for part in [range.start..middle, middle..range.end] {
+                        open.push_back((nodes.len(), part, depth + 1));
+                        nodes.push(UNKNOWN);
                     }
                 }
             }
@@ -59,13 +60,16 @@ impl Tree {
         Self::from_nodes(nodes)
     }
 
-    /// Takes nodes whose leaves have their values, and gives inner nodes theirs.
+    /// Takes nodes whose leaves have their values and rows, and gives inner nodes theirs: the rows below, and the mean of
+    /// the leaves, each weighted by its rows.
     pub(crate) fn from_nodes(mut nodes: Vec<Node>) -> Self {
         for node in (0..nodes.len()).rev() {
             let first = nodes[node].first_child;
             if first != 0 {
-                let sum: f64 = nodes[first..first + 2].iter().map(|child| child.value * child.rows as f64).sum();
-                nodes[node].value = sum / (nodes[first].rows + nodes[first + 1].rows).max(1) as f64;
+                let children = &nodes[first..first + 2];
+                let rows: usize = children.iter().map(|child| child.rows).sum();
+                let sum: f64 = children.iter().map(|child| child.value * child.rows as f64).sum();
+                nodes[node] = Node { value: sum / rows.max(1) as f64, rows, ..nodes[node] };
             }
         }
         Self(nodes)
@@ -82,7 +86,7 @@ pub(crate) fn small_tree() -> Tree {
     Tree::grow(8, 2, |rows, depth, _| match (rows.start, depth) {
         (0, 0) => Grown::Split { column: 0, threshold: 1., first: 6 },
         (6, 1) => Grown::Split { column: 1, threshold: 2., first: 1 },
-        (start, _) => Grown::Leaf(if start == 7 { 1. } else { 0. }),
+        (start, _) => Grown::Leaf { value: if start == 7 { 1. } else { 0. }, rows: rows.len() },
     })
 }
 

@@ -65,7 +65,7 @@ impl<'a> Summands<'a> {
             return Node::Leaf((f64::from(self.forest.values[position]) - center) / (scale * f64::from(trees)));
         }
         let first = position + split.distance();
-        Node::Split { column: split.column(), threshold: split.threshold, first, second: first + 1 }
+        Node::Split { column: split.column(), threshold: split.threshold(), first, second: first + 1 }
     }
 }
 
