@@ -9,7 +9,7 @@ use vedette_contract::model::Column;
 use crate::Matrix;
 use crate::bins::{Bins, MAX_BINS, Table};
 use crate::fit::FitError;
-use crate::forest::Forest;
+use crate::forest::{Forest, means};
 use crate::isolation::{self, IsolationSettings};
 use crate::part::Part;
 use crate::random::random_for;
@@ -90,13 +90,6 @@ pub(crate) fn fit(rows: &Matrix, columns: &[Column], seed: u64) -> Result<Forest
     trees.extend(tails.trees(outside));
     let tails = Part { floor: TAIL_FLOOR, cap: TAIL_CAP, slope: TAIL_SLOPE, weight: TAIL_WEIGHT, ..part };
     Ok(Forest::from_trees(columns.len(), vec![isolation, synthetic, tails], &trees)?)
-}
-
-/// The mean leaf of each row.
-fn means(trees: &[Tree], rows: &Matrix) -> Result<Vec<f64>, FitError> {
-    let mut means = Vec::new();
-    Forest::from_trees(rows.columns(), vec![Part::mean(trees.len())], trees)?.score_batch(rows, &mut means);
-    Ok(means)
 }
 
 /// A part of so many trees whose pieces have mean 0 and standard deviation 1 over the rows that have these means.

@@ -295,6 +295,13 @@ impl Forest {
     }
 }
 
+/// The mean leaf of each row.
+pub(crate) fn means(trees: &[Tree], rows: &Matrix) -> Result<Vec<f64>, ForestError> {
+    let mut means = Vec::new();
+    Forest::from_trees(rows.columns(), vec![Part::mean(trees.len())], trees)?.score_batch(rows, &mut means);
+    Ok(means)
+}
+
 /// A walk at each root; lanes beyond the last root walk the first tree.
 fn walks(roots: &[u32]) -> [u32; LANES] {
     std::array::from_fn(|lane| roots.get(lane).copied().unwrap_or_default())

@@ -8,7 +8,7 @@ use vedette_contract::learner::SyntheticRows;
 
 use crate::bins::{Bins, Table};
 use crate::fit::{FitError, forest_settings};
-use crate::forest::Forest;
+use crate::forest::{Forest, means};
 use crate::isolation::{self, IsolationSettings};
 use crate::parameters::UnsupervisedParameters;
 use crate::part::Part;
@@ -30,9 +30,7 @@ pub(crate) fn fit(rows: &Matrix, parameters: &UnsupervisedParameters, seed: u64)
     let mut real = Cow::Borrowed(rows);
     if trim_fraction > 0. {
         let trees = isolation::grow_trees(rows, &TRIMMING, seed);
-        let mut ranks = Vec::new();
-        Forest::from_trees(rows.columns(), vec![Part::mean(trees.len())], &trees)?.score_batch(rows, &mut ranks);
-        real = Cow::Owned(isolation::trimmed(rows, &ranks, trim_fraction));
+        real = Cow::Owned(isolation::trimmed(rows, &means(&trees, rows)?, trim_fraction));
     }
     if deduplicate {
         real = Cow::Owned(real.distinct());
