@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use rand::Rng;
+use rayon::prelude::*;
 
 use crate::Matrix;
 
@@ -61,7 +62,7 @@ impl Bounds {
             let scale = [of_quartiles, distance, 1.].into_iter().find(|scale| *scale > 0.).unwrap_or(1.);
             Column { low, high, median, scale }
         };
-        Self((0..rows.columns()).map(column).collect())
+        Self((0..rows.columns()).into_par_iter().map(column).collect())
     }
 
     /// Rows that are uniform in the box.

@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
 use vedette_contract::model::{Column, ColumnKind};
 
 use crate::Matrix;
@@ -54,7 +55,7 @@ impl Tails {
             values.sort_unstable_by(f32::total_cmp);
             Tail { limits: bounds.limits(column, margin), steps: steps(&values) }
         };
-        Self(columns.iter().enumerate().map(tail).collect())
+        Self(columns.par_iter().enumerate().map(tail).collect())
     }
 
     /// One tree for each column. A leaf is worth the mean of −ln(p / `COMMON`) over its rows, where p is the share of rows
@@ -66,16 +67,16 @@ impl Tails {
 
 impl Tail {
     fn tree(&self, column: usize, outside: f64) -> Tree {
-        let value = |step: &Step| (step.rareness / step.rows as f64, step.rows);
-        let beyond = |step: Option<&Step>| (outside + step.map_or(0., |step| value(step).0), 0);
-        let leaves: Vec<(f64, usize)> = std::iter::once(beyond(self.steps.first()))
-            .chain(self.steps.iter().map(value))
+        let mean = |step: &Step| step.rareness / step.rows as f64;
+        let beyond = |step: Option<&Step>| Grown::Leaf { value: outside + step.map_or(0., mean), rows: 0 };
+        let leaves: Vec<Grown> = std::iter::once(beyond(self.steps.first()))
+            .chain(self.steps.iter().map(|step| Grown::Leaf { value: mean(step), rows: step.rows }))
             .chain([beyond(self.steps.last())])
             .collect();
         let between = self.steps.windows(2).map(|steps| middle(steps[0].last, steps[1].first));
         let thresholds: Vec<f32> = std::iter::once(self.limits.start).chain(between).chain([self.limits.end]).collect();
         Tree::grow(leaves.len(), MAX_DEPTH, |range, _, _| match range.len() {
-            1 => Grown::Leaf { value: leaves[range.start].0, rows: leaves[range.start].1 },
+            1 => leaves[range.start],
             length => Grown::Split { column, threshold: thresholds[range.start + length / 2 - 1], first: length / 2 },
         })
     }

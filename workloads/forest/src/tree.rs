@@ -12,7 +12,7 @@ pub(crate) struct Node {
     pub(crate) first_child: usize,
     /// Higher is more anomalous.
     pub(crate) value: f64,
-    /// Training rows that came here.
+    /// Training rows that came here, each as often as it was drawn.
     pub(crate) rows: usize,
 }
 
@@ -24,6 +24,7 @@ const MAX_NODES: usize = 1 << 20;
 pub(crate) struct Tree(Vec<Node>);
 
 /// What becomes of a node.
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Grown {
     /// A leaf of this value, for so many rows.
     Leaf { value: f64, rows: usize },
