@@ -113,13 +113,13 @@ impl Table {
         &self.bins
     }
 
-    /// The bins of a row and, behind them, its label.
-    pub(crate) fn row(&self, row: u32) -> &[u8] {
-        let start = row as usize * self.width();
-        &self.bytes[start..start + self.width()]
+    /// So many rows each, of each row its bins and, behind them, its label.
+    pub(crate) fn tasks(&self, rows: usize) -> impl IndexedParallelIterator<Item = &[u8]> {
+        self.bytes.par_chunks(self.width() * rows)
     }
 
-    fn width(&self) -> usize {
+    /// Bytes of a row.
+    pub(crate) fn width(&self) -> usize {
         self.bins.columns() + 1
     }
 }

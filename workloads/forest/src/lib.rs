@@ -4,6 +4,7 @@
 
 pub mod artifact;
 mod bins;
+mod bootstrap;
 pub mod calibration;
 mod codec;
 mod ensemble;

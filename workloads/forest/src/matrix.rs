@@ -31,6 +31,14 @@ impl Matrix {
         self.rows += 1;
     }
 
+    /// Appends so many rows of zeros, and gives their values, row by row.
+    pub(crate) fn append_zeros(&mut self, count: usize) -> &mut [f32] {
+        let before = self.values.len();
+        self.rows += count;
+        self.values.resize(before + count * self.columns, 0.);
+        &mut self.values[before..]
+    }
+
     /// Forgets the rows and keeps the allocation.
     pub fn clear(&mut self) {
         self.values.clear();

@@ -3,16 +3,18 @@
 
 use std::ops::Range;
 
-use rand::Rng;
+use rand::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
 use vedette_contract::learner::Impurity;
 
-use crate::bins::{MAX_BINS, Table};
+use crate::bins::{Bins, MAX_BINS, Table};
+use crate::bootstrap::{Bootstrap, Drawn, ROWS_PER_TASK, Rows};
 use crate::random::random_for;
 use crate::tree::{Grown, Tree};
 
-/// Rows whose bins fit into the first-level cache.
-const ROWS_AT_A_TIME: usize = 64;
+/// Samples that exist at a time hold at most so many bytes, or are one: all threads then work on one tree.
+const SAMPLES_BYTES: usize = 256 << 20;
 
 /// Settings of the learner.
 #[derive(Debug, Clone, Copy)]
@@ -28,69 +30,28 @@ pub(crate) struct RandomForestSettings {
 
 /// Learns the trees.
 pub(crate) fn grow_trees(table: &Table, settings: &RandomForestSettings, seed: u64) -> Vec<Tree> {
-    let RandomForestSettings { trees, rows_per_tree, max_depth, columns_per_split, impurity } = *settings;
-    (0..trees)
-        .into_par_iter()
-        .map(|tree| {
-            let mut random = random_for(seed, "random forest tree", tree);
-            let mut drawn = bootstrap(table.rows(), rows_per_tree, &mut random);
-            let mut later = Vec::with_capacity(drawn.len());
-            let mut search = Search::new(table, columns_per_split, impurity);
-            Tree::grow(drawn.len(), max_depth, |range, _, may_split| {
-                let here = &mut drawn[range];
-                let Found { rows, ones, split } = search.find(here, may_split, &mut random);
-                let Some(Split { column, bin, next }) = split else {
-                    return Grown::Leaf { value: ones as f64 / rows.max(1) as f64, rows };
-                };
-                let first = partition_in_order(here, &mut later, |row| usize::from(table.row(row)[column]) <= bin);
-                Grown::Split { column, threshold: table.bins().threshold(column, bin, next), first }
-            })
-        })
-        .collect()
-}
-
-/// A row of a tree's sample.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Drawn {
-    row: u32,
-    /// How often, at least once.
-    times: u32,
-}
-
-/// Draws so many rows with replacement. They come in rising order, so that memory is read forward.
-#[allow(clippy::cast_possible_truncation)] // rows are numbered in 32 bits: a table of more would not fit into memory
-fn bootstrap(rows: usize, count: usize, random: &mut impl Rng) -> Vec<Drawn> {
-    let mut times = vec![0u8; rows];
-    (0..count).for_each(|_| {
-        let row = random.random_range(0..rows as u32) as usize;
-        times[row] = times[row].saturating_add(1);
-    });
-    let mut drawn = Vec::with_capacity(times.iter().filter(|times| **times > 0).count());
-    let numbered = (0u32..).zip(times).filter(|(_, times)| *times > 0);
-    drawn.extend(numbered.map(|(row, times)| Drawn { row, times: times.into() }));
-    drawn
-}
-
-/// Puts the rows for which this holds first and keeps the order on both sides; says how many different ones they are. In a
-/// large table rows are far apart: asking a few of them before any moves makes the processor fetch them side by side.
-fn partition_in_order(drawn: &mut [Drawn], later: &mut Vec<Drawn>, first: impl Fn(u32) -> bool) -> usize {
-    later.clear();
-    let mut count = 0;
-    for start in (0..drawn.len()).step_by(ROWS_AT_A_TIME) {
-        let end = drawn.len().min(start + ROWS_AT_A_TIME);
-        let mut is_first = [false; ROWS_AT_A_TIME];
-        is_first.iter_mut().zip(&drawn[start..end]).for_each(|(is_first, drawn)| *is_first = first(drawn.row));
-        for (position, is_first) in (start..end).zip(is_first) {
-            if is_first {
-                drawn[count] = drawn[position];
-                count += 1;
-            } else {
-                later.push(drawn[position]);
+    let numbers: Vec<u32> = (0..settings.trees).collect();
+    let at_a_time = (SAMPLES_BYTES / Bootstrap::bytes(table, settings.rows_per_tree).max(1)).max(1);
+    let grow = |number: &u32| {
+        let mut random = random_for(seed, "random forest tree", *number);
+        let mut sample = Bootstrap::draw(table, settings.rows_per_tree, random.random());
+        let root = Grower::new(table.bins(), settings).grow(sample.rows(), settings.max_depth, random.random());
+        Tree::grow(root, settings.max_depth, |Branch { counts: [rows, ones], split }, _, may_split| match split {
+            Some((Split { column, bin, next }, children)) if may_split => {
+                Grown::Split { column, threshold: table.bins().threshold(column, bin, next), children: *children }
             }
-        }
-    }
-    drawn[count..].copy_from_slice(later);
-    count
+            #[allow(clippy::cast_possible_truncation)] // rows of a table in memory
+            _ => Grown::Leaf { value: ones as f64 / rows.max(1) as f64, rows: rows as usize },
+        })
+    };
+    numbers.chunks(at_a_time).flat_map(|numbers| numbers.par_iter().map(grow).collect::<Vec<_>>()).collect()
+}
+
+/// A node and all that is below it.
+struct Branch {
+    /// Rows, and those of label 1.
+    counts: [u64; 2],
+    split: Option<(Split, Box<[Self; 2]>)>,
 }
 
 /// Between two bins of a column that hold rows, with none in between.
@@ -101,51 +62,64 @@ struct Split {
     next: usize,
 }
 
-/// What was found out of a node's rows.
-struct Found {
-    rows: usize,
-    /// Rows of label 1.
-    ones: usize,
-    split: Option<Split>,
-}
-
-/// The search for a node's best split, with memory that every node uses again.
-struct Search<'a> {
-    table: &'a Table,
-    columns_per_split: usize,
-    impurity: Impurity,
+/// Grows branches on one thread, with memory that every node uses again.
+struct Grower<'a> {
+    bins: &'a Bins,
+    settings: &'a RandomForestSettings,
+    /// Those that the last node looked at come first.
     columns: Vec<usize>,
-    /// Of each column that is looked at and each of its bins: rows in the lower half, rows of label 1 in the upper half.
     /// Zero between two searches.
-    counts: Vec<[u64; MAX_BINS]>,
+    histograms: Histograms,
 }
 
-impl<'a> Search<'a> {
-    fn new(table: &'a Table, columns_per_split: usize, impurity: Impurity) -> Self {
-        let columns: Vec<usize> = (0..table.bins().columns()).collect();
-        let columns_per_split = columns_per_split.clamp(1, columns.len().max(1));
-        Self { table, columns_per_split, impurity, columns, counts: vec![[0; MAX_BINS]; columns_per_split] }
+impl<'a> Grower<'a> {
+    fn new(bins: &'a Bins, settings: &'a RandomForestSettings) -> Self {
+        let columns: Vec<usize> = (0..bins.columns()).collect();
+        let histograms = Histograms::new(settings.columns_per_split.clamp(1, columns.len().max(1)));
+        Self { bins, settings, columns, histograms }
     }
 
-    fn find(&mut self, drawn: &[Drawn], may_split: bool, random: &mut impl Rng) -> Found {
+    /// Grows the branch of these rows. Its random numbers are its own, so that no order of work shows in a tree.
+    fn grow(&mut self, rows: Rows<'_>, max_depth: u32, seed: u64) -> Branch {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let is_large = rows.len() > ROWS_PER_TASK;
+        let (counts, split) = self.find_split(&rows, max_depth > 0, &mut random);
+        let Some(split) = split else { return Branch { counts, split: None } };
+        let [first, second] = rows.part(split.column, split.bin);
+        let [of_first, of_second] = [random.random(), random.random()];
+        let children = if is_large {
+            let mut other = Self::new(self.bins, self.settings);
+            let grow_first = || self.grow(first, max_depth - 1, of_first);
+            rayon::join(grow_first, || other.grow(second, max_depth - 1, of_second))
+        } else {
+            (self.grow(first, max_depth - 1, of_first), self.grow(second, max_depth - 1, of_second))
+        };
+        Branch { counts, split: Some((split, Box::new(children.into()))) }
+    }
+
+    /// Counts the rows and those of label 1, and finds where it is best to part them.
+    fn find_split(&mut self, rows: &Rows<'_>, may_split: bool, random: &mut impl Rng) -> ([u64; 2], Option<Split>) {
         let columns = if may_split { self.columns.len() } else { 0 };
-        let (mut rows, mut ones) = (0, 0);
+        let at_a_time = self.histograms.0.len();
+        let mut counts = [0; 2];
         let mut best = (f64::NEG_INFINITY, None);
         // Without a split to look for, one round counts the label alone.
-        for start in (0..columns.max(1)).step_by(self.columns_per_split) {
-            let chosen = start..columns.min(start + self.columns_per_split);
+        for start in (0..columns.max(1)).step_by(at_a_time) {
+            let chosen = start..columns.min(start + at_a_time);
             self.shuffle(chosen.clone(), random);
-            (rows, ones) = self.count(drawn, chosen.clone());
-            for (position, column) in chosen.enumerate() {
-                self.best_of_column(position, self.columns[column], (rows, ones), &mut best);
+            counts = self.histograms.count(rows, &self.columns[chosen.clone()]);
+            for (histogram, column) in self.histograms.0.iter_mut().zip(&self.columns[chosen]) {
+                let histogram = &mut histogram[..self.bins.count(*column)];
+                best_of_column(histogram, *column, counts, self.settings.impurity, &mut best);
+                histogram.fill(0);
             }
-            let is_mixed = ones > 0 && ones < rows;
+            let is_mixed = counts[1] > 0 && counts[1] < counts[0];
             if best.1.is_some() || !is_mixed {
                 best.1 = best.1.filter(|_| is_mixed);
                 break;
             }
         }
-        Found { rows, ones, split: best.1 }
+        (counts, best.1)
     }
 
     /// Puts random columns, none of those before, at these positions.
@@ -155,55 +129,76 @@ impl<'a> Search<'a> {
             self.columns.swap(position, random.random_range(position..all));
         }
     }
+}
 
-    /// Counts the bins of these columns, and says how many rows there are and how many have label 1. In a large table rows
-    /// are far apart: reading the labels of a few of them first makes the processor fetch them side by side.
-    #[allow(clippy::cast_possible_truncation)] // counts of rows, which are numbered in 32 bits
-    fn count(&mut self, drawn: &[Drawn], chosen: Range<usize>) -> (usize, usize) {
-        let chosen = &self.columns[chosen];
-        let mut all = 0;
-        for drawn in drawn.chunks(ROWS_AT_A_TIME) {
-            // Rows in the lower half, those of label 1 in the upper half.
-            let mut counted = [0; ROWS_AT_A_TIME];
-            for (counted, Drawn { row, times }) in counted.iter_mut().zip(drawn) {
-                let row = self.table.row(*row);
-                *counted = u64::from(*times) | u64::from(*times * u32::from(row[row.len() - 1])) << 32;
-            }
-            all += counted.iter().sum::<u64>();
-            for (Drawn { row, .. }, counted) in drawn.iter().zip(counted) {
-                let row = self.table.row(*row);
-                for (counts, column) in self.counts.iter_mut().zip(chosen) {
-                    counts[usize::from(row[*column])] += counted;
-                }
-            }
-        }
-        let [rows, ones] = [all & u64::from(u32::MAX), all >> 32];
-        (rows as usize, ones as usize)
+/// Of each column that is looked at and each of its bins: rows in the lower half, rows of label 1 in the upper half.
+struct Histograms(Vec<[u64; MAX_BINS]>);
+
+impl Histograms {
+    fn new(columns: usize) -> Self {
+        Self(vec![[0; MAX_BINS]; columns])
     }
 
-    /// Replaces the best split where one in this column is better, and forgets the column's counts.
-    fn best_of_column(
-        &mut self,
-        position: usize,
-        column: usize,
-        (rows, ones): (usize, usize),
-        best: &mut (f64, Option<Split>),
-    ) {
-        let counts = &mut self.counts[position][..self.table.bins().count(column)];
-        let (mut below, mut last) = ((0, 0), None);
-        for (next, count) in counts.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
-            if let Some(bin) = last {
-                let (below_rows, below_ones) = below;
-                let purity = purity(self.impurity, below_rows, below_ones)
-                    + purity(self.impurity, rows as u64 - below_rows, ones as u64 - below_ones);
-                if purity > best.0 {
-                    *best = (purity, Some(Split { column, bin, next }));
-                }
+    /// Counts the bins of these columns, and says how many rows there are and how many have label 1.
+    fn count(&mut self, rows: &Rows<'_>, columns: &[usize]) -> [u64; 2] {
+        let all = if rows.len() > ROWS_PER_TASK {
+            let nothing = || (Self::new(self.0.len()), 0);
+            let add = |(mut histograms, all): (Self, u64), rows| {
+                let more = histograms.add(rows, columns);
+                (histograms, all + more)
+            };
+            let merge = |(mut histograms, all): (Self, u64), (more, of_more): (Self, u64)| {
+                histograms.merge(&more);
+                (histograms, all + of_more)
+            };
+            let (histograms, all) = rows.tasks().fold(nothing, add).reduce(nothing, merge);
+            *self = histograms;
+            all
+        } else {
+            self.add(rows.iter(), columns)
+        };
+        [all & u64::from(u32::MAX), all >> 32]
+    }
+
+    /// Says what all rows are in the same two halves.
+    fn add<'r>(&mut self, rows: impl Iterator<Item = Drawn<'r>>, columns: &[usize]) -> u64 {
+        let mut all = 0;
+        for Drawn { bins, label, times } in rows {
+            let counted = u64::from(times) | (u64::from(times) * u64::from(label)) << 32;
+            all += counted;
+            for (histogram, column) in self.0.iter_mut().zip(columns) {
+                histogram[usize::from(bins[*column])] += counted;
             }
-            below = (below.0 + (*count & u64::from(u32::MAX)), below.1 + (*count >> 32));
-            last = Some(next);
-            *count = 0;
         }
+        all
+    }
+
+    fn merge(&mut self, other: &Self) {
+        let counts = self.0.iter_mut().flatten().zip(other.0.iter().flatten());
+        counts.for_each(|(count, more)| *count += more);
+    }
+}
+
+/// Replaces the best split where one in this column is better.
+fn best_of_column(
+    histogram: &[u64],
+    column: usize,
+    [rows, ones]: [u64; 2],
+    impurity: Impurity,
+    best: &mut (f64, Option<Split>),
+) {
+    let (mut below, mut last) = ((0, 0), None);
+    for (next, count) in histogram.iter().enumerate().filter(|(_, count)| **count > 0) {
+        if let Some(bin) = last {
+            let (below_rows, below_ones) = below;
+            let purity =
+                purity(impurity, below_rows, below_ones) + purity(impurity, rows - below_rows, ones - below_ones);
+            if purity > best.0 {
+                *best = (purity, Some(Split { column, bin, next }));
+            }
+        }
+        below = (below.0 + (*count & u64::from(u32::MAX)), below.1 + (*count >> 32));
+        last = Some(next);
     }
 }
 
@@ -234,10 +229,10 @@ mod tests {
     }
 
     /// Label 1 where the first of two columns is more than 30 and the second more than 50, of 0 to 99 each.
-    fn corner() -> (Matrix, Table) {
+    fn corner(count: usize) -> (Matrix, Table) {
         let mut random = random_for(1, "test", 0);
         let mut rows = Matrix::new(2);
-        (0..1_000).for_each(|_| rows.push_row(&[0; 2].map(|_| f32::from(random.random_range(0..100u8)))));
+        (0..count).for_each(|_| rows.push_row(&[0; 2].map(|_| f32::from(random.random_range(0..100u8)))));
         let mut table = Table::with_capacity(Bins::new(&rows, 64), rows.rows());
         table.push(&rows, |row| rows.row(row)[0] > 30. && rows.row(row)[1] > 50.);
         (rows, table)
@@ -245,7 +240,7 @@ mod tests {
 
     #[test]
     fn what_parts_the_classes_is_found() {
-        let (_, table) = corner();
+        let (_, table) = corner(1_000);
         for impurity in [Impurity::Gini, Impurity::Entropy] {
             let trees = grow_trees(&table, &RandomForestSettings { impurity, ..settings(20, 1) }, 1);
             let forest = Forest::from_trees(2, vec![Part::mean(trees.len())], &trees).unwrap();
@@ -268,17 +263,21 @@ mod tests {
     }
 
     #[test]
-    fn a_bootstrap_sample_is_in_order_and_repeats_rows() {
-        let drawn = bootstrap(1_000, 1_000, &mut random_for(1, "test", 0));
-        assert_eq!(drawn.iter().map(|drawn| drawn.times).sum::<u32>(), 1_000);
-        assert!(drawn.is_sorted_by(|one, other| one.row < other.row) && drawn.iter().all(|drawn| drawn.times > 0));
-        // 1 - 1/e of the rows.
-        assert!((600..665).contains(&drawn.len()), "{}", drawn.len());
+    fn threads_that_share_a_large_tree_do_not_show_in_it() {
+        let (rows, table) = corner(3 * ROWS_PER_TASK);
+        let settings = RandomForestSettings { rows_per_tree: rows.rows(), ..settings(2, 1) };
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| grow_trees(&table, &settings, 1))
+        };
+        let trees = on(1);
+        assert_eq!(on(4), trees);
+        assert!(trees.iter().all(|tree| tree.nodes().len() > 3 && tree.nodes()[0].rows == rows.rows()));
     }
 
     #[test]
     fn one_class_is_a_leaf() {
-        let (rows, _) = corner();
+        let (rows, _) = corner(1_000);
         let mut table = Table::with_capacity(Bins::new(&rows, 64), rows.rows());
         table.push(&rows, |_| true);
         let trees = grow_trees(&table, &settings(3, 2), 1);

@@ -69,15 +69,19 @@ impl Tail {
     fn tree(&self, column: usize, outside: f64) -> Tree {
         let mean = |step: &Step| step.rareness / step.rows as f64;
         let beyond = |step: Option<&Step>| Grown::Leaf { value: outside + step.map_or(0., mean), rows: 0 };
-        let leaves: Vec<Grown> = std::iter::once(beyond(self.steps.first()))
+        let leaves: Vec<Grown<_>> = std::iter::once(beyond(self.steps.first()))
             .chain(self.steps.iter().map(|step| Grown::Leaf { value: mean(step), rows: step.rows }))
             .chain([beyond(self.steps.last())])
             .collect();
         let between = self.steps.windows(2).map(|steps| middle(steps[0].last, steps[1].first));
         let thresholds: Vec<f32> = std::iter::once(self.limits.start).chain(between).chain([self.limits.end]).collect();
-        Tree::grow(leaves.len(), MAX_DEPTH, |range, _, _| match range.len() {
-            1 => leaves[range.start],
-            length => Grown::Split { column, threshold: thresholds[range.start + length / 2 - 1], first: length / 2 },
+        Tree::grow(0..leaves.len(), MAX_DEPTH, |range, _, _| match range.len() {
+            1 => leaves[range.start].clone(),
+            length => {
+                let middle = range.start + length / 2;
+                let children = [range.start..middle, middle..range.end];
+                Grown::Split { column, threshold: thresholds[middle - 1], children }
+            }
         })
     }
 }

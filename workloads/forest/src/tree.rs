@@ -1,7 +1,6 @@
 //! A tree while it is learned: nodes level by level, siblings side by side, so that the upper ones lie together.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 
 /// A node of a tree that is being learned.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,35 +23,29 @@ const MAX_NODES: usize = 1 << 20;
 pub(crate) struct Tree(Vec<Node>);
 
 /// What becomes of a node.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Grown {
+#[derive(Debug, Clone)]
+pub(crate) enum Grown<T> {
     /// A leaf of this value, for so many rows.
     Leaf { value: f64, rows: usize },
-    /// A split of what came here.
-    Split {
-        column: usize,
-        threshold: f32,
-        /// How much of what came here, which was put in order, belongs to the first child.
-        first: usize,
-    },
+    /// A split of what came here into that of the first child and that of the second.
+    Split { column: usize, threshold: f32, children: [T; 2] },
 }
 
 impl Tree {
-    /// Grows a tree of the places `0..places` level by level. `grow` is given a range of them, the splits above it and
-    /// whether there may be one more; where it splits it puts what belongs to the first child first.
-    pub(crate) fn grow(places: usize, max_depth: u32, mut grow: impl FnMut(Range<usize>, u32, bool) -> Grown) -> Self {
+    /// Grows a tree level by level out of what comes to its root. `grow` is given what comes to a node, the splits above it
+    /// and whether there may be one more.
+    pub(crate) fn grow<T>(root: T, max_depth: u32, mut grow: impl FnMut(T, u32, bool) -> Grown<T>) -> Self {
         const UNKNOWN: Node = Node { threshold: 0., column: 0, first_child: 0, value: 0., rows: 0 };
         let mut nodes = vec![UNKNOWN];
-        let mut open = VecDeque::from([(0, 0..places, 0)]);
-        while let Some((node, range, depth)) = open.pop_front() {
+        let mut open = VecDeque::from([(0, root, 0)]);
+        while let Some((node, here, depth)) = open.pop_front() {
             let may_split = depth < max_depth && nodes.len() + 2 <= MAX_NODES;
-            match grow(range.clone(), depth, may_split) {
+            match grow(here, depth, may_split) {
                 Grown::Leaf { value, rows } => nodes[node] = Node { value, rows, ..UNKNOWN },
-                Grown::Split { column, threshold, first } => {
+                Grown::Split { column, threshold, children } => {
                     nodes[node] = Node { threshold, column, first_child: nodes.len(), ..UNKNOWN };
-                    let middle = range.start + first;
-                    for part in [range.start..middle, middle..range.end] {
-                        open.push_back((nodes.len(), part, depth + 1));
+                    for child in children {
+                        open.push_back((nodes.len(), child, depth + 1));
                         nodes.push(UNKNOWN);
                     }
                 }
@@ -84,9 +77,9 @@ impl Tree {
 /// One split on column 0 at 1, one on column 1 at 2 below its second child; of 8 rows 6, 1 and 1 come to the leaves.
 #[cfg(test)]
 pub(crate) fn small_tree() -> Tree {
-    Tree::grow(8, 2, |rows, depth, _| match (rows.start, depth) {
-        (0, 0) => Grown::Split { column: 0, threshold: 1., first: 6 },
-        (6, 1) => Grown::Split { column: 1, threshold: 2., first: 1 },
+    Tree::grow(0..8, 2, |rows, depth, _| match (rows.start, depth) {
+        (0, 0) => Grown::Split { column: 0, threshold: 1., children: [0..6, 6..8] },
+        (6, 1) => Grown::Split { column: 1, threshold: 2., children: [6..7, 7..8] },
         (start, _) => Grown::Leaf { value: if start == 7 { 1. } else { 0. }, rows: rows.len() },
     })
 }

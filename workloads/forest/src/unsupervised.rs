@@ -53,7 +53,9 @@ pub(crate) fn fit(rows: &Matrix, parameters: &UnsupervisedParameters, seed: u64)
     let mut both = synthetic(for_bins);
     let real_for_bins = sample(&real, ROWS_FOR_BINS - for_bins, &mut random_for(seed, "rows for bins", 0));
     real_for_bins.iter().for_each(|row| both.push_row(row));
-    let mut table = Table::with_capacity(Bins::new(&both, forest.max_bins as usize), real.rows() + total);
+    let bins = Bins::new(&both, forest.max_bins as usize);
+    drop((both, real_for_bins));
+    let mut table = Table::with_capacity(bins, real.rows() + total);
     table.push(&real, |_| false);
     let mut missing = total;
     while missing > 0 {
