@@ -61,6 +61,8 @@ pub fn repository() -> PathBuf {
 pub struct LocalRun {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
+    /// Fills the log until the program closes its standard error.
+    errors: Option<JoinHandle<()>>,
     output: Option<JoinHandle<String>>,
 }
 
@@ -79,14 +81,14 @@ impl LocalRun {
             .spawn()
             .map_err(|source| RunError::Start { program, source })?;
         let log = Arc::new(Mutex::new(Vec::new()));
-        if let Some(stderr) = child.stderr.take() {
+        let errors = child.stderr.take().map(|stderr| {
             let log = Arc::clone(&log);
             std::thread::spawn(move || {
                 for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                     log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
                 }
-            });
-        }
+            })
+        });
         let output = child.stdout.take().map(|mut stdout| {
             std::thread::spawn(move || {
                 let mut text = String::new();
@@ -95,7 +97,7 @@ impl LocalRun {
                 text
             })
         });
-        Ok(Self { child, log, output })
+        Ok(Self { child, log, errors, output })
     }
 
     /// Process id of the program.
@@ -161,6 +163,9 @@ impl LocalRun {
             std::thread::sleep(Duration::from_millis(50));
         };
         let output = self.output.take().and_then(|output| output.join().ok()).unwrap_or_default();
+        if let Some(errors) = self.errors.take() {
+            errors.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
         Ok((status, output, self.log()))
     }
 
