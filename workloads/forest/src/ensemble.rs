@@ -23,7 +23,8 @@ const REFERENCE_ROWS: usize = 50_000;
 const ISOLATION: IsolationSettings =
     IsolationSettings { trees: 80, rows_per_tree: 256, max_depth: 8, thresholds_per_split: 5 };
 /// As many trees that see few rows and find other anomalies, but fewer of the dense groups that must be trimmed.
-const OF_FEW_ROWS: IsolationSettings = IsolationSettings { rows_per_tree: 64, max_depth: 7, ..ISOLATION };
+const OF_FEW_ROWS: IsolationSettings =
+    IsolationSettings { trees: 80, rows_per_tree: 64, max_depth: 6, thresholds_per_split: 20 };
 /// Share of the rows that are most anomalous to the isolation forest and that a group of trees does not take for real. It
 /// must be without the anomalies that come in numbers; several shares are steadier than one.
 const TRIMS: [f64; 4] = [0.04, 0.07, 0.10, 0.13];
@@ -51,7 +52,7 @@ const HALF_WEIGHT_ROWS: f64 = 1_000.;
 const TAIL_FLOOR: f64 = 0.5;
 const TAIL_CAP: f64 = 2.;
 const TAIL_SLOPE: f64 = 0.01;
-const TAIL_WEIGHT: f64 = 0.5;
+const TAIL_WEIGHT: f64 = 0.4;
 /// What a field that is far outside everything learned adds, in standard deviations of the isolation forest.
 const OUTSIDE_WEIGHT: f64 = 4.;
 
