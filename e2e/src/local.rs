@@ -110,6 +110,13 @@ impl LocalRun {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
     }
 
+    /// All that it printed for people, once it has ended. Its children print to files, so nothing else holds the pipe open.
+    fn whole_log(&mut self) -> String {
+        // A reader that panicked has been reported on its own; what it read is still worth showing.
+        let _ = self.errors.take().map(JoinHandle::join);
+        self.log()
+    }
+
     /// Waits until a condition holds.
     ///
     /// # Errors
@@ -126,7 +133,7 @@ impl LocalRun {
                 return Ok(());
             }
             if let Some(status) = self.child.try_wait().map_err(RunError::Process)? {
-                return Err(RunError::Failed { status, log: self.log() });
+                return Err(RunError::Failed { status, log: self.whole_log() });
             }
             if Instant::now() > deadline {
                 return Err(RunError::Deadline { what: what.to_owned(), seconds: within.as_secs(), log: self.log() });
@@ -163,10 +170,7 @@ impl LocalRun {
             std::thread::sleep(Duration::from_millis(50));
         };
         let output = self.output.take().and_then(|output| output.join().ok()).unwrap_or_default();
-        if let Some(errors) = self.errors.take() {
-            errors.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        }
-        Ok((status, output, self.log()))
+        Ok((status, output, self.whole_log()))
     }
 
     /// Waits for the end and returns the JSON summary.

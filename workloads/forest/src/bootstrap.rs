@@ -1,5 +1,6 @@
-//! The rows that a tree learns from: drawn with replacement (a bootstrap sample, Efron 1979) and copied together, so that the
-//! rows of every node are one piece of memory, which is read forward and parted in place.
+//! The rows that a tree learns from: drawn with replacement (a bootstrap sample, Efron 1979; stratified by place in the
+//! table) and copied together, so that the rows of every node are one piece of memory, which is read forward and parted in
+//! place.
 
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -7,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::bins::Table;
 
-/// Rows that one thread takes at a time.
+/// Rows that one thread takes at a time. Another number gives other samples and other trees.
 pub(crate) const ROWS_PER_TASK: usize = 16_384;
 
 /// A sample of a table.
@@ -19,14 +20,16 @@ pub(crate) struct Bootstrap {
 }
 
 impl Bootstrap {
-    /// Draws so many rows, of each task's as many as is its share. Those that are drawn more than once are there once.
-    pub(crate) fn draw(table: &Table, count: usize, seed: u64) -> Self {
+    /// Draws so many rows, of those of each task as many as is their share, which is rounded at random. A row that is drawn
+    /// more than once is there once.
+    pub(crate) fn draw(table: &Table, count: usize, random: &mut impl Rng) -> Self {
         let (width, rows) = (table.width() + 1, table.rows());
+        let (seed, rounding): (u64, _) = (random.random(), random.random_range(0..rows.max(1)));
         let mut times = vec![0u8; rows];
         let draw = |(task, times): (usize, &mut [u8])| {
             let mut random = Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(task as u64));
             let before = task * ROWS_PER_TASK;
-            let share = (before + times.len()) * count / rows - before * count / rows;
+            let share = ((before + times.len()) * count + rounding) / rows - (before * count + rounding) / rows;
             for _ in 0..share {
                 let row = random.random_range(0..times.len());
                 times[row] = times[row].saturating_add(1);
@@ -35,8 +38,12 @@ impl Bootstrap {
         };
         let lengths: Vec<usize> = times.par_chunks_mut(ROWS_PER_TASK).enumerate().map(draw).collect();
         let mut bytes = vec![0; lengths.iter().sum()];
-        let mut rest = bytes.as_mut_slice();
-        let of_tasks: Vec<&mut [u8]> = lengths.iter().filter_map(|length| rest.split_off_mut(..*length)).collect();
+        let mut of_tasks = Vec::with_capacity(lengths.len());
+        lengths.iter().fold(bytes.as_mut_slice(), |rest, length| {
+            let (of_task, rest) = rest.split_at_mut(*length);
+            of_tasks.push(of_task);
+            rest
+        });
         let copy = |((sampled, times), rows): ((&mut [u8], &[u8]), &[u8])| {
             let drawn = rows.chunks_exact(table.width()).zip(times).filter(|(_, times)| **times > 0);
             for (sampled, (row, times)) in sampled.chunks_exact_mut(width).zip(drawn) {
@@ -49,7 +56,7 @@ impl Bootstrap {
     }
 
     /// Bytes of a sample of so many rows, none of them drawn twice.
-    pub(crate) fn bytes(table: &Table, count: usize) -> usize {
+    pub(crate) fn max_bytes(table: &Table, count: usize) -> usize {
         (table.width() + 1) * count.min(table.rows())
     }
 
@@ -71,7 +78,7 @@ impl Rows<'_> {
         self.bytes.len() / self.width
     }
 
-    /// The rows of a task each.
+    /// All of them, so many in each as one thread takes at a time.
     pub(crate) fn tasks(&self) -> impl IndexedParallelIterator<Item = impl Iterator<Item = Drawn<'_>>> {
         self.bytes.par_chunks(self.width * ROWS_PER_TASK).map(|bytes| drawn(bytes, self.width))
     }
@@ -98,9 +105,9 @@ pub(crate) struct Drawn<'a> {
 }
 
 fn drawn(bytes: &[u8], width: usize) -> impl Iterator<Item = Drawn<'_>> {
-    bytes.chunks_exact(width).map(move |row| match row {
-        [bins @ .., label, times] => Drawn { bins, label: *label, times: *times },
-        _ => unreachable!("a row has a label and a number"),
+    bytes.chunks_exact(width).map(move |row| {
+        let (bins, end) = row.split_at(width - 2);
+        Drawn { bins, label: end[0], times: end[1] }
     })
 }
 
@@ -141,6 +148,7 @@ mod tests {
     use super::*;
     use crate::Matrix;
     use crate::bins::Bins;
+    use crate::random::random_for;
 
     /// Rows of two columns, numbered by their bins; every third has label 1.
     fn table(rows: usize) -> Table {
@@ -158,7 +166,7 @@ mod tests {
     #[test]
     fn rows_are_drawn_with_replacement_from_all_of_the_table() {
         let (table, count) = (table(50_000), 40_000);
-        let mut sample = Bootstrap::draw(&table, count, 1);
+        let mut sample = Bootstrap::draw(&table, count, &mut random_for(1, "test", 0));
         let rows = sample.rows();
         assert_eq!(rows.iter().map(|row| usize::from(row.times)).sum::<usize>(), count);
         assert!(rows.iter().all(|row| row.times > 0 && (row.label == 1) == number(row).is_multiple_of(3)));
@@ -171,8 +179,24 @@ mod tests {
     }
 
     #[test]
+    fn few_rows_come_from_everywhere_too() {
+        // The last 848 of 50,000 rows are a task of their own.
+        let (table, mut random) = (table(50_000), random_for(1, "test", 0));
+        let mut last = 0;
+        for _ in 0..2_000 {
+            let mut sample = Bootstrap::draw(&table, 2, &mut random);
+            let drawn: Vec<_> = sample.rows().iter().map(|row| (number(row), usize::from(row.times))).collect();
+            assert_eq!(drawn.iter().map(|(_, times)| times).sum::<usize>(), 2);
+            last +=
+                drawn.iter().filter(|(number, _)| *number >= 3 * ROWS_PER_TASK).map(|(_, times)| times).sum::<usize>();
+        }
+        // 67.8 are expected of 4,000.
+        assert!((40..100).contains(&last), "{last}");
+    }
+
+    #[test]
     fn a_table_of_one_row_is_drawn_from() {
-        let mut sample = Bootstrap::draw(&table(1), 1, 1);
+        let mut sample = Bootstrap::draw(&table(1), 1, &mut random_for(1, "test", 0));
         assert_eq!(sample.rows().iter().map(|row| (number(row), row.times)).collect::<Vec<_>>(), [(0, 1)]);
     }
 
@@ -181,7 +205,7 @@ mod tests {
         #[test]
         fn parts_hold_what_they_should_and_lose_no_row(rows in 1usize..50_000, column in 0usize..2, bin in 0usize..200) {
             let table = table(rows);
-            let mut sample = Bootstrap::draw(&table, rows, 1);
+            let mut sample = Bootstrap::draw(&table, rows, &mut random_for(1, "test", 0));
             let all = |rows: &[Rows<'_>]| {
                 let mut all: Vec<_> = rows.iter().flat_map(Rows::iter).map(|row| (number(row), row.times)).collect();
                 all.sort_unstable();

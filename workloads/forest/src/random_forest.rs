@@ -31,13 +31,15 @@ pub(crate) struct RandomForestSettings {
 /// Learns the trees.
 pub(crate) fn grow_trees(table: &Table, settings: &RandomForestSettings, seed: u64) -> Vec<Tree> {
     let numbers: Vec<u32> = (0..settings.trees).collect();
-    let at_a_time = (SAMPLES_BYTES / Bootstrap::bytes(table, settings.rows_per_tree).max(1)).max(1);
+    let at_a_time = (SAMPLES_BYTES / Bootstrap::max_bytes(table, settings.rows_per_tree).max(1)).max(1);
     let grow = |number: &u32| {
         let mut random = random_for(seed, "random forest tree", *number);
-        let mut sample = Bootstrap::draw(table, settings.rows_per_tree, random.random());
-        let root = Grower::new(table.bins(), settings).grow(sample.rows(), settings.max_depth, random.random());
+        let mut sample = Bootstrap::draw(table, settings.rows_per_tree, &mut random);
+        let rows = sample.rows();
+        let counts = counts(&rows);
+        let root = Grower::new(table.bins(), settings).grow(rows, counts, settings.max_depth, random.random());
         Tree::grow(root, settings.max_depth, |Branch { counts: [rows, ones], split }, _, may_split| match split {
-            Some((Split { column, bin, next }, children)) if may_split => {
+            Some((Split { column, bin, next, .. }, children)) if may_split => {
                 Grown::Split { column, threshold: table.bins().threshold(column, bin, next), children: *children }
             }
             #[allow(clippy::cast_possible_truncation)] // rows of a table in memory
@@ -60,9 +62,22 @@ struct Split {
     column: usize,
     bin: usize,
     next: usize,
+    /// Rows up to the bin, and those of label 1.
+    below: [u64; 2],
 }
 
-/// Grows branches on one thread, with memory that every node uses again.
+/// How many rows there are, and how many have label 1.
+fn counts(rows: &Rows<'_>) -> [u64; 2] {
+    let of_task = |rows| {
+        let add = |[all, ones]: [u64; 2], Drawn { label, times, .. }| {
+            [all + u64::from(times), ones + u64::from(times) * u64::from(label)]
+        };
+        Iterator::fold(rows, [0; 2], add)
+    };
+    rows.tasks().map(of_task).reduce(|| [0; 2], |[all, ones], [more, more_ones]| [all + more, ones + more_ones])
+}
+
+/// Grows branches, with memory that the small ones use again.
 struct Grower<'a> {
     bins: &'a Bins,
     settings: &'a RandomForestSettings,
@@ -79,47 +94,48 @@ impl<'a> Grower<'a> {
         Self { bins, settings, columns, histograms }
     }
 
-    /// Grows the branch of these rows. Its random numbers are its own, so that no order of work shows in a tree.
-    fn grow(&mut self, rows: Rows<'_>, max_depth: u32, seed: u64) -> Branch {
+    /// Grows the branch of these rows. Its random numbers are its own, and whether another grower takes a part of it depends
+    /// on the rows alone, so the number of threads does not show.
+    fn grow(&mut self, rows: Rows<'_>, counts: [u64; 2], max_depth: u32, seed: u64) -> Branch {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let [all, ones] = counts;
+        let may_split = max_depth > 0 && ones > 0 && ones < all;
+        let Some(split) = may_split.then(|| self.find_split(&rows, counts, &mut random)).flatten() else {
+            return Branch { counts, split: None };
+        };
         let is_large = rows.len() > ROWS_PER_TASK;
-        let (counts, split) = self.find_split(&rows, max_depth > 0, &mut random);
-        let Some(split) = split else { return Branch { counts, split: None } };
         let [first, second] = rows.part(split.column, split.bin);
         let [of_first, of_second] = [random.random(), random.random()];
+        let below = split.below;
+        let above = [all - below[0], ones - below[1]];
         let children = if is_large {
             let mut other = Self::new(self.bins, self.settings);
-            let grow_first = || self.grow(first, max_depth - 1, of_first);
-            rayon::join(grow_first, || other.grow(second, max_depth - 1, of_second))
+            let grow_first = || self.grow(first, below, max_depth - 1, of_first);
+            rayon::join(grow_first, || other.grow(second, above, max_depth - 1, of_second))
         } else {
-            (self.grow(first, max_depth - 1, of_first), self.grow(second, max_depth - 1, of_second))
+            (self.grow(first, below, max_depth - 1, of_first), self.grow(second, above, max_depth - 1, of_second))
         };
         Branch { counts, split: Some((split, Box::new(children.into()))) }
     }
 
-    /// Counts the rows and those of label 1, and finds where it is best to part them.
-    fn find_split(&mut self, rows: &Rows<'_>, may_split: bool, random: &mut impl Rng) -> ([u64; 2], Option<Split>) {
-        let columns = if may_split { self.columns.len() } else { 0 };
-        let at_a_time = self.histograms.0.len();
-        let mut counts = [0; 2];
-        let mut best = (f64::NEG_INFINITY, None);
-        // Without a split to look for, one round counts the label alone.
-        for start in (0..columns.max(1)).step_by(at_a_time) {
+    /// Where it is best to part these rows; `None` where all columns are constant.
+    fn find_split(&mut self, rows: &Rows<'_>, counts: [u64; 2], random: &mut impl Rng) -> Option<Split> {
+        let (columns, at_a_time) = (self.columns.len(), self.histograms.0.len());
+        for start in (0..columns).step_by(at_a_time) {
             let chosen = start..columns.min(start + at_a_time);
             self.shuffle(chosen.clone(), random);
-            counts = self.histograms.count(rows, &self.columns[chosen.clone()]);
+            self.histograms.count(rows, &self.columns[chosen.clone()]);
+            let mut best = (f64::NEG_INFINITY, None);
             for (histogram, column) in self.histograms.0.iter_mut().zip(&self.columns[chosen]) {
                 let histogram = &mut histogram[..self.bins.count(*column)];
                 best_of_column(histogram, *column, counts, self.settings.impurity, &mut best);
                 histogram.fill(0);
             }
-            let is_mixed = counts[1] > 0 && counts[1] < counts[0];
-            if best.1.is_some() || !is_mixed {
-                best.1 = best.1.filter(|_| is_mixed);
-                break;
+            if best.1.is_some() {
+                return best.1;
             }
         }
-        (counts, best.1)
+        None
     }
 
     /// Puts random columns, none of those before, at these positions.
@@ -139,38 +155,31 @@ impl Histograms {
         Self(vec![[0; MAX_BINS]; columns])
     }
 
-    /// Counts the bins of these columns, and says how many rows there are and how many have label 1.
-    fn count(&mut self, rows: &Rows<'_>, columns: &[usize]) -> [u64; 2] {
-        let all = if rows.len() > ROWS_PER_TASK {
-            let nothing = || (Self::new(self.0.len()), 0);
-            let add = |(mut histograms, all): (Self, u64), rows| {
-                let more = histograms.add(rows, columns);
-                (histograms, all + more)
+    /// Counts the bins of these columns.
+    fn count(&mut self, rows: &Rows<'_>, columns: &[usize]) {
+        if rows.len() > ROWS_PER_TASK {
+            let nothing = || Self::new(self.0.len());
+            let add = |mut histograms: Self, rows| {
+                histograms.add(rows, columns);
+                histograms
             };
-            let merge = |(mut histograms, all): (Self, u64), (more, of_more): (Self, u64)| {
+            let merge = |mut histograms: Self, more: Self| {
                 histograms.merge(&more);
-                (histograms, all + of_more)
+                histograms
             };
-            let (histograms, all) = rows.tasks().fold(nothing, add).reduce(nothing, merge);
-            *self = histograms;
-            all
+            *self = rows.tasks().fold(nothing, add).reduce_with(merge).unwrap_or_else(nothing);
         } else {
-            self.add(rows.iter(), columns)
-        };
-        [all & u64::from(u32::MAX), all >> 32]
+            self.add(rows.iter(), columns);
+        }
     }
 
-    /// Says what all rows are in the same two halves.
-    fn add<'r>(&mut self, rows: impl Iterator<Item = Drawn<'r>>, columns: &[usize]) -> u64 {
-        let mut all = 0;
+    fn add<'r>(&mut self, rows: impl Iterator<Item = Drawn<'r>>, columns: &[usize]) {
         for Drawn { bins, label, times } in rows {
             let counted = u64::from(times) | (u64::from(times) * u64::from(label)) << 32;
-            all += counted;
             for (histogram, column) in self.0.iter_mut().zip(columns) {
                 histogram[usize::from(bins[*column])] += counted;
             }
         }
-        all
     }
 
     fn merge(&mut self, other: &Self) {
@@ -187,17 +196,17 @@ fn best_of_column(
     impurity: Impurity,
     best: &mut (f64, Option<Split>),
 ) {
-    let (mut below, mut last) = ((0, 0), None);
+    let (mut below, mut last) = ([0; 2], None);
     for (next, count) in histogram.iter().enumerate().filter(|(_, count)| **count > 0) {
+        let [rows_below, ones_below] = below;
         if let Some(bin) = last {
-            let (below_rows, below_ones) = below;
-            let purity =
-                purity(impurity, below_rows, below_ones) + purity(impurity, rows - below_rows, ones - below_ones);
+            let above = purity(impurity, rows - rows_below, ones - ones_below);
+            let purity = purity(impurity, rows_below, ones_below) + above;
             if purity > best.0 {
-                *best = (purity, Some(Split { column, bin, next }));
+                *best = (purity, Some(Split { column, bin, next, below }));
             }
         }
-        below = (below.0 + (*count & u64::from(u32::MAX)), below.1 + (*count >> 32));
+        below = [rows_below + (*count & u64::from(u32::MAX)), ones_below + (*count >> 32)];
         last = Some(next);
     }
 }
@@ -238,16 +247,20 @@ mod tests {
         (rows, table)
     }
 
+    fn assert_corner(trees: &[Tree]) {
+        let forest = Forest::from_trees(2, vec![Part::mean(trees.len())], trees).unwrap();
+        assert!(forest.score(&[80., 80.]) > 0.9, "{}", forest.score(&[80., 80.]));
+        for row in [[10., 80.], [80., 20.], [10., 10.]] {
+            assert!(forest.score(&row) < 0.1, "{row:?} {}", forest.score(&row));
+        }
+    }
+
     #[test]
     fn what_parts_the_classes_is_found() {
         let (_, table) = corner(1_000);
         for impurity in [Impurity::Gini, Impurity::Entropy] {
             let trees = grow_trees(&table, &RandomForestSettings { impurity, ..settings(20, 1) }, 1);
-            let forest = Forest::from_trees(2, vec![Part::mean(trees.len())], &trees).unwrap();
-            assert!(forest.score(&[80., 80.]) > 0.9, "{}", forest.score(&[80., 80.]));
-            for row in [[10., 80.], [80., 20.], [10., 10.]] {
-                assert!(forest.score(&row) < 0.1, "{row:?} {}", forest.score(&row));
-            }
+            assert_corner(&trees);
         }
     }
 
@@ -272,7 +285,7 @@ mod tests {
         };
         let trees = on(1);
         assert_eq!(on(4), trees);
-        assert!(trees.iter().all(|tree| tree.nodes().len() > 3 && tree.nodes()[0].rows == rows.rows()));
+        assert_corner(&trees);
     }
 
     #[test]
