@@ -2,11 +2,11 @@
 //! table) and copied together, so that the rows of every node are one piece of memory, which is read forward and parted in
 //! place.
 
-use rand::{Rng, SeedableRng};
-use rand_xoshiro::Xoshiro256PlusPlus;
+use rand::Rng;
 use rayon::prelude::*;
 
 use crate::bins::Table;
+use crate::random::random_for_task;
 
 /// Rows that one thread takes at a time. Another number gives other samples and other trees.
 pub(crate) const ROWS_PER_TASK: usize = 16_384;
@@ -27,7 +27,7 @@ impl Bootstrap {
         let (seed, rounding): (u64, _) = (random.random(), random.random_range(0..rows.max(1)));
         let mut times = vec![0u8; rows];
         let draw = |(task, times): (usize, &mut [u8])| {
-            let mut random = Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(task as u64));
+            let mut random = random_for_task(seed, task);
             let before = task * ROWS_PER_TASK;
             let share = ((before + times.len()) * count + rounding) / rows - (before * count + rounding) / rows;
             for _ in 0..share {

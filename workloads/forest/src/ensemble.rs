@@ -24,7 +24,7 @@ const ISOLATION: IsolationSettings =
     IsolationSettings { trees: 80, rows_per_tree: 256, max_depth: 8, thresholds_per_split: 5 };
 /// As many trees that see few rows and find other anomalies, but fewer of the dense groups that must be trimmed.
 const OF_FEW_ROWS: IsolationSettings =
-    IsolationSettings { trees: 80, rows_per_tree: 64, max_depth: 6, thresholds_per_split: 20 };
+    IsolationSettings { rows_per_tree: 64, max_depth: 6, thresholds_per_split: 20, ..ISOLATION };
 /// Share of the rows that are most anomalous to the isolation forest and that a group of trees does not take for real. It
 /// must be without the anomalies that come in numbers; several shares are steadier than one.
 const TRIMS: [f64; 4] = [0.04, 0.07, 0.10, 0.13];

@@ -36,8 +36,7 @@ pub(crate) fn grow_trees(rows: &Matrix, settings: &IsolationSettings, seed: u64)
             let mut random = random_for(seed, "isolation tree", tree);
             let mut sampled = index::sample(&mut random, rows.rows(), rows.rows().min(rows_per_tree)).into_vec();
             let mut columns: Vec<usize> = (0..rows.columns()).collect();
-            Tree::grow(0..sampled.len(), max_depth, |range, depth, may_split| {
-                let here = &mut sampled[range.clone()];
+            Tree::grow(sampled.as_mut_slice(), max_depth, |here, depth, may_split| {
                 let split = if may_split { find_column(rows, here, &mut columns, &mut random) } else { None };
                 let Some((column, ends)) = split else {
                     let value = -(f64::from(depth) + unsuccessful_search_length(here.len())) / expected;
@@ -45,8 +44,9 @@ pub(crate) fn grow_trees(rows: &Matrix, settings: &IsolationSettings, seed: u64)
                 };
                 let values: Vec<f32> = here.iter().map(|row| rows.row(*row)[column]).collect();
                 let threshold = best_threshold(&values, ends, thresholds_per_split, &mut random);
-                let middle = range.start + partition(here, |row| rows.row(row)[column] <= threshold);
-                Grown::Split { column, threshold, children: [range.start..middle, middle..range.end] }
+                let middle = partition(here, |row| rows.row(row)[column] <= threshold);
+                let (first, second) = here.split_at_mut(middle);
+                Grown::Split { column, threshold, children: [first, second] }
             })
         })
         .collect()

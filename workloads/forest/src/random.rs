@@ -10,3 +10,8 @@ pub(crate) fn random_for(seed: u64, purpose: &str, number: u32) -> Xoshiro256Plu
     let of_purpose = xxh3_64_with_seed(purpose.as_bytes(), seed);
     Xoshiro256PlusPlus::seed_from_u64(xxh3_64_with_seed(&number.to_le_bytes(), of_purpose))
 }
+
+/// The generator of one of the tasks that share a seed of their own, which was drawn for them.
+pub(crate) fn random_for_task(seed: u64, task: usize) -> Xoshiro256PlusPlus {
+    Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(task as u64))
+}

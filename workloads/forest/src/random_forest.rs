@@ -163,11 +163,7 @@ impl Histograms {
                 histograms.add(rows, columns);
                 histograms
             };
-            let merge = |mut histograms: Self, more: Self| {
-                histograms.merge(&more);
-                histograms
-            };
-            *self = rows.tasks().fold(nothing, add).reduce_with(merge).unwrap_or_else(nothing);
+            *self = rows.tasks().fold(nothing, add).reduce_with(Self::merge).unwrap_or_else(nothing);
         } else {
             self.add(rows.iter(), columns);
         }
@@ -182,9 +178,10 @@ impl Histograms {
         }
     }
 
-    fn merge(&mut self, other: &Self) {
+    fn merge(mut self, other: Self) -> Self {
         let counts = self.0.iter_mut().flatten().zip(other.0.iter().flatten());
         counts.for_each(|(count, more)| *count += more);
+        self
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use rand::{Rng, SeedableRng};
+use rand::Rng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
 
 use crate::Matrix;
+use crate::random::random_for_task;
 
 /// Rows that are made at a time on one thread. Another number gives other rows.
 const ROWS_PER_TASK: usize = 1_024;
@@ -45,7 +46,7 @@ fn append(
     let (seed, columns): (u64, _) = (random.random(), out.columns());
     let tasks = out.append_zeros(count).par_chunks_mut(columns * ROWS_PER_TASK).enumerate();
     tasks.for_each(|(task, values)| {
-        let mut random = Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_add(task as u64));
+        let mut random = random_for_task(seed, task);
         values.chunks_exact_mut(columns).for_each(|row| make(row, &mut random));
     });
 }
