@@ -7,6 +7,7 @@ use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message, Offset, TopicPartitionList};
 use thiserror::Error;
 use vedette_streams::kafka::{Isolation, KafkaSettings};
@@ -36,7 +37,7 @@ pub enum TopicError {
     },
 }
 
-/// What a function makes of the value of each record of a topic that is there now, partition by partition in order.
+/// What a function makes of each record of a topic that is there now, partition by partition in order.
 /// A topic that is not there has none.
 ///
 /// # Errors
@@ -45,7 +46,7 @@ pub fn read_to_end<T>(
     kafka: &KafkaSettings,
     topic: &str,
     isolation: Isolation,
-    read: impl Fn(&[u8]) -> T,
+    read: impl Fn(&BorrowedMessage<'_>) -> T,
 ) -> Result<Vec<T>, TopicError> {
     let failed = |source| TopicError::Kafka { topic: topic.to_owned(), source };
     let mut config = kafka.consumer("vedette-e2e", isolation);
@@ -73,7 +74,7 @@ pub fn read_to_end<T>(
     while !open.is_empty() {
         match consumer.poll(Duration::from_millis(500)) {
             Some(Ok(message)) => {
-                records.push(read(message.payload().unwrap_or_default()));
+                records.push(read(&message));
                 // The last offset may be a transaction marker's: then Kafka says that the end is reached, unless more records
                 // have come.
                 if open.get(&message.partition()).is_some_and(|end| message.offset() + 1 >= *end) {

@@ -1,8 +1,9 @@
 //! Which records are where, by their uuids.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::BufRead;
 
+use rdkafka::Message as _;
 use serde::Deserialize;
 use serde_json::Value;
 use vedette_contract::archive::Stream;
@@ -18,24 +19,35 @@ struct Identity {
     uuid: String,
 }
 
-fn uuid(record: &[u8]) -> String {
-    serde_json::from_slice::<Identity>(record)
-        .map_or_else(|_| String::from_utf8_lossy(record).into_owned(), |identity| identity.uuid)
+/// A record by its name, and where it is: the partition and offset, or the object.
+#[derive(Debug)]
+pub struct Found {
+    pub uuid: String,
+    place: String,
 }
 
-/// Of every committed record of a topic.
-pub fn in_topic(site: &Site, topic: &str) -> Result<Vec<String>, TopicError> {
-    read_to_end(&site.cluster.kafka(), topic, Isolation::ReadCommitted, uuid)
+pub fn uuids(records: Vec<Found>) -> HashSet<String> {
+    records.into_iter().map(|record| record.uuid).collect()
 }
 
-pub fn alerts(site: &Site) -> Result<Vec<Value>, TopicError> {
-    read_to_end(&site.cluster.kafka(), "alerts", Isolation::ReadCommitted, |record| {
-        serde_json::from_slice(record).unwrap()
+/// Every committed record of a topic.
+pub fn in_topic(site: &Site, topic: &str) -> Result<Vec<Found>, TopicError> {
+    read_to_end(&site.cluster.kafka(), topic, Isolation::ReadCommitted, |message| {
+        let value = message.payload().unwrap_or_default();
+        let uuid = serde_json::from_slice::<Identity>(value)
+            .map_or_else(|_| String::from_utf8_lossy(value).into_owned(), |identity| identity.uuid);
+        Found { uuid, place: format!("partition {} offset {}", message.partition(), message.offset()) }
     })
 }
 
-/// Records in the closed objects of a stream that `of` wrote, as the bucket of `at` has them.
-pub async fn in_archive(at: &Site, of: &Site, namespace: &str, stream: Stream) -> Vec<Value> {
+pub fn alerts(site: &Site) -> Result<Vec<Value>, TopicError> {
+    read_to_end(&site.cluster.kafka(), "alerts", Isolation::ReadCommitted, |message| {
+        serde_json::from_slice(message.payload().unwrap()).unwrap()
+    })
+}
+
+/// Records in the closed objects of a stream that `of` wrote, as the bucket of `at` has them, each with its object.
+pub async fn in_archive(at: &Site, of: &Site, namespace: &str, stream: Stream) -> Vec<(String, Value)> {
     let bucket = at.cluster.bucket();
     let mut records = Vec::new();
     for object in bucket.list(&pipelines(namespace).stream(stream), None).await.unwrap() {
@@ -45,14 +57,15 @@ pub async fn in_archive(at: &Site, of: &Site, namespace: &str, stream: Stream) -
         let content = bucket.get(&object.key).await.unwrap().unwrap();
         let decoder = zstd::Decoder::new(&content.bytes[..]).unwrap();
         let lines = std::io::BufReader::new(decoder).lines();
-        records.extend(lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap()));
+        records.extend(lines.map(|line| (object.key.clone(), serde_json::from_str(&line.unwrap()).unwrap())));
     }
     records
 }
 
-pub async fn uuids_in_archive(at: &Site, of: &Site) -> Vec<String> {
+pub async fn enriched_in_archive(at: &Site, of: &Site) -> Vec<Found> {
     let records = in_archive(at, of, NAMESPACE, Stream::EnrichedData).await;
-    records.into_iter().map(|record| record["uuid"].as_str().unwrap().to_owned()).collect()
+    let found = |(place, record): (String, Value)| Found { uuid: record["uuid"].as_str().unwrap().to_owned(), place };
+    records.into_iter().map(found).collect()
 }
 
 /// Waits until more records are enriched at the site than were there when it was asked.
@@ -91,7 +104,7 @@ pub async fn until_archived_alert(at: &Site, of: &Site, version: &str) {
     wait_for(&what, PATIENCE, || async {
         let alerts = in_archive(at, of, NAMESPACE, Stream::Alerts).await;
         let seen = alerts.len();
-        if alerts.iter().any(|alert| alert["model_version"] == version) {
+        if alerts.iter().any(|(_, alert)| alert["model_version"] == version) {
             Look::Holds(())
         } else {
             Look::NotYet(format!("{seen} other alerts"))
@@ -103,10 +116,10 @@ pub async fn until_archived_alert(at: &Site, of: &Site, version: &str) {
 
 /// Waits until every record of the input is in the output, and returns the input.
 pub async fn until_all_enriched(site: &Site) -> HashSet<String> {
-    let generated: HashSet<String> = in_topic(site, "sensor_messages").unwrap().into_iter().collect();
+    let generated = uuids(in_topic(site, "sensor_messages").unwrap());
     assert!(!generated.is_empty());
     wait_for(&format!("every record to be enriched at {}", site.cluster.name()), PATIENCE, || async {
-        let enriched: HashSet<String> = in_topic(site, "enriched_data").unwrap().into_iter().collect();
+        let enriched = uuids(in_topic(site, "enriched_data").unwrap());
         let missing = generated.difference(&enriched).count();
         if missing == 0 { Look::Holds(()) } else { Look::NotYet(format!("{missing} are missing")) }
     })
@@ -134,11 +147,21 @@ pub async fn until_archived(site: &Site, expected: u64) {
     .unwrap();
 }
 
-/// Exactly these, each once.
-pub fn assert_each_once(what: &str, expected: &HashSet<String>, records: &[String]) {
-    let distinct: HashSet<&String> = records.iter().collect();
-    assert_eq!(distinct.len(), records.len(), "{what}: records are twice");
-    let missing = expected.iter().filter(|uuid| !distinct.contains(uuid)).count();
-    let foreign = distinct.iter().filter(|uuid| !expected.contains(**uuid)).count();
-    assert_eq!((missing, foreign), (0, 0), "{what}: missing and foreign records of {}", expected.len());
+/// Exactly these, each once. Says where the first few are that are not.
+pub fn assert_each_once(what: &str, expected: &HashSet<String>, records: &[Found]) {
+    let mut places: HashMap<&str, &str> = HashMap::new();
+    let (mut twice, mut foreign) = (Vec::new(), Vec::new());
+    for Found { uuid, place } in records {
+        if let Some(first) = places.insert(uuid, place) {
+            twice.push(format!("{uuid} at {first} and {place}"));
+        }
+        if !expected.contains(uuid) {
+            foreign.push(format!("{uuid} at {place}"));
+        }
+    }
+    let missing: Vec<String> = expected.iter().filter(|uuid| !places.contains_key(uuid.as_str())).cloned().collect();
+    for (what_is_wrong, found) in [("twice", twice), ("foreign", foreign), ("missing", missing)] {
+        let first = &found[..found.len().min(5)];
+        assert!(found.is_empty(), "{what}: {} records are {what_is_wrong}, first {first:#?}", found.len());
+    }
 }

@@ -10,8 +10,8 @@ use vedette_e2e::figure::figure;
 use crate::faults;
 use crate::models::{Flaw, publish_flawed};
 use crate::records::{
-    assert_each_once, in_archive, in_topic, until_alert, until_all_enriched, until_archived, until_archived_alert,
-    until_records_flow, uuids_in_archive,
+    Found, assert_each_once, enriched_in_archive, in_archive, in_topic, until_alert, until_all_enriched,
+    until_archived, until_archived_alert, until_records_flow, uuids,
 };
 use crate::site::{NAMESPACE, PATIENCE, Site, TENANT, look, models, pipelines, version};
 
@@ -81,11 +81,11 @@ impl Story {
     }
 
     /// The uuids of the archive of one site as another has it, once there are so many.
-    async fn replicated_archive(&self, at: &Site, of: &Site, expected: usize) -> Vec<String> {
+    async fn replicated_archive(&self, at: &Site, of: &Site, expected: usize) -> Vec<Found> {
         for _ in 0..ROUNDS {
             let deadline = Instant::now() + MENDED_AFTER;
             while Instant::now() < deadline {
-                let archived = uuids_in_archive(at, of).await;
+                let archived = enriched_in_archive(at, of).await;
                 if archived.len() >= expected {
                     return archived;
                 }
@@ -335,7 +335,7 @@ impl Story {
             println!("  {} records at {}", generated.len(), of.cluster.name());
             assert_each_once("sensor_messages", generated, &in_topic(of, "sensor_messages").unwrap());
             assert_each_once("enriched_data", generated, &in_topic(of, "enriched_data").unwrap());
-            assert_eq!(in_topic(of, "dead_letters").unwrap(), Vec::<String>::new());
+            assert_each_once("dead_letters", &HashSet::new(), &in_topic(of, "dead_letters").unwrap());
             for at in self.sites() {
                 let archived = self.replicated_archive(at, of, generated.len()).await;
                 assert_each_once(&format!("archive of {} at {}", of.name(), at.name()), generated, &archived);
@@ -343,10 +343,9 @@ impl Story {
         }
         // The tenant's records are its own; what it archived first is in its topic by now.
         let archived = in_archive(&self.east, &self.east, TENANT, Stream::EnrichedData).await;
-        let own: HashSet<String> =
-            in_topic(&self.east, &format!("{TENANT}.sensor_messages")).unwrap().into_iter().collect();
+        let own = uuids(in_topic(&self.east, &format!("{TENANT}.sensor_messages")).unwrap());
         assert!(!archived.is_empty());
-        assert!(archived.iter().all(|record| own.contains(record["uuid"].as_str().unwrap())));
+        assert!(archived.iter().all(|(_, record)| own.contains(record["uuid"].as_str().unwrap())));
         assert!(own.is_disjoint(&generated[0]));
         for site in self.sites() {
             site.kubectl(&["apply", "--filename", "e2e/fixtures/two-sites.yaml"]);
