@@ -21,10 +21,10 @@ use crate::tree::Tree;
 /// Rows, at random, that stand for all.
 const REFERENCE_ROWS: usize = 50_000;
 const ISOLATION: IsolationSettings =
-    IsolationSettings { trees: 80, rows_per_tree: 256, max_depth: 8, thresholds_per_split: 5 };
-/// As many trees that see few rows and find other anomalies, but fewer of the dense groups that must be trimmed.
+    IsolationSettings { trees: 64, rows_per_tree: 256, max_depth: 8, thresholds_per_split: 5 };
+/// Trees that see few rows and find other anomalies, but fewer of the dense groups that must be trimmed.
 const OF_FEW_ROWS: IsolationSettings =
-    IsolationSettings { rows_per_tree: 64, max_depth: 6, thresholds_per_split: 20, ..ISOLATION };
+    IsolationSettings { trees: 96, rows_per_tree: 64, max_depth: 6, thresholds_per_split: 20 };
 /// Share of the rows that are most anomalous to the isolation forest and that a group of trees does not take for real. It
 /// must be without the anomalies that come in numbers; several shares are steadier than one.
 const TRIMS: [f64; 4] = [0.04, 0.07, 0.10, 0.13];
@@ -39,13 +39,13 @@ const UNIFORM: f64 = 0.05;
 const UNIFORM_IN_MAGNITUDE: f64 = 0.05;
 /// Rows over which the second forest is standardised.
 const STANDARD_ROWS: usize = 10_000;
-/// Above so many standard deviations the isolation forest counts a tenth: it should not drown the others.
-const ISOLATION_CAP: f64 = 1.5;
-const ISOLATION_SLOPE: f64 = 0.1;
-/// Below so many standard deviations the second forest says nothing: how real a row looks is no merit.
-const SYNTHETIC_FLOOR: f64 = 1.25;
+/// Above so many standard deviations the isolation forest counts a twentieth: it should not drown the others.
+const ISOLATION_CAP: f64 = 1.55;
+const ISOLATION_SLOPE: f64 = 0.05;
+/// Below so many standard deviations the second forest says nothing more: how very real a row looks is no merit.
+const SYNTHETIC_FLOOR: f64 = -0.5;
 /// Weight of the second forest where there are many different real rows, and how many make half of it.
-const SYNTHETIC_WEIGHT: f64 = 0.15;
+const SYNTHETIC_WEIGHT: f64 = 0.12;
 const HALF_WEIGHT_ROWS: f64 = 1_000.;
 /// Between so many standard deviations the tails of the columns count, and above them a hundredth, which is enough for what
 /// is outside.
