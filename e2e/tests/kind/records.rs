@@ -47,7 +47,7 @@ pub fn alerts(site: &Site) -> Result<Vec<Value>, TopicError> {
 }
 
 /// Records in the closed objects of a stream that `of` wrote, as the bucket of `at` has them, each with its object.
-pub async fn in_archive(at: &Site, of: &Site, namespace: &str, stream: Stream) -> Vec<(String, Value)> {
+async fn in_archive(at: &Site, of: &Site, namespace: &str, stream: Stream) -> Vec<(String, Value)> {
     let bucket = at.cluster.bucket();
     let mut records = Vec::new();
     for object in bucket.list(&pipelines(namespace).stream(stream), None).await.unwrap() {
@@ -62,8 +62,8 @@ pub async fn in_archive(at: &Site, of: &Site, namespace: &str, stream: Stream) -
     records
 }
 
-pub async fn enriched_in_archive(at: &Site, of: &Site) -> Vec<Found> {
-    let records = in_archive(at, of, NAMESPACE, Stream::EnrichedData).await;
+pub async fn enriched_in_archive(at: &Site, of: &Site, namespace: &str) -> Vec<Found> {
+    let records = in_archive(at, of, namespace, Stream::EnrichedData).await;
     let found = |(place, record): (String, Value)| Found { uuid: record["uuid"].as_str().unwrap().to_owned(), place };
     records.into_iter().map(found).collect()
 }

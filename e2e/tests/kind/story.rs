@@ -10,8 +10,8 @@ use vedette_e2e::figure::figure;
 use crate::faults;
 use crate::models::{Flaw, publish_flawed};
 use crate::records::{
-    Found, assert_each_once, enriched_in_archive, in_archive, in_topic, until_alert, until_all_enriched,
-    until_archived, until_archived_alert, until_records_flow, uuids,
+    Found, assert_each_once, enriched_in_archive, in_topic, until_alert, until_all_enriched, until_archived,
+    until_archived_alert, until_records_flow, uuids,
 };
 use crate::site::{NAMESPACE, PATIENCE, Site, TENANT, look, models, pipelines, version};
 
@@ -80,12 +80,12 @@ impl Story {
         }
     }
 
-    /// The uuids of the archive of one site as another has it, once there are so many.
+    /// The records of the archive of one site as another has it, once there are so many.
     async fn replicated_archive(&self, at: &Site, of: &Site, expected: usize) -> Vec<Found> {
         for _ in 0..ROUNDS {
             let deadline = Instant::now() + MENDED_AFTER;
             while Instant::now() < deadline {
-                let archived = enriched_in_archive(at, of).await;
+                let archived = enriched_in_archive(at, of, NAMESPACE).await;
                 if archived.len() >= expected {
                     return archived;
                 }
@@ -215,7 +215,7 @@ impl Story {
         let wait = ["wait", "--for=condition=Ready", "apl/flows", "--timeout=180s"];
         self.east.cluster.kubectl(&[&tenant[..], &wait].concat()).unwrap();
         wait_for("archived records of the tenant", PATIENCE, || async {
-            let archived = in_archive(&self.east, &self.east, TENANT, Stream::EnrichedData).await;
+            let archived = enriched_in_archive(&self.east, &self.east, TENANT).await;
             if archived.is_empty() { Look::NotYet("none".to_owned()) } else { Look::Holds(()) }
         })
         .await
@@ -342,10 +342,10 @@ impl Story {
             }
         }
         // The tenant's records are its own; what it archived first is in its topic by now.
-        let archived = in_archive(&self.east, &self.east, TENANT, Stream::EnrichedData).await;
+        let archived = enriched_in_archive(&self.east, &self.east, TENANT).await;
         let own = uuids(in_topic(&self.east, &format!("{TENANT}.sensor_messages")).unwrap());
         assert!(!archived.is_empty());
-        assert!(archived.iter().all(|(_, record)| own.contains(record["uuid"].as_str().unwrap())));
+        assert!(archived.iter().all(|record| own.contains(&record.uuid)));
         assert!(own.is_disjoint(&generated[0]));
         for site in self.sites() {
             site.kubectl(&["apply", "--filename", "e2e/fixtures/two-sites.yaml"]);
