@@ -34,7 +34,8 @@ macro_rules! topic {
                 ])
             )]
             pub name: String,
-            /// Number of partitions: at most so many detectors or archivers share the topic. It can only grow.
+            /// Number of partitions, used when the topic is created: at most so many detectors or archivers share the topic.
+            /// It can only grow, and a topic that exists is not changed by it.
             #[schemars(
                 range(min = 1, max = 10_000),
                 extend("x-kubernetes-validations" = [
@@ -46,10 +47,11 @@ macro_rules! topic {
             #[serde(skip_serializing_if = "Option::is_none")]
             #[schemars(range(min = 1, max = 32))]
             pub replication_factor: Option<i32>,
-            /// How long records are kept, in milliseconds (Kafka's retention.ms); -1 for ever.
+            /// How long records are kept, in milliseconds (Kafka's retention.ms), used when the topic is created; -1 for ever.
             #[schemars(range(min = -1))]
             pub retention_ms: i64,
-            /// How many bytes of each partition are kept (Kafka's retention.bytes); no limit where omitted.
+            /// How many bytes of each partition are kept (Kafka's retention.bytes), used when the topic is created; no limit
+            /// where omitted.
             #[serde(skip_serializing_if = "Option::is_none")]
             #[schemars(range(min = 1))]
             pub retention_bytes: Option<i64>,
@@ -92,7 +94,8 @@ const fn default_max_message_bytes() -> i64 {
     1_048_576
 }
 
-/// The topics of a pipeline. They are created where they are missing, and never deleted.
+/// The topics of a pipeline. They are created where they are missing; one that exists is left as it is, and none is
+/// ever deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new(

@@ -123,8 +123,7 @@ pub struct PipelineArguments {
     pub site: Name,
 }
 
-/// Creates a pipeline's topics and ends. A topic that exists gets more partitions and other configuration where they
-/// differ; fewer partitions are an error.
+/// Creates those of a pipeline's topics that are missing and ends. A topic that exists is left as it is.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "vedette-topics", version)]
 pub struct TopicsArguments {

@@ -12,11 +12,10 @@ use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Message, Offset, TopicPartitionList};
-use vedette_contract::TopicName;
 use vedette_contract::arguments::KafkaArguments;
 use vedette_contract::topic::TopicSpecification;
 use vedette_streams::kafka::{
-    Isolation, KafkaContext, KafkaError, KafkaSettings, check_broker, check_topics, ensure_topics, timestamp_of,
+    Isolation, KafkaContext, KafkaError, KafkaSettings, check_broker, ensure_topics, timestamp_of,
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -58,42 +57,33 @@ async fn configuration(settings: &KafkaSettings, topic: &str) -> BTreeMap<String
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn topics_are_created_once_and_grow() {
+async fn topics_are_created_once() {
     let settings = broker();
     let wanted =
         topics(&["sensor_messages:partitions=2,retention.ms=60000", "alerts:partitions=1,replication.factor=1"]);
     for _ in 0..2 {
         ensure_topics(&settings, &wanted, PATIENCE).await.unwrap();
         assert_eq!((partitions(&settings, "sensor_messages"), partitions(&settings, "alerts")), (2, 1));
+        assert_eq!(configuration(&settings, "sensor_messages").await["retention.ms"].as_deref(), Some("60000"));
     }
-    ensure_topics(&settings, &topics(&["sensor_messages:partitions=5"]), PATIENCE).await.unwrap();
-    assert_eq!(partitions(&settings, "sensor_messages"), 5);
-    assert_eq!(configuration(&settings, "sensor_messages").await["retention.ms"].as_deref(), Some("60000"));
 }
 
+/// A topic of somebody else, kept for ever and with large records: a shorter retention would delete what is theirs, more
+/// partitions would break the order of their keys, and a smaller size would refuse their records.
 #[tokio::test(flavor = "multi_thread")]
-async fn configuration_that_differs_is_changed_and_the_rest_stays() {
+async fn a_topic_that_exists_is_left_exactly_as_it_is() {
     let settings = broker();
-    let first = topics(&["alerts:partitions=1,retention.ms=60000,max.message.bytes=2097152"]);
-    ensure_topics(&settings, &first, PATIENCE).await.unwrap();
-    ensure_topics(&settings, &topics(&["alerts:partitions=1,retention.ms=70000"]), PATIENCE).await.unwrap();
-    let configuration = configuration(&settings, "alerts").await;
-    assert_eq!(configuration["retention.ms"].as_deref(), Some("70000"));
-    assert_eq!(configuration["max.message.bytes"].as_deref(), Some("2097152"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn fewer_partitions_are_refused_before_anything_is_changed() {
-    let settings = broker();
-    ensure_topics(&settings, &topics(&["alerts:partitions=4"]), PATIENCE).await.unwrap();
-    let wanted = topics(&["sensor_messages:partitions=1", "alerts:partitions=3"]);
-    let refusal = ensure_topics(&settings, &wanted, PATIENCE).await.unwrap_err();
-    assert!(matches!(&refusal, KafkaError::FewerPartitions { existing: 4, wanted: 3, .. }), "{refusal:?}");
-    assert!(!refusal.is_retriable());
-    let sensor_messages: TopicName = "sensor_messages".parse().unwrap();
-    let missing = check_topics(&settings, &[&sensor_messages], PATIENCE).unwrap_err();
-    assert!(matches!(&missing, KafkaError::TopicMissing { topic, .. } if topic == "sensor_messages"), "{missing:?}");
-    check_topics(&settings, &[&"alerts".parse().unwrap()], PATIENCE).unwrap();
+    let theirs = topics(&["telemetry:partitions=2,retention.ms=-1,max.message.bytes=10485760"]);
+    ensure_topics(&settings, &theirs, PATIENCE).await.unwrap();
+    let before = configuration(&settings, "telemetry").await;
+    for count in [1, 2, 4] {
+        let ours = format!(
+            "telemetry:partitions={count},retention.ms=604800000,retention.bytes=1000,max.message.bytes=1048576"
+        );
+        ensure_topics(&settings, &topics(&[&ours]), PATIENCE).await.unwrap();
+        assert_eq!(partitions(&settings, "telemetry"), 2);
+        assert_eq!(configuration(&settings, "telemetry").await, before);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

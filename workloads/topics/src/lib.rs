@@ -1,4 +1,4 @@
-//! The topic Job: creates a pipeline's topics, or brings them to what is wanted, and ends.
+//! The topic Job: creates those of a pipeline's topics that are missing, and ends.
 
 use std::time::Duration;
 
@@ -28,14 +28,14 @@ impl Default for Patience {
     }
 }
 
-/// Why the topics are not as wanted.
+/// Why the topics are not there.
 #[derive(Debug, Error)]
 pub enum TopicsError {
     /// Kafka is not there, or refuses.
-    #[error("the topics are not as wanted")]
+    #[error("the topics are not there")]
     Kafka(#[source] KafkaError),
     /// The process was told to end first.
-    #[error("stopped before the topics were as wanted")]
+    #[error("stopped before the topics were there")]
     Stopped,
 }
 
@@ -75,7 +75,7 @@ pub async fn run_with_patience(
             match ensure_topics(&settings, &topics, patience.attempt).await {
                 Ok(()) => return Ok(()),
                 Err(cause) if cause.is_retriable() && Instant::now() + pause < deadline => {
-                    warn!(reason = cause.reason(), error = %error_chain(&cause), "topics are not as wanted yet");
+                    warn!(reason = cause.reason(), error = %error_chain(&cause), "topics are not there yet");
                 }
                 Err(cause) => return Err(TopicsError::Kafka(cause)),
             }
@@ -84,6 +84,6 @@ pub async fn run_with_patience(
         }
     };
     shutdown.run_until_cancelled(work).await.unwrap_or(Err(TopicsError::Stopped))?;
-    info!(topics = topics.len(), "topics are as wanted");
+    info!(topics = topics.len(), "topics are there");
     Ok(())
 }

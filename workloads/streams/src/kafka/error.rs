@@ -43,23 +43,10 @@ pub enum KafkaError {
         /// The bootstrap servers.
         servers: String,
     },
-    /// A topic has more partitions than it is to have.
-    #[error(
-        "topic {topic} has {existing} partitions, and {wanted} are wanted: Kafka cannot take partitions away; \
-         ask for {existing} or more, or use another topic"
-    )]
-    FewerPartitions {
-        /// The topic.
-        topic: String,
-        /// How many it has.
-        existing: i32,
-        /// How many were asked for.
-        wanted: i32,
-    },
     /// Kafka does not do to a topic what was asked.
     #[error("Kafka refuses to {attempt} topic {topic}")]
     TopicRefused {
-        /// Create, add partitions to, describe or configure.
+        /// Create.
         attempt: &'static str,
         /// The topic.
         topic: String,
@@ -98,7 +85,6 @@ impl KafkaError {
             Self::Unreachable { .. } => "BrokerUnreachable",
             Self::Authentication { .. } => "AuthenticationFailed",
             Self::TopicMissing { .. } => "TopicMissing",
-            Self::FewerPartitions { .. } => "FewerPartitions",
             Self::TopicRefused { .. } => "TopicRefused",
             Self::TopicNotReady { .. } => "TopicNotReady",
             Self::Settings(_) => "InvalidKafkaSettings",
@@ -110,11 +96,11 @@ impl KafkaError {
     pub fn is_retriable(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::TopicMissing { .. } | Self::TopicNotReady { .. } => true,
-            // Somebody else created it just now: the next attempt compares it.
+            // Somebody else created it just now: the next attempt finds it.
             Self::TopicRefused { source: RDKafkaErrorCode::TopicAlreadyExists, .. } => true,
             Self::TopicRefused { source, .. } => classify(&ClientError::AdminOp(*source)) == ErrorClass::Retriable,
             Self::Request { source, .. } => classify(source) == ErrorClass::Retriable,
-            Self::Authentication { .. } | Self::FewerPartitions { .. } | Self::Settings(_) => false,
+            Self::Authentication { .. } | Self::Settings(_) => false,
         }
     }
 }
