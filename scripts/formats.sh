@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 python=$(./scripts/peers.sh)
 jpmml=target/jpmml
-pom=workloads/forest/peers/jpmml/pom.xml
+pom=libs/forest/peers/jpmml/pom.xml
 if ! cmp --silent "$pom" "$jpmml/pom.xml"; then
     mkdir -p "$jpmml"
     mvn --quiet --batch-mode --file "$pom" dependency:copy-dependencies -DoutputDirectory="$PWD/$jpmml/jars"
@@ -14,5 +14,5 @@ fi
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
 "${CARGO:-cargo}" run --release --locked --quiet --example formats -- "$directory"
-java -cp "$jpmml/jars/*" workloads/forest/peers/jpmml/Score.java "$directory/forest.pmml" "$directory/rows" >"$directory/jpmml"
-"$python" workloads/forest/peers/formats.py "$directory"
+java -cp "$jpmml/jars/*" libs/forest/peers/jpmml/Score.java "$directory/forest.pmml" "$directory/rows" >"$directory/jpmml"
+"$python" libs/forest/peers/formats.py "$directory"

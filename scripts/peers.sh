@@ -2,7 +2,7 @@
 # Prints the Python of a virtual environment with what we compare with; makes it below target/ if it is not there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-requirements=workloads/forest/peers/requirements.txt
+requirements=libs/forest/peers/requirements.txt
 peers=target/peers
 if ! cmp --silent "$requirements" "$peers/requirements.txt"; then
     echo "installing the peers of $requirements into $peers" >&2

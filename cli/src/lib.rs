@@ -2,8 +2,6 @@
 //! Only this crate links the embedded broker and bucket and the process supervisor.
 
 pub mod archive;
-pub mod broker;
-pub mod bucket;
 pub mod command;
 pub mod local;
 pub mod model;

@@ -8,7 +8,7 @@ use thiserror::Error;
 use vedette_contract::arguments::{AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, BucketArguments};
 use vedette_streams::bucket::Bucket;
 
-use crate::bucket::{EmbeddedBucket, EmbeddedBucketError};
+use vedette_embedded::bucket::{EmbeddedBucket, EmbeddedBucketError};
 
 /// One of both, and the bucket's name.
 #[derive(Debug, Clone, Args)]

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 use thiserror::Error;
 use vedette_contract::Name;
-use vedette_operator::FieldError;
-use vedette_operator::manifest::{self, Manifest, Parsed};
-use vedette_operator::site::SiteFile;
+use vedette_core::FieldError;
+use vedette_core::manifest::{self, Manifest, Parsed};
+use vedette_core::site::SiteFile;
 
 /// A site for manifests that are valid at any.
 const ANY_SITE: &str = "

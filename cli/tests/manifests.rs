@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use vedette_cli::supervisor::{supports_deployment, supports_job};
 use vedette_contract::ModelVersion;
-use vedette_operator::build::{GeneratorChild, Live, build_pipeline, build_training_job};
-use vedette_operator::manifest::{self, ValidatedManifest};
-use vedette_operator::site::SiteFile;
+use vedette_core::desired::{GeneratorChild, Live, build_pipeline, build_training_job};
+use vedette_core::manifest::{self, ValidatedManifest};
+use vedette_core::site::SiteFile;
 
 const SITE: &str = "
 site: { name: local }

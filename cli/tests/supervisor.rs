@@ -12,7 +12,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::{Value, json};
 use vedette_cli::supervisor::{JobStatus, Supervisor, SupervisorError, SupervisorEvent, SupervisorOptions};
-use vedette_operator::roll::Rollout;
+use vedette_core::roll::Rollout;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -13,8 +13,8 @@ use vedette_contract::{ModelVersion, Name};
 use vedette_service::error_chain;
 use vedette_streams::bucket::{Bucket, BucketError};
 
-use crate::roll::{self, Artifact, Pointer, RollState, VersionPolicy};
-use crate::schedule::Run;
+use vedette_core::roll::{self, Artifact, Pointer, RollState, VersionPolicy};
+use vedette_core::schedule::Run;
 
 /// What the bucket says of a training's current version.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use kube::{Client, Config};
 use vedette_streams::bucket::{Bucket, BucketPlace, CredentialFiles};
 
 use crate::error::OperatorError;
-use crate::site;
+use vedette_core::site;
 
 /// A bucket that does not answer must not hold up a reconcile for long: it is asked again soon.
 const BUCKET_CONNECT: Duration = Duration::from_secs(2);

@@ -11,8 +11,8 @@ use vedette_contract::Name;
 use vedette_contract::arguments::{LISTEN_ADDRESS_ENV, POD_NAME_ENV};
 use vedette_streams::bucket::CredentialFiles;
 
-use crate::FieldError;
-use crate::site::{ACCESS_KEY_ID_KEY, SECRET_ACCESS_KEY_KEY, SiteFile};
+use vedette_core::FieldError;
+use vedette_core::site::{ACCESS_KEY_ID_KEY, SECRET_ACCESS_KEY_KEY, SiteFile};
 
 /// Environment variable of [`OperatorArguments::namespace`].
 pub const POD_NAMESPACE_ENV: &str = "POD_NAMESPACE";

@@ -2,23 +2,22 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "support/arguments.rs"]
-mod arguments;
 mod support;
 
-use arguments::operator_arguments;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::rbac::v1::Role;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use support::operator_arguments;
+use vedette_core::site::SiteFile;
 use vedette_operator::permissions;
-use vedette_operator::site::SiteFile;
 
 /// The object of this kind in a file of `manifests/operator`.
 fn object<T: DeserializeOwned>(file: &str, kind: &str) -> T {
     use serde::Deserialize;
-    let text = support::text(&format!("operator/{file}"));
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests/operator");
+    let text = std::fs::read_to_string(std::path::Path::new(directory).join(file)).unwrap();
     let documents = serde_yaml::Deserializer::from_str(&text).map(|document| Value::deserialize(document).unwrap());
     let found = documents.into_iter().find(|document| document["kind"] == kind);
     serde_json::from_value(found.unwrap_or_else(|| panic!("no {kind} in {file}"))).unwrap()

@@ -56,7 +56,7 @@ annotations:
 {{- list .Values.bucket.credentialsSecret .Values.kafka.credentialsSecret | compact | uniq | toYaml -}}
 {{- end }}
 
-{{/* The site file: operator/src/site.rs reads it. */}}
+{{/* The site file: operator/core/src/site.rs reads it. */}}
 {{- define "vedette.siteFile" -}}
 {{- $context := . -}}
 {{- with .Values -}}

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
-use vedette_operator::FieldError;
+use vedette_core::FieldError;
 use vedette_streams::bucket::BucketError;
 use vedette_streams::kafka::KafkaError;
 
 use super::observe::ObserveError;
-use crate::broker::BrokerError;
-use crate::bucket::EmbeddedBucketError;
 use crate::supervisor::SupervisorError;
+use vedette_embedded::broker::BrokerError;
+use vedette_embedded::bucket::EmbeddedBucketError;
 
 /// Why `vedette local` could not run, or ended early.
 #[derive(Debug, Error)]

@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
+use vedette_core::desired::labels::Component;
+use vedette_core::desired::{GeneratorChild, PipelineChildren, names};
+use vedette_core::validate::{Dataset, ValidatedPipeline};
 use vedette_operator::bucket_view::{archived_ends, archived_records};
-use vedette_operator::build::labels::Component;
-use vedette_operator::build::{GeneratorChild, PipelineChildren, names};
-use vedette_operator::validate::{Dataset, ValidatedPipeline};
 use vedette_service::Shutdown;
 use vedette_streams::bucket::Body;
 

@@ -8,15 +8,15 @@ use std::time::Duration;
 use vedette_contract::arguments::{
     AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, BucketArguments, KafkaArguments, KeyValue,
 };
-use vedette_operator::site::{ACCESS_KEY_ID_KEY, SECRET_ACCESS_KEY_KEY, SiteFile};
+use vedette_core::site::{ACCESS_KEY_ID_KEY, SECRET_ACCESS_KEY_KEY, SiteFile};
 use vedette_streams::bucket::Bucket;
 use vedette_streams::kafka::{KafkaSettings, check_broker};
 
 use super::error::LocalError;
 use super::options::LocalOptions;
 use super::setup::{BUCKET_SECRET, site_file};
-use crate::broker::EmbeddedBroker;
-use crate::bucket::EmbeddedBucket;
+use vedette_embedded::broker::EmbeddedBroker;
+use vedette_embedded::bucket::EmbeddedBucket;
 
 const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use vedette_contract::Name;
+use vedette_core::manifest::{self, Manifest, ValidatedManifest};
+use vedette_core::site::{self, ImagePullPolicy, Images, SiteFile};
+use vedette_core::validate::{ValidatedPipeline, ValidatedTraining};
 use vedette_crds::{Dataset, Label, ObjectDataset};
-use vedette_operator::manifest::{self, Manifest, ValidatedManifest};
-use vedette_operator::site::{self, ImagePullPolicy, Images, SiteFile};
-use vedette_operator::validate::{ValidatedPipeline, ValidatedTraining};
 
 use super::error::LocalError;
 use super::options::LocalOptions;
@@ -196,11 +196,11 @@ mod tests {
         let plan = plan(&options(&["-f", demo, "--dataset", &file.display().to_string()]), &namespace()).unwrap();
         let dataset = plan.pipeline.generator.unwrap().dataset;
         match dataset {
-            vedette_operator::validate::Dataset::Object { key, label } => {
+            vedette_core::validate::Dataset::Object { key, label } => {
                 assert_eq!(key, "demo/kdd/datasets/flows.csv");
                 assert_eq!(label.unwrap().field, "label");
             }
-            vedette_operator::validate::Dataset::Simulator => panic!("still the simulator"),
+            vedette_core::validate::Dataset::Simulator => panic!("still the simulator"),
         }
     }
 

@@ -26,7 +26,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use vedette_operator::roll::Rollout;
+use vedette_core::roll::Rollout;
 
 pub use self::error::SupervisorError;
 pub use self::event::SupervisorEvent;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "../../../operator/tests/support/arguments.rs"]
+#[path = "../../../operator/tests/support/mod.rs"]
 mod arguments;
 mod commands;
 mod helm;
@@ -20,9 +20,9 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use vedette_contract::Name;
+use vedette_core::site::SiteFile;
 use vedette_crds::render;
 use vedette_operator::permissions;
-use vedette_operator::site::SiteFile;
 
 const KEEP: &str = "helm.sh/resource-policy";
 

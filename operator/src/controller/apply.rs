@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use super::children::Child;
 use super::metrics::{Metrics, kind_label};
-use crate::build::labels::MANAGER;
+use vedette_core::desired::labels::MANAGER;
 
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(20);

@@ -20,7 +20,7 @@ use vedette_contract::Name;
 
 use super::apply::{ApiError, Applier};
 use super::watch::{Watch, watch};
-use crate::build::labels;
+use vedette_core::desired::labels;
 
 /// A kind that the operator makes.
 pub trait Child:

@@ -19,8 +19,8 @@ use super::model_watch::ModelWatch;
 use super::pace::Pace;
 use super::site_report::SiteReport;
 use super::triggers::{GuardedPipeline, PipelineRef};
-use crate::site::SiteFile;
-use crate::validate::{ValidatedPipeline, ValidatedTraining};
+use vedette_core::site::SiteFile;
+use vedette_core::validate::{ValidatedPipeline, ValidatedTraining};
 
 /// What the reconciles of one namespace share.
 pub struct Context {

@@ -6,9 +6,9 @@ use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use vedette_service::error_chain;
 
-use crate::build::labels::MANAGER;
-use crate::roll::RollEvent;
-use crate::status::{BUCKET_REACHABLE, INVALID, READY, TOPIC_CONFLICT, find};
+use vedette_core::desired::labels::MANAGER;
+use vedette_core::roll::RollEvent;
+use vedette_core::status::{BUCKET_REACHABLE, INVALID, READY, TOPIC_CONFLICT, find};
 
 /// What an event may say at most, bytes.
 const NOTE_LIMIT: usize = 1000;
@@ -96,8 +96,8 @@ fn cut(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::{Conditions, Verdict};
     use jiff::Timestamp;
+    use vedette_core::status::{Conditions, Verdict};
 
     fn ready(holds: bool, reason: &str) -> Vec<Condition> {
         let verdict = Verdict { holds: Some(holds), reason: reason.to_owned(), message: String::new() };

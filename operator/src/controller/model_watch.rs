@@ -16,7 +16,7 @@ use super::backoff::pause;
 use super::metrics::Metrics;
 use super::triggers::{PipelineRef, Triggers};
 use crate::bucket_view::{self, PointerView};
-use crate::roll::Pointer;
+use vedette_core::roll::Pointer;
 
 /// How long a reconcile waits for the first look at a pointer.
 const FIRST_LOOK: Duration = Duration::from_secs(3);

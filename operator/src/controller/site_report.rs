@@ -18,8 +18,8 @@ use vedette_streams::bucket::{Bucket, BucketError};
 
 use super::backoff::pause;
 use super::triggers::{PipelineRef, Triggers};
-use crate::site_status;
-use crate::status::BucketTrouble;
+use vedette_core::site_status;
+use vedette_core::status::BucketTrouble;
 
 /// How often old words are looked for.
 const ROUND: Duration = Duration::from_secs(5);

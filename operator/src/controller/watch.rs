@@ -12,7 +12,7 @@ use vedette_service::{Readiness, error_chain};
 
 use super::metrics::{Metrics, kind_label};
 use super::triggers::{PipelineRef, Triggers};
-use crate::build::labels::{self, Component};
+use vedette_core::desired::labels::{self, Component};
 
 /// Readiness condition: the watches run.
 pub const WATCHES: &str = "watches";

@@ -24,9 +24,9 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 use serde_json::{Value, json};
 use site::{SITE, Site, version};
+use vedette_core::site::SiteFile;
 use vedette_crds::{AnomalyPipeline, ModelTraining};
 use vedette_operator::permissions;
-use vedette_operator::site::SiteFile;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_server_takes_the_crds_fills_in_defaults_and_checks_the_rules() {

@@ -10,9 +10,9 @@ use kube::{Client, Resource};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use vedette_contract::{ModelVersion, Name};
+use vedette_core::site::SiteFile;
 use vedette_crds::AnomalyPipeline;
 use vedette_operator::settings::Settings;
-use vedette_operator::site::SiteFile;
 use vedette_service::Shutdown;
 use vedette_streams::bucket::Bucket;
 

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use vedette_contract::keys::ModelKeys;
 use vedette_contract::model::{CurrentPointer, FileHash, ModelManifest, SCHEMA};
 use vedette_contract::{ModelVersion, Name};
-use vedette_operator::site;
+use vedette_core::site;
 use vedette_streams::bucket::{Bucket, CredentialFiles};
 
 #[derive(Clone)]

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use vedette_contract::ModelVersion;
+use vedette_core::site::SiteFile;
 use vedette_operator::settings::Settings;
-use vedette_operator::site::SiteFile;
 use vedette_service::Shutdown;
 use vedette_streams::bucket::Bucket;
 

@@ -3,12 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
 use vedette_contract::progress::SiteStatus;
+use vedette_core::desired::{Live, PipelineChildren, build_pipeline};
+use vedette_core::roll::{self, ModelCurrent, Observed, RollState, Rollout};
+use vedette_core::site::SiteFile;
+use vedette_core::site_status;
+use vedette_core::validate::ValidatedPipeline;
 use vedette_operator::bucket_view::{self, PointerView};
-use vedette_operator::build::{Live, PipelineChildren, build_pipeline};
-use vedette_operator::roll::{self, ModelCurrent, Observed, RollState, Rollout};
-use vedette_operator::site::SiteFile;
-use vedette_operator::site_status;
-use vedette_operator::validate::ValidatedPipeline;
 use vedette_streams::bucket::Bucket;
 
 use crate::local::console::Console;

@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
+use vedette_core::desired::build_training_job;
+use vedette_core::run_result;
+use vedette_core::schedule::{self, Decision, Observed, ScheduleState};
+use vedette_core::site::SiteFile;
+use vedette_core::validate::ValidatedTraining;
 use vedette_operator::bucket_view::{self, ResultView};
-use vedette_operator::build::build_training_job;
-use vedette_operator::run_result;
-use vedette_operator::schedule::{self, Decision, Observed, ScheduleState};
-use vedette_operator::site::SiteFile;
-use vedette_operator::validate::ValidatedTraining;
 use vedette_streams::bucket::Bucket;
 
 use crate::local::console::Console;

@@ -13,8 +13,8 @@ use super::super::apply::{ApiError, Applier, Conflicts};
 use super::super::children::{Child, Wanted, get};
 use super::super::context::Context;
 use super::dereference::Dereferenced;
-use crate::build::{GeneratorChild, LiveReplicas, PipelineChildren};
-use crate::validate::{Scale, ValidatedPipeline};
+use vedette_core::desired::{GeneratorChild, LiveReplicas, PipelineChildren};
+use vedette_core::validate::{Scale, ValidatedPipeline};
 
 /// Applies everything, and prunes what is no longer wanted once everything else is there.
 ///

@@ -18,13 +18,13 @@ use super::super::context::Context;
 use super::super::model_watch::TrainingKey;
 use super::reference;
 use crate::bucket_view::{self, PointerView};
-use crate::build::labels::{self, Component, MANAGER};
-use crate::build::{Live, LiveReplicas, names, topics_job_name};
-use crate::job_state::{JobState, job_state};
-use crate::roll::{Artifact, Pointer, Rollout};
-use crate::rollout::{Availability, availability, rollout, template_version};
-use crate::status::{self, BucketTrouble};
-use crate::validate::{Scale, ValidatedPipeline};
+use vedette_core::desired::labels::{self, Component, MANAGER};
+use vedette_core::desired::{Live, LiveReplicas, names, topics_job_name};
+use vedette_core::job_state::{JobState, job_state};
+use vedette_core::roll::{Artifact, Pointer, Rollout};
+use vedette_core::rollout::{Availability, availability, rollout, template_version};
+use vedette_core::status::{self, BucketTrouble};
+use vedette_core::validate::{Scale, ValidatedPipeline};
 
 /// Everything that a step looks at.
 #[derive(Debug)]

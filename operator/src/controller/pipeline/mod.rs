@@ -21,10 +21,10 @@ use super::context::Context;
 use super::events::{Notice, transitions};
 use super::triggers::{GuardedPipeline, PipelineRef};
 use super::{RESYNC, unreadable, whole_seconds};
-use crate::build::{PipelineChildren, build_pipeline};
-use crate::roll::{self, RollState, RollStep};
-use crate::status::{self, PipelineObservation, is_true, pipeline_status};
-use crate::validate::ValidatedPipeline;
+use vedette_core::desired::{PipelineChildren, build_pipeline};
+use vedette_core::roll::{self, RollState, RollStep};
+use vedette_core::status::{self, PipelineObservation, is_true, pipeline_status};
+use vedette_core::validate::ValidatedPipeline;
 
 /// How soon files that are not there yet are looked for again.
 const REPLICATION: Duration = Duration::from_secs(5);

@@ -17,8 +17,8 @@ use super::super::events::transitions;
 use super::super::triggers::GuardedPipeline;
 use super::super::unreadable::UnreadableStatus;
 use super::super::{REFUSED_AGAIN, RESYNC};
-use crate::status::{INVALID, TOPIC_CONFLICT, listed, refused_pipeline_status};
-use crate::validate::{ValidatedPipeline, validate_pipeline};
+use vedette_core::status::{INVALID, TOPIC_CONFLICT, listed, refused_pipeline_status};
+use vedette_core::validate::{ValidatedPipeline, validate_pipeline};
 
 /// Why a pipeline is not acted upon: reason and message.
 pub(super) type Refusal = (&'static str, String);

@@ -13,10 +13,10 @@ use super::super::apply::ApiError;
 use super::super::children::get;
 use super::super::context::Context;
 use crate::bucket_view::{self, ResultView};
-use crate::job_state::{JobState, job_state};
-use crate::schedule::{Run, ScheduleState};
-use crate::status;
-use crate::validate::ValidatedTraining;
+use vedette_core::job_state::{JobState, job_state};
+use vedette_core::schedule::{Run, ScheduleState};
+use vedette_core::status;
+use vedette_core::validate::ValidatedTraining;
 
 /// Everything that a step looks at.
 #[derive(Debug)]

@@ -19,11 +19,11 @@ use super::context::Context;
 use super::events::{Notice, transitions};
 use super::triggers::GuardedTraining;
 use super::{RESYNC, unreadable, whole_seconds};
-use crate::build::labels::RUN_REQUEST;
-use crate::run_result::{self, Ended};
-use crate::schedule::{self, Decision, ScheduleState, StartReason};
-use crate::status::{self, TrainingObservation, listed, training_status, with_result};
-use crate::validate::{ValidatedTraining, validate_training};
+use vedette_core::desired::labels::RUN_REQUEST;
+use vedette_core::run_result::{self, Ended};
+use vedette_core::schedule::{self, Decision, ScheduleState, StartReason};
+use vedette_core::status::{self, TrainingObservation, listed, training_status, with_result};
+use vedette_core::validate::{ValidatedTraining, validate_training};
 
 /// How soon a result that could not be read is looked for again.
 const RESULT_AGAIN: Duration = Duration::from_secs(5);

@@ -11,7 +11,7 @@ use super::super::apply::ApiError;
 use super::super::backoff::jittered;
 use super::super::context::Context;
 use super::super::unreadable::UnreadableStatus;
-use crate::status::{INVALID, refused_training_status};
+use vedette_core::status::{INVALID, refused_training_status};
 
 /// Says why, where it is not said yet.
 pub(super) async fn refuse(

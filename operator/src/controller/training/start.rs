@@ -8,10 +8,10 @@ use kube::ResourceExt;
 use super::super::apply::{ApiError, Conflicts};
 use super::super::children::get;
 use super::super::context::Context;
-use crate::build::labels::{self, Component};
-use crate::build::{build_training_job, build_training_service_account};
-use crate::schedule::{self, Decision, Run, ScheduleState};
-use crate::validate::ValidatedTraining;
+use vedette_core::desired::labels::{self, Component};
+use vedette_core::desired::{build_training_job, build_training_service_account};
+use vedette_core::schedule::{self, Decision, Run, ScheduleState};
+use vedette_core::validate::ValidatedTraining;
 
 /// What came of a decision.
 pub(super) enum Started {
@@ -95,9 +95,9 @@ fn forgotten(valid: &ValidatedTraining, before: &ScheduleState, jobs: &[Job], re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::{self, ValidatedManifest};
-    use crate::site::SiteFile;
     use serde_json::json;
+    use vedette_core::manifest::{self, ValidatedManifest};
+    use vedette_core::site::SiteFile;
 
     fn training() -> ValidatedTraining {
         let site = SiteFile::parse(

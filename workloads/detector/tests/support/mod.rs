@@ -12,9 +12,9 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
-use vedette_cli::broker::EmbeddedBroker;
 use vedette_contract::arguments::{DetectorArguments, KafkaArguments};
 use vedette_detector::DetectorError;
+use vedette_embedded::broker::EmbeddedBroker;
 use vedette_service::Shutdown;
 use vedette_streams::kafka::{Isolation, KafkaSettings, ensure_topics};
 

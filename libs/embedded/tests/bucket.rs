@@ -1,0 +1,203 @@
+//! The embedded bucket through the client of every workload.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use bytes::Bytes;
+use vedette_contract::arguments::BucketArguments;
+use vedette_embedded::bucket::{EmbeddedBucket, EmbeddedBucketError};
+use vedette_streams::bucket::{Body, Bucket, BucketError, Creation, Swap};
+
+async fn start(directory: &Path) -> (EmbeddedBucket, Bucket) {
+    let server = EmbeddedBucket::start(directory, "vedette", "127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let bucket = Bucket::new(&BucketArguments {
+        bucket_endpoint: Some(server.endpoint()),
+        bucket: "vedette".to_owned(),
+        bucket_region: "us-east-1".to_owned(),
+        access_key_id: server.credentials().access_key_id.clone(),
+        secret_access_key: server.credentials().secret_access_key.clone(),
+    });
+    (server, bucket)
+}
+
+fn body(text: &str) -> Bytes {
+    Bytes::from(text.to_owned())
+}
+
+async fn create(bucket: &Bucket, key: &str, text: &str) -> Creation {
+    let metadata = BTreeMap::from([("end".to_owned(), text.to_owned())]);
+    bucket.create(key, Body::Bytes(body(text)), &metadata).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_sixteen_writers_of_one_key_one_wins_and_all_see_what_it_wrote() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_server, bucket) = start(directory.path()).await;
+    for round in 0..5 {
+        let key = format!("race/{round}");
+        let mut writers = tokio::task::JoinSet::new();
+        for writer in 0..16 {
+            let (bucket, key) = (bucket.clone(), key.clone());
+            writers.spawn(async move {
+                let text = writer.to_string();
+                let creation = create(&bucket, &key, &text).await;
+                let seen = bucket.get(&key).await.unwrap().unwrap();
+                assert_eq!(
+                    seen.metadata.get("end").unwrap().as_bytes(),
+                    seen.bytes,
+                    "bytes and metadata are of one writer"
+                );
+                matches!(creation, Creation::Created)
+                    .then_some(text)
+                    .inspect(|text| assert_eq!(seen.bytes, text.as_bytes()))
+            });
+        }
+        let winners = writers.join_all().await.into_iter().flatten().count();
+        assert_eq!(winners, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn swaps_are_atomic() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_server, bucket) = start(directory.path()).await;
+    let mut writers = tokio::task::JoinSet::new();
+    for writer in 0..8 {
+        let bucket = bucket.clone();
+        writers.spawn(async move {
+            let mut done = 0;
+            while done < 5 {
+                let (count, etag) = match bucket.get("counter").await.unwrap() {
+                    Some(object) => (count(&object.bytes), Some(object.etag)),
+                    None => (0, None),
+                };
+                // Each writer has its own words: the client takes an object with equal content for its own.
+                let next = body(&format!("{} by {writer}", count + 1));
+                if let Swap::Swapped(_) = bucket.swap("counter", next, etag.as_ref()).await.unwrap() {
+                    done += 1;
+                }
+            }
+        });
+    }
+    writers.join_all().await;
+    assert_eq!(count(&bucket.get("counter").await.unwrap().unwrap().bytes), 40);
+}
+
+fn count(bytes: &[u8]) -> u32 {
+    std::str::from_utf8(bytes).unwrap().split(' ').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn conditional_writes_are_kept_by_this_bucket() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_server, bucket) = start(directory.path()).await;
+    bucket.probe_conditional_writes("probe/").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_listing_is_whole_sorted_and_resumable() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_server, bucket) = start(directory.path()).await;
+    let mut keys = BTreeSet::new();
+    for number in 0..1_050 {
+        let key = format!("many/{}/{number}", number % 3);
+        bucket.put(&key, Bytes::new()).await.unwrap();
+        keys.insert(key);
+    }
+    bucket.put("other/x", Bytes::new()).await.unwrap();
+    let listed = |objects: Vec<vedette_streams::bucket::ObjectSummary>| objects.into_iter().map(|object| object.key);
+    assert!(listed(bucket.list("many/", None).await.unwrap()).eq(keys.iter().cloned()));
+    let after = keys.iter().nth(700).unwrap();
+    let rest = keys.iter().skip(701).cloned();
+    assert!(listed(bucket.list("many/", Some(after)).await.unwrap()).eq(rest));
+    assert_eq!(bucket.list_directories("many/").await.unwrap(), ["many/0/", "many/1/", "many/2/"]);
+    assert_eq!(bucket.list_directories("").await.unwrap(), ["many/", "other/"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listing_survives_deletions_beside_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_server, bucket) = start(directory.path()).await;
+    bucket.put("a/kept", Bytes::new()).await.unwrap();
+    let churning = bucket.clone();
+    let churn = tokio::spawn(async move {
+        for number in 0..200 {
+            let key = format!("a/{number}");
+            churning.put(&key, Bytes::new()).await.unwrap();
+            churning.delete(&key).await.unwrap();
+        }
+    });
+    while !churn.is_finished() {
+        let keys: Vec<_> = bucket.list("a/", None).await.unwrap().into_iter().map(|object| object.key).collect();
+        assert!(keys.contains(&"a/kept".to_owned()));
+    }
+    churn.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_deleted_object_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_server, bucket) = start(directory.path()).await;
+    let files = || std::fs::read_dir(directory.path()).unwrap().count();
+    let before = files();
+    assert!(matches!(create(&bucket, "x/y", "first").await, Creation::Created));
+    assert!(files() > before);
+    bucket.delete("x/y").await.unwrap();
+    bucket.delete("x/y").await.unwrap();
+    assert_eq!(files(), before);
+    assert!(bucket.get("x/y").await.unwrap().is_none());
+    assert!(matches!(create(&bucket, "x/y", "second").await, Creation::Created));
+}
+
+#[tokio::test]
+async fn a_second_run_finds_what_the_first_one_wrote() {
+    let directory = tempfile::tempdir().unwrap();
+    let (server, bucket) = start(directory.path()).await;
+    create(&bucket, "x/y", "first").await;
+    let refused = EmbeddedBucket::start(directory.path(), "vedette", "127.0.0.1:0".parse().unwrap()).await;
+    assert!(matches!(refused.err().unwrap(), EmbeddedBucketError::InUse { .. }));
+    drop(server);
+    let (_server, bucket) = start(directory.path()).await;
+    assert_eq!(bucket.get("x/y").await.unwrap().unwrap().bytes, "first");
+    assert!(matches!(create(&bucket, "x/y", "again").await, Creation::AlreadyExists));
+}
+
+#[tokio::test]
+async fn a_key_that_is_too_long_is_refused_and_the_longest_is_taken() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_server, bucket) = start(directory.path()).await;
+    bucket.put(&"k".repeat(150), body("x")).await.unwrap();
+    let error = bucket.put(&"k".repeat(151), body("x")).await.unwrap_err();
+    assert!(!matches!(error, BucketError::Unreachable { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn strangers_are_denied() {
+    let directory = tempfile::tempdir().unwrap();
+    let (server, _) = start(directory.path()).await;
+    let stranger = Bucket::new(&BucketArguments {
+        bucket_endpoint: Some(server.endpoint()),
+        bucket: "vedette".to_owned(),
+        bucket_region: "us-east-1".to_owned(),
+        access_key_id: "somebody".to_owned(),
+        secret_access_key: "else".to_owned(),
+    });
+    assert!(matches!(stranger.get("x").await.unwrap_err(), BucketError::Denied { .. }));
+}
+
+#[tokio::test]
+async fn a_data_directory_that_is_a_file_and_a_taken_port_are_clear_errors() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let any = "127.0.0.1:0".parse().unwrap();
+    let error = EmbeddedBucket::start(&file.join("data"), "vedette", any).await.err().unwrap();
+    assert!(matches!(error, EmbeddedBucketError::Directory { .. }), "{error}");
+    let taken = std::net::TcpListener::bind(any).unwrap().local_addr().unwrap();
+    let holder = std::net::TcpListener::bind(taken).unwrap();
+    let error = EmbeddedBucket::start(directory.path(), "vedette", taken).await.err().unwrap();
+    assert!(error.to_string().contains(&taken.to_string()), "{error}");
+    drop(holder);
+}

@@ -1,0 +1,137 @@
+//! The default learner: an isolation forest with pooled gain, which ranks what is far out; beside it a random forest of
+//! real against synthetic rows, which finds what breaks the dependences between columns; and the tails of the columns.
+//! `docs/learning.md` has the study behind every number here.
+
+use rand::seq::index;
+use vedette_contract::learner::Impurity;
+use vedette_contract::model::Column;
+
+use crate::Matrix;
+use crate::learn::bins::{Bins, MAX_BINS, Table};
+use crate::learn::error::FitError;
+use crate::learn::isolation::{self, IsolationSettings};
+use crate::learn::random::random_for;
+use crate::learn::random_forest::{self, RandomForestSettings};
+use crate::learn::synthetic::{self, Bounds};
+use crate::learn::tails::Tails;
+use crate::score::forest::{Forest, means};
+use crate::score::part::Part;
+use crate::score::tree::Tree;
+
+/// Rows, at random, that stand for all.
+const REFERENCE_ROWS: usize = 50_000;
+const ISOLATION: IsolationSettings =
+    IsolationSettings { trees: 64, rows_per_tree: 256, max_depth: 8, thresholds_per_split: 5 };
+/// Trees that see few rows and find other anomalies, but fewer of the dense groups that must be trimmed.
+const OF_FEW_ROWS: IsolationSettings =
+    IsolationSettings { trees: 96, rows_per_tree: 64, max_depth: 6, thresholds_per_split: 20 };
+/// Share of the rows that are most anomalous to the isolation forest and that a group of trees does not take for real. It
+/// must be without the anomalies that come in numbers; several shares are steadier than one.
+const TRIMS: [f64; 4] = [0.04, 0.07, 0.10, 0.13];
+const TREES_PER_GROUP: u32 = 15;
+/// Deeper trees learn the noise of the synthetic rows.
+const MAX_DEPTH: u32 = 8;
+/// Real rows of a group; there are as many synthetic ones.
+const REAL_ROWS: usize = 20_000;
+const ROWS_PER_TREE: usize = 4_096;
+/// Shares of the synthetic rows that are uniform in the box of the reference rows, and in that of their magnitudes.
+const UNIFORM: f64 = 0.05;
+const UNIFORM_IN_MAGNITUDE: f64 = 0.05;
+/// Rows over which the second forest is standardised.
+const STANDARD_ROWS: usize = 10_000;
+/// Above so many standard deviations the isolation forest counts a twentieth: it should not drown the others.
+const ISOLATION_CAP: f64 = 1.55;
+const ISOLATION_SLOPE: f64 = 0.05;
+/// Below so many standard deviations the second forest says nothing more: how very real a row looks is no merit.
+const SYNTHETIC_FLOOR: f64 = -0.5;
+/// Weight of the second forest where there are many different real rows, and how many make half of it.
+const SYNTHETIC_WEIGHT: f64 = 0.12;
+const HALF_WEIGHT_ROWS: f64 = 1_000.;
+/// Between so many standard deviations the tails of the columns count, and above them a hundredth, which is enough for what
+/// is outside.
+const TAIL_FLOOR: f64 = 0.5;
+const TAIL_CAP: f64 = 2.;
+const TAIL_SLOPE: f64 = 0.01;
+const TAIL_WEIGHT: f64 = 0.4;
+/// What a field that is far outside everything learned adds, in standard deviations of the isolation forest.
+const OUTSIDE_WEIGHT: f64 = 4.;
+
+/// Learns from rows as they are in the stream, repeated patterns included.
+pub(crate) fn fit(rows: &Matrix, columns: &[Column], seed: u64) -> Result<Forest, FitError> {
+    let mut random = random_for(seed, "reference rows", 0);
+    let sampled =
+        |rows: &Matrix, count, random: &mut _| rows.select(&index::sample(random, rows.rows(), count).into_vec());
+    let sampled_reference = (rows.rows() > REFERENCE_ROWS).then(|| sampled(rows, REFERENCE_ROWS, &mut random));
+    let reference = sampled_reference.as_ref().unwrap_or(rows);
+    let bounds = Bounds::new(reference);
+
+    let mut trees = isolation::grow_trees(reference, &ISOLATION, seed);
+    let ranks = means(&trees, reference)?;
+    trees.extend(isolation::grow_trees(reference, &OF_FEW_ROWS, seed.wrapping_add(1)));
+    let part = standardised(trees.len(), &means(&trees, reference)?);
+    let isolation = Part { cap: ISOLATION_CAP, slope: ISOLATION_SLOPE, ..part };
+
+    let (mut against_synthetic, mut real_rows) = (Vec::new(), 0);
+    for (group, trim) in (0u32..).zip(TRIMS) {
+        let mut random = random_for(seed, "synthetic rows", group);
+        let real = isolation::trimmed(reference, &ranks, trim).distinct();
+        real_rows = real.rows();
+        let real = if real_rows > REAL_ROWS { sampled(&real, REAL_ROWS, &mut random) } else { real };
+        against_synthetic.extend(grow_group(&real, &bounds, &mut random, seed.wrapping_add(u64::from(group))));
+    }
+    let standard = sampled(reference, reference.rows().min(STANDARD_ROWS), &mut random);
+    let weight = SYNTHETIC_WEIGHT * real_rows as f64 / (real_rows as f64 + HALF_WEIGHT_ROWS);
+    let part = standardised(against_synthetic.len(), &means(&against_synthetic, &standard)?);
+    let synthetic = Part { floor: SYNTHETIC_FLOOR, weight, ..part };
+    trees.extend(against_synthetic);
+
+    let tails = Tails::new(rows, reference, columns);
+    let part = standardised(columns.len(), &means(&tails.trees(0.), reference)?);
+    let outside = OUTSIDE_WEIGHT / (TAIL_WEIGHT * TAIL_SLOPE) * part.scale * columns.len() as f64;
+    trees.extend(tails.trees(outside));
+    let tails = Part { floor: TAIL_FLOOR, cap: TAIL_CAP, slope: TAIL_SLOPE, weight: TAIL_WEIGHT, ..part };
+    Ok(Forest::from_trees(columns.len(), vec![isolation, synthetic, tails], &trees)?)
+}
+
+/// A part of so many trees whose pieces have mean 0 and standard deviation 1 over the rows that have these means.
+fn standardised(trees: usize, means: &[f64]) -> Part {
+    let center = means.iter().sum::<f64>() / means.len() as f64;
+    let variance = means.iter().map(|mean| (mean - center).powi(2)).sum::<f64>() / means.len() as f64;
+    Part { center, scale: variance.sqrt() + 1e-12, ..Part::mean(trees) }
+}
+
+/// Trees that tell these real rows from as many synthetic ones.
+fn grow_group(real: &Matrix, bounds: &Bounds, random: &mut impl rand::Rng, seed: u64) -> Vec<Tree> {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a share of the rows
+    let [uniform, in_magnitude] = [UNIFORM, UNIFORM_IN_MAGNITUDE].map(|share| (share * real.rows() as f64) as usize);
+    let mut rows = real.clone();
+    synthetic::with_swaps(real, real.rows() - uniform - in_magnitude, random, &mut rows);
+    bounds.uniform(uniform, random, &mut rows);
+    bounds.uniform_in_magnitude(in_magnitude, random, &mut rows);
+    let mut table = Table::with_capacity(Bins::new(&rows, MAX_BINS), rows.rows());
+    table.push(&rows, |row| row >= real.rows());
+    let settings = RandomForestSettings {
+        trees: TREES_PER_GROUP,
+        rows_per_tree: ROWS_PER_TREE.min((rows.rows() / 4).max(rows.rows().min(32))),
+        max_depth: MAX_DEPTH,
+        columns_per_split: columns_per_split(rows.columns()),
+        impurity: Impurity::Gini,
+    };
+    random_forest::grow_trees(&table, &settings, seed)
+}
+
+/// A third of the columns, at least the square root of their number and at most 64.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // the square root of a number of columns
+fn columns_per_split(columns: usize) -> usize {
+    ((columns as f64).sqrt().ceil() as usize).max(columns / 3).min(64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_third_of_the_columns_is_tried() {
+        assert_eq!([1, 3, 6, 41, 1_555].map(columns_per_split), [1, 2, 3, 13, 64]);
+    }
+}

@@ -1,0 +1,175 @@
+use super::*;
+use crate::evaluate::metrics;
+use rand::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use vedette_contract::learner::{Algorithm, LearnerArguments, SyntheticRows};
+use vedette_contract::model::ColumnKind;
+
+const ALL: [Algorithm; 5] = [
+    Algorithm::Ensemble,
+    Algorithm::IsolationForest,
+    Algorithm::UnsupervisedRandomForest,
+    Algorithm::SeedForest,
+    Algorithm::RandomForestClassifier,
+];
+
+fn columns(count: usize) -> Vec<Column> {
+    let kind = || ColumnKind::Numeric { median: 0. };
+    (0..count).map(|number| Column { name: format!("c{number}"), kind: kind() }).collect()
+}
+
+/// Labels that only the classifier reads: every tenth row is an anomaly.
+fn labels(rows: &Matrix) -> Vec<Option<bool>> {
+    (0..rows.rows()).map(|row| Some(row % 10 == 0)).collect()
+}
+
+fn try_to_learn(algorithm: Algorithm, rows: &Matrix) -> Result<Forest, FitError> {
+    fit(&Learner::defaults(algorithm), rows, &columns(rows.columns()), &labels(rows), 1)
+}
+
+fn learn(algorithm: Algorithm, rows: &Matrix, seed: u64) -> Forest {
+    fit(&Learner::defaults(algorithm), rows, &columns(rows.columns()), &labels(rows), seed).unwrap()
+}
+
+/// Six columns that share a common cause, the last one with a long tail.
+fn correlated_row(random: &mut impl Rng) -> [f32; 6] {
+    let cause: f32 = random.random_range(0.0..10.0);
+    let mut noise = || random.random_range(-0.5..0.5f32);
+    let row = [cause, 2. * cause, 20. - cause, 0.5 * cause, cause, 0.].map(|value| value + noise());
+    [row[0], row[1], row[2], row[3], row[4], random.random::<f32>().max(1e-3).powf(-0.5)]
+}
+
+fn correlated(rows: usize, seed: u64) -> Matrix {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+    let mut matrix = Matrix::new(6);
+    (0..rows).for_each(|_| matrix.push_row(&correlated_row(&mut random)));
+    matrix
+}
+
+/// The column with the largest share, if there is one.
+fn first_column(forest: &Forest, row: &[f32]) -> Option<usize> {
+    let mut shares = vec![0.; forest.columns()];
+    forest.explain(row, &mut shares);
+    let total: f64 = shares.iter().sum();
+    assert!(total == 0. || (total - 1.).abs() < 1e-9, "{shares:?}");
+    let largest = (0..shares.len()).max_by(|left, right| shares[*left].total_cmp(&shares[*right]));
+    largest.filter(|column| shares[*column] > 0.)
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
+    let rows = correlated(3_000, 1);
+    for algorithm in ALL {
+        let on = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| learn(algorithm, &rows, 7).to_bytes())
+        };
+        assert_eq!(on(1), on(5), "{algorithm:?}");
+        assert_ne!(on(1), learn(algorithm, &rows, 8).to_bytes(), "{algorithm:?}");
+    }
+}
+
+#[test]
+fn a_single_field_that_is_corrupted_is_named_first() {
+    let forest = learn(Algorithm::Ensemble, &correlated(5_000, 1), 1);
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(2);
+    let ends: Vec<(usize, f32)> = (0..6).flat_map(|column| [(column, 1e4), (column, -1e4)]).collect();
+    let counts: Vec<usize> = ends
+        .iter()
+        .map(|(column, value)| {
+            let mut corrupted = || {
+                let mut row = correlated_row(&mut random);
+                row[*column] = *value;
+                row
+            };
+            (0..100).filter(|_| first_column(&forest, &corrupted()) == Some(*column)).count()
+        })
+        .collect();
+    assert!(counts.iter().all(|named| *named >= 90), "{counts:?} of 100 each at {ends:?}");
+}
+
+#[test]
+fn one_kind_of_anomaly_among_normal_rows_is_found_and_explained() {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(3);
+    let mut draw = |count: usize| {
+        let mut rows = Matrix::new(6);
+        let anomalies: Vec<bool> = (0..count).map(|_| random.random_bool(0.005)).collect();
+        for anomaly in &anomalies {
+            let mut row = correlated_row(&mut random);
+            if *anomaly {
+                row[3] += random.random_range(6.0..12.0);
+            }
+            rows.push_row(&row);
+        }
+        (rows, anomalies)
+    };
+    let ((training, _), (fresh, anomalies)) = (draw(20_000), draw(20_000));
+    let forest = learn(Algorithm::Ensemble, &training, 1);
+    let mut scores = Vec::new();
+    forest.score_batch(&fresh, &mut scores);
+    let area = metrics::auroc(&scores, &anomalies).unwrap();
+    assert!(area >= 0.9, "AUROC {area}");
+    let planted: Vec<usize> = (0..fresh.rows()).filter(|row| anomalies[*row]).collect();
+    let named = planted.iter().filter(|row| first_column(&forest, fresh.row(**row)) == Some(3)).count();
+    assert!(named * 10 >= planted.len() * 9, "{named} of {}", planted.len());
+}
+
+#[test]
+fn rows_that_are_all_equal_are_too_few() {
+    for algorithm in ALL {
+        let mut rows = Matrix::new(1);
+        let refused = |rows: &Matrix| matches!(try_to_learn(algorithm, rows), Err(FitError::TooFewRows { .. }));
+        assert!(refused(&rows), "{algorithm:?}");
+        rows.push_row(&[1.]);
+        assert!(refused(&rows), "{algorithm:?}");
+        rows.push_row(&[1.]);
+        // smartcore has nothing to split, which is a forest of leaves.
+        assert!(algorithm == Algorithm::SeedForest || refused(&rows), "{algorithm:?}");
+        rows.push_row(&[2.]);
+        assert!(learn(algorithm, &rows, 1).score(&[3.]).is_finite(), "{algorithm:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_learned_from_is_refused() {
+    let rows = correlated(10, 1);
+    for algorithm in ALL {
+        let learner = Learner::defaults(algorithm);
+        let error = fit(&learner, &rows, &columns(5), &labels(&rows), 1).unwrap_err();
+        assert!(matches!(error, FitError::Columns { values: 6, columns: 5 }));
+        for broken_value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let mut broken = rows.clone();
+            broken.push_row(&[0., 0., broken_value, 0., 0., 0.]);
+            let error = fit(&learner, &broken, &columns(6), &labels(&broken), 1).unwrap_err();
+            assert!(matches!(error, FitError::NotFinite { row: 10, column } if column == "c2"));
+        }
+    }
+}
+
+#[test]
+fn a_classifier_needs_both_labels_and_leaves_rows_without_one_out() {
+    let rows = correlated(300, 1);
+    let learner = Learner::defaults(Algorithm::RandomForestClassifier);
+    let with = |labels: &[Option<bool>]| fit(&learner, &rows, &columns(6), labels, 1);
+    for one_class in [vec![], vec![Some(false); 300], vec![Some(true); 300], vec![None; 300]] {
+        assert!(matches!(with(&one_class), Err(FitError::OneClass { .. })));
+    }
+    let label = |row: usize| Some(rows.row(row)[0] > 5.).filter(|_| !row.is_multiple_of(3));
+    let forest = with(&(0..300).map(label).collect::<Vec<_>>()).unwrap();
+    let right = rows.iter().filter(|row| (forest.score(row) > 0.5) == (row[0] > 5.)).count();
+    assert!(right > 290, "{right} of 300");
+}
+
+#[test]
+fn every_kind_of_synthetic_rows_can_be_learned_from() {
+    let rows = correlated(2_000, 1);
+    for synthetic_rows in [SyntheticRows::Marginals, SyntheticRows::Swaps, SyntheticRows::Uniform] {
+        let given = LearnerArguments { synthetic_rows: Some(synthetic_rows), ..LearnerArguments::default() };
+        let learner = Learner::new(Algorithm::UnsupervisedRandomForest, &given).unwrap();
+        let forest = fit(&learner, &rows, &columns(6), &[], 1).unwrap();
+        let mean = |rows: &Matrix| rows.iter().map(|row| forest.score(row)).sum::<f64>() / rows.rows() as f64;
+        let mut broken = Matrix::new(6);
+        rows.iter().for_each(|row| broken.push_row(&[20. - row[0], row[1], row[2], row[3], row[4], row[5]]));
+        assert!(mean(&broken) > mean(&rows) + 0.2, "{synthetic_rows:?} {} {}", mean(&broken), mean(&rows));
+    }
+}

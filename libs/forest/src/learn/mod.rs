@@ -1,0 +1,19 @@
+//! From rows to a forest: one file a learner, and what learners share.
+
+mod bins;
+mod bootstrap;
+mod ensemble;
+mod error;
+mod fit;
+mod isolation;
+mod parameters;
+mod random;
+mod random_forest;
+mod seed_forest;
+mod synthetic;
+mod tails;
+mod unsupervised;
+
+pub use error::FitError;
+pub use fit::fit;
+pub use parameters::{IsolationParameters, Learner, RandomForestParameters, SeedParameters, UnsupervisedParameters};

@@ -1,0 +1,20 @@
+//! The learning and scoring engine: it turns rows of numbers into a forest, a forest into scores between 0 and 1 with
+//! their reasons, and all of it into the bytes of a model artifact. No I/O, no async, no Kafka: the detector and the
+//! trainer bring the rows and carry the bytes.
+
+mod evaluate;
+pub mod export;
+mod learn;
+mod matrix;
+mod model;
+pub mod sample;
+mod score;
+
+pub use evaluate::{folds, metrics};
+pub use learn::{
+    FitError, IsolationParameters, Learner, RandomForestParameters, SeedParameters, UnsupervisedParameters, fit,
+};
+pub use matrix::Matrix;
+pub use model::artifact::ArtifactError;
+pub use model::{Model, artifact, calibration, features};
+pub use score::forest::Forest;

@@ -1,0 +1,19 @@
+//! The operator's decisions, pure: what a manifest means, what runs because of it, which model is rolled, when a training
+//! starts, and what a status says. No client, clock, randomness or runtime: whoever calls brings what it saw.
+
+pub mod desired;
+pub mod field_error;
+pub mod job_state;
+pub mod manifest;
+pub mod roll;
+pub mod rollout;
+pub mod run_result;
+pub mod schedule;
+pub mod schema;
+pub mod site;
+pub mod site_status;
+pub mod status;
+pub mod validate;
+mod yaml;
+
+pub use field_error::FieldError;

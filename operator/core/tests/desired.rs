@@ -1,0 +1,298 @@
+//! What the builders make of manifests.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use serde_json::Value;
+use support::{
+    every_template, generator_deployment, generator_job, pipeline, pipeline_with, site, text, trainings, version,
+};
+use vedette_core::desired::{
+    Live, LiveReplicas, PipelineChildren, build_pipeline, build_training_job, build_training_service_account,
+};
+
+fn build(spec: &str) -> PipelineChildren {
+    build_pipeline(&pipeline_with(spec), &site(), None, &Live::default())
+}
+
+fn arguments(deployment: &Deployment) -> Vec<String> {
+    deployment.spec.template.spec.as_ref().unwrap().containers[0].args.clone().unwrap()
+}
+
+#[test]
+fn children_of_the_minimal_pipeline() {
+    let children = build_pipeline(&pipeline(&text("minimal.yaml")), &site(), None, &Live::default());
+    assert!(children.generator.is_none());
+    insta::assert_yaml_snapshot!("minimal_topics", children.topics_job);
+    insta::assert_yaml_snapshot!("minimal_detector", children.detector);
+    insta::assert_yaml_snapshot!("minimal_archiver", children.archiver);
+}
+
+#[test]
+fn children_of_the_demo_pipeline_with_a_model() {
+    let children = build_pipeline(&pipeline(&text("demo.yaml")), &site(), Some(&version()), &Live::default());
+    insta::assert_yaml_snapshot!("demo_generator", generator_deployment(&children));
+    insta::assert_yaml_snapshot!("demo_detector", children.detector);
+}
+
+#[test]
+fn children_of_the_full_pipeline() {
+    let mut pipeline = pipeline(&text("full.yaml"));
+    pipeline.uid = Some("7c1f3a52-0f5c-4b0e-9c55-6d2c1c9c7f10".to_owned());
+    let children = build_pipeline(&pipeline, &site(), Some(&version()), &Live::default());
+    insta::assert_yaml_snapshot!("full_topics", children.topics_job);
+    insta::assert_yaml_snapshot!("full_generator", generator_deployment(&children));
+    insta::assert_yaml_snapshot!("full_detector", children.detector);
+    insta::assert_yaml_snapshot!("full_archiver", children.archiver);
+}
+
+#[test]
+fn what_stands_beside_the_workloads() {
+    let children = build_pipeline(&pipeline(&text("minimal.yaml")), &site(), None, &Live::default());
+    insta::assert_yaml_snapshot!("minimal_service_account", children.service_account);
+    insta::assert_yaml_snapshot!("minimal_services", children.services);
+    insta::assert_yaml_snapshot!("minimal_disruption_budgets", children.disruption_budgets);
+    assert!(children.autoscaler.is_none());
+    let full = build_pipeline(&pipeline(&text("full.yaml")), &site(), Some(&version()), &Live::default());
+    assert!(full.service_account.is_none(), "the pipeline names one");
+    let account = build_training_service_account(&trainings(&text("minimal.yaml"))[0]);
+    assert_eq!(account.metadata.name.as_deref(), Some("flows-training"));
+}
+
+const SCALED: &str =
+    "{detector: {autoscaling: {minReplicas: 2, maxReplicas: 4}, resources: {requests: {cpu: 1}}}, suspend: SUSPEND}";
+
+#[test]
+fn an_autoscaler_counts_the_detectors() {
+    let pipeline = pipeline_with(&SCALED.replace("SUSPEND", "false"));
+    let children = build_pipeline(&pipeline, &site(), None, &Live::default());
+    insta::assert_yaml_snapshot!("scaled_autoscaler", children.autoscaler);
+}
+
+#[test]
+fn on_the_switch_to_autoscaling_the_count_is_kept_until_another_sets_it() {
+    let replicas = |suspend: &str, detector_replicas: LiveReplicas| {
+        let live = Live { detector_replicas, ..Live::default() };
+        let pipeline = pipeline_with(&SCALED.replace("SUSPEND", suspend));
+        build_pipeline(&pipeline, &site(), None, &live).detector.unwrap().spec.replicas
+    };
+    let table = [
+        (LiveReplicas::Absent, Some(2)),
+        (LiveReplicas::Ours(3), Some(3)),
+        (LiveReplicas::Ours(0), Some(2)),
+        (LiveReplicas::Ours(9), Some(4)),
+        (LiveReplicas::Theirs, None),
+    ];
+    for (live, expected) in table {
+        assert_eq!(replicas("false", live), expected, "{live:?}");
+        assert_eq!(replicas("true", live), Some(0), "{live:?}");
+    }
+}
+
+#[test]
+fn other_secrets_roll_what_runs_and_leave_jobs_alone() {
+    let pipeline = pipeline(&text("demo.yaml"));
+    let build = |hash: &str| {
+        let live = Live { secrets_hash: Some(hash.to_owned()), ..Live::default() };
+        build_pipeline(&pipeline, &site(), None, &live)
+    };
+    let (before, after) = (build("a"), build("b"));
+    assert_eq!(before.topics_job, after.topics_job);
+    assert_ne!(before.archiver.spec.template, after.archiver.spec.template);
+    assert_ne!(before.detector.unwrap().spec.template, after.detector.unwrap().spec.template);
+    assert_ne!(before.generator, after.generator);
+}
+
+#[test]
+fn jobs_of_the_trainings() {
+    let minimal = &trainings(&text("minimal.yaml"))[0];
+    insta::assert_yaml_snapshot!("minimal_training", build_training_job(minimal, &site(), "flows-1795423330"));
+    let full = trainings(&text("full.yaml"));
+    insta::assert_yaml_snapshot!("full_training", build_training_job(&full[0], &site(), "transactions-1795423330"));
+    insta::assert_yaml_snapshot!("synthetic_training", build_training_job(&full[1], &site(), "synthetic-1795423330"));
+    insta::assert_yaml_snapshot!("baseline_training", build_training_job(&full[2], &site(), "baseline-1795423330"));
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    let pipeline = pipeline(&text("full.yaml"));
+    let bytes = || format!("{:?}", build_pipeline(&pipeline, &site(), Some(&version()), &Live::default()));
+    assert_eq!(bytes(), bytes());
+}
+
+#[test]
+fn a_suspended_pipeline_runs_no_pods() {
+    let children = build("{suspend: true, generator: {recordsPerSecond: 1, replicas: 3}}");
+    assert_eq!(generator_deployment(&children).spec.replicas, Some(0));
+    assert_eq!(children.detector.unwrap().spec.replicas, Some(0));
+    assert_eq!(children.archiver.spec.replicas, Some(0));
+    let children =
+        build("{suspend: true, generator: {recordsPerSecond: 1, mode: Sequential, dataset: {object: {key: a.csv}}}}");
+    assert_eq!(generator_job(&children).spec.as_ref().unwrap().suspend, Some(true));
+}
+
+#[test]
+fn a_pipeline_that_waits_has_detectors_once_there_is_a_model() {
+    let waits = pipeline_with("{model: {training: flows, missingModelPolicy: Wait}}");
+    assert!(build_pipeline(&waits, &site(), None, &Live::default()).detector.is_none());
+    let detector = build_pipeline(&waits, &site(), Some(&version()), &Live::default()).detector.unwrap();
+    assert!(arguments(&detector).contains(&"--model-version=20261123T084210Z-1a2b3c4d".to_owned()));
+}
+
+#[test]
+fn a_new_model_version_changes_the_detectors_template_and_nothing_else() {
+    let pipeline = pipeline(&text("demo.yaml"));
+    let build = |version: &str| build_pipeline(&pipeline, &site(), Some(&version.parse().unwrap()), &Live::default());
+    let (before, after) = (build("20261123T084210Z-1a2b3c4d"), build("20261124T084210Z-5e6f7a8b"));
+    assert_ne!(before.detector.as_ref().unwrap().spec.template, after.detector.as_ref().unwrap().spec.template);
+    assert_eq!(before.detector.unwrap().spec.selector, after.detector.unwrap().spec.selector);
+    assert_eq!(
+        (before.topics_job, before.generator, before.archiver),
+        (after.topics_job, after.generator, after.archiver)
+    );
+}
+
+#[test]
+fn a_pipeline_that_follows_no_training_loads_no_model() {
+    let children = build_pipeline(&pipeline_with("{}"), &site(), Some(&version()), &Live::default());
+    assert!(!arguments(&children.detector.unwrap()).iter().any(|argument| argument.starts_with("--model-version")));
+}
+
+#[test]
+fn replicas_share_the_rate() {
+    let children = build("{generator: {recordsPerSecond: 1000, replicas: 4}}");
+    assert!(arguments(generator_deployment(&children)).contains(&"--records-per-second=250".to_owned()));
+    // Scaled to nothing, the rate is what one replica would have.
+    let children = build("{generator: {recordsPerSecond: 1000, replicas: 0}}");
+    assert!(arguments(generator_deployment(&children)).contains(&"--records-per-second=1000".to_owned()));
+}
+
+#[test]
+fn a_topic_job_is_named_by_what_it_creates() {
+    let name = |spec: &str| build(spec).topics_job.metadata.name.unwrap();
+    assert_eq!(name("{}"), name("{detector: {replicas: 9}, topics: {alerts: {name: alerts}}}"));
+    assert_ne!(name("{}"), name("{topics: {alerts: {partitions: 5}}}"));
+    assert_ne!(name("{}"), name("{topics: {maxMessageBytes: 2048}}"));
+}
+
+#[test]
+fn the_longest_names_fit() {
+    let longest = "p".repeat(40);
+    let text = format!(
+        "{{apiVersion: vedette.io/v1alpha1, kind: AnomalyPipeline, metadata: {{name: {longest}}}, spec: {{generator: {{recordsPerSecond: 1, mode: Sequential, dataset: {{object: {{key: a.csv}}}}}}}}}}"
+    );
+    let children = build_pipeline(&pipeline(&text), &site(), None, &Live::default());
+    for name in [children.topics_job.metadata.name.clone(), generator_job(&children).metadata.name.clone()] {
+        assert!(name.as_ref().unwrap().len() <= 63, "{name:?}");
+    }
+    let job = vedette_core::schedule::job_name(&"t".repeat(52), jiff::Timestamp::from_second(9_999_999_999).unwrap());
+    assert!(job.len() <= 63, "{job}");
+}
+
+#[test]
+fn what_vedette_sets_on_a_pod_wins() {
+    let children = build_pipeline(&pipeline(&text("full.yaml")), &site(), Some(&version()), &Live::default());
+    let labels = children.archiver.spec.template.metadata.unwrap().labels.unwrap();
+    assert_eq!(labels["team"], "payments");
+    assert_eq!(labels["app.kubernetes.io/instance"], "transactions");
+}
+
+/// What `vedette local` can run, and what it may leave aside because it is about nodes, registries or privileges.
+const SUPPORTED: &[&str] = &[
+    "containers[].name",
+    "containers[].image",
+    "containers[].imagePullPolicy",
+    "containers[].args[]",
+    "containers[].env[].name",
+    "containers[].env[].value",
+    "containers[].env[].valueFrom.secretKeyRef.name",
+    "containers[].env[].valueFrom.secretKeyRef.key",
+    "containers[].env[].valueFrom.configMapKeyRef.name",
+    "containers[].env[].valueFrom.configMapKeyRef.key",
+    "containers[].env[].valueFrom.fieldRef.fieldPath",
+    "containers[].ports[].name",
+    "containers[].ports[].containerPort",
+    "containers[].livenessProbe.httpGet.path",
+    "containers[].livenessProbe.httpGet.port",
+    "containers[].livenessProbe.periodSeconds",
+    "containers[].livenessProbe.timeoutSeconds",
+    "containers[].livenessProbe.failureThreshold",
+    "containers[].readinessProbe.httpGet.path",
+    "containers[].readinessProbe.httpGet.port",
+    "containers[].readinessProbe.periodSeconds",
+    "containers[].readinessProbe.timeoutSeconds",
+    "containers[].readinessProbe.failureThreshold",
+    "containers[].volumeMounts[].name",
+    "containers[].volumeMounts[].mountPath",
+    "volumes[].name",
+    "volumes[].emptyDir",
+    "restartPolicy",
+    "terminationGracePeriodSeconds",
+];
+const LEFT_ASIDE: &[&str] = &[
+    "containers[].resources",
+    "containers[].securityContext",
+    "containers[].terminationMessagePolicy",
+    "securityContext",
+    "automountServiceAccountToken",
+    "enableServiceLinks",
+    "imagePullSecrets",
+    "nodeSelector",
+    "tolerations",
+    "affinity",
+    "priorityClassName",
+    "serviceAccountName",
+];
+
+fn leaves(value: &Value, path: &str, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            for (name, inner) in fields {
+                leaves(inner, &if path.is_empty() { name.clone() } else { format!("{path}.{name}") }, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| leaves(item, &format!("{path}[]"), found)),
+        _ => drop(found.insert(path.to_owned())),
+    }
+}
+
+#[test]
+fn builders_use_only_what_the_supervisor_of_vedette_local_runs() {
+    for (component, template) in every_template() {
+        let spec = template.spec.unwrap();
+        assert_eq!(spec.containers.len(), 1, "{component}");
+        for variable in spec.containers[0].env.iter().flatten() {
+            let field = variable.value_from.as_ref().and_then(|source| source.field_ref.as_ref());
+            let known =
+                field.is_none_or(|field| ["metadata.name", "metadata.namespace"].contains(&field.field_path.as_str()));
+            assert!(known, "{component}: {variable:?}");
+        }
+        let mut found = BTreeSet::new();
+        leaves(&serde_json::to_value(spec).unwrap(), "", &mut found);
+        for path in found {
+            let aside = LEFT_ASIDE.iter().any(|prefix| {
+                path == *prefix || path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(['.', '[']))
+            });
+            assert!(aside || SUPPORTED.contains(&path.as_str()), "{component} uses {path}");
+        }
+    }
+}
+
+#[test]
+fn every_pod_fits_the_restricted_pod_security_standard() {
+    for (component, template) in every_template() {
+        let spec = serde_json::to_value(template.spec.unwrap()).unwrap();
+        assert_eq!(spec["automountServiceAccountToken"], false, "{component}");
+        assert_eq!(spec["securityContext"]["runAsNonRoot"], true, "{component}");
+        assert!(spec["securityContext"]["runAsUser"].as_i64().is_some_and(|user| user > 0), "{component}");
+        assert_eq!(spec["securityContext"]["seccompProfile"]["type"], "RuntimeDefault", "{component}");
+        let container = &spec["containers"][0]["securityContext"];
+        assert_eq!(container["allowPrivilegeEscalation"], false, "{component}");
+        assert_eq!(container["readOnlyRootFilesystem"], true, "{component}");
+        assert_eq!(container["capabilities"]["drop"], serde_json::json!(["ALL"]), "{component}");
+    }
+}
