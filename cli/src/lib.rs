@@ -1,10 +1,7 @@
 //! vedette: run a pipeline without Kubernetes, validate manifests, verify archives, export models.
-//! Only this crate links the embedded broker and bucket and the process supervisor.
+//! Only this crate links the process supervisor.
 
-pub mod archive;
-pub mod command;
+pub mod commands;
 pub mod local;
-pub mod model;
-pub mod place;
-pub mod supervisor;
-pub mod validate;
+mod output;
+mod place;

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use vedette_cli::command::{Vedette, run};
+use vedette_cli::commands::{Vedette, run};
 use vedette_service::{Shutdown, error_chain};
 
 /// How long blocking work may hold up the end.

@@ -10,7 +10,7 @@ use std::process::Command;
 use clap::Parser;
 use clap::error::ErrorKind;
 use pages::{commands, pages, repository};
-use vedette_cli::command::Vedette;
+use vedette_cli::commands::Vedette;
 
 /// What cannot be parsed; that a sentence leaves a required option out is no error.
 fn refusal(words: &[String]) -> Option<String> {

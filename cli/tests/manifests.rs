@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use vedette_cli::supervisor::{supports_deployment, supports_job};
+use vedette_cli::local::supervisor::{supports_deployment, supports_job};
 use vedette_contract::ModelVersion;
 use vedette_core::desired::{GeneratorChild, Live, build_pipeline, build_training_job};
 use vedette_core::manifest::{self, ValidatedManifest};

@@ -9,7 +9,7 @@ use vedette_streams::bucket::BucketError;
 use vedette_streams::kafka::KafkaError;
 
 use super::observe::ObserveError;
-use crate::supervisor::SupervisorError;
+use crate::local::supervisor::SupervisorError;
 use vedette_embedded::broker::BrokerError;
 use vedette_embedded::bucket::EmbeddedBucketError;
 

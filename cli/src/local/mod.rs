@@ -1,15 +1,15 @@
 //! `vedette local`: the whole flow on one machine, from the first record to the summary.
 
-mod console;
 mod error;
 pub mod observe;
 mod options;
 mod reconcile;
 mod servers;
 mod setup;
+pub mod supervisor;
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,13 +22,13 @@ use vedette_operator::bucket_view::{archived_ends, archived_records};
 use vedette_service::Shutdown;
 use vedette_streams::bucket::Body;
 
-use self::console::Console;
 pub use self::error::LocalError;
 use self::observe::{LabelRule, ObservedTopics, Observer, ObserverSettings, ObserverStart, Snapshot};
 pub use self::options::LocalOptions;
 use self::reconcile::{ModelReconciler, TrainingReconciler};
 use self::servers::Servers;
-use crate::supervisor::{JobStatus, Supervisor, SupervisorEvent};
+use self::supervisor::{JobStatus, Supervisor, SupervisorEvent, SupervisorOptions};
+use crate::output::{self, Console};
 
 /// How long a run without a terminal and without `--for` lasts.
 const DEFAULT_DURATION: Duration = Duration::from_secs(120);
@@ -65,11 +65,9 @@ pub async fn run(options: LocalOptions, shutdown: Shutdown) -> Result<(), LocalE
     let summary = result?;
     if options.json {
         console.write(&summary.to_string());
-        println!(
-            "{}",
-            serde_json::to_string(&summary)
-                .map_err(|error| LocalError::System { what: "write the summary", source: error.into() })?
-        );
+        let json = serde_json::to_string(&summary)
+            .map_err(|error| LocalError::System { what: "write the summary", source: error.into() })?;
+        output::print(|out| writeln!(out, "{json}"));
     } else {
         console.write(&summary.to_string());
     }
@@ -105,7 +103,7 @@ fn start_supervisor(
     let broker = servers.broker.clone();
     let for_events = Arc::clone(console);
     let supervisor = Supervisor::start(
-        crate::supervisor::SupervisorOptions { binary_directory: options.bin_dir.clone() },
+        SupervisorOptions { binary_directory: options.bin_dir.clone() },
         servers.secrets.clone(),
         Box::new(move |client_id: String| {
             let broker = broker.clone();

@@ -11,9 +11,9 @@ use vedette_core::validate::ValidatedPipeline;
 use vedette_operator::bucket_view::{self, PointerView};
 use vedette_streams::bucket::Bucket;
 
-use crate::local::console::Console;
 use crate::local::error::LocalError;
-use crate::supervisor::Supervisor;
+use crate::local::supervisor::Supervisor;
+use crate::output::Console;
 
 /// The pipeline's side of the loop.
 pub struct ModelReconciler {

@@ -10,9 +10,9 @@ use vedette_core::validate::ValidatedTraining;
 use vedette_operator::bucket_view::{self, ResultView};
 use vedette_streams::bucket::Bucket;
 
-use crate::local::console::Console;
 use crate::local::error::LocalError;
-use crate::supervisor::{JobStatus, Supervisor};
+use crate::local::supervisor::{JobStatus, Supervisor};
+use crate::output::Console;
 
 /// One training's side of the loop.
 pub struct TrainingReconciler {

@@ -1,13 +1,17 @@
-//! The command line: which subcommands there are, and what runs them.
+//! The command line: which subcommands there are, and what runs them. A command is a file, `<noun>/<verb>.rs`.
+
+mod archive;
+mod model;
+mod validate;
 
 use clap::{Parser, Subcommand};
 use thiserror::Error;
 use vedette_service::Shutdown;
 
-use crate::archive::{self, ArchiveError, VerifyOptions};
+use self::archive::{ArchiveCommand, ArchiveError};
+use self::model::{ExportError, ModelCommand};
+use self::validate::{ValidateError, ValidateOptions};
 use crate::local::{self, LocalError, LocalOptions};
-use crate::model::{self, ExportError, ExportOptions};
-use crate::validate::{self, ValidateError, ValidateOptions};
 
 /// Anomaly detection for streams of records: run a pipeline on this machine, validate manifests, verify archives, export
 /// models.
@@ -43,20 +47,6 @@ pub enum Command {
     Model(ModelCommand),
 }
 
-/// What to do with an archive.
-#[derive(Debug, Subcommand)]
-pub enum ArchiveCommand {
-    /// Read the whole archive of a pipeline and list what is missing, twice or damaged
-    Verify(VerifyOptions),
-}
-
-/// What to do with a model.
-#[derive(Debug, Subcommand)]
-pub enum ModelCommand {
-    /// Write a model version as ONNX or PMML
-    Export(ExportOptions),
-}
-
 /// Why a command failed.
 #[derive(Debug, Error)]
 pub enum CommandError {
@@ -79,8 +69,8 @@ pub async fn run(command: Command, shutdown: Shutdown) -> Result<(), CommandErro
     match command {
         Command::Local(options) => Ok(local::run(*options, shutdown).await?),
         Command::Validate(options) => Ok(validate::run(&options)?),
-        Command::Archive(ArchiveCommand::Verify(options)) => Ok(archive::verify(&options, &shutdown).await?),
-        Command::Model(ModelCommand::Export(options)) => Ok(model::export(&options).await?),
+        Command::Archive(command) => Ok(archive::run(&command, &shutdown).await?),
+        Command::Model(command) => Ok(model::run(&command).await?),
     }
 }
 

@@ -12,6 +12,7 @@ use vedette_contract::keys::PipelineKeys;
 use vedette_service::Shutdown;
 use vedette_streams::bucket::BucketError;
 
+use crate::output::print;
 use crate::place::{PlaceError, PlaceOptions};
 
 /// Reads every object of the archive, of all sites: its bytes against its SHA-256, its records against its count, and the
@@ -75,18 +76,16 @@ pub async fn verify(options: &VerifyOptions, shutdown: &Shutdown) -> Result<(), 
     let opened = options.place.open().await?;
     let reading = verify_archive(&opened.bucket, &keys, options.stream, |_| {});
     let report = shutdown.run_until_cancelled(reading).await.ok_or(ArchiveError::Stopped)??;
-    // A reader that went away does not change the result.
-    let _ = print(&report, options.json);
+    print(|out| write(out, &report, options.json));
     match report.findings.len() {
         0 => Ok(()),
         findings => Err(ArchiveError::NotWhole { findings }),
     }
 }
 
-fn print(report: &VerifyReport, json: bool) -> io::Result<()> {
-    let mut output = io::stdout().lock();
+fn write(output: &mut impl Write, report: &VerifyReport, json: bool) -> io::Result<()> {
     if json {
-        serde_json::to_writer_pretty(&mut output, report)?;
+        serde_json::to_writer_pretty(&mut *output, report)?;
         return writeln!(output);
     }
     for finding in &report.findings {

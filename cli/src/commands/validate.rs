@@ -10,6 +10,8 @@ use vedette_core::FieldError;
 use vedette_core::manifest::{self, Manifest, Parsed};
 use vedette_core::site::SiteFile;
 
+use crate::output::print;
+
 /// A site for manifests that are valid at any.
 const ANY_SITE: &str = "
 site: { name: local }
@@ -75,8 +77,7 @@ fn lines(errors: &[FieldError]) -> String {
 /// Prints what is valid, or fails with every error.
 pub fn run(options: &ValidateOptions) -> Result<(), ValidateError> {
     let valid = validate(options)?;
-    // A reader that went away is no error.
-    let _ = writeln!(io::stdout(), "valid: {}", valid.join(", "));
+    print(|out| writeln!(out, "valid: {}", valid.join(", ")));
     Ok(())
 }
 

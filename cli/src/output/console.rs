@@ -5,6 +5,8 @@ use std::io::Write;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use super::standard::print;
+
 /// At most so many alerts are shown a second; the others are counted.
 const ALERTS_PER_SECOND: u32 = 2;
 
@@ -36,12 +38,12 @@ impl Console {
 
     /// Text as it is.
     pub fn write(&self, text: &str) {
-        // A reader that went away is no reason to stop the flow.
-        let _ = if self.to_standard_error {
-            std::io::stderr().lock().write_all(text.as_bytes())
+        if self.to_standard_error {
+            // A reader that went away is no reason to stop the flow.
+            let _ = std::io::stderr().lock().write_all(text.as_bytes());
         } else {
-            std::io::stdout().lock().write_all(text.as_bytes())
-        };
+            print(|out| out.write_all(text.as_bytes()));
+        }
     }
 
     /// An alert, if not too many were shown in this second.

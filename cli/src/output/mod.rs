@@ -1,0 +1,7 @@
+//! What people and programs read of a command. Nothing fails because nobody reads any more.
+
+mod console;
+mod standard;
+
+pub use console::Console;
+pub use standard::print;
