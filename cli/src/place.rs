@@ -8,7 +8,7 @@ use thiserror::Error;
 use vedette_contract::arguments::{AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, BucketArguments};
 use vedette_streams::bucket::Bucket;
 
-use vedette_embedded::bucket::{EmbeddedBucket, EmbeddedBucketError};
+use vedette_embedded::bucket::{BucketOptions, Credentials, EmbeddedBucket, EmbeddedBucketError};
 
 /// One of both, and the bucket's name.
 #[derive(Debug, Clone, Args)]
@@ -73,7 +73,9 @@ impl PlaceOptions {
             }
             Some(directory) => {
                 let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-                Some(EmbeddedBucket::start(directory, bucket_name, any).await?)
+                let credentials = Credentials::random();
+                let options = BucketOptions { directory, name: bucket_name, listen: any, credentials };
+                Some(EmbeddedBucket::start(options).await?)
             }
             None => None,
         };

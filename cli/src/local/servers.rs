@@ -16,7 +16,7 @@ use super::error::LocalError;
 use super::options::LocalOptions;
 use super::setup::{BUCKET_SECRET, site_file};
 use vedette_embedded::broker::EmbeddedBroker;
-use vedette_embedded::bucket::EmbeddedBucket;
+use vedette_embedded::bucket::{BucketOptions, Credentials, EmbeddedBucket};
 
 const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -60,7 +60,13 @@ pub async fn start(options: &LocalOptions) -> Result<Servers, LocalError> {
         }
         None => {
             let (directory, temporary) = data_directory(options)?;
-            let bucket = EmbeddedBucket::start(&directory, &options.bucket_name, options.bucket_listen).await?;
+            let bucket = EmbeddedBucket::start(BucketOptions {
+                directory: &directory,
+                name: &options.bucket_name,
+                listen: options.bucket_listen,
+                credentials: Credentials::random(),
+            })
+            .await?;
             let credentials = bucket.credentials().clone();
             let endpoint = bucket.endpoint();
             (Some(bucket), temporary, endpoint, credentials.access_key_id, credentials.secret_access_key)

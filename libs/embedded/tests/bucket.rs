@@ -3,23 +3,33 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::path::Path;
 
 use bytes::Bytes;
 use vedette_contract::arguments::BucketArguments;
-use vedette_embedded::bucket::{EmbeddedBucket, EmbeddedBucketError};
+use vedette_embedded::bucket::{BucketOptions, Credentials, EmbeddedBucket, EmbeddedBucketError};
 use vedette_streams::bucket::{Body, Bucket, BucketError, Creation, Swap};
 
+fn options(directory: &Path) -> BucketOptions<'_> {
+    let listen = "127.0.0.1:0".parse().unwrap();
+    BucketOptions { directory, name: "vedette", listen, credentials: Credentials::random() }
+}
+
 async fn start(directory: &Path) -> (EmbeddedBucket, Bucket) {
-    let server = EmbeddedBucket::start(directory, "vedette", "127.0.0.1:0".parse().unwrap()).await.unwrap();
-    let bucket = Bucket::new(&BucketArguments {
+    let server = EmbeddedBucket::start(options(directory)).await.unwrap();
+    let bucket = client(&server);
+    (server, bucket)
+}
+
+fn client(server: &EmbeddedBucket) -> Bucket {
+    Bucket::new(&BucketArguments {
         bucket_endpoint: Some(server.endpoint()),
         bucket: "vedette".to_owned(),
         bucket_region: "us-east-1".to_owned(),
         access_key_id: server.credentials().access_key_id.clone(),
         secret_access_key: server.credentials().secret_access_key.clone(),
-    });
-    (server, bucket)
+    })
 }
 
 fn body(text: &str) -> Bytes {
@@ -156,7 +166,7 @@ async fn a_second_run_finds_what_the_first_one_wrote() {
     let directory = tempfile::tempdir().unwrap();
     let (server, bucket) = start(directory.path()).await;
     create(&bucket, "x/y", "first").await;
-    let refused = EmbeddedBucket::start(directory.path(), "vedette", "127.0.0.1:0".parse().unwrap()).await;
+    let refused = EmbeddedBucket::start(options(directory.path())).await;
     assert!(matches!(refused.err().unwrap(), EmbeddedBucketError::InUse { .. }));
     drop(server);
     let (_server, bucket) = start(directory.path()).await;
@@ -192,12 +202,30 @@ async fn a_data_directory_that_is_a_file_and_a_taken_port_are_clear_errors() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let any = "127.0.0.1:0".parse().unwrap();
-    let error = EmbeddedBucket::start(&file.join("data"), "vedette", any).await.err().unwrap();
+    let error = EmbeddedBucket::start(options(&file.join("data"))).await.err().unwrap();
     assert!(matches!(error, EmbeddedBucketError::Directory { .. }), "{error}");
-    let taken = std::net::TcpListener::bind(any).unwrap().local_addr().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let holder = std::net::TcpListener::bind(taken).unwrap();
-    let error = EmbeddedBucket::start(directory.path(), "vedette", taken).await.err().unwrap();
+    let error =
+        EmbeddedBucket::start(BucketOptions { listen: taken, ..options(directory.path()) }).await.err().unwrap();
     assert!(error.to_string().contains(&taken.to_string()), "{error}");
     drop(holder);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_has_stopped_is_gone_and_the_next_takes_its_address_and_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut server, mut bucket) = start(directory.path()).await;
+    for round in 0..20 {
+        bucket.put("a", body(&round.to_string())).await.unwrap();
+        let (listen, credentials) = (server.address(), server.credentials().clone());
+        let mut connection = std::net::TcpStream::connect(listen).unwrap();
+        server.stop().await;
+        assert_eq!(connection.read(&mut [0]).unwrap_or_default(), 0, "an open connection is broken");
+        assert!(std::net::TcpStream::connect(listen).is_err(), "nobody listens");
+        let again = BucketOptions { listen, credentials, ..options(directory.path()) };
+        server = EmbeddedBucket::start(again).await.unwrap();
+        bucket = client(&server);
+        assert_eq!(bucket.get("a").await.unwrap().unwrap().bytes, round.to_string());
+    }
 }

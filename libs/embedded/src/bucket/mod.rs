@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
+use s3s_fs::FileSystem;
 use thiserror::Error;
 use tokio::sync::watch;
-use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
+use self::server::Server;
 use self::store::AtomicStore;
 
 /// Held by the process that uses the directory.
@@ -61,17 +62,20 @@ pub enum EmbeddedBucketError {
     },
 }
 
-/// An S3 server on a directory; it stops when it is dropped.
-pub struct EmbeddedBucket {
-    address: SocketAddr,
-    directory: PathBuf,
-    credentials: Credentials,
-    failure: watch::Receiver<Option<String>>,
-    _server: DropGuard,
-    _lock: File,
+/// What is served, where, and to whom.
+#[derive(Debug, Clone)]
+pub struct BucketOptions<'a> {
+    /// Holds the objects; made if it is missing.
+    pub directory: &'a Path,
+    /// The bucket's name.
+    pub name: &'a str,
+    /// Port 0 is any free one.
+    pub listen: SocketAddr,
+    /// Whoever has them may do everything.
+    pub credentials: Credentials,
 }
 
-/// What a client needs; made anew for each run.
+/// What a client needs.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     /// The access key.
@@ -80,43 +84,65 @@ pub struct Credentials {
     pub secret_access_key: String,
 }
 
-impl EmbeddedBucket {
-    /// Serves one bucket of this name from the directory, which is made if it is missing. Port 0 is any free one.
-    pub async fn start(directory: &Path, bucket: &str, listen: SocketAddr) -> Result<Self, EmbeddedBucketError> {
-        let unusable = |source| EmbeddedBucketError::Directory { directory: directory.to_owned(), source };
-        fs::create_dir_all(directory).map_err(unusable)?;
-        let lock = take(directory)?;
-        probe(directory).map_err(unusable)?;
-        fs::create_dir_all(directory.join(bucket)).map_err(unusable)?;
-        let files = s3s_fs::FileSystem::new(directory).map_err(|error| EmbeddedBucketError::Storage {
-            directory: directory.to_owned(),
-            reason: format!("{error:?}"),
-        })?;
+impl Credentials {
+    /// New ones, that nobody else has.
+    pub fn random() -> Self {
+        let [access_key_id, secret_access_key] = [(); 2].map(|()| Uuid::new_v4().simple().to_string());
+        Self { access_key_id, secret_access_key }
+    }
+}
 
-        let credentials = Credentials {
-            access_key_id: Uuid::new_v4().simple().to_string(),
-            secret_access_key: Uuid::new_v4().simple().to_string(),
-        };
+/// An S3 server on a directory; it stops when it is dropped.
+pub struct EmbeddedBucket {
+    directory: PathBuf,
+    credentials: Credentials,
+    failure: watch::Receiver<Option<String>>,
+    server: Server,
+    _lock: File,
+}
+
+impl EmbeddedBucket {
+    /// Serves one bucket from the directory.
+    pub async fn start(options: BucketOptions<'_>) -> Result<Self, EmbeddedBucketError> {
+        Self::start_with(options, |_| {}).await
+    }
+
+    /// The same with more said to the server before it listens, such as who may do what.
+    pub async fn start_with(
+        options: BucketOptions<'_>,
+        configure: impl FnOnce(&mut S3ServiceBuilder),
+    ) -> Result<Self, EmbeddedBucketError> {
+        let BucketOptions { directory, name, listen, credentials } = options;
+        let (lock, files) = prepare(directory, name)?;
         let (report, failure) = watch::channel(None);
         let mut service = S3ServiceBuilder::new(AtomicStore::new(files, directory.to_owned(), report));
         service.set_auth(SimpleAuth::from_single(
             credentials.access_key_id.clone(),
             credentials.secret_access_key.clone(),
         ));
-        let shutdown = CancellationToken::new();
-        let address = server::spawn(listen, service.build(), shutdown.clone())
+        configure(&mut service);
+        let server = Server::start(listen, service.build())
             .await
             .map_err(|source| EmbeddedBucketError::Listen { address: listen, source })?;
-        let directory = directory.to_owned();
-        Ok(Self { address, directory, credentials, failure, _server: shutdown.drop_guard(), _lock: lock })
+        Ok(Self { directory: directory.to_owned(), credentials, failure, server, _lock: lock })
+    }
+
+    /// Breaks all connections; when this returns, the address and the directory are free.
+    pub async fn stop(self) {
+        self.server.stop().await;
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
     }
 
     /// The endpoint, `http://host:port`.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.address())
     }
 
-    /// The credentials of this run.
+    /// The credentials that it knows.
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
     }
@@ -133,6 +159,20 @@ impl EmbeddedBucket {
             Err(_) => std::future::pending().await,
         }
     }
+}
+
+/// Takes the directory for this process, and makes the bucket in it.
+fn prepare(directory: &Path, bucket: &str) -> Result<(File, FileSystem), EmbeddedBucketError> {
+    let unusable = |source| EmbeddedBucketError::Directory { directory: directory.to_owned(), source };
+    fs::create_dir_all(directory).map_err(unusable)?;
+    let lock = take(directory)?;
+    probe(directory).map_err(unusable)?;
+    fs::create_dir_all(directory.join(bucket)).map_err(unusable)?;
+    let files = FileSystem::new(directory).map_err(|error| EmbeddedBucketError::Storage {
+        directory: directory.to_owned(),
+        reason: format!("{error:?}"),
+    })?;
+    Ok((lock, files))
 }
 
 fn take(directory: &Path) -> Result<File, EmbeddedBucketError> {

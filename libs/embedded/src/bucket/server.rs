@@ -9,25 +9,51 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use s3s::service::S3Service;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-/// Listens, and serves in the background.
-pub(super) async fn spawn(
-    listen: SocketAddr,
-    service: S3Service,
+/// Serves in the background; it stops when it is dropped.
+pub(super) struct Server {
+    address: SocketAddr,
     shutdown: CancellationToken,
-) -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind(listen).await?;
-    let address = listener.local_addr()?;
-    tokio::spawn(async move { shutdown.run_until_cancelled(accept(&listener, &service, &shutdown)).await });
-    Ok(address)
+    tasks: TaskTracker,
 }
 
-async fn accept(listener: &TcpListener, service: &S3Service, shutdown: &CancellationToken) {
+impl Server {
+    /// Listens; when this returns, clients may connect.
+    pub(super) async fn start(listen: SocketAddr, service: S3Service) -> io::Result<Self> {
+        let listener = TcpListener::bind(listen).await?;
+        let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let server = Self { address: listener.local_addr()?, shutdown: shutdown.clone(), tasks: tasks.clone() };
+        server.tasks.spawn(async move {
+            shutdown.run_until_cancelled(accept(&listener, &service, &shutdown, &tasks)).await;
+        });
+        Ok(server)
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// When this returns, nobody listens any more and all connections are closed.
+    pub(super) async fn stop(&self) {
+        self.shutdown.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+async fn accept(listener: &TcpListener, service: &S3Service, shutdown: &CancellationToken, tasks: &TaskTracker) {
     loop {
         match listener.accept().await.and_then(|(stream, _)| stream.set_nodelay(true).map(|()| stream)) {
             Ok(stream) => {
                 let (service, shutdown) = (service.clone(), shutdown.clone());
-                tokio::spawn(async move { shutdown.run_until_cancelled(serve(stream, service)).await });
+                tasks.spawn(async move { shutdown.run_until_cancelled(serve(stream, service)).await });
             }
             Err(error) => {
                 // Out of file descriptors or memory: both pass, and a pause keeps this from spinning until then.
