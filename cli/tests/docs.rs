@@ -3,14 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod pages;
-
 use std::process::Command;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use pages::{commands, pages, repository};
 use vedette_cli::commands::Vedette;
+use vedette_testing::pages::{commands, pages, repository};
 
 /// What cannot be parsed; that a sentence leaves a required option out is no error.
 fn refusal(words: &[String]) -> Option<String> {

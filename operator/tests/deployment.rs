@@ -2,16 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod support;
-
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::rbac::v1::Role;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use support::operator_arguments;
 use vedette_core::site::SiteFile;
 use vedette_operator::permissions;
+use vedette_operator::settings::OperatorArguments;
+use vedette_testing::container;
 
 /// The object of this kind in a file of `manifests/operator`.
 fn object<T: DeserializeOwned>(file: &str, kind: &str) -> T {
@@ -42,8 +41,13 @@ fn the_role_allows_what_the_code_does_and_nothing_else() {
 #[test]
 fn the_operator_understands_what_its_deployment_gives_it() {
     let container = deployment().spec.template.spec.unwrap().containers.remove(0);
-    let arguments = operator_arguments(&container, &[]);
+    let arguments: OperatorArguments = container::parse(&container, &[]);
     assert_eq!(arguments.lease_name.as_str(), "vedette-operator");
+    let mounts: Vec<_> = container.volume_mounts.iter().flatten().map(|mount| &mount.mount_path).collect();
+    assert!(arguments.site_file.starts_with(mounts[0]));
+    assert_eq!(arguments.bucket_credentials.to_str(), Some(mounts[1].as_str()));
+    let port = container.ports.unwrap()[0].container_port;
+    assert_eq!(port, i32::from(arguments.listen_address.port()));
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Every `helm` and `kubectl` command of the documentation is one that these programs know, and the chart takes the values
 //! that are given to it there.
 
+use vedette_testing::pages::{commands, pages};
+
 use crate::helm::{KUBE_VERSION, helm, run};
-use crate::pages::{commands, pages};
 
 #[test]
 fn every_helm_and_kubectl_command_of_the_docs_is_understood() {

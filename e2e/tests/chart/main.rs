@@ -2,15 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-#[path = "../../../operator/tests/support/mod.rs"]
-mod arguments;
 mod commands;
 mod helm;
-#[path = "../../../cli/tests/pages/mod.rs"]
-mod pages;
 mod values;
 
-use arguments::operator_arguments;
 use helm::{all, object, rendered, template};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
@@ -23,6 +18,8 @@ use vedette_contract::Name;
 use vedette_core::site::SiteFile;
 use vedette_crds::render;
 use vedette_operator::permissions;
+use vedette_operator::settings::OperatorArguments;
+use vedette_testing::container;
 
 const KEEP: &str = "helm.sh/resource-policy";
 
@@ -132,10 +129,17 @@ fn each_watched_namespace_gets_a_role_and_the_lease_stays_at_home() {
 
 #[test]
 fn the_operator_understands_what_its_deployment_gives_it() {
-    let deployment: Deployment = object(&rendered(&["--set", "leaseDurationSeconds=20"]), "Deployment");
-    let container = deployment.spec.template.spec.unwrap().containers.remove(0);
-    let arguments = operator_arguments(&container, &["RUST_LOG"]);
+    let understood = |objects: &[Value]| -> OperatorArguments {
+        let deployment: Deployment = object(objects, "Deployment");
+        container::parse(&deployment.spec.template.spec.unwrap().containers[0], &["RUST_LOG"])
+    };
+    let arguments = understood(&rendered(&["--set", "leaseDurationSeconds=20"]));
     assert_eq!((arguments.lease_name.as_str(), arguments.lease_duration_seconds), ("vedette-operator", 20));
+    // What the pod mounts and opens is that of the manifests, of which the operator's own tests show that it fits these.
+    let shipped = understood(&helm::documents(&helm::repository_text("manifests/operator/deployment.yaml")));
+    assert_eq!(arguments.site_file, shipped.site_file);
+    assert_eq!(arguments.bucket_credentials, shipped.bucket_credentials);
+    assert_eq!(arguments.listen_address, shipped.listen_address);
 }
 
 #[test]

@@ -4,41 +4,13 @@
 
 mod support;
 
-use clap::{CommandFactory, Parser};
-use k8s_openapi::api::core::v1::{Container, EnvVar};
+use k8s_openapi::api::core::v1::Container;
 use support::{every_template, generator_deployment, pipeline, site, text, trainings, version};
 use vedette_contract::arguments::{
     ArchiverArguments, DetectorArguments, GeneratorArguments, ProcessingGuarantee, TopicsArguments, TrainerArguments,
 };
 use vedette_core::desired::{Live, build_pipeline, build_training_job};
-
-/// Parses a container as its process would. The environment is given as the arguments that it stands for, because a test
-/// must not change its own; a variable that no argument reads is a mistake.
-fn parse<A: Parser + CommandFactory>(container: &Container) -> A {
-    let command = A::command();
-    let mut words = vec![command.get_name().to_owned()];
-    words.extend(container.args.clone().unwrap());
-    for variable in container.env.iter().flatten() {
-        let argument = command
-            .get_arguments()
-            .find(|argument| argument.get_env().is_some_and(|name| name == variable.name.as_str()))
-            .unwrap_or_else(|| panic!("{} does not read {}", command.get_name(), variable.name));
-        words.push(format!("--{}={}", argument.get_long().unwrap(), resolve(variable)));
-    }
-    A::try_parse_from(&words).unwrap_or_else(|error| panic!("{words:#?}\n{error}"))
-}
-
-fn resolve(variable: &EnvVar) -> String {
-    match (&variable.value, &variable.value_from) {
-        (Some(value), None) => value.clone(),
-        (None, Some(source)) => match (&source.field_ref, &source.secret_key_ref) {
-            (Some(field), None) if field.field_path == "metadata.name" => "flows-detector-5d4f8-abcde".to_owned(),
-            (None, Some(secret)) => format!("{}/{}", secret.name, secret.key),
-            _ => panic!("{source:?}"),
-        },
-        _ => panic!("{variable:?}"),
-    }
-}
+use vedette_testing::container::{POD_NAME, parse};
 
 fn container(template: &k8s_openapi::api::core::v1::PodTemplateSpec) -> &Container {
     &template.spec.as_ref().unwrap().containers[0]
@@ -50,11 +22,11 @@ fn every_container_is_understood_by_its_workload() {
     for (component, template) in every_template() {
         let container = container(&template);
         match component.as_str() {
-            "topics" => drop(parse::<TopicsArguments>(container)),
-            "generator" => drop(parse::<GeneratorArguments>(container)),
-            "detector" => drop(parse::<DetectorArguments>(container)),
-            "archiver" => drop(parse::<ArchiverArguments>(container)),
-            "trainer" => drop(parse::<TrainerArguments>(container)),
+            "topics" => drop(parse::<TopicsArguments>(container, &[])),
+            "generator" => drop(parse::<GeneratorArguments>(container, &[])),
+            "detector" => drop(parse::<DetectorArguments>(container, &[])),
+            "archiver" => drop(parse::<ArchiverArguments>(container, &[])),
+            "trainer" => drop(parse::<TrainerArguments>(container, &[])),
             other => panic!("no workload reads what {other} is given"),
         }
         seen.insert(component);
@@ -65,7 +37,7 @@ fn every_container_is_understood_by_its_workload() {
 #[test]
 fn a_detector_understands_what_the_manifest_says() {
     let children = build_pipeline(&pipeline(&text("full.yaml")), &site(), Some(&version()), &Live::default());
-    let detector: DetectorArguments = parse(container(&children.detector.unwrap().spec.template));
+    let detector: DetectorArguments = parse(container(&children.detector.unwrap().spec.template), &[]);
     assert_eq!(detector.kafka.sasl_username.as_deref(), Some("vedette-kafka/username"));
     assert_eq!(detector.bucket.secret_access_key, "vedette-bucket/secretAccessKey");
     assert_eq!(detector.kafka.kafka_properties.len(), 2);
@@ -76,13 +48,13 @@ fn a_detector_understands_what_the_manifest_says() {
     assert_eq!(detector.calculated_fields[1].value, "country != card_country");
     assert_eq!((detector.score_threshold, detector.alert_budget_per_million), (Some(0.998), None));
     assert_eq!(detector.model_version, Some(version()));
-    assert_eq!(detector.service.pod_name, "flows-detector-5d4f8-abcde");
+    assert_eq!(detector.service.pod_name, POD_NAME);
 }
 
 #[test]
 fn a_generator_understands_what_the_manifest_says() {
     let children = build_pipeline(&pipeline(&text("full.yaml")), &site(), None, &Live::default());
-    let generator: GeneratorArguments = parse(container(&generator_deployment(&children).spec.template));
+    let generator: GeneratorArguments = parse(container(&generator_deployment(&children).spec.template), &[]);
     assert!((generator.records_per_second - 2500.0).abs() < f64::EPSILON);
     assert_eq!(generator.dataset_object.as_deref(), Some("payments/transactions/datasets/transactions-2026.csv.zst"));
     assert_eq!(generator.normal_labels, ["genuine", "refunded"]);
@@ -92,12 +64,12 @@ fn a_generator_understands_what_the_manifest_says() {
 #[test]
 fn topics_and_archiver_understand_what_the_manifest_says() {
     let children = build_pipeline(&pipeline(&text("full.yaml")), &site(), None, &Live::default());
-    let topics: TopicsArguments = parse(container(&children.topics_job.spec.unwrap().template));
+    let topics: TopicsArguments = parse(container(&children.topics_job.spec.unwrap().template), &[]);
     assert_eq!(topics.topics.len(), 4);
     assert_eq!(topics.topics[0].configuration["max.message.bytes"], "262144");
     assert_eq!(topics.topics[1].configuration["max.message.bytes"], "524288");
     assert_eq!(topics.topics[3].configuration["retention.ms"], "-1");
-    let archiver: ArchiverArguments = parse(container(&children.archiver.spec.template));
+    let archiver: ArchiverArguments = parse(container(&children.archiver.spec.template), &[]);
     assert_eq!((archiver.rolling_max_bytes, archiver.rolling_max_age_seconds), (268_435_456, 5400));
     assert_eq!(
         archiver.topics.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -109,7 +81,7 @@ fn topics_and_archiver_understand_what_the_manifest_says() {
 fn a_trainer_understands_what_the_manifest_says() {
     let training = &trainings(&text("full.yaml"))[0];
     let job = build_training_job(training, &site(), "transactions-1795423330");
-    let trainer: TrainerArguments = parse(container(&job.spec.unwrap().template));
+    let trainer: TrainerArguments = parse(container(&job.spec.unwrap().template), &[]);
     assert_eq!(trainer.owner.pipeline.as_str(), "transactions");
     assert_eq!(trainer.data_sites.len(), 2);
     assert_eq!(trainer.lookback_seconds, Some(2_592_000));

@@ -117,7 +117,7 @@ async fn pipelines_of_the_same_name_run_in_both_watched_namespaces_and_no_other(
         kubectl(namespace, &["wait", "--for=condition=Ready", "apl/flows", "--timeout=60s"]);
     }
     // The bucket has a place for each, and the training of the one is the other's only by its own object.
-    site.objects.publish_in("payments", "flows", &version(1), 1);
+    site.objects.publish("payments", "flows", &version(1), 1).await;
     kubectl("payments", &["wait", "--for=condition=ModelCurrent", "apl/flows", "--timeout=60s"]);
     let running = |namespace: &str| {
         kubectl(

@@ -121,10 +121,10 @@ async fn a_version_that_fails_is_taken_back_once_while_the_old_pods_go_on() {
         json!({ "detector": { "replicas": 2 }, "model": { "training": "flows", "progressDeadlineSeconds": 10 } }),
     )
     .await;
-    site.objects.publish_in("vedette", "flows", &version(1), 1);
+    site.objects.publish("vedette", "flows", &version(1), 1).await;
     site.until_condition("ModelCurrent", "Current").await;
     site.kubelet.break_version(version(2).as_str());
-    site.objects.publish_in("vedette", "flows", &version(2), 2);
+    site.objects.publish("vedette", "flows", &version(2), 2).await;
     site.until_condition("ModelCurrent", "Rolling").await;
     site.until_condition("ModelCurrent", "RolledBack").await;
     site.ready().await;
@@ -151,7 +151,7 @@ async fn an_operator_that_is_killed_at_any_point_of_a_roll_leaves_it_to_the_next
     let mut operator = site.operator("p-0");
     site.ready().await;
     for round in 1..=5_u8 {
-        site.objects.publish_in("vedette", "flows", &version(round), u64::from(round));
+        site.objects.publish("vedette", "flows", &version(round), u64::from(round)).await;
         let wait = u64::from(round) * 317 % 900;
         tokio::time::sleep(Duration::from_millis(400 + wait)).await;
         operator.kill();

@@ -6,8 +6,6 @@ mod chart;
 mod control_plane;
 mod kubelet;
 mod lifecycle;
-#[path = "../scenarios/bucket.rs"]
-mod objects;
 mod scale;
 mod site;
 
@@ -83,15 +81,17 @@ async fn the_shipped_role_is_enough_and_none_of_it_is_unused() {
     site.ready().await;
     site.plane.kubectl(&["wait", "--for=condition=Ready", "apl/flows", "--timeout=10s"]).unwrap();
     // Every way is gone once: a model, a run, autoscaling, no generator, something that cannot be read.
-    site.objects.publish_in("vedette", "flows", &version(1), 1);
+    site.objects.publish("vedette", "flows", &version(1), 1).await;
     site.until_condition("ModelCurrent", "Current").await;
-    site.objects.put_json(
-        "vedette/flows/progress/east/enriched_data-0.json",
-        &json!({
-            "stream": "enriched_data", "records": 150, "closed_records": 150, "end": 150, "last_object": null,
-            "last_utc": null, "updated_at": "2026-11-23T08:00:00Z"
-        }),
-    );
+    site.objects
+        .put_json(
+            "vedette/flows/progress/east/enriched_data-0.json",
+            &json!({
+                "stream": "enriched_data", "records": 150, "closed_records": 150, "end": 150, "last_object": null,
+                "last_utc": null, "updated_at": "2026-11-23T08:00:00Z"
+            }),
+        )
+        .await;
     let training = json!({ "site": "east", "data": { "pipeline": "flows" }, "trigger": { "minRecords": 100 } });
     site.apply::<ModelTraining>("runs", training).await.unwrap();
     site.until("a failed run", || async {

@@ -101,7 +101,7 @@ async fn each_new_pointer_is_soon_in_the_template() {
     let mut slowest = Duration::ZERO;
     for number in 1..=ROLLS {
         let wanted = version(number);
-        site.objects.publish_in("vedette", "flows", &wanted, number.into());
+        site.objects.publish("vedette", "flows", &wanted, number.into()).await;
         let published = Instant::now();
         let option = format!("--model-version={wanted}");
         site.until("the version in the template", || async {
@@ -126,7 +126,7 @@ impl OperatorProcess {
     fn start(site: &Site) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let site_file = directory.path().join("site.yaml");
-        std::fs::write(&site_file, SITE.replace("http://s3:8333", site.objects.endpoint())).unwrap();
+        std::fs::write(&site_file, SITE.replace("http://s3:8333", &site.objects.endpoint())).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Command::new(env!("CARGO_BIN_EXE_vedette-operator"))
             .args(["--namespace=vedette", "--pod-name=a"])
@@ -134,7 +134,7 @@ impl OperatorProcess {
             .arg("--site-file")
             .arg(&site_file)
             .arg("--bucket-credentials")
-            .arg(site.objects.credentials_directory())
+            .arg(site.secret.directory())
             .env("KUBECONFIG", site.plane.path(OPERATOR_KUBECONFIG))
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(site.plane.path("operator.log")).unwrap())

@@ -10,15 +10,16 @@ use kube::{Client, Resource};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use vedette_contract::{ModelVersion, Name};
-use vedette_core::site::SiteFile;
+use vedette_core::site::{ACCESS_KEY_ID_KEY, SECRET_ACCESS_KEY_KEY, SiteFile};
 use vedette_crds::AnomalyPipeline;
 use vedette_operator::settings::Settings;
 use vedette_service::Shutdown;
 use vedette_streams::bucket::Bucket;
+use vedette_testing::TestBucket;
+use vedette_testing::bucket::MountedSecret;
 
 use crate::control_plane::ControlPlane;
 use crate::kubelet::Kubelet;
-use crate::objects::Objects;
 
 pub const SITE: &str = "
 site: { name: east }
@@ -31,7 +32,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Site {
     pub plane: ControlPlane,
     pub admin: Client,
-    pub objects: Objects,
+    pub objects: TestBucket,
+    pub secret: MountedSecret,
     pub bucket: Bucket,
     pub kubelet: Kubelet,
 }
@@ -55,9 +57,12 @@ impl Site {
         let secrets: Api<Secret> = Api::namespaced(admin.clone(), "vedette");
         let secret = json!({ "metadata": { "name": "vedette-bucket" }, "stringData": { "accessKeyId": "a", "secretAccessKey": "b" } });
         secrets.create(&PostParams::default(), &serde_json::from_value(secret).unwrap()).await.unwrap();
-        let (objects, bucket) = Objects::serve().await;
+        let objects = TestBucket::serve().await;
+        let mounted = MountedSecret::new(ACCESS_KEY_ID_KEY, SECRET_ACCESS_KEY_KEY);
+        let site = SiteFile::parse(&SITE.replace("http://s3:8333", &objects.endpoint())).unwrap();
+        let bucket = vedette_operator::connect::bucket(&site.bucket, mounted.files());
         let kubelet = Kubelet::start(admin.clone());
-        Self { plane, admin, objects, bucket, kubelet }
+        Self { plane, admin, objects, secret: mounted, bucket, kubelet }
     }
 
     pub fn operator(&self, pod_name: &str) -> Operator {

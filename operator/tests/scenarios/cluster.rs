@@ -5,13 +5,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use vedette_contract::ModelVersion;
-use vedette_core::site::SiteFile;
+use vedette_core::site::{ACCESS_KEY_ID_KEY, SECRET_ACCESS_KEY_KEY, SiteFile};
 use vedette_operator::settings::Settings;
 use vedette_service::Shutdown;
 use vedette_streams::bucket::Bucket;
+use vedette_testing::TestBucket;
+use vedette_testing::bucket::MountedSecret;
 
 use crate::api::Api;
-use crate::bucket::Objects;
 
 pub const SITE: &str = "
 site: { name: east }
@@ -22,7 +23,8 @@ images: { topics: t, generator: g, detector: d, archiver: a, trainer: t }
 
 pub struct Cluster {
     pub api: Api,
-    pub objects: Objects,
+    pub objects: TestBucket,
+    pub secret: MountedSecret,
     pub bucket: Bucket,
 }
 
@@ -33,11 +35,14 @@ pub struct Operator {
 
 impl Cluster {
     pub async fn new() -> Self {
-        let (objects, bucket) = Objects::serve().await;
+        let objects = TestBucket::serve().await;
+        let secret = MountedSecret::new(ACCESS_KEY_ID_KEY, SECRET_ACCESS_KEY_KEY);
+        let site = SiteFile::parse(&SITE.replace("http://s3:8333", &objects.endpoint())).unwrap();
+        let bucket = vedette_operator::connect::bucket(&site.bucket, secret.files());
         let api = Api::new();
         let data = json!({ "accessKeyId": "YQ==", "secretAccessKey": "Yg==" });
         api.put("secrets", json!({ "metadata": { "name": "vedette-bucket" }, "data": data }));
-        Self { api, objects, bucket }
+        Self { api, objects, secret, bucket }
     }
 
     pub fn operator(&self, pod_name: &str) -> Operator {
@@ -82,6 +87,18 @@ impl Cluster {
         self.api
             .until(&what, |_| self.condition(plural, name, kind).filter(|condition| condition["reason"] == reason))
             .await
+    }
+
+    /// An object of the bucket that is there, or comes.
+    pub async fn until_stored(&self, key: &str) -> Value {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Some(object) = self.objects.json(key).await {
+                return object;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "never saw {key} in the bucket");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     pub async fn until_there(&self, plural: &str, name: &str) -> Value {

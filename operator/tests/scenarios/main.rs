@@ -1,9 +1,8 @@
-//! What the operator does, against an API server and a bucket in memory: one scenario a test.
+//! What the operator does, against an API server in memory and a bucket: one scenario a test.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod api;
-mod bucket;
 mod cluster;
 
 use std::time::Duration;
@@ -11,7 +10,8 @@ use std::time::Duration;
 use api::{Api, Fault};
 use cluster::{Cluster, version};
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
+use vedette_testing::bucket::Behaviour;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pipeline_comes_up_in_order_and_then_nothing_is_written() {
@@ -25,7 +25,7 @@ async fn a_pipeline_comes_up_in_order_and_then_nothing_is_written() {
     assert_eq!(cluster.api.names("services"), ["flows-archiver", "flows-detector", "flows-generator"]);
     assert_eq!(cluster.api.names("poddisruptionbudgets"), ["flows-archiver", "flows-detector"]);
     assert_eq!(cluster.api.names("serviceaccounts"), ["flows-pipeline"]);
-    let word = cluster.api.until("the site's word", |_| cluster.objects.get("n/flows/sites/east.json")).await;
+    let word = cluster.until_stored("n/flows/sites/east.json").await;
     assert_eq!(word["site"], "east");
     // A topic Job whose time to live is over is not made again.
     let job = cluster.api.names("jobs").remove(0);
@@ -161,14 +161,14 @@ async fn an_answer_that_never_comes_holds_up_no_other_object() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_refuses_is_said_and_stops_nothing() {
     let cluster = Cluster::new().await;
-    cluster.objects.set_down(true);
+    cluster.objects.behave(Behaviour::Refuses);
     cluster.pipeline("flows", json!({ "model": { "training": "flows" } }));
     let operator = cluster.operator("a");
     cluster.running("flows").await;
     cluster.until_reason("anomalypipelines", "flows", "BucketReachable", "AccessDenied").await;
     let current = cluster.condition("anomalypipelines", "flows", "ModelCurrent").unwrap();
     assert_eq!(current["reason"], "PointerUnreadable");
-    cluster.objects.set_down(false);
+    cluster.objects.behave(Behaviour::Honest);
     cluster.until_reason("anomalypipelines", "flows", "BucketReachable", "Reachable").await;
     cluster.until_reason("anomalypipelines", "flows", "ModelCurrent", "NoModel").await;
     operator.stop().await;
@@ -177,26 +177,26 @@ async fn a_bucket_that_refuses_is_said_and_stops_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_ignores_conditional_writes_is_said_and_gets_no_word() {
     let cluster = Cluster::new().await;
-    cluster.objects.ignore_conditions();
+    cluster.objects.behave(Behaviour::IgnoresConditions);
     cluster.pipeline("flows", json!({}));
     let operator = cluster.operator("a");
     cluster.running("flows").await;
     cluster.until_reason("anomalypipelines", "flows", "BucketReachable", "ConditionalWritesIgnored").await;
-    assert_eq!(cluster.objects.get("n/flows/sites/east.json"), None);
+    assert_eq!(cluster.objects.json::<Value>("n/flows/sites/east.json").await, None);
     operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_that_are_not_there_are_named_and_taken_when_they_come() {
     let cluster = Cluster::new().await;
-    cluster.objects.take_credentials();
+    cluster.secret.take();
     cluster.pipeline("flows", json!({ "model": { "training": "flows" } }));
     let operator = cluster.operator("a");
     cluster.until_reason("anomalypipelines", "flows", "BucketReachable", "NoCredentials").await;
     let said = cluster.condition("anomalypipelines", "flows", "BucketReachable").unwrap();
     let message = said["message"].as_str().unwrap();
     assert!(message.contains("create the Secret") && message.contains("accessKeyId"), "{message}");
-    cluster.objects.give_credentials();
+    cluster.secret.give();
     cluster.until_reason("anomalypipelines", "flows", "BucketReachable", "Reachable").await;
     operator.stop().await;
 }
@@ -207,11 +207,11 @@ async fn a_new_version_rolls_the_detectors_and_one_that_fails_is_taken_back_once
     cluster.pipeline("flows", json!({ "model": { "training": "flows", "progressDeadlineSeconds": 10 } }));
     let operator = cluster.operator("a");
     cluster.running("flows").await;
-    cluster.objects.publish_in("n", "flows", &version(1), 1);
+    cluster.objects.publish("n", "flows", &version(1), 1).await;
     cluster.until_version("flows-detector", &version(1)).await;
     cluster.ready("flows-detector").await;
     cluster.until_reason("anomalypipelines", "flows", "ModelCurrent", "Current").await;
-    cluster.objects.publish_in("n", "flows", &version(2), 2);
+    cluster.objects.publish("n", "flows", &version(2), 2).await;
     cluster.until_version("flows-detector", &version(2)).await;
     // The new pod ends by itself; the old ones go on.
     let live = cluster.api.get("deployments", "flows-detector").unwrap();
@@ -259,22 +259,28 @@ async fn a_training_runs_when_there_is_enough_data_and_its_result_is_remembered(
     let operator = cluster.operator("a");
     cluster.until_reason("modeltrainings", "elsewhere", "Ready", "RunsAtOtherSite").await;
     cluster.until_reason("modeltrainings", "flows", "DataAvailable", "TooFewRecords").await;
-    cluster.objects.put_json(
-        "n/flows/progress/east/enriched_data-0.json",
-        &json!({
-            "stream": "enriched_data", "records": 150, "closed_records": 150, "end": 150, "last_object": null,
-            "last_utc": null, "updated_at": "2026-11-23T08:00:00Z"
-        }),
-    );
+    cluster
+        .objects
+        .put_json(
+            "n/flows/progress/east/enriched_data-0.json",
+            &json!({
+                "stream": "enriched_data", "records": 150, "closed_records": 150, "end": 150, "last_object": null,
+                "last_utc": null, "updated_at": "2026-11-23T08:00:00Z"
+            }),
+        )
+        .await;
     let job = cluster.api.until("a run", |api| api.names("jobs").into_iter().next()).await;
     cluster.until_reason("modeltrainings", "flows", "Ready", "Running").await;
-    cluster.objects.put_json(
-        &format!("n/models/flows/results/{job}.json"),
-        &json!({
-            "job": job, "finished_at": "2026-11-23T08:00:09Z", "outcome": "published", "records": 150,
-            "version": version(1), "metrics": null, "baseline": null, "message": "published"
-        }),
-    );
+    cluster
+        .objects
+        .put_json(
+            &format!("n/models/flows/results/{job}.json"),
+            &json!({
+                "job": job, "finished_at": "2026-11-23T08:00:09Z", "outcome": "published", "records": 150,
+                "version": version(1), "metrics": null, "baseline": null, "message": "published"
+            }),
+        )
+        .await;
     cluster.api.set_status("jobs", &job, json!({ "conditions": [{ "type": "Complete", "status": "True" }] }));
     cluster.until_reason("modeltrainings", "flows", "Published", "Published").await;
     let status = cluster.api.get("modeltrainings", "flows").unwrap()["status"].clone();

@@ -8,9 +8,6 @@ mod metrics;
 mod object;
 mod partition;
 mod readiness;
-#[cfg(test)]
-#[path = "../tests/support/s3.rs"]
-mod s3;
 mod slot;
 mod spool;
 mod start;

@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use support::{DAY, GROUP, NOON, World, eventually, lines, records, sorted};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use vedette_archiver::ArchiverError;
 use vedette_archiver::verify::Fault;
 use vedette_contract::archive::{METADATA_SHA256, Stream};
 use vedette_streams::bucket::{Body, BucketError};
 use vedette_streams::kafka::KafkaContext;
+use vedette_testing::bucket::Behaviour;
 
 use Stream::{Alerts, EnrichedData};
 
@@ -148,7 +148,7 @@ async fn while_the_bucket_is_away_nothing_is_lost_and_the_group_is_kept() {
     let archiver = world.start(world.arguments());
     archiver.ready().await;
     eventually("an object is closed", async || !world.objects(EnrichedData).await.is_empty()).await;
-    world.s3.go_away().await;
+    world.store.go_away().await;
     world.produce("e", 1, records(100..3_000), NOON);
     eventually("the partition waits for the bucket", async || {
         archiver.get("/metrics").contains("vedette_archiver_paused_partitions 1")
@@ -160,7 +160,7 @@ async fn while_the_bucket_is_away_nothing_is_lost_and_the_group_is_kept() {
     .await;
     // Kafka is its spool: nothing is gained by another pod.
     assert!(archiver.get("/readyz").starts_with("HTTP/1.1 200"));
-    world.s3.come_back();
+    world.store.come_back().await;
     eventually("everything is in the bucket", async || world.readable("e", 1).await == 3_000).await;
     archiver.stop().await;
     assert_eq!(world.archived(EnrichedData).await, sorted(records(0..3_000)));
@@ -171,10 +171,10 @@ async fn while_the_bucket_is_away_nothing_is_lost_and_the_group_is_kept() {
 async fn a_bucket_that_is_away_at_the_start_is_waited_for() {
     let mut world = World::new(1).await;
     world.produce("a", 1, records(0..3), NOON);
-    world.s3.go_away().await;
+    world.store.go_away().await;
     let archiver = world.start(world.arguments());
     eventually("it says that the bucket is away", async || archiver.get("/readyz").contains("cannot be reached")).await;
-    world.s3.come_back();
+    world.store.come_back().await;
     archiver.ready().await;
     eventually("the alerts are read", async || !world.deltas(Alerts).await.is_empty()).await;
     archiver.stop().await;
@@ -281,18 +281,8 @@ async fn flip_a_byte(world: &World, key: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_ignores_conditions_is_refused() {
     let world = World::new(1).await;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut arguments = world.arguments();
-    arguments.bucket.bucket_endpoint = Some(format!("http://{}", listener.local_addr().unwrap()));
-    tokio::spawn(async move {
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let _ = stream.read(&mut [0; 8 * 1024]).await.unwrap();
-            let answer = b"HTTP/1.1 200 OK\r\netag: \"tag\"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
-            stream.write_all(answer).await.unwrap();
-        }
-    });
-    let error = world.start(arguments).ended().await.unwrap_err();
+    world.store.behave(Behaviour::IgnoresConditions);
+    let error = world.start(world.arguments()).ended().await.unwrap_err();
     assert!(matches!(&error, ArchiverError::Bucket(BucketError::ConditionalWritesIgnored { .. })), "{error}");
     assert_eq!(error.reason(), "ConditionalWritesIgnored");
 }

@@ -1,4 +1,4 @@
-//! The whole generator against an embedded broker and a bucket that serves one object.
+//! The whole generator against an embedded broker and bucket.
 
 #![allow(clippy::unwrap_used)] // The helpers of a test are part of it.
 
@@ -7,84 +7,44 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
-use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Message, Offset, TopicPartitionList};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::spawn_blocking;
 use vedette_contract::arguments::GeneratorArguments;
 use vedette_generator::{GeneratorError, run};
 use vedette_service::Shutdown;
+use vedette_streams::kafka::Isolation;
+use vedette_testing::{TestBroker, TestBucket, free_address};
 
 const TOPIC: &str = "sensor_messages";
+const TOPIC_SPECIFICATION: &str = "sensor_messages:partitions=4";
+/// Where the data set is, if there is one.
+const DATASET: &str = "demo/key";
+const DATASET_OPTION: &str = "--dataset-object=demo/key";
 const PARTITIONS: i32 = 4;
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A broker with the topic; its address.
-async fn broker() -> String {
-    let broker = broker_without_topic();
-    create_topic(&broker).await;
-    broker
+/// A broker with the topic.
+async fn broker() -> TestBroker {
+    TestBroker::with_topics(&[TOPIC_SPECIFICATION]).await
 }
 
-fn broker_without_topic() -> String {
-    noida::kafka::spawn("127.0.0.1:0").unwrap().to_string()
+/// A bucket that holds this data set.
+async fn bucket(dataset: &[u8]) -> TestBucket {
+    let bucket = TestBucket::serve().await;
+    bucket.put(DATASET, dataset.to_vec()).await;
+    bucket
 }
 
-async fn create_topic(broker: &str) {
-    let admin: AdminClient<DefaultClientContext> =
-        ClientConfig::new().set("bootstrap.servers", broker).create().unwrap();
-    let topic = NewTopic::new(TOPIC, PARTITIONS, TopicReplication::Fixed(1));
-    for answer in admin.create_topics(&[topic], &AdminOptions::new()).await.unwrap() {
-        answer.unwrap();
-    }
-}
-
-/// A bucket in which every key holds this object, or none.
-async fn bucket(object: Option<&'static [u8]>) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        loop {
-            let (mut connection, _) = listener.accept().await.unwrap();
-            let mut request = Vec::new();
-            while !request.ends_with(b"\r\n\r\n") {
-                request.push(connection.read_u8().await.unwrap());
-            }
-            let missing = b"<Error><Code>NoSuchKey</Code><Message>none</Message></Error>";
-            let (status, body) = object.map_or(("404 Not Found", &missing[..]), |object| ("200 OK", object));
-            let head = format!(
-                "HTTP/1.1 {status}\r\netag: \"1\"\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-                body.len()
-            );
-            connection.write_all(head.as_bytes()).await.unwrap();
-            connection.write_all(body).await.unwrap();
-        }
-    });
-    address
-}
-
-fn arguments(broker: &str, bucket: SocketAddr, more: &[&str]) -> GeneratorArguments {
-    let always = [
-        "vedette-generator",
-        "--pod-name=generator-0",
-        "--listen-address=127.0.0.1:0",
-        "--bucket=vedette",
-        "--access-key-id=user",
-        "--secret-access-key=secret",
-        "--seed=7",
-    ];
-    let rest = [
-        format!("--bootstrap-servers={broker}"),
-        format!("--bucket-endpoint=http://{bucket}"),
-        format!("--topic={TOPIC}"),
-    ];
-    let all = always.iter().copied().chain(rest.iter().map(String::as_str)).chain(more.iter().copied());
-    GeneratorArguments::try_parse_from(all).unwrap()
+fn arguments(broker: &TestBroker, bucket: &TestBucket, more: &[&str]) -> GeneratorArguments {
+    let always = ["vedette-generator", "--pod-name=generator-0", "--listen-address=127.0.0.1:0", "--seed=7"];
+    let kafka = [format!("--bootstrap-servers={}", broker.address()), format!("--topic={TOPIC}")];
+    let places = kafka.into_iter().chain(bucket.options());
+    let words = always.into_iter().chain(more.iter().copied()).map(str::to_owned);
+    GeneratorArguments::try_parse_from(words.chain(places)).unwrap()
 }
 
 struct Received {
@@ -96,16 +56,9 @@ struct Received {
 }
 
 /// Reads the topic from its start until `enough` holds, or to its end where that comes first.
-async fn receive(broker: &str, enough: impl Fn(&[Received]) -> bool + Send + 'static) -> Vec<Received> {
-    let broker = broker.to_owned();
+async fn receive(broker: &TestBroker, enough: impl Fn(&[Received]) -> bool + Send + 'static) -> Vec<Received> {
+    let consumer = consumer(broker);
     spawn_blocking(move || {
-        let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", broker)
-            .set("group.id", "test")
-            .set("enable.auto.commit", "false")
-            .set("receive.message.max.bytes", "2147483647")
-            .create()
-            .unwrap();
         let mut assignment = TopicPartitionList::new();
         for partition in 0..PARTITIONS {
             assignment.add_partition_offset(TOPIC, partition, Offset::Beginning).unwrap();
@@ -133,6 +86,10 @@ async fn receive(broker: &str, enough: impl Fn(&[Received]) -> bool + Send + 'st
     .unwrap()
 }
 
+fn consumer(broker: &TestBroker) -> BaseConsumer {
+    broker.settings("reader").consumer("test", Isolation::ReadCommitted).create().unwrap()
+}
+
 /// What `/readyz` answers; empty while nobody listens.
 async fn readiness(address: SocketAddr) -> String {
     let Ok(mut connection) = TcpStream::connect(address).await else {
@@ -145,11 +102,9 @@ async fn readiness(address: SocketAddr) -> String {
 }
 
 /// How many records the topic holds.
-async fn watermark(broker: &str) -> i64 {
-    let broker = broker.to_owned();
+async fn watermark(broker: &TestBroker) -> i64 {
+    let consumer = consumer(broker);
     spawn_blocking(move || {
-        let consumer: BaseConsumer =
-            ClientConfig::new().set("bootstrap.servers", broker).set("group.id", "test").create().unwrap();
         (0..PARTITIONS).map(|partition| consumer.fetch_watermarks(TOPIC, partition, DEADLINE).unwrap().1).sum()
     })
     .await
@@ -161,12 +116,12 @@ async fn sequential_emits_every_row_once_and_a_second_run_the_same_uuids() {
     const ROWS: u32 = 1_000;
     let rows: String = (0..ROWS).map(|row| format!("{row},text {row}\n")).collect();
     let object = zstd::encode_all(format!("value,name\nbad\n{rows}").as_bytes(), 1).unwrap();
-    let (broker, bucket) = (broker().await, bucket(Some(object.leak())).await);
-    let more = ["--mode=Sequential", "--dataset-object=demo/p/datasets/rows", "--records-per-second=100000"];
+    let (broker, bucket) = (broker().await, bucket(&object).await);
+    let more = ["--mode=Sequential", DATASET_OPTION, "--records-per-second=100000"];
 
-    run(arguments(&broker, bucket, &more), Shutdown::new()).await.unwrap();
+    run(arguments(&broker, &bucket, &more), Shutdown::new()).await.unwrap();
     assert_eq!(watermark(&broker).await, i64::from(ROWS));
-    run(arguments(&broker, bucket, &more), Shutdown::new()).await.unwrap();
+    run(arguments(&broker, &bucket, &more), Shutdown::new()).await.unwrap();
     assert_eq!(watermark(&broker).await, i64::from(2 * ROWS));
 
     let received = receive(&broker, |received| received.len() == 2 * ROWS as usize).await;
@@ -194,10 +149,10 @@ async fn sequential_emits_every_row_once_and_a_second_run_the_same_uuids() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_simulator_runs_until_shutdown_and_flushes() {
-    let (broker, bucket) = (broker().await, bucket(None).await);
+    let (broker, bucket) = (broker().await, TestBucket::serve().await);
     let shutdown = Shutdown::new();
     let more = ["--mode=Random", "--records-per-second=2000", "--anomaly-fraction=0.5"];
-    let running = tokio::spawn(run(arguments(&broker, bucket, &more), shutdown.clone()));
+    let running = tokio::spawn(run(arguments(&broker, &bucket, &more), shutdown.clone()));
     receive(&broker, |received| received.len() >= 500).await;
     shutdown.cancel();
     running.await.unwrap().unwrap();
@@ -219,10 +174,10 @@ async fn the_simulator_runs_until_shutdown_and_flushes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_comes_later_is_waited_for() {
-    let (broker, bucket) = (broker_without_topic(), bucket(Some(b"a\nx\ny\n")).await);
+    let (broker, bucket) = (TestBroker::start(), bucket(b"a\nx\ny\n").await);
     let mut arguments =
-        arguments(&broker, bucket, &["--mode=Sequential", "--dataset-object=key", "--records-per-second=1000"]);
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        arguments(&broker, &bucket, &["--mode=Sequential", DATASET_OPTION, "--records-per-second=1000"]);
+    let free = free_address();
     arguments.service.listen_address = free;
     let running = tokio::spawn(run(arguments, Shutdown::new()));
     let started = Instant::now();
@@ -230,17 +185,17 @@ async fn a_topic_that_comes_later_is_waited_for() {
         assert!(started.elapsed() < DEADLINE && !running.is_finished());
         tokio::task::yield_now().await;
     }
-    create_topic(&broker).await;
+    broker.create_topics(&[TOPIC_SPECIFICATION]).await;
     running.await.unwrap().unwrap();
     assert_eq!(watermark(&broker).await, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sequential_run_that_is_stopped_early_is_an_error() {
-    let (broker, bucket) = (broker().await, bucket(Some(b"a\nx\ny\nz\n")).await);
+    let (broker, bucket) = (broker().await, bucket(b"a\nx\ny\nz\n").await);
     let shutdown = Shutdown::new();
-    let more = ["--mode=Sequential", "--dataset-object=key", "--records-per-second=0.01"];
-    let running = tokio::spawn(run(arguments(&broker, bucket, &more), shutdown.clone()));
+    let more = ["--mode=Sequential", DATASET_OPTION, "--records-per-second=0.01"];
+    let running = tokio::spawn(run(arguments(&broker, &bucket, &more), shutdown.clone()));
     receive(&broker, |received| received.len() == 1).await;
     shutdown.cancel();
     let error = running.await.unwrap().unwrap_err();
@@ -249,20 +204,23 @@ async fn a_sequential_run_that_is_stopped_early_is_an_error() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_generated_is_named() {
-    let broker = broker().await;
+    let (broker, mut bucket) = (broker().await, TestBucket::serve().await);
     for (object, expected) in [
         (None, "there is no data set demo/key in the bucket"),
         (Some(&b""[..]), "cannot use data set demo/key: the data set is empty"),
         (Some(&b"a,index\n1,2\n"[..]), "column \"index\""),
         (Some(&b"a,b\n1,2\n"[..]), "an anomaly fraction needs a label"),
     ] {
-        let more = ["--mode=Random", "--dataset-object=demo/key", "--records-per-second=10", "--anomaly-fraction=0.1"];
-        let error = run(arguments(&broker, bucket(object).await, &more), Shutdown::new()).await.unwrap_err();
+        let more = ["--mode=Random", DATASET_OPTION, "--records-per-second=10", "--anomaly-fraction=0.1"];
+        if let Some(object) = object {
+            bucket.put(DATASET, object).await;
+        }
+        let error = run(arguments(&broker, &bucket, &more), Shutdown::new()).await.unwrap_err();
         let line = vedette_service::error_chain(&error);
         assert!(line.contains(expected), "{line}");
     }
-    let refused = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let more = ["--mode=Random", "--dataset-object=demo/key", "--records-per-second=10"];
-    let error = run(arguments(&broker, refused, &more), Shutdown::new()).await.unwrap_err();
-    assert!(vedette_service::error_chain(&error).contains(&refused.to_string()), "{error}");
+    bucket.go_away().await;
+    let more = ["--mode=Random", DATASET_OPTION, "--records-per-second=10"];
+    let error = run(arguments(&broker, &bucket, &more), Shutdown::new()).await.unwrap_err();
+    assert!(vedette_service::error_chain(&error).contains(&bucket.endpoint()), "{error}");
 }

@@ -3,31 +3,20 @@
 // Helpers of tests are tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use vedette_contract::arguments::{KafkaArguments, TopicsArguments};
+use vedette_contract::arguments::TopicsArguments;
 use vedette_service::{Shutdown, error_chain};
 use vedette_streams::kafka::{KafkaSettings, check_topics};
+use vedette_testing::{TestBroker, free_address, kafka_arguments};
 use vedette_topics::{Patience, TopicsError, run, run_with_patience};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn kafka(address: SocketAddr) -> KafkaArguments {
-    KafkaArguments {
-        bootstrap_servers: address.to_string(),
-        kafka_properties: Vec::new(),
-        sasl_username: None,
-        sasl_password: None,
-    }
-}
-
 fn arguments(address: SocketAddr, topics: &[&str]) -> TopicsArguments {
-    TopicsArguments { kafka: kafka(address), topics: topics.iter().map(|topic| topic.parse().unwrap()).collect() }
-}
-
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    let topics = topics.iter().map(|topic| topic.parse().unwrap()).collect();
+    TopicsArguments { kafka: kafka_arguments(address), topics }
 }
 
 fn soon() -> Patience {
@@ -35,12 +24,13 @@ fn soon() -> Patience {
 }
 
 fn assert_topic_exists(address: SocketAddr, topic: &str) {
-    check_topics(&KafkaSettings::new(&kafka(address), "test"), &[&topic.parse().unwrap()], PATIENCE).unwrap();
+    check_topics(&KafkaSettings::new(&kafka_arguments(address), "test"), &[&topic.parse().unwrap()], PATIENCE).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_topics_are_there_when_the_job_has_ended() {
-    let address = noida::kafka::spawn("127.0.0.1:0").unwrap();
+    let broker = TestBroker::start();
+    let address = broker.address();
     let wanted = arguments(address, &["sensor_messages:partitions=2", "alerts:partitions=1,retention.ms=60000"]);
     run(wanted.clone(), Shutdown::new()).await.unwrap();
     run(wanted, Shutdown::new()).await.unwrap();
@@ -55,7 +45,7 @@ async fn a_broker_that_comes_late_is_waited_for() {
     let job = tokio::spawn(run_with_patience(arguments(address, &["alerts:partitions=1"]), patience, Shutdown::new()));
     // Longer than an attempt, so that at least one has failed.
     tokio::time::sleep(patience.attempt * 2).await;
-    noida::kafka::spawn(&address.to_string()).unwrap();
+    let _broker = TestBroker::start_at(address);
     job.await.unwrap().unwrap();
     assert_topic_exists(address, "alerts");
 }
@@ -71,7 +61,8 @@ async fn a_broker_that_never_comes_fails_the_job_and_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waiting_cannot_mend_fails_at_once() {
-    let address = noida::kafka::spawn("127.0.0.1:0").unwrap();
+    let broker = TestBroker::start();
+    let address = broker.address();
     let started = Instant::now();
     let refusal =
         run(arguments(address, &["alerts:partitions=1,replication.factor=3"]), Shutdown::new()).await.unwrap_err();

@@ -15,11 +15,6 @@ mod read;
 mod report;
 mod train;
 
-#[cfg(test)]
-#[allow(dead_code, clippy::unwrap_used)] // The integration tests use the rest.
-#[path = "../tests/training/bucket.rs"]
-mod test_bucket;
-
 pub use error::TrainerError;
 use vedette_contract::arguments::TrainerArguments;
 use vedette_service::Shutdown;

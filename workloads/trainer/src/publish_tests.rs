@@ -1,5 +1,5 @@
 use super::*;
-use crate::test_bucket::TestBucket;
+use vedette_testing::TestBucket;
 
 fn models() -> ModelKeys {
     ModelKeys::new(&"team".parse().unwrap(), &"daily".parse().unwrap())

@@ -1,8 +1,9 @@
 use super::*;
 use crate::line::Kind;
 use crate::list::list_sources;
-use crate::test_bucket::{self, TestBucket};
 use vedette_contract::keys::PipelineKeys;
+use vedette_testing::TestBucket;
+use vedette_testing::bucket::object_key;
 
 const DAY: &str = "2026-11-23";
 
@@ -28,7 +29,7 @@ async fn read(bucket: &TestBucket, sources: Vec<Source>) -> (Reading, usize, u64
 #[tokio::test]
 async fn a_tail_that_vanishes_after_the_listing_is_read_in_its_closed_form() {
     let bucket = TestBucket::serve().await;
-    let key = test_bucket::object_key(DAY, "east", 0);
+    let key = object_key(DAY, "east", 0);
     bucket.tail(&key, 0, &lines(0..10)).await;
     let gone = bucket.tail(&key, 10, &lines(10..20)).await;
     let listed = sources(&bucket).await;
@@ -59,10 +60,10 @@ async fn damage_is_counted_and_stops_nothing_else() {
     let mut torn = lines(10..20);
     torn[3] = "{torn".to_owned();
     bucket.archive(DAY, "east", 10, &torn).await;
-    let altered = test_bucket::object_key(DAY, "east", 20);
+    let altered = object_key(DAY, "east", 20);
     let wrong = [(METADATA_SHA256.to_owned(), "0".repeat(64))].into();
     bucket.create(&altered, zstd::encode_all(lines(20..30).concat().as_bytes(), 1).unwrap(), &wrong).await;
-    bucket.create(&test_bucket::object_key(DAY, "east", 30), b"no frame".to_vec(), &[].into()).await;
+    bucket.create(&object_key(DAY, "east", 30), b"no frame".to_vec(), &[].into()).await;
     let (reading, sampled, _) = read(&bucket, sources(&bucket).await).await;
     assert_eq!((reading.damaged, reading.tally.unreadable), (2, 1));
     assert_eq!((reading.tally.records, sampled), (19, 19));

@@ -3,11 +3,11 @@ use std::time::{Duration, Instant};
 
 use rdkafka::error::RDKafkaErrorCode;
 use vedette_contract::archive::Stream;
+use vedette_testing::TestBucket;
 
 use super::*;
 use crate::object::Rolling;
 use crate::partition::{Partition, Record};
-use crate::s3::S3;
 use crate::spool::SpoolDirectory;
 
 /// Refuses so many commits, then takes them.
@@ -32,7 +32,7 @@ impl CommitOffset for Commits {
 struct Bench {
     _directory: tempfile::TempDir,
     spool: SpoolDirectory,
-    s3: S3,
+    store: TestBucket,
     commits: Arc<Commits>,
     uploader: Uploader,
     identity: Identity,
@@ -42,19 +42,18 @@ impl Bench {
     async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let spool = SpoolDirectory::prepare(&directory.path().join("spool")).unwrap();
-        std::fs::create_dir(directory.path().join("s3")).unwrap();
-        let s3 = S3::start(&directory.path().join("s3")).await;
+        let store = TestBucket::serve().await;
         let commits = Arc::new(Commits::default());
         let name = |text: &str| text.parse().unwrap();
         let uploader = Uploader {
-            bucket: s3.bucket(),
+            bucket: store.bucket.clone(),
             keys: PipelineKeys::new(&name("n"), &name("p")),
             commits: Arc::clone(&commits) as _,
             metrics: Metrics::default(),
         };
         let topic = "a".parse().unwrap();
         let identity = Identity { stream: Stream::Alerts, site: name("s"), topic, partition: 0 };
-        Self { _directory: directory, spool, s3, commits, uploader, identity }
+        Self { _directory: directory, spool, store, commits, uploader, identity }
     }
 
     /// A partition that starts at offset 5 and holds these records.
@@ -152,9 +151,9 @@ async fn a_new_owner_deletes_the_deltas_of_the_last_closed_object() {
     bench.uploader.bucket.put(&format!("{key}.tmp/{:020}", 6), Bytes::from_static(b"left")).await.unwrap();
 
     let mut heir = bench.partition(&[]);
-    bench.s3.go_away().await;
+    bench.store.go_away().await;
     assert_eq!(bench.step(&mut heir).await.unwrap_err().reason(), "BucketUnreachable");
-    bench.s3.come_back();
+    bench.store.come_back().await;
     let done = bench.step(&mut heir).await.unwrap().unwrap();
     assert!(matches!(&done, Done::Recovered(progress) if progress.closed_records == 1));
     assert_eq!(bench.keys().await, [key]);

@@ -1,10 +1,8 @@
 //! A broker, a bucket and archivers between them.
 
-pub mod s3;
-
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -15,15 +13,13 @@ use tokio::task::JoinHandle;
 use vedette_archiver::ArchiverError;
 use vedette_archiver::verify::{VerifyReport, verify};
 use vedette_contract::archive::Stream;
-use vedette_contract::arguments::{ArchiverArguments, KafkaArguments, PipelineArguments, ServiceArguments};
+use vedette_contract::arguments::{ArchiverArguments, PipelineArguments, ServiceArguments};
 use vedette_contract::keys::PipelineKeys;
 use vedette_contract::progress::Progress;
-use vedette_embedded::broker::EmbeddedBroker;
 use vedette_service::Shutdown;
 use vedette_streams::bucket::Bucket;
-use vedette_streams::kafka::{Isolation, KafkaSettings, ensure_topics};
-
-use self::s3::S3;
+use vedette_streams::kafka::{Isolation, KafkaSettings};
+use vedette_testing::{TestBroker, TestBucket, free_address};
 
 pub const PATIENCE: Duration = Duration::from_secs(60);
 pub const GROUP: &str = "archiver";
@@ -34,11 +30,10 @@ pub const DAY: i64 = 86_400_000;
 /// One pipeline's world.
 pub struct World {
     pub directory: TempDir,
-    pub s3: S3,
+    pub store: TestBucket,
     pub bucket: Bucket,
     pub keys: PipelineKeys,
-    _broker: EmbeddedBroker,
-    kafka: KafkaArguments,
+    broker: TestBroker,
     pub settings: KafkaSettings,
 }
 
@@ -55,24 +50,15 @@ impl World {
     pub async fn new(partitions: i32) -> Self {
         vedette_service::initialize_telemetry();
         let directory = TempDir::new().unwrap();
-        std::fs::create_dir(directory.path().join("s3")).unwrap();
-        let s3 = S3::start(&directory.path().join("s3")).await;
-        let broker = EmbeddedBroker::start("127.0.0.1:0".parse().unwrap()).unwrap();
-        let kafka = KafkaArguments {
-            bootstrap_servers: broker.address().to_string(),
-            kafka_properties: vec!["receive.message.max.bytes=2147483647".parse().unwrap()],
-            sasl_username: None,
-            sasl_password: None,
-        };
-        let settings = KafkaSettings::new(&kafka, "test");
+        let store = TestBucket::serve().await;
+        let broker = TestBroker::start();
         let world = Self {
-            bucket: s3.bucket(),
+            bucket: store.bucket.clone(),
             keys: PipelineKeys::new(&name("n"), &name("p")),
             directory,
-            s3,
-            _broker: broker,
-            kafka,
-            settings,
+            store,
+            settings: broker.settings("test"),
+            broker,
         };
         world.create_topics(partitions).await;
         world
@@ -80,18 +66,16 @@ impl World {
 
     pub async fn create_topics(&self, partitions: i32) {
         // The records' timestamps are of one day; a test must not depend on how long ago that is.
-        let topics =
-            ["e", "a"].map(|topic| format!("{topic}:partitions={partitions},retention.ms=-1").parse().unwrap());
-        ensure_topics(&self.settings, &topics, PATIENCE).await.unwrap();
+        let topics = ["e", "a"].map(|topic| format!("{topic}:partitions={partitions},retention.ms=-1"));
+        self.broker.create_topics(&topics.each_ref().map(String::as_str)).await;
     }
 
     pub fn arguments(&self) -> ArchiverArguments {
-        // Another process may take the port before the archiver does, which would fail the test with a clear error.
-        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let free = free_address();
         ArchiverArguments {
-            kafka: self.kafka.clone(),
+            kafka: self.broker.arguments(),
             service: ServiceArguments { listen_address: free, pod_name: format!("archiver-{}", free.port()) },
-            bucket: self.s3.arguments(),
+            bucket: self.store.arguments(),
             owner: PipelineArguments { namespace: name("n"), pipeline: name("p"), site: name("s") },
             group: GROUP.to_owned(),
             topics: vec!["enriched_data=e".parse().unwrap(), "alerts=a".parse().unwrap()],

@@ -1,7 +1,7 @@
 //! A broker in memory, detectors in tasks, and readers that see what any reader of committed records sees.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -12,40 +12,31 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
-use vedette_contract::arguments::{DetectorArguments, KafkaArguments};
+use vedette_contract::arguments::DetectorArguments;
 use vedette_detector::DetectorError;
-use vedette_embedded::broker::EmbeddedBroker;
 use vedette_service::Shutdown;
-use vedette_streams::kafka::{Isolation, KafkaSettings, ensure_topics};
+use vedette_streams::kafka::{Isolation, KafkaSettings};
+use vedette_testing::{TestBroker, free_address};
 
 pub const DEADLINE: Duration = Duration::from_secs(30);
 pub const TOPICS: [&str; 4] = ["sensor_messages", "enriched_data", "alerts", "dead_letters"];
 
 pub struct Broker {
-    pub embedded: EmbeddedBroker,
+    embedded: TestBroker,
 }
 
 impl Broker {
     /// A broker with the four topics, each with this many partitions.
     pub async fn start(partitions: [i32; 4]) -> Self {
-        let broker = Self { embedded: EmbeddedBroker::start("127.0.0.1:0".parse().unwrap()).unwrap() };
-        let topics = TOPICS.iter().zip(partitions);
         // The messages' timestamps are of one day; a test must not depend on how long ago that is.
-        let topics: Vec<_> = topics
-            .map(|(name, partitions)| format!("{name}:partitions={partitions},retention.ms=-1").parse().unwrap())
-            .collect();
-        ensure_topics(&broker.settings("test"), &topics, DEADLINE).await.unwrap();
-        broker
+        let topic = |(name, partitions)| format!("{name}:partitions={partitions},retention.ms=-1");
+        let topics: Vec<String> = TOPICS.iter().zip(partitions).map(topic).collect();
+        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        Self { embedded: TestBroker::with_topics(&topics).await }
     }
 
     pub fn settings(&self, client_id: &str) -> KafkaSettings {
-        let arguments = KafkaArguments {
-            bootstrap_servers: self.embedded.address().to_string(),
-            kafka_properties: Vec::new(),
-            sasl_username: None,
-            sasl_password: None,
-        };
-        KafkaSettings::new(&arguments, client_id)
+        self.embedded.settings(client_id)
     }
 
     /// Produces these messages, each with a key, a header and a timestamp of its own, round robin over the partitions.
@@ -100,7 +91,7 @@ pub fn detector(broker: &Broker, pod_name: &str, directory: &Path, more: &[&str]
     if std::env::var_os("RUST_LOG").is_some() {
         vedette_service::initialize_telemetry();
     }
-    let probes = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let probes = free_address();
     let words = [
         "vedette-detector".to_owned(),
         format!("--bootstrap-servers={}", broker.embedded.address()),

@@ -5,9 +5,9 @@ use vedette_contract::model::{
     CALIBRATION_FILE, ColumnKind, FEATURES_FILE, FOREST_FILE, FeatureSpecification, TrainingOutcome,
 };
 use vedette_forest::Model;
+use vedette_testing::TestBucket;
 use vedette_trainer::TrainerError;
 
-use crate::bucket::TestBucket;
 use crate::support::{DAY, LABEL, current_files, machine_records, metadata, name, pointer, result, train};
 
 #[tokio::test]

@@ -1,8 +1,7 @@
-//! Whole trainings against a real S3 server.
+//! Whole trainings against a bucket.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod bucket;
 mod learning;
 mod publishing;
 mod support;

@@ -8,9 +8,10 @@ use vedette_contract::model::{CurrentPointer, FOREST_FILE, MANIFEST_FILE, Traini
 use vedette_contract::progress::SiteStatus;
 use vedette_forest::Model;
 use vedette_service::Shutdown;
+use vedette_testing::TestBucket;
+use vedette_testing::bucket::object_key;
 use vedette_trainer::{TrainerError, run};
 
-use crate::bucket::{TestBucket, object_key};
 use crate::support::{
     DAY, LABEL, arguments, current_files, machine_records, metadata, models, name, pointer, result, train, versions,
 };

@@ -12,9 +12,8 @@ use vedette_contract::model::{
 };
 use vedette_forest::artifact::sha256_hex;
 use vedette_service::Shutdown;
+use vedette_testing::TestBucket;
 use vedette_trainer::{TrainerError, run};
-
-use crate::bucket::{ACCESS_KEY, SECRET_KEY, TestBucket};
 
 pub const DAY: &str = "2026-11-20";
 pub const LABEL: &str = "--label-field condition --normal-label good";
@@ -26,10 +25,10 @@ pub async fn train(bucket: &TestBucket, job: &str, more: &str) -> Result<(), Tra
 /// The arguments of a training of the pipeline `team/flows` from this bucket, and more.
 pub fn arguments(bucket: &TestBucket, job: &str, more: &str) -> TrainerArguments {
     let mut line = vec![
-        "vedette-trainer --bucket records --namespace team --pipeline flows --site east --training daily".to_owned(),
-        format!("--bucket-endpoint http://{} --access-key-id {ACCESS_KEY}", bucket.address),
-        format!("--secret-access-key {SECRET_KEY} --job {job} {more}"),
+        "vedette-trainer --namespace team --pipeline flows --site east --training daily".to_owned(),
+        format!("--job {job} {more}"),
     ];
+    line.extend(bucket.options());
     let defaults = [
         "--max-records 100000",
         "--deduplicate-by uuid",
@@ -53,22 +52,17 @@ pub fn models() -> ModelKeys {
     ModelKeys::new(&name("team"), &name("daily"))
 }
 
-pub async fn read<T: serde::de::DeserializeOwned>(bucket: &TestBucket, key: &str) -> Option<T> {
-    let object = bucket.bucket.get(key).await.unwrap()?;
-    Some(serde_json::from_slice(&object.bytes).unwrap())
-}
-
 pub async fn pointer(bucket: &TestBucket) -> Option<CurrentPointer> {
-    read(bucket, &models().current()).await
+    bucket.json(&models().current()).await
 }
 
 pub async fn result(bucket: &TestBucket, job: &str) -> TrainingResult {
-    read(bucket, &models().result(job)).await.unwrap()
+    bucket.json(&models().result(job)).await.unwrap()
 }
 
 pub async fn metadata(bucket: &TestBucket) -> ModelMetadata {
     let version = pointer(bucket).await.unwrap().version;
-    read(bucket, &models().file(&version, METADATA_FILE)).await.unwrap()
+    bucket.json(&models().file(&version, METADATA_FILE)).await.unwrap()
 }
 
 /// Files of the current version as a detector gets them.

@@ -1,4 +1,4 @@
-//! Topics and checks against an embedded broker.
+//! Topics and checks of `vedette-streams` against an embedded broker.
 
 // Helpers of tests are tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -17,26 +17,14 @@ use vedette_contract::topic::TopicSpecification;
 use vedette_streams::kafka::{
     Isolation, KafkaContext, KafkaError, KafkaSettings, check_broker, ensure_topics, timestamp_of,
 };
+use vedette_testing::{TestBroker, free_address, kafka_arguments};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn settings(address: SocketAddr) -> KafkaSettings {
-    let arguments = KafkaArguments {
-        bootstrap_servers: address.to_string(),
-        kafka_properties: vec!["receive.message.max.bytes=2147483647".parse().unwrap()],
-        sasl_username: None,
-        sasl_password: None,
-    };
-    KafkaSettings::new(&arguments, "test")
-}
-
-fn broker() -> KafkaSettings {
-    settings(noida::kafka::spawn("127.0.0.1:0").unwrap())
-}
-
-/// An address where nobody listens.
-fn nobody() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+fn broker() -> (TestBroker, KafkaSettings) {
+    let broker = TestBroker::start();
+    let settings = broker.settings("test");
+    (broker, settings)
 }
 
 fn topics(specifications: &[&str]) -> Vec<TopicSpecification> {
@@ -58,7 +46,7 @@ async fn configuration(settings: &KafkaSettings, topic: &str) -> BTreeMap<String
 
 #[tokio::test(flavor = "multi_thread")]
 async fn topics_are_created_once() {
-    let settings = broker();
+    let (_broker, settings) = broker();
     let wanted =
         topics(&["sensor_messages:partitions=2,retention.ms=60000", "alerts:partitions=1,replication.factor=1"]);
     for _ in 0..2 {
@@ -72,7 +60,7 @@ async fn topics_are_created_once() {
 /// partitions would break the order of their keys, and a smaller size would refuse their records.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_exists_is_left_exactly_as_it_is() {
-    let settings = broker();
+    let (_broker, settings) = broker();
     let theirs = topics(&["telemetry:partitions=2,retention.ms=-1,max.message.bytes=10485760"]);
     ensure_topics(&settings, &theirs, PATIENCE).await.unwrap();
     let before = configuration(&settings, "telemetry").await;
@@ -88,7 +76,7 @@ async fn a_topic_that_exists_is_left_exactly_as_it_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_kafka_refuses_names_the_topic() {
-    let settings = broker();
+    let (_broker, settings) = broker();
     let refusal = ensure_topics(&settings, &topics(&["alerts:partitions=1,replication.factor=3"]), PATIENCE).await;
     let refusal = refusal.unwrap_err();
     assert!(matches!(&refusal, KafkaError::TopicRefused { topic, .. } if topic == "alerts"), "{refusal:?}");
@@ -97,8 +85,8 @@ async fn what_kafka_refuses_names_the_topic() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_not_there_is_named_in_time() {
-    let address = nobody();
-    let settings = settings(address);
+    let address = free_address();
+    let settings = KafkaSettings::new(&kafka_arguments(address), "test");
     let started = Instant::now();
     let patience = Duration::from_secs(1);
     let refusal = ensure_topics(&settings, &topics(&["alerts:partitions=1"]), patience).await.unwrap_err();
@@ -130,8 +118,10 @@ fn stranger() -> SocketAddr {
 
 #[test]
 fn a_server_that_does_not_let_us_in_is_not_unreachable() {
-    let broker = noida::kafka::spawn("127.0.0.1:0").unwrap();
-    for (address, protocol, username) in [(stranger(), "SSL", None), (broker, "SASL_PLAINTEXT", Some("detector"))] {
+    let broker = TestBroker::start();
+    for (address, protocol, username) in
+        [(stranger(), "SSL", None), (broker.address(), "SASL_PLAINTEXT", Some("detector"))]
+    {
         let arguments = KafkaArguments {
             bootstrap_servers: address.to_string(),
             kafka_properties: vec![format!("security.protocol={protocol}").parse().unwrap()],
@@ -149,7 +139,7 @@ fn a_server_that_does_not_let_us_in_is_not_unreachable() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_property_is_not_retried() {
     let arguments = KafkaArguments {
-        bootstrap_servers: nobody().to_string(),
+        bootstrap_servers: free_address().to_string(),
         kafka_properties: vec!["no.such.property=1".parse().unwrap()],
         sasl_username: None,
         sasl_password: None,
@@ -161,7 +151,7 @@ async fn a_wrong_property_is_not_retried() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn our_producers_and_consumers_understand_each_other() {
-    let settings = broker();
+    let (_broker, settings) = broker();
     // The record below is older than the broker keeps records by default.
     ensure_topics(&settings, &topics(&["alerts:partitions=1,retention.ms=-1"]), PATIENCE).await.unwrap();
     let producer: BaseProducer = settings.transactional_producer("test-0").create().unwrap();

@@ -1,67 +1,47 @@
-//! A real S3 server in a temporary directory, and servers that misbehave in one way each.
+//! A bucket that does not exist yet, and servers that misbehave in one way each.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
-use s3s::auth::SimpleAuth;
-use s3s::service::S3ServiceBuilder;
-use s3s_fs::FileSystem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use vedette_contract::arguments::BucketArguments;
 use vedette_streams::bucket::Bucket;
+use vedette_testing::TestBucket;
+use vedette_testing::bucket::arguments;
 
-pub const ACCESS_KEY: &str = "test-access";
-pub const SECRET_KEY: &str = "test-secret";
-/// Where another S3 server is that is tested with; it knows these keys.
+/// Where another S3 server is that is tested with; it knows the same keys.
 const SERVER_ENV: &str = "VEDETTE_S3";
 
-pub fn arguments(address: SocketAddr) -> BucketArguments {
-    BucketArguments {
-        bucket_endpoint: Some(format!("http://{address}")),
-        bucket: "records".to_owned(),
-        bucket_region: "us-east-1".to_owned(),
-        access_key_id: ACCESS_KEY.to_owned(),
-        secret_access_key: SECRET_KEY.to_owned(),
-    }
+/// The embedded server, or none where the environment names one.
+pub struct Server {
+    embedded: Option<TestBucket>,
 }
 
-/// A bucket that does not exist yet: in the directory, or of the server that the environment names.
-pub async fn bucket_arguments(directory: &Path) -> BucketArguments {
-    static BUCKETS: AtomicU32 = AtomicU32::new(0);
-    match std::env::var(SERVER_ENV) {
-        Ok(address) => BucketArguments {
-            bucket: format!("records-{}", BUCKETS.fetch_add(1, Ordering::Relaxed)),
-            ..arguments(address.parse().unwrap())
-        },
-        Err(_) => arguments(serve_s3(directory).await),
+impl Server {
+    pub async fn start() -> Self {
+        let embedded = match std::env::var(SERVER_ENV) {
+            Ok(_) => None,
+            Err(_) => Some(TestBucket::serve().await),
+        };
+        Self { embedded }
+    }
+
+    /// Of a bucket that does not exist yet.
+    pub fn arguments(&self) -> BucketArguments {
+        static BUCKETS: AtomicU32 = AtomicU32::new(0);
+        let arguments = match &self.embedded {
+            Some(bucket) => bucket.arguments(),
+            None => arguments(std::env::var(SERVER_ENV).unwrap().parse().unwrap()),
+        };
+        BucketArguments { bucket: format!("records-{}", BUCKETS.fetch_add(1, Ordering::Relaxed)), ..arguments }
     }
 }
 
 /// A client that gives up soon.
 pub fn impatient(address: SocketAddr) -> Bucket {
     Bucket::with_timeouts(&arguments(address), Duration::from_millis(500), Duration::from_millis(300))
-}
-
-/// Serves the directory as S3 until the test's runtime ends.
-pub async fn serve_s3(directory: &Path) -> SocketAddr {
-    let mut service = S3ServiceBuilder::new(FileSystem::new(directory).unwrap());
-    service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
-    let service = service.build();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service.clone());
-            tokio::spawn(connection);
-        }
-    });
-    address
 }
 
 /// What a misbehaving server does with a request.

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+/// The root of the repository.
 pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
 }
 
+/// Every page, with its path.
 pub fn pages() -> Vec<(PathBuf, String)> {
     let root = repository();
     let docs = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
@@ -13,6 +15,15 @@ pub fn pages() -> Vec<(PathBuf, String)> {
     pages
         .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
         .map(|path| (path.clone(), std::fs::read_to_string(path).unwrap()))
+        .collect()
+}
+
+/// The commands of a page that call this program, as words.
+pub fn commands(text: &str, program: &str) -> Vec<Vec<String>> {
+    code(text)
+        .iter()
+        .map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        .filter(|words| words.len() > 1 && words[0] == program)
         .collect()
 }
 
@@ -29,12 +40,4 @@ fn code(text: &str) -> Vec<String> {
         }
     }
     found
-}
-
-pub fn commands(text: &str, program: &str) -> Vec<Vec<String>> {
-    code(text)
-        .iter()
-        .map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
-        .filter(|words| words.len() > 1 && words[0] == program)
-        .collect()
 }

@@ -1,0 +1,66 @@
+//! The broker of `vedette local`, as tests use it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use vedette_contract::arguments::KafkaArguments;
+use vedette_embedded::broker::EmbeddedBroker;
+use vedette_streams::kafka::{KafkaSettings, ensure_topics};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A broker in memory; it stops when it is dropped.
+pub struct TestBroker {
+    embedded: EmbeddedBroker,
+}
+
+impl TestBroker {
+    /// A broker without topics.
+    pub fn start() -> Self {
+        Self::start_at("127.0.0.1:0".parse().unwrap())
+    }
+
+    /// The same, where clients look for one already.
+    pub fn start_at(address: SocketAddr) -> Self {
+        Self { embedded: EmbeddedBroker::start(address).unwrap() }
+    }
+
+    /// A broker with these topics, each as the topic Job is given it.
+    pub async fn with_topics(topics: &[&str]) -> Self {
+        let broker = Self::start();
+        broker.create_topics(topics).await;
+        broker
+    }
+
+    /// Creates topics, each as the topic Job is given it.
+    pub async fn create_topics(&self, topics: &[&str]) {
+        let topics: Vec<_> = topics.iter().map(|topic| topic.parse().unwrap()).collect();
+        ensure_topics(&self.settings("test"), &topics, PATIENCE).await.unwrap();
+    }
+
+    /// Where clients connect.
+    pub fn address(&self) -> SocketAddr {
+        self.embedded.address()
+    }
+
+    /// What a workload is given.
+    pub fn arguments(&self) -> KafkaArguments {
+        kafka_arguments(self.address())
+    }
+
+    /// What a client of the test's own is given.
+    pub fn settings(&self, client_id: &str) -> KafkaSettings {
+        KafkaSettings::new(&self.arguments(), client_id)
+    }
+}
+
+/// What a workload is given whose broker is, or is not, at this address.
+pub fn kafka_arguments(address: SocketAddr) -> KafkaArguments {
+    KafkaArguments {
+        bootstrap_servers: address.to_string(),
+        // As in `vedette local`, and for its reason.
+        kafka_properties: vec!["receive.message.max.bytes=2147483647".parse().unwrap()],
+        sasl_username: None,
+        sasl_password: None,
+    }
+}

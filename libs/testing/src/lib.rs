@@ -1,0 +1,24 @@
+//! What tests of several crates share. It judges nothing, and nothing but tests depends on it.
+
+// It is part of the tests: what goes wrong here ends one with the place where it went wrong.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc)]
+
+#[cfg(feature = "broker")]
+mod broker;
+#[cfg(feature = "bucket")]
+pub mod bucket;
+#[cfg(feature = "container")]
+pub mod container;
+pub mod pages;
+
+use std::net::{SocketAddr, TcpListener};
+
+#[cfg(feature = "broker")]
+pub use broker::{TestBroker, kafka_arguments};
+#[cfg(feature = "bucket")]
+pub use bucket::TestBucket;
+
+/// An address where nobody listens. Another process may take it, which fails the test with a clear error.
+pub fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
