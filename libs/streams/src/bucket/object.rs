@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use jiff::Timestamp;
-use tokio::io::AsyncBufRead;
 
 use crate::bucket::BucketError;
 use crate::bucket::error::Attempt;
@@ -78,11 +77,6 @@ impl ObjectStream {
     /// When the connection breaks or stalls: read the object again.
     pub async fn next_chunk(&mut self) -> Result<Option<Bytes>, BucketError> {
         self.content.try_next().await.map_err(|cause| BucketError::of_content(self.attempt.clone(), cause))
-    }
-
-    /// The content as a reader, whose errors are those of [`Self::next_chunk`] as I/O errors.
-    pub fn into_reader(self) -> impl AsyncBufRead + Send + Unpin {
-        self.content.into_async_read()
     }
 }
 
