@@ -11,7 +11,7 @@ use std::{env, fs};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::{Value, json};
-use vedette_cli::local::supervisor::{JobStatus, Supervisor, SupervisorError, SupervisorEvent, SupervisorOptions};
+use vedette_cli::local::supervisor::{JobStatus, Sources, Supervisor, SupervisorError, SupervisorEvent, SupervisorOptions};
 use vedette_core::roll::Rollout;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -28,10 +28,13 @@ impl Stage {
     fn new() -> Self {
         let (events, exits) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
         let (told, ended) = (Arc::clone(&events), Arc::clone(&exits));
-        let secrets = BTreeMap::from([("s".to_owned(), BTreeMap::from([("key".to_owned(), "secret".to_owned())]))]);
+        let object = |name: &str, value: &str| {
+            BTreeMap::from([(name.to_owned(), BTreeMap::from([("key".to_owned(), value.to_owned())]))])
+        };
+        let sources = Sources { secrets: object("s", "secret"), config_maps: object("c", "value") };
         let supervisor = Supervisor::start(
             SupervisorOptions { binary_directory: Some(examples()) },
-            secrets,
+            sources,
             Box::new(move |pod| {
                 ended.lock().unwrap().push(pod);
                 Box::pin(async {})
@@ -224,9 +227,6 @@ async fn a_killed_process_is_restarted_in_its_pod_after_the_exit_hook() {
 #[tokio::test]
 async fn a_process_gets_what_its_manifest_says_and_nothing_of_ours() {
     let stage = Stage::new();
-    stage.supervisor.apply_config_map(
-        serde_json::from_value(json!({ "metadata": { "name": "c" }, "data": { "key": "value" } })).unwrap(),
-    );
     let mut deployment = stage.deployment(1, "v1");
     let mut pod = stage.pod("v1", &["--settings=/etc/settings"]);
     pod["volumes"] = json!([{ "name": "c", "configMap": { "name": "c" } }]);

@@ -27,7 +27,7 @@ use self::observe::{LabelRule, ObservedTopics, Observer, ObserverSettings, Obser
 pub use self::options::LocalOptions;
 use self::reconcile::{ModelReconciler, TrainingReconciler};
 use self::servers::Servers;
-use self::supervisor::{JobStatus, Supervisor, SupervisorEvent, SupervisorOptions};
+use self::supervisor::{JobStatus, Sources, Supervisor, SupervisorEvent, SupervisorOptions};
 use crate::output::{self, Console};
 
 /// How long a run without a terminal and without `--for` lasts.
@@ -104,7 +104,7 @@ fn start_supervisor(
     let for_events = Arc::clone(console);
     let supervisor = Supervisor::start(
         SupervisorOptions { binary_directory: options.bin_dir.clone() },
-        servers.secrets.clone(),
+        Sources { secrets: servers.secrets.clone(), config_maps: BTreeMap::new() },
         Box::new(move |client_id: String| {
             let broker = broker.clone();
             Box::pin(async move {

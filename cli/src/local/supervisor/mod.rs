@@ -17,11 +17,10 @@ use std::fs;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::ConfigMap;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -32,12 +31,11 @@ pub use self::error::SupervisorError;
 pub use self::event::SupervisorEvent;
 pub use self::fields::Unsupported;
 pub use self::job::JobStatus;
-pub use self::storage::MissingValue;
+pub use self::storage::{MissingValue, Sources};
 
 use self::manifest::{DeploymentPlan, JobPlan, PodPlan};
 use self::pod::Context;
 use self::rollout::{DeploymentStatus, Desired};
-use self::storage::Sources;
 
 /// Called with the pod's name whenever its process is gone; its next process starts when the future is done.
 pub type ExitHook = Box<dyn Fn(String) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
@@ -101,10 +99,10 @@ impl Drop for Task {
 }
 
 impl Supervisor {
-    /// A supervisor that runs nothing yet. Secrets are by name, each with its keys.
+    /// A supervisor that runs nothing yet.
     pub fn start(
         options: SupervisorOptions,
-        secrets: BTreeMap<String, BTreeMap<String, String>>,
+        sources: Sources,
         on_exit: ExitHook,
         on_event: Box<dyn Fn(SupervisorEvent) + Send + Sync>,
     ) -> Result<Self, SupervisorError> {
@@ -122,7 +120,7 @@ impl Supervisor {
         let context = Context {
             binary_directory,
             run_directory: run_directory.path().to_owned(),
-            sources: RwLock::new(Sources { secrets, config_maps: BTreeMap::new() }),
+            sources,
             on_exit,
             on_event,
         };
@@ -132,12 +130,6 @@ impl Supervisor {
             jobs: Mutex::default(),
             _run_directory: run_directory,
         })
-    }
-
-    /// Keeps a `ConfigMap` for pods that are started from now on.
-    pub fn apply_config_map(&self, config_map: ConfigMap) {
-        let mut sources = self.context.sources.write().unwrap_or_else(PoisonError::into_inner);
-        sources.config_maps.insert(config_map.metadata.name.unwrap_or_default(), config_map.data.unwrap_or_default());
     }
 
     /// Starts a Deployment, scales it, rolls it, or does nothing if nothing differs.
@@ -243,8 +235,8 @@ impl Supervisor {
         if !fs::metadata(&program).is_ok_and(|metadata| metadata.is_file()) {
             return Err(SupervisorError::NoProgram { path: program });
         }
-        let sources = self.context.sources.read().unwrap_or_else(PoisonError::into_inner);
-        sources.check(pod).map_err(|source| SupervisorError::Missing { object: object.to_owned(), source })
+        let missing = |source| SupervisorError::Missing { object: object.to_owned(), source };
+        self.context.sources.check(pod).map_err(missing)
     }
 }
 

@@ -22,7 +22,7 @@ const RAN_WELL: Duration = Duration::from_secs(60);
 pub(super) struct Context {
     pub(super) binary_directory: PathBuf,
     pub(super) run_directory: PathBuf,
-    pub(super) sources: std::sync::RwLock<Sources>,
+    pub(super) sources: Sources,
     pub(super) on_exit: ExitHook,
     pub(super) on_event: Box<dyn Fn(Event) + Send + Sync>,
 }
@@ -30,10 +30,6 @@ pub(super) struct Context {
 impl Context {
     fn tell(&self, event: Event) {
         (self.on_event)(event);
-    }
-
-    fn sources(&self) -> Sources {
-        self.sources.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 }
 
@@ -97,7 +93,7 @@ async fn run(
     stop: &CancellationToken,
     report: &watch::Sender<PodState>,
 ) -> PodState {
-    let directory = match PodDirectory::create(context.run_directory.join(name), plan, &context.sources()) {
+    let directory = match PodDirectory::create(context.run_directory.join(name), plan, &context.sources) {
         Ok(directory) => directory,
         Err(error) => {
             let reason = format!("could not make the directory of pod {name}: {error}");
@@ -204,7 +200,7 @@ fn start(
 ) -> Result<Process, String> {
     let program = context.binary_directory.join(&plan.program);
     let environment = directory
-        .environment(plan, name, &context.sources())
+        .environment(plan, name, &context.sources)
         .map_err(|error| format!("could not start {name}: {error}"))?;
     let line = CommandLine {
         program: &program,

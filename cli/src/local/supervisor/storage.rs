@@ -7,7 +7,7 @@ use std::{fs, io};
 use super::manifest::{EnvSource, PodPlan, VolumeSource};
 
 /// Name to keys to values, of Secrets or `ConfigMaps`.
-pub(super) type Values = BTreeMap<String, BTreeMap<String, String>>;
+pub type Values = BTreeMap<String, BTreeMap<String, String>>;
 
 /// A Secret or `ConfigMap`, or a key of it, that is not there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,11 +21,13 @@ pub struct MissingValue {
     pub key: Option<String>,
 }
 
-/// Where values come from.
+/// Where the values of pods come from.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Sources {
-    pub(super) secrets: Values,
-    pub(super) config_maps: Values,
+pub struct Sources {
+    /// The Secrets.
+    pub secrets: Values,
+    /// The `ConfigMaps`.
+    pub config_maps: Values,
 }
 
 impl Sources {
