@@ -2,22 +2,21 @@
 //! that the API server checks. No defaults, names or limits of the API stand anywhere else.
 #![warn(missing_docs)]
 
-pub mod archiver;
-pub mod common;
-pub mod detector;
-pub mod generator;
-pub mod learner;
+mod archiver;
+mod common;
+pub mod definitions;
+mod detector;
+mod generator;
+mod learner;
 mod model;
-pub mod pipeline;
-pub mod pod;
-pub mod reference;
-pub mod render;
-pub mod status;
-pub mod topics;
-pub mod training;
+mod pipeline;
+mod pod;
+mod status;
+mod topics;
+mod training;
 
 pub use archiver::{Archiver, Rolling};
-pub use common::{Label, Resources};
+pub use common::{DURATION_PATTERN, Label, Resources};
 pub use detector::{Alerting, Autoscaling, CalculatedField, Detector, ProcessingGuarantee};
 pub use generator::{Dataset, Generator, GeneratorMode, ObjectDataset, Simulator};
 pub use learner::{Algorithm, Impurity, MaxFeatures, Parameters, SyntheticRows};

@@ -2,12 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::path::Path;
-
 use kube::core::cel::apply_defaults;
 use serde_json::{Value, json};
-use vedette_crds::render::GeneratedFile;
-use vedette_crds::{AnomalyPipeline, ModelTraining, reference, render};
+use vedette_crds::{AnomalyPipeline, ModelTraining, definitions};
 
 fn schema(
     definition: &k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
@@ -30,27 +27,10 @@ fn walk(schema: &Value, path: &str, visit: &mut impl FnMut(&str, &Value)) {
 }
 
 #[test]
-fn the_committed_files_are_current() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for GeneratedFile { path, text } in render::files().unwrap() {
-        let committed = std::fs::read_to_string(root.join(&path)).unwrap_or_default();
-        assert!(committed == text, "{path} is stale: run `cargo crdgen`");
-    }
-}
-
-#[test]
-fn only_what_is_meant_to_be_one_looks_like_a_template() {
-    for GeneratedFile { path, text } in render::files().unwrap() {
-        let expected = if path.starts_with("charts/") { 3 } else { 0 };
-        assert_eq!(text.matches("{{").count(), expected, "{path}");
-    }
-}
-
-#[test]
 fn the_page_of_all_fields_has_each_with_its_type_and_default() {
-    let page = reference::page();
+    let page = include_str!("../../docs/fields.md");
     let mut fields = 0;
-    for (_, definition) in render::definitions() {
+    for definition in definitions::all() {
         walk(&schema(&definition), "", &mut |path, schema| {
             let is_field = [".spec.", ".status."].iter().any(|part| path.starts_with(part)) && !path.ends_with("[]");
             if is_field && schema["description"].is_string() {
@@ -76,7 +56,8 @@ fn the_page_of_all_fields_has_each_with_its_type_and_default() {
 
 #[test]
 fn the_schema_is_structural() {
-    for (file, definition) in render::definitions() {
+    for definition in definitions::all() {
+        let file = &definition.spec.names.plural;
         walk(&schema(&definition), "", &mut |path, schema| {
             let typed = schema["type"].is_string() || schema["x-kubernetes-int-or-string"] == true;
             assert!(typed, "{file} {path} has no type");
@@ -93,7 +74,8 @@ fn the_schema_is_structural() {
 
 #[test]
 fn every_field_of_ours_is_documented() {
-    for (file, definition) in render::definitions() {
+    for definition in definitions::all() {
+        let file = &definition.spec.names.plural;
         walk(&schema(&definition), "", &mut |path, schema| {
             let kubernetes_own = [".spec.pod.affinity.", ".spec.pod.tolerations[]", ".status.conditions[]"];
             let ours = path.starts_with(".s")
@@ -107,7 +89,7 @@ fn every_field_of_ours_is_documented() {
 #[test]
 fn only_names_that_cannot_be_guessed_are_required() {
     let mut required = Vec::new();
-    for (_, definition) in render::definitions() {
+    for definition in definitions::all() {
         walk(&schema(&definition)["properties"]["spec"], "spec", &mut |path, schema| {
             if !path.starts_with("spec.pod.") {
                 required.extend(
@@ -139,7 +121,8 @@ fn only_names_that_cannot_be_guessed_are_required() {
 
 #[test]
 fn a_status_needs_nothing() {
-    for (file, definition) in render::definitions() {
+    for definition in definitions::all() {
+        let file = &definition.spec.names.plural;
         let status = &schema(&definition)["properties"]["status"];
         assert!(status.get("required").is_none(), "{file}: {}", status["required"]);
     }
@@ -159,7 +142,7 @@ fn the_schema_and_the_types_have_the_same_defaults() {
         json!({ "detector": { "autoscaling": { "maxReplicas": 4 } } }),
     ];
     specs.extend(generators.map(|generator| json!({ "generator": generator })));
-    let schema_of_pipeline = schema(&render::anomaly_pipeline());
+    let schema_of_pipeline = schema(&definitions::anomaly_pipeline());
     for spec in specs {
         let object = json!({
             "apiVersion": "vedette.io/v1alpha1", "kind": "AnomalyPipeline", "metadata": { "name": "flows" }, "spec": spec
@@ -172,7 +155,10 @@ fn the_schema_and_the_types_have_the_same_defaults() {
         "spec": { "site": "east", "data": { "pipeline": "flows" } }
     });
     let typed: ModelTraining = serde_json::from_value(object.clone()).unwrap();
-    assert_same(&apply_defaults(&schema(&render::model_training()), &object), &serde_json::to_value(typed).unwrap());
+    assert_same(
+        &apply_defaults(&schema(&definitions::model_training()), &object),
+        &serde_json::to_value(typed).unwrap(),
+    );
 }
 
 /// Equal, where 10 and 10.0 are the same number.
@@ -195,7 +181,7 @@ fn lists_and_names_show_what_people_look_for() {
             let columns = definition.spec.versions[0].additional_printer_columns.clone().unwrap();
             columns.into_iter().map(|column| column.name).collect::<Vec<_>>()
         };
-    let (pipeline, training) = (render::anomaly_pipeline(), render::model_training());
+    let (pipeline, training) = (definitions::anomaly_pipeline(), definitions::model_training());
     assert_eq!(columns(&pipeline), ["Site", "Ready", "Reason", "Model", "Detectors", "Age"]);
     assert_eq!(columns(&training), ["Schedule", "Status", "Model", "Score", "Records", "Age"]);
     assert_eq!(pipeline.spec.names.short_names.unwrap(), ["apl"]);

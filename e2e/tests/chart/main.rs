@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use vedette_contract::Name;
 use vedette_core::site::SiteFile;
-use vedette_crds::render;
+use vedette_crds::definitions;
 use vedette_operator::permissions;
 use vedette_operator::settings::OperatorArguments;
 use vedette_testing::container;
@@ -184,7 +184,7 @@ fn the_crds_are_those_of_the_types() {
                 serde_json::from_value(definition).unwrap()
             })
             .collect();
-        assert_eq!(found, render::definitions().map(|(_, definition)| definition));
+        assert_eq!(found, definitions::all());
     }
     let without = rendered(&["--set", "crds.install=false"]);
     assert_eq!(all::<Value>(&without, "CustomResourceDefinition").len(), 0);

@@ -7,14 +7,14 @@ use std::sync::LazyLock;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::cel::{CompiledSchema, Validator, compile_schema};
 use serde_json::{Map, Value, json};
-use vedette_crds::render;
+use vedette_crds::definitions;
 
 use crate::field_error::{FieldErrors, MISSING};
 
 /// Schema of `AnomalyPipeline`.
-pub(crate) static PIPELINE: LazyLock<Schema> = LazyLock::new(|| Schema::of(render::anomaly_pipeline()));
+pub(crate) static PIPELINE: LazyLock<Schema> = LazyLock::new(|| Schema::of(definitions::anomaly_pipeline()));
 /// Schema of `ModelTraining`.
-pub(crate) static TRAINING: LazyLock<Schema> = LazyLock::new(|| Schema::of(render::model_training()));
+pub(crate) static TRAINING: LazyLock<Schema> = LazyLock::new(|| Schema::of(definitions::model_training()));
 
 /// A schema, and its rules ready to run.
 pub(crate) struct Schema {

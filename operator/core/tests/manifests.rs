@@ -51,7 +51,7 @@ fn every_manifest_of_the_repository_is_valid() {
 #[test]
 fn the_full_manifest_has_every_field_of_the_schema() {
     let documents = text("full.yaml");
-    for (_, definition) in vedette_crds::render::definitions() {
+    for definition in vedette_crds::definitions::all() {
         let schema = serde_json::to_value(&definition.spec.versions[0].schema).unwrap();
         let spec = &schema["openAPIV3Schema"]["properties"]["spec"];
         let mut names = Vec::new();

@@ -6,9 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use serde_json::Value;
-
-use crate::common::DURATION_PATTERN;
-use crate::render;
+use vedette_crds::{DURATION_PATTERN, definitions};
 
 const BEGINNING: &str = "# Every field
 
@@ -32,9 +30,9 @@ const UNITS: [(&str, &str); 8] = [
 ];
 
 /// The page.
-pub fn page() -> String {
+pub(crate) fn page() -> String {
     let mut page = BEGINNING.to_owned();
-    for (_, definition) in render::definitions() {
+    for definition in definitions::all() {
         write_kind(&mut page, &definition);
     }
     page

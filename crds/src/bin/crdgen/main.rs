@@ -1,9 +1,12 @@
 //! Writes what is made of the types: the CRDs, for `kubectl` and for the chart, and the page of all fields.
 
+mod reference;
+mod render;
+
 use std::path::Path;
 use std::process::ExitCode;
 
-use vedette_crds::render::{self, GeneratedFile};
+use render::GeneratedFile;
 
 fn main() -> ExitCode {
     match write() {
