@@ -1,100 +1,78 @@
-//! What learns, and what it can be told.
+//! What learns, and what it can be told. Limits, defaults and rules of the parameters come from the contract's table.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use schemars::Schema;
+use serde_json::{Map, Value, json};
+pub use vedette_contract::learner::{Algorithm, Impurity, MaxFeatures, SyntheticRows};
+pub use vedette_contract::parameters::Parameters;
+use vedette_contract::parameters::{PARAMETERS, Parameter, Values, defaults};
 
-/// The learner.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Algorithm {
-    /// Isolation forest with pooled gain, and a random forest of real against synthetic records beside it.
-    #[default]
-    Ensemble,
-    /// Isolation forest, with pooled gain or, with one threshold per split, the classic one.
-    IsolationForest,
-    /// Random forest of real against synthetic records.
-    UnsupervisedRandomForest,
-    /// The recipe of 2016, kept as a baseline: a random forest of real against synthetic records on numeric columns.
-    SeedForest,
-    /// Random forest of normal records against anomalies, which learns from the label.
-    RandomForestClassifier,
+/// Gives the parameters in the schema of [`Parameters`] their limits, and says what they are where they are omitted.
+pub(crate) fn describe_parameters(schema: &mut Schema) {
+    let mut properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for parameter in PARAMETERS {
+        let property = properties.as_mut().and_then(|properties| properties.get_mut(parameter.name)?.as_object_mut());
+        if let Some(property) = property {
+            describe(parameter, property);
+        }
+    }
 }
 
-/// Random columns of which a split takes the best.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum MaxFeatures {
-    /// The square root of their number.
-    Sqrt,
-    /// The binary logarithm of their number.
-    Log2,
-    /// A third of them.
-    OneThird,
-    /// All.
-    All,
+fn describe(parameter: &Parameter, property: &mut Map<String, Value>) {
+    let document = property.get("description").and_then(Value::as_str).unwrap_or_default();
+    let defaults: Vec<String> =
+        parameter.defaults.iter().map(|(algorithm, default)| format!("{} {default}", algorithm.as_str())).collect();
+    let document = format!("{document} Default: {}.", defaults.join(", "));
+    property.insert("description".to_owned(), json!(document));
+    // A choice would be described by the docs of its type instead.
+    for choice in property.get_mut("anyOf").and_then(Value::as_array_mut).into_iter().flatten() {
+        choice.as_object_mut().and_then(|choice| choice.remove("description"));
+    }
+    let limits = match &parameter.values {
+        Values::Count(range) => json!({ "minimum": range.start(), "maximum": range.end() }),
+        Values::Number(range) => json!({ "minimum": range.start(), "maximum": range.end() }),
+        Values::Flag | Values::OneOf(_) => json!({}),
+    };
+    property.extend(limits.as_object().cloned().unwrap_or_default());
 }
 
-/// What a split makes small.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Impurity {
-    /// Gini impurity.
-    Gini,
-    /// Entropy.
-    Entropy,
+/// Adds the rules that a parameter goes with the learners that have it, to the schema of a training's spec.
+pub(crate) fn add_rules_of_parameters(schema: &mut Schema) {
+    let (with_none, with_some): (Vec<&Algorithm>, Vec<&Algorithm>) =
+        Algorithm::all().iter().partition(|algorithm| defaults(**algorithm).is_empty());
+    let (shared, others): (Vec<&Parameter>, Vec<&Parameter>) =
+        PARAMETERS.iter().partition(|parameter| parameter.defaults.len() == with_some.len());
+    let rules = with_none.into_iter().map(|algorithm| rule_of_learner_without(*algorithm, &shared));
+    let rules: Vec<Value> = rules.chain(others.into_iter().map(rule_of_parameter)).collect();
+    schema.insert("x-kubernetes-validations".to_owned(), json!(rules));
 }
 
-/// How synthetic records are made from real ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum SyntheticRows {
-    /// Each column from a real record of its own.
-    Marginals,
-    /// A real record in which a random share of the columns is each from another real record.
-    Swaps,
-    /// Uniform between the smallest and the largest value of each column.
-    Uniform,
+/// A learner without parameters, and those that all other learners have: the rest has rules of its own.
+fn rule_of_learner_without(algorithm: Algorithm, shared: &[&Parameter]) -> Value {
+    let algorithm = algorithm.as_str();
+    let given: Vec<String> =
+        shared.iter().map(|parameter| format!("has(self.parameters.{})", parameter.name)).collect();
+    json!({
+        "rule": format!("self.algorithm != '{algorithm}' || !({})", given.join(" || ")),
+        "message": format!("{algorithm} has no parameters"),
+        "fieldPath": ".parameters",
+    })
 }
 
-/// Parameters of the learner; what is omitted has the algorithm's default. Ensemble has none.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Parameters {
-    /// Number of trees (IsolationForest 160, SeedForest 10, the other forests 100).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 10_000))]
-    pub trees: Option<i32>,
-    /// Rows that a tree learns from (IsolationForest 256, UnsupervisedRandomForest 4096, RandomForestClassifier all).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 2, max = 1_000_000_000))]
-    pub rows_per_tree: Option<i32>,
-    /// Splits between the root and a leaf at most (IsolationForest 12, SeedForest 15, the other forests 16).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 64))]
-    pub max_depth: Option<i32>,
-    /// Random thresholds of which a split of IsolationForest takes the best (5); 1 is the classic forest.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 256))]
-    pub thresholds_per_split: Option<i32>,
-    /// Bins into which UnsupervisedRandomForest and RandomForestClassifier cut a column at most (256).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 2, max = 256))]
-    pub max_bins: Option<i32>,
-    /// Random columns of which a split of UnsupervisedRandomForest and RandomForestClassifier takes the best (Sqrt).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_features: Option<MaxFeatures>,
-    /// What a split of UnsupervisedRandomForest and RandomForestClassifier makes small (Gini).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub impurity: Option<Impurity>,
-    /// How UnsupervisedRandomForest makes synthetic records (Swaps).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub synthetic_rows: Option<SyntheticRows>,
-    /// Synthetic records as a share of the real ones (UnsupervisedRandomForest 1, SeedForest 0.1).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0.001, max = 10))]
-    pub synthetic_fraction: Option<f64>,
-    /// Whether repeated patterns count once for UnsupervisedRandomForest (true).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub deduplicate: Option<bool>,
-    /// Share of the records, the most anomalous ones to an isolation forest, that UnsupervisedRandomForest does not take
-    /// for real (0.1).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 0.9))]
-    pub trim_fraction: Option<f64>,
+fn rule_of_parameter(parameter: &Parameter) -> Value {
+    let name = parameter.name;
+    let learners: Vec<&str> = parameter.defaults.iter().map(|(algorithm, _)| algorithm.as_str()).collect();
+    let is_one: String = learners.iter().map(|learner| format!("self.algorithm == '{learner}' || ")).collect();
+    json!({
+        "rule": format!("{is_one}!has(self.parameters.{name})"),
+        "message": format!("{name} is a parameter of {}", listed(&learners)),
+        "fieldPath": format!(".parameters.{name}"),
+    })
+}
+
+fn listed(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
 }

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::{Label, Resources};
-use crate::learner::{Algorithm, Parameters};
+use crate::learner::{self, Algorithm, Parameters};
 use crate::status::ModelTrainingStatus;
 
 fn utc() -> String {
@@ -40,27 +40,8 @@ const fn default_seed() -> i64 {
     printcolumn(name = "Records", type_ = "integer", json_path = ".status.records"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
+#[schemars(transform = learner::add_rules_of_parameters)]
 #[x_kube(
-    validation = Rule::new("self.algorithm != 'Ensemble' || !(has(self.parameters.trees) || has(self.parameters.maxDepth))")
-        .message("Ensemble has no parameters").field_path(".parameters"),
-    validation = Rule::new("self.algorithm == 'IsolationForest' || self.algorithm == 'UnsupervisedRandomForest' || self.algorithm == 'RandomForestClassifier' || !has(self.parameters.rowsPerTree)")
-        .message("rowsPerTree is a parameter of IsolationForest, UnsupervisedRandomForest and RandomForestClassifier").field_path(".parameters.rowsPerTree"),
-    validation = Rule::new("self.algorithm == 'IsolationForest' || !has(self.parameters.thresholdsPerSplit)")
-        .message("thresholdsPerSplit is a parameter of IsolationForest").field_path(".parameters.thresholdsPerSplit"),
-    validation = Rule::new("self.algorithm == 'UnsupervisedRandomForest' || self.algorithm == 'RandomForestClassifier' || !has(self.parameters.maxBins)")
-        .message("maxBins is a parameter of UnsupervisedRandomForest and RandomForestClassifier").field_path(".parameters.maxBins"),
-    validation = Rule::new("self.algorithm == 'UnsupervisedRandomForest' || self.algorithm == 'RandomForestClassifier' || !has(self.parameters.maxFeatures)")
-        .message("maxFeatures is a parameter of UnsupervisedRandomForest and RandomForestClassifier").field_path(".parameters.maxFeatures"),
-    validation = Rule::new("self.algorithm == 'UnsupervisedRandomForest' || self.algorithm == 'RandomForestClassifier' || !has(self.parameters.impurity)")
-        .message("impurity is a parameter of UnsupervisedRandomForest and RandomForestClassifier").field_path(".parameters.impurity"),
-    validation = Rule::new("self.algorithm == 'UnsupervisedRandomForest' || self.algorithm == 'SeedForest' || !has(self.parameters.syntheticFraction)")
-        .message("syntheticFraction is a parameter of UnsupervisedRandomForest and SeedForest").field_path(".parameters.syntheticFraction"),
-    validation = Rule::new("self.algorithm == 'UnsupervisedRandomForest' || !has(self.parameters.syntheticRows)")
-        .message("syntheticRows is a parameter of UnsupervisedRandomForest").field_path(".parameters.syntheticRows"),
-    validation = Rule::new("self.algorithm == 'UnsupervisedRandomForest' || !has(self.parameters.deduplicate)")
-        .message("deduplicate is a parameter of UnsupervisedRandomForest").field_path(".parameters.deduplicate"),
-    validation = Rule::new("self.algorithm == 'UnsupervisedRandomForest' || !has(self.parameters.trimFraction)")
-        .message("trimFraction is a parameter of UnsupervisedRandomForest").field_path(".parameters.trimFraction"),
     validation = Rule::new("self.algorithm != 'RandomForestClassifier' || has(self.features.label)")
         .message("RandomForestClassifier learns from labels").field_path(".features.label"),
     validation = Rule::new("self.algorithm != 'SeedForest' || !has(self.features.categorical) || size(self.features.categorical) == 0")
@@ -95,8 +76,9 @@ pub struct ModelTrainingSpec {
     /// The learner. Ensemble is the best that is known without labels, and has no parameters.
     #[serde(default)]
     pub algorithm: Algorithm,
-    /// Parameters of the learner.
+    /// Parameters of the learner; what is omitted has the algorithm's default. Ensemble has none.
     #[serde(default)]
+    #[schemars(transform = learner::describe_parameters)]
     pub parameters: Parameters,
     /// Seed of everything random: the same objects, parameters and seed give the same model.
     #[serde(default = "default_seed")]

@@ -4,6 +4,7 @@
 
 use kube::core::cel::apply_defaults;
 use serde_json::{Value, json};
+use vedette_contract::parameters::{PARAMETERS, Values};
 use vedette_crds::{AnomalyPipeline, ModelTraining, definitions};
 
 fn schema(
@@ -159,6 +160,27 @@ fn the_schema_and_the_types_have_the_same_defaults() {
         &apply_defaults(&schema(&definitions::model_training()), &object),
         &serde_json::to_value(typed).unwrap(),
     );
+}
+
+#[test]
+fn every_parameter_has_its_limits_and_says_what_it_is_where_it_is_omitted() {
+    let schema = schema(&definitions::model_training());
+    let properties = &schema["properties"]["spec"]["properties"]["parameters"]["properties"];
+    assert_eq!(properties.as_object().unwrap().len(), PARAMETERS.len());
+    for parameter in PARAMETERS {
+        let property = &properties[parameter.name];
+        let limits = json!([property["minimum"], property["maximum"], property["enum"]]);
+        let expected = match &parameter.values {
+            Values::Count(range) => json!([f64::from(*range.start()), f64::from(*range.end()), null]),
+            Values::Number(range) => json!([range.start(), range.end(), null]),
+            Values::Flag => json!([null, null, null]),
+            Values::OneOf(names) => json!([null, null, names()]),
+        };
+        assert_eq!(limits, expected, "{}", parameter.name);
+        let (algorithm, default) = &parameter.defaults[0];
+        let expected = format!("Default: {} {default}", algorithm.as_str());
+        assert!(property["description"].as_str().unwrap().contains(&expected), "{}", parameter.name);
+    }
 }
 
 /// Equal, where 10 and 10.0 are the same number.

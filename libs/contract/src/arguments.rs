@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, ValueEnum};
 
 use crate::archive::Stream;
-use crate::learner::{Algorithm, LearnerArguments};
+use crate::learner::Algorithm;
+use crate::parameters::Parameters;
 use crate::topic::TopicSpecification;
 use crate::{ModelVersion, Name, TopicName};
 
@@ -410,7 +411,7 @@ pub struct TrainerArguments {
 
     #[command(flatten)]
     #[allow(missing_docs)]
-    pub learner: LearnerArguments,
+    pub learner: Parameters,
 
     /// Seed of everything random
     #[arg(long)]

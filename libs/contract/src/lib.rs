@@ -9,6 +9,7 @@ pub mod keys;
 pub mod learner;
 pub mod model;
 pub mod names;
+pub mod parameters;
 pub mod progress;
 pub mod topic;
 

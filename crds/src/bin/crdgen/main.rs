@@ -1,5 +1,7 @@
-//! Writes what is made of the types: the CRDs, for `kubectl` and for the chart, and the page of all fields.
+//! Writes what is made of the types: the CRDs, for `kubectl` and for the chart, the page of all fields, and the table
+//! of hyper-parameters in the page on training.
 
+mod parameters;
 mod reference;
 mod render;
 
@@ -19,9 +21,10 @@ fn main() -> ExitCode {
 }
 
 fn write() -> Result<(), Box<dyn std::error::Error>> {
-    let root = std::env::var("CARGO_MANIFEST_DIR").map_err(|_| "run it as `cargo crdgen`")?;
-    for GeneratedFile { path, text } in render::files()? {
-        let path = Path::new(&root).join("..").join(path);
+    let crate_root = std::env::var("CARGO_MANIFEST_DIR").map_err(|_| "run it as `cargo crdgen`")?;
+    let root = Path::new(&crate_root).join("..");
+    for GeneratedFile { path, text } in render::files(&root)? {
+        let path = root.join(path);
         std::fs::write(&path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
     Ok(())

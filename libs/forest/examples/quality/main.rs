@@ -12,7 +12,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use serde::Serialize;
-use vedette_contract::learner::{Algorithm, LearnerArguments};
+use vedette_contract::learner::Algorithm;
+use vedette_contract::parameters::Parameters;
 use vedette_forest::{Learner, fit, metrics};
 
 use data::Failure;
@@ -153,7 +154,7 @@ fn learners(chosen: &[Algorithm]) -> Result<Vec<(String, Learner)>, Failure> {
         .map(|algorithm| (algorithm.as_str().to_owned(), Learner::defaults(algorithm)))
         .collect();
     if wanted(&Algorithm::IsolationForest) {
-        let given = LearnerArguments { thresholds_per_split: Some(1), ..LearnerArguments::default() };
+        let given = Parameters { thresholds_per_split: Some(1), ..Parameters::default() };
         let classic = Learner::new(Algorithm::IsolationForest, &given)?;
         learners.push(("IsolationForest, classic".to_owned(), classic));
     }

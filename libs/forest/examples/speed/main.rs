@@ -11,8 +11,9 @@ use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vedette_contract::learner::{Algorithm, LearnerArguments, SyntheticRows};
+use vedette_contract::learner::{Algorithm, SyntheticRows};
 use vedette_contract::model::{Column, ColumnKind};
+use vedette_contract::parameters::Parameters;
 use vedette_forest::{Forest, Learner, Matrix, export, fit};
 
 type Failure = Box<dyn std::error::Error>;
@@ -112,16 +113,16 @@ fn fitting(python: &Path) -> Result<(), Failure> {
 
 /// 10 trees of depth 15 on 50 bins, a tenth of the rows synthetic, each column of them from a real row of its own.
 fn job_of_2016(rows: usize) -> Result<Job, Failure> {
-    let given = LearnerArguments {
+    let given = Parameters {
         trees: Some(10),
-        rows_per_tree: Some(u32::MAX),
+        rows_per_tree: Some(1_000_000_000),
         max_depth: Some(15),
         max_bins: Some(50),
         synthetic_rows: Some(SyntheticRows::Marginals),
         synthetic_fraction: Some(0.1),
         deduplicate: Some(false),
         trim_fraction: Some(0.),
-        ..LearnerArguments::default()
+        ..Parameters::default()
     };
     let learner = Learner::new(Algorithm::UnsupervisedRandomForest, &given)?;
     let rows = rows_like_flows(rows, NUMERIC_COLUMNS);

@@ -1,6 +1,7 @@
 //! Why nothing was learned.
 
 use thiserror::Error;
+use vedette_contract::parameters::{Setting, Values};
 
 use crate::score::structure::ForestError;
 
@@ -13,15 +14,15 @@ pub enum FitError {
         /// Which.
         name: &'static str,
         /// What was given.
-        value: f64,
+        value: Setting,
         /// What may be given.
-        allowed: &'static str,
+        allowed: &'static Values,
     },
     /// A hyper-parameter of another algorithm.
     #[error("{algorithm} has no parameter {name}")]
     UnknownParameter {
         /// Which.
-        name: String,
+        name: &'static str,
         /// The algorithm.
         algorithm: &'static str,
     },

@@ -1,14 +1,14 @@
-//! Learners and their hyper-parameters: what each has, its defaults and their ranges.
+//! Learners and their hyper-parameters, as they come out of the contract's table and of what was given.
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use vedette_contract::learner::{Algorithm, Impurity, LearnerArguments, MaxFeatures, SyntheticRows};
+use vedette_contract::learner::{Algorithm, Impurity, MaxFeatures, SyntheticRows};
+use vedette_contract::parameters::{Parameters, Setting, defaults};
 
-use crate::learn::bins::MAX_BINS;
 use crate::learn::error::FitError;
-use crate::score::structure::MAX_DEPTH;
 
 /// An algorithm with everything that it can be told.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,28 +26,30 @@ pub enum Learner {
 }
 
 /// Hyper-parameters of an isolation forest.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all(deserialize = "camelCase"))]
 pub struct IsolationParameters {
-    /// Number of trees, 1 to 10,000.
+    /// Number of trees.
     pub trees: u32,
-    /// Rows per tree, drawn without replacement, at least 2.
+    /// Rows per tree, drawn without replacement.
     pub rows_per_tree: u32,
-    /// Splits between root and leaf at most, 1 to 64.
+    /// Splits between root and leaf at most.
     pub max_depth: u32,
-    /// Random thresholds of which a split takes the best, 1 to 256; 1 is the classic forest.
+    /// Random thresholds of which a split takes the best; 1 is the classic forest.
     pub thresholds_per_split: u32,
 }
 
 /// Hyper-parameters of a random forest.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all(deserialize = "camelCase"))]
 pub struct RandomForestParameters {
-    /// Number of trees, 1 to 10,000.
+    /// Number of trees.
     pub trees: u32,
-    /// Rows per tree, drawn with replacement, at least 2; as many as there are where absent.
+    /// Rows per tree, drawn with replacement; as many as there are where absent.
     pub rows_per_tree: Option<u32>,
-    /// Splits between root and leaf at most, 1 to 64.
+    /// Splits between root and leaf at most.
     pub max_depth: u32,
-    /// Bins into which a column is cut at quantiles at most, 2 to 256.
+    /// Bins into which a column is cut at quantiles at most.
     pub max_bins: u32,
     /// Random columns of which a split takes the best.
     pub max_features: MaxFeatures,
@@ -56,96 +58,67 @@ pub struct RandomForestParameters {
 }
 
 /// Hyper-parameters of a random forest of real against synthetic rows.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all(deserialize = "camelCase"))]
 pub struct UnsupervisedParameters {
     /// Those of the forest.
     #[serde(flatten)]
     pub forest: RandomForestParameters,
     /// How synthetic rows are made.
     pub synthetic_rows: SyntheticRows,
-    /// Synthetic rows as a share of the real ones, more than 0 and at most 10.
+    /// Synthetic rows as a share of the real ones.
     pub synthetic_fraction: f64,
     /// Whether repeated patterns count once.
     pub deduplicate: bool,
-    /// Share of the rows, the most anomalous ones to an isolation forest, that are not taken for real; at least 0 and
-    /// less than 1.
+    /// Share of the rows, the most anomalous ones to an isolation forest, that are not taken for real.
     pub trim_fraction: f64,
 }
 
 /// Hyper-parameters of the recipe of 2016.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all(deserialize = "camelCase"))]
 pub struct SeedParameters {
-    /// Number of trees, 1 to 10,000.
+    /// Number of trees.
     pub trees: u32,
-    /// Splits between root and leaf at most, 1 to 64.
+    /// Splits between root and leaf at most.
     pub max_depth: u32,
-    /// Synthetic rows as a share of the real ones, more than 0 and at most 10.
+    /// Synthetic rows as a share of the real ones.
     pub synthetic_fraction: f64,
 }
 
 impl Learner {
     /// The algorithm as it is where nothing else is asked for.
     pub fn defaults(algorithm: Algorithm) -> Self {
-        Self::chosen(algorithm, &LearnerArguments::default())
+        Self::with(algorithm, defaults(algorithm))
     }
 
     /// The algorithm with what was given, and its own defaults for the rest.
     ///
     /// # Errors
-    /// [`FitError::Parameter`] for the first parameter that is out of range, or that the algorithm does not have.
-    pub fn new(algorithm: Algorithm, given: &LearnerArguments) -> Result<Self, FitError> {
-        check(given)?;
-        let learner = Self::chosen(algorithm, given);
-        let (asked, known) = (by_name(given), learner.parameters());
-        match asked.into_iter().find(|(name, value)| !value.is_null() && !known.contains_key(name)) {
-            None => Ok(learner),
-            Some((name, _)) => Err(FitError::UnknownParameter { name, algorithm: algorithm.as_str() }),
+    /// [`FitError::Parameter`] for the first parameter that is out of range, [`FitError::UnknownParameter`] for the first
+    /// that the algorithm does not have.
+    pub fn new(algorithm: Algorithm, given: &Parameters) -> Result<Self, FitError> {
+        let given = given.given();
+        if let Some((parameter, value)) = given.iter().find(|(parameter, value)| !parameter.values.contains(value)) {
+            let (name, value, allowed) = (parameter.name, value.clone(), &parameter.values);
+            return Err(FitError::Parameter { name, value, allowed });
         }
+        let mut settings = defaults(algorithm);
+        for (parameter, value) in given {
+            if settings.insert(parameter.name, value).is_none() {
+                return Err(FitError::UnknownParameter { name: parameter.name, algorithm: algorithm.as_str() });
+            }
+        }
+        Ok(Self::with(algorithm, settings))
     }
 
-    fn chosen(algorithm: Algorithm, given: &LearnerArguments) -> Self {
-        let LearnerArguments {
-            trees,
-            rows_per_tree,
-            max_depth,
-            thresholds_per_split,
-            max_bins,
-            max_features,
-            impurity,
-            synthetic_rows,
-            synthetic_fraction,
-            deduplicate,
-            trim_fraction,
-        } = *given;
-        let forest = |rows_per_tree, depth| RandomForestParameters {
-            trees: trees.unwrap_or(100),
-            rows_per_tree,
-            max_depth: max_depth.unwrap_or(depth),
-            max_bins: max_bins.unwrap_or(256),
-            max_features: max_features.unwrap_or(MaxFeatures::Sqrt),
-            impurity: impurity.unwrap_or(Impurity::Gini),
-        };
+    fn with(algorithm: Algorithm, settings: BTreeMap<&'static str, Setting>) -> Self {
         match algorithm {
             Algorithm::Ensemble => Self::Ensemble,
-            Algorithm::IsolationForest => Self::IsolationForest(IsolationParameters {
-                trees: trees.unwrap_or(160),
-                rows_per_tree: rows_per_tree.unwrap_or(256),
-                max_depth: max_depth.unwrap_or(12),
-                thresholds_per_split: thresholds_per_split.unwrap_or(5),
-            }),
-            Algorithm::UnsupervisedRandomForest => Self::UnsupervisedRandomForest(UnsupervisedParameters {
-                forest: forest(rows_per_tree.or(Some(4_096)), 16),
-                synthetic_rows: synthetic_rows.unwrap_or(SyntheticRows::Swaps),
-                synthetic_fraction: synthetic_fraction.unwrap_or(1.),
-                deduplicate: deduplicate.unwrap_or(true),
-                trim_fraction: trim_fraction.unwrap_or(0.1),
-            }),
-            Algorithm::SeedForest => Self::SeedForest(SeedParameters {
-                trees: trees.unwrap_or(10),
-                max_depth: max_depth.unwrap_or(15),
-                synthetic_fraction: synthetic_fraction.unwrap_or(0.1),
-            }),
-            Algorithm::RandomForestClassifier => Self::RandomForestClassifier(forest(rows_per_tree, 16)),
+            Algorithm::IsolationForest => Self::IsolationForest(read(settings)),
+            Algorithm::UnsupervisedRandomForest => Self::UnsupervisedRandomForest(read(settings)),
+            Algorithm::SeedForest => Self::SeedForest(read(settings)),
+            Algorithm::RandomForestClassifier => Self::RandomForestClassifier(read(settings)),
         }
     }
 
@@ -179,37 +152,11 @@ fn by_name(parameters: &impl Serialize) -> BTreeMap<String, Value> {
     }
 }
 
-/// Whether what was given is in its range.
-fn check(given: &LearnerArguments) -> Result<(), FitError> {
-    let LearnerArguments {
-        trees,
-        rows_per_tree,
-        max_depth,
-        thresholds_per_split,
-        max_bins,
-        max_features: _,
-        impurity: _,
-        synthetic_rows: _,
-        synthetic_fraction,
-        deduplicate: _,
-        trim_fraction,
-    } = *given;
-    let whole = |number: Option<u32>| number.map(f64::from);
-    let checks = [
-        ("trees", whole(trees), 1. ..=10_000., "1 to 10000"),
-        ("rows_per_tree", whole(rows_per_tree), 2. ..=f64::from(u32::MAX), "at least 2"),
-        ("max_depth", whole(max_depth), 1. ..=f64::from(MAX_DEPTH), "1 to 64"),
-        ("thresholds_per_split", whole(thresholds_per_split), 1. ..=256., "1 to 256"),
-        ("max_bins", whole(max_bins), 2. ..=MAX_BINS as f64, "2 to 256"),
-        ("synthetic_fraction", synthetic_fraction, f64::MIN_POSITIVE..=10., "more than 0 and at most 10"),
-        ("trim_fraction", trim_fraction, 0. ..=1f64.next_down(), "at least 0 and less than 1"),
-    ];
-    for (name, value, range, allowed) in checks {
-        if let Some(value) = value.filter(|value| !range.contains(value)) {
-            return Err(FitError::Parameter { name, value, allowed });
-        }
-    }
-    Ok(())
+/// The parameters of a learner. The table has each of them, which a test proves, and what was given is in its range.
+#[allow(clippy::expect_used)]
+fn read<T: DeserializeOwned>(settings: BTreeMap<&'static str, Setting>) -> T {
+    let parameters = serde_json::to_value(settings).and_then(serde_json::from_value);
+    parameters.expect("the table has every parameter of the learner")
 }
 
 /// How many of so many columns a split looks at.
@@ -226,11 +173,38 @@ pub(crate) fn columns_per_split(max_features: MaxFeatures, columns: usize) -> us
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+    use vedette_contract::parameters::PARAMETERS;
+
     use super::*;
+    use crate::learn::bins::MAX_BINS;
+    use crate::score::structure::MAX_DEPTH;
+
+    #[test]
+    fn the_table_and_the_learners_have_the_same_parameters() {
+        for algorithm in Algorithm::all() {
+            let in_table: BTreeMap<String, Value> = PARAMETERS
+                .iter()
+                .filter_map(|parameter| {
+                    Some((parameter.option().replace('-', "_"), json!(parameter.default_of(*algorithm)?)))
+                })
+                .collect();
+            assert_eq!(Learner::defaults(*algorithm).parameters(), in_table, "{algorithm:?}");
+        }
+    }
+
+    #[test]
+    fn a_forest_can_be_what_the_table_allows() {
+        for (name, limit) in [("maxDepth", MAX_DEPTH as usize), ("maxBins", MAX_BINS)] {
+            let parameter = PARAMETERS.iter().find(|parameter| parameter.name == name).unwrap();
+            let allows = |count: usize| parameter.values.contains(&Setting::Count(i32::try_from(count).unwrap()));
+            assert!(allows(limit) && !allows(limit + 1), "{name}");
+        }
+    }
 
     #[test]
     fn what_is_given_goes_before_the_defaults() {
-        let given = LearnerArguments { max_depth: Some(8), ..LearnerArguments::default() };
+        let given = Parameters { max_depth: Some(8), ..Parameters::default() };
         let learner = Learner::new(Algorithm::SeedForest, &given).unwrap();
         assert_eq!(learner, Learner::SeedForest(SeedParameters { trees: 10, max_depth: 8, synthetic_fraction: 0.1 }));
         assert_eq!(learner.algorithm(), Algorithm::SeedForest);
@@ -240,20 +214,20 @@ mod tests {
 
     #[test]
     fn a_parameter_out_of_range_or_of_another_algorithm_is_refused() {
-        let none = LearnerArguments::default;
+        let none = Parameters::default;
         for (name, given) in [
-            ("trees", LearnerArguments { trees: Some(0), ..none() }),
-            ("rows_per_tree", LearnerArguments { rows_per_tree: Some(1), ..none() }),
-            ("max_depth", LearnerArguments { max_depth: Some(65), ..none() }),
-            ("thresholds_per_split", LearnerArguments { thresholds_per_split: Some(0), ..none() }),
-            ("max_bins", LearnerArguments { max_bins: Some(257), ..none() }),
-            ("synthetic_fraction", LearnerArguments { synthetic_fraction: Some(f64::NAN), ..none() }),
-            ("trim_fraction", LearnerArguments { trim_fraction: Some(1.), ..none() }),
+            ("trees", Parameters { trees: Some(0), ..none() }),
+            ("rowsPerTree", Parameters { rows_per_tree: Some(1), ..none() }),
+            ("maxDepth", Parameters { max_depth: Some(65), ..none() }),
+            ("thresholdsPerSplit", Parameters { thresholds_per_split: Some(0), ..none() }),
+            ("maxBins", Parameters { max_bins: Some(257), ..none() }),
+            ("syntheticFraction", Parameters { synthetic_fraction: Some(f64::NAN), ..none() }),
+            ("trimFraction", Parameters { trim_fraction: Some(1.), ..none() }),
         ] {
             let error = Learner::new(Algorithm::UnsupervisedRandomForest, &given).unwrap_err();
             assert!(matches!(error, FitError::Parameter { name: refused, .. } if refused == name), "{error}");
         }
-        let given = LearnerArguments { deduplicate: Some(true), ..none() };
+        let given = Parameters { deduplicate: Some(true), ..none() };
         assert!(Learner::new(Algorithm::UnsupervisedRandomForest, &given).is_ok());
         let error = Learner::new(Algorithm::IsolationForest, &given).unwrap_err();
         assert_eq!(error.to_string(), "IsolationForest has no parameter deduplicate");

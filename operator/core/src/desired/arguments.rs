@@ -9,7 +9,7 @@ use vedette_contract::arguments::{
     AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, KAFKA_SASL_PASSWORD_ENV, KAFKA_SASL_USERNAME_ENV,
     LISTEN_ADDRESS_ENV, POD_NAME_ENV,
 };
-use vedette_contract::learner::{Impurity, LearnerArguments, MaxFeatures, SyntheticRows};
+use vedette_contract::parameters::Parameters;
 
 use crate::site::{ACCESS_KEY_ID_KEY, Bucket, Kafka, PASSWORD_KEY, SECRET_ACCESS_KEY_KEY, USERNAME_KEY};
 
@@ -33,31 +33,9 @@ impl Arguments {
     }
 
     /// Adds the hyper-parameters that are given.
-    pub(super) fn learner(self, learner: &LearnerArguments) -> Self {
-        let LearnerArguments {
-            trees,
-            rows_per_tree,
-            max_depth,
-            thresholds_per_split,
-            max_bins,
-            max_features,
-            impurity,
-            synthetic_rows,
-            synthetic_fraction,
-            deduplicate,
-            trim_fraction,
-        } = learner;
-        self.options("trees", trees)
-            .options("rows-per-tree", rows_per_tree)
-            .options("max-depth", max_depth)
-            .options("thresholds-per-split", thresholds_per_split)
-            .options("max-bins", max_bins)
-            .options("max-features", max_features.map(MaxFeatures::as_str))
-            .options("impurity", impurity.map(Impurity::as_str))
-            .options("synthetic-rows", synthetic_rows.map(SyntheticRows::as_str))
-            .options("synthetic-fraction", synthetic_fraction)
-            .options("deduplicate", deduplicate)
-            .options("trim-fraction", trim_fraction)
+    pub(super) fn parameters(self, parameters: &Parameters) -> Self {
+        let given = parameters.given().into_iter();
+        given.fold(self, |arguments, (parameter, setting)| arguments.option(&parameter.option(), setting))
     }
 
     /// Adds how to reach Kafka.

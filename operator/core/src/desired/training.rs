@@ -31,7 +31,7 @@ pub fn build_training_job(training: &ValidatedTraining, site: &SiteFile, job_nam
         data: ValidatedData { pipeline, sites, lookback, max_records, deduplicate_by },
         features: ValidatedFeatures { numeric, categorical, label },
         algorithm,
-        learner,
+        parameters,
         seed,
         holdout_share,
         alert_budget_per_million,
@@ -55,7 +55,7 @@ pub fn build_training_job(training: &ValidatedTraining, site: &SiteFile, job_nam
         .options("label-field", label.iter().map(|label| &label.field))
         .options("normal-label", label.iter().flat_map(|label| &label.normal))
         .option("algorithm", algorithm.as_str())
-        .learner(learner)
+        .parameters(parameters)
         .option("seed", seed)
         .option("holdout-share", holdout_share)
         .option("alert-budget-per-million", alert_budget_per_million)

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
-use vedette_contract::learner::{Algorithm, Impurity, LearnerArguments, MaxFeatures, SyntheticRows};
 use vedette_contract::{Name, fields as record};
-use vedette_crds::{self as crds, Gate, Label, ModelTraining};
+use vedette_crds::{self as crds, Algorithm, Gate, Label, ModelTraining, Parameters};
 
 use super::{check_schema, fields, identity, label, unsigned};
 use crate::FieldError;
@@ -35,7 +34,7 @@ pub struct ValidatedTraining {
     /// The learner.
     pub algorithm: Algorithm,
     /// Its hyper-parameters; the algorithm's default where absent.
-    pub learner: LearnerArguments,
+    pub parameters: Parameters,
     /// Seed of everything random.
     pub seed: u64,
     /// Share of the sample that is set aside.
@@ -125,7 +124,6 @@ fn assemble(training: &ModelTraining, this: &SiteFile, errors: &mut FieldErrors)
     let schedule = self::schedule(schedule.as_deref(), time_zone, trigger, *suspend, errors);
     let data = self::data(data, errors);
     let features = self::features(features, errors);
-    let learner = learner(parameters, errors);
     let seed = unsigned("spec.seed", *seed, errors);
     let folds = unsigned("spec.validation.folds", i64::from(*folds), errors);
     let keep = unsigned("spec.publish.keep", i64::from(*keep), errors);
@@ -139,14 +137,8 @@ fn assemble(training: &ModelTraining, this: &SiteFile, errors: &mut FieldErrors)
         schedule: schedule?,
         data: data?,
         features,
-        algorithm: match algorithm {
-            crds::Algorithm::Ensemble => Algorithm::Ensemble,
-            crds::Algorithm::IsolationForest => Algorithm::IsolationForest,
-            crds::Algorithm::UnsupervisedRandomForest => Algorithm::UnsupervisedRandomForest,
-            crds::Algorithm::SeedForest => Algorithm::SeedForest,
-            crds::Algorithm::RandomForestClassifier => Algorithm::RandomForestClassifier,
-        },
-        learner: learner?,
+        algorithm: *algorithm,
+        parameters: *parameters,
         seed: seed?,
         holdout_share: *holdout_share,
         alert_budget_per_million: *alert_budget_per_million,
@@ -232,51 +224,6 @@ fn features(features: &crds::Features, errors: &mut FieldErrors) -> ValidatedFea
         }
     }
     ValidatedFeatures { numeric: numeric.clone(), categorical: categorical.clone(), label }
-}
-
-fn learner(parameters: &crds::Parameters, errors: &mut FieldErrors) -> Option<LearnerArguments> {
-    let crds::Parameters {
-        trees,
-        rows_per_tree,
-        max_depth,
-        thresholds_per_split,
-        max_bins,
-        max_features,
-        impurity,
-        synthetic_rows,
-        synthetic_fraction,
-        deduplicate,
-        trim_fraction,
-    } = parameters;
-    let mut count = |field: &str, value: &Option<i32>| match value {
-        Some(value) => unsigned(&format!("spec.parameters.{field}"), i64::from(*value), errors).map(Some),
-        None => Some(None),
-    };
-    Some(LearnerArguments {
-        trees: count("trees", trees)?,
-        rows_per_tree: count("rowsPerTree", rows_per_tree)?,
-        max_depth: count("maxDepth", max_depth)?,
-        thresholds_per_split: count("thresholdsPerSplit", thresholds_per_split)?,
-        max_bins: count("maxBins", max_bins)?,
-        max_features: max_features.map(|strategy| match strategy {
-            crds::MaxFeatures::Sqrt => MaxFeatures::Sqrt,
-            crds::MaxFeatures::Log2 => MaxFeatures::Log2,
-            crds::MaxFeatures::OneThird => MaxFeatures::OneThird,
-            crds::MaxFeatures::All => MaxFeatures::All,
-        }),
-        impurity: impurity.map(|impurity| match impurity {
-            crds::Impurity::Gini => Impurity::Gini,
-            crds::Impurity::Entropy => Impurity::Entropy,
-        }),
-        synthetic_rows: synthetic_rows.map(|kind| match kind {
-            crds::SyntheticRows::Marginals => SyntheticRows::Marginals,
-            crds::SyntheticRows::Swaps => SyntheticRows::Swaps,
-            crds::SyntheticRows::Uniform => SyntheticRows::Uniform,
-        }),
-        synthetic_fraction: *synthetic_fraction,
-        deduplicate: *deduplicate,
-        trim_fraction: *trim_fraction,
-    })
 }
 
 fn job(job: &crds::JobSettings, errors: &mut FieldErrors) -> ValidatedJob {

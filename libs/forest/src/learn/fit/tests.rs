@@ -2,16 +2,9 @@ use super::*;
 use crate::evaluate::metrics;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
-use vedette_contract::learner::{Algorithm, LearnerArguments, SyntheticRows};
+use vedette_contract::learner::{Algorithm, SyntheticRows};
 use vedette_contract::model::ColumnKind;
-
-const ALL: [Algorithm; 5] = [
-    Algorithm::Ensemble,
-    Algorithm::IsolationForest,
-    Algorithm::UnsupervisedRandomForest,
-    Algorithm::SeedForest,
-    Algorithm::RandomForestClassifier,
-];
+use vedette_contract::parameters::Parameters;
 
 fn columns(count: usize) -> Vec<Column> {
     let kind = || ColumnKind::Numeric { median: 0. };
@@ -59,7 +52,7 @@ fn first_column(forest: &Forest, row: &[f32]) -> Option<usize> {
 #[test]
 fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {
     let rows = correlated(3_000, 1);
-    for algorithm in ALL {
+    for algorithm in Algorithm::all().iter().copied() {
         let on = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             pool.install(|| learn(algorithm, &rows, 7).to_bytes())
@@ -116,7 +109,7 @@ fn one_kind_of_anomaly_among_normal_rows_is_found_and_explained() {
 
 #[test]
 fn rows_that_are_all_equal_are_too_few() {
-    for algorithm in ALL {
+    for algorithm in Algorithm::all().iter().copied() {
         let mut rows = Matrix::new(1);
         let refused = |rows: &Matrix| matches!(try_to_learn(algorithm, rows), Err(FitError::TooFewRows { .. }));
         assert!(refused(&rows), "{algorithm:?}");
@@ -133,7 +126,7 @@ fn rows_that_are_all_equal_are_too_few() {
 #[test]
 fn what_cannot_be_learned_from_is_refused() {
     let rows = correlated(10, 1);
-    for algorithm in ALL {
+    for algorithm in Algorithm::all().iter().copied() {
         let learner = Learner::defaults(algorithm);
         let error = fit(&learner, &rows, &columns(5), &labels(&rows), 1).unwrap_err();
         assert!(matches!(error, FitError::Columns { values: 6, columns: 5 }));
@@ -164,7 +157,7 @@ fn a_classifier_needs_both_labels_and_leaves_rows_without_one_out() {
 fn every_kind_of_synthetic_rows_can_be_learned_from() {
     let rows = correlated(2_000, 1);
     for synthetic_rows in [SyntheticRows::Marginals, SyntheticRows::Swaps, SyntheticRows::Uniform] {
-        let given = LearnerArguments { synthetic_rows: Some(synthetic_rows), ..LearnerArguments::default() };
+        let given = Parameters { synthetic_rows: Some(synthetic_rows), ..Parameters::default() };
         let learner = Learner::new(Algorithm::UnsupervisedRandomForest, &given).unwrap();
         let forest = fit(&learner, &rows, &columns(6), &[], 1).unwrap();
         let mean = |rows: &Matrix| rows.iter().map(|row| forest.score(row)).sum::<f64>() / rows.rows() as f64;
