@@ -7,7 +7,7 @@ use vedette_contract::learner::Algorithm;
 use vedette_contract::model::{Calibration, FeatureSpecification, Metrics};
 use vedette_forest::artifact::ArtifactError;
 use vedette_forest::calibration::calibrate;
-use vedette_forest::folds::fold_metrics;
+use vedette_forest::folds::{Folds, fold_metrics};
 use vedette_forest::metrics::{at_budget, auprc, auroc};
 use vedette_forest::{FitError, Forest, Learner, Matrix, fit};
 
@@ -85,9 +85,15 @@ pub fn learn(
     };
     let forest = fit(&learner, &training.matrix, &features.columns, labels, seed)?;
     let scores = scores_of(&forest, &holdout.matrix);
-    let rows = (&training.matrix, labels);
-    let folds = (folds, alert_budget_per_million);
-    let folds = fold_metrics(&learner, rows, &holdout.matrix, &features.columns, folds, seed).unwrap_or_else(|error| {
+    let folds = Folds {
+        count: folds,
+        rows: &training.matrix,
+        labels,
+        held_out: &holdout.matrix,
+        columns: &features.columns,
+        alert_budget_per_million,
+    };
+    let folds = fold_metrics(&learner, &folds, seed).unwrap_or_else(|error| {
         tracing::info!(reason = error.reason(), %error, "a fold of the rows could not be learned from");
         None
     });

@@ -6,27 +6,37 @@ use vedette_contract::model::{Column, FoldMetrics};
 use crate::evaluate::metrics::alerts_at_budget;
 use crate::{FitError, Learner, Matrix, fit};
 
-/// Learns one forest per fold, from the other folds, and compares what they let alert among the rows held out. Row i is in
-/// fold i modulo `folds`, so the rows come in no particular order. `None` with fewer than two folds, with nothing held
-/// out, or where a forest lets nothing alert, or all.
+/// What folds are made of, and by what the forests that learn from them are compared.
+#[derive(Debug, Clone, Copy)]
+pub struct Folds<'a> {
+    /// How many.
+    pub count: u32,
+    /// Rows to learn from. Row i is in fold i modulo `count`, so they come in no particular order.
+    pub rows: &'a Matrix,
+    /// The labels of the rows, where the learner learns from labels.
+    pub labels: &'a [Option<bool>],
+    /// Rows that every forest scores.
+    pub held_out: &'a Matrix,
+    /// The columns of all rows.
+    pub columns: &'a [Column],
+    /// How many of the rows held out alert, per million.
+    pub alert_budget_per_million: f64,
+}
+
+/// Learns one forest per fold, from the other folds, and compares what they let alert among the rows held out. `None` with
+/// fewer than two folds, with nothing held out, or where a forest lets nothing alert, or all.
 ///
 /// # Errors
 /// When the learner refuses the rows of a fold.
-pub fn fold_metrics(
-    learner: &Learner,
-    (rows, labels): (&Matrix, &[Option<bool>]),
-    held_out: &Matrix,
-    columns: &[Column],
-    (folds, alert_budget_per_million): (u32, f64),
-    seed: u64,
-) -> Result<Option<FoldMetrics>, FitError> {
-    if folds < 2 || held_out.rows() == 0 {
+pub fn fold_metrics(learner: &Learner, folds: &Folds, seed: u64) -> Result<Option<FoldMetrics>, FitError> {
+    let Folds { count, rows, labels, held_out, columns, alert_budget_per_million } = *folds;
+    if count < 2 || held_out.rows() == 0 {
         return Ok(None);
     }
-    let mut alerts: Vec<Vec<bool>> = Vec::with_capacity(folds as usize);
+    let mut alerts: Vec<Vec<bool>> = Vec::with_capacity(count as usize);
     let mut separation = 0.;
-    for fold in 0..folds as usize {
-        let others: Vec<usize> = (0..rows.rows()).filter(|row| row % folds as usize != fold).collect();
+    for fold in 0..count as usize {
+        let others: Vec<usize> = (0..rows.rows()).filter(|row| row % count as usize != fold).collect();
         let labels: Vec<Option<bool>> = others.iter().filter_map(|row| labels.get(*row).copied()).collect();
         let forest = fit(learner, &rows.select(&others), columns, &labels, seed)?;
         let mut scores = Vec::new();
@@ -35,13 +45,13 @@ pub fn fold_metrics(
         let Some(apart) = glass_delta(&scores, &alerting) else {
             return Ok(None);
         };
-        separation += apart / f64::from(folds);
+        separation += apart / f64::from(count);
         alerts.push(alerting);
     }
     let pairs =
         alerts.iter().enumerate().flat_map(|(number, one)| alerts[..number].iter().map(move |other| (one, other)));
     let shared: Vec<f64> = pairs.map(|(one, other)| dice(one, other)).collect();
-    Ok(Some(FoldMetrics { folds, separation, stability: shared.iter().sum::<f64>() / shared.len() as f64 }))
+    Ok(Some(FoldMetrics { folds: count, separation, stability: shared.iter().sum::<f64>() / shared.len() as f64 }))
 }
 
 /// How far the mean score of the alerts is from that of the other rows, in standard deviations of the latter (Glass 1976,
@@ -83,11 +93,13 @@ mod tests {
         rows
     }
 
-    fn measured(far: bool, folds: u32, budget: f64) -> Option<FoldMetrics> {
+    fn measured(far: bool, count: u32, alert_budget_per_million: f64) -> Option<FoldMetrics> {
         let column = |name: &str| Column { name: name.to_owned(), kind: ColumnKind::Numeric { median: 0. } };
         let learner = Learner::defaults(Algorithm::IsolationForest);
         let columns = [column("a"), column("b")];
-        fold_metrics(&learner, (&rows(3_000, far), &[]), &rows(1_000, far), &columns, (folds, budget), 1).unwrap()
+        let (rows, held_out) = (&rows(3_000, far), &rows(1_000, far));
+        let folds = Folds { count, rows, labels: &[], held_out, columns: &columns, alert_budget_per_million };
+        fold_metrics(&learner, &folds, 1).unwrap()
     }
 
     #[test]

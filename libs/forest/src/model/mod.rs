@@ -38,14 +38,6 @@ impl Model {
         Ok(Self { forest, encoder, calibrator })
     }
 
-    /// Calibrated score of a row, greater than 0 and less than 1.
-    ///
-    /// # Panics
-    /// When the row is shorter than the model has columns.
-    pub fn score_row(&self, row: &[f32]) -> f64 {
-        self.calibrator.score(self.forest.score(row))
-    }
-
     /// Calibrated scores of all rows, instead of what `out` held.
     ///
     /// # Panics
@@ -125,7 +117,7 @@ mod tests {
         let mut scores = Vec::new();
         model.score_batch(&parts.rows, &mut scores);
         for (row, score) in parts.rows.iter().zip(&scores) {
-            assert_eq!(score.to_bits(), model.score_row(row).to_bits());
+            assert_eq!(score.to_bits(), model.calibrator.score(model.forest.score(row)).to_bits());
             assert!((score - calibrator.score(parts.forest.score(row))).abs() < 1e-9);
         }
         assert_eq!(packed(&parts), (files, manifest));
