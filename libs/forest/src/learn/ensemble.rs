@@ -1,6 +1,8 @@
 //! The default learner: an isolation forest with pooled gain, which ranks what is far out; beside it a random forest of
 //! real against synthetic rows, which finds what breaks the dependences between columns; and the tails of the columns.
-//! `docs/learning.md` has the study behind every number here.
+//! `docs/learning.md` has the study behind every number here. What guards them: `make quality` asserts the goals of that
+//! page on the published sets, and `fit/tests.rs` that planted anomalies are found and explained; the tests below only
+//! that the parts come together as they are meant to.
 
 use rand::seq::index;
 use vedette_contract::learner::Impurity;
@@ -128,10 +130,64 @@ fn columns_per_split(columns: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use vedette_contract::model::ColumnKind;
+
     use super::*;
+
+    /// So many different rows of two columns that rise together.
+    fn fitted(rows: u16) -> Forest {
+        let mut matrix = Matrix::new(2);
+        (0..rows).for_each(|row| matrix.push_row(&[f32::from(row), f32::from(row) / 2.]));
+        let column = |name: &str| Column { name: name.to_owned(), kind: ColumnKind::Numeric { median: 0. } };
+        fit(&matrix, &[column("a"), column("b")], 1).unwrap()
+    }
 
     #[test]
     fn a_third_of_the_columns_is_tried() {
         assert_eq!([1, 3, 6, 41, 1_555].map(columns_per_split), [1, 2, 3, 13, 64]);
+    }
+
+    #[test]
+    fn pieces_are_in_standard_deviations_of_the_rows() {
+        let means = [1., 2., 3., 6.];
+        let part = standardised(8, &means);
+        let pieces = means.map(|mean| part.score(8. * mean));
+        let mean = pieces.iter().sum::<f64>() / 4.;
+        let variance = pieces.iter().map(|piece| piece * piece).sum::<f64>() / 4.;
+        assert!(mean.abs() < 1e-9 && (variance - 1.).abs() < 1e-9, "{pieces:?}");
+    }
+
+    #[test]
+    fn isolation_synthetic_rows_and_tails_are_parts_in_this_order() {
+        let forest = fitted(500);
+        let trees: Vec<u32> = forest.parts.iter().map(|part| part.trees).collect();
+        assert_eq!(trees, [ISOLATION.trees + OF_FEW_ROWS.trees, TREES_PER_GROUP * 4, 2]);
+        let [isolation, synthetic, tails] = &forest.parts[..] else { panic!("{:?}", forest.parts) };
+        assert_eq!((isolation.cap, isolation.slope, isolation.weight), (ISOLATION_CAP, ISOLATION_SLOPE, 1.));
+        assert_eq!((synthetic.floor, synthetic.cap), (SYNTHETIC_FLOOR, f64::MAX));
+        assert_eq!((tails.floor, tails.cap, tails.slope), (TAIL_FLOOR, TAIL_CAP, TAIL_SLOPE));
+        assert_eq!(tails.weight, TAIL_WEIGHT);
+    }
+
+    #[test]
+    fn the_second_forest_weighs_more_with_more_different_real_rows() {
+        // The last group takes all but 13 % of the rows for real.
+        for (rows, real) in [(100, 87.), (2_000, 1_740.)] {
+            let weight = fitted(rows).parts[1].weight;
+            let expected = SYNTHETIC_WEIGHT * real / (real + HALF_WEIGHT_ROWS);
+            assert!((weight - expected).abs() < 1e-4, "{weight} and not {expected} with {rows} rows");
+        }
+    }
+
+    #[test]
+    fn a_field_outside_everything_learned_adds_so_many_standard_deviations() {
+        let forest = fitted(2_000);
+        let tails = |row: &[f32]| {
+            let score = forest.score(row);
+            let inner = Forest { parts: forest.parts[..2].to_vec(), ..forest.clone() };
+            score - inner.score(row)
+        };
+        let (edge, outside) = (tails(&[1_999., 999.5]), tails(&[1e6, 999.5]));
+        assert!((outside - edge - OUTSIDE_WEIGHT).abs() < 0.01, "{edge} and {outside}");
     }
 }

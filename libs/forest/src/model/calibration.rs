@@ -219,6 +219,18 @@ mod tests {
     }
 
     #[test]
+    fn every_knot_of_a_thinned_table_is_the_share_of_lower_scores() {
+        const ROWS: u32 = 100_000;
+        // The middle of a score's own row: half of it counts as lower.
+        let calibration = calibrate((0..ROWS).rev().map(f64::from).collect()).unwrap();
+        assert!(calibration.quantiles.len() < (BULK + TAIL + 2).min(ROWS as usize), "{}", calibration.quantiles.len());
+        for (score, rank) in &calibration.quantiles {
+            let share = (score + 0.5) / f64::from(ROWS);
+            assert!((rank - share).abs() < 1e-12, "{score} has the rank {rank} and not {share}");
+        }
+    }
+
+    #[test]
     fn a_sample_of_one_score_still_orders_all_others() {
         let calibrator = calibrator(vec![0.5; 7]);
         let ranks = [0.1, 0.4, 0.5, 0.6, 0.9].map(|raw| calibrator.score(raw));
