@@ -212,6 +212,11 @@ impl Drop for ControlPlane {
 }
 
 fn url(scheme: &str) -> String {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    format!("{scheme}://127.0.0.1:{port}")
+    format!("{scheme}://127.0.0.1:{}", free_port())
+}
+
+/// A port that nobody listens at, below those that connections are given: none of another test takes it meanwhile.
+pub fn free_port() -> u16 {
+    let mut ports = std::iter::repeat_with(|| rand::random_range(20_000..30_000));
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }

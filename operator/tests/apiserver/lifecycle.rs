@@ -63,7 +63,7 @@ async fn a_switch_to_autoscaling_never_takes_pods_away() {
     site.pipeline(json!({ "detector": scaled })).await;
     site.until("an autoscaler", || async { site.api::<HorizontalPodAutoscaler>().get("flows-detector").await.ok() })
         .await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    site.look_again(&operator).await;
     // The autoscaler takes over; from now on the count is its own.
     let scale = json!({ "spec": { "replicas": 2 } });
     let by_autoscaler =
@@ -71,8 +71,7 @@ async fn a_switch_to_autoscaling_never_takes_pods_away() {
     assert_eq!(lowest_so_far(&lowest), 4);
     lowest.abort();
     site.api::<Deployment>().patch_scale("flows-detector", &by_autoscaler, &Patch::Merge(&scale)).await.unwrap();
-    site.plane.kubectl(&["annotate", "apl/flows", "look=again"]).unwrap();
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    site.look_again(&operator).await;
     assert_eq!(site.detector().await.spec.replicas, Some(2));
     operator.stop().await;
 }
@@ -108,8 +107,12 @@ async fn what_a_pipeline_made_goes_with_it() {
         left.unwrap().is_empty().then_some(())
     })
     .await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(site.api::<Deployment>().list(&ListParams::default()).await.unwrap().items.len(), 0);
+    // Whatever the operator still did for this one is done by the time that another is ready.
+    site.apply::<AnomalyPipeline>("next", json!({})).await.unwrap();
+    site.plane.kubectl(&["wait", "--for=condition=Ready", "apl/next", "--timeout=60s"]).unwrap();
+    let names = site.api::<Deployment>().list(&ListParams::default()).await.unwrap().items;
+    let names: Vec<String> = names.iter().map(ResourceExt::name_any).collect();
+    assert_eq!(names, ["next-archiver", "next-detector"]);
     operator.stop().await;
 }
 

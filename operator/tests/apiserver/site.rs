@@ -1,6 +1,8 @@
 //! A site without nodes: control plane, bucket, and operators in this process.
 
 use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
@@ -18,7 +20,7 @@ use vedette_streams::bucket::Bucket;
 use vedette_testing::TestBucket;
 use vedette_testing::bucket::MountedSecret;
 
-use crate::control_plane::ControlPlane;
+use crate::control_plane::{ControlPlane, free_port};
 use crate::kubelet::Kubelet;
 
 pub const SITE: &str = "
@@ -72,19 +74,20 @@ impl Site {
     pub fn operator_at(&self, pod_name: &str, site: &str, model_poll_interval: Duration) -> Operator {
         let namespace: Name = "vedette".parse().unwrap();
         let site = SiteFile::parse(site).unwrap();
+        let port = free_port();
         let settings = Settings {
             watch_namespaces: site.watched(&namespace),
             site,
             namespace,
             pod_name: pod_name.to_owned(),
-            listen_address: "127.0.0.1:0".parse().unwrap(),
+            listen_address: ([127, 0, 0, 1], port).into(),
             model_poll_interval,
             lease_name: "vedette-operator".parse().unwrap(),
             lease_duration: Duration::from_secs(6),
         };
         let shutdown = Shutdown::new();
         let run = vedette_operator::run(settings, self.plane.operator(), self.bucket.clone(), shutdown.clone());
-        Operator { shutdown, task: tokio::spawn(async move { run.await.unwrap() }) }
+        Operator { shutdown, task: tokio::spawn(async move { run.await.unwrap() }), port }
     }
 
     pub fn api<K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>>(&self) -> Api<K> {
@@ -156,6 +159,16 @@ impl Site {
         .await;
     }
 
+    /// Has the operator look at the pipeline again and waits until it has: what it would do, it has done.
+    pub async fn look_again(&self, operator: &Operator) {
+        // The first that ends may have begun before; the second has not.
+        for _ in 0..2 {
+            let (before, now) = (operator.reconciles(), jiff::Timestamp::now());
+            self.plane.kubectl(&["annotate", "--overwrite", "apl/flows", &format!("look={now}")]).unwrap();
+            self.until("another reconcile", || async { (operator.reconciles() > before).then_some(()) }).await;
+        }
+    }
+
     pub async fn detector(&self) -> Deployment {
         self.api::<Deployment>().get("flows-detector").await.unwrap()
     }
@@ -175,9 +188,14 @@ impl Site {
 pub struct Operator {
     pub shutdown: Shutdown,
     pub task: JoinHandle<()>,
+    port: u16,
 }
 
 impl Operator {
+    pub fn reconciles(&self) -> u64 {
+        reconciles(self.port)
+    }
+
     pub async fn stop(self) {
         self.shutdown.cancel();
         tokio::time::timeout(Duration::from_secs(20), self.task).await.unwrap().unwrap();
@@ -187,6 +205,17 @@ impl Operator {
     pub fn kill(self) {
         self.task.abort();
     }
+}
+
+/// Reconciles that ended so far, as the operator at this port counts them: none while it does not answer.
+pub fn reconciles(port: u16) -> u64 {
+    let mut answer = String::new();
+    let asked = TcpStream::connect(("127.0.0.1", port)).and_then(|mut stream| {
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
+        stream.read_to_string(&mut answer)
+    });
+    let lines = answer.lines().filter(|line| asked.is_ok() && line.starts_with("vedette_operator_reconciles_total{"));
+    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
 }
 
 pub fn version(number: u8) -> ModelVersion {
