@@ -4,7 +4,7 @@
 #   make build-tests     compiles what it and the e2e targets run
 #   make e2e             the tests on kind clusters: set-up, tests, take-down; e2e-clusters, e2e-up, e2e-test, e2e-down are its parts   TEST=--nocapture
 #   make e2e-chart       the tests of the Helm chart, without a cluster: Go, which builds helm and kubectl
-#   make e2e-apiserver   the operator's tests against a real API server without nodes: Go, and nothing else   TEST=NAME
+#   make e2e-apiserver   the operator's tests against a real API server without nodes: Go, and nothing else   TEST=NAME LOAD=full
 #   make e2e-bucket      the tests of the bucket's client, which all else goes through, against SeaweedFS: pip, and root
 #   make bench           the figures, into target/bench.json
 #   make quality         the learners beside scikit-learn's, into target/quality.json; Python   QUALITY="--data FILE --label COLUMN"
@@ -18,6 +18,7 @@ FOR ?=
 DATA ?=
 JSON ?=
 TEST ?=
+LOAD ?=
 # They want more than cargo, so nothing means them that does not name them.
 NAMED_TESTS = --test apiserver --test chart --test kind
 
@@ -65,7 +66,7 @@ e2e-chart: setup
 		--workspace --test chart
 
 e2e-apiserver: setup
-	@VEDETTE_CONTROLPLANE_BIN=$$(./e2e/scripts/binaries.sh api-server helm) $(CARGO) test --release --locked \
+	@VEDETTE_LOAD=$(LOAD) VEDETTE_CONTROLPLANE_BIN=$$(./e2e/scripts/binaries.sh api-server helm) $(CARGO) test --release --locked \
 		--workspace --test apiserver -- $(TEST) --test-threads 1 --nocapture
 
 e2e-bucket: setup

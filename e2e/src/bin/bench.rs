@@ -210,7 +210,7 @@ fn forest() -> Result<Vec<Figure>, RunError> {
 
 /// The operator in a process of its own against a real API server, also with 500 pipelines and 100 trainings.
 fn operator() -> Result<Vec<Figure>, RunError> {
-    printed_by(&["e2e-apiserver", "TEST=scale::"])
+    printed_by(&["e2e-apiserver", "TEST=scale::", "LOAD=full"])
 }
 
 /// Two data centres on kind.

@@ -9,9 +9,6 @@ mod lifecycle;
 mod scale;
 mod site;
 
-use std::collections::BTreeSet;
-use std::time::Duration;
-
 use control_plane::OPERATOR_USER;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
@@ -22,6 +19,7 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 use serde_json::{Value, json};
 use site::{SITE, Site, version};
+use std::collections::BTreeSet;
 use vedette_core::site::SiteFile;
 use vedette_crds::{AnomalyPipeline, ModelTraining};
 use vedette_operator::permissions;
@@ -160,36 +158,4 @@ fn used_permissions(entry: &Value) -> Vec<(String, String, String)> {
     let created = entry["verb"] == "patch" && entry["responseStatus"]["code"] == 201;
     let verbs = [Some(text(&entry["verb"])), created.then(|| "create".to_owned())];
     verbs.into_iter().flatten().map(|verb| (text(&object["apiGroup"]), resource.clone(), verb)).collect()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_applied_once_is_left_alone_and_quiet_minutes_see_no_write_but_the_lease() {
-    let site = Site::new().await;
-    let operator = site.operator("a");
-    site.pipeline(json!({ "generator": { "recordsPerSecond": 1 } })).await;
-    site.ready().await;
-    site.until("a settled site", || async {
-        let before = site.versions();
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        (before == site.versions()).then_some(())
-    })
-    .await;
-    let before = site.versions();
-    let requests = site.plane.audit().len();
-    tokio::time::sleep(Duration::from_secs(120)).await;
-    let writes: Vec<Value> = site.plane.audit().split_off(requests).into_iter().filter(is_write_of_operator).collect();
-    assert!(writes.iter().all(|write| write["objectRef"]["resource"] == "leases"), "{writes:#?}");
-    operator.stop().await;
-    // Another process knows nothing of what was sent, and sends all of it again: the server changes nothing.
-    let operator = site.operator("b");
-    tokio::time::sleep(Duration::from_secs(8)).await;
-    assert_eq!(site.versions(), before);
-    let sent = site.plane.audit().split_off(requests).into_iter().filter(is_write_of_operator);
-    assert!(sent.filter(|write| write["objectRef"]["resource"] == "deployments").count() >= 3);
-    operator.stop().await;
-}
-
-fn is_write_of_operator(entry: &Value) -> bool {
-    let verb = entry["verb"].as_str().unwrap_or_default();
-    entry["user"]["username"] == OPERATOR_USER && !["get", "list", "watch"].contains(&verb)
 }

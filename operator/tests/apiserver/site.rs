@@ -20,7 +20,7 @@ use vedette_streams::bucket::Bucket;
 use vedette_testing::TestBucket;
 use vedette_testing::bucket::MountedSecret;
 
-use crate::control_plane::{ControlPlane, free_port};
+use crate::control_plane::{ControlPlane, OPERATOR_USER, free_port};
 use crate::kubelet::Kubelet;
 
 pub const SITE: &str = "
@@ -159,6 +159,16 @@ impl Site {
         .await;
     }
 
+    /// Waits until nothing that the operator made changes for so long, and returns the versions of all.
+    pub async fn until_settled(&self, patience: Duration, settled: Duration) -> BTreeSet<(String, String)> {
+        self.until_within(patience, "nothing that changes", || async {
+            let before = self.versions();
+            tokio::time::sleep(settled).await;
+            (before == self.versions()).then_some(before)
+        })
+        .await
+    }
+
     /// Has the operator look at the pipeline again and waits until it has: what it would do, it has done.
     pub async fn look_again(&self, operator: &Operator) {
         // The first that ends may have begun before; the second has not.
@@ -183,6 +193,18 @@ impl Site {
         let text = text.unwrap();
         text.lines().filter_map(|line| line.split_once(' ')).map(|(a, b)| (a.to_owned(), b.to_owned())).collect()
     }
+
+    /// What the operator wrote after so many requests in all, by resource.
+    pub fn writes_of_operator_since(&self, requests: usize) -> Vec<String> {
+        let since = self.plane.audit().split_off(requests);
+        let resource = |entry: Value| entry["objectRef"]["resource"].as_str().unwrap_or_default().to_owned();
+        since.into_iter().filter(is_write_of_operator).map(resource).collect()
+    }
+}
+
+fn is_write_of_operator(entry: &Value) -> bool {
+    let verb = entry["verb"].as_str().unwrap_or_default();
+    entry["user"]["username"] == OPERATOR_USER && !["get", "list", "watch"].contains(&verb)
 }
 
 pub struct Operator {
