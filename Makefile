@@ -11,6 +11,7 @@
 #   make speed           how fast the forests learn and score, beside scikit-learn, YDF, onnxruntime and treelite; Python
 #   make formats         ONNX in onnxruntime and PMML in JPMML give our scores; Python, Java and Maven
 #   make lint            formatting, clippy, licences
+#   make ci              all that must hold before a change lands, side by side: half an hour on two cores
 #   make crds            writes from the Rust types: crds/yaml, the chart's CRDs, docs/fields.md
 CARGO ?= cargo
 BIN = target/$(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')/release
@@ -22,7 +23,7 @@ LOAD ?=
 # They want more than cargo, so nothing means them that does not name them.
 NAMED_TESTS = --test apiserver --test chart --test kind
 
-.PHONY: all setup build demo test build-tests e2e e2e-clusters e2e-up e2e-test e2e-down e2e-chart e2e-apiserver e2e-bucket bench quality speed formats lint crds clean help
+.PHONY: all setup build demo test build-tests e2e e2e-clusters e2e-up e2e-test e2e-down e2e-chart e2e-apiserver e2e-bucket bench quality speed formats lint ci crds clean help
 
 all: build
 
@@ -88,6 +89,9 @@ formats: setup
 
 crds: setup
 	@$(CARGO) crdgen
+
+ci:
+	@./.ci/run
 
 lint: setup
 	@$(CARGO) fmt --all --check
