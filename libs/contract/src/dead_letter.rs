@@ -1,6 +1,9 @@
 //! Dead letters: the raw bytes of a record that could not be read or scored, with the reason in headers.
 
 use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
 
 /// Header: topic of the record.
 pub const HEADER_TOPIC: &str = "vedette.topic";
@@ -71,5 +74,32 @@ impl DeadLetterReason {
 impl fmt::Display for DeadLetterReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.as_str())
+    }
+}
+
+/// A text that is no [`DeadLetterReason`].
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0:?} is not a reason of a dead letter")]
+pub struct UnknownDeadLetterReason(String);
+
+impl FromStr for DeadLetterReason {
+    type Err = UnknownDeadLetterReason;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let reason = Self::ALL.into_iter().find(|reason| reason.as_str() == text);
+        reason.ok_or_else(|| UnknownDeadLetterReason(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_read_as_it_is_written() {
+        for reason in DeadLetterReason::ALL {
+            assert_eq!(reason.to_string().parse(), Ok(reason));
+        }
+        assert!("Empty".parse::<DeadLetterReason>().is_err());
     }
 }

@@ -45,3 +45,32 @@ pub struct Reason {
 pub fn is_reserved(field: &str) -> bool {
     RESERVED.contains(&field)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reserved_names_are_these_whatever_the_lists_say() {
+        for name in [
+            "uuid",
+            "utc",
+            "sequence_id",
+            "index",
+            "site",
+            "score",
+            "model_version",
+            "alert_text",
+            "threshold",
+            "detected_utc",
+            "reasons",
+        ] {
+            assert!(is_reserved(name), "{name}");
+        }
+        assert_eq!(RESERVED.len(), 11);
+        for name in ["site", "score", "model_version", "alert_text", "threshold", "detected_utc", "reasons"] {
+            assert!(ADDED.contains(&name), "{name}");
+        }
+        assert!(!is_reserved("label") && !is_reserved("total_bytes"));
+    }
+}

@@ -1,7 +1,6 @@
 //! One archive object while it is open: lines, frames, and when it has to close. Time comes in as an argument; nothing
 //! here touches Kafka or the bucket.
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -92,15 +91,6 @@ pub(crate) fn first_record_hash(record: &[u8]) -> String {
     let mut hash = hex::encode(Sha256::digest(record));
     hash.truncate(8);
     hash
-}
-
-/// The record as one line: a raw newline inside it can only be space between tokens of JSON.
-pub(crate) fn one_line(value: &[u8]) -> Cow<'_, [u8]> {
-    if value.contains(&b'\n') {
-        value.iter().map(|byte| if *byte == b'\n' { b' ' } else { *byte }).collect::<Vec<u8>>().into()
-    } else {
-        value.into()
-    }
 }
 
 impl OpenObject {
@@ -198,12 +188,6 @@ fn utc_of(record: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
     use crate::spool::SpoolDirectory;
-
-    #[test]
-    fn newlines_between_tokens_become_spaces() {
-        assert_eq!(one_line(b"{\n\"a\":1}\n").as_ref(), b"{ \"a\":1} ");
-        assert!(matches!(one_line(b"{}"), Cow::Borrowed(_)));
-    }
 
     #[test]
     fn the_utc_is_taken_as_it_stands() {

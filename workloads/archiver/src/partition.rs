@@ -12,8 +12,9 @@ use tracing::warn;
 use vedette_contract::archive::{ArchiveObjectKey, Stream};
 use vedette_contract::progress::Progress;
 use vedette_contract::{Name, TopicName};
+use vedette_records::one_line;
 
-use crate::object::{Frame, OpenObject, Rolling, SealedObject, first_record_hash, one_line};
+use crate::object::{Frame, OpenObject, Rolling, SealedObject, first_record_hash};
 use crate::spool::{FrameEncoder, SpoolDirectory, SpoolError};
 
 /// A partition takes no more records while this many of its objects wait for the bucket: what the spool holds of a
@@ -322,6 +323,14 @@ mod tests {
         let Some(Work::Inspect(key)) = bench.work() else { panic!("inspected first") };
         let hash = first_record_hash(br#"{"a":1}"#);
         assert_eq!(key.to_string(), format!("2026-11-23/east/alerts-2-00000000000000000005-{hash}.jsonl.zst"));
+    }
+
+    #[test]
+    fn a_record_of_several_lines_is_one_line_of_the_object() {
+        let mut bench = Bench::new(1000);
+        bench.append(7, NOON, "{\r\n\"a\":1}");
+        let Some(Work::Inspect(key)) = bench.work() else { panic!("inspected first") };
+        assert_eq!(key.first_record, first_record_hash(br#"{  "a":1}"#));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use thiserror::Error;
 use vedette_contract::arguments::KeyValue;
 use vedette_contract::fields;
 
-use crate::record::{Field, FieldNames, Record, value};
+use vedette_records::{Field, FieldNames, Record, Scalar, ScalarKind};
 
 /// Why a calculated field was refused.
 #[derive(Debug, Error)]
@@ -72,12 +72,14 @@ struct CalculatedField {
 }
 
 impl CalculatedFields {
-    /// Compiles the expressions and asks for the fields that they read.
+    /// Compiles the expressions, asks for the fields that they read, and refuses those that the detector adds.
     ///
     /// # Errors
     /// When a name is taken, or an expression cannot be used.
     pub fn compile(definitions: &[KeyValue]) -> Result<(Self, FieldNames), CalculatedFieldError> {
-        let mut names = FieldNames::new(definitions.iter().map(|definition| definition.key.as_str()));
+        let mut names = FieldNames::default();
+        let calculated = definitions.iter().map(|definition| definition.key.as_str());
+        fields::ADDED.into_iter().chain(calculated).for_each(|name| names.refuse(name));
         let mut compiled = Self { fields: Vec::new(), functions: Context::default() };
         for KeyValue { key: name, value: expression } in definitions {
             if fields::is_reserved(name) {
@@ -150,11 +152,10 @@ fn compile(name: &str, expression: &str, names: &mut FieldNames) -> Result<Calcu
         .map_err(|errors| syntax(errors.to_string()))?;
     let mut variables = Vec::new();
     for variable in program.references().variables() {
-        let field = names.want(variable).ok_or_else(|| CalculatedFieldError::AddedVariable {
-            name: name.to_owned(),
-            variable: variable.to_owned(),
-        })?;
-        variables.push((variable.to_owned(), field));
+        if names.is_refused(variable) {
+            return Err(CalculatedFieldError::AddedVariable { name: name.to_owned(), variable: variable.to_owned() });
+        }
+        variables.push((variable.to_owned(), names.want(variable)));
     }
     let prefix = format!(",{}:", serde_json::Value::from(name));
     Ok(CalculatedField { name: name.to_owned(), prefix, program, variables })
@@ -178,15 +179,17 @@ struct Variables<'a> {
 impl VariableResolver for Variables<'_> {
     fn resolve(&self, variable: &str) -> Option<Value> {
         let (_, field) = self.fields.iter().find(|(name, _)| name == variable)?;
-        let raw = self.record?.get(*field)?;
-        match raw.as_bytes().first()? {
-            b'"' => value::string(raw).map(|text| Value::String(Arc::new(text.into_owned()))),
-            b't' => Some(Value::Bool(true)),
-            b'f' => Some(Value::Bool(false)),
-            b'n' => Some(Value::Null),
-            b'[' | b'{' => None,
-            _ => number(raw),
-        }
+        variable_of(self.record?.get(*field)?)
+    }
+}
+
+fn variable_of(scalar: Scalar<'_>) -> Option<Value> {
+    match scalar.kind() {
+        ScalarKind::Null => Some(Value::Null),
+        ScalarKind::Boolean => Some(Value::Bool(scalar.json() == "true")),
+        ScalarKind::Number => number(scalar.json()),
+        ScalarKind::Text => scalar.text().map(|text| Value::String(Arc::new(text.into_owned()))),
+        ScalarKind::Nested => None,
     }
 }
 
@@ -215,7 +218,7 @@ fn write_json(value: &Value, out: &mut Vec<u8>) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::RecordReader;
+    use vedette_records::RecordReader;
 
     fn definitions(definitions: &[&str]) -> Vec<KeyValue> {
         definitions.iter().map(|text| text.parse().unwrap()).collect()
@@ -225,7 +228,7 @@ mod tests {
     fn calculate(expressions: &[&str], record: &str) -> (String, Vec<String>) {
         let (calculated, names) = CalculatedFields::compile(&definitions(expressions)).unwrap();
         let mut reader = RecordReader::new(names);
-        let record = reader.read(Some(record.as_bytes())).unwrap();
+        let record = reader.read(record.as_bytes()).unwrap();
         let (mut out, mut left_out, mut values) = (Vec::new(), Vec::new(), vec![None; calculated.count()]);
         calculated.append(&record, &mut out, &mut values, |name, _| left_out.push(name.to_owned()));
         assert_eq!(values.iter().filter(|value| value.is_none()).count(), left_out.len());

@@ -10,12 +10,12 @@ use vedette_contract::arguments::KeyValue;
 use vedette_contract::dead_letter::DeadLetterReason;
 use vedette_contract::{ModelVersion, Name, TopicName, fields};
 use vedette_forest::Model;
+use vedette_records::{Field, Record, RecordReader, Refusal, Scalar, ScalarKind, splice};
 
+use crate::alert::AlertFields;
 use crate::calculated::{CalculatedFieldError, CalculatedFields};
 use crate::metrics::{CalculatedFieldLabel, Metrics};
-use crate::record::{RecordReader, Refusal};
 use crate::scoring::{Scoring, Threshold};
-use crate::splice::{self, AlertFields};
 
 /// Namespace of the `UUIDv5` of records that come without a `uuid`. The name is `<site>/<topic>/<partition>/<offset>`:
 /// the site is in it because every site has its own Kafka, and all sites' records meet in the bucket.
@@ -68,6 +68,8 @@ pub struct Detector {
     topic: TopicName,
     max_message_bytes: usize,
     reader: RecordReader,
+    uuid: Field,
+    utc: Field,
     calculated: CalculatedFields,
     scoring: Option<Scoring>,
     metrics: Metrics,
@@ -105,6 +107,7 @@ impl Detector {
         let (calculated, mut names) = CalculatedFields::compile(&calculated_fields)?;
         let scoring =
             model.map(|(version, model)| Scoring::new(model, &version, threshold, reasons, &calculated, &mut names));
+        let [uuid, utc] = [fields::UUID, fields::UTC].map(|name| names.want(name));
         let reader = RecordReader::new(names);
         let mut site_field = Vec::new();
         splice::field(&mut site_field, fields::SITE, site.as_str());
@@ -114,6 +117,8 @@ impl Detector {
             topic: sensor_messages_topic,
             max_message_bytes,
             reader,
+            uuid,
+            utc,
             calculated,
             scoring,
             metrics,
@@ -165,14 +170,16 @@ impl Detector {
     }
 
     fn prepare(&mut self, input: &Input<'_>, now: Timestamp) -> Result<Prepared, Refusal> {
-        let record = self.reader.read(input.value)?;
+        let record = self.reader.read(input.value.unwrap_or_default())?;
+        let has_uuid = has_text(&record, self.uuid, fields::UUID)?;
+        let has_utc = has_text(&record, self.utc, fields::UTC)?;
         let start = self.additions.len();
-        if !record.has_uuid() {
+        if !has_uuid {
             let name = format!("{}/{}/{}/{}", self.site, self.topic, input.partition, input.offset);
             let uuid = Uuid::new_v5(&UUID_NAMESPACE, name.as_bytes());
             splice::field(&mut self.additions, fields::UUID, &uuid);
         }
-        if !record.has_utc() {
+        if !has_utc {
             splice::field(&mut self.additions, fields::UTC, &splice::time(input.timestamp.unwrap_or(now)));
         }
         let metrics = &self.metrics;
@@ -237,6 +244,17 @@ impl Detector {
         }
         let message = format!("enriched it would have {bytes} bytes, and its topic accepts {}", self.max_message_bytes);
         Err(Refusal::new(DeadLetterReason::TooLarge, message))
+    }
+}
+
+/// Whether the record has this field, which must be text.
+fn has_text(record: &Record<'_>, field: Field, name: &str) -> Result<bool, Refusal> {
+    match record.get(field).map(Scalar::kind) {
+        None => Ok(false),
+        Some(ScalarKind::Text) => Ok(true),
+        Some(ScalarKind::Null | ScalarKind::Boolean | ScalarKind::Number | ScalarKind::Nested) => {
+            Err(Refusal::new(DeadLetterReason::ReservedField, format!("the field {name:?} is not text")))
+        }
     }
 }
 

@@ -1,16 +1,13 @@
 //! The detector: it reads sensor messages, enriches them, scores them with the model that it was given, and publishes
 //! enriched messages, alerts and dead letters. The step is pure ([`detector`]); the loop around it ([`stream`]) owns Kafka.
 
+mod alert;
 pub mod calculated;
-pub mod dead_letter;
 pub mod detector;
 mod group;
 pub mod metrics;
 pub mod model_store;
-pub mod record;
 pub mod scoring;
-mod size;
-mod splice;
 pub mod stream;
 #[cfg(test)]
 mod testing;

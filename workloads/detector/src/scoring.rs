@@ -5,12 +5,11 @@ use std::ops::Range;
 use thiserror::Error;
 use vedette_contract::ModelVersion;
 use vedette_contract::fields::{self, Reason};
-use vedette_contract::model::{Column, ColumnKind};
+use vedette_contract::model::Column;
 use vedette_forest::{Matrix, Model, calibration};
+use vedette_records::{Field, FieldNames, Record, Scalar, splice};
 
 use crate::calculated::CalculatedFields;
-use crate::record::{Field, FieldNames, Record, value};
-use crate::splice;
 
 /// When a record alerts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -84,11 +83,10 @@ impl Scoring {
         names: &mut FieldNames,
     ) -> Self {
         let source = |column: &Column| match calculated.position(&column.name) {
-            Some(position) => Some(Source::Calculated(position)),
-            None => names.want(&column.name).map(Source::Record),
+            Some(position) => Source::Calculated(position),
+            None => Source::Record(names.want(&column.name)),
         };
-        // The encoder refuses the detector's own fields as features, so every column has a source.
-        let sources: Vec<Source> = model.encoder.columns().iter().filter_map(source).collect();
+        let sources: Vec<Source> = model.encoder.columns().iter().map(source).collect();
         let mut version_field = Vec::new();
         splice::field(&mut version_field, fields::MODEL_VERSION, version.as_str());
         let rows = Matrix::new(sources.len());
@@ -105,19 +103,15 @@ impl Scoring {
     /// Adds a record; `calculated` says where in `json` the calculated fields' values stand. Gives its row's number.
     pub fn push(&mut self, record: &Record<'_>, json: &[u8], calculated: &[Option<Range<usize>>]) -> usize {
         self.row.clear();
-        let encoder = &self.model.encoder;
-        for (column, (source, Column { kind, .. })) in self.sources.iter().zip(encoder.columns()).enumerate() {
-            let raw = match source {
+        for (column, source) in self.sources.iter().enumerate() {
+            let value = match source {
                 Source::Record(field) => record.get(*field),
-                Source::Calculated(position) => {
-                    calculated[*position].clone().and_then(|range| std::str::from_utf8(&json[range]).ok())
-                }
+                Source::Calculated(position) => calculated[*position]
+                    .clone()
+                    .and_then(|range| std::str::from_utf8(&json[range]).ok())
+                    .map(Scalar::of_json),
             };
-            let number = raw.and_then(|raw| match kind {
-                ColumnKind::Numeric { .. } => value::numeric(raw).map(|number| encoder.numeric(column, number)),
-                ColumnKind::Categorical { .. } => value::text(raw).map(|text| encoder.categorical(column, &text)),
-            });
-            self.row.push(number.unwrap_or_else(|| encoder.missing(column)));
+            self.row.push(self.model.encoder.encode(column, value));
         }
         self.rows.push_row(&self.row);
         self.rows.rows() - 1

@@ -14,15 +14,16 @@ use rdkafka::producer::BaseRecord;
 use thiserror::Error;
 use tracing::warn;
 use vedette_contract::TopicName;
+use vedette_records::dead_letter::{DeadLetter, FittedLetter, Limit, Origin};
+use vedette_records::size;
 use vedette_service::{Readiness, Shutdown};
 use vedette_streams::kafka::timestamp_of;
 
-use crate::dead_letter::{DeadLetter, dead_letter};
 use crate::detector::{Detector, Input, Output};
 use crate::group::{self, GroupConsumer, Rebalance};
 use crate::metrics::{DeadLetterLabel, Metrics, Reason};
 use crate::unit::{Interruption, UnitOfWork};
-use crate::{BROKER, GROUP, size};
+use crate::{BROKER, GROUP};
 
 pub use start::{StartError, StreamSettings, start};
 
@@ -260,11 +261,11 @@ fn process(
             Output::DeadLetter(refusal) => {
                 let label = DeadLetterLabel { reason: Reason(refusal.reason) };
                 metrics.dead_letters.get_or_create(&label).inc();
-                let place = (message.partition(), message.offset());
-                let limit = topics.max_message_bytes;
-                let value = message.payload();
-                let inherited = inherited_bytes(message);
-                let letter = dead_letter(&topics.sensor_messages, place, value, refusal, now, inherited, limit);
+                let (partition, offset) = (message.partition(), message.offset());
+                let origin = Origin { topic: topics.sensor_messages.clone(), partition, offset };
+                let max_message_bytes = topics.max_message_bytes;
+                let limit = Limit { inherited_bytes: inherited_bytes(message), max_message_bytes };
+                let letter = DeadLetter::fit(origin, refusal.clone(), now, message.payload(), limit);
                 unit.produce(dead_letter_record(topics, message, &letter))
             }
         }
@@ -301,7 +302,7 @@ fn copy<'a>(topic: &'a TopicName, message: &'a BorrowedMessage<'_>, value: &'a [
 fn dead_letter_record<'a>(
     topics: &'a Topics,
     message: &'a BorrowedMessage<'_>,
-    letter: &'a DeadLetter<'_>,
+    letter: &'a FittedLetter<'_>,
 ) -> BaseRecord<'a, [u8], [u8]> {
     let mut headers = OwnedHeaders::new();
     let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topics.dead_letters.as_str());

@@ -6,8 +6,10 @@ mod support;
 
 use std::collections::BTreeSet;
 
-use rdkafka::message::{Message, Timestamp};
+use rdkafka::message::{Headers, Message, Timestamp};
 use serde_json::{Map, Value};
+use vedette_records::dead_letter::{self, DeadLetter, Origin};
+
 use support::{Broker, TOPICS, detector, headers};
 
 const BUDGET: &str = "--alert-budget-per-million=100";
@@ -74,15 +76,23 @@ async fn enriched_messages_and_dead_letters_equal_the_input() {
     assert_eq!(distinct.len(), 503);
 
     let mut reasons = Vec::new();
-    for letter in &letters {
-        let headers = headers(letter);
-        assert_eq!(headers["vedette.topic"], TOPICS[0]);
-        let number = 500 + reasons.len();
-        let letter = letters.iter().find(|letter| letter.key() == Some(format!("key-{number}").as_bytes())).unwrap();
-        reasons.push(self::headers(letter)["vedette.reason"].clone());
+    for number in 500..510 {
+        let key = format!("key-{number}");
+        let letter = letters.iter().find(|letter| letter.key() == Some(key.as_bytes())).unwrap();
+        let position = i32::try_from(number).unwrap();
+        assert_eq!(letter.timestamp(), Timestamp::CreateTime(1_700_000_000_000 + i64::from(position)));
+        let headers = || letter.headers().unwrap().iter().map(|header| (header.key, header.value));
+        assert_eq!(dead_letter::inherited(headers()).collect::<Vec<_>>(), [("trace", Some(key.as_bytes()))]);
+        let DeadLetter { origin: Origin { topic, partition, offset }, refusal, refused_at: _, whole } =
+            DeadLetter::read(headers()).unwrap();
+        assert_eq!((topic.as_str(), partition, offset), (TOPICS[0], position % 4, i64::from(position / 4)));
+        if position % 4 < 2 {
+            assert_eq!(letter.partition(), position % 4, "where there is a partition of that number");
+        }
+        reasons.push(refusal.reason.as_str());
         let value = letter.payload().unwrap_or_default();
+        assert_eq!(whole.map(|whole| whole.length), (number == 509).then_some(huge.len()));
         if number == 509 {
-            assert_eq!(self::headers(letter)["vedette.length"], huge.len().to_string());
             assert!(huge.as_bytes().starts_with(value) && value.len() > 990_000);
         } else {
             assert_eq!(value, input[number]);

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use thiserror::Error;
 use vedette_contract::fields::is_reserved;
 use vedette_contract::model::{Column, ColumnKind, FeatureSpecification, SCHEMA};
+use vedette_records::Scalar;
 
 /// Beyond this many, positions in a list of values are no longer exact as `f32`.
 const MAX_VALUES: usize = 1 << 24;
@@ -96,6 +97,15 @@ impl Encoder {
         &self.columns
     }
 
+    /// The number of a record's field in a column; without a value, or with one of the wrong type, it is missing.
+    pub fn encode(&self, column: usize, value: Option<Scalar<'_>>) -> f32 {
+        let number = value.and_then(|value| match &self.columns[column].kind {
+            ColumnKind::Numeric { .. } => value.number().map(|number| self.numeric(column, number)),
+            ColumnKind::Categorical { .. } => value.category().map(|text| self.categorical(column, &text)),
+        });
+        number.unwrap_or_else(|| self.missing(column))
+    }
+
     /// What stands for a field that is missing, or whose value is of the wrong type.
     pub fn missing(&self, column: usize) -> f32 {
         self.codes[column].missing
@@ -182,6 +192,24 @@ mod tests {
         let codes = ["http", "smtp", "unseen", ""].map(|text| encoder.categorical(1, text));
         assert_eq!(codes, [0., 1., 2., 2.]);
         assert_eq!([encoder.missing(0), encoder.missing(1)], [3., 2.]);
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_is_missing() {
+        let encoder = encoder(vec![numeric("bytes", 3.), categorical("service", &["http", "7"])]).unwrap();
+        for (json, expected) in [
+            ("7", [7., 1.]),
+            ("\"7\"", [3., 1.]),
+            ("\"http\"", [3., 0.]),
+            ("true", [1., 2.]),
+            ("1e999", [f32::MAX, 2.]),
+            ("null", [3., 2.]),
+            ("[7]", [3., 2.]),
+        ] {
+            let value = Some(Scalar::of_json(json));
+            assert_eq!([encoder.encode(0, value), encoder.encode(1, value)], expected, "{json}");
+        }
+        assert_eq!([encoder.encode(0, None), encoder.encode(1, None)], [3., 2.]);
     }
 
     #[test]

@@ -3,6 +3,8 @@ use crate::testing;
 use prometheus_client::registry::Registry;
 use proptest::prelude::*;
 use serde_json::{Map, Value};
+use vedette_forest::Matrix;
+use vedette_records::FieldNames;
 
 fn settings() -> DetectorSettings {
     DetectorSettings {
@@ -96,6 +98,27 @@ fn a_missing_identity_and_time_are_filled() {
     assert_eq!(seen[1].enriched(), format!(r#"{{"uuid":"u","utc":"{utc}","site":"east"}}"#));
     assert_eq!(seen[2].enriched(), format!(r#"{{"utc":"t","uuid":"{uuid}","site":"east"}}"#));
     assert_eq!(uuid.to_string(), "315e3313-3793-509f-965e-f70b9f33b792", "replays after an update keep their uuids");
+}
+
+#[test]
+fn an_identity_or_a_time_that_is_no_text_and_what_the_detector_adds_are_refused() {
+    let mut detector = detector(settings(), false);
+    for field in [fields::UUID, fields::UTC] {
+        for value in ["null", "1", "true", "[]", "{}"] {
+            let seen = process(&mut detector, &[format!("{{\"{field}\":{value}}}").as_bytes()]);
+            assert!(matches!(seen[0], Seen::DeadLetter(DeadLetterReason::ReservedField)), "{field} {value}");
+        }
+    }
+    for name in fields::ADDED.into_iter().chain(["total_bytes"]) {
+        let seen = process(&mut detector, &[format!("{{\"{name}\":1}}").as_bytes()]);
+        assert!(matches!(seen[0], Seen::DeadLetter(DeadLetterReason::ReservedField)), "{name}");
+    }
+    let nothing = Input { value: None, ..input(b"") };
+    let outcome = detector.process(&[nothing], now(), |_, output| match output {
+        Output::DeadLetter(refusal) if refusal.reason == DeadLetterReason::Empty => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    assert_eq!(outcome, Ok(()));
 }
 
 #[test]
@@ -229,5 +252,34 @@ proptest! {
                 prop_assert!(serde_json::from_str::<Map<String, Value>>(&line).is_ok() && !line.contains('\n'), "{}", line);
             }
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    /// The trainer reads enriched messages: its rows are held to these by a test of its own.
+    #[test]
+    fn a_record_is_scored_by_the_values_that_its_enriched_message_has(
+        records in proptest::collection::vec(proptest::collection::btree_map(key(), scalar(), 0..12), 1..20),
+    ) {
+        let texts: Vec<String> = records.iter().map(|record| serde_json::to_string(record).unwrap()).collect();
+        let values: Vec<&[u8]> = texts.iter().map(String::as_bytes).collect();
+        let seen = process(&mut detector(settings(), true), &values);
+        let (_, model) = testing::model();
+        let mut names = FieldNames::default();
+        let columns: Vec<Field> = model.encoder.columns().iter().map(|column| names.want(&column.name)).collect();
+        let score = names.want(fields::SCORE);
+        let mut reader = RecordReader::new(names);
+        let (mut rows, mut written) = (Matrix::new(columns.len()), Vec::new());
+        for seen in &seen {
+            let enriched = reader.read(seen.enriched().as_bytes()).unwrap();
+            let row = columns.iter().enumerate().map(|(column, field)| model.encoder.encode(column, enriched.get(*field)));
+            rows.push_row(&row.collect::<Vec<f32>>());
+            written.push(enriched.get(score).unwrap().number().unwrap());
+        }
+        let mut scores = Vec::new();
+        model.score_batch(&rows, &mut scores);
+        prop_assert_eq!(written, scores);
     }
 }

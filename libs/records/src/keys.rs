@@ -1,13 +1,13 @@
 //! The keys of the last record, known to be distinct. Records of one stream mostly have the same keys in the same order,
 //! and for those neither a look-up nor a search for duplicates is needed.
 
-use super::Role;
+use crate::names::Role;
 
 /// A sequence longer than this is not kept: one strange record must not hold memory for ever.
 const KEPT_BYTES: usize = 64 * 1024;
 
 #[derive(Debug, Default)]
-pub struct KeySequence {
+pub(crate) struct KeySequence {
     /// The keys one after the other, unescaped.
     text: String,
     /// Where each key ends in `text`.
@@ -23,7 +23,7 @@ pub struct KeySequence {
 
 impl KeySequence {
     /// Begins a record.
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         // Keys of a record that turned out not to be JSON were never checked.
         self.truncate(self.distinct);
         if self.text.len() > KEPT_BYTES {
@@ -33,7 +33,7 @@ impl KeySequence {
     }
 
     /// The role of the record's next key: remembered where the key is the expected one, looked up where not.
-    pub fn next(&mut self, key: &str, look_up: impl FnOnce(&str) -> Role) -> Role {
+    pub(crate) fn next(&mut self, key: &str, look_up: impl FnOnce(&str) -> Role) -> Role {
         let position = self.seen;
         self.seen += 1;
         if position < self.ends.len() && self.key(position) == key {
@@ -51,7 +51,7 @@ impl KeySequence {
     ///
     /// # Errors
     /// The key that was there twice.
-    pub fn finish(&mut self) -> Result<(), String> {
+    pub(crate) fn finish(&mut self) -> Result<(), String> {
         if self.distinct < self.ends.len() {
             let mut order = std::mem::take(&mut self.order);
             order.clear();
@@ -70,7 +70,7 @@ impl KeySequence {
     }
 
     /// Whether the record at hand has a key.
-    pub fn any(&self) -> bool {
+    pub(crate) fn any(&self) -> bool {
         self.seen > 0
     }
 
@@ -98,7 +98,7 @@ mod tests {
     fn read(sequence: &mut KeySequence, keys: &[String]) -> Result<(), String> {
         sequence.start();
         for key in keys {
-            let role = if key.len() > 1 { Role::Added } else { Role::Other };
+            let role = if key.len() > 1 { Role::Refused } else { Role::Other };
             assert_eq!(sequence.next(key, |_| role), role, "{key}");
         }
         sequence.finish()

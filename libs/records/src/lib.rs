@@ -1,0 +1,21 @@
+//! What a record is: one reader of its fields, the meaning of a value and of a label, the splicing of fields into it, and
+//! the dead letter that is made of one that cannot be read. Whoever generates, scores, archives, learns or counts records
+//! reads them here, so no two of them can understand one record differently. No Kafka, no I/O, no async.
+
+pub mod dead_letter;
+mod keys;
+mod label;
+mod line;
+mod names;
+mod reader;
+mod refusal;
+mod scalar;
+pub mod size;
+pub mod splice;
+
+pub use label::Label;
+pub use line::one_line;
+pub use names::{Field, FieldNames};
+pub use reader::{Record, RecordReader};
+pub use refusal::Refusal;
+pub use scalar::{Scalar, ScalarKind};

@@ -1,0 +1,35 @@
+//! A record as one line: the archive holds a record a line, and so do its readers.
+
+use std::borrow::Cow;
+
+/// The record on one line. Line breaks in valid JSON stand between tokens only, where a space means the same.
+pub fn one_line(record: &[u8]) -> Cow<'_, [u8]> {
+    if record.contains(&b'\n') || record.contains(&b'\r') {
+        let mut line = record.to_vec();
+        join_lines(&mut line);
+        line.into()
+    } else {
+        record.into()
+    }
+}
+
+/// Makes every line break a space.
+pub(crate) fn join_lines(record: &mut [u8]) {
+    for byte in record {
+        if matches!(*byte, b'\n' | b'\r') {
+            *byte = b' ';
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_breaks_become_spaces_and_a_line_is_not_copied() {
+        assert_eq!(one_line(b"{\n\"a\":1}\n").as_ref(), b"{ \"a\":1} ");
+        assert_eq!(one_line(b"{\r\"a\":1\r\n}").as_ref(), b"{ \"a\":1  }");
+        assert!(matches!(one_line(b"{\"a\":\"\\n\"}"), Cow::Borrowed(_)));
+    }
+}

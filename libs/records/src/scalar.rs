@@ -1,0 +1,129 @@
+//! What a value of a record means: to a numeric column, to a categorical column, to a label and to an expression.
+
+use std::borrow::Cow;
+
+/// A value of a record, as its raw JSON text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scalar<'a>(&'a str);
+
+/// The kind of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScalarKind {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Boolean,
+    /// A number, of any size and precision.
+    Number,
+    /// A string.
+    Text,
+    /// An array or an object, which is no scalar: to a column it is missing.
+    Nested,
+}
+
+impl<'a> Scalar<'a> {
+    /// The value with this JSON text, which a parser found to be well-formed and to have no white space around it.
+    pub fn of_json(json: &'a str) -> Self {
+        Self(json)
+    }
+
+    /// Its JSON text.
+    pub fn json(self) -> &'a str {
+        self.0
+    }
+
+    pub fn kind(self) -> ScalarKind {
+        match self.0.as_bytes().first() {
+            Some(b'"') => ScalarKind::Text,
+            Some(b't' | b'f') => ScalarKind::Boolean,
+            Some(b'n') | None => ScalarKind::Null,
+            Some(b'[' | b'{') => ScalarKind::Nested,
+            Some(_) => ScalarKind::Number,
+        }
+    }
+
+    /// A number, or a boolean as 0 and 1; `None` for anything else. A number beyond the range of `f64` is infinite.
+    pub fn number(self) -> Option<f64> {
+        match self.kind() {
+            ScalarKind::Number => self.0.parse().ok(),
+            ScalarKind::Boolean => Some(f64::from(u8::from(self.0.starts_with('t')))),
+            ScalarKind::Null | ScalarKind::Text | ScalarKind::Nested => None,
+        }
+    }
+
+    /// The text of a string, or the JSON text of a number or boolean; `None` for null, arrays and objects.
+    pub fn category(self) -> Option<Cow<'a, str>> {
+        match self.kind() {
+            ScalarKind::Text => self.text(),
+            ScalarKind::Number | ScalarKind::Boolean => Some(Cow::Borrowed(self.0)),
+            ScalarKind::Null | ScalarKind::Nested => None,
+        }
+    }
+
+    /// The text of a string; `None` for anything else.
+    pub fn text(self) -> Option<Cow<'a, str>> {
+        let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        if inner.contains('\\') {
+            serde_json::from_str(self.0).ok().map(Cow::Owned)
+        } else {
+            Some(Cow::Borrowed(inner))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scalar(json: &str) -> Scalar<'_> {
+        Scalar::of_json(json)
+    }
+
+    #[test]
+    fn a_numeric_column_takes_numbers_and_booleans() {
+        let numbers =
+            [("0", 0.0), ("-1.5e2", -150.0), ("181", 181.0), ("true", 1.0), ("false", 0.0), ("1e999", f64::INFINITY)];
+        for (json, number) in numbers {
+            assert_eq!(scalar(json).number(), Some(number), "{json}");
+        }
+        for json in ["\"181\"", "null", "[1]", "{\"a\":1}"] {
+            assert_eq!(scalar(json).number(), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_categorical_column_takes_every_scalar_but_null() {
+        let texts =
+            [("\"http\"", "http"), (r#""a\u0062\n""#, "ab\n"), ("1.50", "1.50"), ("true", "true"), ("\"\"", "")];
+        for (json, expected) in texts {
+            assert_eq!(scalar(json).category().as_deref(), Some(expected), "{json}");
+        }
+        for json in ["null", "[]", "{}"] {
+            assert_eq!(scalar(json).category(), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn only_a_string_is_text() {
+        assert_eq!(scalar(r#""\"a\"""#).text().as_deref(), Some("\"a\""));
+        for json in ["1", "true", "null", "[\"a\"]", "{\"a\":\"b\"}"] {
+            assert_eq!(scalar(json).text(), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn the_kind_is_told_by_the_first_byte() {
+        let kinds = ["null", "true", "false", "-1", "7", "\"\"", "[]", "{}"].map(|json| scalar(json).kind());
+        let expected = [
+            ScalarKind::Null,
+            ScalarKind::Boolean,
+            ScalarKind::Boolean,
+            ScalarKind::Number,
+            ScalarKind::Number,
+            ScalarKind::Text,
+            ScalarKind::Nested,
+            ScalarKind::Nested,
+        ];
+        assert_eq!(kinds, expected);
+    }
+}
