@@ -2,34 +2,30 @@
 
 use std::ops::Range;
 
-use crate::line::Schema;
+use vedette_records::Scalar;
 
-/// The cell of a field that a record does not have, or not in the kind of its column.
-pub const MISSING: u32 = u32::MAX;
+use crate::cell::Cell;
+use crate::schema::Kind;
 
 /// Rows that were read and not yet offered to the sample.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// Heads of the rows.
-    pub heads: Vec<RowHead>,
-    /// Numeric columns hold the bits of an `f32`, that of no number where missing; categorical ones a position in `spans`,
-    /// or [`MISSING`].
-    pub cells: Vec<u32>,
+    heads: Vec<RowHead>,
+    /// A categorical cell is a position in `spans`.
+    cells: Vec<Cell>,
     /// Places of the categories in `text`.
-    pub spans: Vec<Range<usize>>,
+    spans: Vec<Range<usize>>,
     /// Identities and categories.
-    pub text: String,
+    text: String,
 }
 
 /// One row without its cells.
 #[derive(Debug)]
-pub struct RowHead {
+struct RowHead {
     /// Place in the batch's text.
-    pub identity: Range<usize>,
-    /// Hash of the whole line.
-    pub content: [u8; 16],
-    /// Whether the label says anomaly.
-    pub label: Option<bool>,
+    identity: Range<usize>,
+    content: [u8; 16],
+    label: Option<bool>,
 }
 
 /// One row of a batch.
@@ -42,18 +38,36 @@ pub struct RowView<'a> {
     /// Whether the label says anomaly.
     pub label: Option<bool>,
     /// See [`Batch::category`] for those of categorical columns.
-    pub cells: &'a [u32],
+    pub cells: &'a [Cell],
 }
 
 impl Batch {
+    /// Adds the next value of the row that [`Self::end_row`] ends.
+    pub fn push(&mut self, kind: Kind, value: Option<Scalar<'_>>) {
+        let cell = match kind {
+            Kind::Numeric => value.and_then(Scalar::number).map(Cell::of_number),
+            Kind::Categorical => value.and_then(Scalar::category).map(|text| {
+                let span = self.append(&text);
+                self.spans.push(span);
+                Cell::of_category(self.spans.len() - 1)
+            }),
+        };
+        self.cells.push(cell.unwrap_or(Cell::MISSING));
+    }
+
+    /// Makes a row of the values that were pushed since the last one.
+    pub fn end_row(&mut self, identity: &str, content: [u8; 16], label: Option<bool>) {
+        let identity = self.append(identity);
+        self.heads.push(RowHead { identity, content, label });
+    }
+
     /// How many rows there are.
     pub fn len(&self) -> usize {
         self.heads.len()
     }
 
-    /// The rows.
-    pub fn rows(&self, schema: &Schema) -> impl Iterator<Item = RowView<'_>> {
-        let width = schema.columns.len();
+    /// The rows, which have so many cells each.
+    pub fn rows(&self, width: usize) -> impl Iterator<Item = RowView<'_>> {
         self.heads.iter().enumerate().map(move |(number, head)| RowView {
             identity: &self.text.as_bytes()[head.identity.clone()],
             content: &head.content,
@@ -63,8 +77,8 @@ impl Batch {
     }
 
     /// Text of a categorical cell.
-    pub fn category(&self, cell: u32) -> Option<&str> {
-        (cell != MISSING).then(|| &self.text[self.spans[cell as usize].clone()])
+    pub fn category(&self, cell: Cell) -> Option<&str> {
+        cell.category().map(|position| &self.text[self.spans[position].clone()])
     }
 
     /// Forgets the rows and keeps the memory.
@@ -76,7 +90,7 @@ impl Batch {
     }
 
     /// Takes a text in; returns its place.
-    pub fn append(&mut self, text: &str) -> Range<usize> {
+    fn append(&mut self, text: &str) -> Range<usize> {
         let start = self.text.len();
         self.text.push_str(text);
         start..self.text.len()

@@ -9,8 +9,9 @@ use vedette_forest::Matrix;
 use vedette_forest::features::{Encoder, by_falling_frequency, median};
 use vedette_forest::sample::{BottomK, Offered};
 
-use crate::batch::{Batch, MISSING};
-use crate::line::{Kind, Schema};
+use crate::batch::Batch;
+use crate::cell::Cell;
+use crate::schema::{Kind, Schema};
 
 /// A categorical column keeps so many values, the most frequent ones; the others are as good as unseen. It bounds the
 /// artifact when a training names an identifier as a category.
@@ -19,14 +20,14 @@ const MAX_CATEGORIES: usize = 10_000;
 /// Collects the sample while records are read.
 pub struct Sampler {
     rows: BottomK<Row>,
-    dictionaries: Vec<HashMap<Box<str>, u32>>,
+    dictionaries: Vec<Dictionary>,
     duplicates: u64,
     usable: Vec<bool>,
 }
 
-/// Numeric columns hold the bits of an `f32` (not a number where missing), categorical ones a dictionary's id.
+/// A categorical cell is an id of its column's dictionary.
 struct Row {
-    cells: Box<[u32]>,
+    cells: Box<[Cell]>,
     label: Option<bool>,
 }
 
@@ -45,9 +46,9 @@ impl Sampler {
     /// Offers the rows of a batch.
     pub fn offer(&mut self, batch: &Batch, schema: &Schema) {
         let Self { rows, dictionaries, duplicates, usable } = self;
-        for row in batch.rows(schema) {
-            for ((usable, cell), (_, kind)) in usable.iter_mut().zip(row.cells).zip(&schema.columns) {
-                *usable |= !is_missing(*kind, *cell);
+        for row in batch.rows(schema.columns.len()) {
+            for (usable, cell) in usable.iter_mut().zip(row.cells) {
+                *usable |= *cell != Cell::MISSING;
             }
             let make = || Row { cells: intern(row.cells, batch, schema, dictionaries), label: row.label };
             if rows.offer(row.identity, row.content, make) == Offered::Duplicate {
@@ -78,20 +79,10 @@ impl Sampler {
         let rows = rows.into_sorted();
         let columns =
             schema.columns.iter().zip(&dictionaries).enumerate().map(|(column, ((name, kind), dictionary))| {
+                let cells = rows.iter().map(|(_, row)| row.cells[column]);
                 let kind = match kind {
-                    Kind::Numeric => ColumnKind::Numeric {
-                        median: median(rows.iter().map(|(_, row)| f32::from_bits(row.cells[column]))),
-                    },
-                    Kind::Categorical => {
-                        let mut counts = vec![0_u64; dictionary.len()];
-                        for (_, row) in rows.iter().filter(|(_, row)| row.cells[column] != MISSING) {
-                            counts[row.cells[column] as usize] += 1;
-                        }
-                        let counted = dictionary.iter().map(|(text, id)| (text.to_string(), counts[*id as usize]));
-                        let mut values = by_falling_frequency(counted.filter(|(_, count)| *count > 0));
-                        values.truncate(MAX_CATEGORIES);
-                        ColumnKind::Categorical { values }
-                    }
+                    Kind::Numeric => ColumnKind::Numeric { median: median(cells.filter_map(Cell::number)) },
+                    Kind::Categorical => ColumnKind::Categorical { values: frequent_values(dictionary, cells) },
                 };
                 Column { name: name.clone(), kind }
             });
@@ -100,22 +91,28 @@ impl Sampler {
     }
 }
 
-fn is_missing(kind: Kind, cell: u32) -> bool {
-    match kind {
-        Kind::Numeric => f32::from_bits(cell).is_nan(),
-        Kind::Categorical => cell == MISSING,
-    }
+/// The texts of a categorical column, by which a cell is one of them.
+type Dictionary = HashMap<Box<str>, Cell>;
+
+/// The values of a categorical column, the most frequent first.
+fn frequent_values(dictionary: &Dictionary, cells: impl Iterator<Item = Cell>) -> Vec<String> {
+    let mut counts = vec![0_u64; dictionary.len()];
+    cells.filter_map(Cell::category).for_each(|id| counts[id] += 1);
+    let counted = dictionary.iter().filter_map(|(text, cell)| Some((text.to_string(), counts[cell.category()?])));
+    let mut values = by_falling_frequency(counted.filter(|(_, count)| *count > 0));
+    values.truncate(MAX_CATEGORIES);
+    values
 }
 
-fn intern(cells: &[u32], batch: &Batch, schema: &Schema, dictionaries: &mut [HashMap<Box<str>, u32>]) -> Box<[u32]> {
+fn intern(cells: &[Cell], batch: &Batch, schema: &Schema, dictionaries: &mut [Dictionary]) -> Box<[Cell]> {
     let columns = cells.iter().zip(&schema.columns).zip(dictionaries);
     columns
         .map(|((cell, (_, kind)), dictionary)| match kind {
             Kind::Numeric => *cell,
             Kind::Categorical => match batch.category(*cell) {
-                None => MISSING,
+                None => Cell::MISSING,
                 Some(text) => {
-                    let next = u32::try_from(dictionary.len()).unwrap_or(MISSING);
+                    let next = Cell::of_category(dictionary.len());
                     dictionary.get(text).copied().unwrap_or_else(|| *dictionary.entry(text.into()).or_insert(next))
                 }
             },
@@ -126,7 +123,7 @@ fn intern(cells: &[u32], batch: &Batch, schema: &Schema, dictionaries: &mut [Has
 /// A finished sample and the features that describe it.
 pub struct Sample {
     rows: Vec<(u128, Row)>,
-    dictionaries: Vec<HashMap<Box<str>, u32>>,
+    dictionaries: Vec<Dictionary>,
     /// Medians and value lists are those of the sample.
     pub specification: FeatureSpecification,
 }
@@ -153,11 +150,11 @@ impl Sample {
         let mut encoded = vec![0.; width];
         for (hash, row) in rows {
             for (column, (value, cell)) in encoded.iter_mut().zip(&row.cells).enumerate() {
-                *value = match &encoder.columns()[column].kind {
-                    ColumnKind::Numeric { .. } => encoder.numeric(column, f64::from(f32::from_bits(*cell))),
-                    ColumnKind::Categorical { .. } if *cell == MISSING => encoder.missing(column),
-                    ColumnKind::Categorical { .. } => codes[column][*cell as usize],
+                let number = match &encoder.columns()[column].kind {
+                    ColumnKind::Numeric { .. } => cell.number().map(|number| encoder.numeric(column, number.into())),
+                    ColumnKind::Categorical { .. } => cell.category().map(|id| codes[column][id]),
                 };
+                *value = number.unwrap_or_else(|| encoder.missing(column));
             }
             let side = if is_held_out(hash, holdout_share) { &mut holdout } else { &mut training };
             side.matrix.push_row(&encoded);
@@ -167,10 +164,12 @@ impl Sample {
     }
 }
 
-fn codes(encoder: &Encoder, column: usize, dictionary: &HashMap<Box<str>, u32>) -> Vec<f32> {
+fn codes(encoder: &Encoder, column: usize, dictionary: &Dictionary) -> Vec<f32> {
     let mut codes = vec![0.; dictionary.len()];
-    for (text, id) in dictionary {
-        codes[*id as usize] = encoder.categorical(column, text);
+    for (text, cell) in dictionary {
+        if let Some(id) = cell.category() {
+            codes[id] = encoder.categorical(column, text);
+        }
     }
     codes
 }
@@ -181,5 +180,4 @@ fn is_held_out(hash: u128, share: f64) -> bool {
 }
 
 #[cfg(test)]
-#[path = "collect_tests.rs"]
 mod tests;

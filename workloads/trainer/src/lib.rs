@@ -2,6 +2,7 @@
 //! from its arguments and the bucket; how it ended is in the bucket too, so a Job that is run again does not publish twice.
 
 mod batch;
+mod cell;
 mod collect;
 mod decode;
 mod error;
@@ -13,6 +14,7 @@ mod prune;
 mod publish;
 mod read;
 mod report;
+mod schema;
 mod train;
 
 pub use error::TrainerError;

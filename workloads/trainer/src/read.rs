@@ -23,8 +23,9 @@ use crate::collect::Sampler;
 use crate::decode::{Line, for_each_line};
 use crate::error::TrainerError;
 use crate::infer::{self, FieldSurvey};
-use crate::line::{LineOutcome, LineReader, Schema};
+use crate::line::{LineOutcome, LineReader};
 use crate::list::{Source, relist};
+use crate::schema::Schema;
 
 /// Stored bytes that may be in memory at once.
 const FETCH_BYTES: u32 = 256 << 20;
@@ -271,7 +272,7 @@ impl Work {
     fn decode(&self, fetched: Fetched) -> Decoded {
         let Fetched { source, parts } = fetched;
         let (mut tally, mut damaged, mut line_number) = (Tally::default(), 0, 0_u64);
-        let (mut reader, mut batch) = (LineReader::default(), Batch::default());
+        let (mut reader, mut batch) = (LineReader::new(&self.schema), Batch::default());
         for part in &parts {
             if part.is_damaged() {
                 damaged += 1;

@@ -1,6 +1,6 @@
 use super::*;
-use crate::line::Kind;
 use crate::list::list_sources;
+use crate::schema::Kind;
 use vedette_contract::keys::PipelineKeys;
 use vedette_testing::TestBucket;
 use vedette_testing::bucket::object_key;
@@ -19,7 +19,7 @@ async fn sources(bucket: &TestBucket) -> Vec<Source> {
 }
 
 async fn read(bucket: &TestBucket, sources: Vec<Source>) -> (Reading, usize, u64) {
-    let schema = Arc::new(Schema::new(vec![("bytes".to_owned(), Kind::Numeric)], "uuid", None, &[], None));
+    let schema = Arc::new(Schema::new(vec![("bytes".to_owned(), Kind::Numeric)], "uuid", None, None));
     let sampler = Arc::new(Mutex::new(Sampler::new(&schema, 1_000, 1)));
     let reading = read_all(&bucket.bucket, sources, &schema, &sampler, &Shutdown::new()).await.unwrap();
     let sampler = sampler.lock().unwrap();

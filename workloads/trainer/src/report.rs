@@ -8,8 +8,8 @@ use vedette_forest::calibration::expected_budget_error;
 
 use crate::collect::Sampler;
 use crate::learn::Learned;
-use crate::line::Kind;
 use crate::read::Reading;
+use crate::schema::Kind;
 
 /// Everything there is to know of a model.
 pub fn metadata(

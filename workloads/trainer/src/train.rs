@@ -10,6 +10,7 @@ use vedette_contract::keys::{ModelKeys, PipelineKeys};
 use vedette_contract::model::{METADATA_FILE, ModelMetadata, TrainingOutcome, TrainingResult};
 use vedette_forest::artifact::{ArtifactError, ArtifactFiles, pack};
 use vedette_forest::features::Encoder;
+use vedette_records::Label;
 use vedette_service::{Shutdown, error_chain};
 use vedette_streams::bucket::Bucket;
 
@@ -17,12 +18,12 @@ use crate::collect::{Sample, Sampler};
 use crate::error::TrainerError;
 use crate::infer::given_features;
 use crate::learn::{Gate, LearnSettings, Learned, is_too_little_data, learn};
-use crate::line::{Kind, Schema};
 use crate::list::{Source, list_sources};
 use crate::prune::{Retention, prune};
 use crate::publish::{self, Publication};
 use crate::read::{Reading, read_all, survey};
 use crate::report;
+use crate::schema::{Kind, Schema};
 
 /// One training: its arguments, its bucket and its keys.
 struct Training<'a> {
@@ -167,7 +168,8 @@ impl Training<'_> {
             }
         };
         report::log_features(&features);
-        Ok(Some(Schema::new(features, deduplicate_by, label_field.as_deref(), normal_labels, self.not_before()?)))
+        let label = label_field.as_deref().map(|field| Label::new(field, normal_labels));
+        Ok(Some(Schema::new(features, deduplicate_by, label, self.not_before()?)))
     }
 
     async fn collect(

@@ -1,18 +1,22 @@
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
+use vedette_contract::fields;
+use vedette_records::{FieldNames, Label, RecordReader, splice};
 
 use super::*;
-use crate::line::LineReader;
+use crate::line::{LineOutcome, LineReader};
 
 fn schema() -> Schema {
     let columns = vec![("bytes".to_owned(), Kind::Numeric), ("service".to_owned(), Kind::Categorical)];
-    Schema::new(columns, "uuid", Some("label"), &["normal".to_owned()], None)
+    Schema::new(columns, "uuid", Some(Label::new("label", ["normal"])), None)
 }
 
 fn sampler(size: usize, batches: &[&[String]]) -> Sampler {
     let schema = schema();
     let mut sampler = Sampler::new(&schema, size, 7);
     for lines in batches {
-        let (mut reader, mut batch) = (LineReader::default(), Batch::default());
+        let (mut reader, mut batch) = (LineReader::new(&schema), Batch::default());
         for line in *lines {
             reader.read(&schema, line.as_bytes(), &mut batch, || panic!("every record here has a uuid"));
         }
@@ -81,6 +85,102 @@ fn the_holdout_has_its_share_and_hangs_on_the_identity_alone() {
     assert!((220..380).contains(&few_holdout.len()), "{}", few_holdout.len());
     assert!(few_holdout.iter().all(|row| holdout.contains(row)));
     assert!(few_training.iter().all(|row| training.contains(row)));
+}
+
+/// Columns of both kinds over the same fields, and over one that is seldom there.
+fn wide_schema() -> Schema {
+    let columns = [("a", Kind::Numeric), ("b", Kind::Categorical), ("c", Kind::Numeric), ("d", Kind::Categorical)];
+    Schema::new(columns.map(|(name, kind)| (name.to_owned(), kind)).to_vec(), "uuid", None, None)
+}
+
+/// Any JSON value, in spellings that parsers and people differ on.
+fn json_value() -> impl Strategy<Value = String> {
+    let spelled = vec![
+        "null",
+        "true",
+        "false",
+        "0",
+        "-0",
+        "-0.0",
+        "1e400",
+        "-1e400",
+        "1E5",
+        "3.4028236e38",
+        "1e-320",
+        "1.50",
+        "12345678901234567890123",
+        "\"\"",
+        "\"1.50\"",
+        "\"true\"",
+        "\"null\"",
+        "\"x\\u0079\"",
+        "\"xy\"",
+        "[1]",
+        "[\n]",
+        "{\"a\":7}",
+    ];
+    prop_oneof![
+        prop::sample::select(spelled).prop_map(str::to_owned),
+        any::<f64>()
+            .prop_filter("JSON has no such number", |number| number.is_finite())
+            .prop_map(|number| number.to_string()),
+        any::<i64>().prop_map(|number| number.to_string()),
+        any::<String>().prop_map(|text| serde_json::Value::from(text).to_string()),
+        "[xy]{1,2}".prop_map(|text| serde_json::Value::from(text).to_string()),
+    ]
+}
+
+/// A record as a producer may write it, with this uuid.
+fn any_record(uuid: usize, fields: &BTreeMap<String, String>) -> String {
+    let fields: String = fields.iter().map(|(name, json)| format!(" ,\r\n{name:?} : {json}")).collect();
+    format!("{{ \"uuid\":\"{uuid}\"{fields} }}\n")
+}
+
+/// What the detector makes of a record: its row, and the message that the archive keeps.
+fn detected(record: &str, encoder: Option<&Encoder>) -> (Vec<f32>, Vec<u8>) {
+    let mut names = FieldNames::default();
+    fields::ADDED.into_iter().for_each(|name| names.refuse(name));
+    let wanted = ["a", "b", "c", "d"].map(|name| names.want(name));
+    let mut reader = RecordReader::new(names);
+    let read = reader.read(record.as_bytes()).unwrap();
+    let encode = |encoder: &Encoder| -> Vec<f32> {
+        wanted.iter().enumerate().map(|(column, field)| encoder.encode(column, read.get(*field))).collect()
+    };
+    let mut enriched = Vec::new();
+    splice::begin(&mut enriched, &record.as_bytes()[read.open_object()]);
+    splice::append(&mut enriched, read.has_fields(), br#","site":"east"}"#);
+    (encoder.map(encode).unwrap_or_default(), enriched)
+}
+
+fn bits(rows: impl Iterator<Item = Vec<f32>>) -> Vec<Vec<u32>> {
+    let mut rows: Vec<Vec<u32>> = rows.map(|row| row.into_iter().map(f32::to_bits).collect()).collect();
+    rows.sort_unstable();
+    rows
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// The detector is held to [`Encoder::encode`] by a test of its own.
+    #[test]
+    fn the_value_that_is_scored_is_the_value_that_was_learned_from(
+        records in prop::collection::vec(prop::collection::btree_map("[a-d]|e", json_value(), 0..5), 1..8)
+    ) {
+        let records: Vec<String> = records.iter().enumerate().map(|(uuid, fields)| any_record(uuid, fields)).collect();
+        let schema = wide_schema();
+        let (mut reader, mut batch) = (LineReader::new(&schema), Batch::default());
+        for record in &records {
+            let (_, archived) = detected(record, None);
+            prop_assert_eq!(reader.read(&schema, &archived, &mut batch, String::new), LineOutcome::Row);
+        }
+        let mut sampler = Sampler::new(&schema, records.len(), 7);
+        sampler.offer(&batch, &schema);
+        let sample = sampler.finish(&schema);
+        let encoder = Encoder::new(&sample.specification).unwrap();
+        let (learned_from, _) = sample.split(&encoder, 0.0);
+        let scored = records.iter().map(|record| detected(record, Some(&encoder)).0);
+        prop_assert_eq!(bits(learned_from.matrix.iter().map(<[f32]>::to_vec)), bits(scored));
+    }
 }
 
 proptest! {

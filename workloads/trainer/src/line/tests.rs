@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::schema::Kind;
+use vedette_records::Label;
 
 fn schema(not_before: Option<&str>) -> Schema {
     let columns = vec![
@@ -9,24 +11,24 @@ fn schema(not_before: Option<&str>) -> Schema {
         ("logged_in".to_owned(), Kind::Numeric),
     ];
     let not_before = not_before.map(|text| text.parse().unwrap());
-    Schema::new(columns, "uuid", Some("label"), &["normal.".to_owned()], not_before)
+    Schema::new(columns, "uuid", Some(Label::new("label", ["normal."])), not_before)
 }
 
 /// The rows as (identity, label, duration, `logged_in`, service).
 type Row = (String, Option<bool>, f32, f32, Option<String>);
 
 fn read(schema: &Schema, lines: &[&[u8]]) -> (Vec<LineOutcome>, Vec<Row>) {
-    let (mut reader, mut batch) = (LineReader::default(), Batch::default());
+    let (mut reader, mut batch) = (LineReader::new(schema), Batch::default());
     let outcomes = lines
         .iter()
         .enumerate()
         .map(|(number, line)| reader.read(schema, line, &mut batch, || format!("object {number}")))
         .collect();
     let rows = batch
-        .rows(schema)
+        .rows(schema.columns.len())
         .map(|row| {
             let identity = String::from_utf8(row.identity.to_vec()).unwrap();
-            let [duration, logged_in] = [row.cells[0], row.cells[1]].map(f32::from_bits);
+            let [duration, logged_in] = [row.cells[0], row.cells[1]].map(|cell| cell.number().unwrap_or(f32::NAN));
             (identity, row.label, duration, logged_in, batch.category(row.cells[2]).map(str::to_owned))
         })
         .collect();
@@ -58,7 +60,7 @@ fn what_is_missing_or_of_another_kind_is_missing() {
 
 #[test]
 fn a_line_that_is_not_one_object_leaves_nothing_behind() {
-    let bad: [&[u8]; 8] = [
+    let bad: [&[u8]; 9] = [
         b"",
         b"null",
         b"[1]",
@@ -67,6 +69,7 @@ fn a_line_that_is_not_one_object_leaves_nothing_behind() {
         br#"{"service":"\ud800","uuid":"a"}"#,
         b"{\"service\":\"\xff\"}",
         br#"{"duration":01}"#,
+        br#"{"uuid":"a","uuid":"b"}"#,
     ];
     for line in bad {
         let (outcomes, rows) = read(&schema(None), &[line, br#"{"uuid":"next","service":"http"}"#]);
@@ -78,7 +81,7 @@ fn a_line_that_is_not_one_object_leaves_nothing_behind() {
 #[test]
 fn records_are_filtered_by_their_own_utc_and_the_newest_is_known() {
     let schema = schema(Some("2026-11-23T00:00:00Z"));
-    let (mut reader, mut batch) = (LineReader::default(), Batch::default());
+    let (mut reader, mut batch) = (LineReader::new(&schema), Batch::default());
     let mut outcome = |line: &str| reader.read(&schema, line.as_bytes(), &mut batch, String::new);
     assert_eq!(outcome(r#"{"utc":"2026-11-22T23:59:59.999999Z"}"#), LineOutcome::OutsideLookback);
     assert_eq!(outcome(r#"{"utc":"2026-11-23T01:00:00.000001+01:00"}"#), LineOutcome::Row);
@@ -111,8 +114,22 @@ fn json_scalar() -> impl Strategy<Value = serde_json::Value> {
     ]
 }
 
+fn label_json() -> impl Strategy<Value = String> {
+    let json = |text: String| serde_json::Value::from(text).to_string();
+    let text = "[ \\t\\n]{0,2}(normal\\.|smurf\\.|0|)[ \\t\\n]{0,2}".prop_map(json);
+    let other = prop::sample::select(vec!["null", "true", "0", "0.0", "1e3", "[\"normal.\"]", r#"{"label":0}"#]);
+    prop_oneof![text, other.prop_map(str::to_owned), any::<String>().prop_map(json)]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// The summary's and the generator's readers are held to the same function by tests of theirs.
+    #[test]
+    fn any_label_means_what_it_means_to_all(json in label_json()) {
+        let (_, rows) = read(&schema(None), &[format!(r#"{{"uuid":"u","label": {json} ,"b":1}}"#).as_bytes()]);
+        prop_assert_eq!(rows[0].1, Label::new("label", ["normal."]).is_anomaly(Scalar::of_json(&json)));
+    }
 
     #[test]
     fn any_flat_record_is_read_as_serde_json_reads_it(

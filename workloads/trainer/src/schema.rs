@@ -1,0 +1,56 @@
+//! What is taken from a record: the features, the identity, `utc` and the label.
+
+use jiff::Timestamp;
+use vedette_contract::fields;
+use vedette_records::{Field, FieldNames, Label};
+
+/// How a field becomes a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A number, or a boolean as 0 and 1.
+    Numeric,
+    /// Text, or the JSON text of any other scalar.
+    Categorical,
+}
+
+/// What is taken from a record.
+#[derive(Debug, Clone)]
+pub struct Schema {
+    /// The features, sorted by name.
+    pub columns: Vec<(String, Kind)>,
+    /// Older records are left out.
+    pub not_before: Option<Timestamp>,
+    pub fields: SchemaFields,
+}
+
+/// Where it stands in a record.
+#[derive(Debug, Clone)]
+pub struct SchemaFields {
+    /// All that are looked at.
+    pub names: FieldNames,
+    /// In the order of the columns.
+    pub columns: Vec<Field>,
+    pub identity: Field,
+    pub utc: Field,
+    pub label: Option<(Label, Field)>,
+}
+
+impl Schema {
+    /// A schema of these features.
+    pub fn new(
+        mut columns: Vec<(String, Kind)>,
+        identity_field: &str,
+        label: Option<Label>,
+        not_before: Option<Timestamp>,
+    ) -> Self {
+        columns.sort_by(|(left, _), (right, _)| left.cmp(right));
+        let mut names = FieldNames::default();
+        let features = columns.iter().map(|(name, _)| names.want(name)).collect();
+        let (identity, utc) = (names.want(identity_field), names.want(fields::UTC));
+        let label = label.map(|label| {
+            let field = names.want(label.field());
+            (label, field)
+        });
+        Self { columns, not_before, fields: SchemaFields { names, columns: features, identity, utc, label } }
+    }
+}
