@@ -19,11 +19,12 @@ use vedette_core::desired::labels::Component;
 use vedette_core::desired::{GeneratorChild, PipelineChildren, names};
 use vedette_core::validate::{Dataset, ValidatedPipeline};
 use vedette_operator::bucket_view::{archived_ends, archived_records};
+use vedette_records::Label;
 use vedette_service::Shutdown;
 use vedette_streams::bucket::Body;
 
 pub use self::error::LocalError;
-use self::observe::{LabelRule, ObservedTopics, Observer, ObserverSettings, ObserverStart, Snapshot};
+use self::observe::{ObservedTopics, Observer, ObserverSettings, ObserverStart, Snapshot};
 pub use self::options::LocalOptions;
 use self::reconcile::{ModelReconciler, TrainingReconciler};
 use self::servers::Servers;
@@ -215,7 +216,7 @@ fn start_observer(
             alerts: topics.alerts.name.clone(),
             dead_letters: topics.dead_letters.name.clone(),
         },
-        label: label.map(|label| LabelRule { field: label.field.clone(), normal: label.normal.clone() }),
+        label: label.map(|label| Label::new(&label.field, &label.normal)),
         start: if options.broker.is_some() { ObserverStart::End } else { ObserverStart::Beginning },
     };
     let console = Arc::clone(console);

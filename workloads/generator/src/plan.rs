@@ -2,9 +2,9 @@
 
 use thiserror::Error;
 use vedette_contract::arguments::{GeneratorArguments, GeneratorMode};
+use vedette_records::Label;
 
 use crate::columns::{LABEL, NORMAL};
-use crate::dataset::LabelRule;
 
 /// Share of anomalous records where none is asked for and the records have a label.
 pub const DEFAULT_ANOMALY_FRACTION: f64 = 0.005;
@@ -64,7 +64,7 @@ pub enum SourcePlan {
         /// Its full key.
         key: String,
         /// Which rows are anomalies.
-        label: LabelRule,
+        label: Option<Label>,
         /// In which order its rows come.
         walk: Walk,
     },
@@ -125,7 +125,7 @@ impl Plan {
                 return Err(PlanError::NormalLabelsWithoutField);
             }
             (Some(key), walk) => {
-                let label = LabelRule { field: label_field.clone(), normal: normal_labels.clone() };
+                let label = label_field.as_ref().map(|field| Label::new(field, normal_labels));
                 SourcePlan::Dataset { key: key.clone(), label, walk }
             }
         };
@@ -169,8 +169,8 @@ mod tests {
     fn a_data_set_is_walked_as_asked() {
         let source = |more: &[&str]| plan(&[&["--dataset-object=a/b.csv"], more].concat()).unwrap().source;
         let with = |label, walk| SourcePlan::Dataset { key: "a/b.csv".to_owned(), label, walk };
-        assert_eq!(source(&["--mode=Sequential"]), with(LabelRule::default(), Walk::Sequential));
-        let label = LabelRule { field: Some("kind".to_owned()), normal: vec!["ok".to_owned(), "fine".to_owned()] };
+        assert_eq!(source(&["--mode=Sequential"]), with(None, Walk::Sequential));
+        let label = Some(Label::new("kind", ["ok", "fine"]));
         assert_eq!(
             source(&["--mode=Random", "--label-field=kind", "--normal-label=ok", "--normal-label=fine"]),
             with(label, Walk::Random { anomaly_fraction: None })

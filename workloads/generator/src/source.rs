@@ -136,16 +136,13 @@ fn fraction(labelled: Option<&LabelledRows>, asked: Option<f64>) -> Result<Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::LabelRule;
     use serde_json::Value;
+    use vedette_records::Label;
 
     fn dataset(labels: &str, normal: &[&str]) -> Dataset {
         let rows: String = labels.chars().enumerate().map(|(row, label)| format!("{row},{label}\n")).collect();
-        let rule = LabelRule {
-            field: Some("kind".to_owned()),
-            normal: normal.iter().map(|&label| label.to_owned()).collect(),
-        };
-        Dataset::load(format!("row,kind\n{rows}").as_bytes(), &rule).unwrap()
+        let label = Label::new("kind", normal);
+        Dataset::load(format!("row,kind\n{rows}").as_bytes(), Some(&label)).unwrap()
     }
 
     fn random(dataset: Dataset, anomaly_fraction: Option<f64>, seed: u64) -> Result<Source, FractionError> {

@@ -1,6 +1,7 @@
 //! Watches the flow from outside, as any consumer would: reads the four topics read-committed and counts.
 //! It takes no part in any consumer group and commits nothing.
 
+mod fields;
 pub mod statistics;
 pub mod summary;
 
@@ -12,12 +13,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use thiserror::Error;
 use vedette_contract::TopicName;
+use vedette_records::Label;
 use vedette_streams::kafka::{Isolation, KafkaSettings};
 
+use fields::{CountedFields, FieldReader};
 pub use statistics::{AlertRecord, EnrichedRecord, Percentiles, Statistics};
 pub use summary::{Archive, ModelVersionLine, Summary, archive_totals, model_versions, summarize};
 
@@ -33,7 +34,7 @@ pub struct ObserverSettings {
     /// The pipeline's topics.
     pub topics: ObservedTopics,
     /// How to read the label, where there is one.
-    pub label: Option<LabelRule>,
+    pub label: Option<Label>,
     /// Where to begin.
     pub start: ObserverStart,
 }
@@ -49,15 +50,6 @@ pub struct ObservedTopics {
     pub alerts: TopicName,
     /// What could not be read.
     pub dead_letters: TopicName,
-}
-
-/// How a label says anomaly.
-#[derive(Debug, Clone)]
-pub struct LabelRule {
-    /// The field.
-    pub field: String,
-    /// The values that mean "not an anomaly".
-    pub normal: Vec<String>,
 }
 
 /// Where to begin reading.
@@ -226,6 +218,7 @@ fn assign(consumer: &BaseConsumer, settings: &ObserverSettings) -> Result<(), Ob
 
 fn read(consumer: &BaseConsumer, settings: &ObserverSettings, shared: &Shared, on_alert: &dyn Fn(AlertLine)) {
     let mut sampled = Instant::now();
+    let mut reader = FieldReader::new(settings.label.clone());
     while !shared.stop.load(Ordering::Relaxed) {
         if sampled.elapsed() >= LAG_INTERVAL && lock(&shared.flowing).is_some() {
             sampled = Instant::now();
@@ -237,47 +230,35 @@ fn read(consumer: &BaseConsumer, settings: &ObserverSettings, shared: &Shared, o
             Some(Ok(message)) => {
                 let now = Instant::now();
                 lock(&shared.flowing).get_or_insert((now, now)).1 = now;
-                count(&message, settings, shared, on_alert);
+                count(&message, &mut reader, &settings.topics, shared, on_alert);
             }
         }
     }
 }
 
-/// The fields that are counted; everything else is skipped without being materialised.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Fields<'a> {
-    #[serde(borrow)]
-    uuid: Option<&'a RawValue>,
-    #[serde(borrow)]
-    utc: Option<&'a RawValue>,
-    score: Option<f64>,
-    model_version: Option<String>,
-    alert_text: Option<String>,
-}
-
-fn count(message: &BorrowedMessage<'_>, settings: &ObserverSettings, shared: &Shared, on_alert: &dyn Fn(AlertLine)) {
-    let payload = message.payload().unwrap_or_default();
-    let fields = serde_json::from_slice::<Fields<'_>>(payload).unwrap_or_default();
-    let uuid =
-        fields.uuid.and_then(|raw| uuid::Uuid::try_parse(raw.get().trim_matches('"')).ok()).map(|uuid| uuid.as_u128());
+fn count(
+    message: &BorrowedMessage<'_>,
+    reader: &mut FieldReader,
+    topics: &ObservedTopics,
+    shared: &Shared,
+    on_alert: &dyn Fn(AlertLine),
+) {
+    let fields = reader.read(message.payload().unwrap_or_default());
+    let CountedFields { uuid, utc, score, model_version, alert_text, anomaly } = fields;
     let steady = shared.steady.load(Ordering::Relaxed);
-    let topics = &settings.topics;
     let topic = message.topic();
     if topic == topics.sensor_messages.as_str() {
         lock(&shared.statistics).sensor_message(uuid);
     } else if topic == topics.dead_letters.as_str() {
         lock(&shared.statistics).dead_letter(uuid);
     } else if topic == topics.enriched_data.as_str() {
-        let anomaly = settings.label.as_ref().and_then(|rule| anomaly(payload, rule));
         note_end(shared, &topics.enriched_data, message);
-        let record = EnrichedRecord { uuid, score: fields.score, anomaly, model_version: fields.model_version };
-        lock(&shared.statistics).enriched_record(record, latency_ms(fields.utc), steady);
+        let record = EnrichedRecord { uuid, score, anomaly, model_version };
+        lock(&shared.statistics).enriched_record(record, latency_ms(utc), steady);
     } else {
-        let anomaly = settings.label.as_ref().and_then(|rule| anomaly(payload, rule));
         note_end(shared, &topics.alerts, message);
-        lock(&shared.statistics).alert(AlertRecord { anomaly, latency_ms: latency_ms(fields.utc) }, steady);
-        on_alert(AlertLine { text: alert_line(fields.alert_text.as_deref(), anomaly) });
+        lock(&shared.statistics).alert(AlertRecord { anomaly, latency_ms: latency_ms(utc) }, steady);
+        on_alert(AlertLine { text: alert_line(alert_text.as_deref(), anomaly) });
     }
 }
 
@@ -294,52 +275,16 @@ fn alert_line(alert_text: Option<&str>, anomaly: Option<bool>) -> String {
     format!("{}{verdict}", alert_text.unwrap_or("an alert without a text"))
 }
 
-fn latency_ms(utc: Option<&RawValue>) -> Option<f32> {
-    let made: jiff::Timestamp = utc?.get().trim_matches('"').parse().ok()?;
+fn latency_ms(made: Option<jiff::Timestamp>) -> Option<f32> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-    let microseconds = i64::try_from(now.as_micros()).ok()? - made.as_microsecond();
+    let microseconds = i64::try_from(now.as_micros()).ok()? - made?.as_microsecond();
     #[allow(clippy::cast_possible_truncation)]
     Some((microseconds as f64 / 1e3) as f32)
-}
-
-/// Whether the label says anomaly; none without a label.
-fn anomaly(payload: &[u8], rule: &LabelRule) -> Option<bool> {
-    struct Label<'r>(&'r str);
-    impl<'de> serde::de::Visitor<'de> for Label<'_> {
-        type Value = Option<String>;
-        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            formatter.write_str("an object")
-        }
-        fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut label = None;
-            while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
-                if key == self.0 {
-                    label = Some(map.next_value::<&RawValue>()?.get().trim_matches('"').to_owned());
-                } else {
-                    map.next_value::<serde::de::IgnoredAny>()?;
-                }
-            }
-            Ok(label)
-        }
-    }
-    let mut reader = serde_json::Deserializer::from_slice(payload);
-    let label = serde::Deserializer::deserialize_map(&mut reader, Label(&rule.field)).ok()??;
-    Some(!rule.normal.contains(&label))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_label_is_read_wherever_it_stands() {
-        let rule = LabelRule { field: "label".into(), normal: vec!["normal.".into(), "0".into()] };
-        assert_eq!(anomaly(br#"{"a":{"label":"x"},"label":"normal."}"#, &rule), Some(false));
-        assert_eq!(anomaly(br#"{"label":"smurf.","b":[1]}"#, &rule), Some(true));
-        assert_eq!(anomaly(br#"{"label":0}"#, &rule), Some(false));
-        assert_eq!(anomaly(br#"{"b":1}"#, &rule), None);
-        assert_eq!(anomaly(b"garbage", &rule), None);
-    }
 
     #[test]
     fn an_alert_reads_as_one_line() {

@@ -10,6 +10,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use csv::{ByteRecord, ReaderBuilder};
 use thiserror::Error;
 use tracing::{info, warn};
+use vedette_records::{Label, Scalar};
 
 use self::content::decompress;
 use self::header::Header;
@@ -95,15 +96,6 @@ impl DatasetError {
     }
 }
 
-/// Which records are anomalies.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LabelRule {
-    /// The column that tells.
-    pub field: Option<String>,
-    /// Its values that mean "not an anomaly".
-    pub normal: Vec<String>,
-}
-
 /// The rows of a data set by their label. A row without a label is in neither list.
 #[derive(Debug, Default)]
 pub struct LabelledRows {
@@ -129,11 +121,11 @@ pub struct Dataset {
 
 impl Dataset {
     /// Reads a CSV data set: plain, gzip or zstd; KDD Cup 99's columns, or any with a header line. White space around
-    /// cells does not count. KDD's label and its normal value are known where `rule` does not name them.
+    /// cells does not count. KDD's label and its normal value are known where `label` does not name them.
     ///
     /// # Errors
     /// When it cannot be read, has a wrong header or no label field as asked for, or has no usable row.
-    pub fn load(content: impl Read, rule: &LabelRule) -> Result<Self, DatasetError> {
+    pub fn load(content: impl Read, label: Option<&Label>) -> Result<Self, DatasetError> {
         let unreadable = |line| move |source| DatasetError::Content { line, source };
         let text = decompress(content).map_err(unreadable(1))?;
         let mut reader =
@@ -143,19 +135,18 @@ impl Dataset {
             return Err(DatasetError::Empty);
         }
         let header = Header::of(&row)?;
-        let rule = rule.clone().with_defaults_of(&header);
-        let label_column = rule.column(&header)?;
+        let label = LabelColumn::of(label, &header)?;
         let mut dataset = Self {
             member_prefixes: header.member_prefixes(),
             cells: Vec::new(),
             ends: Vec::new(),
-            labelled: (label_column.is_some() && !rule.normal.is_empty()).then(LabelledRows::default),
+            labelled: label.is_some().then(LabelledRows::default),
             bad_rows: 0,
         };
         let mut is_row = header.is_kdd;
         loop {
             if is_row {
-                dataset.take(&row, reader.get_ref().line(), label_column, &rule.normal);
+                dataset.take(&row, reader.get_ref().line(), label.as_ref());
             }
             is_row = true;
             if !read(&mut reader, &mut row)? {
@@ -181,7 +172,7 @@ impl Dataset {
     }
 
     /// `last_line` is the line on which the row ends.
-    fn take(&mut self, row: &ByteRecord, last_line: u64, label_column: Option<usize>, normal_labels: &[String]) {
+    fn take(&mut self, row: &ByteRecord, last_line: u64, label: Option<&LabelColumn>) {
         if row.len() != self.member_prefixes.len() {
             let expected = self.member_prefixes.len();
             let reason = format!("it has {} fields, and there are {expected} columns", row.len());
@@ -196,17 +187,24 @@ impl Dataset {
             if position > 0 {
                 self.cells.push(SEPARATOR);
             }
+            let cell_start = self.cells.len();
             cell::append_json(text, &mut self.cells);
-            if let (Some(labelled), true) = (&mut self.labelled, label_column == Some(position)) {
-                let label = text.trim();
-                if normal_labels.iter().any(|normal| normal == label) {
-                    labelled.normal.push(self.ends.len());
-                } else if !label.is_empty() {
-                    labelled.anomalous.push(self.ends.len());
-                }
+            if let Some(label) = label.filter(|label| label.position == position) {
+                self.note_label(&label.label, cell_start);
             }
         }
         self.ends.push(self.cells.len());
+    }
+
+    /// Reads the label of the row at hand as whoever reads the record does.
+    fn note_label(&mut self, label: &Label, cell_start: usize) {
+        let value = std::str::from_utf8(&self.cells[cell_start..]).ok().map(Scalar::of_json);
+        let (Some(labelled), Some(value)) = (&mut self.labelled, value) else { return };
+        match label.is_anomaly(value) {
+            Some(true) => labelled.anomalous.push(self.ends.len()),
+            Some(false) => labelled.normal.push(self.ends.len()),
+            None => {}
+        }
     }
 
     fn refuse(&mut self, row: &ByteRecord, last_line: u64, reason: &str) {
@@ -239,23 +237,23 @@ impl Dataset {
     }
 }
 
-impl LabelRule {
-    fn with_defaults_of(mut self, header: &Header) -> Self {
-        if header.is_kdd {
-            let field = self.field.get_or_insert_with(|| LABEL.to_owned());
-            if self.normal.is_empty() && field == LABEL {
-                self.normal.push(NORMAL.to_owned());
-            }
-        }
-        self
-    }
+/// The column of a label that can tell.
+struct LabelColumn {
+    label: Label,
+    position: usize,
+}
 
-    fn column(&self, header: &Header) -> Result<Option<usize>, DatasetError> {
-        let Some(field) = &self.field else { return Ok(None) };
-        match header.position(field) {
-            Some(position) => Ok(Some(position)),
-            None => Err(DatasetError::LabelMissing { field: field.clone(), columns: header.names.join(", ") }),
-        }
+impl LabelColumn {
+    fn of(label: Option<&Label>, header: &Header) -> Result<Option<Self>, DatasetError> {
+        let is_kdds = header.is_kdd && label.is_none_or(|label| label.field() == LABEL && !label.can_tell());
+        let kdds = is_kdds.then(|| Label::new(LABEL, [NORMAL]));
+        let Some(label) = kdds.as_ref().or(label) else { return Ok(None) };
+        let missing = || {
+            let (field, columns) = (label.field().to_owned(), header.names.join(", "));
+            DatasetError::LabelMissing { field, columns }
+        };
+        let position = header.position(label.field()).ok_or_else(missing)?;
+        Ok(label.can_tell().then(|| Self { label: label.clone(), position }))
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use vedette_records::{FieldNames, RecordReader};
 
 use super::*;
 
@@ -12,11 +13,7 @@ const KDD_ROW: &str = "0,tcp,http,SF,215,45076,0,0,0,0,0,1,0,0,0,0,0,0,0,0,0,0,1
                        0.00,0,0,0.00,0.00,0.00,0.00,0.00,0.00,0.00,0.00,normal.";
 
 fn load(text: impl AsRef<[u8]>) -> Result<Dataset, DatasetError> {
-    Dataset::load(text.as_ref(), &LabelRule::default())
-}
-
-fn rule(field: &str, normal: &[&str]) -> LabelRule {
-    LabelRule { field: Some(field.to_owned()), normal: normal.iter().map(|&label| label.to_owned()).collect() }
+    Dataset::load(text.as_ref(), None)
 }
 
 fn record(dataset: &Dataset, row: usize) -> Value {
@@ -107,11 +104,11 @@ fn a_wrong_header_is_refused_by_the_name_of_the_column() {
 #[test]
 fn rows_are_told_apart_by_their_label() {
     let text = "kind,value\nok,1\nbad,2\nfine,3\n,4\n ok ,5\n";
-    let dataset = Dataset::load(text.as_bytes(), &rule("kind", &["ok", "fine"])).unwrap();
+    let dataset = Dataset::load(text.as_bytes(), Some(&Label::new("kind", ["ok", "fine"]))).unwrap();
     let labelled = dataset.labelled.unwrap();
     assert_eq!((labelled.normal, labelled.anomalous), (vec![0, 2, 4], vec![1]));
-    assert!(Dataset::load(text.as_bytes(), &rule("kind", &[])).unwrap().labelled.is_none());
-    let message = Dataset::load(text.as_bytes(), &rule("label", &["ok"])).unwrap_err().to_string();
+    assert!(Dataset::load(text.as_bytes(), Some(&Label::new("kind", [""; 0]))).unwrap().labelled.is_none());
+    let message = Dataset::load(text.as_bytes(), Some(&Label::new("label", ["ok"]))).unwrap_err().to_string();
     assert_eq!(message, "the data set has no column \"label\" for the label; its columns are kind, value");
 }
 
@@ -163,6 +160,31 @@ fn many_bad_rows_are_logged_as_a_number() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// The trainer's and the summary's readers are held to the same function by tests of theirs.
+    #[test]
+    fn any_label_means_what_its_record_says(
+        cell in prop_oneof!["[ \\t]{0,2}(normal\\.|smurf\\.|0|true|null|\"a\"|1e999|)[ \\t\\n]{0,2}", "\\PC{0,8}"],
+    ) {
+        let label = Label::new("kind", ["normal.", "0", "null"]);
+        let mut table = csv::Writer::from_writer(Vec::new());
+        table.write_record(["row", "kind"]).unwrap();
+        table.write_record(["7", &cell]).unwrap();
+        let dataset = Dataset::load(table.into_inner().unwrap().as_slice(), Some(&label)).unwrap();
+        let record = record(&dataset, 0).to_string();
+        let mut names = FieldNames::default();
+        let kind = names.want("kind");
+        let mut reader = RecordReader::new(names);
+        let expected = label.is_anomaly(reader.read(record.as_bytes()).unwrap().get(kind).unwrap());
+        let labelled = dataset.labelled.unwrap();
+        let found = match (labelled.normal.as_slice(), labelled.anomalous.as_slice()) {
+            ([0], []) => Some(false),
+            ([], [0]) => Some(true),
+            ([], []) => None,
+            both => panic!("{both:?}"),
+        };
+        prop_assert_eq!(found, expected, "{}", record);
+    }
 
     #[test]
     fn any_table_reads_back(rows in prop::collection::vec(prop::collection::vec("\\PC{0,8}|[ -~\\n\\r\\t]{0,8}", 3), 1..20)) {
