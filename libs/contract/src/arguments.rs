@@ -293,11 +293,7 @@ impl std::str::FromStr for ArchivedTopic {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (stream, topic) = text.split_once('=').ok_or_else(|| format!("{text:?} is not STREAM=TOPIC"))?;
-        let stream = match stream {
-            "enriched_data" => Stream::EnrichedData,
-            "alerts" => Stream::Alerts,
-            _ => return Err(format!("{stream:?} is not a stream: use enriched_data or alerts")),
-        };
+        let stream = stream.parse().map_err(|error: crate::archive::StreamError| error.to_string())?;
         Ok(Self { stream, topic: topic.parse().map_err(|error: crate::NameError| error.to_string())? })
     }
 }

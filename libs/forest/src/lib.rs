@@ -7,7 +7,6 @@ pub mod export;
 mod learn;
 mod matrix;
 mod model;
-pub mod sample;
 mod score;
 
 pub use evaluate::{folds, metrics};

@@ -5,18 +5,18 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use tempfile::TempPath;
+use vedette_archive::FrameEncoder;
 use vedette_contract::archive::ArchiveObjectKey;
 
-use crate::spool::{FrameEncoder, SpoolError, SpoolFile};
+use crate::spool::{SpoolError, SpoolFile};
 
 /// A frame ends when it holds this many uncompressed bytes: a delta is read into memory to be sent.
 const FRAME_MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 /// When objects close and how soon their tail is readable.
 #[derive(Debug, Clone)]
-pub struct Rolling {
+pub struct Closing {
     /// An object closes when it holds this many uncompressed bytes.
     pub max_bytes: u64,
     /// An object closes when it has been open this long.
@@ -25,7 +25,7 @@ pub struct Rolling {
     pub tail_interval: Duration,
 }
 
-impl Rolling {
+impl Closing {
     /// How long a record waits for its frame to end: the rest of the interval is for the way to the bucket.
     fn frame_age(&self) -> Duration {
         self.tail_interval * 4 / 5
@@ -86,13 +86,6 @@ pub(crate) struct SealedObject {
     pub(crate) last_utc: Option<String>,
 }
 
-/// The part of an object's key that tells a recreated topic from the old one.
-pub(crate) fn first_record_hash(record: &[u8]) -> String {
-    let mut hash = hex::encode(Sha256::digest(record));
-    hash.truncate(8);
-    hash
-}
-
 impl OpenObject {
     pub(crate) fn new(key: ArchiveObjectKey, file: SpoolFile, now: Instant) -> Self {
         Self {
@@ -120,8 +113,7 @@ impl OpenObject {
         let start_byte = self.file.length();
         let frame =
             self.current.get_or_insert(CurrentFrame { first_offset: offset, started: now, start_byte, bytes: 0 });
-        encoder.write(line, &mut self.file)?;
-        encoder.write(b"\n", &mut self.file)?;
+        self.file.take(encoder.record(line))?;
         let added = line.len() as u64 + 1;
         frame.bytes += added;
         self.bytes += added;
@@ -135,18 +127,18 @@ impl OpenObject {
         Ok(())
     }
 
-    pub(crate) fn is_full(&self, rolling: &Rolling) -> bool {
-        self.bytes >= rolling.max_bytes
+    pub(crate) fn is_full(&self, closing: &Closing) -> bool {
+        self.bytes >= closing.max_bytes
     }
 
-    pub(crate) fn is_aged(&self, rolling: &Rolling, now: Instant) -> bool {
-        now.duration_since(self.opened) >= rolling.max_age
+    pub(crate) fn is_aged(&self, closing: &Closing, now: Instant) -> bool {
+        now.duration_since(self.opened) >= closing.max_age
     }
 
     /// Whether records have waited long enough. While deltas are pending the frame goes on, so that an outage of the
     /// bucket makes no flood of small ones.
-    pub(crate) fn is_frame_due(&self, rolling: &Rolling, now: Instant) -> bool {
-        let waited = |frame: &CurrentFrame| now.duration_since(frame.started) >= rolling.frame_age();
+    pub(crate) fn is_frame_due(&self, closing: &Closing, now: Instant) -> bool {
+        let waited = |frame: &CurrentFrame| now.duration_since(frame.started) >= closing.frame_age();
         self.pending.is_empty() && self.current.as_ref().is_some_and(waited)
     }
 
@@ -155,7 +147,7 @@ impl OpenObject {
         let Some(CurrentFrame { first_offset, start_byte, .. }) = self.current.take() else {
             return Ok(());
         };
-        encoder.end_frame(&mut self.file)?;
+        self.file.take(encoder.end_frame())?;
         self.pending.push(Frame {
             bytes: start_byte..self.file.length(),
             first_offset,
@@ -188,6 +180,8 @@ fn utc_of(record: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
     use crate::spool::SpoolDirectory;
+    use vedette_archive::encoder;
+    use vedette_contract::archive::Format;
 
     #[test]
     fn the_utc_is_taken_as_it_stands() {
@@ -200,9 +194,9 @@ mod tests {
     fn frames_say_where_they_begin_and_what_the_object_holds_by_then() {
         let directory = tempfile::tempdir().unwrap();
         let file = SpoolDirectory::prepare(directory.path()).unwrap().create().unwrap();
-        let mut encoder = FrameEncoder::new().unwrap();
+        let mut encoder = encoder(Format::JsonLines).unwrap();
         let now = Instant::now();
-        let key = "2026-11-23/east/t-0-00000000000000000007-0a1b2c3d.jsonl.zst".parse().unwrap();
+        let key = "n/p/alerts/2026-11-23/east/t-0-00000000000000000007-0a1b2c3d.jsonl.zst".parse().unwrap();
         let mut object = OpenObject::new(key, file, now);
         object.append(8, br#"{"utc":"one"}"#, &mut encoder, now).unwrap();
         object.append(9, br#"{"utc":"two"}"#, &mut encoder, now).unwrap();
@@ -226,9 +220,9 @@ mod tests {
     fn a_large_frame_ends_by_itself() {
         let directory = tempfile::tempdir().unwrap();
         let file = SpoolDirectory::prepare(directory.path()).unwrap().create().unwrap();
-        let mut encoder = FrameEncoder::new().unwrap();
+        let mut encoder = encoder(Format::JsonLines).unwrap();
         let now = Instant::now();
-        let key = "2026-11-23/east/t-0-00000000000000000000-0a1b2c3d.jsonl.zst".parse().unwrap();
+        let key = "n/p/alerts/2026-11-23/east/t-0-00000000000000000000-0a1b2c3d.jsonl.zst".parse().unwrap();
         let mut object = OpenObject::new(key, file, now);
         let line = vec![b' '; 1 << 20];
         (0..20).for_each(|offset| object.append(offset, &line, &mut encoder, now).unwrap());

@@ -9,26 +9,20 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tracing::warn;
-use vedette_contract::archive::{ArchiveObjectKey, Stream};
+use vedette_archive::{FrameEncoder, encoder, first_record};
+use vedette_contract::archive::{ArchiveObjectKey, Format, Origin};
 use vedette_contract::progress::Progress;
-use vedette_contract::{Name, TopicName};
 use vedette_records::one_line;
 
-use crate::object::{Frame, OpenObject, Rolling, SealedObject, first_record_hash};
-use crate::spool::{FrameEncoder, SpoolDirectory, SpoolError};
+use crate::object::{Closing, Frame, OpenObject, SealedObject};
+use crate::spool::{SpoolDirectory, SpoolError};
 
 /// A partition takes no more records while this many of its objects wait for the bucket: what the spool holds of a
 /// partition is bounded by as many objects and the open one.
 const MAX_SEALED: usize = 2;
 
-/// Which partition, and where its objects belong.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Identity {
-    pub(crate) stream: Stream,
-    pub(crate) site: Name,
-    pub(crate) topic: TopicName,
-    pub(crate) partition: i32,
-}
+/// What is written.
+const FORMAT: Format = Format::JsonLines;
 
 /// A record as it is archived.
 #[derive(Debug, Clone, Copy)]
@@ -49,12 +43,12 @@ pub(crate) enum Work {
     /// Send the ended frames.
     Tail { key: ArchiveObjectKey, file: PathBuf, frames: Vec<Frame> },
     /// Send the whole object, note the progress, commit, delete the deltas.
-    Close(Closing),
+    Close(Upload),
 }
 
 /// An object to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Closing {
+pub(crate) struct Upload {
     pub(crate) key: ArchiveObjectKey,
     pub(crate) file: PathBuf,
     pub(crate) sha256: String,
@@ -84,7 +78,7 @@ pub(crate) enum Done {
 
 /// The state of one partition.
 pub(crate) struct Partition {
-    pub(crate) identity: Identity,
+    pub(crate) origin: Origin,
     /// What the bucket knows of this partition; nothing until it was read.
     pub(crate) progress: Option<Progress>,
     /// Where the next object starts: offset after the last record.
@@ -96,9 +90,9 @@ pub(crate) struct Partition {
 
 impl Partition {
     /// A partition whose first object starts at `position`.
-    pub(crate) fn new(identity: Identity, position: i64) -> std::io::Result<Self> {
-        let encoder = FrameEncoder::new()?;
-        Ok(Self { identity, progress: None, position, open: None, sealed: VecDeque::new(), encoder })
+    pub(crate) fn new(origin: Origin, position: i64) -> std::io::Result<Self> {
+        let encoder = encoder(FORMAT)?;
+        Ok(Self { origin, progress: None, position, open: None, sealed: VecDeque::new(), encoder })
     }
 
     /// Takes a record; the object before it closes where the record's day, or its own size, demands it. A record without
@@ -107,7 +101,7 @@ impl Partition {
         &mut self,
         record: Record<'_>,
         spool: &SpoolDirectory,
-        rolling: &Rolling,
+        closing: &Closing,
         now: Instant,
     ) -> Result<(), SpoolError> {
         if record.value.is_empty() {
@@ -116,7 +110,7 @@ impl Partition {
         let day = day_of(record.timestamp_millis);
         if record.offset < self.position {
             warn!(
-                topic = %self.identity.topic, partition = self.identity.partition, offset = record.offset,
+                topic = %self.origin.topic, partition = self.origin.partition, offset = record.offset,
                 position = self.position, "offsets begin again: the topic was created anew"
             );
             self.continue_at(record.offset)?;
@@ -128,12 +122,11 @@ impl Partition {
             Some(open) => open,
             none => none.insert(OpenObject::new(
                 ArchiveObjectKey {
+                    origin: self.origin.clone(),
                     day,
-                    site: self.identity.site.clone(),
-                    topic: self.identity.topic.clone(),
-                    partition: self.identity.partition,
                     start: self.position,
-                    first_record: first_record_hash(&line),
+                    first_record: first_record(&line),
+                    format: FORMAT,
                 },
                 spool.create()?,
                 now,
@@ -141,7 +134,7 @@ impl Partition {
         };
         open.append(record.offset, &line, &mut self.encoder, now)?;
         self.position = record.offset + 1;
-        if open.is_full(rolling) { self.seal() } else { Ok(()) }
+        if open.is_full(closing) { self.seal() } else { Ok(()) }
     }
 
     /// Closes the open object to further records.
@@ -175,15 +168,15 @@ impl Partition {
     }
 
     /// What to do now, if anything; to be asked only while no work of this partition is under way.
-    pub(crate) fn next_work(&mut self, rolling: &Rolling, now: Instant) -> Result<Option<Work>, SpoolError> {
+    pub(crate) fn next_work(&mut self, closing: &Closing, now: Instant) -> Result<Option<Work>, SpoolError> {
         if self.progress.is_none() {
             return Ok(Some(Work::Recover));
         }
-        if self.sealed.is_empty() && self.open.as_ref().is_some_and(|open| open.is_aged(rolling, now)) {
+        if self.sealed.is_empty() && self.open.as_ref().is_some_and(|open| open.is_aged(closing, now)) {
             self.seal()?;
         }
         if let Some(SealedObject { key, file, sha256, length, records, end, last_utc }) = self.sealed.front() {
-            return Ok(Some(Work::Close(Closing {
+            return Ok(Some(Work::Close(Upload {
                 key: key.clone(),
                 file: file.to_path_buf(),
                 sha256: sha256.clone(),
@@ -197,7 +190,7 @@ impl Partition {
         if !open.inspected {
             return Ok(Some(Work::Inspect(open.key.clone())));
         }
-        if open.is_frame_due(rolling, now) {
+        if open.is_frame_due(closing, now) {
             open.end_frame(&mut self.encoder)?;
         }
         if open.pending.is_empty() {
@@ -240,7 +233,7 @@ impl Partition {
     pub(crate) fn restart(&mut self, position: i64) -> Result<(), SpoolError> {
         self.sealed.clear();
         if let Some(open) = self.open.take() {
-            self.encoder.abandon(&open.file)?;
+            self.encoder.abandon().map_err(|error| open.file.not_compressed(error))?;
         }
         self.position = position;
         Ok(())
@@ -258,6 +251,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::time::Duration;
+    use vedette_contract::archive::Stream;
 
     const NOON: i64 = 1_795_435_200_000; // 2026-11-23T12:00:00Z
     const DAY: i64 = 86_400_000;
@@ -265,7 +259,7 @@ mod tests {
     struct Bench {
         _directory: tempfile::TempDir,
         spool: SpoolDirectory,
-        rolling: Rolling,
+        closing: Closing,
         partition: Partition,
         now: Instant,
     }
@@ -274,31 +268,33 @@ mod tests {
         fn new(max_bytes: u64) -> Self {
             let directory = tempfile::tempdir().unwrap();
             let spool = SpoolDirectory::prepare(directory.path()).unwrap();
-            let identity = Identity {
+            let origin = Origin {
+                namespace: "n".parse().unwrap(),
+                pipeline: "p".parse().unwrap(),
                 stream: Stream::Alerts,
                 site: "east".parse().unwrap(),
                 topic: "alerts".parse().unwrap(),
                 partition: 2,
             };
-            let mut partition = Partition::new(identity, 5).unwrap();
+            let mut partition = Partition::new(origin, 5).unwrap();
             partition.progress = Some(progress());
-            let rolling =
-                Rolling { max_bytes, max_age: Duration::from_secs(60), tail_interval: Duration::from_secs(5) };
-            Self { _directory: directory, spool, rolling, partition, now: Instant::now() }
+            let closing =
+                Closing { max_bytes, max_age: Duration::from_secs(60), tail_interval: Duration::from_secs(5) };
+            Self { _directory: directory, spool, closing, partition, now: Instant::now() }
         }
 
         fn append(&mut self, offset: i64, timestamp_millis: i64, value: &str) {
             let record = Record { offset, timestamp_millis: Some(timestamp_millis), value: value.as_bytes() };
-            self.partition.append(record, &self.spool, &self.rolling, self.now).unwrap();
+            self.partition.append(record, &self.spool, &self.closing, self.now).unwrap();
         }
 
         fn work(&mut self) -> Option<Work> {
-            self.partition.next_work(&self.rolling, self.now).unwrap()
+            self.partition.next_work(&self.closing, self.now).unwrap()
         }
 
-        fn closing(&mut self) -> Closing {
+        fn upload(&mut self) -> Upload {
             match self.work() {
-                Some(Work::Close(closing)) => closing,
+                Some(Work::Close(upload)) => upload,
                 other => panic!("expected an object to close, got {other:?}"),
             }
         }
@@ -321,8 +317,11 @@ mod tests {
         let mut bench = Bench::new(1000);
         bench.append(7, NOON, r#"{"a":1}"#);
         let Some(Work::Inspect(key)) = bench.work() else { panic!("inspected first") };
-        let hash = first_record_hash(br#"{"a":1}"#);
-        assert_eq!(key.to_string(), format!("2026-11-23/east/alerts-2-00000000000000000005-{hash}.jsonl.zst"));
+        let hash = first_record(br#"{"a":1}"#);
+        assert_eq!(
+            key.to_string(),
+            format!("n/p/alerts/2026-11-23/east/alerts-2-00000000000000000005-{hash}.jsonl.zst")
+        );
     }
 
     #[test]
@@ -330,7 +329,7 @@ mod tests {
         let mut bench = Bench::new(1000);
         bench.append(7, NOON, "{\r\n\"a\":1}");
         let Some(Work::Inspect(key)) = bench.work() else { panic!("inspected first") };
-        assert_eq!(key.first_record, first_record_hash(br#"{  "a":1}"#));
+        assert_eq!(key.first_record, first_record(br#"{  "a":1}"#));
     }
 
     #[test]
@@ -340,7 +339,7 @@ mod tests {
         bench.append(6, NOON - DAY, "{}");
         assert!(!bench.partition.is_saturated());
         bench.append(9, NOON + DAY, "{}");
-        let first = bench.closing();
+        let first = bench.upload();
         assert_eq!((first.key.start, first.end, first.records), (5, 7, 2));
         bench.partition.complete(Done::Closed(progress())).unwrap();
         let Some(Work::Inspect(second)) = bench.work() else { panic!("the next day's object is open") };
@@ -353,13 +352,13 @@ mod tests {
         bench.append(5, NOON, "{}");
         assert!(matches!(bench.work(), Some(Work::Inspect(_))));
         bench.append(6, NOON, "{}");
-        assert_eq!(bench.closing().end, 7);
+        assert_eq!(bench.upload().end, 7);
         bench.partition.complete(Done::Closed(progress())).unwrap();
         bench.append(7, NOON, "{}");
         bench.now += Duration::from_secs(59);
         assert!(matches!(bench.work(), Some(Work::Inspect(_))));
         bench.now += Duration::from_secs(1);
-        assert_eq!((bench.closing().key.start, bench.closing().end), (7, 8));
+        assert_eq!((bench.upload().key.start, bench.upload().end), (7, 8));
     }
 
     #[test]
@@ -397,7 +396,7 @@ mod tests {
         let mut bench = Bench::new(1000);
         bench.append(900, NOON, "{}");
         bench.append(0, NOON, "{}");
-        assert_eq!(bench.closing().end, 901);
+        assert_eq!(bench.upload().end, 901);
         bench.partition.complete(Done::Closed(progress())).unwrap();
         let Some(Work::Inspect(key)) = bench.work() else { panic!("a new object is open") };
         assert_eq!(key.start, 0);
@@ -421,13 +420,13 @@ mod tests {
         ) {
             let mut bench = Bench::new(max_bytes);
             let (mut offset, mut expected, mut archived, mut ends) = (4, Vec::new(), Vec::new(), vec![5]);
-            let mut take = |bench: &mut Bench| while let Some(Work::Close(closing)) = bench.work() {
-                assert_eq!(closing.key.start, *ends.last().unwrap());
-                ends.push(closing.end);
-                let stored = std::fs::read(&closing.file).unwrap();
+            let mut take = |bench: &mut Bench| while let Some(Work::Close(upload)) = bench.work() {
+                assert_eq!(upload.key.start, *ends.last().unwrap());
+                ends.push(upload.end);
+                let stored = std::fs::read(&upload.file).unwrap();
                 let text = String::from_utf8(zstd::decode_all(stored.as_slice()).unwrap()).unwrap();
-                assert_eq!(text.lines().count() as u64, closing.records);
-                assert_eq!(first_record_hash(text.lines().next().unwrap().as_bytes()), closing.key.first_record);
+                assert_eq!(text.lines().count() as u64, upload.records);
+                assert_eq!(first_record(text.lines().next().unwrap().as_bytes()), upload.key.first_record);
                 archived.extend(text.lines().map(str::to_owned));
                 bench.partition.complete(Done::Closed(progress())).unwrap();
             };

@@ -9,7 +9,7 @@ use tracing::warn;
 use vedette_service::error_chain;
 
 use crate::metrics::{Metrics, RecordCounters};
-use crate::object::Rolling;
+use crate::object::Closing;
 use crate::partition::{Done, Partition};
 use crate::spool::SpoolError;
 use crate::upload::{UploadError, Uploader};
@@ -33,20 +33,19 @@ pub(crate) struct Slot {
 
 impl Slot {
     pub(crate) fn new(partition: Partition, metrics: &Metrics) -> Self {
-        let counters = metrics.of_stream(partition.identity.stream);
-        let (paused, go_to, step, failures, retry_at) = (false, None, None, 0, None);
-        Self { partition, counters, paused, go_to, step, failures, retry_at }
+        let counters = metrics.of_stream(partition.origin.stream);
+        Self { partition, counters, paused: false, go_to: None, step: None, failures: 0, retry_at: None }
     }
 
     pub(crate) fn is(&self, topic: &str, partition: i32) -> bool {
-        self.partition.identity.partition == partition && self.partition.identity.topic.as_str() == topic
+        self.partition.origin.partition == partition && self.partition.origin.topic.as_str() == topic
     }
 
     /// Takes the result of a step that ended, and begins the next that is due.
     pub(crate) fn advance(
         &mut self,
         uploader: &Arc<Uploader>,
-        rolling: &Rolling,
+        closing: &Closing,
         runtime: &Handle,
         now: Instant,
     ) -> Result<(), SpoolError> {
@@ -56,10 +55,10 @@ impl Slot {
         }
         if self.step.is_none() && self.go_to.is_none() && self.retry_at.is_none_or(|at| now >= at) {
             self.retry_at = None;
-            if let Some(work) = self.partition.next_work(rolling, now)? {
+            if let Some(work) = self.partition.next_work(closing, now)? {
                 let uploader = Arc::clone(uploader);
-                let (identity, progress) = (self.partition.identity.clone(), self.partition.progress.clone());
-                let step = runtime.spawn(async move { uploader.perform(&identity, progress, work).await });
+                let (origin, progress) = (self.partition.origin.clone(), self.partition.progress.clone());
+                let step = runtime.spawn(async move { uploader.perform(&origin, progress, work).await });
                 self.step = Some(AbortOnDropHandle::new(step));
             }
         }
@@ -86,9 +85,9 @@ impl Slot {
                 self.failures = self.failures.saturating_add(1);
                 self.retry_at = Some(now + wait);
                 uploader.metrics.failed(error.reason());
-                let (identity, chain) = (&self.partition.identity, error_chain(&error));
+                let (origin, chain) = (&self.partition.origin, error_chain(&error));
                 warn!(
-                    topic = %identity.topic, partition = identity.partition, reason = error.reason(), error = chain,
+                    topic = %origin.topic, partition = origin.partition, reason = error.reason(), error = chain,
                     wait_seconds = wait.as_secs_f64(), "a step failed and is tried again; Kafka keeps the records"
                 );
             }
@@ -97,18 +96,18 @@ impl Slot {
     }
 
     /// Closes everything that is open, trying again what fails, until it is done or somebody loses patience.
-    pub(crate) async fn close(mut self, uploader: Arc<Uploader>, rolling: Rolling) -> Result<(), SpoolError> {
+    pub(crate) async fn close(mut self, uploader: Arc<Uploader>, closing: Closing) -> Result<(), SpoolError> {
         self.retry_at = None;
         self.partition.seal()?;
         loop {
             let outcome = match self.step.take() {
                 Some(step) => step.await.unwrap_or_else(|error| Err(error.into())),
                 None if !self.partition.is_open() => return Ok(()),
-                None => match self.partition.next_work(&rolling, Instant::now())? {
+                None => match self.partition.next_work(&closing, Instant::now())? {
                     None => return Ok(()),
                     Some(work) => {
                         let progress = self.partition.progress.clone();
-                        uploader.perform(&self.partition.identity, progress, work).await
+                        uploader.perform(&self.partition.origin, progress, work).await
                     }
                 },
             };

@@ -9,14 +9,9 @@ use sha2::{Digest, Sha256};
 use tempfile::{NamedTempFile, TempPath};
 use thiserror::Error;
 use tracing::info;
-use zstd::stream::raw::{Encoder, InBuffer, Operation, OutBuffer};
 
 /// Ending of the spool's files, by which those of a process that crashed are known.
 const SPOOL_SUFFIX: &str = ".spool";
-/// Level 3 is zstd's own default: JSON lines shrink about eightfold at some 300 MB/s.
-const COMPRESSION_LEVEL: i32 = 3;
-/// The compressor hands its output on in pieces of at most this many bytes (one zstd block).
-const OUTPUT_BYTES: usize = 128 * 1024;
 
 /// What the spool could not do.
 #[derive(Debug, Error)]
@@ -88,6 +83,17 @@ pub(crate) struct SpoolFile {
 }
 
 impl SpoolFile {
+    /// Adds what the compressor hands on.
+    pub(crate) fn take(&mut self, compressed: io::Result<&[u8]>) -> Result<(), SpoolError> {
+        let bytes = compressed.map_err(|error| self.not_compressed(error))?;
+        self.write(bytes)
+    }
+
+    /// The compressor failed while it worked for this file.
+    pub(crate) fn not_compressed(&self, error: io::Error) -> SpoolError {
+        SpoolError::new("compress into", self.file.path(), error)
+    }
+
     fn write(&mut self, bytes: &[u8]) -> Result<(), SpoolError> {
         let outcome = self.file.as_file_mut().write_all(bytes);
         outcome.map_err(|error| SpoolError::new("write to", self.file.path(), error))?;
@@ -110,57 +116,12 @@ impl SpoolFile {
     }
 }
 
-/// Compresses into spool files, frame by frame; its memory is kept from frame to frame and from file to file.
-pub(crate) struct FrameEncoder {
-    encoder: Encoder<'static>,
-    output: Vec<u8>,
-}
-
-impl FrameEncoder {
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { encoder: Encoder::new(COMPRESSION_LEVEL)?, output: vec![0; OUTPUT_BYTES] })
-    }
-
-    /// Adds bytes to the frame; they reach the file when a block is full.
-    pub(crate) fn write(&mut self, bytes: &[u8], file: &mut SpoolFile) -> Result<(), SpoolError> {
-        let mut input = InBuffer::around(bytes);
-        while input.pos() < bytes.len() {
-            let mut output = OutBuffer::around(self.output.as_mut_slice());
-            let outcome = self.encoder.run(&mut input, &mut output);
-            outcome.map_err(|error| SpoolError::new("compress into", file.path(), error))?;
-            file.write(output.as_slice())?;
-        }
-        Ok(())
-    }
-
-    /// Ends the frame: everything is in the file, and what follows is a new frame.
-    pub(crate) fn end_frame(&mut self, file: &mut SpoolFile) -> Result<(), SpoolError> {
-        loop {
-            let mut output = OutBuffer::around(self.output.as_mut_slice());
-            let outcome = self.encoder.finish(&mut output, true);
-            let left = outcome.map_err(|error| SpoolError::new("compress into", file.path(), error))?;
-            file.write(output.as_slice())?;
-            if left == 0 {
-                break;
-            }
-        }
-        self.reset(file)
-    }
-
-    /// Forgets a frame that was begun and will not be ended.
-    pub(crate) fn abandon(&mut self, file: &SpoolFile) -> Result<(), SpoolError> {
-        self.reset(file)
-    }
-
-    fn reset(&mut self, file: &SpoolFile) -> Result<(), SpoolError> {
-        self.encoder.reinit().map_err(|error| SpoolError::new("compress into", file.path(), error))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use vedette_archive::encoder;
+    use vedette_contract::archive::Format;
 
     #[test]
     fn what_a_crashed_process_left_is_removed_and_nothing_else() {
@@ -187,17 +148,17 @@ mod tests {
         fn frames_together_are_the_bytes_that_were_written(frames in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..3000), 1..6)) {
             let directory = tempfile::tempdir().unwrap();
             let mut file = SpoolDirectory::prepare(directory.path()).unwrap().create().unwrap();
-            let mut encoder = FrameEncoder::new().unwrap();
+            let mut encoder = encoder(Format::JsonLines).unwrap();
             for frame in &frames {
-                encoder.write(frame, &mut file).unwrap();
-                encoder.end_frame(&mut file).unwrap();
+                file.take(encoder.record(frame)).unwrap();
+                file.take(encoder.end_frame()).unwrap();
             }
             let length = file.length();
             let (path, sha256) = file.finish();
             let stored = fs::read(&path).unwrap();
             prop_assert_eq!(stored.len() as u64, length);
             prop_assert_eq!(hex::encode(Sha256::digest(&stored)), sha256);
-            prop_assert_eq!(zstd::decode_all(stored.as_slice()).unwrap(), frames.concat());
+            prop_assert_eq!(zstd::decode_all(stored.as_slice()).unwrap(), [frames.join(&b'\n'), b"\n".to_vec()].concat());
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The archiver's steps in the bucket. Each can be done again from its beginning after any failure, also by another
 //! process, and then changes nothing that is already as it should be.
 
-use std::collections::BTreeMap;
 use std::io::SeekFrom;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,14 +11,15 @@ use rdkafka::error::KafkaError;
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tracing::{info, warn};
-use vedette_contract::archive::{ArchiveObjectKey, METADATA_END, METADATA_RECORDS, METADATA_SHA256, TAIL_SUFFIX};
+use vedette_archive::{FoundMetadata, Metadata};
+use vedette_contract::archive::{ArchiveObjectKey, METADATA_END, METADATA_RECORDS, Origin};
 use vedette_contract::keys::PipelineKeys;
 use vedette_contract::progress::Progress;
 use vedette_streams::bucket::{Body, Bucket, BucketError, Creation, ObjectHead};
 
 use crate::metrics::Metrics;
 use crate::object::Frame;
-use crate::partition::{Closing, Done, Identity, Work};
+use crate::partition::{Done, Upload, Work};
 use crate::spool::SpoolError;
 
 /// Commits to Kafka that everything before `end` of a partition is archived. It blocks.
@@ -81,29 +81,29 @@ impl Uploader {
     /// Does one step. `progress` is what the bucket knows of the partition, as far as it was read.
     pub(crate) async fn perform(
         &self,
-        identity: &Identity,
+        origin: &Origin,
         progress: Option<Progress>,
         work: Work,
     ) -> Result<Done, UploadError> {
-        let progress = progress.unwrap_or_else(|| nothing_archived(identity));
+        let progress = progress.unwrap_or_else(|| nothing_archived(origin));
         match work {
-            Work::Recover => self.recover(identity, progress).await,
-            Work::Inspect(key) => self.inspect(identity, progress, key).await,
-            Work::Tail { key, file, frames } => self.send_tail(identity, progress, key, &file, &frames).await,
-            Work::Close(closing) => self.close(identity, progress, closing).await,
+            Work::Recover => self.recover(origin, progress).await,
+            Work::Inspect(key) => self.inspect(origin, progress, key).await,
+            Work::Tail { key, file, frames } => self.send_tail(origin, progress, key, &file, &frames).await,
+            Work::Close(upload) => self.close(origin, progress, upload).await,
         }
     }
 
     /// Reads the progress of the earlier owner, and deletes the deltas that it did not come to delete.
-    async fn recover(&self, identity: &Identity, nothing: Progress) -> Result<Done, UploadError> {
-        let key = self.keys.progress(&identity.site, &identity.topic, identity.partition);
+    async fn recover(&self, origin: &Origin, nothing: Progress) -> Result<Done, UploadError> {
+        let key = self.keys.progress(&origin.site, &origin.topic, origin.partition);
         let Some(object) = self.bucket.get(&key).await? else {
             return Ok(Done::Recovered(nothing));
         };
         match serde_json::from_slice::<Progress>(&object.bytes) {
             Ok(progress) => {
-                if let Some(last_object) = &progress.last_object {
-                    self.delete_tail(last_object).await?;
+                if let Some(last_object) = last_object(&progress) {
+                    self.delete_tail(&last_object).await?;
                 }
                 Ok(Done::Recovered(progress))
             }
@@ -115,69 +115,58 @@ impl Uploader {
     }
 
     /// An earlier owner may have created this very object and not come to commit it, or left deltas of it.
-    async fn inspect(
-        &self,
-        identity: &Identity,
-        progress: Progress,
-        key: ArchiveObjectKey,
-    ) -> Result<Done, UploadError> {
-        let full_key = self.full_key(identity, &key);
-        if let Some(head) = self.bucket.head(&full_key).await? {
-            return self.adopt(identity, progress, &key, &head).await;
+    async fn inspect(&self, origin: &Origin, progress: Progress, key: ArchiveObjectKey) -> Result<Done, UploadError> {
+        if let Some(head) = self.bucket.head(&key.to_string()).await? {
+            return self.adopt(origin, progress, &key, &head).await;
         }
-        self.delete_tail(&full_key).await?;
+        self.delete_tail(&key).await?;
         Ok(Done::Inspected(key))
     }
 
     async fn send_tail(
         &self,
-        identity: &Identity,
+        origin: &Origin,
         mut progress: Progress,
         key: ArchiveObjectKey,
         file: &Path,
         frames: &[Frame],
     ) -> Result<Done, UploadError> {
-        let full_key = self.full_key(identity, &key);
         for frame in frames {
             let bytes = read_range(file, frame).await?;
-            self.bucket.put(&format!("{full_key}{TAIL_SUFFIX}{:020}", frame.first_offset), bytes).await?;
-            self.metrics.delta_sent(identity.stream);
+            self.bucket.put(&key.clone().delta(frame.first_offset).to_string(), bytes).await?;
+            self.metrics.delta_sent(origin.stream);
         }
         if let Some(Frame { records, end, last_utc, .. }) = frames.last() {
             progress.records = progress.closed_records + records;
             progress.end = *end;
             keep_newer(&mut progress.last_utc, last_utc.clone());
-            self.put_progress(identity, &mut progress).await?;
+            self.put_progress(origin, &mut progress).await?;
         }
         Ok(Done::TailStored { key, frames: frames.len(), progress })
     }
 
     /// The order is what makes a crash harmless: the object, the progress, the commit, and the deltas last.
-    async fn close(&self, identity: &Identity, mut progress: Progress, closing: Closing) -> Result<Done, UploadError> {
-        let Closing { key, file, sha256, length, records, end, last_utc } = closing;
-        let full_key = self.full_key(identity, &key);
-        let metadata = BTreeMap::from([
-            (METADATA_END.to_owned(), end.to_string()),
-            (METADATA_RECORDS.to_owned(), records.to_string()),
-            (METADATA_SHA256.to_owned(), sha256.clone()),
-        ]);
+    async fn close(&self, origin: &Origin, mut progress: Progress, upload: Upload) -> Result<Done, UploadError> {
+        let Upload { key, file, sha256, length, records, end, last_utc } = upload;
+        let full_key = key.to_string();
+        let metadata = Metadata { end, records, sha256: sha256.clone() }.into_fields();
         let is_new = match self.bucket.create(&full_key, Body::File(file), &metadata).await? {
             Creation::Created => true,
             Creation::AlreadyExists => match self.bucket.head(&full_key).await? {
                 // The very same: of an attempt whose answer was lost, or of an earlier owner.
-                Some(head) if head.metadata.get(METADATA_SHA256) == Some(&sha256) => false,
-                Some(head) => return self.adopt(identity, progress, &key, &head).await,
+                Some(head) if FoundMetadata::of(&head.metadata).sha256 == Some(sha256) => false,
+                Some(head) => return self.adopt(origin, progress, &key, &head).await,
                 None => return Err(UploadError::Vanished { key: full_key }),
             },
         };
-        if is_new || !self.is_counted(identity, &progress, &key) {
+        if is_new || !is_counted(&progress, &key) {
             count_closed(&mut progress, full_key.clone(), records, end);
             keep_newer(&mut progress.last_utc, last_utc);
-            self.put_progress(identity, &mut progress).await?;
+            self.put_progress(origin, &mut progress).await?;
         }
-        self.commit(identity, end).await?;
-        self.delete_tail(&full_key).await?;
-        self.metrics.closed(identity.stream, length);
+        self.commit(origin, end).await?;
+        self.delete_tail(&key).await?;
+        self.metrics.closed(origin.stream, length);
         info!(key = full_key, records, bytes = length, "object closed");
         Ok(Done::Closed(progress))
     }
@@ -185,34 +174,36 @@ impl Uploader {
     /// Takes over an object that another owner of the partition created at the same start.
     async fn adopt(
         &self,
-        identity: &Identity,
+        origin: &Origin,
         mut progress: Progress,
         key: &ArchiveObjectKey,
         head: &ObjectHead,
     ) -> Result<Done, UploadError> {
-        let full_key = self.full_key(identity, key);
-        let end = number(&full_key, head, METADATA_END)?;
-        let records = number(&full_key, head, METADATA_RECORDS)?;
-        if !self.is_counted(identity, &progress, key) {
+        let full_key = key.to_string();
+        let FoundMetadata { end, records, sha256: _ } = FoundMetadata::of(&head.metadata);
+        let end = end.ok_or_else(|| UploadError::Metadata { key: full_key.clone(), field: METADATA_END })?;
+        let records =
+            records.ok_or_else(|| UploadError::Metadata { key: full_key.clone(), field: METADATA_RECORDS })?;
+        if !is_counted(&progress, key) {
             count_closed(&mut progress, full_key.clone(), records, end);
-            self.put_progress(identity, &mut progress).await?;
+            self.put_progress(origin, &mut progress).await?;
         }
-        self.commit(identity, end).await?;
-        self.delete_tail(&full_key).await?;
+        self.commit(origin, end).await?;
+        self.delete_tail(key).await?;
         info!(key = full_key, records, end, "object is there already; reading goes on behind it");
         Ok(Done::Covered { end, progress })
     }
 
-    async fn put_progress(&self, identity: &Identity, progress: &mut Progress) -> Result<(), UploadError> {
+    async fn put_progress(&self, origin: &Origin, progress: &mut Progress) -> Result<(), UploadError> {
         progress.updated_at = Timestamp::now();
-        let key = self.keys.progress(&identity.site, &identity.topic, identity.partition);
+        let key = self.keys.progress(&origin.site, &origin.topic, origin.partition);
         let body = serde_json::to_vec(progress)?;
         Ok(self.bucket.put(&key, body.into()).await?)
     }
 
-    async fn commit(&self, identity: &Identity, end: i64) -> Result<(), UploadError> {
+    async fn commit(&self, origin: &Origin, end: i64) -> Result<(), UploadError> {
         let commits = Arc::clone(&self.commits);
-        let (topic, partition) = (identity.topic.to_string(), identity.partition);
+        let (topic, partition) = (origin.topic.to_string(), origin.partition);
         let (topic, outcome) = tokio::task::spawn_blocking(move || {
             let outcome = commits.commit(&topic, partition, end);
             (topic, outcome)
@@ -222,25 +213,17 @@ impl Uploader {
     }
 
     /// Deletes all deltas of an object, whoever wrote them.
-    async fn delete_tail(&self, full_key: &str) -> Result<(), UploadError> {
-        for delta in self.bucket.list(&format!("{full_key}{TAIL_SUFFIX}"), None).await? {
+    async fn delete_tail(&self, key: &ArchiveObjectKey) -> Result<(), UploadError> {
+        for delta in self.bucket.list(&key.tail(), None).await? {
             self.bucket.delete(&delta.key).await?;
         }
         Ok(())
     }
-
-    fn is_counted(&self, identity: &Identity, progress: &Progress, key: &ArchiveObjectKey) -> bool {
-        is_counted(progress, key, &self.keys.stream(identity.stream))
-    }
-
-    fn full_key(&self, identity: &Identity, key: &ArchiveObjectKey) -> String {
-        format!("{}{key}", self.keys.stream(identity.stream))
-    }
 }
 
-fn nothing_archived(identity: &Identity) -> Progress {
+fn nothing_archived(origin: &Origin) -> Progress {
     Progress {
-        stream: identity.stream,
+        stream: origin.stream,
         records: 0,
         closed_records: 0,
         end: 0,
@@ -261,20 +244,18 @@ fn count_closed(progress: &mut Progress, full_key: String, records: u64, end: i6
 }
 
 /// Whether the progress counts an object already: its last one is this, or lies behind it.
-fn is_counted(progress: &Progress, key: &ArchiveObjectKey, stream_prefix: &str) -> bool {
-    let last = progress.last_object.as_ref().and_then(|last| last.strip_prefix(stream_prefix));
-    last.and_then(|last| last.parse::<ArchiveObjectKey>().ok()).is_some_and(|last| last.start >= key.start)
+fn is_counted(progress: &Progress, key: &ArchiveObjectKey) -> bool {
+    last_object(progress).is_some_and(|last| last.origin == key.origin && last.start >= key.start)
+}
+
+fn last_object(progress: &Progress) -> Option<ArchiveObjectKey> {
+    progress.last_object.as_ref()?.parse().ok()
 }
 
 fn keep_newer(last_utc: &mut Option<String>, newer: Option<String>) {
     if newer.is_some() {
         *last_utc = newer;
     }
-}
-
-fn number<T: std::str::FromStr>(key: &str, head: &ObjectHead, field: &'static str) -> Result<T, UploadError> {
-    let number = head.metadata.get(field).and_then(|text| text.parse().ok());
-    number.ok_or_else(|| UploadError::Metadata { key: key.to_owned(), field })
 }
 
 async fn read_range(path: &Path, frame: &Frame) -> Result<Bytes, SpoolError> {

@@ -4,10 +4,10 @@
 
 use std::collections::HashMap;
 
+use vedette_archive::{BottomK, Offered};
 use vedette_contract::model::{Column, ColumnKind, FeatureSpecification, SCHEMA};
 use vedette_forest::Matrix;
 use vedette_forest::features::{Encoder, by_falling_frequency, median};
-use vedette_forest::sample::{BottomK, Offered};
 
 use crate::batch::Batch;
 use crate::cell::Cell;

@@ -4,12 +4,10 @@
 mod batch;
 mod cell;
 mod collect;
-mod decode;
 mod error;
 mod infer;
 mod learn;
 mod line;
-mod list;
 mod prune;
 mod publish;
 mod read;

@@ -8,23 +8,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use vedette_archive::{Fetched, Line, Source, fetch};
 use vedette_contract::Name;
-use vedette_contract::archive::METADATA_SHA256;
-use vedette_forest::artifact::sha256_hex;
 use vedette_service::Shutdown;
-use vedette_streams::bucket::{Bucket, BucketError, Object};
+use vedette_streams::bucket::Bucket;
 
 use crate::batch::Batch;
 use crate::collect::Sampler;
-use crate::decode::{Line, for_each_line};
 use crate::error::TrainerError;
 use crate::infer::{self, FieldSurvey};
 use crate::line::{LineOutcome, LineReader};
-use crate::list::{Source, relist};
 use crate::schema::Schema;
 
 /// Stored bytes that may be in memory at once.
@@ -33,11 +29,6 @@ const FETCH_BYTES: u32 = 256 << 20;
 const FETCHED_AHEAD: usize = 2;
 /// Rows that are offered to the sample under one lock.
 const BATCH_ROWS: usize = 512;
-/// A tail that keeps vanishing is listed anew so often.
-const FETCH_ATTEMPTS: usize = 3;
-/// An object that cannot be read for now is tried so often, with growing pauses.
-const GET_ATTEMPTS: usize = 5;
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// Threads tell how far they are after so many lines.
 const LINES_TOLD: u64 = 1_000;
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
@@ -82,20 +73,6 @@ impl Tally {
     }
 }
 
-/// A source's bytes.
-#[derive(Debug)]
-struct Fetched {
-    source: Source,
-    parts: Vec<Part>,
-}
-
-#[derive(Debug)]
-struct Part {
-    key: String,
-    bytes: Bytes,
-    sha256: Option<String>,
-}
-
 /// Looks at some records of some objects, to choose features.
 pub async fn survey(bucket: &Bucket, sources: &[Source]) -> Result<FieldSurvey, TrainerError> {
     let mut survey = FieldSurvey::default();
@@ -111,7 +88,7 @@ pub async fn survey(bucket: &Bucket, sources: &[Source]) -> Result<FieldSurvey, 
             let stop_at = survey.records() + share;
             for part in fetched.parts.iter().filter(|part| !part.is_damaged()) {
                 // The damage is counted and told when the object is read for good.
-                let _whole = for_each_line(&part.bytes, |line| {
+                let _whole = part.for_each_line(|line| {
                     if let Line::Whole(line) = line {
                         survey.add(line);
                     }
@@ -181,11 +158,8 @@ impl Reading {
     fn add(&mut self, decoded: Decoded) {
         let Decoded { source, damaged, tally } = decoded;
         self.damaged += damaged;
-        self.sites.insert(source.site);
-        if source.deltas.is_empty() {
-            self.objects.insert(source.key);
-        }
-        self.objects.extend(source.deltas);
+        self.objects.extend(source.keys().iter().map(ToString::to_string));
+        self.sites.insert(source.object.origin.site);
         self.tally.add(tally);
     }
 }
@@ -197,9 +171,9 @@ async fn read_source(
     decoding: Arc<Semaphore>,
     room: OwnedSemaphorePermit,
 ) -> Result<Option<Decoded>, TrainerError> {
-    let key = source.key.clone();
+    let key = source.object.clone();
     let Some(fetched) = fetch(&bucket, source).await? else {
-        tracing::warn!(key, "an archive object vanished while it was read; it is left out");
+        tracing::warn!(%key, "an archive object vanished while it was read; it is left out");
         return Ok(None);
     };
     let turn = decoding.acquire_owned().await;
@@ -209,55 +183,6 @@ async fn read_source(
         decoded
     });
     Ok(Some(decoded.await?))
-}
-
-/// Gets every part of a source, or nothing: where a delta is gone, its object was closed meanwhile and is read instead.
-async fn fetch(bucket: &Bucket, mut source: Source) -> Result<Option<Fetched>, BucketError> {
-    for _ in 0..FETCH_ATTEMPTS {
-        if let Some(parts) = fetch_parts(bucket, &source).await? {
-            return Ok(Some(Fetched { source, parts }));
-        }
-        match relist(bucket, &source).await? {
-            Some(listed) => source = listed,
-            None => return Ok(None),
-        }
-    }
-    Ok(None)
-}
-
-async fn fetch_parts(bucket: &Bucket, source: &Source) -> Result<Option<Vec<Part>>, BucketError> {
-    let closed = std::slice::from_ref(&source.key);
-    let keys = if source.deltas.is_empty() { closed } else { source.deltas.as_slice() };
-    let mut parts = Vec::with_capacity(keys.len());
-    for key in keys {
-        let Some(mut object) = get(bucket, key).await? else {
-            return Ok(None);
-        };
-        parts.push(Part { key: key.clone(), bytes: object.bytes, sha256: object.metadata.remove(METADATA_SHA256) });
-    }
-    Ok(Some(parts))
-}
-
-/// A connection may break in the middle of an object, which the client does not try again by itself.
-async fn get(bucket: &Bucket, key: &str) -> Result<Option<Object>, BucketError> {
-    let mut pause = FIRST_PAUSE;
-    for _ in 1..GET_ATTEMPTS {
-        match bucket.get(key).await {
-            Err(error) if error.is_retriable() => {
-                tracing::warn!(key, reason = error.reason(), "an archive object could not be read; it is tried again");
-                tokio::time::sleep(pause).await;
-                pause *= 2;
-            }
-            answer => return answer,
-        }
-    }
-    bucket.get(key).await
-}
-
-impl Part {
-    fn is_damaged(&self) -> bool {
-        self.sha256.as_ref().is_some_and(|expected| *expected != sha256_hex(&self.bytes))
-    }
 }
 
 /// What a decoding thread works with.
@@ -271,20 +196,21 @@ struct Work {
 impl Work {
     fn decode(&self, fetched: Fetched) -> Decoded {
         let Fetched { source, parts } = fetched;
+        let object = source.object.to_string();
         let (mut tally, mut damaged, mut line_number) = (Tally::default(), 0, 0_u64);
         let (mut reader, mut batch) = (LineReader::new(&self.schema), Batch::default());
         for part in &parts {
             if part.is_damaged() {
                 damaged += 1;
                 tracing::warn!(
-                    key = part.key,
+                    key = %part.key,
                     "an archive object does not have the hash it was stored with; it is left out"
                 );
                 continue;
             }
-            let end = for_each_line(&part.bytes, |line| {
+            let end = part.for_each_line(|line| {
                 line_number += 1;
-                let place = || format!("{}#{line_number}", source.key);
+                let place = || format!("{object}#{line_number}");
                 match line {
                     Line::Whole(line) => match reader.read(&self.schema, line, &mut batch, place) {
                         LineOutcome::Row => tally.records += 1,
@@ -303,7 +229,7 @@ impl Work {
             });
             if let Err(error) = end {
                 damaged += 1;
-                tracing::warn!(key = part.key, line = line_number, %error, "an archive object is damaged; the rest of it is left out");
+                tracing::warn!(key = %part.key, line = line_number, %error, "an archive object is damaged; the rest of it is left out");
             }
         }
         self.offer(&mut batch);

@@ -1,6 +1,7 @@
 use super::*;
-use crate::list::list_sources;
 use crate::schema::Kind;
+use vedette_archive::{Selection, Stored, list_sources};
+use vedette_contract::archive::{METADATA_SHA256, Stream};
 use vedette_contract::keys::PipelineKeys;
 use vedette_testing::TestBucket;
 use vedette_testing::bucket::object_key;
@@ -15,7 +16,8 @@ fn lines(numbers: std::ops::Range<u32>) -> Vec<String> {
 
 async fn sources(bucket: &TestBucket) -> Vec<Source> {
     let keys = PipelineKeys::new(&"team".parse().unwrap(), &"flows".parse().unwrap());
-    list_sources(&bucket.bucket, &keys, &[], None).await.unwrap()
+    let everything = Selection { stream: Stream::EnrichedData, sites: &[], not_before: None };
+    list_sources(&bucket.bucket, &keys, everything).await.unwrap()
 }
 
 async fn read(bucket: &TestBucket, sources: Vec<Source>) -> (Reading, usize, u64) {
@@ -33,7 +35,7 @@ async fn a_tail_that_vanishes_after_the_listing_is_read_in_its_closed_form() {
     bucket.tail(&key, 0, &lines(0..10)).await;
     let gone = bucket.tail(&key, 10, &lines(10..20)).await;
     let listed = sources(&bucket).await;
-    assert_eq!(listed[0].deltas.len(), 2);
+    assert_eq!(listed[0].stored, Stored::Open(vec![0, 10]));
     bucket.bucket.delete(&gone).await.unwrap();
     bucket.archive(DAY, "east", 0, &lines(0..30)).await;
     let (reading, sampled, duplicates) = read(&bucket, listed).await;

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use vedette_archive::{Selection, Source, list_sources};
 use vedette_contract::ModelVersion;
+use vedette_contract::archive::Stream;
 use vedette_contract::arguments::TrainerArguments;
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
 use vedette_contract::model::{METADATA_FILE, ModelMetadata, TrainingOutcome, TrainingResult};
@@ -18,7 +20,6 @@ use crate::collect::{Sample, Sampler};
 use crate::error::TrainerError;
 use crate::infer::given_features;
 use crate::learn::{Gate, LearnSettings, Learned, is_too_little_data, learn};
-use crate::list::{Source, list_sources};
 use crate::prune::{Retention, prune};
 use crate::publish::{self, Publication};
 use crate::read::{Reading, read_all, survey};
@@ -143,8 +144,13 @@ impl Training<'_> {
     async fn list(&self) -> Result<Vec<Source>, TrainerError> {
         let owner = &self.arguments.owner;
         let keys = PipelineKeys::new(&owner.namespace, &owner.pipeline);
-        let sources = list_sources(&self.bucket, &keys, &self.arguments.data_sites, self.not_before()?).await?;
-        let open = sources.iter().filter(|source| !source.deltas.is_empty()).count();
+        let selection = Selection {
+            stream: Stream::EnrichedData,
+            sites: &self.arguments.data_sites,
+            not_before: self.not_before()?,
+        };
+        let sources = list_sources(&self.bucket, &keys, selection).await?;
+        let open = sources.iter().filter(|source| source.is_open()).count();
         let stored_bytes: u64 = sources.iter().map(|source| source.bytes).sum();
         tracing::info!(objects = sources.len(), open, stored_bytes, "the archive was listed");
         Ok(sources)

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use clap::Args;
 use thiserror::Error;
-use vedette_archiver::verify::{VerifyReport, verify as verify_archive};
+use vedette_archive::{VerifyReport, verify as verify_archive};
 use vedette_contract::Name;
 use vedette_contract::archive::Stream;
 use vedette_contract::keys::PipelineKeys;
@@ -35,19 +35,12 @@ pub struct VerifyOptions {
     pub pipeline: Name,
 
     /// Only this stream; both where omitted
-    #[arg(long, value_name = "STREAM", value_parser = parse_stream)]
+    #[arg(long, value_name = "STREAM")]
     pub stream: Option<Stream>,
 
     /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
-}
-
-fn parse_stream(text: &str) -> Result<Stream, String> {
-    [Stream::EnrichedData, Stream::Alerts]
-        .into_iter()
-        .find(|stream| stream.as_str() == text)
-        .ok_or_else(|| format!("write {} or {}", Stream::EnrichedData, Stream::Alerts))
 }
 
 /// Why an archive was not found whole.

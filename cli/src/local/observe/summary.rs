@@ -3,7 +3,8 @@
 use std::fmt;
 
 use serde::Serialize;
-use vedette_contract::archive::{ArchiveObjectKey, METADATA_RECORDS, Stream};
+use vedette_archive::{FoundMetadata, Selection, list_sources};
+use vedette_contract::archive::Stream;
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
 use vedette_contract::model::{METADATA_FILE, ModelMetadata};
 use vedette_streams::bucket::{Bucket, BucketError};
@@ -140,17 +141,13 @@ pub async fn archive_totals(bucket: &Bucket, keys: &PipelineKeys) -> Result<Arch
 }
 
 async fn stream_totals(bucket: &Bucket, keys: &PipelineKeys, stream: Stream) -> Result<ArchiveTotals, BucketError> {
-    let prefix = keys.stream(stream);
     let mut totals = ArchiveTotals::default();
-    for object in bucket.list(&prefix, None).await? {
-        let closed = object.key.strip_prefix(&prefix).is_some_and(|key| key.parse::<ArchiveObjectKey>().is_ok());
-        if !closed {
-            continue;
-        }
-        let head = bucket.head(&object.key).await?;
-        let records = head.and_then(|head| head.metadata.get(METADATA_RECORDS)?.parse::<u64>().ok());
+    let listed = list_sources(bucket, keys, Selection { stream, sites: &[], not_before: None }).await?;
+    for source in listed.iter().filter(|source| !source.is_open()) {
+        let head = bucket.head(&source.object.to_string()).await?;
+        let records = head.and_then(|head| FoundMetadata::of(&head.metadata).records);
         totals.objects += 1;
-        totals.bytes += object.length;
+        totals.bytes += source.bytes;
         totals.records += records.unwrap_or(0);
     }
     Ok(totals)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
-use vedette_contract::archive::{METADATA_END, METADATA_RECORDS, METADATA_SHA256, Stream, TAIL_SUFFIX};
+use vedette_contract::archive::{ArchiveObjectKey, METADATA_END, METADATA_RECORDS, METADATA_SHA256, Stream};
 use vedette_contract::keys::PipelineKeys;
 
 use super::TestBucket;
@@ -24,7 +24,8 @@ impl TestBucket {
 
     /// Writes a delta of an object that is open; returns its key.
     pub async fn tail(&self, object: &str, offset: usize, lines: &[String]) -> String {
-        let key = format!("{object}{TAIL_SUFFIX}{offset:020}");
+        let object: ArchiveObjectKey = object.parse().unwrap();
+        let key = object.delta(offset.try_into().unwrap()).to_string();
         self.create(&key, compress(lines), &BTreeMap::new()).await;
         key
     }

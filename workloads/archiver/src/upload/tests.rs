@@ -6,7 +6,7 @@ use vedette_contract::archive::Stream;
 use vedette_testing::TestBucket;
 
 use super::*;
-use crate::object::Rolling;
+use crate::object::Closing;
 use crate::partition::{Partition, Record};
 use crate::spool::SpoolDirectory;
 
@@ -35,7 +35,7 @@ struct Bench {
     store: TestBucket,
     commits: Arc<Commits>,
     uploader: Uploader,
-    identity: Identity,
+    origin: Origin,
 }
 
 impl Bench {
@@ -52,27 +52,34 @@ impl Bench {
             metrics: Metrics::default(),
         };
         let topic = "a".parse().unwrap();
-        let identity = Identity { stream: Stream::Alerts, site: name("s"), topic, partition: 0 };
-        Self { _directory: directory, spool, store, commits, uploader, identity }
+        let origin = Origin {
+            namespace: name("n"),
+            pipeline: name("p"),
+            stream: Stream::Alerts,
+            site: name("s"),
+            topic,
+            partition: 0,
+        };
+        Self { _directory: directory, spool, store, commits, uploader, origin }
     }
 
     /// A partition that starts at offset 5 and holds these records.
     fn partition(&self, offsets: &[i64]) -> Partition {
-        let rolling = rolling();
-        let mut partition = Partition::new(self.identity.clone(), 5).unwrap();
+        let closing = closing();
+        let mut partition = Partition::new(self.origin.clone(), 5).unwrap();
         for offset in offsets {
             let value = format!("{{\"utc\":\"{offset}\"}}");
             let record = Record { offset: *offset, timestamp_millis: Some(0), value: value.as_bytes() };
-            partition.append(record, &self.spool, &rolling, Instant::now()).unwrap();
+            partition.append(record, &self.spool, &closing, Instant::now()).unwrap();
         }
         partition
     }
 
     async fn step(&self, partition: &mut Partition) -> Result<Option<Done>, UploadError> {
-        let Some(work) = partition.next_work(&rolling(), Instant::now())? else {
+        let Some(work) = partition.next_work(&closing(), Instant::now())? else {
             return Ok(None);
         };
-        self.uploader.perform(&self.identity, partition.progress.clone(), work).await.map(Some)
+        self.uploader.perform(&self.origin, partition.progress.clone(), work).await.map(Some)
     }
 
     async fn stored_progress(&self) -> Progress {
@@ -86,8 +93,8 @@ impl Bench {
     }
 }
 
-fn rolling() -> Rolling {
-    Rolling { max_bytes: 1000, max_age: Duration::from_secs(600), tail_interval: Duration::ZERO }
+fn closing() -> Closing {
+    Closing { max_bytes: 1000, max_age: Duration::from_secs(600), tail_interval: Duration::ZERO }
 }
 
 #[tokio::test]
@@ -161,12 +168,12 @@ async fn a_new_owner_deletes_the_deltas_of_the_last_closed_object() {
 
 #[test]
 fn objects_before_the_last_counted_one_are_not_counted_again() {
-    let key = |start: i64| format!("2026-11-23/s/a-0-{start:020}-0a1b2c3d.jsonl.zst");
-    let identity =
-        Identity { stream: Stream::Alerts, site: "s".parse().unwrap(), topic: "a".parse().unwrap(), partition: 0 };
-    let mut progress = nothing_archived(&identity);
-    let is_counted = |progress: &Progress, start| is_counted(progress, &key(start).parse().unwrap(), "n/p/alerts/");
-    assert!(!is_counted(&progress, 0));
-    progress.last_object = Some(format!("n/p/alerts/{}", key(100)));
-    assert_eq!([50, 100, 101].map(|start| is_counted(&progress, start)), [true, true, false]);
+    let key = |start: i64| format!("n/p/alerts/2026-11-23/s/a-0-{start:020}-0a1b2c3d.jsonl.zst");
+    let parsed = |start| key(start).parse::<ArchiveObjectKey>().unwrap();
+    let mut progress = nothing_archived(&parsed(0).origin);
+    assert!(!is_counted(&progress, &parsed(0)));
+    progress.last_object = Some(key(100));
+    assert_eq!([50, 100, 101].map(|start| is_counted(&progress, &parsed(start))), [true, true, false]);
+    progress.last_object = Some(key(100).replace("alerts", "enriched_data"));
+    assert!(!is_counted(&progress, &parsed(50)));
 }

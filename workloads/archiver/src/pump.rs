@@ -11,15 +11,15 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
-use vedette_contract::Name;
-use vedette_contract::arguments::ArchivedTopic;
+use vedette_contract::archive::Origin;
+use vedette_contract::arguments::{ArchivedTopic, PipelineArguments};
 use vedette_service::{Readiness, Shutdown};
 use vedette_streams::kafka::{ErrorClass, classify};
 
 use crate::error::ArchiverError;
 use crate::group::{Beginning, GroupConsumer, GroupEvent, agree, at_offset, beginning_after, beginnings, move_to};
-use crate::object::Rolling;
-use crate::partition::{Identity, Partition, Record};
+use crate::object::Closing;
+use crate::partition::{Partition, Record};
 use crate::readiness::{BROKER, GROUP};
 use crate::slot::Slot;
 use crate::spool::{SpoolDirectory, SpoolError};
@@ -39,10 +39,10 @@ const OFFSETS_RETRY: Duration = Duration::from_secs(1);
 const BROKER_CHECK: Duration = Duration::from_secs(2);
 
 /// Everything the loop owns.
-pub(crate) struct Archive {
-    pub(crate) site: Name,
+pub(crate) struct Pump {
+    pub(crate) owner: PipelineArguments,
     pub(crate) topics: Vec<ArchivedTopic>,
-    pub(crate) rolling: Rolling,
+    pub(crate) closing: Closing,
     pub(crate) spool: SpoolDirectory,
     pub(crate) consumer: Arc<GroupConsumer>,
     pub(crate) uploader: Arc<Uploader>,
@@ -53,7 +53,7 @@ pub(crate) struct Archive {
     pub(crate) broker_lost: Option<Instant>,
 }
 
-impl Archive {
+impl Pump {
     /// Archives until shutdown. Blocks; to be called from a thread that may.
     pub(crate) fn run(mut self) -> Result<(), ArchiverError> {
         let outcome = self.run_until_shutdown();
@@ -105,7 +105,7 @@ impl Archive {
         if slot.go_to.is_some() {
             return Ok(());
         }
-        slot.partition.append(record, &self.spool, &self.rolling, Instant::now())?;
+        slot.partition.append(record, &self.spool, &self.closing, Instant::now())?;
         slot.counters.records.inc();
         slot.counters.bytes.inc_by(record.value.len() as u64);
         if slot.partition.is_saturated() {
@@ -160,13 +160,14 @@ impl Archive {
                 continue;
             };
             let ArchivedTopic { stream, topic } = archived.clone();
-            let identity = Identity { stream, site: self.site.clone(), topic, partition };
-            report(&identity, beginning);
+            let PipelineArguments { namespace, pipeline, site } = self.owner.clone();
+            let origin = Origin { namespace, pipeline, stream, site, topic, partition };
+            report(&origin, beginning);
             let offset = beginning.offset();
             beginning_offsets
-                .add_partition_offset(identity.topic.as_str(), partition, Offset::Offset(offset))
+                .add_partition_offset(origin.topic.as_str(), partition, Offset::Offset(offset))
                 .map_err(|source| ArchiverError::kafka("take a partition", source))?;
-            let opened = Partition::new(identity, offset).map_err(ArchiverError::Compressor)?;
+            let opened = Partition::new(origin, offset).map_err(ArchiverError::Compressor)?;
             self.slots.push(Slot::new(opened, &self.uploader.metrics));
         }
         self.readiness.hold(GROUP);
@@ -212,16 +213,19 @@ impl Archive {
     /// committed, so the next owner archives it.
     fn close(&self, slots: Vec<Slot>, patience: Duration) -> Result<(), ArchiverError> {
         self.runtime.block_on(async {
-            let mut closing = JoinSet::new();
+            let mut slots_closing = JoinSet::new();
             for slot in slots {
-                closing.spawn(slot.close(Arc::clone(&self.uploader), self.rolling.clone()));
+                slots_closing.spawn(slot.close(Arc::clone(&self.uploader), self.closing.clone()));
             }
             let deadline = tokio::time::Instant::now() + patience;
-            while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, closing.join_next()).await {
+            while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, slots_closing.join_next()).await {
                 ended.map_err(ArchiverError::Step)??;
             }
-            if !closing.is_empty() {
-                warn!(objects = closing.len(), "objects could not be closed in time; their records stay in Kafka");
+            if !slots_closing.is_empty() {
+                warn!(
+                    objects = slots_closing.len(),
+                    "objects could not be closed in time; their records stay in Kafka"
+                );
             }
             Ok(())
         })
@@ -231,7 +235,7 @@ impl Archive {
     fn find_lost_positions(&mut self) -> Result<(), ArchiverError> {
         // The error does not say which partition it is about: each is read again from where it stands.
         for slot in self.slots.iter_mut().filter(|slot| slot.go_to.is_none()) {
-            let Identity { topic, partition, .. } = &slot.partition.identity;
+            let Origin { topic, partition, .. } = &slot.partition.origin;
             let position = slot.partition.position();
             let beginning = beginning_after(&self.consumer, topic.as_str(), *partition, position);
             let beginning = beginning.unwrap_or_else(|error| {
@@ -239,7 +243,7 @@ impl Archive {
                 Beginning::Committed(position)
             });
             if beginning.offset() != position {
-                report(&slot.partition.identity, beginning);
+                report(&slot.partition.origin, beginning);
                 slot.partition.continue_at(beginning.offset())?;
             }
             slot.go_to = Some(beginning.offset());
@@ -251,7 +255,7 @@ impl Archive {
     fn advance(&mut self) -> Result<(), SpoolError> {
         let now = Instant::now();
         for slot in &mut self.slots {
-            slot.advance(&self.uploader, &self.rolling, &self.runtime, now)?;
+            slot.advance(&self.uploader, &self.closing, &self.runtime, now)?;
         }
         self.steer();
         let count = |of: fn(&Slot) -> bool| {
@@ -265,7 +269,7 @@ impl Archive {
     /// Moves and resumes partitions. What Kafka refuses now is asked again at the next round.
     fn steer(&mut self) {
         for slot in &mut self.slots {
-            let (topic, partition) = (slot.partition.identity.topic.as_str(), slot.partition.identity.partition);
+            let (topic, partition) = (slot.partition.origin.topic.as_str(), slot.partition.origin.partition);
             if let Some(offset) = slot.go_to {
                 match move_to(&self.consumer, topic, partition, offset) {
                     // A partition that was taken anew is not paused.
@@ -301,7 +305,7 @@ fn pause(consumer: &GroupConsumer, slot: &mut Slot) -> Result<(), ArchiverError>
     if slot.paused {
         return Ok(());
     }
-    let Identity { topic, partition, .. } = &slot.partition.identity;
+    let Origin { topic, partition, .. } = &slot.partition.origin;
     at_offset(topic.as_str(), *partition, slot.partition.position())
         .and_then(|partitions| consumer.pause(&partitions))
         .map_err(|source| ArchiverError::kafka("pause a partition", source))?;
@@ -310,8 +314,8 @@ fn pause(consumer: &GroupConsumer, slot: &mut Slot) -> Result<(), ArchiverError>
     Ok(())
 }
 
-fn report(identity: &Identity, beginning: Beginning) {
-    let Identity { topic, partition, .. } = identity;
+fn report(origin: &Origin, beginning: Beginning) {
+    let Origin { topic, partition, .. } = origin;
     match beginning {
         Beginning::Committed(offset) => info!(%topic, partition, offset, "archiving on from the committed offset"),
         Beginning::First(offset) => info!(%topic, partition, offset, "archiving from the first record"),

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::ops::ControlFlow;
 
 /// No record is longer; what is, is damaged.
-pub const MAX_LINE_BYTES: u64 = 16 << 20;
+const MAX_LINE_BYTES: u64 = 16 << 20;
 const BUFFER_BYTES: usize = 256 << 10;
 
 /// One line.
@@ -13,7 +13,7 @@ const BUFFER_BYTES: usize = 256 << 10;
 pub enum Line<'a> {
     /// Its bytes, without the line's end.
     Whole(&'a [u8]),
-    /// It was longer than [`MAX_LINE_BYTES`].
+    /// It was longer than any record can be.
     TooLong,
 }
 
@@ -21,7 +21,7 @@ pub enum Line<'a> {
 ///
 /// # Errors
 /// When the frames are damaged or cut; the lines before were handed over.
-pub fn for_each_line(stored: &[u8], mut take: impl FnMut(Line<'_>) -> ControlFlow<()>) -> io::Result<()> {
+pub(super) fn for_each_line(stored: &[u8], mut take: impl FnMut(Line<'_>) -> ControlFlow<()>) -> io::Result<()> {
     let mut lines = BufReader::with_capacity(BUFFER_BYTES, zstd::stream::read::Decoder::with_buffer(stored)?);
     let mut line = Vec::new();
     loop {

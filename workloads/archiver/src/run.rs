@@ -6,17 +6,17 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tracing::warn;
-use vedette_contract::arguments::{ArchiverArguments, PipelineArguments, ServiceArguments};
+use vedette_contract::arguments::{ArchiverArguments, ServiceArguments};
 use vedette_contract::keys::PipelineKeys;
 use vedette_service::{Readiness, Shutdown, error_chain, registry, serve};
 use vedette_streams::bucket::{Bucket, BucketError};
 use vedette_streams::kafka::{Isolation, KafkaError, KafkaSettings, check_topics};
 
-use crate::archive::Archive;
 use crate::error::ArchiverError;
 use crate::group;
 use crate::metrics::Metrics;
-use crate::object::Rolling;
+use crate::object::Closing;
+use crate::pump::Pump;
 use crate::readiness::{BROKER, BUCKET, GROUP};
 use crate::spool::SpoolDirectory;
 use crate::upload::{CommitOffset, Uploader};
@@ -36,7 +36,7 @@ pub async fn run(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(),
         kafka,
         service: ServiceArguments { listen_address, pod_name },
         bucket,
-        owner: PipelineArguments { namespace, pipeline, site },
+        owner,
         group,
         topics,
         rolling_max_bytes,
@@ -54,7 +54,7 @@ pub async fn run(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(),
     let settings = KafkaSettings::new(&kafka, &pod_name);
     let topic_names: Vec<_> = topics.iter().map(|archived| archived.topic.clone()).collect();
     let bucket = Bucket::new(&bucket);
-    let keys = PipelineKeys::new(&namespace, &pipeline);
+    let keys = PipelineKeys::new(&owner.namespace, &owner.pipeline);
     let waiting = async {
         wait_for_topics(&settings, topic_names, &readiness).await?;
         wait_for_bucket(&bucket, &keys, &readiness).await
@@ -68,10 +68,10 @@ pub async fn run(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(),
     let consumer = group::create(&mut config).map_err(|source| ArchiverError::kafka("create the consumer", source))?;
     let consumer = Arc::new(consumer);
     let commits: Arc<dyn CommitOffset> = Arc::clone(&consumer) as _;
-    let archive = Archive {
-        site,
+    let pump = Pump {
+        owner,
         topics,
-        rolling: Rolling {
+        closing: Closing {
             max_bytes: rolling_max_bytes,
             max_age: Duration::from_secs(rolling_max_age_seconds),
             tail_interval: Duration::from_secs(tail_interval_seconds),
@@ -85,7 +85,7 @@ pub async fn run(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(),
         slots: Vec::new(),
         broker_lost: None,
     };
-    spawn_blocking(|| archive.run()).await.map_err(ArchiverError::Step)?
+    spawn_blocking(|| pump.run()).await.map_err(ArchiverError::Step)?
 }
 
 /// The topics are made by a Job of their own, which may be later than this process.

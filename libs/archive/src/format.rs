@@ -1,0 +1,43 @@
+//! The formats of objects: how records become bytes, bytes records, and how they are counted. Every use of a format goes
+//! through here, so that another one has one place.
+
+mod count;
+mod decode;
+mod encode;
+
+use std::io;
+use std::ops::ControlFlow;
+
+use vedette_contract::archive::Format;
+
+pub(crate) use self::count::{Counted, LineCounter};
+pub use self::decode::Line;
+pub use self::encode::FrameEncoder;
+
+/// Makes the bytes of objects of this format.
+///
+/// # Errors
+/// When there is no memory for it.
+pub fn encoder(format: Format) -> io::Result<FrameEncoder> {
+    match format {
+        Format::JsonLines => FrameEncoder::new(),
+    }
+}
+
+/// Hands over each line of an object or of a delta until told to stop.
+pub(crate) fn for_each_line(
+    format: Format,
+    stored: &[u8],
+    take: impl FnMut(Line<'_>) -> ControlFlow<()>,
+) -> io::Result<()> {
+    match format {
+        Format::JsonLines => decode::for_each_line(stored, take),
+    }
+}
+
+/// Counts the records of an object that comes piece by piece.
+pub(crate) fn counter(format: Format) -> LineCounter {
+    match format {
+        Format::JsonLines => LineCounter::default(),
+    }
+}

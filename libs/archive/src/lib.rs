@@ -1,0 +1,18 @@
+//! The archive in the bucket, for whoever writes, reads or checks it: the formats of its objects, what their writer says
+//! of them, listing, reading, verifying, sampling. The keys are the contract's; Kafka is unknown here.
+
+mod format;
+mod hash;
+mod list;
+mod metadata;
+mod read;
+mod sample;
+mod verify;
+
+pub use format::{FrameEncoder, Line, encoder};
+pub use hash::first_record;
+pub use list::{Selection, Source, Stored, list_sources};
+pub use metadata::{FoundMetadata, Metadata};
+pub use read::{Fetched, Part, fetch};
+pub use sample::{BottomK, Offered, SeedMismatch};
+pub use verify::{Fault, Finding, VerifyReport, verify};
