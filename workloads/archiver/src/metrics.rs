@@ -6,7 +6,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 use vedette_contract::archive::Stream;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -20,7 +20,7 @@ pub(crate) struct ReasonLabel {
 }
 
 /// The archiver's metrics; clones share them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Metrics {
     records: Family<StreamLabel, Counter>,
     record_bytes: Family<StreamLabel, Counter>,
@@ -41,41 +41,27 @@ pub(crate) struct RecordCounters {
 }
 
 impl Metrics {
-    pub(crate) fn register(&self, registry: &mut Registry) {
-        let Self {
-            records,
-            record_bytes,
-            objects,
-            object_bytes,
-            deltas,
-            last_close,
-            failures,
-            open_objects,
-            paused_partitions,
-        } = self;
-        registry.register("records", "Records read from Kafka", records.clone());
-        registry.register_with_unit("record", "Bytes of the records read", Unit::Bytes, record_bytes.clone());
-        registry.register("objects", "Objects closed in the bucket", objects.clone());
-        registry.register_with_unit(
-            "object",
-            "Compressed bytes of the closed objects",
-            Unit::Bytes,
-            object_bytes.clone(),
-        );
-        registry.register("deltas", "Deltas of open objects sent to the bucket", deltas.clone());
-        registry.register_with_unit(
-            "last_close_timestamp",
-            "When an object was closed last, Unix time",
-            Unit::Seconds,
-            last_close.clone(),
-        );
-        registry.register(
-            "upload_failures",
-            "Work on the bucket or commits that failed and is tried again",
-            failures.clone(),
-        );
-        registry.register("open_objects", "Objects that take records now", open_objects.clone());
-        registry.register("paused_partitions", "Partitions that wait for the bucket", paused_partitions.clone());
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        Self {
+            records: counted(registry, "records", "Records read from Kafka"),
+            record_bytes: measured(registry, "record", "Bytes of the records read", Unit::Bytes),
+            objects: counted(registry, "objects", "Objects closed in the bucket"),
+            object_bytes: measured(registry, "object", "Compressed bytes of the closed objects", Unit::Bytes),
+            deltas: counted(registry, "deltas", "Deltas of open objects sent to the bucket"),
+            last_close: measured(
+                registry,
+                "last_close_timestamp",
+                "When an object was closed last, Unix time",
+                Unit::Seconds,
+            ),
+            failures: counted(
+                registry,
+                "upload_failures",
+                "Work on the bucket or commits that failed and is tried again",
+            ),
+            open_objects: counted(registry, "open_objects", "Objects that take records now"),
+            paused_partitions: counted(registry, "paused_partitions", "Partitions that wait for the bucket"),
+        }
     }
 
     pub(crate) fn of_stream(&self, stream: Stream) -> RecordCounters {
@@ -102,15 +88,26 @@ impl Metrics {
     }
 }
 
+fn counted<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+fn measured<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str, unit: Unit) -> M {
+    let metric = M::default();
+    registry.register_with_unit(name, help, unit, metric.clone());
+    metric
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn names_carry_their_unit_and_labels_are_bounded() {
-        let metrics = Metrics::default();
         let mut registry = Registry::with_prefix("vedette_archiver");
-        metrics.register(&mut registry);
+        let metrics = Metrics::register(&mut registry);
         metrics.of_stream(Stream::Alerts).records.inc();
         metrics.of_stream(Stream::Alerts).bytes.inc_by(7);
         metrics.closed(Stream::EnrichedData, 9);

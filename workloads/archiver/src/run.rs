@@ -44,9 +44,8 @@ pub async fn run(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(),
         tail_interval_seconds,
         spool_directory,
     } = arguments;
-    let metrics = Metrics::default();
     let mut registry = registry("archiver");
-    metrics.register(&mut registry);
+    let metrics = Metrics::register(&mut registry);
     let readiness = Readiness::new(&[BROKER, BUCKET, GROUP]);
     let spool = SpoolDirectory::prepare(&spool_directory)?;
     serve(listen_address, readiness.clone(), registry, shutdown.clone()).await?;

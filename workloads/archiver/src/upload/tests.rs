@@ -1,6 +1,7 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use prometheus_client::registry::Registry;
 use rdkafka::error::RDKafkaErrorCode;
 use vedette_contract::archive::Stream;
 use vedette_testing::TestBucket;
@@ -49,7 +50,7 @@ impl Bench {
             bucket: store.bucket.clone(),
             keys: PipelineKeys::new(&name("n"), &name("p")),
             commits: Arc::clone(&commits) as _,
-            metrics: Metrics::default(),
+            metrics: Metrics::register(&mut Registry::default()),
         };
         let topic = "a".parse().unwrap();
         let origin = Origin {
