@@ -11,6 +11,7 @@ pub mod model;
 pub mod names;
 pub mod parameters;
 pub mod progress;
+pub mod timing;
 pub mod topic;
 
 pub use names::{ModelVersion, Name, NameError, TopicName};

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 use vedette_contract::archive::Origin;
 use vedette_contract::arguments::{ArchivedTopic, PipelineArguments};
+use vedette_contract::timing::ARCHIVER_CLOSING_PATIENCE;
 use vedette_service::{Readiness, Shutdown};
 use vedette_streams::kafka::{ErrorClass, classify};
 
@@ -31,8 +32,6 @@ const POLL_WAIT: Duration = Duration::from_millis(50);
 const POLL_RECORDS: usize = 2_000;
 /// How long a rebalance of the whole group may wait for our objects to close.
 const REVOCATION_PATIENCE: Duration = Duration::from_secs(8);
-/// How long the end of the process may wait for them; Kubernetes gives it 30 s.
-const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(20);
 /// How long until the committed offsets are asked for again.
 const OFFSETS_RETRY: Duration = Duration::from_secs(1);
 /// How often a broker that went away is looked for.
@@ -206,7 +205,7 @@ impl Pump {
 
     fn close_everything(&mut self) -> Result<(), ArchiverError> {
         let all = std::mem::take(&mut self.slots);
-        self.close(all, SHUTDOWN_PATIENCE)
+        self.close(all, ARCHIVER_CLOSING_PATIENCE)
     }
 
     /// Closes all objects of these partitions at the same time. What is not closed in time is dropped: it is not

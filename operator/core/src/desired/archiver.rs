@@ -3,6 +3,7 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use vedette_contract::archive::Stream;
 use vedette_contract::arguments::ArchivedTopic;
+use vedette_contract::timing::ARCHIVER_GRACE_SECONDS;
 
 use super::PipelineContext;
 use super::arguments::{Arguments, bucket_environment, kafka_environment, service_environment};
@@ -39,8 +40,7 @@ pub(super) fn deployment(context: &PipelineContext<'_>, archiver: &ValidatedArch
         resources: Some(resources.clone()),
         directory: Some(("spool", SPOOL_DIRECTORY)),
         serves: true,
-        // It closes and uploads the open objects.
-        grace_seconds: 60,
+        grace_seconds: ARCHIVER_GRACE_SECONDS,
     };
     let template = template(owner, pod, process);
     build(owner, Component::Archiver, Some(context.replicas(*replicas)), None, template)
