@@ -1,0 +1,157 @@
+//! Listing and reading through a bucket.
+
+// Helpers of tests are tests.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::ops::ControlFlow;
+
+use bytes::Bytes;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use vedette_archive::{Fetched, Line, Selection, Source, Stored, encoder, fetch, list_sources};
+use vedette_contract::Name;
+use vedette_contract::archive::{ArchiveKey, ArchiveObjectKey, Format, Stream};
+use vedette_contract::arguments::BucketArguments;
+use vedette_contract::keys::PipelineKeys;
+use vedette_embedded::bucket::EmbeddedBucket;
+use vedette_streams::bucket::Bucket;
+
+struct World {
+    bucket: Bucket,
+    _server: EmbeddedBucket,
+    _directory: TempDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let server = EmbeddedBucket::start(directory.path(), "records", "127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let credentials = server.credentials();
+        let (access, secret) = (&credentials.access_key_id, &credentials.secret_access_key);
+        let bucket = Bucket::new(&arguments(server.endpoint(), access, secret));
+        Self { bucket, _server: server, _directory: directory }
+    }
+
+    async fn put(&self, key: ArchiveKey, records: &[&str]) {
+        self.bucket.put(&key.to_string(), frame(records)).await.unwrap();
+    }
+
+    async fn list(&self, sites: &[Name], not_before: Option<&str>) -> Vec<Source> {
+        let keys = PipelineKeys::new(&name("n"), &name("p"));
+        let not_before = not_before.map(|time| time.parse().unwrap());
+        let selection = Selection { stream: Stream::EnrichedData, sites, not_before };
+        list_sources(&self.bucket, &keys, selection).await.unwrap()
+    }
+}
+
+fn arguments(endpoint: String, access: &str, secret: &str) -> BucketArguments {
+    BucketArguments {
+        bucket_endpoint: Some(endpoint),
+        bucket: "records".to_owned(),
+        bucket_region: "us-east-1".to_owned(),
+        access_key_id: access.to_owned(),
+        secret_access_key: secret.to_owned(),
+    }
+}
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn object(day: &str, site: &str, start: i64) -> ArchiveObjectKey {
+    format!("n/p/enriched_data/{day}/{site}/t-0-{start:020}-00c0ffee.jsonl.zst").parse().unwrap()
+}
+
+fn frame(records: &[&str]) -> Bytes {
+    let mut encoder = encoder(Format::JsonLines).unwrap();
+    let mut stored = Vec::new();
+    for record in records {
+        stored.extend_from_slice(encoder.record(record.as_bytes()).unwrap());
+    }
+    stored.extend_from_slice(encoder.end_frame().unwrap());
+    stored.into()
+}
+
+fn lines(fetched: &Fetched) -> Vec<String> {
+    let mut lines = Vec::new();
+    for part in &fetched.parts {
+        part.for_each_line(|line| {
+            let Line::Whole(line) = line else { panic!("no line is so long") };
+            lines.push(String::from_utf8(line.to_vec()).unwrap());
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    }
+    lines
+}
+
+fn objects(sources: Vec<Source>) -> Vec<ArchiveObjectKey> {
+    sources.into_iter().map(|source| source.object).collect()
+}
+
+#[tokio::test]
+async fn only_the_days_and_sites_that_are_wanted_are_listed() {
+    let world = World::new().await;
+    let [a, b, c] = [("2026-11-21", "west"), ("2026-11-22", "east"), ("2026-11-23", "west")]
+        .map(|(day, site)| object(day, site, 0));
+    for key in [&a, &b, &c] {
+        world.put(key.clone().closed(), &["{}"]).await;
+    }
+    world
+        .bucket
+        .put("n/p/alerts/2026-11-23/west/t-0-00000000000000000000-00c0ffee.jsonl.zst", frame(&[]))
+        .await
+        .unwrap();
+    world.bucket.put("n/p/enriched_data/notes/west/t.txt", Bytes::from_static(b"x")).await.unwrap();
+    assert_eq!(objects(world.list(&[], None).await), [a.clone(), b.clone(), c.clone()]);
+    assert_eq!(objects(world.list(&[], Some("2026-11-23T00:00:00Z")).await), [b, c.clone()]);
+    assert_eq!(objects(world.list(&[name("west")], None).await), [a, c.clone()]);
+    assert_eq!(objects(world.list(&[name("west"), name("nowhere")], Some("2026-11-23T12:00:00Z")).await), [c]);
+}
+
+#[tokio::test]
+async fn an_open_tail_is_read_in_the_order_of_its_offsets_and_in_its_closed_form_once_it_is_closed() {
+    let world = World::new().await;
+    let key = object("2026-11-23", "east", 5);
+    world.put(key.clone().delta(1000), &["second"]).await;
+    world.put(key.clone().delta(7), &["first"]).await;
+    let listed = world.list(&[], None).await.remove(0);
+    assert_eq!(listed.stored, Stored::Open(vec![7, 1000]));
+    let open = fetch(&world.bucket, listed.clone()).await.unwrap().unwrap();
+    assert_eq!(lines(&open), ["first", "second"]);
+
+    world.put(key.clone().closed(), &["first", "second", "third"]).await;
+    world.bucket.delete(&key.clone().delta(1000).to_string()).await.unwrap();
+    let closed = fetch(&world.bucket, listed.clone()).await.unwrap().unwrap();
+    assert_eq!((lines(&closed).len(), closed.source.is_open()), (3, false));
+
+    for key in [key.clone().closed(), key.delta(7)] {
+        world.bucket.delete(&key.to_string()).await.unwrap();
+    }
+    assert!(fetch(&world.bucket, listed).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn an_object_whose_connection_breaks_is_read_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let content = frame(&["{}"]);
+    let whole = content.clone();
+    tokio::spawn(async move {
+        // The first answer ends before its content does.
+        for sent in [&whole[..whole.len() - 1], &whole] {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 8 * 1024]).await.unwrap();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\netag: \"tag\"\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                whole.len()
+            );
+            stream.write_all(&[head.as_bytes(), sent].concat()).await.unwrap();
+        }
+    });
+    let bucket = Bucket::new(&arguments(endpoint, "access", "secret"));
+    let source =
+        Source { object: object("2026-11-23", "east", 0), stored: Stored::Closed, bytes: content.len() as u64 };
+    assert_eq!(lines(&fetch(&bucket, source).await.unwrap().unwrap()), ["{}"]);
+}
