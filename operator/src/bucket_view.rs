@@ -8,8 +8,8 @@ use vedette_contract::keys::{ModelKeys, PipelineKeys};
 use vedette_contract::model::{
     CurrentPointer, MANIFEST_FILE, METADATA_FILE, ModelManifest, ModelMetadata, SCHEMA, TrainingResult,
 };
-use vedette_contract::progress::Progress;
-use vedette_contract::{ModelVersion, Name};
+use vedette_contract::progress::{Progress, ProgressKey};
+use vedette_contract::{ModelVersion, Name, TopicName};
 use vedette_service::error_chain;
 use vedette_streams::bucket::{Bucket, BucketError};
 
@@ -147,13 +147,13 @@ async fn look_at(
 /// When the bucket cannot be read.
 pub async fn archived_records(bucket: &Bucket, keys: &PipelineKeys, sites: &[Name]) -> Result<u64, BucketError> {
     let progress = read_progress(bucket, keys).await?;
-    let counted = progress.iter().filter(|(site, _, progress)| {
-        progress.stream == Stream::EnrichedData && (sites.is_empty() || sites.iter().any(|name| name.as_str() == site))
+    let counted = progress.iter().filter(|(key, progress)| {
+        progress.stream == Stream::EnrichedData && (sites.is_empty() || sites.contains(&key.site))
     });
-    Ok(counted.map(|(_, _, progress)| progress.records).sum())
+    Ok(counted.map(|(_, progress)| progress.records).sum())
 }
 
-/// How far each partition is archived by this site: object name of the progress to its end and the time it was written.
+/// How far each partition is archived by this site: its end, and the time when that was written.
 ///
 /// # Errors
 /// When the bucket cannot be read.
@@ -161,10 +161,10 @@ pub async fn archived_ends(
     bucket: &Bucket,
     keys: &PipelineKeys,
     site: &Name,
-) -> Result<BTreeMap<String, (i64, jiff::Timestamp)>, BucketError> {
+) -> Result<BTreeMap<(TopicName, i32), (i64, jiff::Timestamp)>, BucketError> {
     let progress = read_progress(bucket, keys).await?;
-    let own = progress.into_iter().filter(|(of, _, _)| of == site.as_str());
-    Ok(own.map(|(_, name, progress)| (name, (progress.end, progress.updated_at))).collect())
+    let own = progress.into_iter().filter(|(key, _)| key.site == *site);
+    Ok(own.map(|(key, progress)| ((key.topic, key.partition), (progress.end, progress.updated_at))).collect())
 }
 
 /// What a run left in the bucket.
@@ -193,24 +193,17 @@ pub async fn training_result(bucket: &Bucket, keys: &ModelKeys, job: &str) -> Re
     })
 }
 
-/// Site, `<topic>-<partition>` and progress of every partition.
-async fn read_progress(bucket: &Bucket, keys: &PipelineKeys) -> Result<Vec<(String, String, Progress)>, BucketError> {
-    let prefix = keys.progress_prefix();
+async fn read_progress(bucket: &Bucket, keys: &PipelineKeys) -> Result<Vec<(ProgressKey, Progress)>, BucketError> {
     let mut all = Vec::new();
-    for object in bucket.list(&prefix, None).await? {
-        let Some((site, name)) = object
-            .key
-            .strip_prefix(&prefix)
-            .and_then(|rest| rest.strip_suffix(".json"))
-            .and_then(|rest| rest.split_once('/'))
-        else {
+    for object in bucket.list(&keys.progress_prefix(), None).await? {
+        let Some(partition) = keys.progress_of(&object.key) else {
             continue;
         };
         let Some(content) = bucket.get(&object.key).await? else {
             continue;
         };
         match serde_json::from_slice::<Progress>(&content.bytes) {
-            Ok(progress) => all.push((site.to_owned(), name.to_owned(), progress)),
+            Ok(progress) => all.push((partition, progress)),
             Err(error) => tracing::warn!(key = object.key, %error, "a progress object cannot be read"),
         }
     }

@@ -324,8 +324,8 @@ impl Flow<'_> {
     async fn is_archived(&self, began: Timestamp) -> Result<bool, LocalError> {
         let keys = PipelineKeys::new(&self.pipeline.namespace, &self.pipeline.name);
         let archived = archived_ends(&self.servers.bucket, &keys, &self.servers.site.site.name).await?;
-        Ok(self.observer.snapshot().ends.iter().all(|((topic, partition), end)| {
-            archived.get(&format!("{topic}-{partition}")).is_some_and(|(archived, at)| archived >= end && *at >= began)
+        Ok(self.observer.snapshot().ends.iter().all(|(partition, end)| {
+            archived.get(partition).is_some_and(|(archived, at)| archived >= end && *at >= began)
         }))
     }
 

@@ -1,6 +1,35 @@
 //! Where everything lies in the bucket: the only place that spells a key.
 
-use crate::{ModelVersion, Name, TopicName};
+use crate::archive::Stream;
+use crate::progress::ProgressKey;
+use crate::{ModelVersion, Name};
+
+/// Stands beside the pipelines of a namespace, so no pipeline may have this name.
+const MODELS: &str = "models";
+
+/// The part of the bucket that belongs to one namespace: `<namespace>/…`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NamespaceKeys {
+    namespace: Name,
+}
+
+impl NamespaceKeys {
+    /// Keys of this namespace.
+    pub fn new(namespace: &Name) -> Self {
+        Self { namespace: namespace.clone() }
+    }
+
+    /// Prefix of everything of this namespace, with the final slash.
+    pub fn prefix(&self) -> String {
+        format!("{}/", self.namespace)
+    }
+
+    /// The pipeline whose directory, right below the prefix, this is, if it is one of a pipeline.
+    pub fn pipeline_of(&self, directory: &str) -> Option<PipelineKeys> {
+        let name = directory.strip_prefix(&self.prefix())?.strip_suffix('/').filter(|name| *name != MODELS)?;
+        Some(PipelineKeys::new(&self.namespace, &name.parse().ok()?))
+    }
+}
 
 /// The part of the bucket that belongs to one pipeline: `<namespace>/<pipeline>/…`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -20,7 +49,7 @@ impl PipelineKeys {
     }
 
     /// Prefix of all archive objects of a stream: `…/<stream>/`.
-    pub fn stream(&self, stream: crate::archive::Stream) -> String {
+    pub fn stream(&self, stream: Stream) -> String {
         format!("{}/{}/", self.prefix, stream.as_str())
     }
 
@@ -30,8 +59,13 @@ impl PipelineKeys {
     }
 
     /// A [`crate::progress::Progress`]: `…/progress/<site>/<topic>-<partition>.json`.
-    pub fn progress(&self, site: &Name, topic: &TopicName, partition: i32) -> String {
-        format!("{}/progress/{site}/{topic}-{partition}.json", self.prefix)
+    pub fn progress(&self, key: &ProgressKey) -> String {
+        format!("{}{key}", self.progress_prefix())
+    }
+
+    /// The partition whose progress a key below this prefix is, if it is one.
+    pub fn progress_of(&self, key: &str) -> Option<ProgressKey> {
+        key.strip_prefix(&self.progress_prefix())?.parse().ok()
     }
 
     /// Prefix of all site objects: `…/sites/`.
@@ -59,7 +93,7 @@ pub struct ModelKeys {
 impl ModelKeys {
     /// Keys of this training.
     pub fn new(namespace: &Name, training: &Name) -> Self {
-        Self { prefix: format!("{namespace}/models/{training}") }
+        Self { prefix: format!("{namespace}/{MODELS}/{training}") }
     }
 
     /// Prefix of everything of this training, with the final slash.
@@ -96,14 +130,28 @@ mod tests {
     fn tenants_never_meet() {
         let name = |text: &str| text.parse::<Name>().unwrap();
         let keys = PipelineKeys::new(&name("team-a"), &name("flows"));
-        assert_eq!(keys.stream(crate::archive::Stream::EnrichedData), "team-a/flows/enriched_data/");
-        let topic = "enriched_data".parse().unwrap();
-        assert_eq!(keys.progress(&name("east"), &topic, 3), "team-a/flows/progress/east/enriched_data-3.json");
+        assert_eq!(keys.stream(Stream::EnrichedData), "team-a/flows/enriched_data/");
+        let progress = ProgressKey { site: name("east"), topic: "enriched_data".parse().unwrap(), partition: 3 };
+        assert_eq!(keys.progress(&progress), "team-a/flows/progress/east/enriched_data-3.json");
+        assert_eq!(keys.progress_of(&keys.progress(&progress)), Some(progress));
+        assert_eq!(keys.progress_of("team-b/flows/progress/east/enriched_data-3.json"), None);
         let models = ModelKeys::new(&name("team-a"), &name("flows"));
         let version: ModelVersion = "20261123T084210Z-1a2b3c4d".parse().unwrap();
         let key = models.file(&version, "manifest.json");
         assert_eq!(key, "team-a/models/flows/20261123T084210Z-1a2b3c4d/manifest.json");
         assert_eq!(models.version_of(&key), Some(version));
         assert_eq!(models.version_of(&models.current()), None);
+    }
+
+    #[test]
+    fn models_stand_beside_the_pipelines_of_their_namespace() {
+        let name = |text: &str| text.parse::<Name>().unwrap();
+        let keys = NamespaceKeys::new(&name("team-a"));
+        let flows = PipelineKeys::new(&name("team-a"), &name("flows"));
+        assert_eq!(keys.pipeline_of(&flows.prefix()), Some(flows));
+        for directory in ["team-a/models/", "team-b/flows/", "team-a/flows", "team-a/Flows/", "team-a/flows/sites/"] {
+            assert_eq!(keys.pipeline_of(directory), None, "{directory}");
+        }
+        assert!(ModelKeys::new(&name("team-a"), &name("flows")).prefix().starts_with(&keys.prefix()));
     }
 }

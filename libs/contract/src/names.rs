@@ -112,6 +112,13 @@ impl ModelVersion {
         let time = published_at.strftime("%Y%m%dT%H%M%SZ");
         format!("{time}-{}", content_sha256.get(..8).unwrap_or_default()).parse()
     }
+
+    /// When it was published, to the second; none where the digits are not a time.
+    pub fn time(&self) -> Option<jiff::Timestamp> {
+        let (time, _) = self.0.split_once('-')?;
+        let time = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", time).ok()?;
+        Some(time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+    }
 }
 
 impl FromStr for ModelVersion {
@@ -162,5 +169,12 @@ mod tests {
             assert!(bad.parse::<ModelVersion>().is_err(), "{bad}");
         }
         assert!(ModelVersion::new(at, "12").is_err());
+    }
+
+    #[test]
+    fn a_version_tells_its_time() {
+        let at: jiff::Timestamp = "2026-11-23T08:42:10Z".parse().unwrap();
+        assert_eq!(ModelVersion::new(at, "1a2b3c4d").unwrap().time(), Some(at));
+        assert_eq!("20261323T084210Z-1a2b3c4d".parse::<ModelVersion>().unwrap().time(), None);
     }
 }

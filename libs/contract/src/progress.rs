@@ -1,10 +1,14 @@
 //! What each site tells the others through the bucket. Every object has one writing site.
 
+use std::fmt;
+use std::str::FromStr;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::archive::Stream;
-use crate::{ModelVersion, Name};
+use crate::{ModelVersion, Name, TopicName};
 
 /// How far one partition is archived; written by the archiver that owns the partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +29,40 @@ pub struct Progress {
     pub updated_at: Timestamp,
 }
 
+/// Key of a [`Progress`] below its pipeline's prefix: `<site>/<topic>-<partition>.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProgressKey {
+    /// Site that archives the partition.
+    pub site: Name,
+    /// Kafka topic.
+    pub topic: TopicName,
+    /// Kafka partition.
+    pub partition: i32,
+}
+
+/// A key that is not one of a progress object.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{key:?} is not the key of a progress object (<site>/<topic>-<partition>.json)")]
+pub struct ProgressKeyError {
+    /// What was given.
+    pub key: String,
+}
+
+impl fmt::Display for ProgressKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { site, topic, partition } = self;
+        write!(formatter, "{site}/{topic}-{partition}.json")
+    }
+}
+
+impl FromStr for ProgressKey {
+    type Err = ProgressKeyError;
+
+    fn from_str(key: &str) -> Result<Self, ProgressKeyError> {
+        parse(key).ok_or_else(|| ProgressKeyError { key: key.to_owned() })
+    }
+}
+
 /// What a site says of itself; written by its operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SiteStatus {
@@ -38,4 +76,42 @@ pub struct SiteStatus {
     pub ready: bool,
     /// When this was written.
     pub updated_at: Timestamp,
+}
+
+fn parse(key: &str) -> Option<ProgressKey> {
+    let (site, file) = key.split_once('/')?;
+    let (topic, partition) = file.strip_suffix(".json")?.rsplit_once('-')?;
+    let partition = partition.parse().ok().filter(|number| *number >= 0)?;
+    let parsed = ProgressKey { site: site.parse().ok()?, topic: topic.parse().ok()?, partition };
+    (parsed.to_string() == key).then_some(parsed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_topic_with_dashes_keeps_its_name() {
+        let key: ProgressKey = "east/my-own-topic-3.json".parse().unwrap();
+        assert_eq!((key.topic.as_str(), key.partition), ("my-own-topic", 3));
+    }
+
+    #[test]
+    fn strangers_are_refused() {
+        for bad in
+            ["", "east", "east/t.json", "east/t-3", "east/t-03.json", "east/t-+3.json", "East/t-3.json", "a/b/t-3.json"]
+        {
+            assert!(bad.parse::<ProgressKey>().is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_key_reads_back(topic in "[a-zA-Z0-9._-]{1,20}", partition in 0..=i32::MAX, site in "[a-z0-9]{1,9}") {
+            prop_assume!(topic.parse::<TopicName>().is_ok());
+            let key = ProgressKey { site: site.parse().unwrap(), topic: topic.parse().unwrap(), partition };
+            prop_assert_eq!(key.to_string().parse::<ProgressKey>().unwrap(), key);
+        }
+    }
 }

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use vedette_archive::{FoundMetadata, Metadata};
 use vedette_contract::archive::{ArchiveObjectKey, METADATA_END, METADATA_RECORDS, Origin};
 use vedette_contract::keys::PipelineKeys;
-use vedette_contract::progress::Progress;
+use vedette_contract::progress::{Progress, ProgressKey};
 use vedette_streams::bucket::{Body, Bucket, BucketError, Creation, ObjectHead};
 
 use crate::metrics::Metrics;
@@ -96,7 +96,7 @@ impl Uploader {
 
     /// Reads the progress of the earlier owner, and deletes the deltas that it did not come to delete.
     async fn recover(&self, origin: &Origin, nothing: Progress) -> Result<Done, UploadError> {
-        let key = self.keys.progress(&origin.site, &origin.topic, origin.partition);
+        let key = self.keys.progress(&progress_key(origin));
         let Some(object) = self.bucket.get(&key).await? else {
             return Ok(Done::Recovered(nothing));
         };
@@ -196,7 +196,7 @@ impl Uploader {
 
     async fn put_progress(&self, origin: &Origin, progress: &mut Progress) -> Result<(), UploadError> {
         progress.updated_at = Timestamp::now();
-        let key = self.keys.progress(&origin.site, &origin.topic, origin.partition);
+        let key = self.keys.progress(&progress_key(origin));
         let body = serde_json::to_vec(progress)?;
         Ok(self.bucket.put(&key, body.into()).await?)
     }
@@ -219,6 +219,10 @@ impl Uploader {
         }
         Ok(())
     }
+}
+
+fn progress_key(origin: &Origin) -> ProgressKey {
+    ProgressKey { site: origin.site.clone(), topic: origin.topic.clone(), partition: origin.partition }
 }
 
 fn nothing_archived(origin: &Origin) -> Progress {

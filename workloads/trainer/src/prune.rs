@@ -4,21 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use vedette_contract::keys::{ModelKeys, PipelineKeys};
+use vedette_contract::keys::{ModelKeys, NamespaceKeys};
 use vedette_contract::model::MANIFEST_FILE;
 use vedette_contract::progress::SiteStatus;
 use vedette_contract::{ModelVersion, Name};
 use vedette_streams::bucket::Bucket;
 
 use crate::error::TrainerError;
-use crate::publish::version_time;
 
 /// A site that wrote nothing for so long protects nothing.
 const SITE_SILENCE: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// A version without a manifest may be on its way for so long.
 const UPLOAD: SignedDuration = SignedDuration::from_hours(24);
-/// The place of the models beside the pipelines of a namespace.
-const MODELS: &str = "models";
 
 /// Which versions stay.
 #[derive(Debug, Clone)]
@@ -74,9 +71,8 @@ fn superfluous(versions: &BTreeMap<ModelVersion, bool>, retention: &Retention<'_
     let whole = older().filter(|(_, whole)| **whole).map(|(version, _)| version);
     let previous_stays = previous.is_some_and(|previous| versions.contains_key(previous) && previous < current);
     let stay = (*keep as usize).saturating_sub(1 + usize::from(previous_stays));
-    let abandoned = older().filter(|(version, whole)| {
-        !**whole && version_time(version).is_some_and(|time| now.duration_since(time) > UPLOAD)
-    });
+    let abandoned = older()
+        .filter(|(version, whole)| !**whole && version.time().is_some_and(|time| now.duration_since(time) > UPLOAD));
     whole.rev().skip(stay).chain(abandoned.map(|(version, _)| version)).cloned().collect()
 }
 
@@ -86,15 +82,13 @@ async fn used_by_sites(
     training: &Name,
     now: Timestamp,
 ) -> Result<BTreeSet<ModelVersion>, TrainerError> {
-    let prefix = format!("{namespace}/");
+    let keys = NamespaceKeys::new(namespace);
     let mut used = BTreeSet::new();
-    for directory in bucket.list_directories(&prefix).await? {
-        let name = directory.strip_prefix(&prefix).and_then(|name| name.strip_suffix('/')).unwrap_or_default();
-        let Ok(pipeline) = name.parse::<Name>() else { continue };
-        if name == MODELS {
+    for directory in bucket.list_directories(&keys.prefix()).await? {
+        let Some(pipeline) = keys.pipeline_of(&directory) else {
             continue;
-        }
-        for object in bucket.list(&PipelineKeys::new(namespace, &pipeline).sites_prefix(), None).await? {
+        };
+        for object in bucket.list(&pipeline.sites_prefix(), None).await? {
             let Some(status) = bucket.get(&object.key).await? else {
                 continue;
             };

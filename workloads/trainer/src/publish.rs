@@ -5,8 +5,6 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use jiff::fmt::strtime;
-use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -156,7 +154,8 @@ async fn upload(
     current: Option<&ModelVersion>,
 ) -> Result<(ModelVersion, String), TrainerError> {
     // Versions sort in the order of publication even where the clocks of two sites differ.
-    let mut at = current.and_then(version_time).map_or(now, |current| now.max(current + SignedDuration::from_secs(1)));
+    let mut at =
+        current.and_then(ModelVersion::time).map_or(now, |current| now.max(current + SignedDuration::from_secs(1)));
     for _ in 0..ATTEMPTS {
         let version = ModelVersion::new(at, content_sha256)?;
         let manifest = json(&manifest_for(version.clone(), files))?;
@@ -180,13 +179,6 @@ async fn create(bucket: &Bucket, key: &str, bytes: Bytes) -> Result<bool, Bucket
         // After a lost answer the object is our own.
         Creation::AlreadyExists => Ok(bucket.get(key).await?.is_some_and(|object| object.bytes == bytes)),
     }
-}
-
-/// When a version was made.
-pub fn version_time(version: &ModelVersion) -> Option<Timestamp> {
-    let (time, _) = version.as_str().split_once('-')?;
-    let time = strtime::parse("%Y%m%dT%H%M%SZ", time).ok()?.to_datetime().ok()?;
-    Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
 #[cfg(test)]

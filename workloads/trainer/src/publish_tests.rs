@@ -67,10 +67,3 @@ async fn a_version_whose_key_is_taken_by_other_files_moves_on() {
         bucket.bucket.get("team/models/daily/20261123T080002Z-aaaaaaaa/manifest.json").await.unwrap().unwrap();
     assert_eq!(sha256_hex(&manifest.bytes), second.manifest_sha256);
 }
-
-#[test]
-fn a_version_tells_its_time() {
-    let at: Timestamp = "2026-11-23T08:42:10Z".parse().unwrap();
-    assert_eq!(version_time(&ModelVersion::new(at, "1a2b3c4d").unwrap()), Some(at));
-    assert_eq!(version_time(&"20261323T084210Z-1a2b3c4d".parse().unwrap()), None);
-}

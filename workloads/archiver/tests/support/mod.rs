@@ -15,7 +15,7 @@ use vedette_archiver::ArchiverError;
 use vedette_contract::archive::Stream;
 use vedette_contract::arguments::{ArchiverArguments, PipelineArguments, ServiceArguments};
 use vedette_contract::keys::PipelineKeys;
-use vedette_contract::progress::Progress;
+use vedette_contract::progress::{Progress, ProgressKey};
 use vedette_service::Shutdown;
 use vedette_streams::bucket::Bucket;
 use vedette_streams::kafka::{Isolation, KafkaSettings};
@@ -174,7 +174,7 @@ impl World {
     }
 
     pub async fn progress(&self, topic: &str, partition: i32) -> Option<Progress> {
-        let key = self.keys.progress(&name("s"), &topic.parse().unwrap(), partition);
+        let key = self.keys.progress(&ProgressKey { site: name("s"), topic: topic.parse().unwrap(), partition });
         let object = self.bucket.get(&key).await.unwrap()?;
         Some(serde_json::from_slice(&object.bytes).unwrap())
     }
