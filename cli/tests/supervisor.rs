@@ -11,7 +11,9 @@ use std::{env, fs};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::{Value, json};
-use vedette_cli::local::supervisor::{JobStatus, Sources, Supervisor, SupervisorError, SupervisorEvent, SupervisorOptions};
+use vedette_cli::local::supervisor::{
+    JobStatus, Sources, Supervisor, SupervisorError, SupervisorEvent, SupervisorOptions,
+};
 use vedette_core::roll::Rollout;
 
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -18,8 +18,8 @@ use vedette_contract::keys::{ModelKeys, PipelineKeys};
 use vedette_core::desired::labels::Component;
 use vedette_core::desired::{GeneratorChild, PipelineChildren, names};
 use vedette_core::validate::{Dataset, ValidatedPipeline};
-use vedette_operator::bucket_view::{archived_ends, archived_records};
 use vedette_records::Label;
+use vedette_registry::progress;
 use vedette_service::Shutdown;
 use vedette_streams::bucket::Body;
 
@@ -274,7 +274,7 @@ impl Flow<'_> {
         let snapshot = self.observer.snapshot();
         let rate = snapshot.generated.saturating_sub(before.generated) as f64 / since.elapsed().as_secs_f64();
         let keys = PipelineKeys::new(&self.pipeline.namespace, &self.pipeline.name);
-        let archived = match archived_records(&self.servers.bucket, &keys, &[]).await {
+        let archived = match progress::enriched_records(&self.servers.bucket, &keys, &[]).await {
             Ok(records) => records.to_string(),
             Err(error) => format!("({})", error.reason()),
         };
@@ -323,7 +323,7 @@ impl Flow<'_> {
     /// Whether this run's archiver has written all that the observer saw.
     async fn is_archived(&self, began: Timestamp) -> Result<bool, LocalError> {
         let keys = PipelineKeys::new(&self.pipeline.namespace, &self.pipeline.name);
-        let archived = archived_ends(&self.servers.bucket, &keys, &self.servers.site.site.name).await?;
+        let archived = progress::ends(&self.servers.bucket, &keys, &self.servers.site.site.name).await?;
         Ok(self.observer.snapshot().ends.iter().all(|(partition, end)| {
             archived.get(partition).is_some_and(|(archived, at)| archived >= end && *at >= began)
         }))

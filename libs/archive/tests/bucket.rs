@@ -6,52 +6,34 @@
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use vedette_archive::{Fetched, Line, Selection, Source, Stored, encoder, fetch, list_sources};
 use vedette_contract::Name;
 use vedette_contract::archive::{ArchiveKey, ArchiveObjectKey, Format, Stream};
-use vedette_contract::arguments::BucketArguments;
 use vedette_contract::keys::PipelineKeys;
-use vedette_embedded::bucket::EmbeddedBucket;
 use vedette_streams::bucket::Bucket;
+use vedette_testing::TestBucket;
+use vedette_testing::bucket::arguments;
 
 struct World {
-    bucket: Bucket,
-    _server: EmbeddedBucket,
-    _directory: TempDir,
+    served: TestBucket,
 }
 
 impl World {
     async fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let server = EmbeddedBucket::start(directory.path(), "records", "127.0.0.1:0".parse().unwrap()).await.unwrap();
-        let credentials = server.credentials();
-        let (access, secret) = (&credentials.access_key_id, &credentials.secret_access_key);
-        let bucket = Bucket::new(&arguments(server.endpoint(), access, secret));
-        Self { bucket, _server: server, _directory: directory }
+        Self { served: TestBucket::serve().await }
     }
 
     async fn put(&self, key: ArchiveKey, records: &[&str]) {
-        self.bucket.put(&key.to_string(), frame(records)).await.unwrap();
+        self.served.bucket.put(&key.to_string(), frame(records)).await.unwrap();
     }
 
     async fn list(&self, sites: &[Name], not_before: Option<&str>) -> Vec<Source> {
         let keys = PipelineKeys::new(&name("n"), &name("p"));
         let not_before = not_before.map(|time| time.parse().unwrap());
         let selection = Selection { stream: Stream::EnrichedData, sites, not_before };
-        list_sources(&self.bucket, &keys, selection).await.unwrap()
-    }
-}
-
-fn arguments(endpoint: String, access: &str, secret: &str) -> BucketArguments {
-    BucketArguments {
-        bucket_endpoint: Some(endpoint),
-        bucket: "records".to_owned(),
-        bucket_region: "us-east-1".to_owned(),
-        access_key_id: access.to_owned(),
-        secret_access_key: secret.to_owned(),
+        list_sources(&self.served.bucket, &keys, selection).await.unwrap()
     }
 }
 
@@ -99,11 +81,12 @@ async fn only_the_days_and_sites_that_are_wanted_are_listed() {
         world.put(key.clone().closed(), &["{}"]).await;
     }
     world
+        .served
         .bucket
         .put("n/p/alerts/2026-11-23/west/t-0-00000000000000000000-00c0ffee.jsonl.zst", frame(&[]))
         .await
         .unwrap();
-    world.bucket.put("n/p/enriched_data/notes/west/t.txt", Bytes::from_static(b"x")).await.unwrap();
+    world.served.bucket.put("n/p/enriched_data/notes/west/t.txt", Bytes::from_static(b"x")).await.unwrap();
     assert_eq!(objects(world.list(&[], None).await), [a.clone(), b.clone(), c.clone()]);
     assert_eq!(objects(world.list(&[], Some("2026-11-23T00:00:00Z")).await), [b, c.clone()]);
     assert_eq!(objects(world.list(&[name("west")], None).await), [a, c.clone()]);
@@ -118,24 +101,24 @@ async fn an_open_tail_is_read_in_the_order_of_its_offsets_and_in_its_closed_form
     world.put(key.clone().delta(7), &["first"]).await;
     let listed = world.list(&[], None).await.remove(0);
     assert_eq!(listed.stored, Stored::Open(vec![7, 1000]));
-    let open = fetch(&world.bucket, listed.clone()).await.unwrap().unwrap();
+    let open = fetch(&world.served.bucket, listed.clone()).await.unwrap().unwrap();
     assert_eq!(lines(&open), ["first", "second"]);
 
     world.put(key.clone().closed(), &["first", "second", "third"]).await;
-    world.bucket.delete(&key.clone().delta(1000).to_string()).await.unwrap();
-    let closed = fetch(&world.bucket, listed.clone()).await.unwrap().unwrap();
+    world.served.bucket.delete(&key.clone().delta(1000).to_string()).await.unwrap();
+    let closed = fetch(&world.served.bucket, listed.clone()).await.unwrap().unwrap();
     assert_eq!((lines(&closed).len(), closed.source.is_open()), (3, false));
 
     for key in [key.clone().closed(), key.delta(7)] {
-        world.bucket.delete(&key.to_string()).await.unwrap();
+        world.served.bucket.delete(&key.to_string()).await.unwrap();
     }
-    assert!(fetch(&world.bucket, listed).await.unwrap().is_none());
+    assert!(fetch(&world.served.bucket, listed).await.unwrap().is_none());
 }
 
 #[tokio::test]
 async fn an_object_whose_connection_breaks_is_read_again() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let address = listener.local_addr().unwrap();
     let content = frame(&["{}"]);
     let whole = content.clone();
     tokio::spawn(async move {
@@ -150,7 +133,7 @@ async fn an_object_whose_connection_breaks_is_read_again() {
             stream.write_all(&[head.as_bytes(), sent].concat()).await.unwrap();
         }
     });
-    let bucket = Bucket::new(&arguments(endpoint, "access", "secret"));
+    let bucket = Bucket::new(&arguments(address));
     let source =
         Source { object: object("2026-11-23", "east", 0), stored: Stored::Closed, bytes: content.len() as u64 };
     assert_eq!(lines(&fetch(&bucket, source).await.unwrap().unwrap()), ["{}"]);

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use support::{Behaviour, Server, impatient, misbehave};
 use tempfile::TempDir;
-use vedette_streams::bucket::{Body, Bucket, BucketError, BucketPlace, Creation, CredentialFiles, ObjectSummary, Swap};
+use vedette_streams::bucket::{
+    Body, Bucket, BucketError, BucketPlace, Creation, CredentialFiles, JsonError, ObjectSummary, Swap,
+};
 
 async fn bucket() -> (Bucket, Server) {
     let server = Server::start().await;
@@ -38,6 +40,18 @@ async fn what_is_put_is_read_back_and_deleted() {
     bucket.delete("a/b.json").await.unwrap();
     bucket.delete("a/b.json").await.unwrap();
     assert!(bucket.get("a/b.json").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn an_object_that_is_not_json_is_told_from_one_that_is_not_there() {
+    let (bucket, _directory) = bucket().await;
+    let count = async || bucket.get_json::<u32>("count.json").await;
+    assert_eq!(count().await.unwrap(), None);
+    bucket.put("count.json", bytes("7\n")).await.unwrap();
+    assert_eq!(count().await.unwrap(), Some(7));
+    bucket.put("count.json", bytes("{half")).await.unwrap();
+    let refusal = count().await.unwrap_err();
+    assert!(matches!(&refusal, JsonError::Content { key, .. } if key == "count.json"), "{refusal:?}");
 }
 
 #[tokio::test]

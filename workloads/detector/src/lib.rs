@@ -16,6 +16,7 @@ mod unit;
 use thiserror::Error;
 use vedette_contract::arguments::{DetectorArguments, PipelineArguments, ServiceArguments};
 use vedette_contract::keys::ModelKeys;
+use vedette_registry::load::LoadError;
 use vedette_service::{Readiness, ServiceError, Shutdown};
 use vedette_streams::bucket::Bucket;
 use vedette_streams::kafka::KafkaSettings;
@@ -23,7 +24,7 @@ use vedette_streams::kafka::KafkaSettings;
 use calculated::{CalculatedFieldError, CalculatedFields};
 use detector::{Detector, DetectorSettings};
 use metrics::Metrics;
-use model_store::{ModelError, ModelStore};
+use model_store::ModelStore;
 use scoring::{Threshold, ThresholdError};
 use stream::{StartError, StreamError, StreamSettings, Topics};
 
@@ -48,7 +49,7 @@ pub enum DetectorError {
     Service(#[from] ServiceError),
     /// The model that was given.
     #[error(transparent)]
-    Model(#[from] ModelError),
+    Model(#[from] LoadError),
     /// A model version was given without the training that it belongs to.
     #[error("a model version was given without its training")]
     NoTraining,

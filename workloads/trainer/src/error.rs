@@ -4,6 +4,7 @@ use thiserror::Error;
 use vedette_contract::NameError;
 use vedette_forest::FitError;
 use vedette_forest::artifact::ArtifactError;
+use vedette_registry::RegistryError;
 use vedette_streams::bucket::BucketError;
 
 /// Why a training ended without a result.
@@ -39,40 +40,9 @@ pub enum TrainerError {
     /// The learned model does not hold together.
     #[error("the model that was learned cannot be used")]
     Artifact(#[from] ArtifactError),
-    /// The pointer of the training is not what we write.
-    #[error(
-        "{key} is not a current pointer, and nothing was published; put back the JSON of a version that exists, or delete \
-         the object to begin again at generation 1"
-    )]
-    PointerUnreadable {
-        /// Full key.
-        key: String,
-        /// What the parser says.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// A result or the metadata of an earlier run is not what we write.
-    #[error("{key} could not be read as JSON; delete it to train again")]
-    ObjectUnreadable {
-        /// Full key.
-        key: String,
-        /// What the parser says.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// Somebody else wins every race for a key.
-    #[error(
-        "{key} was changed by others {attempts} times while this training wanted to write it; nothing was made current"
-    )]
-    Contention {
-        /// Full key.
-        key: String,
-        /// How often it was tried.
-        attempts: u32,
-    },
-    /// Something of ours could not be written as JSON.
-    #[error("a part of the model could not be written as JSON")]
-    Json(#[source] serde_json::Error),
+    /// The model, the pointer or the result in the bucket.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// The clock or a hash does not make a version.
     #[error("no model version could be made")]
     Version(#[from] NameError),
@@ -94,10 +64,7 @@ impl TrainerError {
             Self::NoFeatures { .. } => "NoFeatures",
             Self::Fit(error) => error.reason(),
             Self::Artifact(error) => error.reason(),
-            Self::PointerUnreadable { .. } => "PointerUnreadable",
-            Self::ObjectUnreadable { .. } => "ObjectUnreadable",
-            Self::Contention { .. } => "Contention",
-            Self::Json(_) => "InvalidJson",
+            Self::Registry(error) => error.reason(),
             Self::Version(_) => "InvalidVersion",
             Self::Worker(_) => "WorkerFailed",
             Self::Interrupted => "Interrupted",

@@ -1,16 +1,16 @@
 //! `vedette model export`: a model version in a format that other engines load.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use thiserror::Error;
 use vedette_contract::keys::ModelKeys;
-use vedette_contract::model::{CurrentPointer, MANIFEST_FILE, ModelManifest};
 use vedette_contract::{ModelVersion, Name};
-use vedette_forest::{ArtifactError, Model, export};
-use vedette_streams::bucket::{Bucket, BucketError};
+use vedette_forest::{Model, export};
+use vedette_registry::load::{self, Fetched, LoadError};
+use vedette_registry::{RegistryError, pointer};
+use vedette_streams::bucket::Bucket;
 
 use crate::place::{PlaceError, PlaceOptions};
 
@@ -61,32 +61,17 @@ pub enum ExportError {
     /// The bucket could not be opened.
     #[error(transparent)]
     Place(#[from] PlaceError),
-    /// The bucket could not be read.
+    /// The current pointer could not be read.
     #[error(transparent)]
-    Bucket(#[from] BucketError),
+    Pointer(#[from] RegistryError),
+    /// The version could not be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
     /// Nothing was published, or not this.
     #[error("the bucket has no {key}: look at --namespace, --training and --model-version")]
     Missing {
         /// What was looked for.
         key: String,
-    },
-    /// Something else is there.
-    #[error("{key} cannot be read")]
-    Json {
-        /// Where.
-        key: String,
-        /// What is wrong.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// The version is damaged.
-    #[error("model version {version} cannot be used")]
-    Artifact {
-        /// The version.
-        version: ModelVersion,
-        /// What is wrong.
-        #[source]
-        source: ArtifactError,
     },
     /// The file could not be written.
     #[error("cannot write {output}")]
@@ -108,9 +93,9 @@ pub async fn export(options: &ExportOptions) -> Result<(), ExportError> {
     let keys = ModelKeys::new(&options.namespace, &options.training);
     let version = match &options.model_version {
         Some(version) => version.clone(),
-        None => json::<CurrentPointer>(&keys.current(), &get(&opened.bucket, &keys.current()).await?)?.version,
+        None => current(&opened.bucket, &keys).await?,
     };
-    let Model { forest, encoder, calibrator } = read(&opened.bucket, &keys, &version).await?;
+    let Model { forest, encoder, calibrator } = model(&opened.bucket, &keys, &version).await?;
     let bytes = match options.format {
         Format::Onnx => export::onnx(&forest, Some(&calibrator)),
         Format::Pmml => export::pmml(&forest, encoder.columns(), Some(&calibrator)).into_bytes(),
@@ -122,23 +107,16 @@ pub async fn export(options: &ExportOptions) -> Result<(), ExportError> {
     written.map_err(|source| ExportError::Write { output, source })
 }
 
-async fn read(bucket: &Bucket, keys: &ModelKeys, version: &ModelVersion) -> Result<Model, ExportError> {
-    let key = keys.file(version, MANIFEST_FILE);
-    let manifest: ModelManifest = json(&key, &get(bucket, &key).await?)?;
-    let mut files = BTreeMap::new();
-    for file in manifest.files.keys() {
-        files.insert(file.clone(), get(bucket, &keys.file(version, file)).await?);
+async fn current(bucket: &Bucket, keys: &ModelKeys) -> Result<ModelVersion, ExportError> {
+    let stored = pointer::load(bucket, keys).await?;
+    Ok(stored.ok_or_else(|| ExportError::Missing { key: keys.current() })?.pointer.version)
+}
+
+async fn model(bucket: &Bucket, keys: &ModelKeys, version: &ModelVersion) -> Result<Model, ExportError> {
+    match load::fetch(bucket, keys, version).await? {
+        Fetched::Whole(files) => Ok(load::model(version, &files)?),
+        Fetched::Missing(key) => Err(ExportError::Missing { key }),
     }
-    Model::from_files(&files, &manifest).map_err(|source| ExportError::Artifact { version: version.clone(), source })
-}
-
-async fn get(bucket: &Bucket, key: &str) -> Result<Vec<u8>, ExportError> {
-    let object = bucket.get(key).await?.ok_or_else(|| ExportError::Missing { key: key.to_owned() })?;
-    Ok(object.bytes.into())
-}
-
-fn json<T: serde::de::DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, ExportError> {
-    serde_json::from_slice(bytes).map_err(|source| ExportError::Json { key: key.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -147,7 +125,7 @@ mod tests {
 
     use clap::Parser;
     use vedette_contract::learner::Algorithm;
-    use vedette_contract::model::{Column, ColumnKind, FeatureSpecification, SCHEMA};
+    use vedette_contract::model::{Column, ColumnKind, CurrentPointer, FeatureSpecification, MANIFEST_FILE, SCHEMA};
     use vedette_forest::artifact::{ArtifactFiles, manifest_for, pack};
     use vedette_forest::calibration::calibrate;
     use vedette_forest::{Learner, Matrix, fit};
@@ -226,6 +204,6 @@ mod tests {
         let keys = ModelKeys::new(&"demo".parse().unwrap(), &"kdd".parse().unwrap());
         std::fs::write(directory.path().join("vedette").join(keys.file(&version, "forest.bin")), "trees").unwrap();
         let damaged = refused(&["--format", "onnx"]).await;
-        assert!(matches!(damaged, ExportError::Artifact { .. }), "{damaged}");
+        assert!(matches!(damaged, ExportError::Load(LoadError::Artifact { .. })), "{damaged}");
     }
 }

@@ -4,9 +4,11 @@ use std::fmt;
 
 use serde::Serialize;
 use vedette_archive::{FoundMetadata, Selection, list_sources};
+use vedette_contract::ModelVersion;
 use vedette_contract::archive::Stream;
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
-use vedette_contract::model::{METADATA_FILE, ModelMetadata};
+use vedette_contract::model::ModelMetadata;
+use vedette_registry::versions;
 use vedette_streams::bucket::{Bucket, BucketError};
 
 use super::statistics::{LagThirds, Percentiles, Statistics};
@@ -158,27 +160,16 @@ async fn stream_totals(bucket: &Bucket, keys: &PipelineKeys, stream: Stream) -> 
 /// # Errors
 /// When the bucket cannot be read.
 pub async fn model_versions(bucket: &Bucket, keys: &ModelKeys) -> Result<Vec<ModelVersionLine>, BucketError> {
-    let mut lines = Vec::new();
-    for object in bucket.list(&keys.prefix(), None).await? {
-        let Some(version) = keys.version_of(&object.key).filter(|_| object.key.ends_with(METADATA_FILE)) else {
-            continue;
-        };
-        let Some(object) = bucket.get(&object.key).await? else {
-            continue;
-        };
-        match serde_json::from_slice::<ModelMetadata>(&object.bytes) {
-            Ok(metadata) => lines.push(ModelVersionLine {
-                version: version.to_string(),
-                trained_at: metadata.trained_at.to_string(),
-                records: metadata.records,
-                auroc: metadata.metrics.auroc,
-                baseline_auroc: metadata.baseline.and_then(|baseline| baseline.auroc),
-                scored: 0,
-            }),
-            Err(error) => tracing::warn!(%version, %error, "model metadata cannot be read"),
-        }
-    }
-    Ok(lines)
+    let versions = versions::list(bucket, keys).await?.into_iter();
+    let line = |(version, metadata): (ModelVersion, ModelMetadata)| ModelVersionLine {
+        version: version.to_string(),
+        trained_at: metadata.trained_at.to_string(),
+        records: metadata.records,
+        auroc: metadata.metrics.auroc,
+        baseline_auroc: metadata.baseline.and_then(|baseline| baseline.auroc),
+        scored: 0,
+    };
+    Ok(versions.map(line).collect())
 }
 
 impl fmt::Display for Summary {

@@ -117,13 +117,8 @@ impl Supervisor {
         };
         let run_directory =
             tempfile::Builder::new().prefix("vedette-run-").tempdir().map_err(SupervisorError::RunDirectory)?;
-        let context = Context {
-            binary_directory,
-            run_directory: run_directory.path().to_owned(),
-            sources,
-            on_exit,
-            on_event,
-        };
+        let context =
+            Context { binary_directory, run_directory: run_directory.path().to_owned(), sources, on_exit, on_event };
         Ok(Self {
             context: Arc::new(context),
             deployments: Mutex::default(),

@@ -3,6 +3,7 @@
 mod client;
 mod credentials;
 mod error;
+mod json;
 mod listing;
 mod object;
 mod probe;
@@ -10,4 +11,5 @@ mod probe;
 pub use client::{Bucket, BucketPlace};
 pub use credentials::{CredentialFiles, CredentialsUnreadable};
 pub use error::{Attempt, BucketError};
+pub use json::JsonError;
 pub use object::{Body, Creation, ETag, Object, ObjectHead, ObjectStream, ObjectSummary, Swap};

@@ -61,21 +61,3 @@ async fn a_damaged_copy_is_not_used_and_the_bucket_is_waited_for() {
     assert!(loaded.unwrap().is_none());
     assert!(readiness.reasons()[0].1.contains("manifest.json"), "{:?}", readiness.reasons());
 }
-
-#[test]
-fn what_is_damaged_is_refused_with_its_reason() {
-    let (version, whole) = files();
-    let with = |name: &str, bytes: &[u8]| {
-        let mut files = whole.clone();
-        files.insert(name.to_owned(), bytes.to_vec());
-        read(&version, files).map(|_| ()).map_err(|error| error.reason())
-    };
-    let manifest = String::from_utf8(whole[MANIFEST_FILE].clone()).unwrap();
-    assert_eq!(read(&version, whole.clone()).map(|_| ()).map_err(|error| error.reason()), Ok(()));
-    assert_eq!(with(FOREST_FILE, b"other"), Err("WrongHash"));
-    assert_eq!(with(MANIFEST_FILE, b"{"), Err("InvalidManifest"));
-    assert_eq!(with(MANIFEST_FILE, manifest.replace(FOREST_FILE, "../forest.bin").as_bytes()), Err("InvalidManifest"));
-    assert_eq!(with(MANIFEST_FILE, manifest.replace("\"schema\":1", "\"schema\":9").as_bytes()), Err("UnknownSchema"));
-    let other = manifest.replace(version.as_str(), "20200101T000000Z-00000000");
-    assert_eq!(with(MANIFEST_FILE, other.as_bytes()), Err("WrongVersion"));
-}

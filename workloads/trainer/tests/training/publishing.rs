@@ -75,7 +75,7 @@ async fn a_pointer_that_cannot_be_read_is_an_error_and_nothing_is_published() {
     bucket.archive(DAY, "east", 0, &machine_records(0..500)).await;
     bucket.bucket.put(&models().current(), Bytes::from_static(b"{half")).await.unwrap();
     let refused = train(&bucket, "daily-1", "").await.unwrap_err();
-    assert!(matches!(refused, TrainerError::PointerUnreadable { .. }), "{refused:?}");
+    assert_eq!(refused.reason(), "PointerUnreadable", "{refused:?}");
     assert!(refused.to_string().contains("team/models/daily/current.json"), "{refused}");
     assert_eq!(versions(&bucket).await, Vec::<String>::new());
 }

@@ -1,4 +1,4 @@
-//! The steps of a training in their order.
+//! The steps of a training in their order: reads, learns, evaluates, gates, publishes.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,10 +9,13 @@ use vedette_contract::ModelVersion;
 use vedette_contract::archive::Stream;
 use vedette_contract::arguments::TrainerArguments;
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
-use vedette_contract::model::{METADATA_FILE, ModelMetadata, TrainingOutcome, TrainingResult};
+use vedette_contract::model::{ModelMetadata, TrainingOutcome, TrainingResult};
 use vedette_forest::artifact::{ArtifactError, ArtifactFiles, pack};
 use vedette_forest::features::Encoder;
 use vedette_records::Label;
+use vedette_registry::publish::{Publication, publish};
+use vedette_registry::retention::{Retention, prune};
+use vedette_registry::{pointer, results, versions};
 use vedette_service::{Shutdown, error_chain};
 use vedette_streams::bucket::Bucket;
 
@@ -20,34 +23,23 @@ use crate::collect::{Sample, Sampler};
 use crate::error::TrainerError;
 use crate::infer::given_features;
 use crate::learn::{Gate, LearnSettings, Learned, is_too_little_data, learn};
-use crate::prune::{Retention, prune};
-use crate::publish::{self, Publication};
 use crate::read::{Reading, read_all, survey};
 use crate::report;
 use crate::schema::{Kind, Schema};
 
-/// One training: its arguments, its bucket and its keys.
-struct Training<'a> {
-    arguments: &'a TrainerArguments,
-    bucket: Bucket,
-    models: ModelKeys,
-    started: Timestamp,
+/// Runs one training to its end. That the gate refuses, or that there is too little data, is a result and not an error.
+///
+/// # Errors
+/// Whatever keeps the training from a result. Nothing is current then that was not before.
+pub async fn run(arguments: TrainerArguments, shutdown: Shutdown) -> Result<(), TrainerError> {
+    tokio::select! {
+        biased;
+        () = shutdown.cancelled() => Err(TrainerError::Interrupted),
+        result = train(&arguments, &shutdown) => result,
+    }
 }
 
-/// What was read and sampled.
-struct Collected {
-    sampler: Sampler,
-    schema: Arc<Schema>,
-    reading: Reading,
-}
-
-/// What was learned, ready to be published.
-struct Trained {
-    artifact: ArtifactFiles,
-    metadata: ModelMetadata,
-}
-
-pub async fn train(arguments: &TrainerArguments, shutdown: &Shutdown) -> Result<(), TrainerError> {
+async fn train(arguments: &TrainerArguments, shutdown: &Shutdown) -> Result<(), TrainerError> {
     check(arguments)?;
     let settings = LearnSettings::new(arguments)?;
     let given = given_features(arguments)?;
@@ -82,6 +74,27 @@ pub async fn train(arguments: &TrainerArguments, shutdown: &Shutdown) -> Result<
     }
 }
 
+/// One training: its arguments, its bucket and its keys.
+struct Training<'a> {
+    arguments: &'a TrainerArguments,
+    bucket: Bucket,
+    models: ModelKeys,
+    started: Timestamp,
+}
+
+/// What was read and sampled.
+struct Collected {
+    sampler: Sampler,
+    schema: Arc<Schema>,
+    reading: Reading,
+}
+
+/// What was learned, ready to be published.
+struct Trained {
+    artifact: ArtifactFiles,
+    metadata: ModelMetadata,
+}
+
 fn check(arguments: &TrainerArguments) -> Result<(), TrainerError> {
     let TrainerArguments { holdout_share, alert_budget_per_million, max_records, keep, .. } = arguments;
     let refused = |what: String| Err(TrainerError::Arguments(what));
@@ -101,7 +114,7 @@ impl Training<'_> {
     /// Whether an earlier run of this Job published. One that ended between the pointer and the result left no result.
     async fn is_done(&self) -> Result<bool, TrainerError> {
         let job = self.arguments.job.as_str();
-        if let Some(result) = publish::read_result(&self.bucket, &self.models, job).await?
+        if let Some(result) = results::load(&self.bucket, &self.models, job).await?
             && result.outcome == TrainingOutcome::Published
         {
             tracing::info!(
@@ -111,9 +124,9 @@ impl Training<'_> {
             );
             return Ok(true);
         }
-        match publish::read_pointer(&self.bucket, &self.models).await? {
-            Some((pointer, _)) if pointer.published_by == job => {
-                self.recover_result(&pointer.version).await?;
+        match pointer::load(&self.bucket, &self.models).await? {
+            Some(stored) if stored.pointer.published_by == job => {
+                self.recover_result(&stored.pointer.version).await?;
                 Ok(true)
             }
             _ => Ok(false),
@@ -121,7 +134,7 @@ impl Training<'_> {
     }
 
     async fn recover_result(&self, version: &ModelVersion) -> Result<(), TrainerError> {
-        let metadata = publish::read_metadata(&self.bucket, &self.models, version).await?;
+        let metadata = versions::metadata(&self.bucket, &self.models, version).await?;
         let message = format!("version {version} is current, published by an earlier run of this Job");
         let result = TrainingResult {
             version: Some(version.clone()),
@@ -213,10 +226,9 @@ impl Training<'_> {
     }
 
     async fn publish(&self, trained: Trained) -> Result<(), TrainerError> {
-        let Trained { artifact: ArtifactFiles { mut files, content_sha256 }, metadata } = trained;
-        files.insert(METADATA_FILE.to_owned(), publish::json(&metadata)?.to_vec());
-        let (job, now) = (self.arguments.job.as_str(), Timestamp::now());
-        let publication = publish::publish(&self.bucket, &self.models, job, &files, &content_sha256, now).await?;
+        let Trained { artifact, metadata } = trained;
+        let now = Timestamp::now();
+        let publication = publish(&self.bucket, &self.models, artifact, &metadata, now).await?;
         let (version, message) = match &publication {
             Publication::Current { pointer, previous: _ } => {
                 (&pointer.version, format!("version {} is current: {}", pointer.version, report::summary(&metadata)))
@@ -283,7 +295,7 @@ impl Training<'_> {
     }
 
     async fn finish(&self, result: &TrainingResult) -> Result<(), TrainerError> {
-        publish::write_result(&self.bucket, &self.models, result).await?;
+        results::write(&self.bucket, &self.models, result).await?;
         report::log(result);
         Ok(())
     }

@@ -6,11 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use vedette_contract::keys::{ModelKeys, NamespaceKeys};
 use vedette_contract::model::MANIFEST_FILE;
-use vedette_contract::progress::SiteStatus;
 use vedette_contract::{ModelVersion, Name};
-use vedette_streams::bucket::Bucket;
+use vedette_streams::bucket::{Bucket, BucketError};
 
-use crate::error::TrainerError;
+use crate::{RegistryError, sites};
 
 /// A site that wrote nothing for so long protects nothing.
 const SITE_SILENCE: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -36,16 +35,11 @@ pub async fn prune(
     namespace: &Name,
     training: &Name,
     retention: &Retention<'_>,
-) -> Result<Vec<ModelVersion>, TrainerError> {
-    let models = ModelKeys::new(namespace, training);
-    let mut versions: BTreeMap<ModelVersion, Vec<String>> = BTreeMap::new();
-    for object in bucket.list(&models.prefix(), None).await? {
-        if let Some(version) = models.version_of(&object.key) {
-            versions.entry(version).or_default().push(object.key);
-        }
-    }
-    let whole = |(version, keys): (&ModelVersion, &Vec<String>)| {
-        (version.clone(), keys.contains(&models.file(version, MANIFEST_FILE)))
+) -> Result<Vec<ModelVersion>, RegistryError> {
+    let keys = ModelKeys::new(namespace, training);
+    let versions = objects_by_version(bucket, &keys).await?;
+    let whole = |(version, objects): (&ModelVersion, &Vec<String>)| {
+        (version.clone(), objects.contains(&keys.file(version, MANIFEST_FILE)))
     };
     let candidates = superfluous(&versions.iter().map(whole).collect(), retention);
     if candidates.is_empty() {
@@ -54,14 +48,31 @@ pub async fn prune(
     let used = used_by_sites(bucket, namespace, training, retention.now).await?;
     let deleted: Vec<_> = candidates.into_iter().filter(|version| !used.contains(version)).collect();
     for version in &deleted {
-        // The manifest goes first: where one is, the version is whole.
-        let manifest = models.file(version, MANIFEST_FILE);
-        bucket.delete(&manifest).await?;
-        for key in versions[version].iter().filter(|key| **key != manifest) {
-            bucket.delete(key).await?;
-        }
+        delete(bucket, &keys.file(version, MANIFEST_FILE), &versions[version]).await?;
     }
     Ok(deleted)
+}
+
+async fn objects_by_version(
+    bucket: &Bucket,
+    keys: &ModelKeys,
+) -> Result<BTreeMap<ModelVersion, Vec<String>>, BucketError> {
+    let mut versions: BTreeMap<ModelVersion, Vec<String>> = BTreeMap::new();
+    for object in bucket.list(&keys.prefix(), None).await? {
+        if let Some(version) = keys.version_of(&object.key) {
+            versions.entry(version).or_default().push(object.key);
+        }
+    }
+    Ok(versions)
+}
+
+/// The manifest goes first: where one is, the version is whole.
+async fn delete(bucket: &Bucket, manifest: &str, objects: &[String]) -> Result<(), BucketError> {
+    bucket.delete(manifest).await?;
+    for key in objects.iter().filter(|key| *key != manifest) {
+        bucket.delete(key).await?;
+    }
+    Ok(())
 }
 
 /// Versions that need not stay unless a site uses them, by whether they have a manifest.
@@ -81,19 +92,14 @@ async fn used_by_sites(
     namespace: &Name,
     training: &Name,
     now: Timestamp,
-) -> Result<BTreeSet<ModelVersion>, TrainerError> {
+) -> Result<BTreeSet<ModelVersion>, RegistryError> {
     let keys = NamespaceKeys::new(namespace);
     let mut used = BTreeSet::new();
     for directory in bucket.list_directories(&keys.prefix()).await? {
         let Some(pipeline) = keys.pipeline_of(&directory) else {
             continue;
         };
-        for object in bucket.list(&pipeline.sites_prefix(), None).await? {
-            let Some(status) = bucket.get(&object.key).await? else {
-                continue;
-            };
-            let status: SiteStatus = serde_json::from_slice(&status.bytes)
-                .map_err(|source| TrainerError::ObjectUnreadable { key: object.key, source })?;
+        for status in sites::load_all(bucket, &pipeline).await? {
             let follows = status.training.is_none_or(|followed| followed == *training);
             if follows && now.duration_since(status.updated_at) <= SITE_SILENCE {
                 used.extend(status.model_version);
@@ -105,7 +111,11 @@ async fn used_by_sites(
 
 #[cfg(test)]
 mod tests {
+    use vedette_contract::keys::PipelineKeys;
+
     use super::*;
+    use crate::testing::models;
+    use vedette_testing::TestBucket;
 
     fn version(day: u8) -> ModelVersion {
         format!("202611{day:02}T000000Z-00000000").parse().unwrap()
@@ -116,6 +126,30 @@ mod tests {
         let (current, previous) = (version(current), previous.map(version));
         let now = "2026-11-20T12:00:00Z".parse().unwrap();
         superfluous(&versions, &Retention { keep, current: &current, previous: previous.as_ref(), now })
+    }
+
+    #[tokio::test]
+    async fn nothing_is_deleted_while_a_site_cannot_be_understood() {
+        let served = TestBucket::serve().await;
+        let name = |text: &str| text.parse::<Name>().unwrap();
+        let site = PipelineKeys::new(&name("team"), &name("flows")).site(&name("east"));
+        served.put(&site, "{half").await;
+        let objects = [1, 2, 3].map(|day| models().file(&version(day), MANIFEST_FILE));
+        for key in &objects {
+            served.put(key, "{}").await;
+        }
+        let (current, now) = (version(3), "2026-11-20T12:00:00Z".parse().unwrap());
+        let retention = Retention { keep: 1, current: &current, previous: None, now };
+        let prune = async || prune(&served.bucket, &name("team"), &name("daily"), &retention).await;
+        let left = async || {
+            let listed = served.bucket.list(&models().prefix(), None).await.unwrap();
+            listed.into_iter().map(|object| object.key).collect::<Vec<_>>()
+        };
+        assert_eq!(prune().await.unwrap_err().reason(), "ObjectUnreadable");
+        assert_eq!(left().await, objects);
+        served.bucket.delete(&site).await.unwrap();
+        assert_eq!(prune().await.unwrap(), [version(2), version(1)]);
+        assert_eq!(left().await, objects[2..]);
     }
 
     #[test]

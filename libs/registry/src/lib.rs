@@ -1,0 +1,20 @@
+//! The models of a training in the bucket, and the small objects that sites and Jobs leave beside them: the only crate
+//! that knows how they are written, checked and read. Shapes and keys are the contract's.
+
+mod error;
+mod json;
+#[cfg(feature = "load")]
+pub mod load;
+pub mod manifest;
+pub mod pointer;
+pub mod progress;
+#[cfg(feature = "publish")]
+pub mod publish;
+pub mod results;
+pub mod retention;
+pub mod sites;
+#[cfg(test)]
+mod testing;
+pub mod versions;
+
+pub use error::RegistryError;

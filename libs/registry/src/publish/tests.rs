@@ -1,0 +1,72 @@
+use super::*;
+use crate::testing::{metadata, models, pointer};
+use vedette_testing::TestBucket;
+
+/// What comes of making a version of day 20 current where another pointer came after the one that was seen.
+async fn after_a_conflict(first: Option<CurrentPointer>, other: CurrentPointer) -> (Publication, CurrentPointer) {
+    let served = TestBucket::serve().await;
+    let put = async |pointer: &CurrentPointer| {
+        served.bucket.put(&models().current(), json::pretty(pointer).unwrap()).await.unwrap();
+    };
+    if let Some(first) = &first {
+        put(first).await;
+    }
+    let seen = pointer::load(&served.bucket, &models()).await.unwrap();
+    put(&other).await;
+    let made = make_current(&served.bucket, &models(), pointer(20, 0, "daily-9"), seen).await.unwrap();
+    (made, pointer::load(&served.bucket, &models()).await.unwrap().unwrap().pointer)
+}
+
+/// Nothing was published when it was looked at, or an older version was.
+fn seen_before() -> [Option<CurrentPointer>; 2] {
+    [None, Some(pointer(10, 3, "daily-1"))]
+}
+
+#[tokio::test]
+async fn an_older_version_that_came_between_is_replaced() {
+    for first in seen_before() {
+        let (made, now) = after_a_conflict(first, pointer(19, 4, "daily-8")).await;
+        assert_eq!(now, pointer(20, 5, "daily-9"));
+        assert_eq!(made, Publication::Current { pointer: now, previous: Some(pointer(19, 4, "daily-8").version) });
+    }
+}
+
+#[tokio::test]
+async fn a_newer_version_that_came_between_stays() {
+    for first in seen_before() {
+        let newer = pointer(21, 4, "daily-8");
+        let (made, now) = after_a_conflict(first, newer.clone()).await;
+        assert_eq!(now, newer);
+        assert_eq!(made, Publication::Superseded { pointer: newer, version: pointer(20, 0, "").version });
+    }
+}
+
+#[tokio::test]
+async fn two_processes_of_one_job_publish_once() {
+    for first in seen_before() {
+        let ours = pointer(19, 4, "daily-9");
+        let (made, now) = after_a_conflict(first, ours.clone()).await;
+        assert_eq!(now, ours);
+        assert_eq!(made, Publication::ByTheSameJob { pointer: ours });
+    }
+}
+
+#[tokio::test]
+async fn a_version_whose_key_is_taken_by_other_files_moves_on() {
+    let served = TestBucket::serve().await;
+    let now: Timestamp = "2026-11-23T08:00:00Z".parse().unwrap();
+    let publish = async |job: &str, text: &str| {
+        let files = BTreeMap::from([("forest.bin".to_owned(), text.as_bytes().to_vec())]);
+        let artifact = ArtifactFiles { files, content_sha256: "a".repeat(64) };
+        publish(&served.bucket, &models(), artifact, &metadata(job), now).await.unwrap()
+    };
+    served.put("team/models/daily/20261123T080000Z-aaaaaaaa/forest.bin", "other").await;
+    let Publication::Current { pointer: first, previous: None } = publish("daily-1", "one").await else { panic!() };
+    assert_eq!((first.version.as_str(), first.generation), ("20261123T080001Z-aaaaaaaa", 1));
+    let Publication::Current { pointer: second, previous } = publish("daily-2", "two").await else { panic!() };
+    assert_eq!((second.version.as_str(), previous), ("20261123T080002Z-aaaaaaaa", Some(first.version)));
+    let manifest =
+        served.bucket.get("team/models/daily/20261123T080002Z-aaaaaaaa/manifest.json").await.unwrap().unwrap();
+    assert_eq!(sha256_hex(&manifest.bytes), second.manifest_sha256);
+    assert_eq!(publish("daily-2", "three").await, Publication::ByTheSameJob { pointer: second });
+}
