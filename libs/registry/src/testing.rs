@@ -6,12 +6,12 @@ use vedette_contract::keys::ModelKeys;
 use vedette_contract::learner::Algorithm;
 use vedette_contract::model::{CurrentPointer, Metrics, ModelMetadata, SCHEMA};
 
-pub fn models() -> ModelKeys {
+pub(crate) fn models() -> ModelKeys {
     ModelKeys::new(&"team".parse().unwrap(), &"daily".parse().unwrap())
 }
 
 /// A pointer to a version of this day of November.
-pub fn pointer(day: u8, generation: u64, job: &str) -> CurrentPointer {
+pub(crate) fn pointer(day: u8, generation: u64, job: &str) -> CurrentPointer {
     CurrentPointer {
         version: format!("202611{day:02}T000000Z-00000000").parse().unwrap(),
         generation,
@@ -22,7 +22,7 @@ pub fn pointer(day: u8, generation: u64, job: &str) -> CurrentPointer {
 }
 
 /// What a Job says of its model.
-pub fn metadata(job: &str) -> ModelMetadata {
+pub(crate) fn metadata(job: &str) -> ModelMetadata {
     let metrics = Metrics {
         rows: 1,
         anomalies: None,

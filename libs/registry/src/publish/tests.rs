@@ -63,6 +63,8 @@ async fn a_version_whose_key_is_taken_by_other_files_moves_on() {
     served.put("team/models/daily/20261123T080000Z-aaaaaaaa/forest.bin", "other").await;
     let Publication::Current { pointer: first, previous: None } = publish("daily-1", "one").await else { panic!() };
     assert_eq!((first.version.as_str(), first.generation), ("20261123T080001Z-aaaaaaaa", 1));
+    let of_others = served.bucket.get("team/models/daily/20261123T080000Z-aaaaaaaa/manifest.json").await.unwrap();
+    assert!(of_others.is_none(), "where a manifest is, the version is whole");
     let Publication::Current { pointer: second, previous } = publish("daily-2", "two").await else { panic!() };
     assert_eq!((second.version.as_str(), previous), ("20261123T080002Z-aaaaaaaa", Some(first.version)));
     let manifest =
