@@ -245,5 +245,4 @@ impl Work {
 }
 
 #[cfg(test)]
-#[path = "read_tests.rs"]
 mod tests;
