@@ -1,5 +1,6 @@
 //! The API types of vedette.io/v1alpha1 and nothing else: what people write, what they read in status, and the rules
-//! that the API server checks. No defaults, names or limits of the API stand anywhere else.
+//! that the API server checks. No defaults, names or limits of the API stand anywhere else, but for the hyper-parameters'
+//! in the contract.
 #![warn(missing_docs)]
 
 mod archiver;
