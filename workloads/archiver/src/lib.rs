@@ -2,9 +2,9 @@
 //! committed is read again after a crash and becomes the same object.
 
 mod error;
-mod group;
 mod metrics;
 mod object;
+mod offsets;
 mod partition;
 mod pump;
 mod readiness;

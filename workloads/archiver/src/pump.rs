@@ -15,11 +15,12 @@ use vedette_contract::archive::Origin;
 use vedette_contract::arguments::{ArchivedTopic, PipelineArguments};
 use vedette_contract::timing::ARCHIVER_CLOSING_PATIENCE;
 use vedette_service::{Readiness, Shutdown};
+use vedette_streams::kafka::group::{self, GroupConsumer, Rebalance};
 use vedette_streams::kafka::{ErrorClass, classify};
 
 use crate::error::ArchiverError;
-use crate::group::{Beginning, GroupConsumer, GroupEvent, agree, at_offset, beginning_after, beginnings, move_to};
 use crate::object::Closing;
+use crate::offsets::{Beginning, at_offset, beginning_after, beginnings, move_to};
 use crate::partition::{Partition, Record};
 use crate::readiness::{BROKER, GROUP};
 use crate::slot::Slot;
@@ -67,8 +68,8 @@ impl Pump {
         self.consumer.subscribe(&topics).map_err(|source| ArchiverError::kafka("subscribe to the topics", source))?;
         while !self.shutdown.is_cancelled() {
             self.read()?;
-            while let Some(event) = self.consumer.context().take_event() {
-                self.rebalance(event)?;
+            while let Some(rebalance) = self.consumer.context().take_rebalance() {
+                self.rebalance(rebalance)?;
             }
             self.advance()?;
             self.look_for_broker();
@@ -140,15 +141,15 @@ impl Pump {
         }
     }
 
-    fn rebalance(&mut self, event: GroupEvent) -> Result<(), ArchiverError> {
-        let event = match event {
-            GroupEvent::Assigned(partitions) => GroupEvent::Assigned(self.assign(&partitions)?),
-            GroupEvent::Revoked(partitions) => {
+    fn rebalance(&mut self, rebalance: Rebalance) -> Result<(), ArchiverError> {
+        let rebalance = match rebalance {
+            Rebalance::Assigned(partitions) => Rebalance::Assigned(self.assign(&partitions)?),
+            Rebalance::Revoked(partitions) => {
                 self.revoke(&partitions)?;
-                GroupEvent::Revoked(partitions)
+                Rebalance::Revoked(partitions)
             }
         };
-        agree(&self.consumer, &event).map_err(|source| ArchiverError::kafka("agree to a rebalance", source))
+        group::follow(&self.consumer, &rebalance).map_err(|source| ArchiverError::kafka("agree to a rebalance", source))
     }
 
     /// Opens the partitions and says from where each is read.
@@ -290,12 +291,7 @@ impl Pump {
     /// Leaves the group, which gives the partitions to others at once.
     fn leave_group(mut self) {
         self.slots.clear();
-        self.consumer.context().agree_to_everything();
-        while let Some(event) = self.consumer.context().take_event() {
-            if let Err(error) = agree(&self.consumer, &event) {
-                warn!(%error, "cannot agree to a rebalance while leaving the group");
-            }
-        }
+        group::prepare_to_leave(&self.consumer);
         drop(self.consumer);
     }
 }

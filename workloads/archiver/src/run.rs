@@ -8,14 +8,14 @@ use tokio::task::spawn_blocking;
 use tracing::warn;
 use vedette_contract::arguments::{ArchiverArguments, ServiceArguments};
 use vedette_contract::keys::PipelineKeys;
-use vedette_service::{Readiness, Shutdown, error_chain, registry, serve};
+use vedette_service::{Backoff, Readiness, Shutdown, error_chain, registry, serve};
 use vedette_streams::bucket::{Bucket, BucketError};
-use vedette_streams::kafka::{Isolation, KafkaError, KafkaSettings, check_topics};
+use vedette_streams::kafka::{Isolation, KafkaError, KafkaSettings, check_topics, group};
 
 use crate::error::ArchiverError;
-use crate::group;
 use crate::metrics::Metrics;
 use crate::object::Closing;
+use crate::offsets;
 use crate::pump::Pump;
 use crate::readiness::{BROKER, BUCKET, GROUP};
 use crate::spool::SpoolDirectory;
@@ -23,8 +23,10 @@ use crate::upload::{CommitOffset, Uploader};
 
 /// How long the broker may take to answer at the start.
 const BROKER_PATIENCE: Duration = Duration::from_secs(20);
-const FIRST_RETRY: Duration = Duration::from_millis(500);
-const LAST_RETRY: Duration = Duration::from_secs(30);
+/// How soon topics that are missing are looked for again.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// Of a bucket that cannot be used yet.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
 
 /// Archives the topics until shutdown, then closes what is open.
 ///
@@ -63,8 +65,8 @@ pub async fn run(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(),
         () = shutdown.cancelled() => return Ok(()),
     }
 
-    let mut config = settings.consumer(&group, Isolation::ReadCommitted);
-    let consumer = group::create(&mut config).map_err(|source| ArchiverError::kafka("create the consumer", source))?;
+    let config = offsets::never_reset(settings.consumer(&group, Isolation::ReadCommitted));
+    let consumer = group::create(&config).map_err(|source| ArchiverError::kafka("create the consumer", source))?;
     let consumer = Arc::new(consumer);
     let commits: Arc<dyn CommitOffset> = Arc::clone(&consumer) as _;
     let pump = Pump {
@@ -104,13 +106,13 @@ async fn wait_for_topics(
             Err(error @ KafkaError::TopicMissing { .. }) => readiness.fail(BROKER, error.to_string()),
             Err(error) => return Err(error.into()),
         }
-        tokio::time::sleep(FIRST_RETRY).await;
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 
 /// Asks the bucket whether it means its conditional writes, as soon as it answers.
 async fn wait_for_bucket(bucket: &Bucket, keys: &PipelineKeys, readiness: &Readiness) -> Result<(), ArchiverError> {
-    let mut wait = FIRST_RETRY;
+    let mut backoff = BACKOFF;
     loop {
         match bucket.probe_conditional_writes(&keys.prefix()).await {
             Ok(()) => {
@@ -119,12 +121,11 @@ async fn wait_for_bucket(bucket: &Bucket, keys: &PipelineKeys, readiness: &Readi
             }
             Err(error @ BucketError::ConditionalWritesIgnored { .. }) => return Err(error.into()),
             Err(error) => {
-                let chain = error_chain(&error);
+                let (chain, wait) = (error_chain(&error), backoff.failed());
                 warn!(error = chain, wait_seconds = wait.as_secs_f64(), "the bucket cannot be used yet");
                 readiness.fail(BUCKET, chain);
+                tokio::time::sleep(wait).await;
             }
         }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(LAST_RETRY);
     }
 }

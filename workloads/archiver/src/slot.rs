@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
-use vedette_service::error_chain;
+use vedette_service::{Backoff, error_chain};
 
 use crate::metrics::{Metrics, RecordCounters};
 use crate::object::Closing;
@@ -14,8 +14,9 @@ use crate::partition::{Done, Partition};
 use crate::spool::SpoolError;
 use crate::upload::{UploadError, Uploader};
 
-const FIRST_RETRY: Duration = Duration::from_millis(500);
-const LAST_RETRY: Duration = Duration::from_secs(30);
+const BACKOFF: Backoff = Backoff::new(CLOSING_PAUSE, Duration::from_secs(30));
+/// Who is about to end does not wait longer.
+const CLOSING_PAUSE: Duration = Duration::from_millis(500);
 
 type Step = AbortOnDropHandle<Result<Done, UploadError>>;
 
@@ -27,14 +28,14 @@ pub(crate) struct Slot {
     /// Where to read on from once Kafka agrees; until then what arrives is not ours to take.
     pub(crate) go_to: Option<i64>,
     step: Option<Step>,
-    failures: u32,
+    backoff: Backoff,
     retry_at: Option<Instant>,
 }
 
 impl Slot {
     pub(crate) fn new(partition: Partition, metrics: &Metrics) -> Self {
         let counters = metrics.of_stream(partition.origin.stream);
-        Self { partition, counters, paused: false, go_to: None, step: None, failures: 0, retry_at: None }
+        Self { partition, counters, paused: false, go_to: None, step: None, backoff: BACKOFF, retry_at: None }
     }
 
     pub(crate) fn is(&self, topic: &str, partition: i32) -> bool {
@@ -73,7 +74,7 @@ impl Slot {
     ) -> Result<(), SpoolError> {
         match outcome {
             Ok(done) => {
-                self.failures = 0;
+                self.backoff.reset();
                 if let Some(position) = self.partition.complete(done)? {
                     self.go_to = Some(position);
                 }
@@ -81,8 +82,7 @@ impl Slot {
             // Trouble with the spool does not pass by itself.
             Err(UploadError::Spool(error)) => return Err(error),
             Err(error) => {
-                let wait = (FIRST_RETRY * 2_u32.saturating_pow(self.failures)).min(LAST_RETRY);
-                self.failures = self.failures.saturating_add(1);
+                let wait = self.backoff.failed();
                 self.retry_at = Some(now + wait);
                 uploader.metrics.failed(error.reason());
                 let (origin, chain) = (&self.partition.origin, error_chain(&error));
@@ -113,7 +113,7 @@ impl Slot {
             };
             self.settle(outcome, &uploader, Instant::now())?;
             if self.retry_at.take().is_some() {
-                tokio::time::sleep(FIRST_RETRY).await;
+                tokio::time::sleep(CLOSING_PAUSE).await;
             }
         }
     }

@@ -6,13 +6,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use vedette_service::Backoff;
 
 use super::manifest::JobPlan;
 use super::pod::{self, Context, PodState, Restart};
 use super::rollout::suffix;
 
-const FIRST_BACKOFF: Duration = Duration::from_millis(200);
-const LAST_BACKOFF: Duration = Duration::from_secs(30);
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(30));
 
 /// How a Job stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +68,7 @@ async fn attempts(
     in_time: &CancellationToken,
     context: &Arc<Context>,
 ) -> JobStatus {
-    let (mut backoff, mut failures) = (FIRST_BACKOFF, 0);
+    let (mut backoff, mut failures) = (BACKOFF, 0);
     loop {
         let (pod, task) = pod::create(format!("{}-{}", plan.name, suffix()), &plan.pod, Restart::Never, context);
         tokio::pin!(task);
@@ -90,10 +90,9 @@ async fn attempts(
             return failed("BackoffLimitExceeded", &message);
         }
         tokio::select! {
-            () = sleep(backoff) => {}
+            () = sleep(backoff.failed()) => {}
             () = either(stop, in_time) => return failed("Stopped", "it was stopped before it ended"),
         }
-        backoff = (backoff * 2).min(LAST_BACKOFF);
     }
 }
 

@@ -7,14 +7,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use vedette_service::Backoff;
 
 use super::manifest::PodPlan;
 use super::process::{CommandLine, Process, last_words};
 use super::storage::{PodDirectory, Sources};
 use super::{ExitHook, SupervisorEvent as Event, probe};
 
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-const LAST_BACKOFF: Duration = Duration::from_secs(30);
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
 /// A process that ran so long ran well: its next failure is a first one.
 const RAN_WELL: Duration = Duration::from_secs(60);
 
@@ -101,7 +101,7 @@ async fn run(
             return PodState::Failed(reason);
         }
     };
-    let mut backoff = FIRST_BACKOFF;
+    let mut backoff = BACKOFF;
     let state = loop {
         let started = Instant::now();
         let end = run_process(name, plan, &directory, context, stop, report).await;
@@ -113,13 +113,12 @@ async fn run(
             (End::ByItself { reason, .. }, Restart::Always) => reason,
         };
         if started.elapsed() >= RAN_WELL {
-            backoff = FIRST_BACKOFF;
+            backoff.reset();
         }
         report.send_replace(PodState::Restarting(reason));
-        if stop.run_until_cancelled(sleep(backoff)).await.is_none() {
+        if stop.run_until_cancelled(sleep(backoff.failed())).await.is_none() {
             break PodState::Failed("stopped".to_owned());
         }
-        backoff = (backoff * 2).min(LAST_BACKOFF);
     };
     if let Err(error) = directory.remove() {
         tracing::warn!(%error, pod = name, "the directory of a pod could not be removed");

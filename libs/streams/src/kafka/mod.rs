@@ -1,8 +1,10 @@
-//! Kafka: client settings, the topics, and what its errors mean. Consuming and producing stay with the workloads.
+//! Kafka: client settings, the topics, and what its errors mean. Consuming and producing stay with the workloads,
+//! but for the group's rebalances.
 
 mod classify;
 mod context;
 mod error;
+pub mod group;
 mod metadata;
 mod settings;
 mod topics;

@@ -1,94 +1,22 @@
-//! The consumer group: its settings, its rebalances as values, and from where a partition is read. Rebalances wait in
-//! a queue until the loop takes them, so that the loop alone owns the state and closes objects before it gives a
-//! partition up.
+//! Offsets: from where a partition is read, how it is read from elsewhere, and how far it is committed.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use rdkafka::client::ClientContext;
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use rdkafka::types::RDKafkaRespErr;
-use vedette_streams::kafka::KafkaContext;
+use vedette_streams::kafka::group::GroupConsumer;
 
 use crate::upload::CommitOffset;
 
 /// How long one request about offsets may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A consumer whose rebalances wait for the loop.
-pub(crate) type GroupConsumer = BaseConsumer<GroupContext>;
-
-/// A rebalance that the group waits for.
-#[derive(Debug)]
-pub(crate) enum GroupEvent {
-    Assigned(TopicPartitionList),
-    Revoked(TopicPartitionList),
-}
-
-/// Collects rebalances; see the module.
-#[derive(Debug, Default)]
-pub(crate) struct GroupContext {
-    events: Mutex<VecDeque<GroupEvent>>,
-    closing: AtomicBool,
-}
-
-impl GroupContext {
-    /// The oldest rebalance that was not taken yet.
-    pub(crate) fn take_event(&self) -> Option<GroupEvent> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
-    }
-
-    /// From now on rebalances are agreed to at once: nothing is held any more that they could take away.
-    pub(crate) fn agree_to_everything(&self) {
-        self.closing.store(true, Ordering::Release);
-    }
-}
-
-impl ClientContext for GroupContext {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        KafkaContext.log(level, facility, text);
-    }
-
-    fn error(&self, error: KafkaError, text: &str) {
-        KafkaContext.error(error, text);
-    }
-}
-
-impl ConsumerContext for GroupContext {
-    fn rebalance(&self, consumer: &BaseConsumer<Self>, code: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
-        let event = match code {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => GroupEvent::Assigned(partitions.clone()),
-            _ => GroupEvent::Revoked(partitions.clone()),
-        };
-        if self.closing.load(Ordering::Acquire) {
-            if let Err(error) = agree(consumer, &event) {
-                tracing::warn!(%error, "cannot agree to a rebalance while leaving the group");
-            }
-            return;
-        }
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
-    }
-}
-
-/// Tells the group that the loop is done with a rebalance.
-pub(crate) fn agree(consumer: &GroupConsumer, event: &GroupEvent) -> KafkaResult<()> {
-    match (consumer.rebalance_protocol(), event) {
-        (RebalanceProtocol::Cooperative, GroupEvent::Assigned(partitions)) => consumer.incremental_assign(partitions),
-        (RebalanceProtocol::Cooperative, GroupEvent::Revoked(partitions)) => consumer.incremental_unassign(partitions),
-        (_, GroupEvent::Assigned(partitions)) => consumer.assign(partitions),
-        (_, GroupEvent::Revoked(_)) => consumer.unassign(),
-    }
-}
-
-/// The consumer, subscribed to nothing yet. An offset that is gone is an error that we see, as its records are lost.
-pub(crate) fn create(config: &mut ClientConfig) -> KafkaResult<GroupConsumer> {
+/// An offset that is gone is an error that we see, as its records are lost.
+pub(crate) fn never_reset(mut config: ClientConfig) -> ClientConfig {
     config.set("auto.offset.reset", "error");
-    config.create_with_context(GroupContext::default())
+    config
 }
 
 /// Where reading a partition begins, and why there.

@@ -1,0 +1,163 @@
+//! The consumer's side of a group. Its rebalances are not served inside `poll`, where librdkafka reports them, but wait for
+//! the loop that owns what was read: it finishes that first and gives partitions up after. So nothing is shared between a
+//! callback and the loop but this queue.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rdkafka::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
+use rdkafka::types::RDKafkaRespErr;
+use tracing::{info, warn};
+
+use crate::kafka::KafkaContext;
+
+/// A consumer whose rebalances wait for the loop.
+pub type GroupConsumer = BaseConsumer<GroupContext>;
+
+/// What the group decided and the consumer has not yet done.
+#[derive(Debug)]
+pub enum Rebalance {
+    /// These partitions are ours from now on.
+    Assigned(TopicPartitionList),
+    /// These are to be given up; others wait for them.
+    Revoked(TopicPartitionList),
+}
+
+/// What the consumer's callbacks leave for the loop.
+#[derive(Debug, Default)]
+pub struct GroupContext {
+    rebalances: Mutex<VecDeque<Rebalance>>,
+    leaving: AtomicBool,
+    trouble: AtomicBool,
+}
+
+impl GroupContext {
+    /// The oldest rebalance that was not taken yet.
+    pub fn take_rebalance(&self) -> Option<Rebalance> {
+        self.rebalances().pop_front()
+    }
+
+    /// Whether there was trouble since the last call: the client complained, or somebody noted it.
+    pub fn take_trouble(&self) -> bool {
+        self.trouble.swap(false, Ordering::AcqRel)
+    }
+
+    /// Notes trouble.
+    pub fn note_trouble(&self) {
+        self.trouble.store(true, Ordering::Release);
+    }
+
+    fn rebalances(&self) -> MutexGuard<'_, VecDeque<Rebalance>> {
+        // Every change is one call, so what a thread left behind that panicked is whole.
+        self.rebalances.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A consumer of these settings, subscribed to nothing yet.
+///
+/// # Errors
+/// When the client refuses its settings.
+pub fn create(config: &ClientConfig) -> KafkaResult<GroupConsumer> {
+    config.create_with_context(GroupContext::default())
+}
+
+/// Does what the group decided, which tells it that the loop is done with the rebalance.
+///
+/// # Errors
+/// When the client cannot.
+pub fn follow(consumer: &GroupConsumer, rebalance: &Rebalance) -> KafkaResult<()> {
+    let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
+    match rebalance {
+        Rebalance::Assigned(partitions) => {
+            info!(partitions = %named(partitions), "partitions assigned");
+            if cooperative { consumer.incremental_assign(partitions) } else { consumer.assign(partitions) }
+        }
+        Rebalance::Revoked(partitions) => {
+            info!(partitions = %named(partitions), "partitions given up");
+            if cooperative { consumer.incremental_unassign(partitions) } else { consumer.unassign() }
+        }
+    }
+}
+
+/// Prepares the consumer's end: closing it waits until its partitions are given up, so from now on rebalances are followed at
+/// once. Nothing may be held any more that they could take away.
+pub fn prepare_to_leave(consumer: &GroupConsumer) {
+    let context = consumer.context();
+    context.leaving.store(true, Ordering::Release);
+    while let Some(rebalance) = context.take_rebalance() {
+        follow_while_leaving(consumer, &rebalance);
+    }
+}
+
+fn follow_while_leaving(consumer: &GroupConsumer, rebalance: &Rebalance) {
+    if let Err(error) = follow(consumer, rebalance) {
+        warn!(%error, "a rebalance could not be followed while leaving the group");
+    }
+}
+
+/// `alerts: [0, 3]`, topics and partitions in their order.
+fn named(partitions: &TopicPartitionList) -> String {
+    let mut topics = std::collections::BTreeMap::<String, Vec<i32>>::new();
+    for element in partitions.elements() {
+        topics.entry(element.topic().to_owned()).or_default().push(TopicPartitionListElem::partition(&element));
+    }
+    let named = topics.into_iter().map(|(topic, mut numbers)| {
+        numbers.sort_unstable();
+        format!("{topic}: {numbers:?}")
+    });
+    named.collect::<Vec<_>>().join(", ")
+}
+
+impl ClientContext for GroupContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        KafkaContext.log(level, facility, text);
+    }
+
+    fn error(&self, cause: KafkaError, text: &str) {
+        KafkaContext.error(cause, text);
+        self.note_trouble();
+    }
+}
+
+impl ConsumerContext for GroupContext {
+    fn rebalance(&self, consumer: &GroupConsumer, code: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
+        let rebalance = match code {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Rebalance::Assigned(partitions.clone()),
+            // Any other code asks for the same: librdkafka reports no third kind, and giving up is always safe.
+            _ => Rebalance::Revoked(partitions.clone()),
+        };
+        if self.leaving.load(Ordering::Acquire) {
+            follow_while_leaving(consumer, &rebalance);
+        } else {
+            self.rebalances().push_back(rebalance);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_are_named_in_order() {
+        let mut partitions = TopicPartitionList::new();
+        for (topic, partition) in [("b", 1), ("a", 3), ("a", 0)] {
+            partitions.add_partition(topic, partition);
+        }
+        assert_eq!(named(&partitions), "a: [0, 3], b: [1]");
+    }
+
+    #[test]
+    fn trouble_is_told_once() {
+        let context = GroupContext::default();
+        assert!(!context.take_trouble());
+        context.note_trouble();
+        assert!(context.take_trouble());
+        assert!(!context.take_trouble());
+    }
+}
