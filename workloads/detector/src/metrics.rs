@@ -9,27 +9,27 @@ use vedette_contract::dead_letter::DeadLetterReason;
 
 /// Metrics of the detector; clones share them.
 #[derive(Debug, Clone)]
-pub struct Metrics {
-    pub records: Counter,
-    pub alerts: Counter,
-    pub dead_letters: Family<DeadLetterLabel, Counter>,
-    pub calculated_field_failures: Family<CalculatedFieldLabel, Counter>,
-    pub batch_records: Histogram,
-    pub processing_seconds: Histogram,
-    pub commits: Counter,
-    pub commit_seconds: Histogram,
-    pub aborts: Counter,
+pub(crate) struct Metrics {
+    pub(crate) records: Counter,
+    pub(crate) alerts: Counter,
+    pub(crate) dead_letters: Family<DeadLetterLabel, Counter>,
+    pub(crate) calculated_field_failures: Family<CalculatedFieldLabel, Counter>,
+    pub(crate) batch_records: Histogram,
+    pub(crate) processing_seconds: Histogram,
+    pub(crate) commits: Counter,
+    pub(crate) commit_seconds: Histogram,
+    pub(crate) aborts: Counter,
 }
 
 /// Label of the dead letters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct DeadLetterLabel {
-    pub reason: Reason,
+pub(crate) struct DeadLetterLabel {
+    pub(crate) reason: Reason,
 }
 
 /// A [`DeadLetterReason`] as a label's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Reason(pub DeadLetterReason);
+pub(crate) struct Reason(pub(crate) DeadLetterReason);
 
 impl EncodeLabelValue for Reason {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
@@ -39,13 +39,13 @@ impl EncodeLabelValue for Reason {
 
 /// Label of what concerns one calculated field; their number is that of the manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct CalculatedFieldLabel {
-    pub field: String,
+pub(crate) struct CalculatedFieldLabel {
+    pub(crate) field: String,
 }
 
 impl Metrics {
     /// Metrics that this registry serves. Every reason of a dead letter is there from the start, at 0.
-    pub fn new(registry: &mut Registry) -> Self {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             records: Counter::default(),
             alerts: Counter::default(),

@@ -11,13 +11,12 @@ use vedette_contract::keys::ModelKeys;
 use vedette_contract::model::MANIFEST_FILE;
 use vedette_forest::Model;
 use vedette_registry::load::{self, Fetched, Files, LoadError};
-use vedette_service::{Readiness, Shutdown, error_chain};
+use vedette_service::{Backoff, Readiness, Shutdown, error_chain};
 use vedette_streams::bucket::Bucket;
 
-use crate::MODEL;
+use crate::readiness::MODEL;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(15));
 
 /// Where the version's files are.
 pub struct ModelStore {
@@ -42,7 +41,7 @@ impl ModelStore {
             info!(version = %version, "model loaded from disk");
             return Ok(Some(model));
         }
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = BACKOFF;
         loop {
             match load::fetch(&self.bucket, &self.keys, version).await {
                 Ok(Fetched::Whole(files)) => return self.take(version, &files).await.map(Some),
@@ -52,10 +51,9 @@ impl ModelStore {
                 Err(LoadError::Bucket(cause)) => readiness.fail(MODEL, error_chain(&cause)),
                 Err(damaged) => return Err(damaged),
             }
-            if tokio::time::timeout(pause, shutdown.cancelled()).await.is_ok() {
+            if tokio::time::timeout(backoff.failed(), shutdown.cancelled()).await.is_ok() {
                 return Ok(None);
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 

@@ -13,7 +13,7 @@ use crate::calculated::CalculatedFields;
 
 /// When a record alerts.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Threshold(f64);
+pub(crate) struct Threshold(f64);
 
 /// Why a threshold was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
@@ -34,7 +34,7 @@ impl Threshold {
     ///
     /// # Errors
     /// When not exactly one is given, or it is out of range.
-    pub fn new(budget_per_million: Option<f64>, score: Option<f64>) -> Result<Self, ThresholdError> {
+    pub(crate) fn new(budget_per_million: Option<f64>, score: Option<f64>) -> Result<Self, ThresholdError> {
         match (budget_per_million, score) {
             (Some(budget), None) if (0.0..=1e6).contains(&budget) => {
                 Ok(Self(calibration::threshold_for_budget(budget)))
@@ -46,7 +46,7 @@ impl Threshold {
         }
     }
 
-    pub fn score(self) -> f64 {
+    pub(crate) fn score(self) -> f64 {
         self.0
     }
 }
@@ -59,7 +59,7 @@ enum Source {
 }
 
 /// A model at work on one batch after the other.
-pub struct Scoring {
+pub(crate) struct Scoring {
     model: Model,
     sources: Vec<Source>,
     /// `,"model_version":"…"`
@@ -74,7 +74,7 @@ pub struct Scoring {
 
 impl Scoring {
     /// Asks for the fields that the model reads. A calculated field of this detector is a feature like any other.
-    pub fn new(
+    pub(crate) fn new(
         model: Model,
         version: &ModelVersion,
         threshold: Threshold,
@@ -95,13 +95,13 @@ impl Scoring {
     }
 
     /// Begins a batch.
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         self.rows.clear();
         self.scores.clear();
     }
 
     /// Adds a record; `calculated` says where in `json` the calculated fields' values stand. Gives its row's number.
-    pub fn push(&mut self, record: &Record<'_>, json: &[u8], calculated: &[Option<Range<usize>>]) -> usize {
+    pub(crate) fn push(&mut self, record: &Record<'_>, json: &[u8], calculated: &[Option<Range<usize>>]) -> usize {
         self.row.clear();
         for (column, source) in self.sources.iter().enumerate() {
             let value = match source {
@@ -118,26 +118,26 @@ impl Scoring {
     }
 
     /// Scores the whole batch.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         self.model.score_batch(&self.rows, &mut self.scores);
     }
 
     /// The score of a row; `None` where the model gave no finite one.
-    pub fn score(&self, row: usize) -> Option<f64> {
+    pub(crate) fn score(&self, row: usize) -> Option<f64> {
         self.scores.get(row).copied().filter(|score| score.is_finite())
     }
 
-    pub fn threshold(&self) -> f64 {
+    pub(crate) fn threshold(&self) -> f64 {
         self.threshold.score()
     }
 
     /// `,"model_version":"…"`
-    pub fn version_field(&self) -> &[u8] {
+    pub(crate) fn version_field(&self) -> &[u8] {
         &self.version_field
     }
 
     /// Why a row is anomalous, largest share first.
-    pub fn reasons(&mut self, row: usize) -> &[Reason] {
+    pub(crate) fn reasons(&mut self, row: usize) -> &[Reason] {
         self.reasons.clear();
         if self.reason_limit > 0 {
             self.model.reasons(self.rows.row(row), &mut self.reasons, self.reason_limit);

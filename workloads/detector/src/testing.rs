@@ -8,7 +8,7 @@ use vedette_contract::model::{Column, ColumnKind, FeatureSpecification, SCHEMA};
 use vedette_forest::{Learner, Matrix, Model, artifact, calibration, fit};
 
 /// A model that finds `total_bytes` far above 600, and its version and files.
-pub fn model_files() -> (ModelVersion, BTreeMap<String, Vec<u8>>) {
+pub(crate) fn model_files() -> (ModelVersion, BTreeMap<String, Vec<u8>>) {
     let column = |name: &str, kind| Column { name: name.to_owned(), kind };
     let columns = vec![
         column("duration", ColumnKind::Numeric { median: 5.0 }),
@@ -29,7 +29,7 @@ pub fn model_files() -> (ModelVersion, BTreeMap<String, Vec<u8>>) {
     (ModelVersion::new(at, &packed.content_sha256).unwrap(), packed.files)
 }
 
-pub fn model() -> (ModelVersion, Model) {
+pub(crate) fn model() -> (ModelVersion, Model) {
     let (version, files) = model_files();
     let manifest = artifact::manifest_for(version.clone(), &files);
     (version, Model::from_files(&files, &manifest).unwrap())

@@ -17,9 +17,8 @@ use tracing::{debug, warn};
 use vedette_contract::TopicName;
 use vedette_contract::arguments::ProcessingGuarantee;
 use vedette_service::Shutdown;
+use vedette_streams::kafka::group::GroupConsumer;
 use vedette_streams::kafka::{ErrorClass, KafkaContext, classify};
-
-use crate::group::GroupConsumer;
 
 /// One call to the broker; what takes longer is called again.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,7 +29,7 @@ const DELIVERY_WAIT: Duration = Duration::from_millis(1);
 
 /// Why work stops in the middle.
 #[derive(Debug)]
-pub enum Interruption {
+pub(crate) enum Interruption {
     /// The unit of work is void: abort it, and read again from where it began.
     Rewind(KafkaError),
     /// Nothing more can be done in this process.
@@ -40,7 +39,7 @@ pub enum Interruption {
 }
 
 /// The producer with the unit of work that is open in it.
-pub struct UnitOfWork {
+pub(crate) struct UnitOfWork {
     producer: BaseProducer<DeliveryContext>,
     guarantee: ProcessingGuarantee,
     topic: TopicName,
@@ -51,7 +50,7 @@ pub struct UnitOfWork {
 }
 
 impl UnitOfWork {
-    pub fn new(
+    pub(crate) fn new(
         producer: BaseProducer<DeliveryContext>,
         guarantee: ProcessingGuarantee,
         topic: TopicName,
@@ -61,7 +60,7 @@ impl UnitOfWork {
     }
 
     /// Makes the transactional producer known to the broker, which ends what an earlier process of the same name left.
-    pub fn initialize(&self) -> KafkaResult<()> {
+    pub(crate) fn initialize(&self) -> KafkaResult<()> {
         match self.guarantee {
             ProcessingGuarantee::ExactlyOnce => self.producer.init_transactions(CALL_TIMEOUT),
             ProcessingGuarantee::AtLeastOnce => Ok(()),
@@ -69,12 +68,12 @@ impl UnitOfWork {
     }
 
     /// How long the unit has been open; `None` where none is.
-    pub fn age(&self) -> Option<Duration> {
+    pub(crate) fn age(&self) -> Option<Duration> {
         self.opened.map(|opened| opened.elapsed())
     }
 
     /// Opens a unit unless one is open.
-    pub fn open(&mut self) -> Result<(), Interruption> {
+    pub(crate) fn open(&mut self) -> Result<(), Interruption> {
         if self.opened.is_none() {
             if self.guarantee == ProcessingGuarantee::ExactlyOnce {
                 self.producer
@@ -87,12 +86,12 @@ impl UnitOfWork {
     }
 
     /// Notes that a record of the input belongs to this unit.
-    pub fn read(&mut self, partition: i32, offset: i64) {
+    pub(crate) fn read(&mut self, partition: i32, offset: i64) {
         self.positions.entry(partition).or_insert((offset, offset)).1 = offset + 1;
     }
 
     /// Enqueues an output message. A full queue is waited for: that is how a slow broker slows the flow.
-    pub fn produce(&self, mut record: BaseRecord<'_, [u8], [u8]>) -> Result<(), Interruption> {
+    pub(crate) fn produce(&self, mut record: BaseRecord<'_, [u8], [u8]>) -> Result<(), Interruption> {
         loop {
             let (cause, refused) = match self.producer.send(record) {
                 Ok(()) => return Ok(()),
@@ -114,12 +113,12 @@ impl UnitOfWork {
     }
 
     /// Serves the producer's events.
-    pub fn serve(&self) {
+    pub(crate) fn serve(&self) {
         self.producer.poll(Duration::ZERO);
     }
 
     /// Commits what was produced together with the position of the input.
-    pub fn commit(&mut self, consumer: &GroupConsumer) -> Result<(), Interruption> {
+    pub(crate) fn commit(&mut self, consumer: &GroupConsumer) -> Result<(), Interruption> {
         if self.opened.is_none() {
             return Ok(());
         }
@@ -143,7 +142,7 @@ impl UnitOfWork {
     }
 
     /// Gives up what was produced, and puts the consumer back to where the unit began, in the partitions it still has.
-    pub fn abort(&mut self, consumer: &GroupConsumer) -> Result<(), Interruption> {
+    pub(crate) fn abort(&mut self, consumer: &GroupConsumer) -> Result<(), Interruption> {
         if self.opened.is_none() {
             return Ok(());
         }
@@ -243,7 +242,7 @@ impl UnitOfWork {
 
 /// Remembers the first message that the broker did not take.
 #[derive(Debug, Default)]
-pub struct DeliveryContext {
+pub(crate) struct DeliveryContext {
     failure: Mutex<Option<KafkaError>>,
 }
 

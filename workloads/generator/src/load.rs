@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 use vedette_records::Label;
 use vedette_streams::bucket::{Bucket, BucketError, ObjectStream};
 
-use crate::GeneratorError;
 use crate::dataset::Dataset;
+use crate::error::GeneratorError;
 
 /// Pieces that may wait to be parsed.
 const PIECES: usize = 8;
@@ -17,7 +17,7 @@ const PIECES: usize = 8;
 ///
 /// # Errors
 /// When it is not there, cannot be read, or is no data set.
-pub async fn load(bucket: &Bucket, key: &str, label: Option<Label>) -> Result<Dataset, GeneratorError> {
+pub(crate) async fn load(bucket: &Bucket, key: &str, label: Option<Label>) -> Result<Dataset, GeneratorError> {
     let Some(stream) = bucket.get_stream(key).await? else {
         return Err(GeneratorError::DatasetMissing { key: key.to_owned() });
     };

@@ -5,20 +5,20 @@ use prometheus_client::registry::Registry;
 
 /// The counters of one process; clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     /// Records that Kafka has acknowledged.
-    pub records: Counter,
+    pub(crate) records: Counter,
     /// Their bytes, without keys.
-    pub bytes: Counter,
+    pub(crate) bytes: Counter,
     /// Rows of the data set that were left out.
-    pub bad_rows: Counter,
+    pub(crate) bad_rows: Counter,
     /// Records that Kafka did not take.
-    pub delivery_errors: Counter,
+    pub(crate) delivery_errors: Counter,
 }
 
 impl Metrics {
     /// Counters at 0, registered.
-    pub fn register(registry: &mut Registry) -> Self {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
         let Self { records, bytes, bad_rows, delivery_errors } = &metrics;
         registry.register("records", "Records that Kafka has acknowledged", records.clone());

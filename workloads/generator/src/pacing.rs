@@ -9,7 +9,7 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
 /// Spreads records evenly over time.
 #[derive(Debug)]
-pub struct TokenBucket {
+pub(crate) struct TokenBucket {
     records_per_second: f64,
     capacity: f64,
     tokens: f64,
@@ -18,14 +18,14 @@ pub struct TokenBucket {
 
 impl TokenBucket {
     /// A bucket at time 0 from which the first record is due at once. The rate is finite and greater than 0.
-    pub fn new(records_per_second: f64) -> Self {
+    pub(crate) fn new(records_per_second: f64) -> Self {
         let capacity = (records_per_second * LARGEST_BURST_SECONDS).max(1.0);
         Self { records_per_second, capacity, tokens: 1.0, counted_until: Duration::ZERO }
     }
 
     /// Takes the records that are due at `now`, the time since the start, which does not go back.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0 to the capacity
-    pub fn take_due(&mut self, now: Duration) -> u64 {
+    pub(crate) fn take_due(&mut self, now: Duration) -> u64 {
         let elapsed = now.saturating_sub(self.counted_until).as_secs_f64();
         self.counted_until = self.counted_until.max(now);
         self.tokens = (self.tokens + elapsed * self.records_per_second).min(self.capacity);
@@ -35,7 +35,7 @@ impl TokenBucket {
     }
 
     /// How long after the last [`Self::take_due`] it is worth to ask again, at most `longest`.
-    pub fn wait(&self, longest: Duration) -> Duration {
+    pub(crate) fn wait(&self, longest: Duration) -> Duration {
         let seconds = ((1.0 - self.tokens) / self.records_per_second).clamp(0.0, longest.as_secs_f64());
         Duration::from_secs_f64(seconds).max(SHORTEST_WAIT)
     }

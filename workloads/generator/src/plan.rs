@@ -7,7 +7,7 @@ use vedette_records::Label;
 use crate::columns::{LABEL, NORMAL};
 
 /// Share of anomalous records where none is asked for and the records have a label.
-pub const DEFAULT_ANOMALY_FRACTION: f64 = 0.005;
+pub(crate) const DEFAULT_ANOMALY_FRACTION: f64 = 0.005;
 
 /// Arguments that do not go together.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -42,18 +42,18 @@ pub enum PlanError {
 
 /// What to generate, and how fast.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// Where the records come from.
-    pub source: SourcePlan,
+    pub(crate) source: SourcePlan,
     /// Finite and greater than 0.
-    pub records_per_second: f64,
+    pub(crate) records_per_second: f64,
     /// Seed of everything random but the uuids of mode Random.
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 /// Where the records come from.
 #[derive(Debug, Clone, PartialEq)]
-pub enum SourcePlan {
+pub(crate) enum SourcePlan {
     /// The simulator, for ever.
     Simulator {
         /// Share of attacks, 0 to 1.
@@ -72,7 +72,7 @@ pub enum SourcePlan {
 
 /// In which order the rows of a data set come.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Walk {
+pub(crate) enum Walk {
     /// At random, for ever.
     Random {
         /// Share of anomalous records, 0 to 1, where one was asked for.
@@ -87,7 +87,7 @@ impl Plan {
     ///
     /// # Errors
     /// When a number is out of range or arguments do not go together.
-    pub fn new(arguments: &GeneratorArguments) -> Result<Self, PlanError> {
+    pub(crate) fn new(arguments: &GeneratorArguments) -> Result<Self, PlanError> {
         let GeneratorArguments {
             kafka: _,
             service: _,

@@ -11,14 +11,14 @@ use uuid::{Builder, Uuid};
 use vedette_contract::fields;
 
 /// Namespace of the uuids of mode Sequential: the `UUIDv5` of `https://vedette.io/generator` in the URL namespace.
-pub const SEQUENTIAL_NAMESPACE: Uuid = Uuid::from_u128(0xa46a_6b50_d56a_581d_82d2_bcaa_0b30_d763);
+pub(crate) const SEQUENTIAL_NAMESPACE: Uuid = Uuid::from_u128(0xa46a_6b50_d56a_581d_82d2_bcaa_0b30_d763);
 
 /// RFC 3339 with microseconds.
 const UTC: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
 /// Where uuids come from.
 #[derive(Debug)]
-pub enum Identities {
+pub(crate) enum Identities {
     /// `UUIDv4` from the system's randomness, also where the records themselves repeat with the seed.
     Random(Xoshiro256PlusPlus),
     /// `UUIDv5` of `<seed>/<index>` in [`SEQUENTIAL_NAMESPACE`]: a run that starts anew gives the same.
@@ -30,7 +30,7 @@ pub enum Identities {
 
 impl Identities {
     /// Random identities.
-    pub fn random() -> Self {
+    pub(crate) fn random() -> Self {
         Self::Random(Xoshiro256PlusPlus::from_rng(&mut rand::rng()))
     }
 
@@ -48,23 +48,23 @@ impl Identities {
 
 /// A record; one is used again and again, so that none is allocated per record.
 #[derive(Debug)]
-pub struct Record {
+pub(crate) struct Record {
     /// One JSON object.
-    pub object: Vec<u8>,
+    pub(crate) object: Vec<u8>,
     /// Its uuid as text: the Kafka key.
-    pub key: [u8; Hyphenated::LENGTH],
+    pub(crate) key: [u8; Hyphenated::LENGTH],
     /// Its `utc` as Kafka's timestamp, milliseconds.
-    pub timestamp_milliseconds: i64,
+    pub(crate) timestamp_milliseconds: i64,
 }
 
 impl Record {
     /// An empty one.
-    pub fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self { object: Vec::new(), key: [0; Hyphenated::LENGTH], timestamp_milliseconds: 0 }
     }
 
     /// Begins a new object; its source appends members to it, each with a comma before it.
-    pub fn begin(&mut self) -> &mut Vec<u8> {
+    pub(crate) fn begin(&mut self) -> &mut Vec<u8> {
         self.object.clear();
         &mut self.object
     }
@@ -72,19 +72,19 @@ impl Record {
 
 /// Adds the fields that every generator adds.
 #[derive(Debug)]
-pub struct Stamp {
+pub(crate) struct Stamp {
     identities: Identities,
     sequence_id: i64,
 }
 
 impl Stamp {
     /// Of a run that started at this time: its Unix time in milliseconds is the `sequence_id`.
-    pub fn new(identities: Identities, started: Timestamp) -> Self {
+    pub(crate) fn new(identities: Identities, started: Timestamp) -> Self {
         Self { identities, sequence_id: started.as_millisecond() }
     }
 
     /// Completes a record that holds the members of row `index` and is made `now`.
-    pub fn complete(&mut self, record: &mut Record, index: u64, now: Timestamp) {
+    pub(crate) fn complete(&mut self, record: &mut Record, index: u64, now: Timestamp) {
         let uuid = self.identities.next(index);
         uuid.hyphenated().encode_lower(&mut record.key);
         record.timestamp_milliseconds = now.as_millisecond();

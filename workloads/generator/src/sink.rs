@@ -41,7 +41,7 @@ pub enum SinkError {
 
 impl SinkError {
     /// A word for conditions, events and metrics.
-    pub fn reason(&self) -> &'static str {
+    pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Settings(_) => "InvalidKafkaSettings",
             Self::Fatal { .. } => "ProducerFailed",
@@ -51,7 +51,7 @@ impl SinkError {
 
 /// What came of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sent {
+pub(crate) enum Sent {
     /// It is in the queue, or Kafka refused it and it is counted.
     Taken,
     /// Shutdown came while the queue was full.
@@ -59,7 +59,7 @@ pub enum Sent {
 }
 
 /// Produces records to one topic.
-pub struct Sink {
+pub(crate) struct Sink {
     producer: ThreadedProducer<Deliveries>,
     topic: TopicName,
     shutdown: Shutdown,
@@ -70,7 +70,7 @@ impl Sink {
     ///
     /// # Errors
     /// When the settings are wrong.
-    pub fn new(
+    pub(crate) fn new(
         settings: &KafkaSettings,
         topic: TopicName,
         metrics: Metrics,
@@ -88,7 +88,7 @@ impl Sink {
     ///
     /// # Errors
     /// When the producer has failed for good.
-    pub fn send(&self, record: &Record) -> Result<Sent, SinkError> {
+    pub(crate) fn send(&self, record: &Record) -> Result<Sent, SinkError> {
         let Record { object, key, timestamp_milliseconds } = record;
         let mut message = BaseRecord::to(self.topic.as_str())
             .key(key.as_slice())
@@ -117,7 +117,7 @@ impl Sink {
     ///
     /// # Errors
     /// When the producer has failed for good.
-    pub fn pause(&self, duration: Duration) -> Result<(), SinkError> {
+    pub(crate) fn pause(&self, duration: Duration) -> Result<(), SinkError> {
         std::thread::sleep(duration);
         self.failed_for_good()
     }
@@ -126,7 +126,7 @@ impl Sink {
     ///
     /// # Errors
     /// When the producer has failed for good.
-    pub fn flush(&self) -> Result<u64, SinkError> {
+    pub(crate) fn flush(&self) -> Result<u64, SinkError> {
         let mut shutdown_seen: Option<Instant> = None;
         loop {
             let left = u64::try_from(self.producer.in_flight_count()).unwrap_or(0);

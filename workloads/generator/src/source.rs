@@ -16,18 +16,18 @@ pub enum FractionError {
     #[error(
         "an anomaly fraction needs a label: name its column and its normal values with --label-field and --normal-label"
     )]
-    NoLabel,
+    Unlabelled,
     /// There is no anomaly.
     #[error("an anomaly fraction above 0 needs anomalies, and every row of the data set has a normal label")]
-    NoAnomaly,
+    OnlyNormal,
     /// There is nothing else.
     #[error("an anomaly fraction below 1 needs normal rows, and no row of the data set has one of the normal labels")]
-    NoNormal,
+    OnlyAnomalous,
 }
 
 /// A source of records.
 #[derive(Debug)]
-pub enum Source {
+pub(crate) enum Source {
     /// Simulated connections, numbered from 0.
     Simulator {
         /// The simulator.
@@ -55,7 +55,7 @@ pub enum Source {
 
 impl Source {
     /// Simulated connections.
-    pub fn simulator(seed: u64, anomaly_fraction: f64) -> Self {
+    pub(crate) fn simulator(seed: u64, anomaly_fraction: f64) -> Self {
         Self::Simulator { simulator: Simulator::new(seed, anomaly_fraction), next: 0 }
     }
 
@@ -64,7 +64,7 @@ impl Source {
     ///
     /// # Errors
     /// When the data set cannot give the share that was asked for.
-    pub fn dataset(dataset: Dataset, walk: Walk, seed: u64) -> Result<Self, FractionError> {
+    pub(crate) fn dataset(dataset: Dataset, walk: Walk, seed: u64) -> Result<Self, FractionError> {
         match walk {
             Walk::Sequential => Ok(Self::Sequential { dataset, next: 0 }),
             Walk::Random { anomaly_fraction } => {
@@ -79,7 +79,7 @@ impl Source {
     }
 
     /// Appends the next record's members, each with a comma before it, and returns its index; `None` after the last.
-    pub fn append_next(&mut self, object: &mut Vec<u8>) -> Option<u64> {
+    pub(crate) fn append_next(&mut self, object: &mut Vec<u8>) -> Option<u64> {
         match self {
             Self::Simulator { simulator, next } => {
                 simulator.append_members(object);
@@ -111,7 +111,7 @@ impl Source {
     }
 
     /// How many records there are to be; `None` where there is no end.
-    pub fn length(&self) -> Option<u64> {
+    pub(crate) fn length(&self) -> Option<u64> {
         match self {
             Self::Simulator { .. } | Self::Random { .. } => None,
             Self::Sequential { dataset, .. } => Some(dataset.rows() as u64),
@@ -122,9 +122,9 @@ impl Source {
 /// The share of anomalies to draw; `None` draws any row.
 fn fraction(labelled: Option<&LabelledRows>, asked: Option<f64>) -> Result<Option<f64>, FractionError> {
     match (labelled, asked) {
-        (None, Some(_)) => Err(FractionError::NoLabel),
-        (Some(labelled), Some(asked)) if asked > 0.0 && labelled.anomalous.is_empty() => Err(FractionError::NoAnomaly),
-        (Some(labelled), Some(asked)) if asked < 1.0 && labelled.normal.is_empty() => Err(FractionError::NoNormal),
+        (None, Some(_)) => Err(FractionError::Unlabelled),
+        (Some(labelled), Some(asked)) if asked > 0.0 && labelled.anomalous.is_empty() => Err(FractionError::OnlyNormal),
+        (Some(labelled), Some(asked)) if asked < 1.0 && labelled.normal.is_empty() => Err(FractionError::OnlyAnomalous),
         (Some(_), Some(asked)) => Ok(Some(asked)),
         (Some(labelled), None) if !labelled.anomalous.is_empty() && !labelled.normal.is_empty() => {
             Ok(Some(DEFAULT_ANOMALY_FRACTION))
@@ -200,9 +200,9 @@ mod tests {
 
     #[test]
     fn a_share_that_the_data_set_cannot_give_is_refused() {
-        assert_eq!(random(dataset("an", &[]), Some(0.1), 1).unwrap_err(), FractionError::NoLabel);
-        assert_eq!(random(dataset("nn", &["n"]), Some(0.1), 1).unwrap_err(), FractionError::NoAnomaly);
-        assert_eq!(random(dataset("aa", &["n"]), Some(0.1), 1).unwrap_err(), FractionError::NoNormal);
+        assert_eq!(random(dataset("an", &[]), Some(0.1), 1).unwrap_err(), FractionError::Unlabelled);
+        assert_eq!(random(dataset("nn", &["n"]), Some(0.1), 1).unwrap_err(), FractionError::OnlyNormal);
+        assert_eq!(random(dataset("aa", &["n"]), Some(0.1), 1).unwrap_err(), FractionError::OnlyAnomalous);
         assert!(random(dataset("nn", &["n"]), Some(0.0), 1).is_ok());
         assert!(random(dataset("aa", &["n"]), Some(1.0), 1).is_ok());
     }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use vedette_contract::arguments::TopicsArguments;
-use vedette_service::{Shutdown, error_chain};
+use vedette_service::{Reason, Shutdown, error_chain};
 use vedette_streams::kafka::{KafkaSettings, check_topics};
 use vedette_testing::{TestBroker, free_address, kafka_arguments};
 use vedette_topics::{Patience, TopicsError, run, run_with_patience};

@@ -34,7 +34,7 @@ const SINGLE: &[(Column, Draw)] = &[
 ];
 
 /// Every kind of attack.
-pub const ATTACKS: &[Profile] = &[
+pub(crate) const ATTACKS: &[Profile] = &[
     Profile {
         name: "smurf: echo replies from many hosts flood one",
         label: "smurf.",

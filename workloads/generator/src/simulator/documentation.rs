@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{ATTACKS, Draw, NORMAL_TRAFFIC, Profile, Weighted};
+use super::profile::{Draw, Profile, Weighted};
+use super::{ATTACKS, NORMAL_TRAFFIC};
 use crate::columns::Column;
 
 /// The page ends with what follows this line.

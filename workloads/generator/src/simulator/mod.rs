@@ -11,27 +11,27 @@ use std::io::Write;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-pub use attack::ATTACKS;
-pub use normal::NORMAL_TRAFFIC;
-pub use profile::{Draw, Profile, Weighted};
+use attack::ATTACKS;
+use normal::NORMAL_TRAFFIC;
+use profile::Profile;
 
 use crate::columns::{Column, LABEL};
 
 /// Draws connection records for ever; the same seed and fraction give the same records.
 #[derive(Debug)]
-pub struct Simulator {
+pub(crate) struct Simulator {
     random: Xoshiro256PlusPlus,
     anomaly_fraction: f64,
 }
 
 impl Simulator {
     /// `anomaly_fraction` is the probability that a record is an attack.
-    pub fn new(seed: u64, anomaly_fraction: f64) -> Self {
+    pub(crate) fn new(seed: u64, anomaly_fraction: f64) -> Self {
         Self { random: Xoshiro256PlusPlus::seed_from_u64(seed), anomaly_fraction }
     }
 
     /// Appends the next record's members to a JSON object that is open and not empty: `,"duration":0,…`.
-    pub fn append_members(&mut self, object: &mut Vec<u8>) {
+    pub(crate) fn append_members(&mut self, object: &mut Vec<u8>) {
         let kinds = if self.random.random::<f64>() < self.anomaly_fraction { ATTACKS } else { NORMAL_TRAFFIC };
         let profile = choose_profile(&mut self.random, kinds);
         let (protocol, service) = profile::choose(&mut self.random, profile.services).copied().unwrap_or_default();

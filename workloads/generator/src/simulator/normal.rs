@@ -65,7 +65,7 @@ const OCCASIONAL: &[(Column, Draw)] = &[
 const FINISHED: &[(f64, &str)] = &[(98.5, "SF"), (0.5, "RSTO"), (0.5, "S1"), (0.3, "RSTR"), (0.2, "S2")];
 
 /// Every kind of normal traffic.
-pub const NORMAL_TRAFFIC: &[Profile] = &[
+pub(crate) const NORMAL_TRAFFIC: &[Profile] = &[
     Profile {
         name: "web",
         label: NORMAL,

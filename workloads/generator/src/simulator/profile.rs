@@ -7,31 +7,32 @@ use rand_distr::{Exp1, StandardNormal};
 use crate::columns::Column;
 
 /// Something with its weight; the weights of a list need not sum to one.
-pub type Weighted<T> = (f64, T);
+pub(crate) type Weighted<T> = (f64, T);
 
 /// A kind of traffic.
 #[derive(Debug)]
-pub struct Profile {
+pub(crate) struct Profile {
     /// What the kind is called in the documentation.
-    pub name: &'static str,
+    #[cfg_attr(not(test), expect(dead_code, reason = "a test writes the documentation"))]
+    pub(crate) name: &'static str,
     /// The value of `label`.
-    pub label: &'static str,
+    pub(crate) label: &'static str,
     /// Share among the normal kinds, or among the attacks, in percent.
-    pub percent: f64,
+    pub(crate) percent: f64,
     /// `protocol_type` and `service`.
-    pub services: &'static [Weighted<(&'static str, &'static str)>],
+    pub(crate) services: &'static [Weighted<(&'static str, &'static str)>],
     /// `flag`: how the connection ended.
-    pub flags: &'static [Weighted<&'static str>],
+    pub(crate) flags: &'static [Weighted<&'static str>],
     /// Distributions shared with other kinds; `values` are drawn after them and replace them.
-    pub window: &'static [(Column, Draw)],
+    pub(crate) window: &'static [(Column, Draw)],
     /// Distributions of this kind. A column that neither list names is 0.
-    pub values: &'static [(Column, Draw)],
+    pub(crate) values: &'static [(Column, Draw)],
 }
 
 /// A distribution of one column. What is drawn is cut to [`Column::range`], then rounded to an integer, or to
 /// hundredths where the column is a rate.
 #[derive(Debug, Clone, Copy)]
-pub enum Draw {
+pub(crate) enum Draw {
     /// Always this value.
     Fixed(f64),
     /// Uniform between two values.
@@ -50,7 +51,7 @@ pub enum Draw {
 
 impl Draw {
     /// Draws one value; `drawn` holds the columns drawn so far.
-    pub fn sample(&self, random: &mut impl Rng, drawn: &[f64; 41]) -> f64 {
+    pub(crate) fn sample(&self, random: &mut impl Rng, drawn: &[f64; 41]) -> f64 {
         match *self {
             Self::Fixed(value) => value,
             Self::Uniform(low, high) => low + (high - low) * random.random::<f64>(),
@@ -67,7 +68,7 @@ impl Draw {
 }
 
 /// Draws from a weighted list; `None` if it is empty.
-pub fn choose<'list, T>(random: &mut impl Rng, list: &'list [Weighted<T>]) -> Option<&'list T> {
+pub(crate) fn choose<'list, T>(random: &mut impl Rng, list: &'list [Weighted<T>]) -> Option<&'list T> {
     if let [(_, only)] = list {
         return Some(only);
     }

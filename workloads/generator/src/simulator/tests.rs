@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::profile::Draw;
 use super::*;
 use crate::columns::NORMAL;
 

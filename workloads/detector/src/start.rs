@@ -9,19 +9,16 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 use vedette_contract::TopicName;
 use vedette_contract::arguments::ProcessingGuarantee;
-use vedette_service::{Readiness, Shutdown, error_chain};
+use vedette_service::{Backoff, Readiness, Shutdown, error_chain};
+use vedette_streams::kafka::group::{self, GroupConsumer};
 use vedette_streams::kafka::{self, ErrorClass, Isolation, KafkaSettings, check_topics, classify};
 
-use super::{Stream, Topics};
-use crate::detector::Detector;
-use crate::group::{GroupConsumer, GroupContext};
-use crate::metrics::Metrics;
+use crate::messages::{Outputs, Topics};
+use crate::readiness::{BROKER, GROUP};
 use crate::unit::{DeliveryContext, UnitOfWork};
-use crate::{BROKER, GROUP};
 
 const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(5));
 
 /// Why the stream does not start.
 #[derive(Debug, Error)]
@@ -59,8 +56,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// A word for conditions, events and metrics.
-    pub fn reason(&self) -> &'static str {
+    pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Kafka(error) => error.reason(),
             Self::Settings(_) => "InvalidKafkaSettings",
@@ -80,14 +76,21 @@ impl StartError {
 
 /// Where the stream is and how it is read and written.
 #[derive(Debug, Clone)]
-pub struct StreamSettings {
-    pub kafka: KafkaSettings,
-    pub group: String,
+pub(crate) struct StartSettings {
+    pub(crate) kafka: KafkaSettings,
+    pub(crate) group: String,
     /// Transactional id: the process's own name.
-    pub pod_name: String,
-    pub guarantee: ProcessingGuarantee,
-    /// The number of partitions of the dead letters is found out here.
-    pub topics: Topics,
+    pub(crate) pod_name: String,
+    pub(crate) guarantee: ProcessingGuarantee,
+    pub(crate) topics: Topics,
+    pub(crate) max_message_bytes: usize,
+}
+
+/// What the loop works with.
+pub(crate) struct Started {
+    pub(crate) consumer: GroupConsumer,
+    pub(crate) unit: UnitOfWork,
+    pub(crate) outputs: Outputs,
 }
 
 /// Waits until a broker answers and the topics are there, then joins the group. `None` when shutdown came first. Blocks;
@@ -95,62 +98,71 @@ pub struct StreamSettings {
 ///
 /// # Errors
 /// When waiting cannot help.
-pub fn start(
-    settings: StreamSettings,
-    detector: Detector,
-    metrics: Metrics,
-    readiness: Readiness,
-    shutdown: Shutdown,
-) -> Result<Option<Stream>, StartError> {
-    let StreamSettings { kafka, group, pod_name, guarantee, mut topics } = settings;
-    let consumer: GroupConsumer = kafka
-        .consumer(&group, Isolation::ReadCommitted)
-        .create_with_context(GroupContext::default())
-        .map_err(StartError::Settings)?;
-    let mut producer = match guarantee {
-        ProcessingGuarantee::ExactlyOnce => kafka.transactional_producer(&pod_name),
-        ProcessingGuarantee::AtLeastOnce => kafka.producer(),
+pub(crate) fn start(
+    settings: StartSettings,
+    readiness: &Readiness,
+    shutdown: &Shutdown,
+) -> Result<Option<Started>, StartError> {
+    let config = settings.kafka.consumer(&settings.group, Isolation::ReadCommitted);
+    let consumer = group::create(&config).map_err(StartError::Settings)?;
+    let unit = unit_of_work(&settings, shutdown)?;
+    let Some(dead_letter_partitions) = wait_for_broker(&settings, &consumer, &unit, readiness, shutdown)? else {
+        return Ok(None);
     };
-    let largest = producer.get("message.max.bytes").and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
-    if topics.max_message_bytes > largest {
-        producer.set("message.max.bytes", topics.max_message_bytes.to_string());
-    }
-    let producer = producer.create_with_context(DeliveryContext::default()).map_err(StartError::Settings)?;
-    let unit = UnitOfWork::new(producer, guarantee, topics.sensor_messages.clone(), shutdown.clone());
-
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let attempt = dead_letter_partitions(&kafka, &consumer, &topics).and_then(|partitions| {
-            unit.initialize()
-                .map_err(|source| StartError::Refused { attempt: "start the transactional producer", source })?;
-            Ok(partitions)
-        });
-        match attempt {
-            Ok(partitions) => {
-                topics.dead_letter_partitions = partitions;
-                break;
-            }
-            Err(cause) if cause.is_retriable() => readiness.fail(BROKER, error_chain(&cause)),
-            Err(cause) => return Err(cause),
-        }
-        let _ = Handle::current().block_on(tokio::time::timeout(pause, shutdown.cancelled()));
-        if shutdown.is_cancelled() {
-            return Ok(None);
-        }
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
+    let StartSettings { topics, max_message_bytes, kafka: _, group: _, pod_name: _, guarantee: _ } = settings;
     readiness.hold(BROKER);
     readiness.fail(GROUP, "joining");
     consumer
         .subscribe(&[topics.sensor_messages.as_str()])
         .map_err(|source| StartError::Refused { attempt: "subscribe to the input", source })?;
-    let (rewinds, broker_in_doubt) = (0, false);
-    Ok(Some(Stream { consumer, unit, detector, topics, metrics, readiness, shutdown, rewinds, broker_in_doubt }))
+    let outputs = Outputs { topics, dead_letter_partitions, max_message_bytes };
+    Ok(Some(Started { consumer, unit, outputs }))
+}
+
+fn unit_of_work(settings: &StartSettings, shutdown: &Shutdown) -> Result<UnitOfWork, StartError> {
+    let StartSettings { kafka, pod_name, guarantee, topics, max_message_bytes, group: _ } = settings;
+    let mut config = match guarantee {
+        ProcessingGuarantee::ExactlyOnce => kafka.transactional_producer(pod_name),
+        ProcessingGuarantee::AtLeastOnce => kafka.producer(),
+    };
+    let largest = config.get("message.max.bytes").and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
+    if *max_message_bytes > largest {
+        config.set("message.max.bytes", max_message_bytes.to_string());
+    }
+    let producer = config.create_with_context(DeliveryContext::default()).map_err(StartError::Settings)?;
+    Ok(UnitOfWork::new(producer, *guarantee, topics.sensor_messages.clone(), shutdown.clone()))
+}
+
+/// How many partitions the dead letters have, once the topics fit and the producer is known; `None` when shutdown came first.
+fn wait_for_broker(
+    settings: &StartSettings,
+    consumer: &GroupConsumer,
+    unit: &UnitOfWork,
+    readiness: &Readiness,
+    shutdown: &Shutdown,
+) -> Result<Option<i32>, StartError> {
+    let mut backoff = BACKOFF;
+    loop {
+        let attempt = dead_letter_partitions(&settings.kafka, consumer, &settings.topics).and_then(|partitions| {
+            unit.initialize()
+                .map_err(|source| StartError::Refused { attempt: "start the transactional producer", source })?;
+            Ok(partitions)
+        });
+        match attempt {
+            Ok(partitions) => return Ok(Some(partitions)),
+            Err(cause) if cause.is_retriable() => readiness.fail(BROKER, error_chain(&cause)),
+            Err(cause) => return Err(cause),
+        }
+        let _ = Handle::current().block_on(tokio::time::timeout(backoff.failed(), shutdown.cancelled()));
+        if shutdown.is_cancelled() {
+            return Ok(None);
+        }
+    }
 }
 
 /// Checks that all topics are there and the outputs have a partition for each of the input's.
 fn dead_letter_partitions(kafka: &KafkaSettings, consumer: &GroupConsumer, topics: &Topics) -> Result<i32, StartError> {
-    let Topics { sensor_messages, enriched_data, alerts, dead_letters, .. } = topics;
+    let Topics { sensor_messages, enriched_data, alerts, dead_letters } = topics;
     check_topics(kafka, &[sensor_messages, enriched_data, alerts, dead_letters], BROKER_TIMEOUT)?;
     let partitions = |topic: &TopicName| {
         let metadata = consumer

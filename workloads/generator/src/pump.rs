@@ -15,18 +15,18 @@ const LONGEST_WAIT: Duration = Duration::from_millis(50);
 
 /// How generating ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Generated {
+pub(crate) struct Generated {
     /// Records that were handed to Kafka.
-    pub records: u64,
+    pub(crate) records: u64,
     /// Records of these for which Kafka had not answered in the time after shutdown.
-    pub unanswered: u64,
+    pub(crate) unanswered: u64,
 }
 
 /// Generates at the bucket's rate until the source ends or shutdown, then waits for what is in flight.
 ///
 /// # Errors
 /// When the producer has failed for good.
-pub fn generate(
+pub(crate) fn generate(
     mut source: Source,
     mut stamp: Stamp,
     mut bucket: TokenBucket,

@@ -1,0 +1,109 @@
+//! The shape of messages: what an output inherits from its input, and how many bytes that takes.
+
+use jiff::Timestamp;
+use rdkafka::Message as _;
+use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Header, Headers, OwnedHeaders};
+use rdkafka::producer::BaseRecord;
+use vedette_contract::TopicName;
+use vedette_records::dead_letter::{DeadLetter, FittedLetter, Limit, Origin};
+use vedette_records::{Refusal, size};
+use vedette_streams::kafka::timestamp_of;
+
+use crate::detector::Input;
+
+/// From where messages come and where they go.
+#[derive(Debug, Clone)]
+pub(crate) struct Topics {
+    pub(crate) sensor_messages: TopicName,
+    pub(crate) enriched_data: TopicName,
+    pub(crate) alerts: TopicName,
+    pub(crate) dead_letters: TopicName,
+}
+
+/// What is known of the outputs once a broker answers.
+#[derive(Debug)]
+pub(crate) struct Outputs {
+    pub(crate) topics: Topics,
+    /// Of the dead letters; the other two have as many as the input.
+    pub(crate) dead_letter_partitions: i32,
+    pub(crate) max_message_bytes: usize,
+}
+
+impl Outputs {
+    /// The enriched message of an input.
+    pub(crate) fn enriched<'a>(&'a self, input: &'a BorrowedMessage<'_>, value: &'a [u8]) -> Record<'a> {
+        copy(&self.topics.enriched_data, input, value)
+    }
+
+    /// The alert of an input.
+    pub(crate) fn alert<'a>(&'a self, input: &'a BorrowedMessage<'_>, value: &'a [u8]) -> Record<'a> {
+        copy(&self.topics.alerts, input, value)
+    }
+
+    /// What is kept of an input that is refused.
+    pub(crate) fn dead_letter<'a>(
+        &self,
+        input: &'a BorrowedMessage<'_>,
+        refusal: &Refusal,
+        now: Timestamp,
+    ) -> FittedLetter<'a> {
+        let (partition, offset) = (input.partition(), input.offset());
+        let origin = Origin { topic: self.topics.sensor_messages.clone(), partition, offset };
+        let limit = Limit { inherited_bytes: inherited_bytes(input), max_message_bytes: self.max_message_bytes };
+        DeadLetter::fit(origin, refusal.clone(), now, input.payload(), limit)
+    }
+
+    /// The message that carries a dead letter of this input.
+    pub(crate) fn dead_letter_record<'a>(
+        &'a self,
+        input: &'a BorrowedMessage<'_>,
+        letter: &'a FittedLetter<'_>,
+    ) -> Record<'a> {
+        let mut headers = OwnedHeaders::new();
+        let mut record: Record<'_> = BaseRecord::to(self.topics.dead_letters.as_str());
+        record.payload = letter.value;
+        record.timestamp = input.timestamp().to_millis();
+        if input.partition() < self.dead_letter_partitions {
+            record = record.partition(input.partition());
+        }
+        if letter.keeps_key_and_headers {
+            record.key = input.key();
+            headers = input.headers().map_or(headers, BorrowedHeaders::detach);
+        }
+        for (key, value) in &letter.headers {
+            headers = headers.insert(Header { key, value: Some(value) });
+        }
+        record.headers(headers)
+    }
+}
+
+/// A message that is to be produced.
+pub(crate) type Record<'a> = BaseRecord<'a, [u8], [u8]>;
+
+/// What the detector is told of a message.
+pub(crate) fn input<'a>(message: &'a BorrowedMessage<'_>) -> Input<'a> {
+    Input {
+        value: message.payload(),
+        partition: message.partition(),
+        offset: message.offset(),
+        timestamp: timestamp_of(message),
+        overhead: size::message(0, inherited_bytes(message), &[]),
+    }
+}
+
+/// Bytes of the key and the headers that the copies of a message keep.
+fn inherited_bytes(message: &BorrowedMessage<'_>) -> usize {
+    let headers = message.headers().map_or(0, |headers| {
+        headers.iter().map(|header| size::header(header.key.len(), header.value.map_or(0, <[u8]>::len))).sum()
+    });
+    message.key_len() + headers
+}
+
+/// An output message with the key, Kafka timestamp, headers and partition number of its input.
+fn copy<'a>(topic: &'a TopicName, message: &'a BorrowedMessage<'_>, value: &'a [u8]) -> Record<'a> {
+    let mut record = BaseRecord::to(topic.as_str()).partition(message.partition()).payload(value);
+    record.key = message.key();
+    record.timestamp = message.timestamp().to_millis();
+    record.headers = message.headers().map(BorrowedHeaders::detach);
+    record
+}

@@ -1,0 +1,96 @@
+//! From arguments to the running loop.
+
+use vedette_contract::arguments::{DetectorArguments, PipelineArguments, ServiceArguments};
+use vedette_contract::keys::ModelKeys;
+use vedette_service::{Readiness, Shutdown, registry, serve};
+use vedette_streams::bucket::Bucket;
+use vedette_streams::kafka::KafkaSettings;
+
+use crate::calculated::CalculatedFields;
+use crate::detector::{Detector, DetectorSettings};
+use crate::error::DetectorError;
+use crate::messages::Topics;
+use crate::metrics::Metrics;
+use crate::model_store::ModelStore;
+use crate::pump::Pump;
+use crate::readiness::{BROKER, GROUP, MODEL};
+use crate::scoring::Threshold;
+use crate::start::{StartSettings, start};
+
+/// Runs a detector until shutdown.
+///
+/// # Errors
+/// When the arguments or the model cannot be used, or when only a new process can go on.
+pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(), DetectorError> {
+    let DetectorArguments {
+        kafka,
+        service: ServiceArguments { listen_address, pod_name },
+        bucket,
+        owner: PipelineArguments { namespace, pipeline: _, site },
+        group,
+        sensor_messages_topic,
+        enriched_data_topic,
+        alerts_topic,
+        dead_letters_topic,
+        max_message_bytes,
+        processing_guarantee,
+        calculated_fields,
+        alert_budget_per_million,
+        score_threshold,
+        reasons,
+        model_training,
+        model_version,
+        model_directory,
+    } = arguments;
+    let threshold = Threshold::new(alert_budget_per_million, score_threshold)?;
+    // Whatever is wrong with the expressions is said now, not after the wait for a model.
+    CalculatedFields::compile(&calculated_fields)?;
+
+    let mut registry = registry("detector");
+    let metrics = Metrics::register(&mut registry);
+    let readiness = Readiness::new(&[MODEL, BROKER, GROUP]);
+    let server = serve(listen_address, readiness.clone(), registry, shutdown.clone()).await?;
+
+    let model = match model_version {
+        None => None,
+        Some(version) => {
+            let training = model_training.ok_or(DetectorError::NoTraining)?;
+            let keys = ModelKeys::new(&namespace, &training);
+            let store = ModelStore { bucket: Bucket::new(&bucket), keys, directory: model_directory };
+            match store.load(&version, &readiness, &shutdown).await? {
+                None => return Ok(()),
+                Some(model) => Some((version, model)),
+            }
+        }
+    };
+    readiness.hold(MODEL);
+
+    let settings = StartSettings {
+        kafka: KafkaSettings::new(&kafka, &pod_name),
+        group,
+        pod_name,
+        guarantee: processing_guarantee,
+        topics: Topics {
+            sensor_messages: sensor_messages_topic.clone(),
+            enriched_data: enriched_data_topic,
+            alerts: alerts_topic,
+            dead_letters: dead_letters_topic,
+        },
+        max_message_bytes,
+    };
+    let step =
+        DetectorSettings { site, sensor_messages_topic, calculated_fields, threshold, reasons, max_message_bytes };
+    let detector = Detector::new(step, model, metrics.clone())?;
+    let stopping = shutdown.clone();
+    let stream = tokio::task::spawn_blocking(move || -> Result<(), DetectorError> {
+        if let Some(started) = start(settings, &readiness, &stopping)? {
+            Pump::new(started, detector, metrics, readiness, stopping).run()?;
+        }
+        Ok(())
+    });
+    let outcome = stream.await.map_err(DetectorError::Thread).flatten();
+    shutdown.cancel();
+    // The server only answers questions about a stream that is over.
+    let _ = server.handle.await;
+    outcome
+}

@@ -1,0 +1,129 @@
+//! From arguments to the running loop, and what came of it.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+use tracing::{info, warn};
+use vedette_contract::TopicName;
+use vedette_contract::arguments::GeneratorArguments;
+use vedette_service::{Readiness, Shutdown, registry, serve};
+use vedette_streams::bucket::Bucket;
+use vedette_streams::kafka::{KafkaError, KafkaSettings, check_topics};
+
+use crate::error::GeneratorError;
+use crate::load;
+use crate::metrics::Metrics;
+use crate::pacing::TokenBucket;
+use crate::plan::{Plan, SourcePlan};
+use crate::pump::{Generated, generate};
+use crate::readiness::{BROKER, DATASET};
+use crate::record::{Identities, Stamp};
+use crate::sink::Sink;
+use crate::source::Source;
+
+/// How long a broker may take to answer.
+const BROKER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the topic is waited for, which a Job creates while this process starts.
+const TOPIC_TIMEOUT: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// Generates until shutdown, or until the last row of a data set in mode Sequential is in Kafka.
+///
+/// # Errors
+/// When it cannot start, the producer fails for good, or mode Sequential ends before every row is in Kafka.
+pub async fn run(arguments: GeneratorArguments, shutdown: Shutdown) -> Result<(), GeneratorError> {
+    let plan = Plan::new(&arguments)?;
+    let GeneratorArguments { kafka, service, bucket, topic, .. } = arguments;
+    let readiness = Readiness::new(&[DATASET, BROKER]);
+    let mut registry = registry("generator");
+    let metrics = Metrics::register(&mut registry);
+    serve(service.listen_address, readiness.clone(), registry, shutdown.clone()).await?;
+
+    let settings = KafkaSettings::new(&kafka, &service.pod_name);
+    let start = async {
+        wait_for_topic(&settings, &topic, &readiness).await?;
+        let source = open_source(&plan, &Bucket::new(&bucket), &metrics).await?;
+        readiness.hold(DATASET);
+        Ok::<_, GeneratorError>(source)
+    };
+    let source = tokio::select! {
+        source = start => source?,
+        () = shutdown.cancelled() => return Ok(()),
+    };
+    let identities = match source.length() {
+        None => Identities::random(),
+        Some(_) => Identities::Sequential { seed: plan.seed },
+    };
+    let (rows, stamp) = (source.length(), Stamp::new(identities, Timestamp::now()));
+    let token_bucket = TokenBucket::new(plan.records_per_second);
+    let sink = Sink::new(&settings, topic, metrics.clone(), shutdown.clone())?;
+    let started = Instant::now();
+    let generated = spawn_blocking(move || generate(source, stamp, token_bucket, &sink, &shutdown)).await??;
+    report(generated, rows, &metrics, started.elapsed())
+}
+
+/// Waits for the topic, which may be created while this process starts.
+async fn wait_for_topic(
+    settings: &KafkaSettings,
+    topic: &TopicName,
+    readiness: &Readiness,
+) -> Result<(), GeneratorError> {
+    let started = Instant::now();
+    loop {
+        let (asking, name) = (settings.clone(), topic.clone());
+        match spawn_blocking(move || check_topics(&asking, &[&name], BROKER_TIMEOUT)).await? {
+            Ok(()) => {
+                readiness.hold(BROKER);
+                return Ok(());
+            }
+            Err(missing @ KafkaError::TopicMissing { .. }) if started.elapsed() < TOPIC_TIMEOUT => {
+                readiness.fail(BROKER, missing.to_string());
+                sleep(LOOK_AGAIN).await;
+            }
+            Err(cause) => return Err(cause.into()),
+        }
+    }
+}
+
+async fn open_source(plan: &Plan, bucket: &Bucket, metrics: &Metrics) -> Result<Source, GeneratorError> {
+    match &plan.source {
+        SourcePlan::Simulator { anomaly_fraction } => Ok(Source::simulator(plan.seed, *anomaly_fraction)),
+        SourcePlan::Dataset { key, label, walk } => {
+            let dataset = load::load(bucket, key, label.clone()).await?;
+            metrics.bad_rows.inc_by(dataset.bad_rows);
+            Ok(Source::dataset(dataset, *walk, plan.seed)?)
+        }
+    }
+}
+
+/// Tells what was generated; in mode Sequential (`rows`) less than everything is an error, so that the run is repeated.
+fn report(
+    generated: Generated,
+    rows: Option<u64>,
+    metrics: &Metrics,
+    duration: Duration,
+) -> Result<(), GeneratorError> {
+    let Generated { records, unanswered } = generated;
+    let (acknowledged, delivery_errors) = (metrics.records.get(), metrics.delivery_errors.get());
+    info!(
+        records,
+        acknowledged,
+        bytes = metrics.bytes.get(),
+        delivery_errors,
+        unanswered,
+        seconds = duration.as_secs_f64(),
+        "generated"
+    );
+    match rows {
+        Some(rows) if acknowledged < rows => Err(GeneratorError::Incomplete { rows, missing: rows - acknowledged }),
+        Some(_) => Ok(()),
+        None => {
+            if unanswered > 0 {
+                warn!(unanswered, "Kafka did not acknowledge the last records in time");
+            }
+            Ok(())
+        }
+    }
+}

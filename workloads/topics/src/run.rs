@@ -1,0 +1,74 @@
+//! From arguments to topics that are there.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{info, warn};
+use vedette_contract::arguments::TopicsArguments;
+use vedette_contract::topic::TopicSpecification;
+use vedette_service::{Backoff, Shutdown, error_chain};
+use vedette_streams::kafka::{KafkaSettings, ensure_topics};
+
+use crate::error::TopicsError;
+
+const CLIENT_ID: &str = "vedette-topics";
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
+
+/// How long the Job waits for a broker.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For one attempt.
+    pub attempt: Duration,
+    /// For all of them; after that the Job fails, and whoever started it decides when to try again.
+    pub total: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { attempt: Duration::from_secs(15), total: Duration::from_secs(60) }
+    }
+}
+
+/// Ensures the topics, waiting a minute for a broker that is not there yet.
+///
+/// # Errors
+/// When Kafka refuses, no broker came, or the process was told to end.
+pub async fn run(arguments: TopicsArguments, shutdown: Shutdown) -> Result<(), TopicsError> {
+    run_with_patience(arguments, Patience::default(), shutdown).await
+}
+
+/// As [`run`], with other limits.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with_patience(
+    arguments: TopicsArguments,
+    patience: Patience,
+    shutdown: Shutdown,
+) -> Result<(), TopicsError> {
+    let TopicsArguments { kafka, topics } = arguments;
+    let settings = KafkaSettings::new(&kafka, CLIENT_ID);
+    let work = ensure(&settings, &topics, patience);
+    shutdown.run_until_cancelled(work).await.unwrap_or(Err(TopicsError::Stopped))?;
+    info!(topics = topics.len(), "topics are there");
+    Ok(())
+}
+
+async fn ensure(
+    settings: &KafkaSettings,
+    topics: &[TopicSpecification],
+    patience: Patience,
+) -> Result<(), TopicsError> {
+    let deadline = Instant::now() + patience.total;
+    let mut backoff = BACKOFF;
+    loop {
+        match ensure_topics(settings, topics, patience.attempt).await {
+            Ok(()) => return Ok(()),
+            Err(cause) if cause.is_retriable() && Instant::now() + backoff.next_pause() < deadline => {
+                warn!(reason = cause.reason(), error = %error_chain(&cause), "topics are not there yet");
+            }
+            Err(cause) => return Err(TopicsError::Kafka(cause)),
+        }
+        tokio::time::sleep(backoff.failed()).await;
+    }
+}
