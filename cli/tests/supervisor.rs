@@ -257,7 +257,7 @@ async fn a_roll_that_crashes_leaves_the_old_pods_and_goes_back() {
     stage.supervisor.apply_deployment(&bad).unwrap();
     stage.until("a failing rollout", |stage| matches!(stage.supervisor.rollout(&bad), Rollout::Failing(_))).await;
     let Rollout::Failing(reason) = stage.supervisor.rollout(&bad) else { panic!("it does not fail any more") };
-    assert!(reason.contains("exit status: 3") && reason.contains("ended: no good"), "{reason}");
+    assert!(reason.contains("exit status: 3") && reason.contains("NoGood: no good"), "{reason}");
     assert_eq!(stage.running(), 2);
     assert!(!stage.supervisor.is_settled());
     stage.supervisor.apply_deployment(&good).unwrap();

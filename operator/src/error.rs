@@ -1,7 +1,7 @@
 //! Why the operator cannot run. What goes wrong with one object is not here: that is for its status.
 
 use thiserror::Error;
-use vedette_service::ServiceError;
+use vedette_service::{Reason, ServiceError};
 
 use crate::settings::SettingsError;
 
@@ -30,9 +30,8 @@ pub enum OperatorError {
     Service(#[from] ServiceError),
 }
 
-impl OperatorError {
-    /// A word for logs and metrics.
-    pub fn reason(&self) -> &'static str {
+impl Reason for OperatorError {
+    fn reason(&self) -> &'static str {
         match self {
             Self::Settings(error) => error.reason(),
             Self::Configuration { .. } => "NoApiServer",

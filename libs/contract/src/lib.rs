@@ -4,6 +4,7 @@
 pub mod archive;
 pub mod arguments;
 pub mod dead_letter;
+pub mod exit;
 pub mod fields;
 pub mod keys;
 pub mod learner;

@@ -1,7 +1,7 @@
 //! The life of a process: arguments, telemetry, signals, the run itself and the exit code.
 
 use std::error::Error;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use clap::Parser;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info};
 
+use crate::reason::Reason;
 use crate::telemetry::initialize_telemetry;
 
 /// Cancelled when the process is to end in order.
@@ -18,29 +19,23 @@ pub type Shutdown = tokio_util::sync::CancellationToken;
 const RUNTIME_END: Duration = Duration::from_secs(5);
 
 /// Parses the arguments (exit code 2 when they are wrong), sets up telemetry, turns SIGTERM and SIGINT into `Shutdown`
-/// and runs `run` on a multi-threaded runtime. An error is logged once, with its causes, and becomes exit code 1.
+/// and runs `run` on a multi-threaded runtime. An error is logged once, with its reason and its causes, and becomes exit
+/// code 1: that event is what `LastWords` of the contract reads.
 pub fn main_with<A, F, Fut, E>(component: &'static str, run: F) -> ExitCode
 where
     A: Parser,
     F: FnOnce(A, Shutdown) -> Fut,
     Fut: Future<Output = Result<(), E>>,
-    E: Error + 'static,
+    E: Reason + 'static,
 {
     let arguments = match A::try_parse() {
         Ok(arguments) => arguments,
-        Err(refusal) => {
-            // Clap prints help and version to standard output and everything else to standard error.
-            let code = if refusal.print().is_ok() { refusal.exit_code() } else { 1 };
-            return ExitCode::from(u8::try_from(code).unwrap_or(1));
-        }
+        Err(refusal) => return refused(component, &refusal),
     };
     initialize_telemetry();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(cause) => {
-            error!(component, error = %cause, "cannot start the runtime");
-            return ExitCode::FAILURE;
-        }
+        Err(cause) => return failure(component, &ProcessError::Runtime(cause)),
     };
     let outcome = runtime.block_on(run_until_signal(component, |shutdown| run(arguments, shutdown)));
     runtime.shutdown_timeout(RUNTIME_END);
@@ -51,14 +46,14 @@ async fn run_until_signal<F, Fut, E>(component: &'static str, run: F) -> ExitCod
 where
     F: FnOnce(Shutdown) -> Fut,
     Fut: Future<Output = Result<(), E>>,
-    E: Error + 'static,
+    E: Reason + 'static,
 {
     let shutdown = Shutdown::new();
     match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
         (Ok(terminate), Ok(interrupt)) => {
             tokio::spawn(cancel_on_signal(terminate, interrupt, shutdown.clone()));
         }
-        (Err(cause), _) | (_, Err(cause)) => return failure(component, &SignalError(cause)),
+        (Err(cause), _) | (_, Err(cause)) => return failure(component, &ProcessError::Signal(cause)),
     }
     info!(component, version = env!("CARGO_PKG_VERSION"), "started");
     match run(shutdown).await {
@@ -70,14 +65,48 @@ where
     }
 }
 
-fn failure(component: &'static str, cause: &dyn Error) -> ExitCode {
-    error!(component, error = %error_chain(cause), "failed");
+fn failure(component: &'static str, cause: &dyn Reason) -> ExitCode {
+    error!(component, reason = cause.reason(), error = %error_chain(cause), "failed");
     ExitCode::FAILURE
 }
 
+/// Prints help, the version, or what is wrong with the arguments.
+fn refused(component: &'static str, refusal: &clap::Error) -> ExitCode {
+    // Clap prints help and version to standard output and everything else to standard error.
+    let code = if refusal.print().is_ok() { refusal.exit_code() } else { 1 };
+    if refusal.use_stderr() && !io::stderr().is_terminal() {
+        // Clap's last line only points to the help, so what is wrong would not be the last that is heard of the process.
+        initialize_telemetry();
+        failure(component, &ProcessError::Arguments(first_paragraph(&refusal.to_string())));
+    }
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+fn first_paragraph(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    lines.join(" ").trim_start_matches("error: ").to_owned()
+}
+
+/// What can go wrong around the run.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen for SIGTERM and SIGINT")]
-struct SignalError(#[source] io::Error);
+enum ProcessError {
+    #[error("{0}")]
+    Arguments(String),
+    #[error("cannot start the runtime")]
+    Runtime(#[source] io::Error),
+    #[error("cannot listen for SIGTERM and SIGINT")]
+    Signal(#[source] io::Error),
+}
+
+impl Reason for ProcessError {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Arguments(_) => "InvalidArguments",
+            Self::Runtime(_) => "RuntimeFailed",
+            Self::Signal(_) => "SignalsFailed",
+        }
+    }
+}
 
 async fn cancel_on_signal(mut terminate: Signal, mut interrupt: Signal, shutdown: Shutdown) {
     tokio::select! {
@@ -105,7 +134,14 @@ pub fn error_chain(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
     use std::net::AddrParseError;
+    use std::sync::Arc;
+
+    use tracing_subscriber::layer::SubscriberExt;
+    use vedette_contract::exit::LastWords;
+
+    use crate::telemetry::json_lines;
 
     #[derive(Debug, thiserror::Error)]
     enum Layered {
@@ -126,10 +162,45 @@ mod tests {
         assert_eq!(error_chain(&parse), "cannot parse: invalid IP address syntax");
     }
 
+    #[derive(Debug, thiserror::Error)]
+    #[error("model version 7 cannot be used")]
+    struct WrongHash(#[source] io::Error);
+
+    impl Reason for WrongHash {
+        fn reason(&self) -> &'static str {
+            "WrongHash"
+        }
+    }
+
+    #[test]
+    fn the_last_words_of_a_process_are_its_reason_and_its_error() {
+        let (mut log, writer) = io::pipe().unwrap();
+        let subscriber = tracing_subscriber::registry().with(json_lines(Arc::new(writer)));
+        tracing::subscriber::with_default(subscriber, || {
+            info!("started");
+            failure("detector", &WrongHash(io::Error::other("forest.bin differs")));
+            info!("the runtime ended");
+        });
+        let mut text = String::new();
+        log.read_to_string(&mut text).unwrap();
+        let words = LastWords::read(&text).unwrap();
+        assert_eq!(words.to_string(), "WrongHash: model version 7 cannot be used: forest.bin differs");
+    }
+
+    #[test]
+    fn a_refusal_of_the_arguments_is_one_line() {
+        let refusal =
+            clap::Command::new("x").arg(clap::arg!(--size <BYTES>).required(true)).try_get_matches_from(["x"]);
+        assert_eq!(
+            first_paragraph(&refusal.unwrap_err().to_string()),
+            "the following required arguments were not provided: --size <BYTES>"
+        );
+    }
+
     #[tokio::test]
     async fn the_outcome_of_the_run_is_the_exit_code() {
-        let code = |result: Result<(), SignalError>| run_until_signal("test", |_| async { result });
+        let code = |result: Result<(), ProcessError>| run_until_signal("test", |_| async { result });
         assert_eq!(code(Ok(())).await, ExitCode::SUCCESS);
-        assert_eq!(code(Err(SignalError(io::Error::other("broken")))).await, ExitCode::FAILURE);
+        assert_eq!(code(Err(ProcessError::Signal(io::Error::other("broken")))).await, ExitCode::FAILURE);
     }
 }

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tracing::{error, info};
 
-use crate::{Readiness, Shutdown};
+use crate::{Readiness, Reason, Shutdown};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -35,9 +35,8 @@ pub enum ServiceError {
     },
 }
 
-impl ServiceError {
-    /// A word for conditions, events and metrics.
-    pub fn reason(&self) -> &'static str {
+impl Reason for ServiceError {
+    fn reason(&self) -> &'static str {
         match self {
             Self::Listen { .. } => "ListenFailed",
         }

@@ -2,12 +2,13 @@
 
 use std::io::{self, IsTerminal};
 
-use tracing::warn;
+use tracing::{Subscriber, warn};
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{ParseError, Targets};
-use tracing_subscriber::fmt::layer;
+use tracing_subscriber::fmt::{MakeWriter, layer};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 const RUST_LOG_ENV: &str = "RUST_LOG";
@@ -23,16 +24,25 @@ pub fn initialize_telemetry() {
         Ok(filter) => (filter, None),
         Err(refusal) => (filter("").unwrap_or_default(), Some(refusal)),
     };
-    let lines = layer().with_writer(io::stderr);
     let lines = if io::stderr().is_terminal() {
-        lines.with_target(false).boxed()
+        layer().with_writer(io::stderr).with_target(false).boxed()
     } else {
-        lines.json().flatten_event(true).with_current_span(false).with_span_list(false).boxed()
+        json_lines(io::stderr)
     };
     let installed = registry().with(lines.with_filter(filter)).try_init();
     if let (Ok(()), Some(refusal)) = (installed, refusal) {
         warn!(RUST_LOG = wanted, error = %refusal, "RUST_LOG is not usable; logging at INFO");
     }
+}
+
+/// One flat JSON object an event, as `LastWords` of the contract reads it.
+pub(crate) fn json_lines<S, W>(writer: W) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = layer().with_writer(writer).json().flatten_event(true);
+    lines.with_current_span(false).with_span_list(false).boxed()
 }
 
 /// What `RUST_LOG` says, after the defaults: a later directive replaces an earlier one for the same target. Levels by target

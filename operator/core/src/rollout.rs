@@ -4,6 +4,7 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, Pod};
 use vedette_contract::ModelVersion;
+use vedette_contract::exit::LastWords;
 
 use crate::desired::labels::MODEL_VERSION;
 use crate::roll::Rollout;
@@ -149,12 +150,9 @@ fn failed_end(end: Option<&ContainerStateTerminated>) -> Option<String> {
     Some(format!("ended with exit code {}{}{}", end.exit_code, reason.unwrap_or_default(), words.unwrap_or_default()))
 }
 
-/// The last thing that a process said: the error of its last log line, where it logs JSON.
+/// The reason and the error that a process ended with.
 pub fn last_words(end: &ContainerStateTerminated) -> Option<String> {
-    let line = end.message.as_ref()?.lines().rev().find(|line| !line.trim().is_empty())?;
-    let logged: Option<serde_json::Value> = serde_json::from_str(line).ok();
-    let text = logged.as_ref().and_then(|line| line["error"].as_str().or_else(|| line["message"].as_str()));
-    Some(cut(text.unwrap_or(line)))
+    Some(cut(&LastWords::read(end.message.as_ref()?)?.to_string()))
 }
 
 /// The end of a pod's process, whether it runs again or not.
@@ -203,7 +201,7 @@ mod tests {
     }
 
     fn crashed() -> Value {
-        let log = "{\"level\":\"INFO\",\"message\":\"started\"}\n{\"level\":\"ERROR\",\"message\":\"failed\",\"error\":\"wrong hash\"}\n";
+        let log = "{\"level\":\"INFO\",\"message\":\"started\"}\n{\"level\":\"ERROR\",\"message\":\"failed\",\"reason\":\"WrongHash\",\"error\":\"forest.bin differs\"}\n";
         json!({ "terminated": { "exitCode": 1, "reason": "Error", "message": log } })
     }
 
@@ -223,7 +221,10 @@ mod tests {
         let rolling = deployment(json!({ "observedGeneration": 2, "replicas": 3, "updatedReplicas": 1 }));
         let looping = || container(false, json!({ "waiting": { "reason": "CrashLoopBackOff" } }), crashed());
         let failing = rollout(Some(&rolling), [&pod(Some(VERSION), looping())]);
-        assert_eq!(failing, Rollout::Failing("pod p-1 ended with exit code 1: wrong hash".to_owned()));
+        assert_eq!(
+            failing,
+            Rollout::Failing("pod p-1 ended with exit code 1: WrongHash: forest.bin differs".to_owned())
+        );
         for innocent in [
             pod(Some("20261122T084210Z-1a2b3c4d"), looping()),
             pod(None, looping()),
@@ -271,10 +272,10 @@ mod tests {
     }
 
     #[test]
-    fn words_that_are_not_json_are_shown_as_they_are() {
+    fn words_are_those_of_the_last_error_and_not_too_long() {
         let end = |message: &str| ContainerStateTerminated { message: Some(message.to_owned()), ..Default::default() };
         assert_eq!(last_words(&end("panicked\n\n")).as_deref(), Some("panicked"));
-        assert_eq!(last_words(&end("{\"message\":\"m\"}")).as_deref(), Some("m"));
+        assert_eq!(last_words(&end("{\"level\":\"INFO\",\"message\":\"m\"}")), None);
         assert_eq!(last_words(&end("\n")), None);
         assert!(last_words(&end(&"ä".repeat(1000))).unwrap().ends_with('…'));
     }

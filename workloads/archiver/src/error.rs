@@ -2,7 +2,7 @@
 
 use rdkafka::error::KafkaError as ClientError;
 use thiserror::Error;
-use vedette_service::ServiceError;
+use vedette_service::{Reason, ServiceError};
 use vedette_streams::bucket::BucketError;
 use vedette_streams::kafka::KafkaError;
 
@@ -40,9 +40,8 @@ pub enum ArchiverError {
     Step(#[source] tokio::task::JoinError),
 }
 
-impl ArchiverError {
-    /// A word for conditions, events and metrics.
-    pub fn reason(&self) -> &'static str {
+impl Reason for ArchiverError {
+    fn reason(&self) -> &'static str {
         match self {
             Self::Service(error) => error.reason(),
             Self::Kafka(error) => error.reason(),
@@ -53,7 +52,9 @@ impl ArchiverError {
             Self::Step(_) => "InternalError",
         }
     }
+}
 
+impl ArchiverError {
     pub(crate) fn kafka(attempt: &'static str, source: ClientError) -> Self {
         Self::Consumer { attempt, source }
     }

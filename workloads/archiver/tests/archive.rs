@@ -13,6 +13,7 @@ use support::{DAY, GROUP, NOON, World, eventually, lines, records, sorted};
 use vedette_archive::Fault;
 use vedette_archiver::ArchiverError;
 use vedette_contract::archive::{METADATA_SHA256, Stream};
+use vedette_service::Reason;
 use vedette_streams::bucket::{Body, BucketError};
 use vedette_streams::kafka::KafkaContext;
 use vedette_testing::bucket::Behaviour;

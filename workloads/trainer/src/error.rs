@@ -5,6 +5,7 @@ use vedette_contract::NameError;
 use vedette_forest::FitError;
 use vedette_forest::artifact::ArtifactError;
 use vedette_registry::RegistryError;
+use vedette_service::Reason;
 use vedette_streams::bucket::BucketError;
 
 /// Why a training ended without a result.
@@ -54,9 +55,8 @@ pub enum TrainerError {
     Interrupted,
 }
 
-impl TrainerError {
-    /// Static word for logs and labels.
-    pub fn reason(&self) -> &'static str {
+impl Reason for TrainerError {
+    fn reason(&self) -> &'static str {
         match self {
             Self::Arguments(_) => "InvalidArguments",
             Self::Bucket(error) => error.reason(),

@@ -13,6 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use vedette_contract::arguments::LISTEN_ADDRESS_ENV;
+use vedette_contract::exit::LastWords;
 
 /// What is passed on of our own environment: how much is logged.
 const INHERITED: [&str; 3] = ["RUST_LOG", "RUST_BACKTRACE", "NO_COLOR"];
@@ -76,24 +77,10 @@ fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
-/// What a process that failed said last: its last error, or its last line that is no log event, such as a refusal of its
-/// arguments. None where it was silent about its end, as one that was killed is.
+/// The reason and the error that a process ended with.
 pub(super) fn last_words(log: &Path) -> Option<String> {
     let text = tail(log).inspect_err(|error| tracing::warn!(%error, "the log of a process cannot be read")).ok()?;
-    words(&text)
-}
-
-fn words(log: &str) -> Option<String> {
-    log.lines().rev().filter(|line| !line.trim().is_empty()).find_map(|line| {
-        match serde_json::from_str::<serde_json::Value>(line) {
-            Ok(event) if event["level"] == "ERROR" => {
-                let parts = ["message", "error"].map(|key| event[key].as_str());
-                Some(parts.into_iter().flatten().collect::<Vec<_>>().join(": "))
-            }
-            Ok(_) => None,
-            Err(_) => Some(line.to_owned()),
-        }
-    })
+    LastWords::read(&text).map(|words| words.to_string())
 }
 
 fn tail(log: &Path) -> io::Result<String> {
@@ -103,22 +90,4 @@ fn tail(log: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_error_is_what_counts() {
-        let log = r#"
-            {"level":"ERROR","message":"ended","error":"first"}
-            {"level":"ERROR","message":"ended","error":"no such bucket"}
-            {"level":"INFO","message":"goodbye"}
-        "#;
-        assert_eq!(words(log).unwrap(), "ended: no such bucket");
-        assert_eq!(words("error: unexpected argument\n\n").unwrap(), "error: unexpected argument");
-        assert_eq!(words("{\"level\":\"INFO\",\"message\":\"started\"}\n"), None);
-        assert_eq!(words("\n"), None);
-    }
 }

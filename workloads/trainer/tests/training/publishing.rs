@@ -7,7 +7,7 @@ use vedette_contract::keys::PipelineKeys;
 use vedette_contract::model::{CurrentPointer, FOREST_FILE, MANIFEST_FILE, TrainingOutcome};
 use vedette_contract::progress::SiteStatus;
 use vedette_forest::Model;
-use vedette_service::Shutdown;
+use vedette_service::{Reason, Shutdown};
 use vedette_testing::TestBucket;
 use vedette_testing::bucket::object_key;
 use vedette_trainer::{TrainerError, run};
