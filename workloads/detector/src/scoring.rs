@@ -151,8 +151,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_budget_of_a_hundred_per_million_is_the_ten_thousandth_part() {
-        assert!((Threshold::new(Some(100.0), None).unwrap().score() - 0.9999).abs() < 1e-12);
+    fn the_threshold_leaves_as_many_records_above_it_as_the_budget_says() {
+        for (per_million, score) in [(100.0, 0.9999), (5_000.0, 0.995), (1e6, 0.0)] {
+            let threshold = Threshold::new(Some(per_million), None).unwrap().score();
+            assert!((threshold - score).abs() < 1e-12, "{per_million}: {threshold}");
+        }
+    }
+
+    #[test]
+    fn a_threshold_is_one_budget_or_one_score_within_its_range() {
         assert_eq!(Threshold::new(None, Some(0.5)), Ok(Threshold(0.5)));
         for bad in [f64::NAN, -1.0, 1e7] {
             assert!(Threshold::new(Some(bad), None).is_err() && Threshold::new(None, Some(bad)).is_err(), "{bad}");

@@ -53,10 +53,10 @@ fn serve(client: &TcpStream, id: u64, shared: &Arc<Shared>) -> io::Result<()> {
     std::thread::spawn(move || handle_connection(TcpStream::from(OwnedFd::from(theirs)), engine));
     let (mut from_client, mut to_client) = (BufReader::new(client), BufWriter::new(client));
     let (mut from_engine, mut to_engine) = (BufReader::new(&ours), BufWriter::new(&ours));
-    let mut named = false;
+    let (mut named, mut client_id) = (false, None);
     while let Some(request) = read_frame(&mut from_client)? {
         if !named {
-            name(&request, id, shared);
+            client_id = name(&request, id, shared);
             named = true;
         }
         let response = match frame::api_key(&request) {
@@ -66,6 +66,9 @@ fn serve(client: &TcpStream, id: u64, shared: &Arc<Shared>) -> io::Result<()> {
                     Some(ApiKey::JoinGroup) => join::rejoin_while_waiting(&request, &shared.engine),
                     _ => None,
                 };
+                if let (Some(ApiKey::Produce), Some(client_id)) = (key, &client_id) {
+                    shared.holds.wait(client_id);
+                }
                 write_frame(&mut to_engine, &request)?;
                 let Some(response) = read_frame(&mut from_engine)? else {
                     return Ok(());
@@ -86,9 +89,10 @@ fn writes(key: ApiKey) -> bool {
     matches!(key, ApiKey::Produce | ApiKey::EndTxn | ApiKey::InitProducerId | ApiKey::DeleteTopics)
 }
 
-fn name(request: &BytesMut, id: u64, shared: &Shared) {
-    let header = frame::split_header(&mut request.clone());
-    if let (Some(header), Some(connection)) = (header, lock(&shared.connections).get_mut(&id)) {
-        connection.client_id = header.client_id.map(|client_id| client_id.to_string());
+fn name(request: &BytesMut, id: u64, shared: &Shared) -> Option<String> {
+    let client_id = frame::split_header(&mut request.clone())?.client_id?.to_string();
+    if let Some(connection) = lock(&shared.connections).get_mut(&id) {
+        connection.client_id = Some(client_id.clone());
     }
+    Some(client_id)
 }

@@ -7,6 +7,7 @@ mod eviction;
 mod fetch;
 mod frame;
 mod groups;
+mod hold;
 mod join;
 mod keeper;
 mod progress;
@@ -20,6 +21,8 @@ use std::thread::JoinHandle;
 
 use noida::kafka::engine::Engine;
 use thiserror::Error;
+
+pub use self::hold::HeldProduces;
 
 use self::progress::LogProgress;
 
@@ -55,6 +58,7 @@ struct Shared {
     next_connection: AtomicU64,
     fetches: Mutex<fetch::FetchState>,
     readers: Mutex<keeper::Readers>,
+    holds: hold::Holds,
 }
 
 struct OpenConnection {
@@ -93,6 +97,11 @@ impl EmbeddedBroker {
         eviction::evict(&self.shared, client_id).await;
     }
 
+    /// Does not answer what this client produces until the value is dropped.
+    pub fn hold_produces(&self, client_id: &str) -> HeldProduces {
+        HeldProduces::new(Arc::clone(&self.shared), client_id)
+    }
+
     /// Names the consumer groups that read a topic: what all of them have committed, and every other reader has fetched,
     /// is dropped from memory. A topic that is not named keeps everything that its retention leaves.
     pub fn drop_what_was_read(&self, topic: &str, groups: &[&str]) {
@@ -106,6 +115,7 @@ impl Drop for EmbeddedBroker {
     fn drop(&mut self) {
         self.shared.stopping.store(true, Ordering::SeqCst);
         self.shared.log.changed();
+        self.shared.holds.release_all();
         self.keeper = None;
         for connection in lock(&self.shared.connections).values() {
             // Only fails if the client was faster.
@@ -131,6 +141,7 @@ impl Shared {
             next_connection: AtomicU64::new(0),
             fetches: Mutex::default(),
             readers: Mutex::default(),
+            holds: hold::Holds::default(),
         }
     }
 

@@ -78,6 +78,26 @@ impl Broker {
             }
         }
     }
+
+    /// How far the detectors have committed partition 0 of the input.
+    pub fn committed(&self) -> Option<i64> {
+        let settings = self.settings("onlooker");
+        let consumer: BaseConsumer = settings.consumer("detectors", Isolation::ReadCommitted).create().unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition(TOPICS[0], 0);
+        match consumer.committed_offsets(list, DEADLINE).unwrap().elements()[0].offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        }
+    }
+}
+
+pub async fn eventually(condition: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < DEADLINE, "it did not come");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 pub struct Running {
