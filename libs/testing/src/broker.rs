@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use vedette_contract::arguments::KafkaArguments;
-use vedette_embedded::broker::EmbeddedBroker;
+use vedette_embedded::broker::{EmbeddedBroker, HeldProduces};
 use vedette_streams::kafka::{KafkaSettings, ensure_topics};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -41,6 +41,11 @@ impl TestBroker {
     /// Where clients connect.
     pub fn address(&self) -> SocketAddr {
         self.embedded.address()
+    }
+
+    /// Leaves what this client produces unwritten and unanswered, until what it returns is dropped.
+    pub fn hold_produces(&self, client_id: &str) -> HeldProduces {
+        self.embedded.hold_produces(client_id)
     }
 
     /// What a workload is given.

@@ -22,7 +22,7 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 pub const TOPICS: [&str; 4] = ["sensor_messages", "enriched_data", "alerts", "dead_letters"];
 
 pub struct Broker {
-    embedded: TestBroker,
+    pub embedded: TestBroker,
 }
 
 impl Broker {
