@@ -3,7 +3,8 @@
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 
-use crate::rollout::{last_end, last_words};
+use crate::last_words::last_words;
+use crate::rollout::last_end;
 
 /// How a Job stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +49,8 @@ pub fn job_state<'a>(job: Option<&Job>, pods: impl IntoIterator<Item = &'a Pod>)
 fn newest_failure<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<String> {
     let ends = pods.into_iter().filter_map(last_end).filter(|end| end.exit_code != 0);
     let newest = ends.max_by_key(|end| end.finished_at.as_ref().map(|time| time.0))?;
-    Some(last_words(&newest).unwrap_or_else(|| format!("its pod ended with exit code {}", newest.exit_code)))
+    let words = newest.message.as_deref().and_then(last_words);
+    Some(words.unwrap_or_else(|| format!("its pod ended with exit code {}", newest.exit_code)))
 }
 
 #[cfg(test)]

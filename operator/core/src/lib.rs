@@ -5,6 +5,7 @@ pub mod bucket_view;
 pub mod desired;
 pub mod field_error;
 pub mod job_state;
+mod last_words;
 pub mod manifest;
 pub mod roll;
 pub mod rollout;
@@ -18,3 +19,4 @@ pub mod validate;
 mod yaml;
 
 pub use field_error::FieldError;
+pub use last_words::last_words;

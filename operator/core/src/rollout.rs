@@ -4,13 +4,11 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, Pod};
 use vedette_contract::ModelVersion;
-use vedette_contract::exit::LastWords;
 
 use crate::desired::labels::MODEL_VERSION;
+use crate::last_words::{cut, last_words};
 use crate::roll::Rollout;
 
-/// How many characters of a process's last words are shown.
-const WORDS_LIMIT: usize = 400;
 /// Pods that the cluster ended, through no fault of their own.
 const ENDED_BY_CLUSTER: &[&str] = &["Evicted", "Preempting", "NodeShutdown", "NodeLost", "Terminated", "NodeAffinity"];
 
@@ -146,13 +144,8 @@ fn waits_for(pod: &Pod) -> Option<String> {
 fn failed_end(end: Option<&ContainerStateTerminated>) -> Option<String> {
     let end = end.filter(|end| end.exit_code != 0)?;
     let reason = end.reason.as_deref().filter(|reason| *reason != "Error").map(|reason| format!(" ({reason})"));
-    let words = last_words(end).map(|words| format!(": {words}"));
+    let words = end.message.as_deref().and_then(last_words).map(|words| format!(": {words}"));
     Some(format!("ended with exit code {}{}{}", end.exit_code, reason.unwrap_or_default(), words.unwrap_or_default()))
-}
-
-/// The reason and the error that a process ended with.
-pub fn last_words(end: &ContainerStateTerminated) -> Option<String> {
-    Some(cut(&LastWords::read(end.message.as_ref()?)?.to_string()))
 }
 
 /// The end of a pod's process, whether it runs again or not.
@@ -160,13 +153,6 @@ pub fn last_end(pod: &Pod) -> Option<ContainerStateTerminated> {
     let container = pod.status.as_ref()?.container_statuses.as_ref()?.first()?;
     let ended = |state: Option<&ContainerState>| state.and_then(|state| state.terminated.clone());
     ended(container.state.as_ref()).or_else(|| ended(container.last_state.as_ref()))
-}
-
-fn cut(text: &str) -> String {
-    match text.trim().char_indices().nth(WORDS_LIMIT) {
-        Some((end, _)) => format!("{}…", &text.trim()[..end]),
-        None => text.trim().to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -269,14 +255,5 @@ mod tests {
         ] }));
         let reason = Some("exceeded quota".to_owned());
         assert_eq!(availability(Some(&quota), []), Availability::Short { ready: 0, wanted: 2, reason });
-    }
-
-    #[test]
-    fn words_are_those_of_the_last_error_and_not_too_long() {
-        let end = |message: &str| ContainerStateTerminated { message: Some(message.to_owned()), ..Default::default() };
-        assert_eq!(last_words(&end("panicked\n\n")).as_deref(), Some("panicked"));
-        assert_eq!(last_words(&end("{\"level\":\"INFO\",\"message\":\"m\"}")), None);
-        assert_eq!(last_words(&end("\n")), None);
-        assert!(last_words(&end(&"ä".repeat(1000))).unwrap().ends_with('…'));
     }
 }

@@ -13,7 +13,6 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use vedette_contract::arguments::LISTEN_ADDRESS_ENV;
-use vedette_contract::exit::LastWords;
 
 /// What is passed on of our own environment: how much is logged.
 const INHERITED: [&str; 3] = ["RUST_LOG", "RUST_BACKTRACE", "NO_COLOR"];
@@ -77,10 +76,10 @@ fn free_address() -> io::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
 
-/// The reason and the error that a process ended with.
+/// What the log of a process says of why it ended.
 pub(super) fn last_words(log: &Path) -> Option<String> {
     let text = tail(log).inspect_err(|error| tracing::warn!(%error, "the log of a process cannot be read")).ok()?;
-    LastWords::read(&text).map(|words| words.to_string())
+    vedette_core::last_words(&text)
 }
 
 fn tail(log: &Path) -> io::Result<String> {
