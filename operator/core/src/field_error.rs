@@ -67,6 +67,11 @@ impl FieldErrors {
     }
 }
 
+/// Kind, namespace and name of an object, as errors show them.
+pub(crate) fn title(kind: &str, namespace: Option<&str>, name: Option<&str>) -> String {
+    format!("{kind} {}/{}", namespace.unwrap_or_default(), name.unwrap_or_default())
+}
+
 /// What an error shows of an absent field.
 pub(crate) const MISSING: &str = "missing";
 

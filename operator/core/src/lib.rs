@@ -7,6 +7,7 @@ pub mod field_error;
 pub mod job_state;
 mod last_words;
 pub mod manifest;
+pub mod outputs;
 pub mod roll;
 pub mod rollout;
 pub mod run_result;

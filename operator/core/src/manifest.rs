@@ -1,13 +1,14 @@
 //! Reads manifests the way the API server would, with nothing dropped in silence: a field that does not exist is an error.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use vedette_contract::{Name, TopicName};
+use vedette_contract::Name;
 use vedette_crds::{AnomalyPipeline, ModelTraining};
 
 use crate::FieldError;
-use crate::field_error::{FieldErrors, MISSING, quoted};
+use crate::field_error::{FieldErrors, MISSING, quoted, title};
+use crate::outputs::{Output, outputs, writes_to};
 use crate::schema::{self, Report};
 use crate::site::SiteFile;
 use crate::validate::{ValidatedPipeline, ValidatedTraining, validate_pipeline, validate_training};
@@ -90,12 +91,15 @@ impl Parsed {
             empty.push("(document)", MISSING, "write at least one AnomalyPipeline or ModelTraining");
             return Err(empty.into_errors());
         }
-        let (mut validated, mut errors) = (Vec::new(), Vec::new());
+        let (mut validated, mut pipelines, mut errors) = (Vec::new(), Vec::new(), Vec::new());
         for manifest in &manifests {
             let title = manifest.title();
             let here: Vec<FieldError> = unread.extract_if(.., |error| error.object == title).collect();
             match manifest.validate(site) {
-                Ok(manifest) => validated.push(manifest),
+                Ok(valid) => {
+                    validated.push(valid);
+                    pipelines.extend(manifest.pipeline());
+                }
                 // What could not be read is not missing too.
                 Err(found) => {
                     errors.extend(found.into_iter().filter(|found| here.iter().all(|error| error.path != found.path)));
@@ -104,7 +108,7 @@ impl Parsed {
             errors.extend(here);
         }
         errors.extend(unread);
-        errors.extend(shared_topics(&validated));
+        errors.extend(shared_topics(&pipelines));
         if errors.is_empty() { Ok(validated) } else { Err(errors) }
     }
 }
@@ -117,6 +121,13 @@ impl Manifest {
             Self::ModelTraining(object) => ("ModelTraining", &object.metadata),
         };
         title(kind, metadata.namespace.as_deref(), metadata.name.as_deref())
+    }
+
+    fn pipeline(&self) -> Option<&AnomalyPipeline> {
+        match self {
+            Self::AnomalyPipeline(pipeline) => Some(pipeline),
+            Self::ModelTraining(_) => None,
+        }
     }
 
     /// Validates the object.
@@ -133,10 +144,6 @@ impl Manifest {
             }
         }
     }
-}
-
-pub(crate) fn title(kind: &str, namespace: Option<&str>, name: Option<&str>) -> String {
-    format!("{kind} {}/{}", namespace.unwrap_or_default(), name.unwrap_or_default())
 }
 
 fn parse_object(position: &str, mut document: Value, default_namespace: &Name) -> (Option<Manifest>, Vec<FieldError>) {
@@ -180,37 +187,22 @@ fn parse_object(position: &str, mut document: Value, default_namespace: &Name) -
     (manifest, errors.into_errors())
 }
 
-/// Pipelines that would write to the same topic of the one Kafka of this site.
-fn shared_topics(manifests: &[ValidatedManifest]) -> Vec<FieldError> {
-    let mut owners: BTreeMap<&TopicName, &ValidatedPipeline> = BTreeMap::new();
+/// Pipelines that would write to the same topic of the one Kafka of this site: the later of two is wrong.
+fn shared_topics(pipelines: &[&AnomalyPipeline]) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    for manifest in manifests {
-        let ValidatedManifest::Pipeline(pipeline) = manifest else {
-            continue;
-        };
-        let topics = &pipeline.topics;
-        let outputs = [
-            ("enrichedData", &topics.enriched_data),
-            ("alerts", &topics.alerts),
-            ("deadLetters", &topics.dead_letters),
-        ];
-        for (field, topic) in outputs {
-            if let Some(owner) = owners.get(&topic.name) {
-                let mut error = FieldErrors::of(title(
-                    "AnomalyPipeline",
-                    Some(pipeline.namespace.as_str()),
-                    Some(pipeline.name.as_str()),
-                ));
-                error.push(
-                    format!("spec.topics.{field}.name"),
-                    quoted(topic.name.as_str()),
-                    format!("AnomalyPipeline {}/{} writes to this topic; choose another", owner.namespace, owner.name),
-                );
+    for (position, pipeline) in pipelines.iter().enumerate() {
+        for Output { field, topic } in outputs(pipeline) {
+            if let Some(owner) = pipelines[..position].iter().find(|earlier| writes_to(earlier, topic)) {
+                let mut error = FieldErrors::of(pipeline_title(pipeline));
+                let hint = format!("{} writes to this topic; choose another", pipeline_title(owner));
+                error.push(format!("spec.topics.{field}.name"), quoted(topic), hint);
                 errors.extend(error.into_errors());
-            } else {
-                owners.insert(&topic.name, pipeline);
             }
         }
     }
     errors
+}
+
+fn pipeline_title(pipeline: &AnomalyPipeline) -> String {
+    title("AnomalyPipeline", pipeline.metadata.namespace.as_deref(), pipeline.metadata.name.as_deref())
 }

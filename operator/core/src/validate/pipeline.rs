@@ -15,8 +15,7 @@ use super::validated_pipeline::{
 };
 use super::{check_schema, fields, identity, label, unsigned};
 use crate::FieldError;
-use crate::field_error::{FieldErrors, MISSING, quoted};
-use crate::manifest;
+use crate::field_error::{FieldErrors, MISSING, quoted, title};
 use crate::roll::VersionPolicy;
 use crate::schema;
 use crate::site::SiteFile;
@@ -30,7 +29,7 @@ const GIBIBYTE: u64 = 1 << 30;
 /// Everything that is wrong with it.
 pub fn validate_pipeline(pipeline: &AnomalyPipeline, site: &SiteFile) -> Result<ValidatedPipeline, Vec<FieldError>> {
     let metadata = &pipeline.metadata;
-    let title = manifest::title("AnomalyPipeline", metadata.namespace.as_deref(), metadata.name.as_deref());
+    let title = title("AnomalyPipeline", metadata.namespace.as_deref(), metadata.name.as_deref());
     let mut errors = FieldErrors::of(title);
     check_schema(&schema::PIPELINE, pipeline, &mut errors);
     let validated = assemble(pipeline, site, &mut errors);

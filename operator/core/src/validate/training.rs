@@ -8,8 +8,7 @@ use vedette_crds::{self as crds, Algorithm, Gate, Label, ModelTraining, Paramete
 
 use super::{check_schema, fields, identity, label, unsigned};
 use crate::FieldError;
-use crate::field_error::{FieldErrors, quoted};
-use crate::manifest;
+use crate::field_error::{FieldErrors, quoted, title};
 use crate::schedule::{Schedule, ScheduleSettings};
 use crate::schema;
 use crate::site::SiteFile;
@@ -96,7 +95,7 @@ pub struct ValidatedJob {
 /// Everything that is wrong with it.
 pub fn validate_training(training: &ModelTraining, site: &SiteFile) -> Result<ValidatedTraining, Vec<FieldError>> {
     let metadata = &training.metadata;
-    let title = manifest::title("ModelTraining", metadata.namespace.as_deref(), metadata.name.as_deref());
+    let title = title("ModelTraining", metadata.namespace.as_deref(), metadata.name.as_deref());
     let mut errors = FieldErrors::of(title);
     check_schema(&schema::TRAINING, training, &mut errors);
     let validated = assemble(training, site, &mut errors);
