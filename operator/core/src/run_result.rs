@@ -27,7 +27,8 @@ pub struct Ended {
     pub result: RunStatus,
 }
 
-/// How a run ended, if it has. A result counts also when its Job is gone; a Job that is gone without one has failed.
+/// How a run ended, if it has. Its result in the bucket is the truth, whatever became of its Job: one that fails after it
+/// published has published. A Job that ended, or is gone, without one has failed.
 pub fn ended(run: &Run, job: &JobState, result: Option<&TrainingResult>, now: Timestamp) -> Option<Ended> {
     let failure = |message: String| Ended {
         failed: true,
@@ -43,10 +44,10 @@ pub fn ended(run: &Run, job: &JobState, result: Option<&TrainingResult>, now: Ti
     };
     match (job, result) {
         (JobState::Running { .. }, _) => None,
-        (JobState::Failed { reason }, _) => Some(failure(reason.clone())),
-        (JobState::Complete | JobState::Absent, Some(result)) => {
+        (JobState::Complete | JobState::Absent | JobState::Failed { .. }, Some(result)) => {
             Some(Ended { failed: false, result: run_status(result) })
         }
+        (JobState::Failed { reason }, None) => Some(failure(reason.clone())),
         (JobState::Complete, None) => Some(failure("the Job completed and left no result in the bucket".to_owned())),
         (JobState::Absent, None) => Some(failure("the Job is gone and left no result in the bucket".to_owned())),
     }
@@ -108,9 +109,9 @@ mod tests {
     }
 
     #[test]
-    fn a_result_counts_also_when_the_job_is_gone() {
+    fn a_result_counts_whatever_became_of_the_job() {
         let now = Timestamp::UNIX_EPOCH;
-        for job in [JobState::Absent, JobState::Complete] {
+        for job in [JobState::Absent, JobState::Complete, JobState::Failed { reason: "evicted".to_owned() }] {
             let ended = ended(&run(), &job, Some(&result()), now).unwrap();
             assert!(!ended.failed);
             assert_eq!((ended.result.outcome.as_str(), ended.result.records), (PUBLISHED, 9));
