@@ -4,6 +4,7 @@ pub mod bucket_view;
 pub mod connect;
 pub mod controller;
 mod error;
+pub mod look;
 pub mod permissions;
 pub mod settings;
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 use vedette_core::FieldError;
+use vedette_core::platform::ApplyFailure;
+use vedette_service::error_chain;
 use vedette_streams::bucket::BucketError;
 use vedette_streams::kafka::KafkaError;
 
@@ -108,6 +110,13 @@ pub enum LocalError {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl From<&LocalError> for ApplyFailure {
+    fn from(error: &LocalError) -> Self {
+        // Nobody changes anything during a run.
+        Self { message: error_chain(error), is_lasting: true }
+    }
 }
 
 fn lines(errors: &[FieldError]) -> String {

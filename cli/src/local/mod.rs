@@ -17,6 +17,7 @@ use jiff::Timestamp;
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
 use vedette_core::desired::labels::Component;
 use vedette_core::desired::{GeneratorChild, PipelineChildren, names};
+use vedette_core::platform::whole_seconds;
 use vedette_core::validate::{Dataset, ValidatedPipeline};
 use vedette_records::Label;
 use vedette_registry::progress;
@@ -26,7 +27,7 @@ use vedette_streams::bucket::Body;
 pub use self::error::LocalError;
 use self::observe::{ObservedTopics, Observer, ObserverSettings, ObserverStart, Snapshot};
 pub use self::options::LocalOptions;
-use self::reconcile::{ModelReconciler, TrainingReconciler};
+use self::reconcile::{LocalPipeline, LocalTraining};
 use self::servers::Servers;
 use self::supervisor::{JobStatus, Sources, Supervisor, SupervisorEvent, SupervisorOptions};
 use crate::output::{self, Console};
@@ -128,33 +129,29 @@ async fn supervise(
     shutdown: &Shutdown,
 ) -> Result<observe::Summary, LocalError> {
     let pipeline = &plan.pipeline;
-    let mut model = ModelReconciler::new(pipeline.clone(), servers.site.clone(), servers.bucket.clone());
-    create_topics(&model.children(), supervisor).await?;
+    let (site, bucket) = (&servers.site, &servers.bucket);
+    let mut reconciled = LocalPipeline::new(pipeline.clone(), site.clone(), bucket.clone(), supervisor, console);
+    // The topics come first, and nothing else.
+    reconciled.step(now()).await?;
+    await_topics(reconciled.children(), supervisor).await?;
     bound_memory(pipeline, servers);
     let observer = start_observer(options, plan, servers, console)?;
-    let mut trainings = Vec::new();
-    for training in &plan.trainings {
-        trainings.push(
-            TrainingReconciler::new(training.clone(), servers.site.clone(), servers.bucket.clone(), Timestamp::now())
-                .await,
-        );
-    }
+    let mut trainings: Vec<_> = plan
+        .trainings
+        .iter()
+        .map(|training| LocalTraining::new(training.clone(), site.clone(), bucket.clone(), supervisor, console, now()))
+        .collect();
     // The model that the bucket already has is in the template from the first process on.
     let began = Timestamp::now();
-    model.step(supervisor, console, began).await?;
-    let children = model.children();
-    supervisor.apply_deployment(&children.archiver)?;
-    match &children.generator {
-        Some(GeneratorChild::Deployment(deployment)) => supervisor.apply_deployment(deployment)?,
-        Some(GeneratorChild::Job(job)) => supervisor.apply_job(job)?,
-        None => {}
-    }
+    reconciled.step(now()).await?;
 
     let flow = Flow { options, pipeline, servers, supervisor, console, observer: &observer };
-    flow.watch(&mut model, &mut trainings, shutdown).await?;
+    flow.watch(&mut reconciled, &mut trainings, shutdown).await?;
     console.say("stopping: generator, then what is under way, detector, archiver");
     // Not what there was at the start: detectors that wait for a model came later.
-    flow.drain(&model.children(), began).await?;
+    if let Some(children) = reconciled.children() {
+        flow.drain(children, began).await?;
+    }
 
     let seconds = observer.snapshot().flowing.as_secs_f64();
     let statistics = observer.finish();
@@ -169,10 +166,8 @@ async fn supervise(
     Ok(observe::summarize(&statistics, seconds, archive, versions))
 }
 
-async fn create_topics(children: &PipelineChildren, supervisor: &Supervisor) -> Result<(), LocalError> {
-    let job = &children.topics_job;
-    let name = job.metadata.name.clone().unwrap_or_default();
-    supervisor.apply_job(job)?;
+async fn await_topics(children: Option<&PipelineChildren>, supervisor: &Supervisor) -> Result<(), LocalError> {
+    let name = children.and_then(|children| children.topics_job.metadata.name.clone()).unwrap_or_default();
     let deadline = Instant::now() + PATIENCE;
     loop {
         match supervisor.job_status(&name) {
@@ -237,8 +232,8 @@ impl Flow<'_> {
     /// Reconciles and prints until the run is over.
     async fn watch(
         &self,
-        model: &mut ModelReconciler,
-        trainings: &mut [TrainingReconciler],
+        pipeline: &mut LocalPipeline<'_>,
+        trainings: &mut [LocalTraining<'_>],
         shutdown: &Shutdown,
     ) -> Result<(), LocalError> {
         let duration = self.options.duration.or_else(|| (!std::io::stdout().is_terminal()).then_some(DEFAULT_DURATION));
@@ -251,12 +246,11 @@ impl Flow<'_> {
                 error = bucket_failure(self.servers) => return Err(error),
                 () = tokio::time::sleep(POLL) => {}
             }
-            let now = Timestamp::now();
-            model.step(self.supervisor, self.console, now).await?;
+            pipeline.step(now()).await?;
             for training in &mut *trainings {
-                training.step(self.supervisor, self.console, now).await?;
+                training.step(now()).await?;
             }
-            if !model.is_settled() || !self.supervisor.is_settled() {
+            if !pipeline.is_settled() || !self.supervisor.is_settled() {
                 unsettled = Instant::now();
             }
             self.observer.set_steady(unsettled.elapsed() >= SETTLING);
@@ -264,7 +258,7 @@ impl Flow<'_> {
                 printed = self.print_progress(printed.0, &printed.1).await;
             }
             let over = deadline.is_some_and(|deadline| Instant::now() >= deadline);
-            if over || self.data_set_is_through(model) {
+            if over || self.data_set_is_through(pipeline.children()) {
                 return Ok(());
             }
         }
@@ -292,12 +286,12 @@ impl Flow<'_> {
     }
 
     /// A sequential data set ends; when all of it is through, the run is over.
-    fn data_set_is_through(&self, model: &ModelReconciler) -> bool {
-        let Some(GeneratorChild::Job(job)) = model.children().generator else {
+    fn data_set_is_through(&self, children: Option<&PipelineChildren>) -> bool {
+        let Some(GeneratorChild::Job(job)) = children.and_then(|children| children.generator.as_ref()) else {
             return false;
         };
-        let name = job.metadata.name.unwrap_or_default();
-        self.supervisor.job_status(&name) == JobStatus::Complete && self.observer.snapshot().lag == 0
+        let name = job.metadata.name.as_deref().unwrap_or_default();
+        self.supervisor.job_status(name) == JobStatus::Complete && self.observer.snapshot().lag == 0
     }
 
     /// Generator, then until the lag is zero, detector, archiver: so that everything generated is enriched and archived.
@@ -352,4 +346,9 @@ async fn bucket_failure(servers: &Servers) -> LocalError {
         Some(bucket) => bucket.failed().await.into(),
         None => std::future::pending().await,
     }
+}
+
+/// The time as a status has it.
+fn now() -> Timestamp {
+    whole_seconds(Timestamp::now())
 }

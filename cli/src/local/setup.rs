@@ -184,7 +184,7 @@ mod tests {
         let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests/demo.yaml");
         let plan = plan(&options(&["-f", demo]), &namespace()).unwrap();
         assert_eq!(plan.trainings.len(), 1);
-        assert!(plan.trainings.iter().all(|training| training.runs_here));
+        assert_eq!(plan.trainings[0].site.as_str(), "local");
     }
 
     #[test]

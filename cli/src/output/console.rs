@@ -5,6 +5,8 @@ use std::io::Write;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
 use super::standard::print;
 
 /// At most so many alerts are shown a second; the others are counted.
@@ -34,6 +36,12 @@ impl Console {
     pub fn say(&self, line: &str) {
         let seconds = self.started.elapsed().as_secs_f64();
         self.write(&format!("[{seconds:6.1} s] {line}\n"));
+    }
+
+    /// A condition as it stands now.
+    pub fn condition(&self, condition: &Condition) {
+        let Condition { type_, status, reason, message, .. } = condition;
+        self.say(&format!("{type_}={} {reason}: {message}", status.to_lowercase()));
     }
 
     /// Text as it is.

@@ -3,11 +3,16 @@
 
 pub mod bucket_view;
 pub mod desired;
+pub mod event;
 pub mod field_error;
 pub mod job_state;
 mod last_words;
 pub mod manifest;
 pub mod outputs;
+pub mod pipeline;
+pub mod platform;
+pub mod reason;
+pub mod refusal;
 pub mod roll;
 pub mod rollout;
 pub mod run_result;
@@ -16,6 +21,7 @@ pub mod schema;
 pub mod site;
 pub mod site_status;
 pub mod status;
+pub mod training;
 pub mod validate;
 mod yaml;
 

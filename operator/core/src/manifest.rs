@@ -140,7 +140,7 @@ impl Manifest {
                 validate_pipeline(pipeline, site).map(|valid| ValidatedManifest::Pipeline(Box::new(valid)))
             }
             Self::ModelTraining(training) => {
-                validate_training(training, site).map(|valid| ValidatedManifest::Training(Box::new(valid)))
+                validate_training(training).map(|valid| ValidatedManifest::Training(Box::new(valid)))
             }
         }
     }

@@ -7,6 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use vedette_contract::ModelVersion;
 
+use crate::reason::ModelReason;
+
 /// How many refused versions are remembered; older ones are far behind the pointer.
 const REJECTED_LIMIT: usize = 10;
 
@@ -173,7 +175,7 @@ pub struct ModelCurrent {
     /// Whether the detectors run the wanted version.
     pub holds: bool,
     /// The condition's reason.
-    pub reason: &'static str,
+    pub reason: ModelReason,
     /// The condition's message: what to do.
     pub message: String,
 }
@@ -207,7 +209,13 @@ pub fn step(state: &RollState, observed: &Observed<'_>) -> RollStep {
     let mut events = Vec::new();
     if *observed.pointer == Pointer::NotFollowed {
         let state = RollState { rejected: next.rejected, ..RollState::default() };
-        return finish(state, false, "NoTraining", "the pipeline follows no training: set spec.model.training", events);
+        return finish(
+            state,
+            false,
+            ModelReason::NoTraining,
+            "the pipeline follows no training: set spec.model.training",
+            events,
+        );
     }
     let failed = settle(&mut next, observed, &mut events);
     if let (VersionPolicy::Latest, Pointer::Current { generation, .. }) = (observed.policy, observed.pointer) {
@@ -225,7 +233,7 @@ pub fn step(state: &RollState, observed: &Observed<'_>) -> RollStep {
                 "model version {version} was rolled back before and is not tried again; train a better one or pin another"
             ),
         };
-        return finish(next, false, "RolledBack", &message, events);
+        return finish(next, false, ModelReason::RolledBack, &message, events);
     }
     if next.active.as_ref() == Some(&version) {
         // Back to what runs, before the rollout of another version came to an end: nothing to load, nothing to judge.
@@ -238,19 +246,25 @@ pub fn step(state: &RollState, observed: &Observed<'_>) -> RollStep {
         Some(Artifact::Complete) => {
             events.push(RollEvent::Started { from: next.active.clone(), to: version.clone() });
             next.target = Some(Target { version: version.clone(), since: observed.now });
-            finish(next, false, "Rolling", &format!("detectors are rolling to model version {version}"), events)
+            finish(
+                next,
+                false,
+                ModelReason::Rolling,
+                &format!("detectors are rolling to model version {version}"),
+                events,
+            )
         }
         Some(Artifact::Replicating) | None => {
             let message =
                 format!("files of model version {version} are not in this site's bucket yet; waiting for them");
-            finish(next, false, "Replicating", &message, events)
+            finish(next, false, ModelReason::Replicating, &message, events)
         }
         Some(Artifact::Damaged(reason)) => {
             let message =
                 format!("model version {version} cannot be used: {reason}; train again or pin another version");
-            finish(next, false, "Damaged", &message, events)
+            finish(next, false, ModelReason::Damaged, &message, events)
         }
-        Some(Artifact::Unreadable(reason)) => finish(next, false, "BucketUnreadable", reason, events),
+        Some(Artifact::Unreadable(reason)) => finish(next, false, ModelReason::BucketUnreadable, reason, events),
     }
 }
 
@@ -284,17 +298,18 @@ fn settle(state: &mut RollState, observed: &Observed<'_>, events: &mut Vec<RollE
 
 fn nothing_wanted(state: RollState, pointer: &Pointer, events: Vec<RollEvent>) -> RollStep {
     let (reason, message) = match pointer {
-        Pointer::Unreadable(message) => ("PointerUnreadable", message.clone()),
+        Pointer::Unreadable(message) => (ModelReason::PointerUnreadable, message.clone()),
         Pointer::Current { generation, .. } => (
-            "OlderPointer",
+            ModelReason::OlderPointer,
             format!(
                 "the pointer has generation {generation}, older than {}: waiting for replication",
                 state.generation
             ),
         ),
-        Pointer::Absent | Pointer::NotFollowed => {
-            ("NoModel", "the training has published no model yet; records are enriched without a score".to_owned())
-        }
+        Pointer::Absent | Pointer::NotFollowed => (
+            ModelReason::NoModel,
+            "the training has published no model yet; records are enriched without a score".to_owned(),
+        ),
     };
     finish(state, false, reason, &message, events)
 }
@@ -308,10 +323,10 @@ fn running_or_rolling(
     let Some(target) = &state.target else {
         if observed.rollout.0 != Some(version) {
             let message = format!("detectors are going back to model version {version}");
-            return finish(state, false, "Rolling", &message, events);
+            return finish(state, false, ModelReason::Rolling, &message, events);
         }
         let message = format!("detectors run model version {version}");
-        return finish(state, true, "Current", &message, events);
+        return finish(state, true, ModelReason::Current, &message, events);
     };
     let overdue = observed.now.duration_since(target.since) >= observed.progress_deadline;
     let message = match observed.rollout.1 {
@@ -326,10 +341,10 @@ fn running_or_rolling(
         Rollout::Absent => format!("model version {version} is set; there are no detector pods"),
         Rollout::Progressing | Rollout::Complete => format!("detectors are rolling to model version {version}"),
     };
-    finish(state, false, "Rolling", &message, events)
+    finish(state, false, ModelReason::Rolling, &message, events)
 }
 
-fn finish(state: RollState, holds: bool, reason: &'static str, message: &str, events: Vec<RollEvent>) -> RollStep {
+fn finish(state: RollState, holds: bool, reason: ModelReason, message: &str, events: Vec<RollEvent>) -> RollStep {
     RollStep { state, condition: ModelCurrent { holds, reason, message: message.to_owned() }, events }
 }
 

@@ -7,68 +7,70 @@ use vedette_contract::model::{TrainingOutcome, TrainingResult};
 use vedette_crds::TrainingResult as RunStatus;
 
 use crate::job_state::JobState;
+use crate::reason::{Outcome, Reason};
 use crate::schedule::Run;
-
-/// Outcome of a run that left no result.
-pub const FAILED: &str = "Failed";
-/// Outcome of a run whose version is current.
-pub const PUBLISHED: &str = "Published";
-/// Outcome of a run whose model was not good enough.
-pub const GATE_REFUSED: &str = "GateRefused";
-/// Outcome of a run that found too few records.
-pub const NOT_ENOUGH_DATA: &str = "NotEnoughData";
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ended {
-    /// Whether it is tried again.
-    pub failed: bool,
+    /// In one word; one that failed is tried again.
+    pub outcome: Outcome,
     /// For the history.
     pub result: RunStatus,
+    /// What it left in the bucket.
+    pub left: Option<Box<TrainingResult>>,
+}
+
+impl Ended {
+    /// Whether it is tried again.
+    pub fn has_failed(&self) -> bool {
+        self.outcome == Outcome::Failed
+    }
 }
 
 /// How a run ended, if it has. Its result in the bucket is the truth, whatever became of its Job: one that fails after it
 /// published has published. A Job that ended, or is gone, without one has failed.
-pub fn ended(run: &Run, job: &JobState, result: Option<&TrainingResult>, now: Timestamp) -> Option<Ended> {
-    let failure = |message: String| Ended {
-        failed: true,
-        result: RunStatus {
-            job: run.job.clone(),
-            finished_at: Time(now),
-            outcome: FAILED.to_owned(),
-            version: None,
-            auroc: None,
-            records: i64::try_from(run.records).unwrap_or(i64::MAX),
-            message,
-        },
-    };
-    match (job, result) {
+pub fn ended(run: &Run, job: &JobState, left: Option<&TrainingResult>, now: Timestamp) -> Option<Ended> {
+    match (job, left) {
         (JobState::Running { .. }, _) => None,
-        (JobState::Complete | JobState::Absent | JobState::Failed { .. }, Some(result)) => {
-            Some(Ended { failed: false, result: run_status(result) })
-        }
-        (JobState::Failed { reason }, None) => Some(failure(reason.clone())),
-        (JobState::Complete, None) => Some(failure("the Job completed and left no result in the bucket".to_owned())),
-        (JobState::Absent, None) => Some(failure("the Job is gone and left no result in the bucket".to_owned())),
+        (JobState::Complete | JobState::Absent | JobState::Failed { .. }, Some(left)) => Some(succeeded(left)),
+        (JobState::Failed { reason }, None) => Some(failed(run, reason, now)),
+        (JobState::Complete, None) => Some(failed(run, "the Job completed and left no result in the bucket", now)),
+        (JobState::Absent, None) => Some(failed(run, "the Job is gone and left no result in the bucket", now)),
     }
 }
 
-fn run_status(result: &TrainingResult) -> RunStatus {
-    let TrainingResult { job, finished_at, outcome, records, version, metrics, baseline: _, message } = result;
-    RunStatus {
+fn failed(run: &Run, message: &str, now: Timestamp) -> Ended {
+    let outcome = Outcome::Failed;
+    let result = RunStatus {
+        job: run.job.clone(),
+        finished_at: Time(now),
+        outcome: outcome.as_str().to_owned(),
+        version: None,
+        auroc: None,
+        records: i64::try_from(run.records).unwrap_or(i64::MAX),
+        message: message.to_owned(),
+    };
+    Ended { outcome, result, left: None }
+}
+
+fn succeeded(left: &TrainingResult) -> Ended {
+    let TrainingResult { job, finished_at, outcome, records, version, metrics, baseline: _, message } = left;
+    let outcome = match outcome {
+        TrainingOutcome::Published => Outcome::Published,
+        TrainingOutcome::GateRefused => Outcome::GateRefused,
+        TrainingOutcome::NotEnoughData => Outcome::NotEnoughData,
+    };
+    let result = RunStatus {
         job: job.clone(),
         finished_at: Time(*finished_at),
-        outcome: match outcome {
-            TrainingOutcome::Published => PUBLISHED,
-            TrainingOutcome::GateRefused => GATE_REFUSED,
-            TrainingOutcome::NotEnoughData => NOT_ENOUGH_DATA,
-        }
-        .to_owned(),
+        outcome: outcome.as_str().to_owned(),
         version: version.as_ref().map(ToString::to_string),
         auroc: metrics.as_ref().and_then(|metrics| metrics.auroc),
         records: i64::try_from(*records).unwrap_or(i64::MAX),
         message: message.clone(),
-    }
+    };
+    Ended { outcome, result, left: Some(Box::new(left.clone())) }
 }
 
 /// One line for a person.
@@ -113,8 +115,8 @@ mod tests {
         let now = Timestamp::UNIX_EPOCH;
         for job in [JobState::Absent, JobState::Complete, JobState::Failed { reason: "evicted".to_owned() }] {
             let ended = ended(&run(), &job, Some(&result()), now).unwrap();
-            assert!(!ended.failed);
-            assert_eq!((ended.result.outcome.as_str(), ended.result.records), (PUBLISHED, 9));
+            assert!(!ended.has_failed(), "{job:?}");
+            assert_eq!((ended.outcome, ended.result.records), (Outcome::Published, 9));
         }
     }
 
@@ -124,7 +126,7 @@ mod tests {
         assert_eq!(ended(&run(), &JobState::Running { trouble: None }, None, now), None);
         for job in [JobState::Absent, JobState::Complete, JobState::Failed { reason: "out of memory".to_owned() }] {
             let ended = ended(&run(), &job, None, now).unwrap();
-            assert!(ended.failed && ended.result.outcome == FAILED, "{job:?}");
+            assert!(ended.has_failed() && ended.result.outcome == "Failed", "{job:?}");
         }
     }
 }

@@ -1,12 +1,22 @@
-//! When a site's word on a pipeline is written to the bucket again.
+//! What a site tells the others of a pipeline, and when that is written to the bucket again.
 
 use jiff::{SignedDuration, Timestamp};
+use vedette_contract::keys::PipelineKeys;
 use vedette_contract::progress::SiteStatus;
 
-/// A site's word is written again after this long, also when nothing changed: readers go by its age.
+/// A site's status is written again after this long, also when nothing changed: readers go by its age.
 pub const SITE_STATUS_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
 
-/// Whether this word has to be written, the last one written being that.
+/// What the other sites are told of a pipeline, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SiteStatusUpdate {
+    /// The pipeline's part of the bucket.
+    pub keys: PipelineKeys,
+    /// How it stands here.
+    pub status: SiteStatus,
+}
+
+/// Whether this status has to be written, the last one written being that.
 pub fn is_due(last: Option<&SiteStatus>, next: &SiteStatus) -> bool {
     last.is_none_or(|last| {
         next.updated_at.duration_since(last.updated_at) >= SITE_STATUS_INTERVAL
@@ -14,7 +24,7 @@ pub fn is_due(last: Option<&SiteStatus>, next: &SiteStatus) -> bool {
     })
 }
 
-/// The word with another time.
+/// The status at another time.
 pub fn at(status: &SiteStatus, now: Timestamp) -> SiteStatus {
     SiteStatus { updated_at: now, ..status.clone() }
 }
@@ -24,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_is_written_when_it_changes_or_grows_old() {
+    fn a_status_is_written_when_it_changes_or_grows_old() {
         let first = SiteStatus {
             site: "east".parse().unwrap(),
             training: None,

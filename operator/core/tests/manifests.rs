@@ -91,7 +91,7 @@ fn a_minimal_manifest_gets_the_documented_defaults() {
     assert_eq!(pipeline.model.policy, VersionPolicy::Latest);
     assert_eq!(pipeline.detector.calculated_fields[0].to_string(), "total_bytes=src_bytes + dst_bytes");
     let training = &trainings(&text("minimal.yaml"))[0];
-    assert!(!training.runs_here, "the fixture's site is east, the manifest's is local");
+    assert!(!training.runs_at(&site()), "the fixture's site is east, the manifest's is local");
     assert_eq!(training.schedule.minimum_records, 10_000);
 }
 

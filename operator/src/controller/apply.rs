@@ -1,9 +1,8 @@
 //! The only code that writes to the API server: server-side apply with one field manager, deletion of what is no longer
 //! wanted, and statuses. What the server is known to have already is not sent again.
 
-use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
@@ -14,7 +13,10 @@ use thiserror::Error;
 
 use super::children::Child;
 use super::metrics::{Metrics, kind_label};
+use super::per_object::{PerObject, Reference};
 use vedette_core::desired::labels::MANAGER;
+use vedette_core::platform::ApplyFailure;
+use vedette_service::error_chain;
 
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(20);
@@ -47,42 +49,102 @@ pub enum ApiError {
     },
 }
 
+/// What is wrong, as far as code and people go by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Problem {
+    Timeout,
+    Unreachable,
+    BadRequest,
+    Forbidden,
+    NotFound,
+    Conflict,
+    Gone,
+    Invalid,
+    TooManyRequests,
+    ServerError,
+    Refused,
+}
+
 impl ApiError {
     /// A word for conditions, events and metrics.
     pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Timeout { .. } => "ApiServerTimeout",
-            Self::Request { source, .. } => match &**source {
-                kube::Error::Api(status) => match status.code {
-                    400 => "BadRequest",
-                    403 => "Forbidden",
-                    404 => "NotFound",
-                    409 => "Conflict",
-                    410 => "Gone",
-                    422 => "Invalid",
-                    429 => "TooManyRequests",
-                    500.. => "ApiServerError",
-                    _ => "RequestRefused",
-                },
-                _ => "ApiServerUnreachable",
-            },
+        match self.problem() {
+            Problem::Timeout => "ApiServerTimeout",
+            Problem::Unreachable => "ApiServerUnreachable",
+            Problem::BadRequest => "BadRequest",
+            Problem::Forbidden => "Forbidden",
+            Problem::NotFound => "NotFound",
+            Problem::Conflict => "Conflict",
+            Problem::Gone => "Gone",
+            Problem::Invalid => "Invalid",
+            Problem::TooManyRequests => "TooManyRequests",
+            Problem::ServerError => "ApiServerError",
+            Problem::Refused => "RequestRefused",
         }
     }
 
     /// Whether it stays so until somebody changes something.
     pub fn is_permanent(&self) -> bool {
-        matches!(self.reason(), "BadRequest" | "Forbidden" | "Invalid" | "RequestRefused")
+        match self.problem() {
+            Problem::BadRequest | Problem::Forbidden | Problem::Invalid | Problem::Refused => true,
+            Problem::Timeout
+            | Problem::Unreachable
+            | Problem::NotFound
+            | Problem::Conflict
+            | Problem::Gone
+            | Problem::TooManyRequests
+            | Problem::ServerError => false,
+        }
+    }
+
+    /// Whether there is no such object.
+    pub fn is_not_found(&self) -> bool {
+        self.problem() == Problem::NotFound
+    }
+
+    /// Whether somebody else came first, or owns what was to be changed.
+    pub fn is_conflict(&self) -> bool {
+        self.problem() == Problem::Conflict
     }
 
     /// Whether another field manager owns this field.
     pub fn is_conflict_about(&self, field: &str) -> bool {
+        self.status().is_some_and(|status| status.code == 409 && status.message.contains(field))
+    }
+
+    fn problem(&self) -> Problem {
+        match (self, self.status().map(|status| status.code)) {
+            (Self::Timeout { .. }, _) => Problem::Timeout,
+            (Self::Request { .. }, None) => Problem::Unreachable,
+            (Self::Request { .. }, Some(code)) => match code {
+                400 => Problem::BadRequest,
+                403 => Problem::Forbidden,
+                404 => Problem::NotFound,
+                409 => Problem::Conflict,
+                410 => Problem::Gone,
+                422 => Problem::Invalid,
+                429 => Problem::TooManyRequests,
+                500.. => Problem::ServerError,
+                _ => Problem::Refused,
+            },
+        }
+    }
+
+    /// What the API server answered, if it did.
+    fn status(&self) -> Option<&kube::core::Status> {
         match self {
             Self::Request { source, .. } => match &**source {
-                kube::Error::Api(status) => status.code == 409 && status.message.contains(field),
-                _ => false,
+                kube::Error::Api(status) => Some(status),
+                _ => None,
             },
-            Self::Timeout { .. } => false,
+            Self::Timeout { .. } => None,
         }
+    }
+}
+
+impl From<&ApiError> for ApplyFailure {
+    fn from(error: &ApiError) -> Self {
+        Self { message: error_chain(error), is_lasting: error.is_permanent() }
     }
 }
 
@@ -99,20 +161,23 @@ pub enum Conflicts {
 pub struct Applier {
     client: Client,
     metrics: Metrics,
-    sent: Mutex<HashMap<(String, String, String), Sent>>,
+    sent: Arc<SentObjects>,
 }
 
+/// What was sent last of each object. The watches forget it when an object is gone.
+pub type SentObjects = PerObject<Sent>;
+
 /// What was sent last of an object, and what the server had then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Sent {
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
     desired: u64,
     answer: u64,
 }
 
 impl Applier {
     /// Has sent nothing yet.
-    pub fn new(client: Client, metrics: Metrics) -> Self {
-        Self { client, metrics, sent: Mutex::default() }
+    pub fn new(client: Client, metrics: Metrics, sent: Arc<SentObjects>) -> Self {
+        Self { client, metrics, sent }
     }
 
     /// Applies an object; nothing is sent where the live one is what the server answered to the same before.
@@ -120,10 +185,10 @@ impl Applier {
     /// # Errors
     /// When the server refuses it or cannot be reached.
     pub async fn apply<K: Child>(&self, desired: &K, live: Option<&K>, conflicts: Conflicts) -> Result<(), ApiError> {
-        let key = key(desired);
+        let reference = Reference::of(desired);
         let wanted = hash(&json!(desired));
         if let Some(live) = live
-            && self.lock().get(&key) == Some(&Sent { desired: wanted, answer: content(live) })
+            && self.sent.with_known(&reference, |sent| *sent) == Some(Sent { desired: wanted, answer: content(live) })
         {
             return Ok(());
         }
@@ -133,7 +198,7 @@ impl Applier {
         let name = desired.name_any();
         let answer = bounded::<K, _>("apply", &name, api.patch(&name, &parameters, &Patch::Apply(desired))).await?;
         self.metrics.applied(kind_label::<K>());
-        self.lock().insert(key, Sent { desired: wanted, answer: content(&answer) });
+        self.sent.with(&reference, |sent| *sent = Sent { desired: wanted, answer: content(&answer) });
         Ok(())
     }
 
@@ -156,13 +221,13 @@ impl Applier {
         let mut parameters = DeleteParams::background();
         parameters.preconditions = Some(kube::api::Preconditions { uid: object.uid(), resource_version: None });
         let name = object.name_any();
-        self.lock().remove(&key(object));
+        self.sent.forget(&Reference::of(object));
         match bounded::<K, _>("delete", &name, self.api::<K>(object).delete(&name, &parameters)).await {
             Ok(_) => {
                 tracing::info!(kind = %K::kind(&()), name, namespace = object.namespace(), "deleted what is no longer wanted");
                 Ok(())
             }
-            Err(error) if error.reason() == "NotFound" => Ok(()),
+            Err(error) if error.is_not_found() => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -229,10 +294,6 @@ impl Applier {
         let namespace = object.meta().namespace.clone().unwrap_or_default();
         Api::namespaced_with(self.client.clone(), &namespace, &ApiResource::erase::<K>(&()))
     }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<(String, String, String), Sent>> {
-        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 async fn bounded<K: Resource<DynamicType = ()>, T>(
@@ -246,10 +307,6 @@ async fn bounded<K: Resource<DynamicType = ()>, T>(
         Ok(Err(source)) => Err(ApiError::Request { verb, kind, name, source: Box::new(source) }),
         Err(_) => Err(ApiError::Timeout { verb, kind, name }),
     }
-}
-
-fn key<K: Child>(object: &K) -> (String, String, String) {
-    (K::kind(&()).into_owned(), object.namespace().unwrap_or_default(), object.name_any())
 }
 
 /// What the server has of an object, without what it changes by itself at every write and without the status.

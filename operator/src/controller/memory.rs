@@ -1,15 +1,17 @@
-//! What is remembered of each object. The last status that was written: a watch may still show an older one, and what was
-//! decided must not be decided again from it. And its spec as it was validated: most reconciles find it unchanged.
+//! What is remembered of an object of ours. The last status that was written: a watch may still show an older one, and what
+//! was decided must not be decided again from it. And its spec as it was validated: most reconciles find it unchanged.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 
-/// Statuses by object.
+use super::per_object::{PerObject, Reference};
+
+/// What is remembered of an object of ours.
 #[derive(Debug)]
-pub struct Memory<S> {
-    written: Mutex<HashMap<(String, String), Written<S>>>,
+pub struct Remembered<S, V> {
+    written: Option<Written<S>>,
+    valid: Option<Validation<V>>,
 }
 
 #[derive(Debug)]
@@ -19,53 +21,6 @@ struct Written<S> {
     status: S,
 }
 
-impl<S> Default for Memory<S> {
-    fn default() -> Self {
-        Self { written: Mutex::default() }
-    }
-}
-
-impl<S: Clone> Memory<S> {
-    /// The newer of what the object shows and what was written.
-    pub fn newest(&self, object: &impl ResourceExt, shown: S) -> S {
-        let mut written = self.lock();
-        let key = key(object);
-        let Some(last) = written.get(&key) else {
-            return shown;
-        };
-        let behind = version(object.resource_version().as_deref()).is_some_and(|seen| seen < last.resource_version);
-        if behind && object.uid().as_deref() == Some(last.uid.as_str()) {
-            return last.status.clone();
-        }
-        written.remove(&key);
-        shown
-    }
-
-    /// This was written, and the object has this version since.
-    pub fn wrote(&self, object: &impl ResourceExt, resource_version: Option<&str>, status: S) {
-        let Some(resource_version) = version(resource_version) else {
-            return;
-        };
-        let written = Written { uid: object.uid().unwrap_or_default(), resource_version, status };
-        self.lock().insert(key(object), written);
-    }
-
-    /// The object is gone.
-    pub fn forget(&self, namespace: &str, name: &str) {
-        self.lock().remove(&(namespace.to_owned(), name.to_owned()));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<(String, String), Written<S>>> {
-        self.written.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Specs that were valid, by object.
-#[derive(Debug)]
-pub struct Validations<V> {
-    valid: Mutex<HashMap<(String, String), Validation<V>>>,
-}
-
 #[derive(Debug)]
 struct Validation<V> {
     uid: Option<String>,
@@ -73,42 +28,66 @@ struct Validation<V> {
     valid: Arc<V>,
 }
 
-impl<V> Default for Validations<V> {
+impl<S, V> Default for Remembered<S, V> {
     fn default() -> Self {
-        Self { valid: Mutex::default() }
+        Self { written: None, valid: None }
     }
 }
 
-impl<V> Validations<V> {
+impl<S: Clone, V> PerObject<Remembered<S, V>> {
+    /// The newer of the status that the object shows and the one that was written.
+    pub fn newest_status<K: Resource<DynamicType = ()>>(&self, object: &K, shown: S) -> S {
+        self.with(&Reference::of(object), |remembered| {
+            if remembered.written.as_ref().is_some_and(|last| !last.is_newer_than(object)) {
+                remembered.written = None;
+            }
+            remembered.written.as_ref().map_or(shown, |last| last.status.clone())
+        })
+    }
+
+    /// This status was written, and the object has this version since.
+    pub fn wrote_status<K: Resource<DynamicType = ()>>(&self, object: &K, resource_version: Option<&str>, status: S) {
+        if let Some(resource_version) = version(resource_version) {
+            let written = Written { uid: object.uid().unwrap_or_default(), resource_version, status };
+            self.with(&Reference::of(object), |remembered| remembered.written = Some(written));
+        }
+    }
+
     /// The validated object, which is validated where its spec has changed.
     ///
     /// # Errors
     /// What the validation says.
-    pub fn of<E>(&self, object: &impl ResourceExt, validate: impl FnOnce() -> Result<V, E>) -> Result<Arc<V>, E> {
-        let (key, uid, generation) = (key(object), object.uid(), object.meta().generation);
-        if let Some(known) = self.lock().get(&key)
-            && generation.is_some()
-            && (&known.uid, known.generation) == (&uid, generation)
-        {
-            return Ok(Arc::clone(&known.valid));
+    pub fn valid<K: Resource<DynamicType = ()>, E>(
+        &self,
+        object: &K,
+        validate: impl FnOnce() -> Result<V, E>,
+    ) -> Result<Arc<V>, E> {
+        let reference = Reference::of(object);
+        if let Some(known) = self.with(&reference, |remembered| remembered.valid.as_ref()?.still_of(object)) {
+            return Ok(known);
         }
         let valid = Arc::new(validate()?);
-        self.lock().insert(key, Validation { uid, generation, valid: Arc::clone(&valid) });
+        let (uid, generation) = (object.uid(), object.meta().generation);
+        let validation = Validation { uid, generation, valid: Arc::clone(&valid) };
+        self.with(&reference, |remembered| remembered.valid = Some(validation));
         Ok(valid)
-    }
-
-    /// The object is gone.
-    pub fn forget(&self, namespace: &str, name: &str) {
-        self.lock().remove(&(namespace.to_owned(), name.to_owned()));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<(String, String), Validation<V>>> {
-        self.valid.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn key(object: &impl ResourceExt) -> (String, String) {
-    (object.namespace().unwrap_or_default(), object.name_any())
+impl<S> Written<S> {
+    /// Whether a watch has not caught up with it: it shows the same object as it was before.
+    fn is_newer_than(&self, object: &impl ResourceExt) -> bool {
+        version(object.resource_version().as_deref()).is_some_and(|seen| seen < self.resource_version)
+            && object.uid().as_deref() == Some(self.uid.as_str())
+    }
+}
+
+impl<V> Validation<V> {
+    fn still_of(&self, object: &impl ResourceExt) -> Option<Arc<V>> {
+        let generation = object.meta().generation;
+        let same = generation.is_some() && (&self.uid, self.generation) == (&object.uid(), generation);
+        same.then(|| Arc::clone(&self.valid))
+    }
 }
 
 /// Kubernetes orders the versions of one object as numbers.
@@ -135,25 +114,25 @@ mod tests {
 
     #[test]
     fn what_was_written_counts_until_the_watch_has_caught_up() {
-        let memory = Memory::default();
-        assert_eq!(memory.newest(&object("u", "9"), 1), 1);
-        memory.wrote(&object("u", "9"), Some("12"), 2);
-        assert_eq!(memory.newest(&object("u", "9"), 1), 2);
+        let memory = PerObject::<Remembered<i32, ()>>::default();
+        assert_eq!(memory.newest_status(&object("u", "9"), 1), 1);
+        memory.wrote_status(&object("u", "9"), Some("12"), 2);
+        assert_eq!(memory.newest_status(&object("u", "9"), 1), 2);
         // Somebody changed the spec before the status was written.
-        assert_eq!(memory.newest(&object("u", "11"), 1), 2);
-        assert_eq!(memory.newest(&object("u", "12"), 3), 3);
-        memory.wrote(&object("u", "12"), Some("14"), 4);
+        assert_eq!(memory.newest_status(&object("u", "11"), 1), 2);
+        assert_eq!(memory.newest_status(&object("u", "12"), 3), 3);
+        memory.wrote_status(&object("u", "12"), Some("14"), 4);
         // Another object of the same name.
-        assert_eq!(memory.newest(&object("v", "13"), 5), 5);
+        assert_eq!(memory.newest_status(&object("v", "13"), 5), 5);
     }
 
     #[test]
     fn a_spec_is_validated_again_only_when_it_has_changed() {
-        let validations = Validations::default();
+        let memory = PerObject::<Remembered<(), u8>>::default();
         let of = |uid: &str, generation: Option<i64>, outcome: Result<u8, &'static str>| {
             let mut object = object(uid, "1");
             object.metadata.generation = generation;
-            validations.of(&object, || outcome).map(|valid| *valid)
+            memory.valid(&object, || outcome).map(|valid| *valid)
         };
         assert_eq!(of("u", Some(1), Ok(1)), Ok(1));
         assert_eq!(of("u", Some(1), Ok(2)), Ok(1));
@@ -163,7 +142,7 @@ mod tests {
         assert_eq!(of("v", Some(2), Ok(4)), Ok(4));
         assert_eq!(of("v", None, Ok(5)), Ok(5));
         assert_eq!(of("v", None, Ok(6)), Ok(6));
-        validations.forget("n", "a");
+        memory.forget(&Reference::new::<ConfigMap>("n", "a"));
         assert_eq!(of("v", Some(2), Ok(7)), Ok(7));
     }
 }

@@ -3,6 +3,7 @@
 pub mod apply;
 mod backoff;
 pub mod children;
+mod cluster;
 mod context;
 pub mod events;
 mod leader;
@@ -10,6 +11,7 @@ mod memory;
 pub mod metrics;
 mod model_watch;
 mod pace;
+mod per_object;
 mod pipeline;
 mod runner;
 mod site_report;
@@ -20,7 +22,6 @@ mod watch;
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use kube::Client;
 use kube::api::{Api, ListParams};
 use tokio::time::sleep;
@@ -35,10 +36,6 @@ use self::watch::WATCHES;
 use crate::error::OperatorError;
 use crate::settings::Settings;
 
-/// The safety net: every object is reconciled so often, whatever the watches say.
-const RESYNC: Duration = Duration::from_secs(600);
-/// How soon a pipeline whose topics are another's is looked at again.
-const REFUSED_AGAIN: Duration = Duration::from_secs(30);
 /// How often the CRDs are looked for.
 const DEFINITIONS_AGAIN: Duration = Duration::from_secs(2);
 /// Readiness condition: the API server has our kinds.
@@ -102,9 +99,4 @@ async fn list_both(client: &Client, namespaces: &[Name]) -> Result<(), kube::Err
         Api::<ModelTraining>::namespaced(client.clone(), namespace.as_str()).list_metadata(&one).await?;
     }
     Ok(())
-}
-
-/// The time as a status can carry it.
-fn whole_seconds(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }

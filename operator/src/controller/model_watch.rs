@@ -14,7 +14,8 @@ use vedette_streams::bucket::Bucket;
 
 use super::backoff::pause;
 use super::metrics::Metrics;
-use super::triggers::{PipelineRef, Triggers};
+use super::per_object::Reference;
+use super::triggers::Triggers;
 use crate::bucket_view::{self, PointerView};
 use vedette_core::roll::Pointer;
 
@@ -54,7 +55,7 @@ struct Shared {
 }
 
 struct Followed {
-    followers: BTreeSet<PipelineRef>,
+    followers: BTreeSet<Reference>,
     view: watch::Receiver<Option<PointerView>>,
 }
 
@@ -67,7 +68,7 @@ impl ModelWatch {
 
     /// The pipeline follows this training, and no other, from now on. What is known of its pointer; waits a little where
     /// nothing is known yet.
-    pub async fn follow(&self, pipeline: &PipelineRef, training: TrainingKey) -> PointerView {
+    pub async fn follow(&self, pipeline: &Reference, training: TrainingKey) -> PointerView {
         let mut view = {
             let mut followed = self.shared.lock();
             for (_, other) in followed.iter_mut().filter(|(key, _)| **key != training) {
@@ -90,7 +91,7 @@ impl ModelWatch {
     }
 
     /// The pipeline follows no training any more, or is gone.
-    pub fn forget(&self, pipeline: &PipelineRef) {
+    pub fn forget(&self, pipeline: &Reference) {
         for followed in self.shared.lock().values_mut() {
             followed.followers.remove(pipeline);
         }
@@ -127,7 +128,7 @@ impl Shared {
             });
             if changed {
                 for follower in self.followers(&training) {
-                    self.triggers.pipeline(follower).await;
+                    self.triggers.pipeline(&follower).await;
                 }
             }
             let earliest = match failures {
@@ -141,7 +142,7 @@ impl Shared {
         }
     }
 
-    fn followers(&self, training: &TrainingKey) -> Vec<PipelineRef> {
+    fn followers(&self, training: &TrainingKey) -> Vec<Reference> {
         self.lock().get(training).map(|followed| followed.followers.iter().cloned().collect()).unwrap_or_default()
     }
 

@@ -1,4 +1,4 @@
-//! One term of a leader: the controllers of every namespace, their watches, and the writer of the site's words.
+//! One term of a leader: the controllers of every namespace, their watches, and the writer of the site's statuses.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -16,15 +16,14 @@ use tokio::time::{Instant, timeout};
 use vedette_service::{Readiness, Shutdown, error_chain};
 use vedette_streams::bucket::Bucket;
 
-use super::apply::{ApiError, Applier};
-use super::backoff::Backoff;
+use super::apply::{ApiError, Applier, SentObjects};
+use super::backoff;
 use super::children::Stores;
-use super::context::{Context, backoff_key};
+use super::context::Context;
 use super::events::Announcer;
-use super::memory::{Memory, Validations};
 use super::metrics::{Metrics, kind_label};
 use super::model_watch::ModelWatch;
-use super::pace::Pace;
+use super::per_object::{PerObject, Reference};
 use super::site_report::SiteReport;
 use super::triggers::{GuardedPipeline, GuardedTraining, Requests, triggers};
 use super::watch::Watch;
@@ -49,7 +48,8 @@ pub(super) async fn run(
 ) {
     let site = Arc::new(settings.site.clone());
     let secrets = settings.site.secrets();
-    let applier = Arc::new(Applier::new(client.clone(), metrics.clone()));
+    let sent = Arc::new(SentObjects::default());
+    let applier = Arc::new(Applier::new(client.clone(), metrics.clone(), Arc::clone(&sent)));
     let announcer = Arc::new(Announcer::new(client.clone(), &settings.pod_name));
     let controllers: Vec<_> = settings
         .watch_namespaces
@@ -67,7 +67,12 @@ pub(super) async fn run(
     let mut runs: Vec<BoxFuture<'static, ()>> = Vec::new();
     for (namespace, pipelines, trainings) in controllers {
         let (triggers, requests) = triggers();
-        let watch = Watch { triggers: triggers.clone(), metrics: metrics.clone(), readiness: readiness.clone() };
+        let watch = Watch {
+            triggers: triggers.clone(),
+            sent: Arc::clone(&sent),
+            metrics: metrics.clone(),
+            readiness: readiness.clone(),
+        };
         let (stores, tasks) = Stores::watch(client, &namespace, &secrets, &watch);
         watches.extend(tasks);
         let interval = settings.model_poll_interval;
@@ -79,40 +84,36 @@ pub(super) async fn run(
             site: Arc::clone(&site),
             bucket: bucket.clone(),
             stores,
-            pipelines: all_pipelines.clone(),
+            all_pipelines: all_pipelines.clone(),
             applier: Arc::clone(&applier),
             announcer: Arc::clone(&announcer),
             models,
             report,
             metrics: metrics.clone(),
-            backoff: Backoff::default(),
-            pace: Pace::default(),
-            pipeline_memory: Memory::default(),
-            training_memory: Memory::default(),
-            valid_pipelines: Validations::default(),
-            valid_trainings: Validations::default(),
+            failures: PerObject::default(),
+            counted: PerObject::default(),
+            pipelines: PerObject::default(),
+            trainings: PerObject::default(),
         });
         let Requests { pipelines: pipeline_requests, trainings: training_requests, all_pipelines } = requests;
         let pipelines = pipelines.reconcile_on(pipeline_requests).reconcile_all_on(all_pipelines);
-        let forget = Context::forget_pipeline;
-        runs.push(to_end(pipelines, pipeline::reconcile, forget, Arc::clone(&context), term.clone()).boxed());
+        runs.push(to_end(pipelines, pipeline::reconcile, Arc::clone(&context), term.clone()).boxed());
         let trainings = trainings.reconcile_on(training_requests);
-        runs.push(to_end(trainings, training::reconcile, Context::forget_training, context, term.clone()).boxed());
+        runs.push(to_end(trainings, training::reconcile, context, term.clone()).boxed());
     }
     let beside = join_all(watches);
-    let words = join_all(reports.iter().map(|report| report.run(&settings.site.site.name, term)));
+    let site_statuses = join_all(reports.iter().map(|report| report.run(&settings.site.site.name, term)));
     tokio::select! {
         _ = join_all(runs) => {}
-        // The watches and the words end with the term, or not at all; the reconciles under way come to an end first.
-        _ = async { tokio::join!(beside, words) } => {}
+        // The watches and the writers end with the term, or not at all; the reconciles under way come to an end first.
+        _ = async { tokio::join!(beside, site_statuses) } => {}
     }
 }
 
-/// Runs one controller until the term ends; `forget` hears of objects that are gone.
+/// Runs one controller until the term ends.
 async fn to_end<K, R, F>(
     controller: Controller<DeserializeGuard<K>>,
     reconcile: R,
-    forget: fn(&Context, &str),
     context: Arc<Context>,
     term: Shutdown,
 ) where
@@ -132,7 +133,7 @@ async fn to_end<K, R, F>(
             context,
         )
         .for_each(|ended| {
-            report(ended, |name| forget(&forgetful, name));
+            report(ended, &forgetful);
             std::future::ready(())
         })
         .await;
@@ -151,14 +152,14 @@ async fn measured<K: Resource<DynamicType = ()>, F: Future<Output = Result<Actio
     });
     context.metrics.reconciled(kind, began.elapsed(), outcome.as_ref().err().map(ApiError::reason));
     if outcome.is_ok() {
-        context.backoff.reset(&backoff_key(kind, &object.name_any()));
+        context.failures.forget(&Reference::of(&*object));
     }
     outcome
 }
 
 fn retry<K: Resource<DynamicType = ()>>(object: &DeserializeGuard<K>, error: &ApiError, context: &Context) -> Action {
     let (kind, name) = (kind_label::<K>(), object.name_any());
-    let pause = context.backoff.failed(&backoff_key(kind, &name));
+    let pause = context.failures.with(&Reference::of(object), backoff::failed);
     tracing::warn!(
         kind,
         namespace = %context.namespace,
@@ -174,12 +175,14 @@ fn retry<K: Resource<DynamicType = ()>>(object: &DeserializeGuard<K>, error: &Ap
 /// What a controller says of one round: an object that is gone is forgotten.
 fn report<K: Resource<DynamicType = ()>>(
     ended: Result<(ObjectRef<K>, Action), controller::Error<ApiError, watcher::Error>>,
-    forget: impl FnOnce(&str),
+    context: &Context,
 ) {
     match ended {
         // The error policy has logged what failed.
         Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
-        Err(controller::Error::ObjectNotFound(object)) => forget(&object.name),
+        Err(controller::Error::ObjectNotFound(object)) => {
+            context.forget(&Reference::new::<K>(context.namespace.as_str(), &object.name));
+        }
         Err(controller::Error::QueueError(error)) => {
             tracing::warn!(error = error_chain(&error), "a watch of our own kinds broke and begins again");
         }

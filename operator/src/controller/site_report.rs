@@ -1,9 +1,7 @@
-//! Says at this site's place in the bucket how each pipeline stands: at once when that changes, and again before the word
-//! grows old. A bucket that refuses it is tried again, and the pipeline learns of it; so it does of a bucket that ignores
-//! conditional writes, which is asked once, before anything is said there.
+//! Publishes at this site's place in the bucket how each pipeline stands: at once when that changes, and again before the
+//! status there grows old. A bucket that refuses it is tried again, and the pipeline learns of it; so it does of a bucket that ignores
+//! conditional writes, which is asked once, before anything is written there.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -17,26 +15,27 @@ use vedette_service::{Shutdown, error_chain};
 use vedette_streams::bucket::{Bucket, BucketError};
 
 use super::backoff::pause;
-use super::triggers::{PipelineRef, Triggers};
-use vedette_core::site_status;
-use vedette_core::status::BucketTrouble;
+use super::per_object::{PerObject, Reference};
+use super::triggers::Triggers;
+use vedette_core::pipeline::BucketTrouble;
+use vedette_core::site_status::{self, SiteStatusUpdate};
 
-/// How often old words are looked for.
+/// How often old statuses are looked for.
 const ROUND: Duration = Duration::from_secs(5);
 /// So many are written at once.
 const CONCURRENCY: usize = 8;
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// The words of this site.
+/// The statuses of this site.
 pub struct SiteReport {
     bucket: Bucket,
     means_conditional_writes: OnceCell<()>,
     triggers: Triggers,
     changed: Notify,
-    words: Mutex<BTreeMap<PipelineRef, Word>>,
+    statuses: PerObject<Published>,
 }
 
-struct Word {
+struct Published {
     keys: PipelineKeys,
     wanted: SiteStatus,
     written: Option<SiteStatus>,
@@ -46,42 +45,45 @@ struct Word {
 }
 
 impl SiteReport {
-    /// Says nothing yet.
+    /// Publishes nothing yet.
     pub fn new(bucket: Bucket, triggers: Triggers) -> Self {
         Self {
             bucket,
             means_conditional_writes: OnceCell::new(),
             triggers,
             changed: Notify::new(),
-            words: Mutex::default(),
+            statuses: PerObject::default(),
         }
     }
 
     /// The pipeline stands like this.
-    pub fn say(&self, pipeline: &PipelineRef, keys: PipelineKeys, status: SiteStatus) {
-        let mut words = self.lock();
-        let word = words.entry(pipeline.clone()).or_insert_with(|| Word {
+    pub fn publish_site_status(&self, pipeline: &Reference, update: SiteStatusUpdate) {
+        let SiteStatusUpdate { keys, status } = update;
+        let first = || Published {
             keys,
             wanted: status.clone(),
             written: None,
             trouble: None,
             failures: 0,
             not_before: Instant::now(),
+        };
+        let is_due = self.statuses.with_or(pipeline, first, |published| {
+            published.wanted = status.clone();
+            site_status::is_due(published.written.as_ref(), &published.wanted)
         });
-        word.wanted = status;
-        if site_status::is_due(word.written.as_ref(), &word.wanted) {
+        if is_due {
             self.changed.notify_one();
         }
     }
 
-    /// Why the last word of the pipeline could not be written, if it could not.
-    pub fn trouble(&self, pipeline: &PipelineRef) -> Option<BucketTrouble> {
-        self.lock().get(pipeline)?.trouble.clone()
+    /// Why the last status of the pipeline could not be written, if it could not.
+    pub fn trouble(&self, pipeline: &Reference) -> Option<BucketTrouble> {
+        self.statuses.with_known(pipeline, |published| published.trouble.clone())?
     }
 
-    /// The pipeline is gone. What was said of it stays, and grows old.
-    pub fn forget(&self, pipeline: &PipelineRef) {
-        self.lock().remove(pipeline);
+    /// The pipeline is gone. What was published of it stays, and grows old.
+    pub fn forget(&self, pipeline: &Reference) {
+        self.statuses.forget(pipeline);
     }
 
     /// Writes until shutdown.
@@ -99,26 +101,25 @@ impl SiteReport {
         }
     }
 
-    fn due(&self, now: Timestamp) -> Vec<(PipelineRef, PipelineKeys, SiteStatus)> {
-        let words = self.lock();
-        let due = words.iter().filter_map(|(pipeline, word)| {
-            let status = site_status::at(&word.wanted, now);
-            let due = site_status::is_due(word.written.as_ref(), &status) && word.not_before <= Instant::now();
-            due.then(|| (pipeline.clone(), word.keys.clone(), status))
-        });
-        due.collect()
+    fn due(&self, now: Timestamp) -> Vec<(Reference, PipelineKeys, SiteStatus)> {
+        self.statuses.choose(|(pipeline, published)| {
+            let status = site_status::at(&published.wanted, now);
+            let due = site_status::is_due(published.written.as_ref(), &status);
+            let may = published.not_before <= Instant::now();
+            (due && may).then(|| (pipeline.clone(), published.keys.clone(), status))
+        })
     }
 
-    async fn write(&self, pipeline: PipelineRef, keys: PipelineKeys, site: &Name, status: SiteStatus) {
+    async fn write(&self, pipeline: Reference, keys: PipelineKeys, site: &Name, status: SiteStatus) {
         let outcome = match serde_json::to_vec(&status) {
             Ok(body) => self
                 .put(&keys, site, body)
                 .await
-                .map_err(|error| BucketTrouble { reason: error.reason().to_owned(), message: error_chain(&error) }),
-            Err(error) => Err(BucketTrouble { reason: "NotJson".to_owned(), message: error.to_string() }),
+                .map_err(|error| BucketTrouble { reason: error.reason(), message: error_chain(&error) }),
+            Err(error) => Err(BucketTrouble { reason: "NotJson", message: error.to_string() }),
         };
         if self.record(&pipeline, status, outcome) {
-            self.triggers.pipeline(pipeline).await;
+            self.triggers.pipeline(&pipeline).await;
         }
     }
 
@@ -129,27 +130,26 @@ impl SiteReport {
     }
 
     /// Remembers how the write ended, and tells whether that is news.
-    fn record(&self, pipeline: &PipelineRef, status: SiteStatus, outcome: Result<(), BucketTrouble>) -> bool {
-        let mut words = self.lock();
-        let Some(word) = words.get_mut(pipeline) else {
-            return false;
-        };
-        let before = word.trouble.take().map(|trouble| trouble.reason);
+    fn record(&self, pipeline: &Reference, status: SiteStatus, outcome: Result<(), BucketTrouble>) -> bool {
+        let news = self.statuses.with_known(pipeline, |published| published.record(status, outcome));
+        news.unwrap_or(false)
+    }
+}
+
+impl Published {
+    fn record(&mut self, status: SiteStatus, outcome: Result<(), BucketTrouble>) -> bool {
+        let before = self.trouble.take().map(|trouble| trouble.reason);
         match outcome {
             Ok(()) => {
-                word.written = Some(status);
-                word.failures = 0;
+                self.written = Some(status);
+                self.failures = 0;
             }
             Err(trouble) => {
-                word.not_before = Instant::now() + pause(word.failures).min(LONGEST_PAUSE);
-                word.failures += 1;
-                word.trouble = Some(trouble);
+                self.not_before = Instant::now() + pause(self.failures).min(LONGEST_PAUSE);
+                self.failures += 1;
+                self.trouble = Some(trouble);
             }
         }
-        before != word.trouble.as_ref().map(|trouble| trouble.reason.clone())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<PipelineRef, Word>> {
-        self.words.lock().unwrap_or_else(PoisonError::into_inner)
+        before != self.trouble.as_ref().map(|trouble| trouble.reason)
     }
 }

@@ -6,6 +6,8 @@ use kube::core::DeserializeGuard;
 use kube::runtime::reflector::ObjectRef;
 use vedette_crds::{AnomalyPipeline, ModelTraining};
 
+use super::per_object::Reference;
+
 /// Requests that may wait; whoever asks for more waits too.
 const CAPACITY: usize = 1024;
 
@@ -13,15 +15,6 @@ const CAPACITY: usize = 1024;
 pub type GuardedPipeline = DeserializeGuard<AnomalyPipeline>;
 /// A training that may not be readable.
 pub type GuardedTraining = DeserializeGuard<ModelTraining>;
-
-/// Which pipeline.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PipelineRef {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
 
 /// Where requests go.
 #[derive(Debug, Clone)]
@@ -53,14 +46,13 @@ pub fn triggers() -> (Triggers, Requests) {
 
 impl Triggers {
     /// This pipeline.
-    pub async fn pipeline(&self, pipeline: PipelineRef) {
-        let PipelineRef { namespace, name } = pipeline;
-        send(&self.pipelines, ObjectRef::new(&name).within(&namespace)).await;
+    pub async fn pipeline(&self, pipeline: &Reference) {
+        send(&self.pipelines, ObjectRef::new(&pipeline.name).within(&pipeline.namespace)).await;
     }
 
     /// This training.
-    pub async fn training(&self, namespace: &str, name: &str) {
-        send(&self.trainings, ObjectRef::new(name).within(namespace)).await;
+    pub async fn training(&self, training: &Reference) {
+        send(&self.trainings, ObjectRef::new(&training.name).within(&training.namespace)).await;
     }
 
     /// Every pipeline.

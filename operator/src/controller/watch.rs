@@ -1,17 +1,24 @@
 //! One watch of one kind: keeps a cache, and has the owners of what changes reconciled.
 
-use futures::StreamExt;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use futures::future::{BoxFuture, FutureExt};
+use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::{self, Store};
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
+use vedette_crds::{AnomalyPipeline, ModelTraining};
 use vedette_service::{Readiness, error_chain};
 
+use super::apply::SentObjects;
 use super::metrics::{Metrics, kind_label};
-use super::triggers::{PipelineRef, Triggers};
+use super::per_object::Reference;
+use super::triggers::Triggers;
 use vedette_core::desired::labels::{self, Component};
 
 /// Readiness condition: the watches run.
@@ -22,6 +29,8 @@ pub const WATCHES: &str = "watches";
 pub struct Watch {
     /// Where requests go.
     pub triggers: Triggers,
+    /// What was sent, to be forgotten with what it was sent of.
+    pub sent: Arc<SentObjects>,
     /// What is counted.
     pub metrics: Metrics,
     /// What is told of watches that break.
@@ -47,27 +56,61 @@ where
 {
     let (store, writer) = reflector::store();
     let context = context.clone();
-    let stream = watcher(api, config)
+    let namespace = api.namespace().unwrap_or_default().to_owned();
+    let events = watcher(api, config)
         .default_backoff()
         .modify(move |object| {
             object.managed_fields_mut().clear();
             trim(object);
         })
-        .reflect(writer)
-        .touched_objects();
-    let task = async move {
-        let mut stream = std::pin::pin!(stream);
-        while let Some(event) = stream.next().await {
-            match event {
-                Ok(object) => {
+        .reflect(writer);
+    let task = follow(events, namespace, store.clone(), context).boxed();
+    (store, task)
+}
+
+/// Has the owners of what changes reconciled, and what was sent of what is gone forgotten.
+async fn follow<K>(
+    events: impl Stream<Item = Result<Event<K>, watcher::Error>>,
+    namespace: String,
+    store: Store<K>,
+    context: Watch,
+) where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    let mut events = std::pin::pin!(events);
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) => {
+                if let Some(object) = touched(event, &namespace, &store, &context.sent) {
                     context.readiness.hold(WATCHES);
                     ask(&context.triggers, &object).await;
                 }
-                Err(error) => report(&context, kind_label::<K>(), &error),
             }
+            Err(error) => report(&context, kind_label::<K>(), &error),
         }
-    };
-    (store, task.boxed())
+    }
+}
+
+/// The object that an event is about. Objects that went while the watch was broken are told by their absence from its next
+/// list.
+fn touched<K>(event: Event<K>, namespace: &str, store: &Store<K>, sent: &SentObjects) -> Option<K>
+where
+    K: Resource<DynamicType = ()> + Clone + 'static,
+{
+    match event {
+        Event::Apply(object) | Event::InitApply(object) => Some(object),
+        Event::Delete(object) => {
+            sent.forget(&Reference::of(&object));
+            Some(object)
+        }
+        Event::InitDone => {
+            let listed: BTreeSet<Reference> = store.state().iter().map(|object| Reference::of(&**object)).collect();
+            let is_watched = |object: &Reference| object.kind == kind_label::<K>() && object.namespace == namespace;
+            sent.keep(|object| !is_watched(object) || listed.contains(object));
+            None
+        }
+        Event::Init => None,
+    }
 }
 
 fn report(context: &Watch, kind: &'static str, error: &watcher::Error) {
@@ -83,8 +126,10 @@ async fn ask<K: Resource<DynamicType = ()>>(triggers: &Triggers, object: &K) {
     }
     let namespace = object.meta().namespace.clone().unwrap_or_default();
     match target(object.meta()) {
-        Some(Target::Pipeline(name)) => triggers.pipeline(PipelineRef { namespace, name }).await,
-        Some(Target::Training(name)) => triggers.training(&namespace, &name).await,
+        Some(Target::Pipeline(name)) => {
+            triggers.pipeline(&Reference::new::<AnomalyPipeline>(&namespace, &name)).await;
+        }
+        Some(Target::Training(name)) => triggers.training(&Reference::new::<ModelTraining>(&namespace, &name)).await,
         None => {}
     }
 }
@@ -108,6 +153,7 @@ fn target(metadata: &ObjectMeta) -> Option<Target> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use k8s_openapi::api::batch::v1::Job;
     use serde_json::json;
 
     fn metadata(value: serde_json::Value) -> ObjectMeta {
@@ -124,5 +170,43 @@ mod tests {
         assert_eq!(target(&pod(Component::Detector)), Some(Target::Pipeline("flows".to_owned())));
         assert_eq!(target(&pod(Component::Trainer)), Some(Target::Training("flows".to_owned())));
         assert_eq!(target(&metadata(json!({ "labels": { "app": "x" } }))), None);
+    }
+
+    fn run(number: u32) -> Job {
+        let metadata = json!({ "name": format!("flows-{number}"), "namespace": "n" });
+        serde_json::from_value(json!({ "metadata": metadata })).unwrap()
+    }
+
+    fn remembered(sent: &SentObjects) -> Vec<String> {
+        sent.choose(|(object, _)| Some(object.name.clone()))
+    }
+
+    /// What is remembered as sent, one of two hundred runs after the other having come and gone like this.
+    async fn after_many_runs(events_of: impl Fn(Job) -> Vec<Event<Job>>) -> Vec<String> {
+        let (triggers, _requests) = crate::controller::triggers::triggers();
+        let metrics = Metrics::register(&mut prometheus_client::registry::Registry::default());
+        let sent = Arc::new(SentObjects::default());
+        let readiness = Readiness::new(&[]);
+        let watch = Watch { triggers, sent: Arc::clone(&sent), metrics, readiness };
+        sent.with(&Reference::new::<Job>("elsewhere", "flows-0"), |_| ());
+        sent.with(&Reference::new::<Secret>("n", "flows-0"), |_| ());
+        let (store, writer) = reflector::store();
+        let events = futures::stream::iter(0..200).flat_map(|number| {
+            sent.with(&Reference::of(&run(number)), |_| ());
+            futures::stream::iter(events_of(run(number)).into_iter().map(Ok))
+        });
+        follow(events.reflect(writer), "n".to_owned(), store, watch).await;
+        remembered(&sent)
+    }
+
+    #[tokio::test]
+    async fn what_was_sent_is_forgotten_with_the_object() {
+        let seen = after_many_runs(|job| vec![Event::Apply(job.clone()), Event::Delete(job)]).await;
+        assert_eq!(seen, ["flows-0", "flows-0"], "of another namespace and another kind");
+        // Each went while the watch was broken.
+        let unseen = after_many_runs(|_| vec![Event::Init, Event::InitDone]).await;
+        assert_eq!(unseen, ["flows-0", "flows-0"]);
+        let kept = after_many_runs(|job| vec![Event::Init, Event::InitApply(job), Event::InitDone]).await;
+        assert_eq!(kept, ["flows-0", "flows-199", "flows-0"]);
     }
 }

@@ -1,8 +1,15 @@
-//! The operator's loop without an API server: reads the bucket and the supervisor, lets the pure core decide, and hands
-//! what it built to the supervisor. The decisions, and what the bucket says, are all in `vedette_operator`.
+//! The platform that a laptop is: the bucket and the supervisor are looked at, what the core decides is handed to the
+//! supervisor, and what it concludes is kept in memory and printed. Nothing is decided here.
 
-mod model;
+mod pipeline;
+mod supervised;
 mod training;
 
-pub use model::ModelReconciler;
-pub use training::TrainingReconciler;
+pub use pipeline::LocalPipeline;
+pub use training::LocalTraining;
+
+/// Generation of every spec: a manifest does not change during a run.
+const GENERATION: i64 = 1;
+
+#[cfg(test)]
+mod tests;

@@ -1,116 +1,152 @@
-//! Starts the Jobs of one training when its schedule, its triggers or its data say so, and tells what came of them.
+//! A training of a run.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use vedette_contract::keys::{ModelKeys, PipelineKeys};
-use vedette_core::desired::build_training_job;
-use vedette_core::run_result;
-use vedette_core::schedule::{self, Decision, Observed, ScheduleState};
+use vedette_core::event::Event;
+use vedette_core::platform::{Conclusion, Platform, reconcile};
+use vedette_core::run_result::sentence;
+use vedette_core::schedule::{Decision, Run};
 use vedette_core::site::SiteFile;
+use vedette_core::training::{RunSeen, Training, TrainingPlan, TrainingSeen, run_under_way};
 use vedette_core::validate::ValidatedTraining;
-use vedette_operator::bucket_view::{self, ResultView};
+use vedette_crds::ModelTrainingStatus;
+use vedette_operator::look;
 use vedette_streams::bucket::Bucket;
 
+use super::{GENERATION, supervised};
 use crate::local::error::LocalError;
-use crate::local::supervisor::{JobStatus, Supervisor};
+use crate::local::supervisor::Supervisor;
 use crate::output::Console;
 
-/// One training's side of the loop.
-pub struct TrainingReconciler {
-    training: ValidatedTraining,
-    site: SiteFile,
+/// A training of a run, with its status.
+pub struct LocalTraining<'a> {
+    object: Arc<ValidatedTraining>,
+    site: Arc<SiteFile>,
     bucket: Bucket,
+    supervisor: &'a Supervisor,
+    console: &'a Console,
     created_at: Timestamp,
-    state: ScheduleState,
-    last_decision: Option<String>,
+    pub(super) status: ModelTrainingStatus,
+    decision: Option<Decision>,
+    /// What it waits for, as it was printed last.
+    waits: Option<String>,
 }
 
-impl TrainingReconciler {
-    /// Remembers the last version in the bucket as the last run, so that a second run on the same data waits for its
-    /// trigger instead of learning the same records again.
-    pub async fn new(training: ValidatedTraining, site: SiteFile, bucket: Bucket, now: Timestamp) -> Self {
-        let keys = ModelKeys::new(&training.namespace, &training.name);
-        let last_run = bucket_view::last_published(&bucket, &keys).await.unwrap_or_else(|error| {
-            tracing::warn!(error, "the last model version cannot be read; the training starts anew");
-            None
-        });
-        let state = ScheduleState { last_run, ..ScheduleState::default() };
-        Self { training, site, bucket, created_at: now, state, last_decision: None }
+impl<'a> LocalTraining<'a> {
+    /// Nothing is remembered from an earlier run, but for what the bucket says.
+    pub fn new(
+        object: ValidatedTraining,
+        site: SiteFile,
+        bucket: Bucket,
+        supervisor: &'a Supervisor,
+        console: &'a Console,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            object: Arc::new(object),
+            site: Arc::new(site),
+            bucket,
+            supervisor,
+            console,
+            created_at: now,
+            status: ModelTrainingStatus::default(),
+            decision: None,
+            waits: None,
+        }
     }
 
-    /// One step: settles the run under way, then starts the next if one is due.
+    /// One reconcile. It is done again soon, whatever the core asks for: looking costs nothing here.
     ///
     /// # Errors
     /// When the supervisor refuses the Job.
-    pub async fn step(&mut self, supervisor: &Supervisor, console: &Console, now: Timestamp) -> Result<(), LocalError> {
-        if !self.training.runs_here {
-            self.tell(console, "RunsAtOtherSite: its Jobs run at the site that spec.site names");
-            return Ok(());
+    pub async fn step(&mut self, now: Timestamp) -> Result<(), LocalError> {
+        let (object, site, before) = (Arc::clone(&self.object), Arc::clone(&self.site), self.status.clone());
+        reconcile::<Training, _>(self, &object, &site, &before, now).await.map(drop)
+    }
+
+    /// Says what it waits for once, until it waits for something else.
+    fn print_wait(&mut self) {
+        let waits = match &self.decision {
+            None => "RunsAtOtherSite: its Jobs run at the site that spec.site names".to_owned(),
+            Some(Decision::WaitingForData { needed, .. }) => format!("waiting for {needed} archived records"),
+            Some(Decision::WaitingUntil(time)) => format!("next run at {time}"),
+            Some(Decision::Suspended) => "suspended".to_owned(),
+            Some(Decision::Done | Decision::Running | Decision::Start { .. }) => return,
+        };
+        if self.waits.as_ref() != Some(&waits) {
+            self.print(&waits);
+            self.waits = Some(waits);
         }
-        self.settle(supervisor, console, now).await;
-        let keys = PipelineKeys::new(&self.training.namespace, &self.training.data.pipeline);
-        let records = match bucket_view::archived_records(&self.bucket, &keys, &self.training.data.sites).await {
-            Ok(records) => Some(records),
-            Err(error) => {
-                tracing::warn!(error = vedette_service::error_chain(&error), "the archive's progress cannot be read");
-                None
+    }
+
+    fn print_event(&mut self, event: &Event) {
+        match event {
+            Event::RunStarted { run, reason } => {
+                self.print(&format!("{} started, {}: {} records archived", run.job, reason.as_str(), run.records));
+                self.waits = None;
+            }
+            Event::RunEnded(ended) => match &ended.left {
+                Some(result) => self.console.say(&sentence(&self.object.name, result)),
+                None => self.print(&format!("{} failed: {}", ended.result.job, ended.result.message)),
+            },
+            // What it waits for says as much.
+            Event::Flipped(_) | Event::Roll(_) => {}
+        }
+    }
+
+    fn print(&self, text: &str) {
+        self.console.say(&format!("training {}: {text}", self.object.name));
+    }
+}
+
+impl Platform<Training> for LocalTraining<'_> {
+    type Error = LocalError;
+
+    async fn look(
+        &mut self,
+        object: &ValidatedTraining,
+        before: &ModelTrainingStatus,
+    ) -> Result<TrainingSeen, LocalError> {
+        let runs_here = object.runs_at(&self.site);
+        let archive = look::archive(&self.bucket, object, before, runs_here).await;
+        if runs_here && let Err(error) = &archive.records {
+            tracing::warn!(error, "the archive's progress cannot be read");
+        }
+        let run = match run_under_way(before) {
+            None => RunSeen::None,
+            Some(Run { job, .. }) => {
+                look::run(&self.bucket, object, &job, supervised::job_state(self.supervisor, &job)).await
             }
         };
-        let observed = Observed { created_at: self.created_at, records, request: None, now };
-        match schedule::decide(self.training.name.as_str(), &self.training.schedule, &self.state, &observed) {
-            Decision::Start { reason, state } => {
-                if let Some(run) = &state.last_run {
-                    supervisor.apply_job(&build_training_job(&self.training, &self.site, &run.job))?;
-                    self.tell(
-                        console,
-                        &format!("{} started, {}: {} records archived", run.job, reason.as_str(), run.records),
-                    );
-                }
-                self.state = state;
-            }
-            Decision::WaitingForData { needed, .. } => {
-                self.tell(console, &format!("waiting for {needed} archived records"));
-            }
-            Decision::WaitingUntil(time) => self.tell(console, &format!("next run at {time}")),
-            Decision::Suspended => self.tell(console, "suspended"),
-            Decision::Done | Decision::Running => {}
+        Ok(TrainingSeen {
+            generation: Some(GENERATION),
+            created_at: Some(self.created_at),
+            request: None,
+            archive,
+            run,
+            count_again: Duration::ZERO,
+            jitter: 1.0,
+        })
+    }
+
+    async fn apply(&mut self, _object: &ValidatedTraining, plan: &TrainingPlan) -> Result<Option<Run>, LocalError> {
+        if let Some(start) = &plan.start {
+            self.supervisor.apply_job(&start.job)?;
         }
+        self.decision.clone_from(&plan.decision);
+        Ok(None)
+    }
+
+    async fn tell(
+        &mut self,
+        _before: &ModelTrainingStatus,
+        conclusion: &Conclusion<ModelTrainingStatus>,
+    ) -> Result<(), LocalError> {
+        conclusion.events.iter().for_each(|event| self.print_event(event));
+        self.print_wait();
+        self.status = conclusion.status.clone();
         Ok(())
-    }
-
-    async fn settle(&mut self, supervisor: &Supervisor, console: &Console, now: Timestamp) {
-        let Some(run) = self.state.last_run.clone().filter(|run| run.finished_at.is_none()) else {
-            return;
-        };
-        let failed = match supervisor.job_status(&run.job) {
-            JobStatus::Running => return,
-            JobStatus::Complete => false,
-            JobStatus::Failed { reason } => {
-                console.say(&format!("training {}: {} failed: {reason}", self.training.name, run.job));
-                true
-            }
-            JobStatus::Absent => true,
-        };
-        let keys = ModelKeys::new(&self.training.namespace, &self.training.name);
-        match bucket_view::training_result(&self.bucket, &keys, &run.job).await {
-            Ok(ResultView::Found(result)) => console.say(&run_result::sentence(&self.training.name, &result)),
-            Ok(ResultView::Damaged(message)) => tracing::warn!(message, "a training's result counts as none"),
-            Ok(ResultView::Absent) if failed => {}
-            Ok(ResultView::Absent) => tracing::warn!(job = run.job, "a training ended without a result"),
-            Err(error) => {
-                return tracing::warn!(
-                    error = vedette_service::error_chain(&error),
-                    "a training's result cannot be read yet"
-                );
-            }
-        }
-        self.state = schedule::finished(&self.state, failed, now);
-    }
-
-    /// Says it once, until something else is to be said.
-    fn tell(&mut self, console: &Console, message: &str) {
-        if self.last_decision.as_deref() != Some(message) {
-            console.say(&format!("training {}: {message}", self.training.name));
-            self.last_decision = Some(message.to_owned());
-        }
     }
 }

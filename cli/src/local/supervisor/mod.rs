@@ -26,6 +26,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vedette_core::roll::Rollout;
+use vedette_core::rollout::Availability;
 
 pub use self::error::SupervisorError;
 pub use self::event::SupervisorEvent;
@@ -69,6 +70,12 @@ impl RunningDeployment {
         let generation = self.desired.borrow().generation;
         let (seen, status) = &*self.status.borrow();
         (*seen == generation).then(|| status.clone())
+    }
+
+    /// Before the task has seen the newest plan, what it saw last counts.
+    fn availability(&self) -> Availability {
+        let wanted = self.desired.borrow().plan.replicas;
+        self.status.borrow().1.availability(wanted)
     }
 }
 
@@ -183,6 +190,12 @@ impl Supervisor {
             Some(DeploymentStatus { overdue: true, unready: Some(reason), .. }) => Rollout::Failing(reason),
             Some(_) | None => Rollout::Progressing,
         }
+    }
+
+    /// Whether enough pods of a Deployment are ready, of whatever template.
+    pub fn availability(&self, name: &str) -> Availability {
+        let deployments = lock(&self.deployments);
+        deployments.get(name).map_or(Availability::Absent, RunningDeployment::availability)
     }
 
     /// How a Job stands.

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
+use vedette_core::rollout::Availability;
 
 use super::manifest::DeploymentPlan;
 use super::pod::{self, Context, Pod, PodState, Restart};
@@ -23,6 +24,8 @@ pub(super) struct DeploymentStatus {
     pub(super) updated: usize,
     /// Of these, pods that are ready.
     pub(super) updated_ready: usize,
+    /// Pods of whatever template that are ready.
+    pub(super) ready: usize,
     /// Why a pod of the applied template ended by itself.
     pub(super) failing: Option<String>,
     /// Why a pod of the applied template is not ready.
@@ -35,6 +38,19 @@ impl DeploymentStatus {
     /// Every pod is of the applied template, and ready.
     pub(super) fn is_complete(&self) -> bool {
         self.pods == self.replicas && self.updated == self.replicas && self.updated_ready == self.replicas
+    }
+
+    /// Whether enough pods are ready, of whatever template.
+    pub(super) fn availability(&self, wanted: usize) -> Availability {
+        let count = |pods: usize| i32::try_from(pods).unwrap_or(i32::MAX);
+        let (ready, wanted) = (count(self.ready), count(wanted));
+        if wanted == 0 {
+            Availability::ScaledToNothing
+        } else if ready >= wanted {
+            Availability::Available { ready }
+        } else {
+            Availability::Short { ready, wanted, reason: self.failing.clone().or_else(|| self.unready.clone()) }
+        }
     }
 }
 
@@ -185,6 +201,7 @@ fn observe(plan: &DeploymentPlan, pods: &[Pod]) -> DeploymentStatus {
         pods: views.len(),
         updated: views.iter().filter(|pod| pod.current).count(),
         updated_ready: views.iter().filter(|pod| pod.current && pod.ready).count(),
+        ready: views.iter().filter(|pod| pod.ready).count(),
         failing,
         unready,
         overdue: false,
@@ -217,6 +234,16 @@ mod tests {
         text.chars()
             .map(|pod| PodView { current: pod.eq_ignore_ascii_case(&'n'), ready: pod.is_ascii_uppercase() })
             .collect()
+    }
+
+    #[test]
+    fn old_pods_that_are_ready_serve_as_well_as_new_ones() {
+        let unready = Some("no model".to_owned());
+        let status = |ready| DeploymentStatus { ready, unready: unready.clone(), ..DeploymentStatus::default() };
+        assert_eq!(status(2).availability(2), Availability::Available { ready: 2 });
+        let short = Availability::Short { ready: 1, wanted: 2, reason: unready.clone() };
+        assert_eq!(status(1).availability(2), short);
+        assert_eq!(status(0).availability(0), Availability::ScaledToNothing);
     }
 
     #[test]

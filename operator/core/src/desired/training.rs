@@ -26,7 +26,7 @@ pub fn build_training_job(training: &ValidatedTraining, site: &SiteFile, job_nam
         name,
         uid,
         // These two decide whether there is a run, not what it does.
-        runs_here: _,
+        site: _,
         schedule: _,
         data: ValidatedData { pipeline, sites, lookback, max_records, deduplicate_by },
         features: ValidatedFeatures { numeric, categorical, label },

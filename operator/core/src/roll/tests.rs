@@ -76,7 +76,7 @@ fn a_version_that_fails_by_itself_is_rolled_back_once_and_remembered() {
         back.events,
         [RollEvent::RolledBack { bad: version(2), good: Some(version(1)), reason: "wrong hash".into() }]
     );
-    assert_eq!(back.condition.reason, "RolledBack");
+    assert_eq!(back.condition.reason, ModelReason::RolledBack);
     let later = advance(&back.state, &pointer(2, 2), &Artifact::Complete, &Rollout::Complete, 600);
     assert_eq!((later.state.template_version(), later.events.len()), (Some(&version(1)), 0));
     let moved = advance(&later.state, &pointer(3, 3), &Artifact::Complete, &Rollout::Complete, 601);
@@ -104,7 +104,7 @@ fn a_pointer_that_goes_back_to_what_runs_ends_the_roll() {
 #[test]
 fn files_that_come_late_are_waited_for() {
     let waiting = advance(&running(1, 1), &pointer(2, 2), &Artifact::Replicating, &Rollout::Complete, 0);
-    assert_eq!(waiting.condition.reason, "Replicating");
+    assert_eq!(waiting.condition.reason, ModelReason::Replicating);
     assert_eq!(waiting.state.template_version(), Some(&version(1)));
     let there = advance(&waiting.state, &pointer(2, 2), &Artifact::Complete, &Rollout::Complete, 9);
     assert_eq!(there.state.template_version(), Some(&version(2)));
@@ -114,7 +114,7 @@ fn files_that_come_late_are_waited_for() {
 fn an_older_pointer_is_not_followed_unless_pinned() {
     let state = running(2, 7);
     let older = advance(&state, &pointer(1, 6), &Artifact::Complete, &Rollout::Complete, 0);
-    assert_eq!((older.state.clone(), older.condition.reason), (state.clone(), "OlderPointer"));
+    assert_eq!((older.state.clone(), older.condition.reason), (state.clone(), ModelReason::OlderPointer));
     let template = state.template_version().cloned();
     let pinned = step(
         &state,
@@ -133,12 +133,12 @@ fn an_older_pointer_is_not_followed_unless_pinned() {
 #[test]
 fn without_a_model_nothing_is_rolled_and_the_reason_is_said() {
     let none = advance(&RollState::default(), &Pointer::Absent, &Artifact::Replicating, &Rollout::Complete, 0);
-    assert_eq!((none.condition.reason, none.state.template_version()), ("NoModel", None));
+    assert_eq!((none.condition.reason, none.state.template_version()), (ModelReason::NoModel, None));
     let unreadable = Pointer::Unreadable("not JSON".into());
     let kept = advance(&running(1, 1), &unreadable, &Artifact::Complete, &Rollout::Complete, 0);
-    assert_eq!((kept.condition.reason, kept.state), ("PointerUnreadable", running(1, 1)));
+    assert_eq!((kept.condition.reason, kept.state), (ModelReason::PointerUnreadable, running(1, 1)));
     let damaged = advance(&running(1, 1), &pointer(2, 2), &Artifact::Damaged("x".into()), &Rollout::Complete, 0);
-    assert_eq!((damaged.condition.reason, damaged.state.template_version()), ("Damaged", Some(&version(1))));
+    assert_eq!((damaged.condition.reason, damaged.state.template_version()), (ModelReason::Damaged, Some(&version(1))));
 }
 
 fn any_rollout() -> impl Strategy<Value = Rollout> {

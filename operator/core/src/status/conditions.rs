@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
+use crate::reason::Reason;
+
 /// What the API server takes at most.
 const MESSAGE_LIMIT: usize = 32_768;
 
@@ -12,25 +14,25 @@ pub struct Verdict {
     /// Whether it holds; none if that is not known.
     pub holds: Option<bool>,
     /// One word in CamelCase.
-    pub reason: String,
+    pub reason: &'static str,
     /// What is the case, and what to do about it.
     pub message: String,
 }
 
 impl Verdict {
     /// It holds.
-    pub fn holds(reason: &str, message: impl Into<String>) -> Self {
-        Self { holds: Some(true), reason: reason.to_owned(), message: message.into() }
+    pub fn holds(reason: impl Reason, message: impl Into<String>) -> Self {
+        Self { holds: Some(true), reason: reason.as_str(), message: message.into() }
     }
 
     /// It does not hold.
-    pub fn fails(reason: &str, message: impl Into<String>) -> Self {
-        Self { holds: Some(false), reason: reason.to_owned(), message: message.into() }
+    pub fn fails(reason: impl Reason, message: impl Into<String>) -> Self {
+        Self { holds: Some(false), reason: reason.as_str(), message: message.into() }
     }
 
     /// Nobody knows yet.
-    pub fn unknown(reason: &str, message: impl Into<String>) -> Self {
-        Self { holds: None, reason: reason.to_owned(), message: message.into() }
+    pub fn unknown(reason: impl Reason, message: impl Into<String>) -> Self {
+        Self { holds: None, reason: reason.as_str(), message: message.into() }
     }
 }
 
@@ -65,7 +67,7 @@ impl Conditions {
         let condition = Condition {
             type_: kind.to_owned(),
             status: status.to_owned(),
-            reason,
+            reason: reason.to_owned(),
             message: fitting(message),
             observed_generation: self.generation,
             last_transition_time,
@@ -100,14 +102,10 @@ pub fn is_true(conditions: &[Condition], kind: &str) -> bool {
     find(conditions, kind).is_some_and(|condition| condition.status == "True")
 }
 
-/// Errors, a line each.
-pub fn listed(errors: &[crate::FieldError]) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reason::ReadyReason;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -115,12 +113,18 @@ mod tests {
 
     #[test]
     fn the_time_moves_only_when_the_status_does() {
-        let first = Conditions::from(&[], Some(1), at(1)).with("Ready", Verdict::fails("A", "a")).into_vec();
+        let first = Conditions::from(&[], Some(1), at(1))
+            .with("Ready", Verdict::fails(ReadyReason::SecretMissing, "a"))
+            .into_vec();
         assert_eq!(first[0].last_transition_time.0, at(1));
-        let second = Conditions::from(&first, Some(2), at(2)).with("Ready", Verdict::fails("B", "b")).into_vec();
-        assert_eq!((second[0].last_transition_time.0, second[0].reason.as_str()), (at(1), "B"));
+        let second = Conditions::from(&first, Some(2), at(2))
+            .with("Ready", Verdict::fails(ReadyReason::Invalid, "b"))
+            .into_vec();
+        assert_eq!((second[0].last_transition_time.0, second[0].reason.as_str()), (at(1), "Invalid"));
         assert_eq!(second[0].observed_generation, Some(2));
-        let third = Conditions::from(&second, Some(2), at(3)).with("Ready", Verdict::holds("C", "")).into_vec();
+        let third = Conditions::from(&second, Some(2), at(3))
+            .with("Ready", Verdict::holds(ReadyReason::Running, ""))
+            .into_vec();
         assert_eq!(third[0].last_transition_time.0, at(3));
         assert_eq!(third.len(), 1);
         assert!(is_true(&third, "Ready") && !is_true(&third, "Other"));
@@ -129,7 +133,8 @@ mod tests {
     #[test]
     fn a_long_message_fits() {
         let message = "ä".repeat(40_000);
-        let conditions = Conditions::from(&[], None, at(1)).with("Ready", Verdict::fails("A", message)).into_vec();
+        let conditions =
+            Conditions::from(&[], None, at(1)).with("Ready", Verdict::fails(ReadyReason::Invalid, message)).into_vec();
         assert_eq!(conditions[0].message.chars().count(), MESSAGE_LIMIT);
     }
 }

@@ -1,15 +1,10 @@
-//! What a status says, as pure functions of the spec, of what was observed, of the result of this step, of the conditions
-//! before it, and of the time. Nothing here reads or writes.
+//! What the statuses of both kinds share: conditions, and the memory of the state machines.
 
 mod conditions;
 mod mapping;
-mod pipeline;
-mod training;
 
-pub use conditions::{Conditions, Verdict, find, is_true, listed};
+pub use conditions::{Conditions, Verdict, find, is_true};
 pub use mapping::{model_status, roll_state, schedule_state, training_run};
-pub use pipeline::{BucketTrouble, PipelineObservation, pipeline_status, refused_pipeline_status};
-pub use training::{TrainingObservation, refused_training_status, training_status, with_result};
 
 /// Condition: everything that the object asks for runs.
 pub const READY: &str = "Ready";
@@ -31,10 +26,3 @@ pub const TRAINED: &str = "Trained";
 pub const GATE_PASSED: &str = "GatePassed";
 /// Condition: the last model is current.
 pub const PUBLISHED: &str = "Published";
-
-/// Reason of an object that cannot be read or is wrong.
-pub const INVALID: &str = "Invalid";
-/// Reason of a pipeline whose topics are another's.
-pub const TOPIC_CONFLICT: &str = "TopicConflict";
-/// Reason of what does not run because nobody wants it to.
-pub const SUSPENDED: &str = "Suspended";

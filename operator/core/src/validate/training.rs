@@ -22,8 +22,8 @@ pub struct ValidatedTraining {
     pub name: Name,
     /// Its UID, for owner references; none where there is no API server.
     pub uid: Option<String>,
-    /// Whether it runs at this site.
-    pub runs_here: bool,
+    /// Where it runs.
+    pub site: Name,
     /// When it runs.
     pub schedule: ScheduleSettings,
     /// What is learned from.
@@ -48,6 +48,13 @@ pub struct ValidatedTraining {
     pub keep: u32,
     /// The Job.
     pub job: ValidatedJob,
+}
+
+impl ValidatedTraining {
+    /// Whether it runs at this site.
+    pub fn runs_at(&self, site: &SiteFile) -> bool {
+        self.site == site.site.name
+    }
 }
 
 /// What is learned from.
@@ -89,20 +96,20 @@ pub struct ValidatedJob {
     pub ttl_seconds_after_finished: i32,
 }
 
-/// Validates a training for a site.
+/// Validates a training.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn validate_training(training: &ModelTraining, site: &SiteFile) -> Result<ValidatedTraining, Vec<FieldError>> {
+pub fn validate_training(training: &ModelTraining) -> Result<ValidatedTraining, Vec<FieldError>> {
     let metadata = &training.metadata;
     let title = title("ModelTraining", metadata.namespace.as_deref(), metadata.name.as_deref());
     let mut errors = FieldErrors::of(title);
     check_schema(&schema::TRAINING, training, &mut errors);
-    let validated = assemble(training, site, &mut errors);
+    let validated = assemble(training, &mut errors);
     errors.finish(validated)
 }
 
-fn assemble(training: &ModelTraining, this: &SiteFile, errors: &mut FieldErrors) -> Option<ValidatedTraining> {
+fn assemble(training: &ModelTraining, errors: &mut FieldErrors) -> Option<ValidatedTraining> {
     let crds::ModelTrainingSpec {
         site,
         schedule,
@@ -132,7 +139,7 @@ fn assemble(training: &ModelTraining, this: &SiteFile, errors: &mut FieldErrors)
         namespace,
         name,
         uid: training.metadata.uid.clone(),
-        runs_here: site? == this.site.name,
+        site: site?,
         schedule: schedule?,
         data: data?,
         features,

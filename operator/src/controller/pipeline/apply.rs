@@ -12,20 +12,16 @@ use vedette_contract::Name;
 use super::super::apply::{ApiError, Applier, Conflicts};
 use super::super::children::{Child, Wanted, get};
 use super::super::context::Context;
-use super::dereference::Dereferenced;
-use vedette_core::desired::{GeneratorChild, LiveReplicas, PipelineChildren};
-use vedette_core::validate::{Scale, ValidatedPipeline};
+use vedette_core::desired::{GeneratorChild, PipelineChildren};
+use vedette_core::pipeline::{CountClaim, PipelinePlan};
+use vedette_core::validate::ValidatedPipeline;
 
 /// Applies everything, and prunes what is no longer wanted once everything else is there.
 ///
 /// # Errors
 /// The first thing that was refused; what does not depend on it was applied all the same.
-pub(super) async fn apply(
-    valid: &ValidatedPipeline,
-    children: &PipelineChildren,
-    seen: &Dereferenced,
-    context: &Context,
-) -> Result<(), ApiError> {
+pub(super) async fn apply(valid: &ValidatedPipeline, plan: &PipelinePlan, context: &Context) -> Result<(), ApiError> {
+    let PipelinePlan { children, topics, count, .. } = plan;
     let PipelineChildren {
         service_account,
         topics_job,
@@ -40,9 +36,8 @@ pub(super) async fn apply(
     let mut run =
         Run { applier: &context.applier, namespace: &context.namespace, wanted: Wanted::new(), failure: None };
     run.all(service_account, &stores.service_accounts).await;
-    // A topic Job that completed is not wanted again when its time to live is over.
     run.want(topics_job);
-    if seen.completed_job.as_deref() != topics_job.metadata.name.as_deref() {
+    if topics.needs_job() {
         run.job(topics_job, &stores.jobs).await;
     }
     run.all(services, &stores.services).await;
@@ -51,14 +46,13 @@ pub(super) async fn apply(
     workloads.iter().for_each(|workload| run.want(*workload));
     generator_job.iter().for_each(|job| run.want(*job));
     detector.iter().for_each(|detector| run.want(detector));
-    // Before the first topics are there, nothing that reads or writes them starts.
-    if seen.completed_job.is_some() {
+    if topics.lets_workloads_start() {
         run.all(workloads, &stores.deployments).await;
         if let Some(job) = generator_job {
             run.job(job, &stores.jobs).await;
         }
         if let Some(detector) = detector {
-            run.detector(detector, valid, seen.live.detector_replicas, &stores.deployments).await;
+            run.detector(detector, *count, &stores.deployments).await;
         }
         run.all(autoscaler, &stores.autoscalers).await;
     }
@@ -101,7 +95,7 @@ impl Run<'_> {
             self.want(child);
             let live = self.live(child, store);
             let outcome = self.applier.apply(child, live.as_deref(), Conflicts::Force).await;
-            self.settle(outcome);
+            self.note(outcome);
         }
     }
 
@@ -111,7 +105,7 @@ impl Run<'_> {
             Some(live) => Some(live),
             None => match self.applier.read::<Job>(self.namespace.as_str(), &job.name_any()).await {
                 Ok(live) => live.map(Arc::new),
-                Err(error) => return self.settle(Err(error)),
+                Err(error) => return self.note(Err(error)),
             },
         };
         let suspended = |job: &Job| job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false);
@@ -122,35 +116,28 @@ impl Run<'_> {
             }
             Some(_) => Ok(()),
         };
-        self.settle(outcome);
+        self.note(outcome);
     }
 
     /// Where an autoscaler may have set another count since it was read, that count wins.
-    async fn detector(
-        &mut self,
-        detector: &Deployment,
-        valid: &ValidatedPipeline,
-        replicas: LiveReplicas,
-        store: &Store<Deployment>,
-    ) {
+    async fn detector(&mut self, detector: &Deployment, count: CountClaim, store: &Store<Deployment>) {
         let live = self.live(detector, store);
-        let kept = match (valid.detector.scale, replicas) {
-            _ if valid.suspend => false,
-            (Scale::Automatic { .. }, LiveReplicas::Ours(_)) => true,
-            (Scale::Automatic { .. } | Scale::Fixed(_), _) => false,
+        let kept = match count {
+            CountClaim::UntilSetByAnother => true,
+            CountClaim::Ours => false,
         };
         let mut outcome = Ok(());
         if kept {
             outcome = self.applier.apply(detector, live.as_deref(), Conflicts::Respect).await;
         }
         let theirs = outcome.as_ref().is_err_and(|error: &ApiError| error.is_conflict_about(".spec.replicas"));
-        if !kept || outcome.as_ref().is_err_and(|error| error.reason() == "Conflict" && !theirs) {
+        if !kept || outcome.as_ref().is_err_and(|error| error.is_conflict() && !theirs) {
             outcome = self.applier.apply(detector, live.as_deref(), Conflicts::Force).await;
         }
-        self.settle(outcome);
+        self.note(outcome);
     }
 
-    fn settle(&mut self, outcome: Result<(), ApiError>) {
+    fn note(&mut self, outcome: Result<(), ApiError>) {
         if let Err(error) = outcome {
             if let Some(first) = &self.failure {
                 tracing::warn!(

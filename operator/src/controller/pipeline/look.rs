@@ -8,96 +8,74 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
 use sha2::{Digest, Sha256};
-use vedette_contract::keys::ModelKeys;
-use vedette_contract::{ModelVersion, Name};
-use vedette_crds::AnomalyPipelineStatus;
-
-use super::super::apply::{ApiError, Applier};
-use super::super::children::get;
-use super::super::context::Context;
-use super::super::model_watch::TrainingKey;
-use super::reference;
-use crate::bucket_view::{self, PointerView};
+use vedette_contract::Name;
 use vedette_core::desired::labels::{self, Component, MANAGER};
 use vedette_core::desired::{Live, LiveReplicas, names, topics_job_name};
 use vedette_core::job_state::{JobState, job_state};
-use vedette_core::roll::{Artifact, Pointer, Rollout};
-use vedette_core::rollout::{Availability, availability, rollout, template_version};
-use vedette_core::status::{self, BucketTrouble};
+use vedette_core::pipeline::{DetectorSeen, PipelineSeen};
+use vedette_core::rollout::{availability, rollout, template_version};
 use vedette_core::validate::{Scale, ValidatedPipeline};
+use vedette_crds::{AnomalyPipeline, AnomalyPipelineStatus};
 
-/// Everything that a step looks at.
-#[derive(Debug)]
-pub(super) struct Dereferenced {
-    /// For the builders.
-    pub(super) live: Live,
-    /// Secrets that are not there.
-    pub(super) missing_secrets: Vec<Name>,
-    /// The training's pointer.
-    pub(super) pointer: PointerView,
-    /// The artifact of the wanted version, where it has to be looked at.
-    pub(super) artifact: Option<Artifact>,
-    /// What is wrong with the bucket.
-    pub(super) bucket_trouble: Option<BucketTrouble>,
-    /// The version of the live template, and its rollout.
-    pub(super) template_version: Option<ModelVersion>,
-    /// How the rollout of the live template stands.
-    pub(super) rollout: Rollout,
-    /// The detectors.
-    pub(super) detector: Availability,
-    /// Detector pods that there are.
-    pub(super) detector_pods: i32,
-    /// Label selector of the detector pods.
-    pub(super) detector_selector: String,
-    /// The archivers.
-    pub(super) archiver: Availability,
-    /// The topic Job.
-    pub(super) topics_job: JobState,
-    /// The last topic Job that completed, this one included.
-    pub(super) completed_job: Option<String>,
-}
+use super::super::apply::{ApiError, Applier};
+use super::super::backoff::jitter;
+use super::super::children::get;
+use super::super::context::Context;
+use super::super::model_watch::TrainingKey;
+use super::super::per_object::Reference;
+use crate::bucket_view::PointerView;
+use crate::look;
 
-pub(super) async fn dereference(
+pub(super) async fn look(
+    pipeline: &AnomalyPipeline,
     valid: &ValidatedPipeline,
     before: &AnomalyPipelineStatus,
     context: &Context,
-) -> Result<Dereferenced, ApiError> {
-    let (pointer, artifact) = model(valid, before, context).await;
-    let detectors = deployment(valid, Component::Detector, context);
+) -> Result<PipelineSeen, ApiError> {
+    let reference = Reference::of(pipeline);
+    let view = pointer(&reference, valid, context).await;
+    let bucket = look::model(&context.bucket, valid, before, view, context.report.trouble(&reference)).await;
     let archivers = deployment(valid, Component::Archiver, context);
     let (hash, missing_secrets) = secrets(&context.stores.secrets, &context.namespace);
     // A Secret that is gone rolls nothing: new pods could not start, and the old ones still run.
     let secrets_hash =
         if missing_secrets.is_empty() { Some(hash) } else { archivers.as_deref().and_then(secrets_hash_of) };
-    let live_pods = |component| context.stores.pods_of(valid.name.as_str(), component);
-    let (detector_pods, archiver_pods) = (live_pods(Component::Detector), live_pods(Component::Archiver));
-    let topics_name = topics_job_name(valid, &context.site);
-    let topics_job = topics_job(&topics_name, context);
-    let completed_job = match topics_job {
-        JobState::Complete => Some(topics_name),
-        JobState::Absent | JobState::Running { .. } | JobState::Failed { .. } => {
-            before.topics.as_ref().map(|topics| topics.completed_job.clone())
-        }
-    };
-    let live = Live { secrets_hash, detector_replicas: live_replicas(valid, &context.applier).await? };
-    Ok(Dereferenced {
-        live,
+    let archiver_pods = context.stores.pods_of(valid.name.as_str(), Component::Archiver);
+    Ok(PipelineSeen {
+        generation: pipeline.metadata.generation,
+        live: Live { secrets_hash, detector_replicas: live_replicas(valid, &context.applier).await? },
         missing_secrets,
-        bucket_trouble: bucket_trouble(valid, &pointer, artifact.as_ref(), context),
-        pointer,
-        artifact,
-        template_version: detectors.as_deref().and_then(template_version),
-        rollout: rollout(detectors.as_deref(), detector_pods.iter().map(Arc::as_ref)),
-        detector: availability(detectors.as_deref(), detector_pods.iter().map(Arc::as_ref)),
-        detector_pods: detectors
-            .as_ref()
-            .and_then(|deployment| deployment.status.as_ref()?.replicas)
-            .unwrap_or_default(),
-        detector_selector: labels::query(&labels::selector(valid.name.as_str(), Component::Detector)),
+        bucket,
+        topics_job: topics_job(&topics_job_name(valid, &context.site), context),
+        detector: detector(valid, context),
         archiver: availability(archivers.as_deref(), archiver_pods.iter().map(Arc::as_ref)),
-        topics_job,
-        completed_job,
+        jitter: jitter(),
     })
+}
+
+fn detector(valid: &ValidatedPipeline, context: &Context) -> DetectorSeen {
+    let live = deployment(valid, Component::Detector, context);
+    let pods = context.stores.pods_of(valid.name.as_str(), Component::Detector);
+    DetectorSeen {
+        template_version: live.as_deref().and_then(template_version),
+        rollout: rollout(live.as_deref(), pods.iter().map(Arc::as_ref)),
+        availability: availability(live.as_deref(), pods.iter().map(Arc::as_ref)),
+        pods: live.as_ref().and_then(|deployment| deployment.status.as_ref()?.replicas).unwrap_or_default(),
+    }
+}
+
+/// The pointer that the pipeline follows, from now on.
+async fn pointer(reference: &Reference, valid: &ValidatedPipeline, context: &Context) -> PointerView {
+    match &valid.model.training {
+        None => {
+            context.models.forget(reference);
+            PointerView::not_followed()
+        }
+        Some(training) => {
+            let key = TrainingKey { namespace: valid.namespace.clone(), name: training.clone() };
+            context.models.follow(reference, key).await
+        }
+    }
 }
 
 fn deployment(valid: &ValidatedPipeline, component: Component, context: &Context) -> Option<Arc<Deployment>> {
@@ -134,38 +112,6 @@ fn secrets(stores: &[(Name, Store<Secret>)], namespace: &Name) -> (String, Vec<N
 
 fn secrets_hash_of(deployment: &Deployment) -> Option<String> {
     deployment.spec.template.metadata.as_ref()?.annotations.as_ref()?.get(labels::SECRETS_HASH).cloned()
-}
-
-async fn model(
-    valid: &ValidatedPipeline,
-    before: &AnomalyPipelineStatus,
-    context: &Context,
-) -> (PointerView, Option<Artifact>) {
-    let Some(training) = &valid.model.training else {
-        context.models.forget(&reference(valid));
-        return (PointerView::not_followed(), None);
-    };
-    let key = TrainingKey { namespace: valid.namespace.clone(), name: training.clone() };
-    let view = context.models.follow(&reference(valid), key).await;
-    let keys = ModelKeys::new(&valid.namespace, training);
-    let state = status::roll_state(before, Some(training));
-    let artifact = bucket_view::artifact_of_wanted(&context.bucket, &keys, &state, &valid.model.policy, &view).await;
-    (view, artifact)
-}
-
-fn bucket_trouble(
-    valid: &ValidatedPipeline,
-    pointer: &PointerView,
-    artifact: Option<&Artifact>,
-    context: &Context,
-) -> Option<BucketTrouble> {
-    let trouble =
-        |reason: &str, message: &str| BucketTrouble { reason: reason.to_owned(), message: message.to_owned() };
-    match (&pointer.pointer, pointer.trouble, artifact) {
-        (Pointer::Unreadable(message), Some(reason), _) => Some(trouble(reason, message)),
-        (_, _, Some(Artifact::Unreadable(message))) => Some(trouble("BucketUnreadable", message)),
-        _ => context.report.trouble(&reference(valid)),
-    }
 }
 
 /// Who counts the detectors; asked past the caches, and only where it matters.

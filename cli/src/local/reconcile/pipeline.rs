@@ -1,0 +1,192 @@
+//! The pipeline of a run.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use vedette_contract::keys::ModelKeys;
+use vedette_contract::progress::SiteStatus;
+use vedette_core::desired::{GeneratorChild, Live, PipelineChildren, topics_job_name};
+use vedette_core::event::Event;
+use vedette_core::pipeline::{BucketTrouble, Pipeline, PipelinePlan, PipelineSeen};
+use vedette_core::platform::{Conclusion, Platform, reconcile};
+use vedette_core::site::SiteFile;
+use vedette_core::site_status::{self, SiteStatusUpdate};
+use vedette_core::status::{MODEL_CURRENT, find};
+use vedette_core::validate::ValidatedPipeline;
+use vedette_crds::AnomalyPipelineStatus;
+use vedette_operator::bucket_view::{self, PointerView};
+use vedette_operator::look;
+use vedette_service::error_chain;
+use vedette_streams::bucket::Bucket;
+
+use super::{GENERATION, supervised};
+use crate::local::error::LocalError;
+use crate::local::supervisor::Supervisor;
+use crate::output::Console;
+
+/// The pipeline of a run, with its status.
+pub struct LocalPipeline<'a> {
+    object: Arc<ValidatedPipeline>,
+    site: Arc<SiteFile>,
+    bucket: Bucket,
+    supervisor: &'a Supervisor,
+    console: &'a Console,
+    pub(super) status: AnomalyPipelineStatus,
+    applied: Option<PipelineChildren>,
+    published: Option<SiteStatus>,
+    publish_trouble: Option<BucketTrouble>,
+}
+
+impl<'a> LocalPipeline<'a> {
+    /// Starts from what the bucket says; nothing is remembered from an earlier run.
+    pub fn new(
+        object: ValidatedPipeline,
+        site: SiteFile,
+        bucket: Bucket,
+        supervisor: &'a Supervisor,
+        console: &'a Console,
+    ) -> Self {
+        Self {
+            object: Arc::new(object),
+            site: Arc::new(site),
+            bucket,
+            supervisor,
+            console,
+            status: AnomalyPipelineStatus::default(),
+            applied: None,
+            published: None,
+            publish_trouble: None,
+        }
+    }
+
+    /// One reconcile. It is done again soon, whatever the core asks for: looking costs nothing here.
+    ///
+    /// # Errors
+    /// When the supervisor refuses something.
+    pub async fn step(&mut self, now: Timestamp) -> Result<(), LocalError> {
+        let (object, site, before) = (Arc::clone(&self.object), Arc::clone(&self.site), self.status.clone());
+        reconcile::<Pipeline, _>(self, &object, &site, &before, now).await.map(drop)
+    }
+
+    /// What runs, as it was applied last; none before the first step.
+    pub fn children(&self) -> Option<&PipelineChildren> {
+        self.applied.as_ref()
+    }
+
+    /// Whether no roll is under way.
+    pub fn is_settled(&self) -> bool {
+        self.status.model.as_ref().is_none_or(|model| model.target.is_none())
+    }
+
+    async fn pointer(&self) -> PointerView {
+        match &self.object.model.training {
+            Some(training) => {
+                bucket_view::pointer(&self.bucket, &ModelKeys::new(&self.object.namespace, training)).await
+            }
+            None => PointerView::not_followed(),
+        }
+    }
+
+    fn start(&self, children: &PipelineChildren) -> Result<(), LocalError> {
+        self.supervisor.apply_deployment(&children.archiver)?;
+        match &children.generator {
+            Some(GeneratorChild::Deployment(deployment)) => self.supervisor.apply_deployment(deployment)?,
+            Some(GeneratorChild::Job(job)) => self.supervisor.apply_job(job)?,
+            None => {}
+        }
+        if let Some(detector) = &children.detector {
+            self.supervisor.apply_deployment(detector)?;
+        }
+        Ok(())
+    }
+
+    /// Events as they are, and the model's condition whenever it says something else.
+    fn print(&self, before: &AnomalyPipelineStatus, conclusion: &Conclusion<AnomalyPipelineStatus>) {
+        for event in &conclusion.events {
+            match event {
+                Event::Flipped(condition) => {
+                    self.console.condition(condition);
+                }
+                Event::Roll(_) | Event::RunStarted { .. } | Event::RunEnded(_) => self.console.say(&event.message()),
+            }
+        }
+        let said = |status: &AnomalyPipelineStatus| {
+            let condition = find(&status.conditions, MODEL_CURRENT)?;
+            Some((condition.status.clone(), condition.reason.clone(), condition.message.clone()))
+        };
+        if said(before) != said(&conclusion.status) {
+            find(&conclusion.status.conditions, MODEL_CURRENT).iter().for_each(|model| self.console.condition(model));
+        }
+    }
+
+    /// Writes `sites/<site>.json` where it changed or grew old. A bucket that refuses it is told of and tried again.
+    async fn publish_site_status(&mut self, update: &SiteStatusUpdate) {
+        let SiteStatusUpdate { keys, status } = update;
+        if !site_status::is_due(self.published.as_ref(), status) {
+            return;
+        }
+        let body = match serde_json::to_vec(status) {
+            Ok(body) => body,
+            Err(error) => return tracing::error!(%error, "the site's status cannot be written as JSON"),
+        };
+        self.publish_trouble = match self.bucket.put(&keys.site(&status.site), body.into()).await {
+            Ok(()) => {
+                self.published = Some(status.clone());
+                None
+            }
+            Err(error) => {
+                let message = error_chain(&error);
+                tracing::warn!(error = message, "the site's status was not written");
+                Some(BucketTrouble { reason: error.reason(), message })
+            }
+        };
+    }
+}
+
+impl Platform<Pipeline> for LocalPipeline<'_> {
+    type Error = LocalError;
+
+    async fn look(
+        &mut self,
+        object: &ValidatedPipeline,
+        before: &AnomalyPipelineStatus,
+    ) -> Result<PipelineSeen, LocalError> {
+        let view = self.pointer().await;
+        let applied = self.applied.as_ref();
+        let detector = applied.and_then(|children| children.detector.as_ref());
+        Ok(PipelineSeen {
+            generation: Some(GENERATION),
+            live: Live::default(),
+            missing_secrets: Vec::new(),
+            bucket: look::model(&self.bucket, object, before, view, self.publish_trouble.clone()).await,
+            topics_job: supervised::job_state(self.supervisor, &topics_job_name(object, &self.site)),
+            detector: supervised::detector(self.supervisor, detector),
+            archiver: supervised::availability(self.supervisor, applied.map(|children| &children.archiver)),
+            jitter: 1.0,
+        })
+    }
+
+    async fn apply(&mut self, _object: &ValidatedPipeline, plan: &PipelinePlan) -> Result<(), LocalError> {
+        if plan.topics.needs_job() {
+            self.supervisor.apply_job(&plan.children.topics_job)?;
+        }
+        if plan.topics.lets_workloads_start() {
+            self.start(&plan.children)?;
+        }
+        self.applied = Some(plan.children.clone());
+        Ok(())
+    }
+
+    async fn tell(
+        &mut self,
+        before: &AnomalyPipelineStatus,
+        conclusion: &Conclusion<AnomalyPipelineStatus>,
+    ) -> Result<(), LocalError> {
+        self.print(before, conclusion);
+        self.status = conclusion.status.clone();
+        if let Some(update) = &conclusion.site_status {
+            self.publish_site_status(update).await;
+        }
+        Ok(())
+    }
+}

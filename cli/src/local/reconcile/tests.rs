@@ -1,0 +1,181 @@
+//! What counts where a process, a Deployment and the bucket say different things. A cluster is held to the same, by the tests
+//! of the same names in `operator/tests/scenarios/truth.rs`.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use jiff::Timestamp;
+use serde_json::json;
+use vedette_contract::keys::{ModelKeys, PipelineKeys};
+use vedette_core::status::{DETECTOR_AVAILABLE, PUBLISHED, READY, find, is_true};
+
+use super::*;
+use crate::local::options::LocalOptions;
+use crate::local::servers::{self, Servers};
+use crate::local::supervisor::Supervisor;
+use crate::local::{setup, start_supervisor};
+use crate::output::Console;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const MANIFESTS: &str = "
+{apiVersion: vedette.io/v1alpha1, kind: AnomalyPipeline, metadata: {name: flows}, spec: {}}
+---
+apiVersion: vedette.io/v1alpha1
+kind: ModelTraining
+metadata: {name: flows}
+spec: {site: local, data: {pipeline: flows}, trigger: {minRecords: 100}, job: {backoffLimit: 0}}
+";
+
+#[derive(Parser)]
+struct Command {
+    #[command(flatten)]
+    options: LocalOptions,
+}
+
+/// A run whose programs are scripts.
+struct Stage {
+    directory: tempfile::TempDir,
+    plan: setup::Plan,
+    servers: Servers,
+    supervisor: Supervisor,
+    console: Arc<Console>,
+}
+
+impl Stage {
+    async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let manifests = directory.path().join("manifests.yaml");
+        std::fs::write(&manifests, MANIFESTS).unwrap();
+        let arguments = ["local", "-f", manifests.to_str().unwrap(), "--bin-dir", directory.path().to_str().unwrap()];
+        let options = Command::try_parse_from(arguments).unwrap().options;
+        let plan = setup::plan(&options, &"default".parse().unwrap()).unwrap();
+        let servers = servers::start(&options).await.unwrap();
+        let console = Arc::new(Console::new(true));
+        let supervisor = start_supervisor(&options, &servers, &console).unwrap();
+        Self { directory, plan, servers, supervisor, console }
+    }
+
+    fn program(&self, name: &str, script: &str) {
+        let path = self.directory.path().join(format!("vedette-{name}"));
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// A program that serves probes, and is told by files of the directory that is returned.
+    fn serving_program(&self, name: &str) -> std::path::PathBuf {
+        let control = self.directory.path().join(name);
+        std::fs::create_dir(&control).unwrap();
+        let this = std::env::current_exe().unwrap();
+        let workload = this.parent().and_then(Path::parent).unwrap().join("examples/workload");
+        self.program(name, &format!("CONTROL={} exec {}", control.display(), workload.display()));
+        control
+    }
+
+    fn training(&self) -> LocalTraining<'_> {
+        let (site, bucket) = (self.servers.site.clone(), self.servers.bucket.clone());
+        let training = self.plan.trainings[0].clone();
+        LocalTraining::new(training, site, bucket, &self.supervisor, &self.console, Timestamp::now())
+    }
+
+    fn pipeline(&self) -> LocalPipeline<'_> {
+        let (site, bucket) = (self.servers.site.clone(), self.servers.bucket.clone());
+        LocalPipeline::new(self.plan.pipeline.clone(), site, bucket, &self.supervisor, &self.console)
+    }
+
+    async fn put(&self, key: &str, body: serde_json::Value) {
+        self.servers.bucket.put(key, body.to_string().into_bytes().into()).await.unwrap();
+    }
+
+    async fn archive(&self, records: u64) {
+        let site = self.servers.site.site.name.clone();
+        let key = self.keys().progress(&ProgressKey { site, topic: "enriched_data".parse().unwrap(), partition: 0 });
+        let progress = json!({
+            "stream": "enriched_data", "records": records, "closed_records": records, "end": records,
+            "last_object": null, "last_utc": null, "updated_at": "2026-11-23T08:00:00Z"
+        });
+        self.put(&key, progress).await;
+    }
+
+    async fn other_sites_read_ready(&self) -> Option<bool> {
+        let key = self.keys().site(&self.servers.site.site.name);
+        let object = self.servers.bucket.get(&key).await.unwrap()?;
+        serde_json::from_slice::<serde_json::Value>(&object.bytes).unwrap()["ready"].as_bool()
+    }
+
+    fn keys(&self) -> PipelineKeys {
+        PipelineKeys::new(&self.plan.pipeline.namespace, &self.plan.pipeline.name)
+    }
+}
+
+/// Steps until the last run has ended.
+async fn until_ended(training: &mut LocalTraining<'_>) {
+    let deadline = Instant::now() + PATIENCE;
+    while training.status.history.is_empty() {
+        assert!(Instant::now() < deadline, "the run never ended: {:?}", training.status);
+        training.step(Timestamp::now()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Steps until this holds.
+async fn until_status(pipeline: &mut LocalPipeline<'_>, what: &str, kind: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_true(&pipeline.status.conditions, kind) {
+        assert!(Instant::now() < deadline, "{what} never came: {:?}", pipeline.status);
+        pipeline.step(Timestamp::now()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_completes_without_a_result_has_failed_and_is_tried_again() {
+    let stage = Stage::new().await;
+    stage.program("trainer", "exit 0");
+    stage.archive(150).await;
+    let mut training = stage.training();
+    until_ended(&mut training).await;
+    let ready = find(&training.status.conditions, READY).unwrap();
+    assert_eq!((ready.reason.as_str(), training.status.failures), ("LastRunFailed", 1));
+    assert!(ready.message.contains("the next one starts at"), "{}", ready.message);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_in_the_bucket_is_a_success_also_when_its_job_failed() {
+    let stage = Stage::new().await;
+    let go = stage.directory.path().join("go");
+    stage.program("trainer", &format!("while [ ! -e {} ]; do sleep .1; done; exit 1", go.display()));
+    stage.archive(150).await;
+    let mut training = stage.training();
+    training.step(Timestamp::now()).await.unwrap();
+    let job = training.status.last_run.clone().unwrap().job;
+    let version = "20261123T084210Z-1a2b3c4d";
+    let result = json!({
+        "job": job, "finished_at": "2026-11-23T08:00:09Z", "outcome": "published", "records": 150, "version": version,
+        "metrics": null, "baseline": null, "message": "published"
+    });
+    let training_name = &stage.plan.trainings[0].name;
+    stage.put(&ModelKeys::new(&stage.plan.pipeline.namespace, training_name).result(&job), result).await;
+    std::fs::write(go, "").unwrap();
+    until_ended(&mut training).await;
+    assert!(is_true(&training.status.conditions, PUBLISHED));
+    assert_eq!((training.status.failures, training.status.model.as_deref()), (0, Some(version)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_sites_read_ready_as_the_condition_says_it() {
+    let stage = Stage::new().await;
+    stage.program("topics", "exit 0");
+    stage.serving_program("detector");
+    let archiver = stage.serving_program("archiver");
+    std::fs::write(archiver.join("unready"), "").unwrap();
+    let mut pipeline = stage.pipeline();
+    until_status(&mut pipeline, "a detector", DETECTOR_AVAILABLE).await;
+    assert_eq!(stage.other_sites_read_ready().await, Some(false));
+    std::fs::remove_file(archiver.join("unready")).unwrap();
+    until_status(&mut pipeline, "a pipeline that is ready", READY).await;
+    assert_eq!(stage.other_sites_read_ready().await, Some(true));
+    stage.supervisor.stop_all().await;
+}

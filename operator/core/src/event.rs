@@ -1,0 +1,112 @@
+//! What happened to an object, said once. Each platform tells it in its own words: as an event of an API server, or as a line.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
+use crate::reason::{self, Outcome};
+use crate::roll::RollEvent;
+use crate::run_result::Ended;
+use crate::schedule::{Run, StartReason};
+use crate::status::{BUCKET_REACHABLE, READY, find};
+
+/// Something that happened to an object.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The model roll went on.
+    Roll(RollEvent),
+    /// A run of a training was started.
+    RunStarted {
+        /// The run.
+        run: Run,
+        /// Why.
+        reason: StartReason,
+    },
+    /// A run of a training ended.
+    RunEnded(Ended),
+    /// A condition flipped.
+    Flipped(Condition),
+}
+
+impl Event {
+    /// Whether somebody should look.
+    pub fn is_warning(&self) -> bool {
+        match self {
+            Self::Roll(RollEvent::RolledBack { .. }) => true,
+            Self::Roll(RollEvent::Started { .. } | RollEvent::Activated(_)) => false,
+            Self::RunStarted { run: _, reason } => *reason == StartReason::Retry,
+            Self::RunEnded(ended) => ended.outcome != Outcome::Published,
+            Self::Flipped(condition) => condition.status != "True",
+        }
+    }
+
+    /// One word in CamelCase.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Roll(event) => event.reason().to_owned(),
+            Self::RunStarted { .. } => "RunStarted".to_owned(),
+            Self::RunEnded(ended) => format!("Run{}", ended.result.outcome),
+            Self::Flipped(condition) if condition.status == "True" => condition.type_.clone(),
+            Self::Flipped(condition) => condition.reason.clone(),
+        }
+    }
+
+    /// What is to be told.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Roll(event) => event.to_string(),
+            Self::RunStarted { run, reason } => {
+                format!("Job {} starts: {}; {} records are archived", run.job, reason.as_str(), run.records)
+            }
+            Self::RunEnded(ended) => format!("Job {}: {}", ended.result.job, ended.result.message),
+            Self::Flipped(condition) => condition.message.clone(),
+        }
+    }
+}
+
+/// Conditions that flipped. What does not hold from the beginning is news only where it will stay so.
+pub(crate) fn flipped(before: &[Condition], after: &[Condition]) -> Vec<Event> {
+    let flipped = [READY, BUCKET_REACHABLE].into_iter().filter_map(|kind| {
+        let now = find(after, kind)?;
+        let is_lasting = reason::is_lasting(&now.reason);
+        let is_news = match find(before, kind) {
+            Some(last) => {
+                last.status != now.status || (now.status == "False" && is_lasting && last.reason != now.reason)
+            }
+            None => is_lasting,
+        };
+        is_news.then(|| Event::Flipped(now.clone()))
+    });
+    flipped.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reason::{PodsReason, ReadyReason, Reason, TopicsReason};
+    use crate::status::{Conditions, Verdict};
+    use jiff::Timestamp;
+
+    fn ready(verdict: Verdict) -> Vec<Condition> {
+        Conditions::from(&[], None, Timestamp::UNIX_EPOCH).with(READY, verdict).into_vec()
+    }
+
+    fn fails(reason: impl Reason) -> Vec<Condition> {
+        ready(Verdict::fails(reason, ""))
+    }
+
+    fn reasons(before: &[Condition], after: &[Condition]) -> Vec<String> {
+        flipped(before, after).iter().map(Event::reason).collect()
+    }
+
+    #[test]
+    fn only_transitions_are_told() {
+        let up = ready(Verdict::holds(ReadyReason::Running, ""));
+        let (down, wrong) = (fails(PodsReason::PodsNotReady), fails(ReadyReason::Invalid));
+        assert_eq!(reasons(&[], &down), [""; 0]);
+        assert_eq!(reasons(&[], &wrong), ["Invalid"]);
+        assert_eq!(reasons(&down, &up), ["Ready"]);
+        assert_eq!(reasons(&up, &down), ["PodsNotReady"]);
+        assert_eq!(reasons(&down, &fails(TopicsReason::TopicJobRunning)), [""; 0]);
+        assert_eq!(reasons(&down, &wrong), ["Invalid"]);
+        assert_eq!(reasons(&wrong, &wrong), [""; 0]);
+    }
+}

@@ -1,0 +1,70 @@
+//! What is told of a pipeline once its plan was applied.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use vedette_contract::keys::PipelineKeys;
+use vedette_contract::progress::SiteStatus;
+use vedette_crds::AnomalyPipelineStatus;
+
+use super::PipelinePlan;
+use super::status::{pipeline_status, refused_pipeline_status};
+use crate::event::{Event, flipped};
+use crate::platform::{ApplyFailure, Conclusion, RESYNC, Refused};
+use crate::reason::ReadyReason;
+use crate::refusal::Refusal;
+use crate::site_status::SiteStatusUpdate;
+use crate::status::{READY, is_true};
+
+/// How soon files that are not there yet are looked for again.
+const REPLICATION: Duration = Duration::from_secs(5);
+/// How soon a pipeline whose topics are another's is looked at again.
+const CONFLICT: Duration = Duration::from_secs(30);
+
+pub(super) fn conclude(
+    plan: &PipelinePlan,
+    failure: Option<ApplyFailure>,
+    now: Timestamp,
+) -> Conclusion<AnomalyPipelineStatus> {
+    let status = pipeline_status(plan, failure.filter(|failure| failure.is_lasting).as_ref(), now);
+    let mut events: Vec<Event> = plan.roll.events.iter().cloned().map(Event::Roll).collect();
+    events.extend(flipped(&plan.before.conditions, &status.conditions));
+    let site_status = Some(site_status(plan, &status, now));
+    Conclusion { status, events, site_status, again: again(plan, now) }
+}
+
+pub(super) fn refuse(
+    refused: &Refused<'_, AnomalyPipelineStatus>,
+    refusal: Refusal,
+    now: Timestamp,
+) -> Conclusion<AnomalyPipelineStatus> {
+    let again = if refusal.reason == ReadyReason::TopicConflict { CONFLICT } else { RESYNC };
+    let status = refused_pipeline_status(refused, refusal, now);
+    let events = flipped(&refused.before.conditions, &status.conditions);
+    Conclusion { status, events, site_status: None, again: again.mul_f64(refused.jitter) }
+}
+
+/// What the other sites are told. Ready means the condition of that name.
+fn site_status(plan: &PipelinePlan, status: &AnomalyPipelineStatus, now: Timestamp) -> SiteStatusUpdate {
+    let status = SiteStatus {
+        site: plan.site.clone(),
+        training: plan.training.clone(),
+        model_version: plan.roll.state.active.clone(),
+        ready: is_true(&status.conditions, READY),
+        updated_at: now,
+    };
+    SiteStatusUpdate { keys: PipelineKeys::new(&plan.namespace, &plan.name), status }
+}
+
+/// Watches ask for most reconciles; time itself ends a roll, and files may come late.
+fn again(plan: &PipelinePlan, now: Timestamp) -> Duration {
+    let PipelinePlan { roll, seen, progress_deadline, .. } = plan;
+    let deadline = roll.state.target.as_ref().and_then(|target| {
+        let left = target.since.saturating_add(*progress_deadline).ok()?.duration_since(now);
+        // Not at the very moment, and once more after it: pods that only become overdue do not change.
+        Duration::try_from(left).ok().map(|left| left.max(REPLICATION))
+    });
+    let soon = roll.condition.reason.passes_unseen().then(|| REPLICATION.mul_f64(seen.jitter));
+    let resync = RESYNC.mul_f64(seen.jitter);
+    [soon, deadline].into_iter().flatten().min().unwrap_or(resync).min(resync)
+}

@@ -1,0 +1,80 @@
+//! What has to be there because of a pipeline.
+
+use jiff::{SignedDuration, Timestamp};
+use vedette_crds::AnomalyPipelineStatus;
+
+use super::{CountClaim, PipelinePlan, PipelineSeen, TopicsStep};
+use crate::desired::{LiveReplicas, build_pipeline};
+use crate::job_state::JobState;
+use crate::roll::{self, RollStep};
+use crate::site::SiteFile;
+use crate::status::roll_state;
+use crate::validate::{Scale, ValidatedPipeline};
+
+pub(super) fn decide(
+    object: &ValidatedPipeline,
+    site: &SiteFile,
+    before: &AnomalyPipelineStatus,
+    seen: PipelineSeen,
+    now: Timestamp,
+) -> PipelinePlan {
+    let roll = roll_step(object, before, &seen, now);
+    let children = build_pipeline(object, site, roll.state.template_version(), &seen.live);
+    let wanted_job = children.topics_job.metadata.name.clone();
+    let completed_job = match seen.topics_job {
+        JobState::Complete => wanted_job.clone(),
+        JobState::Absent | JobState::Running { .. } | JobState::Failed { .. } => {
+            before.topics.as_ref().map(|topics| topics.completed_job.clone())
+        }
+    };
+    let topics = match &completed_job {
+        None => TopicsStep::First,
+        Some(_) if completed_job == wanted_job => TopicsStep::Done,
+        Some(_) => TopicsStep::Again,
+    };
+    PipelinePlan {
+        children,
+        topics,
+        count: count_claim(object, seen.live.detector_replicas),
+        roll,
+        completed_job,
+        seen,
+        before: before.clone(),
+        site: site.site.name.clone(),
+        namespace: object.namespace.clone(),
+        name: object.name.clone(),
+        suspend: object.suspend,
+        training: object.model.training.clone(),
+        progress_deadline: progress_deadline(object),
+    }
+}
+
+fn roll_step(
+    object: &ValidatedPipeline,
+    before: &AnomalyPipelineStatus,
+    seen: &PipelineSeen,
+    now: Timestamp,
+) -> RollStep {
+    let observed = roll::Observed {
+        policy: &object.model.policy,
+        pointer: &seen.bucket.pointer,
+        artifact: seen.bucket.artifact.as_ref(),
+        rollout: (seen.detector.template_version.as_ref(), &seen.detector.rollout),
+        progress_deadline: progress_deadline(object),
+        now,
+    };
+    roll::step(&roll_state(before, object.model.training.as_ref()), &observed)
+}
+
+fn progress_deadline(object: &ValidatedPipeline) -> SignedDuration {
+    SignedDuration::try_from(object.model.progress_deadline).unwrap_or(SignedDuration::MAX)
+}
+
+/// Where an autoscaler may have set another count since it was read, that count wins.
+fn count_claim(object: &ValidatedPipeline, replicas: LiveReplicas) -> CountClaim {
+    match (object.detector.scale, replicas) {
+        _ if object.suspend => CountClaim::Ours,
+        (Scale::Automatic { .. }, LiveReplicas::Ours(_)) => CountClaim::UntilSetByAnother,
+        (Scale::Automatic { .. } | Scale::Fixed(_), _) => CountClaim::Ours,
+    }
+}

@@ -1,0 +1,166 @@
+//! An `AnomalyPipeline`: what is seen of it, what has to be there, and what is told of it.
+
+mod conclude;
+mod decide;
+mod status;
+
+use jiff::{SignedDuration, Timestamp};
+use vedette_contract::{ModelVersion, Name};
+use vedette_crds::AnomalyPipelineStatus;
+
+use crate::desired::{Live, PipelineChildren};
+use crate::job_state::JobState;
+use crate::platform::{ApplyFailure, Conclusion, Kind, Refused};
+use crate::refusal::Refusal;
+use crate::roll::{Artifact, Pointer, RollStep, Rollout};
+use crate::rollout::Availability;
+use crate::site::SiteFile;
+use crate::validate::ValidatedPipeline;
+
+/// The kind `AnomalyPipeline`.
+#[derive(Debug, Clone, Copy)]
+pub enum Pipeline {}
+
+impl Kind for Pipeline {
+    type Object = ValidatedPipeline;
+    type Status = AnomalyPipelineStatus;
+    type Seen = PipelineSeen;
+    type Plan = PipelinePlan;
+    type Applied = ();
+
+    fn decide(
+        object: &ValidatedPipeline,
+        site: &SiteFile,
+        before: &AnomalyPipelineStatus,
+        seen: PipelineSeen,
+        now: Timestamp,
+    ) -> PipelinePlan {
+        decide::decide(object, site, before, seen, now)
+    }
+
+    fn conclude(
+        plan: &PipelinePlan,
+        applied: Result<&(), ApplyFailure>,
+        now: Timestamp,
+    ) -> Conclusion<AnomalyPipelineStatus> {
+        conclude::conclude(plan, applied.err(), now)
+    }
+
+    fn refuse(
+        refused: &Refused<'_, AnomalyPipelineStatus>,
+        refusal: Refusal,
+        now: Timestamp,
+    ) -> Conclusion<AnomalyPipelineStatus> {
+        conclude::refuse(refused, refusal, now)
+    }
+}
+
+/// What a platform sees of a pipeline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PipelineSeen {
+    /// Generation of the spec.
+    pub generation: Option<i64>,
+    /// For the builders.
+    pub live: Live,
+    /// Secrets that the pods need and that are not there.
+    pub missing_secrets: Vec<Name>,
+    /// The bucket.
+    pub bucket: BucketSeen,
+    /// The Job that creates the topics.
+    pub topics_job: JobState,
+    /// The detectors.
+    pub detector: DetectorSeen,
+    /// The archivers.
+    pub archiver: Availability,
+    /// Between .9 and 1.1, so that many objects are not looked at again at once.
+    pub jitter: f64,
+}
+
+/// What the bucket says of the model, and what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketSeen {
+    /// The training's pointer.
+    pub pointer: Pointer,
+    /// The artifact of the wanted version, where it has to be looked at.
+    pub artifact: Option<Artifact>,
+    /// What is wrong with the bucket, if anything is.
+    pub trouble: Option<BucketTrouble>,
+}
+
+/// What is wrong with the bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketTrouble {
+    /// One word.
+    pub reason: &'static str,
+    /// What was attempted, and what to do.
+    pub message: String,
+}
+
+/// The detectors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DetectorSeen {
+    /// The version that the live template carries.
+    pub template_version: Option<ModelVersion>,
+    /// How its rollout stands.
+    pub rollout: Rollout,
+    /// Whether enough of them are ready.
+    pub availability: Availability,
+    /// Pods that there are.
+    pub pods: i32,
+}
+
+/// What has to be there.
+#[derive(Debug, Clone)]
+pub struct PipelinePlan {
+    /// Everything that the pipeline consists of.
+    pub children: PipelineChildren,
+    /// What has to be done about the topics.
+    pub topics: TopicsStep,
+    /// Whether the count of the detectors is ours to set.
+    pub count: CountClaim,
+    roll: RollStep,
+    completed_job: Option<String>,
+    seen: PipelineSeen,
+    before: AnomalyPipelineStatus,
+    site: Name,
+    namespace: Name,
+    name: Name,
+    suspend: bool,
+    training: Option<Name>,
+    progress_deadline: SignedDuration,
+}
+
+/// What has to be done about the topics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TopicsStep {
+    /// None was ever created: their Job comes first, and nothing that reads or writes them starts before it completed.
+    First,
+    /// Others are wanted than were created: their Job runs beside everything else.
+    Again,
+    /// They are there. Their Job is not wanted again when its time to live is over.
+    Done,
+}
+
+impl TopicsStep {
+    /// Whether the Job has to be there.
+    pub fn needs_job(self) -> bool {
+        self != Self::Done
+    }
+
+    /// Whether what reads and writes the topics may start.
+    pub fn lets_workloads_start(self) -> bool {
+        self != Self::First
+    }
+}
+
+/// Whether the count of the detectors is ours to set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CountClaim {
+    /// It is, whoever set another.
+    Ours,
+    /// An autoscaler may have set another since it was read; then that one counts.
+    UntilSetByAnother,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,234 @@
+//! The reasons of conditions: one closed list for each thing that can be the case. What steers code, or stands in docs and
+//! charts, is one of these; a reason is spelled as its variant.
+
+/// A reason of a condition.
+pub trait Reason: Copy {
+    /// Its spelling.
+    fn as_str(self) -> &'static str;
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$what:meta])* $reason:ident,)* })*) => {
+        $($(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $($(#[$what])* $reason,)* }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$reason,)*];
+        }
+
+        impl Reason for $name {
+            fn as_str(self) -> &'static str {
+                match self { $(Self::$reason => stringify!($reason),)* }
+            }
+        })*
+
+        /// Every reason that a condition can have, but for what a bucket answers.
+        pub fn all() -> Vec<&'static str> {
+            let mut all = Vec::new();
+            $(all.extend($name::ALL.iter().map(|reason| reason.as_str()));)*
+            all
+        }
+    };
+}
+
+reasons! {
+    /// Why an object of either kind is, or is not, `Ready`; a pipeline may have the reason of a part of it instead.
+    ReadyReason {
+        /// Everything that it asks for runs.
+        Running,
+        /// Nobody wants it to run.
+        Suspended,
+        /// Pods lack a Secret.
+        SecretMissing,
+        /// The object is wrong, or cannot be read.
+        Invalid,
+        /// Its topics are another's.
+        TopicConflict,
+        /// The platform refuses what it consists of.
+        ApplyFailed,
+    }
+
+    /// Why the topics are there, or not.
+    TopicsReason {
+        /// Their Job completed.
+        TopicsCreated,
+        /// Their Job gave up.
+        TopicJobFailed,
+        /// Their Job failed, and tries again.
+        TopicJobRetrying,
+        /// Their Job runs.
+        TopicJobRunning,
+        /// Their Job is not there yet.
+        TopicJobPending,
+    }
+
+    /// Why the pods of a component are available, or not.
+    PodsReason {
+        /// As many as are wanted are ready.
+        Available,
+        /// Some are missing.
+        PodsNotReady,
+        /// The topics come first.
+        NotStarted,
+        /// None is wanted.
+        ScaledToZero,
+        /// None is wanted before there is a model.
+        WaitingForModel,
+    }
+
+    /// Why the bucket is reachable, or not; what it answers itself has its own words.
+    BucketReason {
+        /// It answers.
+        Reachable,
+        /// Files of a model cannot be read.
+        BucketUnreadable,
+    }
+
+    /// Why the detectors run the wanted version, or not.
+    ModelReason {
+        /// They do.
+        Current,
+        /// The pipeline follows no training.
+        NoTraining,
+        /// The training has published nothing.
+        NoModel,
+        /// The pointer cannot be read.
+        PointerUnreadable,
+        /// The pointer is older than what was followed.
+        OlderPointer,
+        /// Files of the version are not here yet.
+        Replicating,
+        /// The version's manifest or files are wrong.
+        Damaged,
+        /// The version cannot be looked at.
+        BucketUnreadable,
+        /// They are on their way.
+        Rolling,
+        /// The version failed.
+        RolledBack,
+    }
+
+    /// Why a training is, or is not, `Ready`, beside [`ReadyReason`].
+    TrainingReason {
+        /// It runs at another site.
+        RunsAtOtherSite,
+        /// The next run has a time.
+        Scheduled,
+        /// The next run waits for records.
+        WaitingForData,
+        /// Nothing more runs by itself.
+        Done,
+        /// The last run failed, and is tried again.
+        LastRunFailed,
+    }
+
+    /// Why there are enough records, or not.
+    DataReason {
+        /// There are.
+        EnoughRecords,
+        /// There are not.
+        TooFewRecords,
+        /// Nobody knows.
+        ProgressUnreadable,
+    }
+
+    /// What is said of the model of the last run, where it is not the outcome of the run.
+    RunReason {
+        /// No run has ended.
+        NoRunYet,
+        /// It is there.
+        ModelTrained,
+        /// It is good enough.
+        Passed,
+        /// The run made none.
+        NoModel,
+    }
+
+    /// How a run ended.
+    Outcome {
+        /// Its version is current.
+        Published,
+        /// Its model was not good enough.
+        GateRefused,
+        /// It found too few records.
+        NotEnoughData,
+        /// It left no result.
+        Failed,
+    }
+}
+
+impl ReadyReason {
+    /// Whether it stays so until somebody changes something.
+    pub fn is_lasting(self) -> bool {
+        match self {
+            Self::Invalid | Self::TopicConflict | Self::ApplyFailed => true,
+            Self::Running | Self::Suspended | Self::SecretMissing => false,
+        }
+    }
+}
+
+impl TopicsReason {
+    /// Whether it stays so until somebody changes something.
+    pub fn is_lasting(self) -> bool {
+        match self {
+            Self::TopicJobFailed => true,
+            Self::TopicsCreated | Self::TopicJobRetrying | Self::TopicJobRunning | Self::TopicJobPending => false,
+        }
+    }
+}
+
+impl ModelReason {
+    /// Whether it passes by itself, and no watch tells when.
+    pub fn passes_unseen(self) -> bool {
+        match self {
+            Self::Replicating | Self::BucketUnreadable => true,
+            Self::Current
+            | Self::NoTraining
+            | Self::NoModel
+            | Self::PointerUnreadable
+            | Self::OlderPointer
+            | Self::Damaged
+            | Self::Rolling
+            | Self::RolledBack => false,
+        }
+    }
+}
+
+impl Outcome {
+    /// The outcome of this spelling, as a status has it.
+    pub fn read(text: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|outcome| outcome.as_str() == text)
+    }
+}
+
+/// Whether `Ready` with this reason stays so until somebody changes something.
+pub fn is_lasting(reason: &str) -> bool {
+    let ready = ReadyReason::ALL.iter().filter(|one| one.is_lasting()).map(|one| one.as_str());
+    let topics = TopicsReason::ALL.iter().filter(|one| one.is_lasting()).map(|one| one.as_str());
+    ready.chain(topics).any(|lasting| lasting == reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lasts_is_told_by_its_spelling() {
+        for lasting in ["Invalid", "TopicConflict", "ApplyFailed", "TopicJobFailed"] {
+            assert!(is_lasting(lasting), "{lasting}");
+        }
+        for passing in ["Running", "PodsNotReady", "TopicJobRunning", "Replicating", ""] {
+            assert!(!is_lasting(passing), "{passing}");
+        }
+    }
+
+    #[test]
+    fn an_outcome_reads_back() {
+        for outcome in Outcome::ALL {
+            assert_eq!(Outcome::read(outcome.as_str()), Some(*outcome));
+        }
+        assert_eq!(Outcome::read("published"), None);
+    }
+}

@@ -1,0 +1,22 @@
+//! A Job that was started and not remembered, because the operator ended in between, is the run.
+
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
+
+use super::Start;
+use crate::schedule::{self, Run};
+use crate::validate::ValidatedTraining;
+
+/// The newest of this training's Jobs, if it is newer than the last run that is remembered.
+pub fn forgotten_run(object: &ValidatedTraining, start: &Start, jobs: &[Job]) -> Option<Run> {
+    let own = jobs.iter().filter(|job| is_own(object, job)).filter_map(|job| job.metadata.name.clone());
+    let started = own.filter_map(|job| Some((schedule::started_at(object.name.as_str(), &job)?, job)));
+    let (started_at, job) = started.max()?;
+    let last = start.last_run.as_ref().map_or(Timestamp::MIN, |run| run.started_at);
+    (started_at > last).then_some(Run { job, started_at, finished_at: None, records: start.run.records })
+}
+
+fn is_own(object: &ValidatedTraining, job: &Job) -> bool {
+    let owners = job.metadata.owner_references.as_deref().unwrap_or_default();
+    job.metadata.deletion_timestamp.is_none() && owners.iter().any(|owner| Some(&owner.uid) == object.uid.as_ref())
+}

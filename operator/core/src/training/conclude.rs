@@ -1,0 +1,73 @@
+//! What is told of a training once its plan was applied.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use vedette_crds::ModelTrainingStatus;
+
+use super::status::{Standing, refused_training_status, training_status};
+use super::{RunSeen, Start, TrainingPlan};
+use crate::event::{Event, flipped};
+use crate::platform::{ApplyFailure, Conclusion, RESYNC, Refused};
+use crate::refusal::Refusal;
+use crate::schedule::{Decision, Run, ScheduleState};
+
+/// How soon a result that could not be read is looked for again.
+const RESULT_AGAIN: Duration = Duration::from_secs(5);
+
+pub(super) fn conclude(
+    plan: &TrainingPlan,
+    applied: Result<&Option<Run>, ApplyFailure>,
+    now: Timestamp,
+) -> Conclusion<ModelTrainingStatus> {
+    let (standing, state, started) = outcome(plan, applied);
+    let status = training_status(plan, &standing, &state, now);
+    let mut events: Vec<Event> = plan.ended.iter().cloned().map(Event::RunEnded).collect();
+    events.extend(started.map(|start| Event::RunStarted { run: start.run.clone(), reason: start.reason }));
+    events.extend(flipped(&plan.before.conditions, &status.conditions));
+    Conclusion { status, events, site_status: None, again: again(plan, now) }
+}
+
+pub(super) fn refuse(
+    refused: &Refused<'_, ModelTrainingStatus>,
+    refusal: Refusal,
+    now: Timestamp,
+) -> Conclusion<ModelTrainingStatus> {
+    let status = refused_training_status(refused, refusal, now);
+    let events = flipped(&refused.before.conditions, &status.conditions);
+    Conclusion { status, events, site_status: None, again: RESYNC.mul_f64(refused.jitter) }
+}
+
+/// How the training stands, what is remembered of its runs, and the run that was started, if one was.
+fn outcome<'a>(
+    plan: &'a TrainingPlan,
+    applied: Result<&Option<Run>, ApplyFailure>,
+) -> (Standing, ScheduleState, Option<&'a Start>) {
+    let Some(decision) = plan.decision.clone() else {
+        return (Standing::Elsewhere, plan.state.clone(), None);
+    };
+    match (&plan.start, applied) {
+        (_, Err(failure)) => (Standing::NotApplied(failure), plan.state.clone(), None),
+        (None, Ok(_)) => (Standing::Decided(decision), plan.state.clone(), None),
+        (Some(start), Ok(None)) => (Standing::Decided(decision), start.state.clone(), Some(start)),
+        (Some(start), Ok(Some(found))) => {
+            let state = ScheduleState { last_run: Some(found.clone()), ..start.state.clone() };
+            (Standing::Decided(Decision::Running), state, None)
+        }
+    }
+}
+
+fn again(plan: &TrainingPlan, now: Timestamp) -> Duration {
+    let resync = RESYNC.mul_f64(plan.seen.jitter);
+    let count = plan.seen.count_again.mul_f64(plan.seen.jitter);
+    let after = match &plan.decision {
+        Some(Decision::WaitingForData { .. }) => count,
+        Some(Decision::WaitingUntil(time)) => {
+            let left = Duration::try_from(time.duration_since(now)).unwrap_or_default().max(Duration::from_secs(1));
+            if plan.watches_records { left.min(count) } else { left }
+        }
+        Some(Decision::Running) if plan.seen.run == RunSeen::Unreadable => RESULT_AGAIN,
+        Some(Decision::Suspended | Decision::Running | Decision::Start { .. } | Decision::Done) | None => resync,
+    };
+    after.min(resync)
+}

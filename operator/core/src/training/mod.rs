@@ -1,0 +1,150 @@
+//! A `ModelTraining`: what is seen of it, what has to be there, and what is told of it.
+
+mod adopt;
+mod conclude;
+mod decide;
+mod status;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::ServiceAccount;
+use vedette_contract::model::TrainingResult;
+use vedette_crds::ModelTrainingStatus;
+
+pub use self::adopt::forgotten_run;
+use crate::job_state::JobState;
+use crate::platform::{ApplyFailure, Conclusion, Kind, Refused};
+use crate::refusal::Refusal;
+use crate::run_result::Ended;
+use crate::schedule::{Decision, Run, ScheduleState, StartReason};
+use crate::site::SiteFile;
+use crate::status::schedule_state;
+use crate::validate::ValidatedTraining;
+
+/// The kind `ModelTraining`.
+#[derive(Debug, Clone, Copy)]
+pub enum Training {}
+
+impl Kind for Training {
+    type Object = ValidatedTraining;
+    type Status = ModelTrainingStatus;
+    type Seen = TrainingSeen;
+    type Plan = TrainingPlan;
+    /// The run of a Job that was started before and not remembered, in place of a new one.
+    type Applied = Option<Run>;
+
+    fn decide(
+        object: &ValidatedTraining,
+        site: &SiteFile,
+        before: &ModelTrainingStatus,
+        seen: TrainingSeen,
+        now: Timestamp,
+    ) -> TrainingPlan {
+        decide::decide(object, site, before, seen, now)
+    }
+
+    fn conclude(
+        plan: &TrainingPlan,
+        applied: Result<&Option<Run>, ApplyFailure>,
+        now: Timestamp,
+    ) -> Conclusion<ModelTrainingStatus> {
+        conclude::conclude(plan, applied, now)
+    }
+
+    fn refuse(
+        refused: &Refused<'_, ModelTrainingStatus>,
+        refusal: Refusal,
+        now: Timestamp,
+    ) -> Conclusion<ModelTrainingStatus> {
+        conclude::refuse(refused, refusal, now)
+    }
+}
+
+/// The run that is under way, by the status.
+pub fn run_under_way(status: &ModelTrainingStatus) -> Option<Run> {
+    schedule_state(status).last_run.filter(|run| run.finished_at.is_none())
+}
+
+/// What a platform sees of a training.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainingSeen {
+    /// Generation of the spec.
+    pub generation: Option<i64>,
+    /// When it was created, where that is known.
+    pub created_at: Option<Timestamp>,
+    /// Value of the annotation that asks for a run.
+    pub request: Option<String>,
+    /// The bucket.
+    pub archive: ArchiveSeen,
+    /// The run under way.
+    pub run: RunSeen,
+    /// How soon the records are to be counted again.
+    pub count_again: Duration,
+    /// Between .9 and 1.1, so that many objects are not looked at again at once.
+    pub jitter: f64,
+}
+
+/// What the bucket says of what there is to learn from, and of what was learned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveSeen {
+    /// Records in the archive, or why they are not known.
+    pub records: Result<u64, String>,
+    /// The run that published the current version, where no run is remembered: so that a training that is new here does not
+    /// learn the same records again.
+    pub last_published: Option<Run>,
+}
+
+/// The run under way.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunSeen {
+    /// None is.
+    None,
+    /// Whether it left a result cannot be read yet.
+    Unreadable,
+    /// How its Job stands, and what it left in the bucket.
+    Seen {
+        /// Its Job.
+        job: JobState,
+        /// Its result.
+        left: Option<Box<TrainingResult>>,
+    },
+}
+
+/// What has to be there.
+#[derive(Debug, Clone)]
+pub struct TrainingPlan {
+    /// What is decided; none where its Jobs run at another site.
+    pub decision: Option<Decision>,
+    /// The run that is to be started, if one is.
+    pub start: Option<Start>,
+    ended: Option<Ended>,
+    /// The runs as they are remembered unless one is started.
+    state: ScheduleState,
+    seen: TrainingSeen,
+    before: ModelTrainingStatus,
+    /// The status before, with the result of the run that ended.
+    settled: ModelTrainingStatus,
+    site: String,
+    minimum_records: u64,
+    watches_records: bool,
+}
+
+/// A run that is to be started.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Start {
+    /// Identity of its pods.
+    pub service_account: ServiceAccount,
+    /// Its Job.
+    pub job: Job,
+    /// What is to be remembered of it.
+    pub run: Run,
+    /// The last run that is remembered.
+    pub last_run: Option<Run>,
+    reason: StartReason,
+    state: ScheduleState,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! The status of a training.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use vedette_crds::{ModelTrainingStatus, TrainingPhase, TrainingResult};
+
+use super::TrainingPlan;
+use crate::platform::{ApplyFailure, Refused};
+use crate::reason::{DataReason, Outcome, ReadyReason, RunReason, TrainingReason};
+use crate::refusal::Refusal;
+use crate::run_result::Ended;
+use crate::schedule::{Decision, ScheduleState};
+use crate::status::{Conditions, DATA_AVAILABLE, GATE_PASSED, PUBLISHED, READY, TRAINED, Verdict, training_run};
+
+/// How many results are kept.
+const HISTORY_LIMIT: usize = 10;
+
+/// How a training stands, now that its plan was applied.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Standing {
+    /// Its Jobs run at another site.
+    Elsewhere,
+    /// As it was decided.
+    Decided(Decision),
+    /// What was decided could not be put into effect.
+    NotApplied(ApplyFailure),
+}
+
+/// The status with the result of a run in its history.
+pub(super) fn with_result(before: &ModelTrainingStatus, ended: &Ended) -> ModelTrainingStatus {
+    let mut status = before.clone();
+    status.history.insert(0, ended.result.clone());
+    status.history.truncate(HISTORY_LIMIT);
+    if ended.outcome == Outcome::Published {
+        status.model.clone_from(&ended.result.version);
+        // As people read it; the history has every digit.
+        status.score = ended.result.auroc.map(|auroc| (auroc * 1e4).round() / 1e4);
+    }
+    status
+}
+
+/// The status of a training that is in order.
+pub(super) fn training_status(
+    plan: &TrainingPlan,
+    standing: &Standing,
+    state: &ScheduleState,
+    now: Timestamp,
+) -> ModelTrainingStatus {
+    let TrainingPlan { seen, settled, .. } = plan;
+    let ScheduleState { last_schedule_time, last_run, last_request, failures } = state;
+    ModelTrainingStatus {
+        observed_generation: seen.generation,
+        conditions: conditions(plan, standing, state, now),
+        phase: phase(settled, standing, state),
+        model: settled.model.clone(),
+        score: settled.score,
+        records: seen.archive.records.as_ref().map_or(settled.records, |records| i64::try_from(*records).ok()),
+        last_schedule_time: last_schedule_time.map(Time),
+        last_run: last_run.as_ref().map(training_run),
+        last_request: last_request.clone(),
+        failures: i32::try_from(*failures).unwrap_or(i32::MAX),
+        history: settled.history.clone(),
+    }
+}
+
+/// The status of a training that is not acted upon: a run that is under way goes on.
+pub(super) fn refused_training_status(
+    refused: &Refused<'_, ModelTrainingStatus>,
+    refusal: Refusal,
+    now: Timestamp,
+) -> ModelTrainingStatus {
+    let Refused { before, generation, site: _, jitter: _ } = refused;
+    let Refusal { reason, message } = refusal;
+    let conditions =
+        Conditions::from(&before.conditions, *generation, now).with(READY, Verdict::fails(reason, message));
+    ModelTrainingStatus { observed_generation: *generation, conditions: conditions.into_vec(), ..(*before).clone() }
+}
+
+fn phase(before: &ModelTrainingStatus, standing: &Standing, state: &ScheduleState) -> Option<TrainingPhase> {
+    let decision = match standing {
+        Standing::Elsewhere => return Some(TrainingPhase::RunsAtOtherSite),
+        Standing::NotApplied(_) => return before.phase,
+        Standing::Decided(decision) => decision,
+    };
+    Some(match decision {
+        Decision::Suspended => TrainingPhase::Suspended,
+        Decision::Running | Decision::Start { .. } => TrainingPhase::Running,
+        Decision::WaitingForData { .. } if state.last_run.is_none() => TrainingPhase::WaitingForData,
+        Decision::WaitingUntil(_) if state.failures > 0 => TrainingPhase::Failed,
+        Decision::WaitingForData { .. } | Decision::WaitingUntil(_) => TrainingPhase::Scheduled,
+        Decision::Done => TrainingPhase::Done,
+    })
+}
+
+fn conditions(plan: &TrainingPlan, standing: &Standing, state: &ScheduleState, now: Timestamp) -> Vec<Condition> {
+    let mut conditions = Conditions::from(&plan.before.conditions, plan.seen.generation, now);
+    if let Some(ready) = ready(plan, standing, state) {
+        conditions = conditions.with(READY, ready);
+    }
+    if *standing == Standing::Elsewhere {
+        return conditions.into_vec();
+    }
+    let last = plan.settled.history.first();
+    conditions
+        .with(DATA_AVAILABLE, data_available(plan))
+        .with(TRAINED, trained(last))
+        .with(GATE_PASSED, gate_passed(last))
+        .with(PUBLISHED, published(last))
+        .into_vec()
+}
+
+/// None where it stays as it is: what could not be applied and will pass is no news.
+fn ready(plan: &TrainingPlan, standing: &Standing, state: &ScheduleState) -> Option<Verdict> {
+    match standing {
+        Standing::Elsewhere => {
+            let message = format!("its Jobs run at site {}, as spec.site says", plan.site);
+            Some(Verdict::holds(TrainingReason::RunsAtOtherSite, message))
+        }
+        Standing::NotApplied(ApplyFailure { message, is_lasting }) => {
+            is_lasting.then(|| Verdict::fails(ReadyReason::ApplyFailed, message))
+        }
+        Standing::Decided(decision) => Some(decided(plan, decision, state)),
+    }
+}
+
+fn decided(plan: &TrainingPlan, decision: &Decision, state: &ScheduleState) -> Verdict {
+    match decision {
+        Decision::Suspended => Verdict::fails(ReadyReason::Suspended, "no new run starts: spec.suspend is set"),
+        Decision::Running | Decision::Start { .. } => {
+            let job = state.last_run.as_ref().map(|run| run.job.as_str()).unwrap_or_default();
+            Verdict::holds(ReadyReason::Running, format!("Job {job} is under way"))
+        }
+        Decision::WaitingUntil(time) if state.failures > 0 => {
+            let cause = plan.settled.history.first().map(|result| result.message.as_str()).unwrap_or_default();
+            let message = format!("the last run failed: {cause}; the next one starts at {time}");
+            Verdict::fails(TrainingReason::LastRunFailed, message)
+        }
+        Decision::WaitingUntil(time) => {
+            Verdict::holds(TrainingReason::Scheduled, format!("the next run starts at {time}"))
+        }
+        Decision::WaitingForData { needed, .. } => {
+            let message = format!("a run starts when {needed} records are archived");
+            Verdict::holds(TrainingReason::WaitingForData, message)
+        }
+        Decision::Done => {
+            let message = "nothing more runs by itself; the annotation vedette.io/run asks for one";
+            Verdict::holds(TrainingReason::Done, message)
+        }
+    }
+}
+
+fn data_available(plan: &TrainingPlan) -> Verdict {
+    let needed = plan.minimum_records;
+    match &plan.seen.archive.records {
+        Ok(records) if *records >= needed => {
+            Verdict::holds(DataReason::EnoughRecords, format!("at least {needed} records are archived"))
+        }
+        Ok(records) => Verdict::fails(DataReason::TooFewRecords, format!("{records} of {needed} records are archived")),
+        Err(message) => Verdict::unknown(DataReason::ProgressUnreadable, message),
+    }
+}
+
+/// How a run ended; what somebody broke in a status is read as a failure.
+fn outcome(result: &TrainingResult) -> Outcome {
+    Outcome::read(&result.outcome).unwrap_or(Outcome::Failed)
+}
+
+fn of_job(result: &TrainingResult) -> String {
+    format!("Job {}: {}", result.job, result.message)
+}
+
+fn trained(last: Option<&TrainingResult>) -> Verdict {
+    match last {
+        None => Verdict::fails(RunReason::NoRunYet, "no run has ended yet"),
+        Some(result) if result.version.is_some() => {
+            let message = format!("Job {} learned from {} records", result.job, result.records);
+            Verdict::holds(RunReason::ModelTrained, message)
+        }
+        Some(result) => Verdict::fails(outcome(result), of_job(result)),
+    }
+}
+
+fn gate_passed(last: Option<&TrainingResult>) -> Verdict {
+    let Some(result) = last else {
+        return Verdict::unknown(RunReason::NoRunYet, "no run has ended yet");
+    };
+    match outcome(result) {
+        Outcome::Published => {
+            Verdict::holds(RunReason::Passed, format!("the model of Job {} is good enough", result.job))
+        }
+        Outcome::GateRefused => Verdict::fails(Outcome::GateRefused, of_job(result)),
+        Outcome::NotEnoughData | Outcome::Failed => {
+            Verdict::unknown(RunReason::NoModel, format!("Job {} made no model", result.job))
+        }
+    }
+}
+
+fn published(last: Option<&TrainingResult>) -> Verdict {
+    let Some(result) = last else {
+        return Verdict::fails(RunReason::NoRunYet, "no run has ended yet");
+    };
+    match outcome(result) {
+        Outcome::Published => {
+            let version = result.version.as_deref().unwrap_or_default();
+            Verdict::holds(Outcome::Published, format!("Job {} published version {version}", result.job))
+        }
+        other => Verdict::fails(other, of_job(result)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reason::Reason;
+
+    fn ended(outcome: Outcome) -> Ended {
+        let version =
+            matches!(outcome, Outcome::Published | Outcome::GateRefused).then_some("20261123T084210Z-1a2b3c4d");
+        let result = TrainingResult {
+            job: "flows-1".to_owned(),
+            finished_at: Time(Timestamp::UNIX_EPOCH),
+            outcome: outcome.as_str().to_owned(),
+            version: version.map(str::to_owned),
+            auroc: version.map(|_| 0.9),
+            records: 100,
+            message: "because".to_owned(),
+        };
+        Ended { outcome, result, left: None }
+    }
+
+    #[test]
+    fn the_conditions_are_those_of_the_last_run() {
+        let table = [
+            (Outcome::Published, [true, true, true]),
+            (Outcome::GateRefused, [true, false, false]),
+            (Outcome::NotEnoughData, [false, false, false]),
+            (Outcome::Failed, [false, false, false]),
+        ];
+        for (outcome, expected) in table {
+            let status = with_result(&ModelTrainingStatus::default(), &ended(outcome));
+            let last = status.history.first();
+            let held = [trained(last), gate_passed(last), published(last)].map(|verdict| verdict.holds == Some(true));
+            assert_eq!(held, expected, "{outcome:?}");
+            assert_eq!(status.model.is_some(), outcome == Outcome::Published);
+        }
+    }
+
+    #[test]
+    fn the_history_is_bounded_and_the_newest_is_first() {
+        let mut status = ModelTrainingStatus::default();
+        for _ in 0..12 {
+            status = with_result(&status, &ended(Outcome::GateRefused));
+        }
+        status = with_result(&status, &ended(Outcome::Failed));
+        assert_eq!((status.history.len(), status.history[0].outcome.as_str()), (10, "Failed"));
+    }
+}

@@ -1,0 +1,166 @@
+use k8s_openapi::api::batch::v1::Job;
+use serde_json::json;
+use vedette_contract::model::TrainingOutcome;
+use vedette_crds::TrainingPhase;
+
+use super::*;
+use crate::event::Event;
+use crate::manifest::{self, ValidatedManifest};
+use crate::reason::Outcome;
+use crate::status::{PUBLISHED, READY, find, is_true};
+
+const SITE: &str = "{site: {name: east}, kafka: {bootstrapServers: 'k:9092'}, bucket: {name: b, credentialsSecret: s}, images: {topics: t, generator: g, detector: d, archiver: a, trainer: t}}";
+
+fn site() -> SiteFile {
+    SiteFile::parse(SITE).unwrap()
+}
+
+fn training(at: &str) -> ValidatedTraining {
+    let text = format!(
+        "{{apiVersion: vedette.io/v1alpha1, kind: ModelTraining, metadata: {{name: flows}}, spec: {{site: {at}, data: {{pipeline: flows}}, trigger: {{minRecords: 100}}}}}}"
+    );
+    match manifest::load(&text, &"n".parse().unwrap(), &site()).unwrap().remove(0) {
+        ValidatedManifest::Training(training) => ValidatedTraining { uid: Some("u".to_owned()), ..*training },
+        ValidatedManifest::Pipeline(_) => panic!("not a training"),
+    }
+}
+
+fn seen(records: u64, run: RunSeen) -> TrainingSeen {
+    TrainingSeen {
+        generation: Some(1),
+        created_at: Some(Timestamp::UNIX_EPOCH),
+        request: None,
+        archive: ArchiveSeen { records: Ok(records), last_published: None },
+        run,
+        count_again: Duration::from_secs(4),
+        jitter: 1.0,
+    }
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+/// One step that is applied as it was planned.
+fn step(before: &ModelTrainingStatus, seen: TrainingSeen, second: i64) -> Conclusion<ModelTrainingStatus> {
+    let plan = Training::decide(&training("east"), &site(), before, seen, at(second));
+    Training::conclude(&plan, Ok(&None), at(second))
+}
+
+fn running() -> ModelTrainingStatus {
+    step(&ModelTrainingStatus::default(), seen(100, RunSeen::None), 50).status
+}
+
+fn result() -> Box<TrainingResult> {
+    Box::new(TrainingResult {
+        job: "flows-50".to_owned(),
+        finished_at: at(59),
+        outcome: TrainingOutcome::Published,
+        records: 100,
+        version: Some("20261123T084210Z-1a2b3c4d".parse().unwrap()),
+        metrics: None,
+        baseline: None,
+        message: "published".to_owned(),
+    })
+}
+
+fn reason(status: &ModelTrainingStatus) -> &str {
+    &find(&status.conditions, READY).unwrap().reason
+}
+
+#[test]
+fn a_run_starts_when_there_is_enough_data() {
+    let waiting = step(&ModelTrainingStatus::default(), seen(99, RunSeen::None), 40);
+    assert_eq!((waiting.status.phase, waiting.again.as_secs()), (Some(TrainingPhase::WaitingForData), 4));
+    let started = step(&waiting.status, seen(100, RunSeen::None), 50);
+    assert_eq!((started.status.phase, reason(&started.status)), (Some(TrainingPhase::Running), "Running"));
+    assert_eq!(started.status.last_run.as_ref().unwrap().job, "flows-50");
+    assert_eq!(started.events[0].reason(), "RunStarted");
+}
+
+#[test]
+fn a_result_in_the_bucket_is_a_success_whatever_became_of_the_job() {
+    let failed = JobState::Failed { reason: "evicted".to_owned() };
+    for job in [JobState::Complete, JobState::Absent, failed] {
+        let run = RunSeen::Seen { job, left: Some(result()) };
+        let Conclusion { status, events, .. } = step(&running(), seen(100, run), 60);
+        assert_eq!((status.failures, status.phase), (0, Some(TrainingPhase::Done)));
+        assert!(is_true(&status.conditions, PUBLISHED) && status.model.is_some());
+        assert!(matches!(&events[0], Event::RunEnded(ended) if ended.outcome == Outcome::Published));
+    }
+}
+
+#[test]
+fn a_run_that_left_no_result_has_failed_and_is_tried_again() {
+    let failed = JobState::Failed { reason: "out of memory".to_owned() };
+    for job in [JobState::Complete, JobState::Absent, failed] {
+        let run = RunSeen::Seen { job, left: None };
+        let Conclusion { status, events, .. } = step(&running(), seen(100, run), 60);
+        assert_eq!((status.failures, reason(&status)), (1, "LastRunFailed"));
+        assert!(matches!(&events[0], Event::RunEnded(ended) if ended.has_failed()));
+        let retried = step(&status, seen(100, RunSeen::None), 120);
+        assert_eq!(retried.status.last_run.unwrap().job, "flows-120");
+    }
+}
+
+#[test]
+fn a_run_whose_result_cannot_be_read_has_not_ended() {
+    let Conclusion { status, events, again, .. } = step(&running(), seen(100, RunSeen::Unreadable), 60);
+    assert_eq!((reason(&status), events.len(), again.as_secs()), ("Running", 0, 5));
+}
+
+#[test]
+fn a_model_that_is_there_already_is_not_learned_again() {
+    let last = Run { job: "flows-7".to_owned(), started_at: at(7), finished_at: Some(at(7)), records: 100 };
+    let mut first = seen(100, RunSeen::None);
+    first.archive.last_published = Some(last);
+    let Conclusion { status, .. } = step(&ModelTrainingStatus::default(), first, 50);
+    assert_eq!(status.phase, Some(TrainingPhase::Done));
+    let later = step(&status, seen(900, RunSeen::None), 60);
+    assert_eq!(later.status.last_run.unwrap().job, "flows-7");
+}
+
+#[test]
+fn a_start_that_was_refused_is_remembered_by_nobody() {
+    let before = step(&ModelTrainingStatus::default(), seen(99, RunSeen::None), 40).status;
+    let plan = Training::decide(&training("east"), &site(), &before, seen(100, RunSeen::None), at(50));
+    assert!(plan.start.is_some());
+    for (is_lasting, expected) in [(true, "ApplyFailed"), (false, "WaitingForData")] {
+        let failure = ApplyFailure { message: "quota".to_owned(), is_lasting };
+        let Conclusion { status, events, .. } = Training::conclude(&plan, Err(failure), at(50));
+        assert_eq!((reason(&status), status.last_run.as_ref()), (expected, None));
+        assert!(events.iter().all(|event| event.reason() != "RunStarted"));
+    }
+}
+
+#[test]
+fn at_another_site_it_says_so_and_nothing_else() {
+    let plan =
+        Training::decide(&training("west"), &site(), &ModelTrainingStatus::default(), seen(100, RunSeen::None), at(50));
+    assert_eq!((&plan.start, &plan.decision), (&None, &None));
+    let Conclusion { status, .. } = Training::conclude(&plan, Ok(&None), at(50));
+    assert_eq!((status.phase, status.conditions.len()), (Some(TrainingPhase::RunsAtOtherSite), 1));
+    assert_eq!(reason(&status), "RunsAtOtherSite");
+}
+
+#[test]
+fn a_job_that_was_started_and_not_remembered_is_the_run() {
+    let job = |name: &str, uid: &str| -> Job {
+        serde_json::from_value(json!({ "metadata": { "name": name, "ownerReferences": [
+            { "apiVersion": "vedette.io/v1alpha1", "kind": "ModelTraining", "name": "flows", "uid": uid }
+        ] } }))
+        .unwrap()
+    };
+    let none = ModelTrainingStatus::default();
+    let plan = Training::decide(&training("east"), &site(), &none, seen(100, RunSeen::None), at(400));
+    let start = plan.start.clone().unwrap();
+    let jobs = [job("flows-100", "u"), job("flows-300", "another"), job("flows-200", "u"), job("flows-x", "u")];
+    let found = forgotten_run(&training("east"), &start, &jobs).unwrap();
+    assert_eq!((found.job.as_str(), found.started_at.as_second(), found.records), ("flows-200", 200, 100));
+    let remembered = Start { last_run: Some(found.clone()), ..start.clone() };
+    assert_eq!(forgotten_run(&training("east"), &remembered, &jobs), None);
+    assert_eq!(forgotten_run(&training("east"), &start, &[]), None);
+    let Conclusion { status, events, .. } = Training::conclude(&plan, Ok(&Some(found)), at(400));
+    assert_eq!((status.last_run.unwrap().job.as_str(), status.phase), ("flows-200", Some(TrainingPhase::Running)));
+    assert!(events.iter().all(|event| event.reason() != "RunStarted"));
+}

@@ -1,0 +1,40 @@
+//! The platform that a Kubernetes cluster is, for one object: how each kind looks, applies and tells is in its own folder.
+
+use kube::Resource;
+use serde::Serialize;
+use vedette_core::platform::{Conclusion, Refused};
+
+use super::apply::ApiError;
+use super::backoff::jitter;
+use super::context::Context;
+use super::memory::Remembered;
+use super::per_object::PerObject;
+
+/// A cluster, as one object sees it.
+pub(super) struct InCluster<'a, O> {
+    pub(super) object: &'a O,
+    pub(super) context: &'a Context,
+}
+
+impl<O: Resource<DynamicType = ()>> InCluster<'_, O> {
+    /// Writes the status where it changed, remembers it, and tells the events.
+    pub(super) async fn write_status_and_events<S: Clone + PartialEq + Serialize, V>(
+        &self,
+        memory: &PerObject<Remembered<S, V>>,
+        before: &S,
+        conclusion: &Conclusion<S>,
+    ) -> Result<(), ApiError> {
+        if conclusion.status == *before {
+            return Ok(());
+        }
+        let version = self.context.applier.status(self.object, &conclusion.status).await?;
+        memory.wrote_status(self.object, version.as_deref(), conclusion.status.clone());
+        self.context.announcer.announce(&self.object.object_ref(&()), &conclusion.events).await;
+        Ok(())
+    }
+
+    /// What is known of the object, should it not be acted upon.
+    pub(super) fn refused<'b, S>(&'b self, before: &'b S) -> Refused<'b, S> {
+        Refused { before, generation: self.object.meta().generation, site: &self.context.site, jitter: jitter() }
+    }
+}

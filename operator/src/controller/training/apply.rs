@@ -1,0 +1,30 @@
+//! Starts the Job of a run, at most one at a time.
+
+use k8s_openapi::api::batch::v1::Job;
+use kube::ResourceExt;
+use vedette_core::desired::labels::{self, Component};
+use vedette_core::schedule::Run;
+use vedette_core::training::{Start, forgotten_run};
+use vedette_core::validate::ValidatedTraining;
+
+use super::super::apply::{ApiError, Conflicts};
+use super::super::children::get;
+use super::super::context::Context;
+
+/// Starts the Job, or returns the run of one that was started already and not remembered.
+pub(super) async fn apply(
+    valid: &ValidatedTraining,
+    start: &Start,
+    context: &Context,
+) -> Result<Option<Run>, ApiError> {
+    let Start { service_account, job, .. } = start;
+    let selector = labels::query(&labels::selector(valid.name.as_str(), Component::Trainer));
+    let jobs = context.applier.list::<Job>(valid.namespace.as_str(), &selector).await?;
+    if let Some(forgotten) = forgotten_run(valid, start, &jobs) {
+        return Ok(Some(forgotten));
+    }
+    let live = get(&context.stores.children.service_accounts, &valid.namespace, &service_account.name_any());
+    context.applier.apply(service_account, live.as_deref(), Conflicts::Force).await?;
+    context.applier.apply(job, None, Conflicts::Force).await?;
+    Ok(None)
+}

@@ -1,0 +1,56 @@
+//! Reads what a training refers to: the progress of its records, and the run under way. It writes and decides nothing.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::batch::v1::Job;
+use vedette_core::desired::labels::RUN_REQUEST;
+use vedette_core::job_state::{JobState, job_state};
+use vedette_core::training::{RunSeen, TrainingSeen, run_under_way};
+use vedette_core::validate::ValidatedTraining;
+use vedette_crds::{ModelTraining, ModelTrainingStatus};
+
+use super::super::apply::ApiError;
+use super::super::backoff::jitter;
+use super::super::children::get;
+use super::super::context::Context;
+use super::super::pace;
+use super::super::per_object::Reference;
+use crate::look;
+
+pub(super) async fn look(
+    training: &ModelTraining,
+    valid: &ValidatedTraining,
+    before: &ModelTrainingStatus,
+    context: &Context,
+) -> Result<TrainingSeen, ApiError> {
+    let archive = look::archive(&context.bucket, valid, before, valid.runs_at(&context.site)).await;
+    let run = match run_under_way(before) {
+        None => RunSeen::None,
+        Some(run) => look::run(&context.bucket, valid, &run.job, job(&run.job, context).await?).await,
+    };
+    let records = archive.records.as_ref().ok().copied();
+    let count_again = match run {
+        RunSeen::None => context.counted.with(&Reference::of(training), |pace| pace.next(records)),
+        RunSeen::Unreadable | RunSeen::Seen { .. } => pace::SHORTEST,
+    };
+    let metadata = &training.metadata;
+    Ok(TrainingSeen {
+        generation: metadata.generation,
+        created_at: metadata.creation_timestamp.as_ref().map(|time| time.0),
+        request: metadata.annotations.as_ref().and_then(|annotations| annotations.get(RUN_REQUEST).cloned()),
+        archive,
+        run,
+        count_again,
+        jitter: jitter(),
+    })
+}
+
+/// The state of a Job; one that the watch does not show is asked for, so that none is given up too early.
+async fn job(name: &str, context: &Context) -> Result<JobState, ApiError> {
+    let live = match get(&context.stores.children.jobs, &context.namespace, name) {
+        Some(job) => Some(job),
+        None => context.applier.read::<Job>(context.namespace.as_str(), name).await?.map(Arc::new),
+    };
+    let pods = context.stores.pods_of_job(name);
+    Ok(job_state(live.as_deref(), pods.iter().map(Arc::as_ref)))
+}

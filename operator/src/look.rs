@@ -1,0 +1,93 @@
+//! What every platform reads from the bucket before it decides, as the core's values. It only reads.
+
+use vedette_contract::keys::{ModelKeys, PipelineKeys};
+use vedette_core::job_state::JobState;
+use vedette_core::pipeline::{BucketSeen, BucketTrouble};
+use vedette_core::platform::whole_seconds;
+use vedette_core::reason::{BucketReason, Reason};
+use vedette_core::roll::{Artifact, Pointer};
+use vedette_core::schedule::Run;
+use vedette_core::status::{roll_state, schedule_state};
+use vedette_core::training::{ArchiveSeen, RunSeen};
+use vedette_core::validate::{ValidatedPipeline, ValidatedTraining};
+use vedette_crds::{AnomalyPipelineStatus, ModelTrainingStatus};
+use vedette_service::error_chain;
+use vedette_streams::bucket::Bucket;
+
+use crate::bucket_view::{self, PointerView, ResultView};
+
+/// The model of a pipeline, its pointer having been read; and what is wrong with the bucket, the last write included.
+pub async fn model(
+    bucket: &Bucket,
+    object: &ValidatedPipeline,
+    before: &AnomalyPipelineStatus,
+    view: PointerView,
+    write_trouble: Option<BucketTrouble>,
+) -> BucketSeen {
+    let artifact = match &object.model.training {
+        None => None,
+        Some(training) => {
+            let keys = ModelKeys::new(&object.namespace, training);
+            let state = roll_state(before, Some(training));
+            bucket_view::artifact_of_wanted(bucket, &keys, &state, &object.model.policy, &view).await
+        }
+    };
+    let trouble = read_trouble(&view, artifact.as_ref()).or(write_trouble);
+    BucketSeen { pointer: view.pointer, artifact, trouble }
+}
+
+/// What there is to learn from, and what was learned. A training of another site is nobody's concern here.
+pub async fn archive(
+    bucket: &Bucket,
+    object: &ValidatedTraining,
+    before: &ModelTrainingStatus,
+    runs_here: bool,
+) -> ArchiveSeen {
+    if !runs_here {
+        return ArchiveSeen { records: Err("its Jobs run at another site".to_owned()), last_published: None };
+    }
+    let keys = PipelineKeys::new(&object.namespace, &object.data.pipeline);
+    let records = bucket_view::archived_records(bucket, &keys, &object.data.sites).await;
+    let records = records.map_err(|error| error_chain(&error));
+    if schedule_state(before).last_run.is_some() {
+        return ArchiveSeen { records, last_published: None };
+    }
+    match bucket_view::last_published(bucket, &ModelKeys::new(&object.namespace, &object.name)).await {
+        Ok(run) => ArchiveSeen { records, last_published: run.map(in_whole_seconds) },
+        // Without it the same records could be learned again.
+        Err(error) => ArchiveSeen { records: Err(error), last_published: None },
+    }
+}
+
+/// A run under way whose Job stands like this.
+pub async fn run(bucket: &Bucket, object: &ValidatedTraining, name: &str, job: JobState) -> RunSeen {
+    let keys = ModelKeys::new(&object.namespace, &object.name);
+    match bucket_view::training_result(bucket, &keys, name).await {
+        Ok(ResultView::Absent) => RunSeen::Seen { job, left: None },
+        Ok(ResultView::Found(result)) => RunSeen::Seen { job, left: Some(result) },
+        Ok(ResultView::Damaged(message)) => {
+            tracing::warn!(message, "a training's result counts as none");
+            RunSeen::Seen { job, left: None }
+        }
+        Err(error) => {
+            let error = error_chain(&error);
+            tracing::warn!(training = %object.name, error, "a training's result cannot be read yet");
+            RunSeen::Unreadable
+        }
+    }
+}
+
+fn read_trouble(view: &PointerView, artifact: Option<&Artifact>) -> Option<BucketTrouble> {
+    match (&view.pointer, view.trouble, artifact) {
+        (Pointer::Unreadable(message), Some(reason), _) => Some(BucketTrouble { reason, message: message.clone() }),
+        (_, _, Some(Artifact::Unreadable(message))) => {
+            Some(BucketTrouble { reason: BucketReason::BucketUnreadable.as_str(), message: message.clone() })
+        }
+        _ => None,
+    }
+}
+
+/// As a status can remember it.
+fn in_whole_seconds(run: Run) -> Run {
+    Run { started_at: whole_seconds(run.started_at), finished_at: run.finished_at.map(whole_seconds), ..run }
+}
