@@ -1,7 +1,7 @@
 //! An API server of a few hundred lines: objects in memory, lists, watches, apply, delete, and faults where a test wants
 //! them. It plays no controller: tests set statuses themselves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -41,6 +41,8 @@ struct State {
     log: Vec<(u64, Key, &'static str, Value)>,
     writes: Vec<String>,
     faults: Vec<Fault>,
+    /// Plurals whose watches tell no news.
+    silent: BTreeSet<String>,
 }
 
 /// The server; clones are the same one.
@@ -114,6 +116,11 @@ impl Api {
         self.lock().faults.push(fault);
     }
 
+    /// Watches of this plural fall behind from now on.
+    pub fn silence(&self, plural: &str) {
+        self.lock().silent.insert(plural.to_owned());
+    }
+
     pub fn faults_to_come(&self) -> usize {
         self.lock().faults.iter().map(|fault| fault.times).sum()
     }
@@ -180,15 +187,8 @@ impl Api {
                 self.patch(&target, name, serde_json::from_slice(&body).unwrap(), apply)
             }
             (&Method::DELETE, Some(name)) => {
-                let mut state = self.lock();
-                state.writes.push(format!("DELETE {}/{name}", target.plural));
-                let gone = state.delete(&(target.plural.clone(), target.namespace.clone(), name.clone()));
-                self.tell(&state);
-                if gone {
-                    ok(&json!({ "kind": "Status", "apiVersion": "v1", "status": "Success" }))
-                } else {
-                    refusal(404)
-                }
+                let options: Value = serde_json::from_slice(&body).unwrap_or_default();
+                self.delete(&target, name, &options["preconditions"]["uid"])
             }
             _ => refusal(405),
         }
@@ -238,12 +238,29 @@ impl Api {
 
     fn since(&self, target: &Target, since: &mut u64) -> String {
         let state = self.lock();
+        if state.silent.contains(&target.plural) {
+            return String::new();
+        }
         let news =
             state.log.iter().filter(|(version, key, _, object)| version > since && is_meant(target, key, object));
         let lines: Vec<String> =
             news.map(|(_, _, kind, object)| json!({ "type": kind, "object": object }).to_string() + "\n").collect();
         *since = state.version;
         lines.concat()
+    }
+
+    /// Deletes the object, if it has this UID where one is asked for.
+    fn delete(&self, target: &Target, name: &str, uid: &Value) -> Answer {
+        let mut state = self.lock();
+        state.writes.push(format!("DELETE {}/{name}", target.plural));
+        let key = (target.plural.clone(), target.namespace.clone(), name.to_owned());
+        match state.objects.get(&key) {
+            None => return refusal(404),
+            Some(object) if !uid.is_null() && object["metadata"]["uid"] != *uid => return refusal(409),
+            Some(_) => state.delete(&key),
+        };
+        self.tell(&state);
+        ok(&json!({ "kind": "Status", "apiVersion": "v1", "status": "Success" }))
     }
 
     fn create(&self, target: &Target, object: Value) -> Answer {
@@ -293,7 +310,8 @@ impl State {
         let metadata = |field: &str| old.map(|old| old["metadata"][field].clone()).filter(|value| !value.is_null());
         object["metadata"]["namespace"] = json!(key.1);
         object["metadata"]["name"] = json!(key.2);
-        object["metadata"]["uid"] = metadata("uid").unwrap_or_else(|| json!(format!("uid-{}-{}", key.0, key.2)));
+        object["metadata"]["uid"] =
+            metadata("uid").unwrap_or_else(|| json!(format!("uid-{}-{}-{}", key.0, key.2, self.version)));
         let born = metadata("creationTimestamp").or_else(|| Some(object["metadata"]["creationTimestamp"].clone()));
         let born = born
             .filter(|born| !born.is_null())

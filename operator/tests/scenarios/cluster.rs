@@ -90,10 +90,10 @@ impl Cluster {
     }
 
     /// An object of the bucket that is there, or comes.
-    pub async fn until_stored(&self, key: &str) -> Value {
+    pub async fn until_stored(&self, key: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
         loop {
-            if let Some(object) = self.objects.json(key).await {
+            if let Some(object) = self.objects.json(key).await.filter(&holds) {
                 return object;
             }
             assert!(tokio::time::Instant::now() < deadline, "never saw {key} in the bucket");
@@ -134,6 +134,49 @@ impl Cluster {
         self.ready(&format!("{pipeline}-detector")).await;
         self.ready(&format!("{pipeline}-archiver")).await;
         self.until_reason("anomalypipelines", pipeline, "Ready", "Running").await;
+    }
+
+    /// The newest spec of a pipeline was put into effect.
+    pub async fn reconciled(&self, pipeline: &str) {
+        let is_current = |object: &Value| object["status"]["observedGeneration"] == object["metadata"]["generation"];
+        self.api
+            .until(&format!("a reconcile of {pipeline}"), |api| {
+                api.get("anomalypipelines", pipeline).filter(is_current)
+            })
+            .await;
+    }
+
+    /// A training that has started its first run; returns the name of the run's Job.
+    pub async fn training_under_way(&self, name: &str) -> String {
+        self.training(name, json!({ "site": "east", "data": { "pipeline": name }, "trigger": { "minRecords": 100 } }));
+        self.archive(name, 150).await;
+        let prefix = format!("{name}-");
+        let started = |api: &Api| api.names("jobs").into_iter().find(|job| job.starts_with(&prefix));
+        let job = self.api.until("a run", started).await;
+        self.until_reason("modeltrainings", name, "Ready", "Running").await;
+        job
+    }
+
+    /// So many records of a pipeline are archived.
+    pub async fn archive(&self, pipeline: &str, records: u64) {
+        self.objects.put_json(
+            &format!("n/{pipeline}/progress/east/enriched_data-0.json"),
+            &json!({
+                "stream": "enriched_data", "records": records, "closed_records": records, "end": records,
+                "last_object": null, "last_utc": null, "updated_at": "2026-11-23T08:00:00Z"
+            }),
+        ).await;
+    }
+
+    /// What a run leaves that has published a version.
+    pub async fn publish_result(&self, training: &str, job: &str, version: &ModelVersion) {
+        self.objects.put_json(
+            &format!("n/models/{training}/results/{job}.json"),
+            &json!({
+                "job": job, "finished_at": "2026-11-23T08:00:09Z", "outcome": "published", "records": 150,
+                "version": version, "metrics": null, "baseline": null, "message": "published"
+            }),
+        ).await;
     }
 
     pub fn arguments(&self, deployment: &str) -> Vec<String> {

@@ -4,6 +4,8 @@
 
 mod api;
 mod cluster;
+mod owners;
+mod truth;
 
 use std::time::Duration;
 
@@ -25,8 +27,8 @@ async fn a_pipeline_comes_up_in_order_and_then_nothing_is_written() {
     assert_eq!(cluster.api.names("services"), ["flows-archiver", "flows-detector", "flows-generator"]);
     assert_eq!(cluster.api.names("poddisruptionbudgets"), ["flows-archiver", "flows-detector"]);
     assert_eq!(cluster.api.names("serviceaccounts"), ["flows-pipeline"]);
-    let word = cluster.until_stored("n/flows/sites/east.json").await;
-    assert_eq!(word["site"], "east");
+    let status = cluster.until_stored("n/flows/sites/east.json", |_| true).await;
+    assert_eq!(status["site"], "east");
     // A topic Job whose time to live is over is not made again.
     let job = cluster.api.names("jobs").remove(0);
     cluster.api.remove("jobs", &job);
@@ -175,7 +177,7 @@ async fn a_bucket_that_refuses_is_said_and_stops_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bucket_that_ignores_conditional_writes_is_said_and_gets_no_word() {
+async fn a_bucket_that_ignores_conditional_writes_is_said_and_gets_no_site_status() {
     let cluster = Cluster::new().await;
     cluster.objects.behave(Behaviour::IgnoresConditions);
     cluster.pipeline("flows", json!({}));
@@ -259,28 +261,10 @@ async fn a_training_runs_when_there_is_enough_data_and_its_result_is_remembered(
     let operator = cluster.operator("a");
     cluster.until_reason("modeltrainings", "elsewhere", "Ready", "RunsAtOtherSite").await;
     cluster.until_reason("modeltrainings", "flows", "DataAvailable", "TooFewRecords").await;
-    cluster
-        .objects
-        .put_json(
-            "n/flows/progress/east/enriched_data-0.json",
-            &json!({
-                "stream": "enriched_data", "records": 150, "closed_records": 150, "end": 150, "last_object": null,
-                "last_utc": null, "updated_at": "2026-11-23T08:00:00Z"
-            }),
-        )
-        .await;
+    cluster.archive("flows", 150).await;
     let job = cluster.api.until("a run", |api| api.names("jobs").into_iter().next()).await;
     cluster.until_reason("modeltrainings", "flows", "Ready", "Running").await;
-    cluster
-        .objects
-        .put_json(
-            &format!("n/models/flows/results/{job}.json"),
-            &json!({
-                "job": job, "finished_at": "2026-11-23T08:00:09Z", "outcome": "published", "records": 150,
-                "version": version(1), "metrics": null, "baseline": null, "message": "published"
-            }),
-        )
-        .await;
+    cluster.publish_result("flows", &job, &version(1)).await;
     cluster.api.set_status("jobs", &job, json!({ "conditions": [{ "type": "Complete", "status": "True" }] }));
     cluster.until_reason("modeltrainings", "flows", "Published", "Published").await;
     let status = cluster.api.get("modeltrainings", "flows").unwrap()["status"].clone();

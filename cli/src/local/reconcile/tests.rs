@@ -10,6 +10,7 @@ use clap::Parser;
 use jiff::Timestamp;
 use serde_json::json;
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
+use vedette_contract::progress::ProgressKey;
 use vedette_core::status::{DETECTOR_AVAILABLE, PUBLISHED, READY, find, is_true};
 
 use super::*;

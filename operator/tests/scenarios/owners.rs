@@ -1,0 +1,76 @@
+//! What is deleted: what the operator made, does not want any more, and has seen as it is.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::api::Api;
+use crate::cluster::Cluster;
+
+fn deletions(api: &Api) -> Vec<String> {
+    api.writes().into_iter().filter(|write| write.starts_with("DELETE")).collect()
+}
+
+fn uids(api: &Api, plural: &str) -> BTreeMap<String, Value> {
+    let uid = |name: &String| api.get(plural, name).map(|object| object["metadata"]["uid"].clone());
+    api.names(plural).into_iter().filter_map(|name| Some((name.clone(), uid(&name)?))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_with_another_owner_or_with_none_is_left_alone() {
+    let cluster = Cluster::new().await;
+    let labels = json!({ "app.kubernetes.io/managed-by": "vedette-operator" });
+    let owner = json!({
+        "apiVersion": "vedette.io/v1alpha1", "kind": "AnomalyPipeline", "name": "flows", "uid": "earlier", "controller": true
+    });
+    cluster.api.put("services", json!({ "metadata": { "name": "of-nobody", "labels": labels } }));
+    let anothers = json!({ "name": "of-another", "labels": labels, "ownerReferences": [owner] });
+    cluster.api.put("services", json!({ "metadata": anothers }));
+    cluster.pipeline("flows", json!({ "generator": { "recordsPerSecond": 1 } }));
+    let operator = cluster.operator("a");
+    cluster.running("flows").await;
+    cluster.pipeline("flows", json!({}));
+    let gone = |api: &Api| api.get("services", "flows-generator").is_none().then_some(());
+    cluster.api.until("no service of the generator", gone).await;
+    cluster.reconciled("flows").await;
+    assert_eq!(deletions(&cluster.api), ["DELETE deployments/flows-generator", "DELETE services/flows-generator"]);
+    assert!(cluster.api.get("services", "of-nobody").is_some() && cluster.api.get("services", "of-another").is_some());
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_pipelines_in_one_namespace_keep_their_children() {
+    let cluster = Cluster::new().await;
+    let others = json!({ "enrichedData": { "name": "e" }, "alerts": { "name": "a" }, "deadLetters": { "name": "d" } });
+    cluster.pipeline("flows", json!({}));
+    cluster.pipeline("other", json!({ "topics": others }));
+    let operator = cluster.operator("a");
+    cluster.running("flows").await;
+    cluster.running("other").await;
+    let before = uids(&cluster.api, "deployments");
+    assert_eq!(before.len(), 4);
+    cluster.pipeline("flows", json!({ "detector": { "replicas": 2 } }));
+    cluster.pipeline("other", json!({ "topics": others, "detector": { "replicas": 2 } }));
+    for pipeline in ["flows", "other"] {
+        cluster.reconciled(pipeline).await;
+    }
+    assert_eq!(deletions(&cluster.api), [""; 0]);
+    assert_eq!(uids(&cluster.api, "deployments"), before);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_took_the_place_of_what_was_seen_is_not_deleted() {
+    let cluster = Cluster::new().await;
+    cluster.pipeline("flows", json!({ "generator": { "recordsPerSecond": 1 } }));
+    let operator = cluster.operator("a");
+    cluster.running("flows").await;
+    cluster.api.silence("services");
+    cluster.api.remove("services", "flows-generator");
+    cluster.api.put("services", json!({ "metadata": { "name": "flows-generator" } }));
+    cluster.pipeline("flows", json!({}));
+    let tried = |api: &Api| deletions(api).contains(&"DELETE services/flows-generator".to_owned()).then_some(());
+    cluster.api.until("an attempt to delete the service", tried).await;
+    assert!(cluster.api.get("services", "flows-generator").is_some());
+    operator.stop().await;
+}

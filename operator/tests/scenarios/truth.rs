@@ -1,0 +1,55 @@
+//! What counts where a Job, a Deployment and the bucket say different things. `vedette local` is held to the same, by the
+//! tests of the same names in `cli/src/local/reconcile/tests.rs`.
+
+use serde_json::{Value, json};
+
+use crate::cluster::{Cluster, version};
+
+fn status(cluster: &Cluster) -> Value {
+    cluster.api.get("modeltrainings", "flows").unwrap()["status"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_completes_without_a_result_has_failed_and_is_tried_again() {
+    let cluster = Cluster::new().await;
+    let operator = cluster.operator("a");
+    let job = cluster.training_under_way("flows").await;
+    cluster.api.set_status("jobs", &job, json!({ "conditions": [{ "type": "Complete", "status": "True" }] }));
+    let ready = cluster.until_reason("modeltrainings", "flows", "Ready", "LastRunFailed").await;
+    assert!(ready["message"].as_str().unwrap().contains("the next one starts at"), "{ready}");
+    let status = status(&cluster);
+    assert_eq!((&status["failures"], &status["phase"]), (&json!(1), &json!("Failed")));
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_result_in_the_bucket_is_a_success_also_when_its_job_failed() {
+    let cluster = Cluster::new().await;
+    let operator = cluster.operator("a");
+    let job = cluster.training_under_way("flows").await;
+    cluster.publish_result("flows", &job, &version(1)).await;
+    let evicted =
+        json!([{ "type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "evicted" }]);
+    cluster.api.set_status("jobs", &job, json!({ "conditions": evicted }));
+    cluster.until_reason("modeltrainings", "flows", "Published", "Published").await;
+    let status = status(&cluster);
+    assert_eq!((&status["failures"], &status["model"]), (&json!(0), &json!(version(1))));
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_sites_read_ready_as_the_condition_says_it() {
+    let cluster = Cluster::new().await;
+    cluster.pipeline("flows", json!({}));
+    let operator = cluster.operator("a");
+    cluster.complete_topics("flows").await;
+    cluster.ready("flows-detector").await;
+    let site_status = "n/flows/sites/east.json";
+    let available = || cluster.condition("anomalypipelines", "flows", "DetectorAvailable");
+    let detectors_only = |_: &_| available().filter(|condition| condition["status"] == "True");
+    cluster.api.until("detectors", detectors_only).await;
+    assert_eq!(cluster.until_stored(site_status, |_| true).await["ready"], false);
+    cluster.ready("flows-archiver").await;
+    cluster.until_stored(site_status, |status| status["ready"] == true).await;
+    operator.stop().await;
+}
