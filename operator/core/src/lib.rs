@@ -4,7 +4,7 @@
 pub mod bucket_view;
 pub mod desired;
 pub mod event;
-pub mod field_error;
+mod field_error;
 pub mod job_state;
 mod last_words;
 pub mod manifest;
@@ -17,7 +17,7 @@ pub mod roll;
 pub mod rollout;
 pub mod run_result;
 pub mod schedule;
-pub mod schema;
+mod schema;
 pub mod site;
 pub mod site_status;
 pub mod status;

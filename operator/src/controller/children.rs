@@ -197,3 +197,31 @@ impl Stores {
 pub fn get<K: Child>(store: &Store<K>, namespace: &Name, name: &str) -> Option<Arc<K>> {
     store.get(&ObjectRef::new(name).within(namespace.as_str()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn service(owners: Value, deleted: Value) -> Service {
+        let metadata = json!({ "name": "s", "ownerReferences": owners, "deletionTimestamp": deleted });
+        serde_json::from_value(json!({ "metadata": metadata })).unwrap()
+    }
+
+    fn owner(uid: &str, controller: bool) -> Value {
+        json!([{ "apiVersion": "vedette.io/v1alpha1", "kind": "AnomalyPipeline", "name": "p", "uid": uid, "controller": controller }])
+    }
+
+    #[test]
+    fn only_what_its_controller_has_and_does_not_want_is_surplus() {
+        let (none, wanted) = (Wanted::new(), Wanted::from([(Service::kind(&()), "s".to_owned())]));
+        let own = service(owner("u", true), Value::Null);
+        assert!(is_surplus(&own, "u", &none));
+        assert!(!is_surplus(&own, "u", &wanted));
+        assert!(!is_surplus(&own, "v", &none), "of another of the kind");
+        assert!(!is_surplus(&service(owner("u", false), Value::Null), "u", &none), "not its controller");
+        assert!(!is_surplus(&service(json!([]), Value::Null), "u", &none), "of nobody");
+        let leaving = service(owner("u", true), json!("2026-11-23T08:00:00Z"));
+        assert!(!is_surplus(&leaving, "u", &none), "deleted already");
+    }
+}

@@ -159,24 +159,28 @@ impl Cluster {
 
     /// So many records of a pipeline are archived.
     pub async fn archive(&self, pipeline: &str, records: u64) {
-        self.objects.put_json(
-            &format!("n/{pipeline}/progress/east/enriched_data-0.json"),
-            &json!({
-                "stream": "enriched_data", "records": records, "closed_records": records, "end": records,
-                "last_object": null, "last_utc": null, "updated_at": "2026-11-23T08:00:00Z"
-            }),
-        ).await;
+        self.objects
+            .put_json(
+                &format!("n/{pipeline}/progress/east/enriched_data-0.json"),
+                &json!({
+                    "stream": "enriched_data", "records": records, "closed_records": records, "end": records,
+                    "last_object": null, "last_utc": null, "updated_at": "2026-11-23T08:00:00Z"
+                }),
+            )
+            .await;
     }
 
     /// What a run leaves that has published a version.
     pub async fn publish_result(&self, training: &str, job: &str, version: &ModelVersion) {
-        self.objects.put_json(
-            &format!("n/models/{training}/results/{job}.json"),
-            &json!({
-                "job": job, "finished_at": "2026-11-23T08:00:09Z", "outcome": "published", "records": 150,
-                "version": version, "metrics": null, "baseline": null, "message": "published"
-            }),
-        ).await;
+        self.objects
+            .put_json(
+                &format!("n/models/{training}/results/{job}.json"),
+                &json!({
+                    "job": job, "finished_at": "2026-11-23T08:00:09Z", "outcome": "published", "records": 150,
+                    "version": version, "metrics": null, "baseline": null, "message": "published"
+                }),
+            )
+            .await;
     }
 
     pub fn arguments(&self, deployment: &str) -> Vec<String> {
