@@ -10,11 +10,11 @@ use serde_json::Value;
 /// A time span such as `10s`, `15m` or `1h30m` (the subset of Go's that Kubernetes' Gateway API fixed in GEP-2257).
 pub const DURATION_PATTERN: &str = "^([0-9]{1,5}(h|m|s|ms)){1,4}$";
 /// A DNS-1123 label.
-pub const NAME_PATTERN: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+pub(crate) const NAME_PATTERN: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
 /// A Kafka topic name, other than `.` and `..`.
-pub const TOPIC_PATTERN: &str = r"^([a-zA-Z0-9_-]|\.[a-zA-Z0-9_-]|\.\.[a-zA-Z0-9._-])[a-zA-Z0-9._-]*$";
+pub(crate) const TOPIC_PATTERN: &str = r"^([a-zA-Z0-9_-]|\.[a-zA-Z0-9_-]|\.\.[a-zA-Z0-9._-])[a-zA-Z0-9._-]*$";
 /// A model version.
-pub const VERSION_PATTERN: &str = "^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$";
+pub(crate) const VERSION_PATTERN: &str = "^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}$";
 
 /// CPU and memory of a container.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -2,6 +2,7 @@
 //! that the API server checks. No defaults, names or limits of the API stand anywhere else, but for the hyper-parameters'
 //! in the contract.
 #![warn(missing_docs)]
+#![allow(unreachable_pub, reason = "KubeSchema derives a copy of each type that nobody outside can reach")]
 
 mod archiver;
 mod common;

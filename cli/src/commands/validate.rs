@@ -75,7 +75,7 @@ fn lines(errors: &[FieldError]) -> String {
 }
 
 /// Prints what is valid, or fails with every error.
-pub fn run(options: &ValidateOptions) -> Result<(), ValidateError> {
+pub(super) fn run(options: &ValidateOptions) -> Result<(), ValidateError> {
     let valid = validate(options)?;
     print(|out| writeln!(out, "valid: {}", valid.join(", ")));
     Ok(())

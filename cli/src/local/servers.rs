@@ -21,10 +21,10 @@ use vedette_embedded::bucket::{BucketOptions, Credentials, EmbeddedBucket};
 const BROKER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Secrets of a run: name to key to value.
-pub type Secrets = BTreeMap<String, BTreeMap<String, String>>;
+pub(super) type Secrets = BTreeMap<String, BTreeMap<String, String>>;
 
 /// Everything that the processes connect to; the embedded servers stop when this is dropped.
-pub struct Servers {
+pub(super) struct Servers {
     /// The site file that names them.
     pub site: SiteFile,
     /// Credentials for the pods.
@@ -44,7 +44,7 @@ pub struct Servers {
 ///
 /// # Errors
 /// One line that says which, and what to do.
-pub async fn start(options: &LocalOptions) -> Result<Servers, LocalError> {
+pub(super) async fn start(options: &LocalOptions) -> Result<Servers, LocalError> {
     let (broker, bootstrap_servers) = match &options.broker {
         Some(servers) => (None, servers.clone()),
         None => {

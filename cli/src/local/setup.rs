@@ -13,10 +13,10 @@ use super::error::LocalError;
 use super::options::LocalOptions;
 
 /// Secret of the bucket's credentials, in every namespace of a local run.
-pub const BUCKET_SECRET: &str = "bucket-credentials";
+pub(super) const BUCKET_SECRET: &str = "bucket-credentials";
 
 /// One pipeline and its trainings, in which nothing is wrong.
-pub struct Plan {
+pub(super) struct Plan {
     /// The pipeline.
     pub pipeline: ValidatedPipeline,
     /// Its trainings.
@@ -27,7 +27,7 @@ pub struct Plan {
 ///
 /// # Errors
 /// When a file cannot be read or anything in it is wrong.
-pub fn plan(options: &LocalOptions, default_namespace: &Name) -> Result<Plan, LocalError> {
+pub(super) fn plan(options: &LocalOptions, default_namespace: &Name) -> Result<Plan, LocalError> {
     let dataset = options.dataset.as_deref().map(dataset_name).transpose()?;
     // Validation asks the site only for its name and its defaults, so the servers need not run yet.
     let site = site_file(options, "localhost:0", None);
@@ -70,7 +70,7 @@ pub fn plan(options: &LocalOptions, default_namespace: &Name) -> Result<Plan, Lo
 }
 
 /// The site that this machine plays.
-pub fn site_file(options: &LocalOptions, bootstrap_servers: &str, endpoint: Option<String>) -> SiteFile {
+pub(super) fn site_file(options: &LocalOptions, bootstrap_servers: &str, endpoint: Option<String>) -> SiteFile {
     let embedded = options.broker.is_none();
     let mut properties = BTreeMap::new();
     if embedded {

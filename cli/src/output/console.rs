@@ -13,7 +13,7 @@ use super::standard::print;
 const ALERTS_PER_SECOND: u32 = 2;
 
 /// Prints lines with the time since the start.
-pub struct Console {
+pub(crate) struct Console {
     to_standard_error: bool,
     started: Instant,
     alerts: Mutex<AlertWindow>,
@@ -27,25 +27,25 @@ struct AlertWindow {
 
 impl Console {
     /// Prints to standard output, or to standard error.
-    pub fn new(to_standard_error: bool) -> Self {
+    pub(crate) fn new(to_standard_error: bool) -> Self {
         let started = Instant::now();
         Self { to_standard_error, started, alerts: Mutex::new(AlertWindow { began: started, shown: 0, hidden: 0 }) }
     }
 
     /// One line.
-    pub fn say(&self, line: &str) {
+    pub(crate) fn say(&self, line: &str) {
         let seconds = self.started.elapsed().as_secs_f64();
         self.write(&format!("[{seconds:6.1} s] {line}\n"));
     }
 
     /// A condition as it stands now.
-    pub fn condition(&self, condition: &Condition) {
+    pub(crate) fn condition(&self, condition: &Condition) {
         let Condition { type_, status, reason, message, .. } = condition;
         self.say(&format!("{type_}={} {reason}: {message}", status.to_lowercase()));
     }
 
     /// Text as it is.
-    pub fn write(&self, text: &str) {
+    pub(crate) fn write(&self, text: &str) {
         if self.to_standard_error {
             // A reader that went away is no reason to stop the flow.
             let _ = std::io::stderr().lock().write_all(text.as_bytes());
@@ -55,7 +55,7 @@ impl Console {
     }
 
     /// An alert, if not too many were shown in this second.
-    pub fn alert(&self, line: &str) {
+    pub(crate) fn alert(&self, line: &str) {
         let mut window = self.alerts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if window.began.elapsed() >= Duration::from_secs(1) {
             let hidden = window.hidden;

@@ -3,5 +3,5 @@
 mod console;
 mod standard;
 
-pub use console::Console;
-pub use standard::print;
+pub(crate) use console::Console;
+pub(crate) use standard::print;

@@ -3,6 +3,6 @@
 use std::io::{self, StdoutLock};
 
 /// Writes to standard output; a reader that went away is no error.
-pub fn print(write: impl FnOnce(&mut StdoutLock<'static>) -> io::Result<()>) {
+pub(crate) fn print(write: impl FnOnce(&mut StdoutLock<'static>) -> io::Result<()>) {
     let _ = write(&mut io::stdout().lock());
 }

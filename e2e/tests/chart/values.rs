@@ -70,12 +70,12 @@ fn set(path: &str, value: &Value) -> [String; 2] {
     ["--set-json".to_owned(), format!("{path}={value}")]
 }
 
-pub fn rendered_with(arguments: &[String]) -> Vec<Value> {
+pub(crate) fn rendered_with(arguments: &[String]) -> Vec<Value> {
     rendered(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// Arguments for every value there is; what would take an object away stays.
-pub fn everything() -> Vec<String> {
+pub(crate) fn everything() -> Vec<String> {
     let kept = |path: &str, value: &Value| *value == json!(false) && path != "crds.keep";
     let mut arguments = set("serviceMonitor.enabled", &json!(true)).to_vec();
     arguments

@@ -14,7 +14,7 @@ const PROCESSES: [&str; 5] =
 const PAUSE: Duration = Duration::from_secs(12);
 
 /// So many faults, one after the other; the same for the same seed.
-pub async fn strike(sites: [&Site; 2], count: usize, seed: u64) {
+pub(crate) async fn strike(sites: [&Site; 2], count: usize, seed: u64) {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     for number in 1..=count {
         let site = sites[random.random_range(0..2)];

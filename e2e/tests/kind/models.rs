@@ -13,7 +13,7 @@ use crate::site::{Site, models};
 
 /// What is wrong with a version.
 #[derive(Clone, Copy)]
-pub enum Flaw {
+pub(crate) enum Flaw {
     /// The pointer has another hash of the manifest.
     ManifestHash,
     /// Every hash is right, but the trees are none: a detector cannot load them.
@@ -21,7 +21,7 @@ pub enum Flaw {
 }
 
 /// Publishes a copy of a version with a flaw, as the newest, at the site that trains.
-pub async fn publish_flawed(site: &Site, version: &str, flaw: Flaw) -> String {
+pub(crate) async fn publish_flawed(site: &Site, version: &str, flaw: Flaw) -> String {
     let bucket = site.cluster.bucket();
     let keys = models();
     let source = version.parse::<ModelVersion>().unwrap();

@@ -21,17 +21,17 @@ struct Identity {
 
 /// A record by its name, and where it is: the partition and offset, or the object.
 #[derive(Debug)]
-pub struct Found {
+pub(crate) struct Found {
     pub uuid: String,
     place: String,
 }
 
-pub fn uuids(records: Vec<Found>) -> HashSet<String> {
+pub(crate) fn uuids(records: Vec<Found>) -> HashSet<String> {
     records.into_iter().map(|record| record.uuid).collect()
 }
 
 /// Every committed record of a topic.
-pub fn in_topic(site: &Site, topic: &str) -> Result<Vec<Found>, TopicError> {
+pub(crate) fn in_topic(site: &Site, topic: &str) -> Result<Vec<Found>, TopicError> {
     read_to_end(&site.cluster.kafka(), topic, Isolation::ReadCommitted, |message| {
         let value = message.payload().unwrap_or_default();
         let uuid = serde_json::from_slice::<Identity>(value)
@@ -40,7 +40,7 @@ pub fn in_topic(site: &Site, topic: &str) -> Result<Vec<Found>, TopicError> {
     })
 }
 
-pub fn alerts(site: &Site) -> Result<Vec<Value>, TopicError> {
+pub(crate) fn alerts(site: &Site) -> Result<Vec<Value>, TopicError> {
     read_to_end(&site.cluster.kafka(), "alerts", Isolation::ReadCommitted, |message| {
         serde_json::from_slice(message.payload().unwrap()).unwrap()
     })
@@ -62,14 +62,14 @@ async fn in_archive(at: &Site, of: &Site, namespace: &str, stream: Stream) -> Ve
     records
 }
 
-pub async fn enriched_in_archive(at: &Site, of: &Site, namespace: &str) -> Vec<Found> {
+pub(crate) async fn enriched_in_archive(at: &Site, of: &Site, namespace: &str) -> Vec<Found> {
     let records = in_archive(at, of, namespace, Stream::EnrichedData).await;
     let found = |(place, record): (String, Value)| Found { uuid: record["uuid"].as_str().unwrap().to_owned(), place };
     records.into_iter().map(found).collect()
 }
 
 /// Waits until more records are enriched at the site than were there when it was asked.
-pub async fn until_records_flow(site: &Site) {
+pub(crate) async fn until_records_flow(site: &Site) {
     let before = in_topic(site, "enriched_data").map_or(0, |records| records.len());
     wait_for(&format!("more enriched records at {}", site.cluster.name()), PATIENCE, || async {
         match in_topic(site, "enriched_data") {
@@ -82,7 +82,7 @@ pub async fn until_records_flow(site: &Site) {
 }
 
 /// Waits until an alert of this version is in the site's topic, and checks it.
-pub async fn until_alert(site: &Site, version: &str) {
+pub(crate) async fn until_alert(site: &Site, version: &str) {
     let alert = wait_for(&format!("an alert of {version} at {}", site.cluster.name()), PATIENCE, || async {
         let alerts = alerts(site).unwrap();
         let seen = alerts.len();
@@ -99,7 +99,7 @@ pub async fn until_alert(site: &Site, version: &str) {
 }
 
 /// Waits until an archived alert of this version that `of` raised is in the bucket of `at`.
-pub async fn until_archived_alert(at: &Site, of: &Site, version: &str) {
+pub(crate) async fn until_archived_alert(at: &Site, of: &Site, version: &str) {
     let what = format!("an alert of {} with {version} in the bucket of {}", of.cluster.name(), at.cluster.name());
     wait_for(&what, PATIENCE, || async {
         let alerts = in_archive(at, of, NAMESPACE, Stream::Alerts).await;
@@ -115,7 +115,7 @@ pub async fn until_archived_alert(at: &Site, of: &Site, version: &str) {
 }
 
 /// Waits until every record of the input is in the output, and returns the input.
-pub async fn until_all_enriched(site: &Site) -> HashSet<String> {
+pub(crate) async fn until_all_enriched(site: &Site) -> HashSet<String> {
     let generated = uuids(in_topic(site, "sensor_messages").unwrap());
     assert!(!generated.is_empty());
     wait_for(&format!("every record to be enriched at {}", site.cluster.name()), PATIENCE, || async {
@@ -129,7 +129,7 @@ pub async fn until_all_enriched(site: &Site) -> HashSet<String> {
 }
 
 /// Waits until the site's archivers have read so many enriched records: an archiver that stops leaves the rest in Kafka.
-pub async fn until_archived(site: &Site, expected: u64) {
+pub(crate) async fn until_archived(site: &Site, expected: u64) {
     let bucket = site.cluster.bucket();
     let prefix = pipelines(NAMESPACE).progress_prefix();
     wait_for(&format!("{expected} archived records at {}", site.cluster.name()), PATIENCE, || async {
@@ -148,7 +148,7 @@ pub async fn until_archived(site: &Site, expected: u64) {
 }
 
 /// Exactly these, each once. Says where the first few are that are not.
-pub fn assert_each_once(what: &str, expected: &HashSet<String>, records: &[Found]) {
+pub(crate) fn assert_each_once(what: &str, expected: &HashSet<String>, records: &[Found]) {
     let mut places: HashMap<&str, &str> = HashMap::new();
     let (mut twice, mut foreign) = (Vec::new(), Vec::new());
     for Found { uuid, place } in records {

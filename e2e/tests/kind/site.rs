@@ -14,40 +14,40 @@ use vedette_e2e::cluster::{Look, wait_for};
 use vedette_e2e::{Cluster, topic};
 
 /// What the machine needs at most for one step while it builds something else.
-pub const PATIENCE: Duration = Duration::from_secs(240);
-pub const NAMESPACE: &str = "vedette";
-pub const TENANT: &str = "tenant";
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
+pub(crate) const NAMESPACE: &str = "vedette";
+pub(crate) const TENANT: &str = "tenant";
 const TOPICS: [&str; 4] = ["sensor_messages", "enriched_data", "alerts", "dead_letters"];
 
-pub struct Site {
+pub(crate) struct Site {
     pub cluster: Cluster,
 }
 
 impl Site {
-    pub async fn connect(name: &str) -> Self {
+    pub(crate) async fn connect(name: &str) -> Self {
         Self { cluster: Cluster::connect(name).await.unwrap() }
     }
 
-    pub fn name(&self) -> Name {
+    pub(crate) fn name(&self) -> Name {
         self.cluster.name().parse().unwrap()
     }
 
     /// kubectl in the namespace of the story.
-    pub fn kubectl(&self, arguments: &[&str]) -> String {
+    pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
         self.cluster.kubectl(&[&["--namespace", NAMESPACE], arguments].concat()).unwrap()
     }
 
     /// Applies a file whose objects name their namespace.
-    pub fn kubectl_file(&self, file: &str) {
+    pub(crate) fn kubectl_file(&self, file: &str) {
         self.cluster.kubectl(&["apply", "--filename", file]).unwrap();
     }
 
-    pub fn patch(&self, spec: &str) {
+    pub(crate) fn patch(&self, spec: &str) {
         self.kubectl(&["patch", "apl/flows", "--type=merge", "--patch", &format!("{{\"spec\":{spec}}}")]);
     }
 
     /// What an earlier run left goes: releases, objects, topics, CRDs, and what is in the bucket.
-    pub async fn begin_anew(&self) {
+    pub(crate) async fn begin_anew(&self) {
         for namespace in [NAMESPACE, TENANT] {
             self.cluster
                 .kubectl(&["delete", "namespace", namespace, "--ignore-not-found", "--timeout", "180s"])
@@ -66,7 +66,7 @@ impl Site {
     }
 
     /// The namespace with its Secret, and the chart with the values of this site.
-    pub fn install(&self, namespace: &str, more: &[&str]) {
+    pub(crate) fn install(&self, namespace: &str, more: &[&str]) {
         let manifests = std::fs::read_to_string(vedette_e2e::local::repository().join("e2e/kind/namespace.yaml"));
         self.cluster.apply(&manifests.unwrap().replace("NAMESPACE", namespace)).unwrap();
         let values = format!("manifests/sites/{}.yaml", self.cluster.name());
@@ -75,29 +75,29 @@ impl Site {
         self.cluster.helm(&[&release, more, &["--wait", "--timeout", "180s"]].concat()).unwrap();
     }
 
-    pub fn uninstall(&self, namespace: &str) -> String {
+    pub(crate) fn uninstall(&self, namespace: &str) -> String {
         self.cluster.helm(&["uninstall", "vedette", "--namespace", namespace, "--wait"]).unwrap()
     }
 
-    pub async fn node_address(&self) -> String {
+    pub(crate) async fn node_address(&self) -> String {
         let nodes: Api<Node> = Api::all(self.cluster.client());
         let node = nodes.list(&ListParams::default()).await.unwrap().items.remove(0);
         let addresses = node.status.unwrap().addresses.unwrap();
         addresses.into_iter().find(|address| address.type_ == "InternalIP").unwrap().address
     }
 
-    pub async fn pipeline(&self) -> kube::Result<AnomalyPipelineStatus> {
+    pub(crate) async fn pipeline(&self) -> kube::Result<AnomalyPipelineStatus> {
         let api: Api<AnomalyPipeline> = Api::namespaced(self.cluster.client(), NAMESPACE);
         Ok(api.get("flows").await?.status.unwrap_or_default())
     }
 
-    pub async fn training(&self) -> kube::Result<ModelTrainingStatus> {
+    pub(crate) async fn training(&self) -> kube::Result<ModelTrainingStatus> {
         let api: Api<ModelTraining> = Api::namespaced(self.cluster.client(), NAMESPACE);
         Ok(api.get("flows").await?.status.unwrap_or_default())
     }
 
     /// Waits until a condition of the pipeline has this reason.
-    pub async fn until(&self, condition: &str, reason: &str) {
+    pub(crate) async fn until(&self, condition: &str, reason: &str) {
         let what = format!("{condition} {reason} at {}", self.cluster.name());
         wait_for(&what, PATIENCE, || {
             look(self.pipeline(), |status| {
@@ -109,7 +109,7 @@ impl Site {
     }
 
     /// Waits until the detectors run this version, and no pod of another is left.
-    pub async fn until_active(&self, version: &str) {
+    pub(crate) async fn until_active(&self, version: &str) {
         let what = format!("detectors with {version} at {}", self.cluster.name());
         wait_for(&what, PATIENCE, || {
             look(self.pipeline(), |status| (status.model.as_ref()?.active.as_deref()? == version).then_some(()))
@@ -128,7 +128,7 @@ impl Site {
     }
 
     /// The pods of a component that are not on their way out.
-    pub async fn pods(&self, component: &str) -> Vec<Pod> {
+    pub(crate) async fn pods(&self, component: &str) -> Vec<Pod> {
         let pods = self.all_pods(component).await;
         pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).collect()
     }
@@ -139,7 +139,7 @@ impl Site {
         pods.list(&ListParams::default().labels(&labels)).await.unwrap().items
     }
 
-    pub async fn until_pods(&self, component: &str, count: usize) {
+    pub(crate) async fn until_pods(&self, component: &str, count: usize) {
         wait_for(&format!("{count} pods of {component} at {}", self.cluster.name()), PATIENCE, || async {
             let pods = self.pods(component).await;
             if pods.len() == count { Look::Holds(()) } else { Look::NotYet(format!("{} pods", pods.len())) }
@@ -149,7 +149,7 @@ impl Site {
     }
 
     /// Waits until no pod of the component is left, and its last words are said.
-    pub async fn until_gone(&self, component: &str) {
+    pub(crate) async fn until_gone(&self, component: &str) {
         wait_for(&format!("no pod of {component} at {}", self.cluster.name()), PATIENCE, || async {
             let pods = self.all_pods(component).await;
             if pods.is_empty() { Look::Holds(()) } else { Look::NotYet(format!("{} pods", pods.len())) }
@@ -159,7 +159,7 @@ impl Site {
     }
 
     /// Keys of the bucket below a prefix, with their entity tags.
-    pub async fn objects(&self, prefix: &str) -> BTreeMap<String, String> {
+    pub(crate) async fn objects(&self, prefix: &str) -> BTreeMap<String, String> {
         let bucket = self.cluster.bucket();
         let mut objects = BTreeMap::new();
         for object in bucket.list(prefix, None).await.unwrap() {
@@ -170,13 +170,13 @@ impl Site {
         objects
     }
 
-    pub async fn pointer(&self) -> Option<CurrentPointer> {
+    pub(crate) async fn pointer(&self) -> Option<CurrentPointer> {
         let object = self.cluster.bucket().get(&models().current()).await.unwrap()?;
         Some(serde_json::from_slice(&object.bytes).unwrap())
     }
 
     /// Of all processes of Vedette at the site.
-    pub fn resident_megabytes(&self) -> f64 {
+    pub(crate) fn resident_megabytes(&self) -> f64 {
         let processes = self.cluster.on_node(&["ps", "-e", "-o", "rss=,args="]).unwrap();
         let ours = processes
             .lines()
@@ -186,20 +186,20 @@ impl Site {
     }
 }
 
-pub fn pipelines(namespace: &str) -> PipelineKeys {
+pub(crate) fn pipelines(namespace: &str) -> PipelineKeys {
     PipelineKeys::new(&namespace.parse().unwrap(), &"flows".parse().unwrap())
 }
 
-pub fn models() -> ModelKeys {
+pub(crate) fn models() -> ModelKeys {
     ModelKeys::new(&NAMESPACE.parse().unwrap(), &"flows".parse().unwrap())
 }
 
-pub fn version(text: &str) -> ModelVersion {
+pub(crate) fn version(text: &str) -> ModelVersion {
     text.parse().unwrap()
 }
 
 /// What is wanted of a status, or the whole status for whoever reads why it did not come.
-pub async fn look<S: std::fmt::Debug, T>(
+pub(crate) async fn look<S: std::fmt::Debug, T>(
     status: impl Future<Output = kube::Result<S>>,
     wanted: impl Fn(&S) -> Option<T>,
 ) -> Look<T> {

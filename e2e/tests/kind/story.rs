@@ -23,7 +23,7 @@ const ROUNDS: usize = 6;
 const FAULTS: usize = 20;
 const SEED: u64 = 2016;
 
-pub struct Story {
+pub(crate) struct Story {
     pub east: Site,
     /// The site that trains.
     pub west: Site,
@@ -35,7 +35,7 @@ impl Story {
     }
 
     /// Returns when the first `helm install` began.
-    pub async fn both_sites_are_installed(&self) -> Instant {
+    pub(crate) async fn both_sites_are_installed(&self) -> Instant {
         self.replicate(0);
         for site in self.sites() {
             site.begin_anew().await;
@@ -95,7 +95,7 @@ impl Story {
         panic!("the bucket of {} has not all of the {expected} records of {}", at.name(), of.name());
     }
 
-    pub async fn the_same_manifests_make_both_sites_ready(&self, installed: Instant) {
+    pub(crate) async fn the_same_manifests_make_both_sites_ready(&self, installed: Instant) {
         for site in self.sites() {
             site.kubectl(&["apply", "--filename", "e2e/fixtures/two-sites.yaml"]);
         }
@@ -114,7 +114,7 @@ impl Story {
         }
     }
 
-    pub async fn the_first_model_is_learned_from_both_sites_and_rolled_at_both(&self) -> String {
+    pub(crate) async fn the_first_model_is_learned_from_both_sites_and_rolled_at_both(&self) -> String {
         let first = wait_for("a first model", PATIENCE, || look(self.west.training(), |status| status.model.clone()))
             .await
             .unwrap();
@@ -141,7 +141,7 @@ impl Story {
         }
     }
 
-    pub async fn another_model_rolls_at_both(&self, first: &str) -> String {
+    pub(crate) async fn another_model_rolls_at_both(&self, first: &str) -> String {
         let second = self.train_on_demand(first).await;
         for site in self.sites() {
             site.until_active(&second).await;
@@ -174,7 +174,7 @@ impl Story {
         .unwrap()
     }
 
-    pub async fn a_damaged_version_is_refused_and_one_that_crashes_is_taken_back(&self, good: &str) {
+    pub(crate) async fn a_damaged_version_is_refused_and_one_that_crashes_is_taken_back(&self, good: &str) {
         publish_flawed(&self.west, good, Flaw::ManifestHash).await;
         for site in self.sites() {
             site.until("ModelCurrent", "Damaged").await;
@@ -191,7 +191,7 @@ impl Story {
         }
     }
 
-    pub async fn pinning_goes_back_and_forth(&self, first: &str, second: &str) {
+    pub(crate) async fn pinning_goes_back_and_forth(&self, first: &str, second: &str) {
         for site in self.sites() {
             site.patch(&format!("{{\"model\":{{\"versionPolicy\":\"Pinned\",\"version\":\"{first}\"}}}}"));
         }
@@ -207,7 +207,7 @@ impl Story {
     }
 
     /// It has a release of its own, without the CRDs.
-    pub async fn a_second_tenant_of_the_same_name_begins(&self) {
+    pub(crate) async fn a_second_tenant_of_the_same_name_begins(&self) {
         self.east.install(TENANT, &["--set", "crds.install=false"]);
         let tenant = ["--namespace", TENANT];
         let apply = ["apply", "--filename", "e2e/fixtures/tenant.yaml"];
@@ -222,7 +222,7 @@ impl Story {
         .unwrap();
     }
 
-    pub async fn suspension_stops_and_resumption_goes_on(&self) {
+    pub(crate) async fn suspension_stops_and_resumption_goes_on(&self) {
         let west = &self.west;
         west.patch("{\"suspend\":true}");
         for component in ["generator", "detector", "archiver"] {
@@ -235,7 +235,7 @@ impl Story {
 
     /// Both detect and archive meanwhile; a version that is published meanwhile rolls at its own site, and at the other
     /// once its files come: there the pointer is put before them, as replication may bring it.
-    pub async fn a_cut_of_the_replication_is_survived_and_healed(&self) {
+    pub(crate) async fn a_cut_of_the_replication_is_survived_and_healed(&self) {
         let before = self.west.pointer().await.unwrap().version.to_string();
         self.replicate(0);
         let cut = tokio::time::Instant::now();
@@ -254,7 +254,7 @@ impl Story {
         self.rolled_everywhere(&version).await;
     }
 
-    pub async fn a_bucket_that_is_away_is_survived(&self) {
+    pub(crate) async fn a_bucket_that_is_away_is_survived(&self) {
         let east = &self.east;
         let bucket = |replicas: &str| {
             let arguments = ["--namespace", "development", "scale", "statefulset/bucket", replicas];
@@ -285,7 +285,7 @@ impl Story {
         self.mend_replication().await;
     }
 
-    pub async fn scaling_secrets_and_upgrades_roll_while_records_flow(&self) {
+    pub(crate) async fn scaling_secrets_and_upgrades_roll_while_records_flow(&self) {
         let east = &self.east;
         east.kubectl(&["scale", "apl/flows", "--replicas=3"]);
         east.until_pods("detector", 3).await;
@@ -308,7 +308,7 @@ impl Story {
         until_records_flow(east).await;
     }
 
-    pub async fn faults_lose_nothing(&self) {
+    pub(crate) async fn faults_lose_nothing(&self) {
         faults::strike(self.sites(), FAULTS, SEED).await;
         for site in self.sites() {
             site.until("Ready", "Running").await;
@@ -318,7 +318,7 @@ impl Story {
 
     /// The generators stop, what is under way is done, everything else stops: then input, output and both archives have the
     /// same records.
-    pub async fn every_record_is_everywhere_once(&self) {
+    pub(crate) async fn every_record_is_everywhere_once(&self) {
         let mut generated = Vec::new();
         for site in self.sites() {
             site.patch("{\"generator\":null}");
@@ -355,7 +355,7 @@ impl Story {
     }
 
     /// With its Kafka: what it archived stays as it was, and what it archives then joins it.
-    pub async fn a_site_is_deleted_and_reinstalled(&self) {
+    pub(crate) async fn a_site_is_deleted_and_reinstalled(&self) {
         let east = &self.east;
         until_records_flow(east).await;
         east.kubectl(&["delete", "--filename", "e2e/fixtures/two-sites.yaml", "--timeout=120s"]);
@@ -402,7 +402,7 @@ impl Story {
         }
     }
 
-    pub async fn uninstalling_leaves_the_crds_and_the_data(&self) {
+    pub(crate) async fn uninstalling_leaves_the_crds_and_the_data(&self) {
         let east = &self.east;
         east.uninstall(TENANT);
         let said = east.uninstall(NAMESPACE);

@@ -8,24 +8,24 @@ const FIRST: Duration = Duration::from_secs(1);
 const LAST: Duration = Duration::from_secs(300);
 
 /// The pause after one more failure in a row.
-pub fn failed(failures: &mut u32) -> Duration {
+pub(super) fn failed(failures: &mut u32) -> Duration {
     let pause = pause(*failures);
     *failures = failures.saturating_add(1);
     jittered(pause)
 }
 
 /// The pause after so many failures in a row.
-pub fn pause(failures: u32) -> Duration {
+pub(super) fn pause(failures: u32) -> Duration {
     FIRST.saturating_mul(1 << failures.min(16)).min(LAST)
 }
 
 /// Up to a tenth more or less, so that many do not come at once.
-pub fn jittered(duration: Duration) -> Duration {
+pub(super) fn jittered(duration: Duration) -> Duration {
     duration.mul_f64(jitter())
 }
 
 /// A factor of up to a tenth more or less.
-pub fn jitter() -> f64 {
+pub(super) fn jitter() -> f64 {
     rand::rng().random_range(0.9..1.1)
 }
 

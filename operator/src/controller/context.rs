@@ -21,7 +21,7 @@ use vedette_core::site::SiteFile;
 use vedette_core::validate::{ValidatedPipeline, ValidatedTraining};
 
 /// What the reconciles of one namespace share.
-pub struct Context {
+pub(super) struct Context {
     /// The namespace.
     pub namespace: Name,
     /// The site.
@@ -54,7 +54,7 @@ pub struct Context {
 
 impl Context {
     /// An object of ours is gone.
-    pub fn forget(&self, object: &Reference) {
+    pub(super) fn forget(&self, object: &Reference) {
         self.models.forget(object);
         self.report.forget(object);
         self.failures.forget(object);

@@ -20,7 +20,7 @@ const REQUEST: Duration = Duration::from_secs(3);
 const RELEASE: Duration = Duration::from_secs(5);
 
 /// Takes part in the election.
-pub struct Election {
+pub(super) struct Election {
     client: Client,
     namespace: Name,
     lease: Name,
@@ -29,7 +29,7 @@ pub struct Election {
 }
 
 /// The lease, while it is held.
-pub struct Leadership {
+pub(super) struct Leadership {
     manager: LeaseManager,
     leases: Api<Lease>,
     name: String,
@@ -39,13 +39,13 @@ pub struct Leadership {
 
 impl Election {
     /// As this process; a leader that is gone keeps the lease for this long.
-    pub fn new(client: Client, namespace: &Name, lease: &Name, identity: &str, duration: Duration) -> Self {
+    pub(super) fn new(client: Client, namespace: &Name, lease: &Name, identity: &str, duration: Duration) -> Self {
         let (namespace, lease, identity) = (namespace.clone(), lease.clone(), identity.to_owned());
         Self { client, namespace, lease, identity, duration }
     }
 
     /// Waits until this process leads; none at shutdown.
-    pub async fn win(&self, shutdown: &Shutdown) -> Option<Leadership> {
+    pub(super) async fn win(&self, shutdown: &Shutdown) -> Option<Leadership> {
         shutdown.run_until_cancelled(self.wait_for_lease()).await
     }
 
@@ -87,7 +87,7 @@ impl Election {
 
 impl Leadership {
     /// Renews the lease, and returns when it is lost.
-    pub async fn lost(&self) {
+    pub(super) async fn lost(&self) {
         let mut known_until = Timestamp::now() + self.duration;
         loop {
             // The manager renews inside; it returns only when something happened.
@@ -114,7 +114,7 @@ impl Leadership {
     }
 
     /// Gives the lease up.
-    pub async fn release(self) {
+    pub(super) async fn release(self) {
         // In a task of its own: the manager panics where it loses a race that only this call can lose.
         let release = tokio::spawn(async move { self.manager.release().await });
         match tokio::time::timeout(RELEASE, release).await {

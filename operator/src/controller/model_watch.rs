@@ -28,7 +28,7 @@ const LOOKS_AT_ONCE: usize = 8;
 
 /// A training, in the bucket.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TrainingKey {
+pub(super) struct TrainingKey {
     /// Its namespace.
     pub namespace: Name,
     /// Its name.
@@ -37,7 +37,7 @@ pub struct TrainingKey {
 
 /// The pollers; clones share them.
 #[derive(Clone)]
-pub struct ModelWatch {
+pub(super) struct ModelWatch {
     shared: Arc<Shared>,
 }
 
@@ -61,14 +61,20 @@ struct Followed {
 
 impl ModelWatch {
     /// Watches nothing yet; until shutdown.
-    pub fn new(bucket: Bucket, interval: Duration, metrics: Metrics, triggers: Triggers, shutdown: Shutdown) -> Self {
+    pub(super) fn new(
+        bucket: Bucket,
+        interval: Duration,
+        metrics: Metrics,
+        triggers: Triggers,
+        shutdown: Shutdown,
+    ) -> Self {
         let (began, looks, followed) = (Instant::now(), Semaphore::new(LOOKS_AT_ONCE), Mutex::default());
         Self { shared: Arc::new(Shared { bucket, interval, began, looks, metrics, triggers, shutdown, followed }) }
     }
 
     /// The pipeline follows this training, and no other, from now on. What is known of its pointer; waits a little where
     /// nothing is known yet.
-    pub async fn follow(&self, pipeline: &Reference, training: TrainingKey) -> PointerView {
+    pub(super) async fn follow(&self, pipeline: &Reference, training: TrainingKey) -> PointerView {
         let mut view = {
             let mut followed = self.shared.lock();
             for (_, other) in followed.iter_mut().filter(|(key, _)| **key != training) {
@@ -91,7 +97,7 @@ impl ModelWatch {
     }
 
     /// The pipeline follows no training any more, or is gone.
-    pub fn forget(&self, pipeline: &Reference) {
+    pub(super) fn forget(&self, pipeline: &Reference) {
         for followed in self.shared.lock().values_mut() {
             followed.followers.remove(pipeline);
         }

@@ -3,19 +3,19 @@
 use std::time::Duration;
 
 /// While it moves.
-pub const SHORTEST: Duration = Duration::from_secs(4);
+pub(super) const SHORTEST: Duration = Duration::from_secs(4);
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// What was seen of a training, and how often in a row.
 #[derive(Debug, Default)]
-pub struct Pace {
+pub(super) struct Pace {
     records: Option<u64>,
     times: u32,
 }
 
 impl Pace {
     /// So many records are there: how long until the next look.
-    pub fn next(&mut self, records: Option<u64>) -> Duration {
+    pub(super) fn next(&mut self, records: Option<u64>) -> Duration {
         let times = if self.records == records { self.times.saturating_add(1) } else { 1 };
         *self = Self { records, times };
         SHORTEST.saturating_mul(1 << times.saturating_sub(1).min(8)).min(LONGEST)

@@ -27,7 +27,7 @@ const CONCURRENCY: usize = 8;
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// The statuses of this site.
-pub struct SiteReport {
+pub(super) struct SiteReport {
     bucket: Bucket,
     means_conditional_writes: OnceCell<()>,
     triggers: Triggers,
@@ -46,7 +46,7 @@ struct Published {
 
 impl SiteReport {
     /// Publishes nothing yet.
-    pub fn new(bucket: Bucket, triggers: Triggers) -> Self {
+    pub(super) fn new(bucket: Bucket, triggers: Triggers) -> Self {
         Self {
             bucket,
             means_conditional_writes: OnceCell::new(),
@@ -57,7 +57,7 @@ impl SiteReport {
     }
 
     /// The pipeline stands like this.
-    pub fn publish_site_status(&self, pipeline: &Reference, update: SiteStatusUpdate) {
+    pub(super) fn publish_site_status(&self, pipeline: &Reference, update: SiteStatusUpdate) {
         let SiteStatusUpdate { keys, status } = update;
         let first = || Published {
             keys,
@@ -77,17 +77,17 @@ impl SiteReport {
     }
 
     /// Why the last status of the pipeline could not be written, if it could not.
-    pub fn trouble(&self, pipeline: &Reference) -> Option<BucketTrouble> {
+    pub(super) fn trouble(&self, pipeline: &Reference) -> Option<BucketTrouble> {
         self.statuses.with_known(pipeline, |published| published.trouble.clone())?
     }
 
     /// The pipeline is gone. What was published of it stays, and grows old.
-    pub fn forget(&self, pipeline: &Reference) {
+    pub(super) fn forget(&self, pipeline: &Reference) {
         self.statuses.forget(pipeline);
     }
 
     /// Writes until shutdown.
-    pub async fn run(&self, site: &Name, shutdown: &Shutdown) {
+    pub(super) async fn run(&self, site: &Name, shutdown: &Shutdown) {
         loop {
             let due = self.due(Timestamp::now());
             futures::stream::iter(due)

@@ -12,9 +12,9 @@ use super::per_object::Reference;
 const CAPACITY: usize = 1024;
 
 /// A pipeline that may not be readable.
-pub type GuardedPipeline = DeserializeGuard<AnomalyPipeline>;
+pub(super) type GuardedPipeline = DeserializeGuard<AnomalyPipeline>;
 /// A training that may not be readable.
-pub type GuardedTraining = DeserializeGuard<ModelTraining>;
+pub(super) type GuardedTraining = DeserializeGuard<ModelTraining>;
 
 /// Where requests go.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub struct Triggers {
 
 /// Where they come out.
 #[derive(Debug)]
-pub struct Requests {
+pub(super) struct Requests {
     /// Pipelines to reconcile.
     pub pipelines: Receiver<ObjectRef<GuardedPipeline>>,
     /// Trainings to reconcile.
@@ -36,7 +36,7 @@ pub struct Requests {
 }
 
 /// A pair of both.
-pub fn triggers() -> (Triggers, Requests) {
+pub(super) fn triggers() -> (Triggers, Requests) {
     let (pipelines, pipeline_requests) = channel(CAPACITY);
     let (trainings, training_requests) = channel(CAPACITY);
     let (all_pipelines, all_requests) = channel(CAPACITY);

@@ -22,7 +22,7 @@ use super::triggers::Triggers;
 use vedette_core::desired::labels::{self, Component};
 
 /// Readiness condition: the watches run.
-pub const WATCHES: &str = "watches";
+pub(super) const WATCHES: &str = "watches";
 
 /// What all watches share.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ enum Target {
 }
 
 /// Begins a watch; the future has to be run. What `trim` takes away is not cached.
-pub fn watch<K>(
+pub(super) fn watch<K>(
     api: Api<K>,
     config: watcher::Config,
     context: &Watch,

@@ -16,14 +16,14 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 const BINARIES_ENV: &str = "VEDETTE_CONTROLPLANE_BIN";
 const ADMIN_TOKEN: &str = "admin-token";
 /// The file by which a process is the operator of the manifests.
-pub const OPERATOR_KUBECONFIG: &str = "operator.kubeconfig";
+pub(crate) const OPERATOR_KUBECONFIG: &str = "operator.kubeconfig";
 const OPERATOR_TOKEN: &str = "operator-token";
 /// The user of the operator: the service account of its manifests.
-pub const OPERATOR_USER: &str = "system:serviceaccount:vedette:vedette-operator";
+pub(crate) const OPERATOR_USER: &str = "system:serviceaccount:vedette:vedette-operator";
 /// Each takes half a gigabyte.
 static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
 
-pub struct ControlPlane {
+pub(crate) struct ControlPlane {
     directory: TempDir,
     binaries: PathBuf,
     url: String,
@@ -32,7 +32,7 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let permit = ONE_AT_A_TIME.acquire().await.unwrap();
         let binaries = std::env::var(BINARIES_ENV).unwrap_or_else(|_| {
             panic!("{BINARIES_ENV} is not set: it names the directory of etcd, kube-apiserver, kube-controller-manager, kubectl and helm; `make e2e-apiserver` builds them")
@@ -51,22 +51,22 @@ impl ControlPlane {
         plane
     }
 
-    pub fn admin(&self) -> Client {
+    pub(crate) fn admin(&self) -> Client {
         self.client(ADMIN_TOKEN)
     }
 
     /// A client as the operator of the manifests.
-    pub fn operator(&self) -> Client {
+    pub(crate) fn operator(&self) -> Client {
         self.client(OPERATOR_TOKEN)
     }
 
     /// Runs kubectl, and returns what it prints.
-    pub fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
+    pub(crate) fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
         self.run("kubectl", arguments)
     }
 
     /// Runs helm, and returns what it prints.
-    pub fn helm(&self, arguments: &[&str]) -> Result<String, String> {
+    pub(crate) fn helm(&self, arguments: &[&str]) -> Result<String, String> {
         self.run("helm", arguments)
     }
 
@@ -85,7 +85,7 @@ impl ControlPlane {
     }
 
     /// Every request so far that is answered, as the API server wrote it down.
-    pub fn audit(&self) -> Vec<Value> {
+    pub(crate) fn audit(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.path("audit.log")).unwrap_or_default();
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
@@ -99,7 +99,7 @@ impl ControlPlane {
     }
 
     /// Where a file of this control plane is.
-    pub fn path(&self, file: &str) -> String {
+    pub(crate) fn path(&self, file: &str) -> String {
         self.directory.path().join(file).display().to_string()
     }
 
@@ -216,7 +216,7 @@ fn url(scheme: &str) -> String {
 }
 
 /// A port that nobody listens at, below those that connections are given: none of another test takes it meanwhile.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let mut ports = std::iter::repeat_with(|| rand::random_range(20_000..30_000));
     ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }

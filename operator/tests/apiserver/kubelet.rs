@@ -9,14 +9,14 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-pub struct Kubelet {
+pub(crate) struct Kubelet {
     /// Pods with this model version end by themselves.
     bad_version: Arc<Mutex<Option<String>>>,
     task: JoinHandle<()>,
 }
 
 impl Kubelet {
-    pub fn start(client: Client) -> Self {
+    pub(crate) fn start(client: Client) -> Self {
         let bad_version = Arc::<Mutex<Option<String>>>::default();
         let bad = Arc::clone(&bad_version);
         let task = tokio::spawn(async move {
@@ -38,11 +38,11 @@ impl Kubelet {
         Self { bad_version, task }
     }
 
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.task.abort();
     }
 
-    pub fn break_version(&self, version: &str) {
+    pub(crate) fn break_version(&self, version: &str) {
         *self.bad_version.lock().unwrap() = Some(version.to_owned());
     }
 }

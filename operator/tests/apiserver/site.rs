@@ -23,15 +23,15 @@ use vedette_testing::bucket::MountedSecret;
 use crate::control_plane::{ControlPlane, OPERATOR_USER, free_port};
 use crate::kubelet::Kubelet;
 
-pub const SITE: &str = "
+pub(crate) const SITE: &str = "
 site: { name: east }
 kafka: { bootstrapServers: 'kafka:9092' }
 bucket: { endpoint: 'http://s3:8333', name: vedette, credentialsSecret: vedette-bucket }
 images: { topics: 'topics:1', generator: 'generator:1', detector: 'detector:1', archiver: 'archiver:1', trainer: 'trainer:1' }
 ";
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-pub struct Site {
+pub(crate) struct Site {
     pub plane: ControlPlane,
     pub admin: Client,
     pub objects: TestBucket,
@@ -42,7 +42,7 @@ pub struct Site {
 
 impl Site {
     /// A control plane with the CRDs, and the operator's Role in the namespace `vedette`.
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let site = Self::empty().await;
         let plane = &site.plane;
         plane.kubectl(&["apply", "--server-side", "--filename", "crds/yaml"]).unwrap();
@@ -52,7 +52,7 @@ impl Site {
     }
 
     /// A control plane with the namespace `vedette` and the Secret of the bucket in it.
-    pub async fn empty() -> Self {
+    pub(crate) async fn empty() -> Self {
         let plane = ControlPlane::start().await;
         let admin = plane.admin();
         plane.kubectl(&["create", "namespace", "vedette"]).unwrap();
@@ -67,11 +67,11 @@ impl Site {
         Self { plane, admin, objects, secret: mounted, bucket, kubelet }
     }
 
-    pub fn operator(&self, pod_name: &str) -> Operator {
+    pub(crate) fn operator(&self, pod_name: &str) -> Operator {
         self.operator_at(pod_name, SITE, Duration::from_millis(500))
     }
 
-    pub fn operator_at(&self, pod_name: &str, site: &str, model_poll_interval: Duration) -> Operator {
+    pub(crate) fn operator_at(&self, pod_name: &str, site: &str, model_poll_interval: Duration) -> Operator {
         let namespace: Name = "vedette".parse().unwrap();
         let site = SiteFile::parse(site).unwrap();
         let port = free_port();
@@ -90,12 +90,12 @@ impl Site {
         Operator { shutdown, task: tokio::spawn(async move { run.await.unwrap() }), port }
     }
 
-    pub fn api<K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>>(&self) -> Api<K> {
+    pub(crate) fn api<K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>>(&self) -> Api<K> {
         Api::namespaced(self.admin.clone(), "vedette")
     }
 
     /// Applies an object as a person does.
-    pub async fn apply<K>(&self, name: &str, spec: Value) -> kube::Result<DynamicObject>
+    pub(crate) async fn apply<K>(&self, name: &str, spec: Value) -> kube::Result<DynamicObject>
     where
         K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
     {
@@ -106,15 +106,15 @@ impl Site {
         api.patch(name, &PatchParams::apply("a person").force(), &Patch::Apply(&object)).await
     }
 
-    pub async fn pipeline(&self, spec: Value) {
+    pub(crate) async fn pipeline(&self, spec: Value) {
         self.apply::<AnomalyPipeline>("flows", spec).await.unwrap();
     }
 
-    pub async fn until<T, F: Future<Output = Option<T>>>(&self, what: &str, look: impl FnMut() -> F) -> T {
+    pub(crate) async fn until<T, F: Future<Output = Option<T>>>(&self, what: &str, look: impl FnMut() -> F) -> T {
         self.until_within(PATIENCE, what, look).await
     }
 
-    pub async fn until_within<T, F: Future<Output = Option<T>>>(
+    pub(crate) async fn until_within<T, F: Future<Output = Option<T>>>(
         &self,
         patience: Duration,
         what: &str,
@@ -134,7 +134,7 @@ impl Site {
         }
     }
 
-    pub async fn until_condition(&self, kind: &str, reason: &str) {
+    pub(crate) async fn until_condition(&self, kind: &str, reason: &str) {
         self.until(&format!("{kind} {reason}"), || async {
             let status = self.api::<AnomalyPipeline>().get("flows").await.ok()?.status?;
             status.conditions.into_iter().find(|condition| condition.type_ == kind && condition.reason == reason)
@@ -142,11 +142,11 @@ impl Site {
         .await;
     }
 
-    pub async fn ready(&self) {
+    pub(crate) async fn ready(&self) {
         self.until_condition("Ready", "Running").await;
     }
 
-    pub async fn until_gone<K>(&self, name: &str)
+    pub(crate) async fn until_gone<K>(&self, name: &str)
     where
         K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>
             + Clone
@@ -160,7 +160,7 @@ impl Site {
     }
 
     /// Waits until nothing that the operator made changes for so long, and returns the versions of all.
-    pub async fn until_settled(&self, patience: Duration, settled: Duration) -> BTreeSet<(String, String)> {
+    pub(crate) async fn until_settled(&self, patience: Duration, settled: Duration) -> BTreeSet<(String, String)> {
         self.until_within(patience, "nothing that changes", || async {
             let before = self.versions();
             tokio::time::sleep(settled).await;
@@ -170,7 +170,7 @@ impl Site {
     }
 
     /// Has the operator look at the pipeline again and waits until it has: what it would do, it has done.
-    pub async fn look_again(&self, operator: &Operator) {
+    pub(crate) async fn look_again(&self, operator: &Operator) {
         // The first that ends may have begun before; the second has not.
         for _ in 0..2 {
             let (before, now) = (operator.reconciles(), jiff::Timestamp::now());
@@ -179,12 +179,12 @@ impl Site {
         }
     }
 
-    pub async fn detector(&self) -> Deployment {
+    pub(crate) async fn detector(&self) -> Deployment {
         self.api::<Deployment>().get("flows-detector").await.unwrap()
     }
 
     /// Kind, name and version of everything that the operator made.
-    pub fn versions(&self) -> BTreeSet<(String, String)> {
+    pub(crate) fn versions(&self) -> BTreeSet<(String, String)> {
         let text = self.plane.kubectl(&[
             "get",
             "deployments,jobs,services,serviceaccounts,poddisruptionbudgets,horizontalpodautoscalers,apl,mt",
@@ -195,7 +195,7 @@ impl Site {
     }
 
     /// What the operator wrote after so many requests in all, by resource.
-    pub fn writes_of_operator_since(&self, requests: usize) -> Vec<String> {
+    pub(crate) fn writes_of_operator_since(&self, requests: usize) -> Vec<String> {
         let since = self.plane.audit().split_off(requests);
         let resource = |entry: Value| entry["objectRef"]["resource"].as_str().unwrap_or_default().to_owned();
         since.into_iter().filter(is_write_of_operator).map(resource).collect()
@@ -207,30 +207,30 @@ fn is_write_of_operator(entry: &Value) -> bool {
     entry["user"]["username"] == OPERATOR_USER && !["get", "list", "watch"].contains(&verb)
 }
 
-pub struct Operator {
+pub(crate) struct Operator {
     pub shutdown: Shutdown,
     pub task: JoinHandle<()>,
     port: u16,
 }
 
 impl Operator {
-    pub fn reconciles(&self) -> u64 {
+    pub(crate) fn reconciles(&self) -> u64 {
         reconciles(self.port)
     }
 
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         tokio::time::timeout(Duration::from_secs(20), self.task).await.unwrap().unwrap();
     }
 
     /// As by SIGKILL: nothing is given up.
-    pub fn kill(self) {
+    pub(crate) fn kill(self) {
         self.task.abort();
     }
 }
 
 /// Reconciles that ended so far, as the operator at this port counts them: none while it does not answer.
-pub fn reconciles(port: u16) -> u64 {
+pub(crate) fn reconciles(port: u16) -> u64 {
     let mut answer = String::new();
     let asked = TcpStream::connect(("127.0.0.1", port)).and_then(|mut stream| {
         stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
@@ -240,6 +240,6 @@ pub fn reconciles(port: u16) -> u64 {
     lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
 }
 
-pub fn version(number: u8) -> ModelVersion {
+pub(crate) fn version(number: u8) -> ModelVersion {
     format!("20261123T0842{number:02}Z-{number:08x}").parse().unwrap()
 }

@@ -23,7 +23,7 @@ type Key = (String, String, String);
 
 /// What goes wrong, and how often.
 #[derive(Debug, Clone)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// Method of the request.
     pub method: Method,
     /// A part of its path and query.
@@ -47,7 +47,7 @@ struct State {
 
 /// The server; clones are the same one.
 #[derive(Clone)]
-pub struct Api {
+pub(crate) struct Api {
     state: Arc<Mutex<State>>,
     changed: Arc<watch::Sender<u64>>,
 }
@@ -61,11 +61,11 @@ struct Target {
 }
 
 impl Api {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { state: Arc::default(), changed: Arc::new(watch::channel(0).0) }
     }
 
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         let api = self.clone();
         let service = tower::service_fn(move |request: Request<Body>| {
             let api = api.clone();
@@ -75,7 +75,7 @@ impl Api {
     }
 
     /// Creates or replaces an object, as somebody else would.
-    pub fn put(&self, plural: &str, object: Value) {
+    pub(crate) fn put(&self, plural: &str, object: Value) {
         let name = object["metadata"]["name"].as_str().unwrap().to_owned();
         self.change(plural, &name, |old| {
             let mut object = object;
@@ -86,51 +86,51 @@ impl Api {
         });
     }
 
-    pub fn set_status(&self, plural: &str, name: &str, status: Value) {
+    pub(crate) fn set_status(&self, plural: &str, name: &str, status: Value) {
         self.change(plural, name, |mut object| {
             object["status"] = status;
             object
         });
     }
 
-    pub fn remove(&self, plural: &str, name: &str) {
+    pub(crate) fn remove(&self, plural: &str, name: &str) {
         let mut state = self.lock();
         state.delete(&(plural.to_owned(), "n".to_owned(), name.to_owned()));
         self.tell(&state);
     }
 
-    pub fn get(&self, plural: &str, name: &str) -> Option<Value> {
+    pub(crate) fn get(&self, plural: &str, name: &str) -> Option<Value> {
         self.lock().objects.get(&(plural.to_owned(), "n".to_owned(), name.to_owned())).cloned()
     }
 
-    pub fn names(&self, plural: &str) -> Vec<String> {
+    pub(crate) fn names(&self, plural: &str) -> Vec<String> {
         self.lock().objects.keys().filter(|key| key.0 == plural).map(|key| key.2.clone()).collect()
     }
 
     /// Writes so far, leases left out.
-    pub fn writes(&self) -> Vec<String> {
+    pub(crate) fn writes(&self) -> Vec<String> {
         self.lock().writes.iter().filter(|write| !write.contains("leases")).cloned().collect()
     }
 
-    pub fn fault(&self, fault: Fault) {
+    pub(crate) fn fault(&self, fault: Fault) {
         self.lock().faults.push(fault);
     }
 
     /// Watches of this plural fall behind from now on.
-    pub fn silence(&self, plural: &str) {
+    pub(crate) fn silence(&self, plural: &str) {
         self.lock().silent.insert(plural.to_owned());
     }
 
-    pub fn faults_to_come(&self) -> usize {
+    pub(crate) fn faults_to_come(&self) -> usize {
         self.lock().faults.iter().map(|fault| fault.times).sum()
     }
 
-    pub fn mend(&self) {
+    pub(crate) fn mend(&self) {
         self.lock().faults.clear();
     }
 
     /// Waits until this holds, and says what was there if it never does.
-    pub async fn until<T>(&self, what: &str, mut holds: impl FnMut(&Self) -> Option<T>) -> T {
+    pub(crate) async fn until<T>(&self, what: &str, mut holds: impl FnMut(&Self) -> Option<T>) -> T {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
         loop {
             if let Some(found) = holds(self) {

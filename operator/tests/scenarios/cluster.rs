@@ -14,27 +14,27 @@ use vedette_testing::bucket::MountedSecret;
 
 use crate::api::Api;
 
-pub const SITE: &str = "
+pub(crate) const SITE: &str = "
 site: { name: east }
 kafka: { bootstrapServers: 'kafka:9092' }
 bucket: { endpoint: 'http://s3:8333', name: vedette, credentialsSecret: vedette-bucket }
 images: { topics: t, generator: g, detector: d, archiver: a, trainer: t }
 ";
 
-pub struct Cluster {
+pub(crate) struct Cluster {
     pub api: Api,
     pub objects: TestBucket,
     pub secret: MountedSecret,
     pub bucket: Bucket,
 }
 
-pub struct Operator {
+pub(crate) struct Operator {
     pub shutdown: Shutdown,
     pub task: JoinHandle<()>,
 }
 
 impl Cluster {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let objects = TestBucket::serve().await;
         let secret = MountedSecret::new(ACCESS_KEY_ID_KEY, SECRET_ACCESS_KEY_KEY);
         let site = SiteFile::parse(&SITE.replace("http://s3:8333", &objects.endpoint())).unwrap();
@@ -45,7 +45,7 @@ impl Cluster {
         Self { api, objects, secret, bucket }
     }
 
-    pub fn operator(&self, pod_name: &str) -> Operator {
+    pub(crate) fn operator(&self, pod_name: &str) -> Operator {
         let namespace: vedette_contract::Name = "n".parse().unwrap();
         let settings = Settings {
             site: SiteFile::parse(SITE).unwrap(),
@@ -62,13 +62,13 @@ impl Cluster {
         Operator { shutdown, task: tokio::spawn(async move { run.await.unwrap() }) }
     }
 
-    pub fn pipeline(&self, name: &str, spec: Value) {
+    pub(crate) fn pipeline(&self, name: &str, spec: Value) {
         self.api.put("anomalypipelines", json!({
             "apiVersion": "vedette.io/v1alpha1", "kind": "AnomalyPipeline", "metadata": { "name": name }, "spec": spec
         }));
     }
 
-    pub fn training(&self, name: &str, spec: Value) {
+    pub(crate) fn training(&self, name: &str, spec: Value) {
         self.api.put(
             "modeltrainings",
             json!({
@@ -77,12 +77,12 @@ impl Cluster {
         );
     }
 
-    pub fn condition(&self, plural: &str, name: &str, kind: &str) -> Option<Value> {
+    pub(crate) fn condition(&self, plural: &str, name: &str, kind: &str) -> Option<Value> {
         let object = self.api.get(plural, name)?;
         object["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind).cloned()
     }
 
-    pub async fn until_reason(&self, plural: &str, name: &str, kind: &str, reason: &str) -> Value {
+    pub(crate) async fn until_reason(&self, plural: &str, name: &str, kind: &str, reason: &str) -> Value {
         let what = format!("{kind} {reason} of {name}");
         self.api
             .until(&what, |_| self.condition(plural, name, kind).filter(|condition| condition["reason"] == reason))
@@ -90,7 +90,7 @@ impl Cluster {
     }
 
     /// An object of the bucket that is there, or comes.
-    pub async fn until_stored(&self, key: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until_stored(&self, key: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
         loop {
             if let Some(object) = self.objects.json(key).await.filter(&holds) {
@@ -101,12 +101,12 @@ impl Cluster {
         }
     }
 
-    pub async fn until_there(&self, plural: &str, name: &str) -> Value {
+    pub(crate) async fn until_there(&self, plural: &str, name: &str) -> Value {
         self.api.until(&format!("{plural} {name}"), |api| api.get(plural, name)).await
     }
 
     /// The topic Job of a pipeline completes, as its controller would have it.
-    pub async fn complete_topics(&self, pipeline: &str) {
+    pub(crate) async fn complete_topics(&self, pipeline: &str) {
         let prefix = format!("{pipeline}-topics-");
         let job = self
             .api
@@ -116,7 +116,7 @@ impl Cluster {
     }
 
     /// All pods of a Deployment are ready.
-    pub async fn ready(&self, deployment: &str) {
+    pub(crate) async fn ready(&self, deployment: &str) {
         let live = self.until_there("deployments", deployment).await;
         let replicas = live["spec"]["replicas"].clone();
         self.api.set_status(
@@ -129,7 +129,7 @@ impl Cluster {
         );
     }
 
-    pub async fn running(&self, pipeline: &str) {
+    pub(crate) async fn running(&self, pipeline: &str) {
         self.complete_topics(pipeline).await;
         self.ready(&format!("{pipeline}-detector")).await;
         self.ready(&format!("{pipeline}-archiver")).await;
@@ -137,7 +137,7 @@ impl Cluster {
     }
 
     /// The newest spec of a pipeline was put into effect.
-    pub async fn reconciled(&self, pipeline: &str) {
+    pub(crate) async fn reconciled(&self, pipeline: &str) {
         let is_current = |object: &Value| object["status"]["observedGeneration"] == object["metadata"]["generation"];
         self.api
             .until(&format!("a reconcile of {pipeline}"), |api| {
@@ -147,7 +147,7 @@ impl Cluster {
     }
 
     /// A training that has started its first run; returns the name of the run's Job.
-    pub async fn training_under_way(&self, name: &str) -> String {
+    pub(crate) async fn training_under_way(&self, name: &str) -> String {
         self.training(name, json!({ "site": "east", "data": { "pipeline": name }, "trigger": { "minRecords": 100 } }));
         self.archive(name, 150).await;
         let prefix = format!("{name}-");
@@ -158,7 +158,7 @@ impl Cluster {
     }
 
     /// So many records of a pipeline are archived.
-    pub async fn archive(&self, pipeline: &str, records: u64) {
+    pub(crate) async fn archive(&self, pipeline: &str, records: u64) {
         self.objects
             .put_json(
                 &format!("n/{pipeline}/progress/east/enriched_data-0.json"),
@@ -171,7 +171,7 @@ impl Cluster {
     }
 
     /// What a run leaves that has published a version.
-    pub async fn publish_result(&self, training: &str, job: &str, version: &ModelVersion) {
+    pub(crate) async fn publish_result(&self, training: &str, job: &str, version: &ModelVersion) {
         self.objects
             .put_json(
                 &format!("n/models/{training}/results/{job}.json"),
@@ -183,30 +183,30 @@ impl Cluster {
             .await;
     }
 
-    pub fn arguments(&self, deployment: &str) -> Vec<String> {
+    pub(crate) fn arguments(&self, deployment: &str) -> Vec<String> {
         let live = self.api.get("deployments", deployment).unwrap_or_default();
         let arguments = live["spec"]["template"]["spec"]["containers"][0]["args"].as_array().cloned();
         arguments.unwrap_or_default().iter().map(|argument| argument.as_str().unwrap().to_owned()).collect()
     }
 
-    pub async fn until_version(&self, deployment: &str, version: &ModelVersion) {
+    pub(crate) async fn until_version(&self, deployment: &str, version: &ModelVersion) {
         let argument = format!("--model-version={version}");
         self.api.until(&argument, |_| self.arguments(deployment).contains(&argument).then_some(())).await;
     }
 
-    pub fn events(&self) -> Vec<String> {
+    pub(crate) fn events(&self) -> Vec<String> {
         let names = self.api.names("events");
         names.iter().map(|name| self.api.get("events", name).unwrap()["reason"].as_str().unwrap().to_owned()).collect()
     }
 }
 
 impl Operator {
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         tokio::time::timeout(Duration::from_secs(10), self.task).await.unwrap().unwrap();
     }
 }
 
-pub fn version(number: u8) -> ModelVersion {
+pub(crate) fn version(number: u8) -> ModelVersion {
     format!("20261123T0842{number:02}Z-{number:08x}").parse().unwrap()
 }

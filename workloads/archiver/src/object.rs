@@ -16,7 +16,7 @@ const FRAME_MAX_BYTES: u64 = 8 * 1024 * 1024;
 
 /// When objects close and how soon their tail is readable.
 #[derive(Debug, Clone)]
-pub struct Closing {
+pub(crate) struct Closing {
     /// An object closes when it holds this many uncompressed bytes.
     pub max_bytes: u64,
     /// An object closes when it has been open this long.

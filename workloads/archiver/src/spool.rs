@@ -39,7 +39,7 @@ impl SpoolError {
 
 /// Where the spool's files are.
 #[derive(Debug, Clone)]
-pub struct SpoolDirectory {
+pub(crate) struct SpoolDirectory {
     path: PathBuf,
 }
 
@@ -48,7 +48,7 @@ impl SpoolDirectory {
     ///
     /// # Errors
     /// When one of these fails, such as on a read-only or full file system.
-    pub fn prepare(path: &Path) -> Result<Self, SpoolError> {
+    pub(crate) fn prepare(path: &Path) -> Result<Self, SpoolError> {
         fs::create_dir_all(path).map_err(|error| SpoolError::new("create the directory", path, error))?;
         let entries = fs::read_dir(path).map_err(|error| SpoolError::new("list the directory", path, error))?;
         for entry in entries {

@@ -6,7 +6,7 @@ use vedette_records::splice::{field, time};
 
 /// What an alert says beyond its record.
 #[derive(Debug, Clone, Copy)]
-pub struct AlertFields<'a> {
+pub(crate) struct AlertFields<'a> {
     pub site: &'a str,
     pub score: f64,
     pub threshold: f64,
@@ -16,7 +16,7 @@ pub struct AlertFields<'a> {
 
 impl AlertFields<'_> {
     /// Appends the fields of an alert to an enriched message, which is a whole object with at least one field.
-    pub fn append(&self, out: &mut Vec<u8>) {
+    pub(crate) fn append(&self, out: &mut Vec<u8>) {
         out.pop();
         field(out, fields::ALERT_TEXT, &self.text());
         field(out, fields::THRESHOLD, &self.threshold);

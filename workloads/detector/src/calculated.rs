@@ -58,7 +58,7 @@ pub enum CalculatedFieldError {
 }
 
 /// The calculated fields of a pipeline, in the order in which they are added.
-pub struct CalculatedFields {
+pub(crate) struct CalculatedFields {
     fields: Vec<CalculatedField>,
     functions: Context<'static>,
 }
@@ -76,7 +76,7 @@ impl CalculatedFields {
     ///
     /// # Errors
     /// When a name is taken, or an expression cannot be used.
-    pub fn compile(definitions: &[KeyValue]) -> Result<(Self, FieldNames), CalculatedFieldError> {
+    pub(crate) fn compile(definitions: &[KeyValue]) -> Result<(Self, FieldNames), CalculatedFieldError> {
         let mut names = FieldNames::default();
         let calculated = definitions.iter().map(|definition| definition.key.as_str());
         fields::ADDED.into_iter().chain(calculated).for_each(|name| names.refuse(name));
@@ -99,19 +99,19 @@ impl CalculatedFields {
     }
 
     /// Which one, in order, has this name.
-    pub fn position(&self, name: &str) -> Option<usize> {
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
         self.fields.iter().position(|field| field.name == name)
     }
 
     /// How many there are.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.fields.len()
     }
 
     /// Appends each field that has a value for this record, `,"name":value`, and says where the value stands. A field
     /// whose variables are missing, whose expression fails or whose value is not a finite number, a boolean or text is
     /// left out; `failed` hears its name and why.
-    pub fn append(
+    pub(crate) fn append(
         &self,
         record: &Record<'_>,
         out: &mut Vec<u8>,

@@ -19,14 +19,14 @@ use crate::scoring::{Scoring, Threshold};
 
 /// Namespace of the `UUIDv5` of records that come without a `uuid`. The name is `<site>/<topic>/<partition>/<offset>`:
 /// the site is in it because every site has its own Kafka, and all sites' records meet in the bucket.
-pub const UUID_NAMESPACE: Uuid = Uuid::from_u128(0x6f0b_3d2c_5a0e_4c57_9d1e_7e0c_8a5b_2f41);
+pub(crate) const UUID_NAMESPACE: Uuid = Uuid::from_u128(0x6f0b_3d2c_5a0e_4c57_9d1e_7e0c_8a5b_2f41);
 
 /// How often the failure of one calculated field is logged before the metric alone tells of it.
 const LOGGED_FAILURES: u64 = 3;
 
 /// What the detector is to do, whatever Kafka it does it for.
 #[derive(Debug, Clone)]
-pub struct DetectorSettings {
+pub(crate) struct DetectorSettings {
     pub site: Name,
     pub sensor_messages_topic: TopicName,
     pub calculated_fields: Vec<KeyValue>,
@@ -38,7 +38,7 @@ pub struct DetectorSettings {
 
 /// A message that came in.
 #[derive(Debug, Clone, Copy)]
-pub struct Input<'a> {
+pub(crate) struct Input<'a> {
     pub value: Option<&'a [u8]>,
     pub partition: i32,
     pub offset: i64,
@@ -50,7 +50,7 @@ pub struct Input<'a> {
 
 /// What became of a message.
 #[derive(Debug)]
-pub enum Output<'a> {
+pub(crate) enum Output<'a> {
     /// It was read.
     Enriched {
         /// The enriched message.
@@ -63,7 +63,7 @@ pub enum Output<'a> {
 }
 
 /// Enriches, scores and alerts.
-pub struct Detector {
+pub(crate) struct Detector {
     site: Name,
     topic: TopicName,
     max_message_bytes: usize,
@@ -97,7 +97,7 @@ impl Detector {
     ///
     /// # Errors
     /// When a calculated field cannot be used.
-    pub fn new(
+    pub(crate) fn new(
         settings: DetectorSettings,
         model: Option<(ModelVersion, Model)>,
         metrics: Metrics,
@@ -135,7 +135,7 @@ impl Detector {
     ///
     /// # Errors
     /// Those of `emit`, which end the batch.
-    pub fn process<E>(
+    pub(crate) fn process<E>(
         &mut self,
         inputs: &[Input<'_>],
         now: Timestamp,

@@ -19,7 +19,7 @@ use crate::readiness::MODEL;
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(15));
 
 /// Where the version's files are.
-pub struct ModelStore {
+pub(crate) struct ModelStore {
     pub bucket: Bucket,
     pub keys: ModelKeys,
     /// `<directory>/<version>/` holds what was fetched before.
@@ -31,7 +31,7 @@ impl ModelStore {
     ///
     /// # Errors
     /// When the version is damaged, or of a newer schema: waiting does not help.
-    pub async fn load(
+    pub(crate) async fn load(
         &self,
         version: &ModelVersion,
         readiness: &Readiness,

@@ -9,7 +9,7 @@ use crate::schema::Kind;
 
 /// Rows that were read and not yet offered to the sample.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub(crate) struct Batch {
     heads: Vec<RowHead>,
     /// A categorical cell is a position in `spans`.
     cells: Vec<Cell>,
@@ -30,7 +30,7 @@ struct RowHead {
 
 /// One row of a batch.
 #[derive(Debug, Clone, Copy)]
-pub struct RowView<'a> {
+pub(crate) struct RowView<'a> {
     /// Value of the field that tells records apart, or the place of a record without one.
     pub identity: &'a [u8],
     /// Hash of the whole line: decides between records of one identity.
@@ -43,7 +43,7 @@ pub struct RowView<'a> {
 
 impl Batch {
     /// Adds the next value of the row that [`Self::end_row`] ends.
-    pub fn push(&mut self, kind: Kind, value: Option<Scalar<'_>>) {
+    pub(crate) fn push(&mut self, kind: Kind, value: Option<Scalar<'_>>) {
         let cell = match kind {
             Kind::Numeric => value.and_then(Scalar::number).map(Cell::of_number),
             Kind::Categorical => value.and_then(Scalar::category).map(|text| {
@@ -56,18 +56,18 @@ impl Batch {
     }
 
     /// Makes a row of the values that were pushed since the last one.
-    pub fn end_row(&mut self, identity: &str, content: [u8; 16], label: Option<bool>) {
+    pub(crate) fn end_row(&mut self, identity: &str, content: [u8; 16], label: Option<bool>) {
         let identity = self.append(identity);
         self.heads.push(RowHead { identity, content, label });
     }
 
     /// How many rows there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.heads.len()
     }
 
     /// The rows, which have so many cells each.
-    pub fn rows(&self, width: usize) -> impl Iterator<Item = RowView<'_>> {
+    pub(crate) fn rows(&self, width: usize) -> impl Iterator<Item = RowView<'_>> {
         self.heads.iter().enumerate().map(move |(number, head)| RowView {
             identity: &self.text.as_bytes()[head.identity.clone()],
             content: &head.content,
@@ -77,12 +77,12 @@ impl Batch {
     }
 
     /// Text of a categorical cell.
-    pub fn category(&self, cell: Cell) -> Option<&str> {
+    pub(crate) fn category(&self, cell: Cell) -> Option<&str> {
         cell.category().map(|position| &self.text[self.spans[position].clone()])
     }
 
     /// Forgets the rows and keeps the memory.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.heads.clear();
         self.cells.clear();
         self.spans.clear();

@@ -2,30 +2,30 @@
 
 /// A value of a row: the bits of a number in a numeric column, a position in a list of texts in a categorical one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cell(u32);
+pub(crate) struct Cell(u32);
 
 impl Cell {
     /// The value that a record does not have, or not in the kind of its column. As an `f32` it is no number.
-    pub const MISSING: Self = Self(u32::MAX);
+    pub(crate) const MISSING: Self = Self(u32::MAX);
 
     /// A number; infinite where it is too large for an `f32`, until it is encoded.
     #[allow(clippy::cast_possible_truncation)] // A row is made of f32.
-    pub fn of_number(number: f64) -> Self {
+    pub(crate) fn of_number(number: f64) -> Self {
         if number.is_nan() { Self::MISSING } else { Self((number as f32).to_bits()) }
     }
 
     /// The text at this position. Beyond four billion texts it is missing.
-    pub fn of_category(position: usize) -> Self {
+    pub(crate) fn of_category(position: usize) -> Self {
         u32::try_from(position).map_or(Self::MISSING, Self)
     }
 
     /// The number of a numeric column.
-    pub fn number(self) -> Option<f32> {
+    pub(crate) fn number(self) -> Option<f32> {
         Some(f32::from_bits(self.0)).filter(|number| !number.is_nan())
     }
 
     /// The position of a categorical column's text.
-    pub fn category(self) -> Option<usize> {
+    pub(crate) fn category(self) -> Option<usize> {
         (self != Self::MISSING).then_some(self.0 as usize)
     }
 }

@@ -18,7 +18,7 @@ use crate::schema::{Kind, Schema};
 const MAX_CATEGORIES: usize = 10_000;
 
 /// Collects the sample while records are read.
-pub struct Sampler {
+pub(crate) struct Sampler {
     rows: BottomK<Row>,
     dictionaries: Vec<Dictionary>,
     duplicates: u64,
@@ -33,7 +33,7 @@ struct Row {
 
 impl Sampler {
     /// An empty sample of at most `size` rows.
-    pub fn new(schema: &Schema, size: usize, seed: u64) -> Self {
+    pub(crate) fn new(schema: &Schema, size: usize, seed: u64) -> Self {
         let columns = schema.columns.len();
         Self {
             rows: BottomK::new(size, seed),
@@ -44,7 +44,7 @@ impl Sampler {
     }
 
     /// Offers the rows of a batch.
-    pub fn offer(&mut self, batch: &Batch, schema: &Schema) {
+    pub(crate) fn offer(&mut self, batch: &Batch, schema: &Schema) {
         let Self { rows, dictionaries, duplicates, usable } = self;
         for row in batch.rows(schema.columns.len()) {
             for (usable, cell) in usable.iter_mut().zip(row.cells) {
@@ -58,23 +58,23 @@ impl Sampler {
     }
 
     /// Records that were dropped because their identity is in the sample; beyond the sample duplicates go unnoticed.
-    pub fn duplicates(&self) -> u64 {
+    pub(crate) fn duplicates(&self) -> u64 {
         self.duplicates
     }
 
     /// How many rows there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }
 
     /// Columns in which no record had a usable value.
-    pub fn unusable<'a>(&self, schema: &'a Schema) -> Vec<(&'a str, Kind)> {
+    pub(crate) fn unusable<'a>(&self, schema: &'a Schema) -> Vec<(&'a str, Kind)> {
         let columns = schema.columns.iter().zip(&self.usable);
         columns.filter(|(_, usable)| !**usable).map(|((name, kind), _)| (name.as_str(), *kind)).collect()
     }
 
     /// The sample as it is.
-    pub fn finish(self, schema: &Schema) -> Sample {
+    pub(crate) fn finish(self, schema: &Schema) -> Sample {
         let Self { rows, dictionaries, duplicates: _, usable: _ } = self;
         let rows = rows.into_sorted();
         let columns =
@@ -121,7 +121,7 @@ fn intern(cells: &[Cell], batch: &Batch, schema: &Schema, dictionaries: &mut [Di
 }
 
 /// A finished sample and the features that describe it.
-pub struct Sample {
+pub(crate) struct Sample {
     rows: Vec<(u128, Row)>,
     dictionaries: Vec<Dictionary>,
     /// Medians and value lists are those of the sample.
@@ -129,7 +129,7 @@ pub struct Sample {
 }
 
 /// Rows of one side of the split, in the order of their identities' hashes, that is a random one.
-pub struct Rows {
+pub(crate) struct Rows {
     /// Encoded as the detector encodes them.
     pub matrix: Matrix,
     /// Whether the label says anomaly, where there is one.
@@ -139,7 +139,7 @@ pub struct Rows {
 impl Sample {
     /// Encodes the rows and sets a share of them aside. The choice hangs on the identity alone: its hash's lower half,
     /// which the sampling, that goes by the upper half, leaves uniform.
-    pub fn split(self, encoder: &Encoder, holdout_share: f64) -> (Rows, Rows) {
+    pub(crate) fn split(self, encoder: &Encoder, holdout_share: f64) -> (Rows, Rows) {
         let Self { rows, dictionaries, specification: _ } = self;
         let codes: Vec<Vec<f32>> =
             dictionaries.iter().enumerate().map(|(column, values)| codes(encoder, column, values)).collect();

@@ -14,11 +14,11 @@ use crate::error::TrainerError;
 use crate::schema::Kind;
 
 /// How many records are looked at, at most.
-pub const RECORDS: u64 = 20_000;
+pub(crate) const RECORDS: u64 = 20_000;
 /// Over how many objects they are spread.
-pub const OBJECTS: usize = 8;
+pub(crate) const OBJECTS: usize = 8;
 /// The look goes on over more objects until it has seen so many records.
-pub const ENOUGH_RECORDS: u64 = 1_000;
+pub(crate) const ENOUGH_RECORDS: u64 = 1_000;
 /// Text with more distinct values than this, that are also more than half of all its values, is an identifier.
 const IDENTIFIER_DISTINCT: usize = 1_000;
 /// Fields beyond this many are not considered, so that records with random names cannot fill the memory.
@@ -28,7 +28,7 @@ const FIELDS: usize = 4_096;
 ///
 /// # Errors
 /// When a feature is named twice, reserved, or the label.
-pub fn given_features(arguments: &TrainerArguments) -> Result<Option<Vec<(String, Kind)>>, TrainerError> {
+pub(crate) fn given_features(arguments: &TrainerArguments) -> Result<Option<Vec<(String, Kind)>>, TrainerError> {
     let numeric = arguments.numeric_features.iter().map(|name| (name.clone(), Kind::Numeric));
     let categorical = arguments.categorical_features.iter().map(|name| (name.clone(), Kind::Categorical));
     let features: Vec<_> = numeric.chain(categorical).collect();
@@ -49,7 +49,7 @@ pub fn given_features(arguments: &TrainerArguments) -> Result<Option<Vec<(String
 }
 
 /// The order in which objects are looked at: first [`OBJECTS`] of them at equal distances, then the others.
-pub fn spread_order(count: usize) -> Vec<usize> {
+pub(crate) fn spread_order(count: usize) -> Vec<usize> {
     let first: Vec<usize> = (0..OBJECTS.min(count)).map(|step| step * count / OBJECTS.min(count)).collect();
     let rest = (0..count).filter(|position| !first.contains(position));
     first.iter().copied().chain(rest).collect()
@@ -57,7 +57,7 @@ pub fn spread_order(count: usize) -> Vec<usize> {
 
 /// What the fields of the records hold.
 #[derive(Debug, Default)]
-pub struct FieldSurvey {
+pub(crate) struct FieldSurvey {
     records: u64,
     fields: BTreeMap<String, FieldStatistics>,
 }
@@ -72,12 +72,12 @@ struct FieldStatistics {
 
 impl FieldSurvey {
     /// Records looked at.
-    pub fn records(&self) -> u64 {
+    pub(crate) fn records(&self) -> u64 {
         self.records
     }
 
     /// Looks at a record. A line that cannot be read is counted by whoever reads it for good.
-    pub fn add(&mut self, line: &[u8]) {
+    pub(crate) fn add(&mut self, line: &[u8]) {
         let Ok(record) = serde_json::from_slice::<BTreeMap<String, &RawValue>>(line) else {
             return;
         };
@@ -101,7 +101,7 @@ impl FieldSurvey {
     ///
     /// # Errors
     /// When there is none.
-    pub fn features(&self, label_field: Option<&str>) -> Result<Vec<(String, Kind)>, TrainerError> {
+    pub(crate) fn features(&self, label_field: Option<&str>) -> Result<Vec<(String, Kind)>, TrainerError> {
         let allowed = |name: &str| !fields::is_reserved(name) && label_field != Some(name);
         let features: Vec<_> = self
             .fields

@@ -21,7 +21,7 @@ const BASELINE_ROWS: usize = 20_000;
 
 /// What to learn with.
 #[derive(Debug, Clone, Copy)]
-pub struct LearnSettings {
+pub(crate) struct LearnSettings {
     /// The learner.
     pub learner: Learner,
     /// Seed of everything random.
@@ -33,7 +33,7 @@ pub struct LearnSettings {
 }
 
 /// A model and what is known of it.
-pub struct Learned {
+pub(crate) struct Learned {
     /// The forest.
     pub forest: Forest,
     /// Its scores over the stream.
@@ -54,7 +54,7 @@ impl LearnSettings {
     ///
     /// # Errors
     /// When a hyper-parameter is out of range, or of another algorithm.
-    pub fn new(arguments: &TrainerArguments) -> Result<Self, TrainerError> {
+    pub(crate) fn new(arguments: &TrainerArguments) -> Result<Self, TrainerError> {
         Ok(Self {
             learner: Learner::new(arguments.algorithm, &arguments.learner)?,
             seed: arguments.seed,
@@ -68,7 +68,7 @@ impl LearnSettings {
 ///
 /// # Errors
 /// When the learner refuses the rows; [`FitError::TooFewRows`] is a matter of the data.
-pub fn learn(
+pub(crate) fn learn(
     features: &FeatureSpecification,
     training: &Rows,
     holdout: &Rows,
@@ -164,7 +164,7 @@ fn evaluate(scores: &[f64], labels: &[Option<bool>], alert_budget_per_million: f
 
 /// What a model must reach to be published.
 #[derive(Debug, Clone, Copy)]
-pub struct Gate {
+pub(crate) struct Gate {
     /// Smallest AUROC.
     pub minimum_auroc: Option<f64>,
     /// Smallest recall at the alert budget.
@@ -174,7 +174,7 @@ pub struct Gate {
 impl Gate {
     /// Everything that speaks against publishing, as a sentence; `None` when nothing does. A figure that is not there,
     /// for want of labels, does not reach anything.
-    pub fn refuses(&self, metrics: &Metrics) -> Option<String> {
+    pub(crate) fn refuses(&self, metrics: &Metrics) -> Option<String> {
         let Self { minimum_auroc, minimum_recall } = *self;
         let checks = [
             ("AUROC", metrics.auroc, minimum_auroc),
@@ -193,7 +193,7 @@ impl Gate {
 }
 
 /// Whether an error is that the data does not have two different rows.
-pub fn is_too_little_data(error: &TrainerError) -> bool {
+pub(crate) fn is_too_little_data(error: &TrainerError) -> bool {
     matches!(error, TrainerError::Fit(FitError::TooFewRows { .. }))
 }
 

@@ -12,7 +12,7 @@ use crate::schema::{Schema, SchemaFields};
 
 /// What became of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LineOutcome {
+pub(crate) enum LineOutcome {
     /// It is a row of the batch.
     Row,
     /// Its `utc` is too old, or cannot be read while there is a lookback.
@@ -23,7 +23,7 @@ pub enum LineOutcome {
 
 /// Reads lines; one per thread.
 #[derive(Debug)]
-pub struct LineReader {
+pub(crate) struct LineReader {
     reader: RecordReader,
     /// Newest `utc` seen, and how it is written.
     pub newest_utc: Option<(Timestamp, String)>,
@@ -31,12 +31,12 @@ pub struct LineReader {
 
 impl LineReader {
     /// A reader of lines into batches of this schema.
-    pub fn new(schema: &Schema) -> Self {
+    pub(crate) fn new(schema: &Schema) -> Self {
         Self { reader: RecordReader::new(schema.fields.names.clone()), newest_utc: None }
     }
 
     /// Adds the record of a line to the batch. `place` identifies a record that has no identity field.
-    pub fn read(
+    pub(crate) fn read(
         &mut self,
         schema: &Schema,
         line: &[u8],

@@ -35,7 +35,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What was read.
 #[derive(Debug, Default, Clone)]
-pub struct Reading {
+pub(crate) struct Reading {
     /// Full keys of the objects read, sorted.
     pub objects: BTreeSet<String>,
     /// Whose they are.
@@ -48,7 +48,7 @@ pub struct Reading {
 
 /// What became of lines.
 #[derive(Debug, Default, Clone)]
-pub struct Tally {
+pub(crate) struct Tally {
     /// Records that were offered to the sample.
     pub records: u64,
     /// Records that are too old, or whose age cannot be told.
@@ -74,7 +74,7 @@ impl Tally {
 }
 
 /// Looks at some records of some objects, to choose features.
-pub async fn survey(bucket: &Bucket, sources: &[Source]) -> Result<FieldSurvey, TrainerError> {
+pub(crate) async fn survey(bucket: &Bucket, sources: &[Source]) -> Result<FieldSurvey, TrainerError> {
     let mut survey = FieldSurvey::default();
     let share = infer::RECORDS / infer::OBJECTS.min(sources.len()).max(1) as u64;
     for (looked_at, position) in infer::spread_order(sources.len()).into_iter().enumerate() {
@@ -103,7 +103,7 @@ pub async fn survey(bucket: &Bucket, sources: &[Source]) -> Result<FieldSurvey, 
 }
 
 /// Reads every record of the sources into the sample.
-pub async fn read_all(
+pub(crate) async fn read_all(
     bucket: &Bucket,
     sources: Vec<Source>,
     schema: &Arc<Schema>,

@@ -12,7 +12,7 @@ use crate::read::Reading;
 use crate::schema::Kind;
 
 /// Everything there is to know of a model.
-pub fn metadata(
+pub(crate) fn metadata(
     arguments: &TrainerArguments,
     reading: Reading,
     learned: Learned,
@@ -46,7 +46,7 @@ pub fn metadata(
 }
 
 /// A result without a model.
-pub fn result(job: &str, outcome: TrainingOutcome, records: u64, message: String) -> TrainingResult {
+pub(crate) fn result(job: &str, outcome: TrainingOutcome, records: u64, message: String) -> TrainingResult {
     TrainingResult {
         job: job.to_owned(),
         finished_at: Timestamp::now(),
@@ -60,7 +60,7 @@ pub fn result(job: &str, outcome: TrainingOutcome, records: u64, message: String
 }
 
 /// Why there is nothing to learn from.
-pub fn not_enough_data(reading: &Reading, distinct: u64, min_records: u64) -> String {
+pub(crate) fn not_enough_data(reading: &Reading, distinct: u64, min_records: u64) -> String {
     let Reading { objects, sites: _, damaged, tally } = reading;
     format!(
         "{distinct} different records are not enough to learn from, it takes {min_records} and two patterns: {} objects were \
@@ -72,7 +72,7 @@ pub fn not_enough_data(reading: &Reading, distinct: u64, min_records: u64) -> St
 }
 
 /// A model in one sentence.
-pub fn summary(metadata: &ModelMetadata) -> String {
+pub(crate) fn summary(metadata: &ModelMetadata) -> String {
     let ModelMetadata { records, learned, sites, metrics, baseline, .. } = metadata;
     let sites: Vec<_> = sites.iter().map(Name::as_str).collect();
     let mut parts = vec![format!("learned {learned} rows from {records} records of {}", sites.join(", "))];
@@ -101,7 +101,7 @@ pub fn summary(metadata: &ModelMetadata) -> String {
 }
 
 /// Logs which features were chosen.
-pub fn log_features(features: &[(String, Kind)]) {
+pub(crate) fn log_features(features: &[(String, Kind)]) {
     let of_kind = |wanted| {
         let names = features.iter().filter(|(_, kind)| *kind == wanted).map(|(name, _)| name.as_str());
         names.collect::<Vec<_>>().join(" ")
@@ -110,7 +110,7 @@ pub fn log_features(features: &[(String, Kind)]) {
 }
 
 /// Logs what was read.
-pub fn log_reading(reading: &Reading, sampler: &Sampler) {
+pub(crate) fn log_reading(reading: &Reading, sampler: &Sampler) {
     let Reading { objects, sites: _, damaged, tally } = reading;
     tracing::info!(
         objects = objects.len(),
@@ -125,7 +125,7 @@ pub fn log_reading(reading: &Reading, sampler: &Sampler) {
 }
 
 /// Logs how the training ended.
-pub fn log(result: &TrainingResult) {
+pub(crate) fn log(result: &TrainingResult) {
     let TrainingResult { job, finished_at: _, outcome, records, version, metrics, baseline, message } = result;
     let (metrics, baseline) = (metrics.as_ref(), baseline.as_ref());
     tracing::info!(

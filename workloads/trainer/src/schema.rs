@@ -6,7 +6,7 @@ use vedette_records::{Field, FieldNames, Label};
 
 /// How a field becomes a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A number, or a boolean as 0 and 1.
     Numeric,
     /// Text, or the JSON text of any other scalar.
@@ -15,7 +15,7 @@ pub enum Kind {
 
 /// What is taken from a record.
 #[derive(Debug, Clone)]
-pub struct Schema {
+pub(crate) struct Schema {
     /// The features, sorted by name.
     pub columns: Vec<(String, Kind)>,
     /// Older records are left out.
@@ -25,7 +25,7 @@ pub struct Schema {
 
 /// Where it stands in a record.
 #[derive(Debug, Clone)]
-pub struct SchemaFields {
+pub(crate) struct SchemaFields {
     /// All that are looked at.
     pub names: FieldNames,
     /// In the order of the columns.
@@ -37,7 +37,7 @@ pub struct SchemaFields {
 
 impl Schema {
     /// A schema of these features.
-    pub fn new(
+    pub(crate) fn new(
         mut columns: Vec<(String, Kind)>,
         identity_field: &str,
         label: Option<Label>,

@@ -5,7 +5,7 @@ mod verify;
 use clap::Subcommand;
 use vedette_service::Shutdown;
 
-pub use verify::{ArchiveError, VerifyOptions};
+pub(super) use verify::{ArchiveError, VerifyOptions};
 
 /// What to do with an archive.
 #[derive(Debug, Subcommand)]
@@ -18,7 +18,7 @@ pub enum ArchiveCommand {
 ///
 /// # Errors
 /// When the archive is not whole or cannot be read.
-pub async fn run(command: &ArchiveCommand, shutdown: &Shutdown) -> Result<(), ArchiveError> {
+pub(super) async fn run(command: &ArchiveCommand, shutdown: &Shutdown) -> Result<(), ArchiveError> {
     match command {
         ArchiveCommand::Verify(options) => verify::verify(options, shutdown).await,
     }

@@ -64,7 +64,7 @@ pub enum ArchiveError {
 }
 
 /// Verifies and prints the report.
-pub async fn verify(options: &VerifyOptions, shutdown: &Shutdown) -> Result<(), ArchiveError> {
+pub(super) async fn verify(options: &VerifyOptions, shutdown: &Shutdown) -> Result<(), ArchiveError> {
     let keys = PipelineKeys::new(&options.namespace, &options.pipeline);
     let opened = options.place.open().await?;
     let reading = verify_archive(&opened.bucket, &keys, options.stream, |_| {});

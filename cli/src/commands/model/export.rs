@@ -88,7 +88,7 @@ pub enum ExportError {
 ///
 /// # Errors
 /// When the version is not there, is damaged, or the output cannot be written.
-pub async fn export(options: &ExportOptions) -> Result<(), ExportError> {
+pub(super) async fn export(options: &ExportOptions) -> Result<(), ExportError> {
     let opened = options.place.open().await?;
     let keys = ModelKeys::new(&options.namespace, &options.training);
     let version = match &options.model_version {

@@ -4,7 +4,7 @@ mod export;
 
 use clap::Subcommand;
 
-pub use export::{ExportError, ExportOptions};
+pub(super) use export::{ExportError, ExportOptions};
 
 /// What to do with a model.
 #[derive(Debug, Subcommand)]
@@ -17,7 +17,7 @@ pub enum ModelCommand {
 ///
 /// # Errors
 /// When the version is not there, is damaged, or the output cannot be written.
-pub async fn run(command: &ModelCommand) -> Result<(), ExportError> {
+pub(super) async fn run(command: &ModelCommand) -> Result<(), ExportError> {
     match command {
         ModelCommand::Export(options) => export::export(options).await,
     }

@@ -7,7 +7,7 @@ use vedette_records::{Field, FieldNames, Label, RecordReader, Scalar};
 
 /// What is counted of a message. Nothing of it is there where the message is no record.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct CountedFields {
+pub(super) struct CountedFields {
     /// The record's uuid as a number; none if it is not a UUID.
     pub uuid: Option<u128>,
     pub utc: Option<Timestamp>,
@@ -19,7 +19,7 @@ pub struct CountedFields {
 }
 
 /// Reads messages one after the other.
-pub struct FieldReader {
+pub(super) struct FieldReader {
     reader: RecordReader,
     uuid: Field,
     utc: Field,
@@ -30,7 +30,7 @@ pub struct FieldReader {
 }
 
 impl FieldReader {
-    pub fn new(label: Option<Label>) -> Self {
+    pub(super) fn new(label: Option<Label>) -> Self {
         let mut names = FieldNames::default();
         let [uuid, utc, score, model_version, alert_text] =
             [fields::UUID, fields::UTC, fields::SCORE, fields::MODEL_VERSION, fields::ALERT_TEXT]
@@ -42,7 +42,7 @@ impl FieldReader {
         Self { reader: RecordReader::new(names), uuid, utc, score, model_version, alert_text, label }
     }
 
-    pub fn read(&mut self, message: &[u8]) -> CountedFields {
+    pub(super) fn read(&mut self, message: &[u8]) -> CountedFields {
         let Ok(record) = self.reader.read(message) else {
             return CountedFields::default();
         };

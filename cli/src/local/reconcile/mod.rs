@@ -5,8 +5,8 @@ mod pipeline;
 mod supervised;
 mod training;
 
-pub use pipeline::LocalPipeline;
-pub use training::LocalTraining;
+pub(super) use pipeline::LocalPipeline;
+pub(super) use training::LocalTraining;
 
 /// Generation of every spec: a manifest does not change during a run.
 const GENERATION: i64 = 1;

@@ -25,7 +25,7 @@ use crate::local::supervisor::Supervisor;
 use crate::output::Console;
 
 /// The pipeline of a run, with its status.
-pub struct LocalPipeline<'a> {
+pub(crate) struct LocalPipeline<'a> {
     object: Arc<ValidatedPipeline>,
     site: Arc<SiteFile>,
     bucket: Bucket,
@@ -39,7 +39,7 @@ pub struct LocalPipeline<'a> {
 
 impl<'a> LocalPipeline<'a> {
     /// Starts from what the bucket says; nothing is remembered from an earlier run.
-    pub fn new(
+    pub(crate) fn new(
         object: ValidatedPipeline,
         site: SiteFile,
         bucket: Bucket,
@@ -63,18 +63,18 @@ impl<'a> LocalPipeline<'a> {
     ///
     /// # Errors
     /// When the supervisor refuses something.
-    pub async fn step(&mut self, now: Timestamp) -> Result<(), LocalError> {
+    pub(crate) async fn step(&mut self, now: Timestamp) -> Result<(), LocalError> {
         let (object, site, before) = (Arc::clone(&self.object), Arc::clone(&self.site), self.status.clone());
         reconcile::<Pipeline, _>(self, &object, &site, &before, now).await.map(drop)
     }
 
     /// What runs, as it was applied last; none before the first step.
-    pub fn children(&self) -> Option<&PipelineChildren> {
+    pub(crate) fn children(&self) -> Option<&PipelineChildren> {
         self.applied.as_ref()
     }
 
     /// Whether no roll is under way.
-    pub fn is_settled(&self) -> bool {
+    pub(crate) fn is_settled(&self) -> bool {
         self.status.model.as_ref().is_none_or(|model| model.target.is_none())
     }
 

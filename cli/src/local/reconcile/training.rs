@@ -21,7 +21,7 @@ use crate::local::supervisor::Supervisor;
 use crate::output::Console;
 
 /// A training of a run, with its status.
-pub struct LocalTraining<'a> {
+pub(crate) struct LocalTraining<'a> {
     object: Arc<ValidatedTraining>,
     site: Arc<SiteFile>,
     bucket: Bucket,
@@ -36,7 +36,7 @@ pub struct LocalTraining<'a> {
 
 impl<'a> LocalTraining<'a> {
     /// Nothing is remembered from an earlier run, but for what the bucket says.
-    pub fn new(
+    pub(crate) fn new(
         object: ValidatedTraining,
         site: SiteFile,
         bucket: Bucket,
@@ -61,7 +61,7 @@ impl<'a> LocalTraining<'a> {
     ///
     /// # Errors
     /// When the supervisor refuses the Job.
-    pub async fn step(&mut self, now: Timestamp) -> Result<(), LocalError> {
+    pub(crate) async fn step(&mut self, now: Timestamp) -> Result<(), LocalError> {
         let (object, site, before) = (Arc::clone(&self.object), Arc::clone(&self.site), self.status.clone());
         reconcile::<Training, _>(self, &object, &site, &before, now).await.map(drop)
     }

@@ -7,7 +7,7 @@ use std::{fs, io};
 use super::manifest::{EnvSource, PodPlan, VolumeSource};
 
 /// Name to keys to values, of Secrets or `ConfigMaps`.
-pub type Values = BTreeMap<String, BTreeMap<String, String>>;
+pub(super) type Values = BTreeMap<String, BTreeMap<String, String>>;
 
 /// A Secret or `ConfigMap`, or a key of it, that is not there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

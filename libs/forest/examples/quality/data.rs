@@ -14,11 +14,11 @@ use vedette_forest::features::{Encoder, by_falling_frequency, median};
 use crate::npz;
 
 /// Something that ends the program with its message.
-pub type Failure = Box<dyn Error>;
+pub(crate) type Failure = Box<dyn Error>;
 
 /// One field of all records.
 #[derive(Debug, Clone)]
-pub enum Field {
+pub(crate) enum Field {
     /// Numbers; not-a-number where there is none.
     Numbers(Vec<f64>),
     /// Texts.
@@ -27,7 +27,7 @@ pub enum Field {
 
 /// Records with their labels.
 #[derive(Debug, Clone)]
-pub struct DataSet {
+pub(crate) struct DataSet {
     /// Names of the fields.
     pub names: Vec<String>,
     /// The fields.
@@ -38,7 +38,7 @@ pub struct DataSet {
 
 impl DataSet {
     /// The encoding that these rows give: medians, and values by falling frequency.
-    pub fn encoder(&self, rows: &[usize]) -> Result<Encoder, Failure> {
+    pub(crate) fn encoder(&self, rows: &[usize]) -> Result<Encoder, Failure> {
         let columns = self.names.iter().zip(&self.fields).map(|(name, field)| Column {
             name: name.clone(),
             #[allow(clippy::cast_possible_truncation)]
@@ -58,7 +58,7 @@ impl DataSet {
     }
 
     /// These rows in that encoding.
-    pub fn encode(&self, encoder: &Encoder, rows: &[usize]) -> Matrix {
+    pub(crate) fn encode(&self, encoder: &Encoder, rows: &[usize]) -> Matrix {
         let mut matrix = Matrix::with_capacity(self.fields.len(), rows.len());
         let mut encoded = vec![0.; self.fields.len()];
         for row in rows {
@@ -74,13 +74,13 @@ impl DataSet {
     }
 
     /// Labels of these rows.
-    pub fn labels(&self, rows: &[usize]) -> Vec<bool> {
+    pub(crate) fn labels(&self, rows: &[usize]) -> Vec<bool> {
         rows.iter().map(|row| self.anomalies[*row]).collect()
     }
 }
 
 /// A file of KDD Cup 99: 41 fields, the second to the fourth of them texts, and the label.
-pub fn read_kdd(path: &Path) -> Result<DataSet, Failure> {
+pub(crate) fn read_kdd(path: &Path) -> Result<DataSet, Failure> {
     let mut columns: Vec<Vec<String>> = vec![Vec::new(); 42];
     for line in BufReader::new(GzDecoder::new(File::open(path)?)).lines() {
         let line = line?;
@@ -97,7 +97,7 @@ pub fn read_kdd(path: &Path) -> Result<DataSet, Failure> {
 }
 
 /// An archive of NumPy with the arrays `X` and `y`, where 1 is an anomaly.
-pub fn read_npz(path: &Path) -> Result<DataSet, Failure> {
+pub(crate) fn read_npz(path: &Path) -> Result<DataSet, Failure> {
     let arrays = npz::read(&std::fs::read(path)?)?;
     let array = |name: &str| arrays.get(name).ok_or_else(|| format!("{} has no array {name}", path.display()));
     let (x, y) = (array("X")?, array("y")?);
@@ -117,7 +117,7 @@ pub fn read_npz(path: &Path) -> Result<DataSet, Failure> {
 }
 
 /// A CSV file with a header. A label that is empty or one of 0, false, no, ok, normal and benign says normal.
-pub fn read_csv(path: &Path, label: &str) -> Result<DataSet, Failure> {
+pub(crate) fn read_csv(path: &Path, label: &str) -> Result<DataSet, Failure> {
     const NORMAL: [&str; 7] = ["", "0", "false", "no", "ok", "normal", "benign"];
     let mut reader = csv::Reader::from_path(path)?;
     let names: Vec<String> = reader.headers()?.iter().map(str::to_owned).collect();

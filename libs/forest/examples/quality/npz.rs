@@ -9,7 +9,7 @@ use crate::data::Failure;
 
 /// A numeric array.
 #[derive(Debug)]
-pub struct Array {
+pub(crate) struct Array {
     /// Lengths of its dimensions.
     pub shape: Vec<usize>,
     /// Its values as they lie in the file.
@@ -19,14 +19,14 @@ pub struct Array {
 
 impl Array {
     /// Where the value of a row and a column lies.
-    pub fn position(&self, row: usize, column: usize) -> usize {
+    pub(crate) fn position(&self, row: usize, column: usize) -> usize {
         let (rows, columns) = (self.shape[0], self.shape.get(1).copied().unwrap_or(1));
         if self.by_column { column * rows + row } else { row * columns + column }
     }
 }
 
 /// The arrays by name, found by the archive's central directory.
-pub fn read(archive: &[u8]) -> Result<BTreeMap<String, Array>, Failure> {
+pub(crate) fn read(archive: &[u8]) -> Result<BTreeMap<String, Array>, Failure> {
     let end = archive.windows(4).rposition(|window| window == b"PK\x05\x06").ok_or("not a zip archive")?;
     let (entries, mut at) = (number(archive, end + 10, 2)?, number(archive, end + 16, 4)?);
     let mut arrays = BTreeMap::new();

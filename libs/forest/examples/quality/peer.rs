@@ -11,7 +11,7 @@ use crate::data::Failure;
 use crate::protocols::Case;
 
 /// A running peer.
-pub struct Peer {
+pub(crate) struct Peer {
     process: Child,
     requests: ChildStdin,
     answers: BufReader<ChildStdout>,
@@ -20,7 +20,7 @@ pub struct Peer {
 
 impl Peer {
     /// Starts it. `python` must have what `libs/forest/peers/requirements.txt` names.
-    pub fn start(python: &Path, directory: &Path) -> Result<Self, Failure> {
+    pub(crate) fn start(python: &Path, directory: &Path) -> Result<Self, Failure> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/isolation_forest.py");
         let mut process = Command::new(python).arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let requests = process.stdin.take().ok_or("the peer has no input")?;
@@ -30,7 +30,7 @@ impl Peer {
 
     /// Scores of a case's rows by a forest that was fitted on its training rows. Our metrics of them must be those of
     /// scikit-learn.
-    pub fn scores(&mut self, case: &Case, seed: u64) -> Result<Vec<f64>, Failure> {
+    pub(crate) fn scores(&mut self, case: &Case, seed: u64) -> Result<Vec<f64>, Failure> {
         for (name, rows) in [("training", &case.training), ("scored", &case.scored)] {
             let bytes: Vec<u8> = rows.iter().flatten().flat_map(|value| value.to_le_bytes()).collect();
             std::fs::write(self.directory.join(name), bytes)?;

@@ -18,7 +18,7 @@ const LOGGED_IN: usize = 11;
 
 /// How the rows of a set become rows to learn from and rows to score.
 #[derive(Debug, Clone, Copy)]
-pub enum Protocol {
+pub(crate) enum Protocol {
     /// All normal records and one attack in a hundred; one half learns, the other is scored.
     KddSa,
     /// Records with `logged_in`, and attacks as .35 % of them; halves.
@@ -33,7 +33,7 @@ pub enum Protocol {
 
 /// A set, its file or files, and its protocol.
 #[derive(Debug, Clone)]
-pub struct Set {
+pub(crate) struct Set {
     /// Name in the table.
     pub name: String,
     /// How it is used.
@@ -43,7 +43,7 @@ pub struct Set {
 }
 
 /// Rows of one seed.
-pub struct Case {
+pub(crate) struct Case {
     /// To learn from.
     pub training: Matrix,
     /// The columns.
@@ -55,7 +55,7 @@ pub struct Case {
 }
 
 /// The sets of the study that are in this directory.
-pub fn sets_of(directory: &Path) -> Vec<Set> {
+pub(crate) fn sets_of(directory: &Path) -> Vec<Set> {
     let ten_percent = directory.join("kddcup.data_10_percent.gz");
     let corrected = directory.join("kddcup.corrected_test.gz");
     let kdd = |name: &str, protocol| Set {
@@ -86,13 +86,13 @@ pub fn sets_of(directory: &Path) -> Vec<Set> {
 
 impl Set {
     /// One file, learned from and scored as a whole.
-    pub fn of_file(path: PathBuf, label: Option<String>) -> Self {
+    pub(crate) fn of_file(path: PathBuf, label: Option<String>) -> Self {
         let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
         Self { name, protocol: Protocol::Transductive, files: vec![path], label }
     }
 
     /// Reads what the set is made of.
-    pub fn read(&self) -> Result<Vec<DataSet>, Failure> {
+    pub(crate) fn read(&self) -> Result<Vec<DataSet>, Failure> {
         let read = |path: &PathBuf| match (&self.protocol, &self.label) {
             (Protocol::Transductive, None) => read_npz(path),
             (Protocol::Transductive, Some(_)) if path.extension().is_some_and(|of| of == "npz") => read_npz(path),
@@ -107,7 +107,7 @@ impl Set {
     }
 
     /// The rows of one seed.
-    pub fn case(&self, data: &[DataSet], seed: u64) -> Result<Case, Failure> {
+    pub(crate) fn case(&self, data: &[DataSet], seed: u64) -> Result<Case, Failure> {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
         let set = &data[0];
         let of_kind = |anomaly| (0..set.anomalies.len()).filter(move |row| set.anomalies[*row] == anomaly);

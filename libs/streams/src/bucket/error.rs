@@ -14,7 +14,7 @@ use thiserror::Error;
 use crate::bucket::credentials::CredentialsUnreadable;
 
 /// The cause of an error, as its client gave it.
-pub type Cause = Box<dyn Error + Send + Sync>;
+pub(super) type Cause = Box<dyn Error + Send + Sync>;
 
 /// What was attempted when an error came.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,12 +15,12 @@ use vedette_testing::bucket::arguments;
 const SERVER_ENV: &str = "VEDETTE_S3";
 
 /// The embedded server, or none where the environment names one.
-pub struct Server {
+pub(crate) struct Server {
     embedded: Option<TestBucket>,
 }
 
 impl Server {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let embedded = match std::env::var(SERVER_ENV) {
             Ok(_) => None,
             Err(_) => Some(TestBucket::serve().await),
@@ -29,7 +29,7 @@ impl Server {
     }
 
     /// Of a bucket that does not exist yet.
-    pub fn arguments(&self) -> BucketArguments {
+    pub(crate) fn arguments(&self) -> BucketArguments {
         static BUCKETS: AtomicU32 = AtomicU32::new(0);
         let arguments = match &self.embedded {
             Some(bucket) => bucket.arguments(),
@@ -40,13 +40,13 @@ impl Server {
 }
 
 /// A client that gives up soon.
-pub fn impatient(address: SocketAddr) -> Bucket {
+pub(crate) fn impatient(address: SocketAddr) -> Bucket {
     Bucket::with_timeouts(&arguments(address), Duration::from_millis(500), Duration::from_millis(300))
 }
 
 /// What a misbehaving server does with a request.
 #[derive(Clone)]
-pub enum Behaviour {
+pub(crate) enum Behaviour {
     /// Answers with these status lines in turn, the last one for ever; the body is an S3 error of this code, and empty
     /// where the status is a success.
     Answer(&'static [&'static str], &'static str),
@@ -60,7 +60,7 @@ pub enum Behaviour {
     BreakOff,
 }
 
-pub async fn misbehave(behaviour: Behaviour) -> SocketAddr {
+pub(crate) async fn misbehave(behaviour: Behaviour) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {

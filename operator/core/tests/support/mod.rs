@@ -12,7 +12,7 @@ use vedette_core::manifest::{self, ValidatedManifest};
 use vedette_core::site::SiteFile;
 use vedette_core::validate::{ValidatedPipeline, ValidatedTraining};
 
-pub fn site() -> SiteFile {
+pub(crate) fn site() -> SiteFile {
     SiteFile::parse(
         "
 site:
@@ -40,23 +40,23 @@ imagePullSecrets:
     .unwrap()
 }
 
-pub fn manifests() -> PathBuf {
+pub(crate) fn manifests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../manifests")
 }
 
-pub fn text(file: &str) -> String {
+pub(crate) fn text(file: &str) -> String {
     std::fs::read_to_string(manifests().join(file)).unwrap()
 }
 
-pub fn default_namespace() -> Name {
+pub(crate) fn default_namespace() -> Name {
     "default".parse().unwrap()
 }
 
-pub fn load(text: &str) -> Vec<ValidatedManifest> {
+pub(crate) fn load(text: &str) -> Vec<ValidatedManifest> {
     manifest::load(text, &default_namespace(), &site()).unwrap_or_else(|errors| panic!("{errors:#?}"))
 }
 
-pub fn pipeline(text: &str) -> ValidatedPipeline {
+pub(crate) fn pipeline(text: &str) -> ValidatedPipeline {
     let found = load(text).into_iter().find_map(|manifest| match manifest {
         ValidatedManifest::Pipeline(pipeline) => Some(*pipeline),
         ValidatedManifest::Training(_) => None,
@@ -64,7 +64,7 @@ pub fn pipeline(text: &str) -> ValidatedPipeline {
     found.unwrap()
 }
 
-pub fn trainings(text: &str) -> Vec<ValidatedTraining> {
+pub(crate) fn trainings(text: &str) -> Vec<ValidatedTraining> {
     let found = load(text).into_iter().filter_map(|manifest| match manifest {
         ValidatedManifest::Pipeline(_) => None,
         ValidatedManifest::Training(training) => Some(*training),
@@ -73,24 +73,24 @@ pub fn trainings(text: &str) -> Vec<ValidatedTraining> {
 }
 
 /// A pipeline with this spec, in YAML's flow style.
-pub fn pipeline_with(spec: &str) -> ValidatedPipeline {
+pub(crate) fn pipeline_with(spec: &str) -> ValidatedPipeline {
     pipeline(&format!(
         "{{apiVersion: vedette.io/v1alpha1, kind: AnomalyPipeline, metadata: {{name: flows}}, spec: {spec}}}"
     ))
 }
 
-pub fn version() -> ModelVersion {
+pub(crate) fn version() -> ModelVersion {
     "20261123T084210Z-1a2b3c4d".parse().unwrap()
 }
 
-pub fn generator_deployment(children: &PipelineChildren) -> &Deployment {
+pub(crate) fn generator_deployment(children: &PipelineChildren) -> &Deployment {
     match &children.generator {
         Some(GeneratorChild::Deployment(deployment)) => deployment,
         other => panic!("no Deployment: {other:?}"),
     }
 }
 
-pub fn generator_job(children: &PipelineChildren) -> &Job {
+pub(crate) fn generator_job(children: &PipelineChildren) -> &Job {
     match &children.generator {
         Some(GeneratorChild::Job(job)) => job,
         other => panic!("no Job: {other:?}"),
@@ -98,7 +98,7 @@ pub fn generator_job(children: &PipelineChildren) -> &Job {
 }
 
 /// Every pod template that the manifests and some variants of them lead to, with its component.
-pub fn every_template() -> Vec<(String, PodTemplateSpec)> {
+pub(crate) fn every_template() -> Vec<(String, PodTemplateSpec)> {
     let sequential = "{generator: {recordsPerSecond: 10, mode: Sequential, dataset: {object: {key: a/b.csv}}}}";
     let pipelines = [
         pipeline(&text("minimal.yaml")),

@@ -25,7 +25,7 @@ use super::unreadable;
 ///
 /// # Errors
 /// What the API server refused; the status has it too, where it stays so.
-pub async fn reconcile(object: Arc<GuardedTraining>, context: Arc<Context>) -> Result<Action, ApiError> {
+pub(super) async fn reconcile(object: Arc<GuardedTraining>, context: Arc<Context>) -> Result<Action, ApiError> {
     context.stores.ready().await;
     if object.meta().deletion_timestamp.is_some() {
         return Ok(Action::await_change());

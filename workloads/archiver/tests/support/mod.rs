@@ -21,14 +21,14 @@ use vedette_streams::bucket::Bucket;
 use vedette_streams::kafka::{Isolation, KafkaSettings};
 use vedette_testing::{TestBroker, TestBucket, free_address};
 
-pub const PATIENCE: Duration = Duration::from_secs(60);
-pub const GROUP: &str = "archiver";
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const GROUP: &str = "archiver";
 /// 2026-11-23T12:00:00Z in milliseconds.
-pub const NOON: i64 = 1_795_435_200_000;
-pub const DAY: i64 = 86_400_000;
+pub(crate) const NOON: i64 = 1_795_435_200_000;
+pub(crate) const DAY: i64 = 86_400_000;
 
 /// One pipeline's world.
-pub struct World {
+pub(crate) struct World {
     pub directory: TempDir,
     pub store: TestBucket,
     pub bucket: Bucket,
@@ -38,7 +38,7 @@ pub struct World {
 }
 
 /// An archiver that runs.
-pub struct Running {
+pub(crate) struct Running {
     /// A test that fails would otherwise wait for ever for the thread of its archiver.
     shutdown: tokio_util::sync::DropGuard,
     handle: JoinHandle<Result<(), ArchiverError>>,
@@ -47,7 +47,7 @@ pub struct Running {
 
 impl World {
     /// With the topics `e` (enriched data) and `a` (alerts).
-    pub async fn new(partitions: i32) -> Self {
+    pub(crate) async fn new(partitions: i32) -> Self {
         vedette_service::initialize_telemetry();
         let directory = TempDir::new().unwrap();
         let store = TestBucket::serve().await;
@@ -64,13 +64,13 @@ impl World {
         world
     }
 
-    pub async fn create_topics(&self, partitions: i32) {
+    pub(crate) async fn create_topics(&self, partitions: i32) {
         // The records' timestamps are of one day; a test must not depend on how long ago that is.
         let topics = ["e", "a"].map(|topic| format!("{topic}:partitions={partitions},retention.ms=-1"));
         self.broker.create_topics(&topics.each_ref().map(String::as_str)).await;
     }
 
-    pub fn arguments(&self) -> ArchiverArguments {
+    pub(crate) fn arguments(&self) -> ArchiverArguments {
         let free = free_address();
         ArchiverArguments {
             kafka: self.broker.arguments(),
@@ -88,7 +88,7 @@ impl World {
 
     // Every archiver belongs to a world, whose broker and bucket its arguments name.
     #[allow(clippy::unused_self)]
-    pub fn start(&self, arguments: ArchiverArguments) -> Running {
+    pub(crate) fn start(&self, arguments: ArchiverArguments) -> Running {
         let shutdown = Shutdown::new();
         let address = arguments.service.listen_address;
         let handle = tokio::spawn(vedette_archiver::run(arguments, shutdown.clone()));
@@ -96,12 +96,12 @@ impl World {
     }
 
     /// Sends records in one transaction, spread over the partitions of the topic by the value's number.
-    pub fn produce(&self, topic: &str, partitions: i32, values: impl Iterator<Item = String>, timestamp: i64) {
+    pub(crate) fn produce(&self, topic: &str, partitions: i32, values: impl Iterator<Item = String>, timestamp: i64) {
         self.transaction(topic, partitions, values, timestamp).commit_transaction(PATIENCE).unwrap();
     }
 
     /// Sends records and takes them back.
-    pub fn abort(&self, topic: &str, partitions: i32, values: impl Iterator<Item = String>) {
+    pub(crate) fn abort(&self, topic: &str, partitions: i32, values: impl Iterator<Item = String>) {
         self.transaction(topic, partitions, values, NOON).abort_transaction(PATIENCE).unwrap();
     }
 
@@ -129,13 +129,13 @@ impl World {
     }
 
     /// Commits for the group, as if its archiver had come so far and no farther.
-    pub fn commit(&self, topic: &str, partition: i32, offset: i64) {
+    pub(crate) fn commit(&self, topic: &str, partition: i32, offset: i64) {
         let mut offsets = TopicPartitionList::new();
         offsets.add_partition_offset(topic, partition, Offset::Offset(offset)).unwrap();
         self.consumer().commit(&offsets, CommitMode::Sync).unwrap();
     }
 
-    pub fn committed(&self, topic: &str, partition: i32) -> Option<i64> {
+    pub(crate) fn committed(&self, topic: &str, partition: i32) -> Option<i64> {
         let mut partitions = TopicPartitionList::new();
         partitions.add_partition(topic, partition);
         let committed = self.consumer().committed_offsets(partitions, PATIENCE).unwrap();
@@ -146,7 +146,7 @@ impl World {
     }
 
     /// Full keys of the stream's closed objects, in order, each with its lines.
-    pub async fn objects(&self, stream: Stream) -> BTreeMap<String, Vec<String>> {
+    pub(crate) async fn objects(&self, stream: Stream) -> BTreeMap<String, Vec<String>> {
         let mut objects = BTreeMap::new();
         for key in self.keys_below(&self.keys.stream(stream)).await {
             if !key.contains(".tmp/") {
@@ -158,13 +158,13 @@ impl World {
     }
 
     /// Every archived line of the stream, sorted.
-    pub async fn archived(&self, stream: Stream) -> Vec<String> {
+    pub(crate) async fn archived(&self, stream: Stream) -> Vec<String> {
         let mut lines: Vec<_> = self.objects(stream).await.into_values().flatten().collect();
         lines.sort();
         lines
     }
 
-    pub async fn deltas(&self, stream: Stream) -> Vec<String> {
+    pub(crate) async fn deltas(&self, stream: Stream) -> Vec<String> {
         let keys = self.keys_below(&self.keys.stream(stream)).await;
         keys.into_iter().filter(|key| key.contains(".tmp/")).collect()
     }
@@ -173,14 +173,14 @@ impl World {
         self.bucket.list(prefix, None).await.unwrap().into_iter().map(|object| object.key).collect()
     }
 
-    pub async fn progress(&self, topic: &str, partition: i32) -> Option<Progress> {
+    pub(crate) async fn progress(&self, topic: &str, partition: i32) -> Option<Progress> {
         let key = self.keys.progress(&ProgressKey { site: name("s"), topic: topic.parse().unwrap(), partition });
         let object = self.bucket.get(&key).await.unwrap()?;
         Some(serde_json::from_slice(&object.bytes).unwrap())
     }
 
     /// Records of the topic that can be read from the bucket.
-    pub async fn readable(&self, topic: &str, partitions: i32) -> u64 {
+    pub(crate) async fn readable(&self, topic: &str, partitions: i32) -> u64 {
         let mut records = 0;
         for partition in 0..partitions {
             records += self.progress(topic, partition).await.map_or(0, |progress| progress.records);
@@ -188,30 +188,30 @@ impl World {
         records
     }
 
-    pub async fn verify(&self) -> VerifyReport {
+    pub(crate) async fn verify(&self) -> VerifyReport {
         verify(&self.bucket, &self.keys, None, |_| {}).await.unwrap()
     }
 }
 
 impl Running {
     /// Ends it as SIGTERM would.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.shutdown.disarm().cancel();
         self.handle.await.unwrap().unwrap();
     }
 
     /// Its end without being asked.
-    pub async fn ended(self) -> Result<(), ArchiverError> {
+    pub(crate) async fn ended(self) -> Result<(), ArchiverError> {
         let _guard = self.shutdown;
         self.handle.await.unwrap()
     }
 
-    pub async fn ready(&self) {
+    pub(crate) async fn ready(&self) {
         eventually("the archiver is ready", async || self.get("/readyz").starts_with("HTTP/1.1 200")).await;
     }
 
     /// The answer of its probes and metrics; empty while it does not listen.
-    pub fn get(&self, path: &str) -> String {
+    pub(crate) fn get(&self, path: &str) -> String {
         let mut answer = String::new();
         if let Ok(mut stream) = TcpStream::connect(self.address) {
             let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
@@ -222,28 +222,28 @@ impl Running {
     }
 }
 
-pub fn name(text: &str) -> vedette_contract::Name {
+pub(crate) fn name(text: &str) -> vedette_contract::Name {
     text.parse().unwrap()
 }
 
-pub fn lines(bytes: &[u8]) -> Vec<String> {
+pub(crate) fn lines(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8(zstd::decode_all(bytes).unwrap()).unwrap();
     text.lines().map(str::to_owned).collect()
 }
 
 /// Records with a number of fixed width, so that text order is number order.
-pub fn records(numbers: std::ops::Range<u32>) -> impl Iterator<Item = String> {
+pub(crate) fn records(numbers: std::ops::Range<u32>) -> impl Iterator<Item = String> {
     numbers.map(|number| format!(r#"{{"number":"{number:08}","utc":"2026-11-23T12:00:00.{number:06}Z"}}"#))
 }
 
-pub fn sorted(records: impl Iterator<Item = String>) -> Vec<String> {
+pub(crate) fn sorted(records: impl Iterator<Item = String>) -> Vec<String> {
     let mut records: Vec<_> = records.collect();
     records.sort();
     records
 }
 
 /// Waits for a condition, within patience.
-pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition().await {
         assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");

@@ -18,16 +18,16 @@ use vedette_service::Shutdown;
 use vedette_streams::kafka::{Isolation, KafkaSettings};
 use vedette_testing::{TestBroker, free_address};
 
-pub const DEADLINE: Duration = Duration::from_secs(30);
-pub const TOPICS: [&str; 4] = ["sensor_messages", "enriched_data", "alerts", "dead_letters"];
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const TOPICS: [&str; 4] = ["sensor_messages", "enriched_data", "alerts", "dead_letters"];
 
-pub struct Broker {
+pub(crate) struct Broker {
     pub embedded: TestBroker,
 }
 
 impl Broker {
     /// A broker with the four topics, each with this many partitions.
-    pub async fn start(partitions: [i32; 4]) -> Self {
+    pub(crate) async fn start(partitions: [i32; 4]) -> Self {
         // The messages' timestamps are of one day; a test must not depend on how long ago that is.
         let topic = |(name, partitions)| format!("{name}:partitions={partitions},retention.ms=-1");
         let topics: Vec<String> = TOPICS.iter().zip(partitions).map(topic).collect();
@@ -35,12 +35,12 @@ impl Broker {
         Self { embedded: TestBroker::with_topics(&topics).await }
     }
 
-    pub fn settings(&self, client_id: &str) -> KafkaSettings {
+    pub(crate) fn settings(&self, client_id: &str) -> KafkaSettings {
         self.embedded.settings(client_id)
     }
 
     /// Produces these messages, each with a key, a header and a timestamp of its own, round robin over the partitions.
-    pub fn produce<'a>(&self, partitions: i32, values: impl IntoIterator<Item = &'a [u8]>) {
+    pub(crate) fn produce<'a>(&self, partitions: i32, values: impl IntoIterator<Item = &'a [u8]>) {
         let producer: BaseProducer = self.settings("source").producer().create().unwrap();
         for (number, value) in values.into_iter().enumerate() {
             let key = format!("key-{number}");
@@ -59,7 +59,7 @@ impl Broker {
 
     /// Reads committed records of these topics from the beginning until there are so many, and then until there are
     /// no more.
-    pub fn read(&self, topics: &[(&str, i32)], count: usize) -> Vec<OwnedMessage> {
+    pub(crate) fn read(&self, topics: &[(&str, i32)], count: usize) -> Vec<OwnedMessage> {
         let consumer: BaseConsumer =
             self.settings("reader").consumer("reader", Isolation::ReadCommitted).create().unwrap();
         let mut list = TopicPartitionList::new();
@@ -80,7 +80,7 @@ impl Broker {
     }
 
     /// How far the detectors have committed partition 0 of the input.
-    pub fn committed(&self) -> Option<i64> {
+    pub(crate) fn committed(&self) -> Option<i64> {
         let settings = self.settings("onlooker");
         let consumer: BaseConsumer = settings.consumer("detectors", Isolation::ReadCommitted).create().unwrap();
         let mut list = TopicPartitionList::new();
@@ -92,7 +92,7 @@ impl Broker {
     }
 }
 
-pub async fn eventually(condition: impl Fn() -> bool) {
+pub(crate) async fn eventually(condition: impl Fn() -> bool) {
     let started = Instant::now();
     while !condition() {
         assert!(started.elapsed() < DEADLINE, "it did not come");
@@ -100,14 +100,14 @@ pub async fn eventually(condition: impl Fn() -> bool) {
     }
 }
 
-pub struct Running {
+pub(crate) struct Running {
     pub probes: SocketAddr,
     pub shutdown: Shutdown,
     pub handle: JoinHandle<Result<(), DetectorError>>,
 }
 
 /// Starts a detector with these arguments beyond those that all have.
-pub fn detector(broker: &Broker, pod_name: &str, directory: &Path, more: &[&str]) -> Running {
+pub(crate) fn detector(broker: &Broker, pod_name: &str, directory: &Path, more: &[&str]) -> Running {
     if std::env::var_os("RUST_LOG").is_some() {
         vedette_service::initialize_telemetry();
     }
@@ -148,18 +148,18 @@ impl Drop for Running {
 }
 
 impl Running {
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.shutdown.cancel();
         self.outcome().await.unwrap();
     }
 
     /// How the detector ended.
-    pub async fn outcome(&mut self) -> Result<(), DetectorError> {
+    pub(crate) async fn outcome(&mut self) -> Result<(), DetectorError> {
         tokio::time::timeout(DEADLINE, &mut self.handle).await.unwrap().unwrap()
     }
 
     /// What `path` answers, status line and body; `None` while nobody listens.
-    pub async fn ask(&self, path: &str) -> Option<String> {
+    pub(crate) async fn ask(&self, path: &str) -> Option<String> {
         let mut stream = tokio::net::TcpStream::connect(self.probes).await.ok()?;
         let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.ok()?;
@@ -168,11 +168,11 @@ impl Running {
         Some(answer)
     }
 
-    pub async fn wait_until_ready(&self) {
+    pub(crate) async fn wait_until_ready(&self) {
         self.wait_for("/readyz", |answer| answer.starts_with("HTTP/1.1 200")).await;
     }
 
-    pub async fn wait_for(&self, path: &str, condition: impl Fn(&str) -> bool) {
+    pub(crate) async fn wait_for(&self, path: &str, condition: impl Fn(&str) -> bool) {
         let (started, mut last) = (Instant::now(), None);
         while started.elapsed() < DEADLINE {
             assert!(!self.handle.is_finished(), "the detector ended");
@@ -186,7 +186,7 @@ impl Running {
     }
 }
 
-pub fn headers(message: &OwnedMessage) -> BTreeMap<String, String> {
+pub(crate) fn headers(message: &OwnedMessage) -> BTreeMap<String, String> {
     let text = |bytes: Option<&[u8]>| String::from_utf8(bytes.unwrap_or_default().to_vec()).unwrap();
     message
         .headers()

@@ -4,7 +4,7 @@
 const ALWAYS_FINITE: usize = 300;
 
 /// Appends the cell's JSON value. White space around the text does not count.
-pub fn append_json(text: &str, json: &mut Vec<u8>) {
+pub(super) fn append_json(text: &str, json: &mut Vec<u8>) {
     let text = text.trim();
     if text.is_empty() {
         json.extend_from_slice(b"null");
@@ -17,7 +17,7 @@ pub fn append_json(text: &str, json: &mut Vec<u8>) {
 
 /// Whether the text is a number as JSON spells it (RFC 8259, section 6) that fits a 64-bit float: no reader of JSON
 /// agrees with another about `1e999`.
-pub fn is_json_number(text: &str) -> bool {
+pub(super) fn is_json_number(text: &str) -> bool {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, Some(exponent)),
@@ -40,7 +40,7 @@ fn is_digits(text: &str) -> bool {
 }
 
 /// Appends a JSON string (RFC 8259, section 7).
-pub fn append_json_string(text: &str, json: &mut Vec<u8>) {
+pub(super) fn append_json_string(text: &str, json: &mut Vec<u8>) {
     const HEXADECIMAL: &[u8; 16] = b"0123456789abcdef";
     json.push(b'"');
     for byte in text.bytes() {

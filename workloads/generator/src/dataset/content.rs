@@ -12,7 +12,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 ///
 /// # Errors
 /// When the first bytes cannot be read.
-pub fn decompress<'content>(content: impl Read + 'content) -> io::Result<Box<dyn Read + 'content>> {
+pub(super) fn decompress<'content>(content: impl Read + 'content) -> io::Result<Box<dyn Read + 'content>> {
     let mut content = BufReader::with_capacity(BUFFER_BYTES, content);
     // A reader may return less than asked for, so the first bytes are collected before they are looked at.
     let mut first = Vec::new();

@@ -9,7 +9,7 @@ use crate::columns::{Column, LABEL};
 
 /// The columns of a data set, in its order.
 #[derive(Debug)]
-pub struct Header {
+pub(super) struct Header {
     /// Their names.
     pub names: Vec<String>,
     /// Whether these are KDD Cup 99's, so that the first line is a row.
@@ -22,7 +22,7 @@ impl Header {
     ///
     /// # Errors
     /// When a header line is missing, or names a column not at all, twice, or as a field that is ours.
-    pub fn of(first_line: &ByteRecord) -> Result<Self, DatasetError> {
+    pub(super) fn of(first_line: &ByteRecord) -> Result<Self, DatasetError> {
         let is_number = |position: usize| {
             let field = first_line.get(position).and_then(|bytes| std::str::from_utf8(bytes).ok());
             field.is_some_and(|text| is_json_number(text.trim()))
@@ -57,7 +57,7 @@ impl Header {
     }
 
     /// What stands before each column's value in a JSON object that is open and not empty: `,"duration":`.
-    pub fn member_prefixes(&self) -> Vec<Vec<u8>> {
+    pub(super) fn member_prefixes(&self) -> Vec<Vec<u8>> {
         let prefix = |name: &String| {
             let mut prefix = vec![b','];
             append_json_string(name, &mut prefix);
@@ -68,7 +68,7 @@ impl Header {
     }
 
     /// Where a column stands.
-    pub fn position(&self, name: &str) -> Option<usize> {
+    pub(super) fn position(&self, name: &str) -> Option<usize> {
         self.names.iter().position(|other| other == name)
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Read};
 
 /// Returns no more than one line per read, so that a parser with a buffer has read no further than the line of its row.
-pub struct Lines<R> {
+pub(super) struct Lines<R> {
     inner: R,
     /// The line of the last byte that was returned, from 1; 0 before the first.
     line: u64,
@@ -12,12 +12,12 @@ pub struct Lines<R> {
 
 impl<R: BufRead> Lines<R> {
     /// At the beginning of a text.
-    pub fn new(inner: R) -> Self {
+    pub(super) fn new(inner: R) -> Self {
         Self { inner, line: 0, at_line_start: true }
     }
 
     /// The line of the last byte that was returned, from 1; 0 before the first.
-    pub fn line(&self) -> u64 {
+    pub(super) fn line(&self) -> u64 {
         self.line
     }
 }

@@ -98,7 +98,7 @@ impl DatasetError {
 
 /// The rows of a data set by their label. A row without a label is in neither list.
 #[derive(Debug, Default)]
-pub struct LabelledRows {
+pub(crate) struct LabelledRows {
     /// Rows with a normal label.
     pub normal: Vec<usize>,
     /// Rows with any other label.
@@ -107,7 +107,7 @@ pub struct LabelledRows {
 
 /// A loaded data set: at least one row, each with a cell for every column.
 #[derive(Debug)]
-pub struct Dataset {
+pub(crate) struct Dataset {
     member_prefixes: Vec<Vec<u8>>,
     /// JSON values, separated within a row by [`SEPARATOR`], row after row.
     cells: Vec<u8>,
@@ -125,7 +125,7 @@ impl Dataset {
     ///
     /// # Errors
     /// When it cannot be read, has a wrong header or no label field as asked for, or has no usable row.
-    pub fn load(content: impl Read, label: Option<&Label>) -> Result<Self, DatasetError> {
+    pub(crate) fn load(content: impl Read, label: Option<&Label>) -> Result<Self, DatasetError> {
         let unreadable = |line| move |source| DatasetError::Content { line, source };
         let text = decompress(content).map_err(unreadable(1))?;
         let mut reader =
@@ -157,12 +157,12 @@ impl Dataset {
     }
 
     /// How many rows there are.
-    pub fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.ends.len()
     }
 
     /// Appends the members of a row, counted from 0, to a JSON object that is open and not empty: `,"duration":0,…`.
-    pub fn append_members(&self, row: usize, object: &mut Vec<u8>) {
+    pub(crate) fn append_members(&self, row: usize, object: &mut Vec<u8>) {
         let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
         let cells = self.cells[start..self.ends[row]].split(|byte| *byte == SEPARATOR);
         for (prefix, cell) in self.member_prefixes.iter().zip(cells) {

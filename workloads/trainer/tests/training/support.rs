@@ -15,15 +15,15 @@ use vedette_service::Shutdown;
 use vedette_testing::TestBucket;
 use vedette_trainer::{TrainerError, run};
 
-pub const DAY: &str = "2026-11-20";
-pub const LABEL: &str = "--label-field condition --normal-label good";
+pub(crate) const DAY: &str = "2026-11-20";
+pub(crate) const LABEL: &str = "--label-field condition --normal-label good";
 
-pub async fn train(bucket: &TestBucket, job: &str, more: &str) -> Result<(), TrainerError> {
+pub(crate) async fn train(bucket: &TestBucket, job: &str, more: &str) -> Result<(), TrainerError> {
     run(arguments(bucket, job, more), Shutdown::new()).await
 }
 
 /// The arguments of a training of the pipeline `team/flows` from this bucket, and more.
-pub fn arguments(bucket: &TestBucket, job: &str, more: &str) -> TrainerArguments {
+pub(crate) fn arguments(bucket: &TestBucket, job: &str, more: &str) -> TrainerArguments {
     let mut line = vec![
         "vedette-trainer --namespace team --pipeline flows --site east --training daily".to_owned(),
         format!("--job {job} {more}"),
@@ -44,29 +44,29 @@ pub fn arguments(bucket: &TestBucket, job: &str, more: &str) -> TrainerArguments
     TrainerArguments::try_parse_from(line.join(" ").split_whitespace()).unwrap()
 }
 
-pub fn name(text: &str) -> Name {
+pub(crate) fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
-pub fn models() -> ModelKeys {
+pub(crate) fn models() -> ModelKeys {
     ModelKeys::new(&name("team"), &name("daily"))
 }
 
-pub async fn pointer(bucket: &TestBucket) -> Option<CurrentPointer> {
+pub(crate) async fn pointer(bucket: &TestBucket) -> Option<CurrentPointer> {
     bucket.json(&models().current()).await
 }
 
-pub async fn result(bucket: &TestBucket, job: &str) -> TrainingResult {
+pub(crate) async fn result(bucket: &TestBucket, job: &str) -> TrainingResult {
     bucket.json(&models().result(job)).await.unwrap()
 }
 
-pub async fn metadata(bucket: &TestBucket) -> ModelMetadata {
+pub(crate) async fn metadata(bucket: &TestBucket) -> ModelMetadata {
     let version = pointer(bucket).await.unwrap().version;
     bucket.json(&models().file(&version, METADATA_FILE)).await.unwrap()
 }
 
 /// Files of the current version as a detector gets them.
-pub async fn current_files(bucket: &TestBucket) -> (ModelManifest, BTreeMap<String, Vec<u8>>) {
+pub(crate) async fn current_files(bucket: &TestBucket) -> (ModelManifest, BTreeMap<String, Vec<u8>>) {
     let pointer = pointer(bucket).await.unwrap();
     let manifest = bucket.bucket.get(&models().file(&pointer.version, MANIFEST_FILE)).await.unwrap().unwrap().bytes;
     assert_eq!(sha256_hex(&manifest), pointer.manifest_sha256);
@@ -79,7 +79,7 @@ pub async fn current_files(bucket: &TestBucket) -> (ModelManifest, BTreeMap<Stri
     (manifest, files)
 }
 
-pub async fn versions(bucket: &TestBucket) -> Vec<String> {
+pub(crate) async fn versions(bucket: &TestBucket) -> Vec<String> {
     let listed = bucket.bucket.list(&models().prefix(), None).await.unwrap();
     let mut versions: Vec<_> = listed
         .iter()
@@ -91,7 +91,7 @@ pub async fn versions(bucket: &TestBucket) -> Vec<String> {
 }
 
 /// Enriched records of machines; one in a hundred has a worn bearing and vibrates.
-pub fn machine_records(numbers: std::ops::Range<usize>) -> Vec<String> {
+pub(crate) fn machine_records(numbers: std::ops::Range<usize>) -> Vec<String> {
     numbers.map(machine_record).collect()
 }
 
