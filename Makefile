@@ -12,7 +12,7 @@
 #   make formats         ONNX in onnxruntime and PMML in JPMML give our scores; Python, Java and Maven
 #   make lint            formatting, clippy, licences
 #   make ci              all that must hold before a change lands, side by side: half an hour on two cores
-#   make crds            writes from the Rust types: crds/yaml, the chart's CRDs, docs/fields.md
+#   make crds            writes from the Rust types: crds/yaml, the chart's CRDs, docs/fields.md, the table in docs/training.md
 CARGO ?= cargo
 BIN = target/$(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')/release
 FOR ?=

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use thiserror::Error;
 
-use super::children::Child;
+use super::child::Child;
 use super::metrics::{Metrics, kind_label};
 use super::per_object::{PerObject, Reference};
 use vedette_core::desired::labels::MANAGER;

@@ -2,6 +2,7 @@
 
 pub mod apply;
 mod backoff;
+mod child;
 pub mod children;
 mod cluster;
 mod context;

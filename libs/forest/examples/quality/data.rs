@@ -1,7 +1,6 @@
 //! Data sets as a table of numbers and texts with labels: KDD Cup 99, the archives of NumPy (npz), and CSV.
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -11,10 +10,8 @@ use vedette_contract::model::{Column, ColumnKind, FeatureSpecification, SCHEMA};
 use vedette_forest::Matrix;
 use vedette_forest::features::{Encoder, by_falling_frequency, median};
 
+use crate::failure::Failure;
 use crate::npz;
-
-/// Something that ends the program with its message.
-pub(crate) type Failure = Box<dyn Error>;
 
 /// One field of all records.
 #[derive(Debug, Clone)]

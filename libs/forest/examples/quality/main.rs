@@ -2,6 +2,7 @@
 //! `target/quality.json`: set → algorithm → {auroc, auprc, recall_at_1pct}, means over the seeds.
 
 mod data;
+mod failure;
 mod npz;
 mod peer;
 mod protocols;
@@ -16,7 +17,7 @@ use vedette_contract::learner::Algorithm;
 use vedette_contract::parameters::Parameters;
 use vedette_forest::{Learner, fit, metrics};
 
-use data::Failure;
+use failure::Failure;
 use peer::Peer;
 use protocols::{Case, Set, sets_of};
 

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use flate2::read::DeflateDecoder;
 
-use crate::data::Failure;
+use crate::failure::Failure;
 
 /// A numeric array.
 #[derive(Debug)]

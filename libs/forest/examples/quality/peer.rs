@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use vedette_forest::metrics;
 
-use crate::data::Failure;
+use crate::failure::Failure;
 use crate::protocols::Case;
 
 /// A running peer.

@@ -9,7 +9,8 @@ use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use vedette_forest::Matrix;
 
-use crate::data::{DataSet, Failure, Field, read_csv, read_kdd, read_npz};
+use crate::data::{DataSet, Field, read_csv, read_kdd, read_npz};
+use crate::failure::Failure;
 
 /// Most rows of a set on which learning and scoring are the same.
 const TRANSDUCTIVE_ROWS: usize = 10_000;

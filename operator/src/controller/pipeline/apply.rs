@@ -10,7 +10,8 @@ use serde_json::json;
 use vedette_contract::Name;
 
 use super::super::apply::{ApiError, Applier, Conflicts};
-use super::super::children::{Child, Wanted, get};
+use super::super::child::Child;
+use super::super::children::{Wanted, get};
 use super::super::context::Context;
 use vedette_core::desired::{GeneratorChild, PipelineChildren};
 use vedette_core::pipeline::{CountClaim, PipelinePlan};
