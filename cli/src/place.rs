@@ -36,12 +36,7 @@ pub struct PlaceOptions {
 pub enum PlaceError {
     /// Not the data directory of a local run.
     #[error("{} has no bucket {bucket:?}: give the --data-dir of a local run", directory.display())]
-    NoData {
-        /// The directory.
-        directory: PathBuf,
-        /// The bucket.
-        bucket: String,
-    },
+    NoData { directory: PathBuf, bucket: String },
     /// A real bucket without credentials.
     #[error("{variable} is not set: --bucket takes its credentials from the environment")]
     Credentials {

@@ -24,7 +24,6 @@ pub enum ClusterError {
     /// It was not made, or not by the scripts.
     #[error("there is no cluster {name}, as {file} cannot be read; make it with: make e2e-up")]
     Missing {
-        /// Its name.
         name: String,
         /// What was looked for.
         file: PathBuf,
@@ -43,7 +42,6 @@ pub enum ClusterError {
     Start {
         /// Its path.
         program: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },

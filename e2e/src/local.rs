@@ -17,7 +17,6 @@ pub enum RunError {
     Start {
         /// Its path.
         program: PathBuf,
-        /// Why.
         #[source]
         source: std::io::Error,
     },

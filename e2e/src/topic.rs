@@ -21,7 +21,6 @@ pub enum TopicError {
     /// Kafka said no.
     #[error("could not read the topic {topic}")]
     Kafka {
-        /// The topic.
         topic: String,
         /// What Kafka said.
         #[source]
@@ -30,7 +29,6 @@ pub enum TopicError {
     /// Its end did not come.
     #[error("the end of the topic {topic} did not come within {seconds} s")]
     Deadline {
-        /// The topic.
         topic: String,
         /// How long.
         seconds: u64,

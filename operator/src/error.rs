@@ -14,14 +14,12 @@ pub enum OperatorError {
     /// Where the API server is.
     #[error("cannot tell where the API server is: run in a pod with a service account, or with a kubeconfig")]
     Configuration {
-        /// Why not.
         #[source]
         source: Box<kube::config::InferConfigError>,
     },
     /// The client of the API server.
     #[error("cannot make a client of the API server")]
     Client {
-        /// Why not.
         #[source]
         source: Box<kube::Error>,
     },

@@ -65,7 +65,6 @@ fn interval(text: &str) -> Result<f64, String> {
 /// Everything that a run needs to know.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The site.
     pub site: SiteFile,
     /// Namespace of the lease.
     pub namespace: Name,

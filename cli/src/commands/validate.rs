@@ -51,9 +51,7 @@ pub enum ValidateError {
     /// A file that the user named.
     #[error("could not read {}", path.display())]
     File {
-        /// The file.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: io::Error,
     },

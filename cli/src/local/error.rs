@@ -21,27 +21,19 @@ pub enum LocalError {
     /// A file that the user named.
     #[error("could not read {}", path.display())]
     File {
-        /// The file.
         path: PathBuf,
-        /// Why not.
         #[source]
         source: std::io::Error,
     },
     /// A data set without a byte.
     #[error("the data set {} is empty: give a CSV file with at least one row", path.display())]
-    EmptyDataset {
-        /// The file.
-        path: PathBuf,
-    },
+    EmptyDataset { path: PathBuf },
     /// A data set without a generator that would use it.
     #[error("--dataset needs a pipeline with spec.generator: the manifests have none")]
     DatasetWithoutGenerator,
     /// A file name that cannot be part of a key.
     #[error("the data set's file name {name:?} cannot be part of a bucket key: use letters, digits, '.', '_' and '-'")]
-    DatasetName {
-        /// The name.
-        name: String,
-    },
+    DatasetName { name: String },
     /// Wrong manifests: every error, a line each.
     #[error("{}", lines(.0))]
     Manifests(Vec<FieldError>),
@@ -56,7 +48,6 @@ pub enum LocalError {
         "ModelTraining {training}: spec.data.pipeline: {pipeline:?}: vedette local runs another pipeline; set it to {runs:?}"
     )]
     OtherPipeline {
-        /// The training.
         training: String,
         /// The pipeline that it names.
         pipeline: String,
@@ -78,7 +69,6 @@ pub enum LocalError {
     /// The broker.
     #[error(transparent)]
     Kafka(#[from] KafkaError),
-    /// The bucket.
     #[error(transparent)]
     Bucket(#[from] BucketError),
     /// The processes.
@@ -104,9 +94,7 @@ pub enum LocalError {
     /// The machine.
     #[error("could not {what}")]
     System {
-        /// What was attempted.
         what: &'static str,
-        /// Why not.
         #[source]
         source: std::io::Error,
     },

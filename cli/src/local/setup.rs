@@ -17,7 +17,6 @@ pub(super) const BUCKET_SECRET: &str = "bucket-credentials";
 
 /// One pipeline and its trainings, in which nothing is wrong.
 pub(super) struct Plan {
-    /// The pipeline.
     pub pipeline: ValidatedPipeline,
     /// Its trainings.
     pub trainings: Vec<ValidatedTraining>,

@@ -1,5 +1,7 @@
 //! Every name and shape that crosses a process boundary: record fields, bucket keys, model artifacts, command lines.
-//! It depends on serde and clap only and does no I/O; whoever reads or writes such a thing takes it from here.
+//! It depends on serde and clap only, and on schemars behind a feature, and does no I/O; whoever reads or writes such a
+//! thing takes it from here.
+#![warn(missing_docs)]
 
 pub mod archive;
 pub mod arguments;

@@ -73,18 +73,10 @@ pub struct FittedLetter<'a> {
 pub enum DeadLetterError {
     /// A header is not there.
     #[error("the message has no header {header}, so it is no dead letter")]
-    Missing {
-        /// Its name.
-        header: &'static str,
-    },
+    Missing { header: &'static str },
     /// A header does not say what it should.
     #[error("header {header} of a dead letter cannot be read: {value:?}")]
-    Unreadable {
-        /// Its name.
-        header: &'static str,
-        /// What it says.
-        value: String,
-    },
+    Unreadable { header: &'static str, value: String },
 }
 
 impl DeadLetterError {

@@ -32,18 +32,14 @@ pub enum LoadError {
     /// The manifest.
     #[error("model version {version} cannot be used")]
     Manifest {
-        /// The version.
         version: ModelVersion,
-        /// What is wrong.
         #[source]
         source: ManifestError,
     },
     /// The files.
     #[error("model version {version} cannot be used")]
     Artifact {
-        /// The version.
         version: ModelVersion,
-        /// What is wrong.
         #[source]
         source: ArtifactError,
     },

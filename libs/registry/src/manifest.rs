@@ -22,16 +22,10 @@ pub enum ManifestError {
     },
     /// Written by a newer build, or by none.
     #[error("the manifest has schema {schema}, and this build reads 1 to {SCHEMA}")]
-    Schema {
-        /// What it says.
-        schema: u32,
-    },
+    Schema { schema: u32 },
     /// A name that is not one of a file.
     #[error("the manifest names a file {file:?}")]
-    FileName {
-        /// The name.
-        file: String,
-    },
+    FileName { file: String },
 }
 
 impl ManifestError {

@@ -14,7 +14,6 @@ const ATTEMPTS: u32 = 10;
 /// The pointer as it stood when it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// What it says.
     pub pointer: CurrentPointer,
     tag: ETag,
 }

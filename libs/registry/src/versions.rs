@@ -29,7 +29,6 @@ pub enum Damage {
     /// A file is not as long as the manifest says.
     #[error("{file} has {actual} bytes instead of {expected}")]
     Length {
-        /// Its name.
         file: String,
         /// Bytes that are there.
         actual: u64,

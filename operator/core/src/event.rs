@@ -17,7 +17,6 @@ pub enum Event {
     RunStarted {
         /// The run.
         run: Run,
-        /// Why.
         reason: StartReason,
     },
     /// A run of a training ended.

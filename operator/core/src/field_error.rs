@@ -7,7 +7,7 @@ use thiserror::Error;
 
 /// One wrong field.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{object}: {path}: {mend} (is {value})")]
+#[error("{object}: {path}: {hint} (is {value})")]
 pub struct FieldError {
     /// Whose field, such as `AnomalyPipeline demo/kdd`.
     pub object: String,
@@ -16,7 +16,7 @@ pub struct FieldError {
     /// What it is, as JSON, cut where it is long.
     pub value: String,
     /// What is wrong with it and what to write instead.
-    pub mend: String,
+    pub hint: String,
 }
 
 /// The errors of one object.
@@ -31,19 +31,19 @@ impl FieldErrors {
         Self { object: object.into(), errors: Vec::new() }
     }
 
-    pub(crate) fn push(&mut self, path: impl Into<String>, value: impl Display, mend: impl Into<String>) {
+    pub(crate) fn push(&mut self, path: impl Into<String>, value: impl Display, hint: impl Into<String>) {
         let Self { object, errors } = self;
         // One line each, whatever a parser's message looks like.
-        let mend = mend.into().split_whitespace().collect::<Vec<_>>().join(" ");
-        errors.push(FieldError { object: object.clone(), path: path.into(), value: cut(value), mend });
+        let hint = hint.into().split_whitespace().collect::<Vec<_>>().join(" ");
+        errors.push(FieldError { object: object.clone(), path: path.into(), value: cut(value), hint });
     }
 
     /// The value of a check, or its error at this path; one error a field is enough.
     pub(crate) fn check<T, E: Display>(&mut self, path: &str, value: impl Display, result: Result<T, E>) -> Option<T> {
         result
-            .map_err(|mend| {
+            .map_err(|hint| {
                 if !self.has(path) {
-                    self.push(path, value, mend.to_string());
+                    self.push(path, value, hint.to_string());
                 }
             })
             .ok()

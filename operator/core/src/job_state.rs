@@ -19,10 +19,7 @@ pub enum JobState {
     /// It did its task.
     Complete,
     /// It gave up.
-    Failed {
-        /// Why.
-        reason: String,
-    },
+    Failed { reason: String },
 }
 
 /// Reads the state of a Job; the pods are its own.

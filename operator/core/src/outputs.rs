@@ -9,7 +9,6 @@ use vedette_crds::AnomalyPipeline;
 pub struct Output<'a> {
     /// The field that names it, in `spec.topics`.
     pub field: &'static str,
-    /// Its name.
     pub topic: &'a str,
 }
 

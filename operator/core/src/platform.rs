@@ -102,7 +102,6 @@ pub struct Refused<'a, S> {
     pub before: &'a S,
     /// Generation of its spec.
     pub generation: Option<i64>,
-    /// The site.
     pub site: &'a SiteFile,
     /// Between .9 and 1.1, so that many objects are not looked at again at once.
     pub jitter: f64,

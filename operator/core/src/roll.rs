@@ -50,7 +50,6 @@ impl RollState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Target {
-    /// The version.
     pub version: ModelVersion,
     /// When the template got it.
     pub since: Timestamp,
@@ -67,7 +66,6 @@ pub enum Pointer {
     Unreadable(String),
     /// It names a version.
     Current {
-        /// The version.
         version: ModelVersion,
         /// The pointer's generation.
         generation: u64,
@@ -113,7 +111,6 @@ pub struct Observed<'a> {
     pub rollout: (Option<&'a ModelVersion>, &'a Rollout),
     /// How long a rollout may take before it is judged.
     pub progress_deadline: SignedDuration,
-    /// The time.
     pub now: Timestamp,
 }
 

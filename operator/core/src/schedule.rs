@@ -74,7 +74,6 @@ pub struct ScheduleState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Run {
-    /// Its Job.
     pub job: String,
     /// When it was started.
     pub started_at: Timestamp,
@@ -93,7 +92,6 @@ pub struct Observed<'a> {
     pub records: Option<u64>,
     /// Value of the annotation that asks for a run.
     pub request: Option<&'a str>,
-    /// The time.
     pub now: Timestamp,
 }
 
@@ -145,7 +143,6 @@ pub enum Decision {
     Done,
     /// Start the Job of [`job_name`], and remember this state.
     Start {
-        /// Why.
         reason: StartReason,
         /// What to remember.
         state: ScheduleState,

@@ -130,12 +130,12 @@ impl Walk<'_> {
                 None => {
                     let names: Vec<&str> =
                         properties.into_iter().flat_map(|map| map.keys().map(String::as_str)).collect();
-                    let mend = match nearest(name, &names) {
+                    let hint = match nearest(name, &names) {
                         Some(nearest) => format!("there is no such field; did you mean {nearest}?"),
                         None if names.is_empty() => "there is no such field, and no other one here".to_owned(),
                         None => format!("there is no such field; there are {}", names.join(", ")),
                     };
-                    self.shape(&child(name), value, &mend);
+                    self.shape(&child(name), value, &hint);
                 }
             }
         }
@@ -209,13 +209,13 @@ impl Walk<'_> {
         }
     }
 
-    fn shape(&mut self, path: &str, value: &Value, mend: &str) {
-        self.shape_of(path, &value.to_string(), mend);
+    fn shape(&mut self, path: &str, value: &Value, hint: &str) {
+        self.shape_of(path, &value.to_string(), hint);
     }
 
-    fn shape_of(&mut self, path: &str, value: &str, mend: &str) {
+    fn shape_of(&mut self, path: &str, value: &str, hint: &str) {
         if self.report == Report::Shapes {
-            self.errors.push(path, value, mend);
+            self.errors.push(path, value, hint);
         }
     }
 }

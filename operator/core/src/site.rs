@@ -73,7 +73,6 @@ pub struct Bucket {
     /// S3 endpoint; the region's own where omitted.
     #[serde(default)]
     pub endpoint: Option<String>,
-    /// Its name.
     pub name: String,
     /// S3 region.
     #[serde(default = "default_region")]

@@ -27,24 +27,19 @@ pub enum ApiError {
     /// It refused, or could not be reached.
     #[error("cannot {verb} {kind} {name}")]
     Request {
-        /// What was attempted.
         verb: &'static str,
         /// With what.
         kind: String,
-        /// Its name.
         name: String,
-        /// The client's error.
         #[source]
         source: Box<kube::Error>,
     },
     /// It did not answer in time.
     #[error("cannot {verb} {kind} {name}: the API server does not answer in time")]
     Timeout {
-        /// What was attempted.
         verb: &'static str,
         /// With what.
         kind: String,
-        /// Its name.
         name: String,
     },
 }

@@ -24,7 +24,6 @@ use vedette_core::validate::{ValidatedPipeline, ValidatedTraining};
 pub(super) struct Context {
     /// The namespace.
     pub namespace: Name,
-    /// The site.
     pub site: Arc<SiteFile>,
     /// Its bucket.
     pub bucket: Bucket,

@@ -31,7 +31,6 @@ const LOOKS_AT_ONCE: usize = 8;
 pub(super) struct TrainingKey {
     /// Its namespace.
     pub namespace: Name,
-    /// Its name.
     pub name: Name,
 }
 

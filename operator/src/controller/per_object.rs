@@ -15,7 +15,6 @@ pub struct Reference {
     pub kind: &'static str,
     /// Its namespace.
     pub namespace: String,
-    /// Its name.
     pub name: String,
 }
 

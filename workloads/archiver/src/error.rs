@@ -20,9 +20,7 @@ pub enum ArchiverError {
     /// Kafka while reading.
     #[error("cannot {attempt}")]
     Consumer {
-        /// What was attempted.
         attempt: &'static str,
-        /// The client's error.
         #[source]
         source: ClientError,
     },

@@ -17,7 +17,6 @@ const SPOOL_SUFFIX: &str = ".spool";
 #[derive(Debug, Error)]
 #[error("cannot {action} {path} in the spool")]
 pub struct SpoolError {
-    /// What was attempted.
     action: &'static str,
     /// On which file or directory.
     path: String,

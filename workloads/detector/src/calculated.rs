@@ -17,20 +17,13 @@ use vedette_records::{Field, FieldNames, Record, Scalar, ScalarKind};
 pub enum CalculatedFieldError {
     /// The name is taken.
     #[error("calculated field {name}: the name is reserved")]
-    Reserved {
-        /// Its name.
-        name: String,
-    },
+    Reserved { name: String },
     /// Two have one name.
     #[error("calculated field {name} is there twice")]
-    Duplicate {
-        /// Its name.
-        name: String,
-    },
+    Duplicate { name: String },
     /// Not CEL.
     #[error("calculated field {name}: {expression:?} is not a CEL expression: {message}")]
     Syntax {
-        /// Its name.
         name: String,
         /// The expression.
         expression: String,
@@ -40,7 +33,6 @@ pub enum CalculatedFieldError {
     /// CEL, but of a kind that cannot be evaluated here.
     #[error("calculated field {name}: {expression:?} uses a part of CEL that is not supported")]
     Unsupported {
-        /// Its name.
         name: String,
         /// The expression.
         expression: String,
@@ -50,7 +42,6 @@ pub enum CalculatedFieldError {
         "calculated field {name}: the detector adds {variable:?}, so no record has it when the field is calculated"
     )]
     AddedVariable {
-        /// Its name.
         name: String,
         /// The variable.
         variable: String,

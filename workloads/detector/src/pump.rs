@@ -40,7 +40,6 @@ pub enum PumpError {
     Client {
         /// What happened.
         attempt: &'static str,
-        /// The client's error.
         #[source]
         source: KafkaError,
     },

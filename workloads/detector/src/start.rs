@@ -47,9 +47,7 @@ pub enum StartError {
     /// The broker refuses the transactional producer or the subscription.
     #[error("cannot {attempt}")]
     Refused {
-        /// What was attempted.
         attempt: &'static str,
-        /// The client's error.
         #[source]
         source: KafkaError,
     },

@@ -20,7 +20,6 @@ pub enum GeneratorError {
     /// Probes and metrics.
     #[error(transparent)]
     Service(#[from] ServiceError),
-    /// The bucket.
     #[error("cannot read the data set")]
     Bucket(#[from] BucketError),
     /// There is no such object.
@@ -34,7 +33,6 @@ pub enum GeneratorError {
     Dataset {
         /// Its full key.
         key: String,
-        /// What is wrong.
         #[source]
         source: DatasetError,
     },

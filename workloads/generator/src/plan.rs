@@ -14,16 +14,10 @@ pub(crate) const DEFAULT_ANOMALY_FRACTION: f64 = 0.005;
 pub enum PlanError {
     /// Not a rate.
     #[error("--records-per-second is {given}: it must be greater than 0")]
-    Rate {
-        /// What was given.
-        given: f64,
-    },
+    Rate { given: f64 },
     /// Not a share.
     #[error("--anomaly-fraction is {given}: it must be from 0 to 1")]
-    Fraction {
-        /// What was given.
-        given: f64,
-    },
+    Fraction { given: f64 },
     /// Sequential takes the rows as they are.
     #[error("--anomaly-fraction is for mode Random: mode Sequential takes the data set as it is")]
     FractionOfSequential,

@@ -34,7 +34,6 @@ pub enum SinkError {
     Fatal {
         /// Kafka's code.
         code: RDKafkaErrorCode,
-        /// What it says.
         reason: String,
     },
 }

@@ -78,7 +78,6 @@ pub enum ExportError {
     Write {
         /// Where.
         output: String,
-        /// Why.
         #[source]
         source: io::Error,
     },

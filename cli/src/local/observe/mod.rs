@@ -46,7 +46,6 @@ pub struct ObservedTopics {
     pub sensor_messages: TopicName,
     /// What the detector makes of it.
     pub enriched_data: TopicName,
-    /// The alerts.
     pub alerts: TopicName,
     /// What could not be read.
     pub dead_letters: TopicName,
@@ -67,9 +66,7 @@ pub enum ObserveError {
     /// The topics could not be read.
     #[error("could not read topic {topic} to watch the flow")]
     Topic {
-        /// The topic.
         topic: TopicName,
-        /// Why.
         #[source]
         source: rdkafka::error::KafkaError,
     },

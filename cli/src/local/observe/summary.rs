@@ -62,7 +62,6 @@ pub struct Archive {
     /// The enriched records.
     #[serde(flatten)]
     pub enriched_data: ArchiveTotals,
-    /// The alerts.
     pub alerts: ArchiveTotals,
 }
 
@@ -80,7 +79,6 @@ pub struct ArchiveTotals {
 /// One model version.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModelVersionLine {
-    /// The version.
     pub version: String,
     /// When it was trained.
     pub trained_at: String,

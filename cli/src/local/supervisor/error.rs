@@ -36,8 +36,5 @@ pub enum SupervisorError {
     },
     /// A Job of this name is there, and is another one.
     #[error("Job {name} is there already with another specification")]
-    JobChanged {
-        /// Its name.
-        name: String,
-    },
+    JobChanged { name: String },
 }

@@ -7,33 +7,26 @@ use std::fmt;
 pub enum SupervisorEvent {
     /// A process was started.
     Started {
-        /// Its pod.
         pod: String,
         /// Its process id.
         process_id: Option<u32>,
     },
     /// It became ready.
-    Ready {
-        /// Its pod.
-        pod: String,
-    },
+    Ready { pod: String },
     /// It was ready, and is no more.
     Unready {
-        /// Its pod.
         pod: String,
         /// The answer of its probe.
         reason: String,
     },
     /// It ended by itself, or could not be started.
     Exited {
-        /// Its pod.
         pod: String,
         /// How, and what it said last.
         reason: String,
     },
     /// It ended because it was told to.
     Stopped {
-        /// Its pod.
         pod: String,
         /// How.
         status: String,

@@ -15,7 +15,6 @@ pub(super) type Values = BTreeMap<String, BTreeMap<String, String>>;
 pub struct MissingValue {
     /// `Secret` or `ConfigMap`.
     pub kind: &'static str,
-    /// Its name.
     pub name: String,
     /// The key, where the object is there.
     pub key: Option<String>,

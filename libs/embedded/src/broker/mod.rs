@@ -34,7 +34,6 @@ pub enum BrokerError {
     Listen {
         /// What was asked for.
         address: SocketAddr,
-        /// Why not.
         #[source]
         source: io::Error,
     },

@@ -31,35 +31,24 @@ pub enum EmbeddedBucketError {
     /// Missing rights, a full disk, a file where a directory should be.
     #[error("could not write to the data directory {}; give a writable directory with free space to --data-dir", directory.display())]
     Directory {
-        /// The directory.
         directory: PathBuf,
-        /// Why not.
         #[source]
         source: io::Error,
     },
     /// Another `vedette local` runs on it.
     #[error("the data directory {} is in use by another run; give another to --data-dir", directory.display())]
-    InUse {
-        /// The directory.
-        directory: PathBuf,
-    },
+    InUse { directory: PathBuf },
     /// The address is taken or not ours.
     #[error("could not listen on {address} for the embedded bucket; choose another address with --bucket-listen")]
     Listen {
         /// What was asked for.
         address: SocketAddr,
-        /// Why not.
         #[source]
         source: io::Error,
     },
     /// The storage below the bucket failed.
     #[error("could not use {} as a bucket: {reason}", directory.display())]
-    Storage {
-        /// The directory.
-        directory: PathBuf,
-        /// Why not.
-        reason: String,
-    },
+    Storage { directory: PathBuf, reason: String },
 }
 
 /// What is served, where, and to whom.

@@ -13,7 +13,6 @@ pub enum FitError {
     Parameter {
         /// Which.
         name: &'static str,
-        /// What was given.
         value: Setting,
         /// What may be given.
         allowed: &'static Values,

@@ -24,20 +24,13 @@ pub const CONTENT_FILES: [&str; 3] = [CALIBRATION_FILE, FEATURES_FILE, FOREST_FI
 pub enum ArtifactError {
     /// Written by a newer build, or by none.
     #[error("the model has schema {schema}, and this build reads 1 to {SCHEMA}")]
-    Schema {
-        /// What it says.
-        schema: u32,
-    },
+    Schema { schema: u32 },
     /// A file is not there.
     #[error("the model has no file {file}")]
-    MissingFile {
-        /// Its name.
-        file: String,
-    },
+    MissingFile { file: String },
     /// A file is not as long as the manifest says.
     #[error("the file {file} has {actual} bytes and the manifest says {expected}")]
     Length {
-        /// Its name.
         file: String,
         /// Bytes that are there.
         actual: u64,
@@ -47,7 +40,6 @@ pub enum ArtifactError {
     /// A file is not what the manifest says.
     #[error("the file {file} has the SHA-256 {actual} and the manifest says {expected}")]
     Hash {
-        /// Its name.
         file: String,
         /// Hash of what is there.
         actual: String,
@@ -65,9 +57,7 @@ pub enum ArtifactError {
     /// A file is not the JSON that it should be.
     #[error("could not read or write {file} as JSON")]
     Json {
-        /// Its name.
         file: &'static str,
-        /// What is wrong.
         #[source]
         source: serde_json::Error,
     },

@@ -27,10 +27,7 @@ pub enum CalibrationError {
     NotFinite,
     /// Written by a newer build, or by none.
     #[error("the calibration has schema {schema}, and this build reads 1 to {SCHEMA}")]
-    Schema {
-        /// What it says.
-        schema: u32,
-    },
+    Schema { schema: u32 },
     /// More knots than any trainer writes.
     #[error("the calibration has {knots} quantiles, more than {MAX_KNOTS}")]
     TooManyKnots {

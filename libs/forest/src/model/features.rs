@@ -16,37 +16,22 @@ const MAX_VALUES: usize = 1 << 24;
 pub enum FeatureError {
     /// Written by a newer build, or by none.
     #[error("the feature specification has schema {schema}, and this build reads 1 to {SCHEMA}")]
-    Schema {
-        /// What it says.
-        schema: u32,
-    },
+    Schema { schema: u32 },
     /// There is nothing to score by.
     #[error("the feature specification has no columns")]
     NoColumns,
     /// Two columns read the same field.
     #[error("the field {field:?} is a feature twice")]
-    Duplicate {
-        /// The field.
-        field: String,
-    },
+    Duplicate { field: String },
     /// The field is Vedette's own, or has no name.
     #[error("the field {field:?} can never be a feature")]
-    Reserved {
-        /// The field.
-        field: String,
-    },
+    Reserved { field: String },
     /// The median is not a finite number.
     #[error("the median of the field {field:?} is not a finite number")]
-    Median {
-        /// The field.
-        field: String,
-    },
+    Median { field: String },
     /// The list of values repeats one, or is too long.
     #[error("the values of the field {field:?} repeat one or are more than {MAX_VALUES}")]
-    Values {
-        /// The field.
-        field: String,
-    },
+    Values { field: String },
 }
 
 impl FeatureError {

@@ -22,10 +22,7 @@ pub enum ForestFormatError {
     Magic,
     /// Written by another build.
     #[error("the forest has schema {schema}, and this build reads {SCHEMA}")]
-    Schema {
-        /// What it says.
-        schema: u32,
-    },
+    Schema { schema: u32 },
     /// Too short or too long for what the header says.
     #[error("the forest has {actual} bytes and its header says {expected}")]
     Length {

@@ -40,7 +40,6 @@ const CREATE_ATTEMPTS: u32 = 4;
 pub struct BucketPlace {
     /// S3 endpoint; the region's own where there is none.
     pub endpoint: Option<String>,
-    /// Its name.
     pub name: String,
     /// S3 region.
     pub region: String,

@@ -44,48 +44,37 @@ pub enum BucketError {
     /// No server answers, or the connection broke.
     #[error("cannot {attempt}: the server cannot be reached; check the endpoint and that it runs")]
     Unreachable {
-        /// What was attempted.
         attempt: Attempt,
-        /// The client's error.
         #[source]
         source: Cause,
     },
     /// The server did not answer in time.
     #[error("cannot {attempt}: the server does not answer in time")]
     Timeout {
-        /// What was attempted.
         attempt: Attempt,
-        /// The client's error.
         #[source]
         source: Cause,
     },
     /// The credentials are in files that are not there.
     #[error("cannot {attempt}: there are no credentials; create the Secret that has them, or correct it")]
     NoCredentials {
-        /// What was attempted.
         attempt: Attempt,
-        /// The file.
         #[source]
         source: CredentialsUnreadable,
     },
     /// The credentials are wrong or do not allow it.
     #[error("cannot {attempt}: access denied ({code}); check the access key, its secret and its permissions")]
     Denied {
-        /// What was attempted.
         attempt: Attempt,
         /// S3 error code, or the HTTP status where there is none.
         code: String,
     },
     /// The bucket is not there.
     #[error("cannot {attempt}: there is no such bucket; create it, or check its name")]
-    NoSuchBucket {
-        /// What was attempted.
-        attempt: Attempt,
-    },
+    NoSuchBucket { attempt: Attempt },
     /// The server failed or is overloaded.
     #[error("cannot {attempt}: the server failed with {status} ({code})")]
     Server {
-        /// What was attempted.
         attempt: Attempt,
         /// HTTP status: 429, 500 and above, or a success whose content is an error.
         status: u16,
@@ -95,7 +84,6 @@ pub enum BucketError {
     /// The server refuses the request as such.
     #[error("cannot {attempt}: the server refuses it with {status} ({code}); check the endpoint and the region")]
     Refused {
-        /// What was attempted.
         attempt: Attempt,
         /// HTTP status.
         status: u16,
@@ -104,10 +92,7 @@ pub enum BucketError {
     },
     /// Somebody else was writing the same key each time it was tried.
     #[error("cannot {attempt}: others kept writing the same key")]
-    Contended {
-        /// What was attempted.
-        attempt: Attempt,
-    },
+    Contended { attempt: Attempt },
     /// The server takes conditional writes and ignores their condition.
     #[error(
         "{place} ignores If-None-Match, so objects could be overwritten; use an S3 server that supports conditional writes"
@@ -119,7 +104,6 @@ pub enum BucketError {
     /// The answer is not one of an S3 server.
     #[error("cannot {attempt}: the answer is not one of an S3 server; check the endpoint")]
     InvalidResponse {
-        /// What was attempted.
         attempt: Attempt,
         /// What is wrong with it.
         #[source]
@@ -128,18 +112,14 @@ pub enum BucketError {
     /// The request could not be made from the settings.
     #[error("cannot {attempt}: the client refuses its settings; check the endpoint and the region")]
     Settings {
-        /// What was attempted.
         attempt: Attempt,
-        /// The client's error.
         #[source]
         source: Cause,
     },
     /// The file to upload cannot be read.
     #[error("cannot {attempt}: cannot read {}", path.display())]
     LocalFile {
-        /// What was attempted.
         attempt: Attempt,
-        /// The file.
         path: PathBuf,
         /// What the system says.
         #[source]

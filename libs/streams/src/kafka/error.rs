@@ -14,13 +14,11 @@ pub enum KafkaError {
          check that it runs and is reachable, and the bootstrap servers and security.protocol"
     )]
     Unreachable {
-        /// The bootstrap servers.
         servers: String,
         /// How long was waited.
         seconds: u64,
         /// What the client last said, in parentheses after a space; empty where it said nothing.
         detail: String,
-        /// The client's error.
         #[source]
         source: Box<ClientError>,
     },
@@ -30,25 +28,18 @@ pub enum KafkaError {
          check security.protocol, the SASL user name, password and mechanism, and the TLS properties"
     )]
     Authentication {
-        /// The bootstrap servers.
         servers: String,
         /// What the broker says.
         detail: String,
     },
     /// A topic is not there.
     #[error("topic {topic} does not exist at {servers}; the topic Job creates it")]
-    TopicMissing {
-        /// The topic.
-        topic: String,
-        /// The bootstrap servers.
-        servers: String,
-    },
+    TopicMissing { topic: String, servers: String },
     /// Kafka does not do to a topic what was asked.
     #[error("Kafka refuses to {attempt} topic {topic}")]
     TopicRefused {
         /// Create.
         attempt: &'static str,
-        /// The topic.
         topic: String,
         /// The answer's code.
         #[source]
@@ -57,7 +48,6 @@ pub enum KafkaError {
     /// The topics did not appear everywhere in time.
     #[error("topic {topic} was created, and its partitions have no leaders within {seconds} s; check the brokers")]
     TopicNotReady {
-        /// The topic.
         topic: String,
         /// How long was waited.
         seconds: u64,
@@ -68,11 +58,8 @@ pub enum KafkaError {
     /// Any other failure of a request.
     #[error("cannot {attempt} at Kafka {servers}")]
     Request {
-        /// What was attempted.
         attempt: &'static str,
-        /// The bootstrap servers.
         servers: String,
-        /// The client's error.
         #[source]
         source: ClientError,
     },

@@ -32,7 +32,7 @@ pub(super) struct TopicState {
 /// Whether a broker answers. Blocks for at most `timeout`.
 ///
 /// # Errors
-/// When none answers or the credentials are refused; the message names the servers and the mend.
+/// When none answers or the credentials are refused; the message names the servers and what to do.
 pub fn check_broker(settings: &KafkaSettings, timeout: Duration) -> Result<(), KafkaError> {
     topic_states(settings, timeout).map(|_| ())
 }

@@ -64,7 +64,6 @@ pub struct PipelineSeen {
     pub live: Live,
     /// Secrets that the pods need and that are not there.
     pub missing_secrets: Vec<Name>,
-    /// The bucket.
     pub bucket: BucketSeen,
     /// The Job that creates the topics.
     pub topics_job: JobState,

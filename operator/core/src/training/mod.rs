@@ -76,7 +76,6 @@ pub struct TrainingSeen {
     pub created_at: Option<Timestamp>,
     /// Value of the annotation that asks for a run.
     pub request: Option<String>,
-    /// The bucket.
     pub archive: ArchiveSeen,
     /// The run under way.
     pub run: RunSeen,
@@ -105,7 +104,6 @@ pub enum RunSeen {
     Unreadable,
     /// How its Job stands, and what it left in the bucket.
     Seen {
-        /// Its Job.
         job: JobState,
         /// Its result.
         left: Option<Box<TrainingResult>>,
@@ -136,7 +134,6 @@ pub struct TrainingPlan {
 pub struct Start {
     /// Identity of its pods.
     pub service_account: ServiceAccount,
-    /// Its Job.
     pub job: Job,
     /// What is to be remembered of it.
     pub run: Run,

@@ -1,4 +1,4 @@
-//! Checks of single fields, each with its mend.
+//! Checks of single fields, each with its hint.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,13 +18,13 @@ pub(super) fn name(path: &str, value: &str, errors: &mut FieldErrors) -> Option<
 }
 
 pub(super) fn topic_name(path: &str, value: &str, errors: &mut FieldErrors) -> Option<TopicName> {
-    let mend = "use 1 to 249 letters, digits, '.', '_' and '-', other than '.' and '..'";
-    errors.check(path, quoted(value), value.parse().map_err(|_| mend))
+    let hint = "use 1 to 249 letters, digits, '.', '_' and '-', other than '.' and '..'";
+    errors.check(path, quoted(value), value.parse().map_err(|_| hint))
 }
 
 pub(super) fn model_version(path: &str, value: &str, errors: &mut FieldErrors) -> Option<ModelVersion> {
-    let mend = "use a version as it stands in the bucket, such as 20261123T084210Z-1a2b3c4d";
-    errors.check(path, quoted(value), value.parse().map_err(|_| mend))
+    let hint = "use a version as it stands in the bucket, such as 20261123T084210Z-1a2b3c4d";
+    errors.check(path, quoted(value), value.parse().map_err(|_| hint))
 }
 
 /// A duration between these two, both in seconds.

@@ -18,7 +18,6 @@ use crate::site::SiteFile;
 pub struct ValidatedTraining {
     /// Namespace of the object and of its Jobs.
     pub namespace: Name,
-    /// Its name.
     pub name: Name,
     /// Its UID, for owner references; none where there is no API server.
     pub uid: Option<String>,
@@ -60,7 +59,6 @@ impl ValidatedTraining {
 /// What is learned from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValidatedData {
-    /// The pipeline.
     pub pipeline: Name,
     /// The sites; all where empty.
     pub sites: Vec<Name>,

@@ -15,7 +15,6 @@ use crate::roll::VersionPolicy;
 pub struct ValidatedPipeline {
     /// Namespace of the object and of its children.
     pub namespace: Name,
-    /// Its name.
     pub name: Name,
     /// Its UID, for owner references; none where there is no API server.
     pub uid: Option<String>,
@@ -42,7 +41,6 @@ pub struct ValidatedTopics {
     pub sensor_messages: TopicSpecification,
     /// The enriched records.
     pub enriched_data: TopicSpecification,
-    /// The alerts.
     pub alerts: TopicSpecification,
     /// What could not be read or scored.
     pub dead_letters: TopicSpecification,

@@ -60,16 +60,10 @@ pub enum DatasetError {
     },
     /// A name stands twice.
     #[error("column {name:?} stands twice in the first line of the data set: rename one")]
-    ColumnTwice {
-        /// The name.
-        name: String,
-    },
+    ColumnTwice { name: String },
     /// A name is ours.
     #[error("column {name:?} of the data set has the name of a field that Vedette adds: rename it")]
-    ColumnReserved {
-        /// The name.
-        name: String,
-    },
+    ColumnReserved { name: String },
     /// The label field is not there.
     #[error("the data set has no column {field:?} for the label; its columns are {columns}")]
     LabelMissing {
