@@ -7,6 +7,8 @@ use serde_json::Value;
 
 /// The level of an event that tells an end.
 const ERROR_LEVEL: &str = "ERROR";
+/// How the last line of a panic begins; why it panicked stands above.
+const PANIC_NOTE: &str = "note: run with `RUST_BACKTRACE=";
 
 /// Why a process ended, in its own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +20,8 @@ pub struct LastWords {
 }
 
 impl LastWords {
-    /// The last ERROR event in the end of a log, or a last line after it that is no event. None where the process was
-    /// silent about its end, as one that was killed is.
+    /// The last ERROR event with a reason in the end of a log, or a last line after it that is no event. None where the
+    /// process was silent about its end, as one that was killed is: an ERROR without a reason is of the middle of a life.
     pub fn read(tail: &str) -> Option<Self> {
         let lines: Vec<&str> = tail.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         let (first, later) = lines.split_first()?;
@@ -31,11 +33,11 @@ impl LastWords {
 
     fn of_line(line: &str) -> Option<Self> {
         let Ok(event) = serde_json::from_str::<Value>(line) else {
-            return Some(Self { reason: None, error: line.to_owned() });
+            return (!line.starts_with(PANIC_NOTE)).then(|| Self { reason: None, error: line.to_owned() });
         };
         let field = |name: &str| event[name].as_str().map(str::to_owned);
-        let error = field("error").or_else(|| field("message"))?;
-        (event["level"] == ERROR_LEVEL).then(|| Self { reason: field("reason"), error })
+        let (reason, error) = (field("reason")?, field("error")?);
+        (event["level"] == ERROR_LEVEL).then_some(Self { reason: Some(reason), error })
     }
 }
 
@@ -71,12 +73,19 @@ mod tests {
     }
 
     #[test]
-    fn an_error_without_a_reason_or_an_error_is_read_too() {
-        assert_eq!(said(r#"{"level":"ERROR","message":"m","error":"wrong hash"}"#).unwrap(), "wrong hash");
-        assert_eq!(
-            said(r#"{"level":"ERROR","message":"records are lost","committed":3}"#).unwrap(),
-            "records are lost"
-        );
+    fn an_error_without_a_reason_is_of_the_middle_of_a_life() {
+        assert_eq!(said(r#"{"level":"ERROR","message":"m","error":"wrong hash"}"#), None);
+        assert_eq!(said(r#"{"level":"ERROR","message":"records are lost","committed":3}"#), None);
+        let failed = r#"{"level":"ERROR","message":"failed","reason":"NoSuchBucket","error":"there is none"}"#;
+        let later = r#"{"level":"ERROR","message":"Kafka did not take a record","error":"timed out"}"#;
+        assert_eq!(said(&format!("{failed}\n{later}\n")).unwrap(), "NoSuchBucket: there is none");
+    }
+
+    #[test]
+    fn a_panic_is_told_by_its_own_words() {
+        let panic = "\nthread 'main' (42) panicked at src/main.rs:2:5:\nthe slot is empty\n\
+            note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n";
+        assert_eq!(said(panic).unwrap(), "the slot is empty");
     }
 
     #[test]

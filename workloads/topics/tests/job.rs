@@ -4,9 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::net::SocketAddr;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use vedette_contract::arguments::TopicsArguments;
+use vedette_contract::exit::LastWords;
 use vedette_service::{Reason, Shutdown, error_chain};
 use vedette_streams::kafka::{KafkaSettings, check_topics};
 use vedette_testing::{TestBroker, free_address, kafka_arguments};
@@ -77,4 +79,13 @@ async fn a_job_that_is_told_to_end_says_that_it_did_not_finish() {
     shutdown.cancel();
     let outcome = tokio::time::timeout(PATIENCE, job).await.unwrap().unwrap();
     assert!(matches!(outcome, Err(TopicsError::Stopped)), "{outcome:?}");
+}
+
+#[test]
+fn arguments_that_are_wrong_are_its_last_words() {
+    let output = Command::new(env!("CARGO_BIN_EXE_vedette-topics")).arg("--no-such-option").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let words = LastWords::read(&String::from_utf8(output.stderr).unwrap()).unwrap();
+    assert_eq!(words.reason.as_deref(), Some("InvalidArguments"));
+    assert_eq!(words.to_string(), "InvalidArguments: unexpected argument '--no-such-option' found");
 }
