@@ -206,7 +206,8 @@ fn collect(consumer: &GroupConsumer, wait: Duration) -> Result<Vec<BorrowedMessa
             Some(Err(cause @ KafkaError::MessageConsumptionFatal(_))) => {
                 return Err(Interruption::Fatal("the consumer is of no use any more", cause));
             }
-            Some(Err(_)) => {
+            Some(Err(cause)) => {
+                warn!(error = %cause, "reading from Kafka has trouble and goes on");
                 consumer.context().note_trouble();
                 break;
             }
