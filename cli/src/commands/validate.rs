@@ -10,7 +10,7 @@ use vedette_core::FieldError;
 use vedette_core::manifest::{self, Manifest, Parsed};
 use vedette_core::site::SiteFile;
 
-use crate::output::print;
+use crate::output::{OutputError, print};
 
 /// A site for manifests that are valid at any.
 const ANY_SITE: &str = "
@@ -58,6 +58,9 @@ pub enum ValidateError {
     /// Every error, a line each.
     #[error("{}", lines(.0))]
     Invalid(Vec<FieldError>),
+    /// What is valid could not be told.
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
 
 fn lines(errors: &[FieldError]) -> String {
@@ -75,8 +78,7 @@ fn lines(errors: &[FieldError]) -> String {
 /// Prints what is valid, or fails with every error.
 pub(super) fn run(options: &ValidateOptions) -> Result<(), ValidateError> {
     let valid = validate(options)?;
-    print(|out| writeln!(out, "valid: {}", valid.join(", ")));
-    Ok(())
+    Ok(print(|out| writeln!(out, "valid: {}", valid.join(", ")))?)
 }
 
 fn validate(options: &ValidateOptions) -> Result<Vec<String>, ValidateError> {

@@ -6,14 +6,15 @@ use std::time::Duration;
 use thiserror::Error;
 use vedette_core::FieldError;
 use vedette_core::platform::ApplyFailure;
+use vedette_embedded::broker::BrokerError;
+use vedette_embedded::bucket::EmbeddedBucketError;
 use vedette_service::error_chain;
 use vedette_streams::bucket::BucketError;
 use vedette_streams::kafka::KafkaError;
 
 use super::observe::ObserveError;
-use crate::local::supervisor::SupervisorError;
-use vedette_embedded::broker::BrokerError;
-use vedette_embedded::bucket::EmbeddedBucketError;
+use super::supervisor::SupervisorError;
+use crate::output::OutputError;
 
 /// Why `vedette local` could not run, or ended early.
 #[derive(Debug, Error)]
@@ -91,6 +92,9 @@ pub enum LocalError {
         /// How long was waited.
         within: Duration,
     },
+    /// The summary.
+    #[error(transparent)]
+    Output(#[from] OutputError),
     /// The machine.
     #[error("could not {what}")]
     System {

@@ -69,9 +69,9 @@ pub async fn run(options: LocalOptions, shutdown: Shutdown) -> Result<(), LocalE
         console.write(&summary.to_string());
         let json = serde_json::to_string(&summary)
             .map_err(|error| LocalError::System { what: "write the summary", source: error.into() })?;
-        output::print(|out| writeln!(out, "{json}"));
+        output::print(|out| writeln!(out, "{json}"))?;
     } else {
-        console.write(&summary.to_string());
+        output::print(|out| write!(out, "{summary}"))?;
     }
     Ok(())
 }

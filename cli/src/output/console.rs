@@ -46,11 +46,11 @@ impl Console {
 
     /// Text as it is.
     pub(crate) fn write(&self, text: &str) {
+        // That nobody can read how it goes is no reason to stop the flow.
         if self.to_standard_error {
-            // A reader that went away is no reason to stop the flow.
             let _ = std::io::stderr().lock().write_all(text.as_bytes());
         } else {
-            print(|out| out.write_all(text.as_bytes()));
+            let _ = print(|out| out.write_all(text.as_bytes()));
         }
     }
 

@@ -4,4 +4,4 @@ mod console;
 mod standard;
 
 pub(crate) use console::Console;
-pub(crate) use standard::print;
+pub(crate) use standard::{OutputError, print};

@@ -12,7 +12,7 @@ use vedette_contract::keys::PipelineKeys;
 use vedette_service::Shutdown;
 use vedette_streams::bucket::BucketError;
 
-use crate::output::print;
+use crate::output::{OutputError, print};
 use crate::place::{PlaceError, PlaceOptions};
 
 /// Reads every object of the archive, of all sites: its bytes against its SHA-256, its records against its count, and the
@@ -58,6 +58,9 @@ pub enum ArchiveError {
         /// How many.
         findings: usize,
     },
+    /// The report could not be printed.
+    #[error(transparent)]
+    Output(#[from] OutputError),
     /// It was stopped.
     #[error("stopped before the whole archive was read")]
     Stopped,
@@ -69,7 +72,7 @@ pub(super) async fn verify(options: &VerifyOptions, shutdown: &Shutdown) -> Resu
     let opened = options.place.open().await?;
     let reading = verify_archive(&opened.bucket, &keys, options.stream, |_| {});
     let report = shutdown.run_until_cancelled(reading).await.ok_or(ArchiveError::Stopped)??;
-    print(|out| write(out, &report, options.json));
+    print(|out| write(out, &report, options.json))?;
     match report.findings.len() {
         0 => Ok(()),
         findings => Err(ArchiveError::NotWhole { findings }),
