@@ -9,6 +9,28 @@ use vedette_contract::progress::{Progress, ProgressKey};
 use vedette_contract::{Name, TopicName};
 use vedette_streams::bucket::{Bucket, BucketError, JsonError};
 
+use crate::RegistryError;
+
+/// The progress of one partition; `None` when its archiver wrote nothing yet.
+pub async fn load(
+    bucket: &Bucket,
+    keys: &PipelineKeys,
+    partition: &ProgressKey,
+) -> Result<Option<Progress>, RegistryError> {
+    Ok(bucket.get_json(&keys.progress(partition)).await?)
+}
+
+/// Writes how far the partition has come.
+pub async fn write(
+    bucket: &Bucket,
+    keys: &PipelineKeys,
+    partition: &ProgressKey,
+    progress: &Progress,
+) -> Result<(), RegistryError> {
+    let body = serde_json::to_vec(progress).map_err(RegistryError::Json)?;
+    Ok(bucket.put(&keys.progress(partition), body.into()).await?)
+}
+
 /// The progress of every partition at every site. One that cannot be read is left out: its archiver writes it again.
 ///
 /// # Errors
@@ -60,6 +82,31 @@ pub async fn ends(
 mod tests {
     use super::*;
     use vedette_testing::TestBucket;
+
+    #[tokio::test]
+    async fn each_partition_has_its_own_progress_in_one_line() {
+        let served = TestBucket::serve().await;
+        let keys = PipelineKeys::new(&"team".parse().unwrap(), &"flows".parse().unwrap());
+        let key =
+            |partition| ProgressKey { site: "east".parse().unwrap(), topic: "alerts".parse().unwrap(), partition };
+        let progress = Progress {
+            stream: Stream::Alerts,
+            records: 3,
+            closed_records: 2,
+            end: 9,
+            last_object: None,
+            last_utc: None,
+            updated_at: "2026-11-23T00:00:00Z".parse().unwrap(),
+        };
+        let load = async |partition| load(&served.bucket, &keys, &key(partition)).await;
+        write(&served.bucket, &keys, &key(0), &progress).await.unwrap();
+        assert_eq!(load(0).await.unwrap().as_ref(), Some(&progress));
+        assert_eq!(load(1).await.unwrap(), None);
+        let stored = served.bucket.get(&keys.progress(&key(0))).await.unwrap().unwrap().bytes;
+        assert_eq!(stored, serde_json::to_vec(&progress).unwrap());
+        served.put(&keys.progress(&key(1)), "{half").await;
+        assert_eq!(load(1).await.unwrap_err().reason(), "ObjectUnreadable");
+    }
 
     #[tokio::test]
     async fn what_is_counted_is_the_enriched_records_of_the_sites_that_are_asked_for() {

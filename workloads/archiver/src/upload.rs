@@ -15,6 +15,7 @@ use vedette_archive::{FoundMetadata, Metadata};
 use vedette_contract::archive::{ArchiveObjectKey, METADATA_END, METADATA_RECORDS, Origin};
 use vedette_contract::keys::PipelineKeys;
 use vedette_contract::progress::{Progress, ProgressKey};
+use vedette_registry::{RegistryError, progress};
 use vedette_streams::bucket::{Body, Bucket, BucketError, Creation, ObjectHead};
 
 use crate::metrics::Metrics;
@@ -48,8 +49,8 @@ pub(crate) enum UploadError {
     Metadata { key: String, field: &'static str },
     #[error("{key} in the bucket was there and then was not; nothing but an archiver should touch the archive")]
     Vanished { key: String },
-    #[error("cannot write the progress as JSON")]
-    Encode(#[from] serde_json::Error),
+    #[error(transparent)]
+    Progress(#[from] RegistryError),
     #[error("the step ended by itself")]
     Ended(#[from] tokio::task::JoinError),
 }
@@ -63,7 +64,7 @@ impl UploadError {
             Self::Commit { .. } => "CommitFailed",
             Self::Metadata { .. } => "ForeignObject",
             Self::Vanished { .. } => "ObjectVanished",
-            Self::Encode(_) => "EncodeFailed",
+            Self::Progress(error) => error.reason(),
             Self::Ended(_) => "StepEnded",
         }
     }
@@ -96,21 +97,19 @@ impl Uploader {
 
     /// Reads the progress of the earlier owner, and deletes the deltas that it did not come to delete.
     async fn recover(&self, origin: &Origin, nothing: Progress) -> Result<Done, UploadError> {
-        let key = self.keys.progress(&progress_key(origin));
-        let Some(object) = self.bucket.get(&key).await? else {
-            return Ok(Done::Recovered(nothing));
-        };
-        match serde_json::from_slice::<Progress>(&object.bytes) {
-            Ok(progress) => {
+        match progress::load(&self.bucket, &self.keys, &progress_key(origin)).await {
+            Ok(None) => Ok(Done::Recovered(nothing)),
+            Ok(Some(progress)) => {
                 if let Some(last_object) = last_object(&progress) {
                     self.delete_tail(&last_object).await?;
                 }
                 Ok(Done::Recovered(progress))
             }
-            Err(error) => {
-                warn!(key, %error, "progress cannot be read and counts from zero again; the archive itself is whole");
+            Err(RegistryError::ObjectUnreadable { key, source }) => {
+                warn!(key, error = %source, "progress cannot be read and counts from zero again; the archive itself is whole");
                 Ok(Done::Recovered(nothing))
             }
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -196,9 +195,7 @@ impl Uploader {
 
     async fn put_progress(&self, origin: &Origin, progress: &mut Progress) -> Result<(), UploadError> {
         progress.updated_at = Timestamp::now();
-        let key = self.keys.progress(&progress_key(origin));
-        let body = serde_json::to_vec(progress)?;
-        Ok(self.bucket.put(&key, body.into()).await?)
+        Ok(progress::write(&self.bucket, &self.keys, &progress_key(origin), progress).await?)
     }
 
     async fn commit(&self, origin: &Origin, end: i64) -> Result<(), UploadError> {

@@ -15,6 +15,7 @@ use vedette_archiver::ArchiverError;
 use vedette_contract::archive::Stream;
 use vedette_contract::arguments::{ArchiverArguments, PipelineArguments, ServiceArguments};
 use vedette_contract::keys::PipelineKeys;
+use vedette_registry::progress;
 use vedette_contract::progress::{Progress, ProgressKey};
 use vedette_service::Shutdown;
 use vedette_streams::bucket::Bucket;
@@ -174,9 +175,8 @@ impl World {
     }
 
     pub(crate) async fn progress(&self, topic: &str, partition: i32) -> Option<Progress> {
-        let key = self.keys.progress(&ProgressKey { site: name("s"), topic: topic.parse().unwrap(), partition });
-        let object = self.bucket.get(&key).await.unwrap()?;
-        Some(serde_json::from_slice(&object.bytes).unwrap())
+        let partition = ProgressKey { site: name("s"), topic: topic.parse().unwrap(), partition };
+        progress::load(&self.bucket, &self.keys, &partition).await.unwrap()
     }
 
     /// Records of the topic that can be read from the bucket.
