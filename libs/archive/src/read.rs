@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use vedette_contract::archive::ArchiveKey;
+use vedette_service::Backoff;
 use vedette_streams::bucket::{Bucket, BucketError, Object};
 
 use crate::format::{Line, for_each_line};
@@ -18,7 +19,7 @@ use crate::metadata::FoundMetadata;
 const FETCH_ATTEMPTS: usize = 3;
 /// An object that cannot be read for now is tried so often, with growing pauses.
 const GET_ATTEMPTS: usize = 5;
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(8));
 
 /// A source with its bytes.
 #[derive(Debug)]
@@ -84,7 +85,7 @@ async fn fetch_parts(bucket: &Bucket, source: &Source) -> Result<Option<Vec<Part
 /// A connection may break in the middle of an object, which the client does not try again by itself.
 async fn get(bucket: &Bucket, key: &ArchiveKey) -> Result<Option<Object>, BucketError> {
     let full_key = key.to_string();
-    let mut pause = FIRST_PAUSE;
+    let mut backoff = BACKOFF;
     for _ in 1..GET_ATTEMPTS {
         match bucket.get(&full_key).await {
             Err(error) if error.is_retriable() => {
@@ -93,8 +94,7 @@ async fn get(bucket: &Bucket, key: &ArchiveKey) -> Result<Option<Object>, Bucket
                     reason = error.reason(),
                     "an archive object could not be read; it is tried again"
                 );
-                tokio::time::sleep(pause).await;
-                pause *= 2;
+                tokio::time::sleep(backoff.failed()).await;
             }
             answer => return answer,
         }

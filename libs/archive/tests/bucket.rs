@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,7 +15,7 @@ use vedette_contract::archive::{ArchiveKey, ArchiveObjectKey, Format, Stream};
 use vedette_contract::keys::PipelineKeys;
 use vedette_streams::bucket::Bucket;
 use vedette_testing::TestBucket;
-use vedette_testing::bucket::arguments;
+use vedette_testing::bucket::{Behaviour, arguments};
 
 struct World {
     served: TestBucket,
@@ -137,4 +138,17 @@ async fn an_object_whose_connection_breaks_is_read_again() {
     let source =
         Source { object: object("2026-11-23", "east", 0), stored: Stored::Closed, bytes: content.len() as u64 };
     assert_eq!(lines(&fetch(&bucket, source).await.unwrap().unwrap()), ["{}"]);
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_at_once() {
+    let world = World::new().await;
+    let key = object("2026-11-23", "east", 0);
+    world.put(key.clone().closed(), &["{}"]).await;
+    world.served.behave(Behaviour::Refuses);
+    let started = Instant::now();
+    let source = Source { object: key, stored: Stored::Closed, bytes: 1 };
+    assert_eq!(fetch(&world.served.bucket, source).await.unwrap_err().reason(), "AccessDenied");
+    // One more try would be a second later, the fourth seven seconds after that.
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
 }
