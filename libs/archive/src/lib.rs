@@ -14,5 +14,5 @@ pub use hash::first_record;
 pub use list::{Selection, Source, Stored, list_sources};
 pub use metadata::{FoundMetadata, Metadata};
 pub use read::{Fetched, Part, fetch};
-pub use sample::{BottomK, Offered, SeedMismatch};
+pub use sample::{BottomK, Offered};
 pub use verify::{Fault, Finding, VerifyReport, verify};

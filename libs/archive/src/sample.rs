@@ -1,11 +1,9 @@
 //! Bottom-k sampling: the k records whose identities have the smallest seeded hashes. The sample is uniform over
-//! identities, the same in whatever order and in however many parts the records are read, and free of records that were
-//! delivered twice.
+//! identities, the same in whatever order the records are read, and free of records that were delivered twice.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use thiserror::Error;
 use xxhash_rust::xxh3::{xxh3_128, xxh3_128_with_seed};
 
 /// What became of an offered record.
@@ -18,16 +16,6 @@ pub enum Offered {
     /// A record of the same identity is in the sample. Only there are duplicates noticed, so their share among the
     /// records that were `Kept` or `Duplicate` estimates that of the stream.
     Duplicate,
-}
-
-/// Why two samples cannot become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("a sample with seed {theirs} cannot be merged into one with seed {ours}")]
-pub struct SeedMismatch {
-    /// Seed of the sample that stays.
-    pub ours: u64,
-    /// Seed of the sample to merge.
-    pub theirs: u64,
 }
 
 struct Kept<T> {
@@ -84,19 +72,6 @@ impl<T> BottomK<T> {
         if self.kept.len() == self.k {
             self.limit = self.kept.last_key_value().map_or(0, |(hash, _)| *hash);
         }
-    }
-
-    /// Adds another part's sample. The result is that of one reader of both parts, with the smaller of the two sizes.
-    pub fn merge(&mut self, other: Self) -> Result<(), SeedMismatch> {
-        if self.seed != other.seed {
-            return Err(SeedMismatch { ours: self.seed, theirs: other.seed });
-        }
-        self.k = self.k.min(other.k);
-        for (hash, Kept { content, item }) in other.kept {
-            self.insert(hash, content, || item);
-        }
-        self.shrink();
-        Ok(())
     }
 
     /// How many items are kept.
@@ -165,27 +140,16 @@ mod tests {
         assert_eq!(BottomK::new(0, 1).offer(b"a", b"", || 1), Offered::Dropped);
     }
 
-    #[test]
-    fn samples_of_different_seeds_do_not_merge() {
-        let mut sample = BottomK::<u8>::new(3, 1);
-        assert_eq!(sample.merge(BottomK::new(3, 2)), Err(SeedMismatch { ours: 1, theirs: 2 }));
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(256))]
         #[test]
-        fn any_order_and_any_split_give_the_same_sample(
+        fn any_order_gives_the_same_sample(
             (records, shuffled) in prop::collection::vec((0u16..60, 0u8..3), 0..120)
                 .prop_flat_map(|records| (Just(records.clone()), Just(records).prop_shuffle())),
-            cut in 0usize..120,
             k in 0usize..40,
         ) {
             let expected = sample_of(&records, k).into_sorted();
             prop_assert_eq!(&sample_of(&shuffled, k).into_sorted(), &expected);
-            let (left, right) = shuffled.split_at(cut.min(shuffled.len()));
-            let mut merged = sample_of(left, k);
-            merged.merge(sample_of(right, k + 5)).unwrap();
-            prop_assert_eq!(&merged.into_sorted(), &expected);
             let identities: std::collections::BTreeSet<u16> = records.iter().map(|record| record.0).collect();
             prop_assert_eq!(expected.len(), k.min(identities.len()));
         }
