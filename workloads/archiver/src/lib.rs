@@ -11,6 +11,8 @@ mod readiness;
 mod run;
 mod slot;
 mod spool;
+#[cfg(test)]
+mod testing;
 mod upload;
 
 pub use error::ArchiverError;

@@ -110,6 +110,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_offset_that_is_gone_is_an_error_and_no_silent_jump() {
+        let config = never_reset(ClientConfig::new());
+        assert_eq!(config.get("auto.offset.reset"), Some("error"));
+    }
+
+    #[test]
     fn reading_begins_at_the_commit_while_it_is_there() {
         assert_eq!(Beginning::new(None, (3, 9)), Beginning::First(3));
         for committed in [3, 5, 9] {

@@ -38,22 +38,54 @@ const OFFSETS_RETRY: Duration = Duration::from_secs(1);
 /// How often a broker that went away is looked for.
 const BROKER_CHECK: Duration = Duration::from_secs(2);
 
-/// Everything the loop owns.
-pub(crate) struct Pump {
+/// What is archived, whose it is, and who reads it.
+pub(crate) struct Subscription {
     pub(crate) owner: PipelineArguments,
     pub(crate) topics: Vec<ArchivedTopic>,
-    pub(crate) closing: Closing,
-    pub(crate) spool: SpoolDirectory,
     pub(crate) consumer: Arc<GroupConsumer>,
-    pub(crate) uploader: Arc<Uploader>,
-    pub(crate) readiness: Readiness,
-    pub(crate) shutdown: Shutdown,
-    pub(crate) runtime: Handle,
-    pub(crate) slots: Vec<Slot>,
-    pub(crate) broker_lost: Option<Instant>,
+}
+
+/// Everything the loop owns.
+pub(crate) struct Pump {
+    owner: PipelineArguments,
+    topics: Vec<ArchivedTopic>,
+    consumer: Arc<GroupConsumer>,
+    closing: Closing,
+    spool: SpoolDirectory,
+    uploader: Arc<Uploader>,
+    readiness: Readiness,
+    shutdown: Shutdown,
+    runtime: Handle,
+    slots: Vec<Slot>,
+    broker_lost: Option<Instant>,
 }
 
 impl Pump {
+    /// Its steps in the bucket run on the runtime of whoever calls.
+    pub(crate) fn new(
+        subscription: Subscription,
+        closing: Closing,
+        spool: SpoolDirectory,
+        uploader: Uploader,
+        readiness: Readiness,
+        shutdown: Shutdown,
+    ) -> Self {
+        let Subscription { owner, topics, consumer } = subscription;
+        Self {
+            owner,
+            topics,
+            consumer,
+            closing,
+            spool,
+            uploader: Arc::new(uploader),
+            readiness,
+            shutdown,
+            runtime: Handle::current(),
+            slots: Vec::new(),
+            broker_lost: None,
+        }
+    }
+
     /// Archives until shutdown. Blocks; to be called from a thread that may.
     pub(crate) fn run(mut self) -> Result<(), ArchiverError> {
         let outcome = self.run_until_shutdown();
@@ -209,26 +241,8 @@ impl Pump {
         self.close(all, ARCHIVER_CLOSING_PATIENCE)
     }
 
-    /// Closes all objects of these partitions at the same time. What is not closed in time is dropped: it is not
-    /// committed, so the next owner archives it.
     fn close(&self, slots: Vec<Slot>, patience: Duration) -> Result<(), ArchiverError> {
-        self.runtime.block_on(async {
-            let mut slots_closing = JoinSet::new();
-            for slot in slots {
-                slots_closing.spawn(slot.close(Arc::clone(&self.uploader), self.closing.clone()));
-            }
-            let deadline = tokio::time::Instant::now() + patience;
-            while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, slots_closing.join_next()).await {
-                ended.map_err(ArchiverError::Step)??;
-            }
-            if !slots_closing.is_empty() {
-                warn!(
-                    objects = slots_closing.len(),
-                    "objects could not be closed in time; their records stay in Kafka"
-                );
-            }
-            Ok(())
-        })
+        self.runtime.block_on(close_within(patience, slots, &self.uploader, &self.closing))
     }
 
     /// Retention deleted records that were not archived, or a topic was created anew, while it was being read.
@@ -296,6 +310,28 @@ impl Pump {
     }
 }
 
+/// Closes all objects of these partitions at the same time. What is not closed in time is dropped: it is not committed,
+/// so the next owner archives it.
+async fn close_within(
+    patience: Duration,
+    slots: Vec<Slot>,
+    uploader: &Arc<Uploader>,
+    closing: &Closing,
+) -> Result<(), ArchiverError> {
+    let mut slots_closing = JoinSet::new();
+    for slot in slots {
+        slots_closing.spawn(slot.close(Arc::clone(uploader), closing.clone()));
+    }
+    let deadline = tokio::time::Instant::now() + patience;
+    while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, slots_closing.join_next()).await {
+        ended.map_err(ArchiverError::Step)??;
+    }
+    if !slots_closing.is_empty() {
+        warn!(objects = slots_closing.len(), "objects could not be closed in time; their records stay in Kafka");
+    }
+    Ok(())
+}
+
 fn pause(consumer: &GroupConsumer, slot: &mut Slot) -> Result<(), ArchiverError> {
     if slot.paused {
         return Ok(());
@@ -320,5 +356,28 @@ fn report(origin: &Origin, beginning: Beginning) {
         Beginning::Recreated { committed, first } => {
             warn!(%topic, partition, committed, first, "the topic was created anew; archiving from its first record");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Bench, closing};
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn what_is_open_is_closed_while_there_is_patience_and_then_left() {
+        let mut bench = Bench::new().await;
+        let slots = |bench: &Bench| vec![Slot::new(bench.partition(&[6]), &bench.uploader.metrics)];
+        close_within(LONG, slots(&bench), &bench.uploader, &closing()).await.unwrap();
+        assert_eq!(*bench.commits.taken.lock().unwrap(), [7]);
+
+        bench.store.go_away().await;
+        let uploader = Arc::clone(&bench.uploader);
+        let (slots, closing) = (slots(&bench), closing());
+        let left = close_within(Duration::from_millis(100), slots, &uploader, &closing);
+        tokio::time::timeout(LONG, left).await.unwrap().unwrap();
+        assert_eq!(*bench.commits.taken.lock().unwrap(), [7]);
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tracing::warn;
 use vedette_contract::arguments::{ArchiverArguments, ServiceArguments};
@@ -16,7 +15,7 @@ use crate::error::ArchiverError;
 use crate::metrics::Metrics;
 use crate::object::Closing;
 use crate::offsets;
-use crate::pump::Pump;
+use crate::pump::{Pump, Subscription};
 use crate::readiness::{BROKER, BUCKET, GROUP};
 use crate::spool::SpoolDirectory;
 use crate::upload::{CommitOffset, Uploader};
@@ -69,23 +68,14 @@ pub async fn run(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(),
     let consumer = group::create(&config).map_err(|source| ArchiverError::kafka("create the consumer", source))?;
     let consumer = Arc::new(consumer);
     let commits: Arc<dyn CommitOffset> = Arc::clone(&consumer) as _;
-    let pump = Pump {
-        owner,
-        topics,
-        closing: Closing {
-            max_bytes: rolling_max_bytes,
-            max_age: Duration::from_secs(rolling_max_age_seconds),
-            tail_interval: Duration::from_secs(tail_interval_seconds),
-        },
-        spool,
-        consumer,
-        uploader: Arc::new(Uploader { bucket, keys, commits, metrics }),
-        readiness,
-        shutdown,
-        runtime: Handle::current(),
-        slots: Vec::new(),
-        broker_lost: None,
+    let subscription = Subscription { owner, topics, consumer };
+    let closing = Closing {
+        max_bytes: rolling_max_bytes,
+        max_age: Duration::from_secs(rolling_max_age_seconds),
+        tail_interval: Duration::from_secs(tail_interval_seconds),
     };
+    let uploader = Uploader { bucket, keys, commits, metrics };
+    let pump = Pump::new(subscription, closing, spool, uploader, readiness, shutdown);
     spawn_blocking(|| pump.run()).await.map_err(ArchiverError::Step)?
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
+use vedette_contract::archive::Origin;
 use vedette_service::{Backoff, error_chain};
 
 use crate::metrics::{Metrics, RecordCounters};
@@ -58,7 +59,8 @@ impl Slot {
             self.retry_at = None;
             if let Some(work) = self.partition.next_work(closing, now)? {
                 let uploader = Arc::clone(uploader);
-                let (origin, progress) = (self.partition.origin.clone(), self.partition.progress.clone());
+                let origin = self.partition.origin.clone();
+                let progress = self.partition.progress.clone();
                 let step = runtime.spawn(async move { uploader.perform(&origin, progress, work).await });
                 self.step = Some(AbortOnDropHandle::new(step));
             }
@@ -85,9 +87,9 @@ impl Slot {
                 let wait = self.backoff.failed();
                 self.retry_at = Some(now + wait);
                 uploader.metrics.failed(error.reason());
-                let (origin, chain) = (&self.partition.origin, error_chain(&error));
+                let Origin { topic, partition, .. } = &self.partition.origin;
                 warn!(
-                    topic = %origin.topic, partition = origin.partition, reason = error.reason(), error = chain,
+                    %topic, partition, reason = error.reason(), error = error_chain(&error),
                     wait_seconds = wait.as_secs_f64(), "a step failed and is tried again; Kafka keeps the records"
                 );
             }
@@ -116,5 +118,26 @@ impl Slot {
                 tokio::time::sleep(CLOSING_PAUSE).await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Bench;
+
+    #[tokio::test]
+    async fn pauses_grow_while_steps_fail_and_a_success_begins_anew() {
+        let bench = Bench::new().await;
+        let mut slot = Slot::new(bench.partition(&[6]), &bench.uploader.metrics);
+        let now = Instant::now();
+        let pause = |slot: &mut Slot| {
+            slot.settle(Err(UploadError::Vanished { key: "k".to_owned() }), &bench.uploader, now).unwrap();
+            slot.retry_at.unwrap() - now
+        };
+        assert_eq!([pause(&mut slot), pause(&mut slot)], [CLOSING_PAUSE, 2 * CLOSING_PAUSE]);
+        let recovered = bench.step(&mut slot.partition).await.unwrap().unwrap();
+        slot.settle(Ok(recovered), &bench.uploader, now).unwrap();
+        assert_eq!(pause(&mut slot), CLOSING_PAUSE);
     }
 }
