@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
 use vedette_contract::arguments::KafkaArguments;
-use vedette_embedded::broker::EmbeddedBroker;
 use vedette_streams::kafka::group::{self, GroupConsumer, Rebalance};
-use vedette_streams::kafka::{Isolation, KafkaSettings, ensure_topics};
+use vedette_streams::kafka::{Isolation, KafkaSettings};
+use vedette_testing::TestBroker;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const TOPIC: &str = "records";
@@ -31,20 +31,14 @@ impl Drop for Member {
     }
 }
 
-fn member(broker: &EmbeddedBroker, name: &str) -> Member {
-    let consumer = group::create(&settings(broker, name).consumer("readers", Isolation::ReadCommitted)).unwrap();
+/// A member of the group that shares out the partitions in this way.
+fn member(broker: &TestBroker, name: &str, strategy: &str) -> Member {
+    let property = format!("partition.assignment.strategy={strategy}").parse().unwrap();
+    let arguments = KafkaArguments { kafka_properties: vec![property], ..broker.arguments() };
+    let settings = KafkaSettings::new(&arguments, name);
+    let consumer = group::create(&settings.consumer("readers", Isolation::ReadCommitted)).unwrap();
     consumer.subscribe(&[TOPIC]).unwrap();
     Member(consumer)
-}
-
-fn settings(broker: &EmbeddedBroker, client_id: &str) -> KafkaSettings {
-    let arguments = KafkaArguments {
-        bootstrap_servers: broker.address().to_string(),
-        kafka_properties: Vec::new(),
-        sasl_username: None,
-        sasl_password: None,
-    };
-    KafkaSettings::new(&arguments, client_id)
 }
 
 fn assigned(consumer: &GroupConsumer) -> usize {
@@ -68,11 +62,18 @@ fn turn(consumer: &GroupConsumer) {
 
 #[tokio::test]
 async fn partitions_are_taken_and_given_up_when_the_loop_follows() {
-    let broker = EmbeddedBroker::start("127.0.0.1:0".parse().unwrap()).unwrap();
-    let topic = format!("{TOPIC}:partitions=4").parse().unwrap();
-    ensure_topics(&settings(&broker, "setup"), &[topic], PATIENCE).await.unwrap();
+    come_and_go("cooperative-sticky").await;
+}
 
-    let first = member(&broker, "first");
+/// Some clusters have groups that give up everything before they share it out anew.
+#[tokio::test]
+async fn a_group_that_is_not_cooperative_is_followed_too() {
+    come_and_go("range").await;
+}
+
+async fn come_and_go(strategy: &str) {
+    let broker = TestBroker::with_topics(&[&format!("{TOPIC}:partitions=4")]).await;
+    let first = member(&broker, "first", strategy);
     let mut waiting = None;
     until(|| {
         assert!(first.poll(Duration::from_millis(20)).is_none());
@@ -83,7 +84,7 @@ async fn partitions_are_taken_and_given_up_when_the_loop_follows() {
     group::follow(&first, &waiting.unwrap()).unwrap();
     assert_eq!(assigned(&first), 4);
 
-    let second = member(&broker, "second");
+    let second = member(&broker, "second", strategy);
     let mut revoked = None;
     until(|| {
         turn(&second);
