@@ -10,6 +10,8 @@ pub mod bucket;
 #[cfg(feature = "container")]
 pub mod container;
 pub mod pages;
+#[cfg(feature = "wait")]
+mod wait;
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -17,6 +19,8 @@ use std::net::{SocketAddr, TcpListener};
 pub use broker::{TestBroker, kafka_arguments};
 #[cfg(feature = "bucket")]
 pub use bucket::TestBucket;
+#[cfg(feature = "wait")]
+pub use wait::{eventually, http_get};
 
 /// An address where nobody listens. Another process may take it, which fails the test with a clear error.
 pub fn free_address() -> SocketAddr {

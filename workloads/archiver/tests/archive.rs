@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use rdkafka::admin::{AdminClient, AdminOptions};
-use support::{DAY, GROUP, NOON, World, eventually, lines, records, sorted};
+use support::{DAY, GROUP, NOON, World, lines, records, sorted};
 use vedette_archive::Fault;
 use vedette_archiver::ArchiverError;
 use vedette_contract::archive::{METADATA_SHA256, Stream};
@@ -17,6 +17,7 @@ use vedette_service::Reason;
 use vedette_streams::bucket::{Body, BucketError};
 use vedette_streams::kafka::KafkaContext;
 use vedette_testing::bucket::Behaviour;
+use vedette_testing::eventually;
 
 use Stream::{Alerts, EnrichedData};
 
@@ -152,15 +153,15 @@ async fn while_the_bucket_is_away_nothing_is_lost_and_the_group_is_kept() {
     world.store.go_away().await;
     world.produce("e", 1, records(100..3_000), NOON);
     eventually("the partition waits for the bucket", async || {
-        archiver.get("/metrics").contains("vedette_archiver_paused_partitions 1")
+        archiver.get("/metrics").await.contains("vedette_archiver_paused_partitions 1")
     })
     .await;
     eventually("it counts what fails", async || {
-        archiver.get("/metrics").contains("vedette_archiver_upload_failures_total{")
+        archiver.get("/metrics").await.contains("vedette_archiver_upload_failures_total{")
     })
     .await;
     // Kafka is its spool: nothing is gained by another pod.
-    assert!(archiver.get("/readyz").starts_with("HTTP/1.1 200"));
+    assert!(archiver.get("/readyz").await.starts_with("HTTP/1.1 200"));
     world.store.come_back().await;
     eventually("everything is in the bucket", async || world.readable("e", 1).await == 3_000).await;
     archiver.stop().await;
@@ -174,7 +175,8 @@ async fn a_bucket_that_is_away_at_the_start_is_waited_for() {
     world.produce("a", 1, records(0..3), NOON);
     world.store.go_away().await;
     let archiver = world.start(world.arguments());
-    eventually("it says that the bucket is away", async || archiver.get("/readyz").contains("cannot be reached")).await;
+    eventually("it says that the bucket is away", async || archiver.get("/readyz").await.contains("cannot be reached"))
+        .await;
     world.store.come_back().await;
     archiver.ready().await;
     eventually("the alerts are read", async || !world.deltas(Alerts).await.is_empty()).await;
@@ -195,7 +197,7 @@ async fn partitions_move_between_archivers_without_a_loss_or_a_duplicate() {
     eventually("the second has partitions", async || {
         world.produce("e", 4, records(produced..produced + 40), NOON);
         produced += 40;
-        has_partition(second.get("/metrics"))
+        has_partition(second.get("/metrics").await)
     })
     .await;
     first.stop().await;

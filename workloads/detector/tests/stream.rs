@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use rdkafka::message::{Headers, Message, Timestamp};
 use serde_json::{Map, Value};
 use vedette_records::dead_letter::{self, DeadLetter, Origin};
+use vedette_testing::eventually;
 
 use support::{Broker, TOPICS, detector, eventually, headers};
 
@@ -113,7 +114,7 @@ async fn enriched_messages_and_dead_letters_equal_the_input() {
             "too_large"
         ]
     );
-    let metrics = running.ask("/metrics").await.unwrap();
+    let metrics = running.ask("/metrics").await;
     assert!(metrics.contains("vedette_detector_records_total 513\n"), "{metrics}");
     assert!(metrics.contains("vedette_detector_dead_letters_total{reason=\"reserved_field\"} 3\n"), "{metrics}");
     running.stop().await;
@@ -184,7 +185,7 @@ async fn at_least_once_commits_nothing_that_the_broker_has_not_acknowledged() {
     let held = broker.embedded.hold_produces("detector-0");
     let mut first = start("detector-0");
     broker.produce(1, records(0..100).iter().map(Vec::as_slice));
-    eventually(|| held.waiting() > 0).await;
+    eventually("a request waits", async || held.waiting() > 0).await;
     // Shutdown gives the broker some seconds more, and then leaves the work to another detector.
     first.shutdown.cancel();
     first.outcome().await.unwrap();
@@ -192,7 +193,7 @@ async fn at_least_once_commits_nothing_that_the_broker_has_not_acknowledged() {
 
     let second = start("detector-1");
     assert_eq!(uuids(&broker.read(&[(TOPICS[1], 1)], 100)).into_iter().collect::<BTreeSet<_>>().len(), 100);
-    eventually(|| broker.committed() == Some(100)).await;
+    eventually("all of it is committed", async || broker.committed() == Some(100)).await;
     second.stop().await;
 }
 
@@ -217,7 +218,7 @@ async fn a_detector_waits_for_the_model_that_it_was_given() {
     let more = ["--processing-guarantee=ExactlyOnce", BUDGET, model[0], model[1]];
     let running = detector(&broker, "detector-0", directory.path(), &more);
     running.wait_for("/readyz", |answer| answer.contains("manifest.json") && answer.contains("503")).await;
-    let metrics = running.ask("/metrics").await.unwrap();
+    let metrics = running.ask("/metrics").await;
     assert!(metrics.contains("vedette_detector_records_total 0\n"), "{metrics}");
     running.stop().await;
 }

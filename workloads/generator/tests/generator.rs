@@ -3,21 +3,18 @@
 #![allow(clippy::unwrap_used)] // The helpers of a test are part of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Message, Offset, TopicPartitionList};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::task::spawn_blocking;
 use vedette_contract::arguments::GeneratorArguments;
 use vedette_generator::{GeneratorError, run};
 use vedette_service::Shutdown;
 use vedette_streams::kafka::Isolation;
-use vedette_testing::{TestBroker, TestBucket, free_address};
+use vedette_testing::{TestBroker, TestBucket, eventually, free_address, http_get};
 
 const TOPIC: &str = "sensor_messages";
 const TOPIC_SPECIFICATION: &str = "sensor_messages:partitions=4";
@@ -88,17 +85,6 @@ async fn receive(broker: &TestBroker, enough: impl Fn(&[Received]) -> bool + Sen
 
 fn consumer(broker: &TestBroker) -> BaseConsumer {
     broker.settings("reader").consumer("test", Isolation::ReadCommitted).create().unwrap()
-}
-
-/// What `/readyz` answers; empty while nobody listens.
-async fn readiness(address: SocketAddr) -> String {
-    let Ok(mut connection) = TcpStream::connect(address).await else {
-        return String::new();
-    };
-    connection.write_all(b"GET /readyz HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").await.unwrap();
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).await.unwrap();
-    answer
 }
 
 /// How many records the topic holds.
@@ -180,11 +166,11 @@ async fn a_topic_that_comes_later_is_waited_for() {
     let free = free_address();
     arguments.service.listen_address = free;
     let running = tokio::spawn(run(arguments, Shutdown::new()));
-    let started = Instant::now();
-    while !readiness(free).await.contains("topic sensor_messages does not exist") {
-        assert!(started.elapsed() < DEADLINE && !running.is_finished());
-        tokio::task::yield_now().await;
-    }
+    eventually("it says which topic is missing", async || {
+        assert!(!running.is_finished());
+        http_get(free, "/readyz").await.contains("topic sensor_messages does not exist")
+    })
+    .await;
     broker.create_topics(&[TOPIC_SPECIFICATION]).await;
     running.await.unwrap().unwrap();
     assert_eq!(watermark(&broker).await, 2);

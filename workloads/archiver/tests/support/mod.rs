@@ -1,9 +1,8 @@
 //! A broker, a bucket and archivers between them.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -15,12 +14,12 @@ use vedette_archiver::ArchiverError;
 use vedette_contract::archive::Stream;
 use vedette_contract::arguments::{ArchiverArguments, PipelineArguments, ServiceArguments};
 use vedette_contract::keys::PipelineKeys;
-use vedette_registry::progress;
 use vedette_contract::progress::{Progress, ProgressKey};
+use vedette_registry::progress;
 use vedette_service::Shutdown;
 use vedette_streams::bucket::Bucket;
 use vedette_streams::kafka::{Isolation, KafkaSettings};
-use vedette_testing::{TestBroker, TestBucket, free_address};
+use vedette_testing::{TestBroker, TestBucket, eventually, free_address, http_get};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) const GROUP: &str = "archiver";
@@ -207,18 +206,12 @@ impl Running {
     }
 
     pub(crate) async fn ready(&self) {
-        eventually("the archiver is ready", async || self.get("/readyz").starts_with("HTTP/1.1 200")).await;
+        eventually("the archiver is ready", async || self.get("/readyz").await.starts_with("HTTP/1.1 200")).await;
     }
 
     /// The answer of its probes and metrics; empty while it does not listen.
-    pub(crate) fn get(&self, path: &str) -> String {
-        let mut answer = String::new();
-        if let Ok(mut stream) = TcpStream::connect(self.address) {
-            let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
-            stream.write_all(request.as_bytes()).unwrap();
-            stream.read_to_string(&mut answer).unwrap();
-        }
-        answer
+    pub(crate) async fn get(&self, path: &str) -> String {
+        http_get(self.address, path).await
     }
 }
 
@@ -240,13 +233,4 @@ pub(crate) fn sorted(records: impl Iterator<Item = String>) -> Vec<String> {
     let mut records: Vec<_> = records.collect();
     records.sort();
     records
-}
-
-/// Waits for a condition, within patience.
-pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition().await {
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }

@@ -10,13 +10,12 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message, OwnedMessage};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 use vedette_contract::arguments::DetectorArguments;
 use vedette_detector::DetectorError;
 use vedette_service::Shutdown;
 use vedette_streams::kafka::{Isolation, KafkaSettings};
-use vedette_testing::{TestBroker, free_address};
+use vedette_testing::{TestBroker, free_address, http_get};
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 pub(crate) const TOPICS: [&str; 4] = ["sensor_messages", "enriched_data", "alerts", "dead_letters"];
@@ -92,14 +91,6 @@ impl Broker {
     }
 }
 
-pub(crate) async fn eventually(condition: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < DEADLINE, "it did not come");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 pub(crate) struct Running {
     pub probes: SocketAddr,
     pub shutdown: Shutdown,
@@ -158,14 +149,9 @@ impl Running {
         tokio::time::timeout(DEADLINE, &mut self.handle).await.unwrap().unwrap()
     }
 
-    /// What `path` answers, status line and body; `None` while nobody listens.
-    pub(crate) async fn ask(&self, path: &str) -> Option<String> {
-        let mut stream = tokio::net::TcpStream::connect(self.probes).await.ok()?;
-        let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.ok()?;
-        Some(answer)
+    /// What `path` answers, status line and body; empty while nobody listens.
+    pub(crate) async fn ask(&self, path: &str) -> String {
+        http_get(self.probes, path).await
     }
 
     pub(crate) async fn wait_until_ready(&self) {
@@ -173,11 +159,11 @@ impl Running {
     }
 
     pub(crate) async fn wait_for(&self, path: &str, condition: impl Fn(&str) -> bool) {
-        let (started, mut last) = (Instant::now(), None);
+        let (started, mut last) = (Instant::now(), String::new());
         while started.elapsed() < DEADLINE {
             assert!(!self.handle.is_finished(), "the detector ended");
             last = self.ask(path).await;
-            if last.as_deref().is_some_and(&condition) {
+            if condition(&last) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
