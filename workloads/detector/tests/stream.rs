@@ -9,9 +9,10 @@ use std::collections::BTreeSet;
 use rdkafka::message::{Headers, Message, Timestamp};
 use serde_json::{Map, Value};
 use vedette_records::dead_letter::{self, DeadLetter, Origin};
+use vedette_records::size;
 use vedette_testing::eventually;
 
-use support::{Broker, TOPICS, detector, eventually, headers};
+use support::{Broker, TOPICS, detector, headers};
 
 const BUDGET: &str = "--alert-budget-per-million=100";
 
@@ -117,6 +118,33 @@ async fn enriched_messages_and_dead_letters_equal_the_input() {
     let metrics = running.ask("/metrics").await;
     assert!(metrics.contains("vedette_detector_records_total 513\n"), "{metrics}");
     assert!(metrics.contains("vedette_detector_dead_letters_total{reason=\"reserved_field\"} 3\n"), "{metrics}");
+    running.stop().await;
+}
+
+/// The outputs keep the key and the headers of their input, and all of it has to fit.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_record_came_with_counts_for_its_size() {
+    const LIMIT: usize = 4_000;
+    let broker = Broker::start([1, 1, 1, 1]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let record = format!(r#"{{"uuid":"u","utc":"2026-11-23T08:42:10Z","x":"{}"}}"#, "x".repeat(3_000));
+    broker.produce_with_headers(1, ["short".to_owned(), "h".repeat(2_000)].map(|header| (header, record.as_bytes())));
+
+    let limit = format!("--max-message-bytes={LIMIT}");
+    let running =
+        detector(&broker, "detector-0", directory.path(), &["--processing-guarantee=ExactlyOnce", BUDGET, &limit]);
+    let enriched = broker.read(&[(TOPICS[1], 1)], 1);
+    let letters = broker.read(&[(TOPICS[3], 1)], 1);
+    assert_eq!((enriched.len(), letters.len()), (1, 1));
+    assert_eq!(enriched[0].key(), Some(b"key-0".as_slice()));
+
+    let headers = || letters[0].headers().unwrap().iter().map(|header| (header.key, header.value));
+    assert_eq!(DeadLetter::read(headers()).unwrap().refusal.reason.as_str(), "too_large");
+    assert_eq!(dead_letter::inherited(headers()).count(), 1);
+    let header_bytes = headers().map(|(name, value)| size::header(name.len(), value.unwrap_or_default().len()));
+    let came_with = letters[0].key().unwrap().len() + header_bytes.sum::<usize>();
+    let bytes = size::message(letters[0].payload().unwrap().len(), came_with, &[]);
+    assert!(bytes <= LIMIT, "the letter has {bytes} bytes");
     running.stop().await;
 }
 

@@ -40,11 +40,20 @@ impl Broker {
 
     /// Produces these messages, each with a key, a header and a timestamp of its own, round robin over the partitions.
     pub(crate) fn produce<'a>(&self, partitions: i32, values: impl IntoIterator<Item = &'a [u8]>) {
+        let messages = values.into_iter().enumerate().map(|(number, value)| (format!("key-{number}"), value));
+        self.produce_with_headers(partitions, messages);
+    }
+
+    /// The same, with these headers.
+    pub(crate) fn produce_with_headers<'a>(
+        &self,
+        partitions: i32,
+        messages: impl IntoIterator<Item = (String, &'a [u8])>,
+    ) {
         let producer: BaseProducer = self.settings("source").producer().create().unwrap();
-        for (number, value) in values.into_iter().enumerate() {
+        for (number, (header, value)) in (0..).zip(messages) {
             let key = format!("key-{number}");
-            let header = rdkafka::message::Header { key: "trace", value: Some(&key) };
-            let number = i32::try_from(number).unwrap();
+            let header = rdkafka::message::Header { key: "trace", value: Some(&header) };
             let record = BaseRecord::to(TOPICS[0])
                 .partition(number % partitions)
                 .key(&key)
