@@ -2,6 +2,7 @@
 //! acknowledgements.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use super::{Shared, lock};
@@ -15,13 +16,15 @@ pub struct HeldProduces {
 /// Requests that wait, of each client that is held.
 #[derive(Default)]
 pub(super) struct Holds {
+    /// How many clients are held: none in a `vedette local`, whose every Produce looks here and takes no lock.
+    held: AtomicUsize,
     waiting: Mutex<HashMap<String, usize>>,
     changed: Condvar,
 }
 
 impl HeldProduces {
     pub(super) fn new(shared: Arc<Shared>, client_id: &str) -> Self {
-        lock(&shared.holds.waiting).insert(client_id.to_owned(), 0);
+        shared.holds.change(|waiting| _ = waiting.insert(client_id.to_owned(), 0));
         Self { shared, client_id: client_id.to_owned() }
     }
 
@@ -33,13 +36,16 @@ impl HeldProduces {
 
 impl Drop for HeldProduces {
     fn drop(&mut self) {
-        self.shared.holds.release(&self.client_id);
+        self.shared.holds.change(|waiting| _ = waiting.remove(&self.client_id));
     }
 }
 
 impl Holds {
     /// Returns when the client is not held, or not any more.
     pub(super) fn wait(&self, client_id: &str) {
+        if self.held.load(Ordering::Acquire) == 0 {
+            return;
+        }
         let mut waiting = lock(&self.waiting);
         let Some(count) = waiting.get_mut(client_id) else { return };
         *count += 1;
@@ -48,12 +54,13 @@ impl Holds {
 
     /// Lets everything go, as the broker ends.
     pub(super) fn release_all(&self) {
-        lock(&self.waiting).clear();
-        self.changed.notify_all();
+        self.change(HashMap::clear);
     }
 
-    fn release(&self, client_id: &str) {
-        lock(&self.waiting).remove(client_id);
+    fn change(&self, change: impl FnOnce(&mut HashMap<String, usize>)) {
+        let mut waiting = lock(&self.waiting);
+        change(&mut waiting);
+        self.held.store(waiting.len(), Ordering::Release);
         self.changed.notify_all();
     }
 }
