@@ -79,16 +79,6 @@ pub enum DeadLetterError {
     Unreadable { header: &'static str, value: String },
 }
 
-impl DeadLetterError {
-    /// A word for conditions, events and metrics.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Missing { .. } => "NotADeadLetter",
-            Self::Unreadable { .. } => "DeadLetterUnreadable",
-        }
-    }
-}
-
 impl DeadLetter {
     /// The dead letter of a record with this value. The value is cut, and if that is not enough the letter loses what the
     /// record came with (`inherited_bytes` of key and headers), so that it is never larger than its topic accepts.

@@ -35,11 +35,9 @@ pub enum KafkaError {
     /// A topic is not there.
     #[error("topic {topic} does not exist at {servers}; the topic Job creates it")]
     TopicMissing { topic: String, servers: String },
-    /// Kafka does not do to a topic what was asked.
-    #[error("Kafka refuses to {attempt} topic {topic}")]
+    /// Kafka does not create a topic.
+    #[error("Kafka refuses to create topic {topic}")]
     TopicRefused {
-        /// Create.
-        attempt: &'static str,
         topic: String,
         /// The answer's code.
         #[source]

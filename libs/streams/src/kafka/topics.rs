@@ -90,7 +90,7 @@ impl<'a> TopicWork<'a> {
         for result in results.map_err(|source| self.failed("create topics", source))? {
             match result {
                 Ok(_) => info!(topic = name.as_str(), specification = %topic, "topic created"),
-                Err((_, source)) => return Err(refused("create", topic, source)),
+                Err((_, source)) => return Err(refused(topic, source)),
             }
         }
         Ok(())
@@ -118,6 +118,6 @@ impl<'a> TopicWork<'a> {
     }
 }
 
-fn refused(attempt: &'static str, topic: &TopicSpecification, source: Code) -> KafkaError {
-    KafkaError::TopicRefused { attempt, topic: topic.name.to_string(), source }
+fn refused(topic: &TopicSpecification, source: Code) -> KafkaError {
+    KafkaError::TopicRefused { topic: topic.name.to_string(), source }
 }
