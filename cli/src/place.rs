@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use thiserror::Error;
 use vedette_contract::arguments::{AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, BucketArguments};
-use vedette_streams::bucket::Bucket;
-
 use vedette_embedded::bucket::{BucketOptions, Credentials, EmbeddedBucket, EmbeddedBucketError};
+use vedette_streams::bucket::Bucket;
 
 /// One of both, and the bucket's name.
 #[derive(Debug, Clone, Args)]

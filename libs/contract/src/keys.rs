@@ -1,4 +1,4 @@
-//! Where everything lies in the bucket: the only place that spells a key.
+//! Where everything lies in the bucket. Only this crate spells a key; those of the archive are in `archive`.
 
 use crate::archive::Stream;
 use crate::progress::ProgressKey;

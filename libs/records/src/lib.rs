@@ -1,6 +1,6 @@
 //! What a record is: one reader of its fields, the meaning of a value and of a label, the splicing of fields into it, and
 //! the dead letter that is made of one that cannot be read. Whoever generates, scores, archives, learns or counts records
-//! reads them here, so no two of them can understand one record differently. No Kafka, no I/O, no async.
+//! reads them here, so no two of them can understand one record differently. No Kafka client, no I/O, no async.
 
 pub mod dead_letter;
 mod keys;

@@ -7,11 +7,11 @@ use vedette_records::splice::{field, time};
 /// What an alert says beyond its record.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AlertFields<'a> {
-    pub site: &'a str,
-    pub score: f64,
-    pub threshold: f64,
-    pub detected: Timestamp,
-    pub reasons: &'a [Reason],
+    pub(crate) site: &'a str,
+    pub(crate) score: f64,
+    pub(crate) threshold: f64,
+    pub(crate) detected: Timestamp,
+    pub(crate) reasons: &'a [Reason],
 }
 
 impl AlertFields<'_> {

@@ -9,7 +9,6 @@ use cel::{Context, Program, Value};
 use thiserror::Error;
 use vedette_contract::arguments::KeyValue;
 use vedette_contract::fields;
-
 use vedette_records::{Field, FieldNames, Record, Scalar, ScalarKind};
 
 /// Why a calculated field was refused.

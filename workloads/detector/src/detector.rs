@@ -27,25 +27,25 @@ const LOGGED_FAILURES: u64 = 3;
 /// What the detector is to do, whatever Kafka it does it for.
 #[derive(Debug, Clone)]
 pub(crate) struct DetectorSettings {
-    pub site: Name,
-    pub sensor_messages_topic: TopicName,
-    pub calculated_fields: Vec<KeyValue>,
-    pub threshold: Threshold,
-    pub reasons: usize,
+    pub(crate) site: Name,
+    pub(crate) sensor_messages_topic: TopicName,
+    pub(crate) calculated_fields: Vec<KeyValue>,
+    pub(crate) threshold: Threshold,
+    pub(crate) reasons: usize,
     /// Largest output message, with what Kafka adds to its value.
-    pub max_message_bytes: usize,
+    pub(crate) max_message_bytes: usize,
 }
 
 /// A message that came in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Input<'a> {
-    pub value: Option<&'a [u8]>,
-    pub partition: i32,
-    pub offset: i64,
+    pub(crate) value: Option<&'a [u8]>,
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
     /// The Kafka timestamp.
-    pub timestamp: Option<Timestamp>,
+    pub(crate) timestamp: Option<Timestamp>,
     /// Bytes that its copies take beyond their value: key, headers and what Kafka adds.
-    pub overhead: usize,
+    pub(crate) overhead: usize,
 }
 
 /// What became of a message.

@@ -20,10 +20,10 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from
 
 /// Where the version's files are.
 pub(crate) struct ModelStore {
-    pub bucket: Bucket,
-    pub keys: ModelKeys,
+    pub(crate) bucket: Bucket,
+    pub(crate) keys: ModelKeys,
     /// `<directory>/<version>/` holds what was fetched before.
-    pub directory: PathBuf,
+    pub(crate) directory: PathBuf,
 }
 
 impl ModelStore {

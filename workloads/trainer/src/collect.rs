@@ -125,15 +125,15 @@ pub(crate) struct Sample {
     rows: Vec<(u128, Row)>,
     dictionaries: Vec<Dictionary>,
     /// Medians and value lists are those of the sample.
-    pub specification: FeatureSpecification,
+    pub(crate) specification: FeatureSpecification,
 }
 
 /// Rows of one side of the split, in the order of their identities' hashes, that is a random one.
 pub(crate) struct Rows {
     /// Encoded as the detector encodes them.
-    pub matrix: Matrix,
+    pub(crate) matrix: Matrix,
     /// Whether the label says anomaly, where there is one.
-    pub labels: Vec<Option<bool>>,
+    pub(crate) labels: Vec<Option<bool>>,
 }
 
 impl Sample {

@@ -37,26 +37,26 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Reading {
     /// Full keys of the objects read, sorted.
-    pub objects: BTreeSet<String>,
+    pub(crate) objects: BTreeSet<String>,
     /// Whose they are.
-    pub sites: BTreeSet<Name>,
+    pub(crate) sites: BTreeSet<Name>,
     /// Objects, or deltas, that are damaged: passed over from the damage on, or whole where a hash tells.
-    pub damaged: u64,
+    pub(crate) damaged: u64,
     /// Sums over the lines.
-    pub tally: Tally,
+    pub(crate) tally: Tally,
 }
 
 /// What became of lines.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Tally {
     /// Records that were offered to the sample.
-    pub records: u64,
+    pub(crate) records: u64,
     /// Records that are too old, or whose age cannot be told.
-    pub outside_lookback: u64,
+    pub(crate) outside_lookback: u64,
     /// Lines that are not a record.
-    pub unreadable: u64,
+    pub(crate) unreadable: u64,
     /// Newest `utc` of the records, and as it is written.
-    pub newest_utc: Option<(Timestamp, String)>,
+    pub(crate) newest_utc: Option<(Timestamp, String)>,
 }
 
 impl Tally {
