@@ -354,8 +354,8 @@ async fn a_job_that_fails_is_tried_again_up_to_its_limit() {
     let stage = Stage::new();
     stage.tell("crash");
     stage.supervisor.apply_job(&stage.job(2, None)).unwrap();
-    let JobStatus::Failed { reason } = stage.job_end().await else { panic!("it did not fail") };
-    assert!(reason.starts_with("BackoffLimitExceeded") && reason.contains("no good"), "{reason}");
+    let JobStatus::Failed { cause } = stage.job_end().await else { panic!("it did not fail") };
+    assert!(cause.starts_with("BackoffLimitExceeded") && cause.contains("NoGood: no good"), "{cause}");
     assert_eq!(stage.started().len(), 3);
 }
 
@@ -363,8 +363,8 @@ async fn a_job_that_fails_is_tried_again_up_to_its_limit() {
 async fn a_job_ends_at_its_deadline() {
     let stage = Stage::new();
     stage.supervisor.apply_job(&stage.job(6, Some(1))).unwrap();
-    let JobStatus::Failed { reason } = stage.job_end().await else { panic!("it did not fail") };
-    assert!(reason.starts_with("DeadlineExceeded"), "{reason}");
+    let JobStatus::Failed { cause } = stage.job_end().await else { panic!("it did not fail") };
+    assert!(cause.starts_with("DeadlineExceeded"), "{cause}");
     assert_eq!(stage.running(), 0);
 }
 

@@ -79,10 +79,10 @@ pub enum LocalError {
     #[error(transparent)]
     Observe(#[from] ObserveError),
     /// The topic Job.
-    #[error("the topics could not be created: {reason}")]
+    #[error("the topics could not be created: {cause}")]
     Topics {
         /// The Job's last words.
-        reason: String,
+        cause: String,
     },
     /// Something that takes seconds took minutes.
     #[error("{what} did not happen within {} s", within.as_secs())]

@@ -172,7 +172,7 @@ async fn await_topics(children: Option<&PipelineChildren>, supervisor: &Supervis
     loop {
         match supervisor.job_status(&name) {
             JobStatus::Complete => return Ok(()),
-            JobStatus::Failed { reason } => return Err(LocalError::Topics { reason }),
+            JobStatus::Failed { cause } => return Err(LocalError::Topics { cause }),
             JobStatus::Running | JobStatus::Absent if Instant::now() < deadline => {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }

@@ -1,4 +1,4 @@
-//! How each Job of a training ended, by its own word.
+//! How each Job of a training ended, as it says itself.
 
 use vedette_contract::keys::ModelKeys;
 use vedette_contract::model::TrainingResult;

@@ -19,7 +19,7 @@ pub enum JobState {
     /// It did its task.
     Complete,
     /// It gave up.
-    Failed { reason: String },
+    Failed { cause: String },
 }
 
 /// Reads the state of a Job; the pods are its own.
@@ -36,9 +36,9 @@ pub fn job_state<'a>(job: Option<&Job>, pods: impl IntoIterator<Item = &'a Pod>)
     }
     let words = newest_failure(pods);
     if let Some(failed) = held("Failed") {
-        let cause = failed.message.or(failed.reason).unwrap_or_else(|| "the Job failed".to_owned());
-        let reason = words.map_or_else(|| cause.clone(), |words| format!("{words} ({cause})"));
-        return JobState::Failed { reason };
+        let verdict = failed.message.or(failed.reason).unwrap_or_else(|| "the Job failed".to_owned());
+        let cause = words.map_or_else(|| verdict.clone(), |words| format!("{words} ({verdict})"));
+        return JobState::Failed { cause };
     }
     JobState::Running { trouble: words }
 }
@@ -78,11 +78,11 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_failure_is_the_reason() {
+    fn the_newest_failure_is_the_cause() {
         let pods = [failed_pod(1, "no broker"), failed_pod(9, "fewer partitions"), failed_pod(5, "no broker")];
         let failed = json!([{ "type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "limit reached" }]);
-        let reason = "fewer partitions (limit reached)".to_owned();
-        assert_eq!(job_state(Some(&job(failed)), &pods), JobState::Failed { reason });
+        let cause = "fewer partitions (limit reached)".to_owned();
+        assert_eq!(job_state(Some(&job(failed)), &pods), JobState::Failed { cause });
         let trouble = Some("fewer partitions".to_owned());
         assert_eq!(job_state(Some(&job(json!([]))), &pods), JobState::Running { trouble });
     }

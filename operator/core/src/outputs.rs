@@ -27,8 +27,8 @@ pub fn writes_to(pipeline: &AnomalyPipeline, topic: &str) -> bool {
     outputs(pipeline).iter().any(|output| output.topic == topic)
 }
 
-/// The eldest pipeline that writes to one of this one's output topics and is older, and that topic.
-pub fn elder<'a>(
+/// The oldest pipeline that writes to one of this one's output topics and is older, and that topic.
+pub fn older_writer<'a>(
     pipeline: &'a AnomalyPipeline,
     others: impl Iterator<Item = &'a AnomalyPipeline>,
 ) -> Option<(&'a AnomalyPipeline, &'a str)> {
@@ -76,17 +76,17 @@ mod tests {
             }),
         );
         let all = [&old, &young, &apart];
-        assert!(elder(&old, all.into_iter()).is_none());
-        let (found, topic) = elder(&young, all.into_iter()).unwrap();
+        assert!(older_writer(&old, all.into_iter()).is_none());
+        let (found, topic) = older_writer(&young, all.into_iter()).unwrap();
         assert_eq!((found.metadata.name.as_deref(), topic), (Some("old"), "enriched_data"));
-        assert!(elder(&apart, all.into_iter()).is_none(), "the same input is read twice by two groups");
+        assert!(older_writer(&apart, all.into_iter()).is_none(), "the same input is read twice by two groups");
     }
 
     #[test]
     fn of_two_of_the_same_second_one_is_refused() {
         let born = "2026-11-23T08:00:00Z";
         let (a, b) = (pipeline("a", born, json!({})), pipeline("b", born, json!({})));
-        assert!(elder(&a, [&a, &b].into_iter()).is_none());
-        assert!(elder(&b, [&a, &b].into_iter()).is_some());
+        assert!(older_writer(&a, [&a, &b].into_iter()).is_none());
+        assert!(older_writer(&b, [&a, &b].into_iter()).is_some());
     }
 }

@@ -29,10 +29,10 @@ impl Refusal {
     }
 
     /// An older pipeline writes to one of its topics.
-    pub fn topic_conflict(elder: &AnomalyPipeline, topic: &str) -> Self {
-        let elder = title("AnomalyPipeline", elder.metadata.namespace.as_deref(), elder.metadata.name.as_deref());
+    pub fn topic_conflict(older: &AnomalyPipeline, topic: &str) -> Self {
+        let older = title("AnomalyPipeline", older.metadata.namespace.as_deref(), older.metadata.name.as_deref());
         let message =
-            format!("{elder} is older and writes to topic {topic}, too: make another pipeline with other topics");
+            format!("{older} is older and writes to topic {topic}, too: make another pipeline with other topics");
         Self { reason: ReadyReason::TopicConflict, message }
     }
 }

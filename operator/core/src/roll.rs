@@ -46,7 +46,7 @@ impl RollState {
     }
 }
 
-/// A rollout under way.
+/// A roll under way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Target {
@@ -117,7 +117,7 @@ pub struct Observed<'a> {
 /// Something to tell, once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RollEvent {
-    /// A rollout began.
+    /// A roll began.
     Started {
         /// The version before.
         from: Option<ModelVersion>,
@@ -133,7 +133,7 @@ pub enum RollEvent {
         /// The version that runs again; none means enriching only.
         good: Option<ModelVersion>,
         /// How it failed.
-        reason: String,
+        cause: String,
     },
 }
 
@@ -156,11 +156,11 @@ impl fmt::Display for RollEvent {
             }
             Self::Started { from: None, to } => write!(formatter, "rolling the detectors to their first model {to}"),
             Self::Activated(version) => write!(formatter, "model {version} is active"),
-            Self::RolledBack { bad, good: Some(good), reason } => {
-                write!(formatter, "model {bad} failed and was rolled back to {good}: {reason}")
+            Self::RolledBack { bad, good: Some(good), cause } => {
+                write!(formatter, "model {bad} failed and was rolled back to {good}: {cause}")
             }
-            Self::RolledBack { bad, good: None, reason } => {
-                write!(formatter, "model {bad} failed and was taken back; records are enriched only: {reason}")
+            Self::RolledBack { bad, good: None, cause } => {
+                write!(formatter, "model {bad} failed and was taken back; records are enriched only: {cause}")
             }
         }
     }
@@ -200,8 +200,8 @@ pub fn wanted(state: &RollState, policy: &VersionPolicy, pointer: &Pointer) -> O
     }
 }
 
-/// One step: settles the rollout under way, then starts the next if one is wanted.
-pub fn step(state: &RollState, observed: &Observed<'_>) -> RollStep {
+/// One step: settles the roll under way, then starts the next if one is wanted.
+pub(crate) fn step(state: &RollState, observed: &Observed<'_>) -> RollStep {
     let mut next = state.clone();
     let mut events = Vec::new();
     if *observed.pointer == Pointer::NotFollowed {
@@ -223,8 +223,8 @@ pub fn step(state: &RollState, observed: &Observed<'_>) -> RollStep {
     };
     if next.rejected.contains(&version) {
         let message = match failed {
-            Some(reason) => {
-                format!("model version {version} was rolled back: {reason}; train a better one or pin another")
+            Some(cause) => {
+                format!("model version {version} was rolled back: {cause}; train a better one or pin another")
             }
             None => format!(
                 "model version {version} was rolled back before and is not tried again; train a better one or pin another"
@@ -265,7 +265,7 @@ pub fn step(state: &RollState, observed: &Observed<'_>) -> RollStep {
     }
 }
 
-/// Ends the rollout under way if it came to an end, and returns how it failed if it did.
+/// Ends the roll under way if it came to an end, and returns how it failed if it did.
 fn settle(state: &mut RollState, observed: &Observed<'_>, events: &mut Vec<RollEvent>) -> Option<String> {
     let target = state.target.clone()?;
     let (version, rollout) = observed.rollout;
@@ -280,14 +280,14 @@ fn settle(state: &mut RollState, observed: &Observed<'_>, events: &mut Vec<RollE
             events.push(RollEvent::Activated(target.version));
             None
         }
-        Rollout::Failing(reason) if overdue => {
+        Rollout::Failing(cause) if overdue => {
             state.target = None;
             state.rejected.push(target.version.clone());
             let surplus = state.rejected.len().saturating_sub(REJECTED_LIMIT);
             state.rejected.drain(..surplus);
             let good = state.active.clone();
-            events.push(RollEvent::RolledBack { bad: target.version, good, reason: reason.clone() });
-            Some(reason.clone())
+            events.push(RollEvent::RolledBack { bad: target.version, good, cause: cause.clone() });
+            Some(cause.clone())
         }
         Rollout::Failing(_) | Rollout::Progressing | Rollout::Absent => None,
     }
@@ -327,8 +327,8 @@ fn running_or_rolling(
     };
     let overdue = observed.now.duration_since(target.since) >= observed.progress_deadline;
     let message = match observed.rollout.1 {
-        Rollout::Failing(reason) => {
-            format!("detectors are rolling to model version {version}; its pods fail: {reason}")
+        Rollout::Failing(cause) => {
+            format!("detectors are rolling to model version {version}; its pods fail: {cause}")
         }
         Rollout::Progressing if overdue => {
             format!(

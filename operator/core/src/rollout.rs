@@ -31,7 +31,7 @@ pub enum Availability {
         /// Wanted pods.
         wanted: i32,
         /// What keeps one of the others.
-        reason: Option<String>,
+        cause: Option<String>,
     },
 }
 
@@ -87,11 +87,11 @@ pub fn availability<'a>(deployment: Option<&Deployment>, pods: impl IntoIterator
             condition.type_.as_deref() == Some("ReplicaFailure") && condition.status.as_deref() == Some("True");
         refused.then(|| condition.message.clone()).flatten()
     });
-    Availability::Short { ready, wanted, reason: trouble.or(refused) }
+    Availability::Short { ready, wanted, cause: trouble.or(refused) }
 }
 
 /// What a pod's own process does wrong, if it does.
-pub fn own_fault(pod: &Pod) -> Option<String> {
+fn own_fault(pod: &Pod) -> Option<String> {
     let status = pod.status.as_ref()?;
     if pod.metadata.deletion_timestamp.is_some()
         || status.reason.as_deref().is_some_and(|reason| ENDED_BY_CLUSTER.contains(&reason))
@@ -149,7 +149,7 @@ fn failed_end(end: Option<&ContainerStateTerminated>) -> Option<String> {
 }
 
 /// The end of a pod's process, whether it runs again or not.
-pub fn last_end(pod: &Pod) -> Option<ContainerStateTerminated> {
+pub(crate) fn last_end(pod: &Pod) -> Option<ContainerStateTerminated> {
     let container = pod.status.as_ref()?.container_statuses.as_ref()?.first()?;
     let ended = |state: Option<&ContainerState>| state.and_then(|state| state.terminated.clone());
     ended(container.state.as_ref()).or_else(|| ended(container.last_state.as_ref()))
@@ -247,13 +247,13 @@ mod tests {
             Availability::Short {
                 ready: 1,
                 wanted: 2,
-                reason: Some("pod p-2 is Pending: 0/1 nodes are available".to_owned())
+                cause: Some("pod p-2 is Pending: 0/1 nodes are available".to_owned())
             }
         );
         let quota = deployment(json!({ "observedGeneration": 2, "conditions": [
             { "type": "ReplicaFailure", "status": "True", "message": "exceeded quota" }
         ] }));
-        let reason = Some("exceeded quota".to_owned());
-        assert_eq!(availability(Some(&quota), []), Availability::Short { ready: 0, wanted: 2, reason });
+        let cause = Some("exceeded quota".to_owned());
+        assert_eq!(availability(Some(&quota), []), Availability::Short { ready: 0, wanted: 2, cause });
     }
 }

@@ -30,11 +30,11 @@ impl Ended {
 
 /// How a run ended, if it has. Its result in the bucket is the truth, whatever became of its Job: one that fails after it
 /// published has published. A Job that ended, or is gone, without one has failed.
-pub fn ended(run: &Run, job: &JobState, left: Option<&TrainingResult>, now: Timestamp) -> Option<Ended> {
+pub(crate) fn ended(run: &Run, job: &JobState, left: Option<&TrainingResult>, now: Timestamp) -> Option<Ended> {
     match (job, left) {
         (JobState::Running { .. }, _) => None,
         (JobState::Complete | JobState::Absent | JobState::Failed { .. }, Some(left)) => Some(succeeded(left)),
-        (JobState::Failed { reason }, None) => Some(failed(run, reason, now)),
+        (JobState::Failed { cause }, None) => Some(failed(run, cause, now)),
         (JobState::Complete, None) => Some(failed(run, "the Job completed and left no result in the bucket", now)),
         (JobState::Absent, None) => Some(failed(run, "the Job is gone and left no result in the bucket", now)),
     }
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn a_result_counts_whatever_became_of_the_job() {
         let now = Timestamp::UNIX_EPOCH;
-        for job in [JobState::Absent, JobState::Complete, JobState::Failed { reason: "evicted".to_owned() }] {
+        for job in [JobState::Absent, JobState::Complete, JobState::Failed { cause: "evicted".to_owned() }] {
             let ended = ended(&run(), &job, Some(&result()), now).unwrap();
             assert!(!ended.has_failed(), "{job:?}");
             assert_eq!((ended.outcome, ended.result.records), (Outcome::Published, 9));
@@ -124,7 +124,7 @@ mod tests {
     fn a_job_that_is_gone_without_a_result_has_failed_and_one_that_runs_has_not_ended() {
         let now = Timestamp::UNIX_EPOCH;
         assert_eq!(ended(&run(), &JobState::Running { trouble: None }, None, now), None);
-        for job in [JobState::Absent, JobState::Complete, JobState::Failed { reason: "out of memory".to_owned() }] {
+        for job in [JobState::Absent, JobState::Complete, JobState::Failed { cause: "out of memory".to_owned() }] {
             let ended = ended(&run(), &job, None, now).unwrap();
             assert!(ended.has_failed() && ended.result.outcome == "Failed", "{job:?}");
         }

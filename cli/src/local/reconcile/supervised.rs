@@ -33,7 +33,7 @@ pub(super) fn job_state(supervisor: &Supervisor, name: &str) -> JobState {
     match supervisor.job_status(name) {
         JobStatus::Running => JobState::Running { trouble: None },
         JobStatus::Complete => JobState::Complete,
-        JobStatus::Failed { reason } => JobState::Failed { reason },
+        JobStatus::Failed { cause } => JobState::Failed { cause },
         JobStatus::Absent => JobState::Absent,
     }
 }

@@ -17,13 +17,13 @@ pub enum SupervisorEvent {
     Unready {
         pod: String,
         /// The answer of its probe.
-        reason: String,
+        cause: String,
     },
     /// It ended by itself, or could not be started.
     Exited {
         pod: String,
         /// How, and what it said last.
-        reason: String,
+        cause: String,
     },
     /// It ended because it was told to.
     Stopped {
@@ -39,8 +39,8 @@ impl fmt::Display for SupervisorEvent {
             Self::Started { pod, process_id: Some(id) } => write!(formatter, "{pod} started (process {id})"),
             Self::Started { pod, process_id: None } => write!(formatter, "{pod} started"),
             Self::Ready { pod } => write!(formatter, "{pod} is ready"),
-            Self::Unready { pod, reason } => write!(formatter, "{pod} is not ready any more: {reason}"),
-            Self::Exited { pod, reason } => write!(formatter, "{pod} ended: {reason}"),
+            Self::Unready { pod, cause } => write!(formatter, "{pod} is not ready any more: {cause}"),
+            Self::Exited { pod, cause } => write!(formatter, "{pod} ended: {cause}"),
             Self::Stopped { pod, status } => write!(formatter, "{pod} stopped ({status})"),
         }
     }

@@ -24,7 +24,7 @@ pub enum JobStatus {
     /// It gave up, or was stopped.
     Failed {
         /// Kubernetes' word, such as `BackoffLimitExceeded`, and how its last pod failed.
-        reason: String,
+        cause: String,
     },
     /// There is no such Job.
     Absent,
@@ -59,7 +59,7 @@ pub(super) async fn run(
 }
 
 fn failed(reason: &str, message: &str) -> JobStatus {
-    JobStatus::Failed { reason: format!("{reason}: {message}") }
+    JobStatus::Failed { cause: format!("{reason}: {message}") }
 }
 
 async fn attempts(
@@ -82,7 +82,7 @@ async fn attempts(
         }
         let message = match &*pod.state.borrow() {
             PodState::Succeeded => return JobStatus::Complete,
-            PodState::Failed(reason) | PodState::Restarting(reason) => reason.clone(),
+            PodState::Failed(cause) | PodState::Restarting(cause) => cause.clone(),
             PodState::Ready | PodState::Unready(_) => "it ended without a result".to_owned(),
         };
         failures += 1;

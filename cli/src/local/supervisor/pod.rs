@@ -65,7 +65,7 @@ pub(super) struct Pod {
 /// Why a process is no more.
 enum End {
     Stopped,
-    ByItself { success: bool, reason: String },
+    ByItself { success: bool, cause: String },
 }
 
 /// The future runs the pod to its end; dropping it kills the process.
@@ -96,9 +96,9 @@ async fn run(
     let directory = match PodDirectory::create(context.run_directory.join(name), plan, &context.sources) {
         Ok(directory) => directory,
         Err(error) => {
-            let reason = format!("could not make the directory of pod {name}: {error}");
-            context.tell(Event::Exited { pod: name.to_owned(), reason: reason.clone() });
-            return PodState::Failed(reason);
+            let cause = format!("could not make the directory of pod {name}: {error}");
+            context.tell(Event::Exited { pod: name.to_owned(), cause: cause.clone() });
+            return PodState::Failed(cause);
         }
     };
     let mut backoff = BACKOFF;
@@ -106,16 +106,16 @@ async fn run(
         let started = Instant::now();
         let end = run_process(name, plan, &directory, context, stop, report).await;
         (context.on_exit)(name.to_owned()).await;
-        let reason = match (end, restart) {
+        let cause = match (end, restart) {
             (End::Stopped, _) => break PodState::Failed("stopped".to_owned()),
             (End::ByItself { success: true, .. }, Restart::Never) => break PodState::Succeeded,
-            (End::ByItself { reason, .. }, Restart::Never) => break PodState::Failed(reason),
-            (End::ByItself { reason, .. }, Restart::Always) => reason,
+            (End::ByItself { cause, .. }, Restart::Never) => break PodState::Failed(cause),
+            (End::ByItself { cause, .. }, Restart::Always) => cause,
         };
         if started.elapsed() >= RAN_WELL {
             backoff.reset();
         }
-        report.send_replace(PodState::Restarting(reason));
+        report.send_replace(PodState::Restarting(cause));
         if stop.run_until_cancelled(sleep(backoff.failed())).await.is_none() {
             break PodState::Failed("stopped".to_owned());
         }
@@ -138,17 +138,17 @@ async fn run_process(
         return End::Stopped;
     }
     let log = context.run_directory.join(format!("{name}.log"));
-    let ended = |reason: String, success| {
+    let ended = |cause: String, success| {
         let words = if success { None } else { last_words(&log) };
-        let reason = words.map_or(reason.clone(), |words| format!("{reason} ({words})"));
-        context.tell(Event::Exited { pod: name.to_owned(), reason: reason.clone() });
-        End::ByItself { success, reason }
+        let cause = words.map_or(cause.clone(), |words| format!("{cause} ({words})"));
+        context.tell(Event::Exited { pod: name.to_owned(), cause: cause.clone() });
+        End::ByItself { success, cause }
     };
     let mut process = match start(name, plan, directory, context, &log) {
         Ok(process) => process,
-        Err(reason) => {
-            context.tell(Event::Exited { pod: name.to_owned(), reason: reason.clone() });
-            return End::ByItself { success: false, reason };
+        Err(cause) => {
+            context.tell(Event::Exited { pod: name.to_owned(), cause: cause.clone() });
+            return End::ByItself { success: false, cause };
         }
     };
     context.tell(Event::Started { pod: name.to_owned(), process_id: process.id() });
@@ -156,7 +156,7 @@ async fn run_process(
     let readiness = probe::watch_readiness(plan.readiness.as_ref(), address, |readiness| {
         let state = match readiness {
             Ok(()) => PodState::Ready,
-            Err(reason) => PodState::Unready(Some(reason)),
+            Err(cause) => PodState::Unready(Some(cause)),
         };
         if plan.readiness.is_some() {
             tell_readiness(name, &state, &report.borrow(), context);
@@ -165,17 +165,17 @@ async fn run_process(
     });
     let outcome = tokio::select! {
         status = process.wait() => Some(Ok(status)),
-        reason = probe::watch_liveness(plan.liveness.as_ref(), address) => Some(Err(reason)),
+        cause = probe::watch_liveness(plan.liveness.as_ref(), address) => Some(Err(cause)),
         () = readiness => None,
         () = stop.cancelled() => None,
     };
     match outcome {
         Some(Ok(Ok(status))) => ended(status.to_string(), status.success()),
         Some(Ok(Err(error))) => ended(format!("could not wait for the process: {error}"), false),
-        Some(Err(reason)) => {
-            report.send_replace(PodState::Unready(Some(reason.clone())));
+        Some(Err(cause)) => {
+            report.send_replace(PodState::Unready(Some(cause.clone())));
             let killed = process.terminate(plan.termination_grace).await;
-            ended(format!("killed, as it was stuck ({reason}): {}", status_text(killed)), false)
+            ended(format!("killed, as it was stuck ({cause}): {}", status_text(killed)), false)
         }
         None => {
             report.send_replace(PodState::Unready(None));
@@ -216,8 +216,8 @@ fn start(
 fn tell_readiness(name: &str, next: &PodState, last: &PodState, context: &Context) {
     match next {
         PodState::Ready => context.tell(Event::Ready { pod: name.to_owned() }),
-        PodState::Unready(Some(reason)) if *last == PodState::Ready => {
-            context.tell(Event::Unready { pod: name.to_owned(), reason: reason.clone() });
+        PodState::Unready(Some(cause)) if *last == PodState::Ready => {
+            context.tell(Event::Unready { pod: name.to_owned(), cause: cause.clone() });
         }
         PodState::Unready(_) | PodState::Restarting(_) | PodState::Succeeded | PodState::Failed(_) => {}
     }

@@ -49,7 +49,7 @@ impl DeploymentStatus {
         } else if ready >= wanted {
             Availability::Available { ready }
         } else {
-            Availability::Short { ready, wanted, reason: self.failing.clone().or_else(|| self.unready.clone()) }
+            Availability::Short { ready, wanted, cause: self.failing.clone().or_else(|| self.unready.clone()) }
         }
     }
 }
@@ -191,8 +191,8 @@ fn observe(plan: &DeploymentPlan, pods: &[Pod]) -> DeploymentStatus {
     let (mut failing, mut unready) = (None, None);
     for pod in pods.iter().filter(|pod| pod.hash == plan.pod.hash) {
         match &*pod.state.borrow() {
-            PodState::Restarting(reason) => failing = Some(format!("pod {}: {reason}", pod.name)),
-            PodState::Unready(Some(reason)) => unready = Some(format!("pod {} is not ready: {reason}", pod.name)),
+            PodState::Restarting(cause) => failing = Some(format!("pod {}: {cause}", pod.name)),
+            PodState::Unready(Some(cause)) => unready = Some(format!("pod {} is not ready: {cause}", pod.name)),
             PodState::Unready(None) | PodState::Ready | PodState::Succeeded | PodState::Failed(_) => {}
         }
     }
@@ -241,7 +241,7 @@ mod tests {
         let unready = Some("no model".to_owned());
         let status = |ready| DeploymentStatus { ready, unready: unready.clone(), ..DeploymentStatus::default() };
         assert_eq!(status(2).availability(2), Availability::Available { ready: 2 });
-        let short = Availability::Short { ready: 1, wanted: 2, reason: unready.clone() };
+        let short = Availability::Short { ready: 1, wanted: 2, cause: unready.clone() };
         assert_eq!(status(1).availability(2), short);
         assert_eq!(status(0).availability(0), Availability::ScaledToNothing);
     }

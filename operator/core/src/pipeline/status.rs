@@ -88,9 +88,9 @@ fn topics_ready(plan: &PipelinePlan) -> Verdict {
     }
     match &plan.seen.topics_job {
         JobState::Complete => Verdict::holds(TopicsReason::TopicsCreated, format!("Job {name} created the topics")),
-        JobState::Failed { reason } => Verdict::fails(
+        JobState::Failed { cause } => Verdict::fails(
             TopicsReason::TopicJobFailed,
-            format!("Job {name} failed: {reason}; mend the cause, then delete the Job to try again at once"),
+            format!("Job {name} failed: {cause}; mend the cause, then delete the Job to try again at once"),
         ),
         JobState::Running { trouble: Some(trouble) } => {
             Verdict::fails(TopicsReason::TopicJobRetrying, format!("Job {name} is tried again: {trouble}"))
@@ -117,9 +117,9 @@ fn available(what: &str, availability: &Availability, plan: &PipelinePlan) -> Ve
         Availability::Available { ready } => {
             Verdict::holds(PodsReason::Available, format!("{ready} of {ready} {what} pods are ready"))
         }
-        Availability::Short { ready, wanted, reason } => {
-            let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-            let message = format!("{ready} of {wanted} {what} pods are ready{reason}{}", secrets(plan));
+        Availability::Short { ready, wanted, cause } => {
+            let cause = cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
+            let message = format!("{ready} of {wanted} {what} pods are ready{cause}{}", secrets(plan));
             Verdict::fails(PodsReason::PodsNotReady, message)
         }
     }

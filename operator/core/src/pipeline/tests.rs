@@ -70,8 +70,8 @@ fn a_pipeline_is_ready_when_its_parts_are_and_a_lack_of_bucket_or_model_does_not
 
 #[test]
 fn the_first_thing_that_is_missing_is_the_reason() {
-    let failed = JobState::Failed { reason: "not authorized".to_owned() };
-    let short = Availability::Short { ready: 1, wanted: 2, reason: Some("pod p is Pending".to_owned()) };
+    let failed = JobState::Failed { cause: "not authorized".to_owned() };
+    let short = Availability::Short { ready: 1, wanted: 2, cause: Some("pod p is Pending".to_owned()) };
     ready_is(&concluded("{suspend: true}", |_| ()).status, "Suspended");
     ready_is(&concluded("{model: {training: t, missingModelPolicy: Wait}}", |_| ()).status, "WaitingForModel");
     let pending =
@@ -110,7 +110,7 @@ fn other_sites_read_ready_as_the_condition_says_it() {
     let ready = |change: fn(&mut PipelineSeen)| concluded("{}", change).site_status.unwrap().status.ready;
     assert!(ready(|_| ()));
     // The detectors' rollout is complete, and the pipeline is not ready.
-    assert!(!ready(|seen| seen.archiver = Availability::Short { ready: 0, wanted: 1, reason: None }));
+    assert!(!ready(|seen| seen.archiver = Availability::Short { ready: 0, wanted: 1, cause: None }));
     // A roll is under way, and the pipeline is ready.
     assert!(ready(|seen| seen.detector.rollout = Rollout::Progressing));
 }

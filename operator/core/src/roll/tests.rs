@@ -74,7 +74,7 @@ fn a_version_that_fails_by_itself_is_rolled_back_once_and_remembered() {
     assert_eq!(back.state.template_version(), Some(&version(1)));
     assert_eq!(
         back.events,
-        [RollEvent::RolledBack { bad: version(2), good: Some(version(1)), reason: "wrong hash".into() }]
+        [RollEvent::RolledBack { bad: version(2), good: Some(version(1)), cause: "wrong hash".into() }]
     );
     assert_eq!(back.condition.reason, ModelReason::RolledBack);
     let later = advance(&back.state, &pointer(2, 2), &Artifact::Complete, &Rollout::Complete, 600);

@@ -80,7 +80,7 @@ fn a_run_starts_when_there_is_enough_data() {
 
 #[test]
 fn a_result_in_the_bucket_is_a_success_whatever_became_of_the_job() {
-    let failed = JobState::Failed { reason: "evicted".to_owned() };
+    let failed = JobState::Failed { cause: "evicted".to_owned() };
     for job in [JobState::Complete, JobState::Absent, failed] {
         let run = RunSeen::Seen { job, left: Some(result()) };
         let Conclusion { status, events, .. } = step(&running(), seen(100, run), 60);
@@ -92,7 +92,7 @@ fn a_result_in_the_bucket_is_a_success_whatever_became_of_the_job() {
 
 #[test]
 fn a_run_that_left_no_result_has_failed_and_is_tried_again() {
-    let failed = JobState::Failed { reason: "out of memory".to_owned() };
+    let failed = JobState::Failed { cause: "out of memory".to_owned() };
     for job in [JobState::Complete, JobState::Absent, failed] {
         let run = RunSeen::Seen { job, left: None };
         let Conclusion { status, events, .. } = step(&running(), seen(100, run), 60);

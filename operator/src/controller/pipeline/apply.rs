@@ -34,34 +34,34 @@ pub(super) async fn apply(valid: &ValidatedPipeline, plan: &PipelinePlan, contex
         archiver,
     } = children;
     let stores = &context.stores.children;
-    let mut run =
-        Run { applier: &context.applier, namespace: &context.namespace, wanted: Wanted::new(), failure: None };
-    run.all(service_account, &stores.service_accounts).await;
-    run.want(topics_job);
+    let mut pass =
+        Pass { applier: &context.applier, namespace: &context.namespace, wanted: Wanted::new(), failure: None };
+    pass.all(service_account, &stores.service_accounts).await;
+    pass.want(topics_job);
     if topics.needs_job() {
-        run.job(topics_job, &stores.jobs).await;
+        pass.job(topics_job, &stores.jobs).await;
     }
-    run.all(services, &stores.services).await;
-    run.all(disruption_budgets, &stores.disruption_budgets).await;
+    pass.all(services, &stores.services).await;
+    pass.all(disruption_budgets, &stores.disruption_budgets).await;
     let (workloads, generator_job) = workloads(generator.as_ref(), archiver);
-    workloads.iter().for_each(|workload| run.want(*workload));
-    generator_job.iter().for_each(|job| run.want(*job));
-    detector.iter().for_each(|detector| run.want(detector));
+    workloads.iter().for_each(|workload| pass.want(*workload));
+    generator_job.iter().for_each(|job| pass.want(*job));
+    detector.iter().for_each(|detector| pass.want(detector));
     if topics.lets_workloads_start() {
-        run.all(workloads, &stores.deployments).await;
+        pass.all(workloads, &stores.deployments).await;
         if let Some(job) = generator_job {
-            run.job(job, &stores.jobs).await;
+            pass.job(job, &stores.jobs).await;
         }
         if let Some(detector) = detector {
-            run.detector(detector, *count, &stores.deployments).await;
+            pass.detector(detector, *count, &stores.deployments).await;
         }
-        run.all(autoscaler, &stores.autoscalers).await;
+        pass.all(autoscaler, &stores.autoscalers).await;
     }
-    if let Some(failure) = run.failure {
+    if let Some(failure) = pass.failure {
         return Err(failure);
     }
     let owner = valid.uid.as_deref().unwrap_or_default();
-    stores.prune(&context.applier, owner, &run.wanted).await
+    stores.prune(&context.applier, owner, &pass.wanted).await
 }
 
 fn workloads<'a>(
@@ -75,14 +75,14 @@ fn workloads<'a>(
     }
 }
 
-struct Run<'a> {
+struct Pass<'a> {
     applier: &'a Applier,
     namespace: &'a Name,
     wanted: Wanted,
     failure: Option<ApiError>,
 }
 
-impl Run<'_> {
+impl Pass<'_> {
     fn want<K: Child>(&mut self, child: &K) {
         self.wanted.insert((K::kind(&()), child.name_any()));
     }

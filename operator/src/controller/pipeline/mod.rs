@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use kube::Resource;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::Store;
-use vedette_core::outputs::elder;
+use vedette_core::outputs::older_writer;
 use vedette_core::pipeline::{Pipeline, PipelinePlan, PipelineSeen};
 use vedette_core::platform::{Conclusion, Kind, Platform, reconcile as reconcile_on, whole_seconds};
 use vedette_core::refusal::Refusal;
@@ -84,8 +84,8 @@ fn admit(pipeline: &AnomalyPipeline, context: &Context) -> Result<Arc<ValidatedP
     let valid = validated.map_err(|errors| Refusal::invalid(&errors))?;
     let others: Vec<Arc<GuardedPipeline>> = context.all_pipelines.iter().flat_map(Store::state).collect();
     let readable = others.iter().filter_map(|other| other.0.as_ref().ok());
-    match elder(pipeline, readable) {
+    match older_writer(pipeline, readable) {
         None => Ok(valid),
-        Some((elder, topic)) => Err(Refusal::topic_conflict(elder, topic)),
+        Some((older, topic)) => Err(Refusal::topic_conflict(older, topic)),
     }
 }
