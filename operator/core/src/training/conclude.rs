@@ -47,8 +47,9 @@ fn outcome<'a>(
         return (Standing::Elsewhere, plan.state.clone(), None);
     };
     match (&plan.start, applied) {
-        (_, Err(failure)) => (Standing::NotApplied(failure), plan.state.clone(), None),
-        (None, Ok(_)) => (Standing::Decided(decision), plan.state.clone(), None),
+        // Nothing was to be applied.
+        (None, _) => (Standing::Decided(decision), plan.state.clone(), None),
+        (Some(_), Err(failure)) => (Standing::NotStarted(failure), plan.state.clone(), None),
         (Some(start), Ok(None)) => (Standing::Decided(decision), start.state.clone(), Some(start)),
         (Some(start), Ok(Some(found))) => {
             let state = ScheduleState { last_run: Some(found.clone()), ..start.state.clone() };

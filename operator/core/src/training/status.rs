@@ -22,8 +22,8 @@ pub(super) enum Standing {
     Elsewhere,
     /// As it was decided.
     Decided(Decision),
-    /// What was decided could not be put into effect.
-    NotApplied(ApplyFailure),
+    /// A run is due, and could not be started.
+    NotStarted(ApplyFailure),
 }
 
 /// The status with the result of a run in its history.
@@ -51,7 +51,7 @@ pub(super) fn training_status(
     ModelTrainingStatus {
         observed_generation: seen.generation,
         conditions: conditions(plan, standing, state, now),
-        phase: phase(settled, standing, state),
+        phase: Some(phase(standing, state)),
         model: settled.model.clone(),
         score: settled.score,
         records: seen.archive.records.as_ref().map_or(settled.records, |records| i64::try_from(*records).ok()),
@@ -76,27 +76,24 @@ pub(super) fn refused_training_status(
     ModelTrainingStatus { observed_generation: *generation, conditions: conditions.into_vec(), ..(*before).clone() }
 }
 
-fn phase(before: &ModelTrainingStatus, standing: &Standing, state: &ScheduleState) -> Option<TrainingPhase> {
-    let decision = match standing {
-        Standing::Elsewhere => return Some(TrainingPhase::RunsAtOtherSite),
-        Standing::NotApplied(_) => return before.phase,
-        Standing::Decided(decision) => decision,
-    };
-    Some(match decision {
-        Decision::Suspended => TrainingPhase::Suspended,
-        Decision::Running | Decision::Start { .. } => TrainingPhase::Running,
-        Decision::WaitingForData { .. } if state.last_run.is_none() => TrainingPhase::WaitingForData,
-        Decision::WaitingUntil(_) if state.failures > 0 => TrainingPhase::Failed,
-        Decision::WaitingForData { .. } | Decision::WaitingUntil(_) => TrainingPhase::Scheduled,
-        Decision::Done => TrainingPhase::Done,
-    })
+fn phase(standing: &Standing, state: &ScheduleState) -> TrainingPhase {
+    match standing {
+        Standing::Elsewhere => TrainingPhase::RunsAtOtherSite,
+        Standing::NotStarted(_) if state.last_run.is_none() => TrainingPhase::WaitingForData,
+        Standing::NotStarted(_) if state.failures > 0 => TrainingPhase::Failed,
+        Standing::NotStarted(_) => TrainingPhase::Scheduled,
+        Standing::Decided(Decision::Suspended) => TrainingPhase::Suspended,
+        Standing::Decided(Decision::Running | Decision::Start { .. }) => TrainingPhase::Running,
+        Standing::Decided(Decision::WaitingForData { .. }) if state.last_run.is_none() => TrainingPhase::WaitingForData,
+        Standing::Decided(Decision::WaitingUntil(_)) if state.failures > 0 => TrainingPhase::Failed,
+        Standing::Decided(Decision::WaitingForData { .. } | Decision::WaitingUntil(_)) => TrainingPhase::Scheduled,
+        Standing::Decided(Decision::Done) => TrainingPhase::Done,
+    }
 }
 
 fn conditions(plan: &TrainingPlan, standing: &Standing, state: &ScheduleState, now: Timestamp) -> Vec<Condition> {
-    let mut conditions = Conditions::from(&plan.before.conditions, plan.seen.generation, now);
-    if let Some(ready) = ready(plan, standing, state) {
-        conditions = conditions.with(READY, ready);
-    }
+    let ready = ready(plan, standing, state);
+    let conditions = Conditions::from(&plan.before.conditions, plan.seen.generation, now).with(READY, ready);
     if *standing == Standing::Elsewhere {
         return conditions.into_vec();
     }
@@ -109,17 +106,28 @@ fn conditions(plan: &TrainingPlan, standing: &Standing, state: &ScheduleState, n
         .into_vec()
 }
 
-/// None where it stays as it is: what could not be applied and will pass is no news.
-fn ready(plan: &TrainingPlan, standing: &Standing, state: &ScheduleState) -> Option<Verdict> {
+fn ready(plan: &TrainingPlan, standing: &Standing, state: &ScheduleState) -> Verdict {
     match standing {
         Standing::Elsewhere => {
             let message = format!("its Jobs run at site {}, as spec.site says", plan.site);
-            Some(Verdict::holds(TrainingReason::RunsAtOtherSite, message))
+            Verdict::holds(TrainingReason::RunsAtOtherSite, message)
         }
-        Standing::NotApplied(ApplyFailure { message, is_lasting }) => {
-            is_lasting.then(|| Verdict::fails(ReadyReason::ApplyFailed, message))
+        Standing::NotStarted(ApplyFailure { message, is_lasting: true }) => {
+            Verdict::fails(ReadyReason::ApplyFailed, message)
         }
-        Standing::Decided(decision) => Some(decided(plan, decision, state)),
+        Standing::NotStarted(ApplyFailure { message: _, is_lasting: false }) => due(plan, state),
+        Standing::Decided(decision) => decided(plan, decision, state),
+    }
+}
+
+/// A run is due whose start failed in a way that passes: that is no news, so what is said is what was true before it was due.
+fn due(plan: &TrainingPlan, state: &ScheduleState) -> Verdict {
+    if state.last_run.is_none() {
+        waiting_for_data(plan.minimum_records)
+    } else if state.failures > 0 {
+        last_run_failed(plan, "the next one starts as soon as it can")
+    } else {
+        Verdict::holds(TrainingReason::Scheduled, "the next run starts as soon as it can")
     }
 }
 
@@ -131,22 +139,27 @@ fn decided(plan: &TrainingPlan, decision: &Decision, state: &ScheduleState) -> V
             Verdict::holds(ReadyReason::Running, format!("Job {job} is under way"))
         }
         Decision::WaitingUntil(time) if state.failures > 0 => {
-            let cause = plan.settled.history.first().map(|result| result.message.as_str()).unwrap_or_default();
-            let message = format!("the last run failed: {cause}; the next one starts at {time}");
-            Verdict::fails(TrainingReason::LastRunFailed, message)
+            last_run_failed(plan, &format!("the next one starts at {time}"))
         }
         Decision::WaitingUntil(time) => {
             Verdict::holds(TrainingReason::Scheduled, format!("the next run starts at {time}"))
         }
-        Decision::WaitingForData { needed, .. } => {
-            let message = format!("a run starts when {needed} records are archived");
-            Verdict::holds(TrainingReason::WaitingForData, message)
-        }
+        Decision::WaitingForData { needed, .. } => waiting_for_data(*needed),
         Decision::Done => {
             let message = "nothing more runs by itself; the annotation vedette.io/run asks for one";
             Verdict::holds(TrainingReason::Done, message)
         }
     }
+}
+
+fn last_run_failed(plan: &TrainingPlan, next: &str) -> Verdict {
+    let cause = plan.settled.history.first().map(|result| result.message.as_str()).unwrap_or_default();
+    Verdict::fails(TrainingReason::LastRunFailed, format!("the last run failed: {cause}; {next}"))
+}
+
+fn waiting_for_data(needed: u64) -> Verdict {
+    let message = format!("a run starts when {needed} records are archived");
+    Verdict::holds(TrainingReason::WaitingForData, message)
 }
 
 fn data_available(plan: &TrainingPlan) -> Verdict {

@@ -16,8 +16,12 @@ fn site() -> SiteFile {
 }
 
 fn training(at: &str) -> ValidatedTraining {
+    training_with(at, "trigger: {minRecords: 100}")
+}
+
+fn training_with(at: &str, more: &str) -> ValidatedTraining {
     let text = format!(
-        "{{apiVersion: vedette.io/v1alpha1, kind: ModelTraining, metadata: {{name: flows}}, spec: {{site: {at}, data: {{pipeline: flows}}, trigger: {{minRecords: 100}}}}}}"
+        "{{apiVersion: vedette.io/v1alpha1, kind: ModelTraining, metadata: {{name: flows}}, spec: {{site: {at}, data: {{pipeline: flows}}, {more}}}}}"
     );
     match manifest::load(&text, &"n".parse().unwrap(), &site()).unwrap().remove(0) {
         ValidatedManifest::Training(training) => ValidatedTraining { uid: Some("u".to_owned()), ..*training },
@@ -131,6 +135,54 @@ fn a_start_that_was_refused_is_remembered_by_nobody() {
         assert_eq!((reason(&status), status.last_run.as_ref()), (expected, None));
         assert!(events.iter().all(|event| event.reason() != "RunStarted"));
     }
+}
+
+/// What is told where everything is decided as with `more` in the spec, and no Job can be made for a while.
+fn not_started(more: &str, before: &ModelTrainingStatus, seen: TrainingSeen) -> ModelTrainingStatus {
+    let plan = Training::decide(&training_with("east", more), &site(), before, seen, at(200));
+    assert!(plan.start.is_some(), "{:?}", plan.decision);
+    let failure = ApplyFailure { message: "no answer".to_owned(), is_lasting: false };
+    Training::conclude(&plan, Err(failure), at(200)).status
+}
+
+#[test]
+fn a_run_that_could_not_be_started_is_not_under_way() {
+    let (often, nothing) = ("trigger: {minRecords: 100, newRecords: 50}", ModelTrainingStatus::default());
+    let first = not_started(often, &nothing, seen(100, RunSeen::None));
+    assert_eq!((first.phase, reason(&first)), (Some(TrainingPhase::WaitingForData), "WaitingForData"));
+    let published = RunSeen::Seen { job: JobState::Complete, left: Some(result()) };
+    let next = not_started(often, &running(), seen(150, published));
+    assert_eq!((next.phase, reason(&next)), (Some(TrainingPhase::Scheduled), "Scheduled"));
+    assert!(is_true(&next.conditions, PUBLISHED) && next.last_run.unwrap().job == "flows-50");
+    let lost = RunSeen::Seen { job: JobState::Absent, left: None };
+    let failed = step(&running(), seen(100, lost), 60).status;
+    let again = not_started(often, &failed, seen(100, RunSeen::None));
+    assert_eq!((again.phase, reason(&again)), (Some(TrainingPhase::Failed), "LastRunFailed"));
+    assert!(!is_true(&again.conditions, READY));
+}
+
+#[test]
+fn a_training_that_goes_on_is_not_called_suspended_where_its_run_cannot_be_started() {
+    let held = training_with("east", "suspend: true");
+    let none = ModelTrainingStatus::default();
+    let plan = Training::decide(&held, &site(), &none, seen(100, RunSeen::None), at(40));
+    let suspended = Training::conclude(&plan, Ok(&None), at(40)).status;
+    assert_eq!((suspended.phase, reason(&suspended)), (Some(TrainingPhase::Suspended), "Suspended"));
+    let status = not_started("trigger: {minRecords: 100}", &suspended, seen(100, RunSeen::None));
+    assert_eq!((status.phase, reason(&status)), (Some(TrainingPhase::WaitingForData), "WaitingForData"));
+}
+
+#[test]
+fn it_is_looked_at_again_at_the_time_of_the_next_run_or_when_there_may_be_enough_records() {
+    let again = |more: &str, second: i64, concluded: i64| {
+        let none = ModelTrainingStatus::default();
+        let plan = Training::decide(&training_with("east", more), &site(), &none, seen(100, RunSeen::None), at(second));
+        Training::conclude(&plan, Ok(&None), at(concluded)).again.as_secs()
+    };
+    let (by_time, by_both) = ("schedule: '* * * * *'", "schedule: '* * * * *', trigger: {newRecords: 50}");
+    assert_eq!(again(by_time, 50, 50), 10);
+    assert_eq!((again(by_both, 50, 50), again(by_both, 58, 58)), (4, 2), "the earlier of the two");
+    assert_eq!(again(by_time, 50, 70), 1, "the time came while it was decided");
 }
 
 #[test]
