@@ -80,7 +80,9 @@ pub(crate) fn flipped(before: &[Condition], after: &[Condition]) -> Vec<Event> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job_state::JobState;
     use crate::reason::{PodsReason, ReadyReason, Reason, TopicsReason};
+    use crate::run_result;
     use crate::status::{Conditions, Verdict};
     use jiff::Timestamp;
 
@@ -94,6 +96,43 @@ mod tests {
 
     fn reasons(before: &[Condition], after: &[Condition]) -> Vec<String> {
         flipped(before, after).iter().map(Event::reason).collect()
+    }
+
+    #[test]
+    fn what_somebody_should_look_at_is_a_warning() {
+        let version = || "20261123T084210Z-1a2b3c4d".parse().unwrap();
+        let run =
+            |finished_at| Run { job: "t-1".to_owned(), started_at: Timestamp::UNIX_EPOCH, finished_at, records: 7 };
+        let started = |reason| Event::RunStarted { run: run(None), reason };
+        let ended = |outcome: Outcome| {
+            let lost = run_result::ended(&run(None), &JobState::Absent, None, Timestamp::UNIX_EPOCH).unwrap();
+            Event::RunEnded(Ended { outcome, ..lost })
+        };
+        let flipped = |status: &str| {
+            let mut condition = ready(Verdict::holds(ReadyReason::Running, "")).remove(0);
+            status.clone_into(&mut condition.status);
+            Event::Flipped(condition)
+        };
+        let rolled_back = RollEvent::RolledBack { bad: version(), good: None, cause: String::new() };
+        for (event, expected) in [
+            (Event::Roll(RollEvent::Started { from: None, to: version() }), false),
+            (Event::Roll(RollEvent::Activated(version())), false),
+            (Event::Roll(rolled_back), true),
+            (started(StartReason::FirstData), false),
+            (started(StartReason::NewRecords), false),
+            (started(StartReason::Schedule), false),
+            (started(StartReason::Request), false),
+            (started(StartReason::Retry), true),
+            (ended(Outcome::Published), false),
+            (ended(Outcome::GateRefused), true),
+            (ended(Outcome::NotEnoughData), true),
+            (ended(Outcome::Failed), true),
+            (flipped("True"), false),
+            (flipped("False"), true),
+            (flipped("Unknown"), true),
+        ] {
+            assert_eq!(event.is_warning(), expected, "{event:?}");
+        }
     }
 
     #[test]

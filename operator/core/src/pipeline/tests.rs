@@ -1,4 +1,5 @@
 use super::*;
+use crate::desired::LiveReplicas;
 use crate::manifest::{self, ValidatedManifest};
 use crate::reason::{ModelReason, Reason};
 use crate::status::{BUCKET_REACHABLE, DETECTOR_AVAILABLE, MODEL_CURRENT, READY, find, is_true};
@@ -123,6 +124,12 @@ fn a_refused_pipeline_keeps_what_it_had() {
     let refusal = Refusal::unreadable("no");
     let Conclusion { status: after, events, site_status, again } =
         Pipeline::refuse(&refused, refusal, Timestamp::UNIX_EPOCH);
+    let older: vedette_crds::AnomalyPipeline = serde_json::from_value(serde_json::json!({
+        "apiVersion": "vedette.io/v1alpha1", "kind": "AnomalyPipeline", "metadata": { "name": "older" }, "spec": {}
+    }))
+    .unwrap();
+    let conflict = Pipeline::refuse(&refused, Refusal::topic_conflict(&older, "alerts"), Timestamp::UNIX_EPOCH);
+    assert_eq!(conflict.again.as_secs(), 30, "nobody tells when the older one goes");
     assert_eq!((after.observed_generation, after.replicas, &after.topics), (Some(4), 2, &before.topics));
     assert_eq!(find(&after.conditions, READY).unwrap().reason, "Invalid");
     assert!(is_true(&after.conditions, DETECTOR_AVAILABLE));
@@ -157,5 +164,34 @@ fn it_is_looked_at_again_when_time_alone_changes_something() {
         again(&|seen| (seen.bucket.pointer, seen.bucket.artifact) = (version(), Some(Artifact::Replicating))),
         5
     );
-    assert_eq!(again(&|seen| (seen.bucket.pointer, seen.bucket.artifact) = (version(), Some(Artifact::Complete))), 300);
+    let complete =
+        |seen: &mut PipelineSeen| (seen.bucket.pointer, seen.bucket.artifact) = (version(), Some(Artifact::Complete));
+    assert_eq!(again(&complete), 300);
+    let plan = plan_of(FOLLOWS, &AnomalyPipelineStatus::default(), complete);
+    let late = |second| Pipeline::conclude(&plan, Ok(&()), Timestamp::from_second(second).unwrap()).again.as_secs();
+    assert_eq!((late(200), late(299), late(301)), (100, 5, 600), "not at the very moment, and once more after it");
+}
+
+#[test]
+fn a_count_is_left_to_whoever_set_it_only_where_an_autoscaler_counts() {
+    let (fixed, automatic) =
+        ("detector: {replicas: 2}", "detector: {resources: {requests: {cpu: '1'}}, autoscaling: {maxReplicas: 3}}");
+    let held = format!("suspend: true, {automatic}");
+    let (ours, kept) = (CountClaim::Ours, CountClaim::UntilSetByAnother);
+    for (spec, live, expected) in [
+        (fixed, LiveReplicas::Absent, ours),
+        (fixed, LiveReplicas::Ours(2), ours),
+        (fixed, LiveReplicas::Theirs, ours),
+        (automatic, LiveReplicas::Absent, ours),
+        (automatic, LiveReplicas::Ours(2), kept),
+        (automatic, LiveReplicas::Theirs, ours),
+        (&held, LiveReplicas::Absent, ours),
+        (&held, LiveReplicas::Ours(2), ours),
+        (&held, LiveReplicas::Theirs, ours),
+    ] {
+        let plan = plan_of(&format!("{{{spec}}}"), &AnomalyPipelineStatus::default(), |seen| {
+            seen.live.detector_replicas = live;
+        });
+        assert_eq!(plan.count, expected, "{spec} of {live:?}");
+    }
 }
