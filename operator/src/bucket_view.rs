@@ -1,15 +1,38 @@
 //! Reads what the bucket says through the registry and hands it on as the core's values. It only reads.
 
-use vedette_contract::keys::{ModelKeys, PipelineKeys};
-use vedette_contract::{ModelVersion, Name};
+use vedette_contract::ModelVersion;
+use vedette_contract::keys::ModelKeys;
+use vedette_contract::model::CurrentPointer;
 use vedette_core::roll::{self, Artifact, Pointer, RollState, VersionPolicy};
 use vedette_core::schedule::Run;
 use vedette_registry::versions::Held;
-use vedette_registry::{RegistryError, progress, results, versions};
+use vedette_registry::{RegistryError, versions};
 use vedette_service::error_chain;
-use vedette_streams::bucket::{Bucket, BucketError};
+use vedette_streams::bucket::Bucket;
 
-pub use vedette_core::bucket_view::{PointerView, ResultView};
+/// What the bucket says of a training's current version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PointerView {
+    /// For the state machine.
+    pub(crate) pointer: Pointer,
+    /// The pointer as it stands there, where it could be read.
+    pub(crate) current: Option<CurrentPointer>,
+    /// What is wrong with the bucket itself, in one word.
+    pub(crate) trouble: Option<&'static str>,
+}
+
+impl PointerView {
+    /// The view of a pipeline that follows no training.
+    pub fn not_followed() -> Self {
+        Self { pointer: Pointer::NotFollowed, current: None, trouble: None }
+    }
+}
+
+impl From<Option<CurrentPointer>> for PointerView {
+    fn from(current: Option<CurrentPointer>) -> Self {
+        Self { pointer: current.as_ref().map_or(Pointer::Absent, Pointer::from), current, trouble: None }
+    }
+}
 
 /// Reads the pointer.
 pub async fn pointer(bucket: &Bucket, keys: &ModelKeys) -> PointerView {
@@ -27,7 +50,7 @@ pub async fn pointer(bucket: &Bucket, keys: &ModelKeys) -> PointerView {
 
 /// The artifact that a step of the roll has to look at; none where no version is wanted, or the wanted one runs already:
 /// it was looked at before, and its files never change.
-pub async fn artifact_of_wanted(
+pub(crate) async fn artifact_of_wanted(
     bucket: &Bucket,
     keys: &ModelKeys,
     state: &RollState,
@@ -46,7 +69,7 @@ pub async fn artifact_of_wanted(
 ///
 /// # Errors
 /// When the bucket cannot be read, or holds something else there.
-pub async fn last_published(bucket: &Bucket, keys: &ModelKeys) -> Result<Option<Run>, String> {
+pub(crate) async fn last_published(bucket: &Bucket, keys: &ModelKeys) -> Result<Option<Run>, String> {
     let read = async || {
         let Some(stored) = vedette_registry::pointer::load(bucket, keys).await? else {
             return Ok(None);
@@ -58,7 +81,7 @@ pub async fn last_published(bucket: &Bucket, keys: &ModelKeys) -> Result<Option<
 }
 
 /// Whether all files of a version are there and the manifest is the one that the pointer means.
-pub async fn artifact(
+async fn artifact(
     bucket: &Bucket,
     keys: &ModelKeys,
     version: &ModelVersion,
@@ -69,25 +92,5 @@ pub async fn artifact(
         Ok(Held::Missing(_)) => Artifact::Replicating,
         Ok(Held::Damaged(damage)) => Artifact::Damaged(error_chain(&damage)),
         Err(error) => Artifact::Unreadable(error_chain(&error)),
-    }
-}
-
-/// Enriched records in the archive, of these sites or of all.
-///
-/// # Errors
-/// When the bucket cannot be read.
-pub async fn archived_records(bucket: &Bucket, keys: &PipelineKeys, sites: &[Name]) -> Result<u64, BucketError> {
-    progress::enriched_records(bucket, keys, sites).await
-}
-
-/// How a run ended, by its own word.
-///
-/// # Errors
-/// When the bucket cannot be read.
-pub async fn training_result(bucket: &Bucket, keys: &ModelKeys, job: &str) -> Result<ResultView, BucketError> {
-    match results::load(bucket, keys, job).await {
-        Ok(result) => Ok(result.into()),
-        Err(RegistryError::Bucket(error)) => Err(error),
-        Err(damaged) => Ok(ResultView::Damaged(error_chain(&damaged))),
     }
 }

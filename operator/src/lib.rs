@@ -2,7 +2,7 @@
 
 pub mod bucket_view;
 pub mod connect;
-pub mod controller;
+mod controller;
 mod error;
 pub mod look;
 pub mod permissions;

@@ -11,10 +11,11 @@ use vedette_core::status::{roll_state, schedule_state};
 use vedette_core::training::{ArchiveSeen, RunSeen};
 use vedette_core::validate::{ValidatedPipeline, ValidatedTraining};
 use vedette_crds::{AnomalyPipelineStatus, ModelTrainingStatus};
+use vedette_registry::{RegistryError, progress, results};
 use vedette_service::error_chain;
 use vedette_streams::bucket::Bucket;
 
-use crate::bucket_view::{self, PointerView, ResultView};
+use crate::bucket_view::{self, PointerView};
 
 /// The model of a pipeline, its pointer having been read; and what is wrong with the bucket, the last write included.
 pub async fn model(
@@ -47,7 +48,7 @@ pub async fn archive(
         return ArchiveSeen { records: Err("its Jobs run at another site".to_owned()), last_published: None };
     }
     let keys = PipelineKeys::new(&object.namespace, &object.data.pipeline);
-    let records = bucket_view::archived_records(bucket, &keys, &object.data.sites).await;
+    let records = progress::enriched_records(bucket, &keys, &object.data.sites).await;
     let records = records.map_err(|error| error_chain(&error));
     if schedule_state(before).last_run.is_some() {
         return ArchiveSeen { records, last_published: None };
@@ -62,17 +63,17 @@ pub async fn archive(
 /// A run under way whose Job stands like this.
 pub async fn run(bucket: &Bucket, object: &ValidatedTraining, name: &str, job: JobState) -> RunSeen {
     let keys = ModelKeys::new(&object.namespace, &object.name);
-    match bucket_view::training_result(bucket, &keys, name).await {
-        Ok(ResultView::Absent) => RunSeen::Seen { job, left: None },
-        Ok(ResultView::Found(result)) => RunSeen::Seen { job, left: Some(result) },
-        Ok(ResultView::Damaged(message)) => {
-            tracing::warn!(message, "a training's result counts as none");
-            RunSeen::Seen { job, left: None }
-        }
-        Err(error) => {
+    match results::load(bucket, &keys, name).await {
+        Ok(left) => RunSeen::Seen { job, left: left.map(Box::new) },
+        Err(RegistryError::Bucket(error)) => {
             let error = error_chain(&error);
             tracing::warn!(training = %object.name, error, "a training's result cannot be read yet");
             RunSeen::Unreadable
+        }
+        Err(damaged) => {
+            let message = error_chain(&damaged);
+            tracing::warn!(message, "a training's result counts as none");
+            RunSeen::Seen { job, left: None }
         }
     }
 }

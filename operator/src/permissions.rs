@@ -14,7 +14,7 @@ use kube::Resource;
 use vedette_contract::Name;
 use vedette_crds::{AnomalyPipeline, ModelTraining};
 
-use crate::controller::children::child_resources;
+use crate::controller::child_resources;
 
 /// What is done with every child.
 const CHILD_VERBS: &[&str] = &["list", "watch", "create", "patch", "delete"];

@@ -204,7 +204,7 @@ impl Outcome {
 }
 
 /// Whether `Ready` with this reason stays so until somebody changes something.
-pub fn is_lasting(reason: &str) -> bool {
+pub(crate) fn is_lasting(reason: &str) -> bool {
     let ready = ReadyReason::ALL.iter().filter(|one| one.is_lasting()).map(|one| one.as_str());
     let topics = TopicsReason::ALL.iter().filter(|one| one.is_lasting()).map(|one| one.as_str());
     ready.chain(topics).any(|lasting| lasting == reason)

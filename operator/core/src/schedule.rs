@@ -155,13 +155,13 @@ pub fn job_name(training: &str, started_at: Timestamp) -> String {
 }
 
 /// The time at which a Job of this name was started; none if it is not the name of one of the training's Jobs.
-pub fn started_at(training: &str, job: &str) -> Option<Timestamp> {
+pub(crate) fn started_at(training: &str, job: &str) -> Option<Timestamp> {
     let seconds = job.strip_prefix(training)?.strip_prefix('-')?.parse().ok()?;
     Timestamp::from_second(seconds).ok()
 }
 
 /// Remembers that the last run ended.
-pub fn finished(state: &ScheduleState, failed: bool, now: Timestamp) -> ScheduleState {
+pub(crate) fn finished(state: &ScheduleState, failed: bool, now: Timestamp) -> ScheduleState {
     let mut next = state.clone();
     if let Some(run) = next.last_run.as_mut().filter(|run| run.finished_at.is_none()) {
         run.finished_at = Some(now);
@@ -171,7 +171,12 @@ pub fn finished(state: &ScheduleState, failed: bool, now: Timestamp) -> Schedule
 }
 
 /// Decides whether to start a run. At most one runs at a time; scheduled times that were missed count once.
-pub fn decide(training: &str, settings: &ScheduleSettings, state: &ScheduleState, observed: &Observed<'_>) -> Decision {
+pub(crate) fn decide(
+    training: &str,
+    settings: &ScheduleSettings,
+    state: &ScheduleState,
+    observed: &Observed<'_>,
+) -> Decision {
     let ScheduleSettings { schedule, minimum_records, new_records, suspend } = settings;
     if state.last_run.as_ref().is_some_and(|run| run.finished_at.is_none()) {
         return Decision::Running;

@@ -5,7 +5,7 @@ use vedette_contract::keys::PipelineKeys;
 use vedette_contract::progress::SiteStatus;
 
 /// A site's status is written again after this long, also when nothing changed: readers go by its age.
-pub const SITE_STATUS_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
+const SITE_STATUS_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
 
 /// What the other sites are told of a pipeline, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]

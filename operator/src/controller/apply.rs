@@ -1,4 +1,4 @@
-//! The only code that writes to the API server: server-side apply with one field manager, deletion of what is no longer
+//! The only code that writes what pipelines and trainings own, and their statuses: server-side apply with one field manager, deletion of what is no longer
 //! wanted, and statuses. What the server is known to have already is not sent again.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -145,7 +145,7 @@ impl From<&ApiError> for ApplyFailure {
 
 /// Whether an apply takes fields from other managers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Conflicts {
+pub(super) enum Conflicts {
     /// It takes them.
     Force,
     /// It fails.
@@ -153,25 +153,25 @@ pub enum Conflicts {
 }
 
 /// Applies; clones of the client are cheap, what was sent is shared by reference.
-pub struct Applier {
+pub(super) struct Applier {
     client: Client,
     metrics: Metrics,
     sent: Arc<SentObjects>,
 }
 
 /// What was sent last of each object. The watches forget it when an object is gone.
-pub type SentObjects = PerObject<Sent>;
+pub(super) type SentObjects = PerObject<Sent>;
 
 /// What was sent last of an object, and what the server had then.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Sent {
+pub(super) struct Sent {
     desired: u64,
     answer: u64,
 }
 
 impl Applier {
     /// Has sent nothing yet.
-    pub fn new(client: Client, metrics: Metrics, sent: Arc<SentObjects>) -> Self {
+    pub(super) fn new(client: Client, metrics: Metrics, sent: Arc<SentObjects>) -> Self {
         Self { client, metrics, sent }
     }
 
@@ -179,7 +179,12 @@ impl Applier {
     ///
     /// # Errors
     /// When the server refuses it or cannot be reached.
-    pub async fn apply<K: Child>(&self, desired: &K, live: Option<&K>, conflicts: Conflicts) -> Result<(), ApiError> {
+    pub(super) async fn apply<K: Child>(
+        &self,
+        desired: &K,
+        live: Option<&K>,
+        conflicts: Conflicts,
+    ) -> Result<(), ApiError> {
         let reference = Reference::of(desired);
         let wanted = hash(&json!(desired));
         if let Some(live) = live
@@ -201,7 +206,7 @@ impl Applier {
     ///
     /// # Errors
     /// When the server refuses it or cannot be reached.
-    pub async fn merge<K: Child>(&self, object: &K, change: &Value) -> Result<(), ApiError> {
+    pub(super) async fn merge<K: Child>(&self, object: &K, change: &Value) -> Result<(), ApiError> {
         let parameters = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
         let name = object.name_any();
         let api = self.api::<K>(object);
@@ -212,7 +217,7 @@ impl Applier {
     ///
     /// # Errors
     /// When the server refuses it or cannot be reached.
-    pub async fn delete<K: Child>(&self, object: &K) -> Result<(), ApiError> {
+    pub(super) async fn delete<K: Child>(&self, object: &K) -> Result<(), ApiError> {
         let mut parameters = DeleteParams::background();
         parameters.preconditions = Some(kube::api::Preconditions { uid: object.uid(), resource_version: None });
         let name = object.name_any();
@@ -231,7 +236,7 @@ impl Applier {
     ///
     /// # Errors
     /// When the server refuses it or cannot be reached.
-    pub async fn read<K: Child>(&self, namespace: &str, name: &str) -> Result<Option<K>, ApiError> {
+    pub(super) async fn read<K: Child>(&self, namespace: &str, name: &str) -> Result<Option<K>, ApiError> {
         let api = Api::<K>::namespaced(self.client.clone(), namespace);
         bounded::<K, _>("read", name, api.get_opt(name)).await
     }
@@ -240,7 +245,7 @@ impl Applier {
     ///
     /// # Errors
     /// When the server refuses it or cannot be reached.
-    pub async fn list<K: Child>(&self, namespace: &str, selector: &str) -> Result<Vec<K>, ApiError> {
+    pub(super) async fn list<K: Child>(&self, namespace: &str, selector: &str) -> Result<Vec<K>, ApiError> {
         let api = Api::<K>::namespaced(self.client.clone(), namespace);
         let parameters = kube::api::ListParams::default().labels(selector);
         bounded::<K, _>("list", selector, api.list(&parameters)).await.map(|list| list.items)
@@ -251,7 +256,7 @@ impl Applier {
     ///
     /// # Errors
     /// When the server refuses it or cannot be reached.
-    pub async fn status<K: Resource<DynamicType = ()>>(
+    pub(super) async fn status<K: Resource<DynamicType = ()>>(
         &self,
         object: &K,
         status: &impl Serialize,
@@ -275,7 +280,10 @@ impl Applier {
     ///
     /// # Errors
     /// When the server refuses it or cannot be reached.
-    pub async fn read_untyped<K: Resource<DynamicType = ()>>(&self, object: &K) -> Result<Option<Value>, ApiError> {
+    pub(super) async fn read_untyped<K: Resource<DynamicType = ()>>(
+        &self,
+        object: &K,
+    ) -> Result<Option<Value>, ApiError> {
         let name = object.name_any();
         let found = bounded::<K, _>("read", &name, self.untyped::<K>(object).get_opt(&name)).await?;
         Ok(found.map(|object| object.data))

@@ -21,13 +21,13 @@ use super::watch::{Watch, watch};
 use vedette_core::desired::labels;
 
 /// Kinds and names of what is wanted.
-pub type Wanted = BTreeSet<(Cow<'static, str>, String)>;
+pub(super) type Wanted = BTreeSet<(Cow<'static, str>, String)>;
 
 macro_rules! child_kinds {
     ($($(#[$doc:meta])* $field:ident: $kind:ident,)*) => {
         /// What the watches have seen of the children.
         #[derive(Debug)]
-        pub struct Children {
+        pub(super) struct Children {
             $($(#[$doc])* pub $field: Store<$kind>,)*
         }
 
@@ -46,14 +46,14 @@ macro_rules! child_kinds {
 
             /// Returns when every kind was listed once.
             async fn ready(&self) {
-                $(seen(&self.$field).await;)*
+                $(listed(&self.$field).await;)*
             }
 
             /// Deletes what this owner has and no longer wants.
             ///
             /// # Errors
             /// The first thing that could not be deleted.
-            pub async fn prune(&self, applier: &Applier, owner: &str, wanted: &Wanted) -> Result<(), ApiError> {
+            pub(super) async fn prune(&self, applier: &Applier, owner: &str, wanted: &Wanted) -> Result<(), ApiError> {
                 $(for surplus in self.$field.state_filter(|child| is_surplus(child, owner, wanted)) {
                     applier.delete(&*surplus).await?;
                 })*
@@ -62,7 +62,7 @@ macro_rules! child_kinds {
         }
 
         /// Group and plural of every kind, for the Role.
-        pub fn child_resources() -> Vec<(Cow<'static, str>, Cow<'static, str>)> {
+        pub(crate) fn child_resources() -> Vec<(Cow<'static, str>, Cow<'static, str>)> {
             vec![$(($kind::group(&()), $kind::plural(&())),)*]
         }
     };
@@ -87,7 +87,7 @@ fn ours() -> watcher::Config {
     watcher::Config::default().labels(&labels::managed())
 }
 
-async fn seen<K>(store: &Store<K>)
+async fn listed<K>(store: &Store<K>)
 where
     K: kube::runtime::reflector::Lookup + Clone + 'static,
     K::DynamicType: Eq + std::hash::Hash + Clone,
@@ -105,7 +105,7 @@ fn is_surplus<K: Child>(child: &K, owner: &str, wanted: &Wanted) -> bool {
 
 /// What the watches of one namespace have seen.
 #[derive(Debug)]
-pub struct Stores {
+pub(super) struct Stores {
     /// The children.
     pub children: Children,
     /// Their pods, without their specs.
@@ -116,7 +116,7 @@ pub struct Stores {
 
 impl Stores {
     /// Begins to watch a namespace; the tasks have to be run.
-    pub fn watch(
+    pub(super) fn watch(
         client: &Client,
         namespace: &Name,
         secrets: &[Name],
@@ -138,16 +138,16 @@ impl Stores {
     }
 
     /// Returns when everything was listed once.
-    pub async fn ready(&self) {
+    pub(super) async fn ready(&self) {
         self.children.ready().await;
-        seen(&self.pods).await;
+        listed(&self.pods).await;
         for (_, store) in &self.secrets {
-            seen(store).await;
+            listed(store).await;
         }
     }
 
     /// The pods of one component.
-    pub fn pods_of(&self, instance: &str, component: labels::Component) -> Vec<Arc<Pod>> {
+    pub(super) fn pods_of(&self, instance: &str, component: labels::Component) -> Vec<Arc<Pod>> {
         self.pods.state_filter(|pod| {
             pod.metadata.labels.as_ref().and_then(labels::instance_and_component)
                 == Some((instance, component.as_str()))
@@ -155,7 +155,7 @@ impl Stores {
     }
 
     /// The pods of one Job.
-    pub fn pods_of_job(&self, job: &str) -> Vec<Arc<Pod>> {
+    pub(super) fn pods_of_job(&self, job: &str) -> Vec<Arc<Pod>> {
         self.pods.state_filter(|pod| {
             pod.metadata
                 .labels
@@ -167,7 +167,7 @@ impl Stores {
 }
 
 /// The child of this name.
-pub fn get<K: Child>(store: &Store<K>, namespace: &Name, name: &str) -> Option<Arc<K>> {
+pub(super) fn get<K: Child>(store: &Store<K>, namespace: &Name, name: &str) -> Option<Arc<K>> {
     store.get(&ObjectRef::new(name).within(namespace.as_str()))
 }
 

@@ -11,19 +11,19 @@ use vedette_core::desired::labels::MANAGER;
 const NOTE_LIMIT: usize = 1000;
 
 /// Tells the API server.
-pub struct Announcer {
+pub(super) struct Announcer {
     recorder: Recorder,
 }
 
 impl Announcer {
     /// As this process; there is one in it, as it counts repeats.
-    pub fn new(client: Client, pod_name: &str) -> Self {
+    pub(super) fn new(client: Client, pod_name: &str) -> Self {
         let reporter = Reporter { controller: MANAGER.to_owned(), instance: Some(pod_name.to_owned()) };
         Self { recorder: Recorder::new(client, reporter) }
     }
 
     /// Tells of an object. An event that cannot be written is logged and lost: the status has it too.
-    pub async fn announce(&self, object: &ObjectReference, events: &[vedette_core::event::Event]) {
+    pub(super) async fn announce(&self, object: &ObjectReference, events: &[vedette_core::event::Event]) {
         for event in events {
             let (reason, message) = (event.reason(), event.message());
             let name = object.name.as_deref().unwrap_or_default();

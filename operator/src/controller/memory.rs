@@ -9,7 +9,7 @@ use super::per_object::{PerObject, Reference};
 
 /// What is remembered of an object of ours.
 #[derive(Debug)]
-pub struct Remembered<S, V> {
+pub(super) struct Remembered<S, V> {
     written: Option<Written<S>>,
     valid: Option<Validation<V>>,
 }
@@ -36,7 +36,7 @@ impl<S, V> Default for Remembered<S, V> {
 
 impl<S: Clone, V> PerObject<Remembered<S, V>> {
     /// The newer of the status that the object shows and the one that was written.
-    pub fn newest_status<K: Resource<DynamicType = ()>>(&self, object: &K, shown: S) -> S {
+    pub(super) fn newest_status<K: Resource<DynamicType = ()>>(&self, object: &K, shown: S) -> S {
         self.with(&Reference::of(object), |remembered| {
             if remembered.written.as_ref().is_some_and(|last| !last.is_newer_than(object)) {
                 remembered.written = None;
@@ -46,7 +46,12 @@ impl<S: Clone, V> PerObject<Remembered<S, V>> {
     }
 
     /// This status was written, and the object has this version since.
-    pub fn wrote_status<K: Resource<DynamicType = ()>>(&self, object: &K, resource_version: Option<&str>, status: S) {
+    pub(super) fn wrote_status<K: Resource<DynamicType = ()>>(
+        &self,
+        object: &K,
+        resource_version: Option<&str>,
+        status: S,
+    ) {
         if let Some(resource_version) = version(resource_version) {
             let written = Written { uid: object.uid().unwrap_or_default(), resource_version, status };
             self.with(&Reference::of(object), |remembered| remembered.written = Some(written));
@@ -57,7 +62,7 @@ impl<S: Clone, V> PerObject<Remembered<S, V>> {
     ///
     /// # Errors
     /// What the validation says.
-    pub fn valid<K: Resource<DynamicType = ()>, E>(
+    pub(super) fn valid<K: Resource<DynamicType = ()>, E>(
         &self,
         object: &K,
         validate: impl FnOnce() -> Result<V, E>,

@@ -16,26 +16,26 @@ const DURATION_BUCKETS: [f64; 9] = [0.002, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 20.0,
 
 /// Which kind an object is of.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct KindLabel {
+pub(super) struct KindLabel {
     kind: &'static str,
 }
 
 /// What went wrong, with which kind.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct FailureLabel {
+pub(super) struct FailureLabel {
     kind: &'static str,
     reason: &'static str,
 }
 
 /// How something ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ResultLabel {
+pub(super) struct ResultLabel {
     result: &'static str,
 }
 
 /// The metrics; clones count together.
 #[derive(Debug, Clone)]
-pub struct Metrics {
+pub(super) struct Metrics {
     reconciles: Family<KindLabel, Counter>,
     reconcile_errors: Family<FailureLabel, Counter>,
     reconcile_seconds: Family<KindLabel, Histogram, fn() -> Histogram>,
@@ -51,7 +51,7 @@ fn durations() -> Histogram {
 }
 
 /// The kind as a label: a word of ours, never one that came from outside.
-pub fn kind_label<K: Resource<DynamicType = ()>>() -> &'static str {
+pub(super) fn kind_label<K: Resource<DynamicType = ()>>() -> &'static str {
     match K::kind(&()) {
         Cow::Borrowed(kind) => kind,
         Cow::Owned(_) => "other",
@@ -60,7 +60,7 @@ pub fn kind_label<K: Resource<DynamicType = ()>>() -> &'static str {
 
 impl Metrics {
     /// Registers them.
-    pub fn register(registry: &mut Registry) -> Self {
+    pub(super) fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             reconciles: Family::default(),
             reconcile_errors: Family::default(),
@@ -88,7 +88,7 @@ impl Metrics {
     }
 
     /// A reconcile ended; an error has a reason.
-    pub fn reconciled(&self, kind: &'static str, took: Duration, error: Option<&'static str>) {
+    pub(super) fn reconciled(&self, kind: &'static str, took: Duration, error: Option<&'static str>) {
         self.reconciles.get_or_create(&KindLabel { kind }).inc();
         self.reconcile_seconds.get_or_create(&KindLabel { kind }).observe(took.as_secs_f64());
         if let Some(reason) = error {
@@ -97,32 +97,32 @@ impl Metrics {
     }
 
     /// A watch broke.
-    pub fn watch_failed(&self, kind: &'static str) {
+    pub(super) fn watch_failed(&self, kind: &'static str) {
         self.watch_errors.get_or_create(&KindLabel { kind }).inc();
     }
 
     /// An object was sent.
-    pub fn applied(&self, kind: &'static str) {
+    pub(super) fn applied(&self, kind: &'static str) {
         self.applies.get_or_create(&KindLabel { kind }).inc();
     }
 
     /// A pointer was looked up, with this result.
-    pub fn polled(&self, result: &'static str) {
+    pub(super) fn polled(&self, result: &'static str) {
         self.model_polls.get_or_create(&ResultLabel { result }).inc();
     }
 
     /// The pointer of one more training is looked up.
-    pub fn watching_one_more(&self) {
+    pub(super) fn watching_one_more(&self) {
         self.models_watched.inc();
     }
 
     /// The pointer of a training is not looked up any more.
-    pub fn watching_one_less(&self) {
+    pub(super) fn watching_one_less(&self) {
         self.models_watched.dec();
     }
 
     /// Whether this process leads.
-    pub fn leads(&self, leads: bool) {
+    pub(super) fn leads(&self, leads: bool) {
         self.leader.set(i64::from(leads));
     }
 }

@@ -1,15 +1,15 @@
 //! The shell around the core: watches, caches, reconciles, and the processes beside them.
 
-pub mod apply;
+mod apply;
 mod backoff;
 mod child;
-pub mod children;
+mod children;
 mod cluster;
 mod context;
-pub mod events;
+mod events;
 mod leader;
 mod memory;
-pub mod metrics;
+mod metrics;
 mod model_watch;
 mod pace;
 mod per_object;
@@ -31,6 +31,7 @@ use vedette_crds::{AnomalyPipeline, ModelTraining};
 use vedette_service::{Readiness, Shutdown, error_chain};
 use vedette_streams::bucket::Bucket;
 
+pub(crate) use self::children::child_resources;
 use self::leader::Election;
 use self::metrics::Metrics;
 use self::watch::WATCHES;

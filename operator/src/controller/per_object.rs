@@ -10,7 +10,7 @@ use super::metrics::kind_label;
 
 /// Which object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Reference {
+pub(super) struct Reference {
     /// Its kind.
     pub kind: &'static str,
     /// Its namespace.
@@ -20,19 +20,19 @@ pub struct Reference {
 
 impl Reference {
     /// The object of this kind, namespace and name.
-    pub fn new<K: Resource<DynamicType = ()>>(namespace: &str, name: &str) -> Self {
+    pub(super) fn new<K: Resource<DynamicType = ()>>(namespace: &str, name: &str) -> Self {
         Self { kind: kind_label::<K>(), namespace: namespace.to_owned(), name: name.to_owned() }
     }
 
     /// This object.
-    pub fn of<K: Resource<DynamicType = ()>>(object: &K) -> Self {
+    pub(super) fn of<K: Resource<DynamicType = ()>>(object: &K) -> Self {
         Self::new::<K>(object.meta().namespace.as_deref().unwrap_or_default(), &object.name_any())
     }
 }
 
 /// Something remembered of each object.
 #[derive(Debug)]
-pub struct PerObject<T> {
+pub(super) struct PerObject<T> {
     states: Mutex<BTreeMap<Reference, T>>,
 }
 
@@ -44,27 +44,32 @@ impl<T> Default for PerObject<T> {
 
 impl<T> PerObject<T> {
     /// Reads or changes what is remembered of an object, beginning with this where nothing is.
-    pub fn with_or<R>(&self, object: &Reference, first: impl FnOnce() -> T, change: impl FnOnce(&mut T) -> R) -> R {
+    pub(super) fn with_or<R>(
+        &self,
+        object: &Reference,
+        first: impl FnOnce() -> T,
+        change: impl FnOnce(&mut T) -> R,
+    ) -> R {
         change(self.lock().entry(object.clone()).or_insert_with(first))
     }
 
     /// Reads or changes what is remembered of an object, if anything is.
-    pub fn with_known<R>(&self, object: &Reference, change: impl FnOnce(&mut T) -> R) -> Option<R> {
+    pub(super) fn with_known<R>(&self, object: &Reference, change: impl FnOnce(&mut T) -> R) -> Option<R> {
         self.lock().get_mut(object).map(change)
     }
 
     /// What is chosen of all of them.
-    pub fn choose<R>(&self, choose: impl FnMut((&Reference, &T)) -> Option<R>) -> Vec<R> {
+    pub(super) fn choose<R>(&self, choose: impl FnMut((&Reference, &T)) -> Option<R>) -> Vec<R> {
         self.lock().iter().filter_map(choose).collect()
     }
 
     /// The object is gone.
-    pub fn forget(&self, object: &Reference) {
+    pub(super) fn forget(&self, object: &Reference) {
         self.lock().remove(object);
     }
 
     /// Objects for which this does not hold are gone.
-    pub fn keep(&self, mut is_there: impl FnMut(&Reference) -> bool) {
+    pub(super) fn keep(&self, mut is_there: impl FnMut(&Reference) -> bool) {
         self.lock().retain(|object, _| is_there(object));
     }
 
@@ -76,7 +81,7 @@ impl<T> PerObject<T> {
 
 impl<T: Default> PerObject<T> {
     /// Reads or changes what is remembered of an object.
-    pub fn with<R>(&self, object: &Reference, change: impl FnOnce(&mut T) -> R) -> R {
+    pub(super) fn with<R>(&self, object: &Reference, change: impl FnOnce(&mut T) -> R) -> R {
         self.with_or(object, T::default, change)
     }
 }

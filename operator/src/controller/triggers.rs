@@ -18,7 +18,7 @@ pub(super) type GuardedTraining = DeserializeGuard<ModelTraining>;
 
 /// Where requests go.
 #[derive(Debug, Clone)]
-pub struct Triggers {
+pub(super) struct Triggers {
     pipelines: Sender<ObjectRef<GuardedPipeline>>,
     trainings: Sender<ObjectRef<GuardedTraining>>,
     all_pipelines: Sender<()>,
@@ -46,17 +46,17 @@ pub(super) fn triggers() -> (Triggers, Requests) {
 
 impl Triggers {
     /// This pipeline.
-    pub async fn pipeline(&self, pipeline: &Reference) {
+    pub(super) async fn pipeline(&self, pipeline: &Reference) {
         send(&self.pipelines, ObjectRef::new(&pipeline.name).within(&pipeline.namespace)).await;
     }
 
     /// This training.
-    pub async fn training(&self, training: &Reference) {
+    pub(super) async fn training(&self, training: &Reference) {
         send(&self.trainings, ObjectRef::new(&training.name).within(&training.namespace)).await;
     }
 
     /// Every pipeline.
-    pub async fn all_pipelines(&self) {
+    pub(super) async fn all_pipelines(&self) {
         send(&self.all_pipelines, ()).await;
     }
 }

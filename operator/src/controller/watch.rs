@@ -26,7 +26,7 @@ pub(super) const WATCHES: &str = "watches";
 
 /// What all watches share.
 #[derive(Debug, Clone)]
-pub struct Watch {
+pub(super) struct Watch {
     /// Where requests go.
     pub triggers: Triggers,
     /// What was sent, to be forgotten with what it was sent of.

@@ -10,7 +10,7 @@ const MESSAGE_LIMIT: usize = 32_768;
 
 /// What a condition says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     /// Whether it holds; none if that is not known.
     pub holds: Option<bool>,
     /// One word in CamelCase.
@@ -21,24 +21,24 @@ pub struct Verdict {
 
 impl Verdict {
     /// It holds.
-    pub fn holds(reason: impl Reason, message: impl Into<String>) -> Self {
+    pub(crate) fn holds(reason: impl Reason, message: impl Into<String>) -> Self {
         Self { holds: Some(true), reason: reason.as_str(), message: message.into() }
     }
 
     /// It does not hold.
-    pub fn fails(reason: impl Reason, message: impl Into<String>) -> Self {
+    pub(crate) fn fails(reason: impl Reason, message: impl Into<String>) -> Self {
         Self { holds: Some(false), reason: reason.as_str(), message: message.into() }
     }
 
     /// Nobody knows yet.
-    pub fn unknown(reason: impl Reason, message: impl Into<String>) -> Self {
+    pub(crate) fn unknown(reason: impl Reason, message: impl Into<String>) -> Self {
         Self { holds: None, reason: reason.as_str(), message: message.into() }
     }
 }
 
 /// Conditions in the making, begun with those of the status before.
 #[derive(Debug)]
-pub struct Conditions {
+pub(crate) struct Conditions {
     list: Vec<Condition>,
     generation: Option<i64>,
     now: Timestamp,
@@ -46,13 +46,13 @@ pub struct Conditions {
 
 impl Conditions {
     /// Begins with these.
-    pub fn from(before: &[Condition], generation: Option<i64>, now: Timestamp) -> Self {
+    pub(crate) fn from(before: &[Condition], generation: Option<i64>, now: Timestamp) -> Self {
         Self { list: before.to_vec(), generation, now }
     }
 
     /// Sets one; its time moves only if its status does.
     #[must_use]
-    pub fn with(mut self, kind: &str, verdict: Verdict) -> Self {
+    pub(crate) fn with(mut self, kind: &str, verdict: Verdict) -> Self {
         let Verdict { holds, reason, message } = verdict;
         let status = match holds {
             Some(true) => "True",
@@ -80,7 +80,7 @@ impl Conditions {
     }
 
     /// The list.
-    pub fn into_vec(self) -> Vec<Condition> {
+    pub(crate) fn into_vec(self) -> Vec<Condition> {
         self.list
     }
 }

@@ -27,7 +27,7 @@ pub fn roll_state(status: &AnomalyPipelineStatus, followed: Option<&Name>) -> Ro
 }
 
 /// The model roll as a status shows it; none while there is nothing to remember.
-pub fn model_status(state: &RollState, followed: Option<&Name>) -> Option<ModelStatus> {
+pub(crate) fn model_status(state: &RollState, followed: Option<&Name>) -> Option<ModelStatus> {
     if *state == RollState::default() {
         return None;
     }
@@ -61,7 +61,7 @@ pub fn schedule_state(status: &ModelTrainingStatus) -> ScheduleState {
 }
 
 /// A run as a status shows it.
-pub fn training_run(run: &Run) -> TrainingRun {
+pub(crate) fn training_run(run: &Run) -> TrainingRun {
     let Run { job, started_at, finished_at, records } = run;
     TrainingRun {
         job: job.clone(),

@@ -3,8 +3,10 @@
 mod conditions;
 mod mapping;
 
-pub use conditions::{Conditions, Verdict, find, is_true};
-pub use mapping::{model_status, roll_state, schedule_state, training_run};
+pub(crate) use conditions::{Conditions, Verdict};
+pub use conditions::{find, is_true};
+pub(crate) use mapping::{model_status, training_run};
+pub use mapping::{roll_state, schedule_state};
 
 /// Condition: everything that the object asks for runs.
 pub const READY: &str = "Ready";
