@@ -1,23 +1,13 @@
-//! How long an object that failed waits for its next try: longer each time, and never long after a success.
+//! How long an object that failed waits for its next try: longer each time, never long after a success, and not as long as
+//! the others.
 
 use std::time::Duration;
 
 use rand::Rng;
+use vedette_service::Backoff;
 
-const FIRST: Duration = Duration::from_secs(1);
-const LAST: Duration = Duration::from_secs(300);
-
-/// The pause after one more failure in a row.
-pub(super) fn failed(failures: &mut u32) -> Duration {
-    let pause = pause(*failures);
-    *failures = failures.saturating_add(1);
-    jittered(pause)
-}
-
-/// The pause after so many failures in a row.
-pub(super) fn pause(failures: u32) -> Duration {
-    FIRST.saturating_mul(1 << failures.min(16)).min(LAST)
-}
+/// The pauses of an object whose reconcile fails.
+pub(super) const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(300));
 
 /// Up to a tenth more or less, so that many do not come at once.
 pub(super) fn jittered(duration: Duration) -> Duration {
@@ -35,13 +25,13 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_limit() {
-        let mut failures = 0;
+        let mut pauses = RETRY;
         let within = |pause: Duration, seconds: f64| (seconds * 0.9..seconds * 1.1).contains(&pause.as_secs_f64());
-        assert!(within(failed(&mut failures), 1.0));
-        assert!(within(failed(&mut failures), 2.0));
+        assert!(within(jittered(pauses.failed()), 1.0));
+        assert!(within(jittered(pauses.failed()), 2.0));
         for _ in 0..30 {
-            failed(&mut failures);
+            pauses.failed();
         }
-        assert!(within(failed(&mut failures), 300.0));
+        assert!(within(jittered(pauses.failed()), 300.0));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kube::runtime::reflector::Store;
 use vedette_contract::Name;
 use vedette_crds::{AnomalyPipelineStatus, ModelTrainingStatus};
+use vedette_service::Backoff;
 use vedette_streams::bucket::Bucket;
 
 use super::apply::Applier;
@@ -41,8 +42,8 @@ pub(super) struct Context {
     pub report: Arc<SiteReport>,
     /// What is counted.
     pub metrics: Metrics,
-    /// Failures in a row.
-    pub failures: PerObject<u32>,
+    /// The pauses of those that fail.
+    pub failures: PerObject<Backoff>,
     /// How often the records of trainings are counted.
     pub counted: PerObject<Pace>,
     /// What is remembered of pipelines.
@@ -60,5 +61,124 @@ impl Context {
         self.counted.forget(object);
         self.pipelines.forget(object);
         self.trainings.forget(object);
+    }
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use std::convert::Infallible;
+    use std::time::Duration;
+
+    use prometheus_client::registry::Registry;
+    use vedette_service::{Readiness, Shutdown};
+
+    use super::super::apply::SentObjects;
+    use super::super::triggers::triggers;
+    use super::super::watch::Watch;
+    use super::*;
+
+    const SITE: &str = "{site: {name: east}, kafka: {bootstrapServers: 'k:9092'}, bucket: {name: b, credentialsSecret: s}, images: {topics: t, generator: g, detector: d, archiver: a, trainer: t}}";
+
+    /// The context of namespace `n`, where the API server never answers; and what counts there.
+    pub(crate) fn context(bucket: &Bucket) -> (Arc<Context>, Registry) {
+        let never = tower::service_fn(|_: http::Request<kube::client::Body>| async {
+            std::future::pending::<Result<http::Response<kube::client::Body>, Infallible>>().await
+        });
+        let (client, namespace) = (kube::Client::new(never, "n"), "n".parse::<Name>().unwrap());
+        let mut registry = Registry::default();
+        let (metrics, sent) = (Metrics::register(&mut registry), Arc::new(SentObjects::default()));
+        let (triggers, _requests) = triggers();
+        let watch = Watch {
+            triggers: triggers.clone(),
+            sent: Arc::clone(&sent),
+            metrics: metrics.clone(),
+            readiness: Readiness::new(&[]),
+        };
+        let (stores, _watches) = Stores::watch(&client, &namespace, &[], &watch);
+        let (often, term) = (Duration::from_millis(10), Shutdown::new());
+        let context = Context {
+            namespace,
+            site: Arc::new(SiteFile::parse(SITE).unwrap()),
+            bucket: bucket.clone(),
+            stores,
+            all_pipelines: Vec::new(),
+            applier: Arc::new(Applier::new(client.clone(), metrics.clone(), sent)),
+            announcer: Arc::new(Announcer::new(client, "a")),
+            models: ModelWatch::new(bucket.clone(), often, metrics.clone(), triggers.clone(), term),
+            report: Arc::new(SiteReport::new(bucket.clone(), triggers)),
+            metrics,
+            failures: PerObject::default(),
+            counted: PerObject::default(),
+            pipelines: PerObject::default(),
+            trainings: PerObject::default(),
+        };
+        (Arc::new(context), registry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use prometheus_client::encoding::text::encode;
+    use prometheus_client::registry::Registry;
+    use vedette_contract::keys::PipelineKeys;
+    use vedette_contract::progress::SiteStatus;
+    use vedette_core::site_status::SiteStatusUpdate;
+    use vedette_crds::AnomalyPipeline;
+    use vedette_service::Shutdown;
+    use vedette_testing::TestBucket;
+
+    use super::super::backoff::RETRY;
+    use super::super::model_watch::TrainingKey;
+    use super::*;
+
+    fn is_empty<T>(states: &PerObject<T>) -> bool {
+        states.choose(|_| Some(())).is_empty()
+    }
+
+    async fn remember_everything(context: &Context, object: &Reference) {
+        context.failures.with_or(object, || RETRY, Backoff::failed);
+        context.counted.with(object, |pace| pace.next(None));
+        context.pipelines.with(object, |_| ());
+        context.trainings.with(object, |_| ());
+        let (namespace, name): (Name, Name) = ("n".parse().unwrap(), "flows".parse().unwrap());
+        let keys = PipelineKeys::new(&namespace, &name);
+        context.models.follow(object, TrainingKey { namespace, name }).await;
+        let status = SiteStatus {
+            site: "east".parse().unwrap(),
+            training: None,
+            model_version: None,
+            ready: true,
+            updated_at: "2026-11-23T08:00:00Z".parse().unwrap(),
+        };
+        context.report.publish_site_status(object, SiteStatusUpdate { keys, status });
+    }
+
+    fn polled(registry: &Registry) -> String {
+        let mut text = String::new();
+        encode(&mut text, registry).unwrap();
+        text.lines().find(|line| line.starts_with("models_watched ")).unwrap_or_default().to_owned()
+    }
+
+    #[tokio::test]
+    async fn of_an_object_that_is_gone_nothing_is_remembered_looked_up_or_told() {
+        let served = TestBucket::serve().await;
+        let (context, registry) = testing::context(&served.bucket);
+        let object = Reference::new::<AnomalyPipeline>("n", "flows");
+        remember_everything(&context, &object).await;
+        assert_eq!(polled(&registry), "models_watched 1");
+        context.forget(&object);
+        assert!(is_empty(&context.failures) && is_empty(&context.counted));
+        assert!(is_empty(&context.pipelines) && is_empty(&context.trainings));
+        let over = Shutdown::new();
+        over.cancel();
+        context.report.run(&over).await;
+        assert_eq!(served.json::<serde_json::Value>("n/flows/sites/east.json").await, None);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while polled(&registry) != "models_watched 0" {
+            assert!(Instant::now() < deadline, "the pointer is still looked up");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 }

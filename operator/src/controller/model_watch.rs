@@ -9,10 +9,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use vedette_contract::Name;
 use vedette_contract::keys::ModelKeys;
-use vedette_service::Shutdown;
+use vedette_service::{Backoff, Shutdown};
 use vedette_streams::bucket::Bucket;
 
-use super::backoff::pause;
 use super::metrics::Metrics;
 use super::per_object::Reference;
 use super::triggers::Triggers;
@@ -21,8 +20,8 @@ use vedette_core::roll::Pointer;
 
 /// How long a reconcile waits for the first look at a pointer.
 const FIRST_LOOK: Duration = Duration::from_secs(3);
-/// The longest pause between two looks at a bucket that cannot be read.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The pauses between looks at a bucket that cannot be read.
+const RETRY: Backoff = Backoff::new(Duration::from_secs(2), Duration::from_secs(60));
 /// Looks at a time.
 const LOOKS_AT_ONCE: usize = 8;
 
@@ -118,14 +117,14 @@ impl ModelWatch {
 impl Shared {
     async fn poll(&self, training: TrainingKey, view: watch::Sender<Option<PointerView>>) {
         let keys = ModelKeys::new(&training.namespace, &training.name);
-        let mut failures = 0;
+        let mut retry = RETRY;
         loop {
             let seen = {
                 let _permit = self.looks.acquire().await;
                 bucket_view::pointer(&self.bucket, &keys).await
             };
             self.metrics.polled(result(&seen));
-            failures = if seen.trouble.is_some() { failures + 1 } else { 0 };
+            let earliest = earliest(&seen, &mut retry);
             let changed = view.send_if_modified(|last| {
                 let changed = last.as_ref() != Some(&seen);
                 *last = Some(seen);
@@ -136,10 +135,6 @@ impl Shared {
                     self.triggers.pipeline(&follower).await;
                 }
             }
-            let earliest = match failures {
-                0 => Duration::ZERO,
-                failures => pause(failures).min(LONGEST_PAUSE),
-            };
             tokio::time::sleep_until(next_whole(self.began, self.interval, Instant::now() + earliest)).await;
             if self.is_over(&training) {
                 return;
@@ -166,6 +161,15 @@ impl Shared {
     }
 }
 
+/// How long the next look waits at least.
+fn earliest(seen: &PointerView, retry: &mut Backoff) -> Duration {
+    if seen.trouble.is_some() {
+        return retry.failed();
+    }
+    retry.reset();
+    Duration::ZERO
+}
+
 /// The first moment after this one that is whole intervals from the beginning.
 fn next_whole(began: Instant, interval: Duration, after: Instant) -> Instant {
     let (gone, interval_nanos) = (after.duration_since(began).as_nanos(), interval.as_nanos().max(1));
@@ -185,6 +189,17 @@ fn result(view: &PointerView) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_bucket_that_cannot_be_read_is_looked_at_less_often() {
+        let mut retry = RETRY;
+        let broken = PointerView { trouble: Some("BucketTimeout"), ..PointerView::from(None) };
+        let mut seconds = |seen: &PointerView| earliest(seen, &mut retry).as_secs();
+        assert_eq!(
+            [seconds(&broken), seconds(&broken), seconds(&PointerView::from(None)), seconds(&broken)],
+            [2, 4, 0, 2]
+        );
+    }
 
     #[test]
     fn looks_fall_on_whole_intervals() {

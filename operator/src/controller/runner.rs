@@ -13,11 +13,11 @@ use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout};
-use vedette_service::{Readiness, Shutdown, error_chain};
+use vedette_service::{Backoff, Readiness, Shutdown, error_chain};
 use vedette_streams::bucket::Bucket;
 
 use super::apply::{ApiError, Applier, SentObjects};
-use super::backoff;
+use super::backoff::{RETRY, jittered};
 use super::children::Stores;
 use super::context::Context;
 use super::events::Announcer;
@@ -102,7 +102,7 @@ pub(super) async fn run(
         runs.push(to_end(trainings, training::reconcile, context, term.clone()).boxed());
     }
     let beside = join_all(watches);
-    let site_statuses = join_all(reports.iter().map(|report| report.run(&settings.site.site.name, term)));
+    let site_statuses = join_all(reports.iter().map(|report| report.run(term)));
     tokio::select! {
         _ = join_all(runs) => {}
         // The watches and the writers end with the term, or not at all; the reconciles under way come to an end first.
@@ -159,7 +159,7 @@ async fn measured<K: Resource<DynamicType = ()>, F: Future<Output = Result<Actio
 
 fn retry<K: Resource<DynamicType = ()>>(object: &DeserializeGuard<K>, error: &ApiError, context: &Context) -> Action {
     let (kind, name) = (kind_label::<K>(), object.name_any());
-    let pause = context.failures.with(&Reference::of(object), backoff::failed);
+    let pause = jittered(context.failures.with_or(&Reference::of(object), || RETRY, Backoff::failed));
     tracing::warn!(
         kind,
         namespace = %context.namespace,
@@ -189,5 +189,51 @@ fn report<K: Resource<DynamicType = ()>>(
         Err(controller::Error::RunnerError(error)) => {
             tracing::error!(error = error_chain(&error), "a controller broke");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vedette_crds::AnomalyPipeline;
+    use vedette_testing::TestBucket;
+
+    use super::super::context::testing;
+    use super::*;
+
+    fn pipeline() -> Arc<GuardedPipeline> {
+        let object = serde_json::json!({
+            "apiVersion": "vedette.io/v1alpha1", "kind": "AnomalyPipeline",
+            "metadata": { "namespace": "n", "name": "flows" }, "spec": {}
+        });
+        Arc::new(serde_json::from_value(object).unwrap())
+    }
+
+    fn failed() -> ApiError {
+        ApiError::Timeout { verb: "apply", kind: "Job".to_owned(), name: "j".to_owned() }
+    }
+
+    #[tokio::test]
+    async fn a_success_resets_the_pause_and_a_failure_does_not() {
+        let served = TestBucket::serve().await;
+        let (context, _) = testing::context(&served.bucket);
+        let (object, reference) = (pipeline(), Reference::new::<AnomalyPipeline>("n", "flows"));
+        let next_pause = || context.failures.with_known(&reference, |backoff| backoff.next_pause().as_secs());
+        for doubled in [2, 4] {
+            let outcome = measured(Arc::clone(&object), Arc::clone(&context), async { Err(failed()) }).await;
+            retry(&object, &outcome.unwrap_err(), &context);
+            assert_eq!(next_pause(), Some(doubled));
+        }
+        measured(object, Arc::clone(&context), async { Ok(Action::await_change()) }).await.unwrap();
+        assert_eq!(next_pause(), None);
+    }
+
+    #[tokio::test]
+    async fn an_object_that_is_gone_is_forgotten() {
+        let served = TestBucket::serve().await;
+        let (context, _) = testing::context(&served.bucket);
+        retry(&pipeline(), &failed(), &context);
+        let gone = ObjectRef::<AnomalyPipeline>::new("flows").within("n").erase();
+        report::<GuardedPipeline>(Err(controller::Error::ObjectNotFound(Box::new(gone))), &context);
+        assert!(context.failures.choose(|_| Some(())).is_empty());
     }
 }

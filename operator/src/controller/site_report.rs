@@ -1,6 +1,6 @@
 //! Publishes at this site's place in the bucket how each pipeline stands: at once when that changes, and again before the
-//! status there grows old. A bucket that refuses it is tried again, and the pipeline learns of it; so it does of a bucket that ignores
-//! conditional writes, which is asked once, before anything is written there.
+//! status there grows old. A bucket that refuses it is tried again, and the pipeline learns of it; so it does of a bucket
+//! that ignores conditional writes, which is asked once, before anything is written there.
 
 use std::time::Duration;
 
@@ -8,13 +8,12 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use tokio::sync::{Notify, OnceCell};
 use tokio::time::Instant;
-use vedette_contract::Name;
 use vedette_contract::keys::PipelineKeys;
 use vedette_contract::progress::SiteStatus;
-use vedette_service::{Shutdown, error_chain};
-use vedette_streams::bucket::{Bucket, BucketError};
+use vedette_registry::{RegistryError, sites};
+use vedette_service::{Backoff, Shutdown, error_chain};
+use vedette_streams::bucket::Bucket;
 
-use super::backoff::pause;
 use super::per_object::{PerObject, Reference};
 use super::triggers::Triggers;
 use vedette_core::pipeline::BucketTrouble;
@@ -24,7 +23,8 @@ use vedette_core::site_status::{self, SiteStatusUpdate};
 const ROUND: Duration = Duration::from_secs(5);
 /// So many are written at once.
 const CONCURRENCY: usize = 8;
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// The pauses after a bucket refused a status.
+const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
 /// The statuses of this site.
 pub(super) struct SiteReport {
@@ -40,7 +40,7 @@ struct Published {
     wanted: SiteStatus,
     written: Option<SiteStatus>,
     trouble: Option<BucketTrouble>,
-    failures: u32,
+    retry: Backoff,
     not_before: Instant,
 }
 
@@ -64,7 +64,7 @@ impl SiteReport {
             wanted: status.clone(),
             written: None,
             trouble: None,
-            failures: 0,
+            retry: RETRY,
             not_before: Instant::now(),
         };
         let is_due = self.statuses.with_or(pipeline, first, |published| {
@@ -87,11 +87,11 @@ impl SiteReport {
     }
 
     /// Writes until shutdown.
-    pub(super) async fn run(&self, site: &Name, shutdown: &Shutdown) {
+    pub(super) async fn run(&self, shutdown: &Shutdown) {
         loop {
             let due = self.due(Timestamp::now());
             futures::stream::iter(due)
-                .for_each_concurrent(CONCURRENCY, |(pipeline, keys, status)| self.write(pipeline, keys, site, status))
+                .for_each_concurrent(CONCURRENCY, |(pipeline, keys, status)| self.write(pipeline, keys, status))
                 .await;
             tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -110,23 +110,18 @@ impl SiteReport {
         })
     }
 
-    async fn write(&self, pipeline: Reference, keys: PipelineKeys, site: &Name, status: SiteStatus) {
-        let outcome = match serde_json::to_vec(&status) {
-            Ok(body) => self
-                .put(&keys, site, body)
-                .await
-                .map_err(|error| BucketTrouble { reason: error.reason(), message: error_chain(&error) }),
-            Err(error) => Err(BucketTrouble { reason: "NotJson", message: error.to_string() }),
-        };
+    async fn write(&self, pipeline: Reference, keys: PipelineKeys, status: SiteStatus) {
+        let outcome = self.put(&keys, &status).await;
+        let outcome = outcome.map_err(|error| BucketTrouble { reason: error.reason(), message: error_chain(&error) });
         if self.record(&pipeline, status, outcome) {
             self.triggers.pipeline(&pipeline).await;
         }
     }
 
-    async fn put(&self, keys: &PipelineKeys, site: &Name, body: Vec<u8>) -> Result<(), BucketError> {
+    async fn put(&self, keys: &PipelineKeys, status: &SiteStatus) -> Result<(), RegistryError> {
         let prefix = keys.prefix();
         self.means_conditional_writes.get_or_try_init(|| self.bucket.probe_conditional_writes(&prefix)).await?;
-        self.bucket.put(&keys.site(site), body.into()).await
+        sites::write(&self.bucket, keys, status).await
     }
 
     /// Remembers how the write ended, and tells whether that is news.
@@ -142,11 +137,10 @@ impl Published {
         match outcome {
             Ok(()) => {
                 self.written = Some(status);
-                self.failures = 0;
+                self.retry.reset();
             }
             Err(trouble) => {
-                self.not_before = Instant::now() + pause(self.failures).min(LONGEST_PAUSE);
-                self.failures += 1;
+                self.not_before = Instant::now() + self.retry.failed();
                 self.trouble = Some(trouble);
             }
         }
