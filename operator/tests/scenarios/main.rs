@@ -221,7 +221,8 @@ async fn a_new_version_rolls_the_detectors_and_one_that_fails_is_taken_back_once
         "observedGeneration": live["metadata"]["generation"], "replicas": 2, "updatedReplicas": 1, "availableReplicas": 1
     }));
     let labels = live["spec"]["template"]["metadata"]["labels"].clone();
-    let end = json!({ "exitCode": 1, "message": "{\"error\":\"wrong hash\"}" });
+    let words = r#"{"level":"ERROR","message":"failed","reason":"WrongHash","error":"forest.bin differs"}"#;
+    let end = json!({ "exitCode": 1, "message": words });
     cluster.api.put(
         "pods",
         json!({
@@ -232,6 +233,11 @@ async fn a_new_version_rolls_the_detectors_and_one_that_fails_is_taken_back_once
             }] }
         }),
     );
+    let said = |_: &Api| {
+        let condition = cluster.condition("anomalypipelines", "flows", "ModelCurrent")?;
+        condition["message"].as_str()?.contains("WrongHash: forest.bin differs").then_some(())
+    };
+    cluster.api.until("the last words of the pod", said).await;
     cluster.until_version("flows-detector", &version(1)).await;
     cluster.api.remove("pods", "flows-detector-2");
     let current = cluster.until_reason("anomalypipelines", "flows", "ModelCurrent", "RolledBack").await;

@@ -2,6 +2,7 @@
 //! tests of the same names in `cli/src/local/reconcile/tests.rs`.
 
 use serde_json::{Value, json};
+use vedette_testing::bucket::Behaviour;
 
 use crate::cluster::{Cluster, version};
 
@@ -34,6 +35,52 @@ async fn a_result_in_the_bucket_is_a_success_also_when_its_job_failed() {
     cluster.until_reason("modeltrainings", "flows", "Published", "Published").await;
     let status = status(&cluster);
     assert_eq!((&status["failures"], &status["model"]), (&json!(0), &json!(version(1))));
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_result_cannot_be_read_has_not_ended() {
+    let cluster = Cluster::new().await;
+    let operator = cluster.operator("a");
+    let job = cluster.training_under_way("flows").await;
+    cluster.publish_result("flows", &job, &version(1)).await;
+    cluster.objects.behave(Behaviour::Refuses);
+    cluster.api.set_status("jobs", &job, json!({ "conditions": [{ "type": "Complete", "status": "True" }] }));
+    cluster.until_reason("modeltrainings", "flows", "DataAvailable", "ProgressUnreadable").await;
+    let unread = status(&cluster);
+    assert_eq!((&unread["failures"], &unread["phase"]), (&json!(0), &json!("Running")));
+    cluster.objects.behave(Behaviour::Honest);
+    cluster.until_reason("modeltrainings", "flows", "Published", "Published").await;
+    assert_eq!(status(&cluster)["failures"], 0);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_is_there_already_is_not_learned_again() {
+    let cluster = Cluster::new().await;
+    cluster.objects.publish("n", "flows", &version(1), 1).await;
+    cluster.objects.describe("n", "flows", &version(1), "flows-7").await;
+    cluster.archive("flows", 150).await;
+    let operator = cluster.operator("a");
+    let spec = json!({ "site": "east", "data": { "pipeline": "flows" }, "trigger": { "minRecords": 100 } });
+    cluster.training("flows", spec);
+    cluster.until_reason("modeltrainings", "flows", "Ready", "Done").await;
+    assert_eq!(status(&cluster)["lastRun"]["job"], "flows-7");
+    assert_eq!(cluster.api.names("jobs"), [""; 0]);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_learned_while_nobody_knows_whether_it_was() {
+    let cluster = Cluster::new().await;
+    cluster.objects.put("n/models/flows/current.json", "{half").await;
+    cluster.archive("flows", 150).await;
+    let operator = cluster.operator("a");
+    let spec = json!({ "site": "east", "data": { "pipeline": "flows" }, "trigger": { "minRecords": 100 } });
+    cluster.training("flows", spec);
+    let data = cluster.until_reason("modeltrainings", "flows", "DataAvailable", "ProgressUnreadable").await;
+    assert!(data["message"].as_str().unwrap().contains("current.json is not a current pointer"), "{data}");
+    assert_eq!(cluster.api.names("jobs"), [""; 0]);
     operator.stop().await;
 }
 
