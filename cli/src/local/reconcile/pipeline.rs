@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use vedette_contract::keys::ModelKeys;
 use vedette_contract::progress::SiteStatus;
 use vedette_core::desired::{GeneratorChild, Live, PipelineChildren, topics_job_name};
 use vedette_core::event::Event;
 use vedette_core::pipeline::{BucketTrouble, Pipeline, PipelinePlan, PipelineSeen};
 use vedette_core::platform::{Conclusion, Platform, reconcile};
+use vedette_core::reason::{ReadyReason, Reason};
 use vedette_core::site::SiteFile;
 use vedette_core::site_status::{self, SiteStatusUpdate};
 use vedette_core::status::{MODEL_CURRENT, find};
@@ -16,6 +18,7 @@ use vedette_core::validate::ValidatedPipeline;
 use vedette_crds::AnomalyPipelineStatus;
 use vedette_operator::bucket_view::{self, PointerView};
 use vedette_operator::look;
+use vedette_registry::sites;
 use vedette_service::error_chain;
 use vedette_streams::bucket::Bucket;
 
@@ -87,6 +90,15 @@ impl<'a> LocalPipeline<'a> {
         }
     }
 
+    /// Ends the detectors where none is wanted any more, as the last model that there was failed.
+    async fn stop_surplus(&self, children: &PipelineChildren) {
+        let surplus = self.applied.as_ref().and_then(|applied| applied.detector.as_ref());
+        let surplus = surplus.filter(|_| children.detector.is_none());
+        if let Some(name) = surplus.and_then(|detector| detector.metadata.name.as_deref()) {
+            self.supervisor.stop(name).await;
+        }
+    }
+
     fn start(&self, children: &PipelineChildren) -> Result<(), LocalError> {
         self.supervisor.apply_deployment(&children.archiver)?;
         match &children.generator {
@@ -104,9 +116,8 @@ impl<'a> LocalPipeline<'a> {
     fn print(&self, before: &AnomalyPipelineStatus, conclusion: &Conclusion<AnomalyPipelineStatus>) {
         for event in &conclusion.events {
             match event {
-                Event::Flipped(condition) => {
-                    self.console.condition(condition);
-                }
+                Event::Flipped(condition) if ends_the_run(condition) => {}
+                Event::Flipped(condition) => self.console.condition(condition),
                 Event::Roll(_) | Event::RunStarted { .. } | Event::RunEnded(_) => self.console.say(&event.message()),
             }
         }
@@ -125,11 +136,7 @@ impl<'a> LocalPipeline<'a> {
         if !site_status::is_due(self.published.as_ref(), status) {
             return;
         }
-        let body = match serde_json::to_vec(status) {
-            Ok(body) => body,
-            Err(error) => return tracing::error!(%error, "the site's status cannot be written as JSON"),
-        };
-        self.publish_trouble = match self.bucket.put(&keys.site(&status.site), body.into()).await {
+        self.publish_trouble = match sites::write(&self.bucket, keys, status).await {
             Ok(()) => {
                 self.published = Some(status.clone());
                 None
@@ -141,6 +148,11 @@ impl<'a> LocalPipeline<'a> {
             }
         };
     }
+}
+
+/// What the supervisor refuses ends the run, which is printed then.
+fn ends_the_run(condition: &Condition) -> bool {
+    condition.reason == ReadyReason::ApplyFailed.as_str()
 }
 
 impl Platform<Pipeline> for LocalPipeline<'_> {
@@ -173,6 +185,7 @@ impl Platform<Pipeline> for LocalPipeline<'_> {
         if plan.topics.lets_workloads_start() {
             self.start(&plan.children)?;
         }
+        self.stop_surplus(&plan.children).await;
         self.applied = Some(plan.children.clone());
         Ok(())
     }
@@ -188,5 +201,27 @@ impl Platform<Pipeline> for LocalPipeline<'_> {
             self.publish_site_status(update).await;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    #[test]
+    fn only_what_the_supervisor_refuses_is_left_to_the_end_of_the_run() {
+        let ends = |reason: &str| {
+            ends_the_run(&Condition {
+                type_: "Ready".to_owned(),
+                status: "False".to_owned(),
+                reason: reason.to_owned(),
+                message: String::new(),
+                observed_generation: None,
+                last_transition_time: Time(Timestamp::UNIX_EPOCH),
+            })
+        };
+        assert!(ends("ApplyFailed"));
+        assert!(!ends("PodsNotReady") && !ends("TopicJobFailed"));
     }
 }

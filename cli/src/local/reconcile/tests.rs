@@ -7,22 +7,27 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
 use vedette_contract::progress::ProgressKey;
-use vedette_core::status::{DETECTOR_AVAILABLE, PUBLISHED, READY, find, is_true};
+use vedette_core::roll::Rollout;
+use vedette_core::rollout::Availability;
+use vedette_core::status::{DATA_AVAILABLE, DETECTOR_AVAILABLE, PUBLISHED, READY, find, is_true};
+use vedette_crds::TrainingPhase;
+use vedette_testing::TestBucket;
+use vedette_testing::bucket::Behaviour;
 
 use super::*;
 use crate::local::options::LocalOptions;
 use crate::local::servers::{self, Servers};
-use crate::local::supervisor::Supervisor;
+use crate::local::supervisor::{JobStatus, Supervisor};
 use crate::local::{setup, start_supervisor};
 use crate::output::Console;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-const MANIFESTS: &str = "
-{apiVersion: vedette.io/v1alpha1, kind: AnomalyPipeline, metadata: {name: flows}, spec: {}}
+const VERSION: &str = "20261123T084210Z-1a2b3c4d";
+const TRAINING: &str = "
 ---
 apiVersion: vedette.io/v1alpha1
 kind: ModelTraining
@@ -39,6 +44,7 @@ struct Command {
 /// A run whose programs are scripts.
 struct Stage {
     directory: tempfile::TempDir,
+    objects: TestBucket,
     plan: setup::Plan,
     servers: Servers,
     supervisor: Supervisor,
@@ -47,16 +53,26 @@ struct Stage {
 
 impl Stage {
     async fn new() -> Self {
+        Self::with("{}").await
+    }
+
+    /// With this spec of the pipeline, and a bucket that can misbehave.
+    async fn with(spec: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let manifests = directory.path().join("manifests.yaml");
-        std::fs::write(&manifests, MANIFESTS).unwrap();
+        let pipeline = format!(
+            "{{apiVersion: vedette.io/v1alpha1, kind: AnomalyPipeline, metadata: {{name: flows}}, spec: {spec}}}"
+        );
+        std::fs::write(&manifests, pipeline + TRAINING).unwrap();
         let arguments = ["local", "-f", manifests.to_str().unwrap(), "--bin-dir", directory.path().to_str().unwrap()];
         let options = Command::try_parse_from(arguments).unwrap().options;
         let plan = setup::plan(&options, &"default".parse().unwrap()).unwrap();
-        let servers = servers::start(&options).await.unwrap();
+        let mut servers = servers::start(&options).await.unwrap();
+        let objects = TestBucket::serve().await;
+        servers.bucket = objects.bucket.clone();
         let console = Arc::new(Console::new(true));
         let supervisor = start_supervisor(&options, &servers, &console).unwrap();
-        Self { directory, plan, servers, supervisor, console }
+        Self { directory, objects, plan, servers, supervisor, console }
     }
 
     fn program(&self, name: &str, script: &str) {
@@ -86,10 +102,6 @@ impl Stage {
         LocalPipeline::new(self.plan.pipeline.clone(), site, bucket, &self.supervisor, &self.console)
     }
 
-    async fn put(&self, key: &str, body: serde_json::Value) {
-        self.servers.bucket.put(key, body.to_string().into_bytes().into()).await.unwrap();
-    }
-
     async fn archive(&self, records: u64) {
         let site = self.servers.site.site.name.clone();
         let key = self.keys().progress(&ProgressKey { site, topic: "enriched_data".parse().unwrap(), partition: 0 });
@@ -97,13 +109,23 @@ impl Stage {
             "stream": "enriched_data", "records": records, "closed_records": records, "end": records,
             "last_object": null, "last_utc": null, "updated_at": "2026-11-23T08:00:00Z"
         });
-        self.put(&key, progress).await;
+        self.objects.put_json(&key, &progress).await;
     }
 
     async fn other_sites_read_ready(&self) -> Option<bool> {
         let key = self.keys().site(&self.servers.site.site.name);
-        let object = self.servers.bucket.get(&key).await.unwrap()?;
-        serde_json::from_slice::<serde_json::Value>(&object.bytes).unwrap()["ready"].as_bool()
+        self.objects.json::<serde_json::Value>(&key).await?["ready"].as_bool()
+    }
+
+    /// What the run under way leaves that has published a version.
+    async fn publish_result(&self, training: &LocalTraining<'_>) {
+        let job = training.status.last_run.clone().unwrap().job;
+        let result = json!({
+            "job": job, "finished_at": "2026-11-23T08:00:09Z", "outcome": "published", "records": 150, "version": VERSION,
+            "metrics": null, "baseline": null, "message": "published"
+        });
+        let keys = ModelKeys::new(&self.plan.pipeline.namespace, &self.plan.trainings[0].name);
+        self.objects.put_json(&keys.result(&job), &result).await;
     }
 
     fn keys(&self) -> PipelineKeys {
@@ -121,14 +143,24 @@ async fn until_ended(training: &mut LocalTraining<'_>) {
     }
 }
 
-/// Steps until this holds.
-async fn until_status(pipeline: &mut LocalPipeline<'_>, what: &str, kind: &str) {
+/// Steps at this distance from now until this holds.
+async fn until(
+    pipeline: &mut LocalPipeline<'_>,
+    what: &str,
+    ahead: SignedDuration,
+    holds: impl Fn(&LocalPipeline<'_>) -> bool,
+) {
     let deadline = Instant::now() + PATIENCE;
-    while !is_true(&pipeline.status.conditions, kind) {
+    while !holds(pipeline) {
         assert!(Instant::now() < deadline, "{what} never came: {:?}", pipeline.status);
-        pipeline.step(Timestamp::now()).await.unwrap();
+        pipeline.step(Timestamp::now() + ahead).await.unwrap();
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Steps until this condition holds.
+async fn until_status(pipeline: &mut LocalPipeline<'_>, what: &str, kind: &str) {
+    until(pipeline, what, SignedDuration::ZERO, |pipeline| is_true(&pipeline.status.conditions, kind)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,18 +183,78 @@ async fn a_result_in_the_bucket_is_a_success_also_when_its_job_failed() {
     stage.archive(150).await;
     let mut training = stage.training();
     training.step(Timestamp::now()).await.unwrap();
-    let job = training.status.last_run.clone().unwrap().job;
-    let version = "20261123T084210Z-1a2b3c4d";
-    let result = json!({
-        "job": job, "finished_at": "2026-11-23T08:00:09Z", "outcome": "published", "records": 150, "version": version,
-        "metrics": null, "baseline": null, "message": "published"
-    });
-    let training_name = &stage.plan.trainings[0].name;
-    stage.put(&ModelKeys::new(&stage.plan.pipeline.namespace, training_name).result(&job), result).await;
+    stage.publish_result(&training).await;
     std::fs::write(go, "").unwrap();
     until_ended(&mut training).await;
     assert!(is_true(&training.status.conditions, PUBLISHED));
-    assert_eq!((training.status.failures, training.status.model.as_deref()), (0, Some(version)));
+    assert_eq!((training.status.failures, training.status.model.as_deref()), (0, Some(VERSION)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_result_cannot_be_read_has_not_ended() {
+    let stage = Stage::new().await;
+    stage.program("trainer", "exit 0");
+    stage.archive(150).await;
+    let mut training = stage.training();
+    training.step(Timestamp::now()).await.unwrap();
+    stage.publish_result(&training).await;
+    stage.objects.behave(Behaviour::Refuses);
+    let (job, deadline) = (training.status.last_run.clone().unwrap().job, Instant::now() + PATIENCE);
+    while stage.supervisor.job_status(&job) != JobStatus::Complete {
+        assert!(Instant::now() < deadline, "the Job never ended");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    training.step(Timestamp::now()).await.unwrap();
+    assert_eq!((training.status.failures, training.status.phase), (0, Some(TrainingPhase::Running)));
+    stage.objects.behave(Behaviour::Honest);
+    until_ended(&mut training).await;
+    assert!(is_true(&training.status.conditions, PUBLISHED));
+    assert_eq!(training.status.failures, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_is_there_already_is_not_learned_again() {
+    let stage = Stage::new().await;
+    stage.archive(150).await;
+    let version = VERSION.parse().unwrap();
+    stage.objects.publish("default", "flows", &version, 1).await;
+    stage.objects.describe("default", "flows", &version, "flows-7").await;
+    let mut training = stage.training();
+    training.step(Timestamp::now()).await.unwrap();
+    assert_eq!(training.status.phase, Some(TrainingPhase::Done));
+    assert_eq!(training.status.last_run.unwrap().job, "flows-7");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_learned_while_nobody_knows_whether_it_was() {
+    let stage = Stage::new().await;
+    stage.archive(150).await;
+    stage.objects.put("default/models/flows/current.json", "{half").await;
+    let mut training = stage.training();
+    training.step(Timestamp::now()).await.unwrap();
+    let data = find(&training.status.conditions, DATA_AVAILABLE).unwrap();
+    assert!(data.message.contains("current.json is not a current pointer"), "{}", data.message);
+    assert_eq!(training.status.last_run, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn detectors_whose_only_model_failed_are_ended_where_none_runs_without() {
+    let stage = Stage::with("{model: {training: flows, missingModelPolicy: Wait}}").await;
+    stage.program("topics", "exit 0");
+    stage.serving_program("archiver");
+    std::fs::write(stage.serving_program("detector").join("crash"), "").unwrap();
+    stage.objects.publish("default", "flows", &VERSION.parse().unwrap(), 1).await;
+    let mut pipeline = stage.pipeline();
+    let fails = |pipeline: &LocalPipeline<'_>| {
+        let detector = pipeline.children().and_then(|children| children.detector.as_ref());
+        detector.is_some_and(|detector| matches!(stage.supervisor.rollout(detector), Rollout::Failing(_)))
+    };
+    until(&mut pipeline, "a detector that fails", SignedDuration::ZERO, fails).await;
+    let is_rejected =
+        |pipeline: &LocalPipeline<'_>| pipeline.status.model.as_ref().is_some_and(|model| model.rejected == [VERSION]);
+    until(&mut pipeline, "the way back", SignedDuration::from_hours(1), is_rejected).await;
+    assert_eq!(stage.supervisor.availability("flows-detector"), Availability::Absent);
+    stage.supervisor.stop_all().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
