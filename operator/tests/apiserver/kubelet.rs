@@ -63,7 +63,9 @@ fn status(pod: &Pod, bad_version: Option<&str>) -> Value {
     let now = jiff::Timestamp::now().strftime("%FT%TZ").to_string();
     let version = pod.labels().get("vedette.io/model-version");
     if bad_version.is_some_and(|bad| version.is_some_and(|version| version == bad)) {
-        let end = json!({ "terminated": { "exitCode": 1, "message": "{\"error\":\"the forest does not end\"}" } });
+        let words =
+            r#"{"level":"ERROR","message":"failed","reason":"InvalidForest","error":"the forest does not end"}"#;
+        let end = json!({ "terminated": { "exitCode": 1, "message": words } });
         let waiting = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
         return json!({ "phase": "Running", "containerStatuses": container(false, waiting, end) });
     }

@@ -143,7 +143,7 @@ async fn a_version_that_fails_is_taken_back_once_while_the_old_pods_go_on() {
         ])
         .unwrap();
     let rolled_back: Vec<&str> = events.lines().filter(|line| line.starts_with("ModelRolledBack")).collect();
-    assert!(matches!(rolled_back[..], [one] if one.contains("the forest does not end")), "{events}");
+    assert!(matches!(rolled_back[..], [one] if one.contains("InvalidForest: the forest does not end")), "{events}");
     operator.stop().await;
 }
 
