@@ -4,10 +4,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use kube::Resource;
@@ -16,10 +14,8 @@ use vedette_crds::{AnomalyPipeline, ModelTraining};
 
 use crate::controller::child_resources;
 
-/// What is done with every child.
-const CHILD_VERBS: &[&str] = &["list", "watch", "create", "patch", "delete"];
-/// What is done with a child that is also read past the caches.
-const READ_CHILD_VERBS: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
+/// What is done with every child; it is read past the caches before it is made, as another's may have its name.
+const CHILD_VERBS: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
 
 /// The rules for the operator's own namespace where it acts upon that one, with this lease and these Secrets.
 pub fn rules(lease: &Name, secrets: &[Name]) -> Vec<PolicyRule> {
@@ -30,16 +26,17 @@ pub fn rules(lease: &Name, secrets: &[Name]) -> Vec<PolicyRule> {
 pub fn acting(secrets: &[Name]) -> Vec<PolicyRule> {
     let own = [resource::<AnomalyPipeline>(), resource::<ModelTraining>()];
     let statuses = own.clone().map(|(group, plural)| (group, Cow::from(format!("{plural}/status"))));
-    let read = [resource::<Deployment>(), resource::<Job>()];
-    let (read_children, children): (Vec<_>, Vec<_>) =
-        child_resources().into_iter().partition(|child| read.contains(child));
     let mut rules = vec![rule(own, &["get", "list", "watch"]), rule(statuses, &["patch"])];
-    rules.extend(by_group(read_children, READ_CHILD_VERBS));
-    rules.extend(by_group(children, CHILD_VERBS));
+    rules.extend(by_group(child_resources(), CHILD_VERBS));
     rules.push(rule([resource::<Pod>()], &["list", "watch"]));
     rules.push(named(rule([resource::<Secret>()], &["list", "watch"]), secrets));
     rules.push(rule([resource::<Event>()], &["create", "patch"]));
     rules
+}
+
+/// The rules for the whole cluster, where namespaces are selected and not named, with these Secrets.
+pub fn selecting(secrets: &[Name]) -> Vec<PolicyRule> {
+    [acting(secrets), vec![rule([resource::<Namespace>()], &["list", "watch"])]].concat()
 }
 
 /// The rules for the operator's own namespace, with this lease.

@@ -12,7 +12,7 @@ use vedette_contract::arguments::{LISTEN_ADDRESS_ENV, POD_NAME_ENV};
 use vedette_streams::bucket::CredentialFiles;
 
 use vedette_core::FieldError;
-use vedette_core::site::{ACCESS_KEY_ID_KEY, SECRET_ACCESS_KEY_KEY, SiteFile};
+use vedette_core::site::{ACCESS_KEY_ID_KEY, SECRET_ACCESS_KEY_KEY, SiteFile, Watched};
 
 /// Environment variable of [`OperatorArguments::namespace`].
 pub const POD_NAMESPACE_ENV: &str = "POD_NAMESPACE";
@@ -69,7 +69,7 @@ pub struct Settings {
     /// Namespace of the lease.
     pub namespace: Name,
     /// Namespaces whose objects are acted upon.
-    pub watch_namespaces: Vec<Name>,
+    pub watched: Watched,
     /// Name of this process.
     pub pod_name: String,
     /// Where probes and metrics are served.
@@ -131,11 +131,11 @@ impl OperatorArguments {
             access_key_id: bucket_credentials.join(ACCESS_KEY_ID_KEY),
             secret_access_key: bucket_credentials.join(SECRET_ACCESS_KEY_KEY),
         };
-        let watch_namespaces = site.watched(&namespace);
+        let watched = site.watched(&namespace);
         let settings = Settings {
             site,
             namespace,
-            watch_namespaces,
+            watched,
             pod_name,
             listen_address,
             model_poll_interval: Duration::from_secs_f64(model_poll_interval_seconds),
@@ -170,10 +170,10 @@ images: { topics: t, generator: g, detector: d, archiver: a, trainer: t }
     #[test]
     fn it_watches_its_own_namespace_unless_told_otherwise() {
         let (settings, _) = load(SITE, &[]).unwrap();
-        assert_eq!(settings.watch_namespaces, std::slice::from_ref(&settings.namespace));
+        assert_eq!(settings.watched, Watched::These(vec![settings.namespace]));
         assert_eq!(settings.model_poll_interval, Duration::from_secs(5));
         let (settings, _) = load(&format!("{SITE}watchNamespaces: [a, b]\n"), &[]).unwrap();
-        assert_eq!(settings.watch_namespaces.len(), 2);
+        assert!(matches!(settings.watched, Watched::These(names) if names.len() == 2));
     }
 
     #[test]

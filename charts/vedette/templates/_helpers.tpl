@@ -46,9 +46,13 @@ annotations:
 {{- end -}}
 {{- end }}
 
-{{/* Namespaces that are watched, as a YAML list. */}}
+{{/* Namespaces that are watched by their names, as a YAML list: none where all are, or those that a selector matches. */}}
 {{- define "vedette.watchedNamespaces" -}}
+{{- if or .Values.watchNamespaceSelector (has "*" .Values.watchNamespaces) -}}
+[]
+{{- else -}}
 {{- .Values.watchNamespaces | default (list .Release.Namespace) | toYaml -}}
+{{- end -}}
 {{- end }}
 
 {{/* Secrets that pods use, as a YAML list. */}}
@@ -93,6 +97,9 @@ imagePullSecrets:
 {{- with .watchNamespaces }}
 watchNamespaces:
   {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .watchNamespaceSelector }}
+watchNamespaceSelector: {{ . | quote }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -101,6 +101,7 @@ pub(super) fn site_file(options: &LocalOptions, bootstrap_servers: &str, endpoin
         image_pull_policy: ImagePullPolicy::Never,
         image_pull_secrets: Vec::new(),
         watch_namespaces: Vec::new(),
+        watch_namespace_selector: None,
     }
 }
 

@@ -21,6 +21,7 @@ fn others() -> Vec<(&'static str, Value)> {
         ("bucket.region", json!("eu-central-1")),
         ("bucket.credentialsSecret", json!("s3")),
         ("watchNamespaces", json!(["payments", "logins"])),
+        ("watchNamespaceSelector", json!("team=payments")),
         ("crds.install", json!(false)),
         ("crds.keep", json!(false)),
         ("images.registry", json!("registry.example.org/vedette")),
@@ -38,6 +39,8 @@ fn others() -> Vec<(&'static str, Value)> {
         ("modelPollIntervalSeconds", json!(10)),
         ("logLevel", json!("info,kube=debug")),
         ("extraEnv", json!([variable])),
+        ("extraVolumes", json!([{ "name": "trust", "configMap": { "name": "trust" } }])),
+        ("extraVolumeMounts", json!([{ "name": "trust", "mountPath": "/etc/trust", "readOnly": true }])),
         ("resources.requests.cpu", json!("100m")),
         ("resources.requests.memory", json!("128Mi")),
         ("resources.limits.memory", json!("512Mi")),
@@ -56,6 +59,17 @@ fn others() -> Vec<(&'static str, Value)> {
         ("serviceMonitor.enabled", json!(false)),
         ("serviceMonitor.interval", json!("1m")),
         ("serviceMonitor.labels", json!({ "release": "prometheus" })),
+        ("serviceMonitor.relabelings", json!([{ "targetLabel": "cluster", "replacement": "east" }])),
+        ("serviceMonitor.metricRelabelings", json!([{ "action": "drop", "sourceLabels": ["pod"], "regex": "x" }])),
+        ("networkPolicy.enabled", json!(false)),
+        ("networkPolicy.kafkaPorts", json!([9094])),
+        ("networkPolicy.apiServerPorts", json!([16443])),
+        ("networkPolicy.metricsFrom", json!([{ "namespaceSelector": { "matchLabels": { "name": "monitoring" } } }])),
+        ("networkPolicy.extraEgress", json!([{ "ports": [{ "port": 3128 }] }])),
+        (
+            "extraObjects",
+            json!([{ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "{{ .Release.Name }}-more" } }]),
+        ),
         ("fullnameOverride", json!("watcher")),
         ("commonLabels", json!({ "team": "streams" })),
         ("commonAnnotations", json!({ "example.org/owner": "streams" })),
@@ -74,10 +88,15 @@ pub(crate) fn rendered_with(arguments: &[String]) -> Vec<Value> {
     rendered(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
+/// Arguments for what is off by default.
+fn switched_on() -> Vec<String> {
+    ["serviceMonitor.enabled", "networkPolicy.enabled"].iter().flat_map(|path| set(path, &json!(true))).collect()
+}
+
 /// Arguments for every value there is; what would take an object away stays.
 pub(crate) fn everything() -> Vec<String> {
     let kept = |path: &str, value: &Value| *value == json!(false) && path != "crds.keep";
-    let mut arguments = set("serviceMonitor.enabled", &json!(true)).to_vec();
+    let mut arguments = switched_on();
     arguments
         .extend(others().iter().filter(|(path, value)| !kept(path, value)).flat_map(|(path, value)| set(path, value)));
     arguments
@@ -105,7 +124,7 @@ fn every_value_does_something() {
     tried.sort_unstable();
     values.sort_unstable();
     assert_eq!(tried, values);
-    let base = set("serviceMonitor.enabled", &json!(true)).to_vec();
+    let base = switched_on();
     let unchanged = rendered_with(&base);
     for (path, value) in others() {
         let arguments = [base.clone(), set(path, &value).to_vec()].concat();
@@ -164,7 +183,8 @@ fn a_wrong_value_is_refused_with_its_path() {
         ("bucket.credentialsSecret", json!(""), "/bucket/credentialsSecret"),
         ("watchNamespaces", json!("payments"), "/watchNamespaces"),
         ("watchNamespaces", json!(["a", "a"]), "/watchNamespaces"),
-        ("watchNamespaces", json!(["*"]), "/watchNamespaces/0"),
+        ("watchNamespaces", json!(["a", "*"]), "/watchNamespaces"),
+        ("watchNamespaceSelector", json!({ "team": "payments" }), "/watchNamespaceSelector"),
         ("crds.install", json!("yes"), "/crds/install"),
         ("images.pullPolicy", json!("Sometimes"), "/images/pullPolicy"),
         ("images.pullSecrets", json!([{ "name": "registry" }]), "/images/pullSecrets/0"),
@@ -175,6 +195,9 @@ fn a_wrong_value_is_refused_with_its_path() {
         ("modelPollIntervalSeconds", json!("5s"), "/modelPollIntervalSeconds"),
         ("logLevel", json!(""), "/logLevel"),
         ("extraEnv", json!([{ "value": "x" }]), "/extraEnv/0"),
+        ("extraVolumes", json!([{ "name": "site", "emptyDir": {} }]), "/extraVolumes/0/name"),
+        ("networkPolicy.kafkaPorts", json!(["9092"]), "/networkPolicy/kafkaPorts/0"),
+        ("extraObjects", json!([{ "kind": "ConfigMap" }]), "/extraObjects/0"),
         ("resources.claims", json!([]), "/resources"),
         ("resources.limits.memory", json!(true), "/resources/limits/memory"),
         ("podDisruptionBudget.maxUnavailable", json!("some"), "/podDisruptionBudget/maxUnavailable"),

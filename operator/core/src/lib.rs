@@ -9,6 +9,7 @@ pub mod job_state;
 mod last_words;
 pub mod manifest;
 pub mod outputs;
+pub mod ownership;
 pub mod pipeline;
 pub mod platform;
 pub mod reason;

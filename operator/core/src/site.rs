@@ -36,9 +36,26 @@ pub struct SiteFile {
     /// Secrets of the pipeline's namespace with credentials for the registry.
     #[serde(default)]
     pub image_pull_secrets: Vec<Name>,
-    /// Namespaces whose objects the operator acts upon; its own where empty. Its Role has to be in each of them.
+    /// Namespaces whose objects the operator acts upon; its own where empty. Its Role has to be in each of them. `*` alone
+    /// is all of them, as they come and go, and needs a ClusterRole.
     #[serde(default)]
-    pub watch_namespaces: Vec<Name>,
+    pub watch_namespaces: Vec<String>,
+    /// In place of names: a label selector as kubectl takes it. The namespaces that it matches are acted upon, as they come
+    /// and go, and a ClusterRole is needed.
+    #[serde(default)]
+    pub watch_namespace_selector: Option<String>,
+}
+
+/// What stands for every namespace.
+const ALL_NAMESPACES: &str = "*";
+
+/// Whose objects the operator acts upon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Watched {
+    /// Those of these namespaces.
+    These(Vec<Name>),
+    /// Those of the namespaces that this label selector matches; of all where it is empty.
+    Selected(String),
 }
 
 /// The site itself.
@@ -152,17 +169,57 @@ impl SiteFile {
         std::iter::once(bucket).chain(kafka).cloned().collect()
     }
 
-    /// The namespaces whose objects an operator in the namespace `own` acts upon.
-    pub fn watched(&self, own: &Name) -> Vec<Name> {
+    /// Whose objects an operator in the namespace `own` acts upon.
+    pub fn watched(&self, own: &Name) -> Watched {
+        if let Some(selector) = &self.watch_namespace_selector {
+            return Watched::Selected(selector.clone());
+        }
+        let names: Vec<Name> = self.watch_namespaces.iter().filter_map(|name| name.parse().ok()).collect();
         match self.watch_namespaces.as_slice() {
-            [] => vec![own.clone()],
-            namespaces => namespaces.to_vec(),
+            [] => Watched::These(vec![own.clone()]),
+            [all] if all == ALL_NAMESPACES => Watched::Selected(String::new()),
+            _ => Watched::These(names),
+        }
+    }
+
+    fn check_namespaces(&self, errors: &mut FieldErrors) {
+        let names = &self.watch_namespaces;
+        if let Some(selector) = &self.watch_namespace_selector {
+            if !names.is_empty() {
+                errors.push("watchNamespaceSelector", quoted(selector), "leave it out, or leave watchNamespaces out");
+            }
+            if selector.trim().is_empty() {
+                errors.push(
+                    "watchNamespaceSelector",
+                    quoted(selector),
+                    "write key=value, or watchNamespaces: ['*'] for all",
+                );
+            }
+        }
+        if names.len() == 1 && names[0] == ALL_NAMESPACES {
+            return;
+        }
+        for name in names {
+            if name == ALL_NAMESPACES {
+                errors.push("watchNamespaces", quoted(name), "leave the other names out, or this one");
+            } else {
+                errors.check("watchNamespaces", name, name.parse::<Name>());
+            }
         }
     }
 
     fn check(&self, errors: &mut FieldErrors) {
-        let Self { site: _, kafka, bucket, images, image_pull_policy: _, image_pull_secrets: _, watch_namespaces: _ } =
-            self;
+        let Self {
+            site: _,
+            kafka,
+            bucket,
+            images,
+            image_pull_policy: _,
+            image_pull_secrets: _,
+            watch_namespaces: _,
+            watch_namespace_selector: _,
+        } = self;
+        self.check_namespaces(errors);
         let Kafka { bootstrap_servers, properties, credentials_secret: _, replication_factor } = kafka;
         let host_and_port = |server: &str| {
             server.trim().rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
@@ -217,6 +274,33 @@ images: { topics: t, generator: g, detector: '', archiver: a, trainer: t }
             paths,
             ["kafka.bootstrapServers", "kafka.replicationFactor", "bucket.endpoint", "bucket.name", "images.detector"]
         );
+    }
+
+    const SITE: &str = "{site: {name: east}, kafka: {bootstrapServers: 'k:1'}, bucket: {name: b, credentialsSecret: s}, \
+        images: {topics: t, generator: g, detector: d, archiver: a, trainer: t}, ";
+
+    #[test]
+    fn namespaces_are_named_or_selected() {
+        let own: Name = "vedette".parse().unwrap();
+        let watched = |more: &str| SiteFile::parse(&format!("{SITE}{more}}}")).unwrap().watched(&own);
+        let these = |names: &[&str]| Watched::These(names.iter().map(|name| name.parse().unwrap()).collect());
+        assert_eq!(watched("watchNamespaces: []"), these(&["vedette"]));
+        assert_eq!(watched("watchNamespaces: [a, b]"), these(&["a", "b"]));
+        assert_eq!(watched("watchNamespaces: ['*']"), Watched::Selected(String::new()));
+        assert_eq!(watched("watchNamespaceSelector: team=payments"), Watched::Selected("team=payments".to_owned()));
+    }
+
+    #[test]
+    fn namespaces_that_contradict_are_refused() {
+        for (more, field) in [
+            ("watchNamespaces: [a, '*']", "watchNamespaces"),
+            ("watchNamespaces: [A]", "watchNamespaces"),
+            ("watchNamespaces: [a], watchNamespaceSelector: b=c", "watchNamespaceSelector"),
+            ("watchNamespaceSelector: ' '", "watchNamespaceSelector"),
+        ] {
+            let errors = SiteFile::parse(&format!("{SITE}{more}}}")).unwrap_err();
+            assert_eq!(errors.iter().map(|error| error.path.as_str()).collect::<Vec<_>>(), [field], "{more}");
+        }
     }
 
     #[test]

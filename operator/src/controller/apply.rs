@@ -15,6 +15,7 @@ use super::child::Child;
 use super::metrics::{Metrics, kind_label};
 use super::per_object::{PerObject, Reference};
 use vedette_core::desired::labels::MANAGER;
+use vedette_core::ownership::{Stranger, claim};
 use vedette_core::platform::ApplyFailure;
 use vedette_service::error_chain;
 
@@ -42,11 +43,20 @@ pub enum ApiError {
         kind: String,
         name: String,
     },
+    /// Another's object has the name of one of ours.
+    #[error("{kind} {name} exists and {stranger}: delete or rename it, or give this object another name")]
+    NameTaken {
+        kind: String,
+        name: String,
+        /// Whose it is.
+        stranger: Stranger,
+    },
 }
 
 /// What is wrong, as far as code and people go by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Problem {
+    NameTaken,
     Timeout,
     Unreachable,
     BadRequest,
@@ -64,6 +74,7 @@ impl ApiError {
     /// A word for conditions, events and metrics.
     pub fn reason(&self) -> &'static str {
         match self.problem() {
+            Problem::NameTaken => "NameTaken",
             Problem::Timeout => "ApiServerTimeout",
             Problem::Unreachable => "ApiServerUnreachable",
             Problem::BadRequest => "BadRequest",
@@ -81,7 +92,7 @@ impl ApiError {
     /// Whether it stays so until somebody changes something.
     pub fn is_permanent(&self) -> bool {
         match self.problem() {
-            Problem::BadRequest | Problem::Forbidden | Problem::Invalid | Problem::Refused => true,
+            Problem::NameTaken | Problem::BadRequest | Problem::Forbidden | Problem::Invalid | Problem::Refused => true,
             Problem::Timeout
             | Problem::Unreachable
             | Problem::NotFound
@@ -109,6 +120,7 @@ impl ApiError {
 
     fn problem(&self) -> Problem {
         match (self, self.status().map(|status| status.code)) {
+            (Self::NameTaken { .. }, _) => Problem::NameTaken,
             (Self::Timeout { .. }, _) => Problem::Timeout,
             (Self::Request { .. }, None) => Problem::Unreachable,
             (Self::Request { .. }, Some(code)) => match code {
@@ -132,7 +144,7 @@ impl ApiError {
                 kube::Error::Api(status) => Some(status),
                 _ => None,
             },
-            Self::Timeout { .. } => None,
+            Self::Timeout { .. } | Self::NameTaken { .. } => None,
         }
     }
 }
@@ -178,7 +190,7 @@ impl Applier {
     /// Applies an object; nothing is sent where the live one is what the server answered to the same before.
     ///
     /// # Errors
-    /// When the server refuses it or cannot be reached.
+    /// When the server refuses it or cannot be reached, or another's object has its name.
     pub(super) async fn apply<K: Child>(
         &self,
         desired: &K,
@@ -192,6 +204,7 @@ impl Applier {
         {
             return Ok(());
         }
+        self.claim(desired, live).await?;
         let mut parameters = PatchParams::apply(MANAGER);
         parameters.force = conflicts == Conflicts::Force;
         let api = self.api::<K>(desired);
@@ -200,6 +213,23 @@ impl Applier {
         self.metrics.applied(kind_label::<K>());
         self.sent.with(&reference, |sent| *sent = Sent { desired: wanted, answer: content(&answer) });
         Ok(())
+    }
+
+    /// What is there already must be ours. The watches see only what has our labels, so what they do not show is asked for.
+    async fn claim<K: Child>(&self, desired: &K, live: Option<&K>) -> Result<(), ApiError> {
+        let found = match live {
+            Some(live) => Some(live.meta().clone()),
+            None => {
+                let namespace = desired.namespace().unwrap_or_default();
+                self.read::<K>(&namespace, &desired.name_any()).await?.map(|found| found.meta().clone())
+            }
+        };
+        let claimed = found.map_or(Ok(()), |found| claim(&found, desired.meta()));
+        claimed.map_err(|stranger| ApiError::NameTaken {
+            kind: K::kind(&()).into_owned(),
+            name: desired.name_any(),
+            stranger,
+        })
     }
 
     /// Changes a few fields of an object whose others cannot be changed.

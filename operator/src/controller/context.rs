@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use kube::runtime::reflector::Store;
 use vedette_contract::Name;
 use vedette_crds::{AnomalyPipelineStatus, ModelTrainingStatus};
 use vedette_service::Backoff;
 use vedette_streams::bucket::Bucket;
 
+use super::all_pipelines::AllPipelines;
 use super::apply::Applier;
 use super::children::Stores;
 use super::events::Announcer;
@@ -17,7 +17,6 @@ use super::model_watch::ModelWatch;
 use super::pace::Pace;
 use super::per_object::{PerObject, Reference};
 use super::site_report::SiteReport;
-use super::triggers::GuardedPipeline;
 use vedette_core::site::SiteFile;
 use vedette_core::validate::{ValidatedPipeline, ValidatedTraining};
 
@@ -30,8 +29,7 @@ pub(super) struct Context {
     pub bucket: Bucket,
     /// What the watches of the namespace have seen.
     pub stores: Stores,
-    /// The pipelines of all namespaces, which share one Kafka.
-    pub all_pipelines: Vec<Store<GuardedPipeline>>,
+    pub all_pipelines: Arc<AllPipelines>,
     /// Writes to the API server.
     pub applier: Arc<Applier>,
     /// Writes events.
@@ -73,6 +71,7 @@ pub(super) mod testing {
     use vedette_service::{Readiness, Shutdown};
 
     use super::super::apply::SentObjects;
+    use super::super::reach::Reach;
     use super::super::triggers::triggers;
     use super::super::watch::Watch;
     use super::*;
@@ -91,8 +90,7 @@ pub(super) mod testing {
         let watch = Watch {
             triggers: triggers.clone(),
             sent: Arc::clone(&sent),
-            metrics: metrics.clone(),
-            readiness: Readiness::new(&[]),
+            reach: Reach::new(Readiness::new(&[]), metrics.clone()),
         };
         let (stores, _watches) = Stores::watch(&client, &namespace, &[], &watch);
         let (often, term) = (Duration::from_millis(10), Shutdown::new());
@@ -101,7 +99,7 @@ pub(super) mod testing {
             site: Arc::new(SiteFile::parse(SITE).unwrap()),
             bucket: bucket.clone(),
             stores,
-            all_pipelines: Vec::new(),
+            all_pipelines: Arc::default(),
             applier: Arc::new(Applier::new(client.clone(), metrics.clone(), sent)),
             announcer: Arc::new(Announcer::new(client, "a")),
             models: ModelWatch::new(bucket.clone(), often, metrics.clone(), triggers.clone(), term),

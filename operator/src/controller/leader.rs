@@ -1,12 +1,17 @@
 //! Which of several processes acts: the one that holds the lease. It gives it up when it ends, so that another takes over
-//! at once, and stops acting when it cannot show that it still has it.
+//! at once, and stops acting when it cannot show that it still has it. Whether another's lease ran out is told by how long
+//! this process sees it unchanged: the clock of the other's host may be hours off.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::api::coordination::v1::Lease;
-use kube::{Api, Client};
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client, ResourceExt};
 use kube_lease_manager::{LeaseManager, LeaseManagerBuilder, LeaseManagerError};
+use serde_json::json;
+use tokio::time::Instant;
 use vedette_contract::Name;
 use vedette_service::{Shutdown, error_chain};
 
@@ -26,6 +31,26 @@ pub(super) struct Election {
     lease: Name,
     identity: String,
     duration: Duration,
+    /// Another's lease, as it was seen last.
+    seen: Mutex<Option<Sighting>>,
+}
+
+/// Another's lease, and since when this process sees it unchanged.
+#[derive(Debug, Clone)]
+struct Sighting {
+    lease: LeaseSpec,
+    since: Instant,
+}
+
+/// What a lease is to a process that wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    /// Nobody holds it, or this process does.
+    Free,
+    /// Its holder did not renew it for as long as it lasts.
+    Abandoned,
+    /// Another may hold it.
+    Held,
 }
 
 /// The lease, while it is held.
@@ -41,7 +66,7 @@ impl Election {
     /// As this process; a leader that is gone keeps the lease for this long.
     pub(super) fn new(client: Client, namespace: &Name, lease: &Name, identity: &str, duration: Duration) -> Self {
         let (namespace, lease, identity) = (namespace.clone(), lease.clone(), identity.to_owned());
-        Self { client, namespace, lease, identity, duration }
+        Self { client, namespace, lease, identity, duration, seen: Mutex::default() }
     }
 
     /// Waits until this process leads; none at shutdown.
@@ -72,8 +97,12 @@ impl Election {
             .build()
             .await?;
         let leases: Api<Lease> = Api::namespaced(self.client.clone(), self.namespace.as_str());
-        if !is_free(&leases.get(self.lease.as_str()).await?, &self.identity, Timestamp::now()) {
-            return Ok(None);
+        let lease = leases.get(self.lease.as_str()).await?;
+        match self.claim(&lease, Instant::now()) {
+            Claim::Free => {}
+            // The manager goes by the time that the holder wrote.
+            Claim::Abandoned => empty(&leases, &lease).await?,
+            Claim::Held => return Ok(None),
         }
         Ok(manager.changed().await?.then(|| Leadership {
             manager,
@@ -83,12 +112,47 @@ impl Election {
             duration: self.duration,
         }))
     }
+
+    fn claim(&self, lease: &Lease, now: Instant) -> Claim {
+        // Every change is one assignment, so what a thread left behind that panicked is whole.
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let spec = lease.spec.clone().unwrap_or_default();
+        match spec.holder_identity.as_deref() {
+            None | Some("") => return Claim::Free,
+            Some(holder) if holder == self.identity => return Claim::Free,
+            Some(_) => {}
+        }
+        let lasts = lasts(&spec).unwrap_or(self.duration);
+        match &*seen {
+            Some(sighting) if sighting.lease == spec => {
+                if now.duration_since(sighting.since) >= lasts {
+                    Claim::Abandoned
+                } else {
+                    Claim::Held
+                }
+            }
+            _ => {
+                *seen = Some(Sighting { lease: spec, since: now });
+                Claim::Held
+            }
+        }
+    }
+}
+
+/// Takes the name of a holder out of its lease, if nobody changed it since it was read.
+async fn empty(leases: &Api<Lease>, lease: &Lease) -> kube::Result<()> {
+    let change = json!({
+        "metadata": { "resourceVersion": lease.resource_version() },
+        "spec": { "holderIdentity": null, "acquireTime": null, "renewTime": null }
+    });
+    leases.patch(&lease.name_any(), &PatchParams::default(), &Patch::Merge(change)).await?;
+    Ok(())
 }
 
 impl Leadership {
     /// Renews the lease, and returns when it is lost.
     pub(super) async fn lost(&self) {
-        let mut known_until = Timestamp::now() + self.duration;
+        let mut known = Held { renewed: None, until: Instant::now() + self.duration };
         loop {
             // The manager renews inside; it returns only when something happened.
             match tokio::time::timeout(LOOK, self.manager.changed()).await {
@@ -100,14 +164,14 @@ impl Leadership {
                 }
             }
             match tokio::time::timeout(REQUEST, self.leases.get(&self.name)).await {
-                Ok(Ok(lease)) => match held_until(&lease, &self.identity) {
-                    Some(until) => known_until = until,
-                    None => return tracing::warn!("the lease is another's"),
-                },
+                Ok(Ok(lease)) if is_held_by(&lease, &self.identity) => {
+                    known.renew(&lease, self.duration, Timestamp::now(), Instant::now());
+                }
+                Ok(Ok(_)) => return tracing::warn!("the lease is another's"),
                 Ok(Err(error)) => tracing::warn!(error = error_chain(&error), "cannot look at the lease"),
                 Err(_) => tracing::warn!("the API server does not answer: cannot look at the lease"),
             }
-            if Timestamp::now() >= known_until {
+            if Instant::now() >= known.until {
                 return tracing::warn!("the lease ran out before it could be renewed");
             }
         }
@@ -126,54 +190,100 @@ impl Leadership {
     }
 }
 
-/// Until when this process may act, by the lease itself; none if it is not its own.
-fn held_until(lease: &Lease, identity: &str) -> Option<Timestamp> {
-    let spec = lease.spec.as_ref()?;
-    if spec.holder_identity.as_deref() != Some(identity) {
-        return None;
-    }
-    let seconds = u64::try_from(spec.lease_duration_seconds?).ok()?;
-    spec.renew_time.as_ref()?.0.checked_add(Duration::from_secs(seconds)).ok()
+/// Until when this process may act.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    renewed: Option<Timestamp>,
+    until: Instant,
 }
 
-/// Whether the lease can be taken now.
-fn is_free(lease: &Lease, identity: &str, now: Timestamp) -> bool {
-    let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref());
-    match holder {
-        None => true,
-        Some(holder) => holder == identity || held_until(lease, holder).is_none_or(|until| until <= now),
+impl Held {
+    /// A renewal counts from when this process made it, and never for longer than a lease lasts, however its clock was set
+    /// meanwhile.
+    fn renew(&mut self, lease: &Lease, duration: Duration, now: Timestamp, now_steady: Instant) {
+        let renewed = lease.spec.as_ref().and_then(|spec| spec.renew_time.as_ref()).map(|time| time.0);
+        if let Some(time) = renewed.filter(|_| renewed != self.renewed) {
+            let age = Duration::try_from(now.duration_since(time)).unwrap_or_default();
+            self.until = now_steady + duration.saturating_sub(age);
+            self.renewed = renewed;
+        }
     }
+}
+
+fn is_held_by(lease: &Lease, identity: &str) -> bool {
+    lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()) == Some(identity)
+}
+
+/// How long a lease lasts after its last renewal.
+fn lasts(lease: &LeaseSpec) -> Option<Duration> {
+    u64::try_from(lease.lease_duration_seconds?).ok().map(Duration::from_secs)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
-    fn lease(holder: Option<&str>) -> Lease {
+    fn lease(holder: Option<&str>, renewed: &str) -> Lease {
         serde_json::from_value(json!({ "spec": {
-            "holderIdentity": holder, "renewTime": "2026-11-23T08:00:00.000000Z", "leaseDurationSeconds": 15
+            "holderIdentity": holder, "renewTime": renewed, "leaseDurationSeconds": 15
         } }))
         .unwrap()
     }
 
-    fn at(second: u8) -> Timestamp {
-        format!("2026-11-23T08:00:{second:02}Z").parse().unwrap()
+    fn election() -> Election {
+        let never = tower::service_fn(|_: http::Request<kube::client::Body>| async {
+            std::future::pending::<Result<http::Response<kube::client::Body>, std::convert::Infallible>>().await
+        });
+        let name: Name = "n".parse().unwrap();
+        Election::new(Client::new(never, "n"), &name, &name, "a", Duration::from_secs(15))
     }
 
-    #[test]
-    fn a_lease_is_free_when_nobody_holds_it_or_it_ran_out() {
-        assert!(is_free(&Lease::default(), "a", at(0)));
-        assert!(is_free(&lease(None), "a", at(1)));
-        assert!(!is_free(&lease(Some("b")), "a", at(14)));
-        assert!(is_free(&lease(Some("b")), "a", at(15)));
-        assert!(is_free(&lease(Some("a")), "a", at(1)));
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test]
+    async fn a_lease_of_nobody_or_of_this_process_is_free() {
+        let now = Instant::now();
+        assert_eq!(election().claim(&Lease::default(), now), Claim::Free);
+        assert_eq!(election().claim(&lease(None, "2026-11-23T08:00:00.000000Z"), now), Claim::Free);
+        assert_eq!(election().claim(&lease(Some("a"), "2026-11-23T08:00:00.000000Z"), now), Claim::Free);
     }
 
-    #[test]
-    fn only_the_holder_may_act_and_only_for_a_time() {
-        assert_eq!(held_until(&lease(Some("a")), "a"), Some(at(15)));
-        assert_eq!(held_until(&lease(Some("b")), "a"), None);
-        assert_eq!(held_until(&Lease::default(), "a"), None);
+    #[tokio::test]
+    async fn a_lease_is_abandoned_when_it_is_seen_unchanged_for_its_time_whatever_it_says_of_the_time() {
+        for clock in ["1999-01-01T00:00:00.000000Z", "2099-01-01T00:00:00.000000Z"] {
+            let (election, start) = (election(), Instant::now());
+            let of_another = lease(Some("b"), clock);
+            assert_eq!(election.claim(&of_another, start), Claim::Held, "{clock}");
+            assert_eq!(election.claim(&of_another, start + 14 * SECOND), Claim::Held);
+            assert_eq!(election.claim(&of_another, start + 15 * SECOND), Claim::Abandoned);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_is_renewed_is_held_even_by_a_clock_that_stands_still_years_ago() {
+        let (election, start) = (election(), Instant::now());
+        for second in 0..60 {
+            let renewed = format!("1999-01-01T00:00:{second:02}.000000Z");
+            let claim = election.claim(&lease(Some("b"), &renewed), start + second * 10 * SECOND);
+            assert_eq!(claim, Claim::Held);
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_holder_may_act_and_a_renewal_counts_once() {
+        assert!(is_held_by(&lease(Some("a"), "2026-11-23T08:00:00.000000Z"), "a"));
+        assert!(!is_held_by(&lease(Some("b"), "2026-11-23T08:00:00.000000Z"), "a"));
+        assert!(!is_held_by(&Lease::default(), "a"));
+        let (start, wall) = (Instant::now(), "2026-11-23T08:00:05Z".parse::<Timestamp>().unwrap());
+        let mut held = Held { renewed: None, until: start };
+        let mine = lease(Some("a"), "2026-11-23T08:00:00.000000Z");
+        held.renew(&mine, 15 * SECOND, wall, start);
+        assert_eq!(held.until, start + 10 * SECOND);
+        // The clock is set back by an hour: what was renewed before is not renewed again.
+        held.renew(&mine, 15 * SECOND, wall - 3600 * SECOND, start + 9 * SECOND);
+        assert_eq!(held.until, start + 10 * SECOND);
+        let ahead = lease(Some("a"), "2026-11-23T09:00:00.000000Z");
+        held.renew(&ahead, 15 * SECOND, wall, start + 9 * SECOND);
+        assert_eq!(held.until, start + 24 * SECOND, "never longer than a lease lasts");
     }
 }

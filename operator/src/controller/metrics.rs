@@ -27,6 +27,12 @@ pub(super) struct FailureLabel {
     reason: &'static str,
 }
 
+/// Which namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct NamespaceLabel {
+    namespace: String,
+}
+
 /// How something ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct ResultLabel {
@@ -40,6 +46,7 @@ pub(super) struct Metrics {
     reconcile_errors: Family<FailureLabel, Counter>,
     reconcile_seconds: Family<KindLabel, Histogram, fn() -> Histogram>,
     watch_errors: Family<KindLabel, Counter>,
+    namespaces_reachable: Family<NamespaceLabel, Gauge>,
     applies: Family<KindLabel, Counter>,
     model_polls: Family<ResultLabel, Counter>,
     models_watched: Gauge,
@@ -66,6 +73,7 @@ impl Metrics {
             reconcile_errors: Family::default(),
             reconcile_seconds: Family::new_with_constructor(durations),
             watch_errors: Family::default(),
+            namespaces_reachable: Family::default(),
             applies: Family::default(),
             model_polls: Family::default(),
             models_watched: Gauge::default(),
@@ -80,6 +88,11 @@ impl Metrics {
             metrics.reconcile_seconds.clone(),
         );
         registry.register("watch_errors", "Watches that broke and were begun again", metrics.watch_errors.clone());
+        registry.register(
+            "namespace_reachable",
+            "Whether everything in a watched namespace can be watched",
+            metrics.namespaces_reachable.clone(),
+        );
         registry.register("applies", "Objects that were sent to the API server", metrics.applies.clone());
         registry.register("model_polls", "Lookups of a current pointer in the bucket", metrics.model_polls.clone());
         registry.register("models_watched", "Trainings whose pointer is looked up", metrics.models_watched.clone());
@@ -99,6 +112,17 @@ impl Metrics {
     /// A watch broke.
     pub(super) fn watch_failed(&self, kind: &'static str) {
         self.watch_errors.get_or_create(&KindLabel { kind }).inc();
+    }
+
+    /// Whether everything in a namespace can be watched.
+    pub(super) fn reaches(&self, namespace: &str, reaches: bool) {
+        let label = NamespaceLabel { namespace: namespace.to_owned() };
+        self.namespaces_reachable.get_or_create(&label).set(i64::from(reaches));
+    }
+
+    /// A namespace is not watched any more.
+    pub(super) fn forget_namespace(&self, namespace: &str) {
+        self.namespaces_reachable.remove(&NamespaceLabel { namespace: namespace.to_owned() });
     }
 
     /// An object was sent.
@@ -138,6 +162,7 @@ mod tests {
         metrics.reconciled("AnomalyPipeline", Duration::from_millis(3), Some("Forbidden"));
         metrics.polled("current");
         metrics.leads(true);
+        metrics.reaches("payments", false);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [
@@ -146,6 +171,7 @@ mod tests {
             "vedette_operator_reconcile_duration_seconds_count{kind=\"AnomalyPipeline\"} 1",
             "vedette_operator_model_polls_total{result=\"current\"} 1",
             "vedette_operator_leader 1",
+            "vedette_operator_namespace_reachable{namespace=\"payments\"} 0",
             "vedette_operator_build_info{version=\"",
         ] {
             assert!(text.contains(line), "{line} in {text}");

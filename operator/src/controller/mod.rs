@@ -1,5 +1,6 @@
 //! The shell around the core: watches, caches, reconciles, and the processes beside them.
 
+mod all_pipelines;
 mod apply;
 mod backoff;
 mod child;
@@ -11,9 +12,11 @@ mod leader;
 mod memory;
 mod metrics;
 mod model_watch;
+mod namespaces;
 mod pace;
 mod per_object;
 mod pipeline;
+mod reach;
 mod runner;
 mod site_report;
 mod training;
@@ -23,10 +26,11 @@ mod watch;
 
 use std::time::Duration;
 
-use kube::Client;
+use k8s_openapi::NamespaceResourceScope;
 use kube::api::{Api, ListParams};
+use kube::{Client, Resource};
 use tokio::time::sleep;
-use vedette_contract::Name;
+use vedette_core::site::Watched;
 use vedette_crds::{AnomalyPipeline, ModelTraining};
 use vedette_service::{Readiness, Shutdown, error_chain};
 use vedette_streams::bucket::Bucket;
@@ -34,7 +38,7 @@ use vedette_streams::bucket::Bucket;
 pub(crate) use self::children::child_resources;
 use self::leader::Election;
 use self::metrics::Metrics;
-use self::watch::WATCHES;
+use self::reach::WATCHES;
 use crate::error::OperatorError;
 use crate::settings::Settings;
 
@@ -53,8 +57,8 @@ pub async fn run(settings: Settings, client: Client, bucket: Bucket, shutdown: S
     let readiness = Readiness::new(&[DEFINITIONS]);
     let server = vedette_service::serve(settings.listen_address, readiness.clone(), registry, shutdown.clone()).await?;
     let site = &settings.site.site.name;
-    tracing::info!(%site, namespaces = ?settings.watch_namespaces, "waiting for the custom resource definitions");
-    shutdown.run_until_cancelled(definitions(&client, &settings.watch_namespaces, &readiness)).await;
+    tracing::info!(%site, watched = ?settings.watched, "waiting for the custom resource definitions");
+    shutdown.run_until_cancelled(definitions(&client, &settings.watched, &readiness)).await;
     let Settings { namespace, lease_name, pod_name, lease_duration, .. } = &settings;
     let election = Election::new(client.clone(), namespace, lease_name, pod_name, *lease_duration);
     while let Some(leadership) = election.win(&shutdown).await {
@@ -62,14 +66,8 @@ pub async fn run(settings: Settings, client: Client, bucket: Bucket, shutdown: S
         metrics.leads(true);
         let term = shutdown.child_token();
         let run = runner::run(&settings, &client, &bucket, &metrics, &readiness, &term);
-        let mut run = std::pin::pin!(run);
-        tokio::select! {
-            () = &mut run => {}
-            () = leadership.lost() => {
-                term.cancel();
-                run.await;
-            }
-        }
+        while_held(run, leadership.lost()).await;
+        term.cancel();
         metrics.leads(false);
         readiness.hold(WATCHES);
         leadership.release().await;
@@ -80,25 +78,83 @@ pub async fn run(settings: Settings, client: Client, bucket: Bucket, shutdown: S
     Ok(())
 }
 
-/// Returns when both kinds can be listed in each namespace.
-async fn definitions(client: &Client, namespaces: &[Name], readiness: &Readiness) {
-    loop {
-        match list_both(client, namespaces).await {
-            Ok(()) => return readiness.hold(DEFINITIONS),
-            Err(error) => {
-                readiness.fail(DEFINITIONS, format!("cannot list our kinds: {}", error_chain(&error)));
-                sleep(backoff::jittered(DEFINITIONS_AGAIN)).await;
-            }
-        }
+/// Acts while the lease is held. When it is lost, what is under way is given up where it stands: another acts by now.
+async fn while_held(act: impl Future<Output = ()>, lost: impl Future<Output = ()>) {
+    tokio::select! {
+        biased;
+        () = lost => {}
+        () = act => {}
     }
 }
 
-async fn list_both(client: &Client, namespaces: &[Name]) -> Result<(), kube::Error> {
-    let one = ListParams::default().limit(1);
-    for namespace in namespaces {
-        // Without their types: an object that cannot be read is no lack of a definition.
-        Api::<AnomalyPipeline>::namespaced(client.clone(), namespace.as_str()).list_metadata(&one).await?;
-        Api::<ModelTraining>::namespaced(client.clone(), namespace.as_str()).list_metadata(&one).await?;
+/// Returns when both kinds can be listed in any of the namespaces; the others are watched as soon as that is possible.
+async fn definitions(client: &Client, watched: &Watched, readiness: &Readiness) {
+    let namespaces = match watched {
+        Watched::These(names) => names.iter().map(|name| Some(name.as_str())).collect(),
+        Watched::Selected(_) => vec![None],
+    };
+    loop {
+        let mut trouble = Vec::new();
+        for namespace in &namespaces {
+            if let Err(error) = list_both(client, *namespace).await {
+                trouble.push(format!("in {}: {}", namespace.unwrap_or("all namespaces"), error_chain(&error)));
+            }
+        }
+        if trouble.len() < namespaces.len() {
+            if !trouble.is_empty() {
+                tracing::warn!(
+                    error = trouble.join("; "),
+                    "cannot list our kinds everywhere: the other namespaces are acted upon"
+                );
+            }
+            return readiness.hold(DEFINITIONS);
+        }
+        readiness.fail(DEFINITIONS, format!("cannot list our kinds {}", trouble.join("; ")));
+        sleep(backoff::jittered(DEFINITIONS_AGAIN)).await;
     }
+}
+
+/// In this namespace, or in all.
+async fn list_both(client: &Client, namespace: Option<&str>) -> Result<(), kube::Error> {
+    let one = ListParams::default().limit(1);
+    // Without their types: an object that cannot be read is no lack of a definition.
+    api::<AnomalyPipeline>(client, namespace).list_metadata(&one).await?;
+    api::<ModelTraining>(client, namespace).list_metadata(&one).await?;
     Ok(())
+}
+
+fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn without_a_lease_nothing_is_written_any_more() {
+        let (writes, lost) = (Arc::new(AtomicU32::new(0)), Arc::new(Notify::new()));
+        let (written, lose) = (Arc::clone(&writes), Arc::clone(&lost));
+        let act = async move {
+            written.fetch_add(1, Ordering::SeqCst);
+            // The lease goes while a request is under way, which is answered later.
+            lose.notify_one();
+            tokio::task::yield_now().await;
+            written.fetch_add(1, Ordering::SeqCst);
+        };
+        while_held(act, lost.notified()).await;
+        tokio::task::yield_now().await;
+        assert_eq!(writes.load(Ordering::SeqCst), 1);
+    }
 }

@@ -1,21 +1,27 @@
 //! One term of a leader: the controllers of every namespace, their watches, and the writer of the site's statuses.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use futures::future::{BoxFuture, FutureExt, join_all};
+use futures::future::join_all;
+use futures::stream::FuturesUnordered;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::{self, Action, Controller};
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{Lookup, ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout};
+use vedette_contract::Name;
+use vedette_core::site::SiteFile;
 use vedette_service::{Backoff, Readiness, Shutdown, error_chain};
 use vedette_streams::bucket::Bucket;
 
+use super::all_pipelines::AllPipelines;
 use super::apply::{ApiError, Applier, SentObjects};
 use super::backoff::{RETRY, jittered};
 use super::children::Stores;
@@ -23,9 +29,11 @@ use super::context::Context;
 use super::events::Announcer;
 use super::metrics::{Metrics, kind_label};
 use super::model_watch::ModelWatch;
+use super::namespaces::namespaces;
 use super::per_object::{PerObject, Reference};
+use super::reach::Reach;
 use super::site_report::SiteReport;
-use super::triggers::{GuardedPipeline, GuardedTraining, Requests, triggers};
+use super::triggers::{Requests, Triggers, triggers};
 use super::watch::Watch;
 use super::{pipeline, training};
 use crate::settings::Settings;
@@ -37,6 +45,20 @@ const DEBOUNCE: Duration = Duration::from_millis(100);
 /// A reconcile that takes longer is given up, and counts as failed.
 const RECONCILE: Duration = Duration::from_secs(90);
 
+/// What all namespaces share during a term.
+struct Term<'a> {
+    settings: &'a Settings,
+    client: &'a Client,
+    bucket: &'a Bucket,
+    metrics: &'a Metrics,
+    site: Arc<SiteFile>,
+    reach: Reach,
+    sent: Arc<SentObjects>,
+    applier: Arc<Applier>,
+    announcer: Arc<Announcer>,
+    pipelines: Arc<AllPipelines>,
+}
+
 /// Runs until the term ends, and until what is under way is done.
 pub(super) async fn run(
     settings: &Settings,
@@ -44,69 +66,97 @@ pub(super) async fn run(
     bucket: &Bucket,
     metrics: &Metrics,
     readiness: &Readiness,
-    term: &Shutdown,
+    over: &Shutdown,
 ) {
-    let site = Arc::new(settings.site.clone());
-    let secrets = settings.site.secrets();
     let sent = Arc::new(SentObjects::default());
-    let applier = Arc::new(Applier::new(client.clone(), metrics.clone(), Arc::clone(&sent)));
-    let announcer = Arc::new(Announcer::new(client.clone(), &settings.pod_name));
-    let controllers: Vec<_> = settings
-        .watch_namespaces
-        .iter()
-        .map(|namespace| {
-            let pipelines = Api::<GuardedPipeline>::namespaced(client.clone(), namespace.as_str());
-            let trainings = Api::<GuardedTraining>::namespaced(client.clone(), namespace.as_str());
-            let config = watcher::Config::default;
-            (namespace.clone(), Controller::new(pipelines, config()), Controller::new(trainings, config()))
-        })
-        .collect();
-    let all_pipelines: Vec<_> = controllers.iter().map(|(_, pipelines, _)| pipelines.store()).collect();
-    let mut watches: Vec<BoxFuture<'static, ()>> = Vec::new();
-    let mut reports = Vec::new();
-    let mut runs: Vec<BoxFuture<'static, ()>> = Vec::new();
-    for (namespace, pipelines, trainings) in controllers {
-        let (triggers, requests) = triggers();
-        let watch = Watch {
-            triggers: triggers.clone(),
-            sent: Arc::clone(&sent),
-            metrics: metrics.clone(),
-            readiness: readiness.clone(),
-        };
-        let (stores, tasks) = Stores::watch(client, &namespace, &secrets, &watch);
-        watches.extend(tasks);
-        let interval = settings.model_poll_interval;
-        let models = ModelWatch::new(bucket.clone(), interval, metrics.clone(), triggers.clone(), term.clone());
-        let report = Arc::new(SiteReport::new(bucket.clone(), triggers));
-        reports.push(Arc::clone(&report));
-        let context = Arc::new(Context {
-            namespace,
-            site: Arc::clone(&site),
-            bucket: bucket.clone(),
+    let term = Term {
+        settings,
+        client,
+        bucket,
+        metrics,
+        site: Arc::new(settings.site.clone()),
+        reach: Reach::new(readiness.clone(), metrics.clone()),
+        applier: Arc::new(Applier::new(client.clone(), metrics.clone(), Arc::clone(&sent))),
+        sent,
+        announcer: Arc::new(Announcer::new(client.clone(), &settings.pod_name)),
+        pipelines: Arc::default(),
+    };
+    let mut changes = namespaces(client, &settings.watched);
+    let mut wanted = BTreeSet::new();
+    let mut terms: BTreeMap<Name, Shutdown> = BTreeMap::new();
+    let mut runs = FuturesUnordered::new();
+    while !over.is_cancelled() {
+        tokio::select! {
+            () = over.cancelled() => {}
+            Some(known) = changes.next() => wanted = known,
+            Some(ended) = runs.next(), if !runs.is_empty() => {
+                terms.remove(&ended);
+            }
+        }
+        for (namespace, its_term) in &terms {
+            if !wanted.contains(namespace) {
+                its_term.cancel();
+            }
+        }
+        for namespace in &wanted {
+            if !terms.contains_key(namespace) {
+                let its_term = over.child_token();
+                terms.insert(namespace.clone(), its_term.clone());
+                runs.push(act_upon(&term, namespace.clone(), its_term));
+            }
+        }
+    }
+    while runs.next().await.is_some() {}
+}
+
+/// Acts upon one namespace until its term ends, and returns its name.
+async fn act_upon(term: &Term<'_>, namespace: Name, over: Shutdown) -> Name {
+    tracing::info!(%namespace, "acts upon a namespace");
+    let config = watcher::Config::default;
+    let pipelines = Controller::new(Api::namespaced(term.client.clone(), namespace.as_str()), config());
+    let trainings = Controller::new(Api::namespaced(term.client.clone(), namespace.as_str()), config());
+    term.pipelines.add(&namespace, pipelines.store());
+    term.reach.begin(namespace.as_str());
+    let (triggers, requests) = triggers();
+    let watch = Watch { triggers: triggers.clone(), sent: Arc::clone(&term.sent), reach: term.reach.clone() };
+    let (stores, watches) = Stores::watch(term.client, &namespace, &term.site.secrets(), &watch);
+    let context = term.context(&namespace, stores, triggers, &over);
+    let Requests { pipelines: pipeline_requests, trainings: training_requests, all_pipelines } = requests;
+    let pipelines = pipelines.reconcile_on(pipeline_requests).reconcile_all_on(all_pipelines);
+    let pipelines = to_end(pipelines, pipeline::reconcile, Arc::clone(&context), over.clone());
+    let trainings = trainings.reconcile_on(training_requests);
+    let trainings = to_end(trainings, training::reconcile, Arc::clone(&context), over.clone());
+    tokio::select! {
+        ((), ()) = async { tokio::join!(pipelines, trainings) } => {}
+        // The watches and the writer end with the term, or not at all; the reconciles under way come to an end first.
+        _ = async { tokio::join!(join_all(watches), context.report.run(&over)) } => {}
+    }
+    term.pipelines.remove(&namespace);
+    term.reach.end(namespace.as_str());
+    term.sent.keep(|object| object.namespace != namespace.as_str());
+    namespace
+}
+
+impl Term<'_> {
+    fn context(&self, namespace: &Name, stores: Stores, triggers: Triggers, over: &Shutdown) -> Arc<Context> {
+        let interval = self.settings.model_poll_interval;
+        let (bucket, metrics) = (self.bucket.clone(), self.metrics.clone());
+        Arc::new(Context {
+            namespace: namespace.clone(),
+            site: Arc::clone(&self.site),
+            bucket: self.bucket.clone(),
             stores,
-            all_pipelines: all_pipelines.clone(),
-            applier: Arc::clone(&applier),
-            announcer: Arc::clone(&announcer),
-            models,
-            report,
-            metrics: metrics.clone(),
+            all_pipelines: Arc::clone(&self.pipelines),
+            applier: Arc::clone(&self.applier),
+            announcer: Arc::clone(&self.announcer),
+            models: ModelWatch::new(bucket.clone(), interval, metrics.clone(), triggers.clone(), over.clone()),
+            report: Arc::new(SiteReport::new(bucket, triggers)),
+            metrics,
             failures: PerObject::default(),
             counted: PerObject::default(),
             pipelines: PerObject::default(),
             trainings: PerObject::default(),
-        });
-        let Requests { pipelines: pipeline_requests, trainings: training_requests, all_pipelines } = requests;
-        let pipelines = pipelines.reconcile_on(pipeline_requests).reconcile_all_on(all_pipelines);
-        runs.push(to_end(pipelines, pipeline::reconcile, Arc::clone(&context), term.clone()).boxed());
-        let trainings = trainings.reconcile_on(training_requests);
-        runs.push(to_end(trainings, training::reconcile, context, term.clone()).boxed());
-    }
-    let beside = join_all(watches);
-    let site_statuses = join_all(reports.iter().map(|report| report.run(term)));
-    tokio::select! {
-        _ = join_all(runs) => {}
-        // The watches and the writers end with the term, or not at all; the reconciles under way come to an end first.
-        _ = async { tokio::join!(beside, site_statuses) } => {}
+        })
     }
 }
 
@@ -122,7 +172,8 @@ async fn to_end<K, R, F>(
     F: Future<Output = Result<Action, ApiError>> + Send + 'static,
 {
     let forgetful = Arc::clone(&context);
-    controller
+    let idle = never_began(controller.store(), term.clone());
+    let run = controller
         .with_config(controller::Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE))
         .graceful_shutdown_on(term.cancelled_owned())
         .run(
@@ -135,8 +186,24 @@ async fn to_end<K, R, F>(
         .for_each(|ended| {
             report(ended, &forgetful);
             std::future::ready(())
-        })
-        .await;
+        });
+    tokio::select! {
+        () = run => {}
+        () = idle => {}
+    }
+}
+
+/// The term is over before the objects were listed once: a controller waits for that for ever, and has nothing under way.
+async fn never_began<K>(objects: Store<K>, term: Shutdown)
+where
+    K: Lookup + Clone + 'static,
+    K::DynamicType: Eq + Hash + Clone,
+{
+    tokio::select! {
+        biased;
+        Ok(()) = objects.wait_until_ready() => std::future::pending().await,
+        () = term.cancelled() => {}
+    }
 }
 
 /// A reconcile with a limit, counted.
@@ -198,6 +265,7 @@ mod tests {
     use vedette_testing::TestBucket;
 
     use super::super::context::testing;
+    use super::super::triggers::GuardedPipeline;
     use super::*;
 
     fn pipeline() -> Arc<GuardedPipeline> {

@@ -13,16 +13,14 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use vedette_crds::{AnomalyPipeline, ModelTraining};
-use vedette_service::{Readiness, error_chain};
+use vedette_service::error_chain;
 
 use super::apply::SentObjects;
-use super::metrics::{Metrics, kind_label};
+use super::metrics::kind_label;
 use super::per_object::Reference;
+use super::reach::Reach;
 use super::triggers::Triggers;
 use vedette_core::desired::labels::{self, Component};
-
-/// Readiness condition: the watches run.
-pub(super) const WATCHES: &str = "watches";
 
 /// What all watches share.
 #[derive(Debug, Clone)]
@@ -31,10 +29,8 @@ pub(super) struct Watch {
     pub triggers: Triggers,
     /// What was sent, to be forgotten with what it was sent of.
     pub sent: Arc<SentObjects>,
-    /// What is counted.
-    pub metrics: Metrics,
     /// What is told of watches that break.
-    pub readiness: Readiness,
+    pub reach: Reach,
 }
 
 /// Whose reconcile a change asks for.
@@ -81,12 +77,18 @@ async fn follow<K>(
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
+                if !matches!(event, Event::Init) {
+                    context.reach.works(&namespace, kind_label::<K>());
+                }
                 if let Some(object) = touched(event, &namespace, &store, &context.sent) {
-                    context.readiness.hold(WATCHES);
                     ask(&context.triggers, &object).await;
                 }
             }
-            Err(error) => report(&context, kind_label::<K>(), &error),
+            Err(error) => {
+                let (kind, message) = (kind_label::<K>(), error_chain(&error));
+                context.reach.broke(&namespace, kind, &message);
+                tracing::warn!(namespace, kind, error = message, "a watch broke and begins again");
+            }
         }
     }
 }
@@ -111,13 +113,6 @@ where
         }
         Event::Init => None,
     }
-}
-
-fn report(context: &Watch, kind: &'static str, error: &watcher::Error) {
-    let message = error_chain(error);
-    context.readiness.fail(WATCHES, format!("{kind}: {message}"));
-    context.metrics.watch_failed(kind);
-    tracing::warn!(kind, error = message, "a watch broke and begins again");
 }
 
 async fn ask<K: Resource<DynamicType = ()>>(triggers: &Triggers, object: &K) {
@@ -152,6 +147,7 @@ fn target(metadata: &ObjectMeta) -> Option<Target> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::metrics::Metrics;
     use super::*;
     use k8s_openapi::api::batch::v1::Job;
     use serde_json::json;
@@ -186,8 +182,8 @@ mod tests {
         let (triggers, _requests) = crate::controller::triggers::triggers();
         let metrics = Metrics::register(&mut prometheus_client::registry::Registry::default());
         let sent = Arc::new(SentObjects::default());
-        let readiness = Readiness::new(&[]);
-        let watch = Watch { triggers, sent: Arc::clone(&sent), metrics, readiness };
+        let reach = Reach::new(vedette_service::Readiness::new(&[]), metrics);
+        let watch = Watch { triggers, sent: Arc::clone(&sent), reach };
         sent.with(&Reference::new::<Job>("elsewhere", "flows-0"), |_| ());
         sent.with(&Reference::new::<Secret>("n", "flows-0"), |_| ());
         let (store, writer) = reflector::store();

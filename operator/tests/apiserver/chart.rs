@@ -138,3 +138,63 @@ async fn pipelines_of_the_same_name_run_in_both_watched_namespaces_and_no_other(
     assert_eq!(audit.iter().find(refused), None);
     operator.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn namespaces_are_acted_upon_as_their_label_comes_and_goes() {
+    let site = &Site::empty().await;
+    let kubectl = |namespace: &str, arguments: &[&str]| {
+        site.plane.kubectl(&[arguments, &["--namespace", namespace]].concat()).unwrap()
+    };
+    helm(site, &["install", "vedette"], &[&EAST[..], &["--set", "watchNamespaceSelector=vedette=enabled"]].concat())
+        .unwrap();
+    kubectl("vedette", &["wait", "--for=condition=Established", "--timeout=30s", "--filename", "crds/yaml"]);
+    for (namespace, file) in [("payments", "manifests/minimal.yaml"), ("logins", "e2e/fixtures/tenant.yaml")] {
+        kubectl(namespace, &["create", "namespace", namespace]);
+        let secret = ["--from-literal=accessKeyId=a", "--from-literal=secretAccessKey=b"];
+        kubectl(namespace, &[&["create", "secret", "generic", "vedette-bucket"], &secret[..]].concat());
+        kubectl(namespace, &["apply", "--filename", file]);
+    }
+    let map = site.api::<ConfigMap>().get("vedette-operator-site").await.unwrap();
+    let operator = site.operator_at("a", &map.data.unwrap()["site.yaml"], Duration::from_millis(500));
+    let label = |namespace: &str, label: &str| kubectl("vedette", &["label", "namespace", namespace, label]);
+    let until_ready =
+        |namespace: &str| kubectl(namespace, &["wait", "--for=condition=Ready", "apl/flows", "--timeout=60s"]);
+    let generation =
+        |namespace: &str| kubectl(namespace, &["get", "apl/flows", "--output=jsonpath={.status.observedGeneration}"]);
+    label("payments", "vedette=enabled");
+    until_ready("payments");
+    assert_eq!(generation("logins"), "");
+    label("logins", "vedette=enabled");
+    until_ready("logins");
+
+    label("payments", "vedette-");
+    let payments = "vedette_operator_namespace_reachable{namespace=\"payments\"}";
+    site.until("no more of payments", || async {
+        let metrics = operator.metrics();
+        (metrics.contains("namespace_reachable") && !metrics.contains(payments)).then_some(())
+    })
+    .await;
+    let seen = generation("payments");
+    for namespace in ["payments", "logins"] {
+        kubectl(
+            namespace,
+            &["patch", "apl/flows", "--type=merge", "--patch", r#"{"spec":{"detector":{"replicas":2}}}"#],
+        );
+    }
+    site.until("two detectors in logins", || async {
+        (kubectl("logins", &["get", "deployment/flows-detector", "--output=jsonpath={.spec.replicas}"]) == "2")
+            .then_some(())
+    })
+    .await;
+    assert_eq!(generation("payments"), seen);
+
+    // A tenant that goes concerns nobody else.
+    kubectl("vedette", &["delete", "namespace", "logins", "--wait=false"]);
+    label("payments", "vedette=enabled");
+    site.until("two detectors in payments", || async {
+        (kubectl("payments", &["get", "deployment/flows-detector", "--output=jsonpath={.spec.replicas}"]) == "2")
+            .then_some(())
+    })
+    .await;
+    operator.stop().await;
+}

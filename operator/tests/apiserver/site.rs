@@ -76,7 +76,7 @@ impl Site {
         let site = SiteFile::parse(site).unwrap();
         let port = free_port();
         let settings = Settings {
-            watch_namespaces: site.watched(&namespace),
+            watched: site.watched(&namespace),
             site,
             namespace,
             pod_name: pod_name.to_owned(),
@@ -218,6 +218,10 @@ impl Operator {
         reconciles(self.port)
     }
 
+    pub(crate) fn metrics(&self) -> String {
+        metrics(self.port)
+    }
+
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         tokio::time::timeout(Duration::from_secs(20), self.task).await.unwrap().unwrap();
@@ -231,13 +235,19 @@ impl Operator {
 
 /// Reconciles that ended so far, as the operator at this port counts them: none while it does not answer.
 pub(crate) fn reconciles(port: u16) -> u64 {
+    let metrics = metrics(port);
+    let lines = metrics.lines().filter(|line| line.starts_with("vedette_operator_reconciles_total{"));
+    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+}
+
+/// What the operator at this port counts: nothing while it does not answer.
+fn metrics(port: u16) -> String {
     let mut answer = String::new();
     let asked = TcpStream::connect(("127.0.0.1", port)).and_then(|mut stream| {
         stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
         stream.read_to_string(&mut answer)
     });
-    let lines = answer.lines().filter(|line| asked.is_ok() && line.starts_with("vedette_operator_reconciles_total{"));
-    lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+    asked.map_or_else(|_| String::new(), |_| answer)
 }
 
 pub(crate) fn version(number: u8) -> ModelVersion {

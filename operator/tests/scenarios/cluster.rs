@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use vedette_contract::ModelVersion;
-use vedette_core::site::{ACCESS_KEY_ID_KEY, SECRET_ACCESS_KEY_KEY, SiteFile};
+use vedette_core::site::{ACCESS_KEY_ID_KEY, SECRET_ACCESS_KEY_KEY, SiteFile, Watched};
 use vedette_operator::settings::Settings;
 use vedette_service::Shutdown;
 use vedette_streams::bucket::Bucket;
@@ -46,11 +46,16 @@ impl Cluster {
     }
 
     pub(crate) fn operator(&self, pod_name: &str) -> Operator {
+        self.operator_of(pod_name, &["n"])
+    }
+
+    /// An operator that acts upon these namespaces.
+    pub(crate) fn operator_of(&self, pod_name: &str, namespaces: &[&str]) -> Operator {
         let namespace: vedette_contract::Name = "n".parse().unwrap();
         let settings = Settings {
             site: SiteFile::parse(SITE).unwrap(),
-            namespace: namespace.clone(),
-            watch_namespaces: vec![namespace],
+            namespace,
+            watched: Watched::These(namespaces.iter().map(|name| name.parse().unwrap()).collect()),
             pod_name: pod_name.to_owned(),
             listen_address: "127.0.0.1:0".parse().unwrap(),
             model_poll_interval: Duration::from_millis(200),

@@ -95,13 +95,13 @@ async fn what_is_wrong_with_one_object_is_said_and_stops_no_other() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_younger_of_two_pipelines_with_the_same_topics_is_refused() {
     let cluster = Cluster::new().await;
-    cluster.pipeline("elder", json!({}));
+    cluster.pipeline("older", json!({}));
     let operator = cluster.operator("a");
-    cluster.running("elder").await;
+    cluster.running("older").await;
     cluster.pipeline("younger", json!({}));
     let ready = cluster.until_reason("anomalypipelines", "younger", "Ready", "TopicConflict").await;
-    assert!(ready["message"].as_str().unwrap().contains("n/elder"), "{ready}");
-    assert!(cluster.api.names("jobs").iter().all(|job| job.starts_with("elder-")));
+    assert!(ready["message"].as_str().unwrap().contains("n/older"), "{ready}");
+    assert!(cluster.api.names("jobs").iter().all(|job| job.starts_with("older-")));
     operator.stop().await;
 }
 
@@ -115,6 +115,17 @@ async fn conflicts_and_servers_that_fail_are_tried_again() {
     cluster.api.fault(Fault { method: Method::PATCH, part: "/status", status: Some(409), times: 1 });
     cluster.pipeline("flows", json!({}));
     let operator = cluster.operator("a");
+    cluster.running("flows").await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watched_namespace_that_is_forbidden_stops_no_other() {
+    let cluster = Cluster::new().await;
+    let forbidden = |part| Fault { method: Method::GET, part, status: Some(403), times: usize::MAX };
+    cluster.api.fault(forbidden("/namespaces/logins/"));
+    cluster.pipeline("flows", json!({}));
+    let operator = cluster.operator_of("a", &["logins", "n"]);
     cluster.running("flows").await;
     operator.stop().await;
 }

@@ -74,3 +74,24 @@ async fn what_took_the_place_of_what_was_seen_is_not_deleted() {
     assert!(cluster.api.get("services", "flows-generator").is_some());
     operator.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_else_made_is_never_taken_over_and_the_pipeline_says_so() {
+    let cluster = Cluster::new().await;
+    let anothers = |name: &str| json!({ "metadata": { "name": name, "labels": { "team": "payments" } }, "spec": { "theirs": true } });
+    for (plural, name) in [("serviceaccounts", "flows-pipeline"), ("services", "flows-detector")] {
+        cluster.api.put(plural, anothers(name));
+    }
+    let before = [cluster.api.get("serviceaccounts", "flows-pipeline"), cluster.api.get("services", "flows-detector")];
+    cluster.pipeline("flows", json!({}));
+    let operator = cluster.operator("a");
+    let refused = cluster.until_reason("anomalypipelines", "flows", "Ready", "ApplyFailed").await;
+    let message = refused["message"].as_str().unwrap();
+    assert!(message.contains("ServiceAccount flows-pipeline exists and somebody else made it"), "{message}");
+    let after = [cluster.api.get("serviceaccounts", "flows-pipeline"), cluster.api.get("services", "flows-detector")];
+    assert_eq!(after, before);
+    cluster.api.remove("serviceaccounts", "flows-pipeline");
+    cluster.api.remove("services", "flows-detector");
+    cluster.running("flows").await;
+    operator.stop().await;
+}

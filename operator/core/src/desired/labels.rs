@@ -66,6 +66,13 @@ pub fn instance_and_component(labels: &BTreeMap<String, String>) -> Option<(&str
     ours.then_some((instance.as_str(), component.as_str()))
 }
 
+/// The labels that tell whose an object is, where it is managed by us.
+pub(crate) fn marks(labels: &BTreeMap<String, String>) -> BTreeMap<&str, &str> {
+    let ours = labels.get(MANAGED_BY).is_some_and(|manager| manager == MANAGER);
+    let marks = [NAME, INSTANCE, COMPONENT, MANAGED_BY].into_iter().filter(|_| ours);
+    marks.filter_map(|mark| Some((mark, labels.get(mark)?.as_str()))).collect()
+}
+
 /// Labels of an object that no component owns, such as a service account.
 pub fn owner_labels(instance: &str) -> BTreeMap<String, String> {
     [(NAME, "vedette"), (INSTANCE, instance), (MANAGED_BY, MANAGER)].map(owned).into()

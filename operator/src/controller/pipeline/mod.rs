@@ -8,7 +8,6 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::Resource;
 use kube::runtime::controller::Action;
-use kube::runtime::reflector::Store;
 use vedette_core::outputs::older_writer;
 use vedette_core::pipeline::{Pipeline, PipelinePlan, PipelineSeen};
 use vedette_core::platform::{Conclusion, Kind, Platform, reconcile as reconcile_on, whole_seconds};
@@ -82,7 +81,7 @@ impl Platform<Pipeline> for InCluster<'_, AnomalyPipeline> {
 fn admit(pipeline: &AnomalyPipeline, context: &Context) -> Result<Arc<ValidatedPipeline>, Refusal> {
     let validated = context.pipelines.valid(pipeline, || validate_pipeline(pipeline, &context.site));
     let valid = validated.map_err(|errors| Refusal::invalid(&errors))?;
-    let others: Vec<Arc<GuardedPipeline>> = context.all_pipelines.iter().flat_map(Store::state).collect();
+    let others = context.all_pipelines.state();
     let readable = others.iter().filter_map(|other| other.0.as_ref().ok());
     match older_writer(pipeline, readable) {
         None => Ok(valid),
