@@ -71,6 +71,8 @@ pub(crate) struct OpenObject {
     /// Offset after the last record.
     end: i64,
     last_record: Vec<u8>,
+    /// A record of another site was met in it.
+    is_mixed: bool,
 }
 
 /// An object that is complete in the spool and on its way to the bucket.
@@ -99,6 +101,7 @@ impl OpenObject {
             records: 0,
             bytes: 0,
             last_record: Vec::new(),
+            is_mixed: false,
         }
     }
 
@@ -148,14 +151,30 @@ impl OpenObject {
             return Ok(());
         };
         self.file.take(encoder.end_frame())?;
+        let RecordFacts { utc: last_utc, site } = facts_of(&self.last_record);
+        self.note_site(site);
         self.pending.push(Frame {
             bytes: start_byte..self.file.length(),
             first_offset,
             records: self.records,
             end: self.end,
-            last_utc: utc_of(&self.last_record),
+            last_utc,
         });
         Ok(())
+    }
+
+    /// A sample, the last record of each frame, tells whether two sites write into one topic; it is said once an object.
+    fn note_site(&mut self, site: Option<serde_json::Value>) {
+        let own = &self.key.origin.site;
+        if let Some(other) = site.filter(|site| site.as_str() != Some(own.as_str()) && !self.is_mixed) {
+            self.is_mixed = true;
+            tracing::warn!(
+                topic = %self.key.origin.topic,
+                site = %own,
+                %other,
+                "the topic has records of another site: two releases write to it; give one topics of its own (spec.topics)"
+            );
+        }
     }
 
     pub(crate) fn seal(mut self, encoder: &mut FrameEncoder) -> Result<SealedObject, SpoolError> {
@@ -163,17 +182,20 @@ impl OpenObject {
         let length = self.file.length();
         let (file, sha256) = self.file.finish();
         let Self { key, records, end, last_record, .. } = self;
-        Ok(SealedObject { key, file, sha256, length, records, end, last_utc: utc_of(&last_record) })
+        Ok(SealedObject { key, file, sha256, length, records, end, last_utc: facts_of(&last_record).utc })
     }
 }
 
-/// The record's `utc` as it stands there; nothing where it has none.
-fn utc_of(record: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Utc {
-        utc: Option<String>,
-    }
-    serde_json::from_slice::<Utc>(record).ok()?.utc
+/// What a record says of itself, as it stands there.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+struct RecordFacts {
+    utc: Option<String>,
+    site: Option<serde_json::Value>,
+}
+
+/// Nothing where the record cannot be read.
+fn facts_of(record: &[u8]) -> RecordFacts {
+    serde_json::from_slice(record).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -184,10 +206,13 @@ mod tests {
     use vedette_contract::archive::Format;
 
     #[test]
-    fn the_utc_is_taken_as_it_stands() {
-        assert_eq!(utc_of(br#"{"a":1,"utc":"2026-11-23T08:00:00.000001Z"}"#).unwrap(), "2026-11-23T08:00:00.000001Z");
-        assert_eq!(utc_of(br#"{"a":1}"#), None);
-        assert_eq!(utc_of(b"not json"), None);
+    fn what_a_record_says_is_taken_as_it_stands() {
+        let facts = facts_of(br#"{"a":1,"utc":"2026-11-23T08:00:00.000001Z","site":"east"}"#);
+        assert_eq!(facts.utc.as_deref(), Some("2026-11-23T08:00:00.000001Z"));
+        assert_eq!(facts.site, Some("east".into()));
+        assert_eq!(facts_of(br#"{"utc":"t","site":5}"#).utc.as_deref(), Some("t"));
+        assert_eq!(facts_of(br#"{"a":1}"#), RecordFacts::default());
+        assert_eq!(facts_of(b"not json"), RecordFacts::default());
     }
 
     #[test]
