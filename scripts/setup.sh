@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-wanted_rust=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+wanted_rust=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml | sed -n 1p)
 packages=()
 
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
@@ -24,7 +24,7 @@ fi
 rust_is_enough() {
     local found
     found=$(cargo --version 2>/dev/null | sed 's/cargo \([0-9.]*\).*/\1/')
-    [ -n "$found" ] && [ "$(printf '%s\n%s\n' "$wanted_rust" "$found" | sort -V | head -n 1)" = "$wanted_rust" ]
+    [ -n "$found" ] && [ "$(printf '%s\n%s\n' "$wanted_rust" "$found" | sort -V | sed -n 1p)" = "$wanted_rust" ]
 }
 
 if ! rust_is_enough; then

@@ -50,7 +50,7 @@ link_flags() { # MODULE
     if [ "$1" = kubernetes ]; then
         # The programs ask each other for their version, which a release gets at link time.
         local version minor
-        version=$(sed -n 's/^require k8s.io\/kubernetes \(v.*\)/\1/p; s/^\tk8s.io\/kubernetes \(v[^ ]*\).*/\1/p' "$repository/e2e/go/kubernetes/go.mod" | head -n 1)
+        version=$(sed -n 's/^require k8s.io\/kubernetes \(v.*\)/\1/p; s/^\tk8s.io\/kubernetes \(v[^ ]*\).*/\1/p' "$repository/e2e/go/kubernetes/go.mod" | sed -n 1p)
         minor=${version#v1.}
         local variable="-X k8s.io/component-base/version"
         flags+=" $variable.gitVersion=$version $variable.gitMajor=1 $variable.gitMinor=${minor%%.*}"

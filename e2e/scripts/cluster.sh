@@ -21,7 +21,8 @@ binaries=$("$repository/e2e/scripts/binaries.sh" tools)
 kind() { "$binaries/kind" "$@"; }
 kubectl() { "$binaries/kubectl" --kubeconfig "$state/kubeconfig" "$@"; }
 
-exists() { kind get clusters --quiet | grep -qx "$cluster"; }
+# grep reads to the end: kind is killed by a pipe that closes early, and then nothing would exist.
+exists() { kind get clusters --quiet | grep -x "$cluster" >/dev/null; }
 
 answers() { [ -e "$state/kubeconfig" ] && kubectl --request-timeout 5s get --raw /readyz >/dev/null 2>&1; }
 

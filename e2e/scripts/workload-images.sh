@@ -27,7 +27,7 @@ for program in "${programs[@]}"; do
     fi
     archive=$images/vedette-$program-$({ echo "$version" && cat "$binary" "$certificates" "$repository/e2e/scripts/image-archive.sh" "$0"; } | content_key).tar
     if ! [ -e "$archive" ]; then
-        if readelf --dynamic "$binary" | grep -q NEEDED; then
+        if readelf --dynamic "$binary" | grep NEEDED >/dev/null; then
             say "$binary wants shared libraries, which an image from scratch has not; .cargo/config.toml makes it static"
             exit 1
         fi
