@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use vedette_cli::local::supervisor::{
     JobStatus, Sources, Supervisor, SupervisorError, SupervisorEvent, SupervisorOptions,
 };
-use vedette_core::roll::Rollout;
+use vedette_core::roll::{Fault, Rollout};
+use vedette_core::rollout::rollout;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -109,8 +110,26 @@ impl Stage {
         }
     }
 
+    /// How the newest plan of this Deployment stands.
+    fn rolls_out(&self, deployment: &Deployment) -> Rollout {
+        rollout(&self.supervisor.workload(deployment.metadata.name.as_deref().unwrap()))
+    }
+
+    /// What a pod of the newest plan does wrong.
+    fn fault(&self, deployment: &Deployment) -> Option<Fault> {
+        match self.rolls_out(deployment) {
+            Rollout::Underway(underway) => underway.fault,
+            Rollout::Absent | Rollout::Complete => None,
+        }
+    }
+
+    async fn until_fault(&self, deployment: &Deployment) -> Fault {
+        self.until("a failing rollout", |stage| stage.fault(deployment).is_some()).await;
+        self.fault(deployment).unwrap_or_else(|| panic!("it does not fail any more"))
+    }
+
     async fn until_complete(&self, deployment: &Deployment) {
-        self.until("a complete rollout", |stage| stage.supervisor.rollout(deployment) == Rollout::Complete).await;
+        self.until("a complete rollout", |stage| stage.rolls_out(deployment) == Rollout::Complete).await;
     }
 
     async fn job_end(&self) -> JobStatus {
@@ -158,21 +177,20 @@ fn kill(process: u32) {
 async fn a_deployment_is_started_scaled_and_left_alone() {
     let stage = Stage::new();
     let one = stage.deployment(1, "v1");
-    assert_eq!(stage.supervisor.rollout(&one), Rollout::Absent);
+    assert_eq!(stage.rolls_out(&one), Rollout::Absent);
     stage.supervisor.apply_deployment(&one).unwrap();
     stage.until_complete(&one).await;
     assert!(stage.supervisor.is_settled());
     let three = stage.deployment(3, "v1");
-    assert_eq!(stage.supervisor.rollout(&three), Rollout::Progressing);
     stage.supervisor.apply_deployment(&three).unwrap();
     stage.until_complete(&three).await;
     stage.supervisor.apply_deployment(&three).unwrap();
-    assert_eq!(stage.supervisor.rollout(&three), Rollout::Complete);
+    assert_eq!(stage.rolls_out(&three), Rollout::Complete);
     assert_eq!(stage.started().len(), 3);
     let none = stage.deployment(0, "v1");
     stage.supervisor.apply_deployment(&none).unwrap();
     stage.until("the end of all", |stage| stage.running() == 0).await;
-    assert_eq!(stage.supervisor.rollout(&none), Rollout::Absent);
+    assert_eq!(stage.rolls_out(&none), Rollout::Absent);
 }
 
 #[tokio::test]
@@ -255,8 +273,8 @@ async fn a_roll_that_crashes_leaves_the_old_pods_and_goes_back() {
     stage.tell("crash-v2");
     let bad = stage.deployment(2, "v2");
     stage.supervisor.apply_deployment(&bad).unwrap();
-    stage.until("a failing rollout", |stage| matches!(stage.supervisor.rollout(&bad), Rollout::Failing(_))).await;
-    let Rollout::Failing(reason) = stage.supervisor.rollout(&bad) else { panic!("it does not fail any more") };
+    let Fault::Ended { reason: word, cause: reason } = stage.until_fault(&bad).await else { panic!("it runs") };
+    assert_eq!(word.as_deref(), Some("NoGood"));
     assert!(reason.contains("exit status: 3") && reason.contains("NoGood: no good"), "{reason}");
     assert_eq!(stage.running(), 2);
     assert!(!stage.supervisor.is_settled());
@@ -271,10 +289,7 @@ async fn a_pod_that_is_not_ready_in_time_fails_with_its_probes_answer() {
     stage.tell("unready");
     let deployment = stage.deployment(1, "v1");
     stage.supervisor.apply_deployment(&deployment).unwrap();
-    stage
-        .until("a failing rollout", |stage| matches!(stage.supervisor.rollout(&deployment), Rollout::Failing(_)))
-        .await;
-    let Rollout::Failing(reason) = stage.supervisor.rollout(&deployment) else { panic!("it does not fail any more") };
+    let Fault::Unready { cause: reason, .. } = stage.until_fault(&deployment).await else { panic!("it ended") };
     assert!(reason.contains("503: no model"), "{reason}");
     stage.untell("unready");
     stage.until_complete(&deployment).await;
@@ -307,7 +322,7 @@ async fn stopping_is_orderly_and_a_stubborn_process_is_killed_after_its_grace_pe
     stage.supervisor.stop("d").await;
     assert!(stage.control.path().join(format!("ended-{pod}")).exists());
     assert!(!is_running(process));
-    assert_eq!(stage.supervisor.rollout(&deployment), Rollout::Absent);
+    assert_eq!(stage.rolls_out(&deployment), Rollout::Absent);
 
     stage.tell("stubborn");
     stage.supervisor.apply_deployment(&deployment).unwrap();

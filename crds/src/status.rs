@@ -12,7 +12,8 @@ pub struct AnomalyPipelineStatus {
     /// Generation of the spec that this status is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, TopicsReady, BucketReachable, DetectorAvailable, ArchiverAvailable and ModelCurrent.
+    /// Ready, TopicsReady, BucketReachable, GeneratorAvailable, DetectorAvailable, ArchiverAvailable and ModelCurrent; Reconciling
+    /// or Stalled while it is not Ready.
     #[serde(default)]
     #[schemars(schema_with = "conditions")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -50,12 +51,19 @@ pub struct ModelStatus {
     /// The version that is being rolled out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<ModelTarget>,
-    /// Versions that were rolled back, newest last; none of them is tried again.
+    /// Versions that were rolled back, newest last; none of them is tried again before a pin or a new value of the
+    /// annotation `vedette.io/retry-model` asks for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejected: Vec<String>,
     /// The largest generation of the current pointer that was followed.
     #[serde(default)]
     pub generation: i64,
+    /// The version that was pinned last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<String>,
+    /// The value of the annotation `vedette.io/retry-model` that was last acted upon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retried: Option<String>,
 }
 
 /// A rollout under way.
@@ -67,6 +75,13 @@ pub struct ModelTarget {
     /// When the detectors' template got it.
     #[schemars(schema_with = "crate::common::embedded::<Time>")]
     pub since: Time,
+    /// How far the pods with it came, all together: each is scheduled, then started, then ready.
+    #[serde(default)]
+    pub steps: i32,
+    /// Since when they have come no further; absent while there is nothing to judge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::common::embedded::<Time>")]
+    pub unmoved_since: Option<Time>,
 }
 
 /// What is known of the topics.
@@ -84,7 +99,7 @@ pub struct ModelTrainingStatus {
     /// Generation of the spec that this status is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// Ready, DataAvailable, Trained, GatePassed and Published.
+    /// Ready, DataAvailable, Trained, GatePassed and Published; Reconciling or Stalled while it is not Ready.
     #[serde(default)]
     #[schemars(schema_with = "conditions")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

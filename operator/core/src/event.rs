@@ -30,7 +30,7 @@ impl Event {
     pub fn is_warning(&self) -> bool {
         match self {
             Self::Roll(RollEvent::RolledBack { .. }) => true,
-            Self::Roll(RollEvent::Started { .. } | RollEvent::Activated(_)) => false,
+            Self::Roll(RollEvent::Started { .. } | RollEvent::Activated(_) | RollEvent::Retried(_)) => false,
             Self::RunStarted { run: _, reason } => *reason == StartReason::Retry,
             Self::RunEnded(ended) => ended.outcome != Outcome::Published,
             Self::Flipped(condition) => condition.status != "True",
@@ -118,6 +118,7 @@ mod tests {
             (Event::Roll(RollEvent::Started { from: None, to: version() }), false),
             (Event::Roll(RollEvent::Activated(version())), false),
             (Event::Roll(rolled_back), true),
+            (Event::Roll(RollEvent::Retried(vec![version()])), false),
             (started(StartReason::FirstData), false),
             (started(StartReason::NewRecords), false),
             (started(StartReason::Schedule), false),

@@ -4,7 +4,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 
 use crate::last_words::last_words;
-use crate::rollout::last_end;
+use crate::workload::last_end;
 
 /// How a Job stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,8 @@ mod tests {
     }
 
     fn failed_pod(second: u8, words: &str) -> Pod {
-        serde_json::from_value(json!({ "status": { "containerStatuses": [{
+        let labels = json!({ "app.kubernetes.io/component": "topics" });
+        serde_json::from_value(json!({ "metadata": { "labels": labels }, "status": { "containerStatuses": [{
             "name": "topics", "image": "i", "imageID": "i", "restartCount": 0, "ready": false,
             "state": { "terminated": { "exitCode": 1, "message": words, "finishedAt": format!("2026-11-23T08:42:{second:02}Z") } }
         }] } }))

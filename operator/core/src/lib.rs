@@ -24,6 +24,7 @@ pub mod site_status;
 pub mod status;
 pub mod training;
 pub mod validate;
+pub mod workload;
 mod yaml;
 
 pub use field_error::FieldError;

@@ -70,12 +70,30 @@ reasons! {
         Available,
         /// Some are missing.
         PodsNotReady,
+        /// Those of an earlier spec go on until those of this one are ready.
+        RollingOut,
+        /// They can go no further until somebody changes something.
+        Stuck,
+        /// None is wanted, and some are left.
+        Stopping,
         /// The topics come first.
         NotStarted,
         /// None is wanted.
         ScaledToZero,
         /// None is wanted before there is a model.
         WaitingForModel,
+    }
+
+    /// Why the generator of a data set does its task, or not.
+    GeneratorReason {
+        /// It walks its data set.
+        Generating,
+        /// It has walked all of it.
+        Finished,
+        /// Its Job failed, and tries again.
+        GeneratorJobRetrying,
+        /// Its Job gave up.
+        GeneratorJobFailed,
     }
 
     /// Why the bucket is reachable, or not; what it answers itself has its own words.
@@ -120,7 +138,7 @@ reasons! {
         WaitingForData,
         /// Nothing more runs by itself.
         Done,
-        /// The last run failed, and is tried again.
+        /// The last run failed, and is tried again, or the next one is under way.
         LastRunFailed,
     }
 
@@ -179,6 +197,32 @@ impl TopicsReason {
     }
 }
 
+impl PodsReason {
+    /// Whether it stays so until somebody changes something.
+    pub fn is_lasting(self) -> bool {
+        match self {
+            Self::Stuck => true,
+            Self::Available
+            | Self::PodsNotReady
+            | Self::RollingOut
+            | Self::Stopping
+            | Self::NotStarted
+            | Self::ScaledToZero
+            | Self::WaitingForModel => false,
+        }
+    }
+}
+
+impl GeneratorReason {
+    /// Whether it stays so until somebody changes something.
+    pub fn is_lasting(self) -> bool {
+        match self {
+            Self::GeneratorJobFailed => true,
+            Self::Generating | Self::Finished | Self::GeneratorJobRetrying => false,
+        }
+    }
+}
+
 impl ModelReason {
     /// Whether it passes by itself, and no watch tells when.
     pub fn passes_unseen(self) -> bool {
@@ -207,7 +251,9 @@ impl Outcome {
 pub(crate) fn is_lasting(reason: &str) -> bool {
     let ready = ReadyReason::ALL.iter().filter(|one| one.is_lasting()).map(|one| one.as_str());
     let topics = TopicsReason::ALL.iter().filter(|one| one.is_lasting()).map(|one| one.as_str());
-    ready.chain(topics).any(|lasting| lasting == reason)
+    let pods = PodsReason::ALL.iter().filter(|one| one.is_lasting()).map(|one| one.as_str());
+    let generator = GeneratorReason::ALL.iter().filter(|one| one.is_lasting()).map(|one| one.as_str());
+    ready.chain(topics).chain(pods).chain(generator).any(|lasting| lasting == reason)
 }
 
 #[cfg(test)]
@@ -216,7 +262,7 @@ mod tests {
 
     #[test]
     fn what_lasts_is_told_by_its_spelling() {
-        for lasting in ["Invalid", "TopicConflict", "ApplyFailed", "TopicJobFailed"] {
+        for lasting in ["Invalid", "TopicConflict", "ApplyFailed", "TopicJobFailed", "Stuck", "GeneratorJobFailed"] {
             assert!(is_lasting(lasting), "{lasting}");
         }
         for passing in ["Running", "PodsNotReady", "TopicJobRunning", "Replicating", ""] {

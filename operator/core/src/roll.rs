@@ -1,12 +1,16 @@
 //! The model roll as a pure state machine: which version the detectors' template carries, and when to go back.
 //! It sees the pointer, the artifact and the rollout as values and time as an input; it reads and writes nothing.
 
+mod judgement;
+
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use vedette_contract::ModelVersion;
 
+pub use self::judgement::{Clock, Fault, Others, Rollout, Underway};
+use crate::desired::labels::RETRY_MODEL;
 use crate::reason::ModelReason;
 
 /// How many refused versions are remembered; older ones are far behind the pointer.
@@ -31,12 +35,18 @@ pub struct RollState {
     pub previous: Option<ModelVersion>,
     /// The version that is being rolled out.
     pub target: Option<Target>,
-    /// Versions that were rolled back, newest last; none of them is tried again.
+    /// Versions that were rolled back, newest last; none of them is tried again before somebody asks for it.
     #[serde(default)]
     pub rejected: Vec<ModelVersion>,
     /// The largest generation of the pointer that was followed.
     #[serde(default)]
     pub generation: u64,
+    /// The version that was pinned last.
+    #[serde(default)]
+    pub pinned: Option<ModelVersion>,
+    /// The wish of [`Observed::retry`] that was granted last.
+    #[serde(default)]
+    pub retried: Option<String>,
 }
 
 impl RollState {
@@ -53,6 +63,9 @@ pub struct Target {
     pub version: ModelVersion,
     /// When the template got it.
     pub since: Timestamp,
+    /// How long nothing has moved.
+    #[serde(default)]
+    pub clock: Clock,
 }
 
 /// What the bucket says of the training's current version.
@@ -85,19 +98,6 @@ pub enum Artifact {
     Unreadable(String),
 }
 
-/// How the detectors' Deployment stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rollout {
-    /// There is none (suspended, or waiting for a model).
-    Absent,
-    /// Pods of the template are not all ready yet, without a fault of their own (starting, Pending).
-    Progressing,
-    /// Pods of the template end or stay unready by themselves.
-    Failing(String),
-    /// Every pod is of the template, and ready.
-    Complete,
-}
-
 /// Everything that a step looks at.
 #[derive(Debug, Clone)]
 pub struct Observed<'a> {
@@ -109,8 +109,10 @@ pub struct Observed<'a> {
     pub artifact: Option<&'a Artifact>,
     /// The version that the live template carries, and how its rollout stands.
     pub rollout: (Option<&'a ModelVersion>, &'a Rollout),
-    /// How long a rollout may take before it is judged.
+    /// How long a rollout may stand still before it is judged.
     pub progress_deadline: SignedDuration,
+    /// What somebody asks for: another value than before forgets what was rejected, and follows a pointer that was restored.
+    pub retry: Option<&'a str>,
     pub now: Timestamp,
 }
 
@@ -135,6 +137,8 @@ pub enum RollEvent {
         /// How it failed.
         cause: String,
     },
+    /// Somebody wants versions tried again that were rolled back.
+    Retried(Vec<ModelVersion>),
 }
 
 impl RollEvent {
@@ -144,6 +148,7 @@ impl RollEvent {
             Self::Started { .. } => "ModelRolling",
             Self::Activated(_) => "ModelActive",
             Self::RolledBack { .. } => "ModelRolledBack",
+            Self::Retried(_) => "ModelRetried",
         }
     }
 }
@@ -161,6 +166,10 @@ impl fmt::Display for RollEvent {
             }
             Self::RolledBack { bad, good: None, cause } => {
                 write!(formatter, "model {bad} failed and was taken back; records are enriched only: {cause}")
+            }
+            Self::Retried(versions) => {
+                let versions: Vec<&str> = versions.iter().map(ModelVersion::as_str).collect();
+                write!(formatter, "model {} may be tried again, as somebody asks", versions.join(" and "))
             }
         }
     }
@@ -214,22 +223,20 @@ pub(crate) fn step(state: &RollState, observed: &Observed<'_>) -> RollStep {
             events,
         );
     }
+    heed(&mut next, observed, &mut events);
     let failed = settle(&mut next, observed, &mut events);
+    let wanted = wanted(&next, observed.policy, observed.pointer);
     if let (VersionPolicy::Latest, Pointer::Current { generation, .. }) = (observed.policy, observed.pointer) {
         next.generation = next.generation.max(*generation);
     }
-    let Some(version) = wanted(state, observed.policy, observed.pointer) else {
+    let Some(version) = wanted else {
         return nothing_wanted(next, observed.pointer, events);
     };
     if next.rejected.contains(&version) {
-        let message = match failed {
-            Some(cause) => {
-                format!("model version {version} was rolled back: {cause}; train a better one or pin another")
-            }
-            None => format!(
-                "model version {version} was rolled back before and is not tried again; train a better one or pin another"
-            ),
-        };
+        let how = failed.map_or_else(|| " before".to_owned(), |cause| format!(": {cause}"));
+        let message = format!(
+            "model version {version} was rolled back{how}; it is not tried again before a pin or a new value of the annotation {RETRY_MODEL} asks for it"
+        );
         return finish(next, false, ModelReason::RolledBack, &message, events);
     }
     if next.active.as_ref() == Some(&version) {
@@ -242,7 +249,7 @@ pub(crate) fn step(state: &RollState, observed: &Observed<'_>) -> RollStep {
     match observed.artifact {
         Some(Artifact::Complete) => {
             events.push(RollEvent::Started { from: next.active.clone(), to: version.clone() });
-            next.target = Some(Target { version: version.clone(), since: observed.now });
+            next.target = Some(Target { version: version.clone(), since: observed.now, clock: Clock::default() });
             finish(
                 next,
                 false,
@@ -265,32 +272,49 @@ pub(crate) fn step(state: &RollState, observed: &Observed<'_>) -> RollStep {
     }
 }
 
+/// What people ask for wins over what was remembered: each pin, and each new wish to try again, counts once.
+fn heed(state: &mut RollState, observed: &Observed<'_>, events: &mut Vec<RollEvent>) {
+    if observed.retry.is_some() && observed.retry != state.retried.as_deref() {
+        state.retried = observed.retry.map(ToOwned::to_owned);
+        state.generation = 0;
+        let forgotten = std::mem::take(&mut state.rejected);
+        if !forgotten.is_empty() {
+            events.push(RollEvent::Retried(forgotten));
+        }
+    }
+    let pinned = match observed.policy {
+        VersionPolicy::Pinned(version) => Some(version),
+        VersionPolicy::Latest => None,
+    };
+    if pinned != state.pinned.as_ref() {
+        state.rejected.retain(|version| Some(version) != pinned);
+        state.pinned = pinned.cloned();
+    }
+}
+
 /// Ends the roll under way if it came to an end, and returns how it failed if it did.
 fn settle(state: &mut RollState, observed: &Observed<'_>, events: &mut Vec<RollEvent>) -> Option<String> {
-    let target = state.target.clone()?;
+    let target = state.target.as_mut()?;
     let (version, rollout) = observed.rollout;
     if version != Some(&target.version) {
+        target.clock = Clock::default();
         return None;
     }
-    let overdue = observed.now.duration_since(target.since) >= observed.progress_deadline;
-    match rollout {
-        Rollout::Complete => {
-            state.previous = state.active.replace(target.version.clone());
-            state.target = None;
-            events.push(RollEvent::Activated(target.version));
-            None
-        }
-        Rollout::Failing(cause) if overdue => {
-            state.target = None;
-            state.rejected.push(target.version.clone());
-            let surplus = state.rejected.len().saturating_sub(REJECTED_LIMIT);
-            state.rejected.drain(..surplus);
-            let good = state.active.clone();
-            events.push(RollEvent::RolledBack { bad: target.version, good, cause: cause.clone() });
-            Some(cause.clone())
-        }
-        Rollout::Failing(_) | Rollout::Progressing | Rollout::Absent => None,
+    target.clock = target.clock.after(rollout, observed.now);
+    let version = target.version.clone();
+    if *rollout == Rollout::Complete {
+        state.previous = state.active.replace(version.clone());
+        state.target = None;
+        events.push(RollEvent::Activated(version));
+        return None;
     }
+    let cause = judgement::blame(rollout, target.clock, observed.progress_deadline, observed.now)?.to_owned();
+    state.target = None;
+    state.rejected.push(version.clone());
+    let surplus = state.rejected.len().saturating_sub(REJECTED_LIMIT);
+    state.rejected.drain(..surplus);
+    events.push(RollEvent::RolledBack { bad: version, good: state.active.clone(), cause: cause.clone() });
+    Some(cause)
 }
 
 fn nothing_wanted(state: RollState, pointer: &Pointer, events: Vec<RollEvent>) -> RollStep {
@@ -325,18 +349,18 @@ fn running_or_rolling(
         let message = format!("detectors run model version {version}");
         return finish(state, true, ModelReason::Current, &message, events);
     };
-    let overdue = observed.now.duration_since(target.since) >= observed.progress_deadline;
+    let is_overdue = target.clock.is_over(observed.progress_deadline, observed.now);
+    let rolling = format!("detectors are rolling to model version {version}");
     let message = match observed.rollout.1 {
-        Rollout::Failing(cause) => {
-            format!("detectors are rolling to model version {version}; its pods fail: {cause}")
+        Rollout::Underway(Underway { others: Others::Unready, .. }) => {
+            format!("{rolling}; no other detector is ready either, so that this is not the version's fault")
         }
-        Rollout::Progressing if overdue => {
-            format!(
-                "the roll to model version {version} is overdue, but its pods do not fail: look for why they are Pending"
-            )
+        Rollout::Underway(Underway { fault: Some(fault), .. }) => format!("{rolling}; {}", fault.cause()),
+        Rollout::Underway(_) if is_overdue => {
+            format!("{rolling}; nothing moves, and its pods do not fail: look for why they are Pending")
         }
         Rollout::Absent => format!("model version {version} is set; there are no detector pods"),
-        Rollout::Progressing | Rollout::Complete => format!("detectors are rolling to model version {version}"),
+        Rollout::Underway(_) | Rollout::Complete => rolling,
     };
     finish(state, false, ModelReason::Rolling, &message, events)
 }

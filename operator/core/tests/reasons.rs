@@ -28,6 +28,9 @@ fn is_reason(word: &str) -> bool {
 fn conditions() -> BTreeSet<&'static str> {
     BTreeSet::from([
         status::READY,
+        status::RECONCILING,
+        status::STALLED,
+        status::GENERATOR_AVAILABLE,
         status::TOPICS_READY,
         status::BUCKET_REACHABLE,
         status::DETECTOR_AVAILABLE,

@@ -138,6 +138,10 @@ impl Cluster {
         self.complete_topics(pipeline).await;
         self.ready(&format!("{pipeline}-detector")).await;
         self.ready(&format!("{pipeline}-archiver")).await;
+        let generated = self.api.get("anomalypipelines", pipeline).unwrap()["spec"]["generator"].is_object();
+        if generated {
+            self.ready(&format!("{pipeline}-generator")).await;
+        }
         self.until_reason("anomalypipelines", pipeline, "Ready", "Running").await;
     }
 

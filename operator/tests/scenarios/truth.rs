@@ -100,3 +100,30 @@ async fn other_sites_read_ready_as_the_condition_says_it() {
     cluster.until_stored(site_status, |status| status["ready"] == true).await;
     operator.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_spec_is_ready_when_its_own_pods_are_and_not_before() {
+    let cluster = Cluster::new().await;
+    cluster.pipeline("flows", json!({}));
+    let operator = cluster.operator("a");
+    cluster.running("flows").await;
+    cluster.pipeline("flows", json!({ "pod": { "nodeSelector": { "no": "such" } } }));
+    cluster.reconciled("flows").await;
+    let is =
+        |kind: &str| cluster.condition("anomalypipelines", "flows", kind).map(|condition| condition["status"].clone());
+    assert_eq!((is("Ready"), is("Reconciling")), (Some(json!("False")), Some(json!("True"))));
+    cluster.ready("flows-archiver").await;
+    // What is Ready is of this generation, at whatever moment it is looked at.
+    cluster.reconciled("flows").await;
+    assert_eq!(is("Ready"), Some(json!("False")));
+    cluster.ready("flows-detector").await;
+    cluster.until_reason("anomalypipelines", "flows", "Ready", "Running").await;
+    assert_eq!(is("Reconciling"), None);
+    cluster.pipeline("flows", json!({ "suspend": true }));
+    cluster.until_reason("anomalypipelines", "flows", "Ready", "Stopping").await;
+    cluster.ready("flows-archiver").await;
+    cluster.ready("flows-detector").await;
+    let suspended = cluster.until_reason("anomalypipelines", "flows", "Ready", "Suspended").await;
+    assert_eq!(suspended["status"], "True");
+    operator.stop().await;
+}

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use vedette_contract::keys::ModelKeys;
 use vedette_contract::progress::SiteStatus;
-use vedette_core::desired::{GeneratorChild, Live, PipelineChildren, topics_job_name};
+use vedette_core::desired::labels::Component;
+use vedette_core::desired::{GeneratorChild, Live, PipelineChildren, names, topics_job_name};
 use vedette_core::event::Event;
 use vedette_core::pipeline::{BucketTrouble, Pipeline, PipelinePlan, PipelineSeen};
 use vedette_core::platform::{Conclusion, Platform, reconcile};
@@ -164,16 +165,17 @@ impl Platform<Pipeline> for LocalPipeline<'_> {
         before: &AnomalyPipelineStatus,
     ) -> Result<PipelineSeen, LocalError> {
         let view = self.pointer().await;
-        let applied = self.applied.as_ref();
-        let detector = applied.and_then(|children| children.detector.as_ref());
+        let workload = |component| self.supervisor.workload(&names::deployment(&object.name, component));
         Ok(PipelineSeen {
             generation: Some(GENERATION),
             live: Live::default(),
+            retry_model: None,
             missing_secrets: Vec::new(),
             bucket: look::model(&self.bucket, object, before, view, self.publish_trouble.clone()).await,
             topics_job: supervised::job_state(self.supervisor, &topics_job_name(object, &self.site)),
-            detector: supervised::detector(self.supervisor, detector),
-            archiver: supervised::availability(self.supervisor, applied.map(|children| &children.archiver)),
+            generator: supervised::generator(self.supervisor, self.applied.as_ref()),
+            detector: workload(Component::Detector),
+            archiver: workload(Component::Archiver),
             jitter: 1.0,
         })
     }

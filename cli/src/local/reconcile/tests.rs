@@ -11,9 +11,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
 use vedette_contract::progress::ProgressKey;
-use vedette_core::roll::Rollout;
-use vedette_core::rollout::Availability;
+use vedette_core::roll::{Rollout, Underway};
+use vedette_core::rollout::rollout;
 use vedette_core::status::{DATA_AVAILABLE, DETECTOR_AVAILABLE, PUBLISHED, READY, find, is_true};
+use vedette_core::workload::Workload;
 use vedette_crds::TrainingPhase;
 use vedette_testing::TestBucket;
 use vedette_testing::bucket::Behaviour;
@@ -245,15 +246,20 @@ async fn detectors_whose_only_model_failed_are_ended_where_none_runs_without() {
     std::fs::write(stage.serving_program("detector").join("crash"), "").unwrap();
     stage.objects.publish("default", "flows", &VERSION.parse().unwrap(), 1).await;
     let mut pipeline = stage.pipeline();
-    let fails = |pipeline: &LocalPipeline<'_>| {
-        let detector = pipeline.children().and_then(|children| children.detector.as_ref());
-        detector.is_some_and(|detector| matches!(stage.supervisor.rollout(detector), Rollout::Failing(_)))
+    let fails = |_: &LocalPipeline<'_>| {
+        let detectors = rollout(&stage.supervisor.workload("flows-detector"));
+        matches!(detectors, Rollout::Underway(Underway { fault: Some(_), .. }))
     };
     until(&mut pipeline, "a detector that fails", SignedDuration::ZERO, fails).await;
+    let is_judged = |pipeline: &LocalPipeline<'_>| {
+        let target = pipeline.status.model.as_ref().and_then(|model| model.target.as_ref());
+        target.is_some_and(|target| target.unmoved_since.is_some())
+    };
+    until(&mut pipeline, "a deadline that runs", SignedDuration::ZERO, is_judged).await;
     let is_rejected =
         |pipeline: &LocalPipeline<'_>| pipeline.status.model.as_ref().is_some_and(|model| model.rejected == [VERSION]);
     until(&mut pipeline, "the way back", SignedDuration::from_hours(1), is_rejected).await;
-    assert_eq!(stage.supervisor.availability("flows-detector"), Availability::Absent);
+    assert_eq!(stage.supervisor.workload("flows-detector"), Workload::default());
     stage.supervisor.stop_all().await;
 }
 

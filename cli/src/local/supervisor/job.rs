@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use vedette_service::Backoff;
 
 use super::manifest::JobPlan;
-use super::pod::{self, Context, PodState, Restart};
+use super::pod::{self, Context, LastEnd, PodState, Restart};
 use super::rollout::suffix;
 
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(30));
@@ -82,7 +82,7 @@ async fn attempts(
         }
         let message = match &*pod.state.borrow() {
             PodState::Succeeded => return JobStatus::Complete,
-            PodState::Failed(cause) | PodState::Restarting(cause) => cause.clone(),
+            PodState::Failed(cause) | PodState::Restarting(LastEnd { cause, .. }) => cause.clone(),
             PodState::Ready | PodState::Unready(_) => "it ended without a result".to_owned(),
         };
         failures += 1;

@@ -8,6 +8,8 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Container, EnvVar, PodTemplateSpec, Probe, Volume};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use vedette_contract::ModelVersion;
+use vedette_core::desired::labels::{MODEL_VERSION, SPEC_HASH};
 
 use super::fields::{self, Unsupported};
 
@@ -16,7 +18,6 @@ use super::fields::{self, Unsupported};
 pub(super) struct DeploymentPlan {
     pub(super) name: String,
     pub(super) replicas: usize,
-    pub(super) progress_deadline: Duration,
     pub(super) pod: PodPlan,
 }
 
@@ -30,11 +31,21 @@ pub(super) struct JobPlan {
     pub(super) pod: PodPlan,
 }
 
+/// What tells the pods of one template from those of another.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Template {
+    /// Five characters that differ between templates.
+    pub(super) hash: String,
+    /// Hash of the template, but for the model.
+    pub(super) spec: Option<String>,
+    /// The model version that it carries.
+    pub(super) version: Option<ModelVersion>,
+}
+
 /// A pod template.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct PodPlan {
-    /// Five characters that differ between templates.
-    pub(super) hash: String,
+    pub(super) template: Template,
     pub(super) namespace: String,
     /// Name of the program: the image's last path segment.
     pub(super) program: String,
@@ -92,8 +103,7 @@ impl DeploymentPlan {
         let pod = PodPlan::read(&spec.template, &deployment.metadata, "Always", &mut wrong);
         let name = deployment.metadata.name.clone().unwrap_or_default();
         let replicas = count(spec.replicas, 1, "spec.replicas", &mut wrong);
-        let progress_deadline = seconds(spec.progress_deadline_seconds.map(i64::from), 600);
-        finish(format!("Deployment {name}"), wrong, Self { name, replicas, progress_deadline, pod })
+        finish(format!("Deployment {name}"), wrong, Self { name, replicas, pod })
     }
 }
 
@@ -144,7 +154,7 @@ impl PodPlan {
             wrong.push("$(…) in args or env (no expansion)".to_owned());
         }
         Self {
-            hash: hash(template),
+            template: Template::read(template),
             namespace: owner.namespace.clone().unwrap_or_default(),
             program: program(container.image.as_deref().unwrap_or_default(), wrong),
             args,
@@ -154,6 +164,15 @@ impl PodPlan {
             liveness: container.liveness_probe.as_ref().map(|probe| read_probe(probe, wrong)),
             termination_grace: seconds(spec.termination_grace_period_seconds, 30),
         }
+    }
+}
+
+impl Template {
+    fn read(template: &PodTemplateSpec) -> Self {
+        let metadata = template.metadata.clone().unwrap_or_default();
+        let spec = metadata.annotations.and_then(|annotations| annotations.get(SPEC_HASH).cloned());
+        let version = metadata.labels.and_then(|labels| labels.get(MODEL_VERSION)?.parse().ok());
+        Self { hash: hash(template), spec, version }
     }
 }
 
@@ -288,17 +307,16 @@ mod tests {
     fn a_detector_is_read() {
         let plan = DeploymentPlan::read(&deployment(DETECTOR)).unwrap();
         assert_eq!((plan.name.as_str(), plan.replicas), ("kdd-detector", 2));
-        assert_eq!(plan.progress_deadline, Duration::from_secs(60));
         assert_eq!(plan.pod.program, "vedette-detector");
         assert_eq!(plan.pod.env[0], ("POD_NAME".to_owned(), EnvSource::PodName));
         assert_eq!(plan.pod.mounts.len(), 2);
         assert_eq!(plan.pod.readiness.as_ref().unwrap().period, Duration::from_secs(2));
         assert_eq!(plan.pod.termination_grace, Duration::from_secs(30));
-        assert_eq!(plan.pod.hash.len(), 5);
+        assert_eq!(plan.pod.template.hash.len(), 5);
         let other = DeploymentPlan::read(&deployment(&DETECTOR.replace("v1", "v2"))).unwrap();
-        assert_ne!(other.pod.hash, plan.pod.hash);
+        assert_ne!(other.pod.template.hash, plan.pod.template.hash);
         let scaled = DeploymentPlan::read(&deployment(&DETECTOR.replace("replicas: 2", "replicas: 3"))).unwrap();
-        assert_eq!(scaled.pod.hash, plan.pod.hash);
+        assert_eq!(scaled.pod.template.hash, plan.pod.template.hash);
     }
 
     #[test]

@@ -25,8 +25,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use vedette_core::roll::Rollout;
-use vedette_core::rollout::Availability;
+use vedette_core::workload::{LiveDeployment, PodSeen, Workload};
 
 pub use self::error::SupervisorError;
 pub use self::event::SupervisorEvent;
@@ -65,17 +64,27 @@ struct RunningDeployment {
 }
 
 impl RunningDeployment {
-    /// None before the task has seen the newest plan: nothing is known of its pods then.
-    fn status(&self) -> Option<DeploymentStatus> {
-        let generation = self.desired.borrow().generation;
-        let (seen, status) = &*self.status.borrow();
-        (*seen == generation).then(|| status.clone())
+    /// Whether every pod is there, of the newest plan's template, and ready.
+    fn is_complete(&self) -> bool {
+        let (desired, status) = (self.desired.borrow(), self.status.borrow());
+        status.0 == desired.generation && status.1.is_complete(desired.plan.replicas)
     }
 
-    /// Before the task has seen the newest plan, what it saw last counts.
-    fn availability(&self) -> Availability {
-        let wanted = self.desired.borrow().plan.replicas;
-        self.status.borrow().1.availability(wanted)
+    /// As the core sees the Deployments of a cluster.
+    fn workload(&self) -> Workload {
+        let plan = self.desired.borrow().plan.clone();
+        let is_complete = self.is_complete();
+        let pods: Vec<PodSeen> = self.status.borrow().1.pods.iter().map(|(_, pod)| pod.clone()).collect();
+        let count = |pods: usize| i32::try_from(pods).unwrap_or(i32::MAX);
+        let deployment = LiveDeployment {
+            spec: plan.pod.template.spec,
+            version: plan.pod.template.version,
+            wanted: count(plan.replicas),
+            replicas: count(pods.len()),
+            is_complete,
+            stuck: None,
+        };
+        Workload { deployment: Some(deployment), pods }
     }
 }
 
@@ -173,29 +182,9 @@ impl Supervisor {
         Ok(())
     }
 
-    /// How a Deployment stands, compared with what is wanted of it.
-    pub fn rollout(&self, wanted: &Deployment) -> Rollout {
-        let plan = match DeploymentPlan::read(wanted) {
-            Ok(plan) => plan,
-            Err(error) => return Rollout::Failing(error.to_string()),
-        };
-        let deployments = lock(&self.deployments);
-        let Some(running) = deployments.get(&plan.name).filter(|_| plan.replicas > 0) else {
-            return Rollout::Absent;
-        };
-        let is_applied = running.desired.borrow().plan == plan;
-        match running.status().filter(|_| is_applied) {
-            Some(status) if status.is_complete() => Rollout::Complete,
-            Some(DeploymentStatus { failing: Some(reason), .. }) => Rollout::Failing(reason),
-            Some(DeploymentStatus { overdue: true, unready: Some(reason), .. }) => Rollout::Failing(reason),
-            Some(_) | None => Rollout::Progressing,
-        }
-    }
-
-    /// Whether enough pods of a Deployment are ready, of whatever template.
-    pub fn availability(&self, name: &str) -> Availability {
-        let deployments = lock(&self.deployments);
-        deployments.get(name).map_or(Availability::Absent, RunningDeployment::availability)
+    /// How the Deployment of this name, and its pods, are; nothing where there is none.
+    pub fn workload(&self, name: &str) -> Workload {
+        lock(&self.deployments).get(name).map_or_else(Workload::default, RunningDeployment::workload)
     }
 
     /// How a Job stands.
@@ -205,8 +194,7 @@ impl Supervisor {
 
     /// Whether every Deployment has all its pods, ready and of its template.
     pub fn is_settled(&self) -> bool {
-        let complete = |running: &RunningDeployment| running.status().is_some_and(|status| status.is_complete());
-        lock(&self.deployments).values().all(complete)
+        lock(&self.deployments).values().all(RunningDeployment::is_complete)
     }
 
     /// Ends a Deployment or Job; its processes are gone when this returns.

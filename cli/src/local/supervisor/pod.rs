@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use vedette_service::Backoff;
 
-use super::manifest::PodPlan;
-use super::process::{CommandLine, Process, last_words};
+use super::manifest::{PodPlan, Template};
+use super::process::{CommandLine, LastWords, Process, last_words};
 use super::storage::{PodDirectory, Sources};
 use super::{ExitHook, SupervisorEvent as Event, probe};
 
@@ -47,17 +47,26 @@ pub(super) enum PodState {
     Unready(Option<String>),
     Ready,
     /// Its process ended by itself, and is started again after a pause.
-    Restarting(String),
+    Restarting(LastEnd),
     /// Its process ended well.
     Succeeded,
     /// Its process failed, or was told to stop.
     Failed(String),
 }
 
+/// How a process ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LastEnd {
+    /// The word that it ended with, if it said one.
+    pub(super) reason: Option<String>,
+    /// How, and what it said last.
+    pub(super) cause: String,
+}
+
 /// A pod that runs in a task of its own.
 pub(super) struct Pod {
     pub(super) name: String,
-    pub(super) hash: String,
+    pub(super) template: Template,
     pub(super) state: watch::Receiver<PodState>,
     pub(super) stop: CancellationToken,
 }
@@ -65,7 +74,7 @@ pub(super) struct Pod {
 /// Why a process is no more.
 enum End {
     Stopped,
-    ByItself { success: bool, cause: String },
+    ByItself { success: bool, end: LastEnd },
 }
 
 /// The future runs the pod to its end; dropping it kills the process.
@@ -77,7 +86,7 @@ pub(super) fn create(
 ) -> (Pod, impl Future<Output = ()> + Send + 'static) {
     let (report, state) = watch::channel(PodState::Unready(None));
     let stop = CancellationToken::new();
-    let pod = Pod { name: name.clone(), hash: plan.hash.clone(), state, stop: stop.clone() };
+    let pod = Pod { name: name.clone(), template: plan.template.clone(), state, stop: stop.clone() };
     let (plan, context) = (plan.clone(), Arc::clone(context));
     (pod, async move {
         let last = run(&name, &plan, restart, &context, &stop, &report).await;
@@ -106,16 +115,16 @@ async fn run(
         let started = Instant::now();
         let end = run_process(name, plan, &directory, context, stop, report).await;
         (context.on_exit)(name.to_owned()).await;
-        let cause = match (end, restart) {
+        let end = match (end, restart) {
             (End::Stopped, _) => break PodState::Failed("stopped".to_owned()),
             (End::ByItself { success: true, .. }, Restart::Never) => break PodState::Succeeded,
-            (End::ByItself { cause, .. }, Restart::Never) => break PodState::Failed(cause),
-            (End::ByItself { cause, .. }, Restart::Always) => cause,
+            (End::ByItself { end, .. }, Restart::Never) => break PodState::Failed(end.cause),
+            (End::ByItself { end, .. }, Restart::Always) => end,
         };
         if started.elapsed() >= RAN_WELL {
             backoff.reset();
         }
-        report.send_replace(PodState::Restarting(cause));
+        report.send_replace(PodState::Restarting(end));
         if stop.run_until_cancelled(sleep(backoff.failed())).await.is_none() {
             break PodState::Failed("stopped".to_owned());
         }
@@ -139,16 +148,16 @@ async fn run_process(
     }
     let log = context.run_directory.join(format!("{name}.log"));
     let ended = |cause: String, success| {
-        let words = if success { None } else { last_words(&log) };
-        let cause = words.map_or(cause.clone(), |words| format!("{cause} ({words})"));
+        let LastWords { reason, said } = if success { LastWords::default() } else { last_words(&log) };
+        let cause = said.map_or(cause.clone(), |said| format!("{cause} ({said})"));
         context.tell(Event::Exited { pod: name.to_owned(), cause: cause.clone() });
-        End::ByItself { success, cause }
+        End::ByItself { success, end: LastEnd { reason, cause } }
     };
     let mut process = match start(name, plan, directory, context, &log) {
         Ok(process) => process,
         Err(cause) => {
             context.tell(Event::Exited { pod: name.to_owned(), cause: cause.clone() });
-            return End::ByItself { success: false, cause };
+            return End::ByItself { success: false, end: LastEnd { reason: None, cause } };
         }
     };
     context.tell(Event::Started { pod: name.to_owned(), process_id: process.id() });

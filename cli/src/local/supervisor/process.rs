@@ -77,9 +77,25 @@ fn free_address() -> io::Result<SocketAddr> {
 }
 
 /// What the log of a process says of why it ended.
-pub(super) fn last_words(log: &Path) -> Option<String> {
-    let text = tail(log).inspect_err(|error| tracing::warn!(%error, "the log of a process cannot be read")).ok()?;
-    vedette_core::last_words(&text)
+#[derive(Debug, Default)]
+pub(super) struct LastWords {
+    /// The word that it ended with.
+    pub(super) reason: Option<String>,
+    /// All of it.
+    pub(super) said: Option<String>,
+}
+
+pub(super) fn last_words(log: &Path) -> LastWords {
+    match tail(log) {
+        Ok(text) => LastWords {
+            reason: vedette_contract::exit::LastWords::read(&text).and_then(|words| words.reason),
+            said: vedette_core::last_words(&text),
+        },
+        Err(error) => {
+            tracing::warn!(%error, "the log of a process cannot be read");
+            LastWords::default()
+        }
+    }
 }
 
 fn tail(log: &Path) -> io::Result<String> {

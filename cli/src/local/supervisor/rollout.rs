@@ -2,55 +2,27 @@
 //! around it only carries it out.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use vedette_core::rollout::Availability;
+use vedette_core::roll::Fault;
+use vedette_core::workload::PodSeen;
 
-use super::manifest::DeploymentPlan;
-use super::pod::{self, Context, Pod, PodState, Restart};
+use super::manifest::{DeploymentPlan, Template};
+use super::pod::{self, Context, LastEnd, Pod, PodState, Restart};
 
 /// How a Deployment stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct DeploymentStatus {
-    /// Pods that should be there.
-    pub(super) replicas: usize,
-    /// Pods that are there and do not end.
-    pub(super) pods: usize,
-    /// Of these, pods of the applied template.
-    pub(super) updated: usize,
-    /// Of these, pods that are ready.
-    pub(super) updated_ready: usize,
-    /// Pods of whatever template that are ready.
-    pub(super) ready: usize,
-    /// Why a pod of the applied template ended by itself.
-    pub(super) failing: Option<String>,
-    /// Why a pod of the applied template is not ready.
-    pub(super) unready: Option<String>,
-    /// No pod of the applied template became ready for the whole progress deadline.
-    pub(super) overdue: bool,
+    /// Pods that are there and do not end, and whether each is of the applied template.
+    pub(super) pods: Vec<(bool, PodSeen)>,
 }
 
 impl DeploymentStatus {
-    /// Every pod is of the applied template, and ready.
-    pub(super) fn is_complete(&self) -> bool {
-        self.pods == self.replicas && self.updated == self.replicas && self.updated_ready == self.replicas
-    }
-
-    /// Whether enough pods are ready, of whatever template.
-    pub(super) fn availability(&self, wanted: usize) -> Availability {
-        let count = |pods: usize| i32::try_from(pods).unwrap_or(i32::MAX);
-        let (ready, wanted) = (count(self.ready), count(wanted));
-        if wanted == 0 {
-            Availability::ScaledToNothing
-        } else if ready >= wanted {
-            Availability::Available { ready }
-        } else {
-            Availability::Short { ready, wanted, cause: self.failing.clone().or_else(|| self.unready.clone()) }
-        }
+    /// So many pods are there, every one of the template, and ready.
+    pub(super) fn is_complete(&self, replicas: usize) -> bool {
+        self.pods.len() == replicas && self.pods.iter().all(|(is_current, pod)| *is_current && pod.is_ready)
     }
 }
 
@@ -105,19 +77,11 @@ pub(super) async fn run(
 ) {
     let mut pods: Vec<Pod> = Vec::new();
     let mut tasks = JoinSet::new();
-    let (mut progress, mut last_ready) = (Progress::new(), 0);
     loop {
         let Desired { generation, plan } = desired.borrow_and_update().clone();
-        progress.template(&plan.pod.hash);
         pods.retain(|pod| !matches!(*pod.state.borrow(), PodState::Succeeded | PodState::Failed(_)));
         carry_out(&plan, &mut pods, &mut tasks, &context);
-        let mut now = observe(&plan, &pods);
-        if now.updated_ready > last_ready || now.is_complete() {
-            progress.made();
-        }
-        last_ready = now.updated_ready;
-        now.overdue = !now.is_complete() && progress.is_overdue(plan.progress_deadline);
-        let overdue_at = (!now.is_complete() && !now.overdue).then(|| progress.since + plan.progress_deadline);
+        let now = DeploymentStatus { pods: pods.iter().map(|pod| (is_current(pod, &plan), seen(pod))).collect() };
         if *status.borrow() != (generation, now.clone()) {
             status.send_replace((generation, now));
         }
@@ -126,39 +90,12 @@ pub(super) async fn run(
             changed = desired.changed() => if changed.is_err() { break },
             () = any_change(&mut pods) => {}
             Some(_) = tasks.join_next() => {}
-            () = at(overdue_at) => {}
         }
     }
     for pod in &pods {
         pod.stop.cancel();
     }
     while tasks.join_next().await.is_some() {}
-}
-
-struct Progress {
-    hash: String,
-    since: Instant,
-}
-
-impl Progress {
-    fn new() -> Self {
-        Self { hash: String::new(), since: Instant::now() }
-    }
-
-    fn template(&mut self, hash: &str) {
-        if self.hash != hash {
-            hash.clone_into(&mut self.hash);
-            self.made();
-        }
-    }
-
-    fn made(&mut self) {
-        self.since = Instant::now();
-    }
-
-    fn is_overdue(&self, deadline: Duration) -> bool {
-        self.since.elapsed() >= deadline
-    }
 }
 
 fn carry_out(plan: &DeploymentPlan, pods: &mut Vec<Pod>, tasks: &mut JoinSet<()>, context: &Arc<Context>) {
@@ -170,7 +107,7 @@ fn carry_out(plan: &DeploymentPlan, pods: &mut Vec<Pod>, tasks: &mut JoinSet<()>
         pods.remove(position).stop.cancel();
     }
     for _ in 0..start {
-        let name = format!("{}-{}-{}", plan.name, plan.pod.hash, suffix());
+        let name = format!("{}-{}-{}", plan.name, plan.pod.template.hash, suffix());
         let (pod, task) = pod::create(name, &plan.pod, Restart::Always, context);
         tasks.spawn(task);
         pods.push(pod);
@@ -183,29 +120,29 @@ pub(super) fn suffix() -> String {
 }
 
 fn view(pod: &Pod, plan: &DeploymentPlan) -> PodView {
-    PodView { current: pod.hash == plan.pod.hash, ready: *pod.state.borrow() == PodState::Ready }
+    PodView { current: is_current(pod, plan), ready: *pod.state.borrow() == PodState::Ready }
 }
 
-fn observe(plan: &DeploymentPlan, pods: &[Pod]) -> DeploymentStatus {
-    let views: Vec<_> = pods.iter().map(|pod| view(pod, plan)).collect();
-    let (mut failing, mut unready) = (None, None);
-    for pod in pods.iter().filter(|pod| pod.hash == plan.pod.hash) {
-        match &*pod.state.borrow() {
-            PodState::Restarting(cause) => failing = Some(format!("pod {}: {cause}", pod.name)),
-            PodState::Unready(Some(cause)) => unready = Some(format!("pod {} is not ready: {cause}", pod.name)),
-            PodState::Unready(None) | PodState::Ready | PodState::Succeeded | PodState::Failed(_) => {}
+fn is_current(pod: &Pod, plan: &DeploymentPlan) -> bool {
+    pod.template.hash == plan.pod.template.hash
+}
+
+/// A pod as the core sees those of a cluster: here each is scheduled and started at once.
+fn seen(pod: &Pod) -> PodSeen {
+    let Template { hash: _, spec, version } = &pod.template;
+    let state = pod.state.borrow().clone();
+    let is_ready = state == PodState::Ready;
+    let fault = match state {
+        PodState::Restarting(LastEnd { reason, cause }) => {
+            Some(Fault::Ended { reason, cause: format!("pod {}: {cause}", pod.name) })
         }
-    }
-    DeploymentStatus {
-        replicas: plan.replicas,
-        pods: views.len(),
-        updated: views.iter().filter(|pod| pod.current).count(),
-        updated_ready: views.iter().filter(|pod| pod.current && pod.ready).count(),
-        ready: views.iter().filter(|pod| pod.ready).count(),
-        failing,
-        unready,
-        overdue: false,
-    }
+        PodState::Unready(Some(cause)) => {
+            Some(Fault::Unready { since: None, cause: format!("pod {} is not ready: {cause}", pod.name) })
+        }
+        PodState::Unready(None) | PodState::Ready | PodState::Succeeded | PodState::Failed(_) => None,
+    };
+    let (spec, version) = (spec.clone(), version.clone());
+    PodSeen { spec, version, is_ready, steps: 2 + i32::from(is_ready), fault, waits: None }
 }
 
 /// Waits until any pod reports; for ever without pods.
@@ -218,13 +155,6 @@ async fn any_change(pods: &mut [Pod]) {
     .await;
 }
 
-async fn at(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time).await,
-        None => std::future::pending().await,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,16 +164,6 @@ mod tests {
         text.chars()
             .map(|pod| PodView { current: pod.eq_ignore_ascii_case(&'n'), ready: pod.is_ascii_uppercase() })
             .collect()
-    }
-
-    #[test]
-    fn old_pods_that_are_ready_serve_as_well_as_new_ones() {
-        let unready = Some("no model".to_owned());
-        let status = |ready| DeploymentStatus { ready, unready: unready.clone(), ..DeploymentStatus::default() };
-        assert_eq!(status(2).availability(2), Availability::Available { ready: 2 });
-        let short = Availability::Short { ready: 1, wanted: 2, cause: unready.clone() };
-        assert_eq!(status(1).availability(2), short);
-        assert_eq!(status(0).availability(0), Availability::ScaledToNothing);
     }
 
     #[test]

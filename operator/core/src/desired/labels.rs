@@ -6,14 +6,19 @@ use std::collections::BTreeMap;
 pub const MODEL_VERSION: &str = "vedette.io/model-version";
 /// Annotation of pods: a hash of the Secrets that their environment comes from, so that a changed one rolls them.
 pub const SECRETS_HASH: &str = "vedette.io/secrets-hash";
+/// Annotation of pods: a hash of their template, but for the model, so that those of the newest spec are told from others.
+pub const SPEC_HASH: &str = "vedette.io/spec-hash";
 /// Annotation of a `ModelTraining`: another value asks for a run now.
 pub const RUN_REQUEST: &str = "vedette.io/run";
+/// Annotation of an `AnomalyPipeline`: another value has model versions tried again that were rolled back.
+pub const RETRY_MODEL: &str = "vedette.io/retry-model";
 /// Whoever applies our objects, as field manager and as label.
 pub const MANAGER: &str = "vedette-operator";
 
 const NAME: &str = "app.kubernetes.io/name";
 const INSTANCE: &str = "app.kubernetes.io/instance";
-const COMPONENT: &str = "app.kubernetes.io/component";
+/// Label of objects and pods: what they are for. The container of ours has its name, too.
+pub(crate) const COMPONENT: &str = "app.kubernetes.io/component";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
 /// What a workload is for.

@@ -11,6 +11,7 @@ pub mod names;
 mod network;
 mod pod;
 mod scaling;
+mod spec_hash;
 mod topics;
 mod training;
 
@@ -108,6 +109,15 @@ pub fn build_pipeline(
 /// Name of the Job that creates a pipeline's topics, for whoever has to look it up before anything is built.
 pub fn topics_job_name(pipeline: &ValidatedPipeline, site: &SiteFile) -> String {
     topics::job_name(&pipeline.name, site, &pipeline.topics)
+}
+
+/// Name of the Job of a generator that walks its data set once; none where there is none.
+pub fn generator_job_name(pipeline: &ValidatedPipeline, site: &SiteFile) -> Option<String> {
+    let children = build_pipeline(pipeline, site, None, &Live::default());
+    match children.generator? {
+        GeneratorChild::Job(job) => job.metadata.name,
+        GeneratorChild::Deployment(_) => None,
+    }
 }
 
 /// What the builders of a pipeline's children share.

@@ -187,8 +187,11 @@ pub(super) fn deployment(
     component: Component,
     replicas: Option<i32>,
     progress_deadline_seconds: Option<i32>,
-    template: PodTemplateSpec,
+    mut template: PodTemplateSpec,
 ) -> Deployment {
+    let hash = super::spec_hash::of(&template);
+    let annotations = template.metadata.get_or_insert_default().annotations.get_or_insert_default();
+    annotations.insert(labels::SPEC_HASH.to_owned(), hash);
     Deployment {
         metadata: owner.metadata(super::names::deployment(owner.name, component), component),
         spec: DeploymentSpec {

@@ -60,7 +60,7 @@ fn site_status(plan: &PipelinePlan, status: &AnomalyPipelineStatus, now: Timesta
 fn again(plan: &PipelinePlan, now: Timestamp) -> Duration {
     let PipelinePlan { roll, seen, progress_deadline, .. } = plan;
     let deadline = roll.state.target.as_ref().and_then(|target| {
-        let left = target.since.saturating_add(*progress_deadline).ok()?.duration_since(now);
+        let left = target.clock.since?.saturating_add(*progress_deadline).ok()?.duration_since(now);
         // Not at the very moment, and once more after it: pods that only become overdue do not change.
         Duration::try_from(left).ok().map(|left| left.max(REPLICATION))
     });

@@ -7,6 +7,7 @@ use super::{CountClaim, PipelinePlan, PipelineSeen, TopicsStep};
 use crate::desired::{LiveReplicas, build_pipeline};
 use crate::job_state::JobState;
 use crate::roll::{self, RollStep};
+use crate::rollout::rollout;
 use crate::site::SiteFile;
 use crate::status::roll_state;
 use crate::validate::{Scale, ValidatedPipeline};
@@ -55,12 +56,14 @@ fn roll_step(
     seen: &PipelineSeen,
     now: Timestamp,
 ) -> RollStep {
+    let rollout = rollout(&seen.detector);
     let observed = roll::Observed {
         policy: &object.model.policy,
         pointer: &seen.bucket.pointer,
         artifact: seen.bucket.artifact.as_ref(),
-        rollout: (seen.detector.template_version.as_ref(), &seen.detector.rollout),
+        rollout: (seen.detector.template_version(), &rollout),
         progress_deadline: progress_deadline(object),
+        retry: seen.retry_model.as_deref(),
         now,
     };
     roll::step(&roll_state(before, object.model.training.as_ref()), &observed)

@@ -5,17 +5,17 @@ mod decide;
 mod status;
 
 use jiff::{SignedDuration, Timestamp};
-use vedette_contract::{ModelVersion, Name};
+use vedette_contract::Name;
 use vedette_crds::AnomalyPipelineStatus;
 
 use crate::desired::{Live, PipelineChildren};
 use crate::job_state::JobState;
 use crate::platform::{ApplyFailure, Conclusion, Kind, Refused};
 use crate::refusal::Refusal;
-use crate::roll::{Artifact, Pointer, RollStep, Rollout};
-use crate::rollout::Availability;
+use crate::roll::{Artifact, Pointer, RollStep};
 use crate::site::SiteFile;
 use crate::validate::ValidatedPipeline;
+use crate::workload::Workload;
 
 /// The kind `AnomalyPipeline`.
 #[derive(Debug, Clone, Copy)]
@@ -62,15 +62,19 @@ pub struct PipelineSeen {
     pub generation: Option<i64>,
     /// For the builders.
     pub live: Live,
+    /// Value of the annotation that has rejected model versions tried again.
+    pub retry_model: Option<String>,
     /// Secrets that the pods need and that are not there.
     pub missing_secrets: Vec<Name>,
     pub bucket: BucketSeen,
     /// The Job that creates the topics.
     pub topics_job: JobState,
+    /// The generators, where there are to be any.
+    pub generator: GeneratorSeen,
     /// The detectors.
-    pub detector: DetectorSeen,
+    pub detector: Workload,
     /// The archivers.
-    pub archiver: Availability,
+    pub archiver: Workload,
     /// Between .9 and 1.1, so that many objects are not looked at again at once.
     pub jitter: f64,
 }
@@ -95,17 +99,13 @@ pub struct BucketTrouble {
     pub message: String,
 }
 
-/// The detectors.
+/// What generates records.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DetectorSeen {
-    /// The version that the live template carries.
-    pub template_version: Option<ModelVersion>,
-    /// How its rollout stands.
-    pub rollout: Rollout,
-    /// Whether enough of them are ready.
-    pub availability: Availability,
-    /// Pods that there are.
-    pub pods: i32,
+pub enum GeneratorSeen {
+    /// For ever.
+    Workload(Workload),
+    /// Each row of a data set once.
+    Job(JobState),
 }
 
 /// What has to be there.

@@ -4,17 +4,18 @@ use jiff::Timestamp;
 use vedette_contract::Name;
 use vedette_crds::{AnomalyPipelineStatus, TopicsStatus};
 
-use super::{BucketTrouble, PipelinePlan};
+use super::{BucketTrouble, GeneratorSeen, PipelinePlan};
+use crate::desired::GeneratorChild;
 use crate::desired::labels::{self, Component};
 use crate::job_state::JobState;
 use crate::platform::{ApplyFailure, Refused};
-use crate::reason::{BucketReason, PodsReason, ReadyReason, TopicsReason};
+use crate::reason::{BucketReason, GeneratorReason, PodsReason, ReadyReason, Reason, TopicsReason};
 use crate::refusal::Refusal;
 use crate::roll::ModelCurrent;
-use crate::rollout::Availability;
+use crate::rollout::{Availability, availability};
 use crate::status::{
-    ARCHIVER_AVAILABLE, BUCKET_REACHABLE, Conditions, DETECTOR_AVAILABLE, MODEL_CURRENT, READY, TOPICS_READY, Verdict,
-    model_status,
+    ARCHIVER_AVAILABLE, BUCKET_REACHABLE, Conditions, DETECTOR_AVAILABLE, GENERATOR_AVAILABLE, MODEL_CURRENT,
+    TOPICS_READY, Verdict, model_status,
 };
 
 /// The status of a pipeline that is in order; the failure is one that will stay.
@@ -25,26 +26,34 @@ pub(super) fn pipeline_status(
 ) -> AnomalyPipelineStatus {
     let PipelinePlan { seen, before, .. } = plan;
     let topics = topics_ready(plan);
-    let detector = if plan.children.detector.is_none() {
-        Verdict::fails(PodsReason::WaitingForModel, "no detector runs until the training has published a model")
-    } else {
-        available("detector", &seen.detector.availability, plan)
+    let generator = generator_available(plan);
+    let detector = match &plan.children.detector {
+        Some(wanted) => available("detector", &availability(&seen.detector, wanted), plan),
+        None => {
+            Verdict::fails(PodsReason::WaitingForModel, "no detector runs until the training has published a model")
+        }
     };
-    let archiver = available("archiver", &seen.archiver, plan);
-    let ready = ready(plan, failure, [&topics, &detector, &archiver]);
+    let archiver = available("archiver", &availability(&seen.archiver, &plan.children.archiver), plan);
+    let parts: Vec<&Verdict> =
+        [Some(&topics), generator.as_ref(), Some(&detector), Some(&archiver)].into_iter().flatten().collect();
+    let ready = ready(plan, failure, &parts);
+    let conditions = Conditions::from(&before.conditions, seen.generation, now)
+        .with_ready(ready)
+        .with(TOPICS_READY, topics)
+        .with(BUCKET_REACHABLE, bucket_reachable(plan))
+        .with(DETECTOR_AVAILABLE, detector)
+        .with(ARCHIVER_AVAILABLE, archiver)
+        .with(MODEL_CURRENT, model_current(plan));
+    let conditions = match generator {
+        Some(generator) => conditions.with(GENERATOR_AVAILABLE, generator),
+        None => conditions.without(GENERATOR_AVAILABLE),
+    };
     let selector = labels::query(&labels::selector(plan.name.as_str(), Component::Detector));
     AnomalyPipelineStatus {
         observed_generation: seen.generation,
-        conditions: Conditions::from(&before.conditions, seen.generation, now)
-            .with(READY, ready)
-            .with(TOPICS_READY, topics)
-            .with(BUCKET_REACHABLE, bucket_reachable(plan))
-            .with(DETECTOR_AVAILABLE, detector)
-            .with(ARCHIVER_AVAILABLE, archiver)
-            .with(MODEL_CURRENT, model_current(plan))
-            .into_vec(),
+        conditions: conditions.into_vec(),
         site: Some(plan.site.to_string()),
-        replicas: seen.detector.pods,
+        replicas: seen.detector.replicas(),
         selector: Some(selector),
         model: model_status(&plan.roll.state, plan.training.as_ref()),
         topics: plan.completed_job.clone().map(|completed_job| TopicsStatus { completed_job }),
@@ -59,8 +68,7 @@ pub(super) fn refused_pipeline_status(
 ) -> AnomalyPipelineStatus {
     let Refused { before, generation, site, jitter: _ } = refused;
     let Refusal { reason, message } = refusal;
-    let conditions =
-        Conditions::from(&before.conditions, *generation, now).with(READY, Verdict::fails(reason, message));
+    let conditions = Conditions::from(&before.conditions, *generation, now).with_ready(Verdict::fails(reason, message));
     AnomalyPipelineStatus {
         observed_generation: *generation,
         conditions: conditions.into_vec(),
@@ -104,25 +112,72 @@ fn topics_ready(plan: &PipelinePlan) -> Verdict {
     }
 }
 
+fn generator_available(plan: &PipelinePlan) -> Option<Verdict> {
+    match (plan.children.generator.as_ref()?, &plan.seen.generator) {
+        (GeneratorChild::Deployment(wanted), GeneratorSeen::Workload(workload)) => {
+            Some(available("generator", &availability(workload, wanted), plan))
+        }
+        (GeneratorChild::Job(job), GeneratorSeen::Job(state)) => {
+            Some(generator_job(job.metadata.name.as_deref().unwrap_or_default(), state, plan))
+        }
+        // What is there is of another mode still.
+        (_, GeneratorSeen::Workload(_) | GeneratorSeen::Job(_)) => Some(not_started("generator", plan)),
+    }
+}
+
+fn generator_job(name: &str, state: &JobState, plan: &PipelinePlan) -> Verdict {
+    match state {
+        JobState::Complete => {
+            Verdict::holds(GeneratorReason::Finished, format!("Job {name} generated every record once"))
+        }
+        _ if plan.suspend => suspended("generator"),
+        JobState::Running { trouble: None } => {
+            Verdict::holds(GeneratorReason::Generating, format!("Job {name} walks the data set"))
+        }
+        JobState::Running { trouble: Some(trouble) } => {
+            Verdict::fails(GeneratorReason::GeneratorJobRetrying, format!("Job {name} is tried again: {trouble}"))
+        }
+        JobState::Failed { cause } => Verdict::fails(
+            GeneratorReason::GeneratorJobFailed,
+            format!("Job {name} failed: {cause}; mend the cause, then delete the Job to begin anew"),
+        ),
+        JobState::Absent => not_started("generator", plan),
+    }
+}
+
 fn available(what: &str, availability: &Availability, plan: &PipelinePlan) -> Verdict {
     match availability {
-        _ if plan.suspend => Verdict::fails(ReadyReason::Suspended, format!("no {what} runs: spec.suspend is set")),
-        Availability::Absent => Verdict::fails(
-            PodsReason::NotStarted,
-            format!("no {what} runs yet: the topics come first{}", secrets(plan)),
-        ),
+        Availability::Stopping { pods } => {
+            Verdict::fails(PodsReason::Stopping, format!("{pods} {what} pods are left, and end"))
+        }
+        _ if plan.suspend => suspended(what),
+        Availability::Absent => not_started(what, plan),
         Availability::ScaledToNothing => {
-            Verdict::fails(PodsReason::ScaledToZero, format!("no {what} runs: replicas is 0"))
+            Verdict::holds(PodsReason::ScaledToZero, format!("no {what} runs: replicas is 0"))
         }
         Availability::Available { ready } => {
             Verdict::holds(PodsReason::Available, format!("{ready} of {ready} {what} pods are ready"))
         }
-        Availability::Short { ready, wanted, cause } => {
+        Availability::Short { ready, earlier, wanted, cause, is_stuck } => {
             let cause = cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
-            let message = format!("{ready} of {wanted} {what} pods are ready{cause}{}", secrets(plan));
-            Verdict::fails(PodsReason::PodsNotReady, message)
+            let meanwhile = if *earlier > 0 { format!(", {earlier} of an earlier spec go on") } else { String::new() };
+            let message = format!("{ready} of {wanted} {what} pods are ready{meanwhile}{cause}{}", secrets(plan));
+            let reason = match (is_stuck, earlier) {
+                (true, _) => PodsReason::Stuck,
+                (false, 1..) => PodsReason::RollingOut,
+                (false, _) => PodsReason::PodsNotReady,
+            };
+            Verdict::fails(reason, message)
         }
     }
+}
+
+fn suspended(what: &str) -> Verdict {
+    Verdict::holds(ReadyReason::Suspended, format!("no {what} runs: spec.suspend is set"))
+}
+
+fn not_started(what: &str, plan: &PipelinePlan) -> Verdict {
+    Verdict::fails(PodsReason::NotStarted, format!("no {what} runs yet: the topics come first{}", secrets(plan)))
 }
 
 fn secrets(plan: &PipelinePlan) -> String {
@@ -134,18 +189,27 @@ fn secrets(plan: &PipelinePlan) -> String {
 }
 
 /// What keeps the pipeline from being ready comes first; where pods are short for want of a Secret, that is the reason.
-fn ready(plan: &PipelinePlan, failure: Option<&ApplyFailure>, parts: [&Verdict; 3]) -> Verdict {
+fn ready(plan: &PipelinePlan, failure: Option<&ApplyFailure>, parts: &[&Verdict]) -> Verdict {
     if let Some(failure) = failure {
         return Verdict::fails(ReadyReason::ApplyFailed, &failure.message);
     }
-    if plan.suspend {
-        return Verdict::fails(ReadyReason::Suspended, "nothing runs: spec.suspend is set");
+    let stops = |part: &&&Verdict| part.reason == PodsReason::Stopping.as_str();
+    if plan.suspend && !parts.iter().any(|part| stops(&part)) {
+        return Verdict::holds(ReadyReason::Suspended, "nothing runs: spec.suspend is set");
     }
-    match parts.into_iter().find(|verdict| verdict.holds != Some(true)) {
+    match parts.iter().filter(|part| !plan.suspend || stops(part)).find(|part| part.holds != Some(true)) {
         Some(Verdict { message, .. }) if !plan.seen.missing_secrets.is_empty() => {
             Verdict::fails(ReadyReason::SecretMissing, message.clone())
         }
-        Some(part) => Verdict { holds: Some(false), ..part.clone() },
-        None => Verdict::holds(ReadyReason::Running, "topics, detectors and archivers are ready"),
+        Some(part) => Verdict { holds: Some(false), ..(*part).clone() },
+        None => running(parts),
+    }
+}
+
+/// What runs, or is not to run.
+fn running(parts: &[&Verdict]) -> Verdict {
+    match parts.iter().find(|part| part.reason == PodsReason::ScaledToZero.as_str()) {
+        Some(part) => (*part).clone(),
+        None => Verdict::holds(ReadyReason::Running, "everything that the spec asks for is ready"),
     }
 }

@@ -1,8 +1,13 @@
 use super::*;
-use crate::desired::LiveReplicas;
+use crate::desired::{GeneratorChild, LiveReplicas, build_pipeline, labels};
 use crate::manifest::{self, ValidatedManifest};
 use crate::reason::{ModelReason, Reason};
-use crate::status::{BUCKET_REACHABLE, DETECTOR_AVAILABLE, MODEL_CURRENT, READY, find, is_true};
+use crate::status::{
+    BUCKET_REACHABLE, DETECTOR_AVAILABLE, GENERATOR_AVAILABLE, MODEL_CURRENT, READY, RECONCILING, STALLED, find,
+    is_true,
+};
+use crate::workload::{LiveDeployment, PodSeen};
+use k8s_openapi::api::apps::v1::Deployment;
 
 const SITE: &str = "{site: {name: east}, kafka: {bootstrapServers: 'k:9092'}, bucket: {name: b, credentialsSecret: s}, images: {topics: t, generator: g, detector: d, archiver: a, trainer: t}}";
 
@@ -19,28 +24,50 @@ fn pipeline(spec: &str) -> ValidatedPipeline {
     }
 }
 
-/// Everything is there and ready, without a model.
-fn seen() -> PipelineSeen {
-    let available = Availability::Available { ready: 2 };
+/// Everything that a spec asks for is there and ready, without a model.
+fn seen(spec: &str) -> PipelineSeen {
+    let children = build_pipeline(&pipeline(spec), &site(), None, &Live::default());
     PipelineSeen {
         generation: Some(3),
         live: Live::default(),
+        retry_model: None,
         missing_secrets: Vec::new(),
         bucket: BucketSeen { pointer: Pointer::Absent, artifact: None, trouble: None },
         topics_job: JobState::Complete,
-        detector: DetectorSeen {
-            template_version: None,
-            rollout: Rollout::Complete,
-            availability: available.clone(),
-            pods: 2,
+        generator: match &children.generator {
+            Some(GeneratorChild::Deployment(deployment)) => GeneratorSeen::Workload(ready(deployment)),
+            Some(GeneratorChild::Job(_)) => GeneratorSeen::Job(JobState::Running { trouble: None }),
+            None => GeneratorSeen::Workload(Workload::default()),
         },
-        archiver: available,
+        detector: children.detector.as_ref().map(ready).unwrap_or_default(),
+        archiver: ready(&children.archiver),
         jitter: 1.0,
     }
 }
 
+fn ready(deployment: &Deployment) -> Workload {
+    let count = deployment.spec.replicas.unwrap();
+    let annotations = deployment.spec.template.metadata.as_ref().unwrap().annotations.as_ref().unwrap();
+    let spec = Some(annotations[labels::SPEC_HASH].clone());
+    let live = LiveDeployment {
+        spec: spec.clone(),
+        wanted: count,
+        replicas: count,
+        is_complete: true,
+        ..LiveDeployment::default()
+    };
+    let pod = PodSeen { spec, is_ready: true, steps: 3, ..PodSeen::default() };
+    Workload { deployment: Some(live), pods: vec![pod; usize::try_from(count).unwrap()] }
+}
+
+/// One pod less is ready.
+fn short(workload: &mut Workload) {
+    workload.deployment.as_mut().unwrap().is_complete = false;
+    workload.pods.pop();
+}
+
 fn plan_of(spec: &str, before: &AnomalyPipelineStatus, change: impl FnOnce(&mut PipelineSeen)) -> PipelinePlan {
-    let mut seen = seen();
+    let mut seen = seen(spec);
     change(&mut seen);
     Pipeline::decide(&pipeline(spec), &site(), before, seen, Timestamp::UNIX_EPOCH)
 }
@@ -55,7 +82,7 @@ fn concluded(spec: &str, change: impl FnOnce(&mut PipelineSeen)) -> Conclusion<A
 fn ready_is(status: &AnomalyPipelineStatus, reason: &str) {
     let ready = find(&status.conditions, READY).unwrap();
     assert_eq!(ready.reason, reason, "{}", ready.message);
-    assert_eq!(ready.status == "True", reason == "Running");
+    assert_eq!(ready.status == "True", ["Running", "Suspended", "ScaledToZero"].contains(&reason));
     assert!(status.conditions.iter().all(|condition| condition.observed_generation == Some(3)));
 }
 
@@ -72,21 +99,91 @@ fn a_pipeline_is_ready_when_its_parts_are_and_a_lack_of_bucket_or_model_does_not
 #[test]
 fn the_first_thing_that_is_missing_is_the_reason() {
     let failed = JobState::Failed { cause: "not authorized".to_owned() };
-    let short = Availability::Short { ready: 1, wanted: 2, cause: Some("pod p is Pending".to_owned()) };
-    ready_is(&concluded("{suspend: true}", |_| ()).status, "Suspended");
     ready_is(&concluded("{model: {training: t, missingModelPolicy: Wait}}", |_| ()).status, "WaitingForModel");
-    let pending =
-        |seen: &mut PipelineSeen| (seen.detector.availability, seen.topics_job) = (short.clone(), JobState::Absent);
+    let pending = |seen: &mut PipelineSeen| {
+        short(&mut seen.detector);
+        seen.topics_job = JobState::Absent;
+    };
     ready_is(&concluded("{}", pending).status, "TopicJobPending");
     ready_is(&concluded("{}", |seen| seen.topics_job = failed).status, "TopicJobFailed");
-    ready_is(&concluded("{}", |seen| seen.detector.availability = short.clone()).status, "PodsNotReady");
-    ready_is(&concluded("{}", |seen| seen.archiver = Availability::ScaledToNothing).status, "ScaledToZero");
+    ready_is(&concluded("{}", |seen| short(&mut seen.detector)).status, "PodsNotReady");
+    ready_is(&concluded("{}", |seen| seen.archiver = Workload::default()).status, "NotStarted");
+    let stuck = |seen: &mut PipelineSeen| {
+        short(&mut seen.archiver);
+        seen.archiver.deployment.as_mut().unwrap().stuck = Some("exceeded quota".to_owned());
+    };
+    ready_is(&concluded("{}", stuck).status, "Stuck");
+    assert!(is_true(&concluded("{}", stuck).status.conditions, STALLED));
     let without = concluded("{}", |seen| {
-        (seen.archiver, seen.missing_secrets) = (short, vec!["vedette-kafka".parse().unwrap()]);
+        short(&mut seen.archiver);
+        seen.missing_secrets = vec!["vedette-kafka".parse().unwrap()];
     });
     ready_is(&without.status, "SecretMissing");
+    assert!(is_true(&without.status.conditions, RECONCILING));
     let ready = find(&without.status.conditions, READY).unwrap();
     assert!(ready.message.ends_with("Secret vedette-kafka in this namespace"), "{}", ready.message);
+}
+
+#[test]
+fn what_was_ready_of_the_spec_before_does_not_make_a_new_one_ready() {
+    let before = concluded("{}", |_| ()).status;
+    ready_is(&before, "Running");
+    for changed in ["{pod: {nodeSelector: {no: such}}}", "{detector: {replicas: 2}}", "{archiver: {replicas: 3}}"] {
+        let plan = plan_of(changed, &before, |now| *now = PipelineSeen { generation: Some(3), ..seen("{}") });
+        let status = Pipeline::conclude(&plan, Ok(&()), Timestamp::UNIX_EPOCH).status;
+        assert!(!is_true(&status.conditions, READY) && is_true(&status.conditions, RECONCILING), "{changed}");
+    }
+    let plan = plan_of("{pod: {nodeSelector: {no: such}}}", &before, |now| *now = seen("{}"));
+    let detector = Pipeline::conclude(&plan, Ok(&()), Timestamp::UNIX_EPOCH).status;
+    let message = find(&detector.conditions, DETECTOR_AVAILABLE).unwrap().message.clone();
+    assert_eq!(message, "0 of 1 detector pods are ready, 1 of an earlier spec go on");
+}
+
+#[test]
+fn a_new_model_does_not_unset_what_alerts_meanwhile() {
+    let rolling = |seen: &mut PipelineSeen| {
+        seen.detector.deployment.as_mut().unwrap().is_complete = false;
+        seen.detector.pods.push(PodSeen { is_ready: false, ..seen.detector.pods[0].clone() });
+    };
+    ready_is(&concluded(FOLLOWS, rolling).status, "Running");
+}
+
+#[test]
+fn what_is_not_to_run_is_ready_once_it_does_not() {
+    let left = |workload: &mut Workload| workload.deployment.as_mut().unwrap().replicas = 1;
+    for (spec, reason) in [("{suspend: true}", "Suspended"), ("{detector: {replicas: 0}}", "ScaledToZero")] {
+        ready_is(&concluded(spec, |_| ()).status, reason);
+        ready_is(&concluded(spec, |seen| left(&mut seen.detector)).status, "Stopping");
+    }
+    ready_is(&concluded("{suspend: true}", |seen| left(&mut seen.archiver)).status, "Stopping");
+    // It was suspended before anything ran.
+    let nothing = |seen: &mut PipelineSeen| {
+        (seen.detector, seen.archiver) = (Workload::default(), Workload::default());
+        seen.topics_job = JobState::Absent;
+    };
+    ready_is(&concluded("{suspend: true}", nothing).status, "Suspended");
+}
+
+#[test]
+fn a_generator_is_a_part_of_what_is_ready() {
+    let generates = "{generator: {recordsPerSecond: 1}}";
+    ready_is(&concluded(generates, |_| ()).status, "Running");
+    let short_of_one = |seen: &mut PipelineSeen| match &mut seen.generator {
+        GeneratorSeen::Workload(workload) => short(workload),
+        GeneratorSeen::Job(_) => panic!("no Job"),
+    };
+    ready_is(&concluded(generates, short_of_one).status, "PodsNotReady");
+    let walks = "{generator: {recordsPerSecond: 1, mode: Sequential, dataset: {object: {key: a.csv}}}}";
+    let with = |state: JobState| concluded(walks, |seen| seen.generator = GeneratorSeen::Job(state)).status;
+    ready_is(&with(JobState::Running { trouble: None }), "Running");
+    ready_is(&with(JobState::Complete), "Running");
+    let trouble = Some("no such object".to_owned());
+    ready_is(&with(JobState::Running { trouble }), "GeneratorJobRetrying");
+    let gave_up = with(JobState::Failed { cause: "no such object".to_owned() });
+    ready_is(&gave_up, "GeneratorJobFailed");
+    assert!(is_true(&gave_up.conditions, STALLED));
+    let without = concluded("{}", |_| ()).status;
+    assert_eq!(find(&without.conditions, GENERATOR_AVAILABLE), None);
 }
 
 #[test]
@@ -111,9 +208,9 @@ fn other_sites_read_ready_as_the_condition_says_it() {
     let ready = |change: fn(&mut PipelineSeen)| concluded("{}", change).site_status.unwrap().status.ready;
     assert!(ready(|_| ()));
     // The detectors' rollout is complete, and the pipeline is not ready.
-    assert!(!ready(|seen| seen.archiver = Availability::Short { ready: 0, wanted: 1, cause: None }));
+    assert!(!ready(|seen| short(&mut seen.archiver)));
     // A roll is under way, and the pipeline is ready.
-    assert!(ready(|seen| seen.detector.rollout = Rollout::Progressing));
+    assert!(ready(|seen| seen.detector.deployment.as_mut().unwrap().is_complete = false));
 }
 
 #[test]
@@ -130,7 +227,7 @@ fn a_refused_pipeline_keeps_what_it_had() {
     .unwrap();
     let conflict = Pipeline::refuse(&refused, Refusal::topic_conflict(&older, "alerts"), Timestamp::UNIX_EPOCH);
     assert_eq!(conflict.again.as_secs(), 30, "nobody tells when the older one goes");
-    assert_eq!((after.observed_generation, after.replicas, &after.topics), (Some(4), 2, &before.topics));
+    assert_eq!((after.observed_generation, after.replicas, &after.topics), (Some(4), 1, &before.topics));
     assert_eq!(find(&after.conditions, READY).unwrap().reason, "Invalid");
     assert!(is_true(&after.conditions, DETECTOR_AVAILABLE));
     assert_eq!((events.len(), site_status, again.as_secs()), (1, None, 600));
@@ -166,8 +263,13 @@ fn it_is_looked_at_again_when_time_alone_changes_something() {
     );
     let complete =
         |seen: &mut PipelineSeen| (seen.bucket.pointer, seen.bucket.artifact) = (version(), Some(Artifact::Complete));
-    assert_eq!(again(&complete), 300);
-    let plan = plan_of(FOLLOWS, &AnomalyPipelineStatus::default(), complete);
+    assert_eq!(again(&complete), 600, "nothing is to be judged yet");
+    let begun = concluded(FOLLOWS, complete).status;
+    let plan = plan_of(FOLLOWS, &begun, |seen| {
+        complete(seen);
+        let detectors = seen.detector.deployment.as_mut().unwrap();
+        (detectors.is_complete, detectors.version) = (false, Some("20261123T084210Z-1a2b3c4d".parse().unwrap()));
+    });
     let late = |second| Pipeline::conclude(&plan, Ok(&()), Timestamp::from_second(second).unwrap()).again.as_secs();
     assert_eq!((late(200), late(299), late(301)), (100, 5, 600), "not at the very moment, and once more after it");
 }

@@ -26,9 +26,45 @@ fn advance(state: &RollState, pointer: &Pointer, artifact: &Artifact, rollout: &
             artifact: Some(artifact),
             rollout: (template.as_ref(), rollout),
             progress_deadline: DEADLINE,
+            retry: None,
             now: at(second),
         },
     )
+}
+
+/// Pods of the version came so far; the detectors before it are well.
+fn moving(steps: i32) -> Rollout {
+    Rollout::Underway(Underway { steps, fault: None, others: Others::Ready })
+}
+
+fn faulty(steps: i32, fault: Fault, others: Others) -> Rollout {
+    Rollout::Underway(Underway { steps, fault: Some(fault), others })
+}
+
+fn ended(cause: &str) -> Fault {
+    Fault::Ended { reason: None, cause: cause.to_owned() }
+}
+
+fn unready() -> Fault {
+    Fault::Unready { since: None, cause: "it is not ready".to_owned() }
+}
+
+/// The roll of version 2 over version 1, begun at second 0.
+fn rolling() -> RollState {
+    advance(&running(1, 1), &pointer(2, 2), &Artifact::Complete, &Rollout::Complete, 0).state
+}
+
+/// What comes of a roll that is seen like this at these seconds.
+fn seen_at(moments: &[(i64, Rollout)]) -> RollStep {
+    let mut step = advance(&rolling(), &pointer(2, 2), &Artifact::Complete, &moments[0].1, moments[0].0);
+    for (second, rollout) in &moments[1..] {
+        step = advance(&step.state, &pointer(2, 2), &Artifact::Complete, rollout, *second);
+    }
+    step
+}
+
+fn rejects(moments: &[(i64, Rollout)]) -> bool {
+    seen_at(moments).state.rejected == [version(2)]
 }
 
 fn running(number: u8, generation: u64) -> RollState {
@@ -59,6 +95,7 @@ fn a_rollout_of_another_template_settles_nothing() {
         artifact: Some(&Artifact::Complete),
         rollout: (Some(&version(1)), &Rollout::Complete),
         progress_deadline: DEADLINE,
+        retry: None,
         now: at(1),
     };
     assert_eq!(step(&started, &observed).state, started);
@@ -66,11 +103,10 @@ fn a_rollout_of_another_template_settles_nothing() {
 
 #[test]
 fn a_version_that_fails_by_itself_is_rolled_back_once_and_remembered() {
-    let rolling = advance(&running(1, 1), &pointer(2, 2), &Artifact::Complete, &Rollout::Complete, 0).state;
-    let failing = Rollout::Failing("wrong hash".into());
-    let early = advance(&rolling, &pointer(2, 2), &Artifact::Complete, &failing, 59);
-    assert_eq!(early.state, rolling);
-    let back = advance(&rolling, &pointer(2, 2), &Artifact::Complete, &failing, 60);
+    let failing = faulty(2, ended("wrong hash"), Others::Ready);
+    let early = seen_at(&[(1, failing.clone()), (60, failing.clone())]);
+    assert_eq!(early.state.target.as_ref().unwrap().version, version(2));
+    let back = advance(&early.state, &pointer(2, 2), &Artifact::Complete, &failing, 61);
     assert_eq!(back.state.template_version(), Some(&version(1)));
     assert_eq!(
         back.events,
@@ -85,16 +121,152 @@ fn a_version_that_fails_by_itself_is_rolled_back_once_and_remembered() {
 
 #[test]
 fn pending_pods_are_not_the_versions_fault() {
-    let rolling = advance(&running(1, 1), &pointer(2, 2), &Artifact::Complete, &Rollout::Complete, 0).state;
-    let late = advance(&rolling, &pointer(2, 2), &Artifact::Complete, &Rollout::Progressing, 6000);
-    assert_eq!(late.state, rolling);
+    let late = seen_at(&[(1, moving(0)), (6000, moving(0))]);
+    assert_eq!(late.state.template_version(), Some(&version(2)));
     assert!(late.condition.message.contains("Pending"));
+    // The second after an hour without a node its container starts, and is not ready yet.
+    assert!(!rejects(&[(1, moving(0)), (3600, faulty(2, unready(), Others::Ready))]));
+    assert!(!rejects(&[
+        (1, moving(0)),
+        (3600, faulty(2, unready(), Others::Ready)),
+        (3659, faulty(2, unready(), Others::Ready))
+    ]));
+}
+
+#[test]
+fn a_version_that_comes_while_nothing_runs_has_its_time_from_when_it_runs() {
+    for asleep in [Rollout::Absent, moving(0)] {
+        assert!(!rejects(&[(1, asleep.clone()), (600, faulty(2, unready(), Others::Ready))]), "{asleep:?}");
+        let starting = faulty(2, unready(), Others::Ready);
+        assert!(rejects(&[(1, asleep), (600, starting.clone()), (660, starting)]));
+    }
+}
+
+#[test]
+fn what_hurts_the_detectors_before_it_too_is_not_the_versions_fault() {
+    let outage = |others| faulty(2, unready(), others);
+    assert!(!rejects(&[(1, outage(Others::Unready)), (600, outage(Others::Unready))]));
+    // The deadline begins when the others are well again.
+    assert!(!rejects(&[
+        (1, outage(Others::Ready)),
+        (50, outage(Others::Unready)),
+        (600, outage(Others::Ready)),
+        (659, outage(Others::Ready))
+    ]));
+    assert!(rejects(&[
+        (1, outage(Others::Ready)),
+        (50, outage(Others::Unready)),
+        (600, outage(Others::Ready)),
+        (660, outage(Others::Ready))
+    ]));
+    let crash = faulty(2, ended("x"), Others::Unready);
+    assert!(!rejects(&[(1, crash.clone()), (600, crash)]));
+}
+
+#[test]
+fn where_no_detector_runs_without_it_only_its_end_tells_of_a_version() {
+    let alone = |fault| faulty(2, fault, Others::None);
+    assert!(!rejects(&[(1, alone(unready())), (6000, alone(unready()))]));
+    assert!(rejects(&[(1, alone(ended("x"))), (61, alone(ended("x")))]));
+}
+
+#[test]
+fn what_a_process_was_told_and_whom_it_talks_to_are_not_the_versions_fault() {
+    let ends = |reason: &str| {
+        faulty(2, Fault::Ended { reason: Some(reason.to_owned()), cause: "x".to_owned() }, Others::Ready)
+    };
+    for reason in ["AuthenticationFailed", "BrokerUnreachable", "InvalidKafkaSettings", "AccessDenied"] {
+        assert!(!rejects(&[(1, ends(reason)), (6000, ends(reason))]), "{reason}");
+    }
+    assert!(rejects(&[(1, ends("WrongHash")), (61, ends("WrongHash"))]));
+}
+
+#[test]
+fn a_container_that_just_began_has_its_own_time() {
+    let since = |second| Fault::Unready { since: Some(at(second)), cause: "x".to_owned() };
+    let restarted = faulty(2, since(100), Others::Ready);
+    assert!(!rejects(&[(1, moving(2)), (101, restarted.clone()), (159, restarted.clone())]));
+    assert!(rejects(&[(1, moving(2)), (101, restarted.clone()), (160, restarted)]));
+}
+
+#[test]
+fn two_hundred_pods_roll_however_long_it_takes_and_one_that_stops_half_way_does_not() {
+    let mut moments: Vec<_> =
+        (0..200).map(|pod| (i64::from(pod) * 50, faulty(3 * pod + 2, unready(), Others::Ready))).collect();
+    assert!(!rejects(&moments));
+    moments.push((199 * 50 + 60, faulty(3 * 199 + 2, unready(), Others::Ready)));
+    assert!(rejects(&moments));
+}
+
+#[test]
+fn a_crash_loop_is_no_progress() {
+    let ends = |steps| faulty(steps, ended("x"), Others::Ready);
+    let runs = |steps| faulty(steps, unready(), Others::Ready);
+    assert!(rejects(&[(1, runs(2)), (10, ends(1)), (20, runs(2)), (30, ends(1)), (45, runs(2)), (62, ends(2))]));
+}
+
+#[test]
+fn a_wish_has_rejected_versions_tried_again_once_and_a_restored_pointer_followed() {
+    let failing = faulty(2, ended("x"), Others::Ready);
+    let banned = seen_at(&[(1, failing.clone()), (61, failing)]).state;
+    let asked = |state: &RollState, retry: Option<&str>, pointer: &Pointer| {
+        let template = state.template_version().cloned();
+        step(
+            state,
+            &Observed {
+                policy: &VersionPolicy::Latest,
+                pointer,
+                artifact: Some(&Artifact::Complete),
+                rollout: (template.as_ref(), &Rollout::Complete),
+                progress_deadline: DEADLINE,
+                retry,
+                now: at(100),
+            },
+        )
+    };
+    let again = asked(&banned, Some("1"), &pointer(2, 2));
+    assert_eq!(again.state.template_version(), Some(&version(2)));
+    assert_eq!(again.events[0], RollEvent::Retried(vec![version(2)]));
+    let once = RollState { rejected: vec![version(2)], target: None, ..again.state };
+    assert_eq!(asked(&once, Some("1"), &pointer(2, 2)).state.template_version(), Some(&version(1)));
+    assert_eq!(asked(&once, None, &pointer(2, 2)).condition.reason, ModelReason::RolledBack);
+    let ahead = running(1, 9);
+    assert_eq!(asked(&ahead, None, &pointer(2, 2)).condition.reason, ModelReason::OlderPointer);
+    let restored = asked(&ahead, Some("restored"), &pointer(2, 2)).state;
+    assert_eq!((restored.template_version(), restored.generation), (Some(&version(2)), 2));
+}
+
+#[test]
+fn a_pin_overrides_a_rejection_once() {
+    let banned = RollState { rejected: vec![version(2)], ..running(1, 2) };
+    let pinned = |state: &RollState, rollout: &Rollout, second| {
+        let template = state.template_version().cloned();
+        step(
+            state,
+            &Observed {
+                policy: &VersionPolicy::Pinned(version(2)),
+                pointer: &pointer(3, 3),
+                artifact: Some(&Artifact::Complete),
+                rollout: (template.as_ref(), rollout),
+                progress_deadline: DEADLINE,
+                retry: None,
+                now: at(second),
+            },
+        )
+    };
+    let tried = pinned(&banned, &Rollout::Complete, 0).state;
+    assert_eq!(tried.template_version(), Some(&version(2)));
+    let failing = faulty(2, ended("x"), Others::Ready);
+    let failed = pinned(&pinned(&tried, &failing, 1).state, &failing, 61);
+    assert_eq!(failed.condition.reason, ModelReason::RolledBack);
+    let still = pinned(&failed.state, &Rollout::Complete, 62);
+    assert_eq!((still.state.template_version(), still.condition.reason), (Some(&version(1)), ModelReason::RolledBack));
 }
 
 #[test]
 fn a_pointer_that_goes_back_to_what_runs_ends_the_roll() {
     let rolling = advance(&running(1, 1), &pointer(2, 2), &Artifact::Complete, &Rollout::Complete, 0).state;
-    let back = advance(&rolling, &pointer(1, 3), &Artifact::Complete, &Rollout::Failing("f".into()), 59);
+    let back = advance(&rolling, &pointer(1, 3), &Artifact::Complete, &faulty(2, ended("f"), Others::Ready), 59);
     assert_eq!((back.state.template_version(), &back.state.target), (Some(&version(1)), &None));
     assert!(!back.condition.holds);
     let settled = advance(&back.state, &pointer(1, 3), &Artifact::Complete, &Rollout::Complete, 60);
@@ -124,6 +296,7 @@ fn an_older_pointer_is_not_followed_unless_pinned() {
             artifact: Some(&Artifact::Complete),
             rollout: (template.as_ref(), &Rollout::Complete),
             progress_deadline: DEADLINE,
+            retry: None,
             now: at(0),
         },
     );
@@ -144,8 +317,10 @@ fn without_a_model_nothing_is_rolled_and_the_reason_is_said() {
 fn any_rollout() -> impl Strategy<Value = Rollout> {
     prop_oneof![
         Just(Rollout::Absent),
-        Just(Rollout::Progressing),
-        Just(Rollout::Failing("f".into())),
+        (0..9, any::<bool>(), any::<bool>()).prop_map(|(steps, fails, others)| {
+            let others = if others { Others::Ready } else { Others::None };
+            Rollout::Underway(Underway { steps, fault: fails.then(|| ended("f")), others })
+        }),
         Just(Rollout::Complete)
     ]
 }

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use crate::reason::Reason;
+use super::{READY, RECONCILING, STALLED};
+use crate::reason::{Reason, is_lasting};
 
 /// What the API server takes at most.
 const MESSAGE_LIMIT: usize = 32_768;
@@ -79,6 +80,25 @@ impl Conditions {
         self
     }
 
+    /// Sets `Ready`, and beside it what kstatus goes by: `Reconciling` while it will come, `Stalled` while it does not.
+    #[must_use]
+    pub(crate) fn with_ready(self, ready: Verdict) -> Self {
+        let why = Verdict { holds: Some(true), ..ready.clone() };
+        let conditions = match ready.holds {
+            Some(true) => self.without(RECONCILING).without(STALLED),
+            _ if is_lasting(ready.reason) => self.without(RECONCILING).with(STALLED, why),
+            _ => self.without(STALLED).with(RECONCILING, why),
+        };
+        conditions.with(READY, ready)
+    }
+
+    /// Takes one away.
+    #[must_use]
+    pub(crate) fn without(mut self, kind: &str) -> Self {
+        self.list.retain(|condition| condition.type_ != kind);
+        self
+    }
+
     /// The list.
     pub(crate) fn into_vec(self) -> Vec<Condition> {
         self.list
@@ -128,6 +148,21 @@ mod tests {
         assert_eq!(third[0].last_transition_time.0, at(3));
         assert_eq!(third.len(), 1);
         assert!(is_true(&third, "Ready") && !is_true(&third, "Other"));
+    }
+
+    #[test]
+    fn what_is_not_ready_is_on_its_way_or_stalled_and_what_is_ready_is_neither() {
+        let kinds = |before: &[Condition], ready: Verdict| {
+            let after = Conditions::from(before, Some(1), at(1)).with_ready(ready).into_vec();
+            let kinds: Vec<String> =
+                after.iter().map(|condition| format!("{} {}", condition.type_, condition.status)).collect();
+            (after, kinds)
+        };
+        let (begun, said) = kinds(&[], Verdict::fails(ReadyReason::SecretMissing, "a"));
+        assert_eq!(said, ["Reconciling True", "Ready False"]);
+        let (wrong, said) = kinds(&begun, Verdict::fails(ReadyReason::Invalid, "b"));
+        assert_eq!(said, ["Ready False", "Stalled True"]);
+        assert_eq!(kinds(&wrong, Verdict::holds(ReadyReason::Running, "c")).1, ["Ready True"]);
     }
 
     #[test]

@@ -4,25 +4,42 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use vedette_contract::Name;
 use vedette_crds::{AnomalyPipelineStatus, ModelStatus, ModelTarget, ModelTrainingStatus, TrainingRun};
 
-use crate::roll::{RollState, Target};
+use crate::roll::{Clock, RollState, Target};
 use crate::schedule::{Run, ScheduleState};
 
 /// The model roll as a status remembers it; what it remembers of another training counts for nothing.
 pub fn roll_state(status: &AnomalyPipelineStatus, followed: Option<&Name>) -> RollState {
-    let Some(ModelStatus { training, active, previous, target, rejected, generation }) = &status.model else {
+    let Some(model) = &status.model else {
         return RollState::default();
     };
+    let ModelStatus { training, active, previous, target, rejected, generation, pinned, retried } = model;
     if training.as_deref() != followed.map(Name::as_str) {
         return RollState::default();
     }
     RollState {
         active: active.as_ref().and_then(|version| version.parse().ok()),
         previous: previous.as_ref().and_then(|version| version.parse().ok()),
-        target: target
-            .as_ref()
-            .and_then(|ModelTarget { version, since }| Some(Target { version: version.parse().ok()?, since: since.0 })),
+        target: target.as_ref().and_then(roll_target),
         rejected: rejected.iter().filter_map(|version| version.parse().ok()).collect(),
         generation: u64::try_from(*generation).unwrap_or_default(),
+        pinned: pinned.as_ref().and_then(|version| version.parse().ok()),
+        retried: retried.clone(),
+    }
+}
+
+fn roll_target(target: &ModelTarget) -> Option<Target> {
+    let ModelTarget { version, since, steps, unmoved_since } = target;
+    let clock = Clock { steps: *steps, since: unmoved_since.as_ref().map(|time| time.0) };
+    Some(Target { version: version.parse().ok()?, since: since.0, clock })
+}
+
+fn model_target(target: &Target) -> ModelTarget {
+    let Target { version, since, clock: Clock { steps, since: unmoved_since } } = target;
+    ModelTarget {
+        version: version.to_string(),
+        since: Time(*since),
+        steps: *steps,
+        unmoved_since: unmoved_since.map(Time),
     }
 }
 
@@ -31,16 +48,16 @@ pub(crate) fn model_status(state: &RollState, followed: Option<&Name>) -> Option
     if *state == RollState::default() {
         return None;
     }
-    let RollState { active, previous, target, rejected, generation } = state;
+    let RollState { active, previous, target, rejected, generation, pinned, retried } = state;
     Some(ModelStatus {
         training: followed.map(ToString::to_string),
         active: active.as_ref().map(ToString::to_string),
         previous: previous.as_ref().map(ToString::to_string),
-        target: target
-            .as_ref()
-            .map(|Target { version, since }| ModelTarget { version: version.to_string(), since: Time(*since) }),
+        target: target.as_ref().map(model_target),
         rejected: rejected.iter().map(ToString::to_string).collect(),
         generation: i64::try_from(*generation).unwrap_or(i64::MAX),
+        pinned: pinned.as_ref().map(ToString::to_string),
+        retried: retried.clone(),
     })
 }
 
@@ -92,12 +109,16 @@ mod tests {
         fn a_roll_reads_back(
             active in proptest::option::of(version()),
             previous in proptest::option::of(version()),
-            target in proptest::option::of((version(), time())),
+            target in proptest::option::of((version(), time(), 0..9, proptest::option::of(time()))),
             rejected in proptest::collection::vec(version(), 0..4),
             generation in 0..1_000_u64,
+            pinned in proptest::option::of(version()),
+            retried in proptest::option::of("[a-z]{1,8}"),
         ) {
-            let target = target.map(|(version, since)| Target { version, since });
-            let state = RollState { active, previous, target, rejected, generation };
+            let target = target.map(|(version, since, steps, unmoved)| {
+                Target { version, since, clock: Clock { steps, since: unmoved } }
+            });
+            let state = RollState { active, previous, target, rejected, generation, pinned, retried };
             let training: Name = "flows".parse().unwrap();
             let model = model_status(&state, Some(&training));
             let status = AnomalyPipelineStatus { model, ..AnomalyPipelineStatus::default() };

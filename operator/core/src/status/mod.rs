@@ -10,6 +10,12 @@ pub use mapping::{roll_state, schedule_state};
 
 /// Condition: everything that the object asks for runs.
 pub const READY: &str = "Ready";
+/// Condition, there only while it holds: what is asked for is on its way (kstatus).
+pub const RECONCILING: &str = "Reconciling";
+/// Condition, there only while it holds: what is asked for does not come until somebody changes something (kstatus).
+pub const STALLED: &str = "Stalled";
+/// Condition: the generator does what it should; absent without one.
+pub const GENERATOR_AVAILABLE: &str = "GeneratorAvailable";
 /// Condition: the topics are there.
 pub const TOPICS_READY: &str = "TopicsReady";
 /// Condition: the bucket answers.

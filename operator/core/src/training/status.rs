@@ -10,7 +10,7 @@ use crate::reason::{DataReason, Outcome, ReadyReason, RunReason, TrainingReason}
 use crate::refusal::Refusal;
 use crate::run_result::Ended;
 use crate::schedule::{Decision, ScheduleState};
-use crate::status::{Conditions, DATA_AVAILABLE, GATE_PASSED, PUBLISHED, READY, TRAINED, Verdict, training_run};
+use crate::status::{Conditions, DATA_AVAILABLE, GATE_PASSED, PUBLISHED, TRAINED, Verdict, training_run};
 
 /// How many results are kept.
 const HISTORY_LIMIT: usize = 10;
@@ -71,8 +71,7 @@ pub(super) fn refused_training_status(
 ) -> ModelTrainingStatus {
     let Refused { before, generation, site: _, jitter: _ } = refused;
     let Refusal { reason, message } = refusal;
-    let conditions =
-        Conditions::from(&before.conditions, *generation, now).with(READY, Verdict::fails(reason, message));
+    let conditions = Conditions::from(&before.conditions, *generation, now).with_ready(Verdict::fails(reason, message));
     ModelTrainingStatus { observed_generation: *generation, conditions: conditions.into_vec(), ..(*before).clone() }
 }
 
@@ -93,9 +92,11 @@ fn phase(standing: &Standing, state: &ScheduleState) -> TrainingPhase {
 
 fn conditions(plan: &TrainingPlan, standing: &Standing, state: &ScheduleState, now: Timestamp) -> Vec<Condition> {
     let ready = ready(plan, standing, state);
-    let conditions = Conditions::from(&plan.before.conditions, plan.seen.generation, now).with(READY, ready);
+    let conditions = Conditions::from(&plan.before.conditions, plan.seen.generation, now).with_ready(ready);
     if *standing == Standing::Elsewhere {
-        return conditions.into_vec();
+        // What its runs here came to is no news of those there.
+        let of_runs = [DATA_AVAILABLE, TRAINED, GATE_PASSED, PUBLISHED];
+        return of_runs.into_iter().fold(conditions, Conditions::without).into_vec();
     }
     let last = plan.settled.history.first();
     conditions
@@ -133,10 +134,13 @@ fn due(plan: &TrainingPlan, state: &ScheduleState) -> Verdict {
 
 fn decided(plan: &TrainingPlan, decision: &Decision, state: &ScheduleState) -> Verdict {
     match decision {
-        Decision::Suspended => Verdict::fails(ReadyReason::Suspended, "no new run starts: spec.suspend is set"),
+        Decision::Suspended => Verdict::holds(ReadyReason::Suspended, "no new run starts: spec.suspend is set"),
         Decision::Running | Decision::Start { .. } => {
             let job = state.last_run.as_ref().map(|run| run.job.as_str()).unwrap_or_default();
-            Verdict::holds(ReadyReason::Running, format!("Job {job} is under way"))
+            match state.failures {
+                0 => Verdict::holds(ReadyReason::Running, format!("Job {job} is under way")),
+                _ => last_run_failed(plan, &format!("Job {job} is the next one, and under way")),
+            }
         }
         Decision::WaitingUntil(time) if state.failures > 0 => {
             last_run_failed(plan, &format!("the next one starts at {time}"))

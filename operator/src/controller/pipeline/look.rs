@@ -9,12 +9,12 @@ use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
 use sha2::{Digest, Sha256};
 use vedette_contract::Name;
-use vedette_core::desired::labels::{self, Component, MANAGER};
-use vedette_core::desired::{Live, LiveReplicas, names, topics_job_name};
+use vedette_core::desired::labels::{self, Component, MANAGER, RETRY_MODEL};
+use vedette_core::desired::{Live, LiveReplicas, generator_job_name, names, topics_job_name};
 use vedette_core::job_state::{JobState, job_state};
-use vedette_core::pipeline::{DetectorSeen, PipelineSeen};
-use vedette_core::rollout::{availability, rollout, template_version};
+use vedette_core::pipeline::{GeneratorSeen, PipelineSeen};
 use vedette_core::validate::{Scale, ValidatedPipeline};
+use vedette_core::workload::Workload;
 use vedette_crds::{AnomalyPipeline, AnomalyPipelineStatus};
 
 use super::super::apply::{ApiError, Applier};
@@ -40,28 +40,35 @@ pub(super) async fn look(
     // A Secret that is gone rolls nothing: new pods could not start, and the old ones still run.
     let secrets_hash =
         if missing_secrets.is_empty() { Some(hash) } else { archivers.as_deref().and_then(secrets_hash_of) };
-    let archiver_pods = context.stores.pods_of(valid.name.as_str(), Component::Archiver);
     Ok(PipelineSeen {
         generation: pipeline.metadata.generation,
         live: Live { secrets_hash, detector_replicas: live_replicas(valid, &context.applier).await? },
+        retry_model: pipeline
+            .metadata
+            .annotations
+            .as_ref()
+            .and_then(|annotations| annotations.get(RETRY_MODEL).cloned()),
         missing_secrets,
         bucket,
-        topics_job: topics_job(&topics_job_name(valid, &context.site), context),
-        detector: detector(valid, context),
-        archiver: availability(archivers.as_deref(), archiver_pods.iter().map(Arc::as_ref)),
+        topics_job: job_of(&topics_job_name(valid, &context.site), context),
+        generator: generator(valid, context),
+        detector: workload(valid, Component::Detector, context),
+        archiver: workload(valid, Component::Archiver, context),
         jitter: jitter(),
     })
 }
 
-fn detector(valid: &ValidatedPipeline, context: &Context) -> DetectorSeen {
-    let live = deployment(valid, Component::Detector, context);
-    let pods = context.stores.pods_of(valid.name.as_str(), Component::Detector);
-    DetectorSeen {
-        template_version: live.as_deref().and_then(template_version),
-        rollout: rollout(live.as_deref(), pods.iter().map(Arc::as_ref)),
-        availability: availability(live.as_deref(), pods.iter().map(Arc::as_ref)),
-        pods: live.as_ref().and_then(|deployment| deployment.status.as_ref()?.replicas).unwrap_or_default(),
+fn generator(valid: &ValidatedPipeline, context: &Context) -> GeneratorSeen {
+    match generator_job_name(valid, &context.site) {
+        Some(job) => GeneratorSeen::Job(job_of(&job, context)),
+        None => GeneratorSeen::Workload(workload(valid, Component::Generator, context)),
     }
+}
+
+fn workload(valid: &ValidatedPipeline, component: Component, context: &Context) -> Workload {
+    let live = deployment(valid, component, context);
+    let pods = context.stores.pods_of(valid.name.as_str(), component);
+    Workload::read(live.as_deref(), pods.iter().map(Arc::as_ref))
 }
 
 /// The pointer that the pipeline follows, from now on.
@@ -82,7 +89,7 @@ fn deployment(valid: &ValidatedPipeline, component: Component, context: &Context
     get(&context.stores.children.deployments, &valid.namespace, &names::deployment(&valid.name, component))
 }
 
-fn topics_job(name: &str, context: &Context) -> JobState {
+fn job_of(name: &str, context: &Context) -> JobState {
     let pods = context.stores.pods_of_job(name);
     let job = get(&context.stores.children.jobs, &context.namespace, name);
     job_state(job.as_deref(), pods.iter().map(Arc::as_ref))

@@ -1,0 +1,201 @@
+//! What is seen of the Deployment of a component and of its pods, whoever runs them. It tells what a pod's own process does
+//! wrong from what it only waits for: a node, an image, a Secret.
+
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod};
+use vedette_contract::ModelVersion;
+use vedette_contract::exit::LastWords;
+
+use crate::desired::labels::{COMPONENT, MODEL_VERSION, SPEC_HASH};
+use crate::last_words::cut;
+use crate::roll::Fault;
+
+/// Pods that the cluster ended, through no fault of their own.
+const ENDED_BY_CLUSTER: &[&str] = &["Evicted", "Preempting", "NodeShutdown", "NodeLost", "Terminated", "NodeAffinity"];
+
+/// A component's Deployment, and its pods that are not on their way out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Workload {
+    /// None where there is none.
+    pub deployment: Option<LiveDeployment>,
+    pub pods: Vec<PodSeen>,
+}
+
+/// A Deployment as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LiveDeployment {
+    /// Hash of its template, but for the model.
+    pub spec: Option<String>,
+    /// The model version that its template carries.
+    pub version: Option<ModelVersion>,
+    /// Pods that there are to be.
+    pub wanted: i32,
+    /// Pods that there are, of whatever template.
+    pub replicas: i32,
+    /// Every pod is of the template, and ready.
+    pub is_complete: bool,
+    /// Why it makes no pods, or no progress any more, as far as it knows.
+    pub stuck: Option<String>,
+}
+
+/// A pod as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PodSeen {
+    /// Hash of the template that it is of, but for the model.
+    pub spec: Option<String>,
+    /// The model version that it was given.
+    pub version: Option<ModelVersion>,
+    /// Its own process is ready; those beside it do not count.
+    pub is_ready: bool,
+    /// How far it came: 0 to 3 for scheduled, started, ready.
+    pub steps: i32,
+    /// What its own process does wrong.
+    pub fault: Option<Fault>,
+    /// What it waits for that it cannot help.
+    pub waits: Option<String>,
+}
+
+impl Workload {
+    /// Reads both from an API server's objects; the pods are those of the Deployment, of whatever template.
+    pub fn read<'a>(deployment: Option<&Deployment>, pods: impl IntoIterator<Item = &'a Pod>) -> Self {
+        let stay = pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
+        Self { deployment: deployment.map(LiveDeployment::read), pods: stay.map(PodSeen::read).collect() }
+    }
+
+    /// The model version that the template carries.
+    pub fn template_version(&self) -> Option<&ModelVersion> {
+        self.deployment.as_ref()?.version.as_ref()
+    }
+
+    /// Pods that there are, of whatever template.
+    pub fn replicas(&self) -> i32 {
+        self.deployment.as_ref().map_or(0, |deployment| deployment.replicas)
+    }
+}
+
+impl LiveDeployment {
+    fn read(deployment: &Deployment) -> Self {
+        let template = deployment.spec.template.metadata.clone().unwrap_or_default();
+        let wanted = deployment.spec.replicas.unwrap_or(1);
+        let status = deployment.status.clone().unwrap_or_default();
+        let is_seen = status.observed_generation >= deployment.metadata.generation;
+        let (replicas, updated) = (status.replicas.unwrap_or(0), status.updated_replicas.unwrap_or(0));
+        let available = status.available_replicas.unwrap_or(0);
+        let refused = |kind: &str, status: &str, reason: Option<&str>| {
+            let holds = |condition: &&k8s_openapi::api::apps::v1::DeploymentCondition| {
+                condition.type_.as_deref() == Some(kind)
+                    && condition.status.as_deref() == Some(status)
+                    && reason.is_none_or(|reason| condition.reason.as_deref() == Some(reason))
+            };
+            deployment.status.as_ref()?.conditions.iter().flatten().find(holds)?.message.clone()
+        };
+        Self {
+            spec: template.annotations.as_ref().and_then(|annotations| annotations.get(SPEC_HASH).cloned()),
+            version: template.labels.as_ref().and_then(|labels| labels.get(MODEL_VERSION)?.parse().ok()),
+            wanted,
+            replicas,
+            is_complete: is_seen && updated == wanted && replicas == updated && available == wanted,
+            stuck: refused("ReplicaFailure", "True", None)
+                .or_else(|| refused("Progressing", "False", Some("ProgressDeadlineExceeded")))
+                .filter(|_| is_seen),
+        }
+    }
+}
+
+impl PodSeen {
+    fn read(pod: &Pod) -> Self {
+        let container = own_container(pod);
+        let is_ready = container.is_some_and(|container| container.ready);
+        let labels = pod.metadata.labels.as_ref();
+        let annotations = pod.metadata.annotations.as_ref();
+        Self {
+            spec: annotations.and_then(|annotations| annotations.get(SPEC_HASH).cloned()),
+            version: labels.and_then(|labels| labels.get(MODEL_VERSION)?.parse().ok()),
+            is_ready,
+            steps: [is_scheduled(pod), container.is_some_and(was_started), is_ready].into_iter().map(i32::from).sum(),
+            fault: fault(pod),
+            waits: waits_for(pod),
+        }
+    }
+}
+
+/// The container of ours: others may have been put beside it.
+fn own_container(pod: &Pod) -> Option<&ContainerStatus> {
+    let name = pod.metadata.labels.as_ref()?.get(COMPONENT)?;
+    pod.status.as_ref()?.container_statuses.as_ref()?.iter().find(|container| container.name == *name)
+}
+
+fn is_scheduled(pod: &Pod) -> bool {
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let scheduled = conditions.filter(|condition| condition.type_ == "PodScheduled");
+    let unscheduled = scheduled.into_iter().any(|condition| condition.status != "True");
+    !unscheduled && pod.status.as_ref().is_some_and(|status| status.container_statuses.is_some())
+}
+
+fn was_started(container: &ContainerStatus) -> bool {
+    let ran = |state: &ContainerState| state.running.is_some() || state.terminated.is_some();
+    container.state.as_ref().is_some_and(ran) || container.last_state.as_ref().is_some_and(ran)
+}
+
+fn fault(pod: &Pod) -> Option<Fault> {
+    let status = pod.status.as_ref()?;
+    if status.reason.as_deref().is_some_and(|reason| ENDED_BY_CLUSTER.contains(&reason)) {
+        return None;
+    }
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let container = own_container(pod)?;
+    let state = container.state.clone().unwrap_or_default();
+    if let Some(end) = failed_end(name, state.terminated.as_ref()) {
+        return Some(end);
+    }
+    if container.ready {
+        return None;
+    }
+    let last = container.last_state.as_ref().and_then(|state| state.terminated.as_ref());
+    if let Some(end) = failed_end(name, last) {
+        return Some(end);
+    }
+    if state.waiting.as_ref().and_then(|waiting| waiting.reason.as_deref()) == Some("CrashLoopBackOff") {
+        return Some(Fault::Ended { reason: None, cause: format!("pod {name} ends again and again") });
+    }
+    let since: Option<Timestamp> = state.running?.started_at.map(|time| time.0);
+    Some(Fault::Unready { since, cause: format!("pod {name} runs and does not become ready") })
+}
+
+fn failed_end(pod: &str, end: Option<&ContainerStateTerminated>) -> Option<Fault> {
+    let end = end.filter(|end| end.exit_code != 0)?;
+    let how = end.reason.as_deref().filter(|reason| *reason != "Error").map(|reason| format!(" ({reason})"));
+    let words = end.message.as_deref().and_then(LastWords::read);
+    let said = words.as_ref().map(|words| format!(": {}", cut(&words.to_string()))).unwrap_or_default();
+    let cause = format!("pod {pod} ended with exit code {}{}{said}", end.exit_code, how.unwrap_or_default());
+    Some(Fault::Ended { reason: words.and_then(|words| words.reason), cause })
+}
+
+/// What a pod waits for that it cannot help.
+pub(crate) fn waits_for(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let unscheduled = status.conditions.iter().flatten().find_map(|condition| {
+        let unscheduled = condition.type_ == "PodScheduled" && condition.status == "False";
+        unscheduled.then(|| format!("pod {name} is Pending: {}", condition.message.as_deref().unwrap_or("no node yet")))
+    });
+    unscheduled.or_else(|| {
+        status.container_statuses.iter().flatten().find_map(|container| {
+            let waiting = container.state.as_ref()?.waiting.as_ref()?;
+            let reason = waiting.reason.as_deref().filter(|reason| *reason != "ContainerCreating")?;
+            let message = waiting.message.as_deref().map(|message| format!(": {}", cut(message))).unwrap_or_default();
+            Some(format!("pod {name} waits, {reason}{message}"))
+        })
+    })
+}
+
+/// The end of a pod's own process, whether it runs again or not.
+pub(crate) fn last_end(pod: &Pod) -> Option<ContainerStateTerminated> {
+    let container = own_container(pod)?;
+    let ended = |state: Option<&ContainerState>| state.and_then(|state| state.terminated.clone());
+    ended(container.state.as_ref()).or_else(|| ended(container.last_state.as_ref()))
+}
+
+#[cfg(test)]
+mod tests;

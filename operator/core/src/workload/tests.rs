@@ -1,0 +1,128 @@
+use super::*;
+use serde_json::{Value, json};
+
+const VERSION: &str = "20261123T084210Z-1a2b3c4d";
+
+fn deployment(status: Value) -> LiveDeployment {
+    let deployment: Deployment = serde_json::from_value(json!({
+        "metadata": { "name": "flows-detector", "generation": 2 },
+        "spec": {
+            "replicas": 2, "selector": {},
+            "template": { "metadata": { "labels": { MODEL_VERSION: VERSION }, "annotations": { SPEC_HASH: "one" } } }
+        },
+        "status": status
+    }))
+    .unwrap();
+    LiveDeployment::read(&deployment)
+}
+
+fn pod(status: Value) -> Pod {
+    let labels = json!({ MODEL_VERSION: VERSION, COMPONENT: "detector" });
+    serde_json::from_value(json!({ "metadata": { "name": "p-1", "labels": labels }, "status": status })).unwrap()
+}
+
+fn container(name: &str, ready: bool, state: Value, last: Value) -> Value {
+    json!({ "name": name, "image": "i", "imageID": "i", "restartCount": 0, "ready": ready, "state": state, "lastState": last })
+}
+
+fn detector(ready: bool, state: Value, last: Value) -> Pod {
+    pod(json!({ "containerStatuses": [container("detector", ready, state, last)] }))
+}
+
+fn crashed() -> Value {
+    let log = "{\"level\":\"INFO\",\"message\":\"started\"}\n{\"level\":\"ERROR\",\"message\":\"failed\",\"reason\":\"WrongHash\",\"error\":\"forest.bin differs\"}\n";
+    json!({ "terminated": { "exitCode": 1, "reason": "Error", "message": log } })
+}
+
+#[test]
+fn a_deployment_is_complete_when_its_controller_has_seen_it_and_nothing_old_is_left() {
+    let done = json!({ "observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2 });
+    let complete = deployment(done);
+    assert!(complete.is_complete);
+    assert_eq!((complete.spec.as_deref(), complete.wanted), (Some("one"), 2));
+    for status in [
+        json!({ "observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2 }),
+        json!({ "observedGeneration": 2, "replicas": 3, "updatedReplicas": 2, "availableReplicas": 3 }),
+        json!({ "observedGeneration": 2, "replicas": 2, "updatedReplicas": 1, "availableReplicas": 2 }),
+        json!({ "observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 1 }),
+    ] {
+        assert!(!deployment(status.clone()).is_complete, "{status}");
+    }
+}
+
+#[test]
+fn a_deployment_that_cannot_go_on_says_why() {
+    let told = |generation: i64, condition: Value| {
+        deployment(json!({ "observedGeneration": generation, "conditions": [condition] })).stuck
+    };
+    let quota = json!({ "type": "ReplicaFailure", "status": "True", "message": "exceeded quota" });
+    assert_eq!(told(2, quota.clone()).as_deref(), Some("exceeded quota"));
+    assert_eq!(told(1, quota), None, "of an earlier template");
+    let late =
+        |reason: &str| json!({ "type": "Progressing", "status": "False", "reason": reason, "message": "timed out" });
+    assert_eq!(told(2, late("ProgressDeadlineExceeded")).as_deref(), Some("timed out"));
+    assert_eq!(told(2, late("FoundNewReplicaSet")), None);
+}
+
+#[test]
+fn what_the_own_process_does_wrong_is_its_fault() {
+    let looping = detector(false, json!({ "waiting": { "reason": "CrashLoopBackOff" } }), crashed());
+    let cause = "pod p-1 ended with exit code 1: WrongHash: forest.bin differs".to_owned();
+    let ended = Fault::Ended { reason: Some("WrongHash".to_owned()), cause };
+    assert_eq!(PodSeen::read(&looping).fault, Some(ended));
+    let killed = json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } });
+    let out_of_memory = PodSeen::read(&detector(false, killed, json!({}))).fault.unwrap();
+    assert_eq!(out_of_memory.cause(), "pod p-1 ended with exit code 137 (OOMKilled)");
+    let running = json!({ "running": { "startedAt": "2026-11-23T08:00:00Z" } });
+    let unready = PodSeen::read(&detector(false, running, json!({})));
+    let cause = "pod p-1 runs and does not become ready".to_owned();
+    let since = Some("2026-11-23T08:00:00Z".parse().unwrap());
+    assert_eq!((unready.fault, unready.steps), (Some(Fault::Unready { since, cause }), 2));
+}
+
+#[test]
+fn what_a_pod_waits_for_and_what_stands_beside_it_is_not() {
+    let waiting = |reason: &str| detector(false, json!({ "waiting": { "reason": reason } }), json!({}));
+    let sidecar = |ready: bool, state: Value| {
+        let own = container("detector", true, json!({ "running": {} }), json!({}));
+        pod(json!({ "containerStatuses": [container("istio-proxy", ready, state, json!({})), own] }))
+    };
+    for (innocent, steps) in [
+        (waiting("ImagePullBackOff"), 1),
+        (waiting("CreateContainerConfigError"), 1),
+        (waiting("ContainerCreating"), 1),
+        (detector(true, json!({ "running": {} }), crashed()), 3),
+        (sidecar(false, json!({ "running": {} })), 3),
+        (sidecar(false, crashed()), 3),
+        (
+            pod(
+                json!({ "reason": "Evicted", "containerStatuses": [container("detector", false, crashed(), json!({}))] }),
+            ),
+            2,
+        ),
+        (pod(json!({ "conditions": [{ "type": "PodScheduled", "status": "False" }] })), 0),
+        (pod(json!({})), 0),
+    ] {
+        let seen = PodSeen::read(&innocent);
+        assert_eq!((seen.fault, seen.steps), (None, steps), "{innocent:?}");
+    }
+}
+
+#[test]
+fn a_pod_that_leaves_does_not_count() {
+    let mut leaving = detector(false, json!({ "running": {} }), json!({}));
+    leaving.metadata.deletion_timestamp =
+        Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::UNIX_EPOCH));
+    assert_eq!(Workload::read(None, [&leaving]).pods, []);
+}
+
+#[test]
+fn what_a_pod_waits_for_is_said() {
+    let unscheduled =
+        json!({ "conditions": [{ "type": "PodScheduled", "status": "False", "message": "0/1 nodes are available" }] });
+    assert_eq!(waits_for(&pod(unscheduled)).as_deref(), Some("pod p-1 is Pending: 0/1 nodes are available"));
+    let pulling = json!({ "waiting": { "reason": "ImagePullBackOff", "message": "no such image" } });
+    let waits = waits_for(&detector(false, pulling, json!({})));
+    assert_eq!(waits.as_deref(), Some("pod p-1 waits, ImagePullBackOff: no such image"));
+    assert_eq!(waits_for(&detector(false, json!({ "waiting": { "reason": "ContainerCreating" } }), json!({}))), None);
+}
