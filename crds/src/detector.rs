@@ -11,11 +11,6 @@ use crate::common::Resources;
 #[serde(default, rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
     {
-        "rule": "!has(self.autoscaling) || self.replicas == 1",
-        "message": "with autoscaling, replicas is left out",
-        "fieldPath": ".replicas"
-    },
-    {
         "rule": "!has(self.autoscaling) || (has(self.resources.requests) && 'cpu' in self.resources.requests)",
         "message": "autoscaling needs resources.requests.cpu, of which the target is a share",
         "fieldPath": ".autoscaling"
@@ -25,22 +20,39 @@ pub struct Detector {
     /// Number of pods; more than `topics.sensorMessages.partitions` have nothing to do. `kubectl scale` changes it.
     #[schemars(range(min = 0, max = 10_000))]
     pub replicas: i32,
-    /// Lets the number of pods follow their CPU, in place of `replicas`.
+    /// Lets the number of pods follow their CPU; `replicas` counts for nothing then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub autoscaling: Option<Autoscaling>,
     /// What a crash may repeat. ExactlyOnce uses Kafka transactions: a reader of committed records sees each once.
     /// AtLeastOnce commits after the acknowledged produces: a crash repeats records.
     pub processing_guarantee: ProcessingGuarantee,
-    /// Fields that are calculated from a record's own and added to it.
+    /// Fields that are calculated from a record's own and added to it. Where omitted: `total_bytes`, which is
+    /// `src_bytes + dst_bytes`; `[]` for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
-    pub calculated_fields: Vec<CalculatedField>,
-    /// When a record is an alert.
-    pub alerting: Alerting,
+    pub calculated_fields: Option<Vec<CalculatedField>>,
+    /// When a record is an alert. Where omitted: `alertBudgetPerMillion: 1000`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alerting: Option<Alerting>,
     /// How many of the fields that made a record anomalous an alert names at most; 0 for none.
     #[schemars(range(min = 0, max = 100))]
     pub reasons: i32,
     /// CPU and memory of each pod.
     pub resources: Resources,
+}
+
+impl Detector {
+    /// The fields that are calculated. The default is not in the schema: one that is stored could never be left by an apply.
+    pub fn calculated_fields(&self) -> Vec<CalculatedField> {
+        let total_bytes =
+            CalculatedField { name: "total_bytes".to_owned(), expression: "src_bytes + dst_bytes".to_owned() };
+        self.calculated_fields.clone().unwrap_or_else(|| vec![total_bytes])
+    }
+
+    /// When a record is an alert; the default is not in the schema, as with the calculated fields.
+    pub fn alerting(&self) -> Alerting {
+        self.alerting.clone().unwrap_or_default()
+    }
 }
 
 impl Default for Detector {
@@ -49,11 +61,8 @@ impl Default for Detector {
             replicas: 1,
             autoscaling: None,
             processing_guarantee: ProcessingGuarantee::default(),
-            calculated_fields: vec![CalculatedField {
-                name: "total_bytes".to_owned(),
-                expression: "src_bytes + dst_bytes".to_owned(),
-            }],
-            alerting: Alerting::default(),
+            calculated_fields: None,
+            alerting: None,
             reasons: 3,
             resources: Resources::default(),
         }

@@ -22,9 +22,9 @@ const fn default_seed() -> i64 {
         .message("anomalyFraction is for mode Random; Sequential takes the data set as it is").field_path(".anomalyFraction"),
     validation = Rule::new("self.mode == 'Random' || self.replicas == 1")
         .message("mode Sequential has one replica, so that every row comes once").field_path(".replicas"),
-    validation = Rule::new("self.mode == 'Random' || has(self.dataset.object)")
+    validation = Rule::new("self.mode == 'Random' || (has(self.dataset) && has(self.dataset.object))")
         .message("mode Sequential needs dataset.object: the simulator has no last record").field_path(".dataset"),
-    validation = Rule::new("!has(self.anomalyFraction) || !has(self.dataset.object) || has(self.dataset.object.label)")
+    validation = Rule::new("!has(self.anomalyFraction) || !has(self.dataset) || !has(self.dataset.object) || has(self.dataset.object.label)")
         .message("anomalyFraction needs dataset.object.label, which tells what an anomaly is").field_path(".anomalyFraction"),
 )]
 pub struct Generator {
@@ -44,13 +44,20 @@ pub struct Generator {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1))]
     pub anomaly_fraction: Option<f64>,
-    /// Where the records come from.
-    #[serde(default)]
-    pub dataset: Dataset,
+    /// Where the records come from. Where omitted: the simulator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<Dataset>,
     /// Seed of everything random.
     #[serde(default = "default_seed")]
     #[schemars(range(min = 0))]
     pub seed: i64,
+}
+
+impl Generator {
+    /// Where the records come from. The default is not in the schema: one that is stored could never be left by an apply.
+    pub fn dataset(&self) -> Dataset {
+        self.dataset.clone().unwrap_or_default()
+    }
 }
 
 /// How a data set is walked.

@@ -115,10 +115,6 @@ fn what_does_not_belong_together_in_a_pipeline_is_refused() {
         ),
         (json!({ "model": { "missingModelPolicy": "Wait" } }), "without a training there is no model to wait for"),
         (
-            json!({ "detector": { "autoscaling": { "maxReplicas": 4 }, "replicas": 2, "resources": { "requests": { "cpu": 1 } } } }),
-            "spec.detector.replicas: with autoscaling, replicas is left out",
-        ),
-        (
             json!({ "detector": { "autoscaling": { "maxReplicas": 4 } } }),
             "spec.detector.autoscaling: autoscaling needs resources.requests.cpu",
         ),

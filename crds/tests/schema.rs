@@ -49,7 +49,7 @@ fn the_page_of_all_fields_has_each_with_its_type_and_default() {
         "| `spec.data.pipeline` | string | required |",
         "| `spec.detector.calculatedFields[].name` | string | required |",
         "| `spec.generator.dataset.simulator` | object | |",
-        "| `spec.detector.alerting` | object | `alertBudgetPerMillion` `1000` |",
+        "| `spec.detector.alerting` | object | |",
     ] {
         assert!(page.contains(row), "{row}");
     }
@@ -160,6 +160,20 @@ fn the_schema_and_the_types_have_the_same_defaults() {
         &apply_defaults(&schema(&definitions::model_training()), &object),
         &serde_json::to_value(typed).unwrap(),
     );
+}
+
+/// What `kubectl apply` sends is merged into what is stored, where its own last manifest said nothing.
+#[test]
+fn a_default_that_was_stored_never_stands_beside_what_is_chosen_later() {
+    let schema = schema(&definitions::anomaly_pipeline());
+    let stored = |spec: Value| {
+        let object = json!({ "apiVersion": "vedette.io/v1alpha1", "kind": "AnomalyPipeline", "metadata": { "name": "flows" }, "spec": spec });
+        apply_defaults(&schema, &object)["spec"].clone()
+    };
+    let first = stored(json!({ "generator": { "recordsPerSecond": 1 }, "detector": { "reasons": 1 } }));
+    for chosen in [["detector", "alerting"], ["generator", "dataset"], ["detector", "calculatedFields"]] {
+        assert_eq!(first[chosen[0]].get(chosen[1]), None, "{chosen:?}");
+    }
 }
 
 #[test]

@@ -35,8 +35,8 @@ pub struct OperatorArguments {
     #[arg(long, env = POD_NAME_ENV)]
     pub pod_name: String,
 
-    /// Where /livez, /readyz and /metrics are served
-    #[arg(long, env = LISTEN_ADDRESS_ENV, default_value = "0.0.0.0:8080")]
+    /// Where /livez, /readyz and /metrics are served; `[::]` is every address, also where IPv6 is off
+    #[arg(long, env = LISTEN_ADDRESS_ENV, default_value = "[::]:8080")]
     pub listen_address: SocketAddr,
 
     /// Directory with the bucket's credentials in the files accessKeyId and secretAccessKey, as a mounted Secret has them;

@@ -99,8 +99,8 @@ pub struct BucketArguments {
 /// What every long-running process has.
 #[derive(Debug, Clone, Args)]
 pub struct ServiceArguments {
-    /// Where /livez, /readyz and /metrics are served
-    #[arg(long, env = LISTEN_ADDRESS_ENV, default_value = "0.0.0.0:8080")]
+    /// Where /livez, /readyz and /metrics are served; `[::]` is every address, also where IPv6 is off
+    #[arg(long, env = LISTEN_ADDRESS_ENV, default_value = "[::]:8080")]
     pub listen_address: SocketAddr,
 
     /// Name of this process, unique among those of its kind: Kafka client id and transactional id

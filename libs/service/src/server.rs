@@ -1,7 +1,7 @@
 //! The probes and metrics of a process, over HTTP: `/livez`, `/readyz`, `/metrics`.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Router;
@@ -60,6 +60,25 @@ pub fn registry(component: &'static str) -> Registry {
     registry
 }
 
+/// Listens; at every IPv4 address where every address is asked for and the machine has no IPv6.
+async fn bind<T, F>(listen: SocketAddr, mut open: impl FnMut(SocketAddr) -> F) -> io::Result<T>
+where
+    F: Future<Output = io::Result<T>>,
+{
+    match open(listen).await {
+        Err(error) if listen.ip() == Ipv6Addr::UNSPECIFIED && has_no_family(&error) => {
+            open((Ipv4Addr::UNSPECIFIED, listen.port()).into()).await
+        }
+        outcome => outcome,
+    }
+}
+
+/// What Linux answers where IPv6 is not compiled in, and where it is turned off.
+fn has_no_family(error: &io::Error) -> bool {
+    const EAFNOSUPPORT: i32 = 97;
+    error.raw_os_error() == Some(EAFNOSUPPORT) || error.kind() == io::ErrorKind::AddrNotAvailable
+}
+
 struct Served {
     readiness: Readiness,
     registry: Registry,
@@ -77,7 +96,7 @@ pub async fn serve(
     shutdown: Shutdown,
 ) -> Result<ServiceServer, ServiceError> {
     let refused = |source| ServiceError::Listen { address: listen, source };
-    let listener = TcpListener::bind(listen).await.map_err(refused)?;
+    let listener = bind(listen, |address| TcpListener::bind(address)).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     let router = Router::new()
         .route("/livez", get(async || "ok\n"))
@@ -116,6 +135,41 @@ async fn metrics(State(served): State<Arc<Served>>) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn every_address_is_every_ipv4_address_where_there_is_no_ipv6() {
+        let asked = |listen: &str, refusal: io::Error| {
+            let listen: SocketAddr = listen.parse().unwrap();
+            let refusal = std::cell::RefCell::new(Some(refusal));
+            async move {
+                let open = |address: SocketAddr| {
+                    let answer = refusal.borrow_mut().take().map_or(Ok(address), Err);
+                    async move { answer }
+                };
+                bind(listen, open).await.map(|address| address.to_string()).map_err(|error| error.kind())
+            }
+        };
+        let unsupported = || io::Error::from_raw_os_error(97);
+        assert_eq!(asked("[::]:80", unsupported()).await.as_deref(), Ok("0.0.0.0:80"));
+        assert_eq!(asked("[::]:80", io::ErrorKind::AddrNotAvailable.into()).await.as_deref(), Ok("0.0.0.0:80"));
+        assert_eq!(asked("[::]:80", io::ErrorKind::AddrInUse.into()).await, Err(io::ErrorKind::AddrInUse));
+        assert_eq!(
+            asked("[::1]:80", io::ErrorKind::AddrNotAvailable.into()).await,
+            Err(io::ErrorKind::AddrNotAvailable)
+        );
+    }
+
+    #[tokio::test]
+    async fn both_families_are_served_at_every_address() {
+        let Ok(listener) = bind("[::]:0".parse().unwrap(), TcpListener::bind::<SocketAddr>).await else {
+            panic!("no address")
+        };
+        let port = listener.local_addr().unwrap().port();
+        assert!(tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok());
+        if listener.local_addr().unwrap().is_ipv6() {
+            assert!(tokio::net::TcpStream::connect((Ipv6Addr::LOCALHOST, port)).await.is_ok());
+        }
+    }
     use prometheus_client::metrics::counter::Counter;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;

@@ -288,11 +288,54 @@ fn every_pod_fits_the_restricted_pod_security_standard() {
         let spec = serde_json::to_value(template.spec.unwrap()).unwrap();
         assert_eq!(spec["automountServiceAccountToken"], false, "{component}");
         assert_eq!(spec["securityContext"]["runAsNonRoot"], true, "{component}");
-        assert!(spec["securityContext"]["runAsUser"].as_i64().is_some_and(|user| user > 0), "{component}");
+        // The platform may give each namespace its own.
+        for own in ["runAsUser", "runAsGroup", "fsGroup"] {
+            assert_eq!(spec["securityContext"][own], Value::Null, "{component}");
+        }
         assert_eq!(spec["securityContext"]["seccompProfile"]["type"], "RuntimeDefault", "{component}");
         let container = &spec["containers"][0]["securityContext"];
         assert_eq!(container["allowPrivilegeEscalation"], false, "{component}");
         assert_eq!(container["readOnlyRootFilesystem"], true, "{component}");
         assert_eq!(container["capabilities"]["drop"], serde_json::json!(["ALL"]), "{component}");
+    }
+}
+
+/// Of a quantity of CPU in thousandths, of one of memory in MiB.
+fn amount(quantity: &str) -> i64 {
+    let suffixes = [("m", 1, 1000), ("Mi", 1, 1), ("Gi", 1024, 1)];
+    match suffixes.iter().find(|(suffix, ..)| quantity.ends_with(suffix)) {
+        Some(("m", ..)) => quantity.trim_end_matches('m').parse().unwrap(),
+        Some((suffix, times, _)) => quantity.trim_end_matches(suffix).parse::<i64>().unwrap() * times,
+        None => quantity.parse::<i64>().unwrap() * 1000,
+    }
+}
+
+#[test]
+fn every_pod_has_requests_and_limits_and_the_least_pipeline_fits_into_a_small_quota() {
+    let mut sums = std::collections::BTreeMap::<&str, i64>::new();
+    let minimal = pipeline(&text("minimal.yaml"));
+    let children = build_pipeline(&minimal, &site(), None, &Live::default());
+    let training = build_training_job(&trainings(&text("minimal.yaml"))[0], &site(), "flows-1");
+    let templates = [
+        children.topics_job.spec.unwrap().template,
+        children.detector.unwrap().spec.template,
+        children.archiver.spec.template,
+        training.spec.unwrap().template,
+    ];
+    for template in templates {
+        let limits = template.spec.unwrap().containers.remove(0).resources.unwrap().limits.unwrap();
+        for resource in ["cpu", "memory"] {
+            *sums.entry(resource).or_default() += amount(&limits[resource].0);
+        }
+    }
+    assert!(sums["cpu"] <= 4000 && sums["memory"] <= 4096, "{sums:?}");
+    for (component, template) in every_template() {
+        let resources = template.spec.unwrap().containers.remove(0).resources.unwrap();
+        for resource in ["cpu", "memory"] {
+            let has = |quantities: &Option<std::collections::BTreeMap<_, _>>| {
+                quantities.as_ref().is_some_and(|them| them.contains_key(resource))
+            };
+            assert!(has(&resources.requests) || has(&resources.limits), "{component} {resource}");
+        }
     }
 }

@@ -69,11 +69,7 @@ pub(super) fn service_environment() -> Vec<EnvVar> {
         ..Default::default()
     };
     vec![
-        EnvVar {
-            name: LISTEN_ADDRESS_ENV.to_owned(),
-            value: Some(format!("0.0.0.0:{HTTP_PORT}")),
-            ..Default::default()
-        },
+        EnvVar { name: LISTEN_ADDRESS_ENV.to_owned(), value: Some(format!("[::]:{HTTP_PORT}")), ..Default::default() },
         EnvVar { name: POD_NAME_ENV.to_owned(), value_from: Some(pod_name), ..Default::default() },
     ]
 }

@@ -10,6 +10,7 @@ pub mod labels;
 pub mod names;
 mod network;
 mod pod;
+mod resources;
 mod scaling;
 mod spec_hash;
 mod topics;

@@ -18,8 +18,6 @@ use super::arguments::HTTP_PORT;
 use super::labels::{self, Component};
 use crate::site::SiteFile;
 
-/// User and group of every process; the images have no other.
-const USER: i64 = 65_532;
 pub(super) const PORT_NAME: &str = "http";
 
 /// Whose child something is.
@@ -115,16 +113,14 @@ pub(super) fn template(owner: &Owner<'_>, context: &PodContext<'_>, process: Pro
             automount_service_account_token: Some(false),
             enable_service_links: Some(false),
             security_context: Some(PodSecurityContext {
+                // As which user is the image's to say, or the platform's where it gives one to each namespace (OpenShift).
                 run_as_non_root: Some(true),
-                run_as_user: Some(USER),
-                run_as_group: Some(USER),
-                fs_group: Some(USER),
                 seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
                 ..Default::default()
             }),
             image_pull_secrets: (!site.image_pull_secrets.is_empty())
                 .then(|| site.image_pull_secrets.iter().map(secret).collect()),
-            node_selector: (!node_selector.is_empty()).then(|| node_selector.clone()),
+            node_selector: Some(on_linux(node_selector)),
             tolerations: (!tolerations.is_empty()).then(|| tolerations.clone()),
             affinity: affinity.clone(),
             priority_class_name: priority_class_name.clone(),
@@ -132,6 +128,13 @@ pub(super) fn template(owner: &Owner<'_>, context: &PodContext<'_>, process: Pro
             ..Default::default()
         }),
     }
+}
+
+/// The images are Linux's; somebody who says otherwise has others.
+fn on_linux(given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut selector = BTreeMap::from([("kubernetes.io/os".to_owned(), "linux".to_owned())]);
+    selector.extend(given.clone());
+    selector
 }
 
 fn container(site: &SiteFile, process: Process<'_>) -> Container {
@@ -149,7 +152,7 @@ fn container(site: &SiteFile, process: Process<'_>) -> Container {
         readiness_probe: serves.then(|| probe("/readyz", 2)),
         // What a process said last is then in the pod's status, where the operator finds the reason of a failure.
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
-        resources: resources.filter(|resources| *resources != ResourceRequirements::default()),
+        resources: Some(super::resources::of(component, &resources.unwrap_or_default())),
         volume_mounts: directory.map(|(name, path)| {
             vec![VolumeMount { name: name.to_owned(), mount_path: path.to_owned(), ..Default::default() }]
         }),

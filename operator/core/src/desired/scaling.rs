@@ -1,8 +1,8 @@
 //! What keeps enough pods: disruption budgets, and the autoscaler of the detectors.
 
 use k8s_openapi::api::autoscaling::v2::{
-    CrossVersionObjectReference, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec, MetricSpec, MetricTarget,
-    ResourceMetricSource,
+    ContainerResourceMetricSource, CrossVersionObjectReference, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec,
+    MetricSpec, MetricTarget,
 };
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -19,6 +19,8 @@ pub(super) fn disruption_budget(owner: &Owner<'_>, component: Component) -> PodD
         metadata: owner.metadata(names::deployment(owner.name, component), component),
         spec: Some(PodDisruptionBudgetSpec {
             max_unavailable: Some(IntOrString::Int(1)),
+            // A pod that is not ready reads nothing: it must not hold up a drain.
+            unhealthy_pod_eviction_policy: Some("AlwaysAllow".to_owned()),
             selector: Some(LabelSelector {
                 match_labels: Some(labels::selector(owner.name.as_str(), component)),
                 match_expressions: None,
@@ -45,8 +47,10 @@ pub(super) fn autoscaler(owner: &Owner<'_>, scale: Scale) -> Option<HorizontalPo
             min_replicas: Some(min_replicas),
             max_replicas,
             metrics: Some(vec![MetricSpec {
-                type_: "Resource".to_owned(),
-                resource: Some(ResourceMetricSource {
+                // Of our container: one that somebody puts beside it may have no request.
+                type_: "ContainerResource".to_owned(),
+                container_resource: Some(ContainerResourceMetricSource {
+                    container: Component::Detector.as_str().to_owned(),
                     name: "cpu".to_owned(),
                     target: MetricTarget {
                         type_: "Utilization".to_owned(),

@@ -109,9 +109,9 @@ fn generator(
     keys: Option<&PipelineKeys>,
     errors: &mut FieldErrors,
 ) -> Option<ValidatedGenerator> {
-    let crds::Generator { replicas, records_per_second, mode, anomaly_fraction, dataset, seed } = generator;
+    let crds::Generator { replicas, records_per_second, mode, anomaly_fraction, dataset: _, seed } = generator;
     let seed = unsigned("spec.generator.seed", *seed, errors);
-    let dataset = match dataset {
+    let dataset = match &generator.dataset() {
         crds::Dataset::Simulator(crds::Simulator {}) => Some(Dataset::Simulator),
         crds::Dataset::Object(crds::ObjectDataset { key, label }) => {
             let label = self::label("spec.generator.dataset.object.label", label.as_ref(), errors);
@@ -145,16 +145,24 @@ fn generator(
 }
 
 fn detector(detector: &crds::Detector, errors: &mut FieldErrors) -> Option<ValidatedDetector> {
-    let crds::Detector { replicas, autoscaling, processing_guarantee, calculated_fields, alerting, reasons, resources } =
-        detector;
+    let crds::Detector {
+        replicas,
+        autoscaling,
+        processing_guarantee,
+        calculated_fields: _,
+        alerting: _,
+        reasons,
+        resources,
+    } = detector;
+    let calculated_fields = detector.calculated_fields();
     for (index, field) in calculated_fields.iter().enumerate() {
         calculated_field(&format!("spec.detector.calculatedFields[{index}]"), field, errors);
     }
-    let crds::Alerting { alert_budget_per_million, score_threshold } = alerting;
+    let crds::Alerting { alert_budget_per_million, score_threshold } = detector.alerting();
     // Both or none is against a rule of the CRD, which has its error already.
     let alerting = match (alert_budget_per_million, score_threshold) {
-        (Some(budget), _) => Some(Alerting::BudgetPerMillion(*budget)),
-        (None, Some(threshold)) => Some(Alerting::ScoreThreshold(*threshold)),
+        (Some(budget), _) => Some(Alerting::BudgetPerMillion(budget)),
+        (None, Some(threshold)) => Some(Alerting::ScoreThreshold(threshold)),
         (None, None) => None,
     };
     let reasons = unsigned("spec.detector.reasons", i64::from(*reasons), errors);

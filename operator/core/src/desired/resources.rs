@@ -1,0 +1,66 @@
+//! CPU and memory of each container: what its manifest says, and for what it does not mention the defaults of its component,
+//! so that a pod starts where a quota or a limit range asks for both, and is not the first to be evicted.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::ResourceRequirements;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
+use super::labels::Component;
+
+/// What a component asks for, and what it may have at most.
+struct Defaults {
+    cpu: (&'static str, &'static str),
+    memory: (&'static str, &'static str),
+}
+
+fn defaults(component: Component) -> Defaults {
+    match component {
+        Component::Topics => Defaults { cpu: ("10m", "250m"), memory: ("32Mi", "128Mi") },
+        Component::Generator => Defaults { cpu: ("50m", "500m"), memory: ("64Mi", "256Mi") },
+        Component::Detector => Defaults { cpu: ("100m", "1"), memory: ("128Mi", "512Mi") },
+        Component::Archiver => Defaults { cpu: ("50m", "500m"), memory: ("128Mi", "512Mi") },
+        Component::Trainer => Defaults { cpu: ("250m", "2"), memory: ("512Mi", "2Gi") },
+    }
+}
+
+/// A resource that is mentioned, as a request or as a limit, is as it is mentioned.
+pub(super) fn of(component: Component, given: &ResourceRequirements) -> ResourceRequirements {
+    let Defaults { cpu, memory } = defaults(component);
+    let mut resources = given.clone();
+    for (name, (request, limit)) in [("cpu", cpu), ("memory", memory)] {
+        let mentions = |quantities: &Option<BTreeMap<String, Quantity>>| {
+            quantities.as_ref().is_some_and(|quantities| quantities.contains_key(name))
+        };
+        if mentions(&resources.requests) || mentions(&resources.limits) {
+            continue;
+        }
+        let set = |quantities: &mut Option<BTreeMap<String, Quantity>>, value: &str| {
+            quantities.get_or_insert_default().insert(name.to_owned(), Quantity(value.to_owned()));
+        };
+        set(&mut resources.requests, request);
+        set(&mut resources.limits, limit);
+    }
+    resources
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn resolved(given: Value) -> Value {
+        serde_json::to_value(of(Component::Detector, &serde_json::from_value(given).unwrap())).unwrap()
+    }
+
+    #[test]
+    fn what_is_mentioned_is_as_it_is_mentioned_and_the_rest_has_defaults() {
+        let cpu =
+            json!({ "requests": { "cpu": "100m", "memory": "128Mi" }, "limits": { "cpu": "1", "memory": "512Mi" } });
+        assert_eq!(resolved(json!({})), cpu);
+        let requested = json!({ "requests": { "cpu": "2", "memory": "128Mi" }, "limits": { "memory": "512Mi" } });
+        assert_eq!(resolved(json!({ "requests": { "cpu": "2" } })), requested, "a limit would be below the request");
+        let both = json!({ "requests": { "cpu": "2", "memory": "1Gi" }, "limits": { "cpu": "4", "memory": "1Gi", "example.org/x": "1" } });
+        assert_eq!(resolved(both.clone()), both);
+    }
+}
