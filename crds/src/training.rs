@@ -34,6 +34,7 @@ const fn default_seed() -> i64 {
     validation = Rule::new("size(self.metadata.name) <= 52 && !self.metadata.name.contains('.')")
         .message("a training's name has at most 52 characters and no '.', because the names of its Jobs are made of it"),
     printcolumn(name = "Schedule", type_ = "string", json_path = ".spec.schedule"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Status", type_ = "string", json_path = ".status.phase"),
     printcolumn(name = "Model", type_ = "string", json_path = ".status.model"),
     printcolumn(name = "Score", type_ = "number", json_path = ".status.score"),

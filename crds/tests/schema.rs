@@ -219,7 +219,7 @@ fn lists_and_names_show_what_people_look_for() {
         };
     let (pipeline, training) = (definitions::anomaly_pipeline(), definitions::model_training());
     assert_eq!(columns(&pipeline), ["Site", "Ready", "Reason", "Model", "Detectors", "Age"]);
-    assert_eq!(columns(&training), ["Schedule", "Status", "Model", "Score", "Records", "Age"]);
+    assert_eq!(columns(&training), ["Schedule", "Ready", "Status", "Model", "Score", "Records", "Age"]);
     assert_eq!(pipeline.spec.names.short_names.unwrap(), ["apl"]);
     assert_eq!(training.spec.names.short_names.unwrap(), ["mt"]);
     let scale = pipeline.spec.versions[0].subresources.clone().unwrap().scale.unwrap();

@@ -1,19 +1,20 @@
 //! How a Job stands, by its own status and that of its pods.
 
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::Pod;
 
+use crate::desired::labels::SPEC_HASH;
 use crate::last_words::last_words;
-use crate::workload::last_end;
+use crate::workload::{PodSeen, last_end, waits_for};
 
 /// How a Job stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobState {
     /// There is none, or none any more.
     Absent,
-    /// It is under way; with what went wrong so far, if anything did.
+    /// It is under way; with what is wrong, if anything is.
     Running {
-        /// How its last pod failed.
+        /// How its last pod failed, or what it waits for.
         trouble: Option<String>,
     },
     /// It did its task.
@@ -27,27 +28,57 @@ pub fn job_state<'a>(job: Option<&Job>, pods: impl IntoIterator<Item = &'a Pod>)
     let Some(job) = job else {
         return JobState::Absent;
     };
-    let conditions = job.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    let held = |kind: &str| {
-        conditions.clone().find(|condition| condition.type_ == kind && condition.status == "True").cloned()
-    };
-    if held("Complete").is_some() {
+    if has(job, "Complete").is_some() {
         return JobState::Complete;
     }
-    let words = newest_failure(pods);
-    if let Some(failed) = held("Failed") {
+    let pods: Vec<&Pod> = pods.into_iter().collect();
+    let failure = newest_failure(&pods);
+    if let Some(failed) = has(job, "Failed") {
         let verdict = failed.message.or(failed.reason).unwrap_or_else(|| "the Job failed".to_owned());
-        let cause = words.map_or_else(|| verdict.clone(), |words| format!("{words} ({verdict})"));
+        let cause = failure.map_or_else(|| verdict.clone(), |failure| format!("{failure} ({verdict})"));
         return JobState::Failed { cause };
     }
-    JobState::Running { trouble: words }
+    let waits = || pods.iter().find_map(|pod| waits_for(pod));
+    JobState::Running { trouble: failure.or_else(waits).or_else(|| has_no_pod(job, &pods)) }
 }
 
-fn newest_failure<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<String> {
-    let ends = pods.into_iter().filter_map(last_end).filter(|end| end.exit_code != 0);
+/// Whether a Job is to make place for one of the same name: it is of an object that is no more, or it was made otherwise and
+/// has not done anything that would be lost.
+pub fn is_outdated<'a>(live: &Job, wanted: &Job, pods: impl IntoIterator<Item = &'a Pod>) -> bool {
+    let owner = |job: &Job| job.metadata.owner_references.iter().flatten().map(|owner| owner.uid.clone()).next();
+    if owner(live) != owner(wanted) {
+        return true;
+    }
+    let spec =
+        |job: &Job| job.metadata.annotations.as_ref().and_then(|annotations| annotations.get(SPEC_HASH).cloned());
+    let is_at_work = pods.into_iter().any(|pod| PodSeen::read(pod).steps > 1 && newest_failure(&[pod]).is_none());
+    spec(live) != spec(wanted) && has(live, "Complete").is_none() && !is_at_work
+}
+
+fn has(job: &Job, kind: &str) -> Option<JobCondition> {
+    let conditions = job.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.into_iter().find(|condition| condition.type_ == kind && condition.status == "True").cloned()
+}
+
+/// The Job's controller says only in events why it cannot make a pod: a quota, an admission.
+fn has_no_pod(job: &Job, pods: &[&Pod]) -> Option<String> {
+    let status = job.status.as_ref()?;
+    let was_seen = status.start_time.is_some();
+    let suspended = job.spec.as_ref().is_some_and(|spec| spec.suspend == Some(true));
+    let name = job.metadata.name.as_deref().unwrap_or_default();
+    (was_seen && !suspended && pods.is_empty() && status.active.unwrap_or(0) == 0)
+        .then(|| format!("it has no pod; if that lasts, `kubectl describe job {name}` says why, such as a quota"))
+}
+
+fn newest_failure(pods: &[&Pod]) -> Option<String> {
+    let ends = pods.iter().filter_map(|pod| last_end(pod)).filter(|end| end.exit_code != 0);
     let newest = ends.max_by_key(|end| end.finished_at.as_ref().map(|time| time.0))?;
     let words = newest.message.as_deref().and_then(last_words);
-    Some(words.unwrap_or_else(|| format!("its pod ended with exit code {}", newest.exit_code)))
+    let said = words.unwrap_or_else(|| format!("its pod ended with exit code {}", newest.exit_code));
+    match newest.reason.as_deref().filter(|reason| *reason != "Error") {
+        Some(reason) => Some(format!("{reason}: {said}")),
+        None => Some(said),
+    }
 }
 
 #[cfg(test)]
@@ -86,5 +117,69 @@ mod tests {
         assert_eq!(job_state(Some(&job(failed)), &pods), JobState::Failed { cause });
         let trouble = Some("fewer partitions".to_owned());
         assert_eq!(job_state(Some(&job(json!([]))), &pods), JobState::Running { trouble });
+    }
+
+    fn pod(status: Value) -> Pod {
+        let labels = json!({ "app.kubernetes.io/component": "topics" });
+        serde_json::from_value(json!({ "metadata": { "name": "p", "labels": labels }, "status": status })).unwrap()
+    }
+
+    fn container(state: Value) -> Value {
+        json!({ "containerStatuses": [{
+            "name": "topics", "image": "i", "imageID": "i", "restartCount": 0, "ready": false, "state": state
+        }] })
+    }
+
+    #[test]
+    fn a_job_that_hangs_says_what_it_waits_for() {
+        let trouble = |job: &Job, pods: &[Pod]| match job_state(Some(job), pods) {
+            JobState::Running { trouble } => trouble.unwrap_or_default(),
+            other => panic!("{other:?}"),
+        };
+        let waiting = |reason: &str| pod(container(json!({ "waiting": { "reason": reason } })));
+        assert_eq!(trouble(&job(json!([])), &[waiting("ImagePullBackOff")]), "pod p waits, ImagePullBackOff");
+        let unscheduled =
+            json!({ "conditions": [{ "type": "PodScheduled", "status": "False", "message": "no such node" }] });
+        assert_eq!(trouble(&job(json!([])), &[pod(unscheduled)]), "pod p is Pending: no such node");
+        let out_of_memory = pod(container(json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } })));
+        assert_eq!(trouble(&job(json!([])), &[out_of_memory]), "OOMKilled: its pod ended with exit code 137");
+        let begun: Job = serde_json::from_value(json!({
+            "metadata": { "name": "j" }, "status": { "startTime": "2026-11-23T08:00:00Z" }
+        }))
+        .unwrap();
+        assert!(trouble(&begun, &[]).contains("kubectl describe job j"));
+        assert_eq!(trouble(&begun, &[pod(container(json!({ "running": {} })))]), "");
+    }
+
+    fn made(owner: &str, spec: &str, status: Value) -> Job {
+        let owner =
+            json!([{ "apiVersion": "vedette.io/v1alpha1", "kind": "AnomalyPipeline", "name": "p", "uid": owner }]);
+        let annotations = json!({ SPEC_HASH: spec });
+        serde_json::from_value(json!({
+            "metadata": { "name": "j", "ownerReferences": owner, "annotations": annotations }, "status": status
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_job_is_outdated_when_it_is_anothers_or_was_made_otherwise_and_does_nothing() {
+        let wanted = made("u", "new", json!({}));
+        let complete = json!({ "conditions": [{ "type": "Complete", "status": "True" }] });
+        let failed = json!({ "conditions": [{ "type": "Failed", "status": "True" }] });
+        let (running, waiting) = (json!({ "running": {} }), json!({ "waiting": { "reason": "ImagePullBackOff" } }));
+        let crashed = json!({ "terminated": { "exitCode": 1 } });
+        for (owner, spec, status, state, expected) in [
+            ("u", "new", json!({}), &waiting, false),
+            ("u", "old", json!({}), &waiting, true),
+            ("u", "old", json!({}), &crashed, true),
+            ("u", "old", json!({}), &running, false),
+            ("u", "old", failed, &crashed, true),
+            ("u", "old", complete.clone(), &waiting, false),
+            ("predecessor", "new", complete, &waiting, true),
+        ] {
+            let live = made(owner, spec, status);
+            assert_eq!(is_outdated(&live, &wanted, [&pod(container(state.clone()))]), expected, "{live:?} {state}");
+        }
+        assert!(is_outdated(&made("u", "old", json!({})), &wanted, []));
     }
 }

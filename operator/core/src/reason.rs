@@ -140,6 +140,8 @@ reasons! {
         Done,
         /// The last run failed, and is tried again, or the next one is under way.
         LastRunFailed,
+        /// The Job of the run under way fails, or waits for something.
+        RunHeldUp,
     }
 
     /// Why there are enough records, or not.

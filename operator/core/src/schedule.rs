@@ -23,6 +23,7 @@ impl Schedule {
     /// # Errors
     /// When either cannot be read.
     pub fn parse(expression: &str, time_zone: &str) -> Result<Self, ScheduleError> {
+        let expression = of_macro(expression.trim());
         if expression.split_whitespace().count() != 5 {
             return Err(ScheduleError(
                 "a schedule has five fields: minute, hour, day of month, month, day of week; the time zone has a field of its own"
@@ -39,6 +40,18 @@ impl Schedule {
     /// The first time after this one; none if there never is one.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         self.0.find_next(MakeTimestamp(after)).ok().map(|zoned| zoned.timestamp())
+    }
+}
+
+/// The five fields of a word that CronJobs know.
+fn of_macro(expression: &str) -> &str {
+    match expression {
+        "@yearly" | "@annually" => "0 0 1 1 *",
+        "@monthly" => "0 0 1 * *",
+        "@weekly" => "0 0 * * 0",
+        "@daily" | "@midnight" => "0 0 * * *",
+        "@hourly" => "0 * * * *",
+        fields => fields,
     }
 }
 
@@ -92,6 +105,10 @@ pub struct Observed<'a> {
     pub records: Option<u64>,
     /// Value of the annotation that asks for a run.
     pub request: Option<&'a str>,
+    /// The spec was changed since the last decision: what failed may be mended.
+    pub is_changed: bool,
+    /// The last run found too few records to learn from.
+    pub lacked_records: bool,
     pub now: Timestamp,
 }
 
@@ -189,11 +206,19 @@ pub(crate) fn decide(
     let retry = retry_at(state);
     let reason = match (requested, &due, retry) {
         (Some(_), _, _) => StartReason::Request,
-        (None, _, Some(at)) if at <= observed.now => StartReason::Retry,
+        (None, _, Some(at)) if at <= observed.now || observed.is_changed => StartReason::Retry,
         (None, _, Some(at)) => return Decision::WaitingUntil(at),
         (None, Some(Due::Now(_)), None) => StartReason::Schedule,
         (None, due, None) => match (&state.last_run, new_records) {
             (None, _) if due.is_none() => StartReason::FirstData,
+            (Some(run), None) if due.is_none() && observed.lacked_records => {
+                // Some more than there were, so that not each record is another attempt.
+                let needed = run.records.saturating_add((minimum_records / 10).max(1));
+                if observed.records.is_none_or(|records| records < needed) {
+                    return waiting(None, observed.records, needed);
+                }
+                StartReason::NewRecords
+            }
             (Some(run), Some(new)) => {
                 let needed = run.records.saturating_add(*new);
                 if observed.records.is_none_or(|records| records < needed) {
@@ -262,141 +287,4 @@ fn retry_at(state: &ScheduleState) -> Option<Timestamp> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(text: &str) -> Timestamp {
-        text.parse().unwrap()
-    }
-
-    fn observed(records: u64, now: &str) -> Observed<'static> {
-        Observed { created_at: at("2026-11-23T08:00:00Z"), records: Some(records), request: None, now: at(now) }
-    }
-
-    #[test]
-    fn two_runs_never_share_a_name() {
-        let run = |second: &str| Run {
-            job: "flows-1".to_owned(),
-            started_at: at(second),
-            finished_at: Some(at(second)),
-            records: 100,
-        };
-        let state = ScheduleState { last_run: Some(run("2026-11-23T08:00:00Z")), ..ScheduleState::default() };
-        let ask = |now: &'static str| Observed { request: Some("now"), ..observed(100, now) };
-        let settings = by_data(10, None);
-        assert_eq!(
-            decide("flows", &settings, &state, &ask("2026-11-23T08:00:00.9Z")),
-            Decision::WaitingUntil(at("2026-11-23T08:00:01Z"))
-        );
-        assert!(matches!(decide("flows", &settings, &state, &ask("2026-11-23T08:00:01Z")), Decision::Start { .. }));
-    }
-
-    fn by_data(minimum: u64, new: Option<u64>) -> ScheduleSettings {
-        ScheduleSettings { schedule: None, minimum_records: minimum, new_records: new, suspend: false }
-    }
-
-    fn started(decision: Decision) -> (StartReason, ScheduleState) {
-        match decision {
-            Decision::Start { reason, state } => (reason, state),
-            other => panic!("expected a start, got {other:?}"),
-        }
-    }
-
-    #[test]
-    fn without_a_schedule_it_runs_once_the_data_is_there_and_again_after_new_records() {
-        let settings = by_data(100, Some(50));
-        let none = ScheduleState::default();
-        assert_eq!(
-            decide("t", &settings, &none, &observed(99, "2026-11-23T08:01:00Z")),
-            Decision::WaitingForData { records: Some(99), needed: 100 }
-        );
-        let (reason, running) = started(decide("t", &settings, &none, &observed(100, "2026-11-23T08:02:00Z")));
-        assert_eq!(reason, StartReason::FirstData);
-        assert_eq!(running.last_run.as_ref().unwrap().job, "t-1795420920");
-        assert_eq!(decide("t", &settings, &running, &observed(900, "2026-11-23T08:03:00Z")), Decision::Running);
-        let done = finished(&running, false, at("2026-11-23T08:04:00Z"));
-        assert_eq!(
-            decide("t", &settings, &done, &observed(149, "2026-11-23T08:05:00Z")),
-            Decision::WaitingForData { records: Some(149), needed: 150 }
-        );
-        assert_eq!(
-            started(decide("t", &settings, &done, &observed(150, "2026-11-23T08:05:00Z"))).0,
-            StartReason::NewRecords
-        );
-        assert_eq!(decide("t", &by_data(100, None), &done, &observed(999, "2026-11-23T08:05:00Z")), Decision::Done);
-    }
-
-    #[test]
-    fn a_schedule_runs_in_its_time_zone_and_does_not_catch_up() {
-        let schedule = Some(Schedule::parse("0 3 * * *", "Europe/Berlin").unwrap());
-        let settings = ScheduleSettings { schedule, ..by_data(1, None) };
-        let none = ScheduleState::default();
-        assert_eq!(
-            decide("t", &settings, &none, &observed(5, "2026-11-23T09:00:00Z")),
-            Decision::WaitingUntil(at("2026-11-24T02:00:00Z"))
-        );
-        let (reason, state) = started(decide("t", &settings, &none, &observed(5, "2026-11-30T02:30:00Z")));
-        assert_eq!(reason, StartReason::Schedule);
-        let done = finished(&state, false, at("2026-11-30T02:40:00Z"));
-        assert_eq!(
-            decide("t", &settings, &done, &observed(5, "2026-11-30T02:41:00Z")),
-            Decision::WaitingUntil(at("2026-12-01T02:00:00Z"))
-        );
-    }
-
-    #[test]
-    fn a_due_run_waits_for_its_data() {
-        let schedule = Some(Schedule::parse("*/5 * * * *", "UTC").unwrap());
-        let settings = ScheduleSettings { schedule, ..by_data(100, None) };
-        let due = observed(99, "2026-11-23T08:05:01Z");
-        assert_eq!(
-            decide("t", &settings, &ScheduleState::default(), &due),
-            Decision::WaitingForData { records: Some(99), needed: 100 }
-        );
-    }
-
-    #[test]
-    fn a_request_runs_once_per_value() {
-        let settings = by_data(100, None);
-        let asked = Observed { request: Some("now"), ..observed(3, "2026-11-23T08:01:00Z") };
-        let (reason, state) = started(decide("t", &settings, &ScheduleState::default(), &asked));
-        assert_eq!(reason, StartReason::Request);
-        let done = finished(&state, false, at("2026-11-23T08:02:00Z"));
-        assert_eq!(decide("t", &settings, &done, &asked), Decision::Done);
-    }
-
-    #[test]
-    fn a_failed_run_is_retried_with_growing_pauses() {
-        let settings = by_data(1, None);
-        let (_, state) =
-            started(decide("t", &settings, &ScheduleState::default(), &observed(5, "2026-11-23T08:00:00Z")));
-        let failed = finished(&state, true, at("2026-11-23T08:01:00Z"));
-        assert_eq!(
-            decide("t", &settings, &failed, &observed(5, "2026-11-23T08:01:30Z")),
-            Decision::WaitingUntil(at("2026-11-23T08:02:00Z"))
-        );
-        let (reason, again) = started(decide("t", &settings, &failed, &observed(5, "2026-11-23T08:02:00Z")));
-        assert_eq!((reason, again.failures), (StartReason::Retry, 1));
-        let twice = finished(&again, true, at("2026-11-23T08:03:00Z"));
-        assert_eq!(
-            decide("t", &settings, &twice, &observed(5, "2026-11-23T08:03:30Z")),
-            Decision::WaitingUntil(at("2026-11-23T08:05:00Z"))
-        );
-    }
-
-    #[test]
-    fn suspension_starts_nothing() {
-        let settings = ScheduleSettings { suspend: true, ..by_data(1, Some(1)) };
-        assert_eq!(
-            decide("t", &settings, &ScheduleState::default(), &observed(5, "2026-11-23T08:00:00Z")),
-            Decision::Suspended
-        );
-    }
-
-    #[test]
-    fn a_wrong_schedule_says_what_is_wrong() {
-        assert!(Schedule::parse("* * * *", "UTC").unwrap_err().to_string().contains("five fields"));
-        assert!(Schedule::parse("61 * * * *", "UTC").is_err());
-        assert!(Schedule::parse("0 3 * * *", "Mars/Olympus").is_err());
-    }
-}
+mod tests;

@@ -104,7 +104,7 @@ impl LiveDeployment {
 }
 
 impl PodSeen {
-    fn read(pod: &Pod) -> Self {
+    pub(crate) fn read(pod: &Pod) -> Self {
         let container = own_container(pod);
         let is_ready = container.is_some_and(|container| container.ready);
         let labels = pod.metadata.labels.as_ref();

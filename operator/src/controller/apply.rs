@@ -71,6 +71,11 @@ enum Problem {
 }
 
 impl ApiError {
+    /// Another's object has the name of this one.
+    pub(super) fn name_taken<K: Child>(desired: &K, stranger: Stranger) -> Self {
+        Self::NameTaken { kind: K::kind(&()).into_owned(), name: desired.name_any(), stranger }
+    }
+
     /// A word for conditions, events and metrics.
     pub fn reason(&self) -> &'static str {
         match self.problem() {
@@ -225,11 +230,7 @@ impl Applier {
             }
         };
         let claimed = found.map_or(Ok(()), |found| claim(&found, desired.meta()));
-        claimed.map_err(|stranger| ApiError::NameTaken {
-            kind: K::kind(&()).into_owned(),
-            name: desired.name_any(),
-            stranger,
-        })
+        claimed.map_err(|stranger| ApiError::name_taken(desired, stranger))
     }
 
     /// Changes a few fields of an object whose others cannot be changed.

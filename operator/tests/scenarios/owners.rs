@@ -95,3 +95,47 @@ async fn what_somebody_else_made_is_never_taken_over_and_the_pipeline_says_so() 
     cluster.running("flows").await;
     operator.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_that_is_made_anew_makes_its_topics_anew() {
+    let cluster = Cluster::new().await;
+    cluster.pipeline("flows", json!({}));
+    let operator = cluster.operator("a");
+    cluster.running("flows").await;
+    let job = |api: &Api| api.names("jobs").into_iter().find(|name| name.starts_with("flows-topics-"));
+    let name = job(&cluster.api).unwrap();
+    let first = uids(&cluster.api, "jobs")[&name].clone();
+    // Nothing collects garbage here: what the first one made is there still.
+    cluster.api.remove("anomalypipelines", "flows");
+    cluster.pipeline("flows", json!({}));
+    let anew = |api: &Api| uids(api, "jobs").get(&name).filter(|uid| **uid != first).map(|_| ());
+    cluster.api.until("another topic Job", anew).await;
+    cluster.until_reason("anomalypipelines", "flows", "TopicsReady", "TopicJobRunning").await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_job_that_hangs_is_made_anew_when_its_cause_is_mended() {
+    let cluster = Cluster::new().await;
+    cluster.pipeline("flows", json!({ "pod": { "nodeSelector": { "no": "such" } } }));
+    let operator = cluster.operator("a");
+    let prefixed = |api: &Api| api.names("jobs").into_iter().find(|name| name.starts_with("flows-topics-"));
+    let name = cluster.api.until("a topic Job", prefixed).await;
+    let labels = json!({
+        "app.kubernetes.io/managed-by": "vedette-operator", "app.kubernetes.io/name": "vedette",
+        "app.kubernetes.io/instance": "flows", "app.kubernetes.io/component": "topics", "batch.kubernetes.io/job-name": name
+    });
+    let unscheduled = json!([{ "type": "PodScheduled", "status": "False", "message": "no node has no: such" }]);
+    cluster.api.put("pods", json!({
+        "metadata": { "name": "topics-1", "labels": labels }, "status": { "phase": "Pending", "conditions": unscheduled }
+    }));
+    let waits = cluster.until_reason("anomalypipelines", "flows", "TopicsReady", "TopicJobRetrying").await;
+    assert!(waits["message"].as_str().unwrap().contains("no node has no: such"), "{waits}");
+    cluster.pipeline("flows", json!({}));
+    let mended = |api: &Api| {
+        let selector = &api.get("jobs", &name)?["spec"]["template"]["spec"]["nodeSelector"];
+        selector["no"].is_null().then_some(())
+    };
+    cluster.api.until("a topic Job without the node selector", mended).await;
+    operator.stop().await;
+}

@@ -47,6 +47,9 @@ pub(super) const JOB: &[&str] = &[
     "spec.parallelism",
     "spec.completions",
     "spec.completionMode",
+    // Nothing disrupts a process of this machine.
+    "spec.podFailurePolicy.**",
+    "spec.podFailurePolicy.rules[].**",
 ];
 
 const TEMPLATE: &str = "spec.template.";

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
-use k8s_openapi::api::batch::v1::{Job, JobSpec};
+use k8s_openapi::api::batch::v1::{
+    Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
+};
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction, LocalObjectReference,
     PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext, Volume,
@@ -227,6 +229,20 @@ pub(super) struct JobLimits {
     pub(super) suspend: bool,
 }
 
+/// A drain, a preemption or an eviction says nothing of what the pod does, and does not count against the back-off limit.
+fn disruptions_are_no_failures() -> PodFailurePolicy {
+    PodFailurePolicy {
+        rules: vec![PodFailurePolicyRule {
+            action: "Ignore".to_owned(),
+            on_exit_codes: None,
+            on_pod_conditions: Some(vec![PodFailurePolicyOnPodConditionsPattern {
+                type_: "DisruptionTarget".to_owned(),
+                status: Some("True".to_owned()),
+            }]),
+        }],
+    }
+}
+
 /// A Job of one pod; a pod that fails is kept, and another one tries.
 pub(super) fn job(
     owner: &Owner<'_>,
@@ -247,10 +263,13 @@ pub(super) fn job(
     if let Some(spec) = &mut template.spec {
         spec.restart_policy = Some("Never".to_owned());
     }
+    let mut metadata = owner.metadata(name, component);
+    metadata.annotations.get_or_insert_default().insert(labels::SPEC_HASH.to_owned(), super::spec_hash::of(&template));
     Job {
-        metadata: owner.metadata(name, component),
+        metadata,
         spec: Some(JobSpec {
             backoff_limit: Some(backoff_limit),
+            pod_failure_policy: Some(disruptions_are_no_failures()),
             active_deadline_seconds,
             ttl_seconds_after_finished,
             suspend: suspend.then_some(true),

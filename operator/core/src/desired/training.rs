@@ -12,6 +12,9 @@ use super::pod::{JobLimits, Owner, PodContext, Process, job, template};
 use crate::site::SiteFile;
 use crate::validate::{ValidatedData, ValidatedFeatures, ValidatedJob, ValidatedTraining};
 
+/// Fewer records are not learned from, unless `trigger.minRecords` asks for fewer.
+const LEAST_RECORDS: u64 = 100;
+
 /// Builds the service account of a training's pods.
 pub fn build_training_service_account(training: &ValidatedTraining) -> ServiceAccount {
     let ValidatedTraining { namespace, name, uid, .. } = training;
@@ -25,9 +28,9 @@ pub fn build_training_job(training: &ValidatedTraining, site: &SiteFile, job_nam
         namespace,
         name,
         uid,
-        // These two decide whether there is a run, not what it does.
+        // Where it runs is decided elsewhere.
         site: _,
-        schedule: _,
+        schedule,
         data: ValidatedData { pipeline, sites, lookback, max_records, deduplicate_by },
         features: ValidatedFeatures { numeric, categorical, label },
         algorithm,
@@ -49,6 +52,7 @@ pub fn build_training_job(training: &ValidatedTraining, site: &SiteFile, job_nam
         .options("data-site", sites)
         .options("lookback-seconds", lookback.map(|lookback| lookback.as_secs()))
         .option("max-records", max_records)
+        .option("min-records", schedule.minimum_records.min(LEAST_RECORDS))
         .option("deduplicate-by", deduplicate_by)
         .options("numeric-feature", numeric)
         .options("categorical-feature", categorical)

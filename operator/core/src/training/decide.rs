@@ -6,6 +6,7 @@ use vedette_crds::ModelTrainingStatus;
 use super::status::with_result;
 use super::{RunSeen, Start, TrainingPlan, TrainingSeen};
 use crate::desired::{build_training_job, build_training_service_account};
+use crate::reason::Outcome;
 use crate::run_result::{self, Ended};
 use crate::schedule::{self, Decision, ScheduleState};
 use crate::site::SiteFile;
@@ -25,11 +26,12 @@ pub(super) fn decide(
     if let Some(ended) = &ended {
         state = schedule::finished(&state, ended.has_failed(), now);
     }
-    let decision = object.runs_at(site).then(|| next(object, &state, &seen, now));
+    let settled = ended.as_ref().map_or_else(|| before.clone(), |ended| with_result(before, ended));
+    let decision = object.runs_at(site).then(|| next(object, &settled, &state, &seen, now));
     TrainingPlan {
         start: decision.as_ref().and_then(|decision| start(object, site, &state, decision)),
         decision,
-        settled: ended.as_ref().map_or_else(|| before.clone(), |ended| with_result(before, ended)),
+        settled,
         ended,
         state,
         seen,
@@ -49,8 +51,17 @@ fn ended(state: &ScheduleState, seen: &RunSeen, now: Timestamp) -> Option<Ended>
     }
 }
 
-fn next(object: &ValidatedTraining, state: &ScheduleState, seen: &TrainingSeen, now: Timestamp) -> Decision {
+fn next(
+    object: &ValidatedTraining,
+    settled: &ModelTrainingStatus,
+    state: &ScheduleState,
+    seen: &TrainingSeen,
+    now: Timestamp,
+) -> Decision {
+    let last = settled.history.first().and_then(|result| Outcome::read(&result.outcome));
     let observed = schedule::Observed {
+        is_changed: settled.observed_generation.is_some() && settled.observed_generation != seen.generation,
+        lacked_records: last == Some(Outcome::NotEnoughData),
         created_at: seen.created_at.unwrap_or(now),
         records: seen.archive.records.as_ref().ok().copied(),
         request: seen.request.as_deref(),

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use vedette_crds::{ModelTrainingStatus, TrainingPhase, TrainingResult};
 
-use super::TrainingPlan;
+use super::{RunSeen, TrainingPlan};
+use crate::job_state::JobState;
 use crate::platform::{ApplyFailure, Refused};
 use crate::reason::{DataReason, Outcome, ReadyReason, RunReason, TrainingReason};
 use crate::refusal::Refusal;
@@ -137,6 +138,9 @@ fn decided(plan: &TrainingPlan, decision: &Decision, state: &ScheduleState) -> V
         Decision::Suspended => Verdict::holds(ReadyReason::Suspended, "no new run starts: spec.suspend is set"),
         Decision::Running | Decision::Start { .. } => {
             let job = state.last_run.as_ref().map(|run| run.job.as_str()).unwrap_or_default();
+            if let RunSeen::Seen { job: JobState::Running { trouble: Some(trouble) }, .. } = &plan.seen.run {
+                return Verdict::fails(TrainingReason::RunHeldUp, format!("Job {job} is under way: {trouble}"));
+            }
             match state.failures {
                 0 => Verdict::holds(ReadyReason::Running, format!("Job {job} is under way")),
                 _ => last_run_failed(plan, &format!("Job {job} is the next one, and under way")),

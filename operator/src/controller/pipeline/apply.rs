@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
-use kube::ResourceExt;
 use kube::runtime::reflector::Store;
+use kube::{Resource, ResourceExt};
 use serde_json::json;
 use vedette_contract::Name;
 
 use super::super::apply::{ApiError, Applier, Conflicts};
 use super::super::child::Child;
-use super::super::children::{Wanted, get};
+use super::super::children::{Stores, Wanted, get};
 use super::super::context::Context;
 use vedette_core::desired::{GeneratorChild, PipelineChildren};
+use vedette_core::job_state::is_outdated;
+use vedette_core::ownership::claim;
 use vedette_core::pipeline::{CountClaim, PipelinePlan};
 use vedette_core::validate::ValidatedPipeline;
 
@@ -34,8 +36,13 @@ pub(super) async fn apply(valid: &ValidatedPipeline, plan: &PipelinePlan, contex
         archiver,
     } = children;
     let stores = &context.stores.children;
-    let mut pass =
-        Pass { applier: &context.applier, namespace: &context.namespace, wanted: Wanted::new(), failure: None };
+    let mut pass = Pass {
+        applier: &context.applier,
+        stores: &context.stores,
+        namespace: &context.namespace,
+        wanted: Wanted::new(),
+        failure: None,
+    };
     pass.all(service_account, &stores.service_accounts).await;
     pass.want(topics_job);
     if topics.needs_job() {
@@ -77,6 +84,7 @@ fn workloads<'a>(
 
 struct Pass<'a> {
     applier: &'a Applier,
+    stores: &'a Stores,
     namespace: &'a Name,
     wanted: Wanted,
     failure: Option<ApiError>,
@@ -100,7 +108,7 @@ impl Pass<'_> {
         }
     }
 
-    /// A Job cannot be changed, but held and let go; one of another make is left to end.
+    /// A Job cannot be changed, but held and let go; one that was made otherwise and does nothing is made anew.
     async fn job(&mut self, job: &Job, store: &Store<Job>) {
         let live = match self.live(job, store) {
             Some(live) => Some(live),
@@ -110,8 +118,17 @@ impl Pass<'_> {
             },
         };
         let suspended = |job: &Job| job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false);
+        let pods = self.stores.pods_of_job(&job.name_any());
         let outcome = match live {
             None => self.applier.apply(job, None, Conflicts::Force).await,
+            Some(live) if live.meta().deletion_timestamp.is_some() => Ok(()),
+            // The watch tells when it is gone, and then it is made anew.
+            Some(live) if is_outdated(&live, job, pods.iter().map(Arc::as_ref)) => {
+                match claim(live.meta(), job.meta()) {
+                    Ok(()) => self.applier.delete(&*live).await,
+                    Err(stranger) => Err(ApiError::name_taken(job, stranger)),
+                }
+            }
             Some(live) if suspended(&live) != suspended(job) => {
                 self.applier.merge(&*live, &json!({ "spec": { "suspend": suspended(job) } })).await
             }

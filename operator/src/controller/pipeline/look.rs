@@ -50,7 +50,7 @@ pub(super) async fn look(
             .and_then(|annotations| annotations.get(RETRY_MODEL).cloned()),
         missing_secrets,
         bucket,
-        topics_job: job_of(&topics_job_name(valid, &context.site), context),
+        topics_job: job_of(&topics_job_name(valid, &context.site), valid, context),
         generator: generator(valid, context),
         detector: workload(valid, Component::Detector, context),
         archiver: workload(valid, Component::Archiver, context),
@@ -60,7 +60,7 @@ pub(super) async fn look(
 
 fn generator(valid: &ValidatedPipeline, context: &Context) -> GeneratorSeen {
     match generator_job_name(valid, &context.site) {
-        Some(job) => GeneratorSeen::Job(job_of(&job, context)),
+        Some(job) => GeneratorSeen::Job(job_of(&job, valid, context)),
         None => GeneratorSeen::Workload(workload(valid, Component::Generator, context)),
     }
 }
@@ -89,9 +89,11 @@ fn deployment(valid: &ValidatedPipeline, component: Component, context: &Context
     get(&context.stores.children.deployments, &valid.namespace, &names::deployment(&valid.name, component))
 }
 
-fn job_of(name: &str, context: &Context) -> JobState {
+/// A Job of a pipeline; one of a predecessor that is not gone yet is none of its.
+fn job_of(name: &str, valid: &ValidatedPipeline, context: &Context) -> JobState {
     let pods = context.stores.pods_of_job(name);
     let job = get(&context.stores.children.jobs, &context.namespace, name);
+    let job = job.filter(|job| job.owner_references().iter().any(|owner| Some(&owner.uid) == valid.uid.as_ref()));
     job_state(job.as_deref(), pods.iter().map(Arc::as_ref))
 }
 
