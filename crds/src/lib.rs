@@ -29,7 +29,9 @@ pub use status::{
     AnomalyPipelineStatus, ModelStatus, ModelTarget, ModelTrainingStatus, TopicsStatus, TrainingPhase, TrainingResult,
     TrainingRun,
 };
-pub use topics::{AlertsTopic, DeadLettersTopic, EnrichedDataTopic, SensorMessagesTopic, Topic, Topics};
+pub use topics::{
+    AlertsTopic, DeadLettersTopic, EnrichedDataTopic, SensorMessagesTopic, Topic, TopicManagement, Topics,
+};
 pub use training::{
     DataSource, Features, Gate, JobSettings, ModelTraining, ModelTrainingSpec, Publish, Trigger, Validation,
 };

@@ -90,6 +90,9 @@ pub struct ModelTarget {
 pub struct TopicsStatus {
     /// Name of the last topic Job that completed; it carries a hash of what it created.
     pub completed_job: String,
+    /// What of the topics is not as the spec says, as that Job found it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differs: Vec<String>,
 }
 
 /// How a training stands.

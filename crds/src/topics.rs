@@ -1,20 +1,36 @@
-//! The four topics of a pipeline. What a topic Job creates from them is the operator's to decide.
+//! The four topics of a pipeline. What a topic Job makes of them is the operator's to decide.
 
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// Whose a topic is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TopicManagement {
+    /// It is created where it is missing, and never altered.
+    #[default]
+    Create,
+    /// It is created where it is missing, and what the spec states of it, and nothing else, is set where it differs.
+    Manage,
+    /// It is somebody else's: looked at only.
+    None,
+}
 
 /// The settings that all topics have, whichever of the four it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topic<'a> {
     /// Its name.
     pub name: &'a str,
+    /// Whose it is.
+    pub management: TopicManagement,
     /// How many partitions.
-    pub partitions: i32,
+    pub partitions: Option<i32>,
     /// Replicas of each partition.
     pub replication_factor: Option<i32>,
+    /// Replicas that have to have a record before it counts.
+    pub min_insync_replicas: Option<i32>,
     /// How long records are kept, milliseconds.
-    pub retention_ms: i64,
+    pub retention_ms: Option<i64>,
     /// How many bytes of a partition are kept.
     pub retention_bytes: Option<i64>,
 }
@@ -34,24 +50,35 @@ macro_rules! topic {
                 ])
             )]
             pub name: String,
-            /// Number of partitions, used when the topic is created: at most so many detectors or archivers share the topic.
-            /// It can only grow, and a topic that exists is not changed by it.
+            /// Whose the topic is. Create: made where it is missing, never altered. Manage: made where it is missing, and
+            /// what stands here, and nothing else, is set where it differs. None: looked at only.
+            pub management: TopicManagement,
+            /// Number of partitions: at most so many detectors or archivers share the topic. It can only grow. Where
+            /// omitted: 4 in a topic that is made here.
+            #[serde(skip_serializing_if = "Option::is_none")]
             #[schemars(
                 range(min = 1, max = 10_000),
                 extend("x-kubernetes-validations" = [
                     { "rule": "self >= oldSelf", "message": "Kafka cannot take partitions away from a topic" }
                 ])
             )]
-            pub partitions: i32,
-            /// Replicas of each partition, used when the topic is created; the site's default where omitted, else the broker's.
+            pub partitions: Option<i32>,
+            /// Replicas of each partition in a topic that is made here; the site's default where omitted, else the broker's.
             #[serde(skip_serializing_if = "Option::is_none")]
             #[schemars(range(min = 1, max = 32))]
             pub replication_factor: Option<i32>,
-            /// How long records are kept, in milliseconds (Kafka's retention.ms), used when the topic is created; -1 for ever.
+            /// Replicas that have to have a record before it counts as written (Kafka's min.insync.replicas); the broker's
+            /// default where omitted.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            #[schemars(range(min = 1, max = 32))]
+            pub min_insync_replicas: Option<i32>,
+            /// How long records are kept, in milliseconds (Kafka's retention.ms); -1 for ever. Where omitted: 604800000,
+            /// seven days, in a topic that is made here.
+            #[serde(skip_serializing_if = "Option::is_none")]
             #[schemars(range(min = -1))]
-            pub retention_ms: i64,
-            /// How many bytes of each partition are kept (Kafka's retention.bytes), used when the topic is created; no limit
-            /// where omitted.
+            pub retention_ms: Option<i64>,
+            /// How many bytes of each partition are kept (Kafka's retention.bytes); no limit where omitted in a topic that
+            /// is made here.
             #[serde(skip_serializing_if = "Option::is_none")]
             #[schemars(range(min = 1))]
             pub retention_bytes: Option<i64>,
@@ -61,9 +88,11 @@ macro_rules! topic {
             fn default() -> Self {
                 Self {
                     name: $name.to_owned(),
-                    partitions: 4,
+                    management: TopicManagement::default(),
+                    partitions: None,
                     replication_factor: None,
-                    retention_ms: 604_800_000,
+                    min_insync_replicas: None,
+                    retention_ms: None,
                     retention_bytes: None,
                 }
             }
@@ -72,11 +101,21 @@ macro_rules! topic {
         impl $type {
             /// The settings, whichever topic it is.
             pub fn topic(&self) -> Topic<'_> {
-                let Self { name, partitions, replication_factor, retention_ms, retention_bytes } = self;
+                let Self {
+                    name,
+                    management,
+                    partitions,
+                    replication_factor,
+                    min_insync_replicas,
+                    retention_ms,
+                    retention_bytes,
+                } = self;
                 Topic {
                     name,
+                    management: *management,
                     partitions: *partitions,
                     replication_factor: *replication_factor,
+                    min_insync_replicas: *min_insync_replicas,
                     retention_ms: *retention_ms,
                     retention_bytes: *retention_bytes,
                 }
@@ -90,13 +129,9 @@ topic!(EnrichedDataTopic, "enriched_data", "Topic of the enriched records.");
 topic!(AlertsTopic, "alerts", "Topic of the alerts.");
 topic!(DeadLettersTopic, "dead_letters", "Topic of the records that could not be read or scored.");
 
-const fn default_max_message_bytes() -> i64 {
-    1_048_576
-}
-
-/// The topics of a pipeline. They are created where they are missing; one that exists is left as it is, and none is
-/// ever deleted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+/// The topics of a pipeline. Whose each is, its `management` says; none is ever deleted, and no default is written into a
+/// topic that exists.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new(
     "[self.sensorMessages.name, self.enrichedData.name, self.alerts.name, self.deadLetters.name].all(a, [self.sensorMessages.name, self.enrichedData.name, self.alerts.name, self.deadLetters.name].exists_one(b, a == b))"
@@ -115,19 +150,8 @@ pub struct Topics {
     #[serde(default)]
     pub dead_letters: DeadLettersTopic,
     /// Largest message of `sensorMessages`, in bytes (Kafka's max.message.bytes); the other topics accept twice as much.
-    #[serde(default = "default_max_message_bytes")]
+    /// Where omitted: 1048576 in topics that are made here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1024, max = 536_870_912))]
-    pub max_message_bytes: i64,
-}
-
-impl Default for Topics {
-    fn default() -> Self {
-        Self {
-            sensor_messages: SensorMessagesTopic::default(),
-            enriched_data: EnrichedDataTopic::default(),
-            alerts: AlertsTopic::default(),
-            dead_letters: DeadLettersTopic::default(),
-            max_message_bytes: default_max_message_bytes(),
-        }
-    }
+    pub max_message_bytes: Option<i64>,
 }

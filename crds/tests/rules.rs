@@ -172,7 +172,7 @@ fn what_does_not_belong_together_in_a_training_is_refused() {
 
 #[test]
 fn a_topic_keeps_its_name_and_its_partitions() {
-    let before = pipeline("flows", json!({}));
+    let before = pipeline("flows", json!({ "topics": { "alerts": { "partitions": 4 } } }));
     let renamed = pipeline("flows", json!({ "topics": { "sensorMessages": { "name": "other" } } }));
     assert_refused(
         renamed.validate_cel_update(&before),

@@ -42,7 +42,7 @@ fn the_page_of_all_fields_has_each_with_its_type_and_default() {
     }
     assert!(fields > 100, "{fields}");
     for row in [
-        "| `spec.topics.alerts.retentionMs` | integer, ms | `604800000` |",
+        "| `spec.topics.alerts.management` | `Create` or `Manage` or `None` | `Create` |",
         "| `spec.model.versionPolicy` | `Latest` or `Pinned` | `Latest` |",
         "| `spec.archiver.rolling.maxAge` | duration | `15m` |",
         "| `spec.data.sites` | list of string | |",

@@ -144,12 +144,12 @@ fn replace_dataset(manifests: &mut [Manifest], key: &str, training_label: Option
         let Some(generator) = pipeline.spec.generator.as_mut() else {
             continue;
         };
-        let label = match &generator.dataset {
+        let label = match &generator.dataset() {
             Dataset::Object(object) => object.label.clone(),
             Dataset::Simulator(_) => None,
         };
-        generator.dataset =
-            Dataset::Object(ObjectDataset { key: key.to_owned(), label: label.or_else(|| training_label.clone()) });
+        let label = label.or_else(|| training_label.clone());
+        generator.dataset = Some(Dataset::Object(ObjectDataset { key: key.to_owned(), label }));
         replaced = true;
     }
     if replaced { Ok(()) } else { Err(LocalError::DatasetWithoutGenerator) }

@@ -124,7 +124,7 @@ pub struct PipelineArguments {
     pub site: Name,
 }
 
-/// Creates those of a pipeline's topics that are missing and ends. A topic that exists is left as it is.
+/// Makes those of a pipeline's topics that are missing, alters those that it is to manage, and ends.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "vedette-topics", version)]
 pub struct TopicsArguments {
@@ -132,9 +132,14 @@ pub struct TopicsArguments {
     #[allow(missing_docs)]
     pub kafka: KafkaArguments,
 
-    /// A topic, NAME:partitions=N[,replication.factor=N][,CONFIGURATION=VALUE]…; may be repeated
+    /// A topic, NAME:partitions=N[,management=Create|Manage|None][,replication.factor=N][,CONFIGURATION=VALUE]…; may be
+    /// repeated. `?=` in place of `=` makes a default of it, for a topic that is made here
     #[arg(long = "topic", required = true)]
     pub topics: Vec<TopicSpecification>,
+
+    /// Where what differs is written as JSON, if that file is there: the container's termination message
+    #[arg(long)]
+    pub report_file: Option<PathBuf>,
 }
 
 /// How a generator walks its data set.

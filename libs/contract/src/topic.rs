@@ -1,25 +1,61 @@
 //! What the topic Job creates, as one word on its command line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{NameError, TopicName};
 
-/// A topic to create: `NAME:partitions=4,replication.factor=3,retention.ms=604800000,…`; every other key is a topic
-/// configuration in Kafka's own spelling.
+/// Whose a topic is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TopicManagement {
+    /// Made where it is missing, never altered.
+    #[default]
+    Create,
+    /// Made where it is missing, and set to what is stated.
+    Manage,
+    /// Looked at only.
+    None,
+}
+
+/// Key of the number of partitions.
+pub const PARTITIONS: &str = "partitions";
+const REPLICATION_FACTOR: &str = "replication.factor";
+const MANAGEMENT: &str = "management";
+
+/// A topic: `NAME:management=Manage,partitions=4,replication.factor=3,retention.ms?=604800000,…`; every other key is a topic
+/// configuration in Kafka's own spelling. What has a question mark is a default: it counts where the topic is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicSpecification {
     /// Its name.
     pub name: TopicName,
+    /// Whose it is.
+    pub management: TopicManagement,
     /// How many partitions, at least one.
     pub partitions: i32,
-    /// Replicas of each partition; the broker's default where omitted.
+    /// Replicas of each partition where it is made; the broker's default where omitted.
     pub replication_factor: Option<i32>,
     /// Topic configuration, such as `retention.ms` and `max.message.bytes`.
     pub configuration: BTreeMap<String, String>,
+    /// Which of these, [`PARTITIONS`] included, are defaults.
+    pub defaults: BTreeSet<String>,
+}
+
+impl TopicSpecification {
+    /// Whether a topic that exists is compared with this setting.
+    pub fn states(&self, key: &str) -> bool {
+        !self.defaults.contains(key)
+    }
+}
+
+/// What the topic Job found, as its termination message.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicReport {
+    /// What differs from what is stated, one sentence each.
+    pub differs: Vec<String>,
 }
 
 /// Why a topic was refused.
@@ -30,7 +66,7 @@ pub enum TopicSpecificationError {
     Name(#[from] NameError),
     /// Not `key=value`, or a number out of range.
     #[error(
-        "{part:?} of a topic is not usable: write NAME:partitions=N[,replication.factor=N][,CONFIGURATION=VALUE]… with N of at least 1"
+        "{part:?} of a topic is not usable: write NAME:partitions=N[,management=Create|Manage|None][,replication.factor=N][,CONFIGURATION=VALUE]… with N of at least 1"
     )]
     Part {
         /// What was given.
@@ -38,13 +74,31 @@ pub enum TopicSpecificationError {
     },
 }
 
+impl TopicManagement {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "Create",
+            Self::Manage => "Manage",
+            Self::None => "None",
+        }
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        [Self::Create, Self::Manage, Self::None].into_iter().find(|management| management.as_str() == text)
+    }
+}
+
 impl fmt::Display for TopicSpecification {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}:partitions={}", self.name, self.partitions)?;
-        if let Some(factor) = self.replication_factor {
-            write!(formatter, ",replication.factor={factor}")?;
+        let sign = |key: &str| if self.states(key) { "=" } else { "?=" };
+        write!(formatter, "{}:{PARTITIONS}{}{}", self.name, sign(PARTITIONS), self.partitions)?;
+        if self.management != TopicManagement::Create {
+            write!(formatter, ",{MANAGEMENT}={}", self.management.as_str())?;
         }
-        self.configuration.iter().try_for_each(|(key, value)| write!(formatter, ",{key}={value}"))
+        if let Some(factor) = self.replication_factor {
+            write!(formatter, ",{REPLICATION_FACTOR}={factor}")?;
+        }
+        self.configuration.iter().try_for_each(|(key, value)| write!(formatter, ",{key}{}{value}", sign(key)))
     }
 }
 
@@ -54,22 +108,26 @@ impl FromStr for TopicSpecification {
     fn from_str(text: &str) -> Result<Self, TopicSpecificationError> {
         let wrong = |part: &str| TopicSpecificationError::Part { part: part.to_owned() };
         let (name, rest) = text.split_once(':').ok_or_else(|| wrong(text))?;
-        let mut partitions = None;
-        let mut topic =
-            Self { name: name.parse()?, partitions: 0, replication_factor: None, configuration: BTreeMap::new() };
+        let (mut partitions, mut replication_factor, mut management) = (None, None, TopicManagement::default());
+        let (mut configuration, mut defaults) = (BTreeMap::new(), BTreeSet::new());
         for part in rest.split(',') {
             let (key, value) = part.split_once('=').ok_or_else(|| wrong(part))?;
             let count = || value.parse::<i32>().ok().filter(|count| *count >= 1).ok_or_else(|| wrong(part));
-            match key {
-                "partitions" => partitions = Some(count()?),
-                "replication.factor" => topic.replication_factor = Some(count()?),
+            let stated = key.trim_end_matches('?');
+            if stated != key {
+                defaults.insert(stated.to_owned());
+            }
+            match stated {
+                PARTITIONS => partitions = Some(count()?),
+                REPLICATION_FACTOR => replication_factor = Some(count()?),
+                MANAGEMENT => management = TopicManagement::read(value).ok_or_else(|| wrong(part))?,
                 _ => {
-                    topic.configuration.insert(key.to_owned(), value.to_owned());
+                    configuration.insert(stated.to_owned(), value.to_owned());
                 }
             }
         }
-        topic.partitions = partitions.ok_or_else(|| wrong(rest))?;
-        Ok(topic)
+        let partitions = partitions.ok_or_else(|| wrong(rest))?;
+        Ok(Self { name: name.parse()?, management, partitions, replication_factor, configuration, defaults })
     }
 }
 
@@ -83,6 +141,14 @@ mod tests {
         let topic: TopicSpecification = text.parse().unwrap();
         assert_eq!((topic.partitions, topic.replication_factor), (4, Some(3)));
         assert_eq!(topic.to_string(), text);
+        let text = "alerts:partitions?=4,management=Manage,max.message.bytes?=2097152,retention.ms=1000";
+        let topic: TopicSpecification = text.parse().unwrap();
+        assert_eq!(topic.to_string(), text);
+        assert!(topic.states("retention.ms") && !topic.states("max.message.bytes") && !topic.states(PARTITIONS));
+        assert_eq!(
+            (topic.management, &topic.configuration["max.message.bytes"]),
+            (TopicManagement::Manage, &"2097152".to_owned())
+        );
     }
 
     #[test]
@@ -93,6 +159,7 @@ mod tests {
             "alerts:partitions=0",
             "alerts:retention.ms=1",
             "alerts:partitions",
+            "alerts:partitions=1,management=Own",
             "a b:partitions=1",
         ] {
             assert!(bad.parse::<TopicSpecification>().is_err(), "{bad}");

@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::Pod;
+use vedette_contract::topic::TopicReport;
 
 use crate::desired::labels::SPEC_HASH;
 use crate::last_words::last_words;
@@ -53,6 +54,13 @@ pub fn is_outdated<'a>(live: &Job, wanted: &Job, pods: impl IntoIterator<Item = 
         |job: &Job| job.metadata.annotations.as_ref().and_then(|annotations| annotations.get(SPEC_HASH).cloned());
     let is_at_work = pods.into_iter().any(|pod| PodSeen::read(pod).steps > 1 && newest_failure(&[pod]).is_none());
     spec(live) != spec(wanted) && has(live, "Complete").is_none() && !is_at_work
+}
+
+/// What a topic Job that completed found; the pods are its own.
+pub fn topic_report<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<TopicReport> {
+    let ends = pods.into_iter().filter_map(last_end).filter(|end| end.exit_code == 0);
+    let newest = ends.max_by_key(|end| end.finished_at.as_ref().map(|time| time.0))?;
+    serde_json::from_str(newest.message.as_deref()?).ok()
 }
 
 fn has(job: &Job, kind: &str) -> Option<JobCondition> {

@@ -54,6 +54,8 @@ reasons! {
     TopicsReason {
         /// Their Job completed.
         TopicsCreated,
+        /// They are there, and not as the spec says.
+        Differs,
         /// Their Job gave up.
         TopicJobFailed,
         /// Their Job failed, and tries again.
@@ -194,7 +196,11 @@ impl TopicsReason {
     pub fn is_lasting(self) -> bool {
         match self {
             Self::TopicJobFailed => true,
-            Self::TopicsCreated | Self::TopicJobRetrying | Self::TopicJobRunning | Self::TopicJobPending => false,
+            Self::TopicsCreated
+            | Self::Differs
+            | Self::TopicJobRetrying
+            | Self::TopicJobRunning
+            | Self::TopicJobPending => false,
         }
     }
 }

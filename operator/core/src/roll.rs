@@ -300,7 +300,10 @@ fn settle(state: &mut RollState, observed: &Observed<'_>, events: &mut Vec<RollE
         target.clock = Clock::default();
         return None;
     }
-    target.clock = target.clock.after(rollout, observed.now);
+    let reads_its_bucket = !matches!(observed.pointer, Pointer::Unreadable(_))
+        && !matches!(observed.artifact, Some(Artifact::Unreadable(_)));
+    // Those before have their model already: where the bucket is away, only new ones suffer.
+    target.clock = if reads_its_bucket { target.clock.after(rollout, observed.now) } else { target.clock.stopped() };
     let version = target.version.clone();
     if *rollout == Rollout::Complete {
         state.previous = state.active.replace(version.clone());

@@ -79,11 +79,11 @@ fn a_minimal_manifest_gets_the_documented_defaults() {
     assert_eq!((pipeline.namespace.as_str(), pipeline.name.as_str()), ("default", "flows"));
     assert_eq!(
         pipeline.topics.enriched_data.to_string(),
-        "enriched_data:partitions=4,max.message.bytes=2097152,retention.ms=604800000"
+        "enriched_data:partitions?=4,max.message.bytes?=2097152,retention.ms?=604800000"
     );
     assert_eq!(
         pipeline.topics.sensor_messages.to_string(),
-        "sensor_messages:partitions=4,max.message.bytes=1048576,retention.ms=604800000"
+        "sensor_messages:partitions?=4,max.message.bytes?=1048576,retention.ms?=604800000"
     );
     assert!(pipeline.generator.is_none());
     assert_eq!(pipeline.archiver.rolling_max_bytes, 134_217_728);

@@ -35,7 +35,7 @@ async fn the_api_server_takes_the_crds_fills_in_defaults_and_checks_the_rules() 
         assert_eq!(wrong, None);
     }
     let object = site.apply::<AnomalyPipeline>("flows", json!({})).await.unwrap();
-    assert_eq!(object.data["spec"]["topics"]["alerts"]["partitions"], 4);
+    assert_eq!(object.data["spec"]["topics"]["alerts"]["management"], "Create");
     assert_eq!(object.data["spec"]["detector"]["replicas"], 1);
     let scaled = |autoscaling: Value| json!({ "detector": { "autoscaling": autoscaling, "resources": { "requests": { "cpu": "1" } } } });
     site.apply::<AnomalyPipeline>("scaled", scaled(json!({ "maxReplicas": 4 }))).await.unwrap();

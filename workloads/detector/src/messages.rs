@@ -24,20 +24,35 @@ pub(crate) struct Topics {
 #[derive(Debug)]
 pub(crate) struct Outputs {
     pub(crate) topics: Topics,
-    /// Of the dead letters; the other two have as many as the input.
-    pub(crate) dead_letter_partitions: i32,
+    pub(crate) partitions: Partitions,
     pub(crate) max_message_bytes: usize,
+}
+
+/// How many partitions the topics had when the detector started.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Partitions {
+    pub(crate) sensor_messages: i32,
+    pub(crate) enriched_data: i32,
+    pub(crate) alerts: i32,
+    pub(crate) dead_letters: i32,
+}
+
+impl Partitions {
+    /// The number of the input's partition, where the output has as many; else its key says where a record goes.
+    fn kept(self, output: i32, input: &BorrowedMessage<'_>) -> Option<i32> {
+        (output == self.sensor_messages).then(|| input.partition())
+    }
 }
 
 impl Outputs {
     /// The enriched message of an input.
     pub(crate) fn enriched<'a>(&'a self, input: &'a BorrowedMessage<'_>, value: &'a [u8]) -> Record<'a> {
-        copy(&self.topics.enriched_data, input, value)
+        copy(&self.topics.enriched_data, self.partitions.kept(self.partitions.enriched_data, input), input, value)
     }
 
     /// The alert of an input.
     pub(crate) fn alert<'a>(&'a self, input: &'a BorrowedMessage<'_>, value: &'a [u8]) -> Record<'a> {
-        copy(&self.topics.alerts, input, value)
+        copy(&self.topics.alerts, self.partitions.kept(self.partitions.alerts, input), input, value)
     }
 
     /// What is kept of an input that is refused.
@@ -63,9 +78,7 @@ impl Outputs {
         let mut record: Record<'_> = BaseRecord::to(self.topics.dead_letters.as_str());
         record.payload = letter.value;
         record.timestamp = input.timestamp().to_millis();
-        if input.partition() < self.dead_letter_partitions {
-            record = record.partition(input.partition());
-        }
+        record.partition = self.partitions.kept(self.partitions.dead_letters, input);
         if letter.keeps_key_and_headers {
             record.key = input.key();
             headers = input.headers().map_or(headers, BorrowedHeaders::detach);
@@ -99,9 +112,15 @@ fn inherited_bytes(message: &BorrowedMessage<'_>) -> usize {
     message.key_len() + headers
 }
 
-/// An output message with the key, Kafka timestamp, headers and partition number of its input.
-fn copy<'a>(topic: &'a TopicName, message: &'a BorrowedMessage<'_>, value: &'a [u8]) -> Record<'a> {
-    let mut record = BaseRecord::to(topic.as_str()).partition(message.partition()).payload(value);
+/// An output message with the key, Kafka timestamp and headers of its input.
+fn copy<'a>(
+    topic: &'a TopicName,
+    partition: Option<i32>,
+    message: &'a BorrowedMessage<'_>,
+    value: &'a [u8],
+) -> Record<'a> {
+    let mut record = BaseRecord::to(topic.as_str()).payload(value);
+    record.partition = partition;
     record.key = message.key();
     record.timestamp = message.timestamp().to_millis();
     record.headers = message.headers().map(BorrowedHeaders::detach);

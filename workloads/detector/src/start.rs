@@ -1,5 +1,5 @@
-//! What has to hold before the detector joins its group: a broker answers, the topics fit, and the transactional producer
-//! is known. Until then the old detectors keep the partitions.
+//! What has to hold before the detector joins its group: a broker answers, the topics are there, and the transactional
+//! producer is known. Until then the old detectors keep the partitions.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use vedette_service::{Backoff, Readiness, Shutdown, error_chain};
 use vedette_streams::kafka::group::{self, GroupConsumer};
 use vedette_streams::kafka::{self, ErrorClass, Isolation, KafkaSettings, check_topics, classify};
 
-use crate::messages::{Outputs, Topics};
+use crate::messages::{Outputs, Partitions, Topics};
 use crate::readiness::{BROKER, GROUP};
 use crate::unit::{DeliveryContext, UnitOfWork};
 
@@ -29,21 +29,6 @@ pub enum StartError {
     /// A client cannot be made of the settings.
     #[error("the Kafka client refuses its settings; check the Kafka properties")]
     Settings(#[source] KafkaError),
-    /// Records keep their partition number.
-    #[error(
-        "topic {topic} has {partitions} partitions and the input {input} has {input_partitions}: \
-         a record keeps its partition number, so give {topic} at least {input_partitions}"
-    )]
-    FewerPartitions {
-        /// The output.
-        topic: TopicName,
-        /// How many it has.
-        partitions: i32,
-        /// The input.
-        input: TopicName,
-        /// How many that has.
-        input_partitions: i32,
-    },
     /// The broker refuses the transactional producer or the subscription.
     #[error("cannot {attempt}")]
     Refused {
@@ -58,7 +43,6 @@ impl StartError {
         match self {
             Self::Kafka(error) => error.reason(),
             Self::Settings(_) => "InvalidKafkaSettings",
-            Self::FewerPartitions { .. } => "FewerPartitions",
             Self::Refused { .. } => "KafkaRefused",
         }
     }
@@ -67,7 +51,7 @@ impl StartError {
         match self {
             Self::Kafka(error) => error.is_retriable(),
             Self::Refused { source, .. } => classify(source) == ErrorClass::Retriable,
-            Self::Settings(_) | Self::FewerPartitions { .. } => false,
+            Self::Settings(_) => false,
         }
     }
 }
@@ -104,7 +88,7 @@ pub(crate) fn start(
     let config = settings.kafka.consumer(&settings.group, Isolation::ReadCommitted);
     let consumer = group::create(&config).map_err(StartError::Settings)?;
     let unit = unit_of_work(&settings, shutdown)?;
-    let Some(dead_letter_partitions) = wait_for_broker(&settings, &consumer, &unit, readiness, shutdown)? else {
+    let Some(partitions) = wait_for_broker(&settings, &consumer, &unit, readiness, shutdown)? else {
         return Ok(None);
     };
     let StartSettings { topics, max_message_bytes, kafka: _, group: _, pod_name: _, guarantee: _ } = settings;
@@ -113,7 +97,7 @@ pub(crate) fn start(
     consumer
         .subscribe(&[topics.sensor_messages.as_str()])
         .map_err(|source| StartError::Refused { attempt: "subscribe to the input", source })?;
-    let outputs = Outputs { topics, dead_letter_partitions, max_message_bytes };
+    let outputs = Outputs { topics, partitions, max_message_bytes };
     Ok(Some(Started { consumer, unit, outputs }))
 }
 
@@ -131,17 +115,17 @@ fn unit_of_work(settings: &StartSettings, shutdown: &Shutdown) -> Result<UnitOfW
     Ok(UnitOfWork::new(producer, *guarantee, topics.sensor_messages.clone(), shutdown.clone()))
 }
 
-/// How many partitions the dead letters have, once the topics fit and the producer is known; `None` when shutdown came first.
+/// How many partitions the topics have, once they are there and the producer is known; `None` when shutdown came first.
 fn wait_for_broker(
     settings: &StartSettings,
     consumer: &GroupConsumer,
     unit: &UnitOfWork,
     readiness: &Readiness,
     shutdown: &Shutdown,
-) -> Result<Option<i32>, StartError> {
+) -> Result<Option<Partitions>, StartError> {
     let mut backoff = BACKOFF;
     loop {
-        let attempt = dead_letter_partitions(&settings.kafka, consumer, &settings.topics).and_then(|partitions| {
+        let attempt = count_partitions(&settings.kafka, consumer, &settings.topics).and_then(|partitions| {
             unit.initialize()
                 .map_err(|source| StartError::Refused { attempt: "start the transactional producer", source })?;
             Ok(partitions)
@@ -158,8 +142,12 @@ fn wait_for_broker(
     }
 }
 
-/// Checks that all topics are there and the outputs have a partition for each of the input's.
-fn dead_letter_partitions(kafka: &KafkaSettings, consumer: &GroupConsumer, topics: &Topics) -> Result<i32, StartError> {
+/// Checks that all topics are there, and counts their partitions.
+fn count_partitions(
+    kafka: &KafkaSettings,
+    consumer: &GroupConsumer,
+    topics: &Topics,
+) -> Result<Partitions, StartError> {
     let Topics { sensor_messages, enriched_data, alerts, dead_letters } = topics;
     check_topics(kafka, &[sensor_messages, enriched_data, alerts, dead_letters], BROKER_TIMEOUT)?;
     let partitions = |topic: &TopicName| {
@@ -169,13 +157,10 @@ fn dead_letter_partitions(kafka: &KafkaSettings, consumer: &GroupConsumer, topic
         let count = metadata.topics().iter().map(|topic| topic.partitions().len()).sum::<usize>();
         Ok::<_, StartError>(i32::try_from(count).unwrap_or(i32::MAX))
     };
-    let input_partitions = partitions(sensor_messages)?;
-    for topic in [enriched_data, alerts] {
-        let partitions = partitions(topic)?;
-        if partitions < input_partitions {
-            let (topic, input) = (topic.clone(), sensor_messages.clone());
-            return Err(StartError::FewerPartitions { topic, partitions, input, input_partitions });
-        }
-    }
-    partitions(dead_letters)
+    Ok(Partitions {
+        sensor_messages: partitions(sensor_messages)?,
+        enriched_data: partitions(enriched_data)?,
+        alerts: partitions(alerts)?,
+        dead_letters: partitions(dead_letters)?,
+    })
 }

@@ -100,8 +100,10 @@ impl UnitOfWork {
             match cause.rdkafka_error_code() {
                 Some(RDKafkaErrorCode::QueueFull) if self.shutdown.is_cancelled() => return Err(Interruption::GivenUp),
                 Some(RDKafkaErrorCode::QueueFull) => self.producer.poll(DELIVERY_WAIT),
-                Some(RDKafkaErrorCode::UnknownPartition) => {
-                    return Err(Interruption::Fatal("an output topic has fewer partitions than the input", cause));
+                // The input has grown since: its new partitions' records go where their keys say.
+                Some(RDKafkaErrorCode::UnknownPartition) if refused.partition.is_some() => {
+                    record = BaseRecord { partition: None, ..refused };
+                    continue;
                 }
                 _ if classify(&cause) == ErrorClass::Fatal => {
                     return Err(Interruption::Fatal("the producer is of no use any more", cause));

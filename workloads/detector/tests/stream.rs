@@ -4,9 +4,9 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rdkafka::message::{Headers, Message, Timestamp};
+use rdkafka::message::{Headers, Message, OwnedMessage, Timestamp};
 use serde_json::{Map, Value};
 use vedette_records::dead_letter::{self, DeadLetter, Origin};
 use vedette_records::size;
@@ -88,9 +88,6 @@ async fn enriched_messages_and_dead_letters_equal_the_input() {
         let DeadLetter { origin: Origin { topic, partition, offset }, refusal, refused_at: _, whole } =
             DeadLetter::read(headers()).unwrap();
         assert_eq!((topic.as_str(), partition, offset), (TOPICS[0], position % 4, i64::from(position / 4)));
-        if position % 4 < 2 {
-            assert_eq!(letter.partition(), position % 4, "where there is a partition of that number");
-        }
         reasons.push(refusal.reason.as_str());
         let value = letter.payload().unwrap_or_default();
         assert_eq!(whole.map(|whole| whole.length), (number == 509).then_some(huge.len()));
@@ -251,13 +248,46 @@ async fn a_detector_waits_for_the_model_that_it_was_given() {
     running.stop().await;
 }
 
+/// Of each key, the partitions of its records.
+fn partitions_by_key(messages: &[OwnedMessage]) -> BTreeMap<Vec<u8>, BTreeSet<i32>> {
+    let mut found: BTreeMap<Vec<u8>, BTreeSet<i32>> = BTreeMap::new();
+    for message in messages {
+        found.entry(message.key().unwrap().to_vec()).or_default().insert(message.partition());
+    }
+    found
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn an_output_with_fewer_partitions_than_the_input_is_an_error() {
-    let broker = Broker::start([4, 4, 2, 1]).await;
+async fn outputs_may_have_any_number_of_partitions() {
+    let broker = Broker::start([4, 2, 7, 1]).await;
     let directory = tempfile::tempdir().unwrap();
-    let mut running =
-        detector(&broker, "detector-0", directory.path(), &["--processing-guarantee=ExactlyOnce", BUDGET]);
-    let error = running.outcome().await.unwrap_err();
-    let line = vedette_service::error_chain(&error);
-    assert!(line.contains("topic alerts has 2 partitions and the input sensor_messages has 4"), "{line}");
+    for _ in 0..2 {
+        broker.produce(4, records(0..100).iter().map(Vec::as_slice).chain([b"garbage".as_slice()]));
+    }
+    let running = detector(&broker, "detector-0", directory.path(), &["--processing-guarantee=ExactlyOnce", BUDGET]);
+    let enriched = broker.read(&[(TOPICS[1], 2)], 200);
+    assert_eq!(enriched.len(), 200);
+    let by_key = partitions_by_key(&enriched);
+    assert!(by_key.len() == 100 && by_key.values().all(|partitions| partitions.len() == 1), "{by_key:?}");
+    let used: BTreeSet<i32> = by_key.values().flatten().copied().collect();
+    assert_eq!(used, BTreeSet::from([0, 1]));
+    assert_eq!(broker.read(&[(TOPICS[3], 1)], 2).len(), 2);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_may_grow_under_a_detector() {
+    let broker = Broker::start([1, 1, 1, 1]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let often = "--kafka-property=topic.metadata.refresh.interval.ms=200";
+    let more = ["--processing-guarantee=ExactlyOnce", BUDGET, often];
+    let running = detector(&broker, "detector-0", directory.path(), &more);
+    broker.produce(1, records(0..10).iter().map(Vec::as_slice));
+    assert_eq!(broker.read(&[(TOPICS[1], 1)], 10).len(), 10);
+    broker.grow(TOPICS[0], 3).await;
+    broker.produce(3, records(10..40).iter().map(Vec::as_slice));
+    let enriched = broker.read(&[(TOPICS[1], 1)], 40);
+    let all: BTreeSet<String> = uuids(&enriched).into_iter().collect();
+    assert_eq!((enriched.len(), all.len()), (40, 40));
+    running.stop().await;
 }

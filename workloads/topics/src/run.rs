@@ -1,16 +1,21 @@
 //! From arguments to topics that are there.
 
+use std::fs::OpenOptions;
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::{info, warn};
 use vedette_contract::arguments::TopicsArguments;
-use vedette_contract::topic::TopicSpecification;
+use vedette_contract::topic::{TopicReport, TopicSpecification};
 use vedette_service::{Backoff, Shutdown, error_chain};
 use vedette_streams::kafka::{KafkaSettings, ensure_topics};
 
 use crate::error::TopicsError;
 
+/// What Kubernetes takes of a termination message.
+const REPORT_BYTES: usize = 4096;
 const CLIENT_ID: &str = "vedette-topics";
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
 
@@ -46,24 +51,37 @@ pub async fn run_with_patience(
     patience: Patience,
     shutdown: Shutdown,
 ) -> Result<(), TopicsError> {
-    let TopicsArguments { kafka, topics } = arguments;
+    let TopicsArguments { kafka, topics, report_file } = arguments;
     let settings = KafkaSettings::new(&kafka, CLIENT_ID);
     let work = ensure(&settings, &topics, patience);
-    shutdown.run_until_cancelled(work).await.unwrap_or(Err(TopicsError::Stopped))?;
-    info!(topics = topics.len(), "topics are there");
+    let differs = shutdown.run_until_cancelled(work).await.unwrap_or(Err(TopicsError::Stopped))?;
+    info!(topics = topics.len(), differences = differs.len(), "topics are there");
+    report_file.iter().for_each(|file| report(file, &TopicReport { differs: differs.clone() }));
     Ok(())
+}
+
+/// Where nobody takes it, as on a laptop, the log has it all the same.
+fn report(file: &Path, report: &TopicReport) {
+    let mut fitting = report.clone();
+    while serde_json::to_vec(&fitting).is_ok_and(|text| text.len() > REPORT_BYTES) && fitting.differs.pop().is_some() {}
+    let written = OpenOptions::new().write(true).open(file).and_then(|file| Ok(serde_json::to_writer(file, &fitting)?));
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => warn!(%error, file = %file.display(), "what was found is not reported"),
+        Ok(()) => {}
+    }
 }
 
 async fn ensure(
     settings: &KafkaSettings,
     topics: &[TopicSpecification],
     patience: Patience,
-) -> Result<(), TopicsError> {
+) -> Result<Vec<String>, TopicsError> {
     let deadline = Instant::now() + patience.total;
     let mut backoff = BACKOFF;
     loop {
         match ensure_topics(settings, topics, patience.attempt).await {
-            Ok(()) => return Ok(()),
+            Ok(differs) => return Ok(differs),
             Err(cause) if cause.is_retriable() && Instant::now() + backoff.next_pause() < deadline => {
                 warn!(reason = cause.reason(), error = %error_chain(&cause), "topics are not there yet");
             }

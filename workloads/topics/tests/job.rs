@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use vedette_contract::arguments::TopicsArguments;
 use vedette_contract::exit::LastWords;
+use vedette_contract::topic::TopicReport;
 use vedette_service::{Reason, Shutdown, error_chain};
 use vedette_streams::kafka::{KafkaSettings, check_topics};
 use vedette_testing::{TestBroker, free_address, kafka_arguments};
@@ -18,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 fn arguments(address: SocketAddr, topics: &[&str]) -> TopicsArguments {
     let topics = topics.iter().map(|topic| topic.parse().unwrap()).collect();
-    TopicsArguments { kafka: kafka_arguments(address), topics }
+    TopicsArguments { kafka: kafka_arguments(address), topics, report_file: None }
 }
 
 fn soon() -> Patience {
@@ -38,6 +39,51 @@ async fn the_topics_are_there_when_the_job_has_ended() {
     run(wanted, Shutdown::new()).await.unwrap();
     assert_topic_exists(address, "sensor_messages");
     assert_topic_exists(address, "alerts");
+}
+
+async fn found(address: SocketAddr, topics: &[&str]) -> Vec<String> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let report_file = Some(file.path().to_owned());
+    run(TopicsArguments { report_file, ..arguments(address, topics) }, Shutdown::new()).await.unwrap();
+    serde_json::from_slice::<TopicReport>(&std::fs::read(file.path()).unwrap()).unwrap().differs
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_of_others_is_compared_with_what_is_stated_and_never_altered() {
+    let broker = TestBroker::start();
+    let address = broker.address();
+    run(arguments(address, &["sensor_messages:partitions=2,retention.ms=-1"]), Shutdown::new()).await.unwrap();
+    let silent = found(address, &["sensor_messages:partitions?=4,retention.ms?=604800000"]).await;
+    assert_eq!(silent, [""; 0], "defaults are nothing to compare with");
+    let stated = "sensor_messages:partitions=4,retention.ms=604800000";
+    for _ in 0..2 {
+        let differs = found(address, &[stated]).await;
+        assert!(differs[0].contains("2 partitions and 4 are stated; set management: Manage"), "{differs:?}");
+        assert_eq!(differs[1], "retention.ms of sensor_messages is -1 and 604800000 is stated");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_is_to_be_managed_is_set_to_what_is_stated_and_to_nothing_else() {
+    let broker = TestBroker::start();
+    let address = broker.address();
+    let theirs = "alerts:partitions=1,retention.ms=-1,retention.bytes=12345678";
+    run(arguments(address, &[theirs]), Shutdown::new()).await.unwrap();
+    let managed = "alerts:management=Manage,partitions=3,max.message.bytes?=2097152,retention.ms=60000";
+    assert_eq!(found(address, &[managed]).await, [""; 0]);
+    let now = "alerts:partitions=3,retention.ms=60000,retention.bytes=12345678";
+    assert_eq!(found(address, &[now]).await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_is_anothers_to_make_is_waited_for_and_named() {
+    let broker = TestBroker::start();
+    let address = broker.address();
+    let refusal =
+        run_with_patience(arguments(address, &["alerts:management=None,partitions=1"]), soon(), Shutdown::new());
+    let refusal = refusal.await.unwrap_err();
+    assert_eq!(refusal.reason(), "TopicNotOurs");
+    assert!(error_chain(&refusal).contains("topic alerts does not exist"), "{}", error_chain(&refusal));
 }
 
 #[tokio::test(flavor = "multi_thread")]

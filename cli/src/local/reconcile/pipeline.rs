@@ -173,6 +173,8 @@ impl Platform<Pipeline> for LocalPipeline<'_> {
             missing_secrets: Vec::new(),
             bucket: look::model(&self.bucket, object, before, view, self.publish_trouble.clone()).await,
             topics_job: supervised::job_state(self.supervisor, &topics_job_name(object, &self.site)),
+            // The topics of the embedded broker are those that the Job makes.
+            topic_report: None,
             generator: supervised::generator(self.supervisor, self.applied.as_ref()),
             detector: workload(Component::Detector),
             archiver: workload(Component::Archiver),

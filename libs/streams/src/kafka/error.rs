@@ -43,6 +43,22 @@ pub enum KafkaError {
         #[source]
         source: RDKafkaErrorCode,
     },
+    /// A topic is missing that is not ours to make.
+    #[error(
+        "topic {topic} does not exist at {servers}, and is another's to make: create it, or set management: Create"
+    )]
+    TopicNotOurs { topic: String, servers: String },
+    /// Kafka does not tell of a topic, or does not alter it.
+    #[error(
+        "Kafka at {servers} refuses to read or alter topic {topic}; check the ACLs DescribeConfigs, AlterConfigs and Alter"
+    )]
+    TopicUnaltered {
+        topic: String,
+        servers: String,
+        /// The answer's code.
+        #[source]
+        source: RDKafkaErrorCode,
+    },
     /// The topics did not appear everywhere in time.
     #[error("topic {topic} was created, and its partitions have no leaders within {seconds} s; check the brokers")]
     TopicNotReady {
@@ -70,6 +86,8 @@ impl KafkaError {
             Self::Unreachable { .. } => "BrokerUnreachable",
             Self::Authentication { .. } => "AuthenticationFailed",
             Self::TopicMissing { .. } => "TopicMissing",
+            Self::TopicNotOurs { .. } => "TopicNotOurs",
+            Self::TopicUnaltered { .. } => "TopicUnaltered",
             Self::TopicRefused { .. } => "TopicRefused",
             Self::TopicNotReady { .. } => "TopicNotReady",
             Self::Settings(_) => "InvalidKafkaSettings",
@@ -80,10 +98,15 @@ impl KafkaError {
     /// Whether the same may succeed later without anybody changing the settings.
     pub fn is_retriable(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::TopicMissing { .. } | Self::TopicNotReady { .. } => true,
+            Self::Unreachable { .. }
+            | Self::TopicMissing { .. }
+            | Self::TopicNotOurs { .. }
+            | Self::TopicNotReady { .. } => true,
             // Somebody else created it just now: the next attempt finds it.
             Self::TopicRefused { source: RDKafkaErrorCode::TopicAlreadyExists, .. } => true,
-            Self::TopicRefused { source, .. } => classify(&ClientError::AdminOp(*source)) == ErrorClass::Retriable,
+            Self::TopicRefused { source, .. } | Self::TopicUnaltered { source, .. } => {
+                classify(&ClientError::AdminOp(*source)) == ErrorClass::Retriable
+            }
             Self::Request { source, .. } => classify(source) == ErrorClass::Retriable,
             Self::Authentication { .. } | Self::Settings(_) => false,
         }

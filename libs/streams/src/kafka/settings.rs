@@ -66,6 +66,8 @@ const PRODUCER: &[(&str, &str)] = &[
     ("enable.idempotence", "true"),
     ("linger.ms", "2"),
     ("message.max.bytes", "16777216"),
+    // Where Kafka's own clients put a key; librdkafka's default is another.
+    ("partitioner", "murmur2_random"),
     ("queue.buffering.max.kbytes", "32768"),
 ];
 

@@ -1,13 +1,15 @@
-//! Creates the topics that are missing, as often as it is asked. A topic that exists belongs to whoever made it: nothing
-//! here alters one.
+//! Makes the topics that are missing, as often as it is asked. A topic that exists belongs to whoever made it: only what is
+//! to be managed is altered, and only where it is stated.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::error::RDKafkaErrorCode as Code;
 use tracing::{info, warn};
-use vedette_contract::topic::TopicSpecification;
+use vedette_contract::topic::{PARTITIONS, TopicManagement, TopicSpecification};
 
 use crate::kafka::metadata::{TopicState, topic_states, whole_seconds};
 use crate::kafka::{KafkaContext, KafkaError, KafkaSettings};
@@ -17,31 +19,43 @@ const BROKER_DEFAULT: i32 = -1;
 /// How often a broker is asked whether new partitions have their leaders.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// Creates the topics that are missing and returns when every partition of every topic has a leader. A topic that exists
-/// stays exactly as it is, partitions and configuration; another number of partitions than wanted is logged.
+/// Makes the topics that are missing, alters those that are to be managed where they differ from what is stated, and
+/// returns when every partition of every topic has a leader: what differs still, one sentence each.
 ///
 /// # Errors
-/// When no broker answers, or Kafka refuses.
+/// When no broker answers, Kafka refuses, or a topic is missing that is another's to make.
 pub async fn ensure_topics(
     settings: &KafkaSettings,
     topics: &[TopicSpecification],
     timeout: Duration,
-) -> Result<(), KafkaError> {
+) -> Result<Vec<String>, KafkaError> {
     let work = TopicWork::start(settings, timeout)?;
     let existing = work.states().await?;
+    let mut differs = Vec::new();
     for topic in topics {
-        match existing.get(topic.name.as_str()) {
-            None => work.create(topic).await?,
-            Some(state) if state.partitions != topic.partitions => warn!(
-                topic = topic.name.as_str(),
-                partitions = state.partitions,
-                wanted = topic.partitions,
-                "topic exists with another number of partitions and is left as it is"
-            ),
-            Some(_) => {}
+        match (existing.get(topic.name.as_str()), topic.management) {
+            (None, TopicManagement::None) => {
+                return Err(KafkaError::TopicNotOurs {
+                    topic: topic.name.to_string(),
+                    servers: settings.bootstrap_servers().to_owned(),
+                });
+            }
+            (None, TopicManagement::Create | TopicManagement::Manage) => work.create(topic).await?,
+            (Some(state), _) => differs.extend(work.compare(topic, state).await?),
         }
     }
-    work.wait_for_leaders(topics).await
+    work.wait_for_leaders(topics).await?;
+    for difference in &differs {
+        warn!(difference, "a topic is not as it is stated, and is left as it is");
+    }
+    Ok(differs)
+}
+
+/// A configuration that is in force.
+struct LiveEntry {
+    value: String,
+    /// It was set for this topic, and is no default of the broker's.
+    is_own: bool,
 }
 
 struct TopicWork<'a> {
@@ -77,8 +91,128 @@ impl<'a> TopicWork<'a> {
         })
     }
 
+    /// Alters what is to be managed, and tells what differs otherwise.
+    async fn compare(&self, topic: &TopicSpecification, state: &TopicState) -> Result<Vec<String>, KafkaError> {
+        let mut differs: Vec<String> = self.compare_partitions(topic, state).await?.into_iter().collect();
+        if topic.configuration.keys().any(|key| topic.states(key)) {
+            match self.compare_configuration(topic).await {
+                Ok(more) => differs.extend(more),
+                // Who only looks may do without the right to look so closely.
+                Err(KafkaError::TopicUnaltered { source: Code::TopicAuthorizationFailed, .. })
+                    if topic.management != TopicManagement::Manage =>
+                {
+                    differs.push(format!(
+                        "the configuration of {} cannot be compared without the ACL DescribeConfigs",
+                        topic.name
+                    ));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(differs)
+    }
+
+    async fn compare_partitions(
+        &self,
+        topic: &TopicSpecification,
+        state: &TopicState,
+    ) -> Result<Option<String>, KafkaError> {
+        let (live, wanted) = (state.partitions, topic.partitions);
+        if !topic.states(PARTITIONS) || live == wanted {
+            return Ok(None);
+        }
+        let name = topic.name.as_str();
+        match topic.management {
+            TopicManagement::Manage if live < wanted => {
+                let grown = NewPartitions::new(name, usize::try_from(wanted).unwrap_or_default());
+                let results = self.admin.create_partitions([&grown], &self.options()).await;
+                for result in results.map_err(|source| self.failed("add partitions", source))? {
+                    result.map_err(|(_, source)| self.altered(topic, source))?;
+                }
+                info!(topic = name, partitions = wanted, before = live, "partitions added");
+                Ok(None)
+            }
+            TopicManagement::Create if live < wanted => Ok(Some(format!(
+                "{name} has {live} partitions and {wanted} are stated; set management: Manage to have it grow"
+            ))),
+            TopicManagement::Create | TopicManagement::Manage | TopicManagement::None => {
+                Ok(Some(format!("{name} has {live} partitions and {wanted} are stated")))
+            }
+        }
+    }
+
+    async fn compare_configuration(&self, topic: &TopicSpecification) -> Result<Vec<String>, KafkaError> {
+        let live = self.configuration(topic).await?;
+        let differing: Vec<(&String, &String)> = topic
+            .configuration
+            .iter()
+            .filter(|(key, value)| topic.states(key) && live.get(*key).map(|entry| &entry.value) != Some(value))
+            .collect();
+        match topic.management {
+            TopicManagement::Manage if !differing.is_empty() => {
+                self.alter(topic, &live, &differing).await?;
+                Ok(Vec::new())
+            }
+            TopicManagement::Create | TopicManagement::Manage | TopicManagement::None => {
+                let said = |(key, value): &(&String, &String)| {
+                    let now = live.get(*key).map_or("not known", |entry| entry.value.as_str());
+                    format!("{key} of {} is {now} and {value} is stated", topic.name)
+                };
+                Ok(differing.iter().map(said).collect())
+            }
+        }
+    }
+
+    /// The configuration that is in force.
+    async fn configuration(&self, topic: &TopicSpecification) -> Result<BTreeMap<String, LiveEntry>, KafkaError> {
+        let resource = ResourceSpecifier::Topic(topic.name.as_str());
+        let results = self.admin.describe_configs([&resource], &self.options()).await;
+        let mut live = BTreeMap::new();
+        for result in results.map_err(|source| self.failed("read a topic's configuration", source))? {
+            for entry in result.map_err(|source| self.altered(topic, source))?.entries {
+                let is_own = entry.source == ConfigSource::DynamicTopic;
+                live.extend(entry.value.map(|value| (entry.name, LiveEntry { value, is_own })));
+            }
+        }
+        Ok(live)
+    }
+
+    /// The request replaces all that was ever set of the topic, so what others set of it is sent along.
+    async fn alter(
+        &self,
+        topic: &TopicSpecification,
+        live: &BTreeMap<String, LiveEntry>,
+        differing: &[(&String, &String)],
+    ) -> Result<(), KafkaError> {
+        let mut entries: BTreeMap<&str, &str> = live
+            .iter()
+            .filter(|(_, entry)| entry.is_own)
+            .map(|(key, entry)| (key.as_str(), entry.value.as_str()))
+            .collect();
+        entries.extend(differing.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+        let wanted = AlterConfig {
+            specifier: ResourceSpecifier::Topic(topic.name.as_str()),
+            entries: entries.into_iter().collect(),
+        };
+        let results = self.admin.alter_configs([&wanted], &self.options()).await;
+        for result in results.map_err(|source| self.failed("set a topic's configuration", source))? {
+            result.map_err(|(_, source)| self.altered(topic, source))?;
+        }
+        info!(topic = topic.name.as_str(), changed = ?differing, "topic configuration set");
+        Ok(())
+    }
+
+    fn altered(&self, topic: &TopicSpecification, source: Code) -> KafkaError {
+        KafkaError::TopicUnaltered {
+            topic: topic.name.to_string(),
+            servers: self.settings.bootstrap_servers().to_owned(),
+            source,
+        }
+    }
+
     async fn create(&self, topic: &TopicSpecification) -> Result<(), KafkaError> {
-        let TopicSpecification { name, partitions, replication_factor, configuration } = topic;
+        let TopicSpecification { name, management: _, partitions, replication_factor, configuration, defaults: _ } =
+            topic;
         let replication = TopicReplication::Fixed(replication_factor.unwrap_or(BROKER_DEFAULT));
         let wanted = NewTopic {
             name: name.as_str(),

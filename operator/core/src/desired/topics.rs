@@ -11,6 +11,9 @@ use super::pod::{JobLimits, Process, job, template};
 use crate::site::SiteFile;
 use crate::validate::ValidatedTopics;
 
+/// Where Kubernetes takes a container's termination message from.
+const TERMINATION_MESSAGE: &str = "/dev/termination-log";
+
 /// The Job's name, which carries a hash of what it creates.
 pub(super) fn job_name(owner: &Name, site: &SiteFile, topics: &ValidatedTopics) -> String {
     names::job(owner, Component::Topics, &arguments(site, topics))
@@ -22,6 +25,7 @@ fn arguments(site: &SiteFile, topics: &ValidatedTopics) -> Vec<String> {
     Arguments::default()
         .kafka(&site.kafka)
         .options("topic", [sensor_messages, enriched_data, alerts, dead_letters])
+        .option("report-file", TERMINATION_MESSAGE)
         .into_vec()
 }
 

@@ -28,6 +28,12 @@ pub(super) fn decide(
             before.topics.as_ref().map(|topics| topics.completed_job.clone())
         }
     };
+    let remembered = before.topics.as_ref().filter(|topics| Some(&topics.completed_job) == completed_job.as_ref());
+    let differs = match (&seen.topic_report, remembered) {
+        (Some(report), _) if seen.topics_job == JobState::Complete => report.differs.clone(),
+        (_, Some(topics)) => topics.differs.clone(),
+        (_, None) => Vec::new(),
+    };
     let topics = match &completed_job {
         None => TopicsStep::First,
         Some(_) if completed_job == wanted_job => TopicsStep::Done,
@@ -39,6 +45,7 @@ pub(super) fn decide(
         count: count_claim(object, seen.live.detector_replicas),
         roll,
         completed_job,
+        differs,
         seen,
         before: before.clone(),
         site: site.site.name.clone(),

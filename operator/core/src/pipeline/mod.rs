@@ -6,6 +6,7 @@ mod status;
 
 use jiff::{SignedDuration, Timestamp};
 use vedette_contract::Name;
+use vedette_contract::topic::TopicReport;
 use vedette_crds::AnomalyPipelineStatus;
 
 use crate::desired::{Live, PipelineChildren};
@@ -69,6 +70,8 @@ pub struct PipelineSeen {
     pub bucket: BucketSeen,
     /// The Job that creates the topics.
     pub topics_job: JobState,
+    /// What it found, where it says so.
+    pub topic_report: Option<TopicReport>,
     /// The generators, where there are to be any.
     pub generator: GeneratorSeen,
     /// The detectors.
@@ -119,6 +122,8 @@ pub struct PipelinePlan {
     pub count: CountClaim,
     roll: RollStep,
     completed_job: Option<String>,
+    /// What differs from what is stated of the topics, as the completed Job found it.
+    differs: Vec<String>,
     seen: PipelineSeen,
     before: AnomalyPipelineStatus,
     site: Name,

@@ -56,7 +56,10 @@ pub(super) fn pipeline_status(
         replicas: seen.detector.replicas(),
         selector: Some(selector),
         model: model_status(&plan.roll.state, plan.training.as_ref()),
-        topics: plan.completed_job.clone().map(|completed_job| TopicsStatus { completed_job }),
+        topics: plan
+            .completed_job
+            .clone()
+            .map(|completed_job| TopicsStatus { completed_job, differs: plan.differs.clone() }),
     }
 }
 
@@ -92,10 +95,10 @@ fn model_current(plan: &PipelinePlan) -> Verdict {
 fn topics_ready(plan: &PipelinePlan) -> Verdict {
     let name = plan.children.topics_job.metadata.name.as_deref().unwrap_or_default();
     if plan.completed_job.as_deref() == Some(name) {
-        return Verdict::holds(TopicsReason::TopicsCreated, format!("Job {name} created the topics"));
+        return topics_are_there(name, &plan.differs);
     }
     match &plan.seen.topics_job {
-        JobState::Complete => Verdict::holds(TopicsReason::TopicsCreated, format!("Job {name} created the topics")),
+        JobState::Complete => topics_are_there(name, &plan.differs),
         JobState::Failed { cause } => Verdict::fails(
             TopicsReason::TopicJobFailed,
             format!("Job {name} failed: {cause}; mend the cause, then delete the Job to try again at once"),
@@ -108,6 +111,17 @@ fn topics_ready(plan: &PipelinePlan) -> Verdict {
         }
         JobState::Absent => {
             Verdict::fails(TopicsReason::TopicJobPending, format!("Job {name} is about to create the topics"))
+        }
+    }
+}
+
+fn topics_are_there(job: &str, differs: &[String]) -> Verdict {
+    match differs {
+        [] => Verdict::holds(TopicsReason::TopicsCreated, format!("the topics are there, as Job {job} found")),
+        differs => {
+            let message =
+                format!("the topics are there, and not as the spec says, as Job {job} found: {}", differs.join("; "));
+            Verdict::holds(TopicsReason::Differs, message)
         }
     }
 }

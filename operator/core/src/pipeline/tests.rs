@@ -34,6 +34,7 @@ fn seen(spec: &str) -> PipelineSeen {
         missing_secrets: Vec::new(),
         bucket: BucketSeen { pointer: Pointer::Absent, artifact: None, trouble: None },
         topics_job: JobState::Complete,
+        topic_report: None,
         generator: match &children.generator {
             Some(GeneratorChild::Deployment(deployment)) => GeneratorSeen::Workload(ready(deployment)),
             Some(GeneratorChild::Job(_)) => GeneratorSeen::Job(JobState::Running { trouble: None }),
@@ -249,6 +250,20 @@ fn nothing_that_uses_the_topics_starts_before_they_are_there() {
     let other = plan_of("{topics: {alerts: {name: other}}}", &after, |seen| seen.topics_job = JobState::Absent);
     assert_eq!(other.topics, TopicsStep::Again);
     assert!(other.topics.needs_job() && other.topics.lets_workloads_start());
+}
+
+#[test]
+fn topics_that_are_not_as_the_spec_says_are_told_and_are_there_all_the_same() {
+    let report =
+        |differs: &[&str]| Some(TopicReport { differs: differs.iter().map(|text| (*text).to_owned()).collect() });
+    let found = concluded("{}", |seen| seen.topic_report = report(&["alerts has 2 partitions"])).status;
+    ready_is(&found, "Running");
+    let topics = find(&found.conditions, crate::status::TOPICS_READY).unwrap();
+    assert_eq!((topics.status.as_str(), topics.reason.as_str()), ("True", "Differs"));
+    assert!(topics.message.ends_with("alerts has 2 partitions"), "{}", topics.message);
+    // The Job and its pods are gone.
+    let later = plan_of("{}", &found, |seen| seen.topics_job = JobState::Absent);
+    assert_eq!(Pipeline::conclude(&later, Ok(&()), Timestamp::UNIX_EPOCH).status.topics, found.topics);
 }
 
 #[test]

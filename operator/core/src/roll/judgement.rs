@@ -108,10 +108,15 @@ impl Clock {
     pub(super) fn after(self, rollout: &Rollout, now: Timestamp) -> Self {
         match rollout {
             Rollout::Absent | Rollout::Complete => Self::default(),
-            Rollout::Underway(Underway { others: Others::Unready, .. }) => Self { since: None, ..self },
+            Rollout::Underway(Underway { others: Others::Unready, .. }) => self.stopped(),
             Rollout::Underway(Underway { steps, .. }) if self.since.is_some() && *steps <= self.steps => self,
             Rollout::Underway(Underway { steps, .. }) => Self { steps: self.steps.max(*steps), since: Some(now) },
         }
+    }
+
+    /// The clock while nothing can be judged.
+    pub(super) fn stopped(self) -> Self {
+        Self { since: None, ..self }
     }
 
     /// Whether nothing has moved for so long.

@@ -164,6 +164,18 @@ fn what_hurts_the_detectors_before_it_too_is_not_the_versions_fault() {
 }
 
 #[test]
+fn a_bucket_that_is_away_is_not_the_versions_fault() {
+    let (failing, away) = (faulty(2, unready(), Others::Ready), Pointer::Unreadable("no answer".to_owned()));
+    let begun = advance(&rolling(), &pointer(2, 2), &Artifact::Complete, &failing, 1).state;
+    let outage = advance(&begun, &away, &Artifact::Complete, &failing, 600).state;
+    let unread = Artifact::Unreadable("no answer".to_owned());
+    let outage = advance(&outage, &pointer(2, 2), &unread, &failing, 700).state;
+    let back = advance(&outage, &pointer(2, 2), &Artifact::Complete, &failing, 701).state;
+    assert_eq!(advance(&back, &pointer(2, 2), &Artifact::Complete, &failing, 760).state.rejected, []);
+    assert_eq!(advance(&back, &pointer(2, 2), &Artifact::Complete, &failing, 761).state.rejected, [version(2)]);
+}
+
+#[test]
 fn where_no_detector_runs_without_it_only_its_end_tells_of_a_version() {
     let alone = |fault| faulty(2, fault, Others::None);
     assert!(!rejects(&[(1, alone(unready())), (6000, alone(unready()))]));

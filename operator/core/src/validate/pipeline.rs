@@ -1,12 +1,12 @@
 //! Validation of an `AnomalyPipeline`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use vedette_contract::arguments::{GeneratorMode, KeyValue, ProcessingGuarantee};
 use vedette_contract::fields as record;
 use vedette_contract::keys::PipelineKeys;
-use vedette_contract::topic::TopicSpecification;
+use vedette_contract::topic::{self, TopicManagement, TopicSpecification};
 use vedette_crds::{self as crds, AnomalyPipeline};
 
 use super::validated_pipeline::{
@@ -64,37 +64,63 @@ fn assemble(pipeline: &AnomalyPipeline, site: &SiteFile, errors: &mut FieldError
     })
 }
 
+/// Of a topic that is made here, where the spec says nothing.
+const DEFAULT_PARTITIONS: i32 = 4;
+const DEFAULT_RETENTION_MS: i64 = 7 * 24 * 3_600_000;
+const DEFAULT_MESSAGE_BYTES: u64 = 1 << 20;
+
 fn topics(topics: &crds::Topics, site: &SiteFile, errors: &mut FieldErrors) -> Option<ValidatedTopics> {
     let crds::Topics { sensor_messages, enriched_data, alerts, dead_letters, max_message_bytes } = topics;
-    let max_message_bytes: Option<u64> = unsigned("spec.topics.maxMessageBytes", *max_message_bytes, errors);
-    let max_input_message_bytes = max_message_bytes.unwrap_or_default();
+    let given: Option<u64> = max_message_bytes
+        .map_or(Some(DEFAULT_MESSAGE_BYTES), |bytes| unsigned("spec.topics.maxMessageBytes", bytes, errors));
+    let max_input_message_bytes = given.unwrap_or_default();
     // Enriched, a record is longer, and a dead letter carries headers.
     let max_output_message_bytes = max_input_message_bytes.saturating_mul(2);
-    let mut topic = |field: &str, topic: crds::Topic<'_>, max_message_bytes: u64| {
-        let crds::Topic { name, partitions, replication_factor, retention_ms, retention_bytes } = topic;
+    let mut topic = |field: &str, topic: crds::Topic<'_>, message_bytes: u64| {
+        let crds::Topic {
+            name,
+            management,
+            partitions,
+            replication_factor,
+            min_insync_replicas,
+            retention_ms,
+            retention_bytes,
+        } = topic;
         let name = fields::topic_name(&format!("spec.topics.{field}.name"), name, errors)?;
-        if retention_ms == 0 {
+        if retention_ms == Some(0) {
             errors.push(
                 format!("spec.topics.{field}.retentionMs"),
                 0,
                 "would keep nothing; use milliseconds, or -1 for ever",
             );
         }
-        let mut configuration = BTreeMap::from([
-            ("max.message.bytes".to_owned(), max_message_bytes.to_string()),
-            ("retention.ms".to_owned(), retention_ms.to_string()),
-        ]);
-        if let Some(bytes) = retention_bytes {
-            configuration.insert("retention.bytes".to_owned(), bytes.to_string());
+        let mut settings = TopicSettings::default();
+        settings.add("max.message.bytes", max_message_bytes.map(|_| message_bytes), Some(message_bytes));
+        settings.add("retention.ms", retention_ms, Some(DEFAULT_RETENTION_MS));
+        settings.add("retention.bytes", retention_bytes, None);
+        settings.add("min.insync.replicas", min_insync_replicas, None);
+        let TopicSettings { configuration, mut defaults } = settings;
+        if partitions.is_none() {
+            defaults.insert(topic::PARTITIONS.to_owned());
         }
-        let replication_factor = replication_factor.or(site.kafka.replication_factor);
-        Some(TopicSpecification { name, partitions, replication_factor, configuration })
+        Some(TopicSpecification {
+            name,
+            management: match management {
+                crds::TopicManagement::Create => TopicManagement::Create,
+                crds::TopicManagement::Manage => TopicManagement::Manage,
+                crds::TopicManagement::None => TopicManagement::None,
+            },
+            partitions: partitions.unwrap_or(DEFAULT_PARTITIONS),
+            replication_factor: replication_factor.or(site.kafka.replication_factor),
+            configuration,
+            defaults,
+        })
     };
     let sensor_messages = topic("sensorMessages", sensor_messages.topic(), max_input_message_bytes);
     let enriched_data = topic("enrichedData", enriched_data.topic(), max_output_message_bytes);
     let alerts = topic("alerts", alerts.topic(), max_output_message_bytes);
     let dead_letters = topic("deadLetters", dead_letters.topic(), max_output_message_bytes);
-    max_message_bytes?;
+    given?;
     Some(ValidatedTopics {
         sensor_messages: sensor_messages?,
         enriched_data: enriched_data?,
@@ -102,6 +128,24 @@ fn topics(topics: &crds::Topics, site: &SiteFile, errors: &mut FieldErrors) -> O
         dead_letters: dead_letters?,
         max_output_message_bytes,
     })
+}
+
+/// The configuration of a topic, and what of it is a default.
+#[derive(Default)]
+struct TopicSettings {
+    configuration: BTreeMap<String, String>,
+    defaults: BTreeSet<String>,
+}
+
+impl TopicSettings {
+    fn add<T: ToString>(&mut self, key: &str, stated: Option<T>, default: Option<T>) {
+        if stated.is_none() && default.is_some() {
+            self.defaults.insert(key.to_owned());
+        }
+        if let Some(value) = stated.or(default) {
+            self.configuration.insert(key.to_owned(), value.to_string());
+        }
+    }
 }
 
 fn generator(

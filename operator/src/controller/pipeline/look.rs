@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use vedette_contract::Name;
 use vedette_core::desired::labels::{self, Component, MANAGER, RETRY_MODEL};
 use vedette_core::desired::{Live, LiveReplicas, generator_job_name, names, topics_job_name};
-use vedette_core::job_state::{JobState, job_state};
+use vedette_core::job_state::{JobState, job_state, topic_report};
 use vedette_core::pipeline::{GeneratorSeen, PipelineSeen};
 use vedette_core::validate::{Scale, ValidatedPipeline};
 use vedette_core::workload::Workload;
@@ -40,6 +40,7 @@ pub(super) async fn look(
     // A Secret that is gone rolls nothing: new pods could not start, and the old ones still run.
     let secrets_hash =
         if missing_secrets.is_empty() { Some(hash) } else { archivers.as_deref().and_then(secrets_hash_of) };
+    let topics_job = topics_job_name(valid, &context.site);
     Ok(PipelineSeen {
         generation: pipeline.metadata.generation,
         live: Live { secrets_hash, detector_replicas: live_replicas(valid, &context.applier).await? },
@@ -50,7 +51,8 @@ pub(super) async fn look(
             .and_then(|annotations| annotations.get(RETRY_MODEL).cloned()),
         missing_secrets,
         bucket,
-        topics_job: job_of(&topics_job_name(valid, &context.site), valid, context),
+        topics_job: job_of(&topics_job, valid, context),
+        topic_report: topic_report(context.stores.pods_of_job(&topics_job).iter().map(Arc::as_ref)),
         generator: generator(valid, context),
         detector: workload(valid, Component::Detector, context),
         archiver: workload(valid, Component::Archiver, context),

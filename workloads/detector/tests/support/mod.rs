@@ -6,6 +6,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message, OwnedMessage};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -32,6 +34,15 @@ impl Broker {
         let topics: Vec<String> = TOPICS.iter().zip(partitions).map(topic).collect();
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         Self { embedded: TestBroker::with_topics(&topics).await }
+    }
+
+    /// Gives a topic so many partitions, as whoever owns it may.
+    pub(crate) async fn grow(&self, topic: &str, partitions: usize) {
+        let admin: AdminClient<DefaultClientContext> = self.settings("owner").base().create().unwrap();
+        let grown = NewPartitions::new(topic, partitions);
+        for result in admin.create_partitions([&grown], &AdminOptions::new()).await.unwrap() {
+            result.unwrap();
+        }
     }
 
     pub(crate) fn settings(&self, client_id: &str) -> KafkaSettings {
