@@ -1,6 +1,8 @@
-//! What nodes would do: pods that are there run and are ready, pods of Jobs end well, and those that a test names fail.
+//! What nodes would do: pods that are there run and are ready, and pods of Jobs end well. Pods of a model version that a test
+//! names are in the state that it names, which is any that a kubelet shows.
 
-use std::sync::{Arc, Mutex};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
@@ -9,41 +11,75 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+/// Keeps a pod that is deleted until its process has ended.
+const PROCESS: &str = "vedette.test/process";
+
+/// How a pod is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// No node has room for it.
+    Pending,
+    /// Its container is being made.
+    Creating,
+    /// Its image cannot be pulled.
+    ImagePullError,
+    /// It runs, and is not ready.
+    Unready,
+    Ready,
+    /// It ends by itself again and again, with last words.
+    Crashed,
+    /// It takes more memory than it may.
+    OomKilled,
+    /// It is ready, and once it is deleted it takes its time to end.
+    SlowToEnd,
+    /// Its node threw it out.
+    Evicted,
+}
+
+#[derive(Default)]
+struct Script {
+    /// States of the pods of model versions; all others are ready.
+    states: BTreeMap<String, State>,
+    /// UIDs of pods that are thrown out.
+    evicted: BTreeSet<String>,
+    /// What each pod was last told to be.
+    shown: BTreeMap<String, State>,
+}
+
 pub(crate) struct Kubelet {
-    /// Pods with this model version end by themselves.
-    bad_version: Arc<Mutex<Option<String>>>,
+    script: Arc<Mutex<Script>>,
     task: JoinHandle<()>,
 }
 
 impl Kubelet {
     pub(crate) fn start(client: Client) -> Self {
-        let bad_version = Arc::<Mutex<Option<String>>>::default();
-        let bad = Arc::clone(&bad_version);
+        let script = Arc::<Mutex<Script>>::default();
+        let told = Arc::clone(&script);
         let task = tokio::spawn(async move {
             let pods: Api<Pod> = Api::all(client.clone());
             loop {
                 for pod in pods.list(&ListParams::default()).await.map(|list| list.items).unwrap_or_default() {
-                    let status = json!({ "status": status(&pod, bad.lock().unwrap().as_deref()) });
-                    let wanted = pod.metadata.deletion_timestamp.is_none();
-                    if wanted && pod.status.as_ref().is_none_or(|status| status.container_statuses.is_none()) {
-                        // A pod may be gone by now.
-                        let patch = Patch::Merge(&status);
-                        let pods: Api<Pod> = Api::namespaced(client.clone(), &pod.namespace().unwrap());
-                        pods.patch_status(&pod.name_any(), &PatchParams::default(), &patch).await.ok();
-                    }
+                    let pods: Api<Pod> = Api::namespaced(client.clone(), &pod.namespace().unwrap());
+                    sync(&pods, &pod, &told).await;
                 }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         });
-        Self { bad_version, task }
+        Self { script, task }
     }
 
     pub(crate) fn stop(&self) {
         self.task.abort();
     }
 
-    pub(crate) fn break_version(&self, version: &str) {
-        *self.bad_version.lock().unwrap() = Some(version.to_owned());
+    /// Pods of this model version are in this state from now on.
+    pub(crate) fn show(&self, version: &str, state: State) {
+        lock(&self.script).states.insert(version.to_owned(), state);
+    }
+
+    /// Throws this pod out.
+    pub(crate) fn evict(&self, pod: &Pod) {
+        lock(&self.script).evicted.insert(pod.uid().unwrap());
     }
 }
 
@@ -53,29 +89,79 @@ impl Drop for Kubelet {
     }
 }
 
-fn status(pod: &Pod, bad_version: Option<&str>) -> Value {
-    let container = |ready: bool, state: Value, last: Value| {
-        json!([{
+fn lock(script: &Mutex<Script>) -> MutexGuard<'_, Script> {
+    script.lock().unwrap()
+}
+
+impl Script {
+    fn state_of(&self, pod: &Pod) -> State {
+        let version = pod.labels().get("vedette.io/model-version");
+        let state = version.and_then(|version| self.states.get(version)).copied().unwrap_or(State::Ready);
+        if self.evicted.contains(&pod.uid().unwrap()) { State::Evicted } else { state }
+    }
+}
+
+/// Has the pod be as it should be; one that is gone by now is left alone.
+async fn sync(pods: &Api<Pod>, pod: &Pod, script: &Mutex<Script>) {
+    let (uid, state) = (pod.uid().unwrap(), lock(script).state_of(pod));
+    if lock(script).shown.get(&uid) == Some(&state) && pod.metadata.deletion_timestamp.is_none() {
+        return;
+    }
+    let is_held = pod.finalizers().iter().any(|finalizer| finalizer == PROCESS);
+    let holds = state == State::SlowToEnd;
+    let parameters = PatchParams::default();
+    if is_held != holds {
+        let finalizers = if holds { json!([PROCESS]) } else { json!([]) };
+        let held = Patch::Merge(json!({ "metadata": { "finalizers": finalizers } }));
+        pods.patch(&pod.name_any(), &parameters, &held).await.ok();
+    }
+    if pod.metadata.deletion_timestamp.is_some() {
+        return;
+    }
+    let status = Patch::Merge(json!({ "status": status(pod, state) }));
+    if pods.patch_status(&pod.name_any(), &parameters, &status).await.is_ok() {
+        lock(script).shown.insert(uid, state);
+    }
+}
+
+fn status(pod: &Pod, state: State) -> Value {
+    let now = jiff::Timestamp::now().strftime("%FT%TZ").to_string();
+    let running = || json!({ "running": { "startedAt": now } });
+    let waiting = |reason: &str| json!({ "waiting": { "reason": reason, "message": "as the test says" } });
+    let words = r#"{"level":"ERROR","message":"failed","reason":"InvalidForest","error":"the forest does not end"}"#;
+    let crashed = json!({ "terminated": { "exitCode": 1, "reason": "Error", "message": words, "finishedAt": now } });
+    let killed = json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled", "finishedAt": now } });
+    let completed = json!({ "terminated": { "exitCode": 0, "reason": "Completed", "finishedAt": now } });
+    let (none, looping) = (json!({}), waiting("CrashLoopBackOff"));
+    let is_of_job = pod.labels().contains_key("batch.kubernetes.io/job-name");
+    let phase = |phase: &str, state: Value, last: &Value| told(pod, &now, phase, false, &state, last);
+    match state {
+        State::Ready | State::SlowToEnd if is_of_job => phase("Succeeded", completed, &none),
+        State::Ready | State::SlowToEnd => told(pod, &now, "Running", true, &running(), &none),
+        State::Pending => json!({ "phase": "Pending", "reason": null, "containerStatuses": null, "conditions": [{
+            "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "lastTransitionTime": now,
+            "message": "0/3 nodes are available: 3 Insufficient cpu."
+        }] }),
+        State::Creating => phase("Pending", waiting("ContainerCreating"), &none),
+        State::ImagePullError => phase("Pending", waiting("ImagePullBackOff"), &none),
+        State::Unready => phase("Running", running(), &none),
+        State::Crashed => phase("Running", looping, &crashed),
+        State::OomKilled => phase("Running", looping, &killed),
+        State::Evicted => {
+            json!({ "phase": "Failed", "reason": "Evicted", "message": "the node had too little memory" })
+        }
+    }
+}
+
+/// The status of a pod that has a node.
+fn told(pod: &Pod, now: &str, phase: &str, ready: bool, state: &Value, last: &Value) -> Value {
+    let condition = |kind: &str, holds: bool| json!({ "type": kind, "status": if holds { "True" } else { "False" }, "lastTransitionTime": now });
+    json!({
+        "phase": phase, "reason": null,
+        "conditions": [condition("PodScheduled", true), condition("Ready", ready)],
+        "containerStatuses": [{
             "name": pod.spec.as_ref().unwrap().containers[0].name, "image": "i", "imageID": "i", "restartCount": 0,
             "ready": ready, "started": ready, "state": state, "lastState": last
-        }])
-    };
-    let now = jiff::Timestamp::now().strftime("%FT%TZ").to_string();
-    let version = pod.labels().get("vedette.io/model-version");
-    if bad_version.is_some_and(|bad| version.is_some_and(|version| version == bad)) {
-        let words =
-            r#"{"level":"ERROR","message":"failed","reason":"InvalidForest","error":"the forest does not end"}"#;
-        let end = json!({ "terminated": { "exitCode": 1, "message": words } });
-        let waiting = json!({ "waiting": { "reason": "CrashLoopBackOff" } });
-        return json!({ "phase": "Running", "containerStatuses": container(false, waiting, end) });
-    }
-    if pod.labels().contains_key("batch.kubernetes.io/job-name") {
-        let end = json!({ "terminated": { "exitCode": 0, "reason": "Completed", "finishedAt": now } });
-        return json!({ "phase": "Succeeded", "containerStatuses": container(false, end, json!({})) });
-    }
-    json!({
-        "phase": "Running",
-        "conditions": [{ "type": "Ready", "status": "True", "lastTransitionTime": now }],
-        "containerStatuses": container(true, json!({ "running": { "startedAt": now } }), json!({}))
+        }]
     })
 }

@@ -117,37 +117,6 @@ async fn what_a_pipeline_made_goes_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_version_that_fails_is_taken_back_once_while_the_old_pods_go_on() {
-    let site = Site::new().await;
-    let operator = site.operator("a");
-    site.pipeline(
-        json!({ "detector": { "replicas": 2 }, "model": { "training": "flows", "progressDeadlineSeconds": 10 } }),
-    )
-    .await;
-    site.objects.publish("vedette", "flows", &version(1), 1).await;
-    site.until_condition("ModelCurrent", "Current").await;
-    site.kubelet.break_version(version(2).as_str());
-    site.objects.publish("vedette", "flows", &version(2), 2).await;
-    site.until_condition("ModelCurrent", "Rolling").await;
-    site.until_condition("ModelCurrent", "RolledBack").await;
-    site.ready().await;
-    let status = site.api::<AnomalyPipeline>().get("flows").await.unwrap().status.unwrap();
-    let model = status.model.unwrap();
-    assert_eq!((model.active, model.rejected), (Some(version(1).to_string()), vec![version(2).to_string()]));
-    let events = site
-        .plane
-        .kubectl(&[
-            "get",
-            "events.events.k8s.io",
-            "--output=jsonpath={range .items[*]}{.reason}: {.note}{\"\\n\"}{end}",
-        ])
-        .unwrap();
-    let rolled_back: Vec<&str> = events.lines().filter(|line| line.starts_with("ModelRolledBack")).collect();
-    assert!(matches!(rolled_back[..], [one] if one.contains("InvalidForest: the forest does not end")), "{events}");
-    operator.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn an_operator_that_is_killed_at_any_point_of_a_roll_leaves_it_to_the_next() {
     let site = Site::new().await;
     site.pipeline(json!({ "detector": { "replicas": 2 }, "model": { "training": "flows" } })).await;

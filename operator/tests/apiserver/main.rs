@@ -6,6 +6,7 @@ mod chart;
 mod control_plane;
 mod kubelet;
 mod lifecycle;
+mod rolls;
 mod scale;
 mod site;
 
