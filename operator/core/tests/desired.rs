@@ -24,6 +24,26 @@ fn arguments(deployment: &Deployment) -> Vec<String> {
 }
 
 #[test]
+fn another_way_to_reach_kafka_or_the_bucket_does_not_replay_a_data_set() {
+    let sequential =
+        pipeline_with("{generator: {recordsPerSecond: 1, mode: Sequential, dataset: {object: {key: a.csv}}}}");
+    let other_seed =
+        pipeline_with("{generator: {recordsPerSecond: 1, mode: Sequential, seed: 7, dataset: {object: {key: a.csv}}}}");
+    let mut moved = site();
+    moved.kafka.bootstrap_servers = "elsewhere:9092".to_owned();
+    moved.bucket.endpoint = Some("http://elsewhere:8333".to_owned());
+    let here = site();
+    let job = |pipeline, site| {
+        let children = build_pipeline(pipeline, site, None, &Live::default());
+        generator_job(&children).clone()
+    };
+    let (before, after) = (job(&sequential, &here), job(&sequential, &moved));
+    assert_eq!(before.metadata.name, after.metadata.name);
+    assert_ne!(before.spec, after.spec, "one that does not get on is corrected");
+    assert_ne!(job(&other_seed, &here).metadata.name, before.metadata.name);
+}
+
+#[test]
 fn children_of_the_minimal_pipeline() {
     let children = build_pipeline(&pipeline(&text("minimal.yaml")), &site(), None, &Live::default());
     assert!(children.generator.is_none());

@@ -16,30 +16,30 @@ use crate::validate::{Dataset, ValidatedGenerator};
 pub enum GeneratorChild {
     /// Mode Random.
     Deployment(Box<Deployment>),
-    /// Mode Sequential. Its name carries a hash of its command line, so that other settings begin another pass; it is
-    /// suspended with the pipeline.
+    /// Mode Sequential. Its name carries a hash of the generator's own settings, so that others begin another pass, and
+    /// another way to reach Kafka or the bucket does not; it is suspended with the pipeline.
     Job(Box<Job>),
 }
 
 pub(super) fn child(context: &PipelineContext<'_>, generator: &ValidatedGenerator) -> GeneratorChild {
     let PipelineContext { owner, site, topics, pod, suspend } = context;
     let ValidatedGenerator { replicas, records_per_second, mode, anomaly_fraction, dataset, seed } = generator;
-    let arguments = Arguments::default()
-        .kafka(&site.kafka)
-        .bucket(&site.bucket)
+    let own = Arguments::default()
         .option("topic", &topics.sensor_messages.name)
         .option("records-per-second", records_per_second / f64::from((*replicas).max(1)))
         .option("mode", mode_word(*mode))
         .options("anomaly-fraction", anomaly_fraction);
-    let arguments = match dataset {
-        Dataset::Simulator => arguments,
-        Dataset::Object { key, label } => arguments
+    let own = match dataset {
+        Dataset::Simulator => own,
+        Dataset::Object { key, label } => own
             .option("dataset-object", key)
             .options("label-field", label.iter().map(|label| &label.field))
             .options("normal-label", label.iter().flat_map(|label| &label.normal)),
     };
-    let arguments = arguments.option("seed", seed).into_vec();
-    let name = names::job(owner.name, Component::Generator, &arguments);
+    let own = own.option("seed", seed).into_vec();
+    let name = names::job(owner.name, Component::Generator, &own);
+    let mut arguments = Arguments::default().kafka(&site.kafka).bucket(&site.bucket).into_vec();
+    arguments.extend(own);
     let mut environment = service_environment();
     environment.extend(kafka_environment(&site.kafka));
     environment.extend(bucket_environment(&site.bucket));
