@@ -13,6 +13,7 @@ need zstd zstd
 need flock util-linux
 need jlink openjdk-17-jdk-headless
 need mvn maven
+need openssl openssl
 need pip3 python3-pip
 case $node_image in
 built)

@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# Runs a command beside an Apache Kafka with an authorizer and TLS, both in a network namespace of their own, where every
+# port is free. All of it ends with the command. usage: with-kafka.sh COMMAND [ARGUMENT...]
+#
+# VEDETTE_KAFKA is a directory with ca.crt, and NAME.crt and NAME.key of each user; a user's password is secret-of-NAME.
+# Ports of 127.0.0.1: 9092 PLAINTEXT, where everybody is the super user; 9094 SASL_SSL with SCRAM-SHA-512 and PLAIN;
+# 9095 SSL with a client's certificate, whose common name is the user.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+users=(topics scram plain certificate archiver unwritten untransacted)
+
+# All of it is made at each start and lives as long as the command.
+certificates() {
+    local name
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=test-ca -keyout ca.key -out ca.crt
+    for name in broker "${users[@]}"; do
+        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$name" -keyout "$name.key" -out "$name.csr"
+        openssl x509 -req -in "$name.csr" -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -out "$name.crt" \
+            -extfile <(echo 'subjectAltName=IP:127.0.0.1')
+    done
+    cat broker.key broker.crt >broker.pem
+}
+
+properties() { # DIRECTORY
+    local name plain='org.apache.kafka.common.security.plain.PlainLoginModule required'
+    for name in "${users[@]}"; do plain+=" user_$name=\"secret-of-$name\""; done
+    cat <<END
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:9093
+controller.listener.names=CONTROLLER
+listeners=ADMIN://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093,PASSWORD://127.0.0.1:9094,CERTIFICATE://127.0.0.1:9095
+listener.security.protocol.map=ADMIN:PLAINTEXT,CONTROLLER:PLAINTEXT,PASSWORD:SASL_SSL,CERTIFICATE:SSL
+inter.broker.listener.name=ADMIN
+log.dirs=$1/logs
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=false
+super.users=User:ANONYMOUS
+ssl.keystore.type=PEM
+ssl.keystore.location=$1/broker.pem
+ssl.truststore.type=PEM
+ssl.truststore.location=$1/ca.crt
+ssl.principal.mapping.rules=RULE:^CN=(.*)\$/\$1/
+listener.name.certificate.ssl.client.auth=required
+listener.name.password.sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN
+listener.name.password.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.password.plain.sasl.jaas.config=$plain;
+default.replication.factor=1
+min.insync.replicas=1
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+END
+}
+
+kafka() { # JARS CLASS ARGUMENT...
+    java -Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$1/*" "${@:2}"
+}
+
+format() { # JARS
+    local name scram=()
+    for name in "${users[@]}"; do scram+=(--add-scram "SCRAM-SHA-512=[name=$name,password=secret-of-$name]"); done
+    kafka "$1" kafka.tools.StorageTool format --config server.properties --cluster-id AAAAAAAAAAAAAAAAAAAAAA "${scram[@]}"
+}
+
+inside() { # DIRECTORY JARS COMMAND...
+    local directory=$1 jars=$2 attempt=0
+    shift 2
+    ip link set lo up
+    (cd "$directory" && certificates && properties "$directory" >server.properties && format "$jars" &&
+        kafka "$jars" kafka.Kafka server.properties) >"$directory/log" 2>&1 &
+    until grep -q 'Kafka Server started' "$directory/log" 2>/dev/null; do
+        if [ $((attempt += 1)) -gt 600 ] || ! kill -0 $! 2>/dev/null; then
+            tail -n 30 "$directory/log" >&2
+            say "Kafka does not start"
+            exit 1
+        fi
+        sleep .1
+    done
+    VEDETTE_KAFKA=$directory "$@"
+}
+
+if [ "${1:-}" = --inside ]; then
+    shift
+    inside "$@"
+    exit
+fi
+jars=$("$repository/e2e/scripts/kafka.sh")
+directory=$(mktemp -d)
+trap 'rm -rf "$directory"' EXIT
+unshare --map-root-user --net --pid --fork --kill-child "$0" --inside "$directory" "$jars" "$@"
