@@ -359,6 +359,7 @@ fn running_or_rolling(
             format!("{rolling}; no other detector is ready either, so that this is not the version's fault")
         }
         Rollout::Underway(Underway { fault: Some(fault), .. }) => format!("{rolling}; {}", fault.cause()),
+        Rollout::Underway(Underway { waits: Some(waits), .. }) => format!("{rolling}; {waits}"),
         Rollout::Underway(_) if is_overdue => {
             format!("{rolling}; nothing moves, and its pods do not fail: look for why they are Pending")
         }

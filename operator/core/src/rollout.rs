@@ -52,6 +52,7 @@ pub fn rollout(workload: &Workload) -> Rollout {
     Rollout::Underway(Underway {
         steps: ours.iter().map(|pod| pod.steps).sum(),
         fault: ours.iter().find_map(|pod| pod.fault.clone()),
+        waits: ours.iter().find_map(|pod| pod.waits.clone()),
         others: match others.as_slice() {
             [] => Others::None,
             others if others.iter().any(|pod| pod.is_ready) => Others::Ready,
@@ -67,7 +68,7 @@ pub fn availability(workload: &Workload, wanted: &Deployment) -> Availability {
     };
     let count = wanted.spec.replicas.unwrap_or(live.wanted);
     if count == 0 {
-        let pods = live.replicas;
+        let pods = live.replicas.max(workload.leaving);
         return if pods > 0 { Availability::Stopping { pods } } else { Availability::ScaledToNothing };
     }
     let spec = spec_of(wanted);

@@ -20,6 +20,8 @@ pub struct Workload {
     /// None where there is none.
     pub deployment: Option<LiveDeployment>,
     pub pods: Vec<PodSeen>,
+    /// Pods that are on their way out.
+    pub leaving: i32,
 }
 
 /// A Deployment as it is.
@@ -59,8 +61,13 @@ pub struct PodSeen {
 impl Workload {
     /// Reads both from an API server's objects; the pods are those of the Deployment, of whatever template.
     pub fn read<'a>(deployment: Option<&Deployment>, pods: impl IntoIterator<Item = &'a Pod>) -> Self {
-        let stay = pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
-        Self { deployment: deployment.map(LiveDeployment::read), pods: stay.map(PodSeen::read).collect() }
+        let (stay, leave): (Vec<&Pod>, Vec<&Pod>) =
+            pods.into_iter().partition(|pod| pod.metadata.deletion_timestamp.is_none());
+        Self {
+            deployment: deployment.map(LiveDeployment::read),
+            pods: stay.into_iter().map(PodSeen::read).collect(),
+            leaving: i32::try_from(leave.len()).unwrap_or(i32::MAX),
+        }
     }
 
     /// The model version that the template carries.

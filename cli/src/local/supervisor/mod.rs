@@ -84,7 +84,7 @@ impl RunningDeployment {
             is_complete,
             stuck: None,
         };
-        Workload { deployment: Some(deployment), pods }
+        Workload { deployment: Some(deployment), pods, leaving: 0 }
     }
 }
 

@@ -58,7 +58,7 @@ fn ready(deployment: &Deployment) -> Workload {
         ..LiveDeployment::default()
     };
     let pod = PodSeen { spec, is_ready: true, steps: 3, ..PodSeen::default() };
-    Workload { deployment: Some(live), pods: vec![pod; usize::try_from(count).unwrap()] }
+    Workload { deployment: Some(live), pods: vec![pod; usize::try_from(count).unwrap()], leaving: 0 }
 }
 
 /// One pod less is ready.

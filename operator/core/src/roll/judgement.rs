@@ -49,6 +49,8 @@ pub struct Underway {
     pub steps: i32,
     /// What the own process of one of them does wrong.
     pub fault: Option<Fault>,
+    /// What one of them waits for that it cannot help.
+    pub waits: Option<String>,
     /// How the pods of other templates are.
     pub others: Others,
 }
@@ -133,7 +135,7 @@ pub(super) fn blame<'a>(
     deadline: SignedDuration,
     now: Timestamp,
 ) -> Option<&'a str> {
-    let Rollout::Underway(Underway { fault: Some(fault), others, steps: _ }) = rollout else {
+    let Rollout::Underway(Underway { fault: Some(fault), others, steps: _, waits: _ }) = rollout else {
         return None;
     };
     let guilty = match (fault, others) {

@@ -34,11 +34,11 @@ fn advance(state: &RollState, pointer: &Pointer, artifact: &Artifact, rollout: &
 
 /// Pods of the version came so far; the detectors before it are well.
 fn moving(steps: i32) -> Rollout {
-    Rollout::Underway(Underway { steps, fault: None, others: Others::Ready })
+    Rollout::Underway(Underway { steps, fault: None, waits: None, others: Others::Ready })
 }
 
 fn faulty(steps: i32, fault: Fault, others: Others) -> Rollout {
-    Rollout::Underway(Underway { steps, fault: Some(fault), others })
+    Rollout::Underway(Underway { steps, fault: Some(fault), waits: None, others })
 }
 
 fn ended(cause: &str) -> Fault {
@@ -331,7 +331,7 @@ fn any_rollout() -> impl Strategy<Value = Rollout> {
         Just(Rollout::Absent),
         (0..9, any::<bool>(), any::<bool>()).prop_map(|(steps, fails, others)| {
             let others = if others { Others::Ready } else { Others::None };
-            Rollout::Underway(Underway { steps, fault: fails.then(|| ended("f")), others })
+            Rollout::Underway(Underway { steps, fault: fails.then(|| ended("f")), waits: None, others })
         }),
         Just(Rollout::Complete)
     ]

@@ -24,7 +24,7 @@ fn live(spec: &str, number: u8, wanted: i32) -> LiveDeployment {
 }
 
 fn workload(deployment: LiveDeployment, pods: &[PodSeen]) -> Workload {
-    Workload { deployment: Some(deployment), pods: pods.to_vec() }
+    Workload { deployment: Some(deployment), pods: pods.to_vec(), leaving: 0 }
 }
 
 fn wanted(spec: &str, replicas: Option<i32>) -> Deployment {
@@ -79,6 +79,8 @@ fn where_none_is_wanted_those_that_are_left_are_waited_for() {
     assert_eq!(availability(&Workload::default(), &wanted("spec", Some(0))), Availability::Absent);
     let left = availability(&workload(live("spec", 1, 2), &[]), &wanted("spec", Some(0)));
     assert_eq!(left, Availability::Stopping { pods: 2 });
+    let leaving = Workload { leaving: 1, ..workload(live("spec", 1, 0), &[]) };
+    assert_eq!(availability(&leaving, &wanted("spec", Some(0))), Availability::Stopping { pods: 1 });
     let none = availability(&workload(live("spec", 1, 0), &[]), &wanted("spec", Some(0)));
     assert_eq!(none, Availability::ScaledToNothing);
 }
@@ -116,7 +118,7 @@ fn a_roll_is_judged_by_the_pods_of_its_version_and_compared_with_the_others() {
         fault: Some(Fault::Ended { reason: None, cause: format!("{number} ends") }),
         ..pod("spec", number, false)
     };
-    let Underway { steps, fault, others } = underway(&[ends(1), pod("spec", 1, true), ends(2)]);
+    let Underway { steps, fault, waits: _, others } = underway(&[ends(1), pod("spec", 1, true), ends(2)]);
     assert_eq!((steps, fault.unwrap().cause(), others), (2, "2 ends", Others::Ready));
     assert_eq!(underway(&[ends(1), pod("spec", 2, true)]).others, Others::Unready);
     assert_eq!(underway(&[pod("spec", 2, true)]), Underway { steps: 3, ..Underway::default() });
