@@ -96,7 +96,7 @@ pub async fn serve(
     shutdown: Shutdown,
 ) -> Result<ServiceServer, ServiceError> {
     let refused = |source| ServiceError::Listen { address: listen, source };
-    let listener = bind(listen, |address| TcpListener::bind(address)).await.map_err(refused)?;
+    let listener = bind(listen, TcpListener::bind::<SocketAddr>).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     let router = Router::new()
         .route("/livez", get(async || "ok\n"))

@@ -129,12 +129,7 @@ impl Clock {
 
 /// What the version did wrong by itself, if it is to blame: its process ended, or was not ready for the whole deadline while
 /// others were. Where there are no others, nobody knows whether a process that is not ready could be.
-pub(super) fn blame<'a>(
-    rollout: &'a Rollout,
-    clock: Clock,
-    deadline: SignedDuration,
-    now: Timestamp,
-) -> Option<&'a str> {
+pub(super) fn blame(rollout: &Rollout, clock: Clock, deadline: SignedDuration, now: Timestamp) -> Option<&str> {
     let Rollout::Underway(Underway { fault: Some(fault), others, steps: _, waits: _ }) = rollout else {
         return None;
     };

@@ -87,7 +87,7 @@ fn what_a_pod_waits_for_and_what_stands_beside_it_is_not() {
         let own = container("detector", true, json!({ "running": {} }), json!({}));
         pod(json!({ "containerStatuses": [container("istio-proxy", ready, state, json!({})), own] }))
     };
-    for (innocent, steps) in [
+    for (innocent, steps) in vec![
         (waiting("ImagePullBackOff"), 1),
         (waiting("CreateContainerConfigError"), 1),
         (waiting("ContainerCreating"), 1),
