@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::Resources;
+use crate::pod::PodSettings;
 
 /// Writes the enriched records and the alerts to the bucket.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -17,11 +18,15 @@ pub struct Archiver {
     pub rolling: Rolling,
     /// CPU and memory of each pod.
     pub resources: Resources,
+    /// Settings of these pods, over those of `spec.pod`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::pod::overriding")]
+    pub pod: Option<PodSettings>,
 }
 
 impl Default for Archiver {
     fn default() -> Self {
-        Self { replicas: 1, rolling: Rolling::default(), resources: Resources::default() }
+        Self { replicas: 1, rolling: Rolling::default(), resources: Resources::default(), pod: None }
     }
 }
 

@@ -30,6 +30,20 @@ pub struct Resources {
     pub limits: BTreeMap<String, Quantity>,
 }
 
+impl Resources {
+    /// These with others over them: a resource that the others mention, as a request or as a limit, is as they mention it.
+    #[must_use]
+    pub fn with(&self, over: &Self) -> Self {
+        let Self { requests, limits } = over;
+        let mentions = |name: &String| requests.contains_key(name) || limits.contains_key(name);
+        let of = |base: &BTreeMap<String, Quantity>, over: &BTreeMap<String, Quantity>| {
+            let kept = base.iter().filter(|(name, _)| !mentions(name));
+            kept.chain(over).map(|(name, quantity)| (name.clone(), quantity.clone())).collect()
+        };
+        Self { requests: of(&self.requests, requests), limits: of(&self.limits, limits) }
+    }
+}
+
 /// Where a record says whether it is an anomaly. Reports use it; a learner never sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -58,6 +72,12 @@ pub(crate) fn embedded<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema
         object.values_mut().for_each(strip_descriptions);
     }
     schema
+}
+
+/// A list of one of Kubernetes' own types of which the API server checks nothing but that it is a list of objects: the whole
+/// schema would be most of the file, and the API server checks what is made of it.
+pub(crate) fn objects(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } })
 }
 
 fn strip_descriptions(value: &mut Value) {

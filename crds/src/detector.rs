@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::Resources;
+use crate::pod::PodSettings;
 
 /// Enriches, scores and alerts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +40,10 @@ pub struct Detector {
     pub reasons: i32,
     /// CPU and memory of each pod.
     pub resources: Resources,
+    /// Settings of these pods, over those of `spec.pod`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::pod::overriding")]
+    pub pod: Option<PodSettings>,
 }
 
 impl Detector {
@@ -65,6 +70,7 @@ impl Default for Detector {
             alerting: None,
             reasons: 3,
             resources: Resources::default(),
+            pod: None,
         }
     }
 }

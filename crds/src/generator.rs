@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::Label;
+use crate::pod::PodSettings;
 
 const fn one() -> i32 {
     1
@@ -51,6 +52,10 @@ pub struct Generator {
     #[serde(default = "default_seed")]
     #[schemars(range(min = 0))]
     pub seed: i64,
+    /// Settings of these pods, over those of `spec.pod`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::pod::overriding")]
+    pub pod: Option<PodSettings>,
 }
 
 impl Generator {

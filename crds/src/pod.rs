@@ -1,12 +1,14 @@
-//! What a pipeline may say about all of its pods.
+//! What a pipeline may say about all of its pods, or those of one component, and a training about its own.
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{Affinity, Toleration};
-use schemars::JsonSchema;
+use k8s_openapi::api::core::v1::{Affinity, EnvVar, Toleration, TopologySpreadConstraint, Volume, VolumeMount};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-/// Settings of all pods of a pipeline.
+use crate::common::Resources;
+
+/// Settings of pods.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct PodSettings {
@@ -27,6 +29,42 @@ pub struct PodSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::common::embedded::<Affinity>")]
     pub affinity: Option<Affinity>,
+    /// How the pods are spread; the label selector is filled in where it is left out. Where omitted: over nodes and zones, as far
+    /// as that is possible.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "crate::common::objects")]
+    pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
+    /// CPU and memory of each container. What a component says itself wins; for what nobody mentions each component has defaults.
+    #[serde(skip_serializing_if = "is_default")]
+    pub resources: Resources,
+    /// Further environment variables, beside those that Vedette sets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "crate::common::objects")]
+    pub env: Vec<EnvVar>,
+    /// Further volumes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "crate::common::objects")]
+    pub volumes: Vec<Volume>,
+    /// Where the container mounts them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "crate::common::objects")]
+    pub volume_mounts: Vec<VolumeMount>,
+    /// Names of the Secrets with credentials for the registry; the site's where omitted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 253)))]
+    pub image_pull_secrets: Vec<String>,
+    /// How long a pod may take to stop, in seconds; where omitted, as long as its component needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 86_400))]
+    pub termination_grace_period_seconds: Option<i64>,
+    /// Runtime class of the pods; the cluster's default where omitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub runtime_class_name: Option<String>,
+    /// What is logged: a level, or levels by target, such as `info,vedette_detector=debug`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub log_level: Option<String>,
     /// Priority class of the pods; the cluster's default where omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
@@ -35,4 +73,107 @@ pub struct PodSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub service_account_name: Option<String>,
+}
+
+/// The schema of settings that stand over those of all pods. Kubernetes' two large types are checked where they stand once,
+/// in `spec.pod`, and here by what is made of them.
+pub(crate) fn overriding(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = PodSettings::json_schema(generator);
+    let lists = crate::common::objects(generator);
+    let object = json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+    for (field, mut plain) in [("affinity", object), ("tolerations", lists)] {
+        if let Some(property) = schema.pointer_mut(&format!("/properties/{field}")) {
+            plain.insert("description".to_owned(), property["description"].clone());
+            *property = plain.to_value();
+        }
+    }
+    schema
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl PodSettings {
+    /// These settings with others over them: maps by key, resources by what they mention, lists and single values replaced.
+    #[must_use]
+    pub fn with(&self, over: &Self) -> Self {
+        let Self {
+            labels,
+            annotations,
+            node_selector,
+            tolerations,
+            affinity,
+            topology_spread_constraints,
+            resources,
+            env,
+            volumes,
+            volume_mounts,
+            image_pull_secrets,
+            termination_grace_period_seconds,
+            runtime_class_name,
+            log_level,
+            priority_class_name,
+            service_account_name,
+        } = self;
+        Self {
+            labels: merged(labels, &over.labels),
+            annotations: merged(annotations, &over.annotations),
+            node_selector: merged(node_selector, &over.node_selector),
+            tolerations: replaced(tolerations, &over.tolerations),
+            affinity: over.affinity.as_ref().or(affinity.as_ref()).cloned(),
+            topology_spread_constraints: replaced(topology_spread_constraints, &over.topology_spread_constraints),
+            resources: resources.with(&over.resources),
+            env: replaced(env, &over.env),
+            volumes: replaced(volumes, &over.volumes),
+            volume_mounts: replaced(volume_mounts, &over.volume_mounts),
+            image_pull_secrets: replaced(image_pull_secrets, &over.image_pull_secrets),
+            termination_grace_period_seconds: over
+                .termination_grace_period_seconds
+                .or(*termination_grace_period_seconds),
+            runtime_class_name: over.runtime_class_name.as_ref().or(runtime_class_name.as_ref()).cloned(),
+            log_level: over.log_level.as_ref().or(log_level.as_ref()).cloned(),
+            priority_class_name: over.priority_class_name.as_ref().or(priority_class_name.as_ref()).cloned(),
+            service_account_name: over.service_account_name.as_ref().or(service_account_name.as_ref()).cloned(),
+        }
+    }
+}
+
+fn merged<V: Clone>(base: &BTreeMap<String, V>, over: &BTreeMap<String, V>) -> BTreeMap<String, V> {
+    base.iter().chain(over).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+fn replaced<T: Clone>(base: &[T], over: &[T]) -> Vec<T> {
+    if over.is_empty() { base.to_vec() } else { over.to_vec() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn settings(value: Value) -> PodSettings {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn what_a_component_says_is_over_what_all_say() {
+        let all = settings(json!({
+            "labels": { "team": "a", "tier": "b" }, "tolerations": [{ "key": "one" }], "logLevel": "info",
+            "resources": { "requests": { "cpu": "1", "memory": "1Gi" }, "limits": { "cpu": "2" } },
+            "imagePullSecrets": ["registry"]
+        }));
+        let one = settings(json!({
+            "labels": { "team": "c" }, "tolerations": [{ "key": "two" }], "runtimeClassName": "kata",
+            "resources": { "requests": { "cpu": "3" } }
+        }));
+        let expected = settings(json!({
+            "labels": { "team": "c", "tier": "b" }, "tolerations": [{ "key": "two" }], "logLevel": "info",
+            "runtimeClassName": "kata", "resources": { "requests": { "cpu": "3", "memory": "1Gi" } },
+            "imagePullSecrets": ["registry"]
+        }));
+        assert_eq!(all.with(&one), expected);
+        assert_eq!(all.with(&PodSettings::default()), all);
+        assert_eq!(PodSettings::default().with(&all), all);
+    }
 }

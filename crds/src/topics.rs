@@ -4,6 +4,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::pod::PodSettings;
+
 /// Whose a topic is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum TopicManagement {
@@ -131,7 +133,7 @@ topic!(DeadLettersTopic, "dead_letters", "Topic of the records that could not be
 
 /// The topics of a pipeline. Whose each is, its `management` says; none is ever deleted, and no default is written into a
 /// topic that exists.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new(
     "[self.sensorMessages.name, self.enrichedData.name, self.alerts.name, self.deadLetters.name].all(a, [self.sensorMessages.name, self.enrichedData.name, self.alerts.name, self.deadLetters.name].exists_one(b, a == b))"
@@ -154,4 +156,8 @@ pub struct Topics {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1024, max = 536_870_912))]
     pub max_message_bytes: Option<i64>,
+    /// Settings of the pod that makes the topics, over those of `spec.pod`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::pod::overriding")]
+    pub pod: Option<PodSettings>,
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::common::{Label, Resources};
 use crate::learner::{self, Algorithm, Parameters};
+use crate::pod::PodSettings;
 use crate::status::ModelTrainingStatus;
 
 fn utc() -> String {
@@ -94,6 +95,9 @@ pub struct ModelTrainingSpec {
     /// The Job of a run.
     #[serde(default)]
     pub job: JobSettings,
+    /// Settings of the pods of runs.
+    #[serde(default)]
+    pub pod: PodSettings,
 }
 
 /// What starts a run beside the schedule.

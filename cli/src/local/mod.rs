@@ -19,6 +19,7 @@ use vedette_core::desired::labels::Component;
 use vedette_core::desired::{GeneratorChild, PipelineChildren, names};
 use vedette_core::platform::whole_seconds;
 use vedette_core::validate::{Dataset, ValidatedPipeline};
+use vedette_crds::PodSettings;
 use vedette_records::Label;
 use vedette_registry::progress;
 use vedette_service::Shutdown;
@@ -59,6 +60,9 @@ pub async fn run(options: LocalOptions, shutdown: Shutdown) -> Result<(), LocalE
         servers.site.bucket.endpoint.as_deref().unwrap_or_default()
     ));
     upload_dataset(&options, pipeline, &servers, &console).await?;
+    if pipeline.pods.all().into_iter().any(sets_placement) {
+        console.say("what the manifest says of nodes, priority and accounts of pods means nothing on one machine");
+    }
 
     let supervisor = start_supervisor(&options, &servers, &console)?;
     let result = supervise(&options, &plan, &servers, &supervisor, &console, &shutdown).await;
@@ -74,6 +78,21 @@ pub async fn run(options: LocalOptions, shutdown: Shutdown) -> Result<(), LocalE
         output::print(|out| write!(out, "{summary}"))?;
     }
     Ok(())
+}
+
+fn sets_placement(pod: &PodSettings) -> bool {
+    let sets_nothing = PodSettings {
+        labels: pod.labels.clone(),
+        annotations: pod.annotations.clone(),
+        resources: pod.resources.clone(),
+        env: pod.env.clone(),
+        volumes: pod.volumes.clone(),
+        volume_mounts: pod.volume_mounts.clone(),
+        termination_grace_period_seconds: pod.termination_grace_period_seconds,
+        log_level: pod.log_level.clone(),
+        ..PodSettings::default()
+    };
+    *pod != sets_nothing
 }
 
 #[allow(clippy::expect_used)]

@@ -12,6 +12,9 @@ use vedette_contract::arguments::{
 use vedette_core::desired::{Live, build_pipeline, build_training_job};
 use vedette_testing::container::{POD_NAME, parse};
 
+/// By the telemetry, and by clients that heed a proxy: what a manifest may add.
+const READ_ELSEWHERE: &[&str] = &["RUST_LOG", "HTTPS_PROXY"];
+
 fn container(template: &k8s_openapi::api::core::v1::PodTemplateSpec) -> &Container {
     &template.spec.as_ref().unwrap().containers[0]
 }
@@ -22,11 +25,11 @@ fn every_container_is_understood_by_its_workload() {
     for (component, template) in every_template() {
         let container = container(&template);
         match component.as_str() {
-            "topics" => drop(parse::<TopicsArguments>(container, &[])),
-            "generator" => drop(parse::<GeneratorArguments>(container, &[])),
-            "detector" => drop(parse::<DetectorArguments>(container, &[])),
-            "archiver" => drop(parse::<ArchiverArguments>(container, &[])),
-            "trainer" => drop(parse::<TrainerArguments>(container, &[])),
+            "topics" => drop(parse::<TopicsArguments>(container, READ_ELSEWHERE)),
+            "generator" => drop(parse::<GeneratorArguments>(container, READ_ELSEWHERE)),
+            "detector" => drop(parse::<DetectorArguments>(container, READ_ELSEWHERE)),
+            "archiver" => drop(parse::<ArchiverArguments>(container, READ_ELSEWHERE)),
+            "trainer" => drop(parse::<TrainerArguments>(container, READ_ELSEWHERE)),
             other => panic!("no workload reads what {other} is given"),
         }
         seen.insert(component);
@@ -37,7 +40,7 @@ fn every_container_is_understood_by_its_workload() {
 #[test]
 fn a_detector_understands_what_the_manifest_says() {
     let children = build_pipeline(&pipeline(&text("full.yaml")), &site(), Some(&version()), &Live::default());
-    let detector: DetectorArguments = parse(container(&children.detector.unwrap().spec.template), &[]);
+    let detector: DetectorArguments = parse(container(&children.detector.unwrap().spec.template), READ_ELSEWHERE);
     assert_eq!(detector.kafka.sasl_username.as_deref(), Some("vedette-kafka/username"));
     assert_eq!(detector.bucket.secret_access_key, "vedette-bucket/secretAccessKey");
     assert_eq!(detector.kafka.kafka_properties.len(), 2);
@@ -54,7 +57,8 @@ fn a_detector_understands_what_the_manifest_says() {
 #[test]
 fn a_generator_understands_what_the_manifest_says() {
     let children = build_pipeline(&pipeline(&text("full.yaml")), &site(), None, &Live::default());
-    let generator: GeneratorArguments = parse(container(&generator_deployment(&children).spec.template), &[]);
+    let generator: GeneratorArguments =
+        parse(container(&generator_deployment(&children).spec.template), READ_ELSEWHERE);
     assert!((generator.records_per_second - 2500.0).abs() < f64::EPSILON);
     assert_eq!(generator.dataset_object.as_deref(), Some("payments/transactions/datasets/transactions-2026.csv.zst"));
     assert_eq!(generator.normal_labels, ["genuine", "refunded"]);
@@ -64,12 +68,12 @@ fn a_generator_understands_what_the_manifest_says() {
 #[test]
 fn topics_and_archiver_understand_what_the_manifest_says() {
     let children = build_pipeline(&pipeline(&text("full.yaml")), &site(), None, &Live::default());
-    let topics: TopicsArguments = parse(container(&children.topics_job.spec.unwrap().template), &[]);
+    let topics: TopicsArguments = parse(container(&children.topics_job.spec.unwrap().template), READ_ELSEWHERE);
     assert_eq!(topics.topics.len(), 4);
     assert_eq!(topics.topics[0].configuration["max.message.bytes"], "262144");
     assert_eq!(topics.topics[1].configuration["max.message.bytes"], "524288");
     assert_eq!(topics.topics[3].configuration["retention.ms"], "-1");
-    let archiver: ArchiverArguments = parse(container(&children.archiver.spec.template), &[]);
+    let archiver: ArchiverArguments = parse(container(&children.archiver.spec.template), READ_ELSEWHERE);
     assert_eq!((archiver.rolling_max_bytes, archiver.rolling_max_age_seconds), (268_435_456, 5400));
     assert_eq!(
         archiver.topics.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -81,7 +85,7 @@ fn topics_and_archiver_understand_what_the_manifest_says() {
 fn a_trainer_understands_what_the_manifest_says() {
     let training = &trainings(&text("full.yaml"))[0];
     let job = build_training_job(training, &site(), "transactions-1795423330");
-    let trainer: TrainerArguments = parse(container(&job.spec.unwrap().template), &[]);
+    let trainer: TrainerArguments = parse(container(&job.spec.unwrap().template), READ_ELSEWHERE);
     assert_eq!(trainer.owner.pipeline.as_str(), "transactions");
     assert_eq!(trainer.data_sites.len(), 2);
     assert_eq!(trainer.lookback_seconds, Some(2_592_000));

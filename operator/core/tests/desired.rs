@@ -254,6 +254,8 @@ const SUPPORTED: &[&str] = &[
     "terminationGracePeriodSeconds",
 ];
 const LEFT_ASIDE: &[&str] = &[
+    "topologySpreadConstraints",
+    "runtimeClassName",
     "containers[].resources",
     "containers[].securityContext",
     "containers[].terminationMessagePolicy",

@@ -15,8 +15,8 @@ use crate::validate::ValidatedArchiver;
 const SPOOL_DIRECTORY: &str = "/var/lib/vedette/spool";
 
 pub(super) fn deployment(context: &PipelineContext<'_>, archiver: &ValidatedArchiver) -> Deployment {
-    let PipelineContext { owner, site, topics, pod, suspend: _ } = context;
-    let ValidatedArchiver { replicas, rolling_max_bytes, rolling_max_age, resources } = archiver;
+    let PipelineContext { owner, site, topics, pods, pod, suspend: _ } = context;
+    let ValidatedArchiver { replicas, rolling_max_bytes, rolling_max_age } = archiver;
     let archived = [(Stream::EnrichedData, &topics.enriched_data), (Stream::Alerts, &topics.alerts)]
         .map(|(stream, topic)| ArchivedTopic { stream, topic: topic.name.clone() });
     let arguments = Arguments::default()
@@ -34,10 +34,10 @@ pub(super) fn deployment(context: &PipelineContext<'_>, archiver: &ValidatedArch
     environment.extend(bucket_environment(&site.bucket));
     let process = Process {
         component: Component::Archiver,
+        settings: &pods.archiver,
         image: &site.images.archiver,
         arguments,
         environment,
-        resources: Some(resources.clone()),
         directory: Some(("spool", SPOOL_DIRECTORY)),
         serves: true,
         grace_seconds: ARCHIVER_GRACE_SECONDS,

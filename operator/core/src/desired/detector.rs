@@ -22,8 +22,8 @@ pub(super) fn deployment(
     progress_deadline: Duration,
     live: LiveReplicas,
 ) -> Deployment {
-    let PipelineContext { owner, site, topics, pod, suspend: _ } = context;
-    let ValidatedDetector { scale, processing_guarantee, calculated_fields, alerting, reasons, resources } = detector;
+    let PipelineContext { owner, site, topics, pods, pod, suspend: _ } = context;
+    let ValidatedDetector { scale, processing_guarantee, calculated_fields, alerting, reasons } = detector;
     let ValidatedTopics { sensor_messages, enriched_data, alerts, dead_letters, max_output_message_bytes } = topics;
     let arguments = Arguments::default()
         .kafka(&site.kafka)
@@ -52,10 +52,10 @@ pub(super) fn deployment(
     environment.extend(bucket_environment(&site.bucket));
     let process = Process {
         component: Component::Detector,
+        settings: &pods.detector,
         image: &site.images.detector,
         arguments,
         environment,
-        resources: Some(resources.clone()),
         directory: Some(("model", MODEL_DIRECTORY)),
         serves: true,
         grace_seconds: 30,

@@ -22,7 +22,7 @@ pub enum GeneratorChild {
 }
 
 pub(super) fn child(context: &PipelineContext<'_>, generator: &ValidatedGenerator) -> GeneratorChild {
-    let PipelineContext { owner, site, topics, pod, suspend } = context;
+    let PipelineContext { owner, site, topics, pods, pod, suspend } = context;
     let ValidatedGenerator { replicas, records_per_second, mode, anomaly_fraction, dataset, seed } = generator;
     let own = Arguments::default()
         .option("topic", &topics.sensor_messages.name)
@@ -45,10 +45,10 @@ pub(super) fn child(context: &PipelineContext<'_>, generator: &ValidatedGenerato
     environment.extend(bucket_environment(&site.bucket));
     let process = Process {
         component: Component::Generator,
+        settings: &pods.generator,
         image: &site.images.generator,
         arguments,
         environment,
-        resources: None,
         directory: None,
         serves: true,
         grace_seconds: 30,

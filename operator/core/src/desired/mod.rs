@@ -22,10 +22,11 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use vedette_contract::ModelVersion;
-use vedette_crds::MissingModelPolicy;
+use vedette_crds::{MissingModelPolicy, PodSettings};
 
 pub use detector::LiveReplicas;
 pub use generator::GeneratorChild;
+pub(crate) use pod::{LOG_LEVEL_ENV, OUR_DIRECTORY, OUR_VOLUMES};
 pub use training::{build_training_job, build_training_service_account};
 
 use self::labels::Component;
@@ -69,15 +70,17 @@ pub fn build_pipeline(
     model_version: Option<&ModelVersion>,
     live: &Live,
 ) -> PipelineChildren {
-    let ValidatedPipeline { namespace, name, uid, suspend, topics, generator, detector, archiver, model, pod } =
+    let ValidatedPipeline { namespace, name, uid, suspend, topics, generator, detector, archiver, model, pods } =
         pipeline;
     let ValidatedModel { training, policy: _, missing_model_policy, progress_deadline } = model;
     let Live { secrets_hash, detector_replicas } = live;
     let owner = pod::Owner { kind: "AnomalyPipeline", namespace, name, uid: uid.as_deref() };
     let account = names::pipeline_service_account(name);
-    let service_account = pod.service_account_name.is_none().then(|| access::service_account(&owner, account.clone()));
-    let pod = pod::PodContext { site, settings: pod, service_account: account, secrets_hash: secrets_hash.as_deref() };
-    let context = PipelineContext { owner, site, topics, pod, suspend: *suspend };
+    // Somebody may name ours, to annotate it.
+    let uses_ours = |pod: &&PodSettings| pod.service_account_name.as_ref().is_none_or(|name| *name == account);
+    let service_account = pods.all().iter().any(uses_ours).then(|| access::service_account(&owner, account.clone()));
+    let pod = pod::PodContext { site, service_account: account, secrets_hash: secrets_hash.as_deref() };
+    let context = PipelineContext { owner, site, topics, pods, pod, suspend: *suspend };
     // A version belongs to a training; without one there is nothing to load.
     let model = training.as_ref().zip(model_version);
     let waits = match missing_model_policy {
@@ -126,6 +129,7 @@ struct PipelineContext<'a> {
     owner: pod::Owner<'a>,
     site: &'a SiteFile,
     topics: &'a crate::validate::ValidatedTopics,
+    pods: &'a crate::validate::ComponentPods,
     pod: pod::PodContext<'a>,
     suspend: bool,
 }

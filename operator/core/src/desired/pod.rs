@@ -8,8 +8,8 @@ use k8s_openapi::api::batch::v1::{
 };
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction, LocalObjectReference,
-    PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext, Volume,
-    VolumeMount,
+    PodSecurityContext, PodSpec, PodTemplateSpec, Probe, SeccompProfile, SecurityContext, TopologySpreadConstraint,
+    Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -21,6 +21,14 @@ use super::labels::{self, Component};
 use crate::site::SiteFile;
 
 pub(super) const PORT_NAME: &str = "http";
+/// Environment variable of what is logged.
+pub(crate) const LOG_LEVEL_ENV: &str = "RUST_LOG";
+/// Volumes that the builders make.
+pub(crate) const OUR_VOLUMES: &[&str] = &["model", "spool"];
+/// Below it they are mounted.
+pub(crate) const OUR_DIRECTORY: &str = "/var/lib/vedette";
+/// Over what pods are spread where nothing is said.
+const DEFAULT_SPREAD: [&str; 2] = ["kubernetes.io/hostname", "topology.kubernetes.io/zone"];
 
 /// Whose child something is.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +70,6 @@ impl Owner<'_> {
 #[derive(Debug)]
 pub(super) struct PodContext<'a> {
     pub(super) site: &'a SiteFile,
-    pub(super) settings: &'a PodSettings,
     /// Service account where the settings name none.
     pub(super) service_account: String,
     /// Hash of the Secrets that the environment comes from.
@@ -73,10 +80,11 @@ pub(super) struct PodContext<'a> {
 #[derive(Debug)]
 pub(super) struct Process<'a> {
     pub(super) component: Component,
+    /// What the manifest says of its pods.
+    pub(super) settings: &'a PodSettings,
     pub(super) image: &'a str,
     pub(super) arguments: Vec<String>,
     pub(super) environment: Vec<EnvVar>,
-    pub(super) resources: Option<ResourceRequirements>,
     /// A directory of its own that outlives the container: its name and where it is.
     pub(super) directory: Option<(&'static str, &'static str)>,
     /// Whether it serves /livez and /readyz.
@@ -87,21 +95,36 @@ pub(super) struct Process<'a> {
 
 /// The template of a process's pods.
 pub(super) fn template(owner: &Owner<'_>, context: &PodContext<'_>, process: Process<'_>) -> PodTemplateSpec {
-    let PodContext { site, settings, service_account, secrets_hash } = context;
+    let PodContext { site, service_account, secrets_hash } = context;
     let PodSettings {
         labels: extra_labels,
         annotations,
         node_selector,
         tolerations,
         affinity,
+        topology_spread_constraints: _,
+        resources: _,
+        env: _,
+        volumes,
+        volume_mounts: _,
+        image_pull_secrets,
+        termination_grace_period_seconds,
+        runtime_class_name,
+        log_level: _,
         priority_class_name,
         service_account_name,
-    } = settings;
+    } = process.settings;
     let mut pod_labels = extra_labels.clone();
     pod_labels.extend(labels::labels(owner.name.as_str(), process.component));
     let mut annotations = annotations.clone();
     annotations.extend(secrets_hash.map(|hash| (labels::SECRETS_HASH.to_owned(), hash.to_owned())));
-    let secret = |name: &Name| LocalObjectReference { name: name.to_string() };
+    let volumes: Vec<Volume> =
+        process.directory.map(|(name, _)| empty_directory(name)).into_iter().chain(volumes.iter().cloned()).collect();
+    let secret = |name: String| LocalObjectReference { name };
+    let pull_secrets: Vec<LocalObjectReference> = match image_pull_secrets.as_slice() {
+        [] => site.image_pull_secrets.iter().map(|name| secret(name.to_string())).collect(),
+        named => named.iter().cloned().map(secret).collect(),
+    };
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(pod_labels),
@@ -109,9 +132,8 @@ pub(super) fn template(owner: &Owner<'_>, context: &PodContext<'_>, process: Pro
             ..Default::default()
         }),
         spec: Some(PodSpec {
-            volumes: process.directory.map(|(name, _)| vec![empty_directory(name)]),
-            termination_grace_period_seconds: Some(process.grace_seconds),
-            containers: vec![container(site, process)],
+            volumes: (!volumes.is_empty()).then_some(volumes),
+            termination_grace_period_seconds: termination_grace_period_seconds.or(Some(process.grace_seconds)),
             automount_service_account_token: Some(false),
             enable_service_links: Some(false),
             security_context: Some(PodSecurityContext {
@@ -120,15 +142,41 @@ pub(super) fn template(owner: &Owner<'_>, context: &PodContext<'_>, process: Pro
                 seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
                 ..Default::default()
             }),
-            image_pull_secrets: (!site.image_pull_secrets.is_empty())
-                .then(|| site.image_pull_secrets.iter().map(secret).collect()),
+            image_pull_secrets: (!pull_secrets.is_empty()).then_some(pull_secrets),
             node_selector: Some(on_linux(node_selector)),
             tolerations: (!tolerations.is_empty()).then(|| tolerations.clone()),
             affinity: affinity.clone(),
+            topology_spread_constraints: Some(spread(owner, &process)),
+            runtime_class_name: runtime_class_name.clone(),
             priority_class_name: priority_class_name.clone(),
             service_account_name: Some(service_account_name.clone().unwrap_or_else(|| service_account.clone())),
+            containers: vec![container(site, process)],
             ..Default::default()
         }),
+    }
+}
+
+/// What is said, the label selector filled in; else over nodes and zones, as far as that is possible.
+fn spread(owner: &Owner<'_>, process: &Process<'_>) -> Vec<TopologySpreadConstraint> {
+    let selector = LabelSelector {
+        match_labels: Some(labels::selector(owner.name.as_str(), process.component)),
+        match_expressions: None,
+    };
+    let given = &process.settings.topology_spread_constraints;
+    let constraints = if given.is_empty() { DEFAULT_SPREAD.map(evenly).into() } else { given.clone() };
+    let filled = |constraint: TopologySpreadConstraint| TopologySpreadConstraint {
+        label_selector: constraint.label_selector.or_else(|| Some(selector.clone())),
+        ..constraint
+    };
+    constraints.into_iter().map(filled).collect()
+}
+
+fn evenly(topology_key: &str) -> TopologySpreadConstraint {
+    TopologySpreadConstraint {
+        max_skew: 1,
+        topology_key: topology_key.to_owned(),
+        when_unsatisfiable: "ScheduleAnyway".to_owned(),
+        ..Default::default()
     }
 }
 
@@ -140,7 +188,19 @@ fn on_linux(given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
 }
 
 fn container(site: &SiteFile, process: Process<'_>) -> Container {
-    let Process { component, image, arguments, environment, resources, directory, serves, grace_seconds: _ } = process;
+    let Process { component, settings, image, arguments, environment, directory, serves, grace_seconds: _ } = process;
+    let level = settings.log_level.clone().map(|level| EnvVar {
+        name: LOG_LEVEL_ENV.to_owned(),
+        value: Some(level),
+        ..Default::default()
+    });
+    let environment: Vec<EnvVar> = environment.into_iter().chain(level).chain(settings.env.iter().cloned()).collect();
+    let own = directory.map(|(name, path)| VolumeMount {
+        name: name.to_owned(),
+        mount_path: path.to_owned(),
+        ..Default::default()
+    });
+    let mounts: Vec<VolumeMount> = own.into_iter().chain(settings.volume_mounts.iter().cloned()).collect();
     Container {
         name: component.as_str().to_owned(),
         image: Some(image.to_owned()),
@@ -154,10 +214,8 @@ fn container(site: &SiteFile, process: Process<'_>) -> Container {
         readiness_probe: serves.then(|| probe("/readyz", 2)),
         // What a process said last is then in the pod's status, where the operator finds the reason of a failure.
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
-        resources: Some(super::resources::of(component, &resources.unwrap_or_default())),
-        volume_mounts: directory.map(|(name, path)| {
-            vec![VolumeMount { name: name.to_owned(), mount_path: path.to_owned(), ..Default::default() }]
-        }),
+        resources: Some(super::resources::of(component, &settings.resources)),
+        volume_mounts: (!mounts.is_empty()).then_some(mounts),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
             read_only_root_filesystem: Some(true),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use vedette_crds::Resources;
 
 use super::labels::Component;
 
@@ -25,23 +26,17 @@ fn defaults(component: Component) -> Defaults {
 }
 
 /// A resource that is mentioned, as a request or as a limit, is as it is mentioned.
-pub(super) fn of(component: Component, given: &ResourceRequirements) -> ResourceRequirements {
+pub(super) fn of(component: Component, given: &Resources) -> ResourceRequirements {
     let Defaults { cpu, memory } = defaults(component);
-    let mut resources = given.clone();
-    for (name, (request, limit)) in [("cpu", cpu), ("memory", memory)] {
-        let mentions = |quantities: &Option<BTreeMap<String, Quantity>>| {
-            quantities.as_ref().is_some_and(|quantities| quantities.contains_key(name))
-        };
-        if mentions(&resources.requests) || mentions(&resources.limits) {
-            continue;
-        }
-        let set = |quantities: &mut Option<BTreeMap<String, Quantity>>, value: &str| {
-            quantities.get_or_insert_default().insert(name.to_owned(), Quantity(value.to_owned()));
-        };
-        set(&mut resources.requests, request);
-        set(&mut resources.limits, limit);
-    }
-    resources
+    let quantities = |choose: fn((&'static str, &'static str)) -> &'static str| {
+        [("cpu", cpu), ("memory", memory)]
+            .map(|(name, both)| (name.to_owned(), Quantity(choose(both).to_owned())))
+            .into()
+    };
+    let defaults = Resources { requests: quantities(|(request, _)| request), limits: quantities(|(_, limit)| limit) };
+    let Resources { requests, limits } = defaults.with(given);
+    let some = |quantities: BTreeMap<String, Quantity>| (!quantities.is_empty()).then_some(quantities);
+    ResourceRequirements { requests: some(requests), limits: some(limits), claims: None }
 }
 
 #[cfg(test)]

@@ -30,13 +30,13 @@ fn arguments(site: &SiteFile, topics: &ValidatedTopics) -> Vec<String> {
 }
 
 pub(super) fn topics_job(context: &PipelineContext<'_>) -> Job {
-    let PipelineContext { owner, site, topics, pod, suspend: _ } = context;
+    let PipelineContext { owner, site, topics, pods, pod, suspend: _ } = context;
     let process = Process {
         component: Component::Topics,
+        settings: &pods.topics,
         image: &site.images.topics,
         arguments: arguments(site, topics),
         environment: kafka_environment(&site.kafka),
-        resources: None,
         directory: None,
         serves: false,
         grace_seconds: 30,

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ServiceAccount;
-use vedette_crds::{Gate, PodSettings};
+use vedette_crds::Gate;
 
 use super::access::service_account;
 use super::arguments::{Arguments, bucket_environment};
@@ -41,7 +41,8 @@ pub fn build_training_job(training: &ValidatedTraining, site: &SiteFile, job_nam
         folds,
         gate: Gate { minimum_auroc, minimum_recall },
         keep,
-        job: ValidatedJob { resources, active_deadline_seconds, backoff_limit, ttl_seconds_after_finished },
+        pod,
+        job: ValidatedJob { active_deadline_seconds, backoff_limit, ttl_seconds_after_finished },
     } = training;
     let owner = Owner { kind: "ModelTraining", namespace, name, uid: uid.as_deref() };
     let arguments = Arguments::default()
@@ -73,7 +74,7 @@ pub fn build_training_job(training: &ValidatedTraining, site: &SiteFile, job_nam
         image: &site.images.trainer,
         arguments,
         environment: bucket_environment(&site.bucket),
-        resources: Some(resources.clone()),
+        settings: pod,
         directory: None,
         serves: false,
         grace_seconds: 30,
@@ -84,12 +85,7 @@ pub fn build_training_job(training: &ValidatedTraining, site: &SiteFile, job_nam
         ttl_seconds_after_finished: Some(*ttl_seconds_after_finished),
         suspend: false,
     };
-    let context = PodContext {
-        site,
-        settings: &PodSettings::default(),
-        service_account: names::training_service_account(name),
-        secrets_hash: None,
-    };
+    let context = PodContext { site, service_account: names::training_service_account(name), secrets_hash: None };
     let template = template(&owner, &context, process);
     job(&owner, Component::Trainer, job_name.to_owned(), limits, template)
 }

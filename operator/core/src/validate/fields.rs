@@ -6,7 +6,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use vedette_contract::{ModelVersion, Name, TopicName};
-use vedette_crds::{PodSettings, Resources};
+use vedette_crds::Resources;
 
 use super::units::{parse_duration, parse_quantity};
 use crate::field_error::{FieldErrors, quoted};
@@ -82,65 +82,4 @@ pub(super) fn resources(path: &str, value: &Resources, errors: &mut FieldErrors)
     }
     let or_none = |quantities: &BTreeMap<String, Quantity>| (!quantities.is_empty()).then(|| quantities.clone());
     ResourceRequirements { requests: or_none(requests), limits: or_none(limits), claims: None }
-}
-
-/// What a pipeline says about its pods; what Vedette sets itself cannot be set here.
-pub(super) fn pod(path: &str, value: &PodSettings, errors: &mut FieldErrors) {
-    let PodSettings {
-        labels,
-        annotations,
-        node_selector,
-        tolerations: _,
-        affinity: _,
-        priority_class_name,
-        service_account_name,
-    } = value;
-    for (map, entries, are_labels) in
-        [("labels", labels, true), ("annotations", annotations, false), ("nodeSelector", node_selector, true)]
-    {
-        for (key, text) in entries {
-            let path = format!("{path}.{map}.{key}");
-            if !is_qualified_name(key) {
-                errors.push(
-                    &path,
-                    quoted(key),
-                    "use a name of 1 to 63 letters, digits, '-', '_' and '.', if need be after a DNS name and '/'",
-                );
-            } else if map != "nodeSelector" && (key.starts_with("vedette.io/") || key.starts_with("app.kubernetes.io/"))
-            {
-                errors.push(&path, quoted(key), "is set by Vedette; choose another prefix");
-            }
-            if are_labels && !(text.is_empty() || is_label_word(text)) {
-                errors.push(
-                    &path,
-                    quoted(text),
-                    "use at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends",
-                );
-            }
-        }
-    }
-    for (field, name) in [("priorityClassName", priority_class_name), ("serviceAccountName", service_account_name)] {
-        if let Some(name) = name.as_ref().filter(|name| !is_dns_name(name)) {
-            errors.push(format!("{path}.{field}"), quoted(name), "use lower-case letters, digits, '-' and '.'");
-        }
-    }
-}
-
-fn is_qualified_name(key: &str) -> bool {
-    match key.split_once('/') {
-        Some((prefix, name)) => is_dns_name(prefix) && is_label_word(name),
-        None => is_label_word(key),
-    }
-}
-
-fn is_label_word(text: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    let ends = |text: &str| {
-        text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.ends_with(|c: char| c.is_ascii_alphanumeric())
-    };
-    text.len() <= 63 && text.bytes().all(inner) && ends(text)
-}
-
-fn is_dns_name(text: &str) -> bool {
-    text.len() <= 253 && text.split('.').all(|part| part.parse::<Name>().is_ok())
 }

@@ -3,6 +3,7 @@
 
 mod fields;
 mod pipeline;
+mod pods;
 mod training;
 mod units;
 mod validated_pipeline;
@@ -14,7 +15,7 @@ use vedette_contract::Name;
 pub use pipeline::validate_pipeline;
 pub use training::{ValidatedData, ValidatedFeatures, ValidatedJob, ValidatedTraining, validate_training};
 pub use validated_pipeline::{
-    Alerting, Dataset, Scale, ValidatedArchiver, ValidatedDetector, ValidatedGenerator, ValidatedModel,
+    Alerting, ComponentPods, Dataset, Scale, ValidatedArchiver, ValidatedDetector, ValidatedGenerator, ValidatedModel,
     ValidatedPipeline, ValidatedTopics,
 };
 

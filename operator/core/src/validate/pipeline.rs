@@ -10,10 +10,10 @@ use vedette_contract::topic::{self, TopicManagement, TopicSpecification};
 use vedette_crds::{self as crds, AnomalyPipeline};
 
 use super::validated_pipeline::{
-    Alerting, Dataset, Scale, ValidatedArchiver, ValidatedDetector, ValidatedGenerator, ValidatedModel,
+    Alerting, ComponentPods, Dataset, Scale, ValidatedArchiver, ValidatedDetector, ValidatedGenerator, ValidatedModel,
     ValidatedPipeline, ValidatedTopics,
 };
-use super::{check_schema, fields, identity, label, unsigned};
+use super::{check_schema, fields, identity, label, pods, unsigned};
 use crate::FieldError;
 use crate::field_error::{FieldErrors, MISSING, quoted, title};
 use crate::roll::VersionPolicy;
@@ -37,7 +37,7 @@ pub fn validate_pipeline(pipeline: &AnomalyPipeline, site: &SiteFile) -> Result<
 }
 
 fn assemble(pipeline: &AnomalyPipeline, site: &SiteFile, errors: &mut FieldErrors) -> Option<ValidatedPipeline> {
-    let crds::AnomalyPipelineSpec { suspend, topics, generator, detector, archiver, model, pod } = &pipeline.spec;
+    let crds::AnomalyPipelineSpec { suspend, topics, generator, detector, archiver, model, pod: _ } = &pipeline.spec;
     let identity = identity(&pipeline.metadata, errors);
     let topics = self::topics(topics, site, errors);
     let keys = identity.as_ref().map(|(namespace, name)| PipelineKeys::new(namespace, name));
@@ -48,7 +48,7 @@ fn assemble(pipeline: &AnomalyPipeline, site: &SiteFile, errors: &mut FieldError
     let detector = self::detector(detector, errors);
     let archiver = self::archiver(archiver, errors);
     let model = self::model(model, errors);
-    fields::pod("spec.pod", pod, errors);
+    let pods = pods(&pipeline.spec, errors);
     let (namespace, name) = identity?;
     Some(ValidatedPipeline {
         namespace,
@@ -60,8 +60,35 @@ fn assemble(pipeline: &AnomalyPipeline, site: &SiteFile, errors: &mut FieldError
         detector: detector?,
         archiver: archiver?,
         model: model?,
-        pod: pod.clone(),
+        pods,
     })
+}
+
+/// The settings of each component's pods: its own over those of all, and its `resources` over both.
+fn pods(spec: &crds::AnomalyPipelineSpec, errors: &mut FieldErrors) -> ComponentPods {
+    let none = crds::PodSettings::default();
+    let generator = spec.generator.as_ref().and_then(|generator| generator.pod.as_ref());
+    let components = [
+        ("spec.topics.pod", spec.topics.pod.as_ref()),
+        ("spec.generator.pod", generator),
+        ("spec.detector.pod", spec.detector.pod.as_ref()),
+        ("spec.archiver.pod", spec.archiver.pod.as_ref()),
+    ];
+    pods::check("spec.pod", &spec.pod, errors);
+    let [topics, generator, detector, archiver] = components.map(|(path, own)| {
+        own.iter().for_each(|own| pods::check(path, own, errors));
+        spec.pod.with(own.unwrap_or(&none))
+    });
+    let with = |pod: crds::PodSettings, resources: &crds::Resources| {
+        let resources = pod.resources.with(resources);
+        crds::PodSettings { resources, ..pod }
+    };
+    ComponentPods {
+        topics,
+        generator,
+        detector: with(detector, &spec.detector.resources),
+        archiver: with(archiver, &spec.archiver.resources),
+    }
 }
 
 /// Of a topic that is made here, where the spec says nothing.
@@ -70,7 +97,7 @@ const DEFAULT_RETENTION_MS: i64 = 7 * 24 * 3_600_000;
 const DEFAULT_MESSAGE_BYTES: u64 = 1 << 20;
 
 fn topics(topics: &crds::Topics, site: &SiteFile, errors: &mut FieldErrors) -> Option<ValidatedTopics> {
-    let crds::Topics { sensor_messages, enriched_data, alerts, dead_letters, max_message_bytes } = topics;
+    let crds::Topics { sensor_messages, enriched_data, alerts, dead_letters, max_message_bytes, pod: _ } = topics;
     let given: Option<u64> = max_message_bytes
         .map_or(Some(DEFAULT_MESSAGE_BYTES), |bytes| unsigned("spec.topics.maxMessageBytes", bytes, errors));
     let max_input_message_bytes = given.unwrap_or_default();
@@ -153,7 +180,7 @@ fn generator(
     keys: Option<&PipelineKeys>,
     errors: &mut FieldErrors,
 ) -> Option<ValidatedGenerator> {
-    let crds::Generator { replicas, records_per_second, mode, anomaly_fraction, dataset: _, seed } = generator;
+    let crds::Generator { replicas, records_per_second, mode, anomaly_fraction, dataset: _, seed, pod: _ } = generator;
     let seed = unsigned("spec.generator.seed", *seed, errors);
     let dataset = match &generator.dataset() {
         crds::Dataset::Simulator(crds::Simulator {}) => Some(Dataset::Simulator),
@@ -197,6 +224,7 @@ fn detector(detector: &crds::Detector, errors: &mut FieldErrors) -> Option<Valid
         alerting: _,
         reasons,
         resources,
+        pod: _,
     } = detector;
     let calculated_fields = detector.calculated_fields();
     for (index, field) in calculated_fields.iter().enumerate() {
@@ -210,7 +238,7 @@ fn detector(detector: &crds::Detector, errors: &mut FieldErrors) -> Option<Valid
         (None, None) => None,
     };
     let reasons = unsigned("spec.detector.reasons", i64::from(*reasons), errors);
-    let resources = fields::resources("spec.detector.resources", resources, errors);
+    fields::resources("spec.detector.resources", resources, errors);
     Some(ValidatedDetector {
         scale: match autoscaling {
             None => Scale::Fixed(*replicas),
@@ -232,7 +260,6 @@ fn detector(detector: &crds::Detector, errors: &mut FieldErrors) -> Option<Valid
             .collect(),
         alerting: alerting?,
         reasons: reasons?,
-        resources,
     })
 }
 
@@ -251,13 +278,13 @@ fn calculated_field(path: &str, field: &crds::CalculatedField, errors: &mut Fiel
 }
 
 fn archiver(archiver: &crds::Archiver, errors: &mut FieldErrors) -> Option<ValidatedArchiver> {
-    let crds::Archiver { replicas, rolling: crds::Rolling { max_bytes, max_age }, resources } = archiver;
+    let crds::Archiver { replicas, rolling: crds::Rolling { max_bytes, max_age }, resources, pod: _ } = archiver;
     let path = "spec.archiver.rolling";
     // One PUT carries at most 5 GiB, and a day closes an object in any case.
     let max_bytes = fields::bytes(&format!("{path}.maxBytes"), max_bytes, (KIBIBYTE, 4 * GIBIBYTE), errors);
     let max_age = fields::duration(&format!("{path}.maxAge"), max_age, (1, 24 * 3600), errors);
-    let resources = fields::resources("spec.archiver.resources", resources, errors);
-    Some(ValidatedArchiver { replicas: *replicas, rolling_max_bytes: max_bytes?, rolling_max_age: max_age?, resources })
+    fields::resources("spec.archiver.resources", resources, errors);
+    Some(ValidatedArchiver { replicas: *replicas, rolling_max_bytes: max_bytes?, rolling_max_age: max_age? })
 }
 
 fn model(model: &crds::ModelSelection, errors: &mut FieldErrors) -> Option<ValidatedModel> {

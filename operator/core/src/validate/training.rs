@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::ResourceRequirements;
 use vedette_contract::{Name, fields as record};
 use vedette_crds::{self as crds, Algorithm, Gate, Label, ModelTraining, Parameters};
 
-use super::{check_schema, fields, identity, label, unsigned};
+use super::{check_schema, fields, identity, label, pods, unsigned};
 use crate::FieldError;
 use crate::field_error::{FieldErrors, quoted, title};
 use crate::schedule::{Schedule, ScheduleSettings};
@@ -47,6 +46,8 @@ pub struct ValidatedTraining {
     pub keep: u32,
     /// The Job.
     pub job: ValidatedJob,
+    /// Settings of its pods.
+    pub pod: crds::PodSettings,
 }
 
 impl ValidatedTraining {
@@ -84,8 +85,6 @@ pub struct ValidatedFeatures {
 /// The Job of a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ValidatedJob {
-    /// CPU and memory.
-    pub resources: ResourceRequirements,
     /// How long it may take, seconds.
     pub active_deadline_seconds: i64,
     /// How often a failed pod is tried again.
@@ -122,6 +121,7 @@ fn assemble(training: &ModelTraining, errors: &mut FieldErrors) -> Option<Valida
         validation: crds::Validation { holdout_share, alert_budget_per_million, folds },
         publish: crds::Publish { gate, keep },
         job,
+        pod,
     } = &training.spec;
     let identity = identity(&training.metadata, errors);
     let site = fields::name("spec.site", site, errors);
@@ -131,6 +131,8 @@ fn assemble(training: &ModelTraining, errors: &mut FieldErrors) -> Option<Valida
     let seed = unsigned("spec.seed", *seed, errors);
     let folds = unsigned("spec.validation.folds", i64::from(*folds), errors);
     let keep = unsigned("spec.publish.keep", i64::from(*keep), errors);
+    pods::check("spec.pod", pod, errors);
+    let pod = crds::PodSettings { resources: pod.resources.with(&job.resources), ..pod.clone() };
     let job = self::job(job, errors);
     let (namespace, name) = identity?;
     Some(ValidatedTraining {
@@ -150,6 +152,7 @@ fn assemble(training: &ModelTraining, errors: &mut FieldErrors) -> Option<Valida
         gate: gate.clone(),
         keep: keep?,
         job,
+        pod,
     })
 }
 
@@ -232,8 +235,8 @@ fn features(features: &crds::Features, errors: &mut FieldErrors) -> ValidatedFea
 
 fn job(job: &crds::JobSettings, errors: &mut FieldErrors) -> ValidatedJob {
     let crds::JobSettings { resources, active_deadline_seconds, backoff_limit, ttl_seconds_after_finished } = job;
+    fields::resources("spec.job.resources", resources, errors);
     ValidatedJob {
-        resources: fields::resources("spec.job.resources", resources, errors),
         active_deadline_seconds: *active_deadline_seconds,
         backoff_limit: *backoff_limit,
         ttl_seconds_after_finished: *ttl_seconds_after_finished,

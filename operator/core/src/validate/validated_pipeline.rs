@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::ResourceRequirements;
 use vedette_contract::Name;
 use vedette_contract::arguments::{GeneratorMode, KeyValue, ProcessingGuarantee};
 use vedette_contract::topic::TopicSpecification;
@@ -30,8 +29,25 @@ pub struct ValidatedPipeline {
     pub archiver: ValidatedArchiver,
     /// Which model.
     pub model: ValidatedModel,
-    /// Settings of all pods.
-    pub pod: PodSettings,
+    /// Settings of the pods.
+    pub pods: ComponentPods,
+}
+
+/// Settings of the pods of each component.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ComponentPods {
+    pub topics: PodSettings,
+    pub generator: PodSettings,
+    pub detector: PodSettings,
+    pub archiver: PodSettings,
+}
+
+impl ComponentPods {
+    /// All of them.
+    pub fn all(&self) -> [&PodSettings; 4] {
+        let Self { topics, generator, detector, archiver } = self;
+        [topics, generator, detector, archiver]
+    }
 }
 
 /// The topics, as the topic Job creates them.
@@ -92,8 +108,6 @@ pub struct ValidatedDetector {
     pub alerting: Alerting,
     /// How many reasons an alert has at most.
     pub reasons: u32,
-    /// CPU and memory.
-    pub resources: ResourceRequirements,
 }
 
 /// Who decides the number of detector pods.
@@ -130,8 +144,6 @@ pub struct ValidatedArchiver {
     pub rolling_max_bytes: u64,
     /// Age at which an object closes.
     pub rolling_max_age: Duration,
-    /// CPU and memory.
-    pub resources: ResourceRequirements,
 }
 
 /// Which model.

@@ -1,0 +1,116 @@
+//! Validation of what is said about pods: what Vedette sets itself cannot be set there.
+
+use vedette_contract::Name;
+use vedette_contract::arguments::{
+    AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, KAFKA_SASL_PASSWORD_ENV, KAFKA_SASL_USERNAME_ENV,
+    LISTEN_ADDRESS_ENV, POD_NAME_ENV,
+};
+use vedette_crds::PodSettings;
+
+use super::fields;
+use crate::desired::{LOG_LEVEL_ENV, OUR_DIRECTORY, OUR_VOLUMES};
+use crate::field_error::{FieldErrors, quoted};
+
+/// Environment variables that the builders set.
+const OUR_VARIABLES: &[&str] = &[
+    AWS_ACCESS_KEY_ID_ENV,
+    AWS_SECRET_ACCESS_KEY_ENV,
+    KAFKA_SASL_PASSWORD_ENV,
+    KAFKA_SASL_USERNAME_ENV,
+    LISTEN_ADDRESS_ENV,
+    POD_NAME_ENV,
+    LOG_LEVEL_ENV,
+];
+
+/// What a pipeline says about its pods; what Vedette sets itself cannot be set here.
+pub(super) fn check(path: &str, value: &PodSettings, errors: &mut FieldErrors) {
+    let PodSettings {
+        labels,
+        annotations,
+        node_selector,
+        tolerations: _,
+        affinity: _,
+        topology_spread_constraints: _,
+        resources,
+        env,
+        volumes,
+        volume_mounts,
+        image_pull_secrets,
+        termination_grace_period_seconds: _,
+        runtime_class_name,
+        log_level: _,
+        priority_class_name,
+        service_account_name,
+    } = value;
+    for (map, entries, are_labels) in
+        [("labels", labels, true), ("annotations", annotations, false), ("nodeSelector", node_selector, true)]
+    {
+        for (key, text) in entries {
+            let path = format!("{path}.{map}.{key}");
+            if !is_qualified_name(key) {
+                errors.push(
+                    &path,
+                    quoted(key),
+                    "use a name of 1 to 63 letters, digits, '-', '_' and '.', if need be after a DNS name and '/'",
+                );
+            } else if map != "nodeSelector" && (key.starts_with("vedette.io/") || key.starts_with("app.kubernetes.io/"))
+            {
+                errors.push(&path, quoted(key), "is set by Vedette; choose another prefix");
+            }
+            if are_labels && !(text.is_empty() || is_label_word(text)) {
+                errors.push(
+                    &path,
+                    quoted(text),
+                    "use at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends",
+                );
+            }
+        }
+    }
+    fields::resources(&format!("{path}.resources"), resources, errors);
+    let own = |taken: &[&str], name: &str| taken.contains(&name);
+    for variable in env.iter().filter(|variable| own(OUR_VARIABLES, &variable.name)) {
+        errors.push(format!("{path}.env"), quoted(&variable.name), "is set by Vedette; RUST_LOG is set by logLevel");
+    }
+    for volume in volumes.iter().filter(|volume| own(OUR_VOLUMES, &volume.name)) {
+        errors.push(
+            format!("{path}.volumes"),
+            quoted(&volume.name),
+            "is a volume of Vedette's own; choose another name",
+        );
+    }
+    for mount in volume_mounts.iter().filter(|mount| mount.mount_path.starts_with(OUR_DIRECTORY)) {
+        let mend = format!("choose a directory that is not below {OUR_DIRECTORY}");
+        errors.push(format!("{path}.volumeMounts"), quoted(&mount.mount_path), mend);
+    }
+    for name in image_pull_secrets.iter().filter(|name| !is_dns_name(name)) {
+        errors.push(format!("{path}.imagePullSecrets"), quoted(name), "use lower-case letters, digits, '-' and '.'");
+    }
+    for (field, name) in [
+        ("priorityClassName", priority_class_name),
+        ("serviceAccountName", service_account_name),
+        ("runtimeClassName", runtime_class_name),
+    ] {
+        if let Some(name) = name.as_ref().filter(|name| !is_dns_name(name)) {
+            errors.push(format!("{path}.{field}"), quoted(name), "use lower-case letters, digits, '-' and '.'");
+        }
+    }
+}
+
+fn is_qualified_name(key: &str) -> bool {
+    match key.split_once('/') {
+        Some((prefix, name)) => is_dns_name(prefix) && is_label_word(name),
+        None => is_label_word(key),
+    }
+}
+
+fn is_label_word(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let ends = |text: &str| {
+        text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.ends_with(|c: char| c.is_ascii_alphanumeric())
+    };
+    text.len() <= 63 && text.bytes().all(inner) && ends(text)
+}
+
+fn is_dns_name(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(|part| part.parse::<Name>().is_ok())
+}
