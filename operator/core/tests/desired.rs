@@ -248,6 +248,8 @@ const SUPPORTED: &[&str] = &[
     "containers[].readinessProbe.failureThreshold",
     "containers[].volumeMounts[].name",
     "containers[].volumeMounts[].mountPath",
+    "containers[].volumeMounts[].readOnly",
+    "volumes[].configMap.name",
     "volumes[].name",
     "volumes[].emptyDir",
     "restartPolicy",
