@@ -10,13 +10,6 @@ use crate::pod::PodSettings;
 /// Enriches, scores and alerts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [
-    {
-        "rule": "!has(self.autoscaling) || (has(self.resources.requests) && 'cpu' in self.resources.requests)",
-        "message": "autoscaling needs resources.requests.cpu, of which the target is a share",
-        "fieldPath": ".autoscaling"
-    }
-]))]
 pub struct Detector {
     /// Number of pods; more than `topics.sensorMessages.partitions` have nothing to do. `kubectl scale` changes it.
     #[schemars(range(min = 0, max = 10_000))]
@@ -96,7 +89,7 @@ pub struct Autoscaling {
     /// Never more pods; at most `topics.sensorMessages.partitions`, as more would have nothing to do.
     #[schemars(range(min = 1, max = 10_000))]
     pub max_replicas: i32,
-    /// Mean CPU of the pods that is aimed at, in percent of `resources.requests.cpu`.
+    /// Mean CPU of the pods that is aimed at, in percent of what each requests.
     #[serde(default = "default_target", rename = "targetCPUUtilizationPercentage")]
     #[schemars(range(min = 1, max = 1000))]
     pub target_cpu_utilization_percentage: i32,

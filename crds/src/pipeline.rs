@@ -43,8 +43,8 @@ use crate::topics::Topics;
     printcolumn(name = "Detectors", type_ = "integer", json_path = ".status.replicas"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
-#[x_kube(validation = Rule::new("!has(self.detector.autoscaling) || self.detector.autoscaling.maxReplicas <= (has(self.topics.sensorMessages.partitions) ? self.topics.sensorMessages.partitions : 4)")
-    .message("must not be over topics.sensorMessages.partitions (4 where omitted): more pods would have nothing to do")
+#[x_kube(validation = Rule::new("!has(self.detector.autoscaling) || !has(self.topics.sensorMessages.partitions) || self.detector.autoscaling.maxReplicas <= self.topics.sensorMessages.partitions")
+    .message("must not be over topics.sensorMessages.partitions: more pods would have nothing to do")
     .field_path(".detector.autoscaling.maxReplicas"))]
 pub struct AnomalyPipelineSpec {
     /// Stops all pods; topics and bucket stay as they are.

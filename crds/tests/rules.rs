@@ -115,15 +115,11 @@ fn what_does_not_belong_together_in_a_pipeline_is_refused() {
         ),
         (json!({ "model": { "missingModelPolicy": "Wait" } }), "without a training there is no model to wait for"),
         (
-            json!({ "detector": { "autoscaling": { "maxReplicas": 4 } } }),
-            "spec.detector.autoscaling: autoscaling needs resources.requests.cpu",
-        ),
-        (
             json!({ "detector": { "autoscaling": { "minReplicas": 4, "maxReplicas": 2 }, "resources": { "requests": { "cpu": 1 } } } }),
             "spec.detector.autoscaling.minReplicas: must not be over maxReplicas",
         ),
         (
-            json!({ "detector": { "autoscaling": { "maxReplicas": 5 }, "resources": { "requests": { "cpu": 1 } } } }),
+            json!({ "topics": { "sensorMessages": { "partitions": 4 } }, "detector": { "autoscaling": { "maxReplicas": 5 } } }),
             "spec.detector.autoscaling.maxReplicas: must not be over topics.sensorMessages.partitions",
         ),
     ];

@@ -63,7 +63,7 @@ fn outgoing(policy: &NetworkPolicy) -> BTreeSet<i32> {
             IntOrString::Int(port) => *port,
             IntOrString::String(name) => panic!("a name: {name}"),
         })
-        .filter(|port| *port != 53)
+        .filter(|port| ![53, 5353].contains(port))
         .collect()
 }
 
@@ -109,4 +109,5 @@ fn the_ports_are_those_of_the_site_unless_they_are_named() {
     assert_eq!(ports("bucket.endpoint=https://[fd00::1]:9000"), BTreeSet::from([9000, 9092]));
     assert_eq!(ports(r"kafka.bootstrapServers=a:9093\, b:9094"), BTreeSet::from([8333, 9093, 9094]));
     assert_eq!(ports("networkPolicy.kafkaPorts={9095,9096}"), BTreeSet::from([8333, 9095, 9096]));
+    assert_eq!(ports("networkPolicy.bucketPorts={9000}"), BTreeSet::from([9000, 9092]));
 }

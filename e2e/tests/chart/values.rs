@@ -43,6 +43,7 @@ fn others() -> Vec<(&'static str, Value)> {
         ("extraVolumeMounts", json!([{ "name": "trust", "mountPath": "/etc/trust", "readOnly": true }])),
         ("resources.requests.cpu", json!("100m")),
         ("resources.requests.memory", json!("128Mi")),
+        ("resources.limits.cpu", json!("2")),
         ("resources.limits.memory", json!("512Mi")),
         ("podSecurityContext.runAsNonRoot", json!(false)),
         ("podSecurityContext.seccompProfile.type", json!("Unconfined")),
@@ -68,6 +69,8 @@ fn others() -> Vec<(&'static str, Value)> {
         ("serviceMonitor.metricRelabelings", json!([{ "action": "drop", "sourceLabels": ["pod"], "regex": "x" }])),
         ("networkPolicy.enabled", json!(false)),
         ("networkPolicy.kafkaPorts", json!([9094])),
+        ("networkPolicy.bucketPorts", json!([9000])),
+        ("networkPolicy.dnsPorts", json!([53])),
         ("networkPolicy.apiServerPorts", json!([16443])),
         ("networkPolicy.metricsFrom", json!([{ "namespaceSelector": { "matchLabels": { "name": "monitoring" } } }])),
         ("networkPolicy.extraEgress", json!([{ "ports": [{ "port": 3128 }] }])),
@@ -100,7 +103,9 @@ fn switched_on() -> Vec<String> {
 
 /// Arguments for every value there is; what would take an object away stays.
 pub(crate) fn everything() -> Vec<String> {
-    let kept = |path: &str, value: &Value| *value == json!(false) && path != "crds.keep";
+    // A selector stands in place of names.
+    let kept =
+        |path: &str, value: &Value| (*value == json!(false) && path != "crds.keep") || path == "watchNamespaceSelector";
     let mut arguments = switched_on();
     arguments
         .extend(others().iter().filter(|(path, value)| !kept(path, value)).flat_map(|(path, value)| set(path, value)));

@@ -297,3 +297,13 @@ fn the_same_object_twice_is_an_error() {
         ["ModelTraining default/x: metadata.name: stands in this text twice; give it another name (is document 2)"]
     );
 }
+
+#[test]
+fn a_topic_that_nobody_could_write_to_is_refused() {
+    let mut site = site();
+    site.kafka.replication_factor = Some(1);
+    let text = "{apiVersion: vedette.io/v1alpha1, kind: AnomalyPipeline, metadata: {name: flows}, spec: {topics: {alerts: {minInsyncReplicas: 2}}}}";
+    let errors = manifest::load(text, &default_namespace(), &site).unwrap_err();
+    let said = format!("{errors:?}");
+    assert!(said.contains("spec.topics.alerts.minInsyncReplicas") && said.contains("nobody could write"), "{said}");
+}

@@ -44,9 +44,13 @@ async fn the_api_server_takes_the_crds_fills_in_defaults_and_checks_the_rules() 
         (json!({ "topics": { "alerts": { "name": "enriched_data" } } }), "four topics need four names"),
         (json!({ "detector": { "alerting": {} } }), "set either"),
         (json!({ "model": { "missingModelPolicy": "Wait" } }), "no model to wait for"),
-        (scaled(json!({ "maxReplicas": 5 })), "must not be over topics.sensorMessages.partitions"),
+        (
+            json!({
+                "topics": { "sensorMessages": { "partitions": 4 } }, "detector": { "autoscaling": { "maxReplicas": 5 } }
+            }),
+            "must not be over topics.sensorMessages.partitions",
+        ),
         (scaled(json!({ "minReplicas": 3, "maxReplicas": 2 })), "must not be over maxReplicas"),
-        (json!({ "detector": { "autoscaling": { "maxReplicas": 2 } } }), "needs resources.requests.cpu"),
     ];
     for (spec, expected) in refused {
         let error = site.apply::<AnomalyPipeline>("wrong", spec).await.unwrap_err().to_string();

@@ -121,6 +121,13 @@ fn topics(topics: &crds::Topics, site: &SiteFile, errors: &mut FieldErrors) -> O
                 "would keep nothing; use milliseconds, or -1 for ever",
             );
         }
+        let replication_factor = replication_factor.or(site.kafka.replication_factor);
+        if let (Some(least), Some(all)) = (min_insync_replicas, replication_factor)
+            && least > all
+        {
+            let mend = format!("must not be over the replication factor, {all}: nobody could write to the topic");
+            errors.push(format!("spec.topics.{field}.minInsyncReplicas"), least, mend);
+        }
         let mut settings = TopicSettings::default();
         settings.add("max.message.bytes", max_message_bytes.map(|_| message_bytes), Some(message_bytes));
         settings.add("retention.ms", retention_ms, Some(DEFAULT_RETENTION_MS));
@@ -138,7 +145,7 @@ fn topics(topics: &crds::Topics, site: &SiteFile, errors: &mut FieldErrors) -> O
                 crds::TopicManagement::None => TopicManagement::None,
             },
             partitions: partitions.unwrap_or(DEFAULT_PARTITIONS),
-            replication_factor: replication_factor.or(site.kafka.replication_factor),
+            replication_factor,
             configuration,
             defaults,
         })
