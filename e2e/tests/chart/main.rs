@@ -71,7 +71,8 @@ fn every_object_has_only_fields_that_kubernetes_knows() {
         let typed: T = serde_json::from_value(object.clone()).unwrap_or_else(|error| panic!("{error}: {object}"));
         assert_eq!(serde_json::to_value(typed).unwrap(), *object);
     }
-    for objects in [rendered(&[]), values::rendered_with(&values::everything())] {
+    let selected = rendered(&["--set", "watchNamespaceSelector=team=payments"]);
+    for objects in [rendered(&[]), selected, values::rendered_with(&values::everything())] {
         for object in &objects {
             match object["kind"].as_str().unwrap() {
                 "ConfigMap" if object["data"].is_null() => {} // one of those that somebody adds
@@ -80,6 +81,8 @@ fn every_object_has_only_fields_that_kubernetes_knows() {
                 "CustomResourceDefinition" => check::<CustomResourceDefinition>(object),
                 "Deployment" => check::<Deployment>(object),
                 "PodDisruptionBudget" => check::<PodDisruptionBudget>(object),
+                "ClusterRole" => check::<ClusterRole>(object),
+                "ClusterRoleBinding" => check::<ClusterRoleBinding>(object),
                 "Role" => check::<Role>(object),
                 "RoleBinding" => check::<RoleBinding>(object),
                 "Service" => check::<Service>(object),

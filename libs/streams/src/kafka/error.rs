@@ -33,7 +33,9 @@ pub enum KafkaError {
         detail: String,
     },
     /// A topic is not there.
-    #[error("topic {topic} does not exist at {servers}, or may not be seen without the ACL Describe; the topic Job creates it")]
+    #[error(
+        "topic {topic} does not exist at {servers}, or may not be seen without the ACL Describe; the topic Job creates it"
+    )]
     TopicMissing { topic: String, servers: String },
     /// Kafka does not create a topic.
     #[error("Kafka refuses to create topic {topic}")]
