@@ -42,6 +42,8 @@ use crate::settings::Settings;
 const CONCURRENCY: u16 = 8;
 /// Changes that come so close together are one.
 const DEBOUNCE: Duration = Duration::from_millis(100);
+/// What is under way at the end of a term has so long to come to an end: a pod has half a minute, with the lease to give up.
+const LAST_WORDS: Duration = Duration::from_secs(8);
 /// A reconcile that takes longer is given up, and counts as failed.
 const RECONCILE: Duration = Duration::from_secs(90);
 
@@ -59,7 +61,7 @@ struct Term<'a> {
     pipelines: Arc<AllPipelines>,
 }
 
-/// Runs until the term ends, and until what is under way is done.
+/// Runs until the term ends, and until what is under way is done, or takes too long.
 pub(super) async fn run(
     settings: &Settings,
     client: &Client,
@@ -106,7 +108,9 @@ pub(super) async fn run(
             }
         }
     }
-    while runs.next().await.is_some() {}
+    if timeout(LAST_WORDS, async { while runs.next().await.is_some() {} }).await.is_err() {
+        tracing::warn!("reconciles that do not come to an end are given up");
+    }
 }
 
 /// Acts upon one namespace until its term ends, and returns its name.
