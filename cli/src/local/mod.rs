@@ -81,18 +81,30 @@ pub async fn run(options: LocalOptions, shutdown: Shutdown) -> Result<(), LocalE
 }
 
 fn sets_placement(pod: &PodSettings) -> bool {
-    let sets_nothing = PodSettings {
-        labels: pod.labels.clone(),
-        annotations: pod.annotations.clone(),
-        resources: pod.resources.clone(),
-        env: pod.env.clone(),
-        volumes: pod.volumes.clone(),
-        volume_mounts: pod.volume_mounts.clone(),
-        termination_grace_period_seconds: pod.termination_grace_period_seconds,
-        log_level: pod.log_level.clone(),
-        ..PodSettings::default()
-    };
-    *pod != sets_nothing
+    let PodSettings {
+        labels: _,
+        annotations: _,
+        node_selector,
+        tolerations,
+        affinity,
+        topology_spread_constraints,
+        resources: _,
+        env: _,
+        volumes: _,
+        volume_mounts: _,
+        image_pull_secrets,
+        termination_grace_period_seconds: _,
+        runtime_class_name,
+        log_level: _,
+        priority_class_name,
+        service_account_name,
+    } = pod;
+    let lists_none = node_selector.is_empty()
+        && tolerations.is_empty()
+        && topology_spread_constraints.is_empty()
+        && image_pull_secrets.is_empty();
+    let names = [runtime_class_name, priority_class_name, service_account_name];
+    !lists_none || affinity.is_some() || names.into_iter().any(Option::is_some)
 }
 
 #[allow(clippy::expect_used)]

@@ -4,7 +4,7 @@ use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::Pod;
 use vedette_contract::topic::TopicReport;
 
-use crate::desired::labels::SPEC_HASH;
+use crate::desired::labels;
 use crate::last_words::last_words;
 use crate::workload::{PodSeen, last_end, waits_for};
 
@@ -50,10 +50,9 @@ pub fn is_outdated<'a>(live: &Job, wanted: &Job, pods: impl IntoIterator<Item = 
     if owner(live) != owner(wanted) {
         return true;
     }
-    let spec =
-        |job: &Job| job.metadata.annotations.as_ref().and_then(|annotations| annotations.get(SPEC_HASH).cloned());
     let is_at_work = pods.into_iter().any(|pod| PodSeen::read(pod).steps > 1 && newest_failure(&[pod]).is_none());
-    spec(live) != spec(wanted) && has(live, "Complete").is_none() && !is_at_work
+    let is_of_the_spec = labels::spec_hash(&live.metadata) == labels::spec_hash(&wanted.metadata);
+    !is_of_the_spec && has(live, "Complete").is_none() && !is_at_work
 }
 
 /// What a topic Job that completed found; the pods are its own.
@@ -162,7 +161,7 @@ mod tests {
     fn made(owner: &str, spec: &str, status: Value) -> Job {
         let owner =
             json!([{ "apiVersion": "vedette.io/v1alpha1", "kind": "AnomalyPipeline", "name": "p", "uid": owner }]);
-        let annotations = json!({ SPEC_HASH: spec });
+        let annotations = json!({ labels::SPEC_HASH: spec });
         serde_json::from_value(json!({
             "metadata": { "name": "j", "ownerReferences": owner, "annotations": annotations }, "status": status
         }))

@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 
-use crate::desired::labels::SPEC_HASH;
+use crate::desired::labels;
 use crate::roll::{Others, Rollout, Underway};
 use crate::workload::{PodSeen, Workload};
 
@@ -71,7 +71,7 @@ pub fn availability(workload: &Workload, wanted: &Deployment) -> Availability {
         let pods = live.replicas.max(workload.leaving);
         return if pods > 0 { Availability::Stopping { pods } } else { Availability::ScaledToNothing };
     }
-    let spec = spec_of(wanted);
+    let spec = wanted.spec.template.metadata.as_ref().and_then(labels::spec_hash);
     let is_ours = |pod: &&PodSeen| pod.spec.as_deref() == spec;
     let ready_pods = |ours: bool| {
         let ready = workload.pods.iter().filter(|pod| pod.is_ready && is_ours(pod) == ours).count();
@@ -87,10 +87,6 @@ pub fn availability(workload: &Workload, wanted: &Deployment) -> Availability {
     let stuck = live.stuck.clone().filter(|_| is_applied);
     let is_stuck = stuck.is_some();
     Availability::Short { ready, earlier, wanted: count, cause: fault.or_else(waits).or(stuck), is_stuck }
-}
-
-fn spec_of(deployment: &Deployment) -> Option<&str> {
-    Some(deployment.spec.template.metadata.as_ref()?.annotations.as_ref()?.get(SPEC_HASH)?.as_str())
 }
 
 #[cfg(test)]

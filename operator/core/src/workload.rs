@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, Conta
 use vedette_contract::ModelVersion;
 use vedette_contract::exit::LastWords;
 
-use crate::desired::labels::{COMPONENT, MODEL_VERSION, SPEC_HASH};
+use crate::desired::labels::{self, COMPONENT};
 use crate::last_words::cut;
 use crate::roll::Fault;
 
@@ -83,7 +83,7 @@ impl Workload {
 
 impl LiveDeployment {
     fn read(deployment: &Deployment) -> Self {
-        let template = deployment.spec.template.metadata.clone().unwrap_or_default();
+        let template = deployment.spec.template.metadata.as_ref();
         let wanted = deployment.spec.replicas.unwrap_or(1);
         let status = deployment.status.clone().unwrap_or_default();
         let is_seen = status.observed_generation >= deployment.metadata.generation;
@@ -98,8 +98,8 @@ impl LiveDeployment {
             deployment.status.as_ref()?.conditions.iter().flatten().find(holds)?.message.clone()
         };
         Self {
-            spec: template.annotations.as_ref().and_then(|annotations| annotations.get(SPEC_HASH).cloned()),
-            version: template.labels.as_ref().and_then(|labels| labels.get(MODEL_VERSION)?.parse().ok()),
+            spec: template.and_then(labels::spec_hash).map(str::to_owned),
+            version: template.and_then(labels::model_version),
             wanted,
             replicas,
             is_complete: is_seen && updated == wanted && replicas == updated && available == wanted,
@@ -114,11 +114,9 @@ impl PodSeen {
     pub(crate) fn read(pod: &Pod) -> Self {
         let container = own_container(pod);
         let is_ready = container.is_some_and(|container| container.ready);
-        let labels = pod.metadata.labels.as_ref();
-        let annotations = pod.metadata.annotations.as_ref();
         Self {
-            spec: annotations.and_then(|annotations| annotations.get(SPEC_HASH).cloned()),
-            version: labels.and_then(|labels| labels.get(MODEL_VERSION)?.parse().ok()),
+            spec: labels::spec_hash(&pod.metadata).map(str::to_owned),
+            version: labels::model_version(&pod.metadata),
             is_ready,
             steps: [is_scheduled(pod), container.is_some_and(was_started), is_ready].into_iter().map(i32::from).sum(),
             fault: fault(pod),

@@ -126,8 +126,8 @@ impl Site {
                 return found;
             }
             if tokio::time::Instant::now() >= deadline {
-                let all = self.plane.kubectl(&["get", "all,apl,mt", "--output=wide"]);
-                let status = self.plane.kubectl(&["get", "apl,mt", "--output=yaml"]);
+                let all = self.plane.kubectl(&["get", "all,apl,mt", "--output=wide", "--all-namespaces"]);
+                let status = self.plane.kubectl(&["get", "namespaces,apl,mt", "--output=yaml", "--all-namespaces"]);
                 panic!("never saw {what}\n{}\n{}", all.unwrap_or_default(), status.unwrap_or_default());
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

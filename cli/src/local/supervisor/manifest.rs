@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{Container, EnvVar, PodTemplateSpec, Probe, Volu
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use vedette_contract::ModelVersion;
-use vedette_core::desired::labels::{MODEL_VERSION, SPEC_HASH};
+use vedette_core::desired::labels;
 
 use super::fields::{self, Unsupported};
 
@@ -169,10 +169,9 @@ impl PodPlan {
 
 impl Template {
     fn read(template: &PodTemplateSpec) -> Self {
-        let metadata = template.metadata.clone().unwrap_or_default();
-        let spec = metadata.annotations.and_then(|annotations| annotations.get(SPEC_HASH).cloned());
-        let version = metadata.labels.and_then(|labels| labels.get(MODEL_VERSION)?.parse().ok());
-        Self { hash: hash(template), spec, version }
+        let metadata = template.metadata.as_ref();
+        let spec = metadata.and_then(labels::spec_hash).map(str::to_owned);
+        Self { hash: hash(template), spec, version: metadata.and_then(labels::model_version) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
+use vedette_contract::Name;
 use vedette_contract::arguments::GeneratorMode;
 
 use super::PipelineContext;
@@ -9,7 +10,7 @@ use super::arguments::{Arguments, bucket_environment, kafka_environment, service
 use super::labels::Component;
 use super::names;
 use super::pod::{JobLimits, Process, deployment, job, template};
-use crate::validate::{Dataset, ValidatedGenerator};
+use crate::validate::{Dataset, ValidatedGenerator, ValidatedTopics};
 
 /// What runs a generator.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,8 +22,20 @@ pub enum GeneratorChild {
     Job(Box<Job>),
 }
 
-pub(super) fn child(context: &PipelineContext<'_>, generator: &ValidatedGenerator) -> GeneratorChild {
-    let PipelineContext { owner, site, topics, pods, pod, suspend } = context;
+/// The Job's name, which carries a hash of the generator's own settings; none where a Deployment runs it.
+pub(super) fn job_name(owner: &Name, topics: &ValidatedTopics, generator: &ValidatedGenerator) -> Option<String> {
+    match generator.mode {
+        GeneratorMode::Random => None,
+        GeneratorMode::Sequential => Some(hashed_name(owner, &own_arguments(topics, generator))),
+    }
+}
+
+fn hashed_name(owner: &Name, own: &[String]) -> String {
+    names::job(owner, Component::Generator, own)
+}
+
+/// What is asked of it, whatever Kafka and bucket it reaches.
+fn own_arguments(topics: &ValidatedTopics, generator: &ValidatedGenerator) -> Vec<String> {
     let ValidatedGenerator { replicas, records_per_second, mode, anomaly_fraction, dataset, seed } = generator;
     let own = Arguments::default()
         .option("topic", &topics.sensor_messages.name)
@@ -36,8 +49,13 @@ pub(super) fn child(context: &PipelineContext<'_>, generator: &ValidatedGenerato
             .options("label-field", label.iter().map(|label| &label.field))
             .options("normal-label", label.iter().flat_map(|label| &label.normal)),
     };
-    let own = own.option("seed", seed).into_vec();
-    let name = names::job(owner.name, Component::Generator, &own);
+    own.option("seed", seed).into_vec()
+}
+
+pub(super) fn child(context: &PipelineContext<'_>, generator: &ValidatedGenerator) -> GeneratorChild {
+    let PipelineContext { owner, site, topics, pods, pod, suspend } = context;
+    let own = own_arguments(topics, generator);
+    let name = hashed_name(owner.name, &own);
     let mut arguments = Arguments::default().kafka(&site.kafka).bucket(&site.bucket).into_vec();
     arguments.extend(own);
     let mut environment = service_environment();
@@ -54,11 +72,11 @@ pub(super) fn child(context: &PipelineContext<'_>, generator: &ValidatedGenerato
         grace_seconds: 30,
     };
     let template = template(owner, pod, process);
-    match mode {
+    match generator.mode {
         GeneratorMode::Random => GeneratorChild::Deployment(Box::new(deployment(
             owner,
             Component::Generator,
-            Some(context.replicas(*replicas)),
+            Some(context.replicas(generator.replicas)),
             None,
             template,
         ))),

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use vedette_contract::ModelVersion;
+
 /// Label of detector pods: the model version that they load.
 pub const MODEL_VERSION: &str = "vedette.io/model-version";
 /// Annotation of pods: a hash of the Secrets that their environment comes from, so that a changed one rolls them.
@@ -69,6 +72,16 @@ pub fn instance_and_component(labels: &BTreeMap<String, String>) -> Option<(&str
     let ours = labels.get(MANAGED_BY).is_some_and(|manager| manager == MANAGER);
     let (instance, component) = (labels.get(INSTANCE)?, labels.get(COMPONENT)?);
     ours.then_some((instance.as_str(), component.as_str()))
+}
+
+/// The hash of the spec that an object, or the pods of a template, are of.
+pub fn spec_hash(metadata: &ObjectMeta) -> Option<&str> {
+    Some(metadata.annotations.as_ref()?.get(SPEC_HASH)?.as_str())
+}
+
+/// The model version that a pod, or those of a template, load.
+pub fn model_version(metadata: &ObjectMeta) -> Option<ModelVersion> {
+    metadata.labels.as_ref()?.get(MODEL_VERSION)?.parse().ok()
 }
 
 /// The labels that tell whose an object is, where it is managed by us.

@@ -116,12 +116,8 @@ pub fn topics_job_name(pipeline: &ValidatedPipeline, site: &SiteFile) -> String 
 }
 
 /// Name of the Job of a generator that walks its data set once; none where there is none.
-pub fn generator_job_name(pipeline: &ValidatedPipeline, site: &SiteFile) -> Option<String> {
-    let children = build_pipeline(pipeline, site, None, &Live::default());
-    match children.generator? {
-        GeneratorChild::Job(job) => job.metadata.name,
-        GeneratorChild::Deployment(_) => None,
-    }
+pub fn generator_job_name(pipeline: &ValidatedPipeline) -> Option<String> {
+    generator::job_name(&pipeline.name, &pipeline.topics, pipeline.generator.as_ref()?)
 }
 
 /// What the builders of a pipeline's children share.

@@ -15,20 +15,24 @@ fn pointer(number: u8, generation: u64) -> Pointer {
     Pointer::Current { version: version(number), generation }
 }
 
-/// Steps with policy Latest and a rollout of whatever the template carries.
+/// A whole artifact and a whole rollout of whatever the template carries, with policy Latest, at second 0.
+fn observed<'a>(state: &'a RollState, pointer: &'a Pointer) -> Observed<'a> {
+    Observed {
+        policy: &VersionPolicy::Latest,
+        pointer,
+        artifact: Some(&Artifact::Complete),
+        rollout: (state.template_version(), &Rollout::Complete),
+        progress_deadline: DEADLINE,
+        retry: None,
+        now: at(0),
+    }
+}
+
 fn advance(state: &RollState, pointer: &Pointer, artifact: &Artifact, rollout: &Rollout, second: i64) -> RollStep {
-    let template = state.template_version().cloned();
+    let observed = observed(state, pointer);
     step(
         state,
-        &Observed {
-            policy: &VersionPolicy::Latest,
-            pointer,
-            artifact: Some(artifact),
-            rollout: (template.as_ref(), rollout),
-            progress_deadline: DEADLINE,
-            retry: None,
-            now: at(second),
-        },
+        &Observed { artifact: Some(artifact), rollout: (observed.rollout.0, rollout), now: at(second), ..observed },
     )
 }
 
@@ -89,16 +93,10 @@ fn a_new_version_is_rolled_and_then_active() {
 #[test]
 fn a_rollout_of_another_template_settles_nothing() {
     let started = advance(&running(1, 1), &pointer(2, 2), &Artifact::Complete, &Rollout::Complete, 0).state;
-    let observed = Observed {
-        policy: &VersionPolicy::Latest,
-        pointer: &pointer(2, 2),
-        artifact: Some(&Artifact::Complete),
-        rollout: (Some(&version(1)), &Rollout::Complete),
-        progress_deadline: DEADLINE,
-        retry: None,
-        now: at(1),
-    };
-    assert_eq!(step(&started, &observed).state, started);
+    let (pointer, first) = (pointer(2, 2), version(1));
+    let of_another =
+        Observed { rollout: (Some(&first), &Rollout::Complete), now: at(1), ..observed(&started, &pointer) };
+    assert_eq!(step(&started, &of_another).state, started);
 }
 
 #[test]
@@ -222,19 +220,7 @@ fn a_wish_has_rejected_versions_tried_again_once_and_a_restored_pointer_followed
     let failing = faulty(2, ended("x"), Others::Ready);
     let banned = seen_at(&[(1, failing.clone()), (61, failing)]).state;
     let asked = |state: &RollState, retry: Option<&str>, pointer: &Pointer| {
-        let template = state.template_version().cloned();
-        step(
-            state,
-            &Observed {
-                policy: &VersionPolicy::Latest,
-                pointer,
-                artifact: Some(&Artifact::Complete),
-                rollout: (template.as_ref(), &Rollout::Complete),
-                progress_deadline: DEADLINE,
-                retry,
-                now: at(100),
-            },
-        )
+        step(state, &Observed { retry, now: at(100), ..observed(state, pointer) })
     };
     let again = asked(&banned, Some("1"), &pointer(2, 2));
     assert_eq!(again.state.template_version(), Some(&version(2)));
@@ -251,20 +237,10 @@ fn a_wish_has_rejected_versions_tried_again_once_and_a_restored_pointer_followed
 #[test]
 fn a_pin_overrides_a_rejection_once() {
     let banned = RollState { rejected: vec![version(2)], ..running(1, 2) };
+    let (pin, pointer) = (VersionPolicy::Pinned(version(2)), pointer(3, 3));
     let pinned = |state: &RollState, rollout: &Rollout, second| {
-        let template = state.template_version().cloned();
-        step(
-            state,
-            &Observed {
-                policy: &VersionPolicy::Pinned(version(2)),
-                pointer: &pointer(3, 3),
-                artifact: Some(&Artifact::Complete),
-                rollout: (template.as_ref(), rollout),
-                progress_deadline: DEADLINE,
-                retry: None,
-                now: at(second),
-            },
-        )
+        let rollout = (state.template_version(), rollout);
+        step(state, &Observed { policy: &pin, rollout, now: at(second), ..observed(state, &pointer) })
     };
     let tried = pinned(&banned, &Rollout::Complete, 0).state;
     assert_eq!(tried.template_version(), Some(&version(2)));
@@ -299,19 +275,8 @@ fn an_older_pointer_is_not_followed_unless_pinned() {
     let state = running(2, 7);
     let older = advance(&state, &pointer(1, 6), &Artifact::Complete, &Rollout::Complete, 0);
     assert_eq!((older.state.clone(), older.condition.reason), (state.clone(), ModelReason::OlderPointer));
-    let template = state.template_version().cloned();
-    let pinned = step(
-        &state,
-        &Observed {
-            policy: &VersionPolicy::Pinned(version(1)),
-            pointer: &pointer(2, 7),
-            artifact: Some(&Artifact::Complete),
-            rollout: (template.as_ref(), &Rollout::Complete),
-            progress_deadline: DEADLINE,
-            retry: None,
-            now: at(0),
-        },
-    );
+    let (pin, pointer) = (VersionPolicy::Pinned(version(1)), pointer(2, 7));
+    let pinned = step(&state, &Observed { policy: &pin, ..observed(&state, &pointer) });
     assert_eq!(pinned.state.template_version(), Some(&version(1)));
 }
 

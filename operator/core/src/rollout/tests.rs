@@ -29,7 +29,7 @@ fn workload(deployment: LiveDeployment, pods: &[PodSeen]) -> Workload {
 
 fn wanted(spec: &str, replicas: Option<i32>) -> Deployment {
     serde_json::from_value(json!({ "spec": {
-        "replicas": replicas, "selector": {}, "template": { "metadata": { "annotations": { SPEC_HASH: spec } } }
+        "replicas": replicas, "selector": {}, "template": { "metadata": { "annotations": { labels::SPEC_HASH: spec } } }
     } }))
     .unwrap()
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use vedette_contract::{ModelVersion, Name, TopicName};
 use vedette_crds::Resources;
@@ -53,7 +52,7 @@ pub(super) fn bytes(path: &str, value: &Quantity, limits: (u64, u64), errors: &m
 }
 
 /// CPU and memory in which no request is over its limit.
-pub(super) fn resources(path: &str, value: &Resources, errors: &mut FieldErrors) -> ResourceRequirements {
+pub(super) fn resources(path: &str, value: &Resources, errors: &mut FieldErrors) {
     let Resources { requests, limits } = value;
     let mut parsed = |kind: &str, quantities: &BTreeMap<String, Quantity>| {
         let mut amounts = BTreeMap::new();
@@ -80,6 +79,4 @@ pub(super) fn resources(path: &str, value: &Resources, errors: &mut FieldErrors)
             );
         }
     }
-    let or_none = |quantities: &BTreeMap<String, Quantity>| (!quantities.is_empty()).then(|| quantities.clone());
-    ResourceRequirements { requests: or_none(requests), limits: or_none(limits), claims: None }
 }

@@ -8,7 +8,7 @@ fn deployment(status: Value) -> LiveDeployment {
         "metadata": { "name": "flows-detector", "generation": 2 },
         "spec": {
             "replicas": 2, "selector": {},
-            "template": { "metadata": { "labels": { MODEL_VERSION: VERSION }, "annotations": { SPEC_HASH: "one" } } }
+            "template": { "metadata": { "labels": { labels::MODEL_VERSION: VERSION }, "annotations": { labels::SPEC_HASH: "one" } } }
         },
         "status": status
     }))
@@ -17,7 +17,7 @@ fn deployment(status: Value) -> LiveDeployment {
 }
 
 fn pod(status: Value) -> Pod {
-    let labels = json!({ MODEL_VERSION: VERSION, COMPONENT: "detector" });
+    let labels = json!({ labels::MODEL_VERSION: VERSION, labels::COMPONENT: "detector" });
     serde_json::from_value(json!({ "metadata": { "name": "p-1", "labels": labels }, "status": status })).unwrap()
 }
 

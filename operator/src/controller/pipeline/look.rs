@@ -61,7 +61,7 @@ pub(super) async fn look(
 }
 
 fn generator(valid: &ValidatedPipeline, context: &Context) -> GeneratorSeen {
-    match generator_job_name(valid, &context.site) {
+    match generator_job_name(valid) {
         Some(job) => GeneratorSeen::Job(job_of(&job, valid, context)),
         None => GeneratorSeen::Workload(workload(valid, Component::Generator, context)),
     }
