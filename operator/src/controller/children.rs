@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, FutureExt, Shared, join_all};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Secret, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt};
 use vedette_contract::Name;
@@ -44,9 +44,10 @@ macro_rules! child_kinds {
                 (Self { $($field,)* }, tasks)
             }
 
-            /// Returns when every kind was listed once.
-            async fn ready(&self) {
-                $(listed(&self.$field).await;)*
+            /// Comes when every kind was listed once.
+            fn listed(&self) -> BoxFuture<'static, ()> {
+                let all = [$(listed(&self.$field),)*];
+                join_all(all).map(|_| ()).boxed()
             }
 
             /// Deletes what this owner has and no longer wants.
@@ -87,14 +88,17 @@ fn ours() -> watcher::Config {
     watcher::Config::default().labels(&labels::managed())
 }
 
-async fn listed<K>(store: &Store<K>)
+fn listed<K>(store: &Store<K>) -> BoxFuture<'static, ()>
 where
-    K: kube::runtime::reflector::Lookup + Clone + 'static,
-    K::DynamicType: Eq + std::hash::Hash + Clone,
+    K: reflector::Lookup<DynamicType = ()> + Clone + Send + Sync + 'static,
 {
-    if store.wait_until_ready().await.is_err() {
-        tracing::debug!("a watch ended before it was ready");
+    let store = store.clone();
+    async move {
+        if store.wait_until_ready().await.is_err() {
+            tracing::debug!("a watch ended before it was ready");
+        }
     }
+    .boxed()
 }
 
 fn is_surplus<K: Child>(child: &K, owner: &str, wanted: &Wanted) -> bool {
@@ -112,6 +116,8 @@ pub(super) struct Stores {
     pub pods: Store<Pod>,
     /// The site's Secrets, each by its own watch, as the Role allows no more.
     pub secrets: Vec<(Name, Store<Secret>)>,
+    /// Comes when everything was listed once. A store wakes only the last of those that wait for it, so that all wait here.
+    ready: Shared<BoxFuture<'static, ()>>,
 }
 
 impl Stores {
@@ -134,16 +140,15 @@ impl Stores {
             tasks.push(task);
             stores.push((name.clone(), store));
         }
-        (Self { children, pods, secrets: stores }, tasks)
+        let secrets = join_all(stores.iter().map(|(_, store)| listed(store))).map(|_| ());
+        let all = [children.listed(), listed(&pods), secrets.boxed()];
+        let ready = join_all(all).map(|_| ()).boxed().shared();
+        (Self { children, pods, secrets: stores, ready }, tasks)
     }
 
     /// Returns when everything was listed once.
     pub(super) async fn ready(&self) {
-        self.children.ready().await;
-        listed(&self.pods).await;
-        for (_, store) in &self.secrets {
-            listed(store).await;
-        }
+        self.ready.clone().await;
     }
 
     /// The pods of one component.
@@ -173,8 +178,18 @@ pub(super) fn get<K: Child>(store: &Store<K>, namespace: &Name, name: &str) -> O
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::convert::Infallible;
+    use std::time::Duration;
+
+    use kube::client::Body;
+    use prometheus_client::registry::Registry;
     use serde_json::{Value, json};
+    use vedette_service::Readiness;
+
+    use super::super::metrics::Metrics;
+    use super::super::reach::Reach;
+    use super::super::triggers::triggers;
+    use super::*;
 
     fn service(owners: Value, deleted: Value) -> Service {
         let metadata = json!({ "name": "s", "ownerReferences": owners, "deletionTimestamp": deleted });
@@ -183,6 +198,37 @@ mod tests {
 
     fn owner(uid: &str, controller: bool) -> Value {
         json!([{ "apiVersion": "vedette.io/v1alpha1", "kind": "AnomalyPipeline", "name": "p", "uid": uid, "controller": controller }])
+    }
+
+    /// Has an empty list of every kind, and tells of no change.
+    fn empty_cluster() -> Client {
+        let answer = tower::service_fn(|request: http::Request<Body>| async move {
+            if request.uri().query().unwrap_or_default().contains("watch=true") {
+                std::future::pending::<()>().await;
+            }
+            let list =
+                json!({ "kind": "List", "apiVersion": "v1", "metadata": { "resourceVersion": "1" }, "items": [] });
+            Ok::<_, Infallible>(http::Response::new(Body::from(serde_json::to_vec(&list).unwrap())))
+        });
+        Client::new(answer, "n")
+    }
+
+    #[tokio::test]
+    async fn all_that_wait_for_the_first_lists_go_on() {
+        let (triggers, _requests) = triggers();
+        let reach = Reach::new(Readiness::new(&[]), Metrics::register(&mut Registry::default()));
+        let context = Watch { triggers, sent: Arc::default(), reach };
+        let secrets = ["bucket".parse().unwrap()];
+        let (stores, watches) = Stores::watch(&empty_cluster(), &"n".parse().unwrap(), &secrets, &context);
+        let stores = Arc::new(stores);
+        let waiting =
+            [0; 3].map(|_| Arc::clone(&stores)).map(|stores| tokio::spawn(async move { stores.ready().await }));
+        tokio::task::yield_now().await;
+        let watches = tokio::spawn(join_all(watches));
+        for waiter in waiting {
+            tokio::time::timeout(Duration::from_secs(20), waiter).await.unwrap().unwrap();
+        }
+        watches.abort();
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use futures::future::join_all;
+use futures::future::{FutureExt, join_all};
 use futures::stream::FuturesUnordered;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::{self, Action, Controller};
@@ -100,7 +100,7 @@ pub(super) async fn run(
                 its_term.cancel();
             }
         }
-        for namespace in &wanted {
+        for namespace in wanted.iter().filter(|_| !over.is_cancelled()) {
             if !terms.contains_key(namespace) {
                 let its_term = over.child_token();
                 terms.insert(namespace.clone(), its_term.clone());
@@ -198,15 +198,15 @@ async fn to_end<K, R, F>(
 }
 
 /// The term is over before the objects were listed once: a controller waits for that for ever, and has nothing under way.
+/// Nobody but the controller may wait for its store, which wakes only the last of those that do.
 async fn never_began<K>(objects: Store<K>, term: Shutdown)
 where
     K: Lookup + Clone + 'static,
     K::DynamicType: Eq + Hash + Clone,
 {
-    tokio::select! {
-        biased;
-        Ok(()) = objects.wait_until_ready() => std::future::pending().await,
-        () = term.cancelled() => {}
+    term.cancelled().await;
+    if objects.wait_until_ready().now_or_never().is_some() {
+        std::future::pending::<()>().await;
     }
 }
 

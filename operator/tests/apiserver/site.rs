@@ -53,6 +53,9 @@ impl Site {
 
     /// A control plane with the namespace `vedette` and the Secret of the bucket in it.
     pub(crate) async fn empty() -> Self {
+        if std::env::var_os("RUST_LOG").is_some() {
+            vedette_service::initialize_telemetry();
+        }
         let plane = ControlPlane::start().await;
         let admin = plane.admin();
         plane.kubectl(&["create", "namespace", "vedette"]).unwrap();
