@@ -1,9 +1,9 @@
-//! Reads topics of a test's Kafka as a client outside of the cluster does.
+//! Makes, reads and deletes topics of a test's Kafka as a client outside of the cluster does.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -90,6 +90,56 @@ pub fn read_to_end<T>(
         }
     }
     Ok(records)
+}
+
+/// Makes a topic as somebody else would, with so many partitions and this configuration.
+///
+/// # Errors
+/// When Kafka refuses, or does not answer.
+pub async fn create(
+    kafka: &KafkaSettings,
+    topic: &str,
+    partitions: i32,
+    configuration: &[(&str, &str)],
+) -> Result<(), TopicError> {
+    let failed = |source| TopicError::Kafka { topic: topic.to_owned(), source };
+    let admin: AdminClient<DefaultClientContext> = kafka.base().create().map_err(failed)?;
+    let options = AdminOptions::new().operation_timeout(Some(REQUEST_TIMEOUT));
+    let replication = TopicReplication::Fixed(1);
+    let wanted = NewTopic { name: topic, num_partitions: partitions, replication, config: configuration.to_vec() };
+    for result in admin.create_topics([&wanted], &options).await.map_err(failed)? {
+        result.map_err(|(_, code)| failed(KafkaError::AdminOp(code)))?;
+    }
+    Ok(())
+}
+
+/// How many partitions a topic has; 0 where it is not there.
+///
+/// # Errors
+/// When Kafka does not answer.
+pub fn partitions(kafka: &KafkaSettings, topic: &str) -> Result<usize, TopicError> {
+    let failed = |source| TopicError::Kafka { topic: topic.to_owned(), source };
+    let consumer: BaseConsumer = kafka.base().create().map_err(failed)?;
+    let metadata = consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT).map_err(failed)?;
+    Ok(metadata.topics().iter().map(|topic| topic.partitions().len()).sum())
+}
+
+/// What is set for a topic itself, and not by a default of the broker's.
+///
+/// # Errors
+/// When Kafka does not answer.
+pub async fn configuration(kafka: &KafkaSettings, topic: &str) -> Result<BTreeMap<String, String>, TopicError> {
+    let failed = |source| TopicError::Kafka { topic: topic.to_owned(), source };
+    let admin: AdminClient<DefaultClientContext> = kafka.base().create().map_err(failed)?;
+    let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
+    let results = admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options).await.map_err(failed)?;
+    let mut own = BTreeMap::new();
+    for result in results {
+        let entries = result.map_err(|code| failed(KafkaError::AdminOp(code)))?.entries;
+        let set_here = entries.into_iter().filter(|entry| entry.source == ConfigSource::DynamicTopic);
+        own.extend(set_here.filter_map(|entry| Some((entry.name, entry.value?))));
+    }
+    Ok(own)
 }
 
 /// Deletes topics, and with them what groups committed of them; one that is not there is no error.

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod faults;
+mod guest;
 mod models;
 mod records;
 mod site;
@@ -31,10 +32,13 @@ async fn two_data_centres_work_as_one() {
     }
     let installed = step!(both_sites_are_installed);
     step!(the_same_manifests_make_both_sites_ready, installed);
+    step!(a_topic_of_others_stays_as_it_is_and_grows_where_that_is_asked_for);
     let first = step!(the_first_model_is_learned_from_both_sites_and_rolled_at_both);
     let second = step!(another_model_rolls_at_both, &first);
     step!(a_damaged_version_is_refused_and_one_that_crashes_is_taken_back, &second);
-    step!(pinning_goes_back_and_forth, &first, &second);
+    let third = step!(a_spec_that_cannot_run_is_not_ready_and_a_version_that_waits_is_not_banned, &second);
+    step!(jobs_that_wait_say_so_and_are_made_anew_once_mended);
+    step!(pinning_goes_back_and_forth, &first, &third);
     step!(a_second_tenant_of_the_same_name_begins);
     step!(suspension_stops_and_resumption_goes_on);
     step!(a_cut_of_the_replication_is_survived_and_healed);

@@ -17,6 +17,7 @@ use vedette_e2e::{Cluster, topic};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 pub(crate) const NAMESPACE: &str = "vedette";
 pub(crate) const TENANT: &str = "tenant";
+pub(crate) const GUEST: &str = "guest";
 const TOPICS: [&str; 4] = ["sensor_messages", "enriched_data", "alerts", "dead_letters"];
 
 pub(crate) struct Site {
@@ -56,8 +57,8 @@ impl Site {
         for kind in ["anomalypipelines", "modeltrainings"] {
             self.cluster.kubectl(&["delete", "crd", &format!("{kind}.vedette.io"), "--ignore-not-found"]).unwrap();
         }
-        let tenants = TOPICS.map(|name| format!("{TENANT}.{name}"));
-        let topics: Vec<&str> = TOPICS.into_iter().chain(tenants.iter().map(String::as_str)).collect();
+        let others = [TENANT, GUEST].map(|owner| TOPICS.map(|name| format!("{owner}.{name}"))).concat();
+        let topics: Vec<&str> = TOPICS.into_iter().chain(others.iter().map(String::as_str)).collect();
         topic::delete(&self.cluster.kafka(), &topics).await.unwrap();
         let bucket = self.cluster.bucket();
         for object in bucket.list("", None).await.unwrap() {
@@ -87,13 +88,21 @@ impl Site {
     }
 
     pub(crate) async fn pipeline(&self) -> kube::Result<AnomalyPipelineStatus> {
+        self.pipeline_named("flows").await
+    }
+
+    pub(crate) async fn pipeline_named(&self, name: &str) -> kube::Result<AnomalyPipelineStatus> {
         let api: Api<AnomalyPipeline> = Api::namespaced(self.cluster.client(), NAMESPACE);
-        Ok(api.get("flows").await?.status.unwrap_or_default())
+        Ok(api.get(name).await?.status.unwrap_or_default())
     }
 
     pub(crate) async fn training(&self) -> kube::Result<ModelTrainingStatus> {
+        self.training_named("flows").await
+    }
+
+    pub(crate) async fn training_named(&self, name: &str) -> kube::Result<ModelTrainingStatus> {
         let api: Api<ModelTraining> = Api::namespaced(self.cluster.client(), NAMESPACE);
-        Ok(api.get("flows").await?.status.unwrap_or_default())
+        Ok(api.get(name).await?.status.unwrap_or_default())
     }
 
     /// Waits until a condition of the pipeline has this reason.

@@ -8,6 +8,7 @@ use vedette_e2e::cluster::{Look, wait_for};
 use vedette_e2e::figure::figure;
 
 use crate::faults;
+use crate::guest;
 use crate::models::{Flaw, publish_flawed};
 use crate::records::{
     Found, assert_each_once, enriched_in_archive, in_topic, until_alert, until_all_enriched, until_archived,
@@ -30,7 +31,7 @@ pub(crate) struct Story {
 }
 
 impl Story {
-    fn sites(&self) -> [&Site; 2] {
+    pub(crate) fn sites(&self) -> [&Site; 2] {
         [&self.east, &self.west]
     }
 
@@ -41,6 +42,7 @@ impl Story {
             site.begin_anew().await;
             site.kubectl_file("e2e/kind/filer.yaml");
         }
+        guest::others_make_a_topic(&self.east).await;
         let text = std::fs::read_to_string(vedette_e2e::local::repository().join("e2e/kind/replication.yaml"));
         let replication = text.unwrap().replace("OTHER_NODE", &self.east.node_address().await);
         self.west.cluster.apply(&replication).unwrap();
@@ -164,7 +166,7 @@ impl Story {
     }
 
     /// Has west train now, and returns the version that follows.
-    async fn train_on_demand(&self, before: &str) -> String {
+    pub(crate) async fn train_on_demand(&self, before: &str) -> String {
         let value = format!("vedette.io/run={}", jiff::Timestamp::now());
         self.west.kubectl(&["annotate", "mt/flows", &value, "--overwrite"]);
         wait_for(&format!("a model after {before}"), PATIENCE, || {
