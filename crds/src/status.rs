@@ -33,6 +33,9 @@ pub struct AnomalyPipelineStatus {
     /// The topics.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topics: Option<TopicsStatus>,
+    /// The generator of a data set that is walked once; absent before it is at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator: Option<GeneratorStatus>,
 }
 
 /// Where the model roll stands.
@@ -93,6 +96,15 @@ pub struct TopicsStatus {
     /// What of the topics is not as the spec says, as that Job found it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differs: Vec<String>,
+}
+
+/// What is known of a generator in mode Sequential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GeneratorStatus {
+    /// Name of the Job that generated every record of the data set; it carries a hash of the generator's own settings. It does
+    /// not run again, also when it was deleted.
+    pub completed_job: String,
 }
 
 /// How a training stands.
