@@ -57,6 +57,11 @@ pub fn is_outdated<'a>(live: &Job, wanted: &Job, pods: impl IntoIterator<Item = 
     !is_of_the_spec && has(live, "Complete").is_none() && !is_at_work
 }
 
+/// Whether a Job completed or gave up.
+pub(crate) fn is_over(job: &Job) -> bool {
+    has(job, "Complete").is_some() || has(job, "Failed").is_some()
+}
+
 /// What a topic Job that completed found; the pods are its own.
 pub fn topic_report<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<TopicReport> {
     let ends = pods.into_iter().filter_map(last_end).filter(|end| end.exit_code == 0);
