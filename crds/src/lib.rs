@@ -26,8 +26,8 @@ pub use model::{MissingModelPolicy, ModelSelection, VersionPolicy};
 pub use pipeline::{AnomalyPipeline, AnomalyPipelineSpec};
 pub use pod::PodSettings;
 pub use status::{
-    AnomalyPipelineStatus, ModelStatus, ModelTarget, ModelTrainingStatus, TopicsStatus, TrainingPhase, TrainingResult,
-    TrainingRun,
+    AnomalyPipelineStatus, GeneratorStatus, ModelStatus, ModelTarget, ModelTrainingStatus, ScheduleStatus,
+    TopicsStatus, TrainingPhase, TrainingResult, TrainingRun,
 };
 pub use topics::{
     AlertsTopic, DeadLettersTopic, EnrichedDataTopic, SensorMessagesTopic, Topic, TopicManagement, Topics,

@@ -33,6 +33,9 @@ pub struct AnomalyPipelineStatus {
     /// The topics.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topics: Option<TopicsStatus>,
+    /// The generator of a data set that is walked once; absent before it is at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator: Option<GeneratorStatus>,
 }
 
 /// Where the model roll stands.
@@ -95,6 +98,15 @@ pub struct TopicsStatus {
     pub differs: Vec<String>,
 }
 
+/// What is known of a generator in mode Sequential.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GeneratorStatus {
+    /// Name of the Job that generated every record of the data set; it carries a hash of the generator's own settings. It does
+    /// not run again, also when it was deleted.
+    pub completed_job: String,
+}
+
 /// How a training stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -123,19 +135,34 @@ pub struct ModelTrainingStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::common::embedded::<Time>")]
     pub last_schedule_time: Option<Time>,
+    /// The schedule that is in effect; absent without one, while the training is suspended, and where it does not run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<ScheduleStatus>,
     /// The last run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_run: Option<TrainingRun>,
     /// The value of the run annotation that was last acted upon.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_request: Option<String>,
-    /// Runs that failed since the last that did not.
+    /// Runs in a row that failed or found too few records, since the spec was changed last: the pause before the next grows with
+    /// it.
     #[serde(default)]
     pub failures: i32,
     /// What came of the last runs, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub history: Vec<TrainingResult>,
+}
+
+/// A schedule that is in effect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScheduleStatus {
+    /// The cron expression and its time zone.
+    pub schedule: String,
+    /// Since when it is in effect: of a schedule that was added or changed, or was suspended, no earlier time counts.
+    #[schemars(schema_with = "crate::common::embedded::<Time>")]
+    pub since: Time,
 }
 
 /// What a training does now.

@@ -6,7 +6,8 @@ use vedette_contract::topic::TopicReport;
 
 use crate::desired::labels;
 use crate::last_words::last_words;
-use crate::workload::{PodSeen, last_end, waits_for};
+use crate::ownership::controller;
+use crate::workload::{PodSeen, last_end, waits_for, was_disrupted};
 
 /// How a Job stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,16 +44,22 @@ pub fn job_state<'a>(job: Option<&Job>, pods: impl IntoIterator<Item = &'a Pod>)
     JobState::Running { trouble: failure.or_else(waits).or_else(|| has_no_pod(job, &pods)) }
 }
 
-/// Whether a Job is to make place for one of the same name: it is of an object that is no more, or it was made otherwise and
-/// has not done anything that would be lost.
+/// Whether a Job is to make place for another: it is of an object that is no more, or it was made otherwise and has not done
+/// anything that would be lost.
 pub fn is_outdated<'a>(live: &Job, wanted: &Job, pods: impl IntoIterator<Item = &'a Pod>) -> bool {
-    let owner = |job: &Job| job.metadata.owner_references.iter().flatten().map(|owner| owner.uid.clone()).next();
+    // Others may own it beside its controller, and stand before it.
+    let owner = |job: &Job| controller(&job.metadata).map(|owner| owner.uid.clone());
     if owner(live) != owner(wanted) {
         return true;
     }
-    let is_at_work = pods.into_iter().any(|pod| PodSeen::read(pod).steps > 1 && newest_failure(&[pod]).is_none());
+    let is_at_work = pods.into_iter().any(is_at_work);
     let is_of_the_spec = labels::spec_hash(&live.metadata) == labels::spec_hash(&wanted.metadata);
     !is_of_the_spec && has(live, "Complete").is_none() && !is_at_work
+}
+
+/// Whether a Job completed or gave up.
+pub(crate) fn is_over(job: &Job) -> bool {
+    has(job, "Complete").is_some() || has(job, "Failed").is_some()
 }
 
 /// What a topic Job that completed found; the pods are its own.
@@ -77,8 +84,14 @@ fn has_no_pod(job: &Job, pods: &[&Pod]) -> Option<String> {
         .then(|| format!("it has no pod; if that lasts, `kubectl describe job {name}` says why, such as a quota"))
 }
 
+fn is_at_work(pod: &Pod) -> bool {
+    PodSeen::read(pod).steps > 1 && !was_disrupted(pod) && newest_failure(&[pod]).is_none()
+}
+
+/// How a pod failed last. One that a drain, a preemption or an eviction ended did not: another one takes its place.
 fn newest_failure(pods: &[&Pod]) -> Option<String> {
-    let ends = pods.iter().filter_map(|pod| last_end(pod)).filter(|end| end.exit_code != 0);
+    let own = pods.iter().filter(|pod| !was_disrupted(pod));
+    let ends = own.filter_map(|pod| last_end(pod)).filter(|end| end.exit_code != 0);
     let newest = ends.max_by_key(|end| end.finished_at.as_ref().map(|time| time.0))?;
     let words = newest.message.as_deref().and_then(last_words);
     let said = words.unwrap_or_else(|| format!("its pod ended with exit code {}", newest.exit_code));
@@ -158,9 +171,27 @@ mod tests {
         assert_eq!(trouble(&begun, &[pod(container(json!({ "running": {} })))]), "");
     }
 
+    #[test]
+    fn a_pod_that_was_drained_is_no_trouble_of_the_job() {
+        let drained = drained(json!({ "terminated": { "exitCode": 1, "message": "interrupted" } }));
+        assert_eq!(job_state(Some(&job(json!([]))), [&drained]), JobState::Running { trouble: None });
+        let pods = [drained, failed_pod(1, "no broker")];
+        let trouble = Some("no broker".to_owned());
+        assert_eq!(job_state(Some(&job(json!([]))), &pods), JobState::Running { trouble });
+    }
+
+    /// A pod on which an eviction left its mark.
+    fn drained(state: Value) -> Pod {
+        let mut status = container(state);
+        status["conditions"] =
+            json!([{ "type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI" }]);
+        pod(status)
+    }
+
     fn made(owner: &str, spec: &str, status: Value) -> Job {
-        let owner =
-            json!([{ "apiVersion": "vedette.io/v1alpha1", "kind": "AnomalyPipeline", "name": "p", "uid": owner }]);
+        let owner = json!([{
+            "apiVersion": "vedette.io/v1alpha1", "kind": "AnomalyPipeline", "name": "p", "uid": owner, "controller": true
+        }]);
         let annotations = json!({ labels::SPEC_HASH: spec });
         serde_json::from_value(json!({
             "metadata": { "name": "j", "ownerReferences": owner, "annotations": annotations }, "status": status
@@ -187,6 +218,17 @@ mod tests {
             let live = made(owner, spec, status);
             assert_eq!(is_outdated(&live, &wanted, [&pod(container(state.clone()))]), expected, "{live:?} {state}");
         }
-        assert!(is_outdated(&made("u", "old", json!({})), &wanted, []));
+        let old = made("u", "old", json!({}));
+        assert!(is_outdated(&old, &wanted, []));
+        assert!(is_outdated(&old, &wanted, [&drained(json!({ "terminated": { "exitCode": 1 } }))]), "it was drained");
+    }
+
+    #[test]
+    fn an_owner_that_is_not_the_controller_makes_no_job_outdated() {
+        let wanted = made("u", "new", json!({}));
+        let mut live = wanted.clone();
+        let beside = json!({ "apiVersion": "v1", "kind": "ConfigMap", "name": "c", "uid": "another" });
+        live.metadata.owner_references.as_mut().unwrap().insert(0, serde_json::from_value(beside).unwrap());
+        assert!(!is_outdated(&live, &wanted, []));
     }
 }

@@ -36,7 +36,8 @@ pub fn claim(found: &ObjectMeta, wanted: &ObjectMeta) -> Result<(), Stranger> {
     }
 }
 
-fn controller(metadata: &ObjectMeta) -> Option<&OwnerReference> {
+/// The owner that controls an object; others may own it, too.
+pub(crate) fn controller(metadata: &ObjectMeta) -> Option<&OwnerReference> {
     metadata.owner_references.iter().flatten().find(|owner| owner.controller == Some(true))
 }
 

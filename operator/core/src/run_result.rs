@@ -22,10 +22,24 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// Whether it is tried again.
+    /// Whether it left no result.
     pub fn has_failed(&self) -> bool {
         self.outcome == Outcome::Failed
     }
+
+    /// Whether it is tried again after a pause that grows.
+    pub(crate) fn came_to_nothing(&self) -> bool {
+        match self.outcome {
+            Outcome::Failed | Outcome::NotEnoughData => true,
+            Outcome::Published | Outcome::GateRefused => false,
+        }
+    }
+}
+
+/// A run whose Job hangs, and makes place for another as it would be made otherwise now.
+pub(crate) fn replaced(run: &Run, trouble: Option<&str>, now: Timestamp) -> Ended {
+    let hung = trouble.map(|trouble| format!(": {trouble}")).unwrap_or_default();
+    failed(run, &format!("its Job hung and is made anew, as what it consists of has changed{hung}"), now)
 }
 
 /// How a run ended, if it has. Its result in the bucket is the truth, whatever became of its Job: one that fails after it

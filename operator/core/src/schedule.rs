@@ -5,12 +5,18 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::reason::Outcome;
+
 const FIRST_RETRY: SignedDuration = SignedDuration::from_mins(1);
 const LAST_RETRY: SignedDuration = SignedDuration::from_hours(6);
 
 /// A cron expression of five fields in a time zone.
 #[derive(Debug, Clone)]
-pub struct Schedule(Crontab);
+pub struct Schedule {
+    crontab: Crontab,
+    /// The five fields and the time zone.
+    text: String,
+}
 
 /// A schedule that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -32,14 +38,14 @@ impl Schedule {
         }
         let mut options = ParseOptions::default();
         options.fallback_timezone_option = FallbackTimezoneOption::UTC;
-        cronexpr::parse_crontab_with(&format!("{expression} {time_zone}"), options)
-            .map(Self)
-            .map_err(|error| ScheduleError(error.to_string()))
+        let text = format!("{expression} {time_zone}");
+        let crontab = cronexpr::parse_crontab_with(&text, options).map_err(|error| ScheduleError(error.to_string()))?;
+        Ok(Self { crontab, text })
     }
 
     /// The first time after this one; none if there never is one.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
-        self.0.find_next(MakeTimestamp(after)).ok().map(|zoned| zoned.timestamp())
+        self.crontab.find_next(MakeTimestamp(after)).ok().map(|zoned| zoned.timestamp())
     }
 }
 
@@ -74,13 +80,24 @@ pub struct ScheduleSettings {
 pub struct ScheduleState {
     /// The scheduled time that was last acted upon.
     pub last_schedule_time: Option<Timestamp>,
+    /// The schedule that is in effect; none without one, and while it is suspended.
+    pub in_effect: Option<InEffect>,
     /// The last run.
     pub last_run: Option<Run>,
     /// The value of the run annotation that was last acted upon.
     pub last_request: Option<String>,
-    /// Runs that failed since the last that did not.
+    /// Runs in a row that failed or found too few records, since the spec was changed last.
     #[serde(default)]
     pub failures: u32,
+}
+
+/// A schedule, and since when its times count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InEffect {
+    /// The cron expression and its time zone.
+    pub schedule: String,
+    pub since: Timestamp,
 }
 
 /// One run.
@@ -99,16 +116,12 @@ pub struct Run {
 /// Everything that a decision looks at.
 #[derive(Debug, Clone, Copy)]
 pub struct Observed<'a> {
-    /// When the training was created.
-    pub created_at: Timestamp,
     /// Records in the archive; none while the progress cannot be read.
     pub records: Option<u64>,
     /// Value of the annotation that asks for a run.
     pub request: Option<&'a str>,
-    /// The spec was changed since the last decision: what failed may be mended.
-    pub is_changed: bool,
-    /// The last run found too few records to learn from.
-    pub lacked_records: bool,
+    /// How the last run ended, where that is known.
+    pub last: Option<Outcome>,
     pub now: Timestamp,
 }
 
@@ -125,6 +138,8 @@ pub enum StartReason {
     Request,
     /// The last run failed.
     Retry,
+    /// The last run found too few records.
+    LackedRecords,
 }
 
 impl StartReason {
@@ -136,6 +151,7 @@ impl StartReason {
             Self::Schedule => "its schedule",
             Self::Request => "somebody asked for it",
             Self::Retry => "the last run failed",
+            Self::LackedRecords => "the last run found too few records",
         }
     }
 }
@@ -177,14 +193,23 @@ pub(crate) fn started_at(training: &str, job: &str) -> Option<Timestamp> {
     Timestamp::from_second(seconds).ok()
 }
 
-/// Remembers that the last run ended.
-pub(crate) fn finished(state: &ScheduleState, failed: bool, now: Timestamp) -> ScheduleState {
+/// Remembers that the last run ended; one that came to nothing is tried again after a pause.
+pub(crate) fn finished(state: &ScheduleState, came_to_nothing: bool, now: Timestamp) -> ScheduleState {
     let mut next = state.clone();
     if let Some(run) = next.last_run.as_mut().filter(|run| run.finished_at.is_none()) {
         run.finished_at = Some(now);
-        next.failures = if failed { next.failures.saturating_add(1) } else { 0 };
+        next.failures = if came_to_nothing { next.failures.saturating_add(1) } else { 0 };
     }
     next
+}
+
+/// Remembers the schedule that is in effect from now on. Of one that is another than before, or was suspended, only the times
+/// after the change count.
+pub(crate) fn follow(state: &mut ScheduleState, schedule: Option<&Schedule>, since: Timestamp) {
+    let wanted = schedule.map(|schedule| schedule.text.as_str());
+    if state.in_effect.as_ref().map(|known| known.schedule.as_str()) != wanted {
+        state.in_effect = wanted.map(|schedule| InEffect { schedule: schedule.to_owned(), since });
+    }
 }
 
 /// Decides whether to start a run. At most one runs at a time; scheduled times that were missed count once.
@@ -194,49 +219,88 @@ pub(crate) fn decide(
     state: &ScheduleState,
     observed: &Observed<'_>,
 ) -> Decision {
-    let ScheduleSettings { schedule, minimum_records, new_records, suspend } = settings;
     if state.last_run.as_ref().is_some_and(|run| run.finished_at.is_none()) {
         return Decision::Running;
     }
-    if *suspend {
+    if settings.suspend {
         return Decision::Suspended;
     }
-    let requested = observed.request.filter(|request| state.last_request.as_deref() != Some(request));
-    let due = schedule.as_ref().map(|schedule| due(schedule, state, observed));
-    let retry = retry_at(state);
-    let reason = match (requested, &due, retry) {
-        (Some(_), _, _) => StartReason::Request,
-        (None, _, Some(at)) if at <= observed.now || observed.is_changed => StartReason::Retry,
-        (None, _, Some(at)) => return Decision::WaitingUntil(at),
-        (None, Some(Due::Now(_)), None) => StartReason::Schedule,
-        (None, due, None) => match (&state.last_run, new_records) {
-            (None, _) if due.is_none() => StartReason::FirstData,
-            (Some(run), None) if due.is_none() && observed.lacked_records => {
-                // Some more than there were, so that not each record is another attempt.
-                let needed = run.records.saturating_add((minimum_records / 10).max(1));
-                if observed.records.is_none_or(|records| records < needed) {
-                    return waiting(None, observed.records, needed);
-                }
-                StartReason::NewRecords
-            }
-            (Some(run), Some(new)) => {
-                let needed = run.records.saturating_add(*new);
-                if observed.records.is_none_or(|records| records < needed) {
-                    return waiting(due.as_ref(), observed.records, needed);
-                }
-                StartReason::NewRecords
-            }
-            _ => return due.as_ref().map_or(Decision::Done, Due::wait),
+    let due = settings.schedule.as_ref().map(|schedule| due(schedule, state, observed.now));
+    match why(settings, state, observed, due.as_ref()) {
+        Ok(reason) => start(training, settings, state, observed, (reason, due)),
+        Err(wait) => wait,
+    }
+}
+
+/// Why a run is due, or else what is waited for.
+fn why(
+    settings: &ScheduleSettings,
+    state: &ScheduleState,
+    observed: &Observed<'_>,
+    due: Option<&Due>,
+) -> Result<StartReason, Decision> {
+    if observed.request.is_some_and(|request| state.last_request.as_deref() != Some(request)) {
+        return Ok(StartReason::Request);
+    }
+    match (&state.last_run, observed.last, due) {
+        (Some(run), Some(Outcome::Failed), _) => match tried_again_at(run, state) {
+            at if at <= observed.now => Ok(StartReason::Retry),
+            at => Err(Decision::WaitingUntil(at)),
         },
-    };
-    let needed = if reason == StartReason::Request { 1 } else { (*minimum_records).max(1) };
+        (_, _, Some(Due::Now(_))) => Ok(StartReason::Schedule),
+        (Some(run), Some(Outcome::NotEnoughData), _) => lacked_records(run, state, observed, due),
+        (Some(run), _, _) => match settings.new_records {
+            Some(new) => new_records(run, new, observed, due),
+            None => Err(due.map_or(Decision::Done, Due::wait)),
+        },
+        (None, _, None) => Ok(StartReason::FirstData),
+        (None, _, Some(due)) => Err(due.wait()),
+    }
+}
+
+/// Time itself may bring what was lacking, as objects of other sites come later than their counts; or many more records do.
+fn lacked_records(
+    run: &Run,
+    state: &ScheduleState,
+    observed: &Observed<'_>,
+    due: Option<&Due>,
+) -> Result<StartReason, Decision> {
+    let at = tried_again_at(run, state);
+    let many_more = run.records.saturating_add((run.records / 10).max(1));
+    let is_rested = after(run.finished_at.unwrap_or(run.started_at), FIRST_RETRY) <= observed.now;
+    let has_many_more = observed.records.is_some_and(|records| records >= many_more);
+    if at <= observed.now || (is_rested && has_many_more) {
+        return Ok(StartReason::LackedRecords);
+    }
+    Err(Decision::WaitingUntil(match due {
+        Some(Due::At(time) | Due::Now(time)) => at.min(*time),
+        Some(Due::Never) | None => at,
+    }))
+}
+
+fn new_records(run: &Run, new: u64, observed: &Observed<'_>, due: Option<&Due>) -> Result<StartReason, Decision> {
+    let needed = run.records.saturating_add(new);
+    match (observed.records, due) {
+        (Some(records), _) if records >= needed => Ok(StartReason::NewRecords),
+        (_, Some(Due::At(time) | Due::Now(time))) => Err(Decision::WaitingUntil(*time)),
+        (records, Some(Due::Never) | None) => Err(Decision::WaitingForData { records, needed }),
+    }
+}
+
+fn start(
+    training: &str,
+    settings: &ScheduleSettings,
+    state: &ScheduleState,
+    observed: &Observed<'_>,
+    (reason, due): (StartReason, Option<Due>),
+) -> Decision {
+    let needed = if reason == StartReason::Request { 1 } else { settings.minimum_records.max(1) };
     let Some(records) = observed.records.filter(|records| *records >= needed) else {
         return Decision::WaitingForData { records: observed.records, needed };
     };
     // A Job is named by its second.
     if let Some(last) = state.last_run.as_ref().filter(|run| run.started_at.as_second() >= observed.now.as_second()) {
-        let next = last.started_at.saturating_add(SignedDuration::from_secs(1)).unwrap_or(last.started_at);
-        return Decision::WaitingUntil(next);
+        return Decision::WaitingUntil(after(last.started_at, SignedDuration::from_secs(1)));
     }
     let run = Run { job: job_name(training, observed.now), started_at: observed.now, finished_at: None, records };
     let last_schedule_time = match due {
@@ -244,7 +308,7 @@ pub(crate) fn decide(
         Some(Due::At(_) | Due::Never) | None => state.last_schedule_time,
     };
     let last_request = observed.request.map(str::to_owned).or_else(|| state.last_request.clone());
-    let state = ScheduleState { last_schedule_time, last_run: Some(run), last_request, failures: state.failures };
+    let state = ScheduleState { last_schedule_time, last_run: Some(run), last_request, ..state.clone() };
     Decision::Start { reason, state }
 }
 
@@ -263,27 +327,27 @@ impl Due {
     }
 }
 
-fn waiting(due: Option<&Due>, records: Option<u64>, needed: u64) -> Decision {
-    match due {
-        Some(Due::At(time) | Due::Now(time)) => Decision::WaitingUntil(*time),
-        Some(Due::Never) | None => Decision::WaitingForData { records, needed },
-    }
-}
-
-fn due(schedule: &Schedule, state: &ScheduleState, observed: &Observed<'_>) -> Due {
-    match schedule.next_after(state.last_schedule_time.unwrap_or(observed.created_at)) {
+fn due(schedule: &Schedule, state: &ScheduleState, now: Timestamp) -> Due {
+    let since = state.in_effect.as_ref().map_or(now, |known| known.since);
+    match schedule.next_after(state.last_schedule_time.map_or(since, |last| last.max(since))) {
         // The time is remembered as now, so that a site that was down for a week does not catch up run by run.
-        Some(time) if time <= observed.now => Due::Now(observed.now),
+        Some(time) if time <= now => Due::Now(now),
         Some(time) => Due::At(time),
         None => Due::Never,
     }
 }
 
-fn retry_at(state: &ScheduleState) -> Option<Timestamp> {
-    let finished_at = state.last_run.as_ref()?.finished_at?;
-    let exponent = state.failures.checked_sub(1)?.min(16);
-    let pause = FIRST_RETRY.saturating_mul(1 << exponent).min(LAST_RETRY);
-    Some(finished_at.saturating_add(pause).unwrap_or(finished_at))
+/// When a run that came to nothing is tried again: at once where the spec was changed since.
+fn tried_again_at(run: &Run, state: &ScheduleState) -> Timestamp {
+    let ended = run.finished_at.unwrap_or(run.started_at);
+    match state.failures.checked_sub(1) {
+        None => ended,
+        Some(exponent) => after(ended, FIRST_RETRY.saturating_mul(1 << exponent.min(16)).min(LAST_RETRY)),
+    }
+}
+
+fn after(time: Timestamp, pause: SignedDuration) -> Timestamp {
+    time.saturating_add(pause).unwrap_or(time)
 }
 
 #[cfg(test)]

@@ -177,6 +177,13 @@ fn failed_end(pod: &str, end: Option<&ContainerStateTerminated>) -> Option<Fault
     Some(Fault::Ended { reason: words.and_then(|words| words.reason), cause })
 }
 
+/// Whether Kubernetes itself ended a pod, or is about to: a drain, a preemption, an eviction, a node that is gone. A Job does
+/// not count it as a failure.
+pub(crate) fn was_disrupted(pod: &Pod) -> bool {
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.into_iter().any(|condition| condition.type_ == "DisruptionTarget" && condition.status == "True")
+}
+
 /// What a pod waits for that it cannot help.
 pub(crate) fn waits_for(pod: &Pod) -> Option<String> {
     let status = pod.status.as_ref()?;

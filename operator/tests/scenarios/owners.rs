@@ -139,3 +139,28 @@ async fn a_topic_job_that_hangs_is_made_anew_when_its_cause_is_mended() {
     cluster.api.until("a topic Job without the node selector", mended).await;
     operator.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_set_that_was_walked_is_not_walked_again_when_its_job_is_deleted() {
+    let cluster = Cluster::new().await;
+    let dataset = json!({ "object": { "key": "a.csv" } });
+    cluster
+        .pipeline("flows", json!({ "generator": { "recordsPerSecond": 1, "mode": "Sequential", "dataset": dataset } }));
+    let operator = cluster.operator("a");
+    cluster.complete_topics("flows").await;
+    let prefixed = |api: &Api| api.names("jobs").into_iter().find(|name| name.starts_with("flows-generator-"));
+    let job = cluster.api.until("the generator's Job", prefixed).await;
+    cluster.api.set_status("jobs", &job, json!({ "conditions": [{ "type": "Complete", "status": "True" }] }));
+    cluster.until_reason("anomalypipelines", "flows", "GeneratorAvailable", "Finished").await;
+    cluster.api.remove("jobs", &job);
+    // What comes after is seen by what it changes: a second spec was put into effect since.
+    cluster.pipeline(
+        "flows",
+        json!({ "generator": { "recordsPerSecond": 1, "mode": "Sequential", "dataset": dataset }, "detector": { "replicas": 2 } }),
+    );
+    cluster.reconciled("flows").await;
+    assert_eq!(prefixed(&cluster.api), None);
+    let generator = cluster.condition("anomalypipelines", "flows", "GeneratorAvailable").unwrap();
+    assert_eq!((&generator["reason"], &generator["status"]), (&json!("Finished"), &json!("True")));
+    operator.stop().await;
+}

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use vedette_testing::bucket::Behaviour;
 
+use crate::api::Api;
 use crate::cluster::{Cluster, version};
 
 fn status(cluster: &Cluster) -> Value {
@@ -53,6 +54,51 @@ async fn a_run_whose_result_cannot_be_read_has_not_ended() {
     cluster.until_reason("modeltrainings", "flows", "Published", "Published").await;
     assert_eq!(status(&cluster)["failures"], 0);
     operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_hangs_is_started_anew_when_its_cause_is_mended_and_one_at_work_is_left_to_end() {
+    let cluster = Cluster::new().await;
+    let operator = cluster.operator("a");
+    let first = cluster.training_under_way("flows").await;
+    let waiting = json!({ "waiting": { "reason": "ImagePullBackOff" } });
+    pod(&cluster, &first, &waiting);
+    cluster.until_reason("modeltrainings", "flows", "Ready", "RunHeldUp").await;
+    let spec = json!({ "site": "east", "data": { "pipeline": "flows" }, "trigger": { "minRecords": 100 }, "seed": 2 });
+    cluster.training("flows", spec.clone());
+    let another = |api: &Api| api.names("jobs").into_iter().find(|job| *job != first);
+    let second = cluster.api.until("another Job", another).await;
+    let ready = cluster.until_reason("modeltrainings", "flows", "Ready", "LastRunFailed").await;
+    assert!(ready["message"].as_str().unwrap().contains("its Job hung and is made anew"), "{ready}");
+    assert_eq!((cluster.api.names("jobs"), &status(&cluster)["failures"]), (vec![second.clone()], &json!(0)));
+    pod(&cluster, &second, &waiting);
+    cluster.until_reason("modeltrainings", "flows", "Ready", "RunHeldUp").await;
+    pod(&cluster, &second, &json!({ "running": {} }));
+    cluster.until_reason("modeltrainings", "flows", "Ready", "LastRunFailed").await;
+    let mut other = spec;
+    other["seed"] = json!(3);
+    cluster.training("flows", other);
+    let is_current = |training: &Value| training["status"]["observedGeneration"] == training["metadata"]["generation"];
+    cluster.api.until("a reconcile", |api| api.get("modeltrainings", "flows").filter(is_current)).await;
+    assert_eq!(cluster.api.names("jobs"), [second]);
+    operator.stop().await;
+}
+
+/// The pod of a run, whose trainer is like this.
+fn pod(cluster: &Cluster, job: &str, state: &Value) {
+    let labels = json!({
+        "app.kubernetes.io/managed-by": "vedette-operator", "app.kubernetes.io/name": "vedette",
+        "app.kubernetes.io/instance": "flows", "app.kubernetes.io/component": "trainer", "batch.kubernetes.io/job-name": job
+    });
+    let container = json!({
+        "name": "trainer", "image": "t", "imageID": "t", "restartCount": 0, "ready": false, "state": state
+    });
+    cluster.api.put(
+        "pods",
+        json!({
+            "metadata": { "name": format!("{job}-1"), "labels": labels }, "status": { "containerStatuses": [container] }
+        }),
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

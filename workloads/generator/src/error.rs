@@ -53,6 +53,9 @@ pub enum GeneratorError {
         /// Rows that were not sent, not taken or not acknowledged.
         missing: u64,
     },
+    /// SIGTERM or SIGINT came before the first row of a data set that was to be generated once.
+    #[error("interrupted before the first row of the data set")]
+    Interrupted,
     /// A thread of ours panicked.
     #[error("a task of the generator broke")]
     Task(#[from] JoinError),
@@ -70,6 +73,7 @@ impl Reason for GeneratorError {
             Self::Kafka(source) => source.reason(),
             Self::Sink(source) => source.reason(),
             Self::Incomplete { .. } => "Incomplete",
+            Self::Interrupted => "Interrupted",
             Self::Task(_) => "TaskBroke",
         }
     }

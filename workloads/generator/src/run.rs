@@ -16,7 +16,7 @@ use crate::error::GeneratorError;
 use crate::load;
 use crate::metrics::Metrics;
 use crate::pacing::TokenBucket;
-use crate::plan::{Plan, SourcePlan};
+use crate::plan::{Plan, SourcePlan, Walk};
 use crate::pump::{Generated, generate};
 use crate::readiness::{BROKER, DATASET};
 use crate::record::{Identities, Stamp};
@@ -50,7 +50,7 @@ pub async fn run(arguments: GeneratorArguments, shutdown: Shutdown) -> Result<()
     };
     let source = tokio::select! {
         source = start => source?,
-        () = shutdown.cancelled() => return Ok(()),
+        () = shutdown.cancelled() => return stopped_early(&plan.source),
     };
     let identities = match source.length() {
         None => Identities::random(),
@@ -62,6 +62,14 @@ pub async fn run(arguments: GeneratorArguments, shutdown: Shutdown) -> Result<()
     let started = Instant::now();
     let generated = spawn_blocking(move || generate(source, stamp, token_bucket, &sink, &shutdown)).await??;
     report(generated, rows, &metrics, started.elapsed())
+}
+
+/// Stopped before the first record: a walk that was to reach the end of a data set has to be repeated.
+fn stopped_early(source: &SourcePlan) -> Result<(), GeneratorError> {
+    match source {
+        SourcePlan::Dataset { key: _, label: _, walk: Walk::Sequential } => Err(GeneratorError::Interrupted),
+        SourcePlan::Dataset { key: _, label: _, walk: Walk::Random { .. } } | SourcePlan::Simulator { .. } => Ok(()),
+    }
 }
 
 /// Waits for the topic, which may be created while this process starts.

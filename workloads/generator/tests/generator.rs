@@ -189,6 +189,18 @@ async fn a_sequential_run_that_is_stopped_early_is_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sequential_run_that_is_stopped_before_its_first_row_is_an_error_and_an_endless_one_is_not() {
+    let (broker, bucket) = (TestBroker::start(), bucket(b"a\nx\n").await);
+    for (mode, is_error) in [("--mode=Sequential", true), ("--mode=Random", false)] {
+        let stopped = Shutdown::new();
+        stopped.cancel();
+        let more = [mode, DATASET_OPTION, "--records-per-second=10"];
+        let outcome = run(arguments(&broker, &bucket, &more), stopped).await;
+        assert_eq!(matches!(outcome, Err(GeneratorError::Interrupted)), is_error, "{mode}: {outcome:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_generated_is_named() {
     let (broker, mut bucket) = (broker().await, TestBucket::serve().await);
     for (object, expected) in [

@@ -100,12 +100,13 @@ impl<'a> LocalPipeline<'a> {
         }
     }
 
-    fn start(&self, children: &PipelineChildren) -> Result<(), LocalError> {
+    fn start(&self, plan: &PipelinePlan) -> Result<(), LocalError> {
+        let children = &plan.children;
         self.supervisor.apply_deployment(&children.archiver)?;
         match &children.generator {
             Some(GeneratorChild::Deployment(deployment)) => self.supervisor.apply_deployment(deployment)?,
-            Some(GeneratorChild::Job(job)) => self.supervisor.apply_job(job)?,
-            None => {}
+            Some(GeneratorChild::Job(job)) if plan.generator.needs_job() => self.supervisor.apply_job(job)?,
+            Some(GeneratorChild::Job(_)) | None => {}
         }
         if let Some(detector) = &children.detector {
             self.supervisor.apply_deployment(detector)?;
@@ -187,7 +188,7 @@ impl Platform<Pipeline> for LocalPipeline<'_> {
             self.supervisor.apply_job(&plan.children.topics_job)?;
         }
         if plan.topics.lets_workloads_start() {
-            self.start(&plan.children)?;
+            self.start(plan)?;
         }
         self.stop_surplus(&plan.children).await;
         self.applied = Some(plan.children.clone());

@@ -13,7 +13,7 @@ use vedette_contract::keys::{ModelKeys, PipelineKeys};
 use vedette_contract::progress::ProgressKey;
 use vedette_core::roll::{Rollout, Underway};
 use vedette_core::rollout::rollout;
-use vedette_core::status::{DATA_AVAILABLE, DETECTOR_AVAILABLE, PUBLISHED, READY, find, is_true};
+use vedette_core::status::{DATA_AVAILABLE, DETECTOR_AVAILABLE, GENERATOR_AVAILABLE, PUBLISHED, READY, find, is_true};
 use vedette_core::workload::Workload;
 use vedette_crds::TrainingPhase;
 use vedette_testing::TestBucket;
@@ -236,6 +236,28 @@ async fn nothing_is_learned_while_nobody_knows_whether_it_was() {
     let data = find(&training.status.conditions, DATA_AVAILABLE).unwrap();
     assert!(data.message.contains("current.json is not a current pointer"), "{}", data.message);
     assert_eq!(training.status.last_run, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_set_that_was_walked_is_not_walked_again_when_its_job_is_gone() {
+    let walks = "{generator: {recordsPerSecond: 1, mode: Sequential, dataset: {object: {key: a.csv}}}}";
+    let stage = Stage::with(walks).await;
+    for name in ["topics", "generator"] {
+        stage.program(name, "exit 0");
+    }
+    for name in ["archiver", "detector"] {
+        stage.serving_program(name);
+    }
+    let mut pipeline = stage.pipeline();
+    let has_walked = |pipeline: &LocalPipeline<'_>| pipeline.status.generator.is_some();
+    until(&mut pipeline, "the end of the data set", SignedDuration::ZERO, has_walked).await;
+    let job = pipeline.status.generator.clone().unwrap().completed_job;
+    stage.supervisor.stop(&job).await;
+    pipeline.step(Timestamp::now()).await.unwrap();
+    assert_eq!(stage.supervisor.job_status(&job), JobStatus::Absent);
+    let generator = find(&pipeline.status.conditions, GENERATOR_AVAILABLE).unwrap();
+    assert_eq!((generator.reason.as_str(), generator.status.as_str()), ("Finished", "True"));
+    stage.supervisor.stop_all().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -84,7 +84,7 @@ pub(super) fn child(context: &PipelineContext<'_>, generator: &ValidatedGenerato
             let limits = JobLimits {
                 backoff_limit: 3,
                 active_deadline_seconds: None,
-                // Deleted, it would be applied again and start over.
+                // An operator that was away for long must still find that it completed, or it would start over.
                 ttl_seconds_after_finished: None,
                 suspend: *suspend,
             };

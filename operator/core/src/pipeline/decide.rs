@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use vedette_crds::AnomalyPipelineStatus;
 
-use super::{CountClaim, PipelinePlan, PipelineSeen, TopicsStep};
-use crate::desired::{LiveReplicas, build_pipeline};
+use super::{CountClaim, GeneratorSeen, GeneratorStep, PipelinePlan, PipelineSeen, TopicsStep};
+use crate::desired::{GeneratorChild, LiveReplicas, PipelineChildren, build_pipeline};
 use crate::job_state::JobState;
 use crate::roll::{self, RollStep};
 use crate::rollout::rollout;
@@ -39,12 +39,15 @@ pub(super) fn decide(
         Some(_) if completed_job == wanted_job => TopicsStep::Done,
         Some(_) => TopicsStep::Again,
     };
+    let completed_generator = completed_generator(&children, before, &seen.generator);
     PipelinePlan {
         children,
         topics,
+        generator: if completed_generator.is_some() { GeneratorStep::Finished } else { GeneratorStep::Wanted },
         count: count_claim(object, seen.live.detector_replicas),
         roll,
         completed_job,
+        completed_generator,
         differs,
         seen,
         before: before.clone(),
@@ -55,6 +58,22 @@ pub(super) fn decide(
         training: object.model.training.clone(),
         progress_deadline: progress_deadline(object),
     }
+}
+
+/// The wanted Job of a generator, if it completed, now or once. Another one is another walk, and what is not asked for any more
+/// is forgotten.
+fn completed_generator(
+    children: &PipelineChildren,
+    before: &AnomalyPipelineStatus,
+    seen: &GeneratorSeen,
+) -> Option<String> {
+    let Some(GeneratorChild::Job(job)) = &children.generator else {
+        return None;
+    };
+    let name = job.metadata.name.clone()?;
+    let is_complete = *seen == GeneratorSeen::Job(JobState::Complete);
+    let was_complete = before.generator.as_ref().is_some_and(|generator| generator.completed_job == name);
+    (is_complete || was_complete).then_some(name)
 }
 
 fn roll_step(

@@ -118,10 +118,14 @@ pub struct PipelinePlan {
     pub children: PipelineChildren,
     /// What has to be done about the topics.
     pub topics: TopicsStep,
+    /// What has to be done about the Job of a generator, where one is to walk its data set once.
+    pub generator: GeneratorStep,
     /// Whether the count of the detectors is ours to set.
     pub count: CountClaim,
     roll: RollStep,
     completed_job: Option<String>,
+    /// The generator's Job that is remembered as completed, while the spec asks for that very walk.
+    completed_generator: Option<String>,
     /// What differs from what is stated of the topics, as the completed Job found it.
     differs: Vec<String>,
     seen: PipelineSeen,
@@ -154,6 +158,22 @@ impl TopicsStep {
     /// Whether what reads and writes the topics may start.
     pub fn lets_workloads_start(self) -> bool {
         self != Self::First
+    }
+}
+
+/// What has to be done about the Job of a generator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GeneratorStep {
+    /// It has to be there, where there is one.
+    Wanted,
+    /// It has walked its data set. Deleted by somebody, it is not wanted again: every record would come twice.
+    Finished,
+}
+
+impl GeneratorStep {
+    /// Whether the Job has to be there.
+    pub fn needs_job(self) -> bool {
+        self != Self::Finished
     }
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use vedette_contract::Name;
-use vedette_crds::{AnomalyPipelineStatus, TopicsStatus};
+use vedette_crds::{AnomalyPipelineStatus, GeneratorStatus, TopicsStatus};
 
 use super::{BucketTrouble, GeneratorSeen, PipelinePlan};
 use crate::desired::GeneratorChild;
@@ -60,6 +60,7 @@ pub(super) fn pipeline_status(
             .completed_job
             .clone()
             .map(|completed_job| TopicsStatus { completed_job, differs: plan.differs.clone() }),
+        generator: plan.completed_generator.clone().map(|completed_job| GeneratorStatus { completed_job }),
     }
 }
 
@@ -127,6 +128,9 @@ fn topics_are_there(job: &str, differs: &[String]) -> Verdict {
 }
 
 fn generator_available(plan: &PipelinePlan) -> Option<Verdict> {
+    if let Some(job) = &plan.completed_generator {
+        return Some(Verdict::holds(GeneratorReason::Finished, format!("Job {job} generated every record once")));
+    }
     match (plan.children.generator.as_ref()?, &plan.seen.generator) {
         (GeneratorChild::Deployment(wanted), GeneratorSeen::Workload(workload)) => {
             Some(available("generator", &availability(workload, wanted), plan))
@@ -141,9 +145,6 @@ fn generator_available(plan: &PipelinePlan) -> Option<Verdict> {
 
 fn generator_job(name: &str, state: &JobState, plan: &PipelinePlan) -> Verdict {
     match state {
-        JobState::Complete => {
-            Verdict::holds(GeneratorReason::Finished, format!("Job {name} generated every record once"))
-        }
         _ if plan.suspend => suspended("generator"),
         JobState::Running { trouble: None } => {
             Verdict::holds(GeneratorReason::Generating, format!("Job {name} walks the data set"))
@@ -155,7 +156,8 @@ fn generator_job(name: &str, state: &JobState, plan: &PipelinePlan) -> Verdict {
             GeneratorReason::GeneratorJobFailed,
             format!("Job {name} failed: {cause}; mend the cause, then delete the Job to begin anew"),
         ),
-        JobState::Absent => not_started("generator", plan),
+        // What completed is remembered, and said already.
+        JobState::Absent | JobState::Complete => not_started("generator", plan),
     }
 }
 

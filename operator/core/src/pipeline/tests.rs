@@ -165,6 +165,32 @@ fn what_is_not_to_run_is_ready_once_it_does_not() {
     ready_is(&concluded("{suspend: true}", nothing).status, "Suspended");
 }
 
+const WALKS: &str = "{generator: {recordsPerSecond: 1, mode: Sequential, dataset: {object: {key: a.csv}}}}";
+
+#[test]
+fn a_data_set_that_was_walked_is_not_walked_again_unless_another_is_asked_for() {
+    let state = |state: JobState| |seen: &mut PipelineSeen| seen.generator = GeneratorSeen::Job(state);
+    let step = |spec: &str, before: &AnomalyPipelineStatus, job: JobState| {
+        let plan = plan_of(spec, before, state(job));
+        (plan.generator, Pipeline::conclude(&plan, Ok(&()), Timestamp::UNIX_EPOCH).status)
+    };
+    let (first, running) = step(WALKS, &AnomalyPipelineStatus::default(), JobState::Running { trouble: None });
+    assert_eq!((first, &running.generator), (GeneratorStep::Wanted, &None));
+    let (_, complete) = step(WALKS, &running, JobState::Complete);
+    let (again, deleted) = step(WALKS, &complete, JobState::Absent);
+    assert_eq!((again, &deleted.generator), (GeneratorStep::Finished, &complete.generator));
+    assert_eq!(find(&deleted.conditions, GENERATOR_AVAILABLE).unwrap().reason, "Finished");
+    ready_is(&deleted, "Running");
+    let other = WALKS.replace("a.csv", "b.csv");
+    assert_eq!(step(&other, &deleted, JobState::Absent).0, GeneratorStep::Wanted);
+    let (_, without) = step("{}", &deleted, JobState::Absent);
+    assert_eq!(
+        step(WALKS, &without, JobState::Absent).0,
+        GeneratorStep::Wanted,
+        "it was taken away and asked for anew"
+    );
+}
+
 #[test]
 fn a_generator_is_a_part_of_what_is_ready() {
     let generates = "{generator: {recordsPerSecond: 1}}";
@@ -174,8 +200,7 @@ fn a_generator_is_a_part_of_what_is_ready() {
         GeneratorSeen::Job(_) => panic!("no Job"),
     };
     ready_is(&concluded(generates, short_of_one).status, "PodsNotReady");
-    let walks = "{generator: {recordsPerSecond: 1, mode: Sequential, dataset: {object: {key: a.csv}}}}";
-    let with = |state: JobState| concluded(walks, |seen| seen.generator = GeneratorSeen::Job(state)).status;
+    let with = |state: JobState| concluded(WALKS, |seen| seen.generator = GeneratorSeen::Job(state)).status;
     ready_is(&with(JobState::Running { trouble: None }), "Running");
     ready_is(&with(JobState::Complete), "Running");
     let trouble = Some("no such object".to_owned());

@@ -5,14 +5,20 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn observed(records: u64, now: &str) -> Observed<'static> {
-    Observed {
-        created_at: at("2026-11-23T08:00:00Z"),
-        records: Some(records),
-        request: None,
-        is_changed: false,
-        lacked_records: false,
-        now: at(now),
-    }
+    Observed { records: Some(records), request: None, last: None, now: at(now) }
+}
+
+/// As observed where the last run ended like this.
+fn ended(last: Outcome, records: u64, now: &str) -> Observed<'static> {
+    Observed { last: Some(last), ..observed(records, now) }
+}
+
+/// Settings with this schedule, and what is remembered where it is in effect since then.
+fn scheduled(expression: &str, time_zone: &str, since: &str) -> (ScheduleSettings, ScheduleState) {
+    let schedule = Schedule::parse(expression, time_zone).unwrap();
+    let mut state = ScheduleState::default();
+    follow(&mut state, Some(&schedule), at(since));
+    (ScheduleSettings { schedule: Some(schedule), ..by_data(1, None) }, state)
 }
 
 #[test]
@@ -70,9 +76,7 @@ fn without_a_schedule_it_runs_once_the_data_is_there_and_again_after_new_records
 
 #[test]
 fn a_schedule_runs_in_its_time_zone_and_does_not_catch_up() {
-    let schedule = Some(Schedule::parse("0 3 * * *", "Europe/Berlin").unwrap());
-    let settings = ScheduleSettings { schedule, ..by_data(1, None) };
-    let none = ScheduleState::default();
+    let (settings, none) = scheduled("0 3 * * *", "Europe/Berlin", "2026-11-23T08:00:00Z");
     assert_eq!(
         decide("t", &settings, &none, &observed(5, "2026-11-23T09:00:00Z")),
         Decision::WaitingUntil(at("2026-11-24T02:00:00Z"))
@@ -87,14 +91,51 @@ fn a_schedule_runs_in_its_time_zone_and_does_not_catch_up() {
 }
 
 #[test]
+fn a_time_that_was_missed_for_minutes_or_for_days_counts_once() {
+    let (settings, none) = scheduled("0 * * * *", "UTC", "2026-11-23T08:30:00Z");
+    for seen_at in ["2026-11-23T09:07:00Z", "2026-11-26T09:07:00Z"] {
+        let (reason, state) = started(decide("t", &settings, &none, &observed(5, seen_at)));
+        assert_eq!((reason, state.last_schedule_time), (StartReason::Schedule, Some(at(seen_at))));
+        let done = finished(&state, false, at(seen_at));
+        let later = Observed { now: after(at(seen_at), SignedDuration::from_mins(1)), ..observed(5, seen_at) };
+        let next = after(at(seen_at), SignedDuration::from_mins(53));
+        assert_eq!(decide("t", &settings, &done, &later), Decision::WaitingUntil(next));
+    }
+}
+
+#[test]
+fn times_before_a_schedule_was_changed_added_or_in_effect_again_do_not_count() {
+    let (settings, since_six) = scheduled("0 3 * * *", "UTC", "2026-11-23T06:00:00Z");
+    let noon = "2026-11-24T12:00:00Z";
+    let is_due = |state: &ScheduleState| match decide("t", &settings, state, &observed(5, noon)) {
+        Decision::Start { .. } => true,
+        Decision::WaitingUntil(time) => {
+            assert_eq!(time, at("2026-11-25T03:00:00Z"));
+            false
+        }
+        other => panic!("{other:?}"),
+    };
+    assert!(is_due(&since_six), "it was missed");
+    let schedule = settings.schedule.as_ref();
+    let (_, of_another_zone) = scheduled("0 3 * * *", "Europe/Berlin", "2026-11-23T06:00:00Z");
+    let (_, of_another_time) = scheduled("0 4 * * *", "UTC", "2026-11-23T06:00:00Z");
+    let mut suspended = since_six.clone();
+    follow(&mut suspended, None, at("2026-11-23T07:00:00Z"));
+    for before in [of_another_zone, of_another_time, suspended, ScheduleState::default()] {
+        let mut state = before;
+        follow(&mut state, schedule, at("2026-11-24T11:59:00Z"));
+        assert!(!is_due(&state), "{state:?}");
+        follow(&mut state, schedule, at(noon));
+        assert_eq!(state.in_effect.unwrap().since, at("2026-11-24T11:59:00Z"), "it did not change since");
+    }
+}
+
+#[test]
 fn a_due_run_waits_for_its_data() {
-    let schedule = Some(Schedule::parse("*/5 * * * *", "UTC").unwrap());
-    let settings = ScheduleSettings { schedule, ..by_data(100, None) };
+    let (settings, none) = scheduled("*/5 * * * *", "UTC", "2026-11-23T08:00:00Z");
+    let settings = ScheduleSettings { minimum_records: 100, ..settings };
     let due = observed(99, "2026-11-23T08:05:01Z");
-    assert_eq!(
-        decide("t", &settings, &ScheduleState::default(), &due),
-        Decision::WaitingForData { records: Some(99), needed: 100 }
-    );
+    assert_eq!(decide("t", &settings, &none, &due), Decision::WaitingForData { records: Some(99), needed: 100 });
 }
 
 #[test]
@@ -112,15 +153,16 @@ fn a_failed_run_is_retried_with_growing_pauses() {
     let settings = by_data(1, None);
     let (_, state) = started(decide("t", &settings, &ScheduleState::default(), &observed(5, "2026-11-23T08:00:00Z")));
     let failed = finished(&state, true, at("2026-11-23T08:01:00Z"));
+    let fails = |now: &str| ended(Outcome::Failed, 5, now);
     assert_eq!(
-        decide("t", &settings, &failed, &observed(5, "2026-11-23T08:01:30Z")),
+        decide("t", &settings, &failed, &fails("2026-11-23T08:01:30Z")),
         Decision::WaitingUntil(at("2026-11-23T08:02:00Z"))
     );
-    let (reason, again) = started(decide("t", &settings, &failed, &observed(5, "2026-11-23T08:02:00Z")));
+    let (reason, again) = started(decide("t", &settings, &failed, &fails("2026-11-23T08:02:00Z")));
     assert_eq!((reason, again.failures), (StartReason::Retry, 1));
     let twice = finished(&again, true, at("2026-11-23T08:03:00Z"));
     assert_eq!(
-        decide("t", &settings, &twice, &observed(5, "2026-11-23T08:03:30Z")),
+        decide("t", &settings, &twice, &fails("2026-11-23T08:03:30Z")),
         Decision::WaitingUntil(at("2026-11-23T08:05:00Z"))
     );
 }
@@ -142,26 +184,50 @@ fn a_wrong_schedule_says_what_is_wrong() {
 }
 
 #[test]
-fn a_mended_spec_is_tried_at_once() {
+fn a_run_that_failed_and_does_not_count_is_tried_at_once() {
     let settings = by_data(1, None);
     let (_, state) = started(decide("t", &settings, &ScheduleState::default(), &observed(5, "2026-11-23T08:00:00Z")));
-    let failed = finished(&state, true, at("2026-11-23T08:01:00Z"));
-    let mended = Observed { is_changed: true, ..observed(5, "2026-11-23T08:01:30Z") };
-    assert_eq!(started(decide("t", &settings, &failed, &mended)).0, StartReason::Retry);
-    let well = finished(&state, false, at("2026-11-23T08:01:00Z"));
-    assert_eq!(decide("t", &settings, &well, &mended), Decision::Done, "what did not fail needs no mending");
+    let mended = ScheduleState { failures: 0, ..finished(&state, true, at("2026-11-23T08:01:00Z")) };
+    for last in [Outcome::Failed, Outcome::NotEnoughData] {
+        let (reason, _) = started(decide("t", &settings, &mended, &ended(last, 5, "2026-11-23T08:01:01Z")));
+        assert!(matches!(reason, StartReason::Retry | StartReason::LackedRecords), "{reason:?}");
+    }
+    let well = ended(Outcome::Published, 5, "2026-11-23T08:01:01Z");
+    assert_eq!(decide("t", &settings, &mended, &well), Decision::Done, "what did not fail needs no mending");
+}
+
+/// A run that found too few of the 100 records that there were, at 08:01, for the first time.
+fn lacked(settings: &ScheduleSettings) -> ScheduleState {
+    let asked = Observed { request: Some("x"), ..observed(100, "2026-11-23T08:00:00Z") };
+    let state = ScheduleState { in_effect: None, ..ScheduleState::default() };
+    let (_, state) = started(decide("t", settings, &state, &asked));
+    finished(&state, true, at("2026-11-23T08:01:00Z"))
 }
 
 #[test]
-fn a_run_that_lacked_records_comes_again_when_there_are_more() {
+fn a_run_that_lacked_records_comes_again_with_time_and_the_pauses_grow() {
     let settings = by_data(100, None);
-    let (_, state) = started(decide("t", &settings, &ScheduleState::default(), &observed(100, "2026-11-23T08:00:00Z")));
-    let ended = finished(&state, false, at("2026-11-23T08:01:00Z"));
-    let lacked = |records| Observed { lacked_records: true, ..observed(records, "2026-11-23T08:02:00Z") };
-    let waiting = Decision::WaitingForData { records: Some(109), needed: 110 };
-    assert_eq!(decide("t", &settings, &ended, &lacked(109)), waiting);
-    assert_eq!(started(decide("t", &settings, &ended, &lacked(110))).0, StartReason::NewRecords);
-    assert_eq!(decide("t", &settings, &ended, &observed(1_000, "2026-11-23T08:02:00Z")), Decision::Done);
+    let lacks = |now: &str| ended(Outcome::NotEnoughData, 100, now);
+    let first = lacked(&settings);
+    let until = |state: &ScheduleState, now: &str| decide("t", &settings, state, &lacks(now));
+    assert_eq!(until(&first, "2026-11-23T08:01:59Z"), Decision::WaitingUntil(at("2026-11-23T08:02:00Z")));
+    let (reason, again) = started(until(&first, "2026-11-23T08:02:00Z"));
+    assert_eq!(reason, StartReason::LackedRecords);
+    let twice = finished(&again, true, at("2026-11-23T08:02:30Z"));
+    assert_eq!(until(&twice, "2026-11-23T08:03:40Z"), Decision::WaitingUntil(at("2026-11-23T08:04:30Z")));
+}
+
+#[test]
+fn many_more_records_end_the_pause_of_a_run_that_lacked_them_and_not_within_a_minute() {
+    let with_new = by_data(100, Some(1_000_000));
+    let (weekly, _) = scheduled("0 3 * * 0", "UTC", "2026-11-23T08:00:00Z");
+    for settings in [by_data(100, None), with_new, ScheduleSettings { minimum_records: 100, ..weekly }] {
+        let often = ScheduleState { failures: 9, ..lacked(&settings) };
+        let at_records = |records, now| decide("t", &settings, &often, &ended(Outcome::NotEnoughData, records, now));
+        assert!(matches!(at_records(109, "2026-11-23T08:03:00Z"), Decision::WaitingUntil(_)));
+        assert_eq!(started(at_records(110, "2026-11-23T08:03:00Z")).0, StartReason::LackedRecords);
+        assert!(matches!(at_records(1_000_000, "2026-11-23T08:01:59Z"), Decision::WaitingUntil(_)), "no hot loop");
+    }
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use vedette_contract::Name;
-use vedette_crds::{AnomalyPipelineStatus, ModelStatus, ModelTarget, ModelTrainingStatus, TrainingRun};
+use vedette_crds::{AnomalyPipelineStatus, ModelStatus, ModelTarget, ModelTrainingStatus, ScheduleStatus, TrainingRun};
 
 use crate::roll::{Clock, RollState, Target};
-use crate::schedule::{Run, ScheduleState};
+use crate::schedule::{InEffect, Run, ScheduleState};
 
 /// The model roll as a status remembers it; what it remembers of another training counts for nothing.
 pub fn roll_state(status: &AnomalyPipelineStatus, followed: Option<&Name>) -> RollState {
@@ -71,10 +71,20 @@ pub fn schedule_state(status: &ModelTrainingStatus) -> ScheduleState {
     };
     ScheduleState {
         last_schedule_time: status.last_schedule_time.as_ref().map(|time| time.0),
+        in_effect: status
+            .schedule
+            .as_ref()
+            .map(|ScheduleStatus { schedule, since }| InEffect { schedule: schedule.clone(), since: since.0 }),
         last_run: status.last_run.as_ref().map(run),
         last_request: status.last_request.clone(),
         failures: u32::try_from(status.failures).unwrap_or_default(),
     }
+}
+
+/// A schedule as a status shows it.
+pub(crate) fn schedule_in_effect(known: &InEffect) -> ScheduleStatus {
+    let InEffect { schedule, since } = known;
+    ScheduleStatus { schedule: schedule.clone(), since: Time(*since) }
 }
 
 /// A run as a status shows it.
@@ -131,6 +141,7 @@ mod tests {
         #[test]
         fn runs_read_back(
             last_schedule_time in proptest::option::of(time()),
+            since in proptest::option::of(time()),
             run in proptest::option::of((time(), proptest::option::of(time()), 0..1_000_000_u64)),
             last_request in proptest::option::of("[a-z]{1,8}"),
             failures in 0..20_u32,
@@ -138,9 +149,11 @@ mod tests {
             let last_run = run.map(|(started_at, finished_at, records)| Run {
                 job: "flows-1".to_owned(), started_at, finished_at, records,
             });
-            let state = ScheduleState { last_schedule_time, last_run, last_request, failures };
+            let in_effect = since.map(|since| InEffect { schedule: "0 3 * * * UTC".to_owned(), since });
+            let state = ScheduleState { last_schedule_time, in_effect, last_run, last_request, failures };
             let status = ModelTrainingStatus {
                 last_schedule_time: state.last_schedule_time.map(Time),
+                schedule: state.in_effect.as_ref().map(schedule_in_effect),
                 last_run: state.last_run.as_ref().map(training_run),
                 last_request: state.last_request.clone(),
                 failures: i32::try_from(state.failures).unwrap(),

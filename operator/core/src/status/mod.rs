@@ -5,7 +5,7 @@ mod mapping;
 
 pub(crate) use conditions::{Conditions, Verdict};
 pub use conditions::{find, is_true};
-pub(crate) use mapping::{model_status, training_run};
+pub(crate) use mapping::{model_status, schedule_in_effect, training_run};
 pub use mapping::{roll_state, schedule_state};
 
 /// Condition: everything that the object asks for runs.

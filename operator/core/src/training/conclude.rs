@@ -5,10 +5,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use vedette_crds::ModelTrainingStatus;
 
-use super::status::{Standing, refused_training_status, training_status};
+use super::status::{Standing, last_outcome, refused_training_status, training_status};
 use super::{RunSeen, Start, TrainingPlan};
 use crate::event::{Event, flipped};
 use crate::platform::{ApplyFailure, Conclusion, RESYNC, Refused};
+use crate::reason::Outcome;
 use crate::refusal::Refusal;
 use crate::schedule::{Decision, Run, ScheduleState};
 
@@ -58,6 +59,11 @@ fn outcome<'a>(
     }
 }
 
+/// Whether records start the next run, too.
+fn watches_records(plan: &TrainingPlan) -> bool {
+    plan.new_records.is_some() || last_outcome(&plan.settled, &plan.state) == Some(Outcome::NotEnoughData)
+}
+
 fn again(plan: &TrainingPlan, now: Timestamp) -> Duration {
     let resync = RESYNC.mul_f64(plan.seen.jitter);
     let count = plan.seen.count_again.mul_f64(plan.seen.jitter);
@@ -65,9 +71,11 @@ fn again(plan: &TrainingPlan, now: Timestamp) -> Duration {
         Some(Decision::WaitingForData { .. }) => count,
         Some(Decision::WaitingUntil(time)) => {
             let left = Duration::try_from(time.duration_since(now)).unwrap_or_default().max(Duration::from_secs(1));
-            if plan.watches_records { left.min(count) } else { left }
+            if watches_records(plan) { left.min(count) } else { left }
         }
         Some(Decision::Running) if plan.seen.run == RunSeen::Unreadable => RESULT_AGAIN,
+        // Another takes its place as soon as one can start.
+        Some(Decision::Running) if matches!(plan.seen.run, RunSeen::Outdated { .. }) => count,
         Some(Decision::Suspended | Decision::Running | Decision::Start { .. } | Decision::Done) | None => resync,
     };
     after.min(resync)

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::ServiceAccount;
+use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 use vedette_contract::model::TrainingResult;
 use vedette_crds::ModelTrainingStatus;
 
-pub use self::adopt::forgotten_run;
-use crate::job_state::JobState;
+pub use self::adopt::{forgotten_run, replaced_jobs};
+use crate::job_state::{JobState, is_outdated};
 use crate::platform::{ApplyFailure, Conclusion, Kind, Refused};
 use crate::refusal::Refusal;
 use crate::run_result::Ended;
@@ -102,12 +102,42 @@ pub enum RunSeen {
     None,
     /// Whether it left a result cannot be read yet.
     Unreadable,
+    /// Its Job does nothing that would be lost, and would be made otherwise now.
+    Outdated {
+        /// What it waits for, or how its last pod failed.
+        trouble: Option<String>,
+    },
     /// How its Job stands, and what it left in the bucket.
     Seen {
         job: JobState,
         /// Its result.
         left: Option<Box<TrainingResult>>,
     },
+}
+
+impl RunSeen {
+    /// As it is where its Job stands beside what it would be now; the pods are its own.
+    #[must_use]
+    pub fn beside<'a>(self, wanted: &Job, live: Option<&Job>, pods: impl IntoIterator<Item = &'a Pod>) -> Self {
+        match (self, live) {
+            (Self::Seen { job: JobState::Running { trouble }, left: None }, Some(live))
+                if is_outdated(live, wanted, pods) =>
+            {
+                Self::Outdated { trouble }
+            }
+            (seen, _) => seen,
+        }
+    }
+
+    /// What holds it up, if anything does.
+    fn trouble(&self) -> Option<&str> {
+        match self {
+            Self::Seen { job: JobState::Running { trouble }, left: _ } | Self::Outdated { trouble } => {
+                trouble.as_deref()
+            }
+            Self::None | Self::Unreadable | Self::Seen { .. } => None,
+        }
+    }
 }
 
 /// What has to be there.
@@ -126,7 +156,7 @@ pub struct TrainingPlan {
     settled: ModelTrainingStatus,
     site: String,
     minimum_records: u64,
-    watches_records: bool,
+    new_records: Option<u64>,
 }
 
 /// A run that is to be started.

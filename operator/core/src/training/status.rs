@@ -4,14 +4,15 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use vedette_crds::{ModelTrainingStatus, TrainingPhase, TrainingResult};
 
-use super::{RunSeen, TrainingPlan};
-use crate::job_state::JobState;
+use super::TrainingPlan;
 use crate::platform::{ApplyFailure, Refused};
 use crate::reason::{DataReason, Outcome, ReadyReason, RunReason, TrainingReason};
 use crate::refusal::Refusal;
 use crate::run_result::Ended;
 use crate::schedule::{Decision, ScheduleState};
-use crate::status::{Conditions, DATA_AVAILABLE, GATE_PASSED, PUBLISHED, TRAINED, Verdict, training_run};
+use crate::status::{
+    Conditions, DATA_AVAILABLE, GATE_PASSED, PUBLISHED, TRAINED, Verdict, schedule_in_effect, training_run,
+};
 
 /// How many results are kept.
 const HISTORY_LIMIT: usize = 10;
@@ -48,15 +49,16 @@ pub(super) fn training_status(
     now: Timestamp,
 ) -> ModelTrainingStatus {
     let TrainingPlan { seen, settled, .. } = plan;
-    let ScheduleState { last_schedule_time, last_run, last_request, failures } = state;
+    let ScheduleState { last_schedule_time, in_effect, last_run, last_request, failures } = state;
     ModelTrainingStatus {
         observed_generation: seen.generation,
         conditions: conditions(plan, standing, state, now),
-        phase: Some(phase(standing, state)),
+        phase: Some(phase(plan, standing, state)),
         model: settled.model.clone(),
         score: settled.score,
         records: seen.archive.records.as_ref().map_or(settled.records, |records| i64::try_from(*records).ok()),
         last_schedule_time: last_schedule_time.map(Time),
+        schedule: in_effect.as_ref().map(schedule_in_effect),
         last_run: last_run.as_ref().map(training_run),
         last_request: last_request.clone(),
         failures: i32::try_from(*failures).unwrap_or(i32::MAX),
@@ -76,18 +78,36 @@ pub(super) fn refused_training_status(
     ModelTrainingStatus { observed_generation: *generation, conditions: conditions.into_vec(), ..(*before).clone() }
 }
 
-fn phase(standing: &Standing, state: &ScheduleState) -> TrainingPhase {
+/// How the last run ended, where that is known: while one is under way, that before it.
+pub(super) fn last_outcome(settled: &ModelTrainingStatus, state: &ScheduleState) -> Option<Outcome> {
+    let result = settled.history.first()?;
+    let run = state.last_run.as_ref()?;
+    // A run that another site made has no place in the history here.
+    (run.finished_at.is_none() || run.job == result.job).then(|| outcome(result))
+}
+
+fn phase(plan: &TrainingPlan, standing: &Standing, state: &ScheduleState) -> TrainingPhase {
     match standing {
         Standing::Elsewhere => TrainingPhase::RunsAtOtherSite,
-        Standing::NotStarted(_) if state.last_run.is_none() => TrainingPhase::WaitingForData,
-        Standing::NotStarted(_) if state.failures > 0 => TrainingPhase::Failed,
-        Standing::NotStarted(_) => TrainingPhase::Scheduled,
         Standing::Decided(Decision::Suspended) => TrainingPhase::Suspended,
         Standing::Decided(Decision::Running | Decision::Start { .. }) => TrainingPhase::Running,
-        Standing::Decided(Decision::WaitingForData { .. }) if state.last_run.is_none() => TrainingPhase::WaitingForData,
-        Standing::Decided(Decision::WaitingUntil(_)) if state.failures > 0 => TrainingPhase::Failed,
-        Standing::Decided(Decision::WaitingForData { .. } | Decision::WaitingUntil(_)) => TrainingPhase::Scheduled,
         Standing::Decided(Decision::Done) => TrainingPhase::Done,
+        Standing::NotStarted(_) | Standing::Decided(Decision::WaitingForData { .. } | Decision::WaitingUntil(_)) => {
+            match last_outcome(&plan.settled, state) {
+                Some(Outcome::Failed) => TrainingPhase::Failed,
+                Some(Outcome::NotEnoughData) => TrainingPhase::WaitingForData,
+                Some(Outcome::Published | Outcome::GateRefused) => TrainingPhase::Scheduled,
+                None if state.last_run.is_some() => TrainingPhase::Scheduled,
+                None => before_the_first_run(standing),
+            }
+        }
+    }
+}
+
+fn before_the_first_run(standing: &Standing) -> TrainingPhase {
+    match standing {
+        Standing::Decided(Decision::WaitingUntil(_)) => TrainingPhase::Scheduled,
+        Standing::Decided(_) | Standing::NotStarted(_) | Standing::Elsewhere => TrainingPhase::WaitingForData,
     }
 }
 
@@ -124,38 +144,49 @@ fn ready(plan: &TrainingPlan, standing: &Standing, state: &ScheduleState) -> Ver
 
 /// A run is due whose start failed in a way that passes: that is no news, so what is said is what was true before it was due.
 fn due(plan: &TrainingPlan, state: &ScheduleState) -> Verdict {
-    if state.last_run.is_none() {
-        waiting_for_data(plan.minimum_records)
-    } else if state.failures > 0 {
-        last_run_failed(plan, "the next one starts as soon as it can")
-    } else {
-        Verdict::holds(TrainingReason::Scheduled, "the next run starts as soon as it can")
+    let soon = "the next one starts as soon as it can";
+    match last_outcome(&plan.settled, state) {
+        Some(Outcome::Failed) => last_run_failed(plan, soon),
+        Some(Outcome::NotEnoughData) => lacked_records(soon),
+        Some(Outcome::Published | Outcome::GateRefused) => scheduled("as soon as it can"),
+        None if state.last_run.is_some() => scheduled("as soon as it can"),
+        None => waiting_for_data(plan.minimum_records),
     }
 }
 
+/// A training is ready where its last run did what it should, or none is due.
 fn decided(plan: &TrainingPlan, decision: &Decision, state: &ScheduleState) -> Verdict {
-    match decision {
-        Decision::Suspended => Verdict::holds(ReadyReason::Suspended, "no new run starts: spec.suspend is set"),
-        Decision::Running | Decision::Start { .. } => {
-            let job = state.last_run.as_ref().map(|run| run.job.as_str()).unwrap_or_default();
-            if let RunSeen::Seen { job: JobState::Running { trouble: Some(trouble) }, .. } = &plan.seen.run {
-                return Verdict::fails(TrainingReason::RunHeldUp, format!("Job {job} is under way: {trouble}"));
-            }
-            match state.failures {
-                0 => Verdict::holds(ReadyReason::Running, format!("Job {job} is under way")),
-                _ => last_run_failed(plan, &format!("Job {job} is the next one, and under way")),
-            }
-        }
-        Decision::WaitingUntil(time) if state.failures > 0 => {
+    let last = last_outcome(&plan.settled, state);
+    match (decision, last) {
+        (Decision::Suspended, _) => Verdict::holds(ReadyReason::Suspended, "no new run starts: spec.suspend is set"),
+        (Decision::Running | Decision::Start { .. }, _) => under_way(plan, decision, state),
+        (Decision::WaitingUntil(time), Some(Outcome::Failed)) => {
             last_run_failed(plan, &format!("the next one starts at {time}"))
         }
-        Decision::WaitingUntil(time) => {
-            Verdict::holds(TrainingReason::Scheduled, format!("the next run starts at {time}"))
+        (Decision::WaitingForData { needed, .. }, Some(Outcome::Failed)) => {
+            last_run_failed(plan, &format!("the next one starts when {needed} records are archived"))
         }
-        Decision::WaitingForData { needed, .. } => waiting_for_data(*needed),
-        Decision::Done => {
+        (Decision::WaitingUntil(time), Some(Outcome::NotEnoughData)) => {
+            lacked_records(&format!("the next one starts at {time}, or when there are many more"))
+        }
+        (Decision::WaitingUntil(time), _) => scheduled(&format!("at {time}")),
+        (Decision::WaitingForData { needed, .. }, _) => waiting_for_data(*needed),
+        (Decision::Done, _) => {
             let message = "nothing more runs by itself; the annotation vedette.io/run asks for one";
             Verdict::holds(TrainingReason::Done, message)
+        }
+    }
+}
+
+fn under_way(plan: &TrainingPlan, decision: &Decision, state: &ScheduleState) -> Verdict {
+    let job = state.last_run.as_ref().map(|run| run.job.as_str()).unwrap_or_default();
+    match (decision, plan.seen.run.trouble(), last_outcome(&plan.settled, state)) {
+        (Decision::Running, Some(trouble), _) => {
+            Verdict::fails(TrainingReason::RunHeldUp, format!("Job {job} is under way: {trouble}"))
+        }
+        (_, _, Some(Outcome::Failed)) => last_run_failed(plan, &format!("Job {job} is the next one, and under way")),
+        (_, _, Some(Outcome::Published | Outcome::GateRefused | Outcome::NotEnoughData) | None) => {
+            Verdict::holds(ReadyReason::Running, format!("Job {job} is under way"))
         }
     }
 }
@@ -163,6 +194,14 @@ fn decided(plan: &TrainingPlan, decision: &Decision, state: &ScheduleState) -> V
 fn last_run_failed(plan: &TrainingPlan, next: &str) -> Verdict {
     let cause = plan.settled.history.first().map(|result| result.message.as_str()).unwrap_or_default();
     Verdict::fails(TrainingReason::LastRunFailed, format!("the last run failed: {cause}; {next}"))
+}
+
+fn lacked_records(next: &str) -> Verdict {
+    Verdict::holds(TrainingReason::WaitingForData, format!("the last run found too few records; {next}"))
+}
+
+fn scheduled(when: &str) -> Verdict {
+    Verdict::holds(TrainingReason::Scheduled, format!("the next run starts {when}"))
 }
 
 fn waiting_for_data(needed: u64) -> Verdict {

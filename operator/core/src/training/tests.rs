@@ -11,15 +11,15 @@ use crate::status::{PUBLISHED, READY, find, is_true};
 
 const SITE: &str = "{site: {name: east}, kafka: {bootstrapServers: 'k:9092'}, bucket: {name: b, credentialsSecret: s}, images: {topics: t, generator: g, detector: d, archiver: a, trainer: t}}";
 
-fn site() -> SiteFile {
+pub(super) fn site() -> SiteFile {
     SiteFile::parse(SITE).unwrap()
 }
 
-fn training(at: &str) -> ValidatedTraining {
+pub(super) fn training(at: &str) -> ValidatedTraining {
     training_with(at, "trigger: {minRecords: 100}")
 }
 
-fn training_with(at: &str, more: &str) -> ValidatedTraining {
+pub(super) fn training_with(at: &str, more: &str) -> ValidatedTraining {
     let text = format!(
         "{{apiVersion: vedette.io/v1alpha1, kind: ModelTraining, metadata: {{name: flows}}, spec: {{site: {at}, data: {{pipeline: flows}}, {more}}}}}"
     );
@@ -29,7 +29,7 @@ fn training_with(at: &str, more: &str) -> ValidatedTraining {
     }
 }
 
-fn seen(records: u64, run: RunSeen) -> TrainingSeen {
+pub(super) fn seen(records: u64, run: RunSeen) -> TrainingSeen {
     TrainingSeen {
         generation: Some(1),
         created_at: Some(Timestamp::UNIX_EPOCH),
@@ -41,25 +41,29 @@ fn seen(records: u64, run: RunSeen) -> TrainingSeen {
     }
 }
 
-fn at(second: i64) -> Timestamp {
+pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
 /// One step that is applied as it was planned.
-fn step(before: &ModelTrainingStatus, seen: TrainingSeen, second: i64) -> Conclusion<ModelTrainingStatus> {
+pub(super) fn step(before: &ModelTrainingStatus, seen: TrainingSeen, second: i64) -> Conclusion<ModelTrainingStatus> {
     let plan = Training::decide(&training("east"), &site(), before, seen, at(second));
     Training::conclude(&plan, Ok(&None), at(second))
 }
 
-fn running() -> ModelTrainingStatus {
+pub(super) fn running() -> ModelTrainingStatus {
     step(&ModelTrainingStatus::default(), seen(100, RunSeen::None), 50).status
 }
 
-fn result() -> Box<TrainingResult> {
+pub(super) fn result() -> Box<TrainingResult> {
+    result_of(TrainingOutcome::Published)
+}
+
+pub(super) fn result_of(outcome: TrainingOutcome) -> Box<TrainingResult> {
     Box::new(TrainingResult {
         job: "flows-50".to_owned(),
         finished_at: at(59),
-        outcome: TrainingOutcome::Published,
+        outcome,
         records: 100,
         version: Some("20261123T084210Z-1a2b3c4d".parse().unwrap()),
         metrics: None,
@@ -68,7 +72,7 @@ fn result() -> Box<TrainingResult> {
     })
 }
 
-fn reason(status: &ModelTrainingStatus) -> &str {
+pub(super) fn reason(status: &ModelTrainingStatus) -> &str {
     &find(&status.conditions, READY).unwrap().reason
 }
 

@@ -24,7 +24,7 @@ use vedette_core::validate::ValidatedPipeline;
 /// # Errors
 /// The first thing that was refused; what does not depend on it was applied all the same.
 pub(super) async fn apply(valid: &ValidatedPipeline, plan: &PipelinePlan, context: &Context) -> Result<(), ApiError> {
-    let PipelinePlan { children, topics, count, .. } = plan;
+    let PipelinePlan { children, topics, generator: generator_step, count, .. } = plan;
     let PipelineChildren {
         service_account,
         topics_job,
@@ -56,7 +56,9 @@ pub(super) async fn apply(valid: &ValidatedPipeline, plan: &PipelinePlan, contex
     detector.iter().for_each(|detector| pass.want(detector));
     if topics.lets_workloads_start() {
         pass.all(workloads, &stores.deployments).await;
-        if let Some(job) = generator_job {
+        if let Some(job) = generator_job
+            && generator_step.needs_job()
+        {
             pass.job(job, &stores.jobs).await;
         }
         if let Some(detector) = detector {

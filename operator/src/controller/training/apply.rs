@@ -1,10 +1,10 @@
-//! Starts the Job of a run, at most one at a time.
+//! Starts the Job of a run, at most one at a time: one that hangs makes place first.
 
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 use vedette_core::desired::labels::{self, Component};
 use vedette_core::schedule::Run;
-use vedette_core::training::{Start, forgotten_run};
+use vedette_core::training::{Start, forgotten_run, replaced_jobs};
 use vedette_core::validate::ValidatedTraining;
 
 use super::super::apply::{ApiError, Conflicts};
@@ -22,6 +22,9 @@ pub(super) async fn apply(
     let jobs = context.applier.list::<Job>(valid.namespace.as_str(), &selector).await?;
     if let Some(forgotten) = forgotten_run(valid, start, &jobs) {
         return Ok(Some(forgotten));
+    }
+    for job in replaced_jobs(valid, start, &jobs) {
+        context.applier.delete(job).await?;
     }
     let live = get(&context.stores.children.service_accounts, &valid.namespace, &service_account.name_any());
     context.applier.apply(service_account, live.as_deref(), Conflicts::Force).await?;

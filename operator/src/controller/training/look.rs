@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::batch::v1::Job;
+use vedette_core::desired::build_training_job;
 use vedette_core::desired::labels::RUN_REQUEST;
-use vedette_core::job_state::{JobState, job_state};
+use vedette_core::job_state::job_state;
 use vedette_core::training::{RunSeen, TrainingSeen, run_under_way};
 use vedette_core::validate::ValidatedTraining;
 use vedette_crds::{ModelTraining, ModelTrainingStatus};
@@ -26,11 +27,13 @@ pub(super) async fn look(
     let archive = look::archive(&context.bucket, valid, before, valid.runs_at(&context.site)).await;
     let run = match run_under_way(before) {
         None => RunSeen::None,
-        Some(run) => look::run(&context.bucket, valid, &run.job, job(&run.job, context).await?).await,
+        Some(run) => self::run(valid, &run.job, context).await?,
     };
     let records = archive.records.as_ref().ok().copied();
     let count_again = match run {
-        RunSeen::None => context.counted.with(&Reference::of(training), |pace| pace.next(records)),
+        RunSeen::None | RunSeen::Outdated { .. } => {
+            context.counted.with(&Reference::of(training), |pace| pace.next(records))
+        }
         RunSeen::Unreadable | RunSeen::Seen { .. } => pace::SHORTEST,
     };
     let metadata = &training.metadata;
@@ -45,12 +48,15 @@ pub(super) async fn look(
     })
 }
 
-/// The state of a Job; one that the watch does not show is asked for, so that none is given up too early.
-async fn job(name: &str, context: &Context) -> Result<JobState, ApiError> {
+/// How the run under way stands. A Job that the watch does not show is asked for, so that none is given up too early.
+async fn run(valid: &ValidatedTraining, name: &str, context: &Context) -> Result<RunSeen, ApiError> {
     let live = match get(&context.stores.children.jobs, &context.namespace, name) {
         Some(job) => Some(job),
         None => context.applier.read::<Job>(context.namespace.as_str(), name).await?.map(Arc::new),
     };
     let pods = context.stores.pods_of_job(name);
-    Ok(job_state(live.as_deref(), pods.iter().map(Arc::as_ref)))
+    let pods = || pods.iter().map(Arc::as_ref);
+    let seen = look::run(&context.bucket, valid, name, job_state(live.as_deref(), pods())).await;
+    let wanted = build_training_job(valid, &context.site, name);
+    Ok(seen.beside(&wanted, live.as_deref(), pods()))
 }
