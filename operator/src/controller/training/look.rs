@@ -51,6 +51,6 @@ async fn job(name: &str, context: &Context) -> Result<JobState, ApiError> {
         Some(job) => Some(job),
         None => context.applier.read::<Job>(context.namespace.as_str(), name).await?.map(Arc::new),
     };
-    let pods = context.stores.pods_of_job(name);
+    let pods = context.stores.pods_of_job(live.as_deref());
     Ok(job_state(live.as_deref(), pods.iter().map(Arc::as_ref)))
 }
