@@ -273,9 +273,11 @@ async fn a_roll_that_crashes_leaves_the_old_pods_and_goes_back() {
     stage.tell("crash-v2");
     let bad = stage.deployment(2, "v2");
     stage.supervisor.apply_deployment(&bad).unwrap();
-    let Fault::Ended { reason: word, cause: reason } = stage.until_fault(&bad).await else { panic!("it runs") };
-    assert_eq!(word.as_deref(), Some("NoGood"));
-    assert!(reason.contains("exit status: 3") && reason.contains("NoGood: no good"), "{reason}");
+    let Fault::Ended { since: _, reason: word, cause: reason } = stage.until_fault(&bad).await else {
+        panic!("it runs")
+    };
+    assert_eq!(word.as_deref(), Some("WrongHash"));
+    assert!(reason.contains("exit status: 3") && reason.contains("WrongHash: no good"), "{reason}");
     assert_eq!(stage.running(), 2);
     assert!(!stage.supervisor.is_settled());
     stage.supervisor.apply_deployment(&good).unwrap();
@@ -373,7 +375,7 @@ async fn a_job_that_fails_is_tried_again_up_to_its_limit() {
     stage.tell("crash");
     stage.supervisor.apply_job(&stage.job(2, None)).unwrap();
     let JobStatus::Failed { cause } = stage.job_end().await else { panic!("it did not fail") };
-    assert!(cause.starts_with("BackoffLimitExceeded") && cause.contains("NoGood: no good"), "{cause}");
+    assert!(cause.starts_with("BackoffLimitExceeded") && cause.contains("WrongHash: no good"), "{cause}");
     assert_eq!(stage.started().len(), 3);
 }
 

@@ -78,9 +78,12 @@ pub struct ModelTarget {
     /// When the detectors' template got it.
     #[schemars(schema_with = "crate::common::embedded::<Time>")]
     pub since: Time,
-    /// How far the pods with it came, all together: each is scheduled, then started, then ready.
+    /// How far the pods with it came, all together: each is scheduled, then started.
     #[serde(default)]
     pub steps: i32,
+    /// The most of them that were ready.
+    #[serde(default)]
+    pub ready: i32,
     /// Since when they have come no further; absent while there is nothing to judge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::common::embedded::<Time>")]

@@ -124,6 +124,8 @@ reasons! {
         Damaged,
         /// The version cannot be looked at.
         BucketUnreadable,
+        /// The spec rolls out first.
+        WaitingForSpec,
         /// They are on their way.
         Rolling,
         /// The version failed.
@@ -242,6 +244,7 @@ impl ModelReason {
             | Self::PointerUnreadable
             | Self::OlderPointer
             | Self::Damaged
+            | Self::WaitingForSpec
             | Self::Rolling
             | Self::RolledBack => false,
         }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use vedette_contract::ModelVersion;
 
-pub use self::judgement::{Clock, Fault, Others, Rollout, Underway};
+pub use self::judgement::{Clock, Fault, Others, Rollout, SpecRollout, Underway};
 use crate::desired::labels::RETRY_MODEL;
 use crate::reason::ModelReason;
 
@@ -109,6 +109,8 @@ pub struct Observed<'a> {
     pub artifact: Option<&'a Artifact>,
     /// The version that the live template carries, and how its rollout stands.
     pub rollout: (Option<&'a ModelVersion>, &'a Rollout),
+    /// Whether the newest spec rolls out. It and a version never do at once: nobody could tell whose fault it is.
+    pub spec_rollout: SpecRollout,
     /// How long a rollout may stand still before it is judged.
     pub progress_deadline: SignedDuration,
     /// What somebody asks for: another value than before forgets what was rejected, and follows a pointer that was restored.
@@ -225,6 +227,9 @@ pub(crate) fn step(state: &RollState, observed: &Observed<'_>) -> RollStep {
     }
     heed(&mut next, observed, &mut events);
     let failed = settle(&mut next, observed, &mut events);
+    if observed.spec_rollout == SpecRollout::Underway {
+        next.target = None;
+    }
     let wanted = wanted(&next, observed.policy, observed.pointer);
     if let (VersionPolicy::Latest, Pointer::Current { generation, .. }) = (observed.policy, observed.pointer) {
         next.generation = next.generation.max(*generation);
@@ -247,6 +252,10 @@ pub(crate) fn step(state: &RollState, observed: &Observed<'_>) -> RollStep {
         return running_or_rolling(next, &version, observed, events);
     }
     match observed.artifact {
+        Some(Artifact::Complete) | None if observed.spec_rollout == SpecRollout::Underway => {
+            let message = format!("model version {version} rolls once every detector pod is of the newest spec");
+            finish(next, false, ModelReason::WaitingForSpec, &message, events)
+        }
         Some(Artifact::Complete) => {
             events.push(RollEvent::Started { from: next.active.clone(), to: version.clone() });
             next.target = Some(Target { version: version.clone(), since: observed.now, clock: Clock::default() });
@@ -357,6 +366,14 @@ fn running_or_rolling(
     let message = match observed.rollout.1 {
         Rollout::Underway(Underway { others: Others::Unready, .. }) => {
             format!("{rolling}; no other detector is ready either, so that this is not the version's fault")
+        }
+        Rollout::Underway(Underway { fault: Some(fault), others: Others::None, .. })
+            if is_overdue && !fault.is_told_of_the_version() =>
+        {
+            format!(
+                "{rolling}; {}; no detector of this spec runs without it that would tell whose fault this is",
+                fault.cause()
+            )
         }
         Rollout::Underway(Underway { fault: Some(fault), .. }) => format!("{rolling}; {}", fault.cause()),
         Rollout::Underway(Underway { waits: Some(waits), .. }) => format!("{rolling}; {waits}"),

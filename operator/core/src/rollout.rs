@@ -4,7 +4,7 @@
 use k8s_openapi::api::apps::v1::Deployment;
 
 use crate::desired::labels;
-use crate::roll::{Others, Rollout, Underway};
+use crate::roll::{Fault, Others, Rollout, SpecRollout, Underway};
 use crate::workload::{PodSeen, Workload};
 
 /// Whether what is wanted of a component runs.
@@ -39,7 +39,7 @@ pub enum Availability {
     },
 }
 
-/// How the rollout of the template stands, by the model version in it.
+/// How the rollout of the template stands, by the model version in it. Pods of another spec say nothing of a model.
 pub fn rollout(workload: &Workload) -> Rollout {
     let Some(deployment) = workload.deployment.as_ref().filter(|deployment| deployment.wanted > 0) else {
         return Rollout::Absent;
@@ -47,10 +47,14 @@ pub fn rollout(workload: &Workload) -> Rollout {
     if deployment.is_complete {
         return Rollout::Complete;
     }
-    let (ours, others): (Vec<&PodSeen>, Vec<&PodSeen>) =
-        workload.pods.iter().partition(|pod| pod.version == deployment.version);
+    let (ours, others): (Vec<&PodSeen>, Vec<&PodSeen>) = workload
+        .pods
+        .iter()
+        .filter(|pod| pod.spec == deployment.spec)
+        .partition(|pod| pod.version == deployment.version);
     Rollout::Underway(Underway {
         steps: ours.iter().map(|pod| pod.steps).sum(),
+        ready: ours.iter().map(|pod| i32::from(pod.is_ready)).sum(),
         fault: ours.iter().find_map(|pod| pod.fault.clone()),
         waits: ours.iter().find_map(|pod| pod.waits.clone()),
         others: match others.as_slice() {
@@ -59,6 +63,21 @@ pub fn rollout(workload: &Workload) -> Rollout {
             _ => Others::Unready,
         },
     })
+}
+
+/// Whether the spec of what is wanted has yet to take the place of another. One whose pods refuse the model that they have
+/// is as far as it comes: another model mends it.
+pub fn spec_rollout(workload: &Workload, wanted: Option<&Deployment>) -> SpecRollout {
+    let live = workload.deployment.as_ref().filter(|live| live.wanted > 0);
+    let (Some(live), Some(wanted)) = (live, wanted.filter(|wanted| wanted.spec.replicas != Some(0))) else {
+        return SpecRollout::Settled;
+    };
+    let spec = wanted.spec.template.metadata.as_ref().and_then(labels::spec_hash);
+    let is_applied = live.spec.as_deref() == spec;
+    let (ours, others): (Vec<&PodSeen>, Vec<&PodSeen>) =
+        workload.pods.iter().partition(|pod| pod.spec.as_deref() == spec);
+    let refuse_their_model = ours.iter().any(|pod| pod.fault.as_ref().is_some_and(Fault::is_told_of_the_version));
+    if is_applied && (others.is_empty() || refuse_their_model) { SpecRollout::Settled } else { SpecRollout::Underway }
 }
 
 /// Whether as many pods of what is wanted are ready as are wanted, whatever was seen before it was applied.

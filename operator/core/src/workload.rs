@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodCondition};
 use vedette_contract::ModelVersion;
 use vedette_contract::exit::LastWords;
 
@@ -11,10 +11,7 @@ use crate::desired::labels::{self, COMPONENT};
 use crate::last_words::cut;
 use crate::roll::Fault;
 
-/// Pods that the cluster ended, through no fault of their own.
-const ENDED_BY_CLUSTER: &[&str] = &["Evicted", "Preempting", "NodeShutdown", "NodeLost", "Terminated", "NodeAffinity"];
-
-/// A component's Deployment, and its pods that are not on their way out.
+/// A component's Deployment, and its pods that have not ended and are not on their way out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Workload {
     /// None where there is none.
@@ -50,7 +47,7 @@ pub struct PodSeen {
     pub version: Option<ModelVersion>,
     /// Its own process is ready; those beside it do not count.
     pub is_ready: bool,
-    /// How far it came: 0 to 3 for scheduled, started, ready.
+    /// How far it came: 0 to 2 for scheduled, started.
     pub steps: i32,
     /// What its own process does wrong.
     pub fault: Option<Fault>,
@@ -62,7 +59,7 @@ impl Workload {
     /// Reads both from an API server's objects; the pods are those of the Deployment, of whatever template.
     pub fn read<'a>(deployment: Option<&Deployment>, pods: impl IntoIterator<Item = &'a Pod>) -> Self {
         let (stay, leave): (Vec<&Pod>, Vec<&Pod>) =
-            pods.into_iter().partition(|pod| pod.metadata.deletion_timestamp.is_none());
+            pods.into_iter().filter(|pod| !was_ended(pod)).partition(|pod| pod.metadata.deletion_timestamp.is_none());
         Self {
             deployment: deployment.map(LiveDeployment::read),
             pods: stay.into_iter().map(PodSeen::read).collect(),
@@ -118,11 +115,17 @@ impl PodSeen {
             spec: labels::spec_hash(&pod.metadata).map(str::to_owned),
             version: labels::model_version(&pod.metadata),
             is_ready,
-            steps: [is_scheduled(pod), container.is_some_and(was_started), is_ready].into_iter().map(i32::from).sum(),
+            steps: i32::from(is_scheduled(pod)) + i32::from(container.is_some_and(was_started)),
             fault: fault(pod),
             waits: waits_for(pod),
         }
     }
+}
+
+/// Whether the cluster ended it: it evicted it, or its node went. Another pod has its place, however long it stays to be seen.
+fn was_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Failed" | "Succeeded"))
 }
 
 /// The container of ours: others may have been put beside it.
@@ -132,10 +135,12 @@ fn own_container(pod: &Pod) -> Option<&ContainerStatus> {
 }
 
 fn is_scheduled(pod: &Pod) -> bool {
-    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    let scheduled = conditions.filter(|condition| condition.type_ == "PodScheduled");
-    let unscheduled = scheduled.into_iter().any(|condition| condition.status != "True");
+    let unscheduled = scheduled(pod).is_some_and(|condition| condition.status != "True");
     !unscheduled && pod.status.as_ref().is_some_and(|status| status.container_statuses.is_some())
+}
+
+fn scheduled(pod: &Pod) -> Option<&PodCondition> {
+    pod.status.as_ref()?.conditions.iter().flatten().find(|condition| condition.type_ == "PodScheduled")
 }
 
 fn was_started(container: &ContainerStatus) -> bool {
@@ -144,37 +149,36 @@ fn was_started(container: &ContainerStatus) -> bool {
 }
 
 fn fault(pod: &Pod) -> Option<Fault> {
-    let status = pod.status.as_ref()?;
-    if status.reason.as_deref().is_some_and(|reason| ENDED_BY_CLUSTER.contains(&reason)) {
-        return None;
-    }
+    let has_node = scheduled(pod).filter(|condition| condition.status == "True");
+    let has_node = has_node.and_then(|condition| Some(condition.last_transition_time.as_ref()?.0));
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let container = own_container(pod)?;
     let state = container.state.clone().unwrap_or_default();
-    if let Some(end) = failed_end(name, state.terminated.as_ref()) {
+    if let Some(end) = failed_end(name, has_node, state.terminated.as_ref()) {
         return Some(end);
     }
     if container.ready {
         return None;
     }
     let last = container.last_state.as_ref().and_then(|state| state.terminated.as_ref());
-    if let Some(end) = failed_end(name, last) {
+    if let Some(end) = failed_end(name, has_node, last) {
         return Some(end);
     }
     if state.waiting.as_ref().and_then(|waiting| waiting.reason.as_deref()) == Some("CrashLoopBackOff") {
-        return Some(Fault::Ended { reason: None, cause: format!("pod {name} ends again and again") });
+        let cause = format!("pod {name} ends again and again");
+        return Some(Fault::Ended { since: has_node, reason: None, cause });
     }
     let since: Option<Timestamp> = state.running?.started_at.map(|time| time.0);
     Some(Fault::Unready { since, cause: format!("pod {name} runs and does not become ready") })
 }
 
-fn failed_end(pod: &str, end: Option<&ContainerStateTerminated>) -> Option<Fault> {
+fn failed_end(pod: &str, since: Option<Timestamp>, end: Option<&ContainerStateTerminated>) -> Option<Fault> {
     let end = end.filter(|end| end.exit_code != 0)?;
     let how = end.reason.as_deref().filter(|reason| *reason != "Error").map(|reason| format!(" ({reason})"));
     let words = end.message.as_deref().and_then(LastWords::read);
     let said = words.as_ref().map(|words| format!(": {}", cut(&words.to_string()))).unwrap_or_default();
     let cause = format!("pod {pod} ended with exit code {}{}{said}", end.exit_code, how.unwrap_or_default());
-    Some(Fault::Ended { reason: words.and_then(|words| words.reason), cause })
+    Some(Fault::Ended { since, reason: words.and_then(|words| words.reason), cause })
 }
 
 /// Whether Kubernetes itself ended a pod, or is about to: a drain, a preemption, an eviction, a node that is gone. A Job does

@@ -2,20 +2,32 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use kube::runtime::reflector::Store;
+use tokio::time::{Instant, timeout_at};
 use vedette_contract::Name;
 
 use super::triggers::GuardedPipeline;
 
+/// How long a namespace is waited for that was not listed yet. One that is forbidden, or gone, never is.
+const LISTED: Duration = Duration::from_secs(10);
+
 /// What the watches of all namespaces have seen of pipelines.
 #[derive(Debug, Default)]
-pub(super) struct AllPipelines(Mutex<BTreeMap<Name, Store<GuardedPipeline>>>);
+pub(super) struct AllPipelines(Mutex<BTreeMap<Name, Watched>>);
+
+#[derive(Debug, Clone)]
+struct Watched {
+    pipelines: Store<GuardedPipeline>,
+    /// Until when it is waited for.
+    patience: Instant,
+}
 
 impl AllPipelines {
     /// A namespace is acted upon from now on.
     pub(super) fn add(&self, namespace: &Name, pipelines: Store<GuardedPipeline>) {
-        self.lock().insert(namespace.clone(), pipelines);
+        self.lock().insert(namespace.clone(), Watched { pipelines, patience: Instant::now() + LISTED });
     }
 
     /// A namespace is not acted upon any more.
@@ -23,13 +35,39 @@ impl AllPipelines {
         self.lock().remove(namespace);
     }
 
-    /// All of them.
-    pub(super) fn state(&self) -> Vec<Arc<GuardedPipeline>> {
-        self.lock().values().flat_map(Store::state).collect()
+    /// All of them, once each namespace was listed, or could not be for a while: an older one may be in any of them.
+    pub(super) async fn listed(&self) -> Vec<Arc<GuardedPipeline>> {
+        let watched: Vec<Watched> = self.lock().values().cloned().collect();
+        for one in &watched {
+            if timeout_at(one.patience, one.pipelines.wait_until_ready()).await.is_err() {
+                tracing::debug!("a namespace cannot be listed: its pipelines are not known");
+            }
+        }
+        watched.iter().flat_map(|one| one.pipelines.state()).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Name, Store<GuardedPipeline>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Name, Watched>> {
         // Every change is one assignment, so what a thread left behind that panicked is whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use kube::runtime::reflector;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_namespace_that_is_never_listed_is_waited_for_once_and_not_for_ever() {
+        let pipelines = AllPipelines::default();
+        let (store, _writer) = reflector::store();
+        let patience = Instant::now() + Duration::from_millis(50);
+        pipelines.lock().insert("forbidden".parse().unwrap(), Watched { pipelines: store, patience });
+        let begun = Instant::now();
+        assert!(pipelines.listed().await.is_empty());
+        assert!(Instant::now() >= patience && begun.elapsed() < LISTED);
     }
 }

@@ -101,6 +101,10 @@ where
     .boxed()
 }
 
+fn is_of_job(pod: &Pod, uid: &str) -> bool {
+    pod.owner_references().iter().any(|owner| owner.kind == Job::kind(&()) && owner.uid == uid)
+}
+
 fn is_surplus<K: Child>(child: &K, owner: &str, wanted: &Wanted) -> bool {
     child.meta().deletion_timestamp.is_none()
         && child.owner_references().iter().any(|reference| reference.uid == owner && reference.controller == Some(true))
@@ -159,15 +163,12 @@ impl Stores {
         })
     }
 
-    /// The pods of one Job.
-    pub(super) fn pods_of_job(&self, job: &str) -> Vec<Arc<Pod>> {
-        self.pods.state_filter(|pod| {
-            pod.metadata
-                .labels
-                .as_ref()
-                .and_then(|labels| labels.get("batch.kubernetes.io/job-name"))
-                .is_some_and(|name| name == job)
-        })
+    /// The pods of one Job; those of an earlier one of its name are none of its.
+    pub(super) fn pods_of_job(&self, job: Option<&Job>) -> Vec<Arc<Pod>> {
+        let Some(uid) = job.and_then(|job| job.metadata.uid.as_deref()) else {
+            return Vec::new();
+        };
+        self.pods.state_filter(|pod| is_of_job(pod, uid))
     }
 }
 
@@ -229,6 +230,18 @@ mod tests {
             tokio::time::timeout(Duration::from_secs(20), waiter).await.unwrap().unwrap();
         }
         watches.abort();
+    }
+
+    #[test]
+    fn a_pod_is_of_the_job_that_owns_it_whatever_its_name() {
+        let owner = json!([{ "apiVersion": "batch/v1", "kind": "Job", "name": "j", "uid": "u" }]);
+        let labels = json!({ "batch.kubernetes.io/job-name": "j" });
+        let pod = |owners: Value| -> Pod {
+            serde_json::from_value(json!({ "metadata": { "labels": labels, "ownerReferences": owners } })).unwrap()
+        };
+        assert!(is_of_job(&pod(owner.clone()), "u"));
+        assert!(!is_of_job(&pod(owner), "v"), "of one of the same name before it");
+        assert!(!is_of_job(&pod(json!([])), "u"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 use kube_lease_manager::{LeaseManager, LeaseManagerBuilder, LeaseManagerError};
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout, timeout_at};
 use vedette_contract::Name;
 use vedette_service::{Shutdown, error_chain};
 
@@ -60,6 +60,8 @@ pub(super) struct Leadership {
     name: String,
     identity: String,
     duration: Duration,
+    /// Before it was won.
+    since: Instant,
 }
 
 impl Election {
@@ -76,7 +78,7 @@ impl Election {
 
     async fn wait_for_lease(&self) -> Leadership {
         loop {
-            match tokio::time::timeout(LOOK.saturating_mul(5), self.try_to_win()).await {
+            match timeout(LOOK.saturating_mul(5), self.try_to_win()).await {
                 Ok(Ok(Some(leadership))) => return leadership,
                 Ok(Ok(None)) => {}
                 Ok(Err(error)) => tracing::warn!(error = error_chain(&error), "cannot reach for the lease"),
@@ -104,7 +106,9 @@ impl Election {
             Claim::Abandoned => empty(&leases, &lease).await?,
             Claim::Held => return Ok(None),
         }
+        let since = Instant::now();
         Ok(manager.changed().await?.then(|| Leadership {
+            since,
             manager,
             leases,
             name: self.lease.to_string(),
@@ -152,40 +156,61 @@ async fn empty(leases: &Api<Lease>, lease: &Lease) -> kube::Result<()> {
 impl Leadership {
     /// Renews the lease, and returns when it is lost.
     pub(super) async fn lost(&self) {
-        let mut known = Held { renewed: None, until: Instant::now() + self.duration };
-        loop {
-            // The manager renews inside; it returns only when something happened.
-            match tokio::time::timeout(LOOK, self.manager.changed()).await {
-                Ok(Ok(true)) | Err(_) => {}
-                Ok(Ok(false)) => return tracing::warn!("another process took the lease"),
-                Ok(Err(error)) => {
-                    tracing::warn!(error = error_chain(&error), "the lease was not renewed");
-                    tokio::time::sleep(jittered(LOOK / 2)).await;
-                }
-            }
-            match tokio::time::timeout(REQUEST, self.leases.get(&self.name)).await {
-                Ok(Ok(lease)) if is_held_by(&lease, &self.identity) => {
-                    known.renew(&lease, self.duration, Timestamp::now(), Instant::now());
-                }
-                Ok(Ok(_)) => return tracing::warn!("the lease is another's"),
-                Ok(Err(error)) => tracing::warn!(error = error_chain(&error), "cannot look at the lease"),
-                Err(_) => tracing::warn!("the API server does not answer: cannot look at the lease"),
-            }
-            if Instant::now() >= known.until {
-                return tracing::warn!("the lease ran out before it could be renewed");
+        let held = Held { renewed: None, until: self.since + self.duration };
+        while_renewed(held, self.duration, || self.renew_and_look()).await;
+    }
+
+    /// The lease as it is after a renewal, where it could be read.
+    async fn renew_and_look(&self) -> Look {
+        // The manager renews inside; it returns only when something happened.
+        match timeout(LOOK, self.manager.changed()).await {
+            Ok(Ok(true)) | Err(_) => {}
+            Ok(Ok(false)) => return Look::OfAnother,
+            Ok(Err(error)) => {
+                tracing::warn!(error = error_chain(&error), "the lease was not renewed");
+                tokio::time::sleep(jittered(LOOK / 2)).await;
             }
         }
+        match timeout(REQUEST, self.leases.get(&self.name)).await {
+            Ok(Ok(lease)) if is_held_by(&lease, &self.identity) => return Look::Held(Box::new(lease)),
+            Ok(Ok(_)) => return Look::OfAnother,
+            Ok(Err(error)) => tracing::warn!(error = error_chain(&error), "cannot look at the lease"),
+            Err(_) => tracing::warn!("the API server does not answer: cannot look at the lease"),
+        }
+        Look::Unanswered
     }
 
     /// Gives the lease up.
     pub(super) async fn release(self) {
         // In a task of its own: the manager panics where it loses a race that only this call can lose.
         let release = tokio::spawn(async move { self.manager.release().await });
-        match tokio::time::timeout(RELEASE, release).await {
+        match timeout(RELEASE, release).await {
             Ok(Ok(Ok(()))) => tracing::info!("gave the lease up"),
             Ok(Ok(Err(error))) => tracing::warn!(error = error_chain(&error), "the lease was not given up"),
             Ok(Err(error)) => tracing::warn!(%error, "the lease was not given up"),
             Err(_) => tracing::warn!("the API server does not answer: the lease was not given up"),
+        }
+    }
+}
+
+/// What the leader sees of its lease.
+enum Look {
+    /// It has it.
+    Held(Box<Lease>),
+    /// Another has it.
+    OfAnother,
+    /// Nobody knows.
+    Unanswered,
+}
+
+/// Returns when the lease is another's, and at the very moment when it ends, whatever a look waits for.
+async fn while_renewed<F: Future<Output = Look>>(mut held: Held, duration: Duration, look: impl Fn() -> F) {
+    loop {
+        match timeout_at(held.until, look()).await {
+            Ok(Look::Held(lease)) => held.renew(&lease, duration, Timestamp::now(), Instant::now()),
+            Ok(Look::OfAnother) => return tracing::warn!("another process took the lease"),
+            Ok(Look::Unanswered) => {}
+            Err(_) => return tracing::warn!("the lease ran out before it could be renewed"),
         }
     }
 }
@@ -285,5 +310,21 @@ mod tests {
         let ahead = lease(Some("a"), "2026-11-23T09:00:00.000000Z");
         held.renew(&ahead, 15 * SECOND, wall, start + 9 * SECOND);
         assert_eq!(held.until, start + 24 * SECOND, "never longer than a lease lasts");
+    }
+
+    #[tokio::test]
+    async fn nobody_acts_past_the_end_of_a_lease_whatever_is_waited_for() {
+        let start = Instant::now();
+        let held = || Held { renewed: None, until: start + Duration::from_millis(50) };
+        let waits_for_ever = while_renewed(held(), SECOND, std::future::pending);
+        assert!(timeout(SECOND, waits_for_ever).await.is_ok(), "it is waited for a look");
+        let ended = start + Duration::from_millis(50);
+        assert!(Instant::now() >= ended);
+        let late = || async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Look::Unanswered
+        };
+        while_renewed(Held { until: Instant::now() + Duration::from_millis(50), ..held() }, SECOND, late).await;
+        while_renewed(Held { until: start + 3600 * SECOND, ..held() }, SECOND, || async { Look::OfAnother }).await;
     }
 }

@@ -134,7 +134,7 @@ fn seen(pod: &Pod) -> PodSeen {
     let is_ready = state == PodState::Ready;
     let fault = match state {
         PodState::Restarting(LastEnd { reason, cause }) => {
-            Some(Fault::Ended { reason, cause: format!("pod {}: {cause}", pod.name) })
+            Some(Fault::Ended { since: None, reason, cause: format!("pod {}: {cause}", pod.name) })
         }
         PodState::Unready(Some(cause)) => {
             Some(Fault::Unready { since: None, cause: format!("pod {} is not ready: {cause}", pod.name) })
@@ -142,7 +142,7 @@ fn seen(pod: &Pod) -> PodSeen {
         PodState::Unready(None) | PodState::Ready | PodState::Succeeded | PodState::Failed(_) => None,
     };
     let (spec, version) = (spec.clone(), version.clone());
-    PodSeen { spec, version, is_ready, steps: 2 + i32::from(is_ready), fault, waits: None }
+    PodSeen { spec, version, is_ready, steps: 2, fault, waits: None }
 }
 
 /// Waits until any pod reports; for ever without pods.

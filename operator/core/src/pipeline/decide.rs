@@ -7,7 +7,7 @@ use super::{CountClaim, GeneratorSeen, GeneratorStep, PipelinePlan, PipelineSeen
 use crate::desired::{GeneratorChild, LiveReplicas, PipelineChildren, build_pipeline};
 use crate::job_state::JobState;
 use crate::roll::{self, RollStep};
-use crate::rollout::rollout;
+use crate::rollout::{rollout, spec_rollout};
 use crate::site::SiteFile;
 use crate::status::roll_state;
 use crate::validate::{Scale, ValidatedPipeline};
@@ -19,7 +19,7 @@ pub(super) fn decide(
     seen: PipelineSeen,
     now: Timestamp,
 ) -> PipelinePlan {
-    let roll = roll_step(object, before, &seen, now);
+    let roll = roll_step(object, site, before, &seen, now);
     let children = build_pipeline(object, site, roll.state.template_version(), &seen.live);
     let wanted_job = children.topics_job.metadata.name.clone();
     let completed_job = match seen.topics_job {
@@ -78,21 +78,25 @@ fn completed_generator(
 
 fn roll_step(
     object: &ValidatedPipeline,
+    site: &SiteFile,
     before: &AnomalyPipelineStatus,
     seen: &PipelineSeen,
     now: Timestamp,
 ) -> RollStep {
     let rollout = rollout(&seen.detector);
+    let state = roll_state(before, object.model.training.as_ref());
+    let without_roll = build_pipeline(object, site, state.active.as_ref(), &seen.live).detector;
     let observed = roll::Observed {
         policy: &object.model.policy,
         pointer: &seen.bucket.pointer,
         artifact: seen.bucket.artifact.as_ref(),
         rollout: (seen.detector.template_version(), &rollout),
+        spec_rollout: spec_rollout(&seen.detector, without_roll.as_ref()),
         progress_deadline: progress_deadline(object),
         retry: seen.retry_model.as_deref(),
         now,
     };
-    roll::step(&roll_state(before, object.model.training.as_ref()), &observed)
+    roll::step(&state, &observed)
 }
 
 fn progress_deadline(object: &ValidatedPipeline) -> SignedDuration {

@@ -8,6 +8,9 @@ use crate::status::{
 };
 use crate::workload::{LiveDeployment, PodSeen};
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use vedette_contract::ModelVersion;
+use vedette_crds::{ModelStatus, ModelTarget};
 
 const SITE: &str = "{site: {name: east}, kafka: {bootstrapServers: 'k:9092'}, bucket: {name: b, credentialsSecret: s}, images: {topics: t, generator: g, detector: d, archiver: a, trainer: t}}";
 
@@ -57,7 +60,7 @@ fn ready(deployment: &Deployment) -> Workload {
         is_complete: true,
         ..LiveDeployment::default()
     };
-    let pod = PodSeen { spec, is_ready: true, steps: 3, ..PodSeen::default() };
+    let pod = PodSeen { spec, is_ready: true, steps: 2, ..PodSeen::default() };
     Workload { deployment: Some(live), pods: vec![pod; usize::try_from(count).unwrap()], leaving: 0 }
 }
 
@@ -147,6 +150,40 @@ fn a_new_model_does_not_unset_what_alerts_meanwhile() {
         seen.detector.pods.push(PodSeen { is_ready: false, ..seen.detector.pods[0].clone() });
     };
     ready_is(&concluded(FOLLOWS, rolling).status, "Running");
+}
+
+#[test]
+fn a_new_spec_is_rolled_out_before_a_new_version_is_even_where_both_come_at_once() {
+    const CHANGED: &str = "{model: {training: flows}, pod: {nodeSelector: {no: such}}}";
+    let version = |number: u8| format!("20261123T0842{number:02}Z-{number:08x}").parse::<ModelVersion>().unwrap();
+    let model = |target| ModelStatus {
+        training: Some("flows".to_owned()),
+        active: Some(version(1).to_string()),
+        target,
+        ..ModelStatus::default()
+    };
+    let target = ModelTarget {
+        version: version(2).to_string(),
+        since: Time(Timestamp::UNIX_EPOCH),
+        steps: 0,
+        ready: 0,
+        unmoved_since: None,
+    };
+    let rolls = |spec: &str, target: Option<ModelTarget>| {
+        let before = AnomalyPipelineStatus { model: Some(model(target)), ..AnomalyPipelineStatus::default() };
+        let plan = plan_of(spec, &before, |now| {
+            *now = seen(FOLLOWS);
+            now.detector.deployment.as_mut().unwrap().version = Some(version(1));
+            now.detector.pods[0].version = Some(version(1));
+            let pointer = Pointer::Current { version: version(2), generation: 2 };
+            now.bucket = BucketSeen { pointer, artifact: Some(Artifact::Complete), trouble: None };
+        });
+        let template = plan.children.detector.unwrap().spec.template.metadata.unwrap();
+        (labels::model_version(&template), plan.roll.condition.reason)
+    };
+    assert_eq!(rolls(FOLLOWS, None), (Some(version(2)), ModelReason::Rolling));
+    assert_eq!(rolls(CHANGED, None), (Some(version(1)), ModelReason::WaitingForSpec));
+    assert_eq!(rolls(CHANGED, Some(target)), (Some(version(1)), ModelReason::WaitingForSpec));
 }
 
 #[test]

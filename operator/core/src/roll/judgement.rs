@@ -31,6 +31,10 @@ const NOT_THE_VERSIONS: &[&str] = &[
     "TopicRefused",
 ];
 
+/// Ends of a process that say something of its model, whatever else was changed.
+const OF_THE_VERSION: &[&str] =
+    &["InvalidForest", "InvalidManifest", "MissingFile", "UnknownSchema", "WrongHash", "WrongVersion"];
+
 /// How the detectors' Deployment stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rollout {
@@ -45,13 +49,15 @@ pub enum Rollout {
 /// A rollout that is not complete.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Underway {
-    /// How far the pods of the template are, all together: each is scheduled, then started, then ready.
+    /// How far the pods of the template are, all together: each is scheduled, then started.
     pub steps: i32,
+    /// How many of them are ready.
+    pub ready: i32,
     /// What the own process of one of them does wrong.
     pub fault: Option<Fault>,
     /// What one of them waits for that it cannot help.
     pub waits: Option<String>,
-    /// How the pods of other templates are.
+    /// How the pods of other versions are.
     pub others: Others,
 }
 
@@ -60,6 +66,8 @@ pub struct Underway {
 pub enum Fault {
     /// It ended by itself.
     Ended {
+        /// Since when its pod has a node, where that is known.
+        since: Option<Timestamp>,
         /// The word that it ended with, if it said one.
         reason: Option<String>,
         cause: String,
@@ -79,9 +87,32 @@ impl Fault {
             Self::Ended { cause, .. } | Self::Unready { cause, .. } => cause,
         }
     }
+
+    /// Whether it tells of the model by its own words.
+    pub(crate) fn is_told_of_the_version(&self) -> bool {
+        match self {
+            Self::Ended { reason, .. } => reason.as_deref().is_some_and(|reason| OF_THE_VERSION.contains(&reason)),
+            Self::Unready { .. } => false,
+        }
+    }
+
+    fn since(&self) -> Option<Timestamp> {
+        match self {
+            Self::Ended { since, .. } | Self::Unready { since, .. } => *since,
+        }
+    }
 }
 
-/// How the pods of other templates are, which have the same broker and the same bucket.
+/// Whether pods of another spec than the newest go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpecRollout {
+    /// They do, or the newest is not applied yet.
+    Underway,
+    /// Whatever there is, is of the newest.
+    Settled,
+}
+
+/// How the pods of other versions are, which have the same spec, the same broker and the same bucket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Others {
     /// There are none.
@@ -97,10 +128,13 @@ pub enum Others {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Clock {
-    /// The most steps that were seen.
+    /// The steps of the pods that there are.
     #[serde(default)]
     pub steps: i32,
-    /// When they were seen first; none while the clock stands.
+    /// The most of them that were ready.
+    #[serde(default)]
+    pub ready: i32,
+    /// When they came so far; none while the clock stands.
     #[serde(default)]
     pub since: Option<Timestamp>,
 }
@@ -111,8 +145,17 @@ impl Clock {
         match rollout {
             Rollout::Absent | Rollout::Complete => Self::default(),
             Rollout::Underway(Underway { others: Others::Unready, .. }) => self.stopped(),
-            Rollout::Underway(Underway { steps, .. }) if self.since.is_some() && *steps <= self.steps => self,
-            Rollout::Underway(Underway { steps, .. }) => Self { steps: self.steps.max(*steps), since: Some(now) },
+            Rollout::Underway(Underway { steps, ready, .. }) => self.moved_to(*steps, *ready, now),
+        }
+    }
+
+    /// A pod that was started stays so. Where there are fewer steps one went, and what comes in its place has steps of its own.
+    fn moved_to(self, steps: i32, ready: i32, now: Timestamp) -> Self {
+        let is_forward = steps > self.steps || ready > self.ready;
+        Self {
+            steps,
+            ready: if steps < self.steps { ready } else { ready.max(self.ready) },
+            since: self.since.filter(|_| !is_forward).or(Some(now)),
         }
     }
 
@@ -128,19 +171,18 @@ impl Clock {
 }
 
 /// What the version did wrong by itself, if it is to blame: its process ended, or was not ready for the whole deadline while
-/// others were. Where there are no others, nobody knows whether a process that is not ready could be.
+/// others of the same spec were. Where there are none, only what it says of its model counts: nobody knows whether a process
+/// that ends for another reason, or is not ready, could run at all.
 pub(super) fn blame(rollout: &Rollout, clock: Clock, deadline: SignedDuration, now: Timestamp) -> Option<&str> {
-    let Rollout::Underway(Underway { fault: Some(fault), others, steps: _, waits: _ }) = rollout else {
+    let Rollout::Underway(Underway { fault: Some(fault), others, steps: _, ready: _, waits: _ }) = rollout else {
         return None;
     };
     let guilty = match (fault, others) {
-        (_, Others::Unready) | (Fault::Unready { .. }, Others::None) => false,
-        (Fault::Ended { reason, .. }, Others::Ready | Others::None) => {
-            !reason.as_deref().is_some_and(|reason| NOT_THE_VERSIONS.contains(&reason))
-        }
-        (Fault::Unready { since, .. }, Others::Ready) => {
-            since.is_none_or(|since| now.duration_since(since) >= deadline)
-        }
+        (_, Others::Unready) => false,
+        (_, Others::None) => fault.is_told_of_the_version(),
+        (Fault::Unready { .. } | Fault::Ended { reason: None, .. }, Others::Ready) => true,
+        (Fault::Ended { reason: Some(reason), .. }, Others::Ready) => !NOT_THE_VERSIONS.contains(&reason.as_str()),
     };
-    (guilty && clock.is_over(deadline, now)).then(|| fault.cause())
+    let is_of_age = fault.since().is_none_or(|since| now.duration_since(since) >= deadline);
+    (guilty && is_of_age && clock.is_over(deadline, now)).then(|| fault.cause())
 }

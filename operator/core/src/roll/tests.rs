@@ -22,6 +22,7 @@ fn observed<'a>(state: &'a RollState, pointer: &'a Pointer) -> Observed<'a> {
         pointer,
         artifact: Some(&Artifact::Complete),
         rollout: (state.template_version(), &Rollout::Complete),
+        spec_rollout: SpecRollout::Settled,
         progress_deadline: DEADLINE,
         retry: None,
         now: at(0),
@@ -38,15 +39,23 @@ fn advance(state: &RollState, pointer: &Pointer, artifact: &Artifact, rollout: &
 
 /// Pods of the version came so far; the detectors before it are well.
 fn moving(steps: i32) -> Rollout {
-    Rollout::Underway(Underway { steps, fault: None, waits: None, others: Others::Ready })
+    Rollout::Underway(Underway { steps, others: Others::Ready, ..Underway::default() })
 }
 
 fn faulty(steps: i32, fault: Fault, others: Others) -> Rollout {
-    Rollout::Underway(Underway { steps, fault: Some(fault), waits: None, others })
+    with_ready(0, steps, fault, others)
+}
+
+fn with_ready(ready: i32, steps: i32, fault: Fault, others: Others) -> Rollout {
+    Rollout::Underway(Underway { steps, ready, fault: Some(fault), waits: None, others })
 }
 
 fn ended(cause: &str) -> Fault {
-    Fault::Ended { reason: None, cause: cause.to_owned() }
+    Fault::Ended { since: None, reason: None, cause: cause.to_owned() }
+}
+
+fn ended_with(reason: &str) -> Fault {
+    Fault::Ended { since: None, reason: Some(reason.to_owned()), cause: "x".to_owned() }
 }
 
 fn unready() -> Fault {
@@ -174,17 +183,43 @@ fn a_bucket_that_is_away_is_not_the_versions_fault() {
 }
 
 #[test]
-fn where_no_detector_runs_without_it_only_its_end_tells_of_a_version() {
-    let alone = |fault| faulty(2, fault, Others::None);
-    assert!(!rejects(&[(1, alone(unready())), (6000, alone(unready()))]));
-    assert!(rejects(&[(1, alone(ended("x"))), (61, alone(ended("x")))]));
+fn where_no_detector_runs_without_it_only_its_own_words_tell_of_a_version() {
+    let alone = |fault: &Fault| faulty(2, fault.clone(), Others::None);
+    for innocent in [unready(), ended("an image that does not run"), ended_with("StreamFailed")] {
+        let late = seen_at(&[(1, alone(&innocent)), (6000, alone(&innocent))]);
+        assert_eq!(late.state.rejected, [], "{innocent:?}");
+        assert!(late.condition.message.contains("that would tell whose fault this is"), "{}", late.condition.message);
+    }
+    let guilty = ended_with("WrongHash");
+    assert!(rejects(&[(1, alone(&guilty)), (61, alone(&guilty))]));
+}
+
+#[test]
+fn a_version_and_a_spec_do_not_roll_at_once() {
+    let pointer = pointer(2, 2);
+    let under_a_new_spec = |state: &RollState, artifact, second| {
+        let (spec_rollout, template, moving) = (SpecRollout::Underway, state.template_version(), moving(2));
+        let observed = observed(state, &pointer);
+        step(state, &Observed { artifact, spec_rollout, rollout: (template, &moving), now: at(second), ..observed })
+    };
+    let held = under_a_new_spec(&running(1, 1), Some(&Artifact::Complete), 0);
+    assert_eq!(
+        (held.state.template_version(), held.condition.reason),
+        (Some(&version(1)), ModelReason::WaitingForSpec)
+    );
+    assert_eq!((held.state.rejected.len(), held.events.len()), (0, 0));
+    let begun = advance(&held.state, &pointer, &Artifact::Complete, &Rollout::Complete, 1).state;
+    assert_eq!(begun.template_version(), Some(&version(2)));
+    // The spec changes half-way: nothing was looked up of a version that rolled already.
+    let gives_way = under_a_new_spec(&RollState { target: begun.target, ..running(1, 2) }, None, 2);
+    assert_eq!((gives_way.state.target, gives_way.condition.reason), (None, ModelReason::WaitingForSpec));
+    let replicating = under_a_new_spec(&running(1, 1), Some(&Artifact::Replicating), 0);
+    assert_eq!(replicating.condition.reason, ModelReason::Replicating);
 }
 
 #[test]
 fn what_a_process_was_told_and_whom_it_talks_to_are_not_the_versions_fault() {
-    let ends = |reason: &str| {
-        faulty(2, Fault::Ended { reason: Some(reason.to_owned()), cause: "x".to_owned() }, Others::Ready)
-    };
+    let ends = |reason: &str| faulty(2, ended_with(reason), Others::Ready);
     for reason in ["AuthenticationFailed", "BrokerUnreachable", "InvalidKafkaSettings", "AccessDenied"] {
         assert!(!rejects(&[(1, ends(reason)), (6000, ends(reason))]), "{reason}");
     }
@@ -201,18 +236,40 @@ fn a_container_that_just_began_has_its_own_time() {
 
 #[test]
 fn two_hundred_pods_roll_however_long_it_takes_and_one_that_stops_half_way_does_not() {
-    let mut moments: Vec<_> =
-        (0..200).map(|pod| (i64::from(pod) * 50, faulty(3 * pod + 2, unready(), Others::Ready))).collect();
+    let after = |pods| with_ready(pods, 2 * pods + 2, unready(), Others::Ready);
+    let mut moments: Vec<_> = (0..200).map(|pods| (i64::from(pods) * 50, after(pods))).collect();
     assert!(!rejects(&moments));
-    moments.push((199 * 50 + 60, faulty(3 * 199 + 2, unready(), Others::Ready)));
+    moments.push((199 * 50 + 60, after(199)));
     assert!(rejects(&moments));
 }
 
 #[test]
 fn a_crash_loop_is_no_progress() {
-    let ends = |steps| faulty(steps, ended("x"), Others::Ready);
-    let runs = |steps| faulty(steps, unready(), Others::Ready);
-    assert!(rejects(&[(1, runs(2)), (10, ends(1)), (20, runs(2)), (30, ends(1)), (45, runs(2)), (62, ends(2))]));
+    let ends = || faulty(2, ended("x"), Others::Ready);
+    let runs = |ready| with_ready(ready, 2, unready(), Others::Ready);
+    assert!(rejects(&[(1, runs(0)), (10, ends()), (20, runs(0)), (30, ends()), (45, runs(0)), (62, ends())]));
+    // Ready for a moment between two ends.
+    assert!(rejects(&[(1, runs(1)), (10, ends()), (20, runs(1)), (30, ends()), (45, runs(1)), (62, ends())]));
+}
+
+#[test]
+fn what_comes_in_the_place_of_a_pod_that_went_has_its_own_time() {
+    let ends = |since: Option<Timestamp>| {
+        let fault = Fault::Ended { since, reason: None, cause: "x".to_owned() };
+        faulty(2, fault, Others::Ready)
+    };
+    let replaced = |last: &[(i64, Rollout)]| {
+        // It was started, its node went, and the next one is Pending for long.
+        let mut moments = vec![(1, faulty(2, unready(), Others::Ready)), (20, moving(0)), (600, moving(1))];
+        moments.extend_from_slice(last);
+        rejects(&moments)
+    };
+    assert!(!replaced(&[(601, ends(None)), (660, ends(None))]));
+    assert!(replaced(&[(601, ends(None)), (661, ends(None))]));
+    // Nobody saw the one go.
+    let unseen = |last| rejects(&[(1, faulty(2, unready(), Others::Ready)), (last, ends(Some(at(600))))]);
+    assert!(!unseen(659));
+    assert!(unseen(660));
 }
 
 #[test]
@@ -296,7 +353,8 @@ fn any_rollout() -> impl Strategy<Value = Rollout> {
         Just(Rollout::Absent),
         (0..9, any::<bool>(), any::<bool>()).prop_map(|(steps, fails, others)| {
             let others = if others { Others::Ready } else { Others::None };
-            Rollout::Underway(Underway { steps, fault: fails.then(|| ended("f")), waits: None, others })
+            let fault = fails.then(|| ended_with("WrongHash"));
+            Rollout::Underway(Underway { steps, fault, others, ..Underway::default() })
         }),
         Just(Rollout::Complete)
     ]

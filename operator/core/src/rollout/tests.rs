@@ -10,7 +10,7 @@ fn version(number: u8) -> ModelVersion {
 
 fn pod(spec: &str, number: u8, is_ready: bool) -> PodSeen {
     let (spec, version) = (Some(spec.to_owned()), Some(version(number)));
-    PodSeen { spec, version, is_ready, steps: 2 + i32::from(is_ready), ..PodSeen::default() }
+    PodSeen { spec, version, is_ready, steps: 2, ..PodSeen::default() }
 }
 
 fn live(spec: &str, number: u8, wanted: i32) -> LiveDeployment {
@@ -94,7 +94,7 @@ fn what_keeps_the_pods_that_are_wanted_is_said_and_not_what_keeps_others() {
         Availability::Short { cause, is_stuck, .. } => (cause, is_stuck),
         other => panic!("{other:?}"),
     };
-    let ends = Fault::Ended { reason: None, cause: "it ends".to_owned() };
+    let ends = Fault::Ended { since: None, reason: None, cause: "it ends".to_owned() };
     let failing = |spec| PodSeen { fault: Some(ends.clone()), ..pod(spec, 1, false) };
     let waiting = PodSeen { waits: Some("no node".to_owned()), ..pod("new", 1, false) };
     let stuck = LiveDeployment { stuck: Some("quota".to_owned()), ..live("new", 1, 2) };
@@ -115,15 +115,42 @@ fn a_roll_is_judged_by_the_pods_of_its_version_and_compared_with_the_others() {
         other => panic!("{other:?}"),
     };
     let ends = |number| PodSeen {
-        fault: Some(Fault::Ended { reason: None, cause: format!("{number} ends") }),
+        fault: Some(Fault::Ended { since: None, reason: None, cause: format!("{number} ends") }),
         ..pod("spec", number, false)
     };
-    let Underway { steps, fault, waits: _, others } = underway(&[ends(1), pod("spec", 1, true), ends(2)]);
+    let Underway { steps, ready: _, fault, waits: _, others } = underway(&[ends(1), pod("spec", 1, true), ends(2)]);
     assert_eq!((steps, fault.unwrap().cause(), others), (2, "2 ends", Others::Ready));
     assert_eq!(underway(&[ends(1), pod("spec", 2, true)]).others, Others::Unready);
-    assert_eq!(underway(&[pod("spec", 2, true)]), Underway { steps: 3, ..Underway::default() });
+    let before = pod("another spec", 1, true);
+    assert_eq!(underway(&[before, ends(2)]).others, Others::None, "a pod of another spec is no witness");
+    let ended_before = PodSeen { spec: Some("another spec".to_owned()), ..ends(2) };
+    assert_eq!(underway(&[ended_before]), Underway::default(), "nor is its end that of the version");
+    assert_eq!(underway(&[pod("spec", 2, true)]), Underway { steps: 2, ready: 1, ..Underway::default() });
     assert_eq!(rollout(&workload(live("spec", 2, 0), &[])), Rollout::Absent);
     assert_eq!(rollout(&Workload::default()), Rollout::Absent);
     let complete = LiveDeployment { is_complete: true, ..live("spec", 2, 2) };
     assert_eq!(rollout(&workload(complete, &[])), Rollout::Complete);
+}
+
+#[test]
+fn a_spec_rolls_out_until_no_pod_of_another_is_left() {
+    let (old, new) = (pod("old", 1, true), pod("new", 1, false));
+    let stands = |deployment: LiveDeployment, pods: &[PodSeen], replicas| {
+        spec_rollout(&workload(deployment, pods), Some(&wanted("new", replicas)))
+    };
+    let (underway, settled) = (SpecRollout::Underway, SpecRollout::Settled);
+    assert_eq!(stands(live("old", 1, 1), std::slice::from_ref(&old), Some(1)), underway, "it is not applied yet");
+    assert_eq!(stands(live("new", 1, 1), &[old.clone(), new.clone()], Some(1)), underway);
+    assert_eq!(stands(live("new", 1, 1), std::slice::from_ref(&new), None), settled);
+    // Nothing runs, or is to.
+    assert_eq!(stands(live("old", 1, 0), &[], Some(1)), settled);
+    assert_eq!(stands(live("old", 1, 1), std::slice::from_ref(&old), Some(0)), settled);
+    assert_eq!(spec_rollout(&Workload::default(), Some(&wanted("new", Some(1)))), settled);
+    assert_eq!(spec_rollout(&workload(live("old", 1, 1), std::slice::from_ref(&old)), None), settled);
+    // Pods of the spec that end: only another model mends what they say of theirs.
+    for (reason, expected) in [("UnknownSchema", settled), ("InvalidKafkaSettings", underway)] {
+        let fault = Some(Fault::Ended { since: None, reason: Some(reason.to_owned()), cause: "x".to_owned() });
+        let ends = PodSeen { fault, ..new.clone() };
+        assert_eq!(stands(live("new", 1, 1), &[old.clone(), ends], Some(1)), expected, "{reason}");
+    }
 }

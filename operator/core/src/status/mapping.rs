@@ -28,17 +28,18 @@ pub fn roll_state(status: &AnomalyPipelineStatus, followed: Option<&Name>) -> Ro
 }
 
 fn roll_target(target: &ModelTarget) -> Option<Target> {
-    let ModelTarget { version, since, steps, unmoved_since } = target;
-    let clock = Clock { steps: *steps, since: unmoved_since.as_ref().map(|time| time.0) };
+    let ModelTarget { version, since, steps, ready, unmoved_since } = target;
+    let clock = Clock { steps: *steps, ready: *ready, since: unmoved_since.as_ref().map(|time| time.0) };
     Some(Target { version: version.parse().ok()?, since: since.0, clock })
 }
 
 fn model_target(target: &Target) -> ModelTarget {
-    let Target { version, since, clock: Clock { steps, since: unmoved_since } } = target;
+    let Target { version, since, clock: Clock { steps, ready, since: unmoved_since } } = target;
     ModelTarget {
         version: version.to_string(),
         since: Time(*since),
         steps: *steps,
+        ready: *ready,
         unmoved_since: unmoved_since.map(Time),
     }
 }
@@ -119,14 +120,14 @@ mod tests {
         fn a_roll_reads_back(
             active in proptest::option::of(version()),
             previous in proptest::option::of(version()),
-            target in proptest::option::of((version(), time(), 0..9, proptest::option::of(time()))),
+            target in proptest::option::of((version(), time(), 0..9, 0..9, proptest::option::of(time()))),
             rejected in proptest::collection::vec(version(), 0..4),
             generation in 0..1_000_u64,
             pinned in proptest::option::of(version()),
             retried in proptest::option::of("[a-z]{1,8}"),
         ) {
-            let target = target.map(|(version, since, steps, unmoved)| {
-                Target { version, since, clock: Clock { steps, since: unmoved } }
+            let target = target.map(|(version, since, steps, ready, unmoved)| {
+                Target { version, since, clock: Clock { steps, ready, since: unmoved } }
             });
             let state = RollState { active, previous, target, rejected, generation, pinned, retried };
             let training: Name = "flows".parse().unwrap();

@@ -68,8 +68,12 @@ fn a_deployment_that_cannot_go_on_says_why() {
 fn what_the_own_process_does_wrong_is_its_fault() {
     let looping = detector(false, json!({ "waiting": { "reason": "CrashLoopBackOff" } }), crashed());
     let cause = "pod p-1 ended with exit code 1: WrongHash: forest.bin differs".to_owned();
-    let ended = Fault::Ended { reason: Some("WrongHash".to_owned()), cause };
-    assert_eq!(PodSeen::read(&looping).fault, Some(ended));
+    let ended = |since| Some(Fault::Ended { since, reason: Some("WrongHash".to_owned()), cause: cause.clone() });
+    assert_eq!(PodSeen::read(&looping).fault, ended(None));
+    let mut of_a_node = looping;
+    let scheduled = json!([{ "type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-11-23T07:00:00Z" }]);
+    of_a_node.status.as_mut().unwrap().conditions = serde_json::from_value(scheduled).unwrap();
+    assert_eq!(PodSeen::read(&of_a_node).fault, ended(Some("2026-11-23T07:00:00Z".parse().unwrap())));
     let killed = json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } });
     let out_of_memory = PodSeen::read(&detector(false, killed, json!({}))).fault.unwrap();
     assert_eq!(out_of_memory.cause(), "pod p-1 ended with exit code 137 (OOMKilled)");
@@ -88,18 +92,13 @@ fn what_a_pod_waits_for_and_what_stands_beside_it_is_not() {
         pod(json!({ "containerStatuses": [container("istio-proxy", ready, state, json!({})), own] }))
     };
     for (innocent, steps) in vec![
+        (waiting("ErrImagePull"), 1),
         (waiting("ImagePullBackOff"), 1),
         (waiting("CreateContainerConfigError"), 1),
         (waiting("ContainerCreating"), 1),
-        (detector(true, json!({ "running": {} }), crashed()), 3),
-        (sidecar(false, json!({ "running": {} })), 3),
-        (sidecar(false, crashed()), 3),
-        (
-            pod(
-                json!({ "reason": "Evicted", "containerStatuses": [container("detector", false, crashed(), json!({}))] }),
-            ),
-            2,
-        ),
+        (detector(true, json!({ "running": {} }), crashed()), 2),
+        (sidecar(false, json!({ "running": {} })), 2),
+        (sidecar(false, crashed()), 2),
         (pod(json!({ "conditions": [{ "type": "PodScheduled", "status": "False" }] })), 0),
         (pod(json!({})), 0),
     ] {
@@ -115,6 +114,16 @@ fn a_pod_that_leaves_does_not_count() {
         Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::UNIX_EPOCH));
     let seen = Workload::read(None, [&leaving]);
     assert_eq!((seen.pods, seen.leaving), (Vec::new(), 1));
+}
+
+#[test]
+fn a_pod_that_the_cluster_ended_does_not_count_however_long_it_is_there() {
+    for phase in ["Failed", "Succeeded"] {
+        let ended = container("detector", false, crashed(), json!({}));
+        let evicted = pod(json!({ "phase": phase, "reason": "Evicted", "containerStatuses": [ended] }));
+        let seen = Workload::read(None, [&evicted]);
+        assert_eq!((seen.pods, seen.leaving), (Vec::new(), 0), "{phase}");
+    }
 }
 
 #[test]

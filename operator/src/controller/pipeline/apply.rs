@@ -120,7 +120,7 @@ impl Pass<'_> {
             },
         };
         let suspended = |job: &Job| job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false);
-        let pods = self.stores.pods_of_job(&job.name_any());
+        let pods = self.stores.pods_of_job(live.as_deref());
         let outcome = match live {
             None => self.applier.apply(job, None, Conflicts::Force).await,
             Some(live) if live.meta().deletion_timestamp.is_some() => Ok(()),

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -11,7 +12,7 @@ use sha2::{Digest, Sha256};
 use vedette_contract::Name;
 use vedette_core::desired::labels::{self, Component, MANAGER, RETRY_MODEL};
 use vedette_core::desired::{Live, LiveReplicas, generator_job_name, names, topics_job_name};
-use vedette_core::job_state::{JobState, job_state, topic_report};
+use vedette_core::job_state::{job_state, topic_report};
 use vedette_core::pipeline::{GeneratorSeen, PipelineSeen};
 use vedette_core::validate::{Scale, ValidatedPipeline};
 use vedette_core::workload::Workload;
@@ -40,7 +41,8 @@ pub(super) async fn look(
     // A Secret that is gone rolls nothing: new pods could not start, and the old ones still run.
     let secrets_hash =
         if missing_secrets.is_empty() { Some(hash) } else { archivers.as_deref().and_then(secrets_hash_of) };
-    let topics_job = topics_job_name(valid, &context.site);
+    let topics_job = own_job(&topics_job_name(valid, &context.site), valid, context);
+    let topics_pods = context.stores.pods_of_job(topics_job.as_deref());
     Ok(PipelineSeen {
         generation: pipeline.metadata.generation,
         live: Live { secrets_hash, detector_replicas: live_replicas(valid, &context.applier).await? },
@@ -51,8 +53,8 @@ pub(super) async fn look(
             .and_then(|annotations| annotations.get(RETRY_MODEL).cloned()),
         missing_secrets,
         bucket,
-        topics_job: job_of(&topics_job, valid, context),
-        topic_report: topic_report(context.stores.pods_of_job(&topics_job).iter().map(Arc::as_ref)),
+        topics_job: job_state(topics_job.as_deref(), topics_pods.iter().map(Arc::as_ref)),
+        topic_report: topic_report(topics_pods.iter().map(Arc::as_ref)),
         generator: generator(valid, context),
         detector: workload(valid, Component::Detector, context),
         archiver: workload(valid, Component::Archiver, context),
@@ -62,7 +64,11 @@ pub(super) async fn look(
 
 fn generator(valid: &ValidatedPipeline, context: &Context) -> GeneratorSeen {
     match generator_job_name(valid) {
-        Some(job) => GeneratorSeen::Job(job_of(&job, valid, context)),
+        Some(name) => {
+            let job = own_job(&name, valid, context);
+            let pods = context.stores.pods_of_job(job.as_deref());
+            GeneratorSeen::Job(job_state(job.as_deref(), pods.iter().map(Arc::as_ref)))
+        }
         None => GeneratorSeen::Workload(workload(valid, Component::Generator, context)),
     }
 }
@@ -92,11 +98,9 @@ fn deployment(valid: &ValidatedPipeline, component: Component, context: &Context
 }
 
 /// A Job of a pipeline; one of a predecessor that is not gone yet is none of its.
-fn job_of(name: &str, valid: &ValidatedPipeline, context: &Context) -> JobState {
-    let pods = context.stores.pods_of_job(name);
+fn own_job(name: &str, valid: &ValidatedPipeline, context: &Context) -> Option<Arc<Job>> {
     let job = get(&context.stores.children.jobs, &context.namespace, name);
-    let job = job.filter(|job| job.owner_references().iter().any(|owner| Some(&owner.uid) == valid.uid.as_ref()));
-    job_state(job.as_deref(), pods.iter().map(Arc::as_ref))
+    job.filter(|job| job.owner_references().iter().any(|owner| Some(&owner.uid) == valid.uid.as_ref()))
 }
 
 /// A hash of the Secrets' content, and those that are missing. The UID is in it, so that nobody who reads only the hash

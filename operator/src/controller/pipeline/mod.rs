@@ -38,7 +38,7 @@ pub(super) async fn reconcile(object: Arc<GuardedPipeline>, context: Arc<Context
     };
     let before = context.pipelines.newest_status(pipeline, pipeline.status.clone().unwrap_or_default());
     let mut cluster = InCluster { object: pipeline, context: &context };
-    let again = match admit(pipeline, &context) {
+    let again = match admit(pipeline, &context).await {
         Ok(valid) => reconcile_on::<Pipeline, _>(&mut cluster, &valid, &context.site, &before, now).await?,
         Err(refusal) => {
             let conclusion = Pipeline::refuse(&cluster.refused(&before), refusal, now);
@@ -78,13 +78,51 @@ impl Platform<Pipeline> for InCluster<'_, AnomalyPipeline> {
 }
 
 /// The valid pipeline, if it is one and its topics are its own.
-fn admit(pipeline: &AnomalyPipeline, context: &Context) -> Result<Arc<ValidatedPipeline>, Refusal> {
+async fn admit(pipeline: &AnomalyPipeline, context: &Context) -> Result<Arc<ValidatedPipeline>, Refusal> {
     let validated = context.pipelines.valid(pipeline, || validate_pipeline(pipeline, &context.site));
     let valid = validated.map_err(|errors| Refusal::invalid(&errors))?;
-    let others = context.all_pipelines.state();
+    let others = context.all_pipelines.listed().await;
     let readable = others.iter().filter_map(|other| other.0.as_ref().ok());
     match older_writer(pipeline, readable) {
         None => Ok(valid),
         Some((older, topic)) => Err(Refusal::topic_conflict(older, topic)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use kube::runtime::reflector;
+    use kube::runtime::watcher::Event;
+    use vedette_core::reason::ReadyReason;
+    use vedette_testing::TestBucket;
+
+    use super::super::context::testing;
+    use super::*;
+
+    fn pipeline(namespace: &str, created: &str) -> GuardedPipeline {
+        serde_json::from_value(serde_json::json!({
+            "apiVersion": "vedette.io/v1alpha1", "kind": "AnomalyPipeline", "spec": {},
+            "metadata": { "namespace": namespace, "name": "flows", "uid": namespace, "creationTimestamp": created }
+        }))
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_older_pipeline_of_a_namespace_that_is_listed_late_is_heeded() {
+        let served = TestBucket::serve().await;
+        let (context, _) = testing::context(&served.bucket);
+        let (store, mut writer) = reflector::store();
+        context.all_pipelines.add(&"other".parse().unwrap(), store);
+        let list = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            writer.apply_watcher_event(&Event::Init);
+            writer.apply_watcher_event(&Event::InitApply(pipeline("other", "2026-11-23T08:00:00Z")));
+            writer.apply_watcher_event(&Event::InitDone);
+        };
+        let younger = pipeline("n", "2026-11-24T08:00:00Z").0.unwrap();
+        let (admitted, ()) = tokio::join!(admit(&younger, &context), list);
+        assert_eq!(admitted.unwrap_err().reason, ReadyReason::TopicConflict);
     }
 }

@@ -54,7 +54,7 @@ async fn run(valid: &ValidatedTraining, name: &str, context: &Context) -> Result
         Some(job) => Some(job),
         None => context.applier.read::<Job>(context.namespace.as_str(), name).await?.map(Arc::new),
     };
-    let pods = context.stores.pods_of_job(name);
+    let pods = context.stores.pods_of_job(live.as_deref());
     let pods = || pods.iter().map(Arc::as_ref);
     let seen = look::run(&context.bucket, valid, name, job_state(live.as_deref(), pods())).await;
     let wanted = build_training_job(valid, &context.site, name);
