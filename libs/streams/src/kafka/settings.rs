@@ -204,6 +204,19 @@ mod tests {
         assert!(consumer.client().fatal_error().is_none());
     }
 
+    /// Each client sets up OpenSSL's shared state in its own thread: without locks in OpenSSL this kills the process.
+    #[test]
+    fn clients_over_tls_start_in_threads_of_one_process() {
+        let settings = &settings(&[], Some("detector"));
+        let start = || {
+            for _ in 0..20 {
+                let client: BaseProducer = settings.producer().create().unwrap();
+                assert!(client.client().fatal_error().is_none());
+            }
+        };
+        std::thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(start))));
+    }
+
     #[test]
     fn debug_output_keeps_the_secrets() {
         let shown = format!("{:?}", settings(&["ssl.key.password=hidden"], Some("detector")));

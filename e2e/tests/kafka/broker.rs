@@ -1,0 +1,109 @@
+//! The Kafka that `e2e/scripts/with-kafka.sh` started: its topics, as the super user, and the ways to log in.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use vedette_contract::arguments::KafkaArguments;
+use vedette_e2e::topic::read_to_end;
+use vedette_streams::kafka::{Isolation, KafkaSettings};
+
+/// Where everybody is the super user.
+pub(crate) const ADMIN: &str = "127.0.0.1:9092";
+const PASSWORD: &str = "127.0.0.1:9094";
+const CERTIFICATE: &str = "127.0.0.1:9095";
+const DIRECTORY_ENV: &str = "VEDETTE_KAFKA";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How a user says who it is.
+#[derive(Clone, Copy)]
+pub(crate) enum Login {
+    Scram,
+    Plain,
+    Certificate,
+}
+
+/// What a workload is told to reach Kafka as this user; the password is for its environment.
+pub(crate) fn options(user: &str, login: Login) -> Vec<String> {
+    let certificates = PathBuf::from(std::env::var(DIRECTORY_ENV).unwrap_or_else(|_| {
+        panic!("{DIRECTORY_ENV} is not set: it names the directory of the certificates; `make e2e-kafka` starts a Kafka and sets it")
+    }));
+    let file = |name: &str| certificates.join(name).display().to_string();
+    let (servers, mut properties) = match login {
+        Login::Scram => (PASSWORD, vec!["sasl.mechanism=SCRAM-SHA-512".to_owned()]),
+        Login::Plain => (PASSWORD, vec!["sasl.mechanism=PLAIN".to_owned()]),
+        Login::Certificate => (
+            CERTIFICATE,
+            vec![
+                "security.protocol=SSL".to_owned(),
+                format!("ssl.certificate.location={}", file(&format!("{user}.crt"))),
+                format!("ssl.key.location={}", file(&format!("{user}.key"))),
+            ],
+        ),
+    };
+    properties.push(format!("ssl.ca.location={}", file("ca.crt")));
+    let properties = properties.into_iter().map(|property| format!("--kafka-property={property}"));
+    let mut options: Vec<String> = properties.collect();
+    options.push(format!("--bootstrap-servers={servers}"));
+    if let Login::Scram | Login::Plain = login {
+        options.push(format!("--sasl-username={user}"));
+    }
+    options
+}
+
+pub(crate) fn admin() -> KafkaSettings {
+    let arguments = KafkaArguments {
+        bootstrap_servers: ADMIN.to_owned(),
+        kafka_properties: Vec::new(),
+        sasl_username: None,
+        sasl_password: None,
+    };
+    KafkaSettings::new(&arguments, "vedette-e2e")
+}
+
+pub(crate) async fn create_topic(name: &str, partitions: i32, configuration: &[(&str, &str)]) {
+    let client: AdminClient<DefaultClientContext> = admin().base().create().unwrap();
+    let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+    for (key, value) in configuration {
+        topic = topic.set(key, value);
+    }
+    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+    client.create_topics([&topic], &options).await.unwrap().remove(0).unwrap();
+}
+
+pub(crate) fn partitions(topic: &str) -> usize {
+    let consumer: BaseConsumer = admin().base().create().unwrap();
+    consumer.fetch_metadata(Some(topic), PATIENCE).unwrap().topics()[0].partitions().len()
+}
+
+pub(crate) async fn configuration(topic: &str, key: &str) -> Option<String> {
+    let client: AdminClient<DefaultClientContext> = admin().base().create().unwrap();
+    let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+    let mut described = client.describe_configs([&ResourceSpecifier::Topic(topic)], &options).await.unwrap();
+    described.remove(0).unwrap().get(key).and_then(|entry| entry.value.clone())
+}
+
+/// Produces records with these uuids.
+pub(crate) fn produce(topic: &str, uuids: &[String]) {
+    let producer: BaseProducer = admin().producer().create().unwrap();
+    for uuid in uuids {
+        let record = format!(r#"{{"uuid":"{uuid}","utc":"2026-11-23T08:42:10Z","src_bytes":1}}"#);
+        producer.send(BaseRecord::to(topic).key(uuid).payload(&record)).map_err(|(error, _)| error).unwrap();
+    }
+    producer.flush(PATIENCE).unwrap();
+}
+
+/// The uuids of the committed records, sorted.
+pub(crate) fn uuids(topic: &str) -> Vec<String> {
+    let uuid = |payload: &[u8]| {
+        let record: serde_json::Value = serde_json::from_slice(payload).unwrap();
+        record["uuid"].as_str().unwrap().to_owned()
+    };
+    let read = |message: &rdkafka::message::BorrowedMessage<'_>| uuid(rdkafka::Message::payload(message).unwrap());
+    let mut uuids = read_to_end(&admin(), topic, Isolation::ReadCommitted, read).unwrap();
+    uuids.sort();
+    uuids
+}
