@@ -14,7 +14,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use vedette_contract::Name;
-use vedette_crds::PodSettings;
+use vedette_crds::{Embedded, PodSettings};
 
 use super::arguments::HTTP_PORT;
 use super::labels::{self, Component};
@@ -119,7 +119,7 @@ pub(super) fn template(owner: &Owner<'_>, context: &PodContext<'_>, process: Pro
     let mut annotations = annotations.clone();
     annotations.extend(secrets_hash.map(|hash| (labels::SECRETS_HASH.to_owned(), hash.to_owned())));
     let volumes: Vec<Volume> =
-        process.directory.map(|(name, _)| empty_directory(name)).into_iter().chain(volumes.iter().cloned()).collect();
+        process.directory.map(|(name, _)| empty_directory(name)).into_iter().chain(known(volumes)).collect();
     let secret = |name: String| LocalObjectReference { name };
     let pull_secrets: Vec<LocalObjectReference> = match image_pull_secrets.as_slice() {
         [] => site.image_pull_secrets.iter().map(|name| secret(name.to_string())).collect(),
@@ -144,8 +144,8 @@ pub(super) fn template(owner: &Owner<'_>, context: &PodContext<'_>, process: Pro
             }),
             image_pull_secrets: (!pull_secrets.is_empty()).then_some(pull_secrets),
             node_selector: Some(on_linux(node_selector)),
-            tolerations: (!tolerations.is_empty()).then(|| tolerations.clone()),
-            affinity: affinity.clone(),
+            tolerations: (!tolerations.is_empty()).then(|| known(tolerations).collect()),
+            affinity: affinity.as_ref().map(|affinity| affinity.known.clone()),
             topology_spread_constraints: Some(spread(owner, &process)),
             runtime_class_name: runtime_class_name.clone(),
             priority_class_name: priority_class_name.clone(),
@@ -163,7 +163,7 @@ fn spread(owner: &Owner<'_>, process: &Process<'_>) -> Vec<TopologySpreadConstra
         match_expressions: None,
     };
     let given = &process.settings.topology_spread_constraints;
-    let constraints = if given.is_empty() { DEFAULT_SPREAD.map(evenly).into() } else { given.clone() };
+    let constraints: Vec<_> = if given.is_empty() { DEFAULT_SPREAD.map(evenly).into() } else { known(given).collect() };
     let filled = |constraint: TopologySpreadConstraint| TopologySpreadConstraint {
         label_selector: constraint.label_selector.or_else(|| Some(selector.clone())),
         ..constraint
@@ -187,6 +187,11 @@ fn on_linux(given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     selector
 }
 
+/// Each as Kubernetes knows it; validation has refused the rest.
+fn known<T: Clone>(items: &[Embedded<T>]) -> impl Iterator<Item = T> {
+    items.iter().map(|item| item.known.clone())
+}
+
 fn container(site: &SiteFile, process: Process<'_>) -> Container {
     let Process { component, settings, image, arguments, environment, directory, serves, grace_seconds: _ } = process;
     let level = settings.log_level.clone().map(|level| EnvVar {
@@ -194,13 +199,13 @@ fn container(site: &SiteFile, process: Process<'_>) -> Container {
         value: Some(level),
         ..Default::default()
     });
-    let environment: Vec<EnvVar> = environment.into_iter().chain(level).chain(settings.env.iter().cloned()).collect();
+    let environment: Vec<EnvVar> = environment.into_iter().chain(level).chain(known(&settings.env)).collect();
     let own = directory.map(|(name, path)| VolumeMount {
         name: name.to_owned(),
         mount_path: path.to_owned(),
         ..Default::default()
     });
-    let mounts: Vec<VolumeMount> = own.into_iter().chain(settings.volume_mounts.iter().cloned()).collect();
+    let mounts: Vec<VolumeMount> = own.into_iter().chain(known(&settings.volume_mounts)).collect();
     Container {
         name: component.as_str().to_owned(),
         image: Some(image.to_owned()),
