@@ -26,7 +26,8 @@ pub struct PodSettings {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::common::embedded::<Vec<Toleration>>")]
     pub tolerations: Vec<Embedded<Toleration>>,
-    /// Where the pods prefer, or refuse, to run.
+    /// Where the pods prefer, or refuse, to run. Unless it, or the node selector, names `kubernetes.io/arch`, nodes of the images'
+    /// architectures are asked for beside.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::common::embedded::<Affinity>")]
     pub affinity: Option<Embedded<Affinity>>,

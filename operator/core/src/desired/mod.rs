@@ -9,6 +9,7 @@ mod generator;
 pub mod labels;
 pub mod names;
 mod network;
+mod nodes;
 mod pod;
 mod resources;
 mod scaling;

@@ -18,6 +18,7 @@ use vedette_crds::{Embedded, PodSettings};
 
 use super::arguments::HTTP_PORT;
 use super::labels::{self, Component};
+use super::nodes;
 use crate::site::SiteFile;
 
 pub(super) const PORT_NAME: &str = "http";
@@ -99,9 +100,9 @@ pub(super) fn template(owner: &Owner<'_>, context: &PodContext<'_>, process: Pro
     let PodSettings {
         labels: extra_labels,
         annotations,
-        node_selector,
+        node_selector: _,
         tolerations,
-        affinity,
+        affinity: _,
         topology_spread_constraints: _,
         resources: _,
         env: _,
@@ -143,9 +144,9 @@ pub(super) fn template(owner: &Owner<'_>, context: &PodContext<'_>, process: Pro
                 ..Default::default()
             }),
             image_pull_secrets: (!pull_secrets.is_empty()).then_some(pull_secrets),
-            node_selector: Some(on_linux(node_selector)),
+            node_selector: Some(nodes::selector(process.settings)),
             tolerations: (!tolerations.is_empty()).then(|| known(tolerations).collect()),
-            affinity: affinity.as_ref().map(|affinity| affinity.known.clone()),
+            affinity: nodes::affinity(process.settings, &site.images.architectures),
             topology_spread_constraints: Some(spread(owner, &process)),
             runtime_class_name: runtime_class_name.clone(),
             priority_class_name: priority_class_name.clone(),
@@ -178,13 +179,6 @@ fn evenly(topology_key: &str) -> TopologySpreadConstraint {
         when_unsatisfiable: "ScheduleAnyway".to_owned(),
         ..Default::default()
     }
-}
-
-/// The images are Linux's; somebody who says otherwise has others.
-fn on_linux(given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let mut selector = BTreeMap::from([("kubernetes.io/os".to_owned(), "linux".to_owned())]);
-    selector.extend(given.clone());
-    selector
 }
 
 /// Each as Kubernetes knows it; validation has refused the rest.
