@@ -71,7 +71,7 @@ pub struct PodSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub priority_class_name: Option<String>,
-    /// Service account of the pods; one of the pipeline's own where omitted. Its token is not mounted.
+    /// Service account of the pods, used as it is; where omitted, one that is made for them. Its token is not mounted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub service_account_name: Option<String>,

@@ -79,8 +79,28 @@ fn what_stands_beside_the_workloads() {
     assert!(children.autoscaler.is_none());
     let full = build_pipeline(&pipeline(&text("full.yaml")), &site(), Some(&version()), &Live::default());
     assert!(full.service_account.is_none(), "the pipeline names one");
-    let account = build_training_service_account(&trainings(&text("minimal.yaml"))[0]);
+    let account = build_training_service_account(&trainings(&text("minimal.yaml"))[0]).unwrap();
     assert_eq!(account.metadata.name.as_deref(), Some("flows-training"));
+}
+
+#[test]
+fn a_service_account_that_is_named_is_somebody_elses() {
+    let accounts = |spec: &str| {
+        let PipelineChildren { service_account, named_service_accounts, .. } = build(spec);
+        (service_account.and_then(|account| account.metadata.name), Vec::from_iter(named_service_accounts))
+    };
+    let ours = || Some("flows-pipeline".to_owned());
+    assert_eq!(accounts("{}"), (ours(), vec![]));
+    assert_eq!(accounts("{detector: {pod: {serviceAccountName: d}}}"), (ours(), vec!["d".to_owned()]));
+    assert_eq!(accounts("{pod: {serviceAccountName: d}}"), (None, vec!["d".to_owned()]));
+    for named in
+        ["{pod: {serviceAccountName: flows-pipeline}}", "{detector: {pod: {serviceAccountName: flows-pipeline}}}"]
+    {
+        assert_eq!(accounts(named), (None, vec!["flows-pipeline".to_owned()]), "{named}");
+    }
+    let mut training = trainings(&text("minimal.yaml")).remove(0);
+    training.pod.service_account_name = Some("flows-training".to_owned());
+    assert_eq!(build_training_service_account(&training), None);
 }
 
 const SCALED: &str =

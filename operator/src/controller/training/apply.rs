@@ -23,8 +23,10 @@ pub(super) async fn apply(
     if let Some(forgotten) = forgotten_run(valid, start, &jobs) {
         return Ok(Some(forgotten));
     }
-    let live = get(&context.stores.children.service_accounts, &valid.namespace, &service_account.name_any());
-    context.applier.apply(service_account, live.as_deref(), Conflicts::Force).await?;
+    if let Some(account) = service_account {
+        let live = get(&context.stores.children.service_accounts, &valid.namespace, &account.name_any());
+        context.applier.apply(account, live.as_deref(), Conflicts::Force).await?;
+    }
     context.applier.apply(job, None, Conflicts::Force).await?;
     Ok(None)
 }
