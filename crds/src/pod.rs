@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::common::Resources;
+use crate::embedded::Embedded;
 
 /// Settings of pods.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,31 +25,32 @@ pub struct PodSettings {
     /// Taints that the pods tolerate.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::common::embedded::<Vec<Toleration>>")]
-    pub tolerations: Vec<Toleration>,
-    /// Where the pods prefer, or refuse, to run.
+    pub tolerations: Vec<Embedded<Toleration>>,
+    /// Where the pods prefer, or refuse, to run. Unless it, or the node selector, names `kubernetes.io/arch`, nodes of the images'
+    /// architectures are asked for beside.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::common::embedded::<Affinity>")]
-    pub affinity: Option<Affinity>,
+    pub affinity: Option<Embedded<Affinity>>,
     /// How the pods are spread; the label selector is filled in where it is left out. Where omitted: over nodes and zones, as far
     /// as that is possible.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::common::objects")]
-    pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
+    pub topology_spread_constraints: Vec<Embedded<TopologySpreadConstraint>>,
     /// CPU and memory of each container. What a component says itself wins; for what nobody mentions each component has defaults.
     #[serde(skip_serializing_if = "is_default")]
     pub resources: Resources,
     /// Further environment variables, beside those that Vedette sets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::common::objects")]
-    pub env: Vec<EnvVar>,
+    pub env: Vec<Embedded<EnvVar>>,
     /// Further volumes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::common::objects")]
-    pub volumes: Vec<Volume>,
+    pub volumes: Vec<Embedded<Volume>>,
     /// Where the container mounts them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "crate::common::objects")]
-    pub volume_mounts: Vec<VolumeMount>,
+    pub volume_mounts: Vec<Embedded<VolumeMount>>,
     /// Names of the Secrets with credentials for the registry; the site's where omitted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 253)))]
@@ -69,7 +71,7 @@ pub struct PodSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub priority_class_name: Option<String>,
-    /// Service account of the pods; one of the pipeline's own where omitted. Its token is not mounted.
+    /// Service account of the pods, used as it is; where omitted, one that is made for them. Its token is not mounted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub service_account_name: Option<String>,

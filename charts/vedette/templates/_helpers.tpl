@@ -46,6 +46,16 @@ annotations:
 {{- end -}}
 {{- end }}
 
+{{/* Where the operator runs: on nodes that its image is built for, unless a value says of nodes itself. */}}
+{{- define "vedette.affinity" -}}
+{{- $built := dict "key" "kubernetes.io/arch" "operator" "In" "values" .Values.images.architectures -}}
+{{- $terms := list (dict "matchExpressions" (list $built)) -}}
+{{- $required := dict "requiredDuringSchedulingIgnoredDuringExecution" (dict "nodeSelectorTerms" $terms) -}}
+{{- $affinity := .Values.affinity | default dict -}}
+{{- $own := or (hasKey $affinity "nodeAffinity") (hasKey .Values.nodeSelector "kubernetes.io/arch") -}}
+{{- ternary $affinity (merge (dict "nodeAffinity" $required) $affinity) $own | toYaml -}}
+{{- end }}
+
 {{/* Namespaces that are watched by their names, as a YAML list: none where all are, or those that a selector matches. */}}
 {{- define "vedette.watchedNamespaces" -}}
 {{- if or .Values.watchNamespaceSelector (has "*" .Values.watchNamespaces) -}}
@@ -89,6 +99,7 @@ images:
   {{- range list "topics" "generator" "detector" "archiver" "trainer" }}
   {{ . }}: {{ include "vedette.image" (list $context .) | quote }}
   {{- end }}
+  architectures: {{ .images.architectures | toJson }}
 imagePullPolicy: {{ .images.pullPolicy }}
 {{- with .images.pullSecrets }}
 imagePullSecrets:

@@ -3,6 +3,7 @@
 mod error;
 pub mod observe;
 mod options;
+mod placement;
 mod reconcile;
 mod servers;
 mod setup;
@@ -19,7 +20,6 @@ use vedette_core::desired::labels::Component;
 use vedette_core::desired::{GeneratorChild, PipelineChildren, names};
 use vedette_core::platform::whole_seconds;
 use vedette_core::validate::{Dataset, ValidatedPipeline};
-use vedette_crds::PodSettings;
 use vedette_records::Label;
 use vedette_registry::progress;
 use vedette_service::Shutdown;
@@ -60,7 +60,7 @@ pub async fn run(options: LocalOptions, shutdown: Shutdown) -> Result<(), LocalE
         servers.site.bucket.endpoint.as_deref().unwrap_or_default()
     ));
     upload_dataset(&options, pipeline, &servers, &console).await?;
-    if pipeline.pods.all().into_iter().any(sets_placement) {
+    if placement::is_said(&plan) {
         console.say("what the manifest says of nodes, priority and accounts of pods means nothing on one machine");
     }
 
@@ -78,33 +78,6 @@ pub async fn run(options: LocalOptions, shutdown: Shutdown) -> Result<(), LocalE
         output::print(|out| write!(out, "{summary}"))?;
     }
     Ok(())
-}
-
-fn sets_placement(pod: &PodSettings) -> bool {
-    let PodSettings {
-        labels: _,
-        annotations: _,
-        node_selector,
-        tolerations,
-        affinity,
-        topology_spread_constraints,
-        resources: _,
-        env: _,
-        volumes: _,
-        volume_mounts: _,
-        image_pull_secrets,
-        termination_grace_period_seconds: _,
-        runtime_class_name,
-        log_level: _,
-        priority_class_name,
-        service_account_name,
-    } = pod;
-    let lists_none = node_selector.is_empty()
-        && tolerations.is_empty()
-        && topology_spread_constraints.is_empty()
-        && image_pull_secrets.is_empty();
-    let names = [runtime_class_name, priority_class_name, service_account_name];
-    !lists_none || affinity.is_some() || names.into_iter().any(Option::is_some)
 }
 
 #[allow(clippy::expect_used)]

@@ -97,6 +97,8 @@ pub(super) fn site_file(options: &LocalOptions, bootstrap_servers: &str, endpoin
             detector: image("detector"),
             archiver: image("archiver"),
             trainer: image("trainer"),
+            // There are no nodes to choose from.
+            architectures: Vec::new(),
         },
         image_pull_policy: ImagePullPolicy::Never,
         image_pull_secrets: Vec::new(),

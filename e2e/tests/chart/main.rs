@@ -235,6 +235,26 @@ fn images_are_one_registry_and_tag_or_each_its_own() {
 }
 
 #[test]
+fn pods_ask_for_nodes_that_the_images_are_built_for() {
+    let built = ["--set", "images.architectures={arm64,amd64}"];
+    assert_eq!(site_file(&rendered(&built)).images.architectures, ["arm64", "amd64"]);
+    let affinity = |arguments: &[&str]| {
+        let objects = rendered(&[&built, arguments].concat());
+        let deployment = objects.iter().find(|object| object["kind"] == "Deployment").unwrap();
+        deployment["spec"]["template"]["spec"]["affinity"].clone()
+    };
+    let asked = json!({ "key": "kubernetes.io/arch", "operator": "In", "values": ["arm64", "amd64"] });
+    let required = |expression: Value| json!({ "requiredDuringSchedulingIgnoredDuringExecution": { "nodeSelectorTerms": [{ "matchExpressions": [expression] }] } });
+    assert_eq!(affinity(&[]), json!({ "nodeAffinity": required(asked.clone()) }));
+    let apart = json!({ "requiredDuringSchedulingIgnoredDuringExecution": [{ "topologyKey": "host" }] });
+    let beside = affinity(&["--set-json", &format!("affinity={}", json!({ "podAntiAffinity": apart }))]);
+    assert_eq!(beside, json!({ "nodeAffinity": required(asked), "podAntiAffinity": apart }));
+    let own = json!({ "nodeAffinity": required(json!({ "key": "pool", "operator": "Exists" })) });
+    assert_eq!(affinity(&["--set-json", &format!("affinity={own}")]), own);
+    assert_eq!(affinity(&["--set-json", r#"nodeSelector={"kubernetes.io/arch":"s390x"}"#]), Value::Null);
+}
+
+#[test]
 fn names_that_look_like_numbers_stay_names() {
     let objects = rendered(&["--set-string", "site.name=7,watchNamespaces={2026},bucket.region=1"]);
     assert_eq!(site_file(&objects).site.name.as_str(), "7");

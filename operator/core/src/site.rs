@@ -116,6 +116,13 @@ pub struct Images {
     pub archiver: String,
     /// Learns.
     pub trainer: String,
+    /// What they are built for, as nodes have it in `kubernetes.io/arch`; pods ask for such nodes.
+    #[serde(default = "default_architectures")]
+    pub architectures: Vec<String>,
+}
+
+fn default_architectures() -> Vec<String> {
+    vec!["amd64".to_owned()]
 }
 
 /// When a node pulls an image.
@@ -241,7 +248,12 @@ impl SiteFile {
         {
             errors.push("bucket.endpoint", quoted(endpoint), "write a URL, such as https://s3.example.org");
         }
-        let Images { topics, generator, detector, archiver, trainer } = images;
+        let Images { topics, generator, detector, archiver, trainer, architectures } = images;
+        let is_word = |text: &String| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if architectures.is_empty() || !architectures.iter().all(is_word) {
+            let mend = "write at least one, such as amd64 or arm64; leave it out for amd64";
+            errors.push("images.architectures", serde_json::json!(architectures), mend);
+        }
         let texts = [
             ("bucket.name", name),
             ("bucket.region", region),
@@ -267,12 +279,19 @@ mod tests {
 site: { name: east }
 kafka: { bootstrapServers: kafka, replicationFactor: 0 }
 bucket: { name: '', endpoint: s3.example.org, credentialsSecret: bucket }
-images: { topics: t, generator: g, detector: '', archiver: a, trainer: t }
+images: { topics: t, generator: g, detector: '', archiver: a, trainer: t, architectures: [''] }
 ";
         let paths: Vec<String> = SiteFile::parse(text).unwrap_err().into_iter().map(|error| error.path).collect();
         assert_eq!(
             paths,
-            ["kafka.bootstrapServers", "kafka.replicationFactor", "bucket.endpoint", "bucket.name", "images.detector"]
+            [
+                "kafka.bootstrapServers",
+                "kafka.replicationFactor",
+                "bucket.endpoint",
+                "images.architectures",
+                "bucket.name",
+                "images.detector"
+            ]
         );
     }
 

@@ -7,6 +7,7 @@ mod support;
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 use serde_json::Value;
 use support::{
     every_template, generator_deployment, generator_job, pipeline, pipeline_with, site, text, trainings, version,
@@ -79,8 +80,36 @@ fn what_stands_beside_the_workloads() {
     assert!(children.autoscaler.is_none());
     let full = build_pipeline(&pipeline(&text("full.yaml")), &site(), Some(&version()), &Live::default());
     assert!(full.service_account.is_none(), "the pipeline names one");
-    let account = build_training_service_account(&trainings(&text("minimal.yaml"))[0]);
+    let account = build_training_service_account(&trainings(&text("minimal.yaml"))[0]).unwrap();
     assert_eq!(account.metadata.name.as_deref(), Some("flows-training"));
+}
+
+#[test]
+fn a_service_account_that_is_named_is_somebody_elses() {
+    let accounts = |spec: &str| {
+        let PipelineChildren { service_account, named_service_accounts, .. } = build(spec);
+        (service_account.and_then(|account| account.metadata.name), Vec::from_iter(named_service_accounts))
+    };
+    let ours = || Some("flows-pipeline".to_owned());
+    assert_eq!(accounts("{}"), (ours(), vec![]));
+    assert_eq!(accounts("{detector: {pod: {serviceAccountName: d}}}"), (ours(), vec!["d".to_owned()]));
+    assert_eq!(accounts("{pod: {serviceAccountName: d}}"), (None, vec!["d".to_owned()]));
+    for named in
+        ["{pod: {serviceAccountName: flows-pipeline}}", "{detector: {pod: {serviceAccountName: flows-pipeline}}}"]
+    {
+        assert_eq!(accounts(named), (None, vec!["flows-pipeline".to_owned()]), "{named}");
+    }
+    let mut training = trainings(&text("minimal.yaml")).remove(0);
+    training.pod.service_account_name = Some("flows-training".to_owned());
+    assert_eq!(build_training_service_account(&training), None);
+}
+
+#[test]
+fn another_annotation_rolls_what_runs() {
+    let spec = |value: &str| format!("{{pod: {{annotations: {{example.org/secrets: '{value}'}}}}}}");
+    let (before, after) = (build(&spec("1")), build(&spec("2")));
+    assert_ne!(before.archiver.spec.template, after.archiver.spec.template);
+    assert_ne!(before.detector.unwrap().spec.template, after.detector.unwrap().spec.template);
 }
 
 const SCALED: &str =
@@ -336,23 +365,24 @@ fn amount(quantity: &str) -> i64 {
 
 #[test]
 fn every_pod_has_requests_and_limits_and_the_least_pipeline_fits_into_a_small_quota() {
-    let mut sums = std::collections::BTreeMap::<&str, i64>::new();
     let minimal = pipeline(&text("minimal.yaml"));
     let children = build_pipeline(&minimal, &site(), None, &Live::default());
     let training = build_training_job(&trainings(&text("minimal.yaml"))[0], &site(), "flows-1");
-    let templates = [
-        children.topics_job.spec.unwrap().template,
-        children.detector.unwrap().spec.template,
-        children.archiver.spec.template,
-        training.spec.unwrap().template,
-    ];
-    for template in templates {
+    let limits = |template: PodTemplateSpec| {
         let limits = template.spec.unwrap().containers.remove(0).resources.unwrap().limits.unwrap();
-        for resource in ["cpu", "memory"] {
-            *sums.entry(resource).or_default() += amount(&limits[resource].0);
-        }
-    }
-    assert!(sums["cpu"] <= 4000 && sums["memory"] <= 4096, "{sums:?}");
+        (amount(&limits["cpu"].0), amount(&limits["memory"].0))
+    };
+    let sum = |all: &[(i64, i64)]| all.iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let topics = limits(children.topics_job.spec.unwrap().template);
+    let surge = [limits(children.detector.unwrap().spec.template), limits(children.archiver.spec.template)];
+    let trainer = limits(training.spec.unwrap().template);
+    let at_rest = sum(&[topics, surge[0], surge[1]]);
+    assert_eq!(sum(&[at_rest, trainer]), (3750, 3200), "docs/operator.md says so");
+    assert_eq!(sum(&surge), (1500, 1024), "docs/operator.md says so");
+    let (cpu, memory) = sum(&[at_rest, sum(&surge)]);
+    assert!(cpu <= 4000 && memory <= 4096, "a roll while nothing trains: {cpu} {memory}");
+    let (cpu, memory) = sum(&[at_rest, trainer, sum(&surge)]);
+    assert!(cpu <= 5250 && memory * 10 <= 42 * 1024, "a roll beside a training: {cpu} {memory}");
     for (component, template) in every_template() {
         let resources = template.spec.unwrap().containers.remove(0).resources.unwrap();
         for resource in ["cpu", "memory"] {

@@ -307,3 +307,43 @@ fn a_topic_that_nobody_could_write_to_is_refused() {
     let said = format!("{errors:?}");
     assert!(said.contains("spec.topics.alerts.minInsyncReplicas") && said.contains("nobody could write"), "{said}");
 }
+
+#[test]
+fn what_kubernetes_has_no_field_for_is_refused_by_name() {
+    let errors = spec_errors(
+        "{pod: {env: [{name: A, vlaue: b}], volumes: [{name: v, emptydir: {}}], volumeMounts: [{name: v, mountPath: /v, readonly: true}], \
+          topologySpreadConstraints: [{maxSkew: 1, topologyKey: z, whenUnsatisfiable: ScheduleAnyway, skew: 1}]}, \
+          detector: {pod: {tolerations: [{kee: a}], affinity: {nodeAffinty: {}}}}}",
+    );
+    let hint = "Kubernetes has no such field; mend its name or leave it out";
+    assert_eq!(
+        errors,
+        [
+            format!("spec.pod.topologySpreadConstraints[0].skew: {hint} (is 1)"),
+            format!("spec.pod.env[0].vlaue: {hint} (is \"b\")"),
+            format!("spec.pod.volumes[0].emptydir: {hint} (is {{}})"),
+            format!("spec.pod.volumeMounts[0].readonly: {hint} (is true)"),
+            format!("spec.detector.pod.affinity.nodeAffinty: {hint} (is {{}})"),
+            format!("spec.detector.pod.tolerations[0].kee: {hint} (is \"a\")"),
+        ]
+    );
+    assert_eq!(
+        training_errors("{site: east, data: {pipeline: flows}, pod: {env: [{name: A, vlaue: b}]}}"),
+        [format!("spec.pod.env[0].vlaue: {hint} (is \"b\")")]
+    );
+}
+
+#[test]
+fn every_mount_of_every_component_has_its_volume() {
+    let all = "pod: {volumes: [{name: ca, emptyDir: {}}], volumeMounts: [{name: ca, mountPath: /ca}]}";
+    let replaced = spec_errors(&format!("{{{all}, detector: {{pod: {{volumes: [{{name: x, emptyDir: {{}}}}]}}}}}}"));
+    assert_eq!(replaced.len(), 1, "{replaced:?}");
+    assert!(replaced[0].starts_with("spec.detector.pod.volumes: no volume of that name for the mount at /ca"));
+    let mounts = "pod: {volumeMounts: [{name: ca, mountPath: /ca}]}";
+    let missing = spec_errors(&format!("{{{mounts}}}"));
+    assert_eq!(missing.len(), 1, "said once, not of each component: {missing:?}");
+    assert!(missing[0].starts_with("spec.pod.volumeMounts: no volume of that name for the mount at /ca"));
+    let own = "pod: {volumes: [{name: ca, emptyDir: {}}]}";
+    pipeline_with(&format!("{{{mounts}, topics: {{{own}}}, detector: {{{own}}}, archiver: {{{own}}}}}"));
+    assert_eq!(training_errors(&format!("{{site: east, data: {{pipeline: flows}}, {mounts}}}")).len(), 1);
+}

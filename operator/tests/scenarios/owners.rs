@@ -97,6 +97,33 @@ async fn what_somebody_else_made_is_never_taken_over_and_the_pipeline_says_so() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_service_account_that_the_manifest_names_is_used_as_it_is_and_never_deleted() {
+    let cluster = Cluster::new().await;
+    let named = json!({ "pod": { "serviceAccountName": "flows-pipeline" } });
+    cluster
+        .api
+        .put("serviceaccounts", json!({ "metadata": { "name": "flows-pipeline", "annotations": { "role": "r" } } }));
+    let theirs = cluster.api.get("serviceaccounts", "flows-pipeline");
+    cluster.pipeline("flows", named.clone());
+    let operator = cluster.operator("a");
+    cluster.running("flows").await;
+    assert_eq!(cluster.api.get("serviceaccounts", "flows-pipeline"), theirs);
+    // One that was the pipeline's own stays when it is named.
+    let others = json!({ "enrichedData": { "name": "e" }, "alerts": { "name": "a" }, "deadLetters": { "name": "d" } });
+    cluster.pipeline("own", json!({ "topics": others }));
+    cluster.running("own").await;
+    let own = cluster.api.get("serviceaccounts", "own-pipeline").unwrap();
+    cluster.pipeline(
+        "own",
+        json!({ "topics": others, "pod": { "serviceAccountName": "own-pipeline" }, "detector": { "replicas": 2 } }),
+    );
+    cluster.reconciled("own").await;
+    assert_eq!(deletions(&cluster.api), [""; 0]);
+    assert_eq!(cluster.api.get("serviceaccounts", "own-pipeline"), Some(own));
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pipeline_that_is_made_anew_makes_its_topics_anew() {
     let cluster = Cluster::new().await;
     cluster.pipeline("flows", json!({}));

@@ -9,6 +9,7 @@ mod generator;
 pub mod labels;
 pub mod names;
 mod network;
+mod nodes;
 mod pod;
 mod resources;
 mod scaling;
@@ -16,13 +17,15 @@ mod spec_hash;
 mod topics;
 mod training;
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use vedette_contract::ModelVersion;
-use vedette_crds::{MissingModelPolicy, PodSettings};
+use vedette_crds::MissingModelPolicy;
 
 pub use detector::LiveReplicas;
 pub use generator::GeneratorChild;
@@ -45,8 +48,10 @@ pub struct Live {
 /// Everything that a pipeline consists of, in the order in which it is applied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PipelineChildren {
-    /// Identity of the pods, where the pipeline names none.
+    /// Identity of the pods for which the pipeline names none.
     pub service_account: Option<ServiceAccount>,
+    /// The accounts that it names: somebody else's, neither made nor deleted here, even where one was ours before.
+    pub named_service_accounts: BTreeSet<String>,
     /// Creates the topics, before anything else runs.
     pub topics_job: Job,
     /// Where the metrics of each component are.
@@ -76,9 +81,9 @@ pub fn build_pipeline(
     let Live { secrets_hash, detector_replicas } = live;
     let owner = pod::Owner { kind: "AnomalyPipeline", namespace, name, uid: uid.as_deref() };
     let account = names::pipeline_service_account(name);
-    // Somebody may name ours, to annotate it.
-    let uses_ours = |pod: &&PodSettings| pod.service_account_name.as_ref().is_none_or(|name| *name == account);
-    let service_account = pods.all().iter().any(uses_ours).then(|| access::service_account(&owner, account.clone()));
+    let named: BTreeSet<String> = pods.all().iter().filter_map(|pod| pod.service_account_name.clone()).collect();
+    let is_ours = pods.all().iter().any(|pod| pod.service_account_name.is_none()) && !named.contains(&account);
+    let service_account = is_ours.then(|| access::service_account(&owner, account.clone()));
     let pod = pod::PodContext { site, service_account: account, secrets_hash: secrets_hash.as_deref() };
     let context = PipelineContext { owner, site, topics, pods, pod, suspend: *suspend };
     // A version belongs to a training; without one there is nothing to load.
@@ -100,6 +105,7 @@ pub fn build_pipeline(
     let protected = serving.clone().filter(|component| *component != Component::Generator);
     PipelineChildren {
         service_account,
+        named_service_accounts: named,
         topics_job: topics::topics_job(&context),
         services: serving.map(|component| network::metrics_service(&owner, component)).collect(),
         disruption_budgets: protected.map(|component| scaling::disruption_budget(&owner, component)).collect(),

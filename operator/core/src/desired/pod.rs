@@ -14,10 +14,11 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use vedette_contract::Name;
-use vedette_crds::PodSettings;
+use vedette_crds::{Embedded, PodSettings};
 
 use super::arguments::HTTP_PORT;
 use super::labels::{self, Component};
+use super::nodes;
 use crate::site::SiteFile;
 
 pub(super) const PORT_NAME: &str = "http";
@@ -99,9 +100,9 @@ pub(super) fn template(owner: &Owner<'_>, context: &PodContext<'_>, process: Pro
     let PodSettings {
         labels: extra_labels,
         annotations,
-        node_selector,
+        node_selector: _,
         tolerations,
-        affinity,
+        affinity: _,
         topology_spread_constraints: _,
         resources: _,
         env: _,
@@ -119,7 +120,7 @@ pub(super) fn template(owner: &Owner<'_>, context: &PodContext<'_>, process: Pro
     let mut annotations = annotations.clone();
     annotations.extend(secrets_hash.map(|hash| (labels::SECRETS_HASH.to_owned(), hash.to_owned())));
     let volumes: Vec<Volume> =
-        process.directory.map(|(name, _)| empty_directory(name)).into_iter().chain(volumes.iter().cloned()).collect();
+        process.directory.map(|(name, _)| empty_directory(name)).into_iter().chain(known(volumes)).collect();
     let secret = |name: String| LocalObjectReference { name };
     let pull_secrets: Vec<LocalObjectReference> = match image_pull_secrets.as_slice() {
         [] => site.image_pull_secrets.iter().map(|name| secret(name.to_string())).collect(),
@@ -143,9 +144,9 @@ pub(super) fn template(owner: &Owner<'_>, context: &PodContext<'_>, process: Pro
                 ..Default::default()
             }),
             image_pull_secrets: (!pull_secrets.is_empty()).then_some(pull_secrets),
-            node_selector: Some(on_linux(node_selector)),
-            tolerations: (!tolerations.is_empty()).then(|| tolerations.clone()),
-            affinity: affinity.clone(),
+            node_selector: Some(nodes::selector(process.settings)),
+            tolerations: (!tolerations.is_empty()).then(|| known(tolerations).collect()),
+            affinity: nodes::affinity(process.settings, &site.images.architectures),
             topology_spread_constraints: Some(spread(owner, &process)),
             runtime_class_name: runtime_class_name.clone(),
             priority_class_name: priority_class_name.clone(),
@@ -163,7 +164,7 @@ fn spread(owner: &Owner<'_>, process: &Process<'_>) -> Vec<TopologySpreadConstra
         match_expressions: None,
     };
     let given = &process.settings.topology_spread_constraints;
-    let constraints = if given.is_empty() { DEFAULT_SPREAD.map(evenly).into() } else { given.clone() };
+    let constraints: Vec<_> = if given.is_empty() { DEFAULT_SPREAD.map(evenly).into() } else { known(given).collect() };
     let filled = |constraint: TopologySpreadConstraint| TopologySpreadConstraint {
         label_selector: constraint.label_selector.or_else(|| Some(selector.clone())),
         ..constraint
@@ -180,11 +181,9 @@ fn evenly(topology_key: &str) -> TopologySpreadConstraint {
     }
 }
 
-/// The images are Linux's; somebody who says otherwise has others.
-fn on_linux(given: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let mut selector = BTreeMap::from([("kubernetes.io/os".to_owned(), "linux".to_owned())]);
-    selector.extend(given.clone());
-    selector
+/// Each as Kubernetes knows it; validation has refused the rest.
+fn known<T: Clone>(items: &[Embedded<T>]) -> impl Iterator<Item = T> {
+    items.iter().map(|item| item.known.clone())
 }
 
 fn container(site: &SiteFile, process: Process<'_>) -> Container {
@@ -194,13 +193,13 @@ fn container(site: &SiteFile, process: Process<'_>) -> Container {
         value: Some(level),
         ..Default::default()
     });
-    let environment: Vec<EnvVar> = environment.into_iter().chain(level).chain(settings.env.iter().cloned()).collect();
+    let environment: Vec<EnvVar> = environment.into_iter().chain(level).chain(known(&settings.env)).collect();
     let own = directory.map(|(name, path)| VolumeMount {
         name: name.to_owned(),
         mount_path: path.to_owned(),
         ..Default::default()
     });
-    let mounts: Vec<VolumeMount> = own.into_iter().chain(settings.volume_mounts.iter().cloned()).collect();
+    let mounts: Vec<VolumeMount> = own.into_iter().chain(known(&settings.volume_mounts)).collect();
     Container {
         name: component.as_str().to_owned(),
         image: Some(image.to_owned()),

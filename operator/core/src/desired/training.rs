@@ -15,11 +15,11 @@ use crate::validate::{ValidatedData, ValidatedFeatures, ValidatedJob, ValidatedT
 /// Fewer records are not learned from, unless `trigger.minRecords` asks for fewer.
 const LEAST_RECORDS: u64 = 100;
 
-/// Builds the service account of a training's pods.
-pub fn build_training_service_account(training: &ValidatedTraining) -> ServiceAccount {
-    let ValidatedTraining { namespace, name, uid, .. } = training;
+/// Builds the service account of a training's pods, where the training names none.
+pub fn build_training_service_account(training: &ValidatedTraining) -> Option<ServiceAccount> {
+    let ValidatedTraining { namespace, name, uid, pod, .. } = training;
     let owner = Owner { kind: "ModelTraining", namespace, name, uid: uid.as_deref() };
-    service_account(&owner, names::training_service_account(name))
+    pod.service_account_name.is_none().then(|| service_account(&owner, names::training_service_account(name)))
 }
 
 /// Builds the Job of a run; its name is that of [`crate::schedule::job_name`].

@@ -162,8 +162,8 @@ pub struct TrainingPlan {
 /// A run that is to be started.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Start {
-    /// Identity of its pods.
-    pub service_account: ServiceAccount,
+    /// Identity of its pods, where the training names none.
+    pub service_account: Option<ServiceAccount>,
     pub job: Job,
     /// What is to be remembered of it.
     pub run: Run,

@@ -2,6 +2,7 @@
 //! Limits and rules stand in the CRD and are checked with its own schema; here is what a schema cannot say.
 
 mod fields;
+mod mounts;
 mod pipeline;
 mod pods;
 mod training;

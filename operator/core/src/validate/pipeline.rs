@@ -13,7 +13,7 @@ use super::validated_pipeline::{
     Alerting, ComponentPods, Dataset, Scale, ValidatedArchiver, ValidatedDetector, ValidatedGenerator, ValidatedModel,
     ValidatedPipeline, ValidatedTopics,
 };
-use super::{check_schema, fields, identity, label, pods, unsigned};
+use super::{check_schema, fields, identity, label, mounts, pods, unsigned};
 use crate::FieldError;
 use crate::field_error::{FieldErrors, MISSING, quoted, title};
 use crate::roll::VersionPolicy;
@@ -75,6 +75,8 @@ fn pods(spec: &crds::AnomalyPipelineSpec, errors: &mut FieldErrors) -> Component
         ("spec.archiver.pod", spec.archiver.pod.as_ref()),
     ];
     pods::check("spec.pod", &spec.pod, errors);
+    let there = components.iter().filter(|(path, _)| spec.generator.is_some() || *path != "spec.generator.pod");
+    check_volumes(&spec.pod, there.copied(), errors);
     let [topics, generator, detector, archiver] = components.map(|(path, own)| {
         own.iter().for_each(|own| pods::check(path, own, errors));
         spec.pod.with(own.unwrap_or(&none))
@@ -88,6 +90,22 @@ fn pods(spec: &crds::AnomalyPipelineSpec, errors: &mut FieldErrors) -> Component
         generator,
         detector: with(detector, &spec.detector.resources),
         archiver: with(archiver, &spec.archiver.resources),
+    }
+}
+
+/// Every mount of every component has its volume.
+fn check_volumes<'a>(
+    all: &crds::PodSettings,
+    components: impl Iterator<Item = (&'a str, Option<&'a crds::PodSettings>)>,
+    errors: &mut FieldErrors,
+) {
+    let says_any = |(_, own): &(&str, Option<&crds::PodSettings>)| own.is_some_and(mounts::says_any);
+    let (over, as_all): (Vec<_>, Vec<_>) = components.partition(says_any);
+    if !as_all.is_empty() {
+        mounts::check_volumes("spec.pod", all, errors);
+    }
+    for (path, own) in over {
+        own.iter().for_each(|own| mounts::check_component_volumes(all, path, own, errors));
     }
 }
 

@@ -5,10 +5,10 @@ use vedette_contract::arguments::{
     AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, KAFKA_SASL_PASSWORD_ENV, KAFKA_SASL_USERNAME_ENV,
     LISTEN_ADDRESS_ENV, POD_NAME_ENV,
 };
-use vedette_crds::PodSettings;
+use vedette_crds::{Embedded, PodSettings};
 
-use super::fields;
-use crate::desired::{LOG_LEVEL_ENV, OUR_DIRECTORY, OUR_VOLUMES};
+use super::{fields, mounts};
+use crate::desired::LOG_LEVEL_ENV;
 use crate::field_error::{FieldErrors, quoted};
 
 /// Environment variables that the builders set.
@@ -28,9 +28,9 @@ pub(super) fn check(path: &str, value: &PodSettings, errors: &mut FieldErrors) {
         labels,
         annotations,
         node_selector,
-        tolerations: _,
-        affinity: _,
-        topology_spread_constraints: _,
+        tolerations,
+        affinity,
+        topology_spread_constraints,
         resources,
         env,
         volumes,
@@ -67,21 +67,16 @@ pub(super) fn check(path: &str, value: &PodSettings, errors: &mut FieldErrors) {
         }
     }
     fields::resources(&format!("{path}.resources"), resources, errors);
-    let own = |taken: &[&str], name: &str| taken.contains(&name);
-    for variable in env.iter().filter(|variable| own(OUR_VARIABLES, &variable.name)) {
-        errors.push(format!("{path}.env"), quoted(&variable.name), "is set by Vedette; RUST_LOG is set by logLevel");
+    affinity.iter().for_each(|affinity| known(&format!("{path}.affinity"), affinity, errors));
+    known_items(&format!("{path}.tolerations"), tolerations, errors);
+    known_items(&format!("{path}.topologySpreadConstraints"), topology_spread_constraints, errors);
+    known_items(&format!("{path}.env"), env, errors);
+    known_items(&format!("{path}.volumes"), volumes, errors);
+    known_items(&format!("{path}.volumeMounts"), volume_mounts, errors);
+    for name in env.iter().map(|variable| &variable.known.name).filter(|name| OUR_VARIABLES.contains(&name.as_str())) {
+        errors.push(format!("{path}.env"), quoted(name), "is set by Vedette; RUST_LOG is set by logLevel");
     }
-    for volume in volumes.iter().filter(|volume| own(OUR_VOLUMES, &volume.name)) {
-        errors.push(
-            format!("{path}.volumes"),
-            quoted(&volume.name),
-            "is a volume of Vedette's own; choose another name",
-        );
-    }
-    for mount in volume_mounts.iter().filter(|mount| mount.mount_path.starts_with(OUR_DIRECTORY)) {
-        let mend = format!("choose a directory that is not below {OUR_DIRECTORY}");
-        errors.push(format!("{path}.volumeMounts"), quoted(&mount.mount_path), mend);
-    }
+    mounts::check_names(path, value, errors);
     for name in image_pull_secrets.iter().filter(|name| !is_dns_name(name)) {
         errors.push(format!("{path}.imagePullSecrets"), quoted(name), "use lower-case letters, digits, '-' and '.'");
     }
@@ -93,6 +88,17 @@ pub(super) fn check(path: &str, value: &PodSettings, errors: &mut FieldErrors) {
         if let Some(name) = name.as_ref().filter(|name| !is_dns_name(name)) {
             errors.push(format!("{path}.{field}"), quoted(name), "use lower-case letters, digits, '-' and '.'");
         }
+    }
+}
+
+fn known_items<T>(path: &str, items: &[Embedded<T>], errors: &mut FieldErrors) {
+    items.iter().enumerate().for_each(|(index, item)| known(&format!("{path}[{index}]"), item, errors));
+}
+
+/// The API server keeps what Kubernetes has no field for, and no pod would have it.
+fn known<T>(path: &str, item: &Embedded<T>, errors: &mut FieldErrors) {
+    for (key, value) in &item.unknown {
+        errors.push(format!("{path}.{key}"), value, "Kubernetes has no such field; mend its name or leave it out");
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use vedette_contract::{Name, fields as record};
 use vedette_crds::{self as crds, Algorithm, Gate, Label, ModelTraining, Parameters};
 
-use super::{check_schema, fields, identity, label, pods, unsigned};
+use super::{check_schema, fields, identity, label, mounts, pods, unsigned};
 use crate::FieldError;
 use crate::field_error::{FieldErrors, quoted, title};
 use crate::schedule::{Schedule, ScheduleSettings};
@@ -132,6 +132,7 @@ fn assemble(training: &ModelTraining, errors: &mut FieldErrors) -> Option<Valida
     let folds = unsigned("spec.validation.folds", i64::from(*folds), errors);
     let keep = unsigned("spec.publish.keep", i64::from(*keep), errors);
     pods::check("spec.pod", pod, errors);
+    mounts::check_volumes("spec.pod", pod, errors);
     let pod = crds::PodSettings { resources: pod.resources.with(&job.resources), ..pod.clone() };
     let job = self::job(job, errors);
     let (namespace, name) = identity?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::runtime::reflector::Store;
 use kube::{Resource, ResourceExt};
 use serde_json::json;
@@ -27,6 +28,7 @@ pub(super) async fn apply(valid: &ValidatedPipeline, plan: &PipelinePlan, contex
     let PipelinePlan { children, topics, generator: generator_step, count, .. } = plan;
     let PipelineChildren {
         service_account,
+        named_service_accounts,
         topics_job,
         services,
         disruption_budgets,
@@ -44,6 +46,7 @@ pub(super) async fn apply(valid: &ValidatedPipeline, plan: &PipelinePlan, contex
         failure: None,
     };
     pass.all(service_account, &stores.service_accounts).await;
+    named_service_accounts.iter().for_each(|name| pass.spare::<ServiceAccount>(name));
     pass.want(topics_job);
     if topics.needs_job() {
         pass.job(topics_job, &stores.jobs).await;
@@ -95,6 +98,11 @@ struct Pass<'a> {
 impl Pass<'_> {
     fn want<K: Child>(&mut self, child: &K) {
         self.wanted.insert((K::kind(&()), child.name_any()));
+    }
+
+    /// What is neither applied nor pruned.
+    fn spare<K: Child>(&mut self, name: &str) {
+        self.wanted.insert((K::kind(&()), name.to_owned()));
     }
 
     fn live<K: Child>(&self, child: &K, store: &Store<K>) -> Option<Arc<K>> {

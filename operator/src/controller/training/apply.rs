@@ -26,8 +26,10 @@ pub(super) async fn apply(
     for job in replaced_jobs(valid, start, &jobs) {
         context.applier.delete(job).await?;
     }
-    let live = get(&context.stores.children.service_accounts, &valid.namespace, &service_account.name_any());
-    context.applier.apply(service_account, live.as_deref(), Conflicts::Force).await?;
+    if let Some(account) = service_account {
+        let live = get(&context.stores.children.service_accounts, &valid.namespace, &account.name_any());
+        context.applier.apply(account, live.as_deref(), Conflicts::Force).await?;
+    }
     context.applier.apply(job, None, Conflicts::Force).await?;
     Ok(None)
 }

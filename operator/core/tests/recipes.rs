@@ -1,0 +1,73 @@
+//! docs/recipes.md says what holds: the objects in it fit the types, names and conditions of the code.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use serde_json::Value;
+use support::pipeline_with;
+use vedette_core::desired::labels::Component;
+use vedette_core::desired::names;
+use vedette_core::{reason, status};
+use vedette_crds::definitions;
+
+const RECIPES: &str = include_str!("../../../docs/recipes.md");
+
+/// The YAML of the recipe that begins with this heading.
+fn blocks(heading: &str) -> Vec<Value> {
+    let recipe = RECIPES.split("\n## ").find(|recipe| recipe.starts_with(heading)).unwrap();
+    let blocks = recipe.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    blocks.map(|block| serde_yaml::from_str(block).unwrap()).collect()
+}
+
+#[test]
+fn keda_scales_what_has_a_scale_and_counts_the_lag_of_the_detectors() {
+    let scaled = blocks("KEDA").remove(0);
+    let target = &scaled["spec"]["scaleTargetRef"];
+    let definition = definitions::anomaly_pipeline();
+    let version = &definition.spec.versions[0];
+    assert_eq!(target["kind"], definition.spec.names.kind);
+    assert_eq!(target["apiVersion"], format!("{}/{}", definition.spec.group, version.name));
+    let scale = version.subresources.as_ref().unwrap().scale.as_ref().unwrap();
+    assert_eq!(scale.spec_replicas_path, ".spec.detector.replicas");
+    assert!(scale.label_selector_path.is_some(), "an autoscaler asks for the pods");
+    let trigger = &scaled["spec"]["triggers"][0]["metadata"];
+    let name = |text: &Value| text.as_str().unwrap().parse().unwrap();
+    let group = names::group(&"payments".parse().unwrap(), &name(&target["name"]), Component::Detector);
+    assert_eq!(trigger["consumerGroup"], group);
+    let pipeline = pipeline_with("{}");
+    assert_eq!(trigger["topic"], pipeline.topics.sensor_messages.name.to_string());
+    assert_eq!(scaled["spec"]["maxReplicaCount"], pipeline.topics.sensor_messages.partitions);
+}
+
+#[test]
+fn argo_cd_goes_by_conditions_and_reasons_that_there_are() {
+    let data = blocks("Argo CD").remove(0)["data"].clone();
+    let kinds = definitions::all().into_iter().map(|definition| definition.spec.names.kind);
+    let scripts: Vec<&str> =
+        kinds.map(|kind| data[format!("resource.customizations.health.vedette.io_{kind}")].as_str().unwrap()).collect();
+    for script in &scripts {
+        assert_eq!(script, &scripts[0]);
+        let compared = |field: &str| -> Vec<&str> {
+            let comparison = format!("{field} == \"");
+            let found = script.split(comparison.as_str()).skip(1);
+            found.map(|rest| rest.split('"').next().unwrap()).collect()
+        };
+        assert_eq!(compared("condition.type"), [status::STALLED, status::READY]);
+        assert_eq!(compared("condition.reason"), ["Suspended"]);
+    }
+    assert!(reason::all().contains(&"Suspended"));
+}
+
+#[test]
+fn the_pipeline_of_the_cert_manager_recipe_mounts_what_the_certificate_makes() {
+    let [certificate, patch] = blocks("cert-manager").try_into().unwrap();
+    let pipeline = pipeline_with(&patch["spec"].to_string());
+    let volume = &pipeline.pods.detector.volumes[0].known;
+    let secret = volume.secret.as_ref().unwrap().secret_name.as_deref();
+    assert_eq!(secret, certificate["spec"]["secretName"].as_str());
+    let mount = &pipeline.pods.detector.volume_mounts[0].known;
+    for key in ["ca.crt", "tls.crt", "tls.key"] {
+        assert!(RECIPES.contains(&format!("{}/{key}`", mount.mount_path)), "{key}");
+    }
+}
