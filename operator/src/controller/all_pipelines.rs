@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use vedette_contract::Name;
 
 use super::triggers::GuardedPipeline;
+use super::watch::Listed;
 
 /// How long a namespace is waited for that was not listed yet. One that is forbidden, or gone, never is.
 const LISTED: Duration = Duration::from_secs(10);
@@ -20,14 +21,15 @@ pub(super) struct AllPipelines(Mutex<BTreeMap<Name, Watched>>);
 #[derive(Debug, Clone)]
 struct Watched {
     pipelines: Store<GuardedPipeline>,
+    listed: Listed,
     /// Until when it is waited for.
     patience: Instant,
 }
 
 impl AllPipelines {
     /// A namespace is acted upon from now on.
-    pub(super) fn add(&self, namespace: &Name, pipelines: Store<GuardedPipeline>) {
-        self.lock().insert(namespace.clone(), Watched { pipelines, patience: Instant::now() + LISTED });
+    pub(super) fn add(&self, namespace: &Name, pipelines: Store<GuardedPipeline>, listed: Listed) {
+        self.lock().insert(namespace.clone(), Watched { pipelines, listed, patience: Instant::now() + LISTED });
     }
 
     /// A namespace is not acted upon any more.
@@ -39,7 +41,7 @@ impl AllPipelines {
     pub(super) async fn listed(&self) -> Vec<Arc<GuardedPipeline>> {
         let watched: Vec<Watched> = self.lock().values().cloned().collect();
         for one in &watched {
-            if timeout_at(one.patience, one.pipelines.wait_until_ready()).await.is_err() {
+            if timeout_at(one.patience, one.listed.wait()).await.is_err() {
                 tracing::debug!("a namespace cannot be listed: its pipelines are not known");
             }
         }
@@ -65,7 +67,9 @@ mod tests {
         let pipelines = AllPipelines::default();
         let (store, _writer) = reflector::store();
         let patience = Instant::now() + Duration::from_millis(50);
-        pipelines.lock().insert("forbidden".parse().unwrap(), Watched { pipelines: store, patience });
+        pipelines
+            .lock()
+            .insert("forbidden".parse().unwrap(), Watched { pipelines: store, listed: Listed::default(), patience });
         let begun = Instant::now();
         assert!(pipelines.listed().await.is_empty());
         assert!(Instant::now() >= patience && begun.elapsed() < LISTED);

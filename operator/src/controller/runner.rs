@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
-use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use futures::future::{FutureExt, join_all};
+use futures::future::join_all;
 use futures::stream::FuturesUnordered;
 use kube::core::DeserializeGuard;
-use kube::runtime::controller::{self, Action, Controller};
-use kube::runtime::reflector::{Lookup, ObjectRef, Store};
+use kube::runtime::controller::{Action, Config, Controller, Error as ControllerError};
+use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -34,7 +33,7 @@ use super::per_object::{PerObject, Reference};
 use super::reach::Reach;
 use super::site_report::SiteReport;
 use super::triggers::{Requests, Triggers, triggers};
-use super::watch::Watch;
+use super::watch::{Listed, Watch, controller};
 use super::{pipeline, training};
 use crate::settings::Settings;
 
@@ -116,10 +115,9 @@ pub(super) async fn run(
 /// Acts upon one namespace until its term ends, and returns its name.
 async fn act_upon(term: &Term<'_>, namespace: Name, over: Shutdown) -> Name {
     tracing::info!(%namespace, "acts upon a namespace");
-    let config = watcher::Config::default;
-    let pipelines = Controller::new(Api::namespaced(term.client.clone(), namespace.as_str()), config());
-    let trainings = Controller::new(Api::namespaced(term.client.clone(), namespace.as_str()), config());
-    term.pipelines.add(&namespace, pipelines.store());
+    let (pipelines, seen, pipelines_listed) = controller(Api::namespaced(term.client.clone(), namespace.as_str()));
+    let (trainings, _, trainings_listed) = controller(Api::namespaced(term.client.clone(), namespace.as_str()));
+    term.pipelines.add(&namespace, seen, Arc::clone(&pipelines_listed));
     term.reach.begin(namespace.as_str());
     let (triggers, requests) = triggers();
     let watch = Watch { triggers: triggers.clone(), sent: Arc::clone(&term.sent), reach: term.reach.clone() };
@@ -127,9 +125,9 @@ async fn act_upon(term: &Term<'_>, namespace: Name, over: Shutdown) -> Name {
     let context = term.context(&namespace, stores, triggers, &over);
     let Requests { pipelines: pipeline_requests, trainings: training_requests, all_pipelines } = requests;
     let pipelines = pipelines.reconcile_on(pipeline_requests).reconcile_all_on(all_pipelines);
-    let pipelines = to_end(pipelines, pipeline::reconcile, Arc::clone(&context), over.clone());
+    let pipelines = to_end(pipelines, pipelines_listed, pipeline::reconcile, Arc::clone(&context), over.clone());
     let trainings = trainings.reconcile_on(training_requests);
-    let trainings = to_end(trainings, training::reconcile, Arc::clone(&context), over.clone());
+    let trainings = to_end(trainings, trainings_listed, training::reconcile, Arc::clone(&context), over.clone());
     tokio::select! {
         ((), ()) = async { tokio::join!(pipelines, trainings) } => {}
         // The watches and the writer end with the term, or not at all; the reconciles under way come to an end first.
@@ -167,6 +165,7 @@ impl Term<'_> {
 /// Runs one controller until the term ends.
 async fn to_end<K, R, F>(
     controller: Controller<DeserializeGuard<K>>,
+    listed: Listed,
     reconcile: R,
     context: Arc<Context>,
     term: Shutdown,
@@ -176,9 +175,9 @@ async fn to_end<K, R, F>(
     F: Future<Output = Result<Action, ApiError>> + Send + 'static,
 {
     let forgetful = Arc::clone(&context);
-    let idle = never_began(controller.store(), term.clone());
+    let idle = never_began(listed, term.clone());
     let run = controller
-        .with_config(controller::Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE))
+        .with_config(Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE))
         .graceful_shutdown_on(term.cancelled_owned())
         .run(
             |object, context: Arc<Context>| {
@@ -198,15 +197,11 @@ async fn to_end<K, R, F>(
 }
 
 /// The term is over before the objects were listed once: a controller waits for that for ever, and has nothing under way.
-/// Nobody but the controller may wait for its store, which wakes only the last of those that do.
-async fn never_began<K>(objects: Store<K>, term: Shutdown)
-where
-    K: Lookup + Clone + 'static,
-    K::DynamicType: Eq + Hash + Clone,
-{
-    term.cancelled().await;
-    if objects.wait_until_ready().now_or_never().is_some() {
-        std::future::pending::<()>().await;
+async fn never_began(listed: Listed, term: Shutdown) {
+    tokio::select! {
+        biased;
+        &() = listed.wait() => std::future::pending().await,
+        () = term.cancelled() => {}
     }
 }
 
@@ -245,19 +240,19 @@ fn retry<K: Resource<DynamicType = ()>>(object: &DeserializeGuard<K>, error: &Ap
 
 /// What a controller says of one round: an object that is gone is forgotten.
 fn report<K: Resource<DynamicType = ()>>(
-    ended: Result<(ObjectRef<K>, Action), controller::Error<ApiError, watcher::Error>>,
+    ended: Result<(ObjectRef<K>, Action), ControllerError<ApiError, watcher::Error>>,
     context: &Context,
 ) {
     match ended {
         // The error policy has logged what failed.
-        Ok(_) | Err(controller::Error::ReconcilerFailed(..)) => {}
-        Err(controller::Error::ObjectNotFound(object)) => {
+        Ok(_) | Err(ControllerError::ReconcilerFailed(..)) => {}
+        Err(ControllerError::ObjectNotFound(object)) => {
             context.forget(&Reference::new::<K>(context.namespace.as_str(), &object.name));
         }
-        Err(controller::Error::QueueError(error)) => {
+        Err(ControllerError::QueueError(error)) => {
             tracing::warn!(error = error_chain(&error), "a watch of our own kinds broke and begins again");
         }
-        Err(controller::Error::RunnerError(error)) => {
+        Err(ControllerError::RunnerError(error)) => {
             tracing::error!(error = error_chain(&error), "a controller broke");
         }
     }
@@ -305,7 +300,7 @@ mod tests {
         let (context, _) = testing::context(&served.bucket);
         retry(&pipeline(), &failed(), &context);
         let gone = ObjectRef::<AnomalyPipeline>::new("flows").within("n").erase();
-        report::<GuardedPipeline>(Err(controller::Error::ObjectNotFound(Box::new(gone))), &context);
+        report::<GuardedPipeline>(Err(ControllerError::ObjectNotFound(Box::new(gone))), &context);
         assert!(context.failures.choose(|_| Some(())).is_empty());
     }
 }

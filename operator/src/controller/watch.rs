@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt};
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::WatchStreamExt;
+use kube::runtime::controller::Controller;
 use kube::runtime::reflector::{self, Store};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
+use tokio::sync::SetOnce;
 use vedette_crds::{AnomalyPipeline, ModelTraining};
 use vedette_service::error_chain;
 
@@ -21,6 +23,9 @@ use super::per_object::Reference;
 use super::reach::Reach;
 use super::triggers::Triggers;
 use vedette_core::desired::labels::{self, Component};
+
+/// Comes when a watch has listed all objects once. Any number may wait for it, of whom a store would wake only the last.
+pub(super) type Listed = Arc<SetOnce<()>>;
 
 /// What all watches share.
 #[derive(Debug, Clone)]
@@ -62,6 +67,22 @@ where
         .reflect(writer);
     let task = follow(events, namespace, store.clone(), context).boxed();
     (store, task)
+}
+
+/// A controller of a kind, what its watch has seen, and when it has listed all.
+pub(super) fn controller<K>(api: Api<K>) -> (Controller<K>, Store<K>, Listed)
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+{
+    let ((store, writer), listed) = (reflector::store(), Listed::default());
+    let all = Arc::clone(&listed);
+    let events = watcher(api, watcher::Config::default()).reflect(writer).inspect_ok(move |event| {
+        if matches!(event, Event::InitDone) {
+            // Only the first list is news.
+            let _ = all.set(());
+        }
+    });
+    (Controller::for_stream(events.touched_objects(), store.clone()), store, listed)
 }
 
 /// Has the owners of what changes reconciled, and what was sent of what is gone forgotten.
