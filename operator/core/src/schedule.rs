@@ -227,63 +227,60 @@ pub(crate) fn decide(
     }
     let due = settings.schedule.as_ref().map(|schedule| due(schedule, state, observed.now));
     match why(settings, state, observed, due.as_ref()) {
-        Ok(reason) => start(training, settings, state, observed, (reason, due)),
-        Err(wait) => wait,
+        Next::Run(reason) => start(training, settings, state, observed, (reason, due)),
+        Next::Wait(wait) => wait,
     }
 }
 
+/// What comes next.
+enum Next {
+    /// A run, and why.
+    Run(StartReason),
+    Wait(Decision),
+}
+
 /// Why a run is due, or else what is waited for.
-fn why(
-    settings: &ScheduleSettings,
-    state: &ScheduleState,
-    observed: &Observed<'_>,
-    due: Option<&Due>,
-) -> Result<StartReason, Decision> {
+fn why(settings: &ScheduleSettings, state: &ScheduleState, observed: &Observed<'_>, due: Option<&Due>) -> Next {
     if observed.request.is_some_and(|request| state.last_request.as_deref() != Some(request)) {
-        return Ok(StartReason::Request);
+        return Next::Run(StartReason::Request);
     }
     match (&state.last_run, observed.last, due) {
         (Some(run), Some(Outcome::Failed), _) => match tried_again_at(run, state) {
-            at if at <= observed.now => Ok(StartReason::Retry),
-            at => Err(Decision::WaitingUntil(at)),
+            at if at <= observed.now => Next::Run(StartReason::Retry),
+            at => Next::Wait(Decision::WaitingUntil(at)),
         },
-        (_, _, Some(Due::Now(_))) => Ok(StartReason::Schedule),
+        (_, _, Some(Due::Now(_))) => Next::Run(StartReason::Schedule),
         (Some(run), Some(Outcome::NotEnoughData), _) => lacked_records(run, state, observed, due),
         (Some(run), _, _) => match settings.new_records {
             Some(new) => new_records(run, new, observed, due),
-            None => Err(due.map_or(Decision::Done, Due::wait)),
+            None => Next::Wait(due.map_or(Decision::Done, Due::wait)),
         },
-        (None, _, None) => Ok(StartReason::FirstData),
-        (None, _, Some(due)) => Err(due.wait()),
+        (None, _, None) => Next::Run(StartReason::FirstData),
+        (None, _, Some(due)) => Next::Wait(due.wait()),
     }
 }
 
 /// Time itself may bring what was lacking, as objects of other sites come later than their counts; or many more records do.
-fn lacked_records(
-    run: &Run,
-    state: &ScheduleState,
-    observed: &Observed<'_>,
-    due: Option<&Due>,
-) -> Result<StartReason, Decision> {
+fn lacked_records(run: &Run, state: &ScheduleState, observed: &Observed<'_>, due: Option<&Due>) -> Next {
     let at = tried_again_at(run, state);
     let many_more = run.records.saturating_add((run.records / 10).max(1));
     let is_rested = after(run.finished_at.unwrap_or(run.started_at), FIRST_RETRY) <= observed.now;
     let has_many_more = observed.records.is_some_and(|records| records >= many_more);
     if at <= observed.now || (is_rested && has_many_more) {
-        return Ok(StartReason::LackedRecords);
+        return Next::Run(StartReason::LackedRecords);
     }
-    Err(Decision::WaitingUntil(match due {
+    Next::Wait(Decision::WaitingUntil(match due {
         Some(Due::At(time) | Due::Now(time)) => at.min(*time),
         Some(Due::Never) | None => at,
     }))
 }
 
-fn new_records(run: &Run, new: u64, observed: &Observed<'_>, due: Option<&Due>) -> Result<StartReason, Decision> {
+fn new_records(run: &Run, new: u64, observed: &Observed<'_>, due: Option<&Due>) -> Next {
     let needed = run.records.saturating_add(new);
     match (observed.records, due) {
-        (Some(records), _) if records >= needed => Ok(StartReason::NewRecords),
-        (_, Some(Due::At(time) | Due::Now(time))) => Err(Decision::WaitingUntil(*time)),
-        (records, Some(Due::Never) | None) => Err(Decision::WaitingForData { records, needed }),
+        (Some(records), _) if records >= needed => Next::Run(StartReason::NewRecords),
+        (_, Some(Due::At(time) | Due::Now(time))) => Next::Wait(Decision::WaitingUntil(*time)),
+        (records, Some(Due::Never) | None) => Next::Wait(Decision::WaitingForData { records, needed }),
     }
 }
 
