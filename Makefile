@@ -6,6 +6,7 @@
 #   make e2e-chart       the tests of the Helm chart, without a cluster: Go, which builds helm and kubectl
 #   make e2e-apiserver   the operator's tests against a real API server without nodes: Go, and nothing else   TEST=NAME LOAD=full
 #   make e2e-bucket      the tests of the bucket's client, which all else goes through, against SeaweedFS: pip, and root
+#   make e2e-restricted  a workload as any user with a read-only disk, as OpenShift runs it: user namespaces
 #   make bench           the figures, into target/bench.json
 #   make quality         the learners beside scikit-learn's, into target/quality.json; Python   QUALITY="--data FILE --label COLUMN"
 #   make speed           how fast the forests learn and score, beside scikit-learn, YDF, onnxruntime and treelite; Python
@@ -21,9 +22,9 @@ JSON ?=
 TEST ?=
 LOAD ?=
 # They want more than cargo, so nothing means them that does not name them.
-NAMED_TESTS = --test apiserver --test chart --test kind
+NAMED_TESTS = --test apiserver --test chart --test kind --test restricted
 
-.PHONY: all setup build demo test build-tests e2e e2e-clusters e2e-up e2e-test e2e-down e2e-chart e2e-apiserver e2e-bucket bench quality speed formats lint ci crds clean help
+.PHONY: all setup build demo test build-tests e2e e2e-clusters e2e-up e2e-test e2e-down e2e-chart e2e-apiserver e2e-bucket e2e-restricted bench quality speed formats lint ci crds clean help
 
 all: build
 
@@ -73,6 +74,9 @@ e2e-apiserver: setup
 e2e-bucket: setup
 	@$(CARGO) test --release --locked --workspace --test bucket --no-run
 	@./e2e/scripts/with-seaweedfs.sh $(CARGO) test --release --locked --workspace --test bucket
+
+e2e-restricted: setup
+	@$(CARGO) test --release --locked --workspace --test restricted
 
 bench: build
 	@$(CARGO) run --release --locked --quiet --bin bench -- $(BENCH)
