@@ -67,7 +67,7 @@ async fn it_archives_as_any_user_with_a_read_only_disk() {
     producer.commit_transaction(patience).unwrap();
     eventually("the record is in the bucket", async || {
         let objects = bucket.bucket.list("n/p/enriched_data/", None).await.unwrap();
-        objects.iter().any(|object| object.key.ends_with(".zst"))
+        objects.iter().any(|object| !object.key.contains(".tmp/"))
     })
     .await;
 }
