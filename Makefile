@@ -7,6 +7,7 @@
 #   make e2e-apiserver   the operator's tests against a real API server without nodes: Go, and nothing else   TEST=NAME LOAD=full
 #   make e2e-bucket      the tests of the bucket's client, which all else goes through, against SeaweedFS: pip, and root
 #   make e2e-kafka       topics, detectors and archivers against Apache Kafka with its authorizer and TLS: Java, Maven, openssl, and root
+#   make e2e-restricted  a workload as any user with a read-only disk, as OpenShift runs it: user namespaces
 #   make bench           the figures, into target/bench.json
 #   make quality         the learners beside scikit-learn's, into target/quality.json; Python   QUALITY="--data FILE --label COLUMN"
 #   make speed           how fast the forests learn and score, beside scikit-learn, YDF, onnxruntime and treelite; Python
@@ -22,9 +23,9 @@ JSON ?=
 TEST ?=
 LOAD ?=
 # They want more than cargo, so nothing means them that does not name them.
-NAMED_TESTS = --test apiserver --test chart --test kind --test secured-kafka
+NAMED_TESTS = --test apiserver --test chart --test kind --test restricted --test secured-kafka
 
-.PHONY: all setup build demo test build-tests e2e e2e-clusters e2e-up e2e-test e2e-down e2e-chart e2e-apiserver e2e-bucket e2e-kafka bench quality speed formats lint ci crds clean help
+.PHONY: all setup build demo test build-tests e2e e2e-clusters e2e-up e2e-test e2e-down e2e-chart e2e-apiserver e2e-bucket e2e-kafka e2e-restricted bench quality speed formats lint ci crds clean help
 
 all: build
 
@@ -78,6 +79,9 @@ e2e-bucket: setup
 e2e-kafka: build
 	@$(CARGO) test --release --locked --workspace --test secured-kafka --no-run
 	@./e2e/scripts/with-kafka.sh $(CARGO) test --release --locked --workspace --test secured-kafka
+
+e2e-restricted: setup
+	@$(CARGO) test --release --locked --workspace --test restricted
 
 bench: build
 	@$(CARGO) run --release --locked --quiet --bin bench -- $(BENCH)

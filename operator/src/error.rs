@@ -3,6 +3,7 @@
 use thiserror::Error;
 use vedette_service::{Reason, ServiceError};
 
+use crate::ask::AskError;
 use crate::settings::SettingsError;
 
 /// Why the operator cannot run.
@@ -26,6 +27,9 @@ pub enum OperatorError {
     /// Probes and metrics.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// Another operator, which was asked.
+    #[error(transparent)]
+    Ask(#[from] AskError),
 }
 
 impl Reason for OperatorError {
@@ -35,6 +39,7 @@ impl Reason for OperatorError {
             Self::Configuration { .. } => "NoApiServer",
             Self::Client { .. } => "ClientFailed",
             Self::Service(error) => error.reason(),
+            Self::Ask(error) => error.reason(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The operator in a Kubernetes cluster: it watches, asks the core what follows, applies it and tells what came of it.
 
+pub mod ask;
 pub mod bucket_view;
 pub mod connect;
 mod controller;

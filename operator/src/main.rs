@@ -3,10 +3,13 @@
 use std::process::ExitCode;
 
 use vedette_operator::settings::OperatorArguments;
-use vedette_operator::{OperatorError, connect};
+use vedette_operator::{OperatorError, ask, connect};
 
 fn main() -> ExitCode {
     vedette_service::main_with("operator", async |arguments: OperatorArguments, shutdown| {
+        if let Some(address) = &arguments.ask {
+            return Ok(ask::until_ready(address, ask::PATIENCE).await?);
+        }
         let (settings, credentials) = arguments.load()?;
         let client = connect::kubernetes().await?;
         let bucket = connect::bucket(&settings.site.bucket, credentials);

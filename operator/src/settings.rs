@@ -55,6 +55,10 @@ pub struct OperatorArguments {
     /// How long a leader that is gone keeps the lease, seconds
     #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(6..=300))]
     pub lease_duration_seconds: u32,
+
+    /// Runs nothing, but asks the operator at this HOST:PORT whether it is ready, and ends with its answer
+    #[arg(long)]
+    pub ask: Option<String>,
 }
 
 fn interval(text: &str) -> Result<f64, String> {
@@ -124,6 +128,8 @@ impl OperatorArguments {
             model_poll_interval_seconds,
             lease_name,
             lease_duration_seconds,
+            // Then nothing is loaded.
+            ask: _,
         } = self;
         let text = std::fs::read_to_string(&path).map_err(|source| SettingsError::Read { path, source })?;
         let site = SiteFile::parse(&text).map_err(SettingsError::SiteFile)?;

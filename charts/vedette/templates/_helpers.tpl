@@ -13,6 +13,12 @@ app.kubernetes.io/name: vedette-operator
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
+{{/* Labels of the pod of `helm test`, which no Service and no Deployment selects. */}}
+{{- define "vedette.testLabels" -}}
+app.kubernetes.io/name: vedette-test
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end }}
+
 {{/*
 Labels and annotations of an object. A list: the context, labels and annotations of its own. What the chart needs wins over
 these, and these over commonLabels and commonAnnotations.

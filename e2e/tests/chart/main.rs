@@ -9,7 +9,7 @@ mod values;
 
 use helm::{all, object, rendered, template};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
@@ -59,7 +59,7 @@ fn a_site_is_the_values_of_its_data_centre_and_nothing_else() {
     kinds.sort_unstable();
     let expected = ["ConfigMap", "CustomResourceDefinition", "CustomResourceDefinition", "Deployment"];
     assert_eq!(kinds[..4], expected);
-    assert_eq!(kinds[4..], ["PodDisruptionBudget", "Role", "RoleBinding", "Service", "ServiceAccount"]);
+    assert_eq!(kinds[4..], ["Pod", "PodDisruptionBudget", "Role", "RoleBinding", "Service", "ServiceAccount"]);
     assert_eq!(site_file(&east).site.name.as_str(), "east");
     let west = template(&["--values", &helm::values_of("west")]).unwrap();
     assert_eq!(site_file(&west).site.name.as_str(), "west");
@@ -80,6 +80,7 @@ fn every_object_has_only_fields_that_kubernetes_knows() {
                 "ConfigMap" => check::<ConfigMap>(object),
                 "CustomResourceDefinition" => check::<CustomResourceDefinition>(object),
                 "Deployment" => check::<Deployment>(object),
+                "Pod" => check::<Pod>(object),
                 "PodDisruptionBudget" => check::<PodDisruptionBudget>(object),
                 "ClusterRole" => check::<ClusterRole>(object),
                 "ClusterRoleBinding" => check::<ClusterRoleBinding>(object),
@@ -252,6 +253,24 @@ fn pods_ask_for_nodes_that_the_images_are_built_for() {
     let own = json!({ "nodeAffinity": required(json!({ "key": "pool", "operator": "Exists" })) });
     assert_eq!(affinity(&["--set-json", &format!("affinity={own}")]), own);
     assert_eq!(affinity(&["--set-json", r#"nodeSelector={"kubernetes.io/arch":"s390x"}"#]), Value::Null);
+}
+
+#[test]
+fn helm_test_asks_the_operator_and_no_service_takes_its_pod_for_one() {
+    let objects = rendered(&["--set", "fullnameOverride=watcher"]);
+    let pod: Pod = object(&objects, "Pod");
+    let (service, deployment): (Service, Deployment) = (object(&objects, "Service"), object(&objects, "Deployment"));
+    let annotations = pod.metadata.annotations.unwrap();
+    assert_eq!(annotations["helm.sh/hook"], "test");
+    let (labels, selector) = (pod.metadata.labels.unwrap(), service.spec.unwrap().selector.unwrap());
+    assert!(selector.iter().any(|(label, value)| labels.get(label) != Some(value)), "{labels:?}");
+    let spec = pod.spec.unwrap();
+    let arguments: OperatorArguments = container::parse(&spec.containers[0], &[]);
+    assert_eq!(arguments.ask.as_deref(), Some(format!("{}:8080", service.metadata.name.unwrap()).as_str()));
+    let operator = deployment.spec.template.spec.unwrap();
+    assert_eq!(spec.containers[0].image, operator.containers[0].image);
+    assert_eq!(spec.containers[0].security_context, operator.containers[0].security_context);
+    assert_eq!((spec.security_context, spec.affinity), (operator.security_context, operator.affinity));
 }
 
 #[test]

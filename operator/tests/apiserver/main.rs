@@ -4,6 +4,7 @@
 
 mod chart;
 mod control_plane;
+mod defaults;
 mod kubelet;
 mod lifecycle;
 mod rolls;

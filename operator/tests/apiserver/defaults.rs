@@ -1,0 +1,68 @@
+//! What `kubectl apply` makes of an object that the API server has filled in: it merges what a file says into what is stored,
+//! so a default that is stored could stay beside what is said later.
+
+use serde_json::{Value, json};
+use vedette_core::site::SiteFile;
+use vedette_core::validate::validate_pipeline;
+use vedette_crds::AnomalyPipeline;
+
+use crate::site::{SITE, Site};
+
+impl Site {
+    /// Applies a file as `kubectl apply` does without a word about who merges, and returns what is stored then.
+    async fn kubectl_apply(&self, spec: &Value) -> AnomalyPipeline {
+        let object = json!({
+            "apiVersion": "vedette.io/v1alpha1", "kind": "AnomalyPipeline", "metadata": { "name": "flows" }, "spec": spec
+        });
+        let file = self.plane.path("flows.json");
+        std::fs::write(&file, object.to_string()).unwrap();
+        self.plane.kubectl(&["apply", "--filename", &file]).unwrap_or_else(|error| panic!("{spec}: {error}"));
+        self.api::<AnomalyPipeline>().get("flows").await.unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_default_that_an_apply_stored_can_be_left_by_the_next_one() {
+    let site = Site::new().await;
+    let generator = |dataset: Value| json!({ "recordsPerSecond": 1, "dataset": dataset });
+    let autoscaling = json!({ "maxReplicas": 3 });
+    let specs = [
+        json!({ "generator": { "recordsPerSecond": 1 } }),
+        json!({ "detector": { "alerting": { "scoreThreshold": 0.9 } } }),
+        json!({ "detector": { "alerting": { "alertBudgetPerMillion": 10.5 } } }),
+        json!({ "generator": generator(json!({ "object": { "key": "a.csv" } })), "detector": { "calculatedFields": [] } }),
+        json!({ "generator": generator(json!({ "simulator": {} })), "detector": { "autoscaling": autoscaling } }),
+        json!({ "detector": { "replicas": 2 } }),
+        json!({}),
+    ];
+    for spec in &specs {
+        let stored = site.kubectl_apply(spec).await;
+        let valid = validate_pipeline(&stored, &SiteFile::parse(SITE).unwrap());
+        assert!(valid.is_ok(), "{spec}: {valid:?}");
+        let stored = json!(stored.spec);
+        for path in [
+            "/detector/alerting",
+            "/detector/calculatedFields",
+            "/detector/autoscaling/maxReplicas",
+            "/generator/dataset",
+        ] {
+            assert_eq!(stored.pointer(path), spec.pointer(path), "{path} after {spec}");
+        }
+    }
+    // A count that somebody scaled to is stored, too, and no file has ever said it.
+    site.plane.kubectl(&["scale", "apl/flows", "--replicas=4"]).unwrap();
+    let stored = site.kubectl_apply(&json!({ "detector": { "autoscaling": autoscaling } })).await;
+    assert_eq!(json!(stored.spec)["detector"]["autoscaling"]["maxReplicas"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_kubernetes_has_no_field_for_is_stored_and_refused_by_name() {
+    let site = Site::new().await;
+    let operator = site.operator("a");
+    site.pipeline(json!({ "pod": { "env": [{ "name": "A", "vlaue": "b" }] } })).await;
+    site.until_condition("Ready", "Invalid").await;
+    let message = r#"--output=jsonpath={.status.conditions[?(@.type=="Ready")].message}"#;
+    let ready = site.plane.kubectl(&["get", "apl/flows", message]).unwrap();
+    assert!(ready.contains("spec.pod.env[0].vlaue: Kubernetes has no such field"), "{ready}");
+    operator.stop().await;
+}
