@@ -11,6 +11,7 @@ command -v cc >/dev/null || packages+=(gcc libc6-dev)
 command -v c++ >/dev/null || packages+=(g++)
 command -v perl >/dev/null || packages+=(perl)
 command -v make >/dev/null || packages+=(make)
+command -v openssl >/dev/null || packages+=(openssl)
 if command -v cc >/dev/null && ! echo '#include <zlib.h>' | cc -E -xc - >/dev/null 2>&1; then
     packages+=(zlib1g-dev)
 elif ! command -v cc >/dev/null; then

@@ -88,8 +88,9 @@ impl PlaceOptions {
             bucket_endpoint: endpoint,
             bucket: bucket_name.clone(),
             bucket_region: bucket_region.clone(),
-            access_key_id,
-            secret_access_key,
+            access_key_id: Some(access_key_id),
+            secret_access_key: Some(secret_access_key.into()),
+            ..BucketArguments::default()
         });
         Ok(Opened { bucket, _server: server })
     }

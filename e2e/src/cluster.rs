@@ -120,9 +120,7 @@ impl Cluster {
     pub fn kafka(&self) -> KafkaSettings {
         let arguments = KafkaArguments {
             bootstrap_servers: format!("127.0.0.1:{}", self.port("kafka")),
-            kafka_properties: Vec::new(),
-            sasl_username: None,
-            sasl_password: None,
+            ..KafkaArguments::default()
         };
         KafkaSettings::new(&arguments, "vedette-e2e")
     }
@@ -133,8 +131,9 @@ impl Cluster {
             bucket_endpoint: Some(format!("http://127.0.0.1:{}", self.port("bucket"))),
             bucket: "vedette".to_owned(),
             bucket_region: "us-east-1".to_owned(),
-            access_key_id: "development".to_owned(),
-            secret_access_key: "development-secret".to_owned(),
+            access_key_id: Some("development".to_owned()),
+            secret_access_key: Some("development-secret".into()),
+            ..BucketArguments::default()
         })
     }
 

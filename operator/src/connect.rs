@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kube::{Client, Config};
-use vedette_streams::bucket::{Bucket, BucketPlace, CredentialFiles};
+use vedette_streams::bucket::{Bucket, BucketAccess, BucketPlace, Encryption};
 
 use crate::error::OperatorError;
 use vedette_core::site;
@@ -21,9 +21,11 @@ pub async fn kubernetes() -> Result<Client, OperatorError> {
     Client::try_from(config).map_err(|source| OperatorError::Client { source: Box::new(source) })
 }
 
-/// The bucket of the site, with credentials that may come later.
-pub fn bucket(bucket: &site::Bucket, credentials: CredentialFiles) -> Bucket {
-    let site::Bucket { endpoint, name, region, credentials_secret: _ } = bucket.clone();
-    let place = BucketPlace { endpoint, name, region };
-    Bucket::with_credential_files(place, credentials, BUCKET_CONNECT, BUCKET_ATTEMPT)
+/// The bucket of the site, with credentials and authorities that may come later.
+pub fn bucket(bucket: &site::Bucket, access: impl Into<BucketAccess>) -> Bucket {
+    let site::Bucket { endpoint, name, region, credentials_secret: _, credentials_keys: _, ca: _, encryption } =
+        bucket.clone();
+    let encryption = encryption.map(|site::Encryption { algorithm, kms_key_id }| Encryption { algorithm, kms_key_id });
+    let place = BucketPlace { endpoint, name, region, encryption };
+    Bucket::with_access(place, access.into(), BUCKET_CONNECT, BUCKET_ATTEMPT)
 }

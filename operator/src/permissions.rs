@@ -5,11 +5,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use kube::Resource;
 use vedette_contract::Name;
+use vedette_core::site::{Needs, Source};
 use vedette_crds::{AnomalyPipeline, ModelTraining};
 
 use crate::controller::child_resources;
@@ -17,26 +18,28 @@ use crate::controller::child_resources;
 /// What is done with every child; it is read past the caches before it is made, as another's may have its name.
 const CHILD_VERBS: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
 
-/// The rules for the operator's own namespace where it acts upon that one, with this lease and these Secrets.
-pub fn rules(lease: &Name, secrets: &[Name]) -> Vec<PolicyRule> {
-    [acting(secrets), leading(lease)].concat()
+/// The rules for the operator's own namespace where it acts upon that one, with this lease and what its site needs.
+pub fn rules(lease: &Name, needs: &Needs) -> Vec<PolicyRule> {
+    [acting(needs), leading(lease)].concat()
 }
 
-/// The rules for a namespace whose objects are acted upon, with these Secrets.
-pub fn acting(secrets: &[Name]) -> Vec<PolicyRule> {
+/// The rules for a namespace whose objects are acted upon, with what its site needs.
+pub fn acting(needs: &Needs) -> Vec<PolicyRule> {
     let own = [resource::<AnomalyPipeline>(), resource::<ModelTraining>()];
     let statuses = own.clone().map(|(group, plural)| (group, Cow::from(format!("{plural}/status"))));
     let mut rules = vec![rule(own, &["get", "list", "watch"]), rule(statuses, &["patch"])];
     rules.extend(by_group(child_resources(), CHILD_VERBS));
     rules.push(rule([resource::<Pod>()], &["list", "watch"]));
-    rules.push(named(rule([resource::<Secret>()], &["list", "watch"]), secrets));
+    let (secrets, maps) = by_kind(needs);
+    rules.extend(watched(resource::<Secret>(), &secrets));
+    rules.extend(watched(resource::<ConfigMap>(), &maps));
     rules.push(rule([resource::<Event>()], &["create", "patch"]));
     rules
 }
 
-/// The rules for the whole cluster, where namespaces are selected and not named, with these Secrets.
-pub fn selecting(secrets: &[Name]) -> Vec<PolicyRule> {
-    [acting(secrets), vec![rule([resource::<Namespace>()], &["list", "watch"])]].concat()
+/// The rules for the whole cluster, where namespaces are selected and not named, with what its site needs.
+pub fn selecting(needs: &Needs) -> Vec<PolicyRule> {
+    [acting(needs), vec![rule([resource::<Namespace>()], &["list", "watch"])]].concat()
 }
 
 /// The rules for the operator's own namespace, with this lease.
@@ -72,6 +75,35 @@ fn by_group(resources: Vec<GroupAndPlural>, verbs: &[&str]) -> Vec<PolicyRule> {
     groups.into_values().map(|resources| rule(resources, verbs)).collect()
 }
 
+/// Secrets and ConfigMaps.
+fn by_kind(needs: &Needs) -> (Vec<Name>, Vec<Name>) {
+    let (mut secrets, mut maps) = (Vec::new(), Vec::new());
+    for source in needs.keys() {
+        match source {
+            Source::Secret(name) => secrets.push(name.clone()),
+            Source::ConfigMap(name) => maps.push(name.clone()),
+        }
+    }
+    (secrets, maps)
+}
+
+/// These objects alone; a rule that named none would allow all.
+fn watched(resource: GroupAndPlural, names: &[Name]) -> Option<PolicyRule> {
+    (!names.is_empty()).then(|| named(rule([resource], &["list", "watch"]), names))
+}
+
 fn named(rule: PolicyRule, names: &[Name]) -> PolicyRule {
     PolicyRule { resource_names: Some(names.iter().map(ToString::to_string).collect()), ..rule }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_site_that_needs_no_secret_allows_none() {
+        let rules = acting(&Needs::new());
+        let resources: Vec<String> = rules.into_iter().flat_map(|rule| rule.resources.unwrap_or_default()).collect();
+        assert!(!resources.iter().any(|resource| resource == "secrets" || resource == "configmaps"), "{resources:?}");
+    }
 }

@@ -9,10 +9,10 @@ use clap::Parser;
 use thiserror::Error;
 use vedette_contract::Name;
 use vedette_contract::arguments::{LISTEN_ADDRESS_ENV, POD_NAME_ENV};
-use vedette_streams::bucket::CredentialFiles;
+use vedette_streams::bucket::{BucketAccess, CredentialFiles};
 
 use vedette_core::FieldError;
-use vedette_core::site::{ACCESS_KEY_ID_KEY, SECRET_ACCESS_KEY_KEY, SiteFile, Watched};
+use vedette_core::site::{BucketKeys, SiteFile, Watched};
 
 /// Environment variable of [`OperatorArguments::namespace`].
 pub const POD_NAMESPACE_ENV: &str = "POD_NAMESPACE";
@@ -39,10 +39,14 @@ pub struct OperatorArguments {
     #[arg(long, env = LISTEN_ADDRESS_ENV, default_value = "[::]:8080")]
     pub listen_address: SocketAddr,
 
-    /// Directory with the bucket's credentials in the files accessKeyId and secretAccessKey, as a mounted Secret has them;
+    /// Directory with the bucket's credentials in files that are named as the keys of the Secret, as a mounted one has them;
     /// what is in it may come, and change, at any time
     #[arg(long, default_value = "/etc/vedette-bucket")]
     pub bucket_credentials: PathBuf,
+
+    /// Directory with the certificates of the bucket's authorities, where the site file names some
+    #[arg(long, default_value = "/etc/vedette-bucket-ca")]
+    pub bucket_ca: PathBuf,
 
     /// How often the current version of each training is looked up, seconds
     #[arg(long, default_value_t = 5.0, value_parser = interval)]
@@ -118,13 +122,14 @@ impl OperatorArguments {
     ///
     /// # Errors
     /// When the site file cannot be read or has anything wrong in it.
-    pub fn load(self) -> Result<(Settings, CredentialFiles), SettingsError> {
+    pub fn load(self) -> Result<(Settings, BucketAccess), SettingsError> {
         let Self {
             site_file: path,
             namespace,
             pod_name,
             listen_address,
             bucket_credentials,
+            bucket_ca,
             model_poll_interval_seconds,
             lease_name,
             lease_duration_seconds,
@@ -133,9 +138,15 @@ impl OperatorArguments {
         } = self;
         let text = std::fs::read_to_string(&path).map_err(|source| SettingsError::Read { path, source })?;
         let site = SiteFile::parse(&text).map_err(SettingsError::SiteFile)?;
-        let credentials = CredentialFiles {
-            access_key_id: bucket_credentials.join(ACCESS_KEY_ID_KEY),
-            secret_access_key: bucket_credentials.join(SECRET_ACCESS_KEY_KEY),
+        let BucketKeys { access_key_id, secret_access_key, session_token } = &site.bucket.credentials_keys;
+        let files = CredentialFiles {
+            access_key_id: bucket_credentials.join(access_key_id),
+            secret_access_key: bucket_credentials.join(secret_access_key),
+            session_token: session_token.as_ref().map(|key| bucket_credentials.join(key)),
+        };
+        let access = BucketAccess {
+            credentials: site.bucket.credentials_secret.as_ref().map(|_| files),
+            ca_file: site.bucket.ca.as_ref().map(|ca| bucket_ca.join(&ca.key)),
         };
         let watched = site.watched(&namespace);
         let settings = Settings {
@@ -148,7 +159,7 @@ impl OperatorArguments {
             lease_name,
             lease_duration: Duration::from_secs(lease_duration_seconds.into()),
         };
-        Ok((settings, credentials))
+        Ok((settings, access))
     }
 }
 
@@ -157,7 +168,7 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    fn load(site_file: &str, arguments: &[&str]) -> Result<(Settings, CredentialFiles), SettingsError> {
+    fn load(site_file: &str, arguments: &[&str]) -> Result<(Settings, BucketAccess), SettingsError> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(site_file.as_bytes()).unwrap();
         let path = file.path().display().to_string();
@@ -184,9 +195,28 @@ images: { topics: t, generator: g, detector: d, archiver: a, trainer: t }
 
     #[test]
     fn the_credentials_may_be_missing_when_it_starts() {
-        let (_, credentials) = load(SITE, &["--bucket-credentials=/not/there"]).unwrap();
+        let (_, access) = load(SITE, &["--bucket-credentials=/not/there"]).unwrap();
+        let credentials = access.credentials.unwrap();
         assert_eq!(credentials.access_key_id.to_str(), Some("/not/there/accessKeyId"));
         assert_eq!(credentials.secret_access_key.to_str(), Some("/not/there/secretAccessKey"));
+    }
+
+    #[test]
+    fn the_credentials_files_have_the_names_of_the_keys() {
+        let keys = "credentialsKeys: { accessKeyId: AWS_ID, secretAccessKey: AWS_KEY, sessionToken: AWS_TOKEN }";
+        let site = SITE.replace("credentialsSecret: bucket", &format!("credentialsSecret: bucket, {keys}"));
+        let (_, access) = load(&site, &["--bucket-credentials=/b"]).unwrap();
+        let CredentialFiles { access_key_id, secret_access_key, session_token } = access.credentials.unwrap();
+        let files = [access_key_id, secret_access_key, session_token.unwrap()].map(|path| path.display().to_string());
+        assert_eq!(files, ["/b/AWS_ID", "/b/AWS_KEY", "/b/AWS_TOKEN"]);
+    }
+
+    #[test]
+    fn without_a_secret_the_pods_own_identity_is_used() {
+        let site = SITE.replace("credentialsSecret: bucket", "ca: { secret: trust, key: root.pem }");
+        let (_, access) = load(&site, &[]).unwrap();
+        assert!(access.credentials.is_none());
+        assert_eq!(access.ca_file.unwrap().to_str(), Some("/etc/vedette-bucket-ca/root.pem"));
     }
 
     #[test]

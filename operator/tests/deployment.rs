@@ -35,7 +35,7 @@ fn deployment() -> Deployment {
 fn the_role_allows_what_the_code_does_and_nothing_else() {
     let role: Role = object("role.yaml", "Role");
     let lease = "vedette-operator".parse().unwrap();
-    assert_eq!(role.rules.unwrap(), permissions::rules(&lease, &site().secrets()));
+    assert_eq!(role.rules.unwrap(), permissions::rules(&lease, &site().needs()));
 }
 
 #[test]

@@ -73,7 +73,28 @@ annotations:
 
 {{/* Secrets that pods use, as a YAML list. */}}
 {{- define "vedette.secrets" -}}
-{{- list .Values.bucket.credentialsSecret .Values.kafka.credentialsSecret | compact | uniq | toYaml -}}
+{{- $kafka := .Values.kafka -}}
+{{- $certificates := list (dig "secret" "" .Values.bucket.ca) (dig "ca" "secret" "" $kafka.tls) (dig "clientCertificate" "secret" "" $kafka.tls) -}}
+{{- concat (list .Values.bucket.credentialsSecret $kafka.credentialsSecret) $certificates | compact | uniq | sortAlpha | toYaml -}}
+{{- end }}
+
+{{/* ConfigMaps that pods use, as a YAML list. */}}
+{{- define "vedette.configMaps" -}}
+{{- list (dig "ca" "configMap" "" .Values.kafka.tls) (dig "configMap" "" .Values.bucket.ca) | compact | uniq | sortAlpha | toYaml -}}
+{{- end }}
+
+{{/* What is given of a map, as YAML: an empty value is none, but for a property of Kafka. */}}
+{{- define "vedette.given" -}}
+{{- $given := dict -}}
+{{- range $name, $value := . -}}
+{{- if eq $name "credentialsKeys" -}}
+{{- $value = include "vedette.given" $value | fromYaml -}}
+{{- end -}}
+{{- if $value -}}
+{{- $_ := set $given $name $value -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $given -}}
 {{- end }}
 
 {{/* The site file: operator/core/src/site.rs reads it. */}}
@@ -83,24 +104,9 @@ annotations:
 site:
   name: {{ .site.name | quote }}
 kafka:
-  bootstrapServers: {{ .kafka.bootstrapServers | quote }}
-  {{- with .kafka.properties }}
-  properties:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with .kafka.credentialsSecret }}
-  credentialsSecret: {{ . | quote }}
-  {{- end }}
-  {{- with .kafka.replicationFactor }}
-  replicationFactor: {{ . }}
-  {{- end }}
+  {{- include "vedette.given" .kafka | nindent 2 }}
 bucket:
-  name: {{ .bucket.name | quote }}
-  {{- with .bucket.endpoint }}
-  endpoint: {{ . | quote }}
-  {{- end }}
-  region: {{ .bucket.region | quote }}
-  credentialsSecret: {{ .bucket.credentialsSecret | quote }}
+  {{- include "vedette.given" .bucket | nindent 2 }}
 images:
   {{- range list "topics" "generator" "detector" "archiver" "trainer" }}
   {{ . }}: {{ include "vedette.image" (list $context .) | quote }}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use vedette_contract::arguments::{
     AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, BucketArguments, KafkaArguments, KeyValue,
 };
-use vedette_core::site::{ACCESS_KEY_ID_KEY, SECRET_ACCESS_KEY_KEY, SiteFile};
+use vedette_core::site::{BucketKeys, SiteFile};
 use vedette_streams::bucket::Bucket;
 use vedette_streams::kafka::{KafkaSettings, check_broker};
 
@@ -82,14 +82,14 @@ pub(super) async fn start(options: &LocalOptions) -> Result<Servers, LocalError>
         bucket_endpoint: site.bucket.endpoint.clone(),
         bucket: site.bucket.name.clone(),
         bucket_region: site.bucket.region.clone(),
-        access_key_id: access_key_id.clone(),
-        secret_access_key: secret_access_key.clone(),
+        access_key_id: Some(access_key_id.clone()),
+        secret_access_key: Some(secret_access_key.as_str().into()),
+        ..BucketArguments::default()
     });
     bucket.ensure_exists().await?;
-    let credentials = BTreeMap::from([
-        (ACCESS_KEY_ID_KEY.to_owned(), access_key_id),
-        (SECRET_ACCESS_KEY_KEY.to_owned(), secret_access_key),
-    ]);
+    let keys = BucketKeys::default();
+    let credentials =
+        BTreeMap::from([(keys.access_key_id, access_key_id), (keys.secret_access_key, secret_access_key)]);
     let secrets = BTreeMap::from([(BUCKET_SECRET.to_owned(), credentials)]);
     Ok(Servers { site, secrets, bucket, kafka, broker, embedded_bucket, _temporary: temporary })
 }
@@ -100,8 +100,7 @@ fn kafka_settings(site: &SiteFile) -> KafkaSettings {
     let arguments = KafkaArguments {
         bootstrap_servers: site.kafka.bootstrap_servers.clone(),
         kafka_properties,
-        sasl_username: None,
-        sasl_password: None,
+        ..KafkaArguments::default()
     };
     KafkaSettings::new(&arguments, "vedette-local")
 }

@@ -7,6 +7,8 @@ mod helm;
 mod network;
 mod values;
 
+use std::collections::BTreeSet;
+
 use helm::{all, object, rendered, template};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service, ServiceAccount};
@@ -16,8 +18,7 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBind
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use vedette_contract::Name;
-use vedette_core::site::{SiteFile, Watched};
+use vedette_core::site::{Needs, SiteFile, Source, Watched};
 use vedette_crds::definitions;
 use vedette_operator::permissions;
 use vedette_operator::settings::OperatorArguments;
@@ -25,8 +26,11 @@ use vedette_testing::container;
 
 const KEEP: &str = "helm.sh/resource-policy";
 
-fn names(names: &[&str]) -> Vec<Name> {
-    names.iter().map(|name| name.parse().unwrap()).collect()
+/// A site that needs these Secrets and ConfigMaps.
+fn needs(secrets: &[&str], config_maps: &[&str]) -> Needs {
+    let secrets = secrets.iter().map(|name| Source::Secret(name.parse().unwrap()));
+    let maps = config_maps.iter().map(|name| Source::ConfigMap(name.parse().unwrap()));
+    secrets.chain(maps).map(|source| (source, BTreeSet::new())).collect()
 }
 
 fn site_file(objects: &[Value]) -> SiteFile {
@@ -102,20 +106,38 @@ fn the_role_is_the_shipped_one() {
     let shipped: Role = object(&helm::documents(&helm::repository_text("manifests/operator/role.yaml")), "Role");
     assert_eq!(role.rules, shipped.rules);
     let lease = "vedette-operator".parse().unwrap();
-    assert_eq!(role.rules.unwrap(), permissions::rules(&lease, &names(&["vedette-bucket"])));
+    assert_eq!(role.rules.unwrap(), permissions::rules(&lease, &needs(&["vedette-bucket"], &[])));
     let other =
         rendered(&["--set", "fullnameOverride=other,kafka.credentialsSecret=kafka,bucket.credentialsSecret=s3"]);
     let role: Role = object(&other, "Role");
-    assert_eq!(role.rules.unwrap(), permissions::rules(&"other".parse().unwrap(), &names(&["s3", "kafka"])));
+    assert_eq!(role.rules.unwrap(), permissions::rules(&"other".parse().unwrap(), &needs(&["s3", "kafka"], &[])));
+}
+
+#[test]
+fn what_the_site_file_needs_is_watched_and_nothing_else() {
+    for values in [
+        "kafka.tls.ca.secret=ca",
+        "kafka.tls.ca.configMap=trust",
+        "kafka.tls.clientCertificate.secret=user",
+        "kafka.credentialsSecret=user",
+        "bucket.credentialsSecret=",
+        "bucket.ca.secret=ca",
+        "bucket.ca.configMap=trust",
+    ] {
+        let objects = rendered(&["--set", values]);
+        let role: Role = object(&objects, "Role");
+        let lease = "vedette-operator".parse().unwrap();
+        assert_eq!(role.rules.unwrap(), permissions::rules(&lease, &site_file(&objects).needs()), "{values}");
+    }
 }
 
 #[test]
 fn each_watched_namespace_gets_a_role_and_the_lease_stays_at_home() {
     let objects = rendered(&["--set", "watchNamespaces={payments,logins}"]);
-    let (lease, secrets) = ("vedette-operator".parse().unwrap(), names(&["vedette-bucket"]));
+    let (lease, needs) = ("vedette-operator".parse().unwrap(), needs(&["vedette-bucket"], &[]));
     let roles: Vec<Role> = all(&objects, "Role");
     let found: Vec<_> = roles.into_iter().map(|role| (role.metadata.namespace.unwrap(), role.rules.unwrap())).collect();
-    let (acting, leading) = (permissions::acting(&secrets), permissions::leading(&lease));
+    let (acting, leading) = (permissions::acting(&needs), permissions::leading(&lease));
     assert_eq!(found.len(), 3);
     for (namespace, rules) in
         [("payments", acting.clone()), ("logins", acting.clone()), (helm::NAMESPACE, leading.clone())]
@@ -140,7 +162,7 @@ fn namespaces_that_are_selected_need_a_cluster_role_and_the_lease_stays_at_home(
     for values in ["watchNamespaces={*}", "watchNamespaceSelector=team=payments"] {
         let objects = rendered(&["--set", values]);
         let role: ClusterRole = object(&objects, "ClusterRole");
-        assert_eq!(role.rules.unwrap(), permissions::selecting(&names(&["vedette-bucket"])), "{values}");
+        assert_eq!(role.rules.unwrap(), permissions::selecting(&needs(&["vedette-bucket"], &[])), "{values}");
         let binding: ClusterRoleBinding = object(&objects, "ClusterRoleBinding");
         assert_eq!(Some(binding.role_ref.name), role.metadata.name);
         let subject = &binding.subjects.unwrap()[0];
@@ -168,6 +190,11 @@ fn the_operator_understands_what_its_deployment_gives_it() {
     assert_eq!(arguments.site_file, shipped.site_file);
     assert_eq!(arguments.bucket_credentials, shipped.bucket_credentials);
     assert_eq!(arguments.listen_address, shipped.listen_address);
+    let trusting = rendered(&["--set", "bucket.credentialsSecret=,bucket.ca.secret=ca"]);
+    let deployment: Deployment = object(&trusting, "Deployment");
+    let mounts = deployment.spec.template.spec.unwrap().containers.remove(0).volume_mounts.unwrap();
+    let mounts: Vec<_> = mounts.into_iter().map(|mount| mount.mount_path).collect();
+    assert_eq!(mounts, ["/etc/vedette", arguments.bucket_ca.to_str().unwrap()]);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Command lines of the workloads: one clap struct per binary. The operator's builders write what these read.
 //! Everything can be given as an argument; what differs per pod or is secret comes from the environment.
 
+mod connection;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -12,89 +14,15 @@ use crate::parameters::Parameters;
 use crate::topic::TopicSpecification;
 use crate::{ModelVersion, Name, TopicName};
 
+pub use connection::{
+    AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, AWS_SESSION_TOKEN_ENV, BucketArguments, EncryptionAlgorithm,
+    KAFKA_SASL_PASSWORD_ENV, KAFKA_SASL_USERNAME_ENV, KafkaArguments, KeyValue, SecretText,
+};
+
 /// Environment variable of [`ServiceArguments::listen_address`].
 pub const LISTEN_ADDRESS_ENV: &str = "LISTEN_ADDRESS";
 /// Environment variable that carries the pod's name.
 pub const POD_NAME_ENV: &str = "POD_NAME";
-/// Environment variable of [`BucketArguments::access_key_id`].
-pub const AWS_ACCESS_KEY_ID_ENV: &str = "AWS_ACCESS_KEY_ID";
-/// Environment variable of [`BucketArguments::secret_access_key`].
-pub const AWS_SECRET_ACCESS_KEY_ENV: &str = "AWS_SECRET_ACCESS_KEY";
-/// Environment variable of [`KafkaArguments::sasl_username`].
-pub const KAFKA_SASL_USERNAME_ENV: &str = "KAFKA_SASL_USERNAME";
-/// Environment variable of [`KafkaArguments::sasl_password`].
-pub const KAFKA_SASL_PASSWORD_ENV: &str = "KAFKA_SASL_PASSWORD";
-
-/// `KEY=VALUE` of a repeatable argument, such as a librdkafka property or a calculated field.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyValue {
-    /// Before the first '='.
-    pub key: String,
-    /// After it.
-    pub value: String,
-}
-
-impl std::str::FromStr for KeyValue {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once('=') {
-            Some((key, value)) if !key.is_empty() => Ok(Self { key: key.to_owned(), value: value.to_owned() }),
-            _ => Err(format!("{text:?} is not KEY=VALUE")),
-        }
-    }
-}
-
-impl std::fmt::Display for KeyValue {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}={}", self.key, self.value)
-    }
-}
-
-/// Which Kafka, and as whom.
-#[derive(Debug, Clone, Args)]
-pub struct KafkaArguments {
-    /// Kafka brokers to start from: host:port, separated by commas
-    #[arg(long, value_name = "HOST:PORT,…")]
-    pub bootstrap_servers: String,
-
-    /// A librdkafka property, such as security.protocol=SASL_SSL; may be repeated
-    #[arg(long = "kafka-property", value_name = "KEY=VALUE")]
-    pub kafka_properties: Vec<KeyValue>,
-
-    /// SASL user name
-    #[arg(long, env = KAFKA_SASL_USERNAME_ENV, hide_env_values = true)]
-    pub sasl_username: Option<String>,
-
-    /// SASL password; give it by the environment
-    #[arg(long, env = KAFKA_SASL_PASSWORD_ENV, hide_env_values = true, requires = "sasl_username")]
-    pub sasl_password: Option<String>,
-}
-
-/// Which bucket, and as whom.
-#[derive(Debug, Clone, Args)]
-#[group(id = "bucket_arguments")]
-pub struct BucketArguments {
-    /// S3 endpoint, such as `http://seaweedfs:8333`; the region's own where omitted
-    #[arg(long, value_name = "URL")]
-    pub bucket_endpoint: Option<String>,
-
-    /// Bucket name
-    #[arg(long, value_name = "NAME")]
-    pub bucket: String,
-
-    /// S3 region
-    #[arg(long, default_value = "us-east-1")]
-    pub bucket_region: String,
-
-    /// Access key
-    #[arg(long, env = AWS_ACCESS_KEY_ID_ENV, hide_env_values = true)]
-    pub access_key_id: String,
-
-    /// Secret key; give it by the environment
-    #[arg(long, env = AWS_SECRET_ACCESS_KEY_ENV, hide_env_values = true)]
-    pub secret_access_key: String,
-}
 
 /// What every long-running process has.
 #[derive(Debug, Clone, Args)]

@@ -27,8 +27,9 @@ fn client(server: &EmbeddedBucket) -> Bucket {
         bucket_endpoint: Some(server.endpoint()),
         bucket: "vedette".to_owned(),
         bucket_region: "us-east-1".to_owned(),
-        access_key_id: server.credentials().access_key_id.clone(),
-        secret_access_key: server.credentials().secret_access_key.clone(),
+        access_key_id: Some(server.credentials().access_key_id.clone()),
+        secret_access_key: Some(server.credentials().secret_access_key.as_str().into()),
+        ..BucketArguments::default()
     })
 }
 
@@ -191,8 +192,9 @@ async fn strangers_are_denied() {
         bucket_endpoint: Some(server.endpoint()),
         bucket: "vedette".to_owned(),
         bucket_region: "us-east-1".to_owned(),
-        access_key_id: "somebody".to_owned(),
-        secret_access_key: "else".to_owned(),
+        access_key_id: Some("somebody".to_owned()),
+        secret_access_key: Some("else".into()),
+        ..BucketArguments::default()
     });
     assert!(matches!(stranger.get("x").await.unwrap_err(), BucketError::Denied { .. }));
 }

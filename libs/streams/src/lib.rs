@@ -2,5 +2,7 @@
 
 #[cfg(feature = "bucket")]
 pub mod bucket;
+#[cfg(feature = "http")]
+mod http;
 #[cfg(feature = "kafka")]
 pub mod kafka;

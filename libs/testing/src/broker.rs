@@ -65,7 +65,6 @@ pub fn kafka_arguments(address: SocketAddr) -> KafkaArguments {
         bootstrap_servers: address.to_string(),
         // As in `vedette local`, and for its reason.
         kafka_properties: vec!["receive.message.max.bytes=2147483647".parse().unwrap()],
-        sasl_username: None,
-        sasl_password: None,
+        ..KafkaArguments::default()
     }
 }

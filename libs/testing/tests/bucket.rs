@@ -9,11 +9,14 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use support::tls::{certificate, tls_in_front_of};
 use support::{Behaviour, Server, impatient, misbehave};
 use tempfile::TempDir;
+use vedette_contract::arguments::{BucketArguments, EncryptionAlgorithm};
 use vedette_streams::bucket::{
     Body, Bucket, BucketError, BucketPlace, Creation, CredentialFiles, JsonError, ObjectSummary, Swap,
 };
+use vedette_testing::TestBucket;
 
 async fn bucket() -> (Bucket, Server) {
     let server = Server::start().await;
@@ -61,14 +64,19 @@ async fn credentials_in_files_are_read_for_each_request() {
     Bucket::new(&arguments).ensure_exists().await.unwrap();
     let files = TempDir::new().unwrap();
     let [access, secret] = ["accessKeyId", "secretAccessKey"].map(|name| files.path().join(name));
-    let place =
-        BucketPlace { endpoint: arguments.bucket_endpoint, name: arguments.bucket, region: arguments.bucket_region };
-    let credentials = CredentialFiles { access_key_id: access.clone(), secret_access_key: secret.clone() };
+    let place = BucketPlace {
+        endpoint: arguments.bucket_endpoint,
+        name: arguments.bucket,
+        region: arguments.bucket_region,
+        encryption: None,
+    };
+    let credentials =
+        CredentialFiles { access_key_id: access.clone(), secret_access_key: secret.clone(), session_token: None };
     let patience = Duration::from_secs(5);
-    let bucket = Bucket::with_credential_files(place, credentials, patience, patience);
+    let bucket = Bucket::with_access(place, credentials.into(), patience, patience);
     let refusal = async || bucket.put("a", bytes("1")).await.unwrap_err();
 
-    std::fs::write(&access, &arguments.access_key_id).unwrap();
+    std::fs::write(&access, arguments.access_key_id.unwrap()).unwrap();
     std::fs::write(&secret, "\n").unwrap();
     for _ in 0..2 {
         let error = refusal().await;
@@ -79,7 +87,7 @@ async fn credentials_in_files_are_read_for_each_request() {
     }
     std::fs::write(&secret, "another").unwrap();
     assert_eq!(refusal().await.reason(), "AccessDenied");
-    std::fs::write(&secret, format!("{}\n", arguments.secret_access_key)).unwrap();
+    std::fs::write(&secret, format!("{}\n", arguments.secret_access_key.unwrap().reveal())).unwrap();
     bucket.put("a", bytes("1")).await.unwrap();
 }
 
@@ -194,6 +202,29 @@ async fn a_server_that_means_its_conditions_passes_the_probe_and_keeps_nothing_o
 }
 
 #[tokio::test]
+async fn an_authority_is_trusted_where_it_is_named_and_what_is_written_is_encrypted_as_it_is_said() {
+    let server = TestBucket::serve().await;
+    let front = tls_in_front_of(server.endpoint().trim_start_matches("http://").parse().unwrap()).await;
+    let stranger =
+        BucketArguments { bucket_endpoint: Some(format!("https://{}", front.address)), ..server.arguments() };
+    let patience = Duration::from_secs(5);
+    let refusal = Bucket::with_timeouts(&stranger, patience, patience).get("a").await.unwrap_err();
+    assert!(matches!(refusal, BucketError::Unreachable { .. }), "{refusal:?}");
+    let known = BucketArguments {
+        bucket_ca_file: Some(certificate("ca.crt")),
+        bucket_encryption: Some(EncryptionAlgorithm::AwsKms),
+        bucket_kms_key_id: Some("key-1".to_owned()),
+        ..stranger
+    };
+    let bucket = Bucket::with_timeouts(&known, patience, patience);
+    bucket.create("a", Body::Bytes(bytes("1")), &BTreeMap::new()).await.unwrap();
+    assert_eq!(bucket.get("a").await.unwrap().unwrap().bytes, bytes("1"));
+    let sent = front.sent.lock().unwrap().to_ascii_lowercase();
+    assert!(sent.contains("x-amz-server-side-encryption: aws:kms\r\n"), "{sent}");
+    assert!(sent.contains("x-amz-server-side-encryption-aws-kms-key-id: key-1\r\n"), "{sent}");
+}
+
+#[tokio::test]
 async fn a_server_that_ignores_conditions_is_found_out() {
     let server = misbehave(Behaviour::Answer(&["200 OK"], "")).await;
     let refusal = impatient(server).probe_conditional_writes("team/").await.unwrap_err();
@@ -207,7 +238,7 @@ async fn wrong_credentials_and_a_missing_bucket_are_told_apart() {
     let mut arguments = server.arguments();
     let refusal = Bucket::new(&arguments).list("", None).await.unwrap_err();
     assert!(matches!(refusal, BucketError::NoSuchBucket { .. }), "{refusal:?}");
-    arguments.secret_access_key = "guess".to_owned();
+    arguments.secret_access_key = Some("guess".into());
     let refusal = Bucket::new(&arguments).get("a").await.unwrap_err();
     assert!(matches!(refusal, BucketError::Denied { .. }), "{refusal:?}");
     assert!(!refusal.is_retriable());

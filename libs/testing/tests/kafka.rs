@@ -126,7 +126,7 @@ fn a_server_that_does_not_let_us_in_is_not_unreachable() {
             bootstrap_servers: address.to_string(),
             kafka_properties: vec![format!("security.protocol={protocol}").parse().unwrap()],
             sasl_username: username.map(str::to_owned),
-            sasl_password: username.map(str::to_owned),
+            sasl_password: username.map(Into::into),
         };
         let patience = PATIENCE * 3;
         let started = Instant::now();
@@ -141,8 +141,7 @@ async fn a_wrong_property_is_not_retried() {
     let arguments = KafkaArguments {
         bootstrap_servers: free_address().to_string(),
         kafka_properties: vec!["no.such.property=1".parse().unwrap()],
-        sasl_username: None,
-        sasl_password: None,
+        ..KafkaArguments::default()
     };
     let refusal = check_broker(&KafkaSettings::new(&arguments, "test"), PATIENCE).unwrap_err();
     assert!(matches!(refusal, KafkaError::Settings(_)), "{refusal:?}");

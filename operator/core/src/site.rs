@@ -1,6 +1,8 @@
 //! The site file: what is the same for every pipeline of a data centre, and differs between data centres.
 
-use std::collections::BTreeMap;
+mod bucket;
+mod kafka;
+mod source;
 
 use serde::{Deserialize, Serialize};
 use vedette_contract::Name;
@@ -9,14 +11,9 @@ use crate::FieldError;
 use crate::field_error::{FieldErrors, MISSING, quoted};
 use crate::yaml;
 
-/// Key of the Kafka user name in [`Kafka::credentials_secret`].
-pub const USERNAME_KEY: &str = "username";
-/// Key of the Kafka password in [`Kafka::credentials_secret`].
-pub const PASSWORD_KEY: &str = "password";
-/// Key of the access key in [`Bucket::credentials_secret`].
-pub const ACCESS_KEY_ID_KEY: &str = "accessKeyId";
-/// Key of the secret key in [`Bucket::credentials_secret`].
-pub const SECRET_ACCESS_KEY_KEY: &str = "secretAccessKey";
+pub use bucket::{Bucket, BucketKeys, Encryption};
+pub use kafka::{ClientCertificate, Kafka, KafkaKeys, KafkaTls, SaslMechanism};
+pub use source::{Authority, Missing, Needs, Source};
 
 /// Settings of one site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,42 +61,6 @@ pub enum Watched {
 pub struct Site {
     /// Its name, the same in the bucket, in records and in `ModelTraining.spec.site`.
     pub name: Name,
-}
-
-/// Kafka of the site.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Kafka {
-    /// Brokers to start from: `host:port`, separated by commas.
-    pub bootstrap_servers: String,
-    /// Further librdkafka properties, such as `security.protocol`.
-    #[serde(default)]
-    pub properties: BTreeMap<String, String>,
-    /// Secret of the pipeline's namespace with [`USERNAME_KEY`] and [`PASSWORD_KEY`]; no SASL where omitted.
-    #[serde(default)]
-    pub credentials_secret: Option<Name>,
-    /// Replicas of each partition of a new topic; the broker's default where omitted.
-    #[serde(default)]
-    pub replication_factor: Option<i32>,
-}
-
-/// The bucket, as this site reaches it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Bucket {
-    /// S3 endpoint; the region's own where omitted.
-    #[serde(default)]
-    pub endpoint: Option<String>,
-    pub name: String,
-    /// S3 region.
-    #[serde(default = "default_region")]
-    pub region: String,
-    /// Secret of the pipeline's namespace with [`ACCESS_KEY_ID_KEY`] and [`SECRET_ACCESS_KEY_KEY`].
-    pub credentials_secret: Name,
-}
-
-fn default_region() -> String {
-    "us-east-1".to_owned()
 }
 
 /// Images of the workloads.
@@ -169,11 +130,12 @@ impl SiteFile {
         errors.finish(site)
     }
 
-    /// The Secrets that pods use, in the namespace of each pipeline.
-    pub fn secrets(&self) -> Vec<Name> {
-        let bucket = &self.bucket.credentials_secret;
-        let kafka = self.kafka.credentials_secret.iter().filter(|name| *name != bucket);
-        std::iter::once(bucket).chain(kafka).cloned().collect()
+    /// The Secrets and ConfigMaps that pods use, in the namespace of each pipeline.
+    pub fn needs(&self) -> Needs {
+        let mut needs = Needs::new();
+        self.kafka.need(&mut needs);
+        self.bucket.need(&mut needs);
+        needs
     }
 
     /// Whose objects an operator in the namespace `own` acts upon.
@@ -227,27 +189,8 @@ impl SiteFile {
             watch_namespace_selector: _,
         } = self;
         self.check_namespaces(errors);
-        let Kafka { bootstrap_servers, properties, credentials_secret: _, replication_factor } = kafka;
-        let host_and_port = |server: &str| {
-            server.trim().rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
-        };
-        if !bootstrap_servers.split(',').all(host_and_port) {
-            errors.push("kafka.bootstrapServers", quoted(bootstrap_servers), "write host:port, separated by commas");
-        }
-        for name in properties.keys().filter(|name| name.is_empty() || name.contains('=')) {
-            errors.push("kafka.properties", quoted(name), "use the name of a librdkafka property");
-        }
-        if let Some(factor) = replication_factor.filter(|factor| *factor < 1) {
-            errors.push("kafka.replicationFactor", factor, "must be at least 1; leave it out for the broker's default");
-        }
-        let Bucket { endpoint, name, region, credentials_secret: _ } = bucket;
-        if let Some(endpoint) = endpoint
-            && !["http://", "https://"]
-                .iter()
-                .any(|scheme| endpoint.len() > scheme.len() && endpoint.starts_with(scheme))
-        {
-            errors.push("bucket.endpoint", quoted(endpoint), "write a URL, such as https://s3.example.org");
-        }
+        kafka.check(errors);
+        bucket.check(errors);
         let Images { topics, generator, detector, archiver, trainer, architectures } = images;
         let is_word = |text: &String| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if architectures.is_empty() || !architectures.iter().all(is_word) {
@@ -255,8 +198,6 @@ impl SiteFile {
             errors.push("images.architectures", serde_json::json!(architectures), mend);
         }
         let texts = [
-            ("bucket.name", name),
-            ("bucket.region", region),
             ("images.topics", topics),
             ("images.generator", generator),
             ("images.detector", detector),

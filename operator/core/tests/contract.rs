@@ -42,7 +42,7 @@ fn a_detector_understands_what_the_manifest_says() {
     let children = build_pipeline(&pipeline(&text("full.yaml")), &site(), Some(&version()), &Live::default());
     let detector: DetectorArguments = parse(container(&children.detector.unwrap().spec.template), READ_ELSEWHERE);
     assert_eq!(detector.kafka.sasl_username.as_deref(), Some("vedette-kafka/username"));
-    assert_eq!(detector.bucket.secret_access_key, "vedette-bucket/secretAccessKey");
+    assert_eq!(detector.bucket.secret_access_key.unwrap().reveal(), "vedette-bucket/secretAccessKey");
     assert_eq!(detector.kafka.kafka_properties.len(), 2);
     assert_eq!(detector.owner.site.as_str(), "east");
     assert_eq!(detector.group, "payments.transactions.detector");

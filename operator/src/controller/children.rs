@@ -8,7 +8,7 @@ use futures::future::{BoxFuture, FutureExt, Shared, join_all};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Pod, Secret, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{Pod, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher;
@@ -17,8 +17,10 @@ use vedette_contract::Name;
 
 use super::apply::{ApiError, Applier};
 use super::child::Child;
+use super::sources::Sources;
 use super::watch::{Watch, watch};
 use vedette_core::desired::labels;
+use vedette_core::site::Needs;
 
 /// Kinds and names of what is wanted.
 pub(super) type Wanted = BTreeSet<(Cow<'static, str>, String)>;
@@ -88,7 +90,7 @@ fn ours() -> watcher::Config {
     watcher::Config::default().labels(&labels::managed())
 }
 
-fn listed<K>(store: &Store<K>) -> BoxFuture<'static, ()>
+pub(super) fn listed<K>(store: &Store<K>) -> BoxFuture<'static, ()>
 where
     K: reflector::Lookup<DynamicType = ()> + Clone + Send + Sync + 'static,
 {
@@ -118,8 +120,8 @@ pub(super) struct Stores {
     pub children: Children,
     /// Their pods, without their specs.
     pub pods: Store<Pod>,
-    /// The site's Secrets, each by its own watch, as the Role allows no more.
-    pub secrets: Vec<(Name, Store<Secret>)>,
+    /// What the site's pods need, each by its own watch, as the Role allows no more.
+    pub sources: Sources,
     /// Comes when everything was listed once. A store wakes only the last of those that wait for it, so that all wait here.
     ready: Shared<BoxFuture<'static, ()>>,
 }
@@ -129,25 +131,18 @@ impl Stores {
     pub(super) fn watch(
         client: &Client,
         namespace: &Name,
-        secrets: &[Name],
+        needs: &Needs,
         context: &Watch,
     ) -> (Self, Vec<BoxFuture<'static, ()>>) {
         let (children, mut tasks) = Children::watch(client, namespace, context);
         let pods = Api::<Pod>::namespaced(client.clone(), namespace.as_str());
         let (pods, task) = watch(pods, ours(), context, |pod| pod.spec = None);
         tasks.push(task);
-        let mut stores = Vec::new();
-        for name in secrets {
-            let api = Api::<Secret>::namespaced(client.clone(), namespace.as_str());
-            let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
-            let (store, task) = watch(api, config, context, |_| ());
-            tasks.push(task);
-            stores.push((name.clone(), store));
-        }
-        let secrets = join_all(stores.iter().map(|(_, store)| listed(store))).map(|_| ());
-        let all = [children.listed(), listed(&pods), secrets.boxed()];
+        let (sources, of_sources) = Sources::watch(client, namespace, needs, context);
+        tasks.extend(of_sources);
+        let all = [children.listed(), listed(&pods), sources.listed()];
         let ready = join_all(all).map(|_| ()).boxed().shared();
-        (Self { children, pods, secrets: stores, ready }, tasks)
+        (Self { children, pods, sources, ready }, tasks)
     }
 
     /// Returns when everything was listed once.
@@ -185,6 +180,7 @@ mod tests {
     use kube::client::Body;
     use prometheus_client::registry::Registry;
     use serde_json::{Value, json};
+    use vedette_core::site::Source;
     use vedette_service::Readiness;
 
     use super::super::metrics::Metrics;
@@ -219,8 +215,8 @@ mod tests {
         let (triggers, _requests) = triggers();
         let reach = Reach::new(Readiness::new(&[]), Metrics::register(&mut Registry::default()));
         let context = Watch { triggers, sent: Arc::default(), reach };
-        let secrets = ["bucket".parse().unwrap()];
-        let (stores, watches) = Stores::watch(&empty_cluster(), &"n".parse().unwrap(), &secrets, &context);
+        let needs = Needs::from([(Source::Secret("bucket".parse().unwrap()), BTreeSet::new())]);
+        let (stores, watches) = Stores::watch(&empty_cluster(), &"n".parse().unwrap(), &needs, &context);
         let stores = Arc::new(stores);
         let waiting =
             [0; 3].map(|_| Arc::clone(&stores)).map(|stores| tokio::spawn(async move { stores.ready().await }));

@@ -92,7 +92,7 @@ pub(super) mod testing {
             sent: Arc::clone(&sent),
             reach: Reach::new(Readiness::new(&[]), metrics.clone()),
         };
-        let (stores, _watches) = Stores::watch(&client, &namespace, &[], &watch);
+        let (stores, _watches) = Stores::watch(&client, &namespace, &vedette_core::site::Needs::new(), &watch);
         let (often, term) = (Duration::from_millis(10), Shutdown::new());
         let context = Context {
             namespace,

@@ -19,6 +19,7 @@ mod pipeline;
 mod reach;
 mod runner;
 mod site_report;
+mod sources;
 mod training;
 mod triggers;
 mod unreadable;

@@ -121,7 +121,7 @@ async fn act_upon(term: &Term<'_>, namespace: Name, over: Shutdown) -> Name {
     term.reach.begin(namespace.as_str());
     let (triggers, requests) = triggers();
     let watch = Watch { triggers: triggers.clone(), sent: Arc::clone(&term.sent), reach: term.reach.clone() };
-    let (stores, watches) = Stores::watch(term.client, &namespace, &term.site.secrets(), &watch);
+    let (stores, watches) = Stores::watch(term.client, &namespace, &term.site.needs(), &watch);
     let context = term.context(&namespace, stores, triggers, &over);
     let Requests { pipelines: pipeline_requests, trainings: training_requests, all_pipelines } = requests;
     let pipelines = pipelines.reconcile_on(pipeline_requests).reconcile_all_on(all_pipelines);

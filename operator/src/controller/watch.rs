@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt};
 use futures::{Stream, StreamExt, TryStreamExt};
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::controller::Controller;
@@ -137,7 +137,7 @@ where
 }
 
 async fn ask<K: Resource<DynamicType = ()>>(triggers: &Triggers, object: &K) {
-    if K::kind(&()) == Secret::kind(&()) {
+    if [Secret::kind(&()), ConfigMap::kind(&())].contains(&K::kind(&())) {
         return triggers.all_pipelines().await;
     }
     let namespace = object.meta().namespace.clone().unwrap_or_default();

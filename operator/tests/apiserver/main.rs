@@ -132,7 +132,7 @@ async fn the_shipped_role_is_enough_and_none_of_it_is_unused() {
     let refused: Vec<_> = own.clone().filter(|entry| entry["responseStatus"]["code"] == 403).collect();
     assert!(refused.is_empty(), "{refused:#?}");
     let used: BTreeSet<(String, String, String)> = own.flat_map(used_permissions).collect();
-    let rules = permissions::rules(&"vedette-operator".parse().unwrap(), &SiteFile::parse(SITE).unwrap().secrets());
+    let rules = permissions::rules(&"vedette-operator".parse().unwrap(), &SiteFile::parse(SITE).unwrap().needs());
     for rule in rules {
         for resource in rule.resources.iter().flatten() {
             for verb in &rule.verbs {

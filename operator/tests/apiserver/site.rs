@@ -12,7 +12,7 @@ use kube::{Client, Resource};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use vedette_contract::{ModelVersion, Name};
-use vedette_core::site::{ACCESS_KEY_ID_KEY, SECRET_ACCESS_KEY_KEY, SiteFile};
+use vedette_core::site::SiteFile;
 use vedette_crds::AnomalyPipeline;
 use vedette_operator::settings::Settings;
 use vedette_service::Shutdown;
@@ -63,7 +63,7 @@ impl Site {
         let secret = json!({ "metadata": { "name": "vedette-bucket" }, "stringData": { "accessKeyId": "a", "secretAccessKey": "b" } });
         secrets.create(&PostParams::default(), &serde_json::from_value(secret).unwrap()).await.unwrap();
         let objects = TestBucket::serve().await;
-        let mounted = MountedSecret::new(ACCESS_KEY_ID_KEY, SECRET_ACCESS_KEY_KEY);
+        let mounted = MountedSecret::new("accessKeyId", "secretAccessKey");
         let site = SiteFile::parse(&SITE.replace("http://s3:8333", &objects.endpoint())).unwrap();
         let bucket = vedette_operator::connect::bucket(&site.bucket, mounted.files());
         let kubelet = Kubelet::start(admin.clone());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use vedette_contract::ModelVersion;
-use vedette_core::site::{ACCESS_KEY_ID_KEY, SECRET_ACCESS_KEY_KEY, SiteFile, Watched};
+use vedette_core::site::{SiteFile, Watched};
 use vedette_operator::settings::Settings;
 use vedette_service::Shutdown;
 use vedette_streams::bucket::Bucket;
@@ -36,7 +36,7 @@ pub(crate) struct Operator {
 impl Cluster {
     pub(crate) async fn new() -> Self {
         let objects = TestBucket::serve().await;
-        let secret = MountedSecret::new(ACCESS_KEY_ID_KEY, SECRET_ACCESS_KEY_KEY);
+        let secret = MountedSecret::new("accessKeyId", "secretAccessKey");
         let site = SiteFile::parse(&SITE.replace("http://s3:8333", &objects.endpoint())).unwrap();
         let bucket = vedette_operator::connect::bucket(&site.bucket, secret.files());
         let api = Api::new();
@@ -51,9 +51,14 @@ impl Cluster {
 
     /// An operator that acts upon these namespaces.
     pub(crate) fn operator_of(&self, pod_name: &str, namespaces: &[&str]) -> Operator {
+        self.operator_at(SITE, pod_name, namespaces)
+    }
+
+    /// An operator of this site.
+    pub(crate) fn operator_at(&self, site: &str, pod_name: &str, namespaces: &[&str]) -> Operator {
         let namespace: vedette_contract::Name = "n".parse().unwrap();
         let settings = Settings {
-            site: SiteFile::parse(SITE).unwrap(),
+            site: SiteFile::parse(site).unwrap(),
             namespace,
             watched: Watched::These(namespaces.iter().map(|name| name.parse().unwrap()).collect()),
             pod_name: pod_name.to_owned(),

@@ -327,6 +327,31 @@ async fn of_two_operators_one_acts_and_the_other_takes_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_trusted_authority_that_changes_rolls_the_pods_and_a_key_that_is_missing_is_named() {
+    let cluster = Cluster::new().await;
+    let trust = |key: &str, certificate: &str| {
+        cluster.api.put("configmaps", json!({ "metadata": { "name": "trust" }, "data": { key: certificate } }));
+    };
+    trust("ca.pem", "one");
+    cluster.pipeline("flows", json!({}));
+    let site = cluster::SITE.replace("'kafka:9092'", "'kafka:9093', tls: { ca: { configMap: trust } }");
+    let operator = cluster.operator_at(&site, "a", &["n"]);
+    let ready = cluster.until_reason("anomalypipelines", "flows", "Ready", "SecretMissing").await;
+    let message = ready["message"].as_str().unwrap();
+    assert!(message.contains("add the key ca.crt to ConfigMap trust"), "{message}");
+    trust("ca.crt", "one");
+    cluster.running("flows").await;
+    let hash = |api: &Api| {
+        let archiver = api.get("deployments", "flows-archiver")?;
+        archiver["spec"]["template"]["metadata"]["annotations"]["vedette.io/secrets-hash"].as_str().map(str::to_owned)
+    };
+    let before = cluster.api.until("a hash", hash).await;
+    trust("ca.crt", "two");
+    cluster.api.until("another hash", |api| hash(api).filter(|hash| *hash != before)).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_secret_that_changes_rolls_the_pods_and_one_that_is_gone_does_not() {
     let cluster = Cluster::new().await;
     cluster.pipeline("flows", json!({}));

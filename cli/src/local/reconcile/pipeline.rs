@@ -171,7 +171,7 @@ impl Platform<Pipeline> for LocalPipeline<'_> {
             generation: Some(GENERATION),
             live: Live::default(),
             retry_model: None,
-            missing_secrets: Vec::new(),
+            missing: Vec::new(),
             bucket: look::model(&self.bucket, object, before, view, self.publish_trouble.clone()).await,
             topics_job: supervised::job_state(self.supervisor, &topics_job_name(object, &self.site)),
             // The topics of the embedded broker are those that the Job makes.

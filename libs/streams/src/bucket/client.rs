@@ -1,7 +1,7 @@
 //! The client itself: one request per method, with its errors made ours.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,19 +11,20 @@ use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     BehaviorVersion, Builder, Config, Credentials, IdentityCache, Region, RequestChecksumCalculation,
-    ResponseChecksumValidation, SharedHttpClient,
+    ResponseChecksumValidation,
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::operation::put_object::{PutObjectError, PutObjectOutput};
 use aws_sdk_s3::primitives::ByteStream;
-use aws_smithy_http_client::tls;
 use bytes::Bytes;
-use vedette_contract::arguments::BucketArguments;
+use vedette_contract::arguments::{BucketArguments, EncryptionAlgorithm};
 
-use crate::bucket::credentials::CredentialFiles;
+use crate::bucket::credentials::BucketAccess;
 use crate::bucket::error::Attempt;
+use crate::bucket::identity::OwnIdentity;
 use crate::bucket::{Body, BucketError, Creation, ETag, Object, ObjectHead, ObjectStream, Swap};
+use crate::http::{Http, HttpSettings};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -35,6 +36,10 @@ const SLOWEST_UPLOAD: u64 = 512 * 1024;
 /// How often a create is tried that collides with another writer of the same key.
 const CREATE_ATTEMPTS: u32 = 4;
 
+/// How long before its end a key of the pod's own identity is replaced.
+const BEFORE_EXPIRY: Duration = Duration::from_secs(300);
+const IDENTITY_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// Where a bucket is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BucketPlace {
@@ -43,6 +48,17 @@ pub struct BucketPlace {
     pub name: String,
     /// S3 region.
     pub region: String,
+    /// How what is written is encrypted there; as the bucket has it where omitted.
+    pub encryption: Option<Encryption>,
+}
+
+/// How a bucket encrypts what is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encryption {
+    /// With what kind of key.
+    pub algorithm: EncryptionAlgorithm,
+    /// Which key of a key management service; the bucket's own where omitted.
+    pub kms_key_id: Option<String>,
 }
 
 /// One bucket, as one user. Clones share their connections.
@@ -52,6 +68,7 @@ pub struct Bucket {
     pub(super) name: String,
     /// The bucket and its endpoint, for messages.
     pub(super) place: Arc<str>,
+    encryption: Option<Encryption>,
     attempt_timeout: Duration,
 }
 
@@ -64,31 +81,54 @@ impl Bucket {
     /// As [`Self::new`], with other limits to how long connecting and one attempt of a request may take (an upload from
     /// a file has more, by its length). A request is attempted three times.
     pub fn with_timeouts(arguments: &BucketArguments, connect: Duration, attempt: Duration) -> Self {
-        let BucketArguments { bucket_endpoint, bucket, bucket_region, access_key_id, secret_access_key } = arguments;
-        let (endpoint, name, region) = (bucket_endpoint.clone(), bucket.clone(), bucket_region.clone());
-        let credentials = Credentials::new(access_key_id, secret_access_key, None, None, "arguments");
-        let config = Config::builder().credentials_provider(credentials);
-        Self::build(BucketPlace { endpoint, name, region }, config, connect, attempt)
+        let BucketArguments {
+            bucket_endpoint,
+            bucket,
+            bucket_region,
+            bucket_ca_file,
+            bucket_encryption,
+            bucket_kms_key_id,
+            access_key_id,
+            secret_access_key,
+            session_token,
+        } = arguments.clone();
+        let kms_key_id = bucket_kms_key_id;
+        let encryption = bucket_encryption.map(|algorithm| Encryption { algorithm, kms_key_id });
+        let place = BucketPlace { endpoint: bucket_endpoint, name: bucket, region: bucket_region, encryption };
+        let config = match access_key_id.zip(secret_access_key) {
+            Some((id, key)) => {
+                let token = session_token.map(|token| token.reveal().to_owned());
+                Config::builder().credentials_provider(Credentials::new(id, key.reveal(), token, None, "arguments"))
+            }
+            None => with_own_identity(&place, bucket_ca_file.clone(), connect),
+        };
+        Self::build(place, config, bucket_ca_file, connect, attempt)
     }
 
-    /// As [`Self::with_timeouts`], with credentials that are read for each request.
-    pub fn with_credential_files(
+    /// As [`Self::with_timeouts`], with credentials that are read for each request, or are the pod's own.
+    pub fn with_access(place: BucketPlace, access: BucketAccess, connect: Duration, attempt: Duration) -> Self {
+        let BucketAccess { credentials, ca_file } = access;
+        let config = match credentials {
+            Some(files) => Config::builder().credentials_provider(files).identity_cache(IdentityCache::no_cache()),
+            None => with_own_identity(&place, ca_file.clone(), connect),
+        };
+        Self::build(place, config, ca_file, connect, attempt)
+    }
+
+    fn build(
         place: BucketPlace,
-        files: CredentialFiles,
+        config: Builder,
+        ca_file: Option<PathBuf>,
         connect: Duration,
         attempt: Duration,
     ) -> Self {
-        let config = Config::builder().credentials_provider(files).identity_cache(IdentityCache::no_cache());
-        Self::build(place, config, connect, attempt)
-    }
-
-    fn build(place: BucketPlace, config: Builder, connect: Duration, attempt: Duration) -> Self {
-        let BucketPlace { endpoint, name, region } = place;
+        let BucketPlace { endpoint, name, region, encryption } = place;
         let timeouts = TimeoutConfig::builder().connect_timeout(connect).operation_attempt_timeout(attempt).build();
         let retries = RetryConfig::standard()
             .with_max_attempts(ATTEMPTS)
             .with_initial_backoff(FIRST_BACKOFF)
             .with_max_backoff(LARGEST_BACKOFF);
+        let http = HttpSettings::of(endpoint.as_deref().unwrap_or_default(), ca_file, connect);
         // Checksums beyond what S3 requires are unknown to many S3 servers.
         let mut config = config
             .behavior_version(BehaviorVersion::latest())
@@ -96,7 +136,7 @@ impl Bucket {
             .force_path_style(true)
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-            .http_client(http_client(endpoint.as_deref()))
+            .http_client(Http::new(http).client())
             .timeout_config(timeouts)
             .retry_config(retries);
         if let Some(endpoint) = &endpoint {
@@ -107,6 +147,7 @@ impl Bucket {
             client: Client::from_conf(config.build()),
             place: format!("bucket {name} at {endpoint}").into(),
             name,
+            encryption,
             attempt_timeout: attempt,
         }
     }
@@ -244,19 +285,24 @@ impl Bucket {
     }
 
     fn put_object(&self, key: &str) -> PutObjectFluentBuilder {
-        self.client.put_object().bucket(&self.name).key(key)
+        let request = self.client.put_object().bucket(&self.name).key(key);
+        match &self.encryption {
+            None => request,
+            Some(Encryption { algorithm, kms_key_id }) => {
+                request.server_side_encryption(algorithm.as_str().into()).set_ssekms_key_id(kms_key_id.clone())
+            }
+        }
     }
 }
 
 type PutAnswer = Result<PutObjectOutput, SdkError<PutObjectError, HttpResponse>>;
 
-/// Plain HTTP needs no certificates, and an image from scratch may have none.
-fn http_client(endpoint: Option<&str>) -> SharedHttpClient {
-    let builder = aws_smithy_http_client::Builder::new();
-    if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
-        return builder.build_http();
-    }
-    builder.tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build_https()
+/// A key that ends is replaced well before that.
+fn with_own_identity(place: &BucketPlace, ca_file: Option<PathBuf>, connect: Duration) -> Builder {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let identity = OwnIdentity::of(variable, &place.region, ca_file, connect);
+    let cache = IdentityCache::lazy().buffer_time(BEFORE_EXPIRY).load_timeout(IDENTITY_TIMEOUT).build();
+    Config::builder().credentials_provider(identity).identity_cache(cache)
 }
 
 fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {

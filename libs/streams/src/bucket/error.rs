@@ -11,7 +11,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStreamError;
 use thiserror::Error;
 
-use crate::bucket::credentials::CredentialsUnreadable;
+use crate::bucket::credentials::CredentialsMissing;
 
 /// The cause of an error, as its client gave it.
 pub(super) type Cause = Box<dyn Error + Send + Sync>;
@@ -60,7 +60,7 @@ pub enum BucketError {
     NoCredentials {
         attempt: Attempt,
         #[source]
-        source: CredentialsUnreadable,
+        source: CredentialsMissing,
     },
     /// The credentials are wrong or do not allow it.
     #[error("cannot {attempt}: access denied ({code}); check the access key, its secret and its permissions")]
@@ -166,7 +166,7 @@ impl BucketError {
     where
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
-        if let Some(source) = credentials_unreadable(&error) {
+        if let Some(source) = credentials_missing(&error) {
             return Self::NoCredentials { attempt, source };
         }
         match error {
@@ -211,10 +211,10 @@ impl BucketError {
 }
 
 /// The client wraps what the credentials say in errors of its own.
-fn credentials_unreadable(error: &(dyn Error + 'static)) -> Option<CredentialsUnreadable> {
+fn credentials_missing(error: &(dyn Error + 'static)) -> Option<CredentialsMissing> {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if let Some(found) = error.downcast_ref::<CredentialsUnreadable>() {
+        if let Some(found) = error.downcast_ref::<CredentialsMissing>() {
             return Some(found.clone());
         }
         cause = error.source();

@@ -3,13 +3,14 @@
 mod client;
 mod credentials;
 mod error;
+mod identity;
 mod json;
 mod listing;
 mod object;
 mod probe;
 
-pub use client::{Bucket, BucketPlace};
-pub use credentials::{CredentialFiles, CredentialsUnreadable};
+pub use client::{Bucket, BucketPlace, Encryption};
+pub use credentials::{BucketAccess, CredentialFiles, CredentialsMissing};
 pub use error::{Attempt, BucketError};
 pub use json::JsonError;
 pub use object::{Body, Creation, ETag, Object, ObjectHead, ObjectStream, ObjectSummary, Swap};

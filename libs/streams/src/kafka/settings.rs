@@ -2,7 +2,7 @@
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
-use vedette_contract::arguments::{KafkaArguments, KeyValue};
+use vedette_contract::arguments::{KafkaArguments, KeyValue, SecretText};
 
 /// What a consumer sees of open and aborted transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub struct KafkaSettings {
 #[derive(Clone)]
 struct Sasl {
     username: String,
-    password: String,
+    password: SecretText,
 }
 
 /// Ours for every client: idle connections that brokers close are no news, and a broker that comes back is found soon.
@@ -69,6 +69,15 @@ const PRODUCER: &[(&str, &str)] = &[
     // Where Kafka's own clients put a key; librdkafka's default is another.
     ("partitioner", "murmur2_random"),
     ("queue.buffering.max.kbytes", "32768"),
+];
+
+/// Other names of properties that are set here: with both names set, either would win.
+const ALIASES: &[(&str, &str)] = &[
+    ("compression.codec", "compression.type"),
+    ("metadata.broker.list", "bootstrap.servers"),
+    ("queue.buffering.max.ms", "linger.ms"),
+    ("request.required.acks", "acks"),
+    ("sasl.mechanism", "sasl.mechanisms"),
 ];
 
 const TRANSACTION_TIMEOUT_MS: &str = "10000";
@@ -126,15 +135,19 @@ impl KafkaSettings {
         if let Some(Sasl { username, password }) = &self.sasl {
             config
                 .set("security.protocol", "SASL_SSL")
-                .set("sasl.mechanism", "SCRAM-SHA-512")
+                .set("sasl.mechanisms", "SCRAM-SHA-512")
                 .set("sasl.username", username)
-                .set("sasl.password", password);
+                .set("sasl.password", password.reveal());
         }
         for KeyValue { key, value } in &self.properties {
-            config.set(key, value);
+            config.set(canonical(key), value);
         }
         config
     }
+}
+
+fn canonical(key: &str) -> &str {
+    ALIASES.iter().find(|(alias, _)| *alias == key).map_or(key, |(_, name)| name)
 }
 
 impl std::fmt::Debug for KafkaSettings {
@@ -159,7 +172,7 @@ mod tests {
             bootstrap_servers: "127.0.0.1:1".to_owned(),
             kafka_properties: properties.iter().map(|text| text.parse().unwrap()).collect(),
             sasl_username: username.map(str::to_owned),
-            sasl_password: username.map(|_| "secret".to_owned()),
+            sasl_password: username.map(|_| "secret".into()),
         };
         KafkaSettings::new(&arguments, "detector-0")
     }
@@ -174,7 +187,15 @@ mod tests {
         assert_eq!(consumer.get("receive.message.max.bytes"), Some("2147483647"));
         assert_eq!(consumer.get("session.timeout.ms"), Some("6000"));
         assert_eq!(consumer.get("security.protocol"), Some("SASL_PLAINTEXT"));
-        assert_eq!(consumer.get("sasl.mechanism"), Some("SCRAM-SHA-512"));
+        assert_eq!(consumer.get("sasl.mechanisms"), Some("SCRAM-SHA-512"));
+    }
+
+    #[test]
+    fn what_somebody_gave_by_another_name_wins_too() {
+        let settings = settings(&["sasl.mechanism=PLAIN", "queue.buffering.max.ms=50"], Some("detector"));
+        let producer = settings.producer();
+        assert_eq!((producer.get("sasl.mechanisms"), producer.get("sasl.mechanism")), (Some("PLAIN"), None));
+        assert_eq!((producer.get("linger.ms"), producer.get("queue.buffering.max.ms")), (Some("50"), None));
     }
 
     #[test]

@@ -55,13 +55,12 @@ impl TestBucket {
 
     /// The same as options of a command line.
     pub fn options(&self) -> [String; 4] {
-        let BucketArguments { bucket_endpoint, bucket, bucket_region: _, access_key_id, secret_access_key } =
-            self.arguments();
+        let BucketArguments { bucket_endpoint, bucket, access_key_id, secret_access_key, .. } = self.arguments();
         [
             format!("--bucket-endpoint={}", bucket_endpoint.unwrap()),
             format!("--bucket={bucket}"),
-            format!("--access-key-id={access_key_id}"),
-            format!("--secret-access-key={secret_access_key}"),
+            format!("--access-key-id={}", access_key_id.unwrap()),
+            format!("--secret-access-key={}", secret_access_key.unwrap().reveal()),
         ]
     }
 
@@ -117,8 +116,9 @@ pub fn arguments(address: SocketAddr) -> BucketArguments {
         bucket_endpoint: Some(endpoint(address)),
         bucket: BUCKET.to_owned(),
         bucket_region: "us-east-1".to_owned(),
-        access_key_id: ACCESS_KEY.to_owned(),
-        secret_access_key: SECRET_KEY.to_owned(),
+        access_key_id: Some(ACCESS_KEY.to_owned()),
+        secret_access_key: Some(SECRET_KEY.into()),
+        ..BucketArguments::default()
     }
 }
 

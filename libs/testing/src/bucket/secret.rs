@@ -30,7 +30,7 @@ impl MountedSecret {
     /// Its files.
     pub fn files(&self) -> CredentialFiles {
         let [access_key_id, secret_access_key] = self.paths();
-        CredentialFiles { access_key_id, secret_access_key }
+        CredentialFiles { access_key_id, secret_access_key, session_token: None }
     }
 
     /// As the kubelet does once the Secret is there.

@@ -1,5 +1,7 @@
 //! A bucket that does not exist yet, and servers that misbehave in one way each.
 
+pub(crate) mod tls;
+
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;

@@ -6,7 +6,8 @@ use vedette_contract::arguments::ArchivedTopic;
 use vedette_contract::timing::ARCHIVER_GRACE_SECONDS;
 
 use super::PipelineContext;
-use super::arguments::{Arguments, bucket_environment, kafka_environment, service_environment};
+use super::arguments::{Arguments, service_environment};
+use super::connection::{all_files, bucket_environment, kafka_environment};
 use super::labels::Component;
 use super::names;
 use super::pod::{Process, deployment as build, template};
@@ -38,6 +39,7 @@ pub(super) fn deployment(context: &PipelineContext<'_>, archiver: &ValidatedArch
         image: &site.images.archiver,
         arguments,
         environment,
+        files: all_files(site),
         directory: Some(("spool", SPOOL_DIRECTORY)),
         serves: true,
         grace_seconds: ARCHIVER_GRACE_SECONDS,

@@ -3,15 +3,13 @@
 
 use std::fmt::Display;
 
-use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, ObjectFieldSelector, SecretKeySelector};
+use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, ObjectFieldSelector};
 use vedette_contract::Name;
-use vedette_contract::arguments::{
-    AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, KAFKA_SASL_PASSWORD_ENV, KAFKA_SASL_USERNAME_ENV,
-    LISTEN_ADDRESS_ENV, POD_NAME_ENV,
-};
+use vedette_contract::arguments::{LISTEN_ADDRESS_ENV, POD_NAME_ENV};
 use vedette_contract::parameters::Parameters;
 
-use crate::site::{ACCESS_KEY_ID_KEY, Bucket, Kafka, PASSWORD_KEY, SECRET_ACCESS_KEY_KEY, USERNAME_KEY};
+use super::connection::{bucket_ca_file, kafka_properties};
+use crate::site::{Bucket, Kafka};
 
 /// Port of /livez, /readyz and /metrics.
 pub(super) const HTTP_PORT: i32 = 8080;
@@ -40,16 +38,21 @@ impl Arguments {
 
     /// Adds how to reach Kafka.
     pub(super) fn kafka(self, kafka: &Kafka) -> Self {
-        // The topic Job and the environment use the other two.
-        let Kafka { bootstrap_servers, properties, credentials_secret: _, replication_factor: _ } = kafka;
-        let properties = properties.iter().map(|(name, value)| format!("{name}={value}"));
-        self.option("bootstrap-servers", bootstrap_servers).options("kafka-property", properties)
+        let properties = kafka_properties(kafka).into_iter().map(|(name, value)| format!("{name}={value}"));
+        self.option("bootstrap-servers", &kafka.bootstrap_servers).options("kafka-property", properties)
     }
 
     /// Adds how to reach the bucket.
     pub(super) fn bucket(self, bucket: &Bucket) -> Self {
-        let Bucket { endpoint, name, region, credentials_secret: _ } = bucket;
-        self.options("bucket-endpoint", endpoint).option("bucket", name).option("bucket-region", region)
+        // The environment has what is secret.
+        let Bucket { endpoint, name, region, credentials_secret: _, credentials_keys: _, ca, encryption } = bucket;
+        let key = encryption.iter().flat_map(|encryption| &encryption.kms_key_id);
+        self.options("bucket-endpoint", endpoint)
+            .option("bucket", name)
+            .option("bucket-region", region)
+            .options("bucket-ca-file", ca.iter().map(|_| bucket_ca_file()))
+            .options("bucket-encryption", encryption.iter().map(|encryption| encryption.algorithm.as_str()))
+            .options("bucket-kms-key-id", key)
     }
 
     /// Adds whose pipeline it is, and where.
@@ -72,23 +75,4 @@ pub(super) fn service_environment() -> Vec<EnvVar> {
         EnvVar { name: LISTEN_ADDRESS_ENV.to_owned(), value: Some(format!("[::]:{HTTP_PORT}")), ..Default::default() },
         EnvVar { name: POD_NAME_ENV.to_owned(), value_from: Some(pod_name), ..Default::default() },
     ]
-}
-
-/// Kafka credentials, where the site has some.
-pub(super) fn kafka_environment(kafka: &Kafka) -> Vec<EnvVar> {
-    let keys = [(KAFKA_SASL_USERNAME_ENV, USERNAME_KEY), (KAFKA_SASL_PASSWORD_ENV, PASSWORD_KEY)];
-    let secrets = kafka.credentials_secret.iter();
-    secrets.flat_map(|secret| keys.map(|(variable, key)| from_secret(variable, secret, key))).collect()
-}
-
-/// Bucket credentials.
-pub(super) fn bucket_environment(bucket: &Bucket) -> Vec<EnvVar> {
-    let keys = [(AWS_ACCESS_KEY_ID_ENV, ACCESS_KEY_ID_KEY), (AWS_SECRET_ACCESS_KEY_ENV, SECRET_ACCESS_KEY_KEY)];
-    keys.map(|(variable, key)| from_secret(variable, &bucket.credentials_secret, key)).into()
-}
-
-fn from_secret(variable: &str, secret: &Name, key: &str) -> EnvVar {
-    let selector = SecretKeySelector { name: secret.to_string(), key: key.to_owned(), optional: None };
-    let source = EnvVarSource { secret_key_ref: Some(selector), ..Default::default() };
-    EnvVar { name: variable.to_owned(), value_from: Some(source), ..Default::default() }
 }

@@ -7,7 +7,8 @@ use vedette_contract::arguments::ProcessingGuarantee;
 use vedette_contract::{ModelVersion, Name};
 
 use super::PipelineContext;
-use super::arguments::{Arguments, bucket_environment, kafka_environment, service_environment};
+use super::arguments::{Arguments, service_environment};
+use super::connection::{all_files, bucket_environment, kafka_environment};
 use super::labels::{Component, MODEL_VERSION};
 use super::names;
 use super::pod::{Process, deployment as build, template};
@@ -56,6 +57,7 @@ pub(super) fn deployment(
         image: &site.images.detector,
         arguments,
         environment,
+        files: all_files(site),
         directory: Some(("model", MODEL_DIRECTORY)),
         serves: true,
         grace_seconds: 30,

@@ -6,7 +6,8 @@ use vedette_contract::Name;
 use vedette_contract::arguments::GeneratorMode;
 
 use super::PipelineContext;
-use super::arguments::{Arguments, bucket_environment, kafka_environment, service_environment};
+use super::arguments::{Arguments, service_environment};
+use super::connection::{all_files, bucket_environment, kafka_environment};
 use super::labels::Component;
 use super::names;
 use super::pod::{JobLimits, Process, deployment, job, template};
@@ -67,6 +68,7 @@ pub(super) fn child(context: &PipelineContext<'_>, generator: &ValidatedGenerato
         image: &site.images.generator,
         arguments,
         environment,
+        files: all_files(site),
         directory: None,
         serves: true,
         grace_seconds: 30,

@@ -7,7 +7,7 @@ use vedette_contract::ModelVersion;
 
 /// Label of detector pods: the model version that they load.
 pub const MODEL_VERSION: &str = "vedette.io/model-version";
-/// Annotation of pods: a hash of the Secrets that their environment comes from, so that a changed one rolls them.
+/// Annotation of pods: a hash of the Secrets and ConfigMaps that they are given, so that a changed one rolls them.
 pub const SECRETS_HASH: &str = "vedette.io/secrets-hash";
 /// Annotation of pods: a hash of their template, but for the model, so that those of the newest spec are told from others.
 pub const SPEC_HASH: &str = "vedette.io/spec-hash";

@@ -4,6 +4,7 @@
 mod access;
 mod archiver;
 mod arguments;
+mod connection;
 mod detector;
 mod generator;
 pub mod labels;

@@ -17,6 +17,7 @@ use vedette_contract::Name;
 use vedette_crds::{Embedded, PodSettings};
 
 use super::arguments::HTTP_PORT;
+use super::connection::{BUCKET_CA, Files, KAFKA_CA, KAFKA_CERTIFICATE};
 use super::labels::{self, Component};
 use super::nodes;
 use crate::site::SiteFile;
@@ -25,7 +26,7 @@ pub(super) const PORT_NAME: &str = "http";
 /// Environment variable of what is logged.
 pub(crate) const LOG_LEVEL_ENV: &str = "RUST_LOG";
 /// Volumes that the builders make.
-pub(crate) const OUR_VOLUMES: &[&str] = &["model", "spool"];
+pub(crate) const OUR_VOLUMES: &[&str] = &["model", "spool", BUCKET_CA, KAFKA_CA, KAFKA_CERTIFICATE];
 /// Below it they are mounted.
 pub(crate) const OUR_DIRECTORY: &str = "/var/lib/vedette";
 /// Over what pods are spread where nothing is said.
@@ -73,7 +74,7 @@ pub(super) struct PodContext<'a> {
     pub(super) site: &'a SiteFile,
     /// Service account where the settings name none.
     pub(super) service_account: String,
-    /// Hash of the Secrets that the environment comes from.
+    /// Hash of the Secrets and ConfigMaps that environment and files come from.
     pub(super) secrets_hash: Option<&'a str>,
 }
 
@@ -86,6 +87,8 @@ pub(super) struct Process<'a> {
     pub(super) image: &'a str,
     pub(super) arguments: Vec<String>,
     pub(super) environment: Vec<EnvVar>,
+    /// What of Secrets and ConfigMaps it reads.
+    pub(super) files: Vec<Files>,
     /// A directory of its own that outlives the container: its name and where it is.
     pub(super) directory: Option<(&'static str, &'static str)>,
     /// Whether it serves /livez and /readyz.
@@ -119,8 +122,9 @@ pub(super) fn template(owner: &Owner<'_>, context: &PodContext<'_>, process: Pro
     pod_labels.extend(labels::labels(owner.name.as_str(), process.component));
     let mut annotations = annotations.clone();
     annotations.extend(secrets_hash.map(|hash| (labels::SECRETS_HASH.to_owned(), hash.to_owned())));
-    let volumes: Vec<Volume> =
-        process.directory.map(|(name, _)| empty_directory(name)).into_iter().chain(known(volumes)).collect();
+    let own = process.directory.map(|(name, _)| empty_directory(name)).into_iter();
+    let files = process.files.iter().map(Files::volume);
+    let volumes: Vec<Volume> = own.chain(files).chain(known(volumes)).collect();
     let secret = |name: String| LocalObjectReference { name };
     let pull_secrets: Vec<LocalObjectReference> = match image_pull_secrets.as_slice() {
         [] => site.image_pull_secrets.iter().map(|name| secret(name.to_string())).collect(),
@@ -187,7 +191,8 @@ fn known<T: Clone>(items: &[Embedded<T>]) -> impl Iterator<Item = T> {
 }
 
 fn container(site: &SiteFile, process: Process<'_>) -> Container {
-    let Process { component, settings, image, arguments, environment, directory, serves, grace_seconds: _ } = process;
+    let Process { component, settings, image, arguments, environment, files, directory, serves, grace_seconds: _ } =
+        process;
     let level = settings.log_level.clone().map(|level| EnvVar {
         name: LOG_LEVEL_ENV.to_owned(),
         value: Some(level),
@@ -199,7 +204,8 @@ fn container(site: &SiteFile, process: Process<'_>) -> Container {
         mount_path: path.to_owned(),
         ..Default::default()
     });
-    let mounts: Vec<VolumeMount> = own.into_iter().chain(known(&settings.volume_mounts)).collect();
+    let files = files.iter().map(Files::mount);
+    let mounts: Vec<VolumeMount> = own.into_iter().chain(files).chain(known(&settings.volume_mounts)).collect();
     Container {
         name: component.as_str().to_owned(),
         image: Some(image.to_owned()),

@@ -4,7 +4,8 @@ use k8s_openapi::api::batch::v1::Job;
 use vedette_contract::Name;
 
 use super::PipelineContext;
-use super::arguments::{Arguments, kafka_environment};
+use super::arguments::Arguments;
+use super::connection::{kafka_environment, kafka_files};
 use super::labels::Component;
 use super::names;
 use super::pod::{JobLimits, Process, job, template};
@@ -37,6 +38,7 @@ pub(super) fn topics_job(context: &PipelineContext<'_>) -> Job {
         image: &site.images.topics,
         arguments: arguments(site, topics),
         environment: kafka_environment(&site.kafka),
+        files: kafka_files(&site.kafka),
         directory: None,
         serves: false,
         grace_seconds: 30,

@@ -5,7 +5,8 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use vedette_crds::Gate;
 
 use super::access::service_account;
-use super::arguments::{Arguments, bucket_environment};
+use super::arguments::Arguments;
+use super::connection::{bucket_environment, bucket_files};
 use super::labels::Component;
 use super::names;
 use super::pod::{JobLimits, Owner, PodContext, Process, job, template};
@@ -75,6 +76,7 @@ pub fn build_training_job(training: &ValidatedTraining, site: &SiteFile, job_nam
         arguments,
         environment: bucket_environment(&site.bucket),
         settings: pod,
+        files: bucket_files(&site.bucket),
         directory: None,
         serves: false,
         grace_seconds: 30,

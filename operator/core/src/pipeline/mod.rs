@@ -14,7 +14,7 @@ use crate::job_state::JobState;
 use crate::platform::{ApplyFailure, Conclusion, Kind, Refused};
 use crate::refusal::Refusal;
 use crate::roll::{Artifact, Pointer, RollStep};
-use crate::site::SiteFile;
+use crate::site::{Missing, SiteFile};
 use crate::validate::ValidatedPipeline;
 use crate::workload::Workload;
 
@@ -65,8 +65,8 @@ pub struct PipelineSeen {
     pub live: Live,
     /// Value of the annotation that has rejected model versions tried again.
     pub retry_model: Option<String>,
-    /// Secrets that the pods need and that are not there.
-    pub missing_secrets: Vec<Name>,
+    /// What the pods need of Secrets and ConfigMaps and is not there.
+    pub missing: Vec<Missing>,
     pub bucket: BucketSeen,
     /// The Job that creates the topics.
     pub topics_job: JobState,

@@ -1,7 +1,6 @@
 //! The status of a pipeline.
 
 use jiff::Timestamp;
-use vedette_contract::Name;
 use vedette_crds::{AnomalyPipelineStatus, GeneratorStatus, TopicsStatus};
 
 use super::{BucketTrouble, GeneratorSeen, PipelinePlan};
@@ -197,11 +196,8 @@ fn not_started(what: &str, plan: &PipelinePlan) -> Verdict {
 }
 
 fn secrets(plan: &PipelinePlan) -> String {
-    if plan.seen.missing_secrets.is_empty() {
-        return String::new();
-    }
-    let names: Vec<&str> = plan.seen.missing_secrets.iter().map(Name::as_str).collect();
-    format!("; create Secret {} in this namespace", names.join(" and "))
+    let mends: Vec<String> = plan.seen.missing.iter().map(ToString::to_string).collect();
+    if mends.is_empty() { String::new() } else { format!("; {}", mends.join(" and ")) }
 }
 
 /// What keeps the pipeline from being ready comes first; where pods are short for want of a Secret, that is the reason.
@@ -214,8 +210,11 @@ fn ready(plan: &PipelinePlan, failure: Option<&ApplyFailure>, parts: &[&Verdict]
         return Verdict::holds(ReadyReason::Suspended, "nothing runs: spec.suspend is set");
     }
     match parts.iter().filter(|part| !plan.suspend || stops(part)).find(|part| part.holds != Some(true)) {
-        Some(Verdict { message, .. }) if !plan.seen.missing_secrets.is_empty() => {
-            Verdict::fails(ReadyReason::SecretMissing, message.clone())
+        Some(Verdict { message, .. }) if !plan.seen.missing.is_empty() => {
+            // Some of the parts say so themselves.
+            let mends = secrets(plan);
+            let message = format!("{}{mends}", message.strip_suffix(mends.as_str()).unwrap_or(message));
+            Verdict::fails(ReadyReason::SecretMissing, message)
         }
         Some(part) => Verdict { holds: Some(false), ..(*part).clone() },
         None => running(parts),

@@ -2,6 +2,7 @@ use super::*;
 use crate::desired::{GeneratorChild, LiveReplicas, build_pipeline, labels};
 use crate::manifest::{self, ValidatedManifest};
 use crate::reason::{ModelReason, Reason};
+use crate::site::Source;
 use crate::status::{
     BUCKET_REACHABLE, DETECTOR_AVAILABLE, GENERATOR_AVAILABLE, MODEL_CURRENT, READY, RECONCILING, STALLED, find,
     is_true,
@@ -34,7 +35,7 @@ fn seen(spec: &str) -> PipelineSeen {
         generation: Some(3),
         live: Live::default(),
         retry_model: None,
-        missing_secrets: Vec::new(),
+        missing: Vec::new(),
         bucket: BucketSeen { pointer: Pointer::Absent, artifact: None, trouble: None },
         topics_job: JobState::Complete,
         topic_report: None,
@@ -100,6 +101,10 @@ fn a_pipeline_is_ready_when_its_parts_are_and_a_lack_of_bucket_or_model_does_not
     assert_eq!(find(&status.conditions, MODEL_CURRENT).unwrap().reason, ModelReason::NoModel.as_str());
 }
 
+fn missing(secret: &str) -> Vec<Missing> {
+    vec![Missing::Source(Source::Secret(secret.parse().unwrap()))]
+}
+
 #[test]
 fn the_first_thing_that_is_missing_is_the_reason() {
     let failed = JobState::Failed { cause: "not authorized".to_owned() };
@@ -120,12 +125,16 @@ fn the_first_thing_that_is_missing_is_the_reason() {
     assert!(is_true(&concluded("{}", stuck).status.conditions, STALLED));
     let without = concluded("{}", |seen| {
         short(&mut seen.archiver);
-        seen.missing_secrets = vec!["vedette-kafka".parse().unwrap()];
+        let source = Source::ConfigMap("trust".parse().unwrap());
+        seen.missing =
+            [Missing::Key(source, "ca.crt".to_owned())].into_iter().chain(missing("vedette-kafka")).collect();
     });
     ready_is(&without.status, "SecretMissing");
     assert!(is_true(&without.status.conditions, RECONCILING));
     let ready = find(&without.status.conditions, READY).unwrap();
-    assert!(ready.message.ends_with("Secret vedette-kafka in this namespace"), "{}", ready.message);
+    let mend =
+        "; add the key ca.crt to ConfigMap trust in this namespace and create Secret vedette-kafka in this namespace";
+    assert!(ready.message.ends_with(mend), "{}", ready.message);
 }
 
 #[test]
@@ -262,8 +271,7 @@ fn what_the_platform_refuses_for_good_is_said_and_what_passes_is_not() {
 
 #[test]
 fn a_secret_that_is_gone_does_not_unset_what_still_runs() {
-    let missing = |seen: &mut PipelineSeen| seen.missing_secrets = vec!["vedette-kafka".parse().unwrap()];
-    ready_is(&concluded("{}", missing).status, "Running");
+    ready_is(&concluded("{}", |seen| seen.missing = missing("vedette-kafka")).status, "Running");
 }
 
 #[test]

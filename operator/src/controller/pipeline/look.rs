@@ -5,11 +5,7 @@ use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
-use kube::runtime::reflector::{ObjectRef, Store};
-use sha2::{Digest, Sha256};
-use vedette_contract::Name;
 use vedette_core::desired::labels::{self, Component, MANAGER, RETRY_MODEL};
 use vedette_core::desired::{Live, LiveReplicas, generator_job_name, names, topics_job_name};
 use vedette_core::job_state::{job_state, topic_report};
@@ -37,10 +33,12 @@ pub(super) async fn look(
     let view = pointer(&reference, valid, context).await;
     let bucket = look::model(&context.bucket, valid, before, view, context.report.trouble(&reference)).await;
     let archivers = deployment(valid, Component::Archiver, context);
-    let (hash, missing_secrets) = secrets(&context.stores.secrets, &context.namespace);
-    // A Secret that is gone rolls nothing: new pods could not start, and the old ones still run.
-    let secrets_hash =
-        if missing_secrets.is_empty() { Some(hash) } else { archivers.as_deref().and_then(secrets_hash_of) };
+    let missing = context.stores.sources.missing();
+    // What is gone rolls nothing: new pods could not start, and the old ones still run.
+    let secrets_hash = match missing.as_slice() {
+        [] => Some(context.stores.sources.hash()),
+        _ => archivers.as_deref().and_then(secrets_hash_of),
+    };
     let topics_job = own_job(&topics_job_name(valid, &context.site), valid, context);
     let topics_pods = context.stores.pods_of_job(topics_job.as_deref());
     Ok(PipelineSeen {
@@ -51,7 +49,7 @@ pub(super) async fn look(
             .annotations
             .as_ref()
             .and_then(|annotations| annotations.get(RETRY_MODEL).cloned()),
-        missing_secrets,
+        missing,
         bucket,
         topics_job: job_state(topics_job.as_deref(), topics_pods.iter().map(Arc::as_ref)),
         topic_report: topic_report(topics_pods.iter().map(Arc::as_ref)),
@@ -101,28 +99,6 @@ fn deployment(valid: &ValidatedPipeline, component: Component, context: &Context
 fn own_job(name: &str, valid: &ValidatedPipeline, context: &Context) -> Option<Arc<Job>> {
     let job = get(&context.stores.children.jobs, &context.namespace, name);
     job.filter(|job| job.owner_references().iter().any(|owner| Some(&owner.uid) == valid.uid.as_ref()))
-}
-
-/// A hash of the Secrets' content, and those that are missing. The UID is in it, so that nobody who reads only the hash
-/// can try passwords on it.
-fn secrets(stores: &[(Name, Store<Secret>)], namespace: &Name) -> (String, Vec<Name>) {
-    let mut hash = Sha256::new();
-    let mut missing = Vec::new();
-    for (name, store) in stores {
-        let Some(secret) = store.get(&ObjectRef::new(name.as_str()).within(namespace.as_str())) else {
-            missing.push(name.clone());
-            continue;
-        };
-        hash.update(name.as_str());
-        hash.update(secret.uid().unwrap_or_default());
-        for (key, value) in secret.data.iter().flatten() {
-            for part in [key.as_bytes(), &value.0] {
-                hash.update(u64::try_from(part.len()).unwrap_or_default().to_be_bytes());
-                hash.update(part);
-            }
-        }
-    }
-    (hex::encode(hash.finalize())[..16].to_owned(), missing)
 }
 
 fn secrets_hash_of(deployment: &Deployment) -> Option<String> {

@@ -1,0 +1,198 @@
+//! HTTP for the bucket and for who gives out tokens: by the proxies of the environment, and with an authority of the
+//! site's own, whose certificates are read anew when they change.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::{self, TlsContext, TrustStore};
+use aws_smithy_http_client::{Connector, HttpClientError};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::byte_stream::ByteStream;
+use aws_smithy_types::byte_stream::error::Error as ByteStreamError;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use thiserror::Error;
+
+const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How connections are made.
+#[derive(Debug, Clone)]
+pub(crate) struct HttpSettings {
+    /// Whether it is TLS; plain HTTP needs no certificates, and an image from scratch may have none.
+    pub(crate) tls: bool,
+    /// Certificates that are trusted beside the public ones.
+    pub(crate) ca_file: Option<PathBuf>,
+    pub(crate) proxies: ProxyConfig,
+    pub(crate) connect_timeout: Duration,
+}
+
+impl HttpSettings {
+    /// Settings for this URL, by the proxies that the environment names.
+    pub(crate) fn of(url: &str, ca_file: Option<PathBuf>, connect_timeout: Duration) -> Self {
+        Self { tls: !url.starts_with("http://"), ca_file, proxies: ProxyConfig::from_env(), connect_timeout }
+    }
+}
+
+/// Connections by these settings; clones share them.
+#[derive(Debug, Clone)]
+pub(crate) struct Http {
+    settings: HttpSettings,
+    /// What the file held, and the connections that trust it.
+    current: Arc<Mutex<Option<Trusting>>>,
+}
+
+type Trusting = (Option<Vec<u8>>, SharedHttpConnector);
+
+/// Why an authority cannot be trusted.
+#[derive(Debug, Error)]
+pub(crate) enum AuthorityError {
+    /// The file is not there.
+    #[error("cannot read the certificates of the authority in {}", path.display())]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// The file has something else.
+    #[error("{} has no PEM certificate of an authority in it, or one that is broken", path.display())]
+    NoCertificate { path: PathBuf },
+    /// The client refuses them.
+    #[error("the HTTP client refuses its settings")]
+    Client(#[source] HttpClientError),
+}
+
+impl Http {
+    pub(crate) fn new(settings: HttpSettings) -> Self {
+        Self { settings, current: Arc::default() }
+    }
+
+    /// For a client of the AWS SDK; the time-outs are those of these settings.
+    pub(crate) fn client(self) -> SharedHttpClient {
+        let connector = SharedHttpConnector::new(self);
+        http_client_fn(move |_, _| connector.clone())
+    }
+
+    /// The file is in memory, as a mounted Secret is, so nothing is waited for.
+    fn connector(&self) -> Result<SharedHttpConnector, AuthorityError> {
+        let certificates = self.settings.ca_file.as_deref().map(read).transpose()?;
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, connector)) = current.as_ref().filter(|(of, _)| *of == certificates) {
+            return Ok(connector.clone());
+        }
+        let connector = connect(&self.settings, certificates.as_deref())?;
+        *current = Some((certificates, connector.clone()));
+        Ok(connector)
+    }
+}
+
+/// Why there is no answer.
+#[derive(Debug, Error)]
+pub(crate) enum FetchError {
+    #[error("the request cannot be made of {url}")]
+    Request { url: String },
+    #[error("the request failed")]
+    Connection(#[source] ConnectorError),
+    #[error("there was no answer within {} s", FETCH_TIMEOUT.as_secs())]
+    Timeout,
+    #[error("the answer broke off")]
+    Answer(#[source] ByteStreamError),
+}
+
+/// Status and text of what this URL answers.
+pub(crate) async fn get(http: &Http, url: &str, authorization: Option<&str>) -> Result<(u16, String), FetchError> {
+    let request = HttpRequest::get(url).map_err(|_| FetchError::Request { url: url.to_owned() })?;
+    fetch(http, request, authorization).await
+}
+
+/// The same for a form that is sent there.
+pub(crate) async fn post_form(
+    http: &Http,
+    url: &str,
+    form: &str,
+    authorization: Option<&str>,
+) -> Result<(u16, String), FetchError> {
+    let invalid = || FetchError::Request { url: url.to_owned() };
+    let mut request = HttpRequest::new(SdkBody::from(form));
+    request.set_method("POST").map_err(|_| invalid())?;
+    request.set_uri(url).map_err(|_| invalid())?;
+    request.headers_mut().insert("content-type", "application/x-www-form-urlencoded");
+    request.headers_mut().insert("content-length", form.len().to_string());
+    fetch(http, request, authorization).await
+}
+
+async fn fetch(
+    http: &Http,
+    mut request: HttpRequest,
+    authorization: Option<&str>,
+) -> Result<(u16, String), FetchError> {
+    if let Some(authorization) = authorization {
+        request.headers_mut().insert("authorization", authorization.to_owned());
+    }
+    let exchange = async {
+        let answer = http.call(request).await.map_err(FetchError::Connection)?;
+        let status = answer.status().as_u16();
+        let text = ByteStream::new(answer.into_body()).collect().await.map_err(FetchError::Answer)?;
+        Ok::<_, FetchError>((status, String::from_utf8_lossy(&text.into_bytes()).into_owned()))
+    };
+    tokio::time::timeout(FETCH_TIMEOUT, exchange).await.unwrap_or(Err(FetchError::Timeout))
+}
+
+/// Fields as a form has them.
+pub(crate) fn form(fields: &[(&str, &str)]) -> String {
+    let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
+    pairs.join("&")
+}
+
+fn percent_encoded(text: &str) -> String {
+    let encoded = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encoded).collect()
+}
+
+impl HttpConnector for Http {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        match self.connector() {
+            Ok(connector) => connector.call(request),
+            Err(error) => HttpConnectorFuture::ready(Err(ConnectorError::user(error.into()))),
+        }
+    }
+}
+
+fn connect(settings: &HttpSettings, certificates: Option<&[u8]>) -> Result<SharedHttpConnector, AuthorityError> {
+    let HttpSettings { tls, ca_file: _, proxies, connect_timeout } = settings;
+    let timeouts = HttpConnectorSettings::builder().connect_timeout(*connect_timeout).build();
+    let builder = Connector::builder().connector_settings(timeouts).proxy_config(proxies.clone());
+    let builder = builder.sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new());
+    if !tls {
+        return Ok(SharedHttpConnector::new(builder.build_http()));
+    }
+    let trusted = certificates.map_or_else(TrustStore::default, |pem| TrustStore::default().with_pem_certificate(pem));
+    let context = TlsContext::builder().with_trust_store(trusted).build().map_err(AuthorityError::Client)?;
+    let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring);
+    Ok(SharedHttpConnector::new(builder.tls_provider(provider).tls_context(context).build()))
+}
+
+/// The certificates of a file, each of which can be trusted: the HTTP client takes that for granted.
+fn read(path: &Path) -> Result<Vec<u8>, AuthorityError> {
+    let unreadable = |source| AuthorityError::Unreadable { path: path.to_owned(), source };
+    let text = std::fs::read(path).map_err(unreadable)?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let mut trusted = RootCertStore::empty();
+    let valid =
+        certificates.is_ok_and(|found| !found.is_empty() && found.into_iter().all(|der| trusted.add(der).is_ok()));
+    if valid { Ok(text) } else { Err(AuthorityError::NoCertificate { path: path.to_owned() }) }
+}
+
+#[cfg(test)]
+mod tests;

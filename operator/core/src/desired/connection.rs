@@ -1,0 +1,153 @@
+//! How pods reach Kafka and the bucket, made of the site file: properties, environment, and files of Secrets and
+//! ConfigMaps. What is secret is in the latter two alone.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{
+    ConfigMapVolumeSource, EnvVar, EnvVarSource, KeyToPath, SecretKeySelector, SecretVolumeSource, Volume, VolumeMount,
+};
+use vedette_contract::Name;
+use vedette_contract::arguments::{
+    AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, AWS_SESSION_TOKEN_ENV, KAFKA_SASL_PASSWORD_ENV,
+    KAFKA_SASL_USERNAME_ENV,
+};
+
+use super::pod::OUR_DIRECTORY;
+use crate::site::{Authority, Bucket, BucketKeys, ClientCertificate, Kafka, KafkaKeys, KafkaTls, SiteFile, Source};
+
+/// Volume of the certificates of the bucket's authorities.
+pub(super) const BUCKET_CA: &str = "bucket-ca";
+/// Volume of the certificates of Kafka's authorities.
+pub(super) const KAFKA_CA: &str = "kafka-ca";
+/// Volume of the certificate by which Kafka knows the pods.
+pub(super) const KAFKA_CERTIFICATE: &str = "kafka-certificate";
+
+const CA_FILE: &str = "ca.crt";
+const CERTIFICATE_FILE: &str = "tls.crt";
+const PRIVATE_KEY_FILE: &str = "tls.key";
+
+/// Files of a Secret or ConfigMap in a pod; the name of its volume is that of its directory.
+#[derive(Debug)]
+pub(super) struct Files {
+    volume: &'static str,
+    source: Source,
+    /// Key and file name of each.
+    items: Vec<(String, &'static str)>,
+}
+
+impl Files {
+    pub(super) fn volume(&self) -> Volume {
+        let item = |(key, file): &(String, &str)| KeyToPath {
+            key: key.clone(),
+            path: (*file).to_owned(),
+            ..Default::default()
+        };
+        let items = Some(self.items.iter().map(item).collect());
+        let volume = Volume { name: self.volume.to_owned(), ..Default::default() };
+        match &self.source {
+            Source::Secret(name) => {
+                let secret = SecretVolumeSource { secret_name: Some(name.to_string()), items, ..Default::default() };
+                Volume { secret: Some(secret), ..volume }
+            }
+            Source::ConfigMap(name) => {
+                let config_map = ConfigMapVolumeSource { name: name.to_string(), items, ..Default::default() };
+                Volume { config_map: Some(config_map), ..volume }
+            }
+        }
+    }
+
+    pub(super) fn mount(&self) -> VolumeMount {
+        VolumeMount {
+            name: self.volume.to_owned(),
+            mount_path: format!("{OUR_DIRECTORY}/{}", self.volume),
+            read_only: Some(true),
+            ..Default::default()
+        }
+    }
+}
+
+/// Properties of librdkafka. Those that somebody gave win.
+pub(super) fn kafka_properties(kafka: &Kafka) -> BTreeMap<String, String> {
+    let mut made: Vec<(&str, String)> = Vec::new();
+    made.extend(kafka.sasl_mechanism.map(|mechanism| ("sasl.mechanisms", mechanism.as_str().to_owned())));
+    if let Some(KafkaTls { ca, client_certificate }) = &kafka.tls {
+        let protocol = if kafka.has_credentials() { "SASL_SSL" } else { "SSL" };
+        made.push(("security.protocol", protocol.to_owned()));
+        made.extend(ca.iter().map(|_| ("ssl.ca.location", path(KAFKA_CA, CA_FILE))));
+        if client_certificate.is_some() {
+            made.push(("ssl.certificate.location", path(KAFKA_CERTIFICATE, CERTIFICATE_FILE)));
+            made.push(("ssl.key.location", path(KAFKA_CERTIFICATE, PRIVATE_KEY_FILE)));
+        }
+    }
+    let mut properties: BTreeMap<String, String> =
+        made.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    if kafka.properties.contains_key("sasl.mechanism") {
+        properties.remove("sasl.mechanisms");
+    }
+    properties.extend(kafka.properties.clone());
+    properties
+}
+
+/// Files that lead to Kafka, where the site has some.
+pub(super) fn kafka_files(kafka: &Kafka) -> Vec<Files> {
+    let Some(KafkaTls { ca, client_certificate }) = &kafka.tls else { return Vec::new() };
+    let certificate = client_certificate.iter().map(|certificate| {
+        let ClientCertificate { secret, certificate_key, private_key_key } = certificate.clone();
+        let items = vec![(certificate_key, CERTIFICATE_FILE), (private_key_key, PRIVATE_KEY_FILE)];
+        Files { volume: KAFKA_CERTIFICATE, source: Source::Secret(secret), items }
+    });
+    authority(KAFKA_CA, ca.as_ref()).into_iter().chain(certificate).collect()
+}
+
+/// Files that lead to the bucket, where the site has some.
+pub(super) fn bucket_files(bucket: &Bucket) -> Vec<Files> {
+    authority(BUCKET_CA, bucket.ca.as_ref()).into_iter().collect()
+}
+
+/// Files that lead to both.
+pub(super) fn all_files(site: &SiteFile) -> Vec<Files> {
+    kafka_files(&site.kafka).into_iter().chain(bucket_files(&site.bucket)).collect()
+}
+
+/// Where the certificates of the bucket's authorities are.
+pub(super) fn bucket_ca_file() -> String {
+    path(BUCKET_CA, CA_FILE)
+}
+
+fn authority(volume: &'static str, ca: Option<&Authority>) -> Option<Files> {
+    let ca = ca?;
+    Some(Files { volume, source: ca.source()?, items: vec![(ca.key.clone(), CA_FILE)] })
+}
+
+fn path(volume: &str, file: &str) -> String {
+    format!("{OUR_DIRECTORY}/{volume}/{file}")
+}
+
+/// Kafka credentials, where the site has some.
+pub(super) fn kafka_environment(kafka: &Kafka) -> Vec<EnvVar> {
+    let Kafka { credentials_secret, credentials_keys: KafkaKeys { username, password }, .. } = kafka;
+    let Some(secret) = credentials_secret else { return Vec::new() };
+    let username = match &kafka.username {
+        None => from_secret(KAFKA_SASL_USERNAME_ENV, secret, username),
+        Some(name) => {
+            EnvVar { name: KAFKA_SASL_USERNAME_ENV.to_owned(), value: Some(name.clone()), ..Default::default() }
+        }
+    };
+    vec![username, from_secret(KAFKA_SASL_PASSWORD_ENV, secret, password)]
+}
+
+/// Bucket credentials, where the site has some.
+pub(super) fn bucket_environment(bucket: &Bucket) -> Vec<EnvVar> {
+    let BucketKeys { access_key_id, secret_access_key, session_token } = &bucket.credentials_keys;
+    let keys = [(AWS_ACCESS_KEY_ID_ENV, access_key_id), (AWS_SECRET_ACCESS_KEY_ENV, secret_access_key)];
+    let token = session_token.as_ref().map(|key| (AWS_SESSION_TOKEN_ENV, key));
+    let keys = keys.into_iter().chain(token);
+    let secret = bucket.credentials_secret.iter();
+    secret.flat_map(|secret| keys.clone().map(|(variable, key)| from_secret(variable, secret, key))).collect()
+}
+
+fn from_secret(variable: &str, secret: &Name, key: &str) -> EnvVar {
+    let selector = SecretKeySelector { name: secret.to_string(), key: key.to_owned(), optional: None };
+    let source = EnvVarSource { secret_key_ref: Some(selector), ..Default::default() };
+    EnvVar { name: variable.to_owned(), value_from: Some(source), ..Default::default() }
+}

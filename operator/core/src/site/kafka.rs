@@ -1,0 +1,214 @@
+//! Kafka of a site: where it is, how pods are sure of it, and as whom they come.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use vedette_contract::Name;
+
+use super::source::{Authority, Needs, Source, check_key};
+use crate::field_error::{FieldErrors, MISSING, quoted};
+
+/// Kafka of the site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Kafka {
+    /// Brokers to start from: `host:port`, separated by commas.
+    pub bootstrap_servers: String,
+    /// Further librdkafka properties, such as `socket.timeout.ms`; they win over what is made of the other fields.
+    #[serde(default)]
+    pub properties: BTreeMap<String, String>,
+    /// Secret of the pipeline's namespace with a user name and a password; no SASL where omitted.
+    #[serde(default)]
+    pub credentials_secret: Option<Name>,
+    /// Which keys of it have them.
+    #[serde(default)]
+    pub credentials_keys: KafkaKeys,
+    /// The user name, in place of a key of the Secret.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// How the password is proven; by SCRAM-SHA-512 where omitted.
+    #[serde(default)]
+    pub sasl_mechanism: Option<SaslMechanism>,
+    /// TLS with authorities or a certificate of its own.
+    #[serde(default)]
+    pub tls: Option<KafkaTls>,
+    /// Replicas of each partition of a new topic; the broker's default where omitted.
+    #[serde(default)]
+    pub replication_factor: Option<i32>,
+}
+
+/// Keys of [`Kafka::credentials_secret`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct KafkaKeys {
+    /// Of the user name.
+    pub username: String,
+    /// Of the password.
+    pub password: String,
+}
+
+impl Default for KafkaKeys {
+    fn default() -> Self {
+        Self { username: "username".to_owned(), password: "password".to_owned() }
+    }
+}
+
+/// How a password is proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SaslMechanism {
+    /// SCRAM with SHA-512.
+    #[serde(rename = "SCRAM-SHA-512")]
+    ScramSha512,
+    /// SCRAM with SHA-256.
+    #[serde(rename = "SCRAM-SHA-256")]
+    ScramSha256,
+    /// The password as it is, protected by TLS alone.
+    #[serde(rename = "PLAIN")]
+    Plain,
+}
+
+impl SaslMechanism {
+    /// Its name in Kafka.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ScramSha512 => "SCRAM-SHA-512",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::Plain => "PLAIN",
+        }
+    }
+}
+
+/// TLS to Kafka.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct KafkaTls {
+    /// Who signs the brokers' certificates; the public authorities where omitted.
+    #[serde(default)]
+    pub ca: Option<Authority>,
+    /// By which the brokers know the pods.
+    #[serde(default)]
+    pub client_certificate: Option<ClientCertificate>,
+}
+
+/// A certificate with its private key: PEM, in a Secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ClientCertificate {
+    /// The Secret, of the pipeline's namespace.
+    pub secret: Name,
+    /// Key of the certificate, and of those between it and its authority.
+    #[serde(default = "certificate_key")]
+    pub certificate_key: String,
+    /// Key of the private key, which is not encrypted.
+    #[serde(default = "private_key_key")]
+    pub private_key_key: String,
+}
+
+fn certificate_key() -> String {
+    "tls.crt".to_owned()
+}
+
+fn private_key_key() -> String {
+    "tls.key".to_owned()
+}
+
+/// Properties that are secret, or lead to what is, and what to use instead: properties stand in ConfigMaps and arguments.
+const SECRET_PROPERTIES: &[(&str, &str)] = &[
+    ("sasl.jaas.config", "kafka.credentialsSecret"),
+    ("sasl.password", "kafka.credentialsSecret"),
+    ("ssl.key.password", "kafka.tls.clientCertificate, with a key that is not encrypted"),
+    ("ssl.key.pem", "kafka.tls.clientCertificate"),
+    ("ssl.keystore.location", "kafka.tls.clientCertificate"),
+    ("ssl.keystore.password", "kafka.tls.clientCertificate"),
+];
+
+impl Kafka {
+    /// Whether pods come with a password.
+    pub fn has_credentials(&self) -> bool {
+        self.credentials_secret.is_some()
+    }
+
+    pub(super) fn need(&self, needs: &mut Needs) {
+        let Self { credentials_secret, credentials_keys: KafkaKeys { username, password }, tls, .. } = self;
+        if let Some(secret) = credentials_secret {
+            let keys = needs.entry(Source::Secret(secret.clone())).or_default();
+            keys.insert(password.clone());
+            keys.extend(self.username.is_none().then(|| username.clone()));
+        }
+        let Some(KafkaTls { ca, client_certificate }) = tls else { return };
+        if let Some(ca) = ca {
+            ca.need(needs);
+        }
+        if let Some(ClientCertificate { secret, certificate_key, private_key_key }) = client_certificate {
+            let keys = needs.entry(Source::Secret(secret.clone())).or_default();
+            keys.extend([certificate_key.clone(), private_key_key.clone()]);
+        }
+    }
+
+    pub(super) fn check(&self, errors: &mut FieldErrors) {
+        let Self {
+            bootstrap_servers,
+            properties,
+            credentials_secret,
+            credentials_keys: KafkaKeys { username: username_key, password: password_key },
+            username,
+            sasl_mechanism: _,
+            tls,
+            replication_factor,
+        } = self;
+        let host_and_port = |server: &str| {
+            server.trim().rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+        };
+        if !bootstrap_servers.split(',').all(host_and_port) {
+            errors.push("kafka.bootstrapServers", quoted(bootstrap_servers), "write host:port, separated by commas");
+        }
+        check_properties(properties, errors);
+        check_key("kafka.credentialsKeys.username", username_key, errors);
+        check_key("kafka.credentialsKeys.password", password_key, errors);
+        if let (Some(username), None) = (username, credentials_secret) {
+            errors.push("kafka.username", quoted(username), "name the Secret of its password in credentialsSecret");
+        }
+        if let Some(tls) = tls {
+            tls.check(errors);
+        }
+        if let Some(factor) = replication_factor.filter(|factor| *factor < 1) {
+            errors.push("kafka.replicationFactor", factor, "must be at least 1; leave it out for the broker's default");
+        }
+    }
+}
+
+/// The values are not shown: one may be a secret.
+fn check_properties(properties: &BTreeMap<String, String>, errors: &mut FieldErrors) {
+    for name in properties.keys() {
+        if name.is_empty() || name.contains('=') {
+            errors.push("kafka.properties", quoted(name), "use the name of a librdkafka property");
+        }
+        if let Some((_, instead)) = SECRET_PROPERTIES.iter().find(|(secret, _)| secret == name) {
+            errors.push(
+                "kafka.properties",
+                quoted(name),
+                format!("would stand where everybody reads it; use {instead}"),
+            );
+        }
+    }
+}
+
+impl KafkaTls {
+    fn check(&self, errors: &mut FieldErrors) {
+        let Self { ca, client_certificate } = self;
+        if ca.is_none() && client_certificate.is_none() {
+            errors.push(
+                "kafka.tls",
+                MISSING,
+                "name ca or clientCertificate; TLS alone is properties.security.protocol",
+            );
+        }
+        if let Some(ca) = ca {
+            ca.check("kafka.tls.ca", errors);
+        }
+        if let Some(ClientCertificate { secret: _, certificate_key, private_key_key }) = client_certificate {
+            check_key("kafka.tls.clientCertificate.certificateKey", certificate_key, errors);
+            check_key("kafka.tls.clientCertificate.privateKeyKey", private_key_key, errors);
+        }
+    }
+}

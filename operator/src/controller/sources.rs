@@ -1,0 +1,146 @@
+//! The Secrets and ConfigMaps of the site, as they are in a namespace: what of them is missing, and whether they changed.
+//! Their values are not kept anywhere else.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::future::{BoxFuture, FutureExt, join_all};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::runtime::reflector::Store;
+use kube::runtime::watcher;
+use kube::{Api, Client, ResourceExt};
+use sha2::{Digest, Sha256};
+use vedette_contract::Name;
+use vedette_core::site::{Missing, Needs, Source};
+
+use super::children::listed;
+use super::watch::{Watch, watch};
+
+/// What the watches have seen of them.
+#[derive(Debug)]
+pub(super) struct Sources(Vec<Watched>);
+
+#[derive(Debug)]
+struct Watched {
+    source: Source,
+    /// The keys that are wanted.
+    keys: BTreeSet<String>,
+    store: SourceStore,
+}
+
+#[derive(Debug)]
+enum SourceStore {
+    Secret(Store<Secret>),
+    ConfigMap(Store<ConfigMap>),
+}
+
+/// One that is there.
+enum Object {
+    Secret(Arc<Secret>),
+    ConfigMap(Arc<ConfigMap>),
+}
+
+impl Sources {
+    /// Begins to watch each of them in a namespace; the tasks have to be run.
+    pub(super) fn watch(
+        client: &Client,
+        namespace: &Name,
+        needs: &Needs,
+        context: &Watch,
+    ) -> (Self, Vec<BoxFuture<'static, ()>>) {
+        let watched = needs.iter().map(|(source, keys)| {
+            let (store, task) = SourceStore::watch(client, namespace, source, context);
+            (Watched { source: source.clone(), keys: keys.clone(), store }, task)
+        });
+        let (watched, tasks) = watched.unzip();
+        (Self(watched), tasks)
+    }
+
+    /// Comes when each was listed once.
+    pub(super) fn listed(&self) -> BoxFuture<'static, ()> {
+        let each = self.0.iter().map(|Watched { store, .. }| match store {
+            SourceStore::Secret(store) => listed(store),
+            SourceStore::ConfigMap(store) => listed(store),
+        });
+        join_all(each).map(|_| ()).boxed()
+    }
+
+    /// What pods would lack.
+    pub(super) fn missing(&self) -> Vec<Missing> {
+        self.0.iter().flat_map(Watched::missing).collect()
+    }
+
+    /// A hash of what is in them. The UIDs are in it, so that nobody who reads only the hash can try passwords on it.
+    pub(super) fn hash(&self) -> String {
+        let mut hash = Sha256::new();
+        for object in self.0.iter().filter_map(Watched::object) {
+            let (name, uid) = object.identity();
+            hash.update(name);
+            hash.update(uid);
+            for part in object.values().into_iter().flat_map(|(key, value)| [key.as_bytes(), value]) {
+                hash.update(u64::try_from(part.len()).unwrap_or_default().to_be_bytes());
+                hash.update(part);
+            }
+        }
+        hex::encode(hash.finalize())[..16].to_owned()
+    }
+}
+
+impl Watched {
+    fn object(&self) -> Option<Object> {
+        let name = self.source.name().as_str();
+        match &self.store {
+            SourceStore::Secret(store) => store.find(|secret| secret.name_any() == name).map(Object::Secret),
+            SourceStore::ConfigMap(store) => store.find(|map| map.name_any() == name).map(Object::ConfigMap),
+        }
+    }
+
+    fn missing(&self) -> Vec<Missing> {
+        let Some(object) = self.object() else {
+            return vec![Missing::Source(self.source.clone())];
+        };
+        let there: BTreeSet<&str> = object.values().into_iter().map(|(key, _)| key).collect();
+        let keys = self.keys.iter().filter(|key| !there.contains(key.as_str()));
+        keys.map(|key| Missing::Key(self.source.clone(), key.clone())).collect()
+    }
+}
+
+impl SourceStore {
+    fn watch(client: &Client, namespace: &Name, source: &Source, context: &Watch) -> (Self, BoxFuture<'static, ()>) {
+        let config = watcher::Config::default().fields(&format!("metadata.name={}", source.name()));
+        match source {
+            Source::Secret(_) => {
+                let api = Api::namespaced(client.clone(), namespace.as_str());
+                let (store, task) = watch(api, config, context, |_| ());
+                (Self::Secret(store), task)
+            }
+            Source::ConfigMap(_) => {
+                let api = Api::namespaced(client.clone(), namespace.as_str());
+                let (store, task) = watch(api, config, context, |_| ());
+                (Self::ConfigMap(store), task)
+            }
+        }
+    }
+}
+
+impl Object {
+    fn identity(&self) -> (String, String) {
+        match self {
+            Self::Secret(object) => (object.name_any(), object.uid().unwrap_or_default()),
+            Self::ConfigMap(object) => (object.name_any(), object.uid().unwrap_or_default()),
+        }
+    }
+
+    fn values(&self) -> Vec<(&str, &[u8])> {
+        match self {
+            Self::Secret(secret) => {
+                secret.data.iter().flatten().map(|(key, value)| (key.as_str(), value.0.as_slice())).collect()
+            }
+            Self::ConfigMap(map) => {
+                let texts = map.data.iter().flatten().map(|(key, value)| (key.as_str(), value.as_bytes()));
+                let others = map.binary_data.iter().flatten().map(|(key, value)| (key.as_str(), value.0.as_slice()));
+                texts.chain(others).collect()
+            }
+        }
+    }
+}
