@@ -229,8 +229,8 @@ images: { topics: t, generator: g, detector: '', archiver: a, trainer: t, archit
                 "kafka.bootstrapServers",
                 "kafka.replicationFactor",
                 "bucket.endpoint",
-                "images.architectures",
                 "bucket.name",
+                "images.architectures",
                 "images.detector"
             ]
         );

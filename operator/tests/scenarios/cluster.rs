@@ -115,6 +115,12 @@ impl Cluster {
         self.api.until(&format!("{plural} {name}"), |api| api.get(plural, name)).await
     }
 
+    /// What a pod of this Job has in its metadata.
+    pub(crate) fn owned_by_job(&self, job: &str) -> Value {
+        let uid = self.api.get("jobs", job).unwrap()["metadata"]["uid"].clone();
+        json!([{ "apiVersion": "batch/v1", "kind": "Job", "name": job, "uid": uid, "controller": true }])
+    }
+
     /// The topic Job of a pipeline completes, as its controller would have it.
     pub(crate) async fn complete_topics(&self, pipeline: &str) {
         let prefix = format!("{pipeline}-topics-");

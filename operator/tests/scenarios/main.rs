@@ -232,13 +232,14 @@ async fn a_new_version_rolls_the_detectors_and_one_that_fails_is_taken_back_once
     cluster.api.set_status("deployments", "flows-detector", json!({
         "observedGeneration": live["metadata"]["generation"], "replicas": 2, "updatedReplicas": 1, "availableReplicas": 1
     }));
-    let labels = live["spec"]["template"]["metadata"]["labels"].clone();
+    let mut metadata = live["spec"]["template"]["metadata"].clone();
+    metadata["name"] = json!("flows-detector-2");
     let words = r#"{"level":"ERROR","message":"failed","reason":"WrongHash","error":"forest.bin differs"}"#;
     let end = json!({ "exitCode": 1, "message": words });
     cluster.api.put(
         "pods",
         json!({
-            "metadata": { "name": "flows-detector-2", "labels": labels },
+            "metadata": metadata,
             "status": { "containerStatuses": [{
                 "name": "detector", "image": "i", "imageID": "i", "ready": false, "restartCount": 3,
                 "state": { "waiting": { "reason": "CrashLoopBackOff" } }, "lastState": { "terminated": end }

@@ -150,11 +150,12 @@ async fn a_topic_job_that_hangs_is_made_anew_when_its_cause_is_mended() {
     let name = cluster.api.until("a topic Job", prefixed).await;
     let labels = json!({
         "app.kubernetes.io/managed-by": "vedette-operator", "app.kubernetes.io/name": "vedette",
-        "app.kubernetes.io/instance": "flows", "app.kubernetes.io/component": "topics", "batch.kubernetes.io/job-name": name
+        "app.kubernetes.io/instance": "flows", "app.kubernetes.io/component": "topics"
     });
     let unscheduled = json!([{ "type": "PodScheduled", "status": "False", "message": "no node has no: such" }]);
+    let owners = cluster.owned_by_job(&name);
     cluster.api.put("pods", json!({
-        "metadata": { "name": "topics-1", "labels": labels }, "status": { "phase": "Pending", "conditions": unscheduled }
+        "metadata": { "name": "topics-1", "labels": labels, "ownerReferences": owners }, "status": { "phase": "Pending", "conditions": unscheduled }
     }));
     let waits = cluster.until_reason("anomalypipelines", "flows", "TopicsReady", "TopicJobRetrying").await;
     assert!(waits["message"].as_str().unwrap().contains("no node has no: such"), "{waits}");

@@ -88,7 +88,7 @@ async fn a_run_that_hangs_is_started_anew_when_its_cause_is_mended_and_one_at_wo
 fn pod(cluster: &Cluster, job: &str, state: &Value) {
     let labels = json!({
         "app.kubernetes.io/managed-by": "vedette-operator", "app.kubernetes.io/name": "vedette",
-        "app.kubernetes.io/instance": "flows", "app.kubernetes.io/component": "trainer", "batch.kubernetes.io/job-name": job
+        "app.kubernetes.io/instance": "flows", "app.kubernetes.io/component": "trainer"
     });
     let container = json!({
         "name": "trainer", "image": "t", "imageID": "t", "restartCount": 0, "ready": false, "state": state
@@ -96,7 +96,8 @@ fn pod(cluster: &Cluster, job: &str, state: &Value) {
     cluster.api.put(
         "pods",
         json!({
-            "metadata": { "name": format!("{job}-1"), "labels": labels }, "status": { "containerStatuses": [container] }
+            "metadata": { "name": format!("{job}-1"), "labels": labels, "ownerReferences": cluster.owned_by_job(job) },
+            "status": { "containerStatuses": [container] }
         }),
     );
 }
