@@ -70,16 +70,14 @@ impl Story {
     }
 
     /// The old pods go on all the while.
-    pub(crate) async fn a_spec_that_cannot_run_is_not_ready_and_a_version_that_waits_is_not_banned(
-        &self,
-        good: &str,
-    ) -> String {
+    pub(crate) async fn a_spec_that_cannot_run_is_not_ready_and_a_version_that_waits_is_not_banned(&self) {
         let (east, west) = (&self.east, &self.west);
+        let good = west.pointer().await.unwrap().version.to_string();
         west.patch("{\"detector\":{\"pod\":{\"nodeSelector\":{\"no\":\"such\"}}}}");
         west.kubectl(&["wait", "--for=condition=Ready=false", "apl/flows", "--timeout=60s"]);
         east.patch("{\"model\":{\"progressDeadlineSeconds\":20}}");
         east.kubectl(&["cordon", "--selector", "kubernetes.io/os=linux"]);
-        let next = self.train_on_demand(good).await;
+        let next = self.train_on_demand(&good).await;
         east.until("ModelCurrent", "Rolling").await;
         tokio::time::sleep(LONGER_THAN_THE_DEADLINE).await;
         let status = east.pipeline().await.unwrap();
@@ -93,13 +91,14 @@ impl Story {
         assert!(message(&status.conditions, "Ready", "False").is_some(), "{:?}", status.conditions);
 
         east.kubectl(&["uncordon", "--selector", "kubernetes.io/os=linux"]);
-        east.patch("{\"model\":{\"progressDeadlineSeconds\":60}}");
+        for site in self.sites() {
+            site.patch("{\"model\":{\"progressDeadlineSeconds\":300}}");
+        }
         west.patch("{\"detector\":{\"pod\":null}}");
         for site in self.sites() {
             site.until_active(&next).await;
             site.until("Ready", "Running").await;
         }
-        next
     }
 
     pub(crate) async fn jobs_that_wait_say_so_and_are_made_anew_once_mended(&self) {
