@@ -103,7 +103,7 @@ pub async fn create(
     configuration: &[(&str, &str)],
 ) -> Result<(), TopicError> {
     let failed = |source| TopicError::Kafka { topic: topic.to_owned(), source };
-    let admin: AdminClient<DefaultClientContext> = kafka.base().create().map_err(failed)?;
+    let admin = admin(kafka).map_err(failed)?;
     let options = AdminOptions::new().operation_timeout(Some(REQUEST_TIMEOUT));
     let replication = TopicReplication::Fixed(1);
     let wanted = NewTopic { name: topic, num_partitions: partitions, replication, config: configuration.to_vec() };
@@ -130,7 +130,7 @@ pub fn partitions(kafka: &KafkaSettings, topic: &str) -> Result<usize, TopicErro
 /// When Kafka does not answer.
 pub async fn configuration(kafka: &KafkaSettings, topic: &str) -> Result<BTreeMap<String, String>, TopicError> {
     let failed = |source| TopicError::Kafka { topic: topic.to_owned(), source };
-    let admin: AdminClient<DefaultClientContext> = kafka.base().create().map_err(failed)?;
+    let admin = admin(kafka).map_err(failed)?;
     let options = AdminOptions::new().request_timeout(Some(REQUEST_TIMEOUT));
     let results = admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options).await.map_err(failed)?;
     let mut own = BTreeMap::new();
@@ -148,7 +148,7 @@ pub async fn configuration(kafka: &KafkaSettings, topic: &str) -> Result<BTreeMa
 /// When Kafka does not answer.
 pub async fn delete(kafka: &KafkaSettings, topics: &[&str]) -> Result<(), TopicError> {
     let failed = |source| TopicError::Kafka { topic: topics.join(", "), source };
-    let admin: AdminClient<DefaultClientContext> = kafka.base().create().map_err(failed)?;
+    let admin = admin(kafka).map_err(failed)?;
     let options = AdminOptions::new().operation_timeout(Some(REQUEST_TIMEOUT));
     for result in admin.delete_topics(topics, &options).await.map_err(failed)? {
         match result {
@@ -159,4 +159,8 @@ pub async fn delete(kafka: &KafkaSettings, topics: &[&str]) -> Result<(), TopicE
         }
     }
     Ok(())
+}
+
+fn admin(kafka: &KafkaSettings) -> Result<AdminClient<DefaultClientContext>, KafkaError> {
+    kafka.base().create()
 }

@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use vedette_contract::arguments::KafkaArguments;
-use vedette_e2e::topic::read_to_end;
+use vedette_e2e::topic;
 use vedette_streams::kafka::{Isolation, KafkaSettings};
 
 /// Where everybody is the super user.
@@ -55,30 +54,19 @@ pub(crate) fn options(user: &str, login: Login) -> Vec<String> {
 }
 
 pub(crate) fn admin() -> KafkaSettings {
-    let arguments = KafkaArguments {
-        bootstrap_servers: ADMIN.to_owned(),
-        kafka_properties: Vec::new(),
-        sasl_username: None,
-        sasl_password: None,
-    };
+    let arguments = KafkaArguments { bootstrap_servers: ADMIN.to_owned(), ..KafkaArguments::default() };
     KafkaSettings::new(&arguments, "vedette-e2e")
 }
 
 pub(crate) async fn create_topic(name: &str, partitions: i32, configuration: &[(&str, &str)]) {
-    let client: AdminClient<DefaultClientContext> = admin().base().create().unwrap();
-    let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
-    for (key, value) in configuration {
-        topic = topic.set(key, value);
-    }
-    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
-    client.create_topics([&topic], &options).await.unwrap().remove(0).unwrap();
+    topic::create(&admin(), name, partitions, configuration).await.unwrap();
 }
 
-pub(crate) fn partitions(topic: &str) -> usize {
-    let consumer: BaseConsumer = admin().base().create().unwrap();
-    consumer.fetch_metadata(Some(topic), PATIENCE).unwrap().topics()[0].partitions().len()
+pub(crate) fn partitions(name: &str) -> usize {
+    topic::partitions(&admin(), name).unwrap()
 }
 
+/// What is in force, a default of the broker's included.
 pub(crate) async fn configuration(topic: &str, key: &str) -> Option<String> {
     let client: AdminClient<DefaultClientContext> = admin().base().create().unwrap();
     let options = AdminOptions::new().request_timeout(Some(PATIENCE));
@@ -103,7 +91,7 @@ pub(crate) fn uuids(topic: &str) -> Vec<String> {
         record["uuid"].as_str().unwrap().to_owned()
     };
     let read = |message: &rdkafka::message::BorrowedMessage<'_>| uuid(rdkafka::Message::payload(message).unwrap());
-    let mut uuids = read_to_end(&admin(), topic, Isolation::ReadCommitted, read).unwrap();
+    let mut uuids = topic::read_to_end(&admin(), topic, Isolation::ReadCommitted, read).unwrap();
     uuids.sort();
     uuids
 }

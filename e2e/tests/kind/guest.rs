@@ -13,15 +13,15 @@ use crate::story::Story;
 
 /// The topic that others made, and what they set.
 const TOPIC: &str = "sensor_messages";
-const PARTITIONS: usize = 3;
-const GROWN: usize = 6;
+const PARTITIONS: u8 = 3;
+const GROWN: u8 = 6;
 const SET: [(&str, &str); 2] = [("max.message.bytes", "10485760"), ("retention.ms", "-1")];
 /// Longer than a version may take that makes no progress.
 const LONGER_THAN_THE_DEADLINE: Duration = Duration::from_secs(25);
 
 /// Somebody made the topic of the input long before.
 pub(crate) async fn others_make_a_topic(site: &Site) {
-    topic::create(&site.cluster.kafka(), TOPIC, 3, &SET).await.unwrap();
+    topic::create(&site.cluster.kafka(), TOPIC, PARTITIONS.into(), &SET).await.unwrap();
 }
 
 async fn assert_set_as_before(site: &Site) {
@@ -30,10 +30,10 @@ async fn assert_set_as_before(site: &Site) {
     assert_eq!(set, SET);
 }
 
-async fn until_partitions(site: &Site, wanted: usize) {
+async fn until_partitions(site: &Site, wanted: u8) {
     wait_for(&format!("{wanted} partitions at {}", site.cluster.name()), PATIENCE, || async {
         match topic::partitions(&site.cluster.kafka(), TOPIC) {
-            Ok(seen) if seen == wanted => Look::Holds(()),
+            Ok(seen) if seen == usize::from(wanted) => Look::Holds(()),
             seen => Look::NotYet(format!("{seen:?}")),
         }
     })
