@@ -79,8 +79,10 @@ async fn a_topic_that_is_to_be_managed_is_set_to_what_is_stated_and_to_nothing_e
 async fn a_topic_that_is_anothers_to_make_is_waited_for_and_named() {
     let broker = TestBroker::start();
     let address = broker.address();
+    // The broker is there, so an attempt may take what it takes; only the waiting is to be short.
+    let patience = Patience { attempt: PATIENCE, ..soon() };
     let refusal =
-        run_with_patience(arguments(address, &["alerts:management=None,partitions=1"]), soon(), Shutdown::new());
+        run_with_patience(arguments(address, &["alerts:management=None,partitions=1"]), patience, Shutdown::new());
     let refusal = refusal.await.unwrap_err();
     assert_eq!(refusal.reason(), "TopicNotOurs");
     assert!(error_chain(&refusal).contains("topic alerts does not exist"), "{}", error_chain(&refusal));
@@ -89,7 +91,8 @@ async fn a_topic_that_is_anothers_to_make_is_waited_for_and_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_comes_late_is_waited_for() {
     let address = free_address();
-    let patience = Patience { attempt: Duration::from_millis(300), total: PATIENCE };
+    // Enough for a busy machine to make a topic within an attempt, and to have many of them.
+    let patience = Patience { attempt: Duration::from_secs(1), total: 10 * PATIENCE };
     let job = tokio::spawn(run_with_patience(arguments(address, &["alerts:partitions=1"]), patience, Shutdown::new()));
     // Longer than an attempt, so that at least one has failed.
     tokio::time::sleep(patience.attempt * 2).await;
