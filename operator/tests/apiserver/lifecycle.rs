@@ -154,10 +154,9 @@ async fn two_operators_hold_one_lease() {
     site.pipeline(json!({})).await;
     site.ready().await;
     assert_eq!(holder().await.as_deref(), Some("first"));
-    let began = tokio::time::Instant::now();
     first.stop().await;
+    assert_ne!(holder().await.as_deref(), Some("first"), "who ends leaves the lease");
     site.until("the second leader", || async { (holder().await? == "second").then_some(()) }).await;
-    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
     site.api::<Service>().delete("flows-archiver", &DeleteParams::default()).await.unwrap();
     site.until("the service", || async { site.api::<Service>().get("flows-archiver").await.ok() }).await;
     second.stop().await;

@@ -227,7 +227,7 @@ impl Operator {
 
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
-        tokio::time::timeout(Duration::from_secs(20), self.task).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(60), self.task).await.unwrap().unwrap();
     }
 
     /// As by SIGKILL: nothing is given up.

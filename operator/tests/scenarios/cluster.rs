@@ -223,7 +223,7 @@ impl Cluster {
 impl Operator {
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
-        tokio::time::timeout(Duration::from_secs(10), self.task).await.unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(60), self.task).await.unwrap().unwrap();
     }
 }
 

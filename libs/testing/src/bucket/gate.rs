@@ -1,5 +1,6 @@
 //! What a bucket does with requests before it looks at them.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use s3s::access::{S3Access, S3AccessContext};
@@ -22,11 +23,16 @@ pub enum Behaviour {
 #[derive(Clone, Default)]
 pub(super) struct Gate {
     behaviour: Arc<Mutex<Behaviour>>,
+    refusals: Arc<AtomicUsize>,
 }
 
 impl Gate {
     pub(super) fn behave(&self, behaviour: Behaviour) {
         *self.behaviour.lock().unwrap() = behaviour;
+    }
+
+    pub(super) fn refusals(&self) -> usize {
+        self.refusals.load(Ordering::Relaxed)
     }
 
     fn behaviour(&self) -> Behaviour {
@@ -39,7 +45,10 @@ impl S3Access for Gate {
     async fn check(&self, request: &mut S3AccessContext<'_>) -> S3Result<()> {
         match (self.behaviour(), request.credentials()) {
             (Behaviour::Honest | Behaviour::IgnoresConditions, Some(_)) => Ok(()),
-            (Behaviour::Refuses, _) | (_, None) => Err(s3_error!(AccessDenied)),
+            (Behaviour::Refuses, _) | (_, None) => {
+                self.refusals.fetch_add(1, Ordering::Relaxed);
+                Err(s3_error!(AccessDenied))
+            }
         }
     }
 

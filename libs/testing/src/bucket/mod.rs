@@ -87,6 +87,11 @@ impl TestBucket {
         self.gate.behave(behaviour);
     }
 
+    /// How many requests were refused.
+    pub fn refusals(&self) -> usize {
+        self.gate.refusals()
+    }
+
     /// Writes an object that is not there yet.
     pub async fn create(&self, key: &str, bytes: Vec<u8>, metadata: &BTreeMap<String, String>) {
         let created = self.bucket.create(key, Body::Bytes(Bytes::from(bytes)), metadata).await.unwrap();
