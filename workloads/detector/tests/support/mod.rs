@@ -79,6 +79,15 @@ impl Broker {
     /// Reads committed records of these topics from the beginning until there are so many, and then until there are
     /// no more.
     pub(crate) fn read(&self, topics: &[(&str, i32)], count: usize) -> Vec<OwnedMessage> {
+        self.read_until(topics, |messages| messages.len() >= count)
+    }
+
+    /// As [`Broker::read`], until they are `enough`.
+    pub(crate) fn read_until(
+        &self,
+        topics: &[(&str, i32)],
+        enough: impl Fn(&[OwnedMessage]) -> bool,
+    ) -> Vec<OwnedMessage> {
         let consumer: BaseConsumer =
             self.settings("reader").consumer("reader", Isolation::ReadCommitted).create().unwrap();
         let mut list = TopicPartitionList::new();
@@ -92,8 +101,8 @@ impl Broker {
         loop {
             match consumer.poll(Duration::from_millis(500)) {
                 Some(message) => messages.push(message.unwrap().detach()),
-                None if messages.len() >= count => return messages,
-                None => assert!(started.elapsed() < DEADLINE, "{} of {count} messages arrived", messages.len()),
+                None if enough(&messages) => return messages,
+                None => assert!(started.elapsed() < DEADLINE, "only {} messages arrived", messages.len()),
             }
         }
     }
