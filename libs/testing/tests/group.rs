@@ -5,7 +5,11 @@
 use std::ops::Deref;
 use std::time::{Duration, Instant};
 
+use rdkafka::Message;
 use rdkafka::consumer::Consumer;
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use vedette_contract::arguments::KafkaArguments;
 use vedette_streams::kafka::group::{self, GroupConsumer, Rebalance};
 use vedette_streams::kafka::{Isolation, KafkaSettings};
@@ -34,7 +38,10 @@ impl Drop for Member {
 /// A member of the group that shares out the partitions in this way.
 fn member(broker: &TestBroker, name: &str, strategy: &str) -> Member {
     let property = format!("partition.assignment.strategy={strategy}").parse().unwrap();
-    let arguments = KafkaArguments { kafka_properties: vec![property], ..broker.arguments() };
+    join(KafkaArguments { kafka_properties: vec![property], ..broker.arguments() }, name)
+}
+
+fn join(arguments: KafkaArguments, name: &str) -> Member {
     let settings = KafkaSettings::new(&arguments, name);
     let consumer = group::create(&settings.consumer("readers", Isolation::ReadCommitted)).unwrap();
     consumer.subscribe(&[TOPIC]).unwrap();
@@ -109,4 +116,35 @@ async fn come_and_go(strategy: &str) {
         turn(&second);
         assigned(&second) == 4
     });
+}
+
+/// The coordinator moves just as the new member asks it from where to read.
+#[test]
+fn partitions_are_read_whose_coordinator_moved_while_they_were_taken() {
+    let kafka = MockCluster::new(1).unwrap();
+    kafka.create_topic(TOPIC, 1, 1).unwrap();
+    let arguments = KafkaArguments { bootstrap_servers: kafka.bootstrap_servers(), ..KafkaArguments::default() };
+    let producer: BaseProducer = KafkaSettings::new(&arguments, "test").producer().create().unwrap();
+    producer.send(BaseRecord::<(), str>::to(TOPIC).payload("first")).unwrap();
+    producer.flush(PATIENCE).unwrap();
+
+    kafka.request_errors(RDKafkaApiKey::OffsetFetch, &[RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_COORDINATOR; 2]);
+    let member = join(arguments, "first");
+    let mut refusals = 0;
+    let mut read = None;
+    until(|| {
+        read = member.poll(Duration::from_millis(20)).map(|message| message.unwrap().payload().unwrap().to_vec());
+        while let Some(Rebalance::Assigned(partitions)) = member.context().take_rebalance() {
+            match group::beginnings(&member, &partitions, PATIENCE) {
+                Ok(beginnings) => group::follow(&member, &Rebalance::Assigned(beginnings)).unwrap(),
+                Err(_) => {
+                    refusals += 1;
+                    member.context().put_back(Rebalance::Assigned(partitions));
+                    break;
+                }
+            }
+        }
+        read.is_some()
+    });
+    assert_eq!((read.as_deref(), refusals), (Some(b"first".as_slice()), 2));
 }

@@ -8,6 +8,7 @@ use rdkafka::Message as _;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
+use rdkafka::topic_partition_list::TopicPartitionList;
 use thiserror::Error;
 use tracing::warn;
 use vedette_service::{Readiness, Shutdown};
@@ -31,6 +32,8 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 const REWINDS_WITHOUT_PROGRESS: u32 = 20;
 const LONGEST_REWIND_PAUSE: Duration = Duration::from_secs(1);
 const BROKER_CHECK: Duration = Duration::from_secs(1);
+/// How long one turn waits for the group's coordinator.
+const COORDINATOR_WAIT: Duration = Duration::from_secs(1);
 
 /// Why the stream ended before it was asked to.
 #[derive(Debug, Error)]
@@ -127,9 +130,7 @@ impl Pump {
         if self.unit.age().is_some_and(|age| idle || age >= COMMIT_INTERVAL) {
             self.commit()?;
         }
-        while let Some(rebalance) = self.consumer.context().take_rebalance() {
-            self.settle(&rebalance)?;
-        }
+        self.follow_group()?;
         self.watch_broker(idle);
         Ok(())
     }
@@ -146,27 +147,59 @@ impl Pump {
         Ok(())
     }
 
-    /// Does what the group decided. Partitions are given up only after what was done of them is committed, or is void.
-    fn settle(&mut self, rebalance: &Rebalance) -> Result<(), Interruption> {
-        match rebalance {
-            Rebalance::Assigned(_) => self.readiness.hold(GROUP),
-            Rebalance::Revoked(_) if self.consumer.assignment_lost() => {
-                self.readiness.fail(GROUP, "the group went on without this detector; joining again");
-                self.metrics.aborts.inc();
-                self.unit.abort(&self.consumer)?;
+    /// Does what the group decided, as far as Kafka tells what that takes.
+    fn follow_group(&mut self) -> Result<(), Interruption> {
+        while let Some(rebalance) = self.consumer.context().take_rebalance() {
+            let done = match rebalance {
+                Rebalance::Assigned(partitions) => self.take(partitions),
+                Rebalance::Revoked(partitions) => self.give_up(partitions).map(Some),
+            };
+            let Some(done) = done? else { return Ok(()) };
+            group::follow(&self.consumer, &done)
+                .map_err(|cause| Interruption::Fatal("cannot follow a rebalance of the group", cause))?;
+            if let Rebalance::Assigned(_) = done {
+                self.readiness.hold(GROUP);
             }
-            Rebalance::Revoked(_) => match self.commit() {
-                // The rebalance has to be settled whatever becomes of the unit.
-                Err(Interruption::Rewind(cause)) => {
-                    warn!(error = %cause, "unit of work given up with its partitions");
-                    self.metrics.aborts.inc();
-                    self.unit.abort(&self.consumer)?;
-                }
-                outcome => outcome?,
-            },
         }
-        group::follow(&self.consumer, rebalance)
-            .map_err(|cause| Interruption::Fatal("cannot follow a rebalance of the group", cause))
+        Ok(())
+    }
+
+    /// Looks from where partitions are read. `None` where the group's coordinator does not know yet: they are taken later.
+    fn take(&mut self, partitions: TopicPartitionList) -> Result<Option<Rebalance>, Interruption> {
+        // The coordinator may not answer for longer than an open unit lives.
+        self.close_unit()?;
+        match group::beginnings(&self.consumer, &partitions, COORDINATOR_WAIT) {
+            Ok(beginnings) => Ok(Some(Rebalance::Assigned(beginnings))),
+            Err(cause) => {
+                self.readiness.fail(GROUP, format!("the group does not tell yet from where to read: {cause}"));
+                self.consumer.context().put_back(Rebalance::Assigned(partitions));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Partitions are given up only after what was done of them is committed, or is void.
+    fn give_up(&mut self, partitions: TopicPartitionList) -> Result<Rebalance, Interruption> {
+        if self.consumer.assignment_lost() {
+            self.readiness.fail(GROUP, "the group went on without this detector; joining again");
+            self.metrics.aborts.inc();
+            self.unit.abort(&self.consumer)?;
+        } else {
+            self.close_unit()?;
+        }
+        Ok(Rebalance::Revoked(partitions))
+    }
+
+    /// Commits the open unit or gives it up: a rebalance has to be settled whatever becomes of it.
+    fn close_unit(&mut self) -> Result<(), Interruption> {
+        match self.commit() {
+            Err(Interruption::Rewind(cause)) => {
+                warn!(error = %cause, "unit of work given up before a rebalance");
+                self.metrics.aborts.inc();
+                self.unit.abort(&self.consumer)
+            }
+            outcome => outcome,
+        }
     }
 
     /// After a complaint of the client, readiness follows whether a broker answers. A stream that flows is not held up.

@@ -10,11 +10,15 @@ use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::topic_partition_list::{TopicPartitionList, TopicPartitionListElem};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use rdkafka::types::RDKafkaRespErr;
+use rdkafka::util::Timeout;
 use tracing::{info, warn};
 
 use crate::kafka::KafkaContext;
+
+/// Words of `auto.offset.reset` for the end of a partition.
+const AT_END: [&str; 3] = ["latest", "largest", "end"];
 
 /// A consumer whose rebalances wait for the loop.
 pub type GroupConsumer = BaseConsumer<GroupContext>;
@@ -34,12 +38,20 @@ pub struct GroupContext {
     rebalances: Mutex<VecDeque<Rebalance>>,
     leaving: AtomicBool,
     trouble: AtomicBool,
+    /// Where a partition is read from of which nothing is committed: at its end, else at its beginning.
+    begins_at_end: bool,
 }
 
 impl GroupContext {
     /// The oldest rebalance that was not taken yet.
     pub fn take_rebalance(&self) -> Option<Rebalance> {
         self.rebalances().pop_front()
+    }
+
+    /// Puts back a rebalance that cannot be followed yet; it comes before all others. Poll before it is taken again: a member
+    /// that does not poll is put out of its group.
+    pub fn put_back(&self, rebalance: Rebalance) {
+        self.rebalances().push_front(rebalance);
     }
 
     /// Whether there was trouble since the last call: the client complained, or somebody noted it.
@@ -63,10 +75,38 @@ impl GroupContext {
 /// # Errors
 /// When the client refuses its settings.
 pub fn create(config: &ClientConfig) -> KafkaResult<GroupConsumer> {
-    config.create_with_context(GroupContext::default())
+    let begins_at_end = config.get("auto.offset.reset").is_some_and(|reset| AT_END.contains(&reset));
+    config.create_with_context(GroupContext { begins_at_end, ..GroupContext::default() })
 }
 
-/// Does what the group decided, which tells it that the loop is done with the rebalance.
+/// From where these partitions are read: from what the group has committed on, else from where the settings say.
+///
+/// librdkafka would ask for it by itself, and forgets partitions whose coordinator did not know the answer, as it moved or
+/// was not ready (its issue 5586): they are never read, and as it waits for the answer, it does not join again when the group
+/// wants everybody to, who all wait for it then until `max.poll.interval.ms` is over.
+///
+/// # Errors
+/// When the coordinator does not know; it may a little later.
+pub fn beginnings(
+    consumer: &GroupConsumer,
+    partitions: &TopicPartitionList,
+    wait: impl Into<Timeout>,
+) -> KafkaResult<TopicPartitionList> {
+    let unknown = if consumer.context().begins_at_end { Offset::End } else { Offset::Beginning };
+    let mut beginnings = TopicPartitionList::with_capacity(partitions.count());
+    for element in consumer.committed_offsets(partitions.clone(), wait)?.elements() {
+        element.error()?;
+        let offset = match element.offset() {
+            committed @ Offset::Offset(_) => committed,
+            _ => unknown,
+        };
+        beginnings.add_partition_offset(element.topic(), element.partition(), offset)?;
+    }
+    Ok(beginnings)
+}
+
+/// Does what the group decided, which tells it that the loop is done with the rebalance. Partitions that are taken come with
+/// their [`beginnings`].
 ///
 /// # Errors
 /// When the client cannot.
