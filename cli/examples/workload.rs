@@ -14,7 +14,7 @@ fn main() -> io::Result<ExitCode> {
     let pod = env::var("POD_NAME").map_err(io::Error::other)?;
     write_dump(&control, &pod)?;
     if is_told(&control, "crash") {
-        eprintln!(r#"{{"level":"ERROR","message":"failed","reason":"WrongHash","error":"no good"}}"#);
+        eprintln!(r#"{{"level":"ERROR","message":"failed","reason":"WrongHash","blame":"model","error":"no good"}}"#);
         return Ok(ExitCode::from(3));
     }
     if is_told(&control, "succeed") {

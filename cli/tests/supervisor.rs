@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use vedette_cli::local::supervisor::{
     JobStatus, Sources, Supervisor, SupervisorError, SupervisorEvent, SupervisorOptions,
 };
+use vedette_contract::exit::Blame;
 use vedette_core::roll::{Fault, Rollout};
 use vedette_core::rollout::rollout;
 
@@ -273,10 +274,8 @@ async fn a_roll_that_crashes_leaves_the_old_pods_and_goes_back() {
     stage.tell("crash-v2");
     let bad = stage.deployment(2, "v2");
     stage.supervisor.apply_deployment(&bad).unwrap();
-    let Fault::Ended { since: _, reason: word, cause: reason } = stage.until_fault(&bad).await else {
-        panic!("it runs")
-    };
-    assert_eq!(word.as_deref(), Some("WrongHash"));
+    let Fault::Ended { since: _, blame, cause: reason } = stage.until_fault(&bad).await else { panic!("it runs") };
+    assert_eq!(blame, Blame::Model);
     assert!(reason.contains("exit status: 3") && reason.contains("WrongHash: no good"), "{reason}");
     assert_eq!(stage.running(), 2);
     assert!(!stage.supervisor.is_settled());

@@ -10,6 +10,20 @@ const ERROR_LEVEL: &str = "ERROR";
 /// How the last line of a panic begins; why it panicked stands above.
 const PANIC_NOTE: &str = "note: run with `RUST_BACKTRACE=";
 
+/// What stands in the field `blame` of the event where the model is to blame.
+pub const MODEL: &str = "model";
+
+/// Who is to blame for an end, as far as the process itself knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blame {
+    /// Its model alone.
+    Model,
+    /// What it was told, or whom it talks to.
+    Surroundings,
+    /// It did not say: it panicked, or was killed.
+    Unknown,
+}
+
 /// Why a process ended, in its own words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastWords {
@@ -17,6 +31,8 @@ pub struct LastWords {
     pub reason: Option<String>,
     /// The error with its causes.
     pub error: String,
+    /// Who is to blame.
+    pub blame: Blame,
 }
 
 impl LastWords {
@@ -33,18 +49,20 @@ impl LastWords {
 
     fn of_line(line: &str) -> Option<Self> {
         let Ok(event) = serde_json::from_str::<Value>(line) else {
-            return (!line.starts_with(PANIC_NOTE)).then(|| Self { reason: None, error: line.to_owned() });
+            let of_a_panic = || Self { reason: None, error: line.to_owned(), blame: Blame::Unknown };
+            return (!line.starts_with(PANIC_NOTE)).then(of_a_panic);
         };
         let field = |name: &str| event[name].as_str().map(str::to_owned);
         let (reason, error) = (field("reason")?, field("error")?);
-        (event["level"] == ERROR_LEVEL).then_some(Self { reason: Some(reason), error })
+        let blame = if event["blame"] == MODEL { Blame::Model } else { Blame::Surroundings };
+        (event["level"] == ERROR_LEVEL).then_some(Self { reason: Some(reason), error, blame })
     }
 }
 
 /// `WrongHash: the files of the version are damaged`
 impl fmt::Display for LastWords {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { reason, error } = self;
+        let Self { reason, error, blame: _ } = self;
         match reason {
             Some(reason) => write!(formatter, "{reason}: {error}"),
             None => formatter.write_str(error),
@@ -67,8 +85,8 @@ mod tests {
             {"level":"ERROR","message":"failed","reason":"NoSuchBucket","error":"there is no such bucket"}
             {"level":"INFO","message":"goodbye","error":"none"}
         "#;
-        let words = LastWords { reason: Some("NoSuchBucket".to_owned()), error: "there is no such bucket".to_owned() };
-        assert_eq!(LastWords::read(log), Some(words));
+        let (reason, error) = (Some("NoSuchBucket".to_owned()), "there is no such bucket".to_owned());
+        assert_eq!(LastWords::read(log), Some(LastWords { reason, error, blame: Blame::Surroundings }));
         assert_eq!(said(log).unwrap(), "NoSuchBucket: there is no such bucket");
     }
 
@@ -86,6 +104,7 @@ mod tests {
         let panic = "\nthread 'main' (42) panicked at src/main.rs:2:5:\nthe slot is empty\n\
             note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n";
         assert_eq!(said(panic).unwrap(), "the slot is empty");
+        assert_eq!(LastWords::read(panic).unwrap().blame, Blame::Unknown);
     }
 
     #[test]

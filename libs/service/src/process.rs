@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Parser;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info};
+use vedette_contract::exit;
 
 use crate::reason::Reason;
 use crate::telemetry::initialize_telemetry;
@@ -66,7 +67,8 @@ where
 }
 
 fn failure(component: &'static str, cause: &dyn Reason) -> ExitCode {
-    error!(component, reason = cause.reason(), error = %error_chain(cause), "failed");
+    let blame = cause.blames_the_model().then_some(exit::MODEL);
+    error!(component, reason = cause.reason(), blame, error = %error_chain(cause), "failed");
     ExitCode::FAILURE
 }
 
@@ -139,7 +141,7 @@ mod tests {
     use std::sync::Arc;
 
     use tracing_subscriber::layer::SubscriberExt;
-    use vedette_contract::exit::LastWords;
+    use vedette_contract::exit::{Blame, LastWords};
 
     use crate::telemetry::json_lines;
 
@@ -170,21 +172,31 @@ mod tests {
         fn reason(&self) -> &'static str {
             "WrongHash"
         }
+
+        fn blames_the_model(&self) -> bool {
+            true
+        }
     }
 
     #[test]
     fn the_last_words_of_a_process_are_its_reason_and_its_error() {
+        let words = last_words(&WrongHash(io::Error::other("forest.bin differs")));
+        assert_eq!(words.to_string(), "WrongHash: model version 7 cannot be used: forest.bin differs");
+        assert_eq!(words.blame, Blame::Model);
+        assert_eq!(last_words(&ProcessError::Arguments("x".to_owned())).blame, Blame::Surroundings);
+    }
+
+    fn last_words(cause: &dyn Reason) -> LastWords {
         let (mut log, writer) = io::pipe().unwrap();
         let subscriber = tracing_subscriber::registry().with(json_lines(Arc::new(writer)));
         tracing::subscriber::with_default(subscriber, || {
             info!("started");
-            failure("detector", &WrongHash(io::Error::other("forest.bin differs")));
+            failure("detector", cause);
             info!("the runtime ended");
         });
         let mut text = String::new();
         log.read_to_string(&mut text).unwrap();
-        let words = LastWords::read(&text).unwrap();
-        assert_eq!(words.to_string(), "WrongHash: model version 7 cannot be used: forest.bin differs");
+        LastWords::read(&text).unwrap()
     }
 
     #[test]

@@ -6,4 +6,9 @@ use std::error::Error;
 pub trait Reason: Error {
     /// The word; of an error that only passes another one on, that one's.
     fn reason(&self) -> &'static str;
+
+    /// Whether the model that the process was given is to blame, and nothing else.
+    fn blames_the_model(&self) -> bool {
+        false
+    }
 }

@@ -368,7 +368,7 @@ fn running_or_rolling(
             format!("{rolling}; no other detector is ready either, so that this is not the version's fault")
         }
         Rollout::Underway(Underway { fault: Some(fault), others: Others::None, .. })
-            if is_overdue && !fault.is_told_of_the_version() =>
+            if is_overdue && fault.is_end() && !fault.is_told_of_the_version() =>
         {
             format!(
                 "{rolling}; {}; no detector of this spec runs without it that would tell whose fault this is",

@@ -55,7 +55,7 @@ pub fn rollout(workload: &Workload) -> Rollout {
     Rollout::Underway(Underway {
         steps: ours.iter().map(|pod| pod.steps).sum(),
         ready: ours.iter().map(|pod| i32::from(pod.is_ready)).sum(),
-        fault: ours.iter().find_map(|pod| pod.fault.clone()),
+        fault: worst(ours.iter().filter_map(|pod| pod.fault.as_ref())).cloned(),
         waits: ours.iter().find_map(|pod| pod.waits.clone()),
         others: match others.as_slice() {
             [] => Others::None,
@@ -106,6 +106,11 @@ pub fn availability(workload: &Workload, wanted: &Deployment) -> Availability {
     let stuck = live.stuck.clone().filter(|_| is_applied);
     let is_stuck = stuck.is_some();
     Availability::Short { ready, earlier, wanted: count, cause: fault.or_else(waits).or(stuck), is_stuck }
+}
+
+/// That of a process that ended comes before that of one that only waits.
+fn worst<'a>(faults: impl Iterator<Item = &'a Fault>) -> Option<&'a Fault> {
+    faults.min_by_key(|fault| (!fault.is_end(), !fault.is_told_of_the_version()))
 }
 
 #[cfg(test)]

@@ -5,11 +5,14 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodCondition};
 use vedette_contract::ModelVersion;
-use vedette_contract::exit::LastWords;
+use vedette_contract::exit::{Blame, LastWords};
 
 use crate::desired::labels::{self, COMPONENT};
 use crate::last_words::cut;
 use crate::roll::Fault;
+
+/// Kubernetes' word for the end of a process that took more memory than it may.
+const OOM_KILLED: &str = "OOMKilled";
 
 /// A component's Deployment, and its pods that have not ended and are not on their way out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -149,36 +152,61 @@ fn was_started(container: &ContainerStatus) -> bool {
 }
 
 fn fault(pod: &Pod) -> Option<Fault> {
-    let has_node = scheduled(pod).filter(|condition| condition.status == "True");
-    let has_node = has_node.and_then(|condition| Some(condition.last_transition_time.as_ref()?.0));
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let container = own_container(pod)?;
     let state = container.state.clone().unwrap_or_default();
-    if let Some(end) = failed_end(name, has_node, state.terminated.as_ref()) {
-        return Some(end);
+    let failed = |end: &&ContainerStateTerminated| end.exit_code != 0;
+    if let Some(end) = state.terminated.as_ref().filter(failed) {
+        return Some(ended(pod, end));
     }
     if container.ready {
         return None;
     }
     let last = container.last_state.as_ref().and_then(|state| state.terminated.as_ref());
-    if let Some(end) = failed_end(name, has_node, last) {
-        return Some(end);
+    if state.running.is_some() {
+        return Some(unready(name, last.filter(failed)));
     }
-    if state.waiting.as_ref().and_then(|waiting| waiting.reason.as_deref()) == Some("CrashLoopBackOff") {
-        let cause = format!("pod {name} ends again and again");
-        return Some(Fault::Ended { since: has_node, reason: None, cause });
-    }
-    let since: Option<Timestamp> = state.running?.started_at.map(|time| time.0);
-    Some(Fault::Unready { since, cause: format!("pod {name} runs and does not become ready") })
+    let is_looping = state.waiting?.reason.as_deref() == Some("CrashLoopBackOff");
+    is_looping.then(|| match last {
+        Some(end) => ended(pod, end),
+        None => {
+            let cause = format!("pod {name} ends again and again");
+            Fault::Ended { since: has_node(pod), blame: Blame::Unknown, cause }
+        }
+    })
 }
 
-fn failed_end(pod: &str, since: Option<Timestamp>, end: Option<&ContainerStateTerminated>) -> Option<Fault> {
-    let end = end.filter(|end| end.exit_code != 0)?;
-    let how = end.reason.as_deref().filter(|reason| *reason != "Error").map(|reason| format!(" ({reason})"));
+fn ended(pod: &Pod, end: &ContainerStateTerminated) -> Fault {
+    let (blame, cause) = told(pod.metadata.name.as_deref().unwrap_or_default(), end);
+    Fault::Ended { since: has_node(pod), blame, cause }
+}
+
+fn unready(pod: &str, last: Option<&ContainerStateTerminated>) -> Fault {
+    match last.map(|end| told(pod, end)) {
+        Some((blame, cause)) => Fault::Unready { blamed: Some(blame), cause: format!("{cause}; it runs again") },
+        None => Fault::Unready { blamed: None, cause: format!("pod {pod} runs and does not become ready") },
+    }
+}
+
+/// Who is to blame for the end of a process, and what people are told of it.
+fn told(pod: &str, end: &ContainerStateTerminated) -> (Blame, String) {
+    let how = end.reason.as_deref().filter(|reason| *reason != "Error");
     let words = end.message.as_deref().and_then(LastWords::read);
     let said = words.as_ref().map(|words| format!(": {}", cut(&words.to_string()))).unwrap_or_default();
-    let cause = format!("pod {pod} ended with exit code {}{}{said}", end.exit_code, how.unwrap_or_default());
-    Some(Fault::Ended { since, reason: words.and_then(|words| words.reason), cause })
+    let shown = how.map(|how| format!(" ({how})")).unwrap_or_default();
+    let blame = match (words, how) {
+        (Some(words), _) => words.blame,
+        (None, None | Some(OOM_KILLED)) => Blame::Unknown,
+        // Kubernetes' words for a process that was told to end or did not start, or whose node was away.
+        (None, Some(_)) => Blame::Surroundings,
+    };
+    (blame, format!("pod {pod} ended with exit code {}{shown}{said}", end.exit_code))
+}
+
+/// Since when the pod has a node.
+fn has_node(pod: &Pod) -> Option<Timestamp> {
+    let has_node = scheduled(pod).filter(|condition| condition.status == "True")?;
+    Some(has_node.last_transition_time.as_ref()?.0)
 }
 
 /// Whether Kubernetes itself ended a pod, or is about to: a drain, a preemption, an eviction, a node that is gone. A Job does

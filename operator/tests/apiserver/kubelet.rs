@@ -128,7 +128,7 @@ fn status(pod: &Pod, state: State) -> Value {
     let now = jiff::Timestamp::now().strftime("%FT%TZ").to_string();
     let running = || json!({ "running": { "startedAt": now } });
     let waiting = |reason: &str| json!({ "waiting": { "reason": reason, "message": "as the test says" } });
-    let words = r#"{"level":"ERROR","message":"failed","reason":"InvalidForest","error":"the forest does not end"}"#;
+    let words = r#"{"level":"ERROR","message":"failed","reason":"InvalidForest","blame":"model","error":"the forest does not end"}"#;
     let crashed = json!({ "terminated": { "exitCode": 1, "reason": "Error", "message": words, "finishedAt": now } });
     let killed = json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled", "finishedAt": now } });
     let completed = json!({ "terminated": { "exitCode": 0, "reason": "Completed", "finishedAt": now } });

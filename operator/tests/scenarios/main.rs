@@ -234,7 +234,8 @@ async fn a_new_version_rolls_the_detectors_and_one_that_fails_is_taken_back_once
     }));
     let mut metadata = live["spec"]["template"]["metadata"].clone();
     metadata["name"] = json!("flows-detector-2");
-    let words = r#"{"level":"ERROR","message":"failed","reason":"WrongHash","error":"forest.bin differs"}"#;
+    let words =
+        r#"{"level":"ERROR","message":"failed","reason":"WrongHash","blame":"model","error":"forest.bin differs"}"#;
     let end = json!({ "exitCode": 1, "message": words });
     cluster.api.put(
         "pods",

@@ -16,6 +16,7 @@ use crate::alert::AlertFields;
 use crate::calculated::{CalculatedFieldError, CalculatedFields};
 use crate::metrics::{CalculatedFieldLabel, Metrics};
 use crate::scoring::{Scoring, Threshold};
+use crate::watch::Watch;
 
 /// Namespace of the `UUIDv5` of records that come without a `uuid`. The name is `<site>/<topic>/<partition>/<offset>`:
 /// the site is in it because every site has its own Kafka, and all sites' records meet in the bucket.
@@ -93,20 +94,20 @@ struct Prepared {
 }
 
 impl Detector {
-    /// A detector with this model, or one that enriches only.
+    /// A detector with this model, whose steps are watched, or one that enriches only.
     ///
     /// # Errors
     /// When a calculated field cannot be used.
     pub(crate) fn new(
         settings: DetectorSettings,
         model: Option<(ModelVersion, Model)>,
+        watch: Watch,
         metrics: Metrics,
     ) -> Result<Self, CalculatedFieldError> {
         let DetectorSettings { site, sensor_messages_topic, calculated_fields, threshold, reasons, max_message_bytes } =
             settings;
         let (calculated, mut names) = CalculatedFields::compile(&calculated_fields)?;
-        let scoring =
-            model.map(|(version, model)| Scoring::new(model, &version, threshold, reasons, &calculated, &mut names));
+        let scoring = model.map(|model| Scoring::new(model, watch, threshold, reasons, &calculated, &mut names));
         let [uuid, utc] = [fields::UUID, fields::UTC].map(|name| names.want(name));
         let reader = RecordReader::new(names);
         let mut site_field = Vec::new();

@@ -1,6 +1,7 @@
 //! Why the detector ends.
 
 use thiserror::Error;
+use tokio::task::JoinError;
 use vedette_registry::load::LoadError;
 use vedette_service::{Reason, ServiceError};
 
@@ -24,6 +25,9 @@ pub enum DetectorError {
     /// The model that was given.
     #[error(transparent)]
     Model(#[from] LoadError),
+    /// The model does not come back.
+    #[error("the model did not end a step of loading or scoring within a minute; train again or pin another version")]
+    ModelStuck,
     /// A model version was given without the training that it belongs to.
     #[error("a model version was given without its training")]
     NoTraining,
@@ -33,9 +37,17 @@ pub enum DetectorError {
     /// The stream ended.
     #[error("the stream broke off")]
     Stream(#[from] PumpError),
-    /// The thread of the stream ended by itself.
-    #[error("the stream's thread broke off")]
-    Thread(#[source] tokio::task::JoinError),
+    /// The runtime ended before the work in a thread of its own began.
+    #[error("a thread was not started")]
+    Thread(#[source] JoinError),
+}
+
+/// What a thread came to. A panic there is one of the process, which is told of by its own words.
+pub(crate) fn joined<T>(outcome: Result<T, JoinError>) -> Result<T, DetectorError> {
+    outcome.map_err(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(cancelled) => DetectorError::Thread(cancelled),
+    })
 }
 
 impl Reason for DetectorError {
@@ -45,10 +57,25 @@ impl Reason for DetectorError {
             Self::CalculatedField(_) => "InvalidCalculatedField",
             Self::Service(error) => error.reason(),
             Self::Model(error) => error.reason(),
+            Self::ModelStuck => "ModelStuck",
             Self::NoTraining => "NoTraining",
             Self::Start(error) => error.reason(),
             Self::Stream(_) => "StreamFailed",
             Self::Thread(_) => "ThreadFailed",
+        }
+    }
+
+    fn blames_the_model(&self) -> bool {
+        match self {
+            Self::Model(LoadError::Manifest { .. } | LoadError::Artifact { .. }) | Self::ModelStuck => true,
+            Self::Model(LoadError::Bucket(_))
+            | Self::Threshold(_)
+            | Self::CalculatedField(_)
+            | Self::Service(_)
+            | Self::NoTraining
+            | Self::Start(_)
+            | Self::Stream(_)
+            | Self::Thread(_) => false,
         }
     }
 }

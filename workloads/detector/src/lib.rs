@@ -16,6 +16,7 @@ mod start;
 #[cfg(test)]
 mod testing;
 mod unit;
+mod watch;
 
 pub use error::DetectorError;
 pub use run::run;

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{info, warn};
@@ -14,7 +15,9 @@ use vedette_registry::load::{self, Fetched, Files, LoadError};
 use vedette_service::{Backoff, Readiness, Shutdown, error_chain};
 use vedette_streams::bucket::Bucket;
 
+use crate::error::{DetectorError, joined};
 use crate::readiness::MODEL;
+use crate::watch::Watch;
 
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(15));
 
@@ -24,6 +27,7 @@ pub(crate) struct ModelStore {
     pub(crate) keys: ModelKeys,
     /// `<directory>/<version>/` holds what was fetched before.
     pub(crate) directory: PathBuf,
+    pub(crate) watch: Watch,
 }
 
 impl ModelStore {
@@ -36,7 +40,7 @@ impl ModelStore {
         version: &ModelVersion,
         readiness: &Readiness,
         shutdown: &Shutdown,
-    ) -> Result<Option<Model>, LoadError> {
+    ) -> Result<Option<Model>, DetectorError> {
         if let Some(model) = self.kept(version).await {
             info!(version = %version, "model loaded from disk");
             return Ok(Some(model));
@@ -44,12 +48,12 @@ impl ModelStore {
         let mut backoff = BACKOFF;
         loop {
             match load::fetch(&self.bucket, &self.keys, version).await {
-                Ok(Fetched::Whole(files)) => return self.take(version, &files).await.map(Some),
+                Ok(Fetched::Whole(files)) => return self.take(version, files).await.map(Some),
                 Ok(Fetched::Missing(key)) => {
                     readiness.fail(MODEL, format!("waiting for {key}, which is not in the bucket yet"));
                 }
                 Err(LoadError::Bucket(cause)) => readiness.fail(MODEL, error_chain(&cause)),
-                Err(damaged) => return Err(damaged),
+                Err(damaged) => return Err(damaged.into()),
             }
             if tokio::time::timeout(backoff.failed(), shutdown.cancelled()).await.is_ok() {
                 return Ok(None);
@@ -57,10 +61,11 @@ impl ModelStore {
         }
     }
 
-    async fn take(&self, version: &ModelVersion, files: &Files) -> Result<Model, LoadError> {
-        let model = load::model(version, files)?;
+    async fn take(&self, version: &ModelVersion, files: Files) -> Result<Model, DetectorError> {
+        let files = Arc::new(files);
+        let model = self.model(version, Arc::clone(&files)).await?;
         info!(version = %version, "model loaded from the bucket");
-        if let Err(cause) = self.keep(version, files).await {
+        if let Err(cause) = self.keep(version, &files).await {
             warn!(error = %cause, "model not kept on disk; it is fetched again after a restart");
         }
         Ok(model)
@@ -70,7 +75,9 @@ impl ModelStore {
     async fn kept(&self, version: &ModelVersion) -> Option<Model> {
         let directory = self.directory.join(version.as_str());
         match read_directory(version, &directory).await {
-            Ok(files) => load::model(version, &files?)
+            Ok(files) => self
+                .model(version, Arc::new(files?))
+                .await
                 .inspect_err(|cause| warn!(error = %error_chain(cause), "model on disk is damaged, fetching it again"))
                 .ok(),
             Err(cause) => {
@@ -78,6 +85,13 @@ impl ModelStore {
                 None
             }
         }
+    }
+
+    /// The model that the files make, in a thread of its own.
+    async fn model(&self, version: &ModelVersion, files: Arc<Files>) -> Result<Model, DetectorError> {
+        let (watch, version) = (self.watch.clone(), version.clone());
+        let loading = tokio::task::spawn_blocking(move || watch.step(|| load::model(&version, &files)));
+        Ok(joined(loading.await)??)
     }
 
     async fn keep(&self, version: &ModelVersion, files: &Files) -> io::Result<()> {

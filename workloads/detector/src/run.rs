@@ -8,7 +8,7 @@ use vedette_streams::kafka::KafkaSettings;
 
 use crate::calculated::CalculatedFields;
 use crate::detector::{Detector, DetectorSettings};
-use crate::error::DetectorError;
+use crate::error::{DetectorError, joined};
 use crate::messages::Topics;
 use crate::metrics::Metrics;
 use crate::model_store::ModelStore;
@@ -16,6 +16,7 @@ use crate::pump::Pump;
 use crate::readiness::{BROKER, GROUP, MODEL};
 use crate::scoring::Threshold;
 use crate::start::{StartSettings, start};
+use crate::watch::Watch;
 
 /// Runs a detector until shutdown.
 ///
@@ -51,44 +52,52 @@ pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(),
     let readiness = Readiness::new(&[MODEL, BROKER, GROUP]);
     let server = serve(listen_address, readiness.clone(), registry, shutdown.clone()).await?;
 
-    let model = match model_version {
-        None => None,
-        Some(version) => {
-            let training = model_training.ok_or(DetectorError::NoTraining)?;
-            let keys = ModelKeys::new(&namespace, &training);
-            let store = ModelStore { bucket: Bucket::new(&bucket), keys, directory: model_directory };
-            match store.load(&version, &readiness, &shutdown).await? {
-                None => return Ok(()),
-                Some(model) => Some((version, model)),
+    let watch = Watch::default();
+    let work = async {
+        let model = match model_version {
+            None => None,
+            Some(version) => {
+                let training = model_training.ok_or(DetectorError::NoTraining)?;
+                let keys = ModelKeys::new(&namespace, &training);
+                let (bucket, watch) = (Bucket::new(&bucket), watch.clone());
+                let store = ModelStore { bucket, keys, directory: model_directory, watch };
+                match store.load(&version, &readiness, &shutdown).await? {
+                    None => return Ok(()),
+                    Some(model) => Some((version, model)),
+                }
             }
-        }
-    };
-    readiness.hold(MODEL);
+        };
+        readiness.hold(MODEL);
 
-    let settings = StartSettings {
-        kafka: KafkaSettings::new(&kafka, &pod_name),
-        group,
-        pod_name,
-        guarantee: processing_guarantee,
-        topics: Topics {
-            sensor_messages: sensor_messages_topic.clone(),
-            enriched_data: enriched_data_topic,
-            alerts: alerts_topic,
-            dead_letters: dead_letters_topic,
-        },
-        max_message_bytes,
+        let settings = StartSettings {
+            kafka: KafkaSettings::new(&kafka, &pod_name),
+            group,
+            pod_name,
+            guarantee: processing_guarantee,
+            topics: Topics {
+                sensor_messages: sensor_messages_topic.clone(),
+                enriched_data: enriched_data_topic,
+                alerts: alerts_topic,
+                dead_letters: dead_letters_topic,
+            },
+            max_message_bytes,
+        };
+        let step =
+            DetectorSettings { site, sensor_messages_topic, calculated_fields, threshold, reasons, max_message_bytes };
+        let detector = Detector::new(step, model, watch.clone(), metrics.clone())?;
+        let (readiness, stopping) = (readiness.clone(), shutdown.clone());
+        let stream = tokio::task::spawn_blocking(move || -> Result<(), DetectorError> {
+            if let Some(started) = start(settings, &readiness, &stopping)? {
+                Pump::new(started, detector, metrics, readiness, stopping).run()?;
+            }
+            Ok(())
+        });
+        joined(stream.await)?
     };
-    let step =
-        DetectorSettings { site, sensor_messages_topic, calculated_fields, threshold, reasons, max_message_bytes };
-    let detector = Detector::new(step, model, metrics.clone())?;
-    let stopping = shutdown.clone();
-    let stream = tokio::task::spawn_blocking(move || -> Result<(), DetectorError> {
-        if let Some(started) = start(settings, &readiness, &stopping)? {
-            Pump::new(started, detector, metrics, readiness, stopping).run()?;
-        }
-        Ok(())
-    });
-    let outcome = stream.await.map_err(DetectorError::Thread).flatten();
+    let outcome = tokio::select! {
+        outcome = work => outcome,
+        () = watch.stuck() => Err(DetectorError::ModelStuck),
+    };
     shutdown.cancel();
     // The server only answers questions about a stream that is over.
     let _ = server.handle.await;

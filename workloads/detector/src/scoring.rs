@@ -10,6 +10,7 @@ use vedette_forest::{Matrix, Model, calibration};
 use vedette_records::{Field, FieldNames, Record, Scalar, splice};
 
 use crate::calculated::CalculatedFields;
+use crate::watch::Watch;
 
 /// When a record alerts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,6 +62,7 @@ enum Source {
 /// A model at work on one batch after the other.
 pub(crate) struct Scoring {
     model: Model,
+    watch: Watch,
     sources: Vec<Source>,
     /// `,"model_version":"…"`
     version_field: Vec<u8>,
@@ -75,8 +77,8 @@ pub(crate) struct Scoring {
 impl Scoring {
     /// Asks for the fields that the model reads. A calculated field of this detector is a feature like any other.
     pub(crate) fn new(
-        model: Model,
-        version: &ModelVersion,
+        (version, model): (ModelVersion, Model),
+        watch: Watch,
         threshold: Threshold,
         reason_limit: usize,
         calculated: &CalculatedFields,
@@ -91,7 +93,7 @@ impl Scoring {
         splice::field(&mut version_field, fields::MODEL_VERSION, version.as_str());
         let rows = Matrix::new(sources.len());
         let (row, scores, reasons) = (Vec::new(), Vec::new(), Vec::new());
-        Self { model, sources, version_field, threshold, reason_limit, rows, row, scores, reasons }
+        Self { model, watch, sources, version_field, threshold, reason_limit, rows, row, scores, reasons }
     }
 
     /// Begins a batch.
@@ -119,7 +121,7 @@ impl Scoring {
 
     /// Scores the whole batch.
     pub(crate) fn finish(&mut self) {
-        self.model.score_batch(&self.rows, &mut self.scores);
+        self.watch.step(|| self.model.score_batch(&self.rows, &mut self.scores));
     }
 
     /// The score of a row; `None` where the model gave no finite one.
@@ -140,7 +142,8 @@ impl Scoring {
     pub(crate) fn reasons(&mut self, row: usize) -> &[Reason] {
         self.reasons.clear();
         if self.reason_limit > 0 {
-            self.model.reasons(self.rows.row(row), &mut self.reasons, self.reason_limit);
+            let row = self.rows.row(row);
+            self.watch.step(|| self.model.reasons(row, &mut self.reasons, self.reason_limit));
         }
         &self.reasons
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use vedette_contract::exit::Blame;
 use vedette_service::Backoff;
 
 use super::manifest::{PodPlan, Template};
@@ -57,8 +58,7 @@ pub(super) enum PodState {
 /// How a process ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LastEnd {
-    /// The word that it ended with, if it said one.
-    pub(super) reason: Option<String>,
+    pub(super) blame: Blame,
     /// How, and what it said last.
     pub(super) cause: String,
 }
@@ -148,16 +148,16 @@ async fn run_process(
     }
     let log = context.run_directory.join(format!("{name}.log"));
     let ended = |cause: String, success| {
-        let LastWords { reason, said } = if success { LastWords::default() } else { last_words(&log) };
+        let LastWords { blame, said } = if success { LastWords::of_success() } else { last_words(&log) };
         let cause = said.map_or(cause.clone(), |said| format!("{cause} ({said})"));
         context.tell(Event::Exited { pod: name.to_owned(), cause: cause.clone() });
-        End::ByItself { success, end: LastEnd { reason, cause } }
+        End::ByItself { success, end: LastEnd { blame, cause } }
     };
     let mut process = match start(name, plan, directory, context, &log) {
         Ok(process) => process,
         Err(cause) => {
             context.tell(Event::Exited { pod: name.to_owned(), cause: cause.clone() });
-            return End::ByItself { success: false, end: LastEnd { reason: None, cause } };
+            return End::ByItself { success: false, end: LastEnd { blame: Blame::Surroundings, cause } };
         }
     };
     context.tell(Event::Started { pod: name.to_owned(), process_id: process.id() });

@@ -13,6 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use vedette_contract::arguments::LISTEN_ADDRESS_ENV;
+use vedette_contract::exit::{self, Blame};
 
 /// What is passed on of our own environment: how much is logged.
 const INHERITED: [&str; 3] = ["RUST_LOG", "RUST_BACKTRACE", "NO_COLOR"];
@@ -77,23 +78,28 @@ fn free_address() -> io::Result<SocketAddr> {
 }
 
 /// What the log of a process says of why it ended.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct LastWords {
-    /// The word that it ended with.
-    pub(super) reason: Option<String>,
-    /// All of it.
+    pub(super) blame: Blame,
     pub(super) said: Option<String>,
+}
+
+impl LastWords {
+    /// Of a process that ended well: somebody asked it to.
+    pub(super) fn of_success() -> Self {
+        Self { blame: Blame::Surroundings, said: None }
+    }
 }
 
 pub(super) fn last_words(log: &Path) -> LastWords {
     match tail(log) {
         Ok(text) => LastWords {
-            reason: vedette_contract::exit::LastWords::read(&text).and_then(|words| words.reason),
+            blame: exit::LastWords::read(&text).map_or(Blame::Unknown, |words| words.blame),
             said: vedette_core::last_words(&text),
         },
         Err(error) => {
             tracing::warn!(%error, "the log of a process cannot be read");
-            LastWords::default()
+            LastWords { blame: Blame::Unknown, said: None }
         }
     }
 }

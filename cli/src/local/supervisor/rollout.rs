@@ -133,11 +133,11 @@ fn seen(pod: &Pod) -> PodSeen {
     let state = pod.state.borrow().clone();
     let is_ready = state == PodState::Ready;
     let fault = match state {
-        PodState::Restarting(LastEnd { reason, cause }) => {
-            Some(Fault::Ended { since: None, reason, cause: format!("pod {}: {cause}", pod.name) })
+        PodState::Restarting(LastEnd { blame, cause }) => {
+            Some(Fault::Ended { since: None, blame, cause: format!("pod {}: {cause}", pod.name) })
         }
         PodState::Unready(Some(cause)) => {
-            Some(Fault::Unready { since: None, cause: format!("pod {} is not ready: {cause}", pod.name) })
+            Some(Fault::Unready { blamed: None, cause: format!("pod {} is not ready: {cause}", pod.name) })
         }
         PodState::Unready(None) | PodState::Ready | PodState::Succeeded | PodState::Failed(_) => None,
     };

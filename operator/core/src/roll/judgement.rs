@@ -1,39 +1,10 @@
-//! Whether a version that does not come up is itself to blame. Only what its own process does counts, only while detectors
-//! without it are well, and only after nothing has moved for the whole deadline: whatever keeps pods from running, and
-//! whatever hurts all of them, is nobody's model's fault.
+//! Whether a version that does not come up is itself to blame. It is where its own process ended and blames its model, or blames
+//! nobody while detectors without it are well, and nothing has moved for the whole deadline. A process that runs is not to
+//! blame: it waits for what is away, and one whose model does not come back ends itself and says so.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-
-/// Ends of a process that say nothing of a model: what it was told, and what it talks to.
-const NOT_THE_VERSIONS: &[&str] = &[
-    "AccessDenied",
-    "AuthenticationFailed",
-    "BrokerUnreachable",
-    "BucketRequestRefused",
-    "BucketServerError",
-    "BucketTimeout",
-    "BucketUnreachable",
-    "InvalidArguments",
-    "InvalidBucketSettings",
-    "InvalidCalculatedField",
-    "InvalidKafkaSettings",
-    "InvalidThreshold",
-    "KafkaRefused",
-    "KafkaRequestFailed",
-    "ListenFailed",
-    "NoCredentials",
-    "NoSuchBucket",
-    "RuntimeFailed",
-    "SignalsFailed",
-    "TopicMissing",
-    "TopicNotReady",
-    "TopicRefused",
-];
-
-/// Ends of a process that say something of its model, whatever else was changed.
-const OF_THE_VERSION: &[&str] =
-    &["InvalidForest", "InvalidManifest", "MissingFile", "UnknownSchema", "WrongHash", "WrongVersion"];
+use vedette_contract::exit::Blame;
 
 /// How the detectors' Deployment stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,18 +35,17 @@ pub struct Underway {
 /// What the own process of a pod does wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// It ended by itself.
+    /// It ended by itself, and does not run.
     Ended {
         /// Since when its pod has a node, where that is known.
         since: Option<Timestamp>,
-        /// The word that it ended with, if it said one.
-        reason: Option<String>,
+        blame: Blame,
         cause: String,
     },
-    /// It runs and is not ready.
+    /// It runs and is not ready, as it waits for something.
     Unready {
-        /// Since when it runs, where that is known.
-        since: Option<Timestamp>,
+        /// Whom it blamed for its last end, if it ended before.
+        blamed: Option<Blame>,
         cause: String,
     },
 }
@@ -91,15 +61,14 @@ impl Fault {
     /// Whether it tells of the model by its own words.
     pub(crate) fn is_told_of_the_version(&self) -> bool {
         match self {
-            Self::Ended { reason, .. } => reason.as_deref().is_some_and(|reason| OF_THE_VERSION.contains(&reason)),
-            Self::Unready { .. } => false,
+            Self::Ended { blame, .. } => *blame == Blame::Model,
+            Self::Unready { blamed, .. } => *blamed == Some(Blame::Model),
         }
     }
 
-    fn since(&self) -> Option<Timestamp> {
-        match self {
-            Self::Ended { since, .. } | Self::Unready { since, .. } => *since,
-        }
+    /// Whether its process does not run.
+    pub(crate) fn is_end(&self) -> bool {
+        matches!(self, Self::Ended { .. })
     }
 }
 
@@ -170,19 +139,19 @@ impl Clock {
     }
 }
 
-/// What the version did wrong by itself, if it is to blame: its process ended, or was not ready for the whole deadline while
-/// others of the same spec were. Where there are none, only what it says of its model counts: nobody knows whether a process
-/// that ends for another reason, or is not ready, could run at all.
+/// What the version did wrong by itself, if it is to blame. Where no detector of the same spec runs without it, only what it
+/// says of its model counts: nobody knows whether a process that ends without a word could run at all.
 pub(super) fn blame(rollout: &Rollout, clock: Clock, deadline: SignedDuration, now: Timestamp) -> Option<&str> {
     let Rollout::Underway(Underway { fault: Some(fault), others, steps: _, ready: _, waits: _ }) = rollout else {
         return None;
     };
-    let guilty = match (fault, others) {
-        (_, Others::Unready) => false,
-        (_, Others::None) => fault.is_told_of_the_version(),
-        (Fault::Unready { .. } | Fault::Ended { reason: None, .. }, Others::Ready) => true,
-        (Fault::Ended { reason: Some(reason), .. }, Others::Ready) => !NOT_THE_VERSIONS.contains(&reason.as_str()),
+    let Fault::Ended { since, blame, cause } = fault else {
+        return None;
     };
-    let is_of_age = fault.since().is_none_or(|since| now.duration_since(since) >= deadline);
-    (guilty && is_of_age && clock.is_over(deadline, now)).then(|| fault.cause())
+    let is_guilty = match (blame, others) {
+        (Blame::Surroundings, _) | (_, Others::Unready) | (Blame::Unknown, Others::None) => false,
+        (Blame::Model, Others::None | Others::Ready) | (Blame::Unknown, Others::Ready) => true,
+    };
+    let is_of_age = since.is_none_or(|since| now.duration_since(since) >= deadline);
+    (is_guilty && is_of_age && clock.is_over(deadline, now)).then_some(cause.as_str())
 }

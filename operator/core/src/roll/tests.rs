@@ -1,5 +1,6 @@
 use super::*;
 use proptest::prelude::*;
+use vedette_contract::exit::Blame;
 
 const DEADLINE: SignedDuration = SignedDuration::from_secs(60);
 
@@ -51,15 +52,19 @@ fn with_ready(ready: i32, steps: i32, fault: Fault, others: Others) -> Rollout {
 }
 
 fn ended(cause: &str) -> Fault {
-    Fault::Ended { since: None, reason: None, cause: cause.to_owned() }
+    Fault::Ended { since: None, blame: Blame::Unknown, cause: cause.to_owned() }
 }
 
-fn ended_with(reason: &str) -> Fault {
-    Fault::Ended { since: None, reason: Some(reason.to_owned()), cause: "x".to_owned() }
+fn ended_with(blame: Blame) -> Fault {
+    Fault::Ended { since: None, blame, cause: "x".to_owned() }
 }
 
 fn unready() -> Fault {
-    Fault::Unready { since: None, cause: "it is not ready".to_owned() }
+    Fault::Unready { blamed: None, cause: "it is not ready".to_owned() }
+}
+
+fn ended_since(second: i64) -> Fault {
+    Fault::Ended { since: Some(at(second)), blame: Blame::Unknown, cause: "x".to_owned() }
 }
 
 /// The roll of version 2 over version 1, begun at second 0.
@@ -132,26 +137,42 @@ fn pending_pods_are_not_the_versions_fault() {
     assert_eq!(late.state.template_version(), Some(&version(2)));
     assert!(late.condition.message.contains("Pending"));
     // The second after an hour without a node its container starts, and is not ready yet.
-    assert!(!rejects(&[(1, moving(0)), (3600, faulty(2, unready(), Others::Ready))]));
+    assert!(!rejects(&[(1, moving(0)), (3600, faulty(2, ended("x"), Others::Ready))]));
     assert!(!rejects(&[
         (1, moving(0)),
-        (3600, faulty(2, unready(), Others::Ready)),
-        (3659, faulty(2, unready(), Others::Ready))
+        (3600, faulty(2, ended("x"), Others::Ready)),
+        (3659, faulty(2, ended("x"), Others::Ready))
     ]));
+}
+
+#[test]
+fn a_process_that_runs_and_waits_is_not_to_blame_however_long() {
+    let ran_before = Fault::Unready { blamed: Some(Blame::Model), cause: "x".to_owned() };
+    for waits in [unready(), ran_before] {
+        for others in [Others::Ready, Others::None] {
+            let waiting = faulty(2, waits.clone(), others);
+            let late = seen_at(&[(1, waiting.clone()), (6000, waiting)]);
+            assert_eq!(late.state.rejected, [], "{waits:?} {others:?}");
+            assert!(late.condition.message.ends_with(waits.cause()), "{}", late.condition.message);
+        }
+    }
+    // As soon as it ends, it is.
+    let looping = faulty(2, ended("x"), Others::Ready);
+    assert!(rejects(&[(1, faulty(2, unready(), Others::Ready)), (60, looping.clone()), (61, looping)]));
 }
 
 #[test]
 fn a_version_that_comes_while_nothing_runs_has_its_time_from_when_it_runs() {
     for asleep in [Rollout::Absent, moving(0)] {
-        assert!(!rejects(&[(1, asleep.clone()), (600, faulty(2, unready(), Others::Ready))]), "{asleep:?}");
-        let starting = faulty(2, unready(), Others::Ready);
-        assert!(rejects(&[(1, asleep), (600, starting.clone()), (660, starting)]));
+        let failing = faulty(2, ended("x"), Others::Ready);
+        assert!(!rejects(&[(1, asleep.clone()), (600, failing.clone())]), "{asleep:?}");
+        assert!(rejects(&[(1, asleep), (600, failing.clone()), (660, failing)]));
     }
 }
 
 #[test]
 fn what_hurts_the_detectors_before_it_too_is_not_the_versions_fault() {
-    let outage = |others| faulty(2, unready(), others);
+    let outage = |others| faulty(2, ended("x"), others);
     assert!(!rejects(&[(1, outage(Others::Unready)), (600, outage(Others::Unready))]));
     // The deadline begins when the others are well again.
     assert!(!rejects(&[
@@ -166,13 +187,11 @@ fn what_hurts_the_detectors_before_it_too_is_not_the_versions_fault() {
         (600, outage(Others::Ready)),
         (660, outage(Others::Ready))
     ]));
-    let crash = faulty(2, ended("x"), Others::Unready);
-    assert!(!rejects(&[(1, crash.clone()), (600, crash)]));
 }
 
 #[test]
 fn a_bucket_that_is_away_is_not_the_versions_fault() {
-    let (failing, away) = (faulty(2, unready(), Others::Ready), Pointer::Unreadable("no answer".to_owned()));
+    let (failing, away) = (faulty(2, ended("x"), Others::Ready), Pointer::Unreadable("no answer".to_owned()));
     let begun = advance(&rolling(), &pointer(2, 2), &Artifact::Complete, &failing, 1).state;
     let outage = advance(&begun, &away, &Artifact::Complete, &failing, 600).state;
     let unread = Artifact::Unreadable("no answer".to_owned());
@@ -185,12 +204,12 @@ fn a_bucket_that_is_away_is_not_the_versions_fault() {
 #[test]
 fn where_no_detector_runs_without_it_only_its_own_words_tell_of_a_version() {
     let alone = |fault: &Fault| faulty(2, fault.clone(), Others::None);
-    for innocent in [unready(), ended("an image that does not run"), ended_with("StreamFailed")] {
+    for innocent in [ended("an image that does not run"), ended_with(Blame::Surroundings)] {
         let late = seen_at(&[(1, alone(&innocent)), (6000, alone(&innocent))]);
         assert_eq!(late.state.rejected, [], "{innocent:?}");
         assert!(late.condition.message.contains("that would tell whose fault this is"), "{}", late.condition.message);
     }
-    let guilty = ended_with("WrongHash");
+    let guilty = ended_with(Blame::Model);
     assert!(rejects(&[(1, alone(&guilty)), (61, alone(&guilty))]));
 }
 
@@ -219,19 +238,18 @@ fn a_version_and_a_spec_do_not_roll_at_once() {
 
 #[test]
 fn what_a_process_was_told_and_whom_it_talks_to_are_not_the_versions_fault() {
-    let ends = |reason: &str| faulty(2, ended_with(reason), Others::Ready);
-    for reason in ["AuthenticationFailed", "BrokerUnreachable", "InvalidKafkaSettings", "AccessDenied"] {
-        assert!(!rejects(&[(1, ends(reason)), (6000, ends(reason))]), "{reason}");
+    let ends = |blame| faulty(2, ended_with(blame), Others::Ready);
+    assert!(!rejects(&[(1, ends(Blame::Surroundings)), (6000, ends(Blame::Surroundings))]));
+    for blame in [Blame::Model, Blame::Unknown] {
+        assert!(rejects(&[(1, ends(blame)), (61, ends(blame))]), "{blame:?}");
     }
-    assert!(rejects(&[(1, ends("WrongHash")), (61, ends("WrongHash"))]));
 }
 
 #[test]
-fn a_container_that_just_began_has_its_own_time() {
-    let since = |second| Fault::Unready { since: Some(at(second)), cause: "x".to_owned() };
-    let restarted = faulty(2, since(100), Others::Ready);
-    assert!(!rejects(&[(1, moving(2)), (101, restarted.clone()), (159, restarted.clone())]));
-    assert!(rejects(&[(1, moving(2)), (101, restarted.clone()), (160, restarted)]));
+fn a_pod_that_just_got_its_node_has_its_own_time() {
+    let began = faulty(2, ended_since(100), Others::Ready);
+    assert!(!rejects(&[(1, moving(2)), (101, began.clone()), (159, began.clone())]));
+    assert!(rejects(&[(1, moving(2)), (101, began.clone()), (160, began)]));
 }
 
 #[test]
@@ -239,7 +257,7 @@ fn two_hundred_pods_roll_however_long_it_takes_and_one_that_stops_half_way_does_
     let after = |pods| with_ready(pods, 2 * pods + 2, unready(), Others::Ready);
     let mut moments: Vec<_> = (0..200).map(|pods| (i64::from(pods) * 50, after(pods))).collect();
     assert!(!rejects(&moments));
-    moments.push((199 * 50 + 60, after(199)));
+    moments.push((199 * 50 + 60, with_ready(199, 400, ended("x"), Others::Ready)));
     assert!(rejects(&moments));
 }
 
@@ -255,7 +273,7 @@ fn a_crash_loop_is_no_progress() {
 #[test]
 fn what_comes_in_the_place_of_a_pod_that_went_has_its_own_time() {
     let ends = |since: Option<Timestamp>| {
-        let fault = Fault::Ended { since, reason: None, cause: "x".to_owned() };
+        let fault = Fault::Ended { since, blame: Blame::Unknown, cause: "x".to_owned() };
         faulty(2, fault, Others::Ready)
     };
     let replaced = |last: &[(i64, Rollout)]| {
@@ -353,7 +371,7 @@ fn any_rollout() -> impl Strategy<Value = Rollout> {
         Just(Rollout::Absent),
         (0..9, any::<bool>(), any::<bool>()).prop_map(|(steps, fails, others)| {
             let others = if others { Others::Ready } else { Others::None };
-            let fault = fails.then(|| ended_with("WrongHash"));
+            let fault = fails.then(|| ended_with(Blame::Model));
             Rollout::Underway(Underway { steps, fault, others, ..Underway::default() })
         }),
         Just(Rollout::Complete)

@@ -3,6 +3,7 @@ use crate::roll::Fault;
 use crate::workload::LiveDeployment;
 use serde_json::json;
 use vedette_contract::ModelVersion;
+use vedette_contract::exit::Blame;
 
 fn version(number: u8) -> ModelVersion {
     format!("20261123T0842{number:02}Z-{number:08x}").parse().unwrap()
@@ -94,7 +95,7 @@ fn what_keeps_the_pods_that_are_wanted_is_said_and_not_what_keeps_others() {
         Availability::Short { cause, is_stuck, .. } => (cause, is_stuck),
         other => panic!("{other:?}"),
     };
-    let ends = Fault::Ended { since: None, reason: None, cause: "it ends".to_owned() };
+    let ends = Fault::Ended { since: None, blame: Blame::Unknown, cause: "it ends".to_owned() };
     let failing = |spec| PodSeen { fault: Some(ends.clone()), ..pod(spec, 1, false) };
     let waiting = PodSeen { waits: Some("no node".to_owned()), ..pod("new", 1, false) };
     let stuck = LiveDeployment { stuck: Some("quota".to_owned()), ..live("new", 1, 2) };
@@ -115,12 +116,15 @@ fn a_roll_is_judged_by_the_pods_of_its_version_and_compared_with_the_others() {
         other => panic!("{other:?}"),
     };
     let ends = |number| PodSeen {
-        fault: Some(Fault::Ended { since: None, reason: None, cause: format!("{number} ends") }),
+        fault: Some(Fault::Ended { since: None, blame: Blame::Unknown, cause: format!("{number} ends") }),
         ..pod("spec", number, false)
     };
     let Underway { steps, ready: _, fault, waits: _, others } = underway(&[ends(1), pod("spec", 1, true), ends(2)]);
     assert_eq!((steps, fault.unwrap().cause(), others), (2, "2 ends", Others::Ready));
     assert_eq!(underway(&[ends(1), pod("spec", 2, true)]).others, Others::Unready);
+    let waits = Fault::Unready { blamed: None, cause: "it waits".to_owned() };
+    let waiting = PodSeen { fault: Some(waits), ..pod("spec", 2, false) };
+    assert_eq!(underway(&[waiting, ends(2)]).fault.unwrap().cause(), "2 ends", "one that waits does not hide it");
     let before = pod("another spec", 1, true);
     assert_eq!(underway(&[before, ends(2)]).others, Others::None, "a pod of another spec is no witness");
     let ended_before = PodSeen { spec: Some("another spec".to_owned()), ..ends(2) };
@@ -148,9 +152,13 @@ fn a_spec_rolls_out_until_no_pod_of_another_is_left() {
     assert_eq!(spec_rollout(&Workload::default(), Some(&wanted("new", Some(1)))), settled);
     assert_eq!(spec_rollout(&workload(live("old", 1, 1), std::slice::from_ref(&old)), None), settled);
     // Pods of the spec that end: only another model mends what they say of theirs.
-    for (reason, expected) in [("UnknownSchema", settled), ("InvalidKafkaSettings", underway)] {
-        let fault = Some(Fault::Ended { since: None, reason: Some(reason.to_owned()), cause: "x".to_owned() });
-        let ends = PodSeen { fault, ..new.clone() };
-        assert_eq!(stands(live("new", 1, 1), &[old.clone(), ends], Some(1)), expected, "{reason}");
+    for (blame, expected) in [(Blame::Model, settled), (Blame::Surroundings, underway), (Blame::Unknown, underway)] {
+        // Whether it stands still or runs once more just now.
+        let ends = Fault::Ended { since: None, blame, cause: "x".to_owned() };
+        let runs_again = Fault::Unready { blamed: Some(blame), cause: "x".to_owned() };
+        for fault in [ends, runs_again] {
+            let failing = PodSeen { fault: Some(fault), ..new.clone() };
+            assert_eq!(stands(live("new", 1, 1), &[old.clone(), failing], Some(1)), expected, "{blame:?}");
+        }
     }
 }

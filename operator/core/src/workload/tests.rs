@@ -30,7 +30,7 @@ fn detector(ready: bool, state: Value, last: Value) -> Pod {
 }
 
 fn crashed() -> Value {
-    let log = "{\"level\":\"INFO\",\"message\":\"started\"}\n{\"level\":\"ERROR\",\"message\":\"failed\",\"reason\":\"WrongHash\",\"error\":\"forest.bin differs\"}\n";
+    let log = "{\"level\":\"INFO\",\"message\":\"started\"}\n{\"level\":\"ERROR\",\"message\":\"failed\",\"reason\":\"WrongHash\",\"blame\":\"model\",\"error\":\"forest.bin differs\"}\n";
     json!({ "terminated": { "exitCode": 1, "reason": "Error", "message": log } })
 }
 
@@ -68,7 +68,7 @@ fn a_deployment_that_cannot_go_on_says_why() {
 fn what_the_own_process_does_wrong_is_its_fault() {
     let looping = detector(false, json!({ "waiting": { "reason": "CrashLoopBackOff" } }), crashed());
     let cause = "pod p-1 ended with exit code 1: WrongHash: forest.bin differs".to_owned();
-    let ended = |since| Some(Fault::Ended { since, reason: Some("WrongHash".to_owned()), cause: cause.clone() });
+    let ended = |since| Some(Fault::Ended { since, blame: Blame::Model, cause: cause.clone() });
     assert_eq!(PodSeen::read(&looping).fault, ended(None));
     let mut of_a_node = looping;
     let scheduled = json!([{ "type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-11-23T07:00:00Z" }]);
@@ -80,8 +80,34 @@ fn what_the_own_process_does_wrong_is_its_fault() {
     let running = json!({ "running": { "startedAt": "2026-11-23T08:00:00Z" } });
     let unready = PodSeen::read(&detector(false, running, json!({})));
     let cause = "pod p-1 runs and does not become ready".to_owned();
-    let since = Some("2026-11-23T08:00:00Z".parse().unwrap());
-    assert_eq!((unready.fault, unready.steps), (Some(Fault::Unready { since, cause }), 2));
+    assert_eq!((unready.fault, unready.steps), (Some(Fault::Unready { blamed: None, cause }), 2));
+}
+
+#[test]
+fn what_ended_and_runs_again_only_waits() {
+    let again = PodSeen::read(&detector(false, json!({ "running": {} }), crashed())).fault;
+    let cause = "pod p-1 ended with exit code 1: WrongHash: forest.bin differs; it runs again".to_owned();
+    assert_eq!(again, Some(Fault::Unready { blamed: Some(Blame::Model), cause }));
+}
+
+#[test]
+fn who_is_to_blame_is_what_the_process_says_or_what_kubernetes_knows() {
+    let blamed = |code: i32, reason: &str, message: &str| {
+        let last = json!({ "terminated": { "exitCode": code, "reason": reason, "message": message } });
+        match PodSeen::read(&detector(false, json!({ "waiting": { "reason": "CrashLoopBackOff" } }), last)).fault {
+            Some(Fault::Ended { blame, .. }) => blame,
+            other => panic!("{other:?}"),
+        }
+    };
+    let words = r#"{"level":"ERROR","message":"failed","reason":"StreamFailed","error":"the stream broke off"}"#;
+    assert_eq!(blamed(1, "Error", words), Blame::Surroundings);
+    for of_the_node in ["ContainerStatusUnknown", "StartError", "Unknown"] {
+        assert_eq!(blamed(255, of_the_node, ""), Blame::Surroundings, "{of_the_node}");
+    }
+    assert_eq!(blamed(0, "Completed", ""), Blame::Surroundings, "its node had no time for its liveness");
+    for (code, of_the_process) in [(101, "Error"), (139, "Error"), (137, "OOMKilled")] {
+        assert_eq!(blamed(code, of_the_process, ""), Blame::Unknown);
+    }
 }
 
 #[test]
@@ -96,6 +122,7 @@ fn what_a_pod_waits_for_and_what_stands_beside_it_is_not() {
         (waiting("ImagePullBackOff"), 1),
         (waiting("CreateContainerConfigError"), 1),
         (waiting("ContainerCreating"), 1),
+        (detector(false, json!({ "waiting": { "reason": "ErrImagePull" } }), crashed()), 2),
         (detector(true, json!({ "running": {} }), crashed()), 2),
         (sidecar(false, json!({ "running": {} })), 2),
         (sidecar(false, crashed()), 2),

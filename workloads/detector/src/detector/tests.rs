@@ -19,7 +19,7 @@ fn settings() -> DetectorSettings {
 
 fn detector(settings: DetectorSettings, with_model: bool) -> Detector {
     let model = with_model.then(testing::model);
-    Detector::new(settings, model, Metrics::register(&mut Registry::default())).unwrap()
+    Detector::new(settings, model, Watch::default(), Metrics::register(&mut Registry::default())).unwrap()
 }
 
 fn input(value: &[u8]) -> Input<'_> {

@@ -16,7 +16,7 @@ fn store(directory: &Path) -> ModelStore {
     let words = "test --bucket b --bucket-endpoint http://127.0.0.1:1 --access-key-id a --secret-access-key s";
     let Arguments { bucket } = Arguments::parse_from(words.split(' '));
     let keys = ModelKeys::new(&"team".parse().unwrap(), &"flows".parse().unwrap());
-    ModelStore { bucket: Bucket::new(&bucket), keys, directory: directory.to_owned() }
+    ModelStore { bucket: Bucket::new(&bucket), keys, directory: directory.to_owned(), watch: Watch::default() }
 }
 
 fn files() -> (ModelVersion, Files) {
