@@ -54,6 +54,8 @@ const CONSUMER: &[(&str, &str)] = &[
     ("fetch.max.bytes", "8388608"),
     ("fetch.queue.backoff.ms", "20"),
     ("heartbeat.interval.ms", "500"),
+    // So long a group waits for a member that is gone where its coordinator was started anew meanwhile; 5 minutes by default.
+    ("max.poll.interval.ms", "60000"),
     ("partition.assignment.strategy", "cooperative-sticky"),
     ("queued.max.messages.kbytes", "16384"),
     ("session.timeout.ms", "10000"),
