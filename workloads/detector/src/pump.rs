@@ -46,6 +46,9 @@ pub enum PumpError {
         #[source]
         source: KafkaError,
     },
+    /// Kafka takes nothing any more.
+    #[error("Kafka did not take a unit of work; beginning anew without partitions")]
+    Stalled,
     /// The same work was given up again and again.
     #[error("{REWINDS_WITHOUT_PROGRESS} units of work one after the other were given up")]
     NoProgress(#[source] KafkaError),
@@ -97,6 +100,7 @@ impl Pump {
             Ok(()) => return Ok(true),
             Err(Interruption::Rewind(cause)) => cause,
             Err(Interruption::Fatal(attempt, source)) => return Err(PumpError::Client { attempt, source }),
+            Err(Interruption::Stalled) => return Err(PumpError::Stalled),
             Err(Interruption::GivenUp) => {
                 warn!("shutdown does not wait for the broker; what is not committed is done by another detector");
                 return Ok(false);
@@ -204,7 +208,7 @@ impl Pump {
 
     /// After a complaint of the client, readiness follows whether a broker answers. A stream that flows is not held up.
     fn watch_broker(&mut self, idle: bool) {
-        self.broker_in_doubt |= self.consumer.context().take_trouble();
+        self.broker_in_doubt |= self.consumer.context().take_trouble() | self.unit.take_trouble();
         if !self.broker_in_doubt {
             return;
         }

@@ -87,7 +87,7 @@ pub(crate) fn start(
 ) -> Result<Option<Started>, StartError> {
     let config = settings.kafka.consumer(&settings.group, Isolation::ReadCommitted);
     let consumer = group::create(&config).map_err(StartError::Settings)?;
-    let unit = unit_of_work(&settings, shutdown)?;
+    let unit = unit_of_work(&settings, readiness, shutdown)?;
     let Some(partitions) = wait_for_broker(&settings, &consumer, &unit, readiness, shutdown)? else {
         return Ok(None);
     };
@@ -101,7 +101,11 @@ pub(crate) fn start(
     Ok(Some(Started { consumer, unit, outputs }))
 }
 
-fn unit_of_work(settings: &StartSettings, shutdown: &Shutdown) -> Result<UnitOfWork, StartError> {
+fn unit_of_work(
+    settings: &StartSettings,
+    readiness: &Readiness,
+    shutdown: &Shutdown,
+) -> Result<UnitOfWork, StartError> {
     let StartSettings { kafka, pod_name, guarantee, topics, max_message_bytes, group: _ } = settings;
     let mut config = match guarantee {
         ProcessingGuarantee::ExactlyOnce => kafka.transactional_producer(pod_name),
@@ -112,7 +116,8 @@ fn unit_of_work(settings: &StartSettings, shutdown: &Shutdown) -> Result<UnitOfW
         config.set("message.max.bytes", max_message_bytes.to_string());
     }
     let producer = config.create_with_context(DeliveryContext::default()).map_err(StartError::Settings)?;
-    Ok(UnitOfWork::new(producer, *guarantee, topics.sensor_messages.clone(), shutdown.clone()))
+    let topic = topics.sensor_messages.clone();
+    Ok(UnitOfWork::new(producer, *guarantee, topic, readiness.clone(), shutdown.clone()))
 }
 
 /// How many partitions the topics have, once they are there and the producer is known; `None` when shutdown came first.

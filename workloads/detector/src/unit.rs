@@ -2,6 +2,7 @@
 //! whole or given up as a whole, by a Kafka transaction (`ExactlyOnce`) or by waiting for the broker's acknowledgements
 //! before the position is committed (`AtLeastOnce`).
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,14 +17,19 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionLi
 use tracing::{debug, warn};
 use vedette_contract::TopicName;
 use vedette_contract::arguments::ProcessingGuarantee;
-use vedette_service::Shutdown;
+use vedette_service::{Readiness, Shutdown};
 use vedette_streams::kafka::group::GroupConsumer;
 use vedette_streams::kafka::{ErrorClass, KafkaContext, classify};
+
+use crate::readiness::BROKER;
 
 /// One call to the broker; what takes longer is called again.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// After shutdown was asked for, what does not succeed within this is given up: the broker aborts it by its time-out.
 const LAST_WORDS: Duration = Duration::from_secs(8);
+/// So long is Kafka waited for, which has given up the transaction by then. A new process waits without its partitions: the
+/// group's coordinator may be well, and others cannot have them while this one does not join again.
+const BROKER_PATIENCE: Duration = Duration::from_secs(30);
 /// Pause between two looks at deliveries. `BaseProducer::flush` would look every 100 ms only.
 const DELIVERY_WAIT: Duration = Duration::from_millis(1);
 
@@ -34,6 +40,8 @@ pub(crate) enum Interruption {
     Rewind(KafkaError),
     /// Nothing more can be done in this process.
     Fatal(&'static str, KafkaError),
+    /// Kafka does not take the unit.
+    Stalled,
     /// Shutdown was asked for, and the broker does not answer.
     GivenUp,
 }
@@ -43,6 +51,9 @@ pub(crate) struct UnitOfWork {
     producer: BaseProducer<DeliveryContext>,
     guarantee: ProcessingGuarantee,
     topic: TopicName,
+    readiness: Readiness,
+    /// Kafka was waited for so long that readiness says so.
+    waited: Cell<bool>,
     shutdown: Shutdown,
     opened: Option<Instant>,
     /// Of each partition read: the first offset of this unit, and the offset after the last.
@@ -54,9 +65,11 @@ impl UnitOfWork {
         producer: BaseProducer<DeliveryContext>,
         guarantee: ProcessingGuarantee,
         topic: TopicName,
+        readiness: Readiness,
         shutdown: Shutdown,
     ) -> Self {
-        Self { producer, guarantee, topic, shutdown, opened: None, positions: BTreeMap::new() }
+        let (waited, positions) = (Cell::new(false), BTreeMap::new());
+        Self { producer, guarantee, topic, readiness, waited, shutdown, opened: None, positions }
     }
 
     /// Makes the transactional producer known to the broker, which ends what an earlier process of the same name left.
@@ -92,6 +105,7 @@ impl UnitOfWork {
 
     /// Enqueues an output message. A full queue is waited for: that is how a slow broker slows the flow.
     pub(crate) fn produce(&self, mut record: BaseRecord<'_, [u8], [u8]>) -> Result<(), Interruption> {
+        let mut full = None;
         loop {
             let (cause, refused) = match self.producer.send(record) {
                 Ok(()) => return Ok(()),
@@ -99,7 +113,10 @@ impl UnitOfWork {
             };
             match cause.rdkafka_error_code() {
                 Some(RDKafkaErrorCode::QueueFull) if self.shutdown.is_cancelled() => return Err(Interruption::GivenUp),
-                Some(RDKafkaErrorCode::QueueFull) => self.producer.poll(DELIVERY_WAIT),
+                Some(RDKafkaErrorCode::QueueFull) => {
+                    self.go_on_waiting(*full.get_or_insert_with(Instant::now))?;
+                    self.producer.poll(DELIVERY_WAIT);
+                }
                 // The input has grown since: its new partitions' records go where their keys say.
                 Some(RDKafkaErrorCode::UnknownPartition) if refused.partition.is_some() => {
                     record = BaseRecord { partition: None, ..refused };
@@ -117,6 +134,11 @@ impl UnitOfWork {
     /// Serves the producer's events.
     pub(crate) fn serve(&self) {
         self.producer.poll(Duration::ZERO);
+    }
+
+    /// Whether readiness was told since the last call that Kafka is waited for.
+    pub(crate) fn take_trouble(&self) -> bool {
+        self.waited.take()
     }
 
     /// Commits what was produced together with the position of the input.
@@ -183,8 +205,10 @@ impl UnitOfWork {
                 return Ok(());
             };
             match classify(&cause) {
-                ErrorClass::Retriable if self.gives_up(started) => return Err(Interruption::GivenUp),
-                ErrorClass::Retriable => self.producer.poll(DELIVERY_WAIT),
+                ErrorClass::Retriable => {
+                    self.go_on_waiting(started)?;
+                    self.producer.poll(DELIVERY_WAIT);
+                }
                 ErrorClass::Fatal | ErrorClass::AbortAndRewind | ErrorClass::Other => {
                     return Err(Interruption::Fatal("cannot abort the transaction", cause));
                 }
@@ -196,9 +220,7 @@ impl UnitOfWork {
         let started = Instant::now();
         while self.producer.in_flight_count() > 0 {
             self.producer.poll(DELIVERY_WAIT);
-            if self.gives_up(started) {
-                return Err(Interruption::GivenUp);
-            }
+            self.go_on_waiting(started)?;
         }
         match self.producer.context().take_failure() {
             None => Ok(()),
@@ -220,8 +242,8 @@ impl UnitOfWork {
             match classify(&cause) {
                 ErrorClass::Fatal => return Err(Interruption::Fatal("cannot commit", cause)),
                 ErrorClass::AbortAndRewind | ErrorClass::Other => return Err(Interruption::Rewind(cause)),
-                ErrorClass::Retriable if self.gives_up(started) => return Err(Interruption::GivenUp),
                 ErrorClass::Retriable => {
+                    self.go_on_waiting(started)?;
                     debug!(error = %cause, "commit goes on");
                     self.producer.poll(Duration::from_millis(20));
                 }
@@ -229,8 +251,14 @@ impl UnitOfWork {
         }
     }
 
-    fn gives_up(&self, started: Instant) -> bool {
-        self.shutdown.is_cancelled() && started.elapsed() > LAST_WORDS
+    /// Says in readiness that Kafka is waited for, until that is given up.
+    fn go_on_waiting(&self, started: Instant) -> Result<(), Interruption> {
+        let waited = started.elapsed();
+        if waited > CALL_TIMEOUT {
+            self.waited.set(true);
+            self.readiness.fail(BROKER, "Kafka does not take what was done; waiting for it");
+        }
+        patience(waited, self.shutdown.is_cancelled())
     }
 
     fn ends(&self) -> KafkaResult<TopicPartitionList> {
@@ -239,6 +267,14 @@ impl UnitOfWork {
             list.add_partition_offset(self.topic.as_str(), *partition, Offset::Offset(*end))?;
         }
         Ok(list)
+    }
+}
+
+fn patience(waited: Duration, is_stopping: bool) -> Result<(), Interruption> {
+    match waited {
+        _ if is_stopping && waited > LAST_WORDS => Err(Interruption::GivenUp),
+        _ if waited > BROKER_PATIENCE => Err(Interruption::Stalled),
+        _ => Ok(()),
     }
 }
 
@@ -281,5 +317,18 @@ impl ProducerContext for DeliveryContext {
             warn!(error = %cause, "a message was not delivered");
             *failure = Some(cause.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kafka_is_waited_for_a_while_and_less_long_at_the_end() {
+        let waits = |seconds, is_stopping| patience(Duration::from_secs(seconds), is_stopping);
+        assert!(matches!((waits(29, false), waits(31, false)), (Ok(()), Err(Interruption::Stalled))));
+        assert!(matches!((waits(7, true), waits(9, true)), (Ok(()), Err(Interruption::GivenUp))));
+        assert!(BROKER_PATIENCE > LAST_WORDS);
     }
 }

@@ -226,6 +226,21 @@ async fn at_least_once_commits_nothing_that_the_broker_has_not_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_detector_whose_work_kafka_does_not_take_is_not_ready_until_it_does() {
+    let broker = Broker::start([1, 1, 1, 1]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let running = detector(&broker, "detector-0", directory.path(), &["--processing-guarantee=AtLeastOnce", BUDGET]);
+    running.wait_until_ready().await;
+    let held = broker.embedded.hold_produces("detector-0");
+    broker.produce(1, records(0..10).iter().map(Vec::as_slice));
+    running.wait_for("/readyz", |answer| answer.contains("503") && answer.contains("does not take")).await;
+    drop(held);
+    running.wait_until_ready().await;
+    assert_eq!(broker.read(&[(TOPICS[1], 1)], 10).len(), 10);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_detector_without_a_partition_is_ready() {
     let broker = Broker::start([1, 1, 1, 1]).await;
     let directory = tempfile::tempdir().unwrap();
