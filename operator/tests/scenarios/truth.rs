@@ -174,3 +174,44 @@ async fn a_new_spec_is_ready_when_its_own_pods_are_and_not_before() {
     assert_eq!(suspended["status"], "True");
     operator.stop().await;
 }
+
+/// A pod of what the Deployment's template is now, whose container is like this.
+fn put_pod(cluster: &Cluster, name: &str, container: &Value) {
+    let mut metadata =
+        cluster.api.get("deployments", "flows-detector").unwrap()["spec"]["template"]["metadata"].clone();
+    metadata["name"] = json!(name);
+    let mut status = json!({ "name": "detector", "image": "i", "imageID": "i", "restartCount": 0 });
+    status.as_object_mut().unwrap().extend(container.as_object().unwrap().clone());
+    cluster.api.put("pods", json!({ "metadata": metadata, "status": { "containerStatuses": [status] } }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_whose_pod_waits_for_kafka_is_not_taken_back_and_one_whose_pod_blames_it_is() {
+    let cluster = Cluster::new().await;
+    cluster.pipeline("flows", json!({ "model": { "training": "flows", "progressDeadlineSeconds": 10 } }));
+    let operator = cluster.operator("a");
+    cluster.running("flows").await;
+    cluster.objects.publish("n", "flows", &version(1), 1).await;
+    cluster.until_version("flows-detector", &version(1)).await;
+    cluster.ready("flows-detector").await;
+    put_pod(&cluster, "old", &json!({ "ready": true, "state": { "running": {} } }));
+    cluster.until_reason("anomalypipelines", "flows", "ModelCurrent", "Current").await;
+    cluster.objects.publish("n", "flows", &version(2), 2).await;
+    cluster.until_version("flows-detector", &version(2)).await;
+    let waits = json!({ "ready": false, "state": { "running": { "startedAt": "2026-11-23T08:00:00Z" } } });
+    put_pod(&cluster, "new", &waits);
+    // Longer than the deadline, and the look after it.
+    tokio::time::sleep(std::time::Duration::from_secs(16)).await;
+    let said = cluster.condition("anomalypipelines", "flows", "ModelCurrent").unwrap();
+    assert_eq!(said["reason"], "Rolling", "{said}");
+    assert!(said["message"].as_str().unwrap().contains("runs and does not become ready"), "{said}");
+
+    let words = r#"{"level":"ERROR","message":"failed","reason":"ModelStuck","blame":"model","error":"it hangs"}"#;
+    let (looping, end) =
+        (json!({ "waiting": { "reason": "CrashLoopBackOff" } }), json!({ "exitCode": 1, "message": words }));
+    put_pod(&cluster, "new", &json!({ "ready": false, "state": looping, "lastState": { "terminated": end } }));
+    cluster.until_version("flows-detector", &version(1)).await;
+    let status = cluster.api.get("anomalypipelines", "flows").unwrap()["status"].clone();
+    assert_eq!(status["model"]["rejected"], json!([version(2)]));
+    operator.stop().await;
+}
