@@ -1,5 +1,6 @@
 //! The life of a process: arguments, telemetry, signals, the run itself and the exit code.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -18,6 +19,9 @@ pub type Shutdown = tokio_util::sync::CancellationToken;
 
 /// How long blocking work may hold up the end of a process whose run is over.
 const RUNTIME_END: Duration = Duration::from_secs(5);
+
+/// A container's message is the last 2,048 bytes of its log, and what is cut off at its front is the reason.
+const LAST_WORDS_BYTES: usize = 800;
 
 /// Parses the arguments (exit code 2 when they are wrong), sets up telemetry, turns SIGTERM and SIGINT into `Shutdown`
 /// and runs `run` on a multi-threaded runtime. An error is logged once, with its reason and its causes, and becomes exit
@@ -68,8 +72,21 @@ where
 
 fn failure(component: &'static str, cause: &dyn Reason) -> ExitCode {
     let blame = cause.blames_the_model().then_some(exit::MODEL);
-    error!(component, reason = cause.reason(), blame, error = %error_chain(cause), "failed");
+    let said = error_chain(cause);
+    let last = beginning(&said);
+    if last != said {
+        error!(component, error = said, "failed, in full");
+    }
+    error!(component, reason = cause.reason(), blame, error = %last, "failed");
     ExitCode::FAILURE
+}
+
+/// What of an error fits into the last words, also where every second byte is escaped.
+fn beginning(said: &str) -> Cow<'_, str> {
+    match said.len() {
+        0..=LAST_WORDS_BYTES => said.into(),
+        _ => format!("{}…", &said[..said.floor_char_boundary(LAST_WORDS_BYTES)]).into(),
+    }
 }
 
 /// Prints help, the version, or what is wrong with the arguments.
@@ -196,7 +213,17 @@ mod tests {
         });
         let mut text = String::new();
         log.read_to_string(&mut text).unwrap();
-        LastWords::read(&text).unwrap()
+        // As much as a kubelet keeps.
+        LastWords::read(&text[text.floor_char_boundary(text.len().saturating_sub(2_048))..]).unwrap()
+    }
+
+    #[test]
+    fn an_error_of_any_length_leaves_its_reason() {
+        for long in ["a page of a proxy ".repeat(500), "\"".repeat(5_000), "ä".repeat(5_000)] {
+            let words = last_words(&WrongHash(io::Error::other(long)));
+            assert_eq!((words.reason.as_deref(), words.blame), (Some("WrongHash"), Blame::Model));
+            assert!(words.error.starts_with("model version 7 cannot be used") && words.error.ends_with('…'));
+        }
     }
 
     #[test]
