@@ -33,8 +33,6 @@ const POLL_WAIT: Duration = Duration::from_millis(50);
 const POLL_RECORDS: usize = 2_000;
 /// How long a rebalance of the whole group may wait for our objects to close.
 const REVOCATION_PATIENCE: Duration = Duration::from_secs(8);
-/// How long until the committed offsets are asked for again.
-const OFFSETS_RETRY: Duration = Duration::from_secs(1);
 /// How often a broker that went away is looked for.
 const BROKER_CHECK: Duration = Duration::from_secs(2);
 
@@ -100,9 +98,7 @@ impl Pump {
         self.consumer.subscribe(&topics).map_err(|source| ArchiverError::kafka("subscribe to the topics", source))?;
         while !self.shutdown.is_cancelled() {
             self.read()?;
-            while let Some(rebalance) = self.consumer.context().take_rebalance() {
-                self.rebalance(rebalance)?;
-            }
+            self.follow_group()?;
             self.advance()?;
             self.look_for_broker();
         }
@@ -173,21 +169,32 @@ impl Pump {
         }
     }
 
-    fn rebalance(&mut self, rebalance: Rebalance) -> Result<(), ArchiverError> {
-        let rebalance = match rebalance {
-            Rebalance::Assigned(partitions) => Rebalance::Assigned(self.assign(&partitions)?),
-            Rebalance::Revoked(partitions) => {
-                self.revoke(&partitions)?;
-                Rebalance::Revoked(partitions)
-            }
-        };
-        group::follow(&self.consumer, &rebalance).map_err(|source| ArchiverError::kafka("agree to a rebalance", source))
+    /// Does what the group decided, as far as Kafka tells what that takes.
+    fn follow_group(&mut self) -> Result<(), ArchiverError> {
+        while let Some(rebalance) = self.consumer.context().take_rebalance() {
+            let done = match rebalance {
+                Rebalance::Assigned(partitions) => match self.find_beginnings(&partitions) {
+                    Some(beginnings) => Rebalance::Assigned(self.assign(beginnings)?),
+                    None => {
+                        self.consumer.context().put_back(Rebalance::Assigned(partitions));
+                        return Ok(());
+                    }
+                },
+                Rebalance::Revoked(partitions) => {
+                    self.revoke(&partitions)?;
+                    Rebalance::Revoked(partitions)
+                }
+            };
+            group::follow(&self.consumer, &done)
+                .map_err(|source| ArchiverError::kafka("agree to a rebalance", source))?;
+        }
+        Ok(())
     }
 
     /// Opens the partitions and says from where each is read.
-    fn assign(&mut self, partitions: &TopicPartitionList) -> Result<TopicPartitionList, ArchiverError> {
-        let mut beginning_offsets = TopicPartitionList::with_capacity(partitions.count());
-        for (topic, partition, beginning) in self.find_beginnings(partitions) {
+    fn assign(&mut self, beginnings: Vec<(String, i32, Beginning)>) -> Result<TopicPartitionList, ArchiverError> {
+        let mut offsets = TopicPartitionList::with_capacity(beginnings.len());
+        for (topic, partition, beginning) in beginnings {
             let Some(archived) = self.topics.iter().find(|archived| archived.topic.as_str() == topic) else {
                 continue;
             };
@@ -196,32 +203,28 @@ impl Pump {
             let origin = Origin { namespace, pipeline, stream, site, topic, partition };
             report(&origin, beginning);
             let offset = beginning.offset();
-            beginning_offsets
+            offsets
                 .add_partition_offset(origin.topic.as_str(), partition, Offset::Offset(offset))
                 .map_err(|source| ArchiverError::kafka("take a partition", source))?;
             let opened = Partition::new(origin, offset).map_err(ArchiverError::Compressor)?;
             self.slots.push(Slot::new(opened, &self.uploader.metrics));
         }
         self.readiness.hold(GROUP);
-        Ok(beginning_offsets)
+        Ok(offsets)
     }
 
-    /// Asks until it is answered: without the committed offset a chain would break.
-    fn find_beginnings(&mut self, partitions: &TopicPartitionList) -> Vec<(String, i32, Beginning)> {
-        while partitions.count() > 0 && !self.shutdown.is_cancelled() {
-            match beginnings(&self.consumer, partitions) {
-                Ok(beginnings) => {
-                    self.readiness.hold(BROKER);
-                    return beginnings;
-                }
-                Err(error) => {
-                    warn!(%error, "cannot read the committed offsets yet");
-                    self.readiness.fail(BROKER, "the committed offsets cannot be read");
-                    std::thread::sleep(OFFSETS_RETRY);
-                }
+    /// None where Kafka does not answer yet; it is asked again at the next round. Without the committed offset a chain would break.
+    fn find_beginnings(&self, partitions: &TopicPartitionList) -> Option<Vec<(String, i32, Beginning)>> {
+        match beginnings(&self.consumer, partitions) {
+            Ok(beginnings) => {
+                self.readiness.hold(BROKER);
+                Some(beginnings)
+            }
+            Err(error) => {
+                self.readiness.fail(BROKER, format!("the committed offsets cannot be read: {error}"));
+                None
             }
         }
-        Vec::new()
     }
 
     /// Closes the objects of partitions that another member gets, within its patience.
