@@ -55,9 +55,12 @@ pub struct ModelStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<ModelTarget>,
     /// Versions that were rolled back, newest last; none of them is tried again before a pin or a new value of the
-    /// annotation `vedette.io/retry-model` asks for it.
+    /// annotation `vedette.io/retry-model` asks for it, or the detectors have another image or other resources.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rejected: Vec<String>,
+    /// A hash of the detectors' image and resources with which they were rolled back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected_with: Option<String>,
     /// The largest generation of the current pointer that was followed.
     #[serde(default)]
     pub generation: i64,

@@ -35,9 +35,12 @@ pub struct RollState {
     pub previous: Option<ModelVersion>,
     /// The version that is being rolled out.
     pub target: Option<Target>,
-    /// Versions that were rolled back, newest last; none of them is tried again before somebody asks for it.
+    /// Versions that were rolled back, newest last; none of them is tried again before somebody asks for it, or by other means.
     #[serde(default)]
     pub rejected: Vec<ModelVersion>,
+    /// [`Observed::means`] with which they were.
+    #[serde(default)]
+    pub rejected_with: Option<String>,
     /// The largest generation of the pointer that was followed.
     #[serde(default)]
     pub generation: u64,
@@ -115,6 +118,8 @@ pub struct Observed<'a> {
     pub progress_deadline: SignedDuration,
     /// What somebody asks for: another value than before forgets what was rejected, and follows a pointer that was restored.
     pub retry: Option<&'a str>,
+    /// What the detectors load a model by. An image that is too old for it, or too little memory, is mended by others.
+    pub means: &'a str,
     pub now: Timestamp,
 }
 
@@ -139,7 +144,7 @@ pub enum RollEvent {
         /// How it failed.
         cause: String,
     },
-    /// Somebody wants versions tried again that were rolled back.
+    /// Versions are tried again that were rolled back: somebody asks for it, or they may do better by other means.
     Retried(Vec<ModelVersion>),
 }
 
@@ -171,7 +176,8 @@ impl fmt::Display for RollEvent {
             }
             Self::Retried(versions) => {
                 let versions: Vec<&str> = versions.iter().map(ModelVersion::as_str).collect();
-                write!(formatter, "model {} may be tried again, as somebody asks", versions.join(" and "))
+                let versions = versions.join(" and ");
+                write!(formatter, "model {versions} may be tried again, as somebody asks or image or resources changed")
             }
         }
     }
@@ -216,7 +222,8 @@ pub(crate) fn step(state: &RollState, observed: &Observed<'_>) -> RollStep {
     let mut next = state.clone();
     let mut events = Vec::new();
     if *observed.pointer == Pointer::NotFollowed {
-        let state = RollState { rejected: next.rejected, ..RollState::default() };
+        let RollState { rejected, rejected_with, .. } = next;
+        let state = RollState { rejected, rejected_with, ..RollState::default() };
         return finish(
             state,
             false,
@@ -240,7 +247,7 @@ pub(crate) fn step(state: &RollState, observed: &Observed<'_>) -> RollStep {
     if next.rejected.contains(&version) {
         let how = failed.map_or_else(|| " before".to_owned(), |cause| format!(": {cause}"));
         let message = format!(
-            "model version {version} was rolled back{how}; it is not tried again before a pin or a new value of the annotation {RETRY_MODEL} asks for it"
+            "model version {version} was rolled back{how}; it is not tried again before a pin or a new value of the annotation {RETRY_MODEL} asks for it, or with the same image and resources"
         );
         return finish(next, false, ModelReason::RolledBack, &message, events);
     }
@@ -283,13 +290,14 @@ pub(crate) fn step(state: &RollState, observed: &Observed<'_>) -> RollStep {
 
 /// What people ask for wins over what was remembered: each pin, and each new wish to try again, counts once.
 fn heed(state: &mut RollState, observed: &Observed<'_>, events: &mut Vec<RollEvent>) {
-    if observed.retry.is_some() && observed.retry != state.retried.as_deref() {
+    let is_asked = observed.retry.is_some() && observed.retry != state.retried.as_deref();
+    if is_asked {
         state.retried = observed.retry.map(ToOwned::to_owned);
         state.generation = 0;
-        let forgotten = std::mem::take(&mut state.rejected);
-        if !forgotten.is_empty() {
-            events.push(RollEvent::Retried(forgotten));
-        }
+    }
+    let has_other_means = state.rejected_with.as_deref() != Some(observed.means);
+    if !state.rejected.is_empty() && (is_asked || has_other_means) {
+        events.push(RollEvent::Retried(std::mem::take(&mut state.rejected)));
     }
     let pinned = match observed.policy {
         VersionPolicy::Pinned(version) => Some(version),
@@ -323,6 +331,7 @@ fn settle(state: &mut RollState, observed: &Observed<'_>, events: &mut Vec<RollE
     let cause = judgement::blame(rollout, target.clock, observed.progress_deadline, observed.now)?.to_owned();
     state.target = None;
     state.rejected.push(version.clone());
+    state.rejected_with = Some(observed.means.to_owned());
     let surplus = state.rejected.len().saturating_sub(REJECTED_LIMIT);
     state.rejected.drain(..surplus);
     events.push(RollEvent::RolledBack { bad: version, good: state.active.clone(), cause: cause.clone() });

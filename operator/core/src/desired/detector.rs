@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
+use serde_json::json;
+use sha2::{Digest, Sha256};
 use vedette_contract::arguments::ProcessingGuarantee;
 use vedette_contract::{ModelVersion, Name};
 
@@ -10,9 +12,10 @@ use super::PipelineContext;
 use super::arguments::{Arguments, service_environment};
 use super::connection::{all_files, bucket_environment, kafka_environment};
 use super::labels::{Component, MODEL_VERSION};
-use super::names;
 use super::pod::{Process, deployment as build, template};
-use crate::validate::{Alerting, Scale, ValidatedDetector, ValidatedTopics};
+use super::{names, resources};
+use crate::site::SiteFile;
+use crate::validate::{Alerting, Scale, ValidatedDetector, ValidatedPipeline, ValidatedTopics};
 
 const MODEL_DIRECTORY: &str = "/var/lib/vedette/model";
 
@@ -70,6 +73,13 @@ pub(super) fn deployment(
     build(owner, Component::Detector, replicas(context, *scale, live), Some(deadline), template)
 }
 
+/// What the detectors load a model by, their image and their resources, as a hash: 16 hexadecimal digits.
+pub(crate) fn detector_means(pipeline: &ValidatedPipeline, site: &SiteFile) -> String {
+    let resources = resources::of(Component::Detector, &pipeline.pods.detector.resources);
+    let means = json!([site.images.detector, resources]);
+    hex::encode(Sha256::digest(means.to_string()))[..16].to_owned()
+}
+
 /// Who counts the detectors' replicas in the cluster.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LiveReplicas {
@@ -100,5 +110,36 @@ fn guarantee_word(guarantee: ProcessingGuarantee) -> &'static str {
     match guarantee {
         ProcessingGuarantee::ExactlyOnce => "ExactlyOnce",
         ProcessingGuarantee::AtLeastOnce => "AtLeastOnce",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::{self, ValidatedManifest};
+
+    fn means(image: &str, bootstrap_servers: &str, spec: &str) -> String {
+        let site = format!(
+            "{{site: {{name: east}}, kafka: {{bootstrapServers: '{bootstrap_servers}'}}, bucket: {{name: b, credentialsSecret: s}}, \
+             images: {{topics: t, generator: g, detector: {image}, archiver: a, trainer: t}}}}"
+        );
+        let site = SiteFile::parse(&site).unwrap();
+        let text = format!(
+            "{{apiVersion: vedette.io/v1alpha1, kind: AnomalyPipeline, metadata: {{name: flows}}, spec: {spec}}}"
+        );
+        match manifest::load(&text, &"n".parse().unwrap(), &site).unwrap().remove(0) {
+            ValidatedManifest::Pipeline(pipeline) => detector_means(&pipeline, &site),
+            ValidatedManifest::Training(_) => panic!("not a pipeline"),
+        }
+    }
+
+    #[test]
+    fn a_model_is_loaded_by_image_and_resources_and_by_nothing_else() {
+        let one = means("d:1", "k:9092", "{}");
+        assert_ne!(means("d:2", "k:9092", "{}"), one);
+        let larger = "{detector: {pod: {resources: {limits: {memory: 7Gi}}}}}";
+        assert_ne!(means("d:1", "k:9092", larger), one);
+        let other = "{detector: {replicas: 3, pod: {nodeSelector: {no: such}}}, model: {training: flows}}";
+        assert_eq!(means("d:1", "other:9092", other), one);
     }
 }

@@ -29,6 +29,7 @@ use vedette_contract::ModelVersion;
 use vedette_crds::MissingModelPolicy;
 
 pub use detector::LiveReplicas;
+pub(crate) use detector::detector_means;
 pub use generator::GeneratorChild;
 pub(crate) use pod::{LOG_LEVEL_ENV, OUR_DIRECTORY, OUR_VOLUMES};
 pub use training::{build_training_job, build_training_service_account};

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use vedette_crds::AnomalyPipelineStatus;
 
 use super::{CountClaim, GeneratorSeen, GeneratorStep, PipelinePlan, PipelineSeen, TopicsStep};
-use crate::desired::{GeneratorChild, LiveReplicas, PipelineChildren, build_pipeline};
+use crate::desired::{GeneratorChild, LiveReplicas, PipelineChildren, build_pipeline, detector_means};
 use crate::job_state::JobState;
 use crate::roll::{self, RollStep};
 use crate::rollout::{rollout, spec_rollout};
@@ -94,6 +94,7 @@ fn roll_step(
         spec_rollout: spec_rollout(&seen.detector, without_roll.as_ref()),
         progress_deadline: progress_deadline(object),
         retry: seen.retry_model.as_deref(),
+        means: &detector_means(object, site),
         now,
     };
     roll::step(&state, &observed)

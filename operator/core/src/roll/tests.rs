@@ -2,6 +2,8 @@ use super::*;
 use proptest::prelude::*;
 use vedette_contract::exit::Blame;
 
+/// The image and the resources of the detectors.
+const MEANS: &str = "image one";
 const DEADLINE: SignedDuration = SignedDuration::from_secs(60);
 
 fn version(number: u8) -> ModelVersion {
@@ -26,6 +28,7 @@ fn observed<'a>(state: &'a RollState, pointer: &'a Pointer) -> Observed<'a> {
         spec_rollout: SpecRollout::Settled,
         progress_deadline: DEADLINE,
         retry: None,
+        means: MEANS,
         now: at(0),
     }
 }
@@ -86,7 +89,12 @@ fn rejects(moments: &[(i64, Rollout)]) -> bool {
 }
 
 fn running(number: u8, generation: u64) -> RollState {
-    RollState { active: Some(version(number)), generation, ..RollState::default() }
+    RollState {
+        rejected_with: Some(MEANS.to_owned()),
+        active: Some(version(number)),
+        generation,
+        ..RollState::default()
+    }
 }
 
 #[test]
@@ -307,6 +315,27 @@ fn a_wish_has_rejected_versions_tried_again_once_and_a_restored_pointer_followed
     assert_eq!(asked(&ahead, None, &pointer(2, 2)).condition.reason, ModelReason::OlderPointer);
     let restored = asked(&ahead, Some("restored"), &pointer(2, 2)).state;
     assert_eq!((restored.template_version(), restored.generation), (Some(&version(2)), 2));
+}
+
+#[test]
+fn a_version_that_was_rejected_is_tried_once_more_with_each_other_image() {
+    let failing = faulty(2, ended_with(Blame::Model), Others::Ready);
+    let banned = seen_at(&[(1, failing.clone()), (61, failing.clone())]).state;
+    let pointer = pointer(2, 2);
+    let with = |state: &RollState, means, second, rollout: &Rollout| {
+        let rollout = (state.template_version(), rollout);
+        step(state, &Observed { means, rollout, now: at(second), ..observed(state, &pointer) })
+    };
+    assert_eq!(with(&banned, MEANS, 100, &Rollout::Complete).condition.reason, ModelReason::RolledBack);
+    let again = with(&banned, "image two", 100, &Rollout::Complete);
+    assert_eq!(again.state.template_version(), Some(&version(2)));
+    assert_eq!(again.events[0], RollEvent::Retried(vec![version(2)]));
+    let judged = with(&with(&again.state, "image two", 101, &failing).state, "image two", 161, &failing).state;
+    assert_eq!(
+        (judged.rejected.as_slice(), judged.rejected_with.as_deref()),
+        ([version(2)].as_slice(), Some("image two"))
+    );
+    assert_eq!(with(&judged, "image two", 200, &Rollout::Complete).condition.reason, ModelReason::RolledBack);
 }
 
 #[test]

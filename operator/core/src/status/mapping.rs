@@ -12,7 +12,8 @@ pub fn roll_state(status: &AnomalyPipelineStatus, followed: Option<&Name>) -> Ro
     let Some(model) = &status.model else {
         return RollState::default();
     };
-    let ModelStatus { training, active, previous, target, rejected, generation, pinned, retried } = model;
+    let ModelStatus { training, active, previous, target, rejected, rejected_with, generation, pinned, retried } =
+        model;
     if training.as_deref() != followed.map(Name::as_str) {
         return RollState::default();
     }
@@ -21,6 +22,7 @@ pub fn roll_state(status: &AnomalyPipelineStatus, followed: Option<&Name>) -> Ro
         previous: previous.as_ref().and_then(|version| version.parse().ok()),
         target: target.as_ref().and_then(roll_target),
         rejected: rejected.iter().filter_map(|version| version.parse().ok()).collect(),
+        rejected_with: rejected_with.clone(),
         generation: u64::try_from(*generation).unwrap_or_default(),
         pinned: pinned.as_ref().and_then(|version| version.parse().ok()),
         retried: retried.clone(),
@@ -49,13 +51,14 @@ pub(crate) fn model_status(state: &RollState, followed: Option<&Name>) -> Option
     if *state == RollState::default() {
         return None;
     }
-    let RollState { active, previous, target, rejected, generation, pinned, retried } = state;
+    let RollState { active, previous, target, rejected, rejected_with, generation, pinned, retried } = state;
     Some(ModelStatus {
         training: followed.map(ToString::to_string),
         active: active.as_ref().map(ToString::to_string),
         previous: previous.as_ref().map(ToString::to_string),
         target: target.as_ref().map(model_target),
         rejected: rejected.iter().map(ToString::to_string).collect(),
+        rejected_with: rejected_with.clone(),
         generation: i64::try_from(*generation).unwrap_or(i64::MAX),
         pinned: pinned.as_ref().map(ToString::to_string),
         retried: retried.clone(),
@@ -122,6 +125,7 @@ mod tests {
             previous in proptest::option::of(version()),
             target in proptest::option::of((version(), time(), 0..9, 0..9, proptest::option::of(time()))),
             rejected in proptest::collection::vec(version(), 0..4),
+            rejected_with in proptest::option::of("[0-9a-f]{16}"),
             generation in 0..1_000_u64,
             pinned in proptest::option::of(version()),
             retried in proptest::option::of("[a-z]{1,8}"),
@@ -129,7 +133,7 @@ mod tests {
             let target = target.map(|(version, since, steps, ready, unmoved)| {
                 Target { version, since, clock: Clock { steps, ready, since: unmoved } }
             });
-            let state = RollState { active, previous, target, rejected, generation, pinned, retried };
+            let state = RollState { active, previous, target, rejected, rejected_with, generation, pinned, retried };
             let training: Name = "flows".parse().unwrap();
             let model = model_status(&state, Some(&training));
             let status = AnomalyPipelineStatus { model, ..AnomalyPipelineStatus::default() };
