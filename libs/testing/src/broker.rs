@@ -48,6 +48,11 @@ impl TestBroker {
         self.embedded.hold_produces(client_id)
     }
 
+    /// Answers the next questions of this client for its group's committed offsets as a coordinator that moved.
+    pub fn refuse_offset_fetches(&self, client_id: &str, count: usize) {
+        self.embedded.refuse_offset_fetches(client_id, count);
+    }
+
     /// What a workload is given.
     pub fn arguments(&self) -> KafkaArguments {
         kafka_arguments(self.address())

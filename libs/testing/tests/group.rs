@@ -59,12 +59,23 @@ fn until(mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// A turn of a loop that follows at once.
+/// A turn of a loop that follows as soon as it knows from where to read.
 fn turn(consumer: &GroupConsumer) {
-    assert!(consumer.poll(Duration::from_millis(20)).is_none());
+    assert!(consumer.poll(Duration::from_millis(20)).is_none_or(|outcome| outcome.is_err()));
     while let Some(rebalance) = consumer.context().take_rebalance() {
-        group::follow(consumer, &rebalance).unwrap();
+        let Some(done) = prepared(consumer, rebalance) else { return };
+        group::follow(consumer, &done).unwrap();
     }
+}
+
+/// None where it was put back.
+fn prepared(consumer: &GroupConsumer, rebalance: Rebalance) -> Option<Rebalance> {
+    let Rebalance::Assigned(partitions) = rebalance else { return Some(rebalance) };
+    let Ok(beginnings) = group::beginnings(consumer, &partitions, PATIENCE) else {
+        consumer.context().put_back(Rebalance::Assigned(partitions));
+        return None;
+    };
+    Some(Rebalance::Assigned(beginnings))
 }
 
 #[tokio::test]
@@ -118,7 +129,25 @@ async fn come_and_go(strategy: &str) {
     });
 }
 
-/// The coordinator moves just as the new member asks it from where to read.
+/// The coordinator moves just as a member asks it from where to read; then another member comes, and all have to join again.
+#[tokio::test]
+async fn a_member_whose_coordinator_moved_gives_to_others_what_is_theirs() {
+    let broker = TestBroker::with_topics(&[&format!("{TOPIC}:partitions=4")]).await;
+    broker.refuse_offset_fetches("first", 2);
+    let first = member(&broker, "first", "cooperative-sticky");
+    until(|| {
+        turn(&first);
+        assigned(&first) == 4
+    });
+    let second = member(&broker, "second", "cooperative-sticky");
+    until(|| {
+        turn(&first);
+        turn(&second);
+        (assigned(&first), assigned(&second)) == (2, 2)
+    });
+}
+
+/// What was taken while the coordinator moved is read.
 #[test]
 fn partitions_are_read_whose_coordinator_moved_while_they_were_taken() {
     let kafka = MockCluster::new(1).unwrap();
@@ -134,15 +163,12 @@ fn partitions_are_read_whose_coordinator_moved_while_they_were_taken() {
     let mut read = None;
     until(|| {
         read = member.poll(Duration::from_millis(20)).map(|message| message.unwrap().payload().unwrap().to_vec());
-        while let Some(Rebalance::Assigned(partitions)) = member.context().take_rebalance() {
-            match group::beginnings(&member, &partitions, PATIENCE) {
-                Ok(beginnings) => group::follow(&member, &Rebalance::Assigned(beginnings)).unwrap(),
-                Err(_) => {
-                    refusals += 1;
-                    member.context().put_back(Rebalance::Assigned(partitions));
-                    break;
-                }
-            }
+        while let Some(rebalance) = member.context().take_rebalance() {
+            let Some(done) = prepared(&member, rebalance) else {
+                refusals += 1;
+                break;
+            };
+            group::follow(&member, &done).unwrap();
         }
         read.is_some()
     });

@@ -32,8 +32,8 @@ const BATCH_BYTES: usize = 4 * 1024 * 1024;
 const REWINDS_WITHOUT_PROGRESS: u32 = 20;
 const LONGEST_REWIND_PAUSE: Duration = Duration::from_secs(1);
 const BROKER_CHECK: Duration = Duration::from_secs(1);
-/// How long one turn waits for the group's coordinator.
-const COORDINATOR_WAIT: Duration = Duration::from_secs(1);
+/// How long one turn waits for the group's coordinator, which may be slow. Others wait for this member meanwhile.
+const COORDINATOR_WAIT: Duration = Duration::from_secs(5);
 
 /// Why the stream ended before it was asked to.
 #[derive(Debug, Error)]

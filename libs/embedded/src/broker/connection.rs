@@ -61,6 +61,7 @@ fn serve(client: &TcpStream, id: u64, shared: &Arc<Shared>) -> io::Result<()> {
         }
         let response = match frame::api_key(&request) {
             Some(ApiKey::Fetch) => fetch::answer(request, id, shared)?,
+            Some(ApiKey::OffsetFetch) if let Some(refusal) = refused(client_id.as_deref(), &request, shared) => refusal,
             key => {
                 let _rejoining = match key {
                     Some(ApiKey::JoinGroup) => join::rejoin_while_waiting(&request, &shared.engine),
@@ -82,6 +83,10 @@ fn serve(client: &TcpStream, id: u64, shared: &Arc<Shared>) -> io::Result<()> {
         write_frame(&mut to_client, &response)?;
     }
     Ok(())
+}
+
+fn refused(client_id: Option<&str>, request: &BytesMut, shared: &Shared) -> Option<BytesMut> {
+    lock(&shared.refusals).take(client_id?, request)
 }
 
 /// Whether a request of this kind can make something visible to a waiting fetch.

@@ -11,6 +11,7 @@ mod hold;
 mod join;
 mod keeper;
 mod progress;
+mod refusal;
 
 use std::collections::HashMap;
 use std::io;
@@ -58,6 +59,7 @@ struct Shared {
     fetches: Mutex<fetch::FetchState>,
     readers: Mutex<keeper::Readers>,
     holds: hold::Holds,
+    refusals: Mutex<refusal::Refusals>,
 }
 
 struct OpenConnection {
@@ -101,6 +103,11 @@ impl EmbeddedBroker {
         HeldProduces::new(Arc::clone(&self.shared), client_id)
     }
 
+    /// Answers the next questions of this client for its group's committed offsets as a coordinator that moved.
+    pub fn refuse_offset_fetches(&self, client_id: &str, count: usize) {
+        lock(&self.shared.refusals).add(client_id, count);
+    }
+
     /// Names the consumer groups that read a topic: what all of them have committed, and every other reader has fetched,
     /// is dropped from memory. A topic that is not named keeps everything that its retention leaves.
     pub fn drop_what_was_read(&self, topic: &str, groups: &[&str]) {
@@ -141,6 +148,7 @@ impl Shared {
             fetches: Mutex::default(),
             readers: Mutex::default(),
             holds: hold::Holds::default(),
+            refusals: Mutex::default(),
         }
     }
 
