@@ -102,6 +102,10 @@ pub struct TopicsStatus {
     /// What of the topics is not as the spec says, as that Job found it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differs: Vec<String>,
+    /// When it completed. While something differs it runs again six hours later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::common::embedded::<Time>")]
+    pub looked_at: Option<Time>,
 }
 
 /// What is known of a generator in mode Sequential.

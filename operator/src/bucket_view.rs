@@ -2,9 +2,8 @@
 
 use vedette_contract::ModelVersion;
 use vedette_contract::keys::ModelKeys;
-use vedette_contract::model::CurrentPointer;
+use vedette_contract::model::{CurrentPointer, ModelMetadata};
 use vedette_core::roll::{self, Artifact, Pointer, RollState, VersionPolicy};
-use vedette_core::schedule::Run;
 use vedette_registry::versions::Held;
 use vedette_registry::{RegistryError, versions};
 use vedette_service::error_chain;
@@ -65,19 +64,18 @@ pub(crate) async fn artifact_of_wanted(
     Some(artifact(bucket, keys, &version, expected.map(|current| current.manifest_sha256.as_str())).await)
 }
 
-/// The run that published the current version, so that a training that is new here does not learn the same records again.
+/// What the current version was made of.
 ///
 /// # Errors
 /// When the bucket cannot be read, or holds something else there.
-pub(crate) async fn last_published(bucket: &Bucket, keys: &ModelKeys) -> Result<Option<Run>, String> {
+pub(crate) async fn last_published(bucket: &Bucket, keys: &ModelKeys) -> Result<Option<ModelMetadata>, String> {
     let read = async || {
         let Some(stored) = vedette_registry::pointer::load(bucket, keys).await? else {
             return Ok(None);
         };
         versions::metadata(bucket, keys, &stored.pointer.version).await
     };
-    let metadata = read().await.map_err(|error: RegistryError| error_chain(&error))?;
-    Ok(metadata.map(Run::from))
+    read().await.map_err(|error: RegistryError| error_chain(&error))
 }
 
 /// Whether all files of a version are there and the manifest is the one that the pointer means.

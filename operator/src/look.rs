@@ -1,5 +1,8 @@
 //! What every platform reads from the bucket before it decides, as the core's values. It only reads.
 
+use std::collections::BTreeSet;
+
+use vedette_contract::Name;
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
 use vedette_core::job_state::JobState;
 use vedette_core::pipeline::{BucketSeen, BucketTrouble};
@@ -11,7 +14,7 @@ use vedette_core::status::{roll_state, schedule_state};
 use vedette_core::training::{ArchiveSeen, RunSeen};
 use vedette_core::validate::{ValidatedPipeline, ValidatedTraining};
 use vedette_crds::{AnomalyPipelineStatus, ModelTrainingStatus};
-use vedette_registry::{RegistryError, progress, results};
+use vedette_registry::{RegistryError, progress, results, sites};
 use vedette_service::error_chain;
 use vedette_streams::bucket::Bucket;
 
@@ -54,9 +57,21 @@ pub async fn archive(
         return ArchiveSeen { records, last_published: None };
     }
     match bucket_view::last_published(bucket, &ModelKeys::new(&object.namespace, &object.name)).await {
-        Ok(run) => ArchiveSeen { records, last_published: run.map(in_whole_seconds) },
+        Ok(published) => ArchiveSeen { records, last_published: published.map(Run::from).map(in_whole_seconds) },
         // Without it the same records could be learned again.
         Err(error) => ArchiveSeen { records: Err(error), last_published: None },
+    }
+}
+
+/// The sites that are known of a training, as [`NamesSeen`](vedette_core::training::NamesSeen) has them; none where they cannot
+/// be read.
+pub async fn sites(bucket: &Bucket, object: &ValidatedTraining) -> Option<Vec<Name>> {
+    match known_sites(bucket, object).await {
+        Ok(known) => Some(known.into_iter().collect()),
+        Err(error) => {
+            tracing::warn!(training = %object.name, error, "what the sites tell cannot be read yet");
+            None
+        }
     }
 }
 
@@ -76,6 +91,14 @@ pub async fn run(bucket: &Bucket, object: &ValidatedTraining, name: &str, job: J
             RunSeen::Seen { job, left: None }
         }
     }
+}
+
+async fn known_sites(bucket: &Bucket, object: &ValidatedTraining) -> Result<BTreeSet<Name>, String> {
+    let keys = PipelineKeys::new(&object.namespace, &object.data.pipeline);
+    let told = sites::load_all(bucket, &keys).await.map_err(|error| error_chain(&error))?;
+    let published = bucket_view::last_published(bucket, &ModelKeys::new(&object.namespace, &object.name)).await?;
+    let learned_at = published.map(|metadata| metadata.trained_at_site);
+    Ok(told.into_iter().map(|status| status.site).chain(learned_at).collect())
 }
 
 fn read_trouble(view: &PointerView, artifact: Option<&Artifact>) -> Option<BucketTrouble> {

@@ -1,5 +1,6 @@
 //! How a Job stands, by its own status and that of its pods.
 
+use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
 use k8s_openapi::api::core::v1::Pod;
 use vedette_contract::topic::TopicReport;
@@ -67,6 +68,11 @@ pub fn topic_report<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<Topic
     let ends = pods.into_iter().filter_map(last_end).filter(|end| end.exit_code == 0);
     let newest = ends.max_by_key(|end| end.finished_at.as_ref().map(|time| time.0))?;
     serde_json::from_str(newest.message.as_deref()?).ok()
+}
+
+/// When a Job completed.
+pub fn completed_at(job: &Job) -> Option<Timestamp> {
+    Some(job.status.as_ref()?.completion_time.as_ref()?.0)
 }
 
 fn has(job: &Job, kind: &str) -> Option<JobCondition> {

@@ -114,6 +114,8 @@ reasons! {
         NoTraining,
         /// The training has published nothing.
         NoModel,
+        /// The training has published nothing, and there is none of this name here.
+        UnknownTraining,
         /// The pointer cannot be read.
         PointerUnreadable,
         /// The pointer is older than what was followed.
@@ -136,6 +138,10 @@ reasons! {
     TrainingReason {
         /// It runs at another site.
         RunsAtOtherSite,
+        /// It is to run at a site that has told nothing.
+        UnknownSite,
+        /// It is to learn from a pipeline of which nobody has told or archived anything.
+        UnknownPipeline,
         /// The next run has a time.
         Scheduled,
         /// The next run waits for records.
@@ -241,6 +247,7 @@ impl ModelReason {
             Self::Current
             | Self::NoTraining
             | Self::NoModel
+            | Self::UnknownTraining
             | Self::PointerUnreadable
             | Self::OlderPointer
             | Self::Damaged

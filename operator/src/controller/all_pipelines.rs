@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use kube::runtime::reflector::Store;
 use tokio::time::{Instant, timeout_at};
 use vedette_contract::Name;
 
+use super::seen::Seen;
 use super::triggers::GuardedPipeline;
-use super::watch::Listed;
 
 /// How long a namespace is waited for that was not listed yet. One that is forbidden, or gone, never is.
 const LISTED: Duration = Duration::from_secs(10);
@@ -20,16 +19,15 @@ pub(super) struct AllPipelines(Mutex<BTreeMap<Name, Watched>>);
 
 #[derive(Debug, Clone)]
 struct Watched {
-    pipelines: Store<GuardedPipeline>,
-    listed: Listed,
+    pipelines: Seen<GuardedPipeline>,
     /// Until when it is waited for.
     patience: Instant,
 }
 
 impl AllPipelines {
     /// A namespace is acted upon from now on.
-    pub(super) fn add(&self, namespace: &Name, pipelines: Store<GuardedPipeline>, listed: Listed) {
-        self.lock().insert(namespace.clone(), Watched { pipelines, listed, patience: Instant::now() + LISTED });
+    pub(super) fn add(&self, namespace: &Name, pipelines: Seen<GuardedPipeline>) {
+        self.lock().insert(namespace.clone(), Watched { pipelines, patience: Instant::now() + LISTED });
     }
 
     /// A namespace is not acted upon any more.
@@ -41,7 +39,7 @@ impl AllPipelines {
     pub(super) async fn listed(&self) -> Vec<Arc<GuardedPipeline>> {
         let watched: Vec<Watched> = self.lock().values().cloned().collect();
         for one in &watched {
-            if timeout_at(one.patience, one.listed.wait()).await.is_err() {
+            if timeout_at(one.patience, one.pipelines.listed()).await.is_err() {
                 tracing::debug!("a namespace cannot be listed: its pipelines are not known");
             }
         }
@@ -67,9 +65,7 @@ mod tests {
         let pipelines = AllPipelines::default();
         let (store, _writer) = reflector::store();
         let patience = Instant::now() + Duration::from_millis(50);
-        pipelines
-            .lock()
-            .insert("forbidden".parse().unwrap(), Watched { pipelines: store, listed: Listed::default(), patience });
+        pipelines.lock().insert("forbidden".parse().unwrap(), Watched { pipelines: Seen::new(store), patience });
         let begun = Instant::now();
         assert!(pipelines.listed().await.is_empty());
         assert!(Instant::now() >= patience && begun.elapsed() < LISTED);

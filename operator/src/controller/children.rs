@@ -4,19 +4,19 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use futures::future::{BoxFuture, FutureExt, Shared, join_all};
+use futures::future::BoxFuture;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt};
 use vedette_contract::Name;
 
 use super::apply::{ApiError, Applier};
 use super::child::Child;
+use super::seen::Seen;
 use super::sources::Sources;
 use super::watch::{Watch, watch};
 use vedette_core::desired::labels;
@@ -30,7 +30,7 @@ macro_rules! child_kinds {
         /// What the watches have seen of the children.
         #[derive(Debug)]
         pub(super) struct Children {
-            $($(#[$doc])* pub $field: Store<$kind>,)*
+            $($(#[$doc])* pub $field: Seen<$kind>,)*
         }
 
         impl Children {
@@ -39,17 +39,16 @@ macro_rules! child_kinds {
                 let mut tasks = Vec::new();
                 $(let $field = {
                     let api = Api::<$kind>::namespaced(client.clone(), namespace.as_str());
-                    let (store, task) = watch(api, ours(), context, |_| ());
+                    let (seen, task) = watch(api, ours(), context, |_| ());
                     tasks.push(task);
-                    store
+                    seen
                 };)*
                 (Self { $($field,)* }, tasks)
             }
 
             /// Comes when every kind was listed once.
-            fn listed(&self) -> BoxFuture<'static, ()> {
-                let all = [$(listed(&self.$field),)*];
-                join_all(all).map(|_| ()).boxed()
+            async fn listed(&self) {
+                $(self.$field.listed().await;)*
             }
 
             /// Deletes what this owner has and no longer wants.
@@ -57,7 +56,7 @@ macro_rules! child_kinds {
             /// # Errors
             /// The first thing that could not be deleted.
             pub(super) async fn prune(&self, applier: &Applier, owner: &str, wanted: &Wanted) -> Result<(), ApiError> {
-                $(for surplus in self.$field.state_filter(|child| is_surplus(child, owner, wanted)) {
+                $(for surplus in self.$field.filter(|child| is_surplus(child, owner, wanted)) {
                     applier.delete(&*surplus).await?;
                 })*
                 Ok(())
@@ -90,19 +89,6 @@ fn ours() -> watcher::Config {
     watcher::Config::default().labels(&labels::managed())
 }
 
-pub(super) fn listed<K>(store: &Store<K>) -> BoxFuture<'static, ()>
-where
-    K: reflector::Lookup<DynamicType = ()> + Clone + Send + Sync + 'static,
-{
-    let store = store.clone();
-    async move {
-        if store.wait_until_ready().await.is_err() {
-            tracing::debug!("a watch ended before it was ready");
-        }
-    }
-    .boxed()
-}
-
 fn is_of_job(pod: &Pod, uid: &str) -> bool {
     pod.owner_references().iter().any(|owner| owner.kind == Job::kind(&()) && owner.uid == uid)
 }
@@ -119,11 +105,9 @@ pub(super) struct Stores {
     /// The children.
     pub children: Children,
     /// Their pods, without their specs.
-    pub pods: Store<Pod>,
+    pub pods: Seen<Pod>,
     /// What the site's pods need, each by its own watch, as the Role allows no more.
     pub sources: Sources,
-    /// Comes when everything was listed once. A store wakes only the last of those that wait for it, so that all wait here.
-    ready: Shared<BoxFuture<'static, ()>>,
 }
 
 impl Stores {
@@ -140,19 +124,18 @@ impl Stores {
         tasks.push(task);
         let (sources, of_sources) = Sources::watch(client, namespace, needs, context);
         tasks.extend(of_sources);
-        let all = [children.listed(), listed(&pods), sources.listed()];
-        let ready = join_all(all).map(|_| ()).boxed().shared();
-        (Self { children, pods, sources, ready }, tasks)
+        (Self { children, pods, sources }, tasks)
     }
 
     /// Returns when everything was listed once.
     pub(super) async fn ready(&self) {
-        self.ready.clone().await;
+        let Self { children, pods, sources } = self;
+        tokio::join!(children.listed(), pods.listed(), sources.listed());
     }
 
     /// The pods of one component.
     pub(super) fn pods_of(&self, instance: &str, component: labels::Component) -> Vec<Arc<Pod>> {
-        self.pods.state_filter(|pod| {
+        self.pods.filter(|pod| {
             pod.metadata.labels.as_ref().and_then(labels::instance_and_component)
                 == Some((instance, component.as_str()))
         })
@@ -163,13 +146,8 @@ impl Stores {
         let Some(uid) = job.and_then(|job| job.metadata.uid.as_deref()) else {
             return Vec::new();
         };
-        self.pods.state_filter(|pod| is_of_job(pod, uid))
+        self.pods.filter(|pod| is_of_job(pod, uid))
     }
-}
-
-/// The child of this name.
-pub(super) fn get<K: Child>(store: &Store<K>, namespace: &Name, name: &str) -> Option<Arc<K>> {
-    store.get(&ObjectRef::new(name).within(namespace.as_str()))
 }
 
 #[cfg(test)]
@@ -177,6 +155,7 @@ mod tests {
     use std::convert::Infallible;
     use std::time::Duration;
 
+    use futures::future::join_all;
     use kube::client::Body;
     use prometheus_client::registry::Registry;
     use serde_json::{Value, json};

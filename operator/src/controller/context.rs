@@ -16,7 +16,9 @@ use super::metrics::Metrics;
 use super::model_watch::ModelWatch;
 use super::pace::Pace;
 use super::per_object::{PerObject, Reference};
+use super::seen::Seen;
 use super::site_report::SiteReport;
+use super::triggers::{GuardedPipeline, GuardedTraining};
 use vedette_core::site::SiteFile;
 use vedette_core::validate::{ValidatedPipeline, ValidatedTraining};
 
@@ -30,6 +32,8 @@ pub(super) struct Context {
     /// What the watches of the namespace have seen.
     pub stores: Stores,
     pub all_pipelines: Arc<AllPipelines>,
+    pub pipelines_here: Seen<GuardedPipeline>,
+    pub trainings_here: Seen<GuardedTraining>,
     /// Writes to the API server.
     pub applier: Arc<Applier>,
     /// Writes events.
@@ -100,6 +104,8 @@ pub(super) mod testing {
             bucket: bucket.clone(),
             stores,
             all_pipelines: Arc::default(),
+            pipelines_here: Seen::new(kube::runtime::reflector::store().0),
+            trainings_here: Seen::new(kube::runtime::reflector::store().0),
             applier: Arc::new(Applier::new(client.clone(), metrics.clone(), sent)),
             announcer: Arc::new(Announcer::new(client, "a")),
             models: ModelWatch::new(bucket.clone(), often, metrics.clone(), triggers.clone(), term),

@@ -18,6 +18,7 @@ mod per_object;
 mod pipeline;
 mod reach;
 mod runner;
+mod seen;
 mod site_report;
 mod sources;
 mod training;

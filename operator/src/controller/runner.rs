@@ -31,9 +31,10 @@ use super::model_watch::ModelWatch;
 use super::namespaces::namespaces;
 use super::per_object::{PerObject, Reference};
 use super::reach::Reach;
+use super::seen::Seen;
 use super::site_report::SiteReport;
-use super::triggers::{Requests, Triggers, triggers};
-use super::watch::{Listed, Watch, controller};
+use super::triggers::{GuardedPipeline, GuardedTraining, Requests, Triggers, triggers};
+use super::watch::{Watch, controller};
 use super::{pipeline, training};
 use crate::settings::Settings;
 
@@ -115,19 +116,20 @@ pub(super) async fn run(
 /// Acts upon one namespace until its term ends, and returns its name.
 async fn act_upon(term: &Term<'_>, namespace: Name, over: Shutdown) -> Name {
     tracing::info!(%namespace, "acts upon a namespace");
-    let (pipelines, seen, pipelines_listed) = controller(Api::namespaced(term.client.clone(), namespace.as_str()));
-    let (trainings, _, trainings_listed) = controller(Api::namespaced(term.client.clone(), namespace.as_str()));
-    term.pipelines.add(&namespace, seen, Arc::clone(&pipelines_listed));
+    let (pipelines, pipelines_here) = controller(Api::namespaced(term.client.clone(), namespace.as_str()));
+    let (trainings, trainings_here) = controller(Api::namespaced(term.client.clone(), namespace.as_str()));
+    term.pipelines.add(&namespace, pipelines_here.clone());
     term.reach.begin(namespace.as_str());
     let (triggers, requests) = triggers();
     let watch = Watch { triggers: triggers.clone(), sent: Arc::clone(&term.sent), reach: term.reach.clone() };
     let (stores, watches) = Stores::watch(term.client, &namespace, &term.site.needs(), &watch);
-    let context = term.context(&namespace, stores, triggers, &over);
+    let here = (pipelines_here.clone(), trainings_here.clone());
+    let context = term.context(&namespace, here, stores, triggers, &over);
     let Requests { pipelines: pipeline_requests, trainings: training_requests, all_pipelines } = requests;
     let pipelines = pipelines.reconcile_on(pipeline_requests).reconcile_all_on(all_pipelines);
-    let pipelines = to_end(pipelines, pipelines_listed, pipeline::reconcile, Arc::clone(&context), over.clone());
+    let pipelines = to_end(pipelines, pipelines_here, pipeline::reconcile, Arc::clone(&context), over.clone());
     let trainings = trainings.reconcile_on(training_requests);
-    let trainings = to_end(trainings, trainings_listed, training::reconcile, Arc::clone(&context), over.clone());
+    let trainings = to_end(trainings, trainings_here, training::reconcile, Arc::clone(&context), over.clone());
     tokio::select! {
         ((), ()) = async { tokio::join!(pipelines, trainings) } => {}
         // The watches and the writer end with the term, or not at all; the reconciles under way come to an end first.
@@ -140,7 +142,14 @@ async fn act_upon(term: &Term<'_>, namespace: Name, over: Shutdown) -> Name {
 }
 
 impl Term<'_> {
-    fn context(&self, namespace: &Name, stores: Stores, triggers: Triggers, over: &Shutdown) -> Arc<Context> {
+    fn context(
+        &self,
+        namespace: &Name,
+        (pipelines_here, trainings_here): (Seen<GuardedPipeline>, Seen<GuardedTraining>),
+        stores: Stores,
+        triggers: Triggers,
+        over: &Shutdown,
+    ) -> Arc<Context> {
         let interval = self.settings.model_poll_interval;
         let (bucket, metrics) = (self.bucket.clone(), self.metrics.clone());
         Arc::new(Context {
@@ -149,6 +158,8 @@ impl Term<'_> {
             bucket: self.bucket.clone(),
             stores,
             all_pipelines: Arc::clone(&self.pipelines),
+            pipelines_here,
+            trainings_here,
             applier: Arc::clone(&self.applier),
             announcer: Arc::clone(&self.announcer),
             models: ModelWatch::new(bucket.clone(), interval, metrics.clone(), triggers.clone(), over.clone()),
@@ -165,7 +176,7 @@ impl Term<'_> {
 /// Runs one controller until the term ends.
 async fn to_end<K, R, F>(
     controller: Controller<DeserializeGuard<K>>,
-    listed: Listed,
+    seen: Seen<DeserializeGuard<K>>,
     reconcile: R,
     context: Arc<Context>,
     term: Shutdown,
@@ -175,7 +186,7 @@ async fn to_end<K, R, F>(
     F: Future<Output = Result<Action, ApiError>> + Send + 'static,
 {
     let forgetful = Arc::clone(&context);
-    let idle = never_began(listed, term.clone());
+    let idle = never_began(seen, term.clone());
     let run = controller
         .with_config(Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE))
         .graceful_shutdown_on(term.cancelled_owned())
@@ -197,10 +208,10 @@ async fn to_end<K, R, F>(
 }
 
 /// The term is over before the objects were listed once: a controller waits for that for ever, and has nothing under way.
-async fn never_began(listed: Listed, term: Shutdown) {
+async fn never_began<K: Resource<DynamicType = ()> + Clone + 'static>(seen: Seen<K>, term: Shutdown) {
     tokio::select! {
         biased;
-        &() = listed.wait() => std::future::pending().await,
+        () = seen.listed() => std::future::pending().await,
         () = term.cancelled() => {}
     }
 }
@@ -264,7 +275,6 @@ mod tests {
     use vedette_testing::TestBucket;
 
     use super::super::context::testing;
-    use super::super::triggers::GuardedPipeline;
     use super::*;
 
     fn pipeline() -> Arc<GuardedPipeline> {

@@ -4,16 +4,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use futures::future::{BoxFuture, FutureExt, join_all};
+use futures::future::{BoxFuture, join_all};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::runtime::reflector::Store;
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt};
 use sha2::{Digest, Sha256};
 use vedette_contract::Name;
 use vedette_core::site::{Missing, Needs, Source};
 
-use super::children::listed;
+use super::seen::Seen;
 use super::watch::{Watch, watch};
 
 /// What the watches have seen of them.
@@ -25,13 +24,13 @@ struct Watched {
     source: Source,
     /// The keys that are wanted.
     keys: BTreeSet<String>,
-    store: SourceStore,
+    seen: SeenSource,
 }
 
 #[derive(Debug)]
-enum SourceStore {
-    Secret(Store<Secret>),
-    ConfigMap(Store<ConfigMap>),
+enum SeenSource {
+    Secret(Seen<Secret>),
+    ConfigMap(Seen<ConfigMap>),
 }
 
 /// One that is there.
@@ -49,20 +48,16 @@ impl Sources {
         context: &Watch,
     ) -> (Self, Vec<BoxFuture<'static, ()>>) {
         let watched = needs.iter().map(|(source, keys)| {
-            let (store, task) = SourceStore::watch(client, namespace, source, context);
-            (Watched { source: source.clone(), keys: keys.clone(), store }, task)
+            let (seen, task) = SeenSource::watch(client, namespace, source, context);
+            (Watched { source: source.clone(), keys: keys.clone(), seen }, task)
         });
         let (watched, tasks) = watched.unzip();
         (Self(watched), tasks)
     }
 
     /// Comes when each was listed once.
-    pub(super) fn listed(&self) -> BoxFuture<'static, ()> {
-        let each = self.0.iter().map(|Watched { store, .. }| match store {
-            SourceStore::Secret(store) => listed(store),
-            SourceStore::ConfigMap(store) => listed(store),
-        });
-        join_all(each).map(|_| ()).boxed()
+    pub(super) async fn listed(&self) {
+        join_all(self.0.iter().map(|watched| watched.seen.listed())).await;
     }
 
     /// What pods would lack.
@@ -89,9 +84,9 @@ impl Sources {
 impl Watched {
     fn object(&self) -> Option<Object> {
         let name = self.source.name().as_str();
-        match &self.store {
-            SourceStore::Secret(store) => store.find(|secret| secret.name_any() == name).map(Object::Secret),
-            SourceStore::ConfigMap(store) => store.find(|map| map.name_any() == name).map(Object::ConfigMap),
+        match &self.seen {
+            SeenSource::Secret(seen) => seen.find(|secret| secret.name_any() == name).map(Object::Secret),
+            SeenSource::ConfigMap(seen) => seen.find(|map| map.name_any() == name).map(Object::ConfigMap),
         }
     }
 
@@ -105,20 +100,27 @@ impl Watched {
     }
 }
 
-impl SourceStore {
+impl SeenSource {
     fn watch(client: &Client, namespace: &Name, source: &Source, context: &Watch) -> (Self, BoxFuture<'static, ()>) {
         let config = watcher::Config::default().fields(&format!("metadata.name={}", source.name()));
         match source {
             Source::Secret(_) => {
                 let api = Api::namespaced(client.clone(), namespace.as_str());
-                let (store, task) = watch(api, config, context, |_| ());
-                (Self::Secret(store), task)
+                let (seen, task) = watch(api, config, context, |_| ());
+                (Self::Secret(seen), task)
             }
             Source::ConfigMap(_) => {
                 let api = Api::namespaced(client.clone(), namespace.as_str());
-                let (store, task) = watch(api, config, context, |_| ());
-                (Self::ConfigMap(store), task)
+                let (seen, task) = watch(api, config, context, |_| ());
+                (Self::ConfigMap(seen), task)
             }
+        }
+    }
+
+    async fn listed(&self) {
+        match self {
+            Self::Secret(seen) => seen.listed().await,
+            Self::ConfigMap(seen) => seen.listed().await,
         }
     }
 }

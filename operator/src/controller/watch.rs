@@ -9,11 +9,10 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::controller::Controller;
-use kube::runtime::reflector::{self, Store};
+use kube::runtime::reflector;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use tokio::sync::SetOnce;
 use vedette_crds::{AnomalyPipeline, ModelTraining};
 use vedette_service::error_chain;
 
@@ -21,11 +20,9 @@ use super::apply::SentObjects;
 use super::metrics::kind_label;
 use super::per_object::Reference;
 use super::reach::Reach;
+use super::seen::Seen;
 use super::triggers::Triggers;
 use vedette_core::desired::labels::{self, Component};
-
-/// Comes when a watch has listed all objects once. Any number may wait for it, of whom a store would wake only the last.
-pub(super) type Listed = Arc<SetOnce<()>>;
 
 /// What all watches share.
 #[derive(Debug, Clone)]
@@ -45,17 +42,18 @@ enum Target {
     Training(String),
 }
 
-/// Begins a watch; the future has to be run. What `trim` takes away is not cached.
+/// Begins a watch; the future has to be run. What `trim` takes away is not kept.
 pub(super) fn watch<K>(
     api: Api<K>,
     config: watcher::Config,
     context: &Watch,
     trim: fn(&mut K),
-) -> (Store<K>, BoxFuture<'static, ()>)
+) -> (Seen<K>, BoxFuture<'static, ()>)
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
 {
     let (store, writer) = reflector::store();
+    let seen = Seen::new(store);
     let context = context.clone();
     let namespace = api.namespace().unwrap_or_default().to_owned();
     let events = watcher(api, config)
@@ -65,31 +63,31 @@ where
             trim(object);
         })
         .reflect(writer);
-    let task = follow(events, namespace, store.clone(), context).boxed();
-    (store, task)
+    let task = follow(events, namespace, seen.clone(), context).boxed();
+    (seen, task)
 }
 
-/// A controller of a kind, what its watch has seen, and when it has listed all.
-pub(super) fn controller<K>(api: Api<K>) -> (Controller<K>, Store<K>, Listed)
+/// A controller of a kind, and what its watch has seen.
+pub(super) fn controller<K>(api: Api<K>) -> (Controller<K>, Seen<K>)
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
 {
-    let ((store, writer), listed) = (reflector::store(), Listed::default());
-    let all = Arc::clone(&listed);
+    let (store, writer) = reflector::store();
+    let seen = Seen::new(store.clone());
+    let noted = seen.clone();
     let events = watcher(api, watcher::Config::default()).reflect(writer).inspect_ok(move |event| {
         if matches!(event, Event::InitDone) {
-            // Only the first list is news.
-            let _ = all.set(());
+            noted.has_listed();
         }
     });
-    (Controller::for_stream(events.touched_objects(), store.clone()), store, listed)
+    (Controller::for_stream(events.touched_objects(), store), seen)
 }
 
 /// Has the owners of what changes reconciled, and what was sent of what is gone forgotten.
 async fn follow<K>(
     events: impl Stream<Item = Result<Event<K>, watcher::Error>>,
     namespace: String,
-    store: Store<K>,
+    seen: Seen<K>,
     context: Watch,
 ) where
     K: Resource<DynamicType = ()> + Clone + 'static,
@@ -101,7 +99,7 @@ async fn follow<K>(
                 if !matches!(event, Event::Init) {
                     context.reach.works(&namespace, kind_label::<K>());
                 }
-                if let Some(object) = touched(event, &namespace, &store, &context.sent) {
+                if let Some(object) = touched(event, &namespace, &seen, &context.sent) {
                     ask(&context.triggers, &object).await;
                 }
             }
@@ -116,7 +114,7 @@ async fn follow<K>(
 
 /// The object that an event is about. Objects that went while the watch was broken are told by their absence from its next
 /// list.
-fn touched<K>(event: Event<K>, namespace: &str, store: &Store<K>, sent: &SentObjects) -> Option<K>
+fn touched<K>(event: Event<K>, namespace: &str, seen: &Seen<K>, sent: &SentObjects) -> Option<K>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
@@ -127,7 +125,8 @@ where
             Some(object)
         }
         Event::InitDone => {
-            let listed: BTreeSet<Reference> = store.state().iter().map(|object| Reference::of(&**object)).collect();
+            seen.has_listed();
+            let listed: BTreeSet<Reference> = seen.state().iter().map(|object| Reference::of(&**object)).collect();
             let is_watched = |object: &Reference| object.kind == kind_label::<K>() && object.namespace == namespace;
             sent.keep(|object| !is_watched(object) || listed.contains(object));
             None
@@ -212,7 +211,7 @@ mod tests {
             sent.with(&Reference::of(&run(number)), |_| ());
             futures::stream::iter(events_of(run(number)).into_iter().map(Ok))
         });
-        follow(events.reflect(writer), "n".to_owned(), store, watch).await;
+        follow(events.reflect(writer), "n".to_owned(), Seen::new(store), watch).await;
         remembered(&sent)
     }
 

@@ -184,6 +184,9 @@ async fn a_bucket_that_refuses_is_said_and_stops_nothing() {
     assert_eq!(current["reason"], "PointerUnreadable");
     cluster.objects.behave(Behaviour::Honest);
     cluster.until_reason("anomalypipelines", "flows", "BucketReachable", "Reachable").await;
+    cluster.until_reason("anomalypipelines", "flows", "ModelCurrent", "UnknownTraining").await;
+    cluster.training("flows", json!({ "site": "east", "data": { "pipeline": "flows" } }));
+    cluster.pipeline("flows", json!({ "model": { "training": "flows" } }));
     cluster.until_reason("anomalypipelines", "flows", "ModelCurrent", "NoModel").await;
     operator.stop().await;
 }
@@ -278,8 +281,17 @@ async fn a_training_runs_when_there_is_enough_data_and_its_result_is_remembered(
         json!({ "site": "east", "data": { "pipeline": "flows" }, "trigger": { "minRecords": 100 } }),
     );
     cluster.training("elsewhere", json!({ "site": "west", "data": { "pipeline": "flows" } }));
+    cluster.training("misspelt", json!({ "site": "wset", "data": { "pipeline": "flows" } }));
+    cluster.training("nothing", json!({ "site": "east", "data": { "pipeline": "folws" } }));
+    let west = json!({
+        "site": "west", "training": null, "model_version": null, "ready": true, "updated_at": "2026-11-23T08:00:00Z"
+    });
+    cluster.objects.put_json("n/flows/sites/west.json", &west).await;
     let operator = cluster.operator("a");
     cluster.until_reason("modeltrainings", "elsewhere", "Ready", "RunsAtOtherSite").await;
+    let unknown = cluster.until_reason("modeltrainings", "misspelt", "Ready", "UnknownSite").await;
+    assert!(unknown["message"].as_str().unwrap().contains("sites that have are west"), "{unknown}");
+    cluster.until_reason("modeltrainings", "nothing", "Ready", "UnknownPipeline").await;
     cluster.until_reason("modeltrainings", "flows", "DataAvailable", "TooFewRecords").await;
     cluster.archive("flows", 150).await;
     let job = cluster.api.until("a run", |api| api.names("jobs").into_iter().next()).await;

@@ -176,6 +176,8 @@ impl Platform<Pipeline> for LocalPipeline<'_> {
             topics_job: supervised::job_state(self.supervisor, &topics_job_name(object, &self.site)),
             // The topics of the embedded broker are those that the Job makes.
             topic_report: None,
+            topics_looked_at: None,
+            trainings: None,
             generator: supervised::generator(self.supervisor, self.applied.as_ref()),
             detector: workload(Component::Detector),
             archiver: workload(Component::Archiver),

@@ -9,7 +9,7 @@ use vedette_core::platform::{Conclusion, Platform, reconcile};
 use vedette_core::run_result::sentence;
 use vedette_core::schedule::{Decision, Run};
 use vedette_core::site::SiteFile;
-use vedette_core::training::{RunSeen, Training, TrainingPlan, TrainingSeen, run_under_way};
+use vedette_core::training::{NamesSeen, RunSeen, Training, TrainingPlan, TrainingSeen, run_under_way};
 use vedette_core::validate::ValidatedTraining;
 use vedette_crds::ModelTrainingStatus;
 use vedette_operator::look;
@@ -125,6 +125,8 @@ impl Platform<Training> for LocalTraining<'_> {
             created_at: Some(self.created_at),
             request: None,
             archive,
+            // Nobody else tells of anything in a run.
+            names: NamesSeen::default(),
             run,
             count_again: Duration::ZERO,
             jitter: 1.0,

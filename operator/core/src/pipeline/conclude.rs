@@ -18,6 +18,8 @@ use crate::status::{READY, is_true};
 
 /// How soon files that are not there yet are looked for again.
 const REPLICATION: Duration = Duration::from_secs(5);
+/// How soon a training that is not here is looked for again.
+const TRAINING: Duration = Duration::from_secs(30);
 /// How soon a pipeline whose topics are another's is looked at again.
 const CONFLICT: Duration = Duration::from_secs(30);
 
@@ -66,5 +68,6 @@ fn again(plan: &PipelinePlan, now: Timestamp) -> Duration {
     });
     let soon = roll.condition.reason.passes_unseen().then(|| REPLICATION.mul_f64(seen.jitter));
     let resync = RESYNC.mul_f64(seen.jitter);
-    [soon, deadline].into_iter().flatten().min().unwrap_or(resync).min(resync)
+    let training = plan.unknown_training_among().map(|_| TRAINING.mul_f64(seen.jitter));
+    [soon, training, deadline].into_iter().flatten().min().unwrap_or(resync).min(resync)
 }

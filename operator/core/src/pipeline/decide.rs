@@ -12,6 +12,9 @@ use crate::site::SiteFile;
 use crate::status::roll_state;
 use crate::validate::{Scale, ValidatedPipeline};
 
+/// How long what differs of the topics is believed before it is looked at again.
+const DIFFERS_AGAIN: SignedDuration = SignedDuration::from_hours(6);
+
 pub(super) fn decide(
     object: &ValidatedPipeline,
     site: &SiteFile,
@@ -34,9 +37,14 @@ pub(super) fn decide(
         (_, Some(topics)) => topics.differs.clone(),
         (_, None) => Vec::new(),
     };
+    let topics_looked_at = seen
+        .topics_looked_at
+        .filter(|_| seen.topics_job == JobState::Complete)
+        .or_else(|| remembered?.looked_at.as_ref().map(|time| time.0));
+    let is_due = !differs.is_empty() && topics_looked_at.is_none_or(|then| now.duration_since(then) >= DIFFERS_AGAIN);
     let topics = match &completed_job {
         None => TopicsStep::First,
-        Some(_) if completed_job == wanted_job => TopicsStep::Done,
+        Some(_) if completed_job == wanted_job && !is_due => TopicsStep::Done,
         Some(_) => TopicsStep::Again,
     };
     let completed_generator = completed_generator(&children, before, &seen.generator);
@@ -49,6 +57,7 @@ pub(super) fn decide(
         completed_job,
         completed_generator,
         differs,
+        topics_looked_at,
         seen,
         before: before.clone(),
         site: site.site.name.clone(),

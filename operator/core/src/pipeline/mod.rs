@@ -12,6 +12,7 @@ use vedette_crds::AnomalyPipelineStatus;
 use crate::desired::{Live, PipelineChildren};
 use crate::job_state::JobState;
 use crate::platform::{ApplyFailure, Conclusion, Kind, Refused};
+use crate::reason::ModelReason;
 use crate::refusal::Refusal;
 use crate::roll::{Artifact, Pointer, RollStep};
 use crate::site::{Missing, SiteFile};
@@ -68,10 +69,14 @@ pub struct PipelineSeen {
     /// What the pods need of Secrets and ConfigMaps and is not there.
     pub missing: Vec<Missing>,
     pub bucket: BucketSeen,
+    /// Trainings of this namespace, where they are known.
+    pub trainings: Option<Vec<Name>>,
     /// The Job that creates the topics.
     pub topics_job: JobState,
     /// What it found, where it says so.
     pub topic_report: Option<TopicReport>,
+    /// When it completed.
+    pub topics_looked_at: Option<Timestamp>,
     /// The generators, where there are to be any.
     pub generator: GeneratorSeen,
     /// The detectors.
@@ -128,6 +133,8 @@ pub struct PipelinePlan {
     completed_generator: Option<String>,
     /// What differs from what is stated of the topics, as the completed Job found it.
     differs: Vec<String>,
+    /// When it completed.
+    topics_looked_at: Option<Timestamp>,
     seen: PipelineSeen,
     before: AnomalyPipelineStatus,
     site: Name,
@@ -138,12 +145,22 @@ pub struct PipelinePlan {
     progress_deadline: SignedDuration,
 }
 
+impl PipelinePlan {
+    /// The training that is followed and those that are here, where it is none of them and has published nothing.
+    fn unknown_training_among(&self) -> Option<(&Name, &[Name])> {
+        let (training, known) = (self.training.as_ref()?, self.seen.trainings.as_deref()?);
+        let has_nothing =
+            self.seen.bucket.pointer == Pointer::Absent && self.roll.condition.reason == ModelReason::NoModel;
+        (has_nothing && !known.contains(training)).then_some((training, known))
+    }
+}
+
 /// What has to be done about the topics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TopicsStep {
     /// None was ever created: their Job comes first, and nothing that reads or writes them starts before it completed.
     First,
-    /// Others are wanted than were created: their Job runs beside everything else.
+    /// Others are wanted than were created, or it is time to look whether they still differ: their Job runs beside everything else.
     Again,
     /// They are there. Their Job is not wanted again when its time to live is over.
     Done,

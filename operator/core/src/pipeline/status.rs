@@ -1,6 +1,7 @@
 //! The status of a pipeline.
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use vedette_crds::{AnomalyPipelineStatus, GeneratorStatus, TopicsStatus};
 
 use super::{BucketTrouble, GeneratorSeen, PipelinePlan};
@@ -8,13 +9,13 @@ use crate::desired::GeneratorChild;
 use crate::desired::labels::{self, Component};
 use crate::job_state::JobState;
 use crate::platform::{ApplyFailure, Refused};
-use crate::reason::{BucketReason, GeneratorReason, PodsReason, ReadyReason, Reason, TopicsReason};
+use crate::reason::{BucketReason, GeneratorReason, ModelReason, PodsReason, ReadyReason, Reason, TopicsReason};
 use crate::refusal::Refusal;
 use crate::roll::ModelCurrent;
 use crate::rollout::{Availability, availability};
 use crate::status::{
     ARCHIVER_AVAILABLE, BUCKET_REACHABLE, Conditions, DETECTOR_AVAILABLE, GENERATOR_AVAILABLE, MODEL_CURRENT,
-    TOPICS_READY, Verdict, model_status,
+    TOPICS_READY, Verdict, listed, model_status,
 };
 
 /// The status of a pipeline that is in order; the failure is one that will stay.
@@ -55,10 +56,11 @@ pub(super) fn pipeline_status(
         replicas: seen.detector.replicas(),
         selector: Some(selector),
         model: model_status(&plan.roll.state, plan.training.as_ref()),
-        topics: plan
-            .completed_job
-            .clone()
-            .map(|completed_job| TopicsStatus { completed_job, differs: plan.differs.clone() }),
+        topics: plan.completed_job.clone().map(|completed_job| TopicsStatus {
+            completed_job,
+            differs: plan.differs.clone(),
+            looked_at: plan.topics_looked_at.map(Time),
+        }),
         generator: plan.completed_generator.clone().map(|completed_job| GeneratorStatus { completed_job }),
     }
 }
@@ -88,8 +90,21 @@ fn bucket_reachable(plan: &PipelinePlan) -> Verdict {
 }
 
 fn model_current(plan: &PipelinePlan) -> Verdict {
+    if let Some(unknown) = unknown_training(plan) {
+        return unknown;
+    }
     let ModelCurrent { holds, reason, message } = &plan.roll.condition;
     if *holds { Verdict::holds(*reason, message) } else { Verdict::fails(*reason, message) }
+}
+
+/// A training that nobody published anything of and that is not here may be misspelt, or come later.
+fn unknown_training(plan: &PipelinePlan) -> Option<Verdict> {
+    let (training, known) = plan.unknown_training_among()?;
+    let known = listed(known);
+    let message = format!(
+        "training {training} has published no model, and this namespace has no ModelTraining of the name; see that spec.model.training is right: those of this namespace are {known}"
+    );
+    Some(Verdict::fails(ModelReason::UnknownTraining, message))
 }
 
 fn topics_ready(plan: &PipelinePlan) -> Verdict {
@@ -119,8 +134,10 @@ fn topics_are_there(job: &str, differs: &[String]) -> Verdict {
     match differs {
         [] => Verdict::holds(TopicsReason::TopicsCreated, format!("the topics are there, as Job {job} found")),
         differs => {
-            let message =
-                format!("the topics are there, and not as the spec says, as Job {job} found: {}", differs.join("; "));
+            let differs = differs.join("; ");
+            let message = format!(
+                "the topics are there, and not as the spec says, as Job {job} found: {differs}; it looks again within six hours"
+            );
             Verdict::holds(TopicsReason::Differs, message)
         }
     }

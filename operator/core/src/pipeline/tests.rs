@@ -39,6 +39,8 @@ fn seen(spec: &str) -> PipelineSeen {
         bucket: BucketSeen { pointer: Pointer::Absent, artifact: None, trouble: None },
         topics_job: JobState::Complete,
         topic_report: None,
+        topics_looked_at: None,
+        trainings: None,
         generator: match &children.generator {
             Some(GeneratorChild::Deployment(deployment)) => GeneratorSeen::Workload(ready(deployment)),
             Some(GeneratorChild::Job(_)) => GeneratorSeen::Job(JobState::Running { trouble: None }),
@@ -330,7 +332,7 @@ fn topics_that_are_not_as_the_spec_says_are_told_and_are_there_all_the_same() {
     ready_is(&found, "Running");
     let topics = find(&found.conditions, crate::status::TOPICS_READY).unwrap();
     assert_eq!((topics.status.as_str(), topics.reason.as_str()), ("True", "Differs"));
-    assert!(topics.message.ends_with("alerts has 2 partitions"), "{}", topics.message);
+    assert!(topics.message.contains("found: alerts has 2 partitions; it looks again"), "{}", topics.message);
     // The Job and its pods are gone.
     let later = plan_of("{}", &found, |seen| seen.topics_job = JobState::Absent);
     assert_eq!(Pipeline::conclude(&later, Ok(&()), Timestamp::UNIX_EPOCH).status.topics, found.topics);
@@ -381,4 +383,52 @@ fn a_count_is_left_to_whoever_set_it_only_where_an_autoscaler_counts() {
         });
         assert_eq!(plan.count, expected, "{spec} of {live:?}");
     }
+}
+
+#[test]
+fn a_training_that_is_not_here_and_has_published_nothing_is_said() {
+    let said = |trainings: Option<&[&str]>, pointer: Pointer| {
+        let trainings = trainings.map(|names| names.iter().map(|name| name.parse().unwrap()).collect());
+        let Conclusion { status, again, .. } = concluded(FOLLOWS, |seen| {
+            (seen.trainings, seen.bucket.pointer) = (trainings, pointer);
+        });
+        ready_is(&status, "Running");
+        let is_unknown = find(&status.conditions, MODEL_CURRENT).unwrap().reason == "UnknownTraining";
+        assert_eq!(again.as_secs() == 30, is_unknown, "it may come later");
+        find(&status.conditions, MODEL_CURRENT).unwrap().clone()
+    };
+    let misspelt = said(Some(&["folws"]), Pointer::Absent);
+    assert_eq!((misspelt.status.as_str(), misspelt.reason.as_str()), ("False", "UnknownTraining"));
+    assert!(misspelt.message.ends_with("those of this namespace are folws"), "{}", misspelt.message);
+    assert_eq!(said(Some(&["flows"]), Pointer::Absent).reason, "NoModel");
+    assert_eq!(said(None, Pointer::Absent).reason, "NoModel", "nobody could look");
+    assert_eq!(said(Some(&[]), Pointer::Unreadable("no answer".to_owned())).reason, "PointerUnreadable");
+}
+
+#[test]
+fn topics_that_differ_are_looked_at_again_after_hours_and_meanwhile_it_is_ready() {
+    let at = |hour: i64| Timestamp::from_second(hour * 3600).unwrap();
+    let step = |before: &AnomalyPipelineStatus, hour, job: JobState, found: Option<&[&str]>| {
+        let report = |found: &[&str]| TopicReport { differs: found.iter().map(ToString::to_string).collect() };
+        let seen = PipelineSeen {
+            topics_looked_at: (job == JobState::Complete).then(|| at(hour)),
+            topics_job: job,
+            topic_report: found.map(report),
+            ..seen("{}")
+        };
+        let plan = Pipeline::decide(&pipeline("{}"), &site(), before, seen, at(hour));
+        let status = Pipeline::conclude(&plan, Ok(&()), at(hour)).status;
+        ready_is(&status, "Running");
+        (plan.topics, find(&status.conditions, crate::status::TOPICS_READY).unwrap().reason.clone(), status)
+    };
+    let none = AnomalyPipelineStatus::default();
+    let (_, reason, found) = step(&none, 0, JobState::Complete, Some(&["alerts: 3 partitions"]));
+    assert_eq!(reason, "Differs");
+    assert_eq!(step(&found, 5, JobState::Absent, None).0, TopicsStep::Done);
+    assert_eq!(step(&found, 6, JobState::Absent, None).0, TopicsStep::Again);
+    let (_, reason, running) = step(&found, 6, JobState::Running { trouble: None }, None);
+    assert_eq!(reason, "Differs", "until something else is known");
+    let (topics, reason, mended) = step(&running, 7, JobState::Complete, Some(&[]));
+    assert_eq!((topics, reason.as_str()), (TopicsStep::Done, "TopicsCreated"));
+    assert_eq!(step(&mended, 700, JobState::Absent, None).0, TopicsStep::Done, "it differs no more");
 }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use vedette_contract::Name;
 
 use super::{READY, RECONCILING, STALLED};
 use crate::reason::{Reason, is_lasting};
@@ -110,6 +111,12 @@ fn fitting(message: String) -> String {
         Some((end, _)) => format!("{}…", &message[..end]),
         None => message,
     }
+}
+
+/// Names, as a message has them.
+pub(crate) fn listed(names: &[Name]) -> String {
+    let names: Vec<&str> = names.iter().map(Name::as_str).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 /// The condition of this kind.

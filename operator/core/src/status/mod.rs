@@ -3,7 +3,7 @@
 mod conditions;
 mod mapping;
 
-pub(crate) use conditions::{Conditions, Verdict};
+pub(crate) use conditions::{Conditions, Verdict, listed};
 pub use conditions::{find, is_true};
 pub(crate) use mapping::{model_status, schedule_in_effect, training_run};
 pub use mapping::{roll_state, schedule_state};

@@ -15,6 +15,8 @@ use crate::schedule::{Decision, Run, ScheduleState};
 
 /// How soon a result that could not be read is looked for again.
 const RESULT_AGAIN: Duration = Duration::from_secs(5);
+/// How soon a site or a pipeline that nobody has told of yet is looked for again.
+const NAME_AGAIN: Duration = Duration::from_secs(30);
 
 pub(super) fn conclude(
     plan: &TrainingPlan,
@@ -76,6 +78,7 @@ fn again(plan: &TrainingPlan, now: Timestamp) -> Duration {
         Some(Decision::Running) if plan.seen.run == RunSeen::Unreadable => RESULT_AGAIN,
         // Another takes its place as soon as one can start.
         Some(Decision::Running) if matches!(plan.seen.run, RunSeen::Outdated { .. }) => count,
+        None if plan.unknown().is_some() => NAME_AGAIN.mul_f64(plan.seen.jitter),
         Some(Decision::Suspended | Decision::Running | Decision::Start { .. } | Decision::Done) | None => resync,
     };
     after.min(resync)

@@ -34,7 +34,8 @@ pub(super) fn decide(
         state,
         seen,
         before: before.clone(),
-        site: object.site.to_string(),
+        site: object.site.clone(),
+        pipeline: object.data.pipeline.clone(),
         minimum_records: object.schedule.minimum_records,
         new_records: object.schedule.new_records,
     }

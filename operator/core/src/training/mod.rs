@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
+use vedette_contract::Name;
 use vedette_contract::model::TrainingResult;
 use vedette_crds::ModelTrainingStatus;
 
@@ -77,6 +78,7 @@ pub struct TrainingSeen {
     /// Value of the annotation that asks for a run.
     pub request: Option<String>,
     pub archive: ArchiveSeen,
+    pub names: NamesSeen,
     /// The run under way.
     pub run: RunSeen,
     /// How soon the records are to be counted again.
@@ -93,6 +95,16 @@ pub struct ArchiveSeen {
     /// The run that published the current version, where no run is remembered: so that a training that is new here does not
     /// learn the same records again.
     pub last_published: Option<Run>,
+}
+
+/// What there is of what the spec names; none where that is not known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NamesSeen {
+    /// Sites that have told of the pipeline, and the one that learned the current version: it may have no pipeline of its own.
+    /// Looked up where the Jobs run at another one, or where nothing is archived.
+    pub sites: Option<Vec<Name>>,
+    /// Pipelines of this namespace.
+    pub pipelines: Option<Vec<Name>>,
 }
 
 /// The run under way.
@@ -154,9 +166,34 @@ pub struct TrainingPlan {
     before: ModelTrainingStatus,
     /// The status before, with the result of the run that ended.
     settled: ModelTrainingStatus,
-    site: String,
+    site: Name,
+    pipeline: Name,
     minimum_records: u64,
     new_records: Option<u64>,
+}
+
+/// What the spec names and nobody knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unknown<'a> {
+    /// The site that the Jobs run at; these are known.
+    Site(&'a [Name]),
+    /// The pipeline that is to be learned from; these are here.
+    Pipeline(&'a [Name]),
+}
+
+impl TrainingPlan {
+    /// What may be misspelt, or come later: nobody here knows. Nothing is, where the bucket could not be read.
+    fn unknown(&self) -> Option<Unknown<'_>> {
+        let NamesSeen { sites, pipelines } = &self.seen.names;
+        let (sites, runs_here) = (sites.as_deref()?, self.decision.is_some());
+        if !sites.is_empty() {
+            return (!runs_here && !sites.contains(&self.site)).then_some(Unknown::Site(sites));
+        }
+        // Where no site has told of it, the pipeline is in doubt before the site is; of one that is here, this site tells soon.
+        let has_no_records = !runs_here || self.seen.archive.records == Ok(0);
+        let known = pipelines.as_deref().filter(|known| has_no_records && !known.contains(&self.pipeline))?;
+        Some(Unknown::Pipeline(known))
+    }
 }
 
 /// A run that is to be started.

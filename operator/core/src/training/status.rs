@@ -4,14 +4,14 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use vedette_crds::{ModelTrainingStatus, TrainingPhase, TrainingResult};
 
-use super::TrainingPlan;
+use super::{TrainingPlan, Unknown};
 use crate::platform::{ApplyFailure, Refused};
 use crate::reason::{DataReason, Outcome, ReadyReason, RunReason, TrainingReason};
 use crate::refusal::Refusal;
 use crate::run_result::Ended;
 use crate::schedule::{Decision, ScheduleState};
 use crate::status::{
-    Conditions, DATA_AVAILABLE, GATE_PASSED, PUBLISHED, TRAINED, Verdict, schedule_in_effect, training_run,
+    Conditions, DATA_AVAILABLE, GATE_PASSED, PUBLISHED, TRAINED, Verdict, listed, schedule_in_effect, training_run,
 };
 
 /// How many results are kept.
@@ -130,15 +130,20 @@ fn conditions(plan: &TrainingPlan, standing: &Standing, state: &ScheduleState, n
 
 fn ready(plan: &TrainingPlan, standing: &Standing, state: &ScheduleState) -> Verdict {
     match standing {
-        Standing::Elsewhere => {
-            let message = format!("its Jobs run at site {}, as spec.site says", plan.site);
-            Verdict::holds(TrainingReason::RunsAtOtherSite, message)
-        }
+        Standing::Elsewhere => elsewhere(plan),
         Standing::NotStarted(ApplyFailure { message, is_lasting: true }) => {
             Verdict::fails(ReadyReason::ApplyFailed, message)
         }
         Standing::NotStarted(ApplyFailure { message: _, is_lasting: false }) => due(plan, state),
         Standing::Decided(decision) => decided(plan, decision, state),
+    }
+}
+
+fn elsewhere(plan: &TrainingPlan) -> Verdict {
+    let there = format!("its Jobs run at site {}, as spec.site says", plan.site);
+    match plan.unknown().map(|unknown| is_unknown(plan, unknown)) {
+        None => Verdict::holds(TrainingReason::RunsAtOtherSite, there),
+        Some(verdict) => Verdict { message: format!("{there}; {}", verdict.message), ..verdict },
     }
 }
 
@@ -170,7 +175,9 @@ fn decided(plan: &TrainingPlan, decision: &Decision, state: &ScheduleState) -> V
             lacked_records(&format!("the next one starts at {time}, or when there are many more"))
         }
         (Decision::WaitingUntil(time), _) => scheduled(&format!("at {time}")),
-        (Decision::WaitingForData { needed, .. }, _) => waiting_for_data(*needed),
+        (Decision::WaitingForData { needed, .. }, _) => {
+            plan.unknown().map_or_else(|| waiting_for_data(*needed), |unknown| is_unknown(plan, unknown))
+        }
         (Decision::Done, _) => {
             let message = "nothing more runs by itself; the annotation vedette.io/run asks for one";
             Verdict::holds(TrainingReason::Done, message)
@@ -207,6 +214,26 @@ fn scheduled(when: &str) -> Verdict {
 fn waiting_for_data(needed: u64) -> Verdict {
     let message = format!("a run starts when {needed} records are archived");
     Verdict::holds(TrainingReason::WaitingForData, message)
+}
+
+fn is_unknown(plan: &TrainingPlan, unknown: Unknown<'_>) -> Verdict {
+    let pipeline = &plan.pipeline;
+    match unknown {
+        Unknown::Site(known) => {
+            let (site, known) = (&plan.site, listed(known));
+            let message = format!(
+                "no site {site} has told of pipeline {pipeline}, nor published a model; see that spec.site is right: sites that have are {known}"
+            );
+            Verdict::unknown(TrainingReason::UnknownSite, message)
+        }
+        Unknown::Pipeline(known) => {
+            let known = listed(known);
+            let message = format!(
+                "no site has told of pipeline {pipeline}, and no record of it is known; see that spec.data.pipeline is right: pipelines of this namespace are {known}"
+            );
+            Verdict::unknown(TrainingReason::UnknownPipeline, message)
+        }
+    }
 }
 
 fn data_available(plan: &TrainingPlan) -> Verdict {

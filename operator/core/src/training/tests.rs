@@ -7,7 +7,7 @@ use super::*;
 use crate::event::Event;
 use crate::manifest::{self, ValidatedManifest};
 use crate::reason::Outcome;
-use crate::status::{PUBLISHED, READY, find, is_true};
+use crate::status::{PUBLISHED, READY, RECONCILING, find, is_true};
 
 const SITE: &str = "{site: {name: east}, kafka: {bootstrapServers: 'k:9092'}, bucket: {name: b, credentialsSecret: s}, images: {topics: t, generator: g, detector: d, archiver: a, trainer: t}}";
 
@@ -35,6 +35,7 @@ pub(super) fn seen(records: u64, run: RunSeen) -> TrainingSeen {
         created_at: Some(Timestamp::UNIX_EPOCH),
         request: None,
         archive: ArchiveSeen { records: Ok(records), last_published: None },
+        names: NamesSeen::default(),
         run,
         count_again: Duration::from_secs(4),
         jitter: 1.0,
@@ -219,4 +220,62 @@ fn a_job_that_was_started_and_not_remembered_is_the_run() {
     let Conclusion { status, events, .. } = Training::conclude(&plan, Ok(&Some(found)), at(400));
     assert_eq!((status.last_run.unwrap().job.as_str(), status.phase), ("flows-200", Some(TrainingPhase::Running)));
     assert!(events.iter().all(|event| event.reason() != "RunStarted"));
+}
+
+fn names(names: &[&str]) -> Vec<Name> {
+    names.iter().map(|name| name.parse().unwrap()).collect()
+}
+
+/// What is told of a training at this site of which so many records are archived.
+fn told(at_site: &str, records: u64, names: NamesSeen) -> Conclusion<ModelTrainingStatus> {
+    let seen = TrainingSeen { names, ..seen(records, RunSeen::None) };
+    let plan = Training::decide(&training(at_site), &site(), &ModelTrainingStatus::default(), seen, at(50));
+    Training::conclude(&plan, Ok(&None), at(50))
+}
+
+fn ready(status: &ModelTrainingStatus) -> (String, String) {
+    let ready = find(&status.conditions, READY).unwrap();
+    (ready.status.clone(), ready.reason.clone())
+}
+
+#[test]
+fn a_site_that_has_told_nothing_is_said_and_looked_for_again() {
+    let sites = |sites: &[&str]| NamesSeen { sites: Some(names(sites)), pipelines: Some(names(&["flows"])) };
+    assert_eq!(reason(&told("west", 0, sites(&["east", "west"])).status), "RunsAtOtherSite");
+    let Conclusion { status, again, .. } = told("wset", 0, sites(&["east", "west"]));
+    assert_eq!((ready(&status), again.as_secs()), (("Unknown".to_owned(), "UnknownSite".to_owned()), 30));
+    let message = &find(&status.conditions, READY).unwrap().message;
+    assert!(message.ends_with("sites that have are east, west"), "{message}");
+    assert_eq!(status.phase, Some(TrainingPhase::RunsAtOtherSite));
+    assert!(is_true(&status.conditions, RECONCILING), "it may come by replication");
+    for nobody_could_look in [NamesSeen::default(), NamesSeen { sites: None, ..sites(&[]) }] {
+        assert_eq!(reason(&told("wset", 0, nobody_could_look).status), "RunsAtOtherSite");
+    }
+    assert_eq!(reason(&told("west", 0, sites(&[])).status), "RunsAtOtherSite", "this site has not told yet, either");
+}
+
+#[test]
+fn a_pipeline_that_nobody_knows_is_said_at_the_other_sites_and_their_site_is_not_doubted() {
+    let none_tells = NamesSeen { sites: Some(Vec::new()), pipelines: Some(names(&["logins"])) };
+    let Conclusion { status, again, .. } = told("west", 0, none_tells);
+    assert_eq!((ready(&status), again.as_secs()), (("Unknown".to_owned(), "UnknownPipeline".to_owned()), 30));
+}
+
+#[test]
+fn a_pipeline_that_nobody_knows_is_said_until_somebody_does() {
+    let known =
+        |sites: &[&str], pipelines: &[&str]| NamesSeen { sites: Some(names(sites)), pipelines: Some(names(pipelines)) };
+    let status = told("east", 0, known(&[], &["logins"])).status;
+    let ready = find(&status.conditions, READY).unwrap();
+    assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("Unknown", "UnknownPipeline"));
+    assert!(ready.message.ends_with("pipelines of this namespace are logins"), "{}", ready.message);
+    for (records, names) in [
+        (0, known(&[], &["flows"])),
+        (0, known(&["west"], &["logins"])),
+        (1, known(&[], &["logins"])),
+        (0, NamesSeen { sites: None, ..known(&[], &["logins"]) }),
+        (0, NamesSeen { pipelines: None, ..known(&[], &[]) }),
+    ] {
+        assert_eq!(reason(&told("east", records, names.clone()).status), "WaitingForData", "{records} {names:?}");
+    }
 }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ServiceAccount;
-use kube::runtime::reflector::Store;
 use kube::{Resource, ResourceExt};
 use serde_json::json;
 use vedette_contract::Name;
 
 use super::super::apply::{ApiError, Applier, Conflicts};
 use super::super::child::Child;
-use super::super::children::{Stores, Wanted, get};
+use super::super::children::{Stores, Wanted};
 use super::super::context::Context;
+use super::super::seen::Seen;
 use vedette_core::desired::{GeneratorChild, PipelineChildren};
 use vedette_core::job_state::is_outdated;
 use vedette_core::ownership::claim;
@@ -105,22 +105,22 @@ impl Pass<'_> {
         self.wanted.insert((K::kind(&()), name.to_owned()));
     }
 
-    fn live<K: Child>(&self, child: &K, store: &Store<K>) -> Option<Arc<K>> {
-        get(store, self.namespace, &child.name_any())
+    fn live<K: Child>(&self, child: &K, seen: &Seen<K>) -> Option<Arc<K>> {
+        seen.get(self.namespace, &child.name_any())
     }
 
-    async fn all<'b, K: Child>(&mut self, children: impl IntoIterator<Item = &'b K>, store: &Store<K>) {
+    async fn all<'b, K: Child>(&mut self, children: impl IntoIterator<Item = &'b K>, seen: &Seen<K>) {
         for child in children {
             self.want(child);
-            let live = self.live(child, store);
+            let live = self.live(child, seen);
             let outcome = self.applier.apply(child, live.as_deref(), Conflicts::Force).await;
             self.note(outcome);
         }
     }
 
     /// A Job cannot be changed, but held and let go; one that was made otherwise and does nothing is made anew.
-    async fn job(&mut self, job: &Job, store: &Store<Job>) {
-        let live = match self.live(job, store) {
+    async fn job(&mut self, job: &Job, seen: &Seen<Job>) {
+        let live = match self.live(job, seen) {
             Some(live) => Some(live),
             None => match self.applier.read::<Job>(self.namespace.as_str(), &job.name_any()).await {
                 Ok(live) => live.map(Arc::new),
@@ -148,8 +148,8 @@ impl Pass<'_> {
     }
 
     /// Where an autoscaler may have set another count since it was read, that count wins.
-    async fn detector(&mut self, detector: &Deployment, count: CountClaim, store: &Store<Deployment>) {
-        let live = self.live(detector, store);
+    async fn detector(&mut self, detector: &Deployment, count: CountClaim, seen: &Seen<Deployment>) {
+        let live = self.live(detector, seen);
         let kept = match count {
             CountClaim::UntilSetByAnother => true,
             CountClaim::Ours => false,

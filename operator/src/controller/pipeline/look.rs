@@ -8,7 +8,7 @@ use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 use vedette_core::desired::labels::{self, Component, MANAGER, RETRY_MODEL};
 use vedette_core::desired::{Live, LiveReplicas, generator_job_name, names, topics_job_name};
-use vedette_core::job_state::{job_state, topic_report};
+use vedette_core::job_state::{completed_at, job_state, topic_report};
 use vedette_core::pipeline::{GeneratorSeen, PipelineSeen};
 use vedette_core::validate::{Scale, ValidatedPipeline};
 use vedette_core::workload::Workload;
@@ -16,7 +16,6 @@ use vedette_crds::{AnomalyPipeline, AnomalyPipelineStatus};
 
 use super::super::apply::{ApiError, Applier};
 use super::super::backoff::jitter;
-use super::super::children::get;
 use super::super::context::Context;
 use super::super::model_watch::TrainingKey;
 use super::super::per_object::Reference;
@@ -51,6 +50,8 @@ pub(super) async fn look(
             .and_then(|annotations| annotations.get(RETRY_MODEL).cloned()),
         missing,
         bucket,
+        trainings: context.trainings_here.names(),
+        topics_looked_at: topics_job.as_deref().and_then(completed_at),
         topics_job: job_state(topics_job.as_deref(), topics_pods.iter().map(Arc::as_ref)),
         topic_report: topic_report(topics_pods.iter().map(Arc::as_ref)),
         generator: generator(valid, context),
@@ -92,12 +93,12 @@ async fn pointer(reference: &Reference, valid: &ValidatedPipeline, context: &Con
 }
 
 fn deployment(valid: &ValidatedPipeline, component: Component, context: &Context) -> Option<Arc<Deployment>> {
-    get(&context.stores.children.deployments, &valid.namespace, &names::deployment(&valid.name, component))
+    context.stores.children.deployments.get(&valid.namespace, &names::deployment(&valid.name, component))
 }
 
 /// A Job of a pipeline; one of a predecessor that is not gone yet is none of its.
 fn own_job(name: &str, valid: &ValidatedPipeline, context: &Context) -> Option<Arc<Job>> {
-    let job = get(&context.stores.children.jobs, &context.namespace, name);
+    let job = context.stores.children.jobs.get(&context.namespace, name);
     job.filter(|job| job.owner_references().iter().any(|owner| Some(&owner.uid) == valid.uid.as_ref()))
 }
 

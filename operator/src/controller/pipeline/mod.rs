@@ -99,7 +99,7 @@ mod tests {
     use vedette_testing::TestBucket;
 
     use super::super::context::testing;
-    use super::super::watch::Listed;
+    use super::super::seen::Seen;
     use super::*;
 
     fn pipeline(namespace: &str, created: &str) -> GuardedPipeline {
@@ -115,14 +115,14 @@ mod tests {
         let served = TestBucket::serve().await;
         let (context, _) = testing::context(&served.bucket);
         let (store, mut writer) = reflector::store();
-        let listed = Listed::default();
-        context.all_pipelines.add(&"other".parse().unwrap(), store, Arc::clone(&listed));
+        let seen = Seen::new(store);
+        context.all_pipelines.add(&"other".parse().unwrap(), seen.clone());
         let list = async {
             tokio::time::sleep(Duration::from_millis(50)).await;
             writer.apply_watcher_event(&Event::Init);
             writer.apply_watcher_event(&Event::InitApply(pipeline("other", "2026-11-23T08:00:00Z")));
             writer.apply_watcher_event(&Event::InitDone);
-            listed.set(()).unwrap();
+            seen.has_listed();
         };
         let younger = pipeline("n", "2026-11-24T08:00:00Z").0.unwrap();
         let (admitted, ()) = tokio::join!(admit(&younger, &context), list);

@@ -8,7 +8,6 @@ use vedette_core::training::{Start, forgotten_run, replaced_jobs};
 use vedette_core::validate::ValidatedTraining;
 
 use super::super::apply::{ApiError, Conflicts};
-use super::super::children::get;
 use super::super::context::Context;
 
 /// Starts the Job, or returns the run of one that was started already and not remembered.
@@ -27,7 +26,7 @@ pub(super) async fn apply(
         context.applier.delete(job).await?;
     }
     if let Some(account) = service_account {
-        let live = get(&context.stores.children.service_accounts, &valid.namespace, &account.name_any());
+        let live = context.stores.children.service_accounts.get(&valid.namespace, &account.name_any());
         context.applier.apply(account, live.as_deref(), Conflicts::Force).await?;
     }
     context.applier.apply(job, None, Conflicts::Force).await?;

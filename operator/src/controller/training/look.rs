@@ -6,13 +6,12 @@ use k8s_openapi::api::batch::v1::Job;
 use vedette_core::desired::build_training_job;
 use vedette_core::desired::labels::RUN_REQUEST;
 use vedette_core::job_state::job_state;
-use vedette_core::training::{RunSeen, TrainingSeen, run_under_way};
+use vedette_core::training::{NamesSeen, RunSeen, TrainingSeen, run_under_way};
 use vedette_core::validate::ValidatedTraining;
 use vedette_crds::{ModelTraining, ModelTrainingStatus};
 
 use super::super::apply::ApiError;
 use super::super::backoff::jitter;
-use super::super::children::get;
 use super::super::context::Context;
 use super::super::pace;
 use super::super::per_object::Reference;
@@ -24,7 +23,10 @@ pub(super) async fn look(
     before: &ModelTrainingStatus,
     context: &Context,
 ) -> Result<TrainingSeen, ApiError> {
-    let archive = look::archive(&context.bucket, valid, before, valid.runs_at(&context.site)).await;
+    let runs_here = valid.runs_at(&context.site);
+    let archive = look::archive(&context.bucket, valid, before, runs_here).await;
+    let asks_for_sites = !runs_here || archive.records == Ok(0);
+    let sites = if asks_for_sites { look::sites(&context.bucket, valid).await } else { None };
     let run = match run_under_way(before) {
         None => RunSeen::None,
         Some(run) => self::run(valid, &run.job, context).await?,
@@ -42,6 +44,7 @@ pub(super) async fn look(
         created_at: metadata.creation_timestamp.as_ref().map(|time| time.0),
         request: metadata.annotations.as_ref().and_then(|annotations| annotations.get(RUN_REQUEST).cloned()),
         archive,
+        names: NamesSeen { sites, pipelines: context.pipelines_here.names() },
         run,
         count_again,
         jitter: jitter(),
@@ -50,7 +53,7 @@ pub(super) async fn look(
 
 /// How the run under way stands. A Job that the watch does not show is asked for, so that none is given up too early.
 async fn run(valid: &ValidatedTraining, name: &str, context: &Context) -> Result<RunSeen, ApiError> {
-    let live = match get(&context.stores.children.jobs, &context.namespace, name) {
+    let live = match context.stores.children.jobs.get(&context.namespace, name) {
         Some(job) => Some(job),
         None => context.applier.read::<Job>(context.namespace.as_str(), name).await?.map(Arc::new),
     };
