@@ -245,10 +245,7 @@ fn why(settings: &ScheduleSettings, state: &ScheduleState, observed: &Observed<'
         return Next::Run(StartReason::Request);
     }
     match (&state.last_run, observed.last, due) {
-        (Some(run), Some(Outcome::Failed), _) => match tried_again_at(run, state) {
-            at if at <= observed.now => Next::Run(StartReason::Retry),
-            at => Next::Wait(Decision::WaitingUntil(at)),
-        },
+        (Some(run), Some(Outcome::Failed), _) => failed(run, settings, state, observed.now),
         (_, _, Some(Due::Now(_))) => Next::Run(StartReason::Schedule),
         (Some(run), Some(Outcome::NotEnoughData), _) => lacked_records(run, state, observed, due),
         (Some(run), _, _) => match settings.new_records {
@@ -257,6 +254,22 @@ fn why(settings: &ScheduleSettings, state: &ScheduleState, observed: &Observed<'
         },
         (None, _, None) => Next::Run(StartReason::FirstData),
         (None, _, Some(due)) => Next::Wait(due.wait()),
+    }
+}
+
+/// A pause keeps only from trying again too soon, not from the next time of the schedule. Times that passed while it ran do not
+/// count: a run that takes longer than to the next time would never pause.
+fn failed(run: &Run, settings: &ScheduleSettings, state: &ScheduleState, now: Timestamp) -> Next {
+    let again = tried_again_at(run, state);
+    let scheduled = settings.schedule.as_ref().and_then(|schedule| {
+        let ended = run.finished_at.unwrap_or(run.started_at);
+        schedule.next_after(times_count_since(state).map_or(ended, |since| since.max(ended)))
+    });
+    match scheduled {
+        Some(time) if time <= now => Next::Run(StartReason::Schedule),
+        _ if again <= now => Next::Run(StartReason::Retry),
+        Some(time) => Next::Wait(Decision::WaitingUntil(again.min(time))),
+        None => Next::Wait(Decision::WaitingUntil(again)),
     }
 }
 
@@ -325,13 +338,18 @@ impl Due {
 }
 
 fn due(schedule: &Schedule, state: &ScheduleState, now: Timestamp) -> Due {
-    let since = state.in_effect.as_ref().map_or(now, |known| known.since);
-    match schedule.next_after(state.last_schedule_time.map_or(since, |last| last.max(since))) {
+    match schedule.next_after(times_count_since(state).unwrap_or(now)) {
         // The time is remembered as now, so that a site that was down for a week does not catch up run by run.
         Some(time) if time <= now => Due::Now(now),
         Some(time) => Due::At(time),
         None => Due::Never,
     }
+}
+
+/// The times of the schedule after this one count; none where no schedule is in effect.
+fn times_count_since(state: &ScheduleState) -> Option<Timestamp> {
+    let since = state.in_effect.as_ref()?.since;
+    Some(state.last_schedule_time.map_or(since, |last| last.max(since)))
 }
 
 /// When a run that came to nothing is tried again: at once where the spec was changed since.

@@ -168,6 +168,28 @@ fn a_failed_run_is_retried_with_growing_pauses() {
 }
 
 #[test]
+fn a_scheduled_time_in_the_pause_of_a_failed_run_starts_one_and_one_during_it_does_not() {
+    let (settings, none) = scheduled("0 * * * *", "UTC", "2026-11-23T08:30:00Z");
+    let (_, running) = started(decide("t", &settings, &none, &observed(5, "2026-11-23T09:00:00Z")));
+    let failed = |ended: &str| ScheduleState { failures: 9, ..finished(&running, true, at(ended)) };
+    let next = |state: &ScheduleState, now: &str| decide("t", &settings, state, &ended(Outcome::Failed, 5, now));
+    let pauses = failed("2026-11-23T09:20:00Z");
+    assert_eq!(next(&pauses, "2026-11-23T09:59:59Z"), Decision::WaitingUntil(at("2026-11-23T10:00:00Z")));
+    let (reason, again) = started(next(&pauses, "2026-11-23T10:00:00Z"));
+    assert_eq!((reason, again.last_schedule_time), (StartReason::Schedule, Some(at("2026-11-23T10:00:00Z"))));
+    assert_eq!(finished(&again, true, at("2026-11-23T10:01:00Z")).failures, 10, "the pauses grow on");
+    assert_eq!(finished(&again, false, at("2026-11-23T10:01:00Z")).failures, 0);
+    let slow = failed("2026-11-23T10:01:00Z");
+    assert_eq!(next(&slow, "2026-11-23T10:01:01Z"), Decision::WaitingUntil(at("2026-11-23T11:00:00Z")), "no hot loop");
+    let retried = ScheduleState { failures: 1, ..slow };
+    let (reason, again) = started(next(&retried, "2026-11-23T10:02:00Z"));
+    assert_eq!(reason, StartReason::Retry);
+    let well = finished(&again, false, at("2026-11-23T10:03:00Z"));
+    let then = decide("t", &settings, &well, &ended(Outcome::Published, 5, "2026-11-23T10:04:00Z"));
+    assert_eq!(then, Decision::WaitingUntil(at("2026-11-23T11:00:00Z")), "the time that passed is made up for");
+}
+
+#[test]
 fn suspension_starts_nothing() {
     let settings = ScheduleSettings { suspend: true, ..by_data(1, Some(1)) };
     assert_eq!(
