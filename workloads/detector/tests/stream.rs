@@ -183,6 +183,26 @@ async fn nothing_is_lost_or_twice_while_detectors_come_and_go() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn detectors_share_their_partitions_though_the_coordinator_moved_while_they_joined() {
+    let broker = Broker::start([4, 4, 4, 4]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let start = |name: &str| detector(&broker, name, directory.path(), &["--processing-guarantee=ExactlyOnce", BUDGET]);
+    broker.embedded.refuse_offset_fetches("detector-0", 2);
+    broker.produce(4, records(0..1000).iter().map(Vec::as_slice));
+    let first = start("detector-0");
+    first.wait_until_ready().await;
+    assert_eq!(broker.read(&[(TOPICS[1], 4)], 1000).len(), 1000);
+    let second = start("detector-1");
+    second.wait_until_ready().await;
+    broker.produce(4, records(1000..2000).iter().map(Vec::as_slice));
+    let enriched = broker.read(&[(TOPICS[1], 4)], 2000);
+    let distinct: BTreeSet<_> = uuids(&enriched).into_iter().collect();
+    assert_eq!((enriched.len(), distinct.len()), (2000, 2000));
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn at_least_once_loses_nothing() {
     let broker = Broker::start([4, 4, 4, 4]).await;
     let directory = tempfile::tempdir().unwrap();
