@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use thiserror::Error;
-use vedette_contract::arguments::{AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, BucketArguments};
+use vedette_contract::arguments::BucketArguments;
 use vedette_embedded::bucket::{BucketOptions, Credentials, EmbeddedBucket, EmbeddedBucketError};
 use vedette_streams::bucket::Bucket;
+
+use crate::bucket_key::{BucketKey, NotSet};
 
 /// One of both, and the bucket's name.
 #[derive(Debug, Clone, Args)]
@@ -17,7 +19,8 @@ pub struct PlaceOptions {
     #[arg(long, value_name = "DIR", group = "place")]
     pub data_dir: Option<PathBuf>,
 
-    /// The S3 bucket at this endpoint; credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+    /// The S3 bucket at this endpoint; credentials come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for a
+    /// temporary key, AWS_SESSION_TOKEN
     #[arg(long = "bucket", value_name = "URL", group = "place")]
     pub bucket_endpoint: Option<String>,
 
@@ -37,11 +40,8 @@ pub enum PlaceError {
     #[error("{} has no bucket {bucket:?}: give the --data-dir of a local run", directory.display())]
     NoData { directory: PathBuf, bucket: String },
     /// A real bucket without credentials.
-    #[error("{variable} is not set: --bucket takes its credentials from the environment")]
-    Credentials {
-        /// The variable.
-        variable: &'static str,
-    },
+    #[error(transparent)]
+    Credentials(#[from] NotSet),
     /// The data directory could not be served.
     #[error(transparent)]
     Embedded(#[from] EmbeddedBucketError),
@@ -73,29 +73,16 @@ impl PlaceOptions {
             }
             None => None,
         };
-        let (endpoint, access_key_id, secret_access_key) = match &server {
-            Some(server) => {
-                let credentials = server.credentials().clone();
-                (Some(server.endpoint()), credentials.access_key_id, credentials.secret_access_key)
-            }
-            None => (
-                bucket_endpoint.clone(),
-                from_environment(AWS_ACCESS_KEY_ID_ENV)?,
-                from_environment(AWS_SECRET_ACCESS_KEY_ENV)?,
-            ),
+        let (endpoint, key) = match &server {
+            Some(server) => (Some(server.endpoint()), BucketKey::from(server.credentials().clone())),
+            None => (bucket_endpoint.clone(), BucketKey::from_environment()?),
         };
         let bucket = Bucket::new(&BucketArguments {
             bucket_endpoint: endpoint,
             bucket: bucket_name.clone(),
             bucket_region: bucket_region.clone(),
-            access_key_id: Some(access_key_id),
-            secret_access_key: Some(secret_access_key.into()),
-            ..BucketArguments::default()
+            ..key.arguments()
         });
         Ok(Opened { bucket, _server: server })
     }
-}
-
-fn from_environment(variable: &'static str) -> Result<String, PlaceError> {
-    std::env::var(variable).map_err(|_| PlaceError::Credentials { variable })
 }

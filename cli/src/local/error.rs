@@ -14,6 +14,7 @@ use vedette_streams::kafka::KafkaError;
 
 use super::observe::ObserveError;
 use super::supervisor::SupervisorError;
+use crate::bucket_key::NotSet;
 use crate::output::OutputError;
 
 /// Why `vedette local` could not run, or ended early.
@@ -56,11 +57,8 @@ pub enum LocalError {
         runs: String,
     },
     /// A real bucket without credentials.
-    #[error("{variable} is not set: --bucket takes its credentials from the environment")]
-    Credentials {
-        /// The variable.
-        variable: &'static str,
-    },
+    #[error(transparent)]
+    Credentials(#[from] NotSet),
     /// The embedded broker.
     #[error(transparent)]
     Broker(#[from] BrokerError),

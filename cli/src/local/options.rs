@@ -33,8 +33,8 @@ pub struct LocalOptions {
     #[arg(long, value_name = "HOST:PORT,…")]
     pub broker: Option<String>,
 
-    /// Use the S3 bucket at this endpoint instead of the embedded one; credentials come from AWS_ACCESS_KEY_ID and
-    /// AWS_SECRET_ACCESS_KEY
+    /// Use the S3 bucket at this endpoint instead of the embedded one; credentials come from AWS_ACCESS_KEY_ID,
+    /// AWS_SECRET_ACCESS_KEY and, for a temporary key, AWS_SESSION_TOKEN
     #[arg(long = "bucket", value_name = "URL")]
     pub bucket_endpoint: Option<String>,
 

@@ -5,16 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use vedette_contract::arguments::{
-    AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, BucketArguments, KafkaArguments, KeyValue,
-};
-use vedette_core::site::{BucketKeys, SiteFile};
+use vedette_contract::arguments::{BucketArguments, KafkaArguments, KeyValue};
+use vedette_core::site::SiteFile;
 use vedette_streams::bucket::Bucket;
 use vedette_streams::kafka::{KafkaSettings, check_broker};
 
 use super::error::LocalError;
 use super::options::LocalOptions;
 use super::setup::{BUCKET_SECRET, site_file};
+use crate::bucket_key::BucketKey;
 use vedette_embedded::broker::EmbeddedBroker;
 use vedette_embedded::bucket::{BucketOptions, Credentials, EmbeddedBucket};
 
@@ -53,11 +52,8 @@ pub(super) async fn start(options: &LocalOptions) -> Result<Servers, LocalError>
             (Some(Arc::new(broker)), address)
         }
     };
-    let (embedded_bucket, temporary, endpoint, access_key_id, secret_access_key) = match &options.bucket_endpoint {
-        Some(endpoint) => {
-            let (id, secret) = (from_environment(AWS_ACCESS_KEY_ID_ENV)?, from_environment(AWS_SECRET_ACCESS_KEY_ENV)?);
-            (None, None, endpoint.clone(), id, secret)
-        }
+    let (embedded_bucket, temporary, endpoint, key) = match &options.bucket_endpoint {
+        Some(endpoint) => (None, None, endpoint.clone(), BucketKey::from_environment()?),
         None => {
             let (directory, temporary) = data_directory(options)?;
             let bucket = EmbeddedBucket::start(BucketOptions {
@@ -67,12 +63,11 @@ pub(super) async fn start(options: &LocalOptions) -> Result<Servers, LocalError>
                 credentials: Credentials::random(),
             })
             .await?;
-            let credentials = bucket.credentials().clone();
-            let endpoint = bucket.endpoint();
-            (Some(bucket), temporary, endpoint, credentials.access_key_id, credentials.secret_access_key)
+            let (endpoint, key) = (bucket.endpoint(), BucketKey::from(bucket.credentials().clone()));
+            (Some(bucket), temporary, endpoint, key)
         }
     };
-    let site = site_file(options, &bootstrap_servers, Some(endpoint));
+    let mut site = site_file(options, &bootstrap_servers, Some(endpoint));
     let kafka = kafka_settings(&site);
     let for_check = kafka.clone();
     tokio::task::spawn_blocking(move || check_broker(&for_check, BROKER_TIMEOUT))
@@ -82,14 +77,11 @@ pub(super) async fn start(options: &LocalOptions) -> Result<Servers, LocalError>
         bucket_endpoint: site.bucket.endpoint.clone(),
         bucket: site.bucket.name.clone(),
         bucket_region: site.bucket.region.clone(),
-        access_key_id: Some(access_key_id.clone()),
-        secret_access_key: Some(secret_access_key.as_str().into()),
-        ..BucketArguments::default()
+        ..key.arguments()
     });
     bucket.ensure_exists().await?;
-    let keys = BucketKeys::default();
-    let credentials =
-        BTreeMap::from([(keys.access_key_id, access_key_id), (keys.secret_access_key, secret_access_key)]);
+    let (credentials, keys) = key.into_secret();
+    site.bucket.credentials_keys = keys;
     let secrets = BTreeMap::from([(BUCKET_SECRET.to_owned(), credentials)]);
     Ok(Servers { site, secrets, bucket, kafka, broker, embedded_bucket, _temporary: temporary })
 }
@@ -116,8 +108,4 @@ fn data_directory(options: &LocalOptions) -> Result<(PathBuf, Option<tempfile::T
             Ok((temporary.path().to_owned(), Some(temporary)))
         }
     }
-}
-
-fn from_environment(variable: &'static str) -> Result<String, LocalError> {
-    std::env::var(variable).map_err(|_| LocalError::Credentials { variable })
 }
