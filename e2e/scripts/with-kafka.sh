@@ -4,15 +4,16 @@
 #
 # VEDETTE_KAFKA is a directory with ca.crt, and NAME.crt and NAME.key of each user; a user's password is secret-of-NAME.
 # Ports of 127.0.0.1: 9092 PLAINTEXT, where everybody is the super user; 9094 SASL_SSL with SCRAM-SHA-512 and PLAIN;
-# 9095 SSL with a client's certificate, whose common name is the user.
+# 9095 SSL with a client's certificate, whose common name is the user; 9096 SASL_SSL with tokens that token.sh makes with
+# token.key, whose user is the subject.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-users=(topics scram plain certificate archiver unwritten untransacted)
+users=(topics scram plain certificate archiver unwritten untransacted token unknown)
 
 # All of it is made at each start and lives as long as the command.
 certificates() {
-    local name
+    local name modulus
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=test-ca -keyout ca.key -out ca.crt
     for name in broker "${users[@]}"; do
         openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$name" -keyout "$name.key" -out "$name.csr"
@@ -20,6 +21,9 @@ certificates() {
             -extfile <(echo 'subjectAltName=IP:127.0.0.1')
     done
     cat broker.key broker.crt >broker.pem
+    openssl genrsa -out token.key 2048
+    modulus=$(openssl rsa -in token.key -noout -modulus | cut -d= -f2 | xxd -r -p | openssl base64 -A | tr '+/' '-_' | tr -d =)
+    echo "{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"test\",\"alg\":\"RS256\",\"n\":\"$modulus\",\"e\":\"AQAB\"}]}" >token.json
 }
 
 properties() { # DIRECTORY
@@ -30,8 +34,8 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:9093
 controller.listener.names=CONTROLLER
-listeners=ADMIN://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093,PASSWORD://127.0.0.1:9094,CERTIFICATE://127.0.0.1:9095
-listener.security.protocol.map=ADMIN:PLAINTEXT,CONTROLLER:PLAINTEXT,PASSWORD:SASL_SSL,CERTIFICATE:SSL
+listeners=ADMIN://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093,PASSWORD://127.0.0.1:9094,CERTIFICATE://127.0.0.1:9095,TOKEN://127.0.0.1:9096
+listener.security.protocol.map=ADMIN:PLAINTEXT,CONTROLLER:PLAINTEXT,PASSWORD:SASL_SSL,CERTIFICATE:SSL,TOKEN:SASL_SSL
 inter.broker.listener.name=ADMIN
 log.dirs=$1/logs
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
@@ -46,6 +50,12 @@ listener.name.certificate.ssl.client.auth=required
 listener.name.password.sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN
 listener.name.password.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.password.plain.sasl.jaas.config=$plain;
+listener.name.token.sasl.enabled.mechanisms=OAUTHBEARER
+listener.name.token.oauthbearer.sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;
+listener.name.token.oauthbearer.sasl.server.callback.handler.class=org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler
+listener.name.token.oauthbearer.sasl.oauthbearer.jwks.endpoint.url=file://$1/token.json
+listener.name.token.oauthbearer.sasl.oauthbearer.expected.audience=kafka
+listener.name.token.oauthbearer.connections.max.reauth.ms=3600000
 default.replication.factor=1
 min.insync.replicas=1
 offsets.topic.replication.factor=1
@@ -59,7 +69,8 @@ END
 }
 
 kafka() { # JARS CLASS ARGUMENT...
-    java -Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -cp "$1/*" "${@:2}"
+    java -Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC "-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=file://$PWD/token.json" \
+        "-Dorg.apache.kafka.sasl.oauthbearer.allowed.files=$PWD/token.json" -cp "$1/*" "${@:2}"
 }
 
 format() { # JARS

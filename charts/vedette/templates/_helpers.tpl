@@ -74,13 +74,13 @@ annotations:
 {{/* Secrets that pods use, as a YAML list. */}}
 {{- define "vedette.secrets" -}}
 {{- $kafka := .Values.kafka -}}
-{{- $certificates := list (dig "secret" "" .Values.bucket.ca) (dig "ca" "secret" "" $kafka.tls) (dig "clientCertificate" "secret" "" $kafka.tls) -}}
+{{- $certificates := list (dig "secret" "" .Values.bucket.ca) (dig "ca" "secret" "" $kafka.tls) (dig "clientCertificate" "secret" "" $kafka.tls) (dig "ca" "secret" "" $kafka.oauth) -}}
 {{- concat (list .Values.bucket.credentialsSecret $kafka.credentialsSecret) $certificates | compact | uniq | sortAlpha | toYaml -}}
 {{- end }}
 
 {{/* ConfigMaps that pods use, as a YAML list. */}}
 {{- define "vedette.configMaps" -}}
-{{- list (dig "ca" "configMap" "" .Values.kafka.tls) (dig "configMap" "" .Values.bucket.ca) | compact | uniq | sortAlpha | toYaml -}}
+{{- list (dig "ca" "configMap" "" .Values.kafka.tls) (dig "ca" "configMap" "" .Values.kafka.oauth) (dig "configMap" "" .Values.bucket.ca) | compact | uniq | sortAlpha | toYaml -}}
 {{- end }}
 
 {{/* What is given of a map, as YAML: an empty value is none, but for a property of Kafka. */}}

@@ -86,6 +86,7 @@ pub(super) fn site_file(options: &LocalOptions, bootstrap_servers: &str, endpoin
             credentials_keys: site::KafkaKeys::default(),
             username: None,
             sasl_mechanism: None,
+            oauth: None,
             tls: None,
             replication_factor: embedded.then_some(1),
         },

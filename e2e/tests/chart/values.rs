@@ -19,6 +19,10 @@ fn others() -> Vec<(&'static str, Value)> {
         ("kafka.credentialsKeys.password", json!("user.password")),
         ("kafka.username", json!("detector")),
         ("kafka.saslMechanism", json!("PLAIN")),
+        (
+            "kafka.oauth",
+            json!({ "tokenEndpoint": "https://login/token", "scope": "kafka", "ca": { "secret": "login" } }),
+        ),
         ("kafka.tls", json!({ "ca": { "configMap": "trust" }, "clientCertificate": { "secret": "detector" } })),
         ("kafka.replicationFactor", json!(3)),
         ("bucket.name", json!("anomalies")),

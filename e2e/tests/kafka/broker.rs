@@ -1,5 +1,6 @@
 //! The Kafka that `e2e/scripts/with-kafka.sh` started: its topics, as the super user, and the ways to log in.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use vedette_streams::kafka::{Isolation, KafkaSettings};
 pub(crate) const ADMIN: &str = "127.0.0.1:9092";
 const PASSWORD: &str = "127.0.0.1:9094";
 const CERTIFICATE: &str = "127.0.0.1:9095";
+const TOKEN: &str = "127.0.0.1:9096";
 const DIRECTORY_ENV: &str = "VEDETTE_KAFKA";
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -23,17 +25,24 @@ pub(crate) enum Login {
     Scram,
     Plain,
     Certificate,
+    /// By a token, from who listens there.
+    Token(SocketAddr),
+}
+
+/// The directory of certificates and keys.
+pub(crate) fn certificates() -> PathBuf {
+    PathBuf::from(std::env::var(DIRECTORY_ENV).unwrap_or_else(|_| {
+        panic!("{DIRECTORY_ENV} is not set: it names the directory of the certificates; `make e2e-kafka` starts a Kafka and sets it")
+    }))
 }
 
 /// What a workload is told to reach Kafka as this user; the password is for its environment.
 pub(crate) fn options(user: &str, login: Login) -> Vec<String> {
-    let certificates = PathBuf::from(std::env::var(DIRECTORY_ENV).unwrap_or_else(|_| {
-        panic!("{DIRECTORY_ENV} is not set: it names the directory of the certificates; `make e2e-kafka` starts a Kafka and sets it")
-    }));
-    let file = |name: &str| certificates.join(name).display().to_string();
+    let file = |name: &str| certificates().join(name).display().to_string();
     let (servers, mut properties) = match login {
         Login::Scram => (PASSWORD, vec!["sasl.mechanism=SCRAM-SHA-512".to_owned()]),
         Login::Plain => (PASSWORD, vec!["sasl.mechanism=PLAIN".to_owned()]),
+        Login::Token(_) => (TOKEN, Vec::new()),
         Login::Certificate => (
             CERTIFICATE,
             vec![
@@ -47,8 +56,11 @@ pub(crate) fn options(user: &str, login: Login) -> Vec<String> {
     let properties = properties.into_iter().map(|property| format!("--kafka-property={property}"));
     let mut options: Vec<String> = properties.collect();
     options.push(format!("--bootstrap-servers={servers}"));
-    if let Login::Scram | Login::Plain = login {
+    if let Login::Scram | Login::Plain | Login::Token(_) = login {
         options.push(format!("--sasl-username={user}"));
+    }
+    if let Login::Token(endpoint) = login {
+        options.push(format!("--oauth-token-endpoint=http://{endpoint}/token"));
     }
     options
 }

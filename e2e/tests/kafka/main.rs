@@ -5,10 +5,12 @@
 
 mod acl;
 mod broker;
+mod token;
 mod workload;
 
 use acl::{Operation, Resource, allow};
 use broker::{Login, configuration, create_topic, options, partitions, produce, uuids};
+use token::TokenEndpoint;
 use vedette_archive::verify;
 use vedette_contract::keys::PipelineKeys;
 use vedette_testing::bucket::TestBucket;
@@ -93,13 +95,17 @@ async fn passes_each_record_once(user: &str, login: Login) {
     allow(user, &topics.grants(user));
     produce(&topics.input, &records());
     let mut detector = detector(user, login, &bucket, &topics);
-    eventually("all records are enriched", async || {
-        assert!(detector.runs(), "{}", detector.log());
-        uuids(&topics.enriched).len() >= records().len()
-    })
-    .await;
+    passes(&mut detector, &topics, &records()).await;
     detector.stop();
     assert_eq!(uuids(&topics.enriched), records());
+}
+
+async fn passes(detector: &mut Workload, topics: &Topics, records: &[String]) {
+    eventually("all records are enriched", async || {
+        assert!(detector.runs(), "{}", detector.log());
+        uuids(&topics.enriched).len() >= records.len()
+    })
+    .await;
 }
 
 /// Whether a detector without one of its grants says all of this in its log; it passes nothing.
@@ -150,6 +156,48 @@ async fn a_detector_with_the_documented_acls_passes_each_record_once_by_a_plain_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_detector_with_the_documented_acls_passes_each_record_once_by_its_certificate() {
     passes_each_record_once("certificate", Login::Certificate).await;
+}
+
+/// The broker ends a connection when its token ends, unless it is renewed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_detector_passes_each_record_once_by_tokens_that_are_renewed() {
+    let user = "token";
+    let endpoint = TokenEndpoint::serve(user, "secret-of-token", 4);
+    let bucket = TestBucket::serve().await;
+    let topics = Topics::create(user).await;
+    allow(user, &topics.grants(user));
+    let mut detector = detector(user, Login::Token(endpoint.address), &bucket, &topics);
+    let (first, second) = (&records()[..150], &records()[150..]);
+    produce(&topics.input, first);
+    passes(&mut detector, &topics, first).await;
+    let given = endpoint.given();
+    eventually("tokens are renewed", async || endpoint.given() >= given + 4).await;
+    produce(&topics.input, second);
+    passes(&mut detector, &topics, &records()).await;
+    assert!(
+        !detector.log().contains("secret-of-token") && !detector.log().contains("librdkafka reports"),
+        "{}",
+        detector.log()
+    );
+    detector.stop();
+    assert_eq!(uuids(&topics.enriched), records());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_detector_without_a_token_says_so_and_goes_on_without_a_restart_when_its_secret_is_known() {
+    let user = "unknown";
+    let endpoint = TokenEndpoint::serve(user, "another", 60);
+    let bucket = TestBucket::serve().await;
+    let topics = Topics::create(user).await;
+    allow(user, &topics.grants(user));
+    produce(&topics.input, &records());
+    let mut detector = detector(user, Login::Token(endpoint.address), &bucket, &topics);
+    let address = endpoint.address.to_string();
+    detector.wait_until_it_says(&["TokenRefused", &address, "status 401", "no such client", "credentialsSecret"]);
+    assert!(detector.readiness().await.contains("status 401"), "{}", detector.readiness().await);
+    endpoint.know("secret-of-unknown");
+    passes(&mut detector, &topics, &records()).await;
+    assert!(!detector.log().contains("secret-of-unknown"), "{}", detector.log());
 }
 
 #[tokio::test(flavor = "multi_thread")]

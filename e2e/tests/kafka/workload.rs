@@ -1,17 +1,20 @@
 //! A built workload as a process; killed when dropped.
 
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use vedette_e2e::local::{binary, send_signal};
+use vedette_testing::http_get;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 pub(crate) struct Workload {
     child: Child,
+    probes: Option<SocketAddr>,
     directory: TempDir,
 }
 
@@ -32,11 +35,17 @@ impl Workload {
             .stderr(log)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {program}, which `make build` makes: {error}"));
-        Self { child, directory }
+        let probes = arguments.iter().find_map(|argument| argument.strip_prefix("--listen-address="));
+        Self { child, probes: probes.map(|address| address.parse().unwrap()), directory }
     }
 
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("log")).unwrap()
+    }
+
+    /// What it answers a kubelet that asks whether it is ready.
+    pub(crate) async fn readiness(&self) -> String {
+        http_get(self.probes.expect("it was told where to listen"), "/readyz").await
     }
 
     pub(crate) fn runs(&mut self) -> bool {

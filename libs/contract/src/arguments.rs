@@ -16,7 +16,7 @@ use crate::{ModelVersion, Name, TopicName};
 
 pub use connection::{
     AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, AWS_SESSION_TOKEN_ENV, BucketArguments, EncryptionAlgorithm,
-    KAFKA_SASL_PASSWORD_ENV, KAFKA_SASL_USERNAME_ENV, KafkaArguments, KeyValue, SecretText,
+    KAFKA_SASL_PASSWORD_ENV, KAFKA_SASL_USERNAME_ENV, KafkaArguments, KeyValue, OauthArguments, SecretText,
 };
 
 /// Environment variable of [`ServiceArguments::listen_address`].

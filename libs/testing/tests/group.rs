@@ -43,7 +43,7 @@ fn member(broker: &TestBroker, name: &str, strategy: &str) -> Member {
 
 fn join(arguments: KafkaArguments, name: &str) -> Member {
     let settings = KafkaSettings::new(&arguments, name);
-    let consumer = group::create(&settings.consumer("readers", Isolation::ReadCommitted)).unwrap();
+    let consumer = group::create(&settings.consumer("readers", Isolation::ReadCommitted), settings.context()).unwrap();
     consumer.subscribe(&[TOPIC]).unwrap();
     Member(consumer)
 }

@@ -38,7 +38,7 @@ fn partitions(settings: &KafkaSettings, topic: &str) -> usize {
 }
 
 async fn configuration(settings: &KafkaSettings, topic: &str) -> BTreeMap<String, Option<String>> {
-    let admin: AdminClient<KafkaContext> = settings.base().create_with_context(KafkaContext).unwrap();
+    let admin: AdminClient<KafkaContext> = settings.base().create_with_context(settings.context()).unwrap();
     let described = admin.describe_configs([&ResourceSpecifier::Topic(topic)], &AdminOptions::new()).await.unwrap();
     let entries = described.into_iter().next().unwrap().unwrap().entries;
     entries.into_iter().map(|entry| (entry.name, entry.value)).collect()
@@ -127,6 +127,7 @@ fn a_server_that_does_not_let_us_in_is_not_unreachable() {
             kafka_properties: vec![format!("security.protocol={protocol}").parse().unwrap()],
             sasl_username: username.map(str::to_owned),
             sasl_password: username.map(Into::into),
+            oauth: None,
         };
         let patience = PATIENCE * 3;
         let started = Instant::now();
@@ -162,7 +163,7 @@ async fn our_producers_and_consumers_understand_each_other() {
     producer.commit_transaction(PATIENCE).unwrap();
 
     let consumer: BaseConsumer<KafkaContext> =
-        settings.consumer("group", Isolation::ReadCommitted).create_with_context(KafkaContext).unwrap();
+        settings.consumer("group", Isolation::ReadCommitted).create_with_context(settings.context()).unwrap();
     let mut assignment = TopicPartitionList::new();
     assignment.add_partition_offset("alerts", 0, Offset::Beginning).unwrap();
     consumer.assign(&assignment).unwrap();

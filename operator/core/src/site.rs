@@ -12,7 +12,7 @@ use crate::field_error::{FieldErrors, MISSING, quoted};
 use crate::yaml;
 
 pub use bucket::{Bucket, BucketKeys, Encryption};
-pub use kafka::{ClientCertificate, Kafka, KafkaKeys, KafkaTls, SaslMechanism};
+pub use kafka::{ClientCertificate, Kafka, KafkaKeys, KafkaOauth, KafkaTls, SaslMechanism};
 pub use source::{Authority, Missing, Needs, Source};
 
 /// Settings of one site.

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use serde_json::json;
 use support::{pipeline_with, text, trainings};
-use vedette_contract::arguments::{ArchiverArguments, KafkaArguments, TopicsArguments, TrainerArguments};
+use vedette_contract::arguments::{
+    ArchiverArguments, KafkaArguments, OauthArguments, TopicsArguments, TrainerArguments,
+};
 use vedette_core::desired::{Live, build_pipeline, build_training_job};
 use vedette_core::site::{SiteFile, Source};
 use vedette_testing::container::parse;
@@ -75,6 +77,28 @@ fn a_strimzi_user_with_a_password_names_itself() {
     let volumes = archiver(&site).volumes.unwrap();
     let trust = volumes.iter().find(|volume| volume.name == "kafka-ca").unwrap().config_map.clone().unwrap();
     assert_eq!(json!(trust), json!({ "name": "trust", "items": [{ "key": "bundle.pem", "path": "ca.crt" }] }));
+}
+
+#[test]
+fn tokens_are_asked_for_by_every_client_of_kafka_with_the_secret_in_the_environment_alone() {
+    let oauth = "{tokenEndpoint: 'https://login.example.org/token', scope: kafka write, audience: broker, ca: {configMap: trust}}";
+    let site = site(&format!("bootstrapServers: 'k:9093', credentialsSecret: client, oauth: {oauth}"), BUCKET);
+    let KafkaArguments { bootstrap_servers: _, kafka_properties, sasl_username, sasl_password, oauth } = kafka(&site);
+    assert_eq!(sasl_username.as_deref(), Some("client/username"));
+    assert_eq!(sasl_password.unwrap().reveal(), "client/password");
+    assert_eq!(kafka_properties, []);
+    let expected = OauthArguments {
+        token_endpoint: "https://login.example.org/token".to_owned(),
+        scope: Some("kafka write".to_owned()),
+        audience: Some("broker".to_owned()),
+        ca_file: Some("/var/lib/vedette/kafka-oauth-ca/ca.crt".into()),
+    };
+    assert_eq!(oauth.as_ref(), Some(&expected));
+    let archiver: ArchiverArguments = parse(&archiver(&site).containers[0], &[]);
+    assert_eq!(archiver.kafka.oauth, oauth);
+    let mounts = topics(&site).volume_mounts.unwrap();
+    assert_eq!(mounts.iter().map(|mount| mount.name.as_str()).collect::<Vec<_>>(), ["kafka-oauth-ca"]);
+    assert!(site.needs().keys().any(|source| source.to_string() == "ConfigMap trust"));
 }
 
 #[test]
@@ -160,6 +184,16 @@ fn what_is_secret_or_does_not_fit_is_refused_with_what_to_write_instead() {
         ("properties: {ssl.key.pem: hidden}", "kafka.properties", "kafka.tls.clientCertificate"),
         ("properties: {ssl.key.password: hidden}", "kafka.properties", "not encrypted"),
         ("username: u", "kafka.username", "credentialsSecret"),
+        ("oauth: {tokenEndpoint: 'https://t'}", "kafka.credentialsSecret", "client id"),
+        ("credentialsSecret: s, oauth: {tokenEndpoint: t}", "kafka.oauth.tokenEndpoint", "URL"),
+        ("credentialsSecret: s, oauth: {tokenEndpoint: 'http://t', scope: ''}", "kafka.oauth.scope", "leave it out"),
+        (
+            "credentialsSecret: s, saslMechanism: PLAIN, oauth: {tokenEndpoint: 'http://t'}",
+            "kafka.saslMechanism",
+            "OAUTHBEARER",
+        ),
+        ("credentialsSecret: s, oauth: {tokenEndpoint: 'http://t', ca: {}}", "kafka.oauth.ca", "configMap"),
+        ("properties: {sasl.mechanism: OAUTHBEARER}", "kafka.properties", "kafka.oauth"),
         ("credentialsSecret: s, credentialsKeys: {password: 'a b'}", "kafka.credentialsKeys.password", "key"),
         ("tls: {}", "kafka.tls", "clientCertificate"),
         ("tls: {ca: {}}", "kafka.tls.ca", "configMap"),

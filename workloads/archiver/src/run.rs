@@ -65,7 +65,8 @@ pub async fn run(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(),
     }
 
     let config = offsets::never_reset(settings.consumer(&group, Isolation::ReadCommitted));
-    let consumer = group::create(&config).map_err(|source| ArchiverError::kafka("create the consumer", source))?;
+    let consumer = group::create(&config, settings.context())
+        .map_err(|source| ArchiverError::kafka("create the consumer", source))?;
     let consumer = Arc::new(consumer);
     let commits: Arc<dyn CommitOffset> = Arc::clone(&consumer) as _;
     let subscription = Subscription { owner, topics, consumer };
@@ -93,7 +94,9 @@ async fn wait_for_topics(
                 readiness.hold(BROKER);
                 return Ok(());
             }
-            Err(error @ KafkaError::TopicMissing { .. }) => readiness.fail(BROKER, error.to_string()),
+            Err(error @ (KafkaError::TopicMissing { .. } | KafkaError::Token(_))) => {
+                readiness.fail(BROKER, error_chain(&error));
+            }
             Err(error) => return Err(error.into()),
         }
         tokio::time::sleep(LOOK_AGAIN).await;

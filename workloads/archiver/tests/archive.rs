@@ -214,7 +214,7 @@ async fn a_topic_created_anew_is_archived_from_its_beginning() {
     let archiver = world.start(world.arguments());
     archiver.ready().await;
     eventually("the old topic is read", async || world.readable("e", 1).await == 50).await;
-    let admin: AdminClient<KafkaContext> = world.settings.base().create_with_context(KafkaContext).unwrap();
+    let admin: AdminClient<KafkaContext> = world.settings.base().create_with_context(KafkaContext::default()).unwrap();
     admin.delete_topics(&["e"], &AdminOptions::new()).await.unwrap();
     world.create_topics(1).await;
     world.produce("e", 1, records(50..60), NOON);

@@ -7,11 +7,10 @@ use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use thiserror::Error;
 use tokio::runtime::Handle;
-use vedette_contract::TopicName;
 use vedette_contract::arguments::ProcessingGuarantee;
 use vedette_service::{Backoff, Readiness, Shutdown, error_chain};
 use vedette_streams::kafka::group::{self, GroupConsumer};
-use vedette_streams::kafka::{self, ErrorClass, Isolation, KafkaSettings, check_topics, classify};
+use vedette_streams::kafka::{self, ErrorClass, Isolation, KafkaSettings, classify, count_partitions};
 
 use crate::messages::{Outputs, Partitions, Topics};
 use crate::readiness::{BROKER, GROUP};
@@ -86,9 +85,9 @@ pub(crate) fn start(
     shutdown: &Shutdown,
 ) -> Result<Option<Started>, StartError> {
     let config = settings.kafka.consumer(&settings.group, Isolation::ReadCommitted);
-    let consumer = group::create(&config).map_err(StartError::Settings)?;
+    let consumer = group::create(&config, settings.kafka.context()).map_err(StartError::Settings)?;
     let unit = unit_of_work(&settings, readiness, shutdown)?;
-    let Some(partitions) = wait_for_broker(&settings, &consumer, &unit, readiness, shutdown)? else {
+    let Some(partitions) = wait_for_broker(&settings, &unit, readiness, shutdown)? else {
         return Ok(None);
     };
     let StartSettings { topics, max_message_bytes, kafka: _, group: _, pod_name: _, guarantee: _ } = settings;
@@ -115,7 +114,7 @@ fn unit_of_work(
     if *max_message_bytes > largest {
         config.set("message.max.bytes", max_message_bytes.to_string());
     }
-    let producer = config.create_with_context(DeliveryContext::default()).map_err(StartError::Settings)?;
+    let producer = config.create_with_context(DeliveryContext::new(kafka.context())).map_err(StartError::Settings)?;
     let topic = topics.sensor_messages.clone();
     Ok(UnitOfWork::new(producer, *guarantee, topic, readiness.clone(), shutdown.clone()))
 }
@@ -123,14 +122,13 @@ fn unit_of_work(
 /// How many partitions the topics have, once they are there and the producer is known; `None` when shutdown came first.
 fn wait_for_broker(
     settings: &StartSettings,
-    consumer: &GroupConsumer,
     unit: &UnitOfWork,
     readiness: &Readiness,
     shutdown: &Shutdown,
 ) -> Result<Option<Partitions>, StartError> {
     let mut backoff = BACKOFF;
     loop {
-        let attempt = count_partitions(&settings.kafka, consumer, &settings.topics).and_then(|partitions| {
+        let attempt = partitions(&settings.kafka, &settings.topics).and_then(|partitions| {
             unit.initialize()
                 .map_err(|source| StartError::Refused { attempt: "start the transactional producer", source })?;
             Ok(partitions)
@@ -148,24 +146,9 @@ fn wait_for_broker(
 }
 
 /// Checks that all topics are there, and counts their partitions.
-fn count_partitions(
-    kafka: &KafkaSettings,
-    consumer: &GroupConsumer,
-    topics: &Topics,
-) -> Result<Partitions, StartError> {
+fn partitions(kafka: &KafkaSettings, topics: &Topics) -> Result<Partitions, StartError> {
     let Topics { sensor_messages, enriched_data, alerts, dead_letters } = topics;
-    check_topics(kafka, &[sensor_messages, enriched_data, alerts, dead_letters], BROKER_TIMEOUT)?;
-    let partitions = |topic: &TopicName| {
-        let metadata = consumer
-            .fetch_metadata(Some(topic.as_str()), BROKER_TIMEOUT)
-            .map_err(|source| StartError::Refused { attempt: "count the partitions of a topic", source })?;
-        let count = metadata.topics().iter().map(|topic| topic.partitions().len()).sum::<usize>();
-        Ok::<_, StartError>(i32::try_from(count).unwrap_or(i32::MAX))
-    };
-    Ok(Partitions {
-        sensor_messages: partitions(sensor_messages)?,
-        enriched_data: partitions(enriched_data)?,
-        alerts: partitions(alerts)?,
-        dead_letters: partitions(dead_letters)?,
-    })
+    let [sensor_messages, enriched_data, alerts, dead_letters] =
+        count_partitions(kafka, [sensor_messages, enriched_data, alerts, dead_letters], BROKER_TIMEOUT)?;
+    Ok(Partitions { sensor_messages, enriched_data, alerts, dead_letters })
 }

@@ -4,10 +4,12 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -75,7 +77,11 @@ impl UnitOfWork {
     /// Makes the transactional producer known to the broker, which ends what an earlier process of the same name left.
     pub(crate) fn initialize(&self) -> KafkaResult<()> {
         match self.guarantee {
-            ProcessingGuarantee::ExactlyOnce => self.producer.init_transactions(CALL_TIMEOUT),
+            ProcessingGuarantee::ExactlyOnce => {
+                // Serves the token callback, which the call itself does not.
+                self.serve();
+                self.producer.init_transactions(CALL_TIMEOUT)
+            }
             ProcessingGuarantee::AtLeastOnce => Ok(()),
         }
     }
@@ -279,12 +285,17 @@ fn patience(waited: Duration, is_stopping: bool) -> Result<(), Interruption> {
 }
 
 /// Remembers the first message that the broker did not take.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct DeliveryContext {
+    context: KafkaContext,
     failure: Mutex<Option<KafkaError>>,
 }
 
 impl DeliveryContext {
+    pub(crate) fn new(context: KafkaContext) -> Self {
+        Self { context, failure: Mutex::default() }
+    }
+
     fn take_failure(&self) -> Option<KafkaError> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -295,12 +306,18 @@ impl DeliveryContext {
 }
 
 impl ClientContext for DeliveryContext {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, configuration: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.context.generate_oauth_token(configuration)
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        KafkaContext.log(level, facility, text);
+        self.context.log(level, facility, text);
     }
 
     fn error(&self, cause: KafkaError, text: &str) {
-        KafkaContext.error(cause, text);
+        self.context.error(cause, text);
     }
 }
 

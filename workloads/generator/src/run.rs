@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 use vedette_contract::TopicName;
 use vedette_contract::arguments::GeneratorArguments;
-use vedette_service::{Readiness, Shutdown, registry, serve};
+use vedette_service::{Readiness, Shutdown, error_chain, registry, serve};
 use vedette_streams::bucket::Bucket;
 use vedette_streams::kafka::{KafkaError, KafkaSettings, check_topics};
 
@@ -85,6 +85,10 @@ async fn wait_for_topic(
             Ok(()) => {
                 readiness.hold(BROKER);
                 return Ok(());
+            }
+            Err(KafkaError::Token(refusal)) => {
+                readiness.fail(BROKER, error_chain(&*refusal));
+                sleep(LOOK_AGAIN).await;
             }
             Err(missing @ KafkaError::TopicMissing { .. }) if started.elapsed() < TOPIC_TIMEOUT => {
                 readiness.fail(BROKER, missing.to_string());

@@ -1,8 +1,10 @@
 //! The way into Kafka: an idempotent producer, whose answers a thread of its own counts. When its queue is full, sending waits.
 
+use std::error::Error;
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
@@ -79,7 +81,9 @@ impl Sink {
         if config.get(DELIVERY_TIMEOUT.0).is_none() {
             config.set(DELIVERY_TIMEOUT.0, DELIVERY_TIMEOUT.1);
         }
-        let producer = config.create_with_context(Deliveries { metrics }).map_err(SinkError::Settings)?;
+        let producer = config
+            .create_with_context(Deliveries { context: settings.context(), metrics })
+            .map_err(SinkError::Settings)?;
         Ok(Self { producer, topic, shutdown })
     }
 
@@ -151,6 +155,7 @@ impl Sink {
 
 /// Counts what Kafka answers.
 struct Deliveries {
+    context: KafkaContext,
     metrics: Metrics,
 }
 
@@ -165,12 +170,18 @@ impl Deliveries {
 }
 
 impl ClientContext for Deliveries {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, configuration: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.context.generate_oauth_token(configuration)
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        KafkaContext.log(level, facility, text);
+        self.context.log(level, facility, text);
     }
 
     fn error(&self, cause: KafkaError, text: &str) {
-        KafkaContext.error(cause, text);
+        self.context.error(cause, text);
     }
 }
 

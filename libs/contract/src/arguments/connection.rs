@@ -90,6 +90,31 @@ pub struct KafkaArguments {
     /// SASL password; give it by the environment
     #[arg(long, env = KAFKA_SASL_PASSWORD_ENV, hide_env_values = true, requires = "sasl_username")]
     pub sasl_password: Option<SecretText>,
+
+    /// Tokens in place of a password, which buys them
+    #[command(flatten)]
+    pub oauth: Option<OauthArguments>,
+}
+
+/// Who gives out tokens for Kafka, to the client that the SASL user name and password are of.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[group(id = "oauth_arguments", requires = "sasl_username")]
+pub struct OauthArguments {
+    /// Where a token is asked for by the client-credentials grant; Kafka is reached by SASL OAUTHBEARER then
+    #[arg(id = "oauth_token_endpoint", long = "oauth-token-endpoint", value_name = "URL", required = false)]
+    pub token_endpoint: String,
+
+    /// What it is to allow; as the server has it where omitted
+    #[arg(id = "oauth_scope", long = "oauth-scope", value_name = "SCOPE", requires = "oauth_token_endpoint")]
+    pub scope: Option<String>,
+
+    /// For whom it is to be; as the server has it where omitted
+    #[arg(id = "oauth_audience", long = "oauth-audience", value_name = "AUDIENCE", requires = "oauth_token_endpoint")]
+    pub audience: Option<String>,
+
+    /// PEM file of authorities that are trusted there beside the public ones
+    #[arg(id = "oauth_ca_file", long = "oauth-ca-file", value_name = "FILE", requires = "oauth_token_endpoint")]
+    pub ca_file: Option<PathBuf>,
 }
 
 /// How a bucket encrypts what is written.

@@ -1,9 +1,11 @@
 //! Errors of what this module asks of Kafka; each says what to mend.
 
+use std::sync::Arc;
+
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use thiserror::Error;
 
-use crate::kafka::{ErrorClass, classify};
+use crate::kafka::{ErrorClass, TokenError, classify};
 
 /// What went wrong between us and Kafka.
 #[derive(Debug, Error)]
@@ -32,6 +34,9 @@ pub enum KafkaError {
         /// What the broker says.
         detail: String,
     },
+    /// Nobody gives us the token that it wants.
+    #[error(transparent)]
+    Token(Arc<TokenError>),
     /// A topic is not there.
     #[error(
         "topic {topic} does not exist at {servers}, or may not be seen without the ACL Describe; the topic Job creates it"
@@ -87,6 +92,7 @@ impl KafkaError {
         match self {
             Self::Unreachable { .. } => "BrokerUnreachable",
             Self::Authentication { .. } => "AuthenticationFailed",
+            Self::Token(error) => error.reason(),
             Self::TopicMissing { .. } => "TopicMissing",
             Self::TopicNotOurs { .. } => "TopicNotOurs",
             Self::TopicUnaltered { .. } => "TopicUnaltered",
@@ -100,6 +106,8 @@ impl KafkaError {
     /// Whether the same may succeed later without anybody changing the settings.
     pub fn is_retriable(&self) -> bool {
         match self {
+            // A secret that is mended at the authorization server is mended without a word to us.
+            Self::Token(_) => true,
             Self::Unreachable { .. }
             | Self::TopicMissing { .. }
             | Self::TopicNotOurs { .. }

@@ -3,10 +3,12 @@
 //! callback and the loop but this queue.
 
 use std::collections::VecDeque;
+use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
@@ -35,6 +37,7 @@ pub enum Rebalance {
 /// What the consumer's callbacks leave for the loop.
 #[derive(Debug, Default)]
 pub struct GroupContext {
+    context: KafkaContext,
     rebalances: Mutex<VecDeque<Rebalance>>,
     leaving: AtomicBool,
     trouble: AtomicBool,
@@ -74,9 +77,9 @@ impl GroupContext {
 ///
 /// # Errors
 /// When the client refuses its settings.
-pub fn create(config: &ClientConfig) -> KafkaResult<GroupConsumer> {
+pub fn create(config: &ClientConfig, context: KafkaContext) -> KafkaResult<GroupConsumer> {
     let begins_at_end = config.get("auto.offset.reset").is_some_and(|reset| AT_END.contains(&reset));
-    config.create_with_context(GroupContext { begins_at_end, ..GroupContext::default() })
+    config.create_with_context(GroupContext { context, begins_at_end, ..GroupContext::default() })
 }
 
 /// From where these partitions are read: from what the group has committed on, else from where the settings say.
@@ -154,12 +157,18 @@ fn named(partitions: &TopicPartitionList) -> String {
 }
 
 impl ClientContext for GroupContext {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, configuration: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.context.generate_oauth_token(configuration)
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        KafkaContext.log(level, facility, text);
+        self.context.log(level, facility, text);
     }
 
     fn error(&self, cause: KafkaError, text: &str) {
-        KafkaContext.error(cause, text);
+        self.context.error(cause, text);
         self.note_trouble();
     }
 }

@@ -1,10 +1,12 @@
 //! What a broker tells about its topics, and why it does not.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
 use rdkafka::message::DeliveryResult;
@@ -12,7 +14,7 @@ use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 use tracing::debug;
 use vedette_contract::TopicName;
 
-use crate::kafka::{KafkaError, KafkaSettings};
+use crate::kafka::{KafkaContext, KafkaError, KafkaSettings};
 
 /// After this long without an answer we look whether the broker refused the credentials, as librdkafka goes on trying;
 /// then after twice as long, so that a slow broker still gets the time to answer one request.
@@ -43,12 +45,35 @@ pub fn check_broker(settings: &KafkaSettings, timeout: Duration) -> Result<(), K
 /// As [`check_broker`], and when a topic is missing.
 pub fn check_topics(settings: &KafkaSettings, topics: &[&TopicName], timeout: Duration) -> Result<(), KafkaError> {
     let states = topic_states(settings, timeout)?;
-    match topics.iter().find(|topic| !states.contains_key(topic.as_str())) {
-        None => Ok(()),
-        Some(topic) => {
-            Err(KafkaError::TopicMissing { topic: topic.to_string(), servers: settings.bootstrap_servers().to_owned() })
-        }
+    topics.iter().try_for_each(|topic| state(&states, topic, settings).map(|_| ()))
+}
+
+/// How many partitions each of these topics has. Blocks for at most `timeout`.
+///
+/// # Errors
+/// As [`check_topics`].
+pub fn count_partitions<const COUNT: usize>(
+    settings: &KafkaSettings,
+    topics: [&TopicName; COUNT],
+    timeout: Duration,
+) -> Result<[i32; COUNT], KafkaError> {
+    let states = topic_states(settings, timeout)?;
+    let mut counts = [0; COUNT];
+    for (count, topic) in counts.iter_mut().zip(topics) {
+        *count = state(&states, topic, settings)?.partitions;
     }
+    Ok(counts)
+}
+
+fn state(
+    states: &BTreeMap<String, TopicState>,
+    topic: &TopicName,
+    settings: &KafkaSettings,
+) -> Result<TopicState, KafkaError> {
+    states.get(topic.as_str()).copied().ok_or_else(|| KafkaError::TopicMissing {
+        topic: topic.to_string(),
+        servers: settings.bootstrap_servers().to_owned(),
+    })
 }
 
 /// All topics of the cluster. Blocks for at most `timeout`. It asks for all, as asking for one could create it.
@@ -57,8 +82,13 @@ pub(super) fn topic_states(
     timeout: Duration,
 ) -> Result<BTreeMap<String, TopicState>, KafkaError> {
     let started = Instant::now();
+    let context = settings.context();
+    // Asked for here, as librdkafka would tell only that it has none.
+    context.token()?;
     let client: BaseProducer<Listening> =
-        settings.base().create_with_context(Listening::default()).map_err(KafkaError::Settings)?;
+        settings.base().create_with_context(Listening::new(context)).map_err(KafkaError::Settings)?;
+    // Serves the token callback, without which nothing is asked of a broker.
+    client.poll(Duration::ZERO);
     let mut look = FIRST_LOOK;
     let answer = loop {
         let remaining = timeout.saturating_sub(started.elapsed());
@@ -110,8 +140,10 @@ pub(super) fn whole_seconds(time: Duration) -> u64 {
 }
 
 /// Remembers what librdkafka says while it tries, as the request itself only times out.
-#[derive(Default)]
-struct Listening(Mutex<Heard>);
+struct Listening {
+    context: KafkaContext,
+    heard: Mutex<Heard>,
+}
 
 #[derive(Clone, Default)]
 struct Heard {
@@ -122,18 +154,28 @@ struct Heard {
 }
 
 impl Listening {
+    fn new(context: KafkaContext) -> Self {
+        Self { context, heard: Mutex::default() }
+    }
+
     fn heard(&self) -> Heard {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl ClientContext for Listening {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, configuration: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.context.generate_oauth_token(configuration)
+    }
+
     fn log(&self, _level: RDKafkaLogLevel, facility: &str, text: &str) {
         debug!(target: "librdkafka", facility, text, "librdkafka reports");
     }
 
     fn error(&self, cause: ClientError, text: &str) {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         match cause.rdkafka_error_code() {
             Some(Code::Authentication | Code::SaslAuthenticationFailed | Code::SSL) => {
                 heard.refusal = Some(text.to_owned());

@@ -7,13 +7,15 @@ mod error;
 pub mod group;
 mod metadata;
 mod settings;
+mod token;
 mod topics;
 
 pub use classify::{ErrorClass, classify};
 pub use context::KafkaContext;
 pub use error::KafkaError;
-pub use metadata::{check_broker, check_topics};
+pub use metadata::{check_broker, check_topics, count_partitions};
 pub use settings::{Isolation, KafkaSettings};
+pub use token::TokenError;
 pub use topics::ensure_topics;
 
 /// A message's Kafka timestamp; `None` where the producer set none.

@@ -1,8 +1,13 @@
 //! The one place that turns arguments into librdkafka properties.
 
+use std::sync::Arc;
+
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use vedette_contract::arguments::{KafkaArguments, KeyValue, SecretText};
+
+use crate::kafka::KafkaContext;
+use crate::kafka::token::TokenSource;
 
 /// What a consumer sees of open and aborted transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,14 +32,15 @@ impl Isolation {
 pub struct KafkaSettings {
     bootstrap_servers: String,
     client_id: String,
-    sasl: Option<Sasl>,
+    login: Option<Login>,
     properties: Vec<KeyValue>,
 }
 
+/// How a process proves who it is, by SASL.
 #[derive(Clone)]
-struct Sasl {
-    username: String,
-    password: SecretText,
+enum Login {
+    Password { username: String, password: SecretText },
+    Token(Arc<TokenSource>),
 }
 
 /// Ours for every client: idle connections that brokers close are no news, and a broker that comes back is found soon.
@@ -87,14 +93,16 @@ const TRANSACTION_TIMEOUT_MS: &str = "10000";
 impl KafkaSettings {
     /// Settings of one process, which brokers know by `client_id`.
     pub fn new(arguments: &KafkaArguments, client_id: &str) -> Self {
-        let KafkaArguments { bootstrap_servers, kafka_properties, sasl_username, sasl_password } = arguments;
-        let sasl = sasl_username
-            .clone()
-            .map(|username| Sasl { username, password: sasl_password.clone().unwrap_or_default() });
+        let KafkaArguments { bootstrap_servers, kafka_properties, sasl_username, sasl_password, oauth } = arguments;
+        let password = sasl_password.clone().unwrap_or_default();
+        let login = sasl_username.clone().map(|username| match oauth {
+            None => Login::Password { username, password },
+            Some(oauth) => Login::Token(Arc::new(TokenSource::new(oauth.clone(), username, password))),
+        });
         Self {
             bootstrap_servers: bootstrap_servers.clone(),
             client_id: client_id.to_owned(),
-            sasl,
+            login,
             properties: kafka_properties.clone(),
         }
     }
@@ -104,7 +112,15 @@ impl KafkaSettings {
         &self.bootstrap_servers
     }
 
-    /// Properties of any client. With a user name they default to SCRAM-SHA-512 over TLS.
+    /// What every client's context has or is.
+    pub fn context(&self) -> KafkaContext {
+        KafkaContext::new(match &self.login {
+            Some(Login::Token(tokens)) => Some(Arc::clone(tokens)),
+            Some(Login::Password { .. }) | None => None,
+        })
+    }
+
+    /// Properties of any client. With a user name they default to SCRAM-SHA-512, or a token, over TLS.
     pub fn base(&self) -> ClientConfig {
         self.with(&[], &[])
     }
@@ -134,12 +150,18 @@ impl KafkaSettings {
         for (key, value) in CLIENT.iter().chain(of_the_kind).chain(of_the_client) {
             config.set(*key, *value);
         }
-        if let Some(Sasl { username, password }) = &self.sasl {
-            config
-                .set("security.protocol", "SASL_SSL")
-                .set("sasl.mechanisms", "SCRAM-SHA-512")
-                .set("sasl.username", username)
-                .set("sasl.password", password.reveal());
+        match &self.login {
+            None => {}
+            Some(Login::Password { username, password }) => {
+                config
+                    .set("security.protocol", "SASL_SSL")
+                    .set("sasl.mechanisms", "SCRAM-SHA-512")
+                    .set("sasl.username", username)
+                    .set("sasl.password", password.reveal());
+            }
+            Some(Login::Token(_)) => {
+                config.set("security.protocol", "SASL_SSL").set("sasl.mechanisms", "OAUTHBEARER");
+            }
         }
         for KeyValue { key, value } in &self.properties {
             config.set(canonical(key), value);
@@ -175,6 +197,7 @@ mod tests {
             kafka_properties: properties.iter().map(|text| text.parse().unwrap()).collect(),
             sasl_username: username.map(str::to_owned),
             sasl_password: username.map(|_| "secret".into()),
+            oauth: None,
         };
         KafkaSettings::new(&arguments, "detector-0")
     }

@@ -67,7 +67,7 @@ struct TopicWork<'a> {
 
 impl<'a> TopicWork<'a> {
     fn start(settings: &'a KafkaSettings, timeout: Duration) -> Result<Self, KafkaError> {
-        let admin = settings.base().create_with_context(KafkaContext).map_err(KafkaError::Settings)?;
+        let admin = settings.base().create_with_context(settings.context()).map_err(KafkaError::Settings)?;
         Ok(Self { settings, admin, timeout, deadline: Instant::now() + timeout })
     }
 

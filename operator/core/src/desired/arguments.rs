@@ -8,8 +8,8 @@ use vedette_contract::Name;
 use vedette_contract::arguments::{LISTEN_ADDRESS_ENV, POD_NAME_ENV};
 use vedette_contract::parameters::Parameters;
 
-use super::connection::{bucket_ca_file, kafka_properties};
-use crate::site::{Bucket, Kafka};
+use super::connection::{bucket_ca_file, kafka_oauth_ca_file, kafka_properties};
+use crate::site::{Bucket, Kafka, KafkaOauth};
 
 /// Port of /livez, /readyz and /metrics.
 pub(super) const HTTP_PORT: i32 = 8080;
@@ -39,7 +39,17 @@ impl Arguments {
     /// Adds how to reach Kafka.
     pub(super) fn kafka(self, kafka: &Kafka) -> Self {
         let properties = kafka_properties(kafka).into_iter().map(|(name, value)| format!("{name}={value}"));
-        self.option("bootstrap-servers", &kafka.bootstrap_servers).options("kafka-property", properties)
+        self.option("bootstrap-servers", &kafka.bootstrap_servers)
+            .options("kafka-property", properties)
+            .oauth(kafka.oauth.as_ref())
+    }
+
+    fn oauth(self, oauth: Option<&KafkaOauth>) -> Self {
+        let Some(KafkaOauth { token_endpoint, scope, audience, ca }) = oauth else { return self };
+        self.option("oauth-token-endpoint", token_endpoint)
+            .options("oauth-scope", scope)
+            .options("oauth-audience", audience)
+            .options("oauth-ca-file", ca.iter().map(|_| kafka_oauth_ca_file()))
     }
 
     /// Adds how to reach the bucket.

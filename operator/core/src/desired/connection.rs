@@ -19,6 +19,8 @@ use crate::site::{Authority, Bucket, BucketKeys, ClientCertificate, Kafka, Kafka
 pub(super) const BUCKET_CA: &str = "bucket-ca";
 /// Volume of the certificates of Kafka's authorities.
 pub(super) const KAFKA_CA: &str = "kafka-ca";
+/// Volume of the certificates of the authorities of who gives out tokens for Kafka.
+pub(super) const KAFKA_OAUTH_CA: &str = "kafka-oauth-ca";
 /// Volume of the certificate by which Kafka knows the pods.
 pub(super) const KAFKA_CERTIFICATE: &str = "kafka-certificate";
 
@@ -90,13 +92,17 @@ pub(super) fn kafka_properties(kafka: &Kafka) -> BTreeMap<String, String> {
 
 /// Files that lead to Kafka, where the site has some.
 pub(super) fn kafka_files(kafka: &Kafka) -> Vec<Files> {
-    let Some(KafkaTls { ca, client_certificate }) = &kafka.tls else { return Vec::new() };
-    let certificate = client_certificate.iter().map(|certificate| {
-        let ClientCertificate { secret, certificate_key, private_key_key } = certificate.clone();
+    let (ca, client_certificate) = match &kafka.tls {
+        None => (None, None),
+        Some(KafkaTls { ca, client_certificate }) => (ca.as_ref(), client_certificate.clone()),
+    };
+    let oauth_ca = kafka.oauth.as_ref().and_then(|oauth| oauth.ca.as_ref());
+    let certificate = client_certificate.map(|certificate| {
+        let ClientCertificate { secret, certificate_key, private_key_key } = certificate;
         let items = vec![(certificate_key, CERTIFICATE_FILE), (private_key_key, PRIVATE_KEY_FILE)];
         Files { volume: KAFKA_CERTIFICATE, source: Source::Secret(secret), items }
     });
-    authority(KAFKA_CA, ca.as_ref()).into_iter().chain(certificate).collect()
+    authority(KAFKA_CA, ca).into_iter().chain(authority(KAFKA_OAUTH_CA, oauth_ca)).chain(certificate).collect()
 }
 
 /// Files that lead to the bucket, where the site has some.
@@ -107,6 +113,11 @@ pub(super) fn bucket_files(bucket: &Bucket) -> Vec<Files> {
 /// Files that lead to both.
 pub(super) fn all_files(site: &SiteFile) -> Vec<Files> {
     kafka_files(&site.kafka).into_iter().chain(bucket_files(&site.bucket)).collect()
+}
+
+/// Where the certificates are of the authorities of who gives out tokens for Kafka.
+pub(super) fn kafka_oauth_ca_file() -> String {
+    path(KAFKA_OAUTH_CA, CA_FILE)
 }
 
 /// Where the certificates of the bucket's authorities are.

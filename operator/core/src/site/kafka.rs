@@ -29,6 +29,9 @@ pub struct Kafka {
     /// How the password is proven; by SCRAM-SHA-512 where omitted.
     #[serde(default)]
     pub sasl_mechanism: Option<SaslMechanism>,
+    /// Tokens, by which pods come in place of a password (SASL OAUTHBEARER).
+    #[serde(default)]
+    pub oauth: Option<KafkaOauth>,
     /// TLS with authorities or a certificate of its own.
     #[serde(default)]
     pub tls: Option<KafkaTls>,
@@ -78,6 +81,24 @@ impl SaslMechanism {
     }
 }
 
+/// Who gives out tokens for Kafka by the client-credentials grant; user name and password of [`Kafka::credentials_secret`] are
+/// client id and secret there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct KafkaOauth {
+    /// URL where a token is asked for.
+    pub token_endpoint: String,
+    /// What it is to allow; as the server has it where omitted.
+    #[serde(default)]
+    pub scope: Option<String>,
+    /// For whom it is to be; as the server has it where omitted.
+    #[serde(default)]
+    pub audience: Option<String>,
+    /// Who signs the endpoint's certificate, beside the public authorities.
+    #[serde(default)]
+    pub ca: Option<Authority>,
+}
+
 /// TLS to Kafka.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -115,6 +136,7 @@ fn private_key_key() -> String {
 /// Properties that are secret, or lead to what is, and what to use instead: properties stand in ConfigMaps and arguments.
 const SECRET_PROPERTIES: &[(&str, &str)] = &[
     ("sasl.jaas.config", "kafka.credentialsSecret"),
+    ("sasl.oauthbearer.client.secret", "kafka.oauth"),
     ("sasl.password", "kafka.credentialsSecret"),
     ("ssl.key.password", "kafka.tls.clientCertificate, with a key that is not encrypted"),
     ("ssl.key.pem", "kafka.tls.clientCertificate"),
@@ -129,11 +151,14 @@ impl Kafka {
     }
 
     pub(super) fn need(&self, needs: &mut Needs) {
-        let Self { credentials_secret, credentials_keys: KafkaKeys { username, password }, tls, .. } = self;
+        let Self { credentials_secret, credentials_keys: KafkaKeys { username, password }, oauth, tls, .. } = self;
         if let Some(secret) = credentials_secret {
             let keys = needs.entry(Source::Secret(secret.clone())).or_default();
             keys.insert(password.clone());
             keys.extend(self.username.is_none().then(|| username.clone()));
+        }
+        if let Some(ca) = oauth.as_ref().and_then(|oauth| oauth.ca.as_ref()) {
+            ca.need(needs);
         }
         let Some(KafkaTls { ca, client_certificate }) = tls else { return };
         if let Some(ca) = ca {
@@ -152,7 +177,8 @@ impl Kafka {
             credentials_secret,
             credentials_keys: KafkaKeys { username: username_key, password: password_key },
             username,
-            sasl_mechanism: _,
+            sasl_mechanism,
+            oauth,
             tls,
             replication_factor,
         } = self;
@@ -168,6 +194,9 @@ impl Kafka {
         if let (Some(username), None) = (username, credentials_secret) {
             errors.push("kafka.username", quoted(username), "name the Secret of its password in credentialsSecret");
         }
+        if let Some(oauth) = oauth {
+            oauth.check(*sasl_mechanism, credentials_secret.as_ref(), errors);
+        }
         if let Some(tls) = tls {
             tls.check(errors);
         }
@@ -179,9 +208,16 @@ impl Kafka {
 
 /// The values are not shown: one may be a secret.
 fn check_properties(properties: &BTreeMap<String, String>, errors: &mut FieldErrors) {
-    for name in properties.keys() {
+    for (name, value) in properties {
         if name.is_empty() || name.contains('=') {
             errors.push("kafka.properties", quoted(name), "use the name of a librdkafka property");
+        }
+        if name.starts_with("sasl.mechanism") && value == "OAUTHBEARER" {
+            errors.push(
+                "kafka.properties",
+                quoted(name),
+                "name who gives out the tokens in kafka.oauth, which implies it",
+            );
         }
         if let Some((_, instead)) = SECRET_PROPERTIES.iter().find(|(secret, _)| secret == name) {
             errors.push(
@@ -189,6 +225,31 @@ fn check_properties(properties: &BTreeMap<String, String>, errors: &mut FieldErr
                 quoted(name),
                 format!("would stand where everybody reads it; use {instead}"),
             );
+        }
+    }
+}
+
+impl KafkaOauth {
+    fn check(&self, mechanism: Option<SaslMechanism>, secret: Option<&Name>, errors: &mut FieldErrors) {
+        let Self { token_endpoint, scope, audience, ca } = self;
+        let host = token_endpoint.strip_prefix("https://").or_else(|| token_endpoint.strip_prefix("http://"));
+        let whole = !token_endpoint.contains(|letter: char| letter.is_whitespace() || letter.is_control());
+        if !whole || host.is_none_or(|host| host.is_empty() || host.starts_with('/') || host.contains('@')) {
+            errors.push("kafka.oauth.tokenEndpoint", quoted(token_endpoint), "write a URL, such as https://host/token");
+        }
+        for (field, text) in [("scope", scope), ("audience", audience)] {
+            if text.as_ref().is_some_and(String::is_empty) {
+                errors.push(format!("kafka.oauth.{field}"), quoted(""), "leave it out, or say which");
+            }
+        }
+        if let Some(mechanism) = mechanism {
+            errors.push("kafka.saslMechanism", mechanism.as_str(), "leave it out: with oauth it is OAUTHBEARER");
+        }
+        if secret.is_none() {
+            errors.push("kafka.credentialsSecret", MISSING, "name the Secret of the client id and secret for oauth");
+        }
+        if let Some(ca) = ca {
+            ca.check("kafka.oauth.ca", errors);
         }
     }
 }
