@@ -9,7 +9,7 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-users=(topics scram plain certificate archiver unwritten untransacted token unknown)
+users=(topics scram plain certificate archiver unwritten untransacted token unknown maker)
 
 # All of it is made at each start and lives as long as the command.
 certificates() {

@@ -123,6 +123,19 @@ async fn says_without(user: &str, missing: impl Fn(&Topics, Resource<'_>, Operat
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn topics_are_made_by_a_token() {
+    let endpoint = TokenEndpoint::serve("maker", "secret-of-maker", 60);
+    let made = Resource::Topic("made-by-a-token");
+    allow("maker", &[(made, Operation::Create), (made, Operation::Describe)]);
+    let mut arguments = options("maker", Login::Token(endpoint.address));
+    arguments.push("--topic=made-by-a-token:partitions=3".to_owned());
+    let mut job = Workload::start("vedette-topics", "maker", &arguments);
+    let status = job.outcome();
+    assert!(status.success(), "{status}: {}", job.log());
+    assert_eq!((partitions("made-by-a-token"), endpoint.given()), (3, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_exists_stays_as_it_is_and_a_missing_one_is_created_with_create_and_describe_alone() {
     create_topic("theirs", 2, &[("retention.ms", "-1"), ("max.message.bytes", "10485760")]).await;
     let (theirs, ours) = (Resource::Topic("theirs"), Resource::Topic("ours"));

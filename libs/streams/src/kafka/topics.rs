@@ -67,7 +67,12 @@ struct TopicWork<'a> {
 
 impl<'a> TopicWork<'a> {
     fn start(settings: &'a KafkaSettings, timeout: Duration) -> Result<Self, KafkaError> {
-        let admin = settings.base().create_with_context(settings.context()).map_err(KafkaError::Settings)?;
+        let (context, admin) = (settings.context(), settings.base().create_with_context(settings.context()));
+        let admin: AdminClient<KafkaContext> = admin.map_err(KafkaError::Settings)?;
+        // The crate serves no token callback for this kind of client, which is gone before its token is.
+        if let Some(token) = context.token()? {
+            vedette_kafka_token::give(admin.inner(), &token).map_err(KafkaError::Settings)?;
+        }
         Ok(Self { settings, admin, timeout, deadline: Instant::now() + timeout })
     }
 
