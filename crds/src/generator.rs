@@ -81,7 +81,7 @@ pub enum GeneratorMode {
 pub enum Dataset {
     /// A simulator of network connections in the shape of KDD Cup 99, with the label in `label`.
     Simulator(Simulator),
-    /// A CSV file in the bucket, plain, gzip or zstd.
+    /// A file in the bucket, a table (CSV) or lines of JSON, plain, gzip or zstd.
     Object(ObjectDataset),
 }
 
@@ -95,7 +95,7 @@ impl Default for Dataset {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Simulator {}
 
-/// A CSV file in the bucket.
+/// A file in the bucket: a table (CSV) or lines of JSON. What its own bytes tell need not be said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectDataset {
@@ -105,4 +105,60 @@ pub struct ObjectDataset {
     /// Which column is the label; the data set has none where omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<Label>,
+    /// What stands between the fields of a table. Where omitted: what makes a table of its first lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub separator: Option<Separator>,
+    /// What stands before the decimals of a table's numbers. Where omitted: Point, and a table whose separator is no comma is
+    /// refused where it has a value such as `1,5`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decimal_mark: Option<DecimalMark>,
+    /// How characters are written. Where omitted: Utf8, or UTF-16 where the first bytes say so. Windows1252 reads Latin-1 too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<TextEncoding>,
+    /// The names of a table's columns, in order, where it has no line of names. A line of these very names is left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4096), inner(length(min = 1, max = 256)), extend("x-kubernetes-list-type" = "set"))]
+    pub columns: Vec<String>,
+}
+
+impl ObjectDataset {
+    /// A file of which nothing is said.
+    pub fn of(key: impl Into<String>) -> Self {
+        Self { key: key.into(), label: None, separator: None, decimal_mark: None, encoding: None, columns: Vec::new() }
+    }
+}
+
+/// What stands between the fields of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Separator {
+    /// `,`
+    Comma,
+    /// `;`
+    Semicolon,
+    /// A tab.
+    Tab,
+    /// `|`
+    Pipe,
+}
+
+/// What stands before the decimals of a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DecimalMark {
+    /// `124.5`
+    Point,
+    /// `124,5`
+    Comma,
+}
+
+/// How characters are written as bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TextEncoding {
+    /// UTF-8.
+    Utf8,
+    /// UTF-16, little-endian.
+    Utf16Le,
+    /// UTF-16, big-endian.
+    Utf16Be,
+    /// Windows-1252.
+    Windows1252,
 }

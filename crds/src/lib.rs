@@ -22,7 +22,9 @@ pub use archiver::{Archiver, Rolling};
 pub use common::{DURATION_PATTERN, Label, Resources};
 pub use detector::{Alerting, Autoscaling, CalculatedField, Detector, ProcessingGuarantee};
 pub use embedded::Embedded;
-pub use generator::{Dataset, Generator, GeneratorMode, ObjectDataset, Simulator};
+pub use generator::{
+    Dataset, DecimalMark, Generator, GeneratorMode, ObjectDataset, Separator, Simulator, TextEncoding,
+};
 pub use learner::{Algorithm, Impurity, MaxFeatures, Parameters, SyntheticRows};
 pub use model::{MissingModelPolicy, ModelSelection, VersionPolicy};
 pub use pipeline::{AnomalyPipeline, AnomalyPipelineSpec};

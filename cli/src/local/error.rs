@@ -8,6 +8,7 @@ use vedette_core::FieldError;
 use vedette_core::platform::ApplyFailure;
 use vedette_embedded::broker::BrokerError;
 use vedette_embedded::bucket::EmbeddedBucketError;
+use vedette_generator::dataset::DatasetError;
 use vedette_service::error_chain;
 use vedette_streams::bucket::BucketError;
 use vedette_streams::kafka::KafkaError;
@@ -28,8 +29,27 @@ pub enum LocalError {
         source: std::io::Error,
     },
     /// A data set without a byte.
-    #[error("the data set {} is empty: give a CSV file with at least one row", path.display())]
+    #[error("the data set {} is empty: give a file with at least one row", path.display())]
     EmptyDataset { path: PathBuf },
+    /// A data set that no generator could use.
+    #[error("cannot use the data set {}", path.display())]
+    Dataset {
+        path: PathBuf,
+        #[source]
+        source: DatasetError,
+    },
+    /// How a file is written, and no file.
+    #[error("--dataset-separator, --dataset-decimal-mark, --dataset-encoding and --dataset-column need --dataset")]
+    FormatWithoutDataset,
+    /// The Job that walks the data set gave up.
+    #[error("the generator gave up: {cause}")]
+    GeneratorFailed {
+        /// The Job's last words.
+        cause: String,
+    },
+    /// A generator was there, and made nothing.
+    #[error("no record was generated: what the generator said of it stands above")]
+    NothingGenerated,
     /// A data set without a generator that would use it.
     #[error("--dataset needs a pipeline with spec.generator: the manifests have none")]
     DatasetWithoutGenerator,

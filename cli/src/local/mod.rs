@@ -1,5 +1,6 @@
 //! `vedette local`: the whole flow on one machine, from the first record to the summary.
 
+pub mod dataset;
 mod error;
 pub mod observe;
 mod options;
@@ -19,11 +20,10 @@ use vedette_contract::keys::{ModelKeys, PipelineKeys};
 use vedette_core::desired::labels::Component;
 use vedette_core::desired::{GeneratorChild, PipelineChildren, names};
 use vedette_core::platform::whole_seconds;
-use vedette_core::validate::{Dataset, ValidatedPipeline};
+use vedette_core::validate::ValidatedPipeline;
 use vedette_records::Label;
 use vedette_registry::progress;
 use vedette_service::Shutdown;
-use vedette_streams::bucket::Body;
 
 pub use self::error::LocalError;
 use self::observe::{ObservedTopics, Observer, ObserverSettings, ObserverStart, Snapshot};
@@ -52,6 +52,10 @@ pub async fn run(options: LocalOptions, shutdown: Shutdown) -> Result<(), LocalE
     let console = Arc::new(Console::new(options.json));
     let namespace = default_namespace();
     let plan = setup::plan(&options, &namespace)?;
+    let looked_at = dataset::look_at(&options, &plan.pipeline)?;
+    if let Some(dataset) = &looked_at {
+        console.say(&format!("the data set has {}", dataset.words));
+    }
     let servers = servers::start(&options).await?;
     let pipeline = &plan.pipeline;
     console.say(&format!(
@@ -59,7 +63,7 @@ pub async fn run(options: LocalOptions, shutdown: Shutdown) -> Result<(), LocalE
         servers.site.kafka.bootstrap_servers,
         servers.site.bucket.endpoint.as_deref().unwrap_or_default()
     ));
-    upload_dataset(&options, pipeline, &servers, &console).await?;
+    dataset::upload(&options, pipeline, &servers.bucket, &console).await?;
     if placement::is_said(&plan) {
         console.say("what the manifest says of nodes, priority and accounts of pods means nothing on one machine");
     }
@@ -68,7 +72,7 @@ pub async fn run(options: LocalOptions, shutdown: Shutdown) -> Result<(), LocalE
     let result = supervise(&options, &plan, &servers, &supervisor, &console, &shutdown).await;
     // Also after a failure nothing may be left running.
     supervisor.stop_all().await;
-    let summary = result?;
+    let summary = observe::Summary { dataset: looked_at, ..result? };
     if options.json {
         console.write(&summary.to_string());
         let json = serde_json::to_string(&summary)
@@ -77,28 +81,15 @@ pub async fn run(options: LocalOptions, shutdown: Shutdown) -> Result<(), LocalE
     } else {
         output::print(|out| write!(out, "{summary}"))?;
     }
+    if pipeline.generator.is_some() && summary.records_generated == 0 {
+        return Err(LocalError::NothingGenerated);
+    }
     Ok(())
 }
 
 #[allow(clippy::expect_used)]
 fn default_namespace() -> vedette_contract::Name {
     "default".parse().expect("the constant is a name")
-}
-
-async fn upload_dataset(
-    options: &LocalOptions,
-    pipeline: &ValidatedPipeline,
-    servers: &Servers,
-    console: &Console,
-) -> Result<(), LocalError> {
-    let Some(path) = &options.dataset else { return Ok(()) };
-    let Some(Dataset::Object { key, .. }) = pipeline.generator.as_ref().map(|generator| &generator.dataset) else {
-        return Err(LocalError::DatasetWithoutGenerator);
-    };
-    servers.bucket.delete(key).await?;
-    servers.bucket.create(key, Body::File(path.clone()), &BTreeMap::new()).await?;
-    console.say(&format!("data set {} is in the bucket as {key}", path.display()));
-    Ok(())
 }
 
 fn start_supervisor(
@@ -262,7 +253,7 @@ impl Flow<'_> {
                 printed = self.print_progress(printed.0, &printed.1).await;
             }
             let over = deadline.is_some_and(|deadline| Instant::now() >= deadline);
-            if over || self.data_set_is_through(pipeline.children()) {
+            if over || self.data_set_is_through(pipeline.children())? {
                 return Ok(());
             }
         }
@@ -289,13 +280,16 @@ impl Flow<'_> {
         (Instant::now(), snapshot)
     }
 
-    /// A sequential data set ends; when all of it is through, the run is over.
-    fn data_set_is_through(&self, children: Option<&PipelineChildren>) -> bool {
+    /// A sequential data set ends; when all of it is through, or its Job has given up, the run is over.
+    fn data_set_is_through(&self, children: Option<&PipelineChildren>) -> Result<bool, LocalError> {
         let Some(GeneratorChild::Job(job)) = children.and_then(|children| children.generator.as_ref()) else {
-            return false;
+            return Ok(false);
         };
-        let name = job.metadata.name.as_deref().unwrap_or_default();
-        self.supervisor.job_status(name) == JobStatus::Complete && self.observer.snapshot().lag == 0
+        match self.supervisor.job_status(job.metadata.name.as_deref().unwrap_or_default()) {
+            JobStatus::Complete => Ok(self.observer.snapshot().lag == 0),
+            JobStatus::Failed { cause } => Err(LocalError::GeneratorFailed { cause }),
+            JobStatus::Running | JobStatus::Absent => Ok(false),
+        }
     }
 
     /// Generator, then until the lag is zero, detector, archiver: so that everything generated is enriched and archived.

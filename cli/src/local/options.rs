@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use vedette_contract::Name;
+use vedette_contract::arguments::DatasetArguments;
 
 /// Runs a pipeline and its trainings on this machine, without Kubernetes: the very Deployments and Jobs that a cluster
 /// gets, run as processes, on an embedded Kafka broker and an embedded S3 bucket.
@@ -46,9 +47,13 @@ pub struct LocalOptions {
     #[arg(long, value_name = "REGION", default_value = "us-east-1")]
     pub bucket_region: String,
 
-    /// Put this file into the bucket and generate from it: CSV, plain, gzip or zstd
+    /// Put this file into the bucket and generate from it: CSV or lines of JSON, plain, gzip or zstd
     #[arg(long, value_name = "FILE")]
     pub dataset: Option<PathBuf>,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub format: DatasetArguments,
 
     /// End with one JSON object on standard output; everything else goes to standard error
     #[arg(long)]

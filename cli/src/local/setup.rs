@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use vedette_contract::Name;
+use vedette_contract::arguments::DatasetArguments;
 use vedette_core::manifest::{self, Manifest, ValidatedManifest};
 use vedette_core::site::{self, ImagePullPolicy, Images, SiteFile};
 use vedette_core::validate::{ValidatedPipeline, ValidatedTraining};
 use vedette_crds::{Dataset, Label, ObjectDataset};
 
+use super::dataset;
 use super::error::LocalError;
 use super::options::LocalOptions;
 
@@ -27,7 +29,7 @@ pub(super) struct Plan {
 /// # Errors
 /// When a file cannot be read or anything in it is wrong.
 pub(super) fn plan(options: &LocalOptions, default_namespace: &Name) -> Result<Plan, LocalError> {
-    let dataset = options.dataset.as_deref().map(dataset_name).transpose()?;
+    let key = options.dataset.as_deref().map(dataset_name).transpose()?;
     // Validation asks the site only for its name and its defaults, so the servers need not run yet.
     let site = site_file(options, "localhost:0", None);
     let (mut manifests, mut errors) = (Vec::new(), Vec::new());
@@ -37,7 +39,7 @@ pub(super) fn plan(options: &LocalOptions, default_namespace: &Name) -> Result<P
         manifests.extend(parsed.manifests);
         errors.extend(parsed.errors);
     }
-    if let Some(key) = &dataset {
+    if let Some(key) = &key {
         let label = training_label(&manifests);
         replace_dataset(&mut manifests, key, label)?;
     }
@@ -53,9 +55,19 @@ pub(super) fn plan(options: &LocalOptions, default_namespace: &Name) -> Result<P
         return Err(LocalError::Manifests(errors));
     }
     let count = pipelines.len();
-    let Some(pipeline) = pipelines.pop().filter(|_| count == 1) else {
+    let Some(mut pipeline) = pipelines.pop().filter(|_| count == 1) else {
         return Err(LocalError::Pipelines { count });
     };
+    let generator = pipeline.generator.as_mut().map(|generator| &mut generator.dataset);
+    match generator {
+        Some(vedette_core::validate::Dataset::Object { format, .. }) if key.is_some() => {
+            dataset::over(format, &options.format);
+        }
+        Some(_) | None if options.format != DatasetArguments::default() => {
+            return Err(LocalError::FormatWithoutDataset);
+        }
+        Some(_) | None => {}
+    }
     for training in &trainings {
         if training.data.pipeline != pipeline.name || training.namespace != pipeline.namespace {
             return Err(LocalError::OtherPipeline {
@@ -154,12 +166,13 @@ fn replace_dataset(manifests: &mut [Manifest], key: &str, training_label: Option
         let Some(generator) = pipeline.spec.generator.as_mut() else {
             continue;
         };
-        let label = match &generator.dataset() {
-            Dataset::Object(object) => object.label.clone(),
-            Dataset::Simulator(_) => None,
+        let mut object = match generator.dataset() {
+            Dataset::Object(object) => object,
+            Dataset::Simulator(_) => ObjectDataset::of(key),
         };
-        let label = label.or_else(|| training_label.clone());
-        generator.dataset = Some(Dataset::Object(ObjectDataset { key: key.to_owned(), label }));
+        key.clone_into(&mut object.key);
+        object.label = object.label.or_else(|| training_label.clone());
+        generator.dataset = Some(Dataset::Object(object));
         replaced = true;
     }
     if replaced { Ok(()) } else { Err(LocalError::DatasetWithoutGenerator) }
@@ -206,12 +219,38 @@ mod tests {
         let plan = plan(&options(&["-f", demo, "--dataset", &file.display().to_string()]), &namespace()).unwrap();
         let dataset = plan.pipeline.generator.unwrap().dataset;
         match dataset {
-            vedette_core::validate::Dataset::Object { key, label } => {
+            vedette_core::validate::Dataset::Object { key, label, .. } => {
                 assert_eq!(key, "demo/kdd/datasets/flows.csv");
                 assert_eq!(label.unwrap().field, "label");
             }
             vedette_core::validate::Dataset::Simulator => panic!("still the simulator"),
         }
+    }
+
+    #[test]
+    fn how_a_dataset_is_written_is_told_on_the_command_line_only_with_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("flows.csv");
+        std::fs::write(&file, "a;b\n1,5;2\nx\n").unwrap();
+        let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests/demo.yaml");
+        let manifest = directory.path().join("pipeline.yaml");
+        std::fs::write(&manifest, std::fs::read_to_string(demo).unwrap().split("---").next().unwrap()).unwrap();
+        let manifest = manifest.display().to_string();
+        let with = |more: &[&str]| options(&[&["-f", &manifest], more].concat());
+        let comma = "--dataset-decimal-mark=Comma";
+        assert!(matches!(plan(&with(&[comma]), &namespace()), Err(LocalError::FormatWithoutDataset)));
+
+        let file = file.display().to_string();
+        let looked_at = |more: &[&str]| {
+            let options = with(&[&["--dataset", &file], more].concat());
+            dataset::look_at(&options, &plan(&options, &namespace()).unwrap().pipeline)
+        };
+        let error = vedette_service::error_chain(&looked_at(&[]).unwrap_err());
+        assert!(error.contains("flows.csv: line 2") && error.contains("decimalMark"), "{error}");
+        let summary = serde_json::to_value(looked_at(&[comma]).unwrap().unwrap()).unwrap();
+        let example = "it has 1 fields, and there are 2 columns";
+        let left_out = serde_json::json!({"field_count": {"rows": 1, "first_line": 3, "example": example}});
+        assert_eq!(summary, serde_json::json!({"rows": 1, "left_out": left_out}));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! Everything can be given as an argument; what differs per pod or is secret comes from the environment.
 
 mod connection;
+mod dataset;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub use connection::{
     AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, AWS_SESSION_TOKEN_ENV, BucketArguments, EncryptionAlgorithm,
     KAFKA_SASL_PASSWORD_ENV, KAFKA_SASL_USERNAME_ENV, KafkaArguments, KeyValue, OauthArguments, SecretText,
 };
+pub use dataset::{DatasetArguments, DecimalMark, Separator, TextEncoding};
 
 /// Environment variable of [`ServiceArguments::listen_address`].
 pub const LISTEN_ADDRESS_ENV: &str = "LISTEN_ADDRESS";
@@ -80,7 +82,7 @@ pub enum GeneratorMode {
     Sequential,
 }
 
-/// Generates records: from a simulator of network connections, or from a CSV data set in the bucket.
+/// Generates records: from a simulator of network connections, or from a data set in the bucket.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "vedette-generator", version)]
 pub struct GeneratorArguments {
@@ -113,6 +115,14 @@ pub struct GeneratorArguments {
     /// Full key of the data set in the bucket; the simulator where omitted
     #[arg(long)]
     pub dataset_object: Option<String>,
+
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub dataset: DatasetArguments,
+
+    /// Name of a field that the detector calculates, which a data set must not have; may be repeated
+    #[arg(long = "calculated-name")]
+    pub calculated_names: Vec<String>,
 
     /// Column of the data set that holds the label
     #[arg(long)]

@@ -5,7 +5,7 @@
 mod support;
 
 use support::{default_namespace, load, manifests, pipeline, pipeline_with, site, text, trainings};
-use vedette_contract::arguments::GeneratorMode;
+use vedette_contract::arguments::{DatasetArguments, DecimalMark, GeneratorMode, Separator, TextEncoding};
 use vedette_core::FieldError;
 use vedette_core::manifest;
 use vedette_core::roll::VersionPolicy;
@@ -122,10 +122,24 @@ fn the_anomaly_fraction_is_left_to_the_generator_unless_it_is_given() {
 fn a_dataset_lies_in_the_pipelines_part_of_the_bucket() {
     let spec = "{generator: {recordsPerSecond: 1, dataset: {object: {key: kdd/10-percent.csv.gz}}}}";
     let dataset = pipeline_with(spec).generator.unwrap().dataset;
-    assert_eq!(
-        dataset,
-        Dataset::Object { key: "default/flows/datasets/kdd/10-percent.csv.gz".to_owned(), label: None }
-    );
+    let key = "default/flows/datasets/kdd/10-percent.csv.gz".to_owned();
+    assert_eq!(dataset, Dataset::Object { key, label: None, format: DatasetArguments::default() });
+}
+
+#[test]
+fn how_a_dataset_is_written_can_be_told() {
+    let spec = "{generator: {recordsPerSecond: 1, dataset: {object: {key: a.csv, separator: Semicolon, \
+                decimalMark: Comma, encoding: Windows1252, columns: [a, b]}}}}";
+    let Dataset::Object { key: _, label: _, format } = pipeline_with(spec).generator.unwrap().dataset else {
+        panic!("the simulator");
+    };
+    let expected = DatasetArguments {
+        separator: Some(Separator::Semicolon),
+        decimal_mark: Some(DecimalMark::Comma),
+        encoding: Some(TextEncoding::Windows1252),
+        columns: vec!["a".to_owned(), "b".to_owned()],
+    };
+    assert_eq!(format, expected);
 }
 
 #[test]

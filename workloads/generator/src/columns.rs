@@ -71,6 +71,8 @@ columns! {
 pub(crate) const LABEL: &str = "label";
 /// The label of a record that is not an attack, in the data set's own spelling.
 pub(crate) const NORMAL: &str = "normal.";
+/// The same in all spellings: NSL-KDD has no point.
+pub(crate) const NORMALS: [&str; 2] = [NORMAL, "normal"];
 
 impl Column {
     /// Smallest and largest value of a numeric column: the windows of the original count at most 511 connections of

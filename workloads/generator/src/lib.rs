@@ -1,8 +1,8 @@
-//! Generates records into a Kafka topic: from a simulator of network connections, or from a CSV data set in the bucket.
+//! Generates records into a Kafka topic: from a simulator of network connections, or from a data set in the bucket.
 //! A run in mode Sequential that starts anew begins at row 0 again, with the same uuids.
 
 mod columns;
-mod dataset;
+pub mod dataset;
 mod error;
 mod load;
 mod metrics;

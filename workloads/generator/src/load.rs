@@ -4,10 +4,9 @@ use std::io::{self, Read};
 
 use bytes::{Buf, Bytes};
 use tokio::sync::mpsc;
-use vedette_records::Label;
 use vedette_streams::bucket::{Bucket, BucketError, ObjectStream};
 
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, DatasetSettings};
 use crate::error::GeneratorError;
 
 /// Pieces that may wait to be parsed.
@@ -17,13 +16,12 @@ const PIECES: usize = 8;
 ///
 /// # Errors
 /// When it is not there, cannot be read, or is no data set.
-pub(crate) async fn load(bucket: &Bucket, key: &str, label: Option<Label>) -> Result<Dataset, GeneratorError> {
+pub(crate) async fn load(bucket: &Bucket, key: &str, settings: DatasetSettings) -> Result<Dataset, GeneratorError> {
     let Some(stream) = bucket.get_stream(key).await? else {
         return Err(GeneratorError::DatasetMissing { key: key.to_owned() });
     };
     let (sender, pieces) = mpsc::channel(PIECES);
-    let parsing =
-        tokio::task::spawn_blocking(move || Dataset::load(Pieces { pieces, piece: Bytes::new() }, label.as_ref()));
+    let parsing = tokio::task::spawn_blocking(move || Dataset::load(Pieces { pieces, piece: Bytes::new() }, &settings));
     // When the connection breaks, the parser sees a file that ends early: the connection's error is the one to tell.
     forward(stream, sender).await?;
     parsing.await?.map_err(|source| GeneratorError::Dataset { key: key.to_owned(), source })

@@ -1,7 +1,17 @@
 //! What a generator counts, for `/metrics` and for the totals in its log.
 
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
+
+use crate::dataset::{LeftOut, RowFault};
+
+/// Why a row was left out.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct RowFaultLabel {
+    reason: &'static str,
+}
 
 /// The counters of one process; clones share them.
 #[derive(Debug, Clone, Default)]
@@ -11,7 +21,7 @@ pub(crate) struct Metrics {
     /// Their bytes, without keys.
     pub(crate) bytes: Counter,
     /// Rows of the data set that were left out.
-    pub(crate) bad_rows: Counter,
+    bad_rows: Family<RowFaultLabel, Counter>,
     /// Records that Kafka did not take.
     pub(crate) delivery_errors: Counter,
 }
@@ -23,8 +33,21 @@ impl Metrics {
         let Self { records, bytes, bad_rows, delivery_errors } = &metrics;
         registry.register("records", "Records that Kafka has acknowledged", records.clone());
         registry.register("record_bytes", "Bytes of the records that Kafka has acknowledged", bytes.clone());
-        registry.register("bad_rows", "Rows of the data set that were left out", bad_rows.clone());
+        registry.register("bad_rows", "Rows of the data set that were left out, by reason", bad_rows.clone());
         registry.register("delivery_errors", "Records that Kafka did not take", delivery_errors.clone());
+        // Every series is there from the start.
+        RowFault::ALL.into_iter().for_each(|fault| drop(metrics.bad_rows_of(fault)));
         metrics
+    }
+
+    /// Counts what was left out of a data set.
+    pub(crate) fn count_left_out(&self, left_out: &LeftOut) {
+        left_out.by_fault().for_each(|(fault, faulty)| {
+            self.bad_rows_of(fault).inc_by(faulty.rows);
+        });
+    }
+
+    fn bad_rows_of(&self, fault: RowFault) -> Counter {
+        self.bad_rows.get_or_create(&RowFaultLabel { reason: fault.word() }).clone()
     }
 }

@@ -5,6 +5,7 @@ use vedette_contract::arguments::{GeneratorArguments, GeneratorMode};
 use vedette_records::Label;
 
 use crate::columns::{LABEL, NORMAL};
+use crate::dataset::DatasetSettings;
 
 /// Share of anomalous records where none is asked for and the records have a label.
 pub(crate) const DEFAULT_ANOMALY_FRACTION: f64 = 0.005;
@@ -57,8 +58,8 @@ pub(crate) enum SourcePlan {
     Dataset {
         /// Its full key.
         key: String,
-        /// Which rows are anomalies.
-        label: Option<Label>,
+        /// What is known of it.
+        settings: DatasetSettings,
         /// In which order its rows come.
         walk: Walk,
     },
@@ -91,6 +92,8 @@ impl Plan {
             mode,
             anomaly_fraction,
             dataset_object,
+            dataset,
+            calculated_names,
             label_field,
             normal_labels,
             seed,
@@ -119,8 +122,12 @@ impl Plan {
                 return Err(PlanError::NormalLabelsWithoutField);
             }
             (Some(key), walk) => {
-                let label = label_field.as_ref().map(|field| Label::new(field, normal_labels));
-                SourcePlan::Dataset { key: key.clone(), label, walk }
+                let settings = DatasetSettings {
+                    format: dataset.clone(),
+                    label: label_field.as_ref().map(|field| Label::new(field, normal_labels)),
+                    calculated_names: calculated_names.clone(),
+                };
+                SourcePlan::Dataset { key: key.clone(), settings, walk }
             }
         };
         Ok(Self { source, records_per_second: *records_per_second, seed: *seed })
@@ -162,7 +169,10 @@ mod tests {
     #[test]
     fn a_data_set_is_walked_as_asked() {
         let source = |more: &[&str]| plan(&[&["--dataset-object=a/b.csv"], more].concat()).unwrap().source;
-        let with = |label, walk| SourcePlan::Dataset { key: "a/b.csv".to_owned(), label, walk };
+        let with = |label, walk| {
+            let settings = DatasetSettings { label, ..DatasetSettings::default() };
+            SourcePlan::Dataset { key: "a/b.csv".to_owned(), settings, walk }
+        };
         assert_eq!(source(&["--mode=Sequential"]), with(None, Walk::Sequential));
         let label = Some(Label::new("kind", ["ok", "fine"]));
         assert_eq!(

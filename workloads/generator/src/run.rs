@@ -67,8 +67,8 @@ pub async fn run(arguments: GeneratorArguments, shutdown: Shutdown) -> Result<()
 /// Stopped before the first record: a walk that was to reach the end of a data set has to be repeated.
 fn stopped_early(source: &SourcePlan) -> Result<(), GeneratorError> {
     match source {
-        SourcePlan::Dataset { key: _, label: _, walk: Walk::Sequential } => Err(GeneratorError::Interrupted),
-        SourcePlan::Dataset { key: _, label: _, walk: Walk::Random { .. } } | SourcePlan::Simulator { .. } => Ok(()),
+        SourcePlan::Dataset { key: _, settings: _, walk: Walk::Sequential } => Err(GeneratorError::Interrupted),
+        SourcePlan::Dataset { key: _, settings: _, walk: Walk::Random { .. } } | SourcePlan::Simulator { .. } => Ok(()),
     }
 }
 
@@ -102,9 +102,9 @@ async fn wait_for_topic(
 async fn open_source(plan: &Plan, bucket: &Bucket, metrics: &Metrics) -> Result<Source, GeneratorError> {
     match &plan.source {
         SourcePlan::Simulator { anomaly_fraction } => Ok(Source::simulator(plan.seed, *anomaly_fraction)),
-        SourcePlan::Dataset { key, label, walk } => {
-            let dataset = load::load(bucket, key, label.clone()).await?;
-            metrics.bad_rows.inc_by(dataset.bad_rows);
+        SourcePlan::Dataset { key, settings, walk } => {
+            let dataset = load::load(bucket, key, settings.clone()).await?;
+            metrics.count_left_out(&dataset.left_out);
             Ok(Source::dataset(dataset, *walk, plan.seed)?)
         }
     }

@@ -136,13 +136,14 @@ fn fraction(labelled: Option<&LabelledRows>, asked: Option<f64>) -> Result<Optio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::DatasetSettings;
     use serde_json::Value;
     use vedette_records::Label;
 
     fn dataset(labels: &str, normal: &[&str]) -> Dataset {
         let rows: String = labels.chars().enumerate().map(|(row, label)| format!("{row},{label}\n")).collect();
-        let label = Label::new("kind", normal);
-        Dataset::load(format!("row,kind\n{rows}").as_bytes(), Some(&label)).unwrap()
+        let settings = DatasetSettings { label: Some(Label::new("kind", normal)), ..DatasetSettings::default() };
+        Dataset::load(format!("row,kind\n{rows}").as_bytes(), &settings).unwrap()
     }
 
     fn random(dataset: Dataset, anomaly_fraction: Option<f64>, seed: u64) -> Result<Source, FractionError> {

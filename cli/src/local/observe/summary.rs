@@ -11,11 +11,15 @@ use vedette_contract::model::ModelMetadata;
 use vedette_registry::versions;
 use vedette_streams::bucket::{Bucket, BucketError};
 
+use crate::local::dataset::DatasetSummary;
+
 use super::statistics::{LagThirds, Percentiles, Statistics};
 
 /// What `--json` prints. A figure that cannot be known (no label, no model) is null.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
+    /// The file of `--dataset`; none where there is none.
+    pub dataset: Option<DatasetSummary>,
     /// Records in `sensor_messages`.
     pub records_generated: u64,
     /// Records in `enriched_data`, read committed.
@@ -107,6 +111,7 @@ pub fn summarize(
         line.scored = statistics.by_version.get(&line.version).copied().unwrap_or(0);
     }
     Summary {
+        dataset: None,
         records_generated: statistics.generated,
         records_enriched: statistics.enriched,
         records_scored: statistics.scored,
@@ -178,6 +183,9 @@ impl fmt::Display for Summary {
         };
         let rate = self.records_generated as f64 / self.seconds.max(1e-9);
         writeln!(out, "Summary of {:.0} s", self.seconds)?;
+        if let Some(dataset) = &self.dataset {
+            writeln!(out, "  data set    {}", dataset.words)?;
+        }
         writeln!(
             out,
             "  records     {} generated ({rate:.0}/s), {} enriched, {} dead letters",

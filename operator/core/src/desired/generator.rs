@@ -3,7 +3,7 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use vedette_contract::Name;
-use vedette_contract::arguments::GeneratorMode;
+use vedette_contract::arguments::{DatasetArguments, DecimalMark, GeneratorMode, KeyValue, Separator, TextEncoding};
 
 use super::PipelineContext;
 use super::arguments::{Arguments, service_environment};
@@ -45,20 +45,36 @@ fn own_arguments(topics: &ValidatedTopics, generator: &ValidatedGenerator) -> Ve
         .options("anomaly-fraction", anomaly_fraction);
     let own = match dataset {
         Dataset::Simulator => own,
-        Dataset::Object { key, label } => own
-            .option("dataset-object", key)
+        Dataset::Object { key, label, format } => dataset_format(own.option("dataset-object", key), format)
             .options("label-field", label.iter().map(|label| &label.field))
             .options("normal-label", label.iter().flat_map(|label| &label.normal)),
     };
     own.option("seed", seed).into_vec()
 }
 
-pub(super) fn child(context: &PipelineContext<'_>, generator: &ValidatedGenerator) -> GeneratorChild {
+fn dataset_format(own: Arguments, format: &DatasetArguments) -> Arguments {
+    let DatasetArguments { separator, decimal_mark, encoding, columns } = format;
+    own.options("dataset-separator", separator.map(Separator::as_str))
+        .options("dataset-decimal-mark", decimal_mark.map(DecimalMark::as_str))
+        .options("dataset-encoding", encoding.map(TextEncoding::as_str))
+        .options("dataset-column", columns)
+}
+
+/// `calculated` are the fields that the detector adds: they belong to no settings of the generator, so that others of them
+/// do not begin another pass.
+pub(super) fn child(
+    context: &PipelineContext<'_>,
+    generator: &ValidatedGenerator,
+    calculated: &[KeyValue],
+) -> GeneratorChild {
     let PipelineContext { owner, site, topics, pods, pod, suspend } = context;
     let own = own_arguments(topics, generator);
     let name = hashed_name(owner.name, &own);
     let mut arguments = Arguments::default().kafka(&site.kafka).bucket(&site.bucket).into_vec();
     arguments.extend(own);
+    let reads_file = matches!(generator.dataset, Dataset::Object { .. });
+    let calculated = calculated.iter().filter(|_| reads_file).map(|field| &field.key);
+    arguments.extend(Arguments::default().options("calculated-name", calculated).into_vec());
     let mut environment = service_environment();
     environment.extend(kafka_environment(&site.kafka));
     environment.extend(bucket_environment(&site.bucket));

@@ -96,7 +96,8 @@ pub fn build_pipeline(
     };
     let detectors =
         (!waits).then(|| detector::deployment(&context, detector, model, *progress_deadline, *detector_replicas));
-    let generator = generator.as_ref().map(|generator| generator::child(&context, generator));
+    let generator =
+        generator.as_ref().map(|generator| generator::child(&context, generator, &detector.calculated_fields));
     let long_running = [
         matches!(generator, Some(GeneratorChild::Deployment(_))).then_some(Component::Generator),
         detectors.is_some().then_some(Component::Detector),

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use vedette_contract::arguments::{GeneratorMode, KeyValue, ProcessingGuarantee};
+use vedette_contract::arguments::{
+    DatasetArguments, DecimalMark, GeneratorMode, KeyValue, ProcessingGuarantee, Separator, TextEncoding,
+};
 use vedette_contract::fields as record;
 use vedette_contract::keys::PipelineKeys;
 use vedette_contract::topic::{self, TopicManagement, TopicSpecification};
@@ -209,7 +211,8 @@ fn generator(
     let seed = unsigned("spec.generator.seed", *seed, errors);
     let dataset = match &generator.dataset() {
         crds::Dataset::Simulator(crds::Simulator {}) => Some(Dataset::Simulator),
-        crds::Dataset::Object(crds::ObjectDataset { key, label }) => {
+        crds::Dataset::Object(object) => {
+            let crds::ObjectDataset { key, label, separator: _, decimal_mark: _, encoding: _, columns: _ } = object;
             let label = self::label("spec.generator.dataset.object.label", label.as_ref(), errors);
             let path = "spec.generator.dataset.object.key";
             let plain = |part: &str| {
@@ -224,7 +227,7 @@ fn generator(
                     "use a file name below datasets/, of letters, digits, '.', '_', '-' and '/'",
                 );
             }
-            keys.map(|keys| Dataset::Object { key: keys.dataset(key), label })
+            keys.map(|keys| Dataset::Object { key: keys.dataset(key), label, format: dataset_format(object) })
         }
     }?;
     Some(ValidatedGenerator {
@@ -238,6 +241,29 @@ fn generator(
         dataset,
         seed: seed?,
     })
+}
+
+fn dataset_format(object: &crds::ObjectDataset) -> DatasetArguments {
+    let crds::ObjectDataset { key: _, label: _, separator, decimal_mark, encoding, columns } = object;
+    DatasetArguments {
+        separator: separator.map(|separator| match separator {
+            crds::Separator::Comma => Separator::Comma,
+            crds::Separator::Semicolon => Separator::Semicolon,
+            crds::Separator::Tab => Separator::Tab,
+            crds::Separator::Pipe => Separator::Pipe,
+        }),
+        decimal_mark: decimal_mark.map(|mark| match mark {
+            crds::DecimalMark::Point => DecimalMark::Point,
+            crds::DecimalMark::Comma => DecimalMark::Comma,
+        }),
+        encoding: encoding.map(|encoding| match encoding {
+            crds::TextEncoding::Utf8 => TextEncoding::Utf8,
+            crds::TextEncoding::Utf16Le => TextEncoding::Utf16Le,
+            crds::TextEncoding::Utf16Be => TextEncoding::Utf16Be,
+            crds::TextEncoding::Windows1252 => TextEncoding::Windows1252,
+        }),
+        columns: columns.clone(),
+    }
 }
 
 fn detector(detector: &crds::Detector, errors: &mut FieldErrors) -> Option<ValidatedDetector> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use vedette_contract::Name;
-use vedette_contract::arguments::{GeneratorMode, KeyValue, ProcessingGuarantee};
+use vedette_contract::arguments::{DatasetArguments, GeneratorMode, KeyValue, ProcessingGuarantee};
 use vedette_contract::topic::TopicSpecification;
 use vedette_crds::{Label, MissingModelPolicy, PodSettings};
 
@@ -92,6 +92,8 @@ pub enum Dataset {
         key: String,
         /// Its label, where it has one.
         label: Option<Label>,
+        /// How it is written.
+        format: DatasetArguments,
     },
 }
 

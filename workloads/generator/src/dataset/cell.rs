@@ -1,18 +1,79 @@
-//! One CSV cell as a JSON value: a number where its text is one, a string otherwise, null where it is empty.
+//! One cell of a table as a JSON value: a number where its text is one, a string otherwise, null where it is empty.
+
+use std::borrow::Cow;
 
 /// Digits beyond which, or an exponent with which, a number may be too large for a 64-bit float.
 const ALWAYS_FINITE: usize = 300;
 
-/// Appends the cell's JSON value. White space around the text does not count.
-pub(super) fn append_json(text: &str, json: &mut Vec<u8>) {
-    let text = text.trim();
-    if text.is_empty() {
-        json.extend_from_slice(b"null");
-    } else if is_json_number(text) {
-        json.extend_from_slice(text.as_bytes());
-    } else {
+/// What stands in numeric columns where no number does, in small letters and without a sign.
+const NO_NUMBER: [&str; 11] = ["nan", "inf", "infinity", "na", "n/a", "#n/a", "null", "none", "\\n", "?", "-"];
+
+/// What a cell is, for its column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CellKind {
+    /// It is empty.
+    Empty,
+    /// It is a number.
+    Number,
+    /// It is text which among numbers means that there is none.
+    NoNumber,
+    /// It is any other text.
+    Text,
+}
+
+/// How the cells of a table are written.
+#[derive(Debug, Clone, Default)]
+pub(super) struct CellSyntax {
+    /// Whether a comma stands before decimals, and no point does.
+    pub decimal_comma: bool,
+    /// What means that there is no value.
+    pub unset: Option<String>,
+    /// What means an empty text.
+    pub empty: Option<String>,
+}
+
+impl CellSyntax {
+    /// Appends the cell's JSON value. White space around the text does not count.
+    pub(super) fn append_json(&self, text: &str, json: &mut Vec<u8>) -> CellKind {
+        let text = text.trim();
+        if text.is_empty() || self.unset.as_deref() == Some(text) {
+            json.extend_from_slice(b"null");
+            return CellKind::Empty;
+        }
+        if self.empty.as_deref() == Some(text) {
+            json.extend_from_slice(b"\"\"");
+            return CellKind::Text;
+        }
+        let number = self.number(text);
+        if let Some(number) = &number {
+            json.extend_from_slice(number.as_bytes());
+            return CellKind::Number;
+        }
         append_json_string(text, json);
+        if is_no_number(text) { CellKind::NoNumber } else { CellKind::Text }
     }
+
+    /// The number as JSON spells it.
+    pub(super) fn number<'text>(&self, text: &'text str) -> Option<Cow<'text, str>> {
+        let number = match self.decimal_comma {
+            false => Cow::Borrowed(text),
+            true if text.contains('.') => return None,
+            true => Cow::Owned(text.replacen(',', ".", 1)),
+        };
+        is_json_number(&number).then_some(number)
+    }
+}
+
+fn is_no_number(text: &str) -> bool {
+    let word = text.strip_prefix(['+', '-']).filter(|rest| !rest.is_empty()).unwrap_or(text);
+    NO_NUMBER.iter().any(|known| known.eq_ignore_ascii_case(word))
+}
+
+/// Whether the text looks like a number with a decimal comma, as `124,5` does.
+pub(super) fn has_decimal_comma(text: &str) -> bool {
+    let text = text.trim();
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    unsigned.split_once(',').is_some_and(|(whole, decimals)| is_digits(whole) && is_digits(decimals))
 }
 
 /// Whether the text is a number as JSON spells it (RFC 8259, section 6) that fits a 64-bit float: no reader of JSON
@@ -67,7 +128,7 @@ mod tests {
 
     fn json(text: &str) -> String {
         let mut json = Vec::new();
-        append_json(text, &mut json);
+        CellSyntax::default().append_json(text, &mut json);
         String::from_utf8(json).unwrap()
     }
 
@@ -93,6 +154,28 @@ mod tests {
     fn nothing_is_null() {
         assert_eq!(json(""), "null");
         assert_eq!(json("  "), "null");
+    }
+
+    #[test]
+    fn a_decimal_comma_is_one_where_it_is_said() {
+        let syntax = CellSyntax { decimal_comma: true, ..CellSyntax::default() };
+        let read = |text| syntax.number(text).map(Cow::into_owned);
+        assert_eq!(read("124,3135").as_deref(), Some("124.3135"));
+        assert_eq!(read("-7").as_deref(), Some("-7"));
+        for text in ["1.234", "1.234,5", "1,2,3", ",5", "007,5"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+        assert!(has_decimal_comma(" -2,5 ") && has_decimal_comma("1,234"));
+        assert!(!["2.5", "1,2,3", "a,5", ",5", "10.0.0.1,5"].into_iter().any(has_decimal_comma));
+    }
+
+    #[test]
+    fn words_that_stand_for_no_number_are_known_in_any_spelling() {
+        let kind = |text| CellSyntax::default().append_json(text, &mut Vec::new());
+        for text in ["NaN", "-inf", "+Infinity", "N/A", "NA", "#N/A", "NULL", "None", "\\N", "?", "-"] {
+            assert_eq!(kind(text), CellKind::NoNumber, "{text}");
+        }
+        assert_eq!(["+", "nano", "0", ""].map(kind).map(|kind| kind == CellKind::NoNumber), [false; 4]);
     }
 
     proptest! {

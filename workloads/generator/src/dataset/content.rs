@@ -1,30 +1,127 @@
-//! A data set's bytes as text to parse: what is compressed is told by its first bytes, not by its name.
+//! A data set's bytes as UTF-8 text to parse. What is compressed, an archive or UTF-16 is told by the first bytes, not by
+//! a name.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use flate2::bufread::MultiGzDecoder;
+use vedette_contract::arguments::TextEncoding;
+
+use super::error::DatasetError;
+use super::foreign;
 
 const GZIP: [u8; 2] = [0x1F, 0x8B];
 const ZSTANDARD: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 const BUFFER_BYTES: usize = 64 * 1024;
 
+/// Text as it comes; UTF-8 but for what its owner wrote wrong.
+pub(super) type Text<'content> = Box<dyn BufRead + 'content>;
+
 /// Reads plain, gzip (RFC 1952, also of several members) or zstd (RFC 8878, also of several frames) bytes.
 ///
 /// # Errors
-/// When the first bytes cannot be read.
-pub(super) fn decompress<'content>(content: impl Read + 'content) -> io::Result<Box<dyn Read + 'content>> {
-    let mut content = BufReader::with_capacity(BUFFER_BYTES, content);
-    // A reader may return less than asked for, so the first bytes are collected before they are looked at.
+/// When the first bytes cannot be read, or are those of another kind of file.
+pub(super) fn open<'content>(
+    content: impl Read + 'content,
+    encoding: Option<TextEncoding>,
+) -> Result<Text<'content>, DatasetError> {
+    let unreadable = |source| DatasetError::Content { line: 1, source };
+    let plain = decompress(content).map_err(unreadable)?;
+    let (first, plain) = peek(plain, foreign::TELLING_BYTES).map_err(unreadable)?;
+    foreign::refuse(&first)?;
+    decode(&first, plain, encoding).map_err(unreadable)
+}
+
+/// The first bytes, and all of them again. A reader may return less than asked for, so they are collected.
+pub(super) fn peek<'content>(mut content: Text<'content>, bytes: usize) -> io::Result<(Vec<u8>, Text<'content>)> {
     let mut first = Vec::new();
-    (&mut content).take(ZSTANDARD.len() as u64).read_to_end(&mut first)?;
-    let (gzip, zstandard) = (first.starts_with(&GZIP), first.starts_with(&ZSTANDARD));
-    let whole = BufReader::with_capacity(BUFFER_BYTES, io::Cursor::new(first).chain(content));
-    if gzip {
-        Ok(Box::new(MultiGzDecoder::new(whole)))
-    } else if zstandard {
-        Ok(Box::new(zstd::stream::read::Decoder::with_buffer(whole)?))
+    (&mut content).take(bytes as u64).read_to_end(&mut first)?;
+    let again = Cursor::new(first.clone()).chain(content);
+    Ok((first, Box::new(again)))
+}
+
+fn decompress<'content>(content: impl Read + 'content) -> io::Result<Text<'content>> {
+    let (first, whole) = peek(buffered(content), ZSTANDARD.len())?;
+    if first.starts_with(&GZIP) {
+        Ok(buffered(MultiGzDecoder::new(whole)))
+    } else if first.starts_with(&ZSTANDARD) {
+        Ok(buffered(zstd::stream::read::Decoder::with_buffer(whole)?))
     } else {
-        Ok(Box::new(whole))
+        Ok(whole)
+    }
+}
+
+fn buffered<'content>(content: impl Read + 'content) -> Text<'content> {
+    Box::new(BufReader::with_capacity(BUFFER_BYTES, content))
+}
+
+fn decode<'content>(
+    first: &[u8],
+    mut content: Text<'content>,
+    told: Option<TextEncoding>,
+) -> io::Result<Text<'content>> {
+    let (encoding, mark_bytes) = Encoding::for_bom(first).unwrap_or_else(|| (without_mark(first, told), 0));
+    io::copy(&mut (&mut content).take(mark_bytes as u64), &mut io::sink())?;
+    if encoding == UTF_8 {
+        // What is not UTF-8 in it concerns its row alone.
+        return Ok(content);
+    }
+    let decoder = encoding.new_decoder_without_bom_handling();
+    Ok(buffered(Decoded { content, decoder, name: encoding.name(), text: Vec::new(), taken: 0, is_through: false }))
+}
+
+/// What is told, else UTF-16 where every other byte is 0, as in ASCII written so.
+fn without_mark(first: &[u8], told: Option<TextEncoding>) -> &'static Encoding {
+    match (told, first) {
+        (Some(TextEncoding::Utf8), _) => UTF_8,
+        (Some(TextEncoding::Utf16Le), _) | (None, [1..=255, 0, 1..=255, 0, ..]) => UTF_16LE,
+        (Some(TextEncoding::Utf16Be), _) | (None, [0, 1..=255, 0, 1..=255, ..]) => UTF_16BE,
+        (Some(TextEncoding::Windows1252), _) => WINDOWS_1252,
+        (None, _) => UTF_8,
+    }
+}
+
+/// Text of another encoding as UTF-8.
+struct Decoded<'content> {
+    content: Text<'content>,
+    decoder: Decoder,
+    name: &'static str,
+    text: Vec<u8>,
+    taken: usize,
+    is_through: bool,
+}
+
+impl Decoded<'_> {
+    fn refill(&mut self) -> io::Result<()> {
+        let Self { content, decoder, name, text, taken, is_through } = self;
+        let bytes = content.fill_buf()?;
+        let is_last = bytes.is_empty();
+        text.resize(BUFFER_BYTES, 0);
+        let (result, read, written) = decoder.decode_to_utf8_without_replacement(bytes, text, is_last);
+        content.consume(read);
+        text.truncate(written);
+        *taken = 0;
+        match result {
+            DecoderResult::InputEmpty => *is_through = is_last,
+            DecoderResult::OutputFull => {}
+            DecoderResult::Malformed(..) => {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, format!("the bytes are not {name}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Read for Decoded<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.taken == self.text.len() && !self.is_through {
+            self.refill()?;
+        }
+        let rest = &self.text[self.taken..];
+        let length = rest.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&rest[..length]);
+        self.taken += length;
+        Ok(length)
     }
 }
 
@@ -45,10 +142,14 @@ mod tests {
         }
     }
 
-    fn text_of(bytes: &[u8]) -> io::Result<String> {
+    fn text_as(bytes: &[u8], encoding: Option<TextEncoding>) -> io::Result<String> {
         let mut text = String::new();
-        decompress(Trickle(bytes))?.read_to_string(&mut text)?;
+        open(Trickle(bytes), encoding).map_err(io::Error::other)?.read_to_string(&mut text)?;
         Ok(text)
+    }
+
+    fn text_of(bytes: &[u8]) -> io::Result<String> {
+        text_as(bytes, None)
     }
 
     fn gzip(text: &str) -> Vec<u8> {
@@ -73,5 +174,23 @@ mod tests {
         assert!(text_of(&whole[..whole.len() / 2]).is_err());
         let whole = zstd::encode_all("a,b\n".repeat(1000).as_bytes(), 1).unwrap();
         assert!(text_of(&whole[..whole.len() / 2]).is_err());
+    }
+
+    #[test]
+    fn encodings_are_told_by_a_mark_by_zeros_or_by_somebody() {
+        let text = "größe,b\nü,–\n";
+        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for bytes in [
+            [&b"\xEF\xBB\xBF"[..], text.as_bytes()].concat(),
+            [&b"\xFF\xFE"[..], &little].concat(),
+            [&b"\xFE\xFF"[..], &big].concat(),
+            little.clone(),
+            big.clone(),
+        ] {
+            assert_eq!(text_of(&bytes).unwrap(), text);
+        }
+        assert_eq!(text_as(b"Web Attack \x96 XSS", Some(TextEncoding::Windows1252)).unwrap(), "Web Attack – XSS");
+        assert!(text_of(&[&b"\xFF\xFEa\0"[..], b"\x00\xD8"].concat()).is_err(), "half a pair");
     }
 }

@@ -1,59 +1,80 @@
-//! The columns of a data set: KDD Cup 99's where the file has its shape, else those of the header line.
+//! The columns of a table: those that are told, KDD Cup 99's where the file has its shape, else those of the header line.
+
+use std::net::IpAddr;
 
 use csv::ByteRecord;
 use vedette_contract::fields;
+use vedette_records::Label;
 
-use super::DatasetError;
-use super::cell::{append_json_string, is_json_number};
-use crate::columns::{Column, LABEL};
+use super::DatasetSettings;
+use super::cell::{CellSyntax, append_json_string};
+use super::error::DatasetError;
+use super::layout::TableLayout;
+use crate::columns::{Column, LABEL, NORMALS};
 
-/// The columns of a data set, in its order.
+/// What NSL-KDD has after the label.
+const DIFFICULTY: &str = "difficulty";
+
+/// The columns of a table, in its order.
 #[derive(Debug)]
 pub(super) struct Header {
     /// Their names.
     pub names: Vec<String>,
-    /// Whether these are KDD Cup 99's, so that the first line is a row.
-    pub is_kdd: bool,
+    /// The names as a line of the file has them.
+    pub line: Vec<String>,
+    /// Whether the first line is a row.
+    pub is_first_line_row: bool,
+    /// The label that files of this shape have.
+    pub own_label: Option<Label>,
 }
 
 impl Header {
-    /// Reads the first line. KDD's files have no header: 42 fields of which `duration`, `src_bytes` and `dst_bytes` are
-    /// numbers and `protocol_type` is none.
+    /// Reads the first line, which stands at `line`.
     ///
     /// # Errors
-    /// When a header line is missing, or names a column not at all, twice, or as a field that is ours.
-    pub(super) fn of(first_line: &ByteRecord) -> Result<Self, DatasetError> {
-        let is_number = |position: usize| {
-            let field = first_line.get(position).and_then(|bytes| std::str::from_utf8(bytes).ok());
-            field.is_some_and(|text| is_json_number(text.trim()))
+    /// When a header line is missing, or a name is not there, given twice, or that of another field.
+    pub(super) fn of(
+        first_line: &ByteRecord,
+        line: u64,
+        layout: &TableLayout,
+        settings: &DatasetSettings,
+    ) -> Result<Self, DatasetError> {
+        let header = match (settings.format.columns.as_slice(), &layout.names) {
+            ([], None) if is_kdds(first_line, &layout.cells) => Self::of_kdd(first_line.len()),
+            ([], None) => Self::of_line(first_line, line, &layout.cells)?,
+            ([], Some(names)) => Self::of_names(names),
+            (columns, _) => Self::of_names(columns),
         };
-        let numbers = [Column::Duration, Column::SrcBytes, Column::DstBytes];
-        if first_line.len() == Column::ALL.len() + 1
-            && numbers.into_iter().all(|column| is_number(column as usize))
-            && !is_number(Column::ProtocolType as usize)
-        {
-            let names = Column::ALL.into_iter().map(Column::name).chain([LABEL]);
-            return Ok(Self { names: names.map(str::to_owned).collect(), is_kdd: true });
+        let (columns, fields) = (header.names.len(), first_line.len());
+        if header.is_first_line_row && columns != fields {
+            return Err(DatasetError::ColumnCount { columns, line, fields });
         }
-        if (0..first_line.len()).all(is_number) {
-            return Err(DatasetError::HeaderMissing);
-        }
-        let mut names: Vec<String> = Vec::with_capacity(first_line.len());
+        check_names(&header.names, &settings.calculated_names)?;
+        Ok(header)
+    }
+
+    fn of_names(names: &[String]) -> Self {
+        let names: Vec<String> = names.iter().map(|name| name.trim().to_owned()).collect();
+        Self { line: names.clone(), names, is_first_line_row: true, own_label: None }
+    }
+
+    fn of_kdd(fields: usize) -> Self {
+        let names = Column::ALL.into_iter().map(Column::name).chain([LABEL, DIFFICULTY]).take(fields);
+        let names = names.map(str::to_owned).collect::<Vec<_>>();
+        Self { own_label: Some(Label::new(LABEL, NORMALS)), ..Self::of_names(&names) }
+    }
+
+    fn of_line(first_line: &ByteRecord, line: u64, cells: &CellSyntax) -> Result<Self, DatasetError> {
+        let mut names = Vec::with_capacity(first_line.len());
         for (position, field) in first_line.iter().enumerate() {
-            let number = position + 1;
-            let name = std::str::from_utf8(field).map_err(|_| DatasetError::HeaderNotText { number })?.trim();
-            if name.is_empty() {
-                return Err(DatasetError::ColumnUnnamed { number });
-            }
-            if fields::is_reserved(name) {
-                return Err(DatasetError::ColumnReserved { name: name.to_owned() });
-            }
-            if names.iter().any(|other| other == name) {
-                return Err(DatasetError::ColumnTwice { name: name.to_owned() });
+            let name =
+                std::str::from_utf8(field).map_err(|_| DatasetError::HeaderNotText { number: position + 1 })?.trim();
+            if cells.number(name).is_some() || is_value(name) {
+                return Err(DatasetError::HeaderMissing { line, value: name.to_owned() });
             }
             names.push(name.to_owned());
         }
-        Ok(Self { names, is_kdd: false })
+        Ok(Self { names: numbered(&names), line: names, is_first_line_row: false, own_label: None })
     }
 
     /// What stands before each column's value in a JSON object that is open and not empty: `,"duration":`.
@@ -71,4 +92,64 @@ impl Header {
     pub(super) fn position(&self, name: &str) -> Option<usize> {
         self.names.iter().position(|other| other == name)
     }
+
+    /// Whether the row is the line of names.
+    pub(super) fn is_again(&self, row: &ByteRecord) -> bool {
+        row.iter().zip(&self.line).all(|(field, name)| field.trim_ascii() == name.as_bytes())
+    }
+}
+
+/// Whether a text is a number, an address or a time, which are values and no names.
+pub(super) fn is_value(text: &str) -> bool {
+    CellSyntax::default().number(text).is_some()
+        || text.parse::<IpAddr>().is_ok()
+        || text.parse::<jiff::civil::DateTime>().is_ok()
+        || text.parse::<jiff::Timestamp>().is_ok()
+}
+
+/// KDD's files have no header: 42 fields, or NSL-KDD's 43, of which `duration`, `src_bytes` and `dst_bytes` are numbers and
+/// `protocol_type` is none.
+fn is_kdds(first_line: &ByteRecord, cells: &CellSyntax) -> bool {
+    let is_number = |position: usize| {
+        let field = first_line.get(position).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        field.is_some_and(|text| cells.number(text.trim()).is_some())
+    };
+    let label = Column::ALL.len();
+    let has_length = first_line.len() == label + 1 || (first_line.len() == label + 2 && is_number(label + 1));
+    let numbers = [Column::Duration, Column::SrcBytes, Column::DstBytes];
+    has_length
+        && numbers.into_iter().all(|column| is_number(column as usize))
+        && !is_number(Column::ProtocolType as usize)
+        && !is_number(label)
+}
+
+/// Names that stand again in a line get `.1`, `.2`, as others have read such files before.
+fn numbered(line: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::with_capacity(line.len());
+    for name in line {
+        let is_taken =
+            |candidate: &String| names.contains(candidate) || (candidate != name && line.contains(candidate));
+        let candidates = std::iter::once(name.clone()).chain((1_u32..).map(|again| format!("{name}.{again}")));
+        names.extend(candidates.into_iter().find(|candidate| name.is_empty() || !is_taken(candidate)));
+    }
+    names
+}
+
+fn check_names(names: &[String], calculated: &[String]) -> Result<(), DatasetError> {
+    for (position, name) in names.iter().enumerate() {
+        let (number, name) = (position + 1, name.clone());
+        if name.is_empty() {
+            return Err(DatasetError::ColumnUnnamed { number });
+        }
+        if fields::is_reserved(&name) {
+            return Err(DatasetError::ColumnReserved { name, number });
+        }
+        if calculated.contains(&name) {
+            return Err(DatasetError::ColumnCalculated { name, number });
+        }
+        if let Some(first) = names[..position].iter().position(|other| *other == name) {
+            return Err(DatasetError::ColumnTwice { name, first: first + 1, second: number });
+        }
+    }
+    Ok(())
 }

@@ -1,267 +1,131 @@
-//! A CSV data set in memory. Each cell is rendered as JSON once, while loading; a record is then a few copies.
+//! A data set in memory: a table or lines of JSON. A record of it is a few copies.
 
 mod cell;
 mod content;
+mod error;
+mod foreign;
 mod header;
+mod layout;
+mod left_out;
 mod lines;
+mod objects;
+mod rows;
+mod table;
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::Read;
 
-use csv::{ByteRecord, ReaderBuilder};
-use thiserror::Error;
-use tracing::{info, warn};
-use vedette_records::{Label, Scalar};
+use tracing::info;
+use vedette_contract::arguments::DatasetArguments;
+use vedette_records::Label;
 
-use self::content::decompress;
-use self::header::Header;
-use self::lines::Lines;
-use crate::columns::{LABEL, NORMAL};
+use self::layout::Layout;
+use self::rows::{Rows, SEPARATOR};
 
-/// Stands between the cells of a row. Cells are UTF-8, in which this byte cannot occur.
-const SEPARATOR: u8 = 0xFF;
-/// So many bad rows are logged one by one.
-const LOGGED_BAD_ROWS: u64 = 5;
+pub use self::error::DatasetError;
+pub use self::left_out::{FaultyRows, LeftOut, RowFault};
+pub(crate) use self::rows::LabelledRows;
 
-/// Why a data set cannot be used.
-#[derive(Debug, Error)]
-pub enum DatasetError {
-    /// There is nothing in it.
-    #[error("the data set is empty")]
-    Empty,
-    /// It has columns and no row that can be used.
-    #[error("the data set has no usable row: {bad_rows} bad rows after the header")]
-    NoRows {
-        /// Rows that were skipped.
-        bad_rows: u64,
-    },
-    /// Its bytes cannot be read or decompressed.
-    #[error("cannot read or decompress the data set near line {line}")]
-    Content {
-        /// Line of the text, from 1.
-        line: u64,
-        /// The cause.
-        #[source]
-        source: io::Error,
-    },
-    /// All fields of the first line are numbers.
-    #[error("the first line of the data set holds only numbers: write the names of the columns before it")]
-    HeaderMissing,
-    /// The header is not UTF-8.
-    #[error("the name of column {number} of the data set is not UTF-8")]
-    HeaderNotText {
-        /// Position, from 1.
-        number: usize,
-    },
-    /// A column has no name.
-    #[error("column {number} of the data set has no name: name it in the first line")]
-    ColumnUnnamed {
-        /// Position, from 1.
-        number: usize,
-    },
-    /// A name stands twice.
-    #[error("column {name:?} stands twice in the first line of the data set: rename one")]
-    ColumnTwice { name: String },
-    /// A name is ours.
-    #[error("column {name:?} of the data set has the name of a field that Vedette adds: rename it")]
-    ColumnReserved { name: String },
-    /// The label field is not there.
-    #[error("the data set has no column {field:?} for the label; its columns are {columns}")]
-    LabelMissing {
-        /// What was asked for.
-        field: String,
-        /// What there is.
-        columns: String,
-    },
+/// What is known of a data set beside its bytes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DatasetSettings {
+    /// How it is written.
+    pub format: DatasetArguments,
+    /// Which rows are anomalies.
+    pub label: Option<Label>,
+    /// The fields that the detector calculates, which no row may have.
+    pub calculated_names: Vec<String>,
 }
 
-impl DatasetError {
-    /// A word for conditions, events and metrics.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Empty | Self::NoRows { .. } => "DatasetEmpty",
-            Self::Content { .. } => "DatasetUnreadable",
-            Self::HeaderMissing
-            | Self::HeaderNotText { .. }
-            | Self::ColumnUnnamed { .. }
-            | Self::ColumnTwice { .. }
-            | Self::ColumnReserved { .. } => "DatasetHeaderInvalid",
-            Self::LabelMissing { .. } => "LabelFieldMissing",
-        }
-    }
+/// What a data set holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inspection {
+    /// Its usable rows.
+    pub rows: usize,
+    pub left_out: LeftOut,
 }
 
-/// The rows of a data set by their label. A row without a label is in neither list.
-#[derive(Debug, Default)]
-pub(crate) struct LabelledRows {
-    /// Rows with a normal label.
-    pub normal: Vec<usize>,
-    /// Rows with any other label.
-    pub anomalous: Vec<usize>,
+/// Reads a whole data set, to see what it holds.
+///
+/// # Errors
+/// Those that would end a generator.
+pub fn inspect(content: impl Read, settings: &DatasetSettings) -> Result<Inspection, DatasetError> {
+    let dataset = Dataset::load(content, settings)?;
+    Ok(Inspection { rows: dataset.rows(), left_out: dataset.left_out })
 }
 
-/// A loaded data set: at least one row, each with a cell for every column.
+/// A loaded data set: at least one row.
 #[derive(Debug)]
 pub(crate) struct Dataset {
-    member_prefixes: Vec<Vec<u8>>,
-    /// JSON values, separated within a row by [`SEPARATOR`], row after row.
-    cells: Vec<u8>,
-    /// Where each row ends in `cells`.
-    ends: Vec<usize>,
+    rows: Rows,
+    /// `,"name":` before each cell of a table; none where rows are members of an object.
+    member_prefixes: Option<Vec<Vec<u8>>>,
     /// The rows by label, where there is one and normal labels are known.
     pub labelled: Option<LabelledRows>,
-    /// Bad rows that were left out.
-    pub bad_rows: u64,
+    /// Rows that are no part of it.
+    pub left_out: LeftOut,
 }
 
 impl Dataset {
-    /// Reads a CSV data set: plain, gzip or zstd; KDD Cup 99's columns, or any with a header line. White space around
-    /// cells does not count. KDD's label and its normal value are known where `label` does not name them.
+    /// Reads a data set: plain, gzip or zstd; a table, KDD Cup 99's or any with names, or lines of JSON. White space around
+    /// cells does not count. KDD's label and its normal value are known where the settings do not name them.
     ///
     /// # Errors
-    /// When it cannot be read, has a wrong header or no label field as asked for, or has no usable row.
-    pub(crate) fn load(content: impl Read, label: Option<&Label>) -> Result<Self, DatasetError> {
-        let unreadable = |line| move |source| DatasetError::Content { line, source };
-        let text = decompress(content).map_err(unreadable(1))?;
-        let mut reader =
-            ReaderBuilder::new().has_headers(false).flexible(true).from_reader(Lines::new(BufReader::new(text)));
-        let mut row = ByteRecord::new();
-        if !read(&mut reader, &mut row)? {
-            return Err(DatasetError::Empty);
-        }
-        let header = Header::of(&row)?;
-        let label = LabelColumn::of(label, &header)?;
-        let mut dataset = Self {
-            member_prefixes: header.member_prefixes(),
-            cells: Vec::new(),
-            ends: Vec::new(),
-            labelled: label.is_some().then(LabelledRows::default),
-            bad_rows: 0,
+    /// When it cannot be read, is not what its first lines promise, or has no label field as asked for or no usable row.
+    pub(crate) fn load(content: impl Read, settings: &DatasetSettings) -> Result<Self, DatasetError> {
+        let text = content::open(content, settings.format.encoding)?;
+        let (head, text) =
+            content::peek(text, layout::HEAD_BYTES).map_err(|source| DatasetError::Content { line: 1, source })?;
+        let (rows, member_prefixes) = match Layout::of(&head, &settings.format)? {
+            Layout::Objects => (objects::read(text, settings)?, None),
+            Layout::Table(layout) => {
+                let (header, rows) = table::read(text, &layout, settings)?;
+                (rows, Some(header.member_prefixes()))
+            }
         };
-        let mut is_row = header.is_kdd;
-        loop {
-            if is_row {
-                dataset.take(&row, reader.get_ref().line(), label.as_ref());
-            }
-            is_row = true;
-            if !read(&mut reader, &mut row)? {
-                break;
-            }
+        Self::of(rows, member_prefixes)
+    }
+
+    fn of(mut rows: Rows, member_prefixes: Option<Vec<Vec<u8>>>) -> Result<Self, DatasetError> {
+        let (labelled, left_out) = (rows.labelled.take(), std::mem::take(&mut rows.left_out));
+        if rows.ends.is_empty() {
+            return Err(DatasetError::NoRows { left_out });
         }
-        dataset.finish()
+        rows.text.shrink_to_fit();
+        rows.ends.shrink_to_fit();
+        info!(
+            rows = rows.ends.len(),
+            bad_rows = left_out.rows(),
+            left_out = %left_out,
+            columns = member_prefixes.as_ref().map(Vec::len),
+            normal_rows = labelled.as_ref().map(|labelled| labelled.normal.len()),
+            anomalous_rows = labelled.as_ref().map(|labelled| labelled.anomalous.len()),
+            memory_bytes = rows.text.len(),
+            "data set loaded"
+        );
+        Ok(Self { rows, member_prefixes, labelled, left_out })
     }
 
     /// How many rows there are.
     pub(crate) fn rows(&self) -> usize {
-        self.ends.len()
+        self.rows.ends.len()
     }
 
     /// Appends the members of a row, counted from 0, to a JSON object that is open and not empty: `,"duration":0,…`.
     pub(crate) fn append_members(&self, row: usize, object: &mut Vec<u8>) {
-        let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
-        let cells = self.cells[start..self.ends[row]].split(|byte| *byte == SEPARATOR);
-        for (prefix, cell) in self.member_prefixes.iter().zip(cells) {
+        let text = self.rows.row(row);
+        let Some(member_prefixes) = &self.member_prefixes else {
+            object.push(b',');
+            object.extend_from_slice(text);
+            return;
+        };
+        for (prefix, cell) in member_prefixes.iter().zip(text.split(|byte| *byte == SEPARATOR)) {
             object.extend_from_slice(prefix);
             object.extend_from_slice(cell);
         }
     }
-
-    /// `last_line` is the line on which the row ends.
-    fn take(&mut self, row: &ByteRecord, last_line: u64, label: Option<&LabelColumn>) {
-        if row.len() != self.member_prefixes.len() {
-            let expected = self.member_prefixes.len();
-            let reason = format!("it has {} fields, and there are {expected} columns", row.len());
-            return self.refuse(row, last_line, &reason);
-        }
-        let start = self.cells.len();
-        for (position, field) in row.iter().enumerate() {
-            let Ok(text) = std::str::from_utf8(field) else {
-                self.cells.truncate(start);
-                return self.refuse(row, last_line, &format!("field {} is not UTF-8", position + 1));
-            };
-            if position > 0 {
-                self.cells.push(SEPARATOR);
-            }
-            let cell_start = self.cells.len();
-            cell::append_json(text, &mut self.cells);
-            if let Some(label) = label.filter(|label| label.position == position) {
-                self.note_label(&label.label, cell_start);
-            }
-        }
-        self.ends.push(self.cells.len());
-    }
-
-    /// Reads the label of the row at hand as whoever reads the record does.
-    fn note_label(&mut self, label: &Label, cell_start: usize) {
-        let value = std::str::from_utf8(&self.cells[cell_start..]).ok().map(Scalar::of_json);
-        let (Some(labelled), Some(value)) = (&mut self.labelled, value) else { return };
-        match label.is_anomaly(value) {
-            Some(true) => labelled.anomalous.push(self.ends.len()),
-            Some(false) => labelled.normal.push(self.ends.len()),
-            None => {}
-        }
-    }
-
-    fn refuse(&mut self, row: &ByteRecord, last_line: u64, reason: &str) {
-        self.bad_rows += 1;
-        if self.bad_rows <= LOGGED_BAD_ROWS {
-            let lines_inside = row.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
-            warn!(line = last_line - lines_inside, reason, "bad row in the data set is left out");
-        }
-    }
-
-    fn finish(mut self) -> Result<Self, DatasetError> {
-        if self.ends.is_empty() {
-            return Err(DatasetError::NoRows { bad_rows: self.bad_rows });
-        }
-        if self.bad_rows > LOGGED_BAD_ROWS {
-            warn!(bad_rows = self.bad_rows, "bad rows in the data set were left out");
-        }
-        self.cells.shrink_to_fit();
-        self.ends.shrink_to_fit();
-        info!(
-            rows = self.rows(),
-            bad_rows = self.bad_rows,
-            columns = self.member_prefixes.len(),
-            normal_rows = self.labelled.as_ref().map(|labelled| labelled.normal.len()),
-            anomalous_rows = self.labelled.as_ref().map(|labelled| labelled.anomalous.len()),
-            memory_bytes = self.cells.len(),
-            "data set loaded"
-        );
-        Ok(self)
-    }
 }
 
-/// The column of a label that can tell.
-struct LabelColumn {
-    label: Label,
-    position: usize,
-}
-
-impl LabelColumn {
-    fn of(label: Option<&Label>, header: &Header) -> Result<Option<Self>, DatasetError> {
-        let is_kdds = header.is_kdd && label.is_none_or(|label| label.field() == LABEL && !label.can_tell());
-        let kdds = is_kdds.then(|| Label::new(LABEL, [NORMAL]));
-        let Some(label) = kdds.as_ref().or(label) else { return Ok(None) };
-        let missing = || {
-            let (field, columns) = (label.field().to_owned(), header.names.join(", "));
-            DatasetError::LabelMissing { field, columns }
-        };
-        let position = header.position(label.field()).ok_or_else(missing)?;
-        Ok(label.can_tell().then(|| Self { label: label.clone(), position }))
-    }
-}
-
-/// Reads the next row; false at the end.
-fn read(reader: &mut csv::Reader<Lines<impl BufRead>>, row: &mut ByteRecord) -> Result<bool, DatasetError> {
-    reader.read_byte_record(row).map_err(|error| {
-        let line = reader.get_ref().line();
-        let source = match error.into_kind() {
-            csv::ErrorKind::Io(source) => source,
-            other => io::Error::other(format!("{other:?}")),
-        };
-        DatasetError::Content { line, source }
-    })
-}
-
+#[cfg(test)]
+mod cases;
 #[cfg(test)]
 mod tests;
