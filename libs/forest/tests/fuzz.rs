@@ -29,7 +29,8 @@ fn is_forest(bytes: &[u8]) -> bool {
         assert!(!forest.score(&row).is_nan());
         forest.explain(&row, &mut shares);
     }
-    assert_eq!(forest.to_bytes(), bytes);
+    // Schema 2 is read, and written as the schema of today.
+    assert!(forest.to_bytes() == bytes || bytes[8] == 2);
     true
 }
 

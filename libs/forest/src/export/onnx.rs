@@ -28,18 +28,25 @@ pub(super) fn model(forest: &Forest, calibrator: Option<&Calibrator>) -> Vec<u8>
     for (number, summands) in Summands::of(forest).iter().enumerate() {
         let name = |what: &str| format!("{what}_{number}");
         nodes.push(Trees::of_part(summands).node("values", 1, &name("z")));
-        let Part { trees: _, center: _, scale: _, floor, cap, slope, weight } = summands.part;
-        for (what, value) in [("floor", floor), ("cap", cap), ("slope", slope), ("weight", weight)] {
+        let Part { trees: _, center: _, scale: _, floor, cap, slope, far, far_slope, weight } = summands.part;
+        let numbers = [floor, cap, slope, far, far_slope, weight];
+        for (what, value) in ["floor", "cap", "slope", "far", "far slope", "weight"].into_iter().zip(numbers) {
             constants.push(constant(&name(what), value));
         }
-        // weight * (min(z, cap) + slope * (max(z, cap) - cap)), with z at least floor.
+        // weight * (min(z, cap) + slope * (within - cap) + far slope * (max(z, far) - far)), with z at least floor, and
+        // within between cap and far.
         for (operator, inputs, output) in [
             ("Max", ["z", "floor"], "raised"),
             ("Min", ["raised", "cap"], "below"),
             ("Max", ["raised", "cap"], "capped"),
-            ("Sub", ["capped", "cap"], "above"),
+            ("Min", ["capped", "far"], "within"),
+            ("Sub", ["within", "cap"], "above"),
             ("Mul", ["above", "slope"], "flat"),
-            ("Add", ["below", "flat"], "shaped"),
+            ("Max", ["raised", "far"], "opened"),
+            ("Sub", ["opened", "far"], "beyond"),
+            ("Mul", ["beyond", "far slope"], "steep"),
+            ("Add", ["below", "flat"], "bent"),
+            ("Add", ["bent", "steep"], "shaped"),
             ("Mul", ["shaped", "weight"], "piece"),
         ] {
             let inputs = inputs.map(name);

@@ -85,7 +85,7 @@ fn below(summands: &Summands<'_>, position: usize, names: &[String], out: &mut S
     }
 }
 
-/// The sum, over the parts, of weight * (min(z, cap) + slope * (max(z, cap) - cap)), with z at least floor; and its rank.
+/// The sum of the parts, and its rank.
 fn score(parts: &[Summands<'_>], calibrator: Option<&Calibrator>, out: &mut String) -> fmt::Result {
     writeln!(out, r#"<Segment id="score"><True/><RegressionModel functionName="regression"><MiningSchema>"#)?;
     for number in 0..parts.len() {
@@ -101,14 +101,10 @@ fn score(parts: &[Summands<'_>], calibrator: Option<&Calibrator>, out: &mut Stri
     }
     writeln!(out, "</Output><LocalTransformations>")?;
     for (number, summands) in parts.iter().enumerate() {
-        let Part { trees: _, center: _, scale: _, floor, cap, slope, weight: _ } = summands.part;
-        let z = format!(
-            r#"<Apply function="max"><FieldRef field="vedette z {number}"/><Constant dataType="double">{floor:?}</Constant></Apply>"#
-        );
-        let cap = format!(r#"<Constant dataType="double">{cap:?}</Constant>"#);
+        let shaped = shaped(&summands.part, number);
         writeln!(
             out,
-            r#"<DerivedField name="vedette piece {number}" optype="continuous" dataType="double"><Apply function="+"><Apply function="min">{z}{cap}</Apply><Apply function="*"><Constant dataType="double">{slope:?}</Constant><Apply function="-"><Apply function="max">{z}{cap}</Apply>{cap}</Apply></Apply></Apply></DerivedField>"#
+            r#"<DerivedField name="vedette piece {number}" optype="continuous" dataType="double">{shaped}</DerivedField>"#
         )?;
     }
     writeln!(out, r#"</LocalTransformations><RegressionTable intercept="0">"#)?;
@@ -119,13 +115,22 @@ fn score(parts: &[Summands<'_>], calibrator: Option<&Calibrator>, out: &mut Stri
     writeln!(out, "</RegressionTable></RegressionModel></Segment>")
 }
 
+/// min(z, cap) + slope * (within - cap) + far slope * (max(z, far) - far), with z at least floor and within between cap and
+/// far.
+fn shaped(part: &Part, of: usize) -> String {
+    let Part { trees: _, center: _, scale: _, floor, cap, slope, far, far_slope, weight: _ } = *part;
+    let z = apply("max", &format!(r#"<FieldRef field="vedette z {of}"/>"#), &number(floor));
+    let [cap, far] = [cap, far].map(number);
+    let within = apply("min", &apply("max", &z, &cap), &far);
+    let flat = apply("*", &number(slope), &apply("-", &within, &cap));
+    let steep = apply("*", &number(far_slope), &apply("-", &apply("max", &z, &far), &far));
+    apply("+", &apply("+", &apply("min", &z, &cap), &flat), &steep)
+}
+
 /// [`Calibrator::score`] of `raw`, where the pieces beyond the table add nothing within it.
 fn rank(calibrator: &Calibrator, out: &mut String) -> fmt::Result {
     let ((first, first_rank), (last, last_rank)) = calibrator.ends();
     let Calibrator { quantiles, lower_scale, upper_scale } = calibrator;
-    let apply =
-        |function: &str, one: &str, other: &str| format!(r#"<Apply function="{function}">{one}{other}</Apply>"#);
-    let number = |number: f64| format!(r#"<Constant dataType="double">{number:?}</Constant>"#);
     let raw = r#"<FieldRef field="raw"/>"#;
     // room * (scale / (scale + how far outside)) - room
     let beyond = |room: f64, scale: f64, outside: String| {
@@ -147,6 +152,14 @@ fn rank(calibrator: &Calibrator, out: &mut String) -> fmt::Result {
         write!(out, "{}", number(first_rank))?;
     }
     writeln!(out, "{upper}</Apply>{lower}</Apply></OutputField>")
+}
+
+fn apply(function: &str, one: &str, other: &str) -> String {
+    format!(r#"<Apply function="{function}">{one}{other}</Apply>"#)
+}
+
+fn number(number: f64) -> String {
+    format!(r#"<Constant dataType="double">{number:?}</Constant>"#)
 }
 
 fn escaped(name: &str) -> String {

@@ -23,10 +23,10 @@ use crate::score::tree::Tree;
 /// Rows, at random, that stand for all.
 const REFERENCE_ROWS: usize = 50_000;
 const ISOLATION: IsolationSettings =
-    IsolationSettings { trees: 64, rows_per_tree: 256, max_depth: 8, thresholds_per_split: 5 };
+    IsolationSettings { trees: 112, rows_per_tree: 256, max_depth: 10, thresholds_per_split: 5 };
 /// Trees that see few rows and find other anomalies, but fewer of the dense groups that must be trimmed.
 const OF_FEW_ROWS: IsolationSettings =
-    IsolationSettings { trees: 96, rows_per_tree: 64, max_depth: 6, thresholds_per_split: 20 };
+    IsolationSettings { trees: 16, rows_per_tree: 64, max_depth: 6, thresholds_per_split: 20 };
 /// Share of the rows that are most anomalous to the isolation forest and that a group of trees does not take for real. It
 /// must be without the anomalies that come in numbers; several shares are steadier than one.
 const TRIMS: [f64; 4] = [0.04, 0.07, 0.10, 0.13];
@@ -41,20 +41,23 @@ const UNIFORM: f64 = 0.05;
 const UNIFORM_IN_MAGNITUDE: f64 = 0.05;
 /// Rows over which the second forest is standardised.
 const STANDARD_ROWS: usize = 10_000;
-/// Above so many standard deviations the isolation forest counts a twentieth: it should not drown the others.
-const ISOLATION_CAP: f64 = 1.55;
-const ISOLATION_SLOPE: f64 = 0.05;
+/// Above so many standard deviations the isolation forest counts a fifth: it should not drown the others.
+const ISOLATION_CAP: f64 = 1.75;
+const ISOLATION_SLOPE: f64 = 0.2;
+/// Above so many it counts twentyfold, and no other part has a say: they take a dense group that is far out for real.
+const ISOLATION_FAR: f64 = 4.5;
+const ISOLATION_FAR_SLOPE: f64 = 20.;
 /// Below so many standard deviations the second forest says nothing more: how very real a row looks is no merit.
 const SYNTHETIC_FLOOR: f64 = -0.5;
 /// Weight of the second forest where there are many different real rows, and how many make half of it.
-const SYNTHETIC_WEIGHT: f64 = 0.12;
+const SYNTHETIC_WEIGHT: f64 = 0.2;
 const HALF_WEIGHT_ROWS: f64 = 1_000.;
 /// Between so many standard deviations the tails of the columns count, and above them a hundredth, which is enough for what
 /// is outside.
-const TAIL_FLOOR: f64 = 0.5;
+const TAIL_FLOOR: f64 = 1.;
 const TAIL_CAP: f64 = 2.;
 const TAIL_SLOPE: f64 = 0.01;
-const TAIL_WEIGHT: f64 = 0.4;
+const TAIL_WEIGHT: f64 = 0.45;
 /// What a field that is far outside everything learned adds, in standard deviations of the isolation forest.
 const OUTSIDE_WEIGHT: f64 = 4.;
 
@@ -71,7 +74,8 @@ pub(crate) fn fit(rows: &Matrix, columns: &[Column], seed: u64) -> Result<Forest
     let ranks = means(&trees, reference)?;
     trees.extend(isolation::grow_trees(reference, &OF_FEW_ROWS, seed.wrapping_add(1)));
     let part = standardised(trees.len(), &means(&trees, reference)?);
-    let isolation = Part { cap: ISOLATION_CAP, slope: ISOLATION_SLOPE, ..part };
+    let isolation =
+        Part { cap: ISOLATION_CAP, slope: ISOLATION_SLOPE, far: ISOLATION_FAR, far_slope: ISOLATION_FAR_SLOPE, ..part };
 
     let (mut against_synthetic, mut real_rows) = (Vec::new(), 0);
     for (group, trim) in (0u32..).zip(TRIMS) {
@@ -164,6 +168,8 @@ mod tests {
         assert_eq!(trees, [ISOLATION.trees + OF_FEW_ROWS.trees, TREES_PER_GROUP * 4, 2]);
         let [isolation, synthetic, tails] = &forest.parts[..] else { panic!("{:?}", forest.parts) };
         assert_eq!((isolation.cap, isolation.slope, isolation.weight), (ISOLATION_CAP, ISOLATION_SLOPE, 1.));
+        assert_eq!((isolation.far, isolation.far_slope), (ISOLATION_FAR, ISOLATION_FAR_SLOPE));
+        assert_eq!((synthetic.far, tails.far), (f64::MAX, f64::MAX));
         assert_eq!((synthetic.floor, synthetic.cap), (SYNTHETIC_FLOOR, f64::MAX));
         assert_eq!((tails.floor, tails.cap, tails.slope), (TAIL_FLOOR, TAIL_CAP, TAIL_SLOPE));
         assert_eq!(tails.weight, TAIL_WEIGHT);

@@ -282,11 +282,15 @@ mod tests {
     #[test]
     fn parts_are_added_up_each_in_its_own_way() {
         let trees = vec![small_tree(); 3];
-        let capped = Part { trees: 1, center: -1., scale: 0.5, floor: 2.5, cap: 3., slope: 0.5, weight: 10. };
+        let capped = Part { center: -1., scale: 0.5, floor: 2.5, cap: 3., slope: 0.5, weight: 10., ..Part::mean(1) };
         let forest = Forest::from_trees(2, vec![Part::mean(2), capped], &trees).unwrap();
         // 1 and 10 * (3 + .5 * 1); 0 and 10 * 2.5.
         assert!((forest.score(&[2., 3.]) - 36.).abs() < 1e-12);
         assert!((forest.score(&[1., 3.]) - 25.).abs() < 1e-12);
+        let opened = Part { far: 3.5, far_slope: 4., ..capped };
+        let forest = Forest::from_trees(2, vec![Part::mean(2), opened], &trees).unwrap();
+        // 10 * (3 + .5 * .5 + 4 * .5).
+        assert!((forest.score(&[2., 3.]) - 53.5).abs() < 1e-12);
     }
 
     #[test]

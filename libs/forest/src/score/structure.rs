@@ -183,6 +183,8 @@ mod tests {
             Part { scale: 0., ..part },
             Part { center: f64::NAN, ..part },
             Part { slope: -1., ..part },
+            Part { far_slope: -1., ..part },
+            Part { cap: 2., far: 1., ..part },
             Part { trees: 0, ..part },
         ] {
             assert_eq!(with(broken, 1.).unwrap_err(), ForestError::Part { part: 0 });
