@@ -39,6 +39,20 @@ pub struct Reason {
     pub field: String,
     /// Its share of the anomaly, 0 to 1; the shares of a record sum to one before the list is cut to its length.
     pub share: f64,
+    /// Where the value does not fit those of the other fields: what would.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Expected>,
+}
+
+/// A value that does not fit those of the other fields of its record, and those that would.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Expected {
+    /// The value.
+    pub value: f64,
+    /// The least that fits.
+    pub low: f64,
+    /// The largest that fits.
+    pub high: f64,
 }
 
 /// Whether a name can never be a feature (the label is named by the training and checked there).

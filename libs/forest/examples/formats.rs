@@ -42,9 +42,15 @@ fn rows(count: usize, spread: f64, random: &mut impl Rng) -> Matrix {
     let mut matrix = Matrix::with_capacity(COLUMNS, count);
     for _ in 0..count {
         let cause: f64 = random.random_range(0.0..10.0);
-        let row: Vec<f32> = (-6..)
+        let row: Vec<f32> = (-6i32..)
             .take(COLUMNS)
-            .map(|exponent| ((cause + spread * random.random_range(-1.0..1.0)) * 10f64.powi(exponent)) as f32)
+            .map(|exponent| {
+                let value = cause + spread * random.random_range(-0.3..0.3);
+                // Every third one bends, some far enough to be explained in magnitudes.
+                let bent =
+                    if exponent % 3 == 0 { (value * f64::from(exponent.rem_euclid(2) + 1)).exp() } else { value };
+                (bent * 10f64.powi(exponent)) as f32
+            })
             .collect();
         matrix.push_row(&row);
     }

@@ -16,4 +16,5 @@ pub use learn::{
 pub use matrix::Matrix;
 pub use model::artifact::ArtifactError;
 pub use model::{Model, artifact, calibration, features};
-pub use score::forest::Forest;
+pub use score::dependence::Expected;
+pub use score::forest::{Explained, Forest};

@@ -1,5 +1,6 @@
 //! Rows of numbers, one after the other in one allocation.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// A row-major matrix of `f32`.
@@ -80,6 +81,18 @@ impl Matrix {
         selected
     }
 
+    /// The rows with these values, one for each column, where there is no number; a copy only if there is such a place.
+    pub(crate) fn filled(&self, values: &[f32]) -> Cow<'_, Self> {
+        if self.values.iter().all(|value| !value.is_nan()) {
+            return Cow::Borrowed(self);
+        }
+        let mut filled = self.clone();
+        for row in filled.values.chunks_exact_mut(self.columns) {
+            row.iter_mut().zip(values).filter(|(value, _)| value.is_nan()).for_each(|(value, other)| *value = *other);
+        }
+        Cow::Owned(filled)
+    }
+
     /// The rows without exact repetitions (bit by bit); the first of each pattern stays, in the order of the rows.
     #[must_use]
     pub fn distinct(&self) -> Self {
@@ -109,6 +122,17 @@ mod tests {
         let distinct = matrix.distinct();
         assert_eq!(distinct.iter().collect::<Vec<_>>(), [[3., 1.], [1., 2.], [0., 0.]]);
         assert_eq!(matrix.select(&[4, 0]).iter().collect::<Vec<_>>(), [[1., 2.], [3., 1.]]);
+    }
+
+    #[test]
+    fn only_what_is_missing_is_filled() {
+        let mut matrix = Matrix::new(2);
+        matrix.push_row(&[1., 2.]);
+        assert!(matches!(matrix.filled(&[7., 8.]), Cow::Borrowed(_)));
+        matrix.push_row(&[f32::NAN, 3.]);
+        matrix.push_row(&[f32::INFINITY, f32::NAN]);
+        let filled = matrix.filled(&[7., 8.]).into_owned();
+        assert_eq!(filled.iter().collect::<Vec<_>>(), [[1., 2.], [7., 3.], [f32::INFINITY, 8.]]);
     }
 
     #[test]

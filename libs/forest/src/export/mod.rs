@@ -1,5 +1,6 @@
 //! Forests for other engines. A row is the numbers that the feature specification makes of a record. The results are the
-//! forest's own score, `raw`, and with a calibration the one that the detector writes, `score`.
+//! forest's own score, `raw`, and with a calibration the one that the detector writes, `score`. A row in which a value is
+//! missing gets no points for broken dependence there: other engines do not fill it by what the others make of it.
 
 mod onnx;
 mod pmml;
@@ -9,7 +10,9 @@ use vedette_contract::model::Column;
 
 use crate::Forest;
 use crate::model::calibration::Calibrator;
+use crate::score::dependence::Dependence;
 use crate::score::part::Part;
+use crate::score::trees::Trees;
 
 /// The forest as an ONNX model (operator sets ai.onnx 18 and ai.onnx.ml 5, `TreeEnsemble` in double precision): input
 /// `rows`, `float[N, columns]`; outputs `raw` and, with a calibrator, `score`, each `double[N, 1]`.
@@ -28,7 +31,7 @@ pub fn pmml(forest: &Forest, columns: &[Column], calibrator: Option<&Calibrator>
 
 /// One part of a forest, in the form in which engines add up trees.
 struct Summands<'a> {
-    forest: &'a Forest,
+    all: &'a Trees,
     part: Part,
     trees: std::ops::Range<usize>,
 }
@@ -43,26 +46,38 @@ enum Node {
 
 impl<'a> Summands<'a> {
     fn of(forest: &'a Forest) -> Vec<Self> {
-        forest.parts_and_trees().map(|(part, trees)| Self { forest, part: *part, trees }).collect()
+        forest.trees.parts_and_trees().map(|(part, trees)| Self { all: &forest.trees, part: *part, trees }).collect()
+    }
+
+    /// The trees of each target of a dependence that has some, and the target's number.
+    fn of_targets(dependence: &'a Dependence) -> Vec<(usize, Self)> {
+        let Some(all) = &dependence.trees else { return Vec::new() };
+        let of_target = |target: usize| {
+            let trees = dependence.trees_of(target);
+            // The leaves themselves, added up.
+            let part = Part { scale: 1. / trees.len() as f64, ..Part::mean(trees.len()) };
+            (target, Self { all, part, trees })
+        };
+        (0..dependence.targets.len()).map(of_target).filter(|(_, summands)| !summands.trees.is_empty()).collect()
     }
 
     /// Positions of the roots.
     fn roots(&self) -> impl Iterator<Item = usize> {
-        self.forest.roots[self.trees.clone()].iter().map(|root| *root as usize)
+        self.all.roots[self.trees.clone()].iter().map(|root| *root as usize)
     }
 
     /// Positions of all nodes of the part.
     fn nodes(&self) -> std::ops::Range<usize> {
-        let at = |tree: usize| self.forest.roots.get(tree).map_or(self.forest.splits.len(), |root| *root as usize);
+        let at = |tree: usize| self.all.roots.get(tree).map_or(self.all.splits.len(), |root| *root as usize);
         at(self.trees.start)..at(self.trees.end)
     }
 
     /// The node at this position. The sum over a part's trees is its z: center and scale are shared out to the leaves.
     fn node(&self, position: usize) -> Node {
-        let split = self.forest.splits[position];
+        let split = self.all.splits[position];
         if split.distance() == 0 {
             let Part { trees, center, scale, .. } = self.part;
-            return Node::Leaf((f64::from(self.forest.values[position]) - center) / (scale * f64::from(trees)));
+            return Node::Leaf((f64::from(self.all.values[position]) - center) / (scale * f64::from(trees)));
         }
         let first = position + split.distance();
         Node::Split { column: split.column(), threshold: split.threshold(), first, second: first + 1 }

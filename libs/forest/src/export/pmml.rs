@@ -1,9 +1,13 @@
 //! A forest as PMML 4.4: a chain of one sum of trees for each part, and a regression that makes the score of them.
 
+mod dependence;
+mod expressions;
+
 use std::fmt::{self, Write};
 
 use vedette_contract::model::Column;
 
+use self::expressions::{apply, derived, field, number};
 use super::{Node, Summands, names};
 use crate::Forest;
 use crate::model::calibration::Calibrator;
@@ -32,27 +36,33 @@ fn write_document(forest: &Forest, names: &[String], calibrator: Option<&Calibra
     writeln!(out, r#"<Segmentation multipleModelMethod="modelChain">"#)?;
     let parts = Summands::of(forest);
     for (number, summands) in parts.iter().enumerate() {
-        writeln!(out, r#"<Segment id="{number}"><True/><MiningModel functionName="regression">"#)?;
-        schema(names, out)?;
-        writeln!(
-            out,
-            r#"<Output><OutputField name="vedette z {number}" optype="continuous" dataType="double" feature="predictedValue"/></Output>"#
-        )?;
-        writeln!(out, r#"<Segmentation multipleModelMethod="sum">"#)?;
-        for root in summands.roots() {
-            writeln!(
-                out,
-                r#"<Segment><True/><TreeModel functionName="regression" splitCharacteristic="binarySplit">"#
-            )?;
-            schema(names, out)?;
-            write!(out, "<Node><True/>")?;
-            below(summands, root, names, out)?;
-            writeln!(out, "</Node></TreeModel></Segment>")?;
-        }
-        writeln!(out, "</Segmentation></MiningModel></Segment>")?;
+        sum_of_trees(summands, &format!("vedette z {number}"), names, out)?;
     }
-    score(&parts, calibrator, out)?;
+    let of_targets = forest.dependence.as_ref().map(Summands::of_targets).unwrap_or_default();
+    for (target, summands) in &of_targets {
+        sum_of_trees(summands, &dependence::trees(*target), names, out)?;
+    }
+    score(forest, &parts, names, calibrator, out)?;
     writeln!(out, "</Segmentation></MiningModel></PMML>")
+}
+
+/// A segment that gives the sum of some trees.
+fn sum_of_trees(summands: &Summands<'_>, result: &str, names: &[String], out: &mut String) -> fmt::Result {
+    writeln!(out, r#"<Segment id="{result}"><True/><MiningModel functionName="regression">"#)?;
+    schema(names, out)?;
+    writeln!(
+        out,
+        r#"<Output><OutputField name="{result}" optype="continuous" dataType="double" feature="predictedValue"/></Output>"#
+    )?;
+    writeln!(out, r#"<Segmentation multipleModelMethod="sum">"#)?;
+    for root in summands.roots() {
+        writeln!(out, r#"<Segment><True/><TreeModel functionName="regression" splitCharacteristic="binarySplit">"#)?;
+        schema(names, out)?;
+        write!(out, "<Node><True/>")?;
+        below(summands, root, names, out)?;
+        writeln!(out, "</Node></TreeModel></Segment>")?;
+    }
+    writeln!(out, "</Segmentation></MiningModel></Segment>")
 }
 
 fn schema(names: &[String], out: &mut String) -> fmt::Result {
@@ -85,11 +95,20 @@ fn below(summands: &Summands<'_>, position: usize, names: &[String], out: &mut S
     }
 }
 
-/// The sum of the parts, and its rank.
-fn score(parts: &[Summands<'_>], calibrator: Option<&Calibrator>, out: &mut String) -> fmt::Result {
+/// The sum of the parts and of what broken dependence adds, and its rank.
+fn score(
+    forest: &Forest,
+    parts: &[Summands<'_>],
+    names: &[String],
+    calibrator: Option<&Calibrator>,
+    out: &mut String,
+) -> fmt::Result {
     writeln!(out, r#"<Segment id="score"><True/><RegressionModel functionName="regression"><MiningSchema>"#)?;
     for number in 0..parts.len() {
         writeln!(out, r#"<MiningField name="vedette z {number}"/>"#)?;
+    }
+    if let Some(dependence) = &forest.dependence {
+        dependence::inputs(dependence, names, out)?;
     }
     writeln!(out, "</MiningSchema>")?;
     writeln!(
@@ -101,16 +120,18 @@ fn score(parts: &[Summands<'_>], calibrator: Option<&Calibrator>, out: &mut Stri
     }
     writeln!(out, "</Output><LocalTransformations>")?;
     for (number, summands) in parts.iter().enumerate() {
-        let shaped = shaped(&summands.part, number);
-        writeln!(
-            out,
-            r#"<DerivedField name="vedette piece {number}" optype="continuous" dataType="double">{shaped}</DerivedField>"#
-        )?;
+        writeln!(out, "{}", derived(&format!("vedette piece {number}"), &shaped(&summands.part, number)))?;
+    }
+    if let Some(dependence) = &forest.dependence {
+        dependence::points(dependence, names, out)?;
     }
     writeln!(out, r#"</LocalTransformations><RegressionTable intercept="0">"#)?;
     for (number, summands) in parts.iter().enumerate() {
         let weight = summands.part.weight;
         writeln!(out, r#"<NumericPredictor name="vedette piece {number}" coefficient="{weight:?}"/>"#)?;
+    }
+    if forest.dependence.is_some() {
+        writeln!(out, r#"<NumericPredictor name="{}" coefficient="1"/>"#, dependence::POINTS)?;
     }
     writeln!(out, "</RegressionTable></RegressionModel></Segment>")
 }
@@ -119,7 +140,7 @@ fn score(parts: &[Summands<'_>], calibrator: Option<&Calibrator>, out: &mut Stri
 /// far.
 fn shaped(part: &Part, of: usize) -> String {
     let Part { trees: _, center: _, scale: _, floor, cap, slope, far, far_slope, weight: _ } = *part;
-    let z = apply("max", &format!(r#"<FieldRef field="vedette z {of}"/>"#), &number(floor));
+    let z = apply("max", &field(&format!("vedette z {of}")), &number(floor));
     let [cap, far] = [cap, far].map(number);
     let within = apply("min", &apply("max", &z, &cap), &far);
     let flat = apply("*", &number(slope), &apply("-", &within, &cap));
@@ -152,14 +173,6 @@ fn rank(calibrator: &Calibrator, out: &mut String) -> fmt::Result {
         write!(out, "{}", number(first_rank))?;
     }
     writeln!(out, "{upper}</Apply>{lower}</Apply></OutputField>")
-}
-
-fn apply(function: &str, one: &str, other: &str) -> String {
-    format!(r#"<Apply function="{function}">{one}{other}</Apply>"#)
-}
-
-fn number(number: f64) -> String {
-    format!(r#"<Constant dataType="double">{number:?}</Constant>"#)
 }
 
 fn escaped(name: &str) -> String {

@@ -42,6 +42,11 @@ impl Bins {
         middle(self.edges[column][bin], self.edges[column][later - 1])
     }
 
+    /// The bins of a row.
+    pub(crate) fn row<'a>(&'a self, row: &'a [f32]) -> impl Iterator<Item = u8> {
+        row.iter().enumerate().map(|(column, value)| self.bin(column, *value))
+    }
+
     #[allow(clippy::cast_possible_truncation)] // at most 255 edges
     fn bin(&self, column: usize, value: f32) -> u8 {
         self.edges[column].partition_point(|edge| *edge < value) as u8
@@ -97,9 +102,7 @@ impl Table {
         self.bytes[before..].par_chunks_mut(width * ROWS_PER_TASK).enumerate().for_each(|(task, bytes)| {
             for (number, bytes) in bytes.chunks_exact_mut(width).enumerate() {
                 let number = task * ROWS_PER_TASK + number;
-                for (column, (byte, value)) in bytes.iter_mut().zip(rows.row(number)).enumerate() {
-                    *byte = self.bins.bin(column, *value);
-                }
+                bytes.iter_mut().zip(self.bins.row(rows.row(number))).for_each(|(byte, bin)| *byte = bin);
                 bytes[width - 1] = u8::from(label(number));
             }
         });

@@ -6,10 +6,11 @@
 
 use rand::seq::index;
 use vedette_contract::learner::Impurity;
-use vedette_contract::model::Column;
+use vedette_contract::model::{Column, ColumnKind};
 
 use crate::Matrix;
 use crate::learn::bins::{Bins, MAX_BINS, Table};
+use crate::learn::dependence;
 use crate::learn::error::FitError;
 use crate::learn::isolation::{self, IsolationSettings};
 use crate::learn::random::random_for;
@@ -61,12 +62,18 @@ const TAIL_WEIGHT: f64 = 0.45;
 /// What a field that is far outside everything learned adds, in standard deviations of the isolation forest.
 const OUTSIDE_WEIGHT: f64 = 4.;
 
-/// Learns from rows as they are in the stream, repeated patterns included.
-pub(crate) fn fit(rows: &Matrix, columns: &[Column], seed: u64) -> Result<Forest, FitError> {
+/// Learns from rows as they are in the stream, repeated patterns included; in `filled` nothing is missing any more.
+pub(crate) fn fit(rows: &Matrix, filled: &Matrix, columns: &[Column], seed: u64) -> Result<Forest, FitError> {
     let mut random = random_for(seed, "reference rows", 0);
     let sampled =
         |rows: &Matrix, count, random: &mut _| rows.select(&index::sample(random, rows.rows(), count).into_vec());
-    let sampled_reference = (rows.rows() > REFERENCE_ROWS).then(|| sampled(rows, REFERENCE_ROWS, &mut random));
+    let chosen =
+        (rows.rows() > REFERENCE_ROWS).then(|| index::sample(&mut random, rows.rows(), REFERENCE_ROWS).into_vec());
+    let of_all = |all: &'_ Matrix| chosen.as_ref().map(|chosen| all.select(chosen));
+    let numeric: Vec<bool> =
+        columns.iter().map(|column| matches!(column.kind, ColumnKind::Numeric { median: _ })).collect();
+    let dependence = dependence::fit(of_all(rows).as_ref().unwrap_or(rows), &numeric, seed)?;
+    let (rows, sampled_reference) = (filled, of_all(filled));
     let reference = sampled_reference.as_ref().unwrap_or(rows);
     let bounds = Bounds::new(reference);
 
@@ -96,7 +103,8 @@ pub(crate) fn fit(rows: &Matrix, columns: &[Column], seed: u64) -> Result<Forest
     let outside = OUTSIDE_WEIGHT / (TAIL_WEIGHT * TAIL_SLOPE) * part.scale * columns.len() as f64;
     trees.extend(tails.trees(outside));
     let tails = Part { floor: TAIL_FLOOR, cap: TAIL_CAP, slope: TAIL_SLOPE, weight: TAIL_WEIGHT, ..part };
-    Ok(Forest::from_trees(columns.len(), vec![isolation, synthetic, tails], &trees)?)
+    let forest = Forest::from_trees(columns.len(), vec![isolation, synthetic, tails], &trees)?;
+    Ok(Forest { dependence, ..forest })
 }
 
 /// A part of so many trees whose pieces have mean 0 and standard deviation 1 over the rows that have these means.
@@ -134,8 +142,6 @@ fn columns_per_split(columns: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use vedette_contract::model::ColumnKind;
-
     use super::*;
 
     /// So many different rows of two columns that rise together.
@@ -143,7 +149,7 @@ mod tests {
         let mut matrix = Matrix::new(2);
         (0..rows).for_each(|row| matrix.push_row(&[f32::from(row), f32::from(row) / 2.]));
         let column = |name: &str| Column { name: name.to_owned(), kind: ColumnKind::Numeric { median: 0. } };
-        fit(&matrix, &[column("a"), column("b")], 1).unwrap()
+        fit(&matrix, &matrix, &[column("a"), column("b")], 1).unwrap()
     }
 
     #[test]
@@ -164,9 +170,9 @@ mod tests {
     #[test]
     fn isolation_synthetic_rows_and_tails_are_parts_in_this_order() {
         let forest = fitted(500);
-        let trees: Vec<u32> = forest.parts.iter().map(|part| part.trees).collect();
+        let trees: Vec<u32> = forest.trees.parts.iter().map(|part| part.trees).collect();
         assert_eq!(trees, [ISOLATION.trees + OF_FEW_ROWS.trees, TREES_PER_GROUP * 4, 2]);
-        let [isolation, synthetic, tails] = &forest.parts[..] else { panic!("{:?}", forest.parts) };
+        let [isolation, synthetic, tails] = &forest.trees.parts[..] else { panic!("{:?}", forest.trees.parts) };
         assert_eq!((isolation.cap, isolation.slope, isolation.weight), (ISOLATION_CAP, ISOLATION_SLOPE, 1.));
         assert_eq!((isolation.far, isolation.far_slope), (ISOLATION_FAR, ISOLATION_FAR_SLOPE));
         assert_eq!((synthetic.far, tails.far), (f64::MAX, f64::MAX));
@@ -179,7 +185,7 @@ mod tests {
     fn the_second_forest_weighs_more_with_more_different_real_rows() {
         // The last group takes all but 13 % of the rows for real.
         for (rows, real) in [(100, 87.), (2_000, 1_740.)] {
-            let weight = fitted(rows).parts[1].weight;
+            let weight = fitted(rows).trees.parts[1].weight;
             let expected = SYNTHETIC_WEIGHT * real / (real + HALF_WEIGHT_ROWS);
             assert!((weight - expected).abs() < 1e-4, "{weight} and not {expected} with {rows} rows");
         }
@@ -190,7 +196,8 @@ mod tests {
         let forest = fitted(2_000);
         let tails = |row: &[f32]| {
             let score = forest.score(row);
-            let inner = Forest { parts: forest.parts[..2].to_vec(), ..forest.clone() };
+            let mut inner = forest.clone();
+            inner.trees.parts.truncate(2);
             score - inner.score(row)
         };
         let (edge, outside) = (tails(&[1_999., 999.5]), tails(&[1e6, 999.5]));

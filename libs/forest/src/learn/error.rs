@@ -33,9 +33,9 @@ pub enum FitError {
         /// Columns that were named.
         columns: usize,
     },
-    /// A value is not a finite number.
-    #[error("row {row} holds a value in column {column} that is not a finite number")]
-    NotFinite {
+    /// A value is infinite.
+    #[error("row {row} holds an infinite value in column {column}")]
+    Infinite {
         /// Its number.
         row: usize,
         /// Name of the column.
@@ -74,7 +74,7 @@ impl FitError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Parameter { .. } | Self::UnknownParameter { .. } => "InvalidParameter",
-            Self::Columns { .. } | Self::NotFinite { .. } => "InvalidRows",
+            Self::Columns { .. } | Self::Infinite { .. } => "InvalidRows",
             Self::TooFewRows { .. } => "TooFewRows",
             Self::OneClass { .. } => "OneClass",
             Self::NoNumericColumn => "NoNumericColumn",

@@ -9,11 +9,12 @@ use crate::learn::isolation::{self, IsolationSettings};
 use crate::learn::parameters::{IsolationParameters, Learner, RandomForestParameters};
 use crate::learn::random_forest;
 use crate::learn::{ensemble, seed_forest, unsupervised};
+use crate::model::features;
 use crate::score::forest::Forest;
 use crate::score::part::Part;
 
 /// Learns a forest. The same rows, settings and seed give the same forest, on any number of threads. Rows come as they are
-/// in the stream, repeated patterns included. `labels`, where there are any, say of each row whether it is an anomaly;
+/// in the stream, repeated patterns included; a value that is not a number is missing. `labels`, where there are any, say of each row whether it is an anomaly;
 /// only [`Learner::RandomForestClassifier`] looks at them, and rows without a label are then left out.
 pub fn fit(
     learner: &Learner,
@@ -26,20 +27,26 @@ pub fn fit(
         return Err(FitError::Columns { values: rows.columns(), columns: columns.len() });
     }
     for (number, row) in rows.iter().enumerate() {
-        if let Some(column) = row.iter().position(|value| !value.is_finite()) {
-            return Err(FitError::NotFinite { row: number, column: columns[column].name.clone() });
+        if let Some(column) = row.iter().position(|value| value.is_infinite()) {
+            return Err(FitError::Infinite { row: number, column: columns[column].name.clone() });
         }
     }
+    let typical = || columns.iter().map(features::typical);
+    let given = rows;
+    let filled = rows.filled(&typical().collect::<Vec<_>>());
+    let rows = &filled;
     if rows.iter().all(|row| row == rows.row(0)) && !matches!(learner, Learner::SeedForest(_)) {
         return Err(FitError::TooFewRows { distinct: rows.rows().min(1) });
     }
-    match learner {
-        Learner::Ensemble => ensemble::fit(rows, columns, seed),
+    let mut forest = match learner {
+        Learner::Ensemble => ensemble::fit(given, rows, columns, seed),
         Learner::IsolationForest(parameters) => isolation(rows, parameters, seed),
         Learner::UnsupervisedRandomForest(parameters) => unsupervised::fit(rows, parameters, seed),
         Learner::SeedForest(parameters) => seed_forest::fit(rows, columns, parameters, seed),
         Learner::RandomForestClassifier(parameters) => classifier(rows, labels, parameters, seed),
-    }
+    }?;
+    forest.know_typical(typical());
+    Ok(forest)
 }
 
 fn isolation(rows: &Matrix, parameters: &IsolationParameters, seed: u64) -> Result<Forest, FitError> {

@@ -2,6 +2,7 @@
 
 mod bins;
 mod bootstrap;
+mod dependence;
 mod ensemble;
 mod error;
 mod fit;

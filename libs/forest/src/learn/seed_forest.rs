@@ -171,7 +171,7 @@ mod tests {
         let rows = correlated();
         let parameters = SeedParameters { trees: 10, max_depth: 15, synthetic_fraction: 0.1 };
         let forest = fit(&rows, &columns("ncn"), &parameters, 1).unwrap();
-        assert!(forest.splits.iter().all(|split| split.distance() == 0 || split.column() != 1));
+        assert!(forest.trees.splits.iter().all(|split| split.distance() == 0 || split.column() != 1));
         let mean = |rows: &[[f32; 3]]| rows.iter().map(|row| forest.score(row)).sum::<f64>() / rows.len() as f64;
         let broken: Vec<[f32; 3]> = (0..50u8).map(|at| [f32::from(at) / 50., 0.5, 1. - f32::from(at) / 50.]).collect();
         let whole: Vec<[f32; 3]> = broken.iter().map(|row| [row[0], 0.5, row[0]]).collect();

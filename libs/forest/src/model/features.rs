@@ -1,5 +1,5 @@
 //! How a field becomes a number: the encoder of a model's feature specification, and the statistics from which the
-//! trainer writes one. Whatever a record holds, the numbers that come out are finite.
+//! trainer writes one. Whatever a record holds, no number that comes out is infinite, and what is missing is not a number.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -91,7 +91,8 @@ impl Encoder {
         number.unwrap_or_else(|| self.missing(column))
     }
 
-    /// What stands for a field that is missing, or whose value is of the wrong type.
+    /// What stands for a field that is missing, or whose value is of the wrong type: in a numeric column what is not a number,
+    /// which a forest fills as it needs; in a categorical one what also stands for an unseen value.
     pub fn missing(&self, column: usize) -> f32 {
         self.codes[column].missing
     }
@@ -118,7 +119,7 @@ fn codes_of(column: &Column) -> Result<Codes, FeatureError> {
     let field = || column.name.clone();
     match &column.kind {
         ColumnKind::Numeric { median } if median.is_finite() => {
-            Ok(Codes { missing: *median, by_value: HashMap::new() })
+            Ok(Codes { missing: f32::NAN, by_value: HashMap::new() })
         }
         ColumnKind::Numeric { .. } => Err(FeatureError::Median { field: field() }),
         ColumnKind::Categorical { values } => {
@@ -129,6 +130,14 @@ fn codes_of(column: &Column) -> Result<Codes, FeatureError> {
             }
             Ok(Codes { missing: values.len() as f32, by_value })
         }
+    }
+}
+
+/// What stands for a missing value of a column where a tree asks for it.
+pub(crate) fn typical(column: &Column) -> f32 {
+    match &column.kind {
+        ColumnKind::Numeric { median } => *median,
+        ColumnKind::Categorical { values } => values.len() as f32,
     }
 }
 
@@ -168,33 +177,36 @@ mod tests {
     }
 
     #[test]
-    fn every_value_becomes_a_finite_number() {
+    fn no_value_becomes_infinite_and_what_is_missing_is_no_number() {
         let encoder = encoder(vec![numeric("bytes", 3.), categorical("service", &["http", "smtp"])]).unwrap();
         assert_eq!(encoder.numeric(0, 0.1).to_bits(), 0.1f32.to_bits());
-        for (value, expected) in [(f64::NAN, 3.), (1e300, f32::MAX), (f64::NEG_INFINITY, f32::MIN)] {
+        for (value, expected) in [(1e300, f32::MAX), (f64::NEG_INFINITY, f32::MIN)] {
             assert_eq!(encoder.numeric(0, value).to_bits(), expected.to_bits(), "{value}");
         }
+        assert!(encoder.numeric(0, f64::NAN).is_nan() && encoder.missing(0).is_nan());
         let codes = ["http", "smtp", "unseen", ""].map(|text| encoder.categorical(1, text));
         assert_eq!(codes, [0., 1., 2., 2.]);
-        assert_eq!([encoder.missing(0), encoder.missing(1)], [3., 2.]);
+        assert_eq!(encoder.missing(1).to_bits(), 2f32.to_bits());
+        assert_eq!(encoder.columns().iter().map(typical).collect::<Vec<_>>(), [3., 2.]);
     }
 
     #[test]
     fn a_value_of_the_wrong_type_is_missing() {
         let encoder = encoder(vec![numeric("bytes", 3.), categorical("service", &["http", "7"])]).unwrap();
+        let number = |value| Some(encoder.encode(0, value)).filter(|number| !number.is_nan());
         for (json, expected) in [
-            ("7", [7., 1.]),
-            ("\"7\"", [3., 1.]),
-            ("\"http\"", [3., 0.]),
-            ("true", [1., 2.]),
-            ("1e999", [f32::MAX, 2.]),
-            ("null", [3., 2.]),
-            ("[7]", [3., 2.]),
+            ("7", (Some(7.), 1.)),
+            ("\"7\"", (None, 1.)),
+            ("\"http\"", (None, 0.)),
+            ("true", (Some(1.), 2.)),
+            ("1e999", (Some(f32::MAX), 2.)),
+            ("null", (None, 2.)),
+            ("[7]", (None, 2.)),
         ] {
             let value = Some(Scalar::of_json(json));
-            assert_eq!([encoder.encode(0, value), encoder.encode(1, value)], expected, "{json}");
+            assert_eq!((number(value), encoder.encode(1, value)), expected, "{json}");
         }
-        assert_eq!([encoder.encode(0, None), encoder.encode(1, None)], [3., 2.]);
+        assert_eq!((number(None), encoder.encode(1, None)), (None, 2.));
     }
 
     #[test]

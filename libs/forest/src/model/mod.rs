@@ -7,12 +7,13 @@ pub mod features;
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
-use vedette_contract::fields::Reason;
+use vedette_contract::fields::{Expected, Reason};
 use vedette_contract::model::{CALIBRATION_FILE, FEATURES_FILE, FOREST_FILE, ModelManifest};
 
 use crate::model::artifact::ArtifactError;
 use crate::model::calibration::Calibrator;
 use crate::model::features::Encoder;
+use crate::score::dependence as forest;
 use crate::{Forest, Matrix};
 
 /// Forest, features and calibration of one version, checked against each other.
@@ -31,8 +32,10 @@ impl Model {
     /// version's; and each must be usable.
     pub fn from_files(files: &BTreeMap<String, Vec<u8>>, manifest: &ModelManifest) -> Result<Self, ArtifactError> {
         artifact::check_files(files, manifest)?;
-        let forest = Forest::from_bytes(artifact::file(files, FOREST_FILE)?)?;
+        let mut forest = Forest::from_bytes(artifact::file(files, FOREST_FILE)?)?;
         let encoder = Encoder::new(&json(files, FEATURES_FILE)?)?;
+        // Builds before left it to the features.
+        forest.know_typical(encoder.columns().iter().map(features::typical));
         let calibrator = Calibrator::new(&json(files, CALIBRATION_FILE)?)?;
         artifact::check_columns(&forest, &encoder)?;
         Ok(Self { forest, encoder, calibrator })
@@ -55,11 +58,20 @@ impl Model {
     pub fn reasons(&self, row: &[f32], out: &mut Vec<Reason>, limit: usize) {
         let columns = self.encoder.columns();
         let mut shares = vec![0.; columns.len()];
-        self.forest.explain(row, &mut shares);
+        let broken = self.forest.explain(row, &mut shares).expected;
         let mut order: Vec<usize> = (0..shares.len()).filter(|column| shares[*column] > 0.).collect();
         order.sort_by(|left, right| shares[*right].total_cmp(&shares[*left]));
         out.clear();
-        let reason = |column: usize| Reason { field: columns[column].name.clone(), share: shares[column] };
+        let expected = |column: usize| {
+            let forest::Expected { column: _, value, low, high } = broken.filter(|broken| broken.column == column)?;
+            let is_known = [value, low, high].iter().all(|number| number.is_finite());
+            is_known.then_some(Expected { value, low, high })
+        };
+        let reason = |column: usize| Reason {
+            field: columns[column].name.clone(),
+            share: shares[column],
+            expected: expected(column),
+        };
         out.extend(order.into_iter().take(limit).map(reason));
     }
 }

@@ -1,89 +1,56 @@
-//! A forest as flat tables of nodes, whoever learned it: scores and the columns behind them come from the same walk.
-//! A walk goes to the second child where the value is greater than the threshold, else (also for what is not a number)
-//! to the first. A leaf leads to itself, so several walks go in step, as many steps as the deepest tree has levels:
-//! nothing is predicted wrongly, and the loads of one walk do not wait for those of another.
-
-use std::ops::Range;
+//! A forest: trees in parts whose pieces add up to a score, what stands for a value that is missing, and what is known of the
+//! dependence between columns.
 
 use rayon::prelude::*;
 
 use crate::Matrix;
+use crate::score::dependence::{Broken, Dependence, Expected, Scratch};
 use crate::score::order;
 use crate::score::part::Part;
-use crate::score::split::Split;
-use crate::score::structure::{self, ForestError};
+use crate::score::structure::ForestError;
 use crate::score::tree::Tree;
+use crate::score::trees::{BLOCK, LANES, Trees};
 
-/// Walks that go in step.
-const LANES: usize = 8;
-/// Rows that are walked through one tree before the next: their values stay in the first-level cache.
-const BLOCK: usize = 64;
 /// Rows from which on a batch is worth more than one thread.
 const ROWS_PER_TASK: usize = 512;
+
 /// A learned forest. Built by [`crate::learn::fit`] or read from its bytes; in both cases checked, so that every walk ends.
+/// A value that is not a number is missing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Forest {
-    pub(crate) columns: u32,
-    /// Consecutive trees that are summed up together; all trees belong to one.
-    pub(crate) parts: Vec<Part>,
-    /// Position of each tree's root, rising, the first of them 0.
-    pub(crate) roots: Vec<u32>,
-    /// Splits between the root of each tree and its deepest leaf.
-    pub(crate) depths: Vec<u8>,
-    pub(crate) splits: Vec<Split>,
-    /// What a row that gets to a node is worth: of a leaf by itself, of an inner node the mean of the leaves below,
-    /// weighted by the training rows that they hold. Higher is more anomalous.
-    pub(crate) values: Vec<f32>,
+    pub(crate) trees: Trees,
+    /// The place, in the order of numbers, of what stands for a missing value of each column where trees ask for it; that of
+    /// what is not a number, which goes to the first child, where nothing is known.
+    pub(crate) typical: Vec<u32>,
+    pub(crate) dependence: Option<Dependence>,
 }
 
 impl Forest {
-    /// Checks and takes the tables.
-    pub(crate) fn new(
-        columns: u32,
-        parts: Vec<Part>,
-        roots: Vec<u32>,
-        splits: Vec<Split>,
-        values: Vec<f32>,
-    ) -> Result<Self, ForestError> {
-        let depths = structure::check(columns, &parts, &roots, &splits, &values)?;
-        Ok(Self { columns, parts, roots, depths, splits, values })
-    }
-
     /// Joins the trees of the parts, in order.
     pub(crate) fn from_trees(columns: usize, parts: Vec<Part>, trees: &[Tree]) -> Result<Self, ForestError> {
-        let nodes = trees.iter().map(|tree| tree.nodes().len()).sum();
-        let mut roots = Vec::with_capacity(trees.len());
-        let (mut splits, mut values) = (Vec::with_capacity(nodes), Vec::with_capacity(nodes));
-        for tree in trees {
-            let node = splits.len();
-            roots.push(u32::try_from(node).map_err(|_| ForestError::Structure { node })?);
-            for (position, made) in tree.nodes().iter().enumerate() {
-                let split = match made.first_child {
-                    0 => Some(Split::LEAF),
-                    child => child.checked_sub(position).and_then(|far| Split::new(made.threshold, made.column, far)),
-                };
-                splits.push(split.ok_or(ForestError::Structure { node: node + position })?);
-                #[allow(clippy::cast_possible_truncation)] // plenty for a mean of path lengths or of votes
-                values.push(made.value as f32);
-            }
-        }
-        let columns = u32::try_from(columns).unwrap_or(u32::MAX);
-        Self::new(columns, parts, roots, splits, values)
+        let trees = Trees::from_trees(columns, parts, trees)?;
+        Ok(Self { typical: vec![order::UNKNOWN; columns], trees, dependence: None })
+    }
+
+    /// Takes these for missing values of the columns of which nothing is known.
+    pub(crate) fn know_typical(&mut self, values: impl IntoIterator<Item = f32>) {
+        let unknown = self.typical.iter_mut().zip(values).filter(|(place, _)| **place == order::UNKNOWN);
+        unknown.for_each(|(place, value)| *place = order::of_value(value));
     }
 
     /// How many values a row has.
     pub fn columns(&self) -> usize {
-        self.columns as usize
+        self.trees.columns as usize
     }
 
     /// How many trees vote.
     pub fn trees(&self) -> usize {
-        self.roots.len()
+        self.trees.roots.len()
     }
 
     /// How many nodes all trees have.
     pub fn nodes(&self) -> usize {
-        self.splits.len()
+        self.trees.splits.len()
     }
 
     /// Raw score of a row; higher is more anomalous. Any value is allowed, infinite and not-a-number ones too.
@@ -91,8 +58,11 @@ impl Forest {
     /// # Panics
     /// When the row is shorter than the forest has columns.
     pub fn score(&self, row: &[f32]) -> f64 {
-        let row = places(row);
-        self.parts_and_trees().map(|(part, trees)| part.score(self.sum(trees, &row))).sum()
+        let places = self.places(row);
+        let of_trees: f64 =
+            self.trees.parts_and_trees().map(|(part, trees)| part.score(self.trees.sum(trees, &places))).sum();
+        let of_dependence = |dependence: &Dependence| dependence.points(row, &places, &mut Scratch::default());
+        of_trees + self.dependence.as_ref().map_or(0., of_dependence)
     }
 
     /// Raw scores of all rows, instead of what `out` held; the same numbers as [`Self::score`] gives, faster. Many rows
@@ -122,14 +92,14 @@ impl Forest {
     ///
     /// # Panics
     /// When the row or `out` is shorter than the forest has columns.
-    pub fn explain(&self, row: &[f32], out: &mut [f64]) -> f64 {
+    pub fn explain(&self, row: &[f32], out: &mut [f64]) -> Explained {
         out.fill(0.);
-        let row = places(row);
+        let places = self.places(row);
         let mut score = 0.;
         let mut changes = vec![[0f32; LANES]; self.columns()];
-        for (part, trees) in self.parts_and_trees() {
+        for (part, trees) in self.trees.parts_and_trees() {
             changes.fill([0.; LANES]);
-            let (from, to) = self.changes(trees, &row, &mut changes);
+            let (from, to) = self.trees.changes(trees, &places, &mut changes);
             let (average, this) = (part.score(from), part.score(to));
             score += this;
             if this > average {
@@ -139,111 +109,55 @@ impl Forest {
                 }
             }
         }
+        let broken = self.dependence.as_ref().and_then(|dependence| dependence.broken(row, &places));
         out.iter_mut().for_each(|share| *share = share.max(0.));
+        if let Some(Broken { points, expected }) = broken {
+            score += points;
+            out[expected.column] += points;
+        }
         let total: f64 = out.iter().sum();
         if total > 0. {
             out.iter_mut().for_each(|share| *share /= total);
         }
-        score
-    }
-
-    pub(crate) fn parts_and_trees(&self) -> impl Iterator<Item = (&Part, Range<usize>)> {
-        let mut end = 0;
-        self.parts.iter().map(move |part| {
-            let begin = end;
-            end += part.trees as usize;
-            (part, begin..end)
-        })
-    }
-
-    /// Sum of the trees' leaves, in the order of the trees.
-    fn sum(&self, trees: Range<usize>, row: &[u32]) -> f64 {
-        self.groups(trees)
-            .map(|(roots, depth)| {
-                let mut nodes = walks(roots);
-                for _ in 0..depth {
-                    for node in &mut nodes {
-                        let split = self.splits[*node as usize];
-                        *node += split.step(row[split.column()]);
-                    }
-                }
-                nodes.iter().take(roots.len()).map(|node| f64::from(self.values[*node as usize])).sum::<f64>()
-            })
-            .sum()
-    }
-
-    /// Sums of the trees' roots and of their leaves; what changes from node to node is added to the split's column, for each
-    /// lane by itself: one sum would be waited for by all of them.
-    fn changes(&self, trees: Range<usize>, row: &[u32], changes: &mut [[f32; LANES]]) -> (f64, f64) {
-        let (mut from, mut to) = (0., 0.);
-        for (roots, depth) in self.groups(trees) {
-            let mut nodes = walks(roots);
-            let mut values = nodes.map(|node| self.values[node as usize]);
-            from += values.iter().take(roots.len()).copied().map(f64::from).sum::<f64>();
-            for _ in 0..depth {
-                for (lane, (node, value)) in nodes.iter_mut().zip(&mut values).enumerate().take(roots.len()) {
-                    let split = self.splits[*node as usize];
-                    *node += split.step(row[split.column()]);
-                    let before = std::mem::replace(value, self.values[*node as usize]);
-                    changes[split.column()][lane] += *value - before;
-                }
-            }
-            to += values.iter().take(roots.len()).copied().map(f64::from).sum::<f64>();
-        }
-        (from, to)
-    }
-
-    /// Trees that go in step: their roots, and the splits of the deepest.
-    fn groups(&self, trees: Range<usize>) -> impl Iterator<Item = (&[u32], u8)> {
-        let (roots, depths) = (&self.roots[trees.clone()], &self.depths[trees]);
-        let deepest = |depths: &[u8]| depths.iter().copied().max().unwrap_or_default();
-        roots.chunks(LANES).zip(depths.chunks(LANES).map(deepest))
+        Explained { score, expected: broken.map(|broken| broken.expected) }
     }
 
     /// Scores of as many rows as `out` has places, from row `first` on.
     fn score_rows(&self, rows: &Matrix, first: usize, out: &mut [f64]) {
         let columns = rows.columns().max(1);
         let mut block = vec![[0; LANES]; BLOCK / LANES * columns];
+        let mut of_dependence = self.dependence.as_ref().map(|dependence| (dependence, Scratch::default()));
         let mut first = first;
         for out in out.chunks_mut(BLOCK) {
             for row in 0..out.len() {
                 let lanes = &mut block[row / LANES * columns..][..columns];
-                let values = rows.row(first + row).iter().copied().map(order::of_value);
-                lanes.iter_mut().zip(values).for_each(|(lanes, value)| lanes[row % LANES] = value);
+                let places = rows.row(first + row).iter().zip(&self.typical).map(place);
+                lanes.iter_mut().zip(places).for_each(|(lanes, place)| lanes[row % LANES] = place);
             }
-            first += out.len();
-            for (part, trees) in self.parts_and_trees() {
+            for (part, trees) in self.trees.parts_and_trees() {
                 let mut sums = [0.; BLOCK];
-                self.sum_block(trees, &block, columns, &mut sums[..out.len()]);
+                self.trees.sum_block(trees, &block, columns, &mut sums[..out.len()]);
                 out.iter_mut().zip(sums).for_each(|(score, sum)| *score += part.score(sum));
             }
+            if let Some((dependence, scratch)) = &mut of_dependence {
+                dependence.add_points(rows, first, &block, scratch, out);
+            }
+            first += out.len();
         }
     }
 
-    /// The block has, for each lane, the values of a row, column by column, and then those of the next rows; lanes beyond the
-    /// last row hold what was there before.
-    fn sum_block(&self, trees: Range<usize>, block: &[[u32; LANES]], columns: usize, sums: &mut [f64]) {
-        // The order of additions is that of `sum`: groups of trees first.
-        for group in trees.clone().step_by(LANES) {
-            let mut of_group = [0.; BLOCK];
-            for tree in group..trees.end.min(group + LANES) {
-                let root = self.roots[tree] as usize;
-                let end = self.roots.get(tree + 1).map_or(self.splits.len(), |root| *root as usize);
-                let (splits, values) = (&self.splits[root..end], &self.values[root..end]);
-                for (rows, sums) in block.chunks(columns).zip(of_group[..sums.len()].chunks_mut(LANES)) {
-                    let mut nodes = [0u32; LANES];
-                    for _ in 0..self.depths[tree] {
-                        for (lane, node) in nodes.iter_mut().enumerate() {
-                            let split = splits[*node as usize];
-                            *node += split.step(rows[split.column()][lane]);
-                        }
-                    }
-                    sums.iter_mut().zip(nodes).for_each(|(sum, node)| *sum += f64::from(values[node as usize]));
-                }
-            }
-            sums.iter_mut().zip(of_group).for_each(|(sum, group)| *sum += group);
-        }
+    fn places(&self, row: &[f32]) -> Vec<u32> {
+        row.iter().zip(&self.typical).map(place).collect()
     }
+}
+
+/// What [`Forest::explain`] says beside the shares.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Explained {
+    /// The raw score.
+    pub score: f64,
+    /// The value that does not fit the others, where there is one.
+    pub expected: Option<Expected>,
 }
 
 /// The mean leaf of each row.
@@ -253,13 +167,12 @@ pub(crate) fn means(trees: &[Tree], rows: &Matrix) -> Result<Vec<f64>, ForestErr
     Ok(means)
 }
 
-/// A walk at each root; lanes beyond the last root walk the first tree.
-fn walks(roots: &[u32]) -> [u32; LANES] {
-    std::array::from_fn(|lane| roots.get(lane).copied().unwrap_or_default())
-}
-
-fn places(row: &[f32]) -> Vec<u32> {
-    row.iter().copied().map(order::of_value).collect()
+/// The place of a value, or of what stands for it where it is missing.
+fn place((value, typical): (&f32, &u32)) -> u32 {
+    match order::of_value(*value) {
+        order::UNKNOWN => *typical,
+        place => place,
+    }
 }
 
 #[cfg(test)]
@@ -309,7 +222,7 @@ mod tests {
     fn shares_follow_the_changes_on_the_path() {
         let mut shares = [9.; 2];
         let forest = small(3);
-        let score = forest.explain(&[2., 3.], &mut shares);
+        let score = forest.explain(&[2., 3.], &mut shares).score;
         // From .125 to .5 by column 0, from there to 1 by column 1.
         assert!((shares[0] - 0.375 / 0.875).abs() < 1e-6 && (shares[1] - 0.5 / 0.875).abs() < 1e-6, "{shares:?}");
         assert!((score - forest.score(&[2., 3.])).abs() < 1e-12);

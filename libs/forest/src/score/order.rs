@@ -2,6 +2,8 @@
 //! time of a walk.
 
 const SIGN: u32 = 1 << 31;
+/// The place of a value that is not a number, before all others.
+pub(crate) const UNKNOWN: u32 = 0;
 
 /// The place of a number among all `f32`, -0 before 0; no two numbers have the same.
 pub(crate) const fn place(number: f32) -> u32 {
@@ -17,7 +19,7 @@ pub(crate) const fn number(place: u32) -> f32 {
 /// A place that is greater than that of a threshold if the value is greater than it: both zeros have that of the lesser one,
 /// and what is not a number comes before all.
 pub(crate) fn of_value(value: f32) -> u32 {
-    if value.is_nan() { 0 } else { place(-(0. - value)) }
+    if value.is_nan() { UNKNOWN } else { place(-(0. - value)) }
 }
 
 #[cfg(test)]

@@ -52,6 +52,9 @@ pub enum ForestError {
         /// Its position.
         node: usize,
     },
+    /// What is known of the dependence between columns makes no sense.
+    #[error("the dependence between columns in the forest is not usable: {0}")]
+    Dependence(&'static str),
 }
 
 /// Checks the tables of a forest: the parts share out the trees, the roots begin them, and every walk stays in its tree
@@ -132,11 +135,11 @@ fn check_split(split: Split, columns: u32, node: usize, tree_end: usize, levels:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Forest;
+    use crate::score::trees::Trees;
 
-    fn forest(roots: &[u32], splits: &[Split]) -> Result<Forest, ForestError> {
+    fn forest(roots: &[u32], splits: &[Split]) -> Result<Trees, ForestError> {
         let values = vec![0.; splits.len()];
-        Forest::new(2, vec![Part::mean(roots.len())], roots.to_vec(), splits.to_vec(), values)
+        Trees::new(2, vec![Part::mean(roots.len())], roots.to_vec(), splits.to_vec(), values)
     }
 
     fn split(distance: usize) -> Split {
@@ -175,7 +178,7 @@ mod tests {
 
     #[test]
     fn numbers_that_make_no_score_are_refused() {
-        let with = |part: Part, value: f32| Forest::new(1, vec![part], vec![0], vec![Split::LEAF], vec![value]);
+        let with = |part: Part, value: f32| Trees::new(1, vec![part], vec![0], vec![Split::LEAF], vec![value]);
         let part = Part::mean(1);
         assert!(with(part, 1.).is_ok());
         assert_eq!(with(part, f32::INFINITY).unwrap_err(), ForestError::NotFinite { node: 0 });
@@ -190,7 +193,7 @@ mod tests {
             assert_eq!(with(broken, 1.).unwrap_err(), ForestError::Part { part: 0 });
         }
         assert_eq!(with(Part::mean(2), 1.).unwrap_err(), ForestError::Part { part: 1 });
-        let wide = Forest::new(MAX_COLUMNS + 1, vec![part], vec![0], vec![Split::LEAF], vec![0.]);
+        let wide = Trees::new(MAX_COLUMNS + 1, vec![part], vec![0], vec![Split::LEAF], vec![0.]);
         assert!(matches!(wide, Err(ForestError::Columns { .. })));
     }
 

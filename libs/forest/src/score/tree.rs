@@ -69,6 +69,21 @@ impl Tree {
         Self(nodes)
     }
 
+    /// The tree on the columns that have these numbers elsewhere.
+    pub(crate) fn with_columns(mut self, number: impl Fn(usize) -> usize) -> Self {
+        self.0.iter_mut().filter(|node| node.first_child != 0).for_each(|node| node.column = number(node.column));
+        self
+    }
+
+    /// What a row is worth.
+    pub(crate) fn value(&self, row: &[f32]) -> f64 {
+        let mut node = &self.0[0];
+        while node.first_child != 0 {
+            node = &self.0[node.first_child + usize::from(row[node.column] > node.threshold)];
+        }
+        node.value
+    }
+
     pub(crate) fn nodes(&self) -> &[Node] {
         &self.0
     }
