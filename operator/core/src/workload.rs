@@ -48,7 +48,7 @@ pub struct PodSeen {
     pub spec: Option<String>,
     /// The model version that it was given.
     pub version: Option<ModelVersion>,
-    /// Its own process is ready; those beside it do not count.
+    /// Its own process is ready, as far as anybody still knows; those beside it do not count.
     pub is_ready: bool,
     /// How far it came: 0 to 2 for scheduled, started.
     pub steps: i32,
@@ -113,7 +113,7 @@ impl LiveDeployment {
 impl PodSeen {
     pub(crate) fn read(pod: &Pod) -> Self {
         let container = own_container(pod);
-        let is_ready = container.is_some_and(|container| container.ready);
+        let is_ready = container.is_some_and(|container| container.ready) && !is_held_unready(pod);
         Self {
             spec: labels::spec_hash(&pod.metadata).map(str::to_owned),
             version: labels::model_version(&pod.metadata),
@@ -137,13 +137,24 @@ fn own_container(pod: &Pod) -> Option<&ContainerStatus> {
     pod.status.as_ref()?.container_statuses.as_ref()?.iter().find(|container| container.name == *name)
 }
 
+/// Whether somebody other than its kubelet says that it is not ready: its node does not answer, or a readiness gate is not
+/// open. Nobody is left on a dead node who would say so of its containers; where one beside ours is not ready, they say so.
+fn is_held_unready(pod: &Pod) -> bool {
+    let is = |kind: &str, holds: bool| condition(pod, kind).is_some_and(|found| (found.status == "True") == holds);
+    is("Ready", false) && is("ContainersReady", true)
+}
+
 fn is_scheduled(pod: &Pod) -> bool {
     let unscheduled = scheduled(pod).is_some_and(|condition| condition.status != "True");
     !unscheduled && pod.status.as_ref().is_some_and(|status| status.container_statuses.is_some())
 }
 
 fn scheduled(pod: &Pod) -> Option<&PodCondition> {
-    pod.status.as_ref()?.conditions.iter().flatten().find(|condition| condition.type_ == "PodScheduled")
+    condition(pod, "PodScheduled")
+}
+
+fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<&'a PodCondition> {
+    pod.status.as_ref()?.conditions.iter().flatten().find(|condition| condition.type_ == kind)
 }
 
 fn was_started(container: &ContainerStatus) -> bool {
@@ -224,7 +235,12 @@ pub(crate) fn waits_for(pod: &Pod) -> Option<String> {
         let unscheduled = condition.type_ == "PodScheduled" && condition.status == "False";
         unscheduled.then(|| format!("pod {name} is Pending: {}", condition.message.as_deref().unwrap_or("no node yet")))
     });
-    unscheduled.or_else(|| {
+    let held = || {
+        let message =
+            "is not Ready though its containers are: its node does not answer, or a readiness gate is not open";
+        is_held_unready(pod).then(|| format!("pod {name} {message}"))
+    };
+    unscheduled.or_else(held).or_else(|| {
         status.container_statuses.iter().flatten().find_map(|container| {
             let waiting = container.state.as_ref()?.waiting.as_ref()?;
             let reason = waiting.reason.as_deref().filter(|reason| *reason != "ContainerCreating")?;

@@ -32,6 +32,8 @@ pub(crate) enum State {
     OomKilled,
     /// It is ready, and once it is deleted it takes its time to end.
     SlowToEnd,
+    /// Its node died, and nobody is there who could say more of its container.
+    NodeLost,
     /// Its node threw it out.
     Evicted,
 }
@@ -147,6 +149,12 @@ fn status(pod: &Pod, state: State) -> Value {
         State::Unready => phase("Running", running(), &none),
         State::Crashed => phase("Running", looping, &crashed),
         State::OomKilled => phase("Running", looping, &killed),
+        State::NodeLost => {
+            // As the node controller leaves it: the condition is all that it changes.
+            let mut lost = told(pod, &now, "Running", true, &running(), &none);
+            lost["conditions"][1]["status"] = json!("False");
+            lost
+        }
         State::Evicted => {
             json!({ "phase": "Failed", "reason": "Evicted", "message": "the node had too little memory" })
         }
@@ -158,7 +166,7 @@ fn told(pod: &Pod, now: &str, phase: &str, ready: bool, state: &Value, last: &Va
     let condition = |kind: &str, holds: bool| json!({ "type": kind, "status": if holds { "True" } else { "False" }, "lastTransitionTime": now });
     json!({
         "phase": phase, "reason": null,
-        "conditions": [condition("PodScheduled", true), condition("Ready", ready)],
+        "conditions": [condition("PodScheduled", true), condition("Ready", ready), condition("ContainersReady", ready)],
         "containerStatuses": [{
             "name": pod.spec.as_ref().unwrap().containers[0].name, "image": "i", "imageID": "i", "restartCount": 0,
             "ready": ready, "started": ready, "state": state, "lastState": last

@@ -80,6 +80,17 @@ async fn a_version_whose_pod_waits_longer_than_the_deadline_is_active_once_it_ru
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_detector_whose_node_dies_is_not_ready_until_it_is_elsewhere() {
+    let site = Site::new().await;
+    let operator = with_a_model(&site).await;
+    site.kubelet.show(version(1).as_str(), State::NodeLost);
+    site.until_condition("Ready", "PodsNotReady").await;
+    site.kubelet.show(version(1).as_str(), State::Ready);
+    site.ready().await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_version_that_is_published_during_a_suspension_has_its_time_after_it() {
     let site = Site::new().await;
     let operator = with_a_model(&site).await;

@@ -135,6 +135,26 @@ fn what_a_pod_waits_for_and_what_stands_beside_it_is_not() {
 }
 
 #[test]
+fn a_pod_of_a_dead_node_is_not_ready_though_its_containers_were_and_it_is_no_fault_of_its() {
+    let of_a_node = |ready: &str, containers: &str| {
+        let mut pod = detector(true, json!({ "running": {} }), json!({}));
+        let conditions =
+            json!([{ "type": "Ready", "status": ready }, { "type": "ContainersReady", "status": containers }]);
+        pod.status.as_mut().unwrap().conditions = serde_json::from_value(conditions).unwrap();
+        PodSeen::read(&pod)
+    };
+    for ready in ["False", "Unknown"] {
+        let lost = of_a_node(ready, "True");
+        assert_eq!((lost.is_ready, lost.fault), (false, None), "{ready}");
+        assert!(lost.waits.is_some_and(|waits| waits.contains("its node does not answer")));
+    }
+    for (ready, containers) in [("True", "True"), ("False", "False")] {
+        let seen = of_a_node(ready, containers);
+        assert_eq!((seen.is_ready, seen.waits), (true, None), "one beside ours may be unready");
+    }
+}
+
+#[test]
 fn a_pod_that_leaves_does_not_count() {
     let mut leaving = detector(false, json!({ "running": {} }), json!({}));
     leaving.metadata.deletion_timestamp =
