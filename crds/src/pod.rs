@@ -23,38 +23,38 @@ pub struct PodSettings {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub node_selector: BTreeMap<String, String>,
     /// Taints that the pods tolerate.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::common::embedded::<Vec<Toleration>>")]
-    pub tolerations: Vec<Embedded<Toleration>>,
+    pub tolerations: Option<Vec<Embedded<Toleration>>>,
     /// Where the pods prefer, or refuse, to run. Unless it, or the node selector, names `kubernetes.io/arch`, nodes of the images'
     /// architectures are asked for beside.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::common::embedded::<Affinity>")]
     pub affinity: Option<Embedded<Affinity>>,
     /// How the pods are spread; the label selector is filled in where it is left out. Where omitted: over nodes and zones, as far
-    /// as that is possible.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// as that is possible; `[]` spreads them in no way.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::common::objects")]
-    pub topology_spread_constraints: Vec<Embedded<TopologySpreadConstraint>>,
+    pub topology_spread_constraints: Option<Vec<Embedded<TopologySpreadConstraint>>>,
     /// CPU and memory of each container. What a component says itself wins; for what nobody mentions each component has defaults.
     #[serde(skip_serializing_if = "is_default")]
     pub resources: Resources,
     /// Further environment variables, beside those that Vedette sets.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::common::objects")]
-    pub env: Vec<Embedded<EnvVar>>,
+    pub env: Option<Vec<Embedded<EnvVar>>>,
     /// Further volumes.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::common::objects")]
-    pub volumes: Vec<Embedded<Volume>>,
+    pub volumes: Option<Vec<Embedded<Volume>>>,
     /// Where the container mounts them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::common::objects")]
-    pub volume_mounts: Vec<Embedded<VolumeMount>>,
+    pub volume_mounts: Option<Vec<Embedded<VolumeMount>>>,
     /// Names of the Secrets with credentials for the registry; the site's where omitted.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 32), inner(length(min = 1, max = 253)))]
-    pub image_pull_secrets: Vec<String>,
+    pub image_pull_secrets: Option<Vec<String>>,
     /// How long a pod may take to stop, in seconds; where omitted, as long as its component needs.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 86_400))]
@@ -122,21 +122,24 @@ impl PodSettings {
             labels: merged(labels, &over.labels),
             annotations: merged(annotations, &over.annotations),
             node_selector: merged(node_selector, &over.node_selector),
-            tolerations: replaced(tolerations, &over.tolerations),
-            affinity: over.affinity.as_ref().or(affinity.as_ref()).cloned(),
-            topology_spread_constraints: replaced(topology_spread_constraints, &over.topology_spread_constraints),
+            tolerations: replaced(tolerations.as_ref(), over.tolerations.as_ref()),
+            affinity: replaced(affinity.as_ref(), over.affinity.as_ref()),
+            topology_spread_constraints: replaced(
+                topology_spread_constraints.as_ref(),
+                over.topology_spread_constraints.as_ref(),
+            ),
             resources: resources.with(&over.resources),
-            env: replaced(env, &over.env),
-            volumes: replaced(volumes, &over.volumes),
-            volume_mounts: replaced(volume_mounts, &over.volume_mounts),
-            image_pull_secrets: replaced(image_pull_secrets, &over.image_pull_secrets),
+            env: replaced(env.as_ref(), over.env.as_ref()),
+            volumes: replaced(volumes.as_ref(), over.volumes.as_ref()),
+            volume_mounts: replaced(volume_mounts.as_ref(), over.volume_mounts.as_ref()),
+            image_pull_secrets: replaced(image_pull_secrets.as_ref(), over.image_pull_secrets.as_ref()),
             termination_grace_period_seconds: over
                 .termination_grace_period_seconds
                 .or(*termination_grace_period_seconds),
-            runtime_class_name: over.runtime_class_name.as_ref().or(runtime_class_name.as_ref()).cloned(),
-            log_level: over.log_level.as_ref().or(log_level.as_ref()).cloned(),
-            priority_class_name: over.priority_class_name.as_ref().or(priority_class_name.as_ref()).cloned(),
-            service_account_name: over.service_account_name.as_ref().or(service_account_name.as_ref()).cloned(),
+            runtime_class_name: replaced(runtime_class_name.as_ref(), over.runtime_class_name.as_ref()),
+            log_level: replaced(log_level.as_ref(), over.log_level.as_ref()),
+            priority_class_name: replaced(priority_class_name.as_ref(), over.priority_class_name.as_ref()),
+            service_account_name: replaced(service_account_name.as_ref(), over.service_account_name.as_ref()),
         }
     }
 }
@@ -145,8 +148,9 @@ fn merged<V: Clone>(base: &BTreeMap<String, V>, over: &BTreeMap<String, V>) -> B
     base.iter().chain(over).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-fn replaced<T: Clone>(base: &[T], over: &[T]) -> Vec<T> {
-    if over.is_empty() { base.to_vec() } else { over.to_vec() }
+/// A list that is there stands in the place of another, be it empty.
+fn replaced<T: Clone>(base: Option<&T>, over: Option<&T>) -> Option<T> {
+    over.or(base).cloned()
 }
 
 #[cfg(test)]
@@ -177,5 +181,19 @@ mod tests {
         assert_eq!(all.with(&one), expected);
         assert_eq!(all.with(&PodSettings::default()), all);
         assert_eq!(PodSettings::default().with(&all), all);
+    }
+
+    #[test]
+    fn a_list_can_be_emptied() {
+        let lists = ["tolerations", "topologySpreadConstraints", "env", "volumes", "volumeMounts", "imagePullSecrets"];
+        let each = |value: &Value| settings(lists.iter().map(|list| ((*list).to_owned(), value.clone())).collect());
+        let (none, all) =
+            (each(&json!([])), settings(json!({ "tolerations": [{ "key": "one" }], "imagePullSecrets": ["r"] })));
+        assert_eq!(all.with(&none), none);
+        assert_eq!(
+            serde_json::to_value(&none).unwrap().as_object().unwrap().len(),
+            lists.len(),
+            "and stays so when written"
+        );
     }
 }

@@ -30,9 +30,9 @@ fn sets_placement(pod: &PodSettings) -> bool {
         service_account_name,
     } = pod;
     let lists_none = node_selector.is_empty()
-        && tolerations.is_empty()
-        && topology_spread_constraints.is_empty()
-        && image_pull_secrets.is_empty();
+        && tolerations.is_none()
+        && topology_spread_constraints.is_none()
+        && image_pull_secrets.is_none();
     let names = [runtime_class_name, priority_class_name, service_account_name];
     !lists_none || affinity.is_some() || names.into_iter().any(Option::is_some)
 }

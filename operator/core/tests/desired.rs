@@ -243,6 +243,20 @@ fn the_longest_names_fit() {
 }
 
 #[test]
+fn an_empty_list_of_a_component_empties_what_all_have_and_the_defaults() {
+    let built = build(
+        "{pod: {tolerations: [{key: gpu}], imagePullSecrets: [registry]}, detector: {pod: \
+         {tolerations: [], imagePullSecrets: [], topologySpreadConstraints: []}}}",
+    );
+    let of = |deployment: Deployment| {
+        let spec = deployment.spec.template.spec.unwrap();
+        [spec.tolerations.is_some(), spec.image_pull_secrets.is_some(), spec.topology_spread_constraints.is_some()]
+    };
+    assert_eq!(of(built.archiver), [true; 3]);
+    assert_eq!(of(built.detector.unwrap()), [false; 3]);
+}
+
+#[test]
 fn what_vedette_sets_on_a_pod_wins() {
     let children = build_pipeline(&pipeline(&text("full.yaml")), &site(), Some(&version()), &Live::default());
     let labels = children.archiver.spec.template.metadata.unwrap().labels.unwrap();

@@ -63,10 +63,10 @@ fn argo_cd_goes_by_conditions_and_reasons_that_there_are() {
 fn the_pipeline_of_the_cert_manager_recipe_mounts_what_the_certificate_makes() {
     let [certificate, patch] = blocks("cert-manager").try_into().unwrap();
     let pipeline = pipeline_with(&patch["spec"].to_string());
-    let volume = &pipeline.pods.detector.volumes[0].known;
+    let volume = &pipeline.pods.detector.volumes.as_ref().unwrap()[0].known;
     let secret = volume.secret.as_ref().unwrap().secret_name.as_deref();
     assert_eq!(secret, certificate["spec"]["secretName"].as_str());
-    let mount = &pipeline.pods.detector.volume_mounts[0].known;
+    let mount = &pipeline.pods.detector.volume_mounts.as_ref().unwrap()[0].known;
     for key in ["ca.crt", "tls.crt", "tls.key"] {
         assert!(RECIPES.contains(&format!("{}/{key}`", mount.mount_path)), "{key}");
     }

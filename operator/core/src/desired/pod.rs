@@ -8,8 +8,8 @@ use k8s_openapi::api::batch::v1::{
 };
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction, LocalObjectReference,
-    PodSecurityContext, PodSpec, PodTemplateSpec, Probe, SeccompProfile, SecurityContext, TopologySpreadConstraint,
-    Volume, VolumeMount,
+    PodSecurityContext, PodSpec, PodTemplateSpec, Probe, SeccompProfile, SecurityContext, Toleration,
+    TopologySpreadConstraint, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -124,12 +124,14 @@ pub(super) fn template(owner: &Owner<'_>, context: &PodContext<'_>, process: Pro
     annotations.extend(secrets_hash.map(|hash| (labels::SECRETS_HASH.to_owned(), hash.to_owned())));
     let own = process.directory.map(|(name, _)| empty_directory(name)).into_iter();
     let files = process.files.iter().map(Files::volume);
-    let volumes: Vec<Volume> = own.chain(files).chain(known(volumes)).collect();
+    let volumes: Vec<Volume> = own.chain(files).chain(known(volumes.as_deref())).collect();
     let secret = |name: String| LocalObjectReference { name };
-    let pull_secrets: Vec<LocalObjectReference> = match image_pull_secrets.as_slice() {
-        [] => site.image_pull_secrets.iter().map(|name| secret(name.to_string())).collect(),
-        named => named.iter().cloned().map(secret).collect(),
+    let pull_secrets: Vec<LocalObjectReference> = match image_pull_secrets {
+        None => site.image_pull_secrets.iter().map(|name| secret(name.to_string())).collect(),
+        Some(named) => named.iter().cloned().map(secret).collect(),
     };
+    let tolerations: Vec<Toleration> = known(tolerations.as_deref()).collect();
+    let spread = spread(owner, &process);
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(pod_labels),
@@ -149,9 +151,9 @@ pub(super) fn template(owner: &Owner<'_>, context: &PodContext<'_>, process: Pro
             }),
             image_pull_secrets: (!pull_secrets.is_empty()).then_some(pull_secrets),
             node_selector: Some(nodes::selector(process.settings)),
-            tolerations: (!tolerations.is_empty()).then(|| known(tolerations).collect()),
+            tolerations: (!tolerations.is_empty()).then_some(tolerations),
             affinity: nodes::affinity(process.settings, &site.images.architectures),
-            topology_spread_constraints: Some(spread(owner, &process)),
+            topology_spread_constraints: (!spread.is_empty()).then_some(spread),
             runtime_class_name: runtime_class_name.clone(),
             priority_class_name: priority_class_name.clone(),
             service_account_name: Some(service_account_name.clone().unwrap_or_else(|| service_account.clone())),
@@ -167,8 +169,10 @@ fn spread(owner: &Owner<'_>, process: &Process<'_>) -> Vec<TopologySpreadConstra
         match_labels: Some(labels::selector(owner.name.as_str(), process.component)),
         match_expressions: None,
     };
-    let given = &process.settings.topology_spread_constraints;
-    let constraints: Vec<_> = if given.is_empty() { DEFAULT_SPREAD.map(evenly).into() } else { known(given).collect() };
+    let constraints: Vec<_> = match &process.settings.topology_spread_constraints {
+        None => DEFAULT_SPREAD.map(evenly).into(),
+        Some(given) => known(Some(given)).collect(),
+    };
     let filled = |constraint: TopologySpreadConstraint| TopologySpreadConstraint {
         label_selector: constraint.label_selector.or_else(|| Some(selector.clone())),
         ..constraint
@@ -186,8 +190,8 @@ fn evenly(topology_key: &str) -> TopologySpreadConstraint {
 }
 
 /// Each as Kubernetes knows it; validation has refused the rest.
-fn known<T: Clone>(items: &[Embedded<T>]) -> impl Iterator<Item = T> {
-    items.iter().map(|item| item.known.clone())
+fn known<T: Clone>(items: Option<&[Embedded<T>]>) -> impl Iterator<Item = T> {
+    items.into_iter().flatten().map(|item| item.known.clone())
 }
 
 fn container(site: &SiteFile, process: Process<'_>) -> Container {
@@ -198,14 +202,15 @@ fn container(site: &SiteFile, process: Process<'_>) -> Container {
         value: Some(level),
         ..Default::default()
     });
-    let environment: Vec<EnvVar> = environment.into_iter().chain(level).chain(known(&settings.env)).collect();
+    let environment: Vec<EnvVar> = environment.into_iter().chain(level).chain(known(settings.env.as_deref())).collect();
     let own = directory.map(|(name, path)| VolumeMount {
         name: name.to_owned(),
         mount_path: path.to_owned(),
         ..Default::default()
     });
     let files = files.iter().map(Files::mount);
-    let mounts: Vec<VolumeMount> = own.into_iter().chain(files).chain(known(&settings.volume_mounts)).collect();
+    let mounts: Vec<VolumeMount> =
+        own.into_iter().chain(files).chain(known(settings.volume_mounts.as_deref())).collect();
     Container {
         name: component.as_str().to_owned(),
         image: Some(image.to_owned()),

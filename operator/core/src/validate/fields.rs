@@ -1,6 +1,6 @@
 //! Checks of single fields, each with its hint.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -49,6 +49,14 @@ pub(super) fn bytes(path: &str, value: &Quantity, limits: (u64, u64), errors: &m
                 .ok_or_else(|| format!("must be between {least} and {most} bytes"))
         });
     errors.check(path, quoted(&value.0), bytes)
+}
+
+/// Keys of a list in which the API server takes each once.
+pub(super) fn once<'a>(path: &str, keys: impl Iterator<Item = &'a str>, errors: &mut FieldErrors) {
+    let mut there = BTreeSet::new();
+    for key in keys.filter(|key| !there.insert(*key)) {
+        errors.push(path, quoted(key), "stands there twice; leave one out, or give it a name of its own");
+    }
 }
 
 /// CPU and memory in which no request is over its limit.

@@ -69,16 +69,20 @@ pub(super) fn check(path: &str, value: &PodSettings, errors: &mut FieldErrors) {
     }
     fields::resources(&format!("{path}.resources"), resources, errors);
     affinity.iter().for_each(|affinity| known(&format!("{path}.affinity"), affinity, errors));
-    known_items(&format!("{path}.tolerations"), tolerations, errors);
-    known_items(&format!("{path}.topologySpreadConstraints"), topology_spread_constraints, errors);
-    known_items(&format!("{path}.env"), env, errors);
-    known_items(&format!("{path}.volumes"), volumes, errors);
-    known_items(&format!("{path}.volumeMounts"), volume_mounts, errors);
-    for name in env.iter().map(|variable| &variable.known.name).filter(|name| OUR_VARIABLES.contains(&name.as_str())) {
+    known_items(&format!("{path}.tolerations"), tolerations.as_deref(), errors);
+    known_items(&format!("{path}.topologySpreadConstraints"), topology_spread_constraints.as_deref(), errors);
+    known_items(&format!("{path}.env"), env.as_deref(), errors);
+    known_items(&format!("{path}.volumes"), volumes.as_deref(), errors);
+    known_items(&format!("{path}.volumeMounts"), volume_mounts.as_deref(), errors);
+    let variables = || env.iter().flatten().map(|variable| variable.known.name.as_str());
+    for name in variables().filter(|name| OUR_VARIABLES.contains(name)) {
         errors.push(format!("{path}.env"), quoted(name), "is set by Vedette; RUST_LOG is set by logLevel");
     }
+    let pull_secrets = || image_pull_secrets.iter().flatten().map(String::as_str);
+    fields::once(&format!("{path}.env"), variables(), errors);
+    fields::once(&format!("{path}.imagePullSecrets"), pull_secrets(), errors);
     mounts::check_names(path, value, errors);
-    for name in image_pull_secrets.iter().filter(|name| !is_dns_name(name)) {
+    for name in pull_secrets().filter(|name| !is_dns_name(name)) {
         errors.push(format!("{path}.imagePullSecrets"), quoted(name), "use lower-case letters, digits, '-' and '.'");
     }
     for (field, name) in [
@@ -92,8 +96,8 @@ pub(super) fn check(path: &str, value: &PodSettings, errors: &mut FieldErrors) {
     }
 }
 
-fn known_items<T>(path: &str, items: &[Embedded<T>], errors: &mut FieldErrors) {
-    items.iter().enumerate().for_each(|(index, item)| known(&format!("{path}[{index}]"), item, errors));
+fn known_items<T>(path: &str, items: Option<&[Embedded<T>]>, errors: &mut FieldErrors) {
+    items.into_iter().flatten().enumerate().for_each(|(index, item)| known(&format!("{path}[{index}]"), item, errors));
 }
 
 /// The API server keeps what Kubernetes has no field for, and no pod would have it.
