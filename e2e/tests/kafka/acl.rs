@@ -5,8 +5,9 @@ use std::net::TcpStream;
 
 use crate::broker::ADMIN;
 
-/// The request `CreateAcls` in the last version without tagged fields.
+/// The requests `CreateAcls` and `DeleteAcls` in the last version without tagged fields.
 const CREATE_ACLS: i16 = 30;
+const DELETE_ACLS: i16 = 31;
 const VERSION: i16 = 1;
 const LITERAL: u8 = 3;
 const ALLOW: u8 = 3;
@@ -36,23 +37,42 @@ pub(crate) fn allow(user: &str, grants: &[(Resource<'_>, Operation)]) {
     text(&mut body, "vedette-e2e");
     body.extend(length::<i32>(grants.len()).to_be_bytes());
     for (resource, operation) in grants {
-        let (kind, name) = match resource {
-            Resource::Topic(name) => (2, name),
-            Resource::Group(name) => (3, name),
-            Resource::TransactionalId(name) => (5, name),
-        };
-        body.push(kind);
-        text(&mut body, name);
-        body.push(LITERAL);
-        text(&mut body, &format!("User:{user}"));
-        text(&mut body, "*");
-        body.extend([*operation as u8, ALLOW]);
+        entry(&mut body, user, *resource, *operation);
     }
     // After correlation id and throttle time: the number of results, each a code and a text that is empty without an error.
     let answer = ask(&body);
     let mut expected = length::<i32>(grants.len()).to_be_bytes().to_vec();
     expected.extend([0; 4].repeat(grants.len()));
     assert_eq!(answer[8..], expected, "Kafka refuses an ACL of {user}: {}", String::from_utf8_lossy(&answer));
+}
+
+/// Takes one grant back.
+pub(crate) fn revoke(user: &str, resource: Resource<'_>, operation: Operation) {
+    let mut body = Vec::new();
+    body.extend(DELETE_ACLS.to_be_bytes());
+    body.extend(VERSION.to_be_bytes());
+    body.extend(0_i32.to_be_bytes());
+    text(&mut body, "vedette-e2e");
+    body.extend(1_i32.to_be_bytes());
+    entry(&mut body, user, resource, operation);
+    // After correlation id, throttle time and the number of results: a code, a text, and what was deleted.
+    let answer = ask(&body);
+    assert_eq!(answer[12..14], [0, 0], "Kafka deletes no ACL of {user}: {}", String::from_utf8_lossy(&answer));
+    assert_eq!(answer[16..20], 1_i32.to_be_bytes(), "it was not one ACL of {user}");
+}
+
+fn entry(body: &mut Vec<u8>, user: &str, resource: Resource<'_>, operation: Operation) {
+    let (kind, name) = match resource {
+        Resource::Topic(name) => (2, name),
+        Resource::Group(name) => (3, name),
+        Resource::TransactionalId(name) => (5, name),
+    };
+    body.push(kind);
+    text(body, name);
+    body.push(LITERAL);
+    text(body, &format!("User:{user}"));
+    text(body, "*");
+    body.extend([operation as u8, ALLOW]);
 }
 
 fn ask(request: &[u8]) -> Vec<u8> {

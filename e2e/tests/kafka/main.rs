@@ -8,7 +8,9 @@ mod broker;
 mod token;
 mod workload;
 
-use acl::{Operation, Resource, allow};
+use std::net::SocketAddr;
+
+use acl::{Operation, Resource, allow, revoke};
 use broker::{Login, configuration, create_topic, options, partitions, produce, uuids};
 use token::TokenEndpoint;
 use vedette_archive::verify;
@@ -70,7 +72,7 @@ fn service(user: &str, login: Login, bucket: &TestBucket) -> Vec<String> {
     arguments
 }
 
-fn detector(user: &str, login: Login, bucket: &TestBucket, topics: &Topics) -> Workload {
+fn detector(user: &str, login: Login, bucket: &TestBucket, topics: &Topics, guarantee: &str) -> Workload {
     let Topics { input, enriched, alerts, dead_letters } = topics;
     let mut arguments = service(user, login, bucket);
     arguments.extend([
@@ -78,15 +80,46 @@ fn detector(user: &str, login: Login, bucket: &TestBucket, topics: &Topics) -> W
         format!("--enriched-data-topic={enriched}"),
         format!("--alerts-topic={alerts}"),
         format!("--dead-letters-topic={dead_letters}"),
+        format!("--processing-guarantee={guarantee}"),
     ]);
-    let more =
-        ["--processing-guarantee=ExactlyOnce", "--alert-budget-per-million=100", "--reasons=3", "--model-directory=."];
-    arguments.extend(more.map(str::to_owned));
+    arguments.extend(["--alert-budget-per-million=100", "--reasons=3", "--model-directory=."].map(str::to_owned));
     Workload::start("vedette-detector", user, &arguments)
+}
+
+/// An archiver, and where its probes and metrics are.
+fn archiver(user: &str, bucket: &TestBucket, topic: &str) -> (Workload, SocketAddr) {
+    let mut arguments = service(user, Login::Certificate, bucket);
+    let probes = free_address();
+    arguments.retain(|argument| !argument.starts_with("--listen-address="));
+    arguments.push(format!("--listen-address={probes}"));
+    arguments.push(format!("--archive=enriched_data={topic}"));
+    let more = ["--rolling-max-bytes=100000", "--rolling-max-age-seconds=60", "--tail-interval-seconds=1"];
+    arguments.extend(more.map(str::to_owned));
+    arguments.push("--spool-directory=spool".to_owned());
+    (Workload::start("vedette-archiver", user, &arguments), probes)
+}
+
+async fn archives_each_record(archiver: &mut Workload, probes: SocketAddr) {
+    eventually("all records are archived", async || {
+        assert!(archiver.runs(), "{}", archiver.log());
+        let metrics = http_get(probes, "/metrics").await;
+        metrics.lines().any(|line| line.starts_with("vedette_archiver_records_total") && line.ends_with(" 300"))
+    })
+    .await;
 }
 
 fn records() -> Vec<String> {
     (0..300).map(|number| format!("u{number:03}")).collect()
+}
+
+async fn passes(detector: &mut Workload, topics: &Topics, records: &[String]) {
+    eventually("all records are enriched", async || {
+        assert!(detector.runs(), "{}", detector.log());
+        let mut found = uuids(&topics.enriched);
+        found.dedup();
+        found.len() >= records.len()
+    })
+    .await;
 }
 
 async fn passes_each_record_once(user: &str, login: Login) {
@@ -94,32 +127,54 @@ async fn passes_each_record_once(user: &str, login: Login) {
     let topics = Topics::create(user).await;
     allow(user, &topics.grants(user));
     produce(&topics.input, &records());
-    let mut detector = detector(user, login, &bucket, &topics);
+    let mut detector = detector(user, login, &bucket, &topics, "ExactlyOnce");
     passes(&mut detector, &topics, &records()).await;
     detector.stop();
     assert_eq!(uuids(&topics.enriched), records());
 }
 
-async fn passes(detector: &mut Workload, topics: &Topics, records: &[String]) {
-    eventually("all records are enriched", async || {
-        assert!(detector.runs(), "{}", detector.log());
-        uuids(&topics.enriched).len() >= records.len()
-    })
-    .await;
-}
-
-/// Whether a detector without one of its grants says all of this in its log; it passes nothing.
-async fn says_without(user: &str, missing: impl Fn(&Topics, Resource<'_>, Operation) -> bool, words: &[&str]) {
+/// A detector without some of its grants names them, waits, and passes every record once they are granted.
+async fn waits_for(
+    user: &str,
+    guarantee: &str,
+    missing: impl Fn(&Topics, Resource<'_>, Operation) -> bool,
+    said: &[&str],
+) {
     let bucket = TestBucket::serve().await;
     let topics = Topics::create(user).await;
-    let mut grants = topics.grants(user);
-    grants.retain(|(resource, operation)| !missing(&topics, *resource, *operation));
-    assert!(grants.len() < topics.grants(user).len());
-    allow(user, &grants);
+    let (later, now): (Vec<_>, Vec<_>) =
+        topics.grants(user).into_iter().partition(|(resource, operation)| missing(&topics, *resource, *operation));
+    assert!(!later.is_empty());
+    allow(user, &now);
     produce(&topics.input, &records());
-    let detector = detector(user, Login::Scram, &bucket, &topics);
-    detector.wait_until_it_says(words);
+    let mut detector = detector(user, Login::Scram, &bucket, &topics, guarantee);
+    detector.wait_until_it_says(said);
     assert_eq!(uuids(&topics.enriched), Vec::<String>::new());
+    allow(user, &later);
+    passes(&mut detector, &topics, &records()).await;
+    detector.stop();
+    let mut found = uuids(&topics.enriched);
+    if guarantee == "AtLeastOnce" {
+        found.dedup();
+    }
+    assert_eq!(found, records());
+}
+
+/// An archiver without one of its grants names it, waits, and archives every record once it is granted.
+async fn archives_after(user: &str, missing: impl Fn(Resource<'_>, Operation) -> bool, said: &[&str]) {
+    let bucket = TestBucket::serve().await;
+    create_topic(user, 3, &[("retention.ms", "-1")]).await;
+    let topic = Resource::Topic(user);
+    let grants = [(topic, Operation::Describe), (topic, Operation::Read), (Resource::Group(user), Operation::Read)];
+    let (later, now): (Vec<_>, Vec<_>) =
+        grants.into_iter().partition(|(resource, operation)| missing(*resource, *operation));
+    allow(user, &now);
+    produce(user, &records());
+    let (mut archiver, probes) = archiver(user, &bucket, user);
+    archiver.wait_until_it_says(said);
+    allow(user, &later);
+    archives_each_record(&mut archiver, probes).await;
+    archiver.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -179,7 +234,7 @@ async fn a_detector_passes_each_record_once_by_tokens_that_are_renewed() {
     let bucket = TestBucket::serve().await;
     let topics = Topics::create(user).await;
     allow(user, &topics.grants(user));
-    let mut detector = detector(user, Login::Token(endpoint.address), &bucket, &topics);
+    let mut detector = detector(user, Login::Token(endpoint.address), &bucket, &topics, "ExactlyOnce");
     let (first, second) = (&records()[..150], &records()[150..]);
     produce(&topics.input, first);
     passes(&mut detector, &topics, first).await;
@@ -204,7 +259,7 @@ async fn a_detector_without_a_token_says_so_and_goes_on_without_a_restart_when_i
     let topics = Topics::create(user).await;
     allow(user, &topics.grants(user));
     produce(&topics.input, &records());
-    let mut detector = detector(user, Login::Token(endpoint.address), &bucket, &topics);
+    let mut detector = detector(user, Login::Token(endpoint.address), &bucket, &topics, "ExactlyOnce");
     let address = endpoint.address.to_string();
     detector.wait_until_it_says(&["TokenRefused", &address, "status 401", "no such client", "credentialsSecret"]);
     assert!(detector.readiness().await.contains("status 401"), "{}", detector.readiness().await);
@@ -221,20 +276,8 @@ async fn an_archiver_that_may_only_read_archives_each_record_by_its_certificate(
     let topic = Resource::Topic("archived");
     allow(user, &[(topic, Operation::Describe), (topic, Operation::Read), (Resource::Group(user), Operation::Read)]);
     produce("archived", &records());
-    let mut arguments = service(user, Login::Certificate, &bucket);
-    let probes = free_address();
-    arguments.retain(|argument| !argument.starts_with("--listen-address="));
-    arguments.push(format!("--listen-address={probes}"));
-    let more = ["--archive=enriched_data=archived", "--rolling-max-bytes=100000", "--rolling-max-age-seconds=60"];
-    arguments.extend(more.map(str::to_owned));
-    arguments.extend(["--tail-interval-seconds=1", "--spool-directory=spool"].map(str::to_owned));
-    let mut archiver = Workload::start("vedette-archiver", user, &arguments);
-    eventually("all records are archived", async || {
-        assert!(archiver.runs(), "{}", archiver.log());
-        let metrics = http_get(probes, "/metrics").await;
-        metrics.lines().any(|line| line.starts_with("vedette_archiver_records_total") && line.ends_with(" 300"))
-    })
-    .await;
+    let (mut archiver, probes) = archiver(user, &bucket, "archived");
+    archives_each_record(&mut archiver, probes).await;
     archiver.stop();
     let keys = PipelineKeys::new(&"team".parse().unwrap(), &"flows".parse().unwrap());
     let report = verify(&bucket.bucket, &keys, None, |_| ()).await.unwrap();
@@ -242,13 +285,65 @@ async fn an_archiver_that_may_only_read_archives_each_record_by_its_certificate(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_detector_that_may_not_write_an_output_passes_nothing_and_says_so() {
-    let missing = |topics: &Topics, resource: Resource<'_>, operation| matches!((resource, operation), (Resource::Topic(topic), Operation::Write) if topic == topics.enriched);
-    says_without("unwritten", missing, &["authorization failed"]).await;
+async fn a_detector_names_every_output_that_it_may_not_write_and_waits() {
+    let missing = |topics: &Topics, resource: Resource<'_>, operation| matches!((resource, operation), (Resource::Topic(topic), Operation::Write) if topic != topics.alerts);
+    let said = ["Write on topic unwritten-enriched; Write on topic unwritten-dead"];
+    waits_for("unwritten", "ExactlyOnce", missing, &said).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_detector_that_may_not_use_its_transactional_id_passes_nothing_and_says_so() {
+async fn a_detector_names_its_transactional_id_and_waits() {
     let missing = |_: &Topics, resource: Resource<'_>, _| matches!(resource, Resource::TransactionalId(_));
-    says_without("untransacted", missing, &["transactional"]).await;
+    waits_for("untransacted", "ExactlyOnce", missing, &["Write and Describe on transactional ID untransacted"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_detector_names_the_input_that_it_may_not_read_and_waits() {
+    let missing = |topics: &Topics, resource: Resource<'_>, operation| matches!((resource, operation), (Resource::Topic(topic), Operation::Read) if topic == topics.input);
+    waits_for("unread", "ExactlyOnce", missing, &["Read on topic unread-input"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_detector_names_the_group_that_it_may_not_join_and_waits() {
+    let missing = |_: &Topics, resource: Resource<'_>, _| matches!(resource, Resource::Group(_));
+    waits_for("ungrouped", "ExactlyOnce", missing, &["Read on group ungrouped"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_detector_that_loses_an_output_while_it_runs_names_it_waits_and_passes_each_record_once() {
+    let user = "revoked";
+    let bucket = TestBucket::serve().await;
+    let topics = Topics::create(user).await;
+    allow(user, &topics.grants(user));
+    let mut detector = detector(user, Login::Scram, &bucket, &topics, "ExactlyOnce");
+    let (first, second) = (&records()[..150], &records()[150..]);
+    produce(&topics.input, first);
+    passes(&mut detector, &topics, first).await;
+    revoke(user, Resource::Topic(&topics.enriched), Operation::Write);
+    produce(&topics.input, second);
+    detector.wait_until_it_says(&["Write on topic revoked-enriched"]);
+    assert!(detector.readiness().await.contains("Write on topic revoked-enriched"));
+    allow(user, &[(Resource::Topic(&topics.enriched), Operation::Write)]);
+    passes(&mut detector, &topics, &records()).await;
+    detector.stop();
+    assert_eq!(uuids(&topics.enriched), records());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_detector_without_transactions_names_an_output_at_the_first_refusal_and_waits() {
+    let missing = |topics: &Topics, resource: Resource<'_>, operation| matches!((resource, operation), (Resource::Topic(topic), Operation::Write) if topic == topics.enriched);
+    waits_for("unwritten-once", "AtLeastOnce", missing, &["Write on topic unwritten-once-enriched"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archiver_names_the_topic_that_it_may_not_read_and_waits() {
+    let missing =
+        |resource: Resource<'_>, operation| matches!((resource, operation), (Resource::Topic(_), Operation::Read));
+    archives_after("archiver-unread", missing, &["Read on topic archiver-unread"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archiver_names_the_group_that_it_may_not_join_and_waits() {
+    let missing = |resource: Resource<'_>, _| matches!(resource, Resource::Group(_));
+    archives_after("archiver-ungrouped", missing, &["Read on group archiver-ungrouped"]).await;
 }

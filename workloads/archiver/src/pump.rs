@@ -16,7 +16,7 @@ use vedette_contract::arguments::{ArchivedTopic, PipelineArguments};
 use vedette_contract::timing::ARCHIVER_CLOSING_PATIENCE;
 use vedette_service::{Readiness, Shutdown};
 use vedette_streams::kafka::group::{self, GroupConsumer, Rebalance};
-use vedette_streams::kafka::{ErrorClass, classify};
+use vedette_streams::kafka::{ErrorClass, MissingAcl, classify};
 
 use crate::error::ArchiverError;
 use crate::object::Closing;
@@ -39,6 +39,7 @@ const BROKER_CHECK: Duration = Duration::from_secs(2);
 /// What is archived, whose it is, and who reads it.
 pub(crate) struct Subscription {
     pub(crate) owner: PipelineArguments,
+    pub(crate) group: String,
     pub(crate) topics: Vec<ArchivedTopic>,
     pub(crate) consumer: Arc<GroupConsumer>,
 }
@@ -46,6 +47,7 @@ pub(crate) struct Subscription {
 /// Everything the loop owns.
 pub(crate) struct Pump {
     owner: PipelineArguments,
+    group: String,
     topics: Vec<ArchivedTopic>,
     consumer: Arc<GroupConsumer>,
     closing: Closing,
@@ -56,6 +58,8 @@ pub(crate) struct Pump {
     runtime: Handle,
     slots: Vec<Slot>,
     broker_lost: Option<Instant>,
+    /// Kafka refused to read, and nothing was read since.
+    refused: bool,
 }
 
 impl Pump {
@@ -68,9 +72,10 @@ impl Pump {
         readiness: Readiness,
         shutdown: Shutdown,
     ) -> Self {
-        let Subscription { owner, topics, consumer } = subscription;
+        let Subscription { owner, group, topics, consumer } = subscription;
         Self {
             owner,
+            group,
             topics,
             consumer,
             closing,
@@ -81,6 +86,7 @@ impl Pump {
             runtime: Handle::current(),
             slots: Vec::new(),
             broker_lost: None,
+            refused: false,
         }
     }
 
@@ -114,6 +120,9 @@ impl Pump {
                 None => return Ok(()),
                 Some(Err(error)) => return self.consumer_failed(&error),
                 Some(Ok(message)) => {
+                    if std::mem::take(&mut self.refused) {
+                        self.readiness.hold(BROKER);
+                    }
                     let value = message.payload().unwrap_or_default();
                     let timestamp_millis = message.timestamp().to_millis();
                     let record = Record { offset: message.offset(), timestamp_millis, value };
@@ -152,9 +161,27 @@ impl Pump {
             _ if classify(error) == ErrorClass::Fatal => {
                 return Err(ArchiverError::kafka("go on reading", error.clone()));
             }
-            _ => warn!(%error, "reading from Kafka has trouble and goes on"),
+            _ => {
+                warn!(%error, "reading from Kafka has trouble and goes on");
+                self.missing_acl(error).iter().for_each(|missing| self.refuse(missing));
+            }
         }
         Ok(())
+    }
+
+    fn missing_acl(&self, error: &KafkaError) -> Option<MissingAcl> {
+        let topics: Vec<_> = self.topics.iter().map(|archived| archived.topic.as_str()).collect();
+        MissingAcl::of_consumer(error, &self.group, &topics.join(" or "))
+    }
+
+    /// Says which ACL is missing. Nothing tells that it was granted but that records arrive, or the group is joined.
+    fn refuse(&mut self, missing: &MissingAcl) {
+        if let MissingAcl::ReadGroup(_) = missing {
+            self.readiness.fail(GROUP, missing.to_grant());
+        } else {
+            self.readiness.fail(BROKER, missing.to_grant());
+            self.refused = true;
+        }
     }
 
     /// While brokers were lost nothing tells that they are back where no record arrives.
@@ -165,7 +192,9 @@ impl Pump {
         if self.consumer.fetch_metadata(None, Duration::from_secs(1)).is_ok() {
             info!(seconds = since.elapsed().as_secs(), "a broker answers again");
             self.broker_lost = None;
-            self.readiness.hold(BROKER);
+            if !self.refused {
+                self.readiness.hold(BROKER);
+            }
         }
     }
 
@@ -221,7 +250,9 @@ impl Pump {
                 Some(beginnings)
             }
             Err(error) => {
-                self.readiness.fail(BROKER, format!("the committed offsets cannot be read: {error}"));
+                let missing = self.missing_acl(&error).map(|missing| missing.to_grant());
+                let reason = missing.unwrap_or_else(|| format!("the committed offsets cannot be read: {error}"));
+                self.readiness.fail(BROKER, reason);
                 None
             }
         }

@@ -12,6 +12,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use thiserror::Error;
 use tracing::warn;
 use vedette_service::{Readiness, Shutdown};
+use vedette_streams::kafka::MissingAcl;
 use vedette_streams::kafka::group::{self, GroupConsumer, Rebalance};
 
 use crate::detector::{Detector, Input, Output};
@@ -30,6 +31,8 @@ const BATCH_RECORDS: usize = 1_000;
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// So many units given up one after the other are no bad luck any more.
 const REWINDS_WITHOUT_PROGRESS: u32 = 20;
+/// After the first; after the second it is twice as long.
+const REWIND_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_REWIND_PAUSE: Duration = Duration::from_secs(1);
 const BROKER_CHECK: Duration = Duration::from_secs(1);
 /// How long one turn waits for the group's coordinator, which may be slow. Others wait for this member meanwhile.
@@ -54,82 +57,138 @@ pub enum PumpError {
     NoProgress(#[source] KafkaError),
 }
 
+/// What follows a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Course {
+    GoOn,
+    /// With another producer and another place in the group.
+    StartAnew,
+    End,
+}
+
 /// The running stream.
-pub(crate) struct Pump {
+pub(crate) struct Pump<'a> {
     consumer: GroupConsumer,
+    group: String,
     unit: UnitOfWork,
-    detector: Detector,
+    detector: &'a mut Detector,
     outputs: Outputs,
     metrics: Metrics,
     readiness: Readiness,
     shutdown: Shutdown,
     rewinds: u32,
     broker_in_doubt: bool,
+    /// Kafka refused to read or write, and nothing was read and written since.
+    refused: bool,
 }
 
-impl Pump {
+impl<'a> Pump<'a> {
     pub(crate) fn new(
         started: Started,
-        detector: Detector,
+        detector: &'a mut Detector,
         metrics: Metrics,
         readiness: Readiness,
         shutdown: Shutdown,
     ) -> Self {
-        let Started { consumer, unit, outputs } = started;
-        Self { consumer, unit, detector, outputs, metrics, readiness, shutdown, rewinds: 0, broker_in_doubt: false }
+        let Started { consumer, group, unit, outputs } = started;
+        let (rewinds, broker_in_doubt, refused) = (0, false, false);
+        Self {
+            consumer,
+            group,
+            unit,
+            detector,
+            outputs,
+            metrics,
+            readiness,
+            shutdown,
+            rewinds,
+            broker_in_doubt,
+            refused,
+        }
     }
 
     /// Processes records until shutdown, then commits what is done and leaves the group.
     ///
     /// # Errors
     /// When only a new process can go on.
-    pub(crate) fn run(mut self) -> Result<(), PumpError> {
+    pub(crate) fn run(mut self) -> Result<Course, PumpError> {
         while !self.shutdown.is_cancelled() {
             let turn = self.turn();
-            if !self.recover(turn)? {
-                return Ok(());
+            match self.recover(turn)? {
+                Course::GoOn => {}
+                course @ (Course::StartAnew | Course::End) => return Ok(course),
             }
         }
         let last = self.commit();
-        self.recover(last).map(|_| ())
+        self.recover(last).map(|_| Course::End)
     }
 
-    /// Whether to go on after an interruption.
-    fn recover(&mut self, outcome: Result<(), Interruption>) -> Result<bool, PumpError> {
-        let cause = match outcome {
-            Ok(()) => return Ok(true),
-            Err(Interruption::Rewind(cause)) => cause,
+    /// How to go on after an interruption.
+    fn recover(&mut self, outcome: Result<(), Interruption>) -> Result<Course, PumpError> {
+        match outcome {
+            Ok(()) => return Ok(Course::GoOn),
+            Err(Interruption::Rewind(cause)) => {
+                self.rewinds += 1;
+                warn!(error = %cause, "unit of work given up, its records are read again");
+                if self.rewinds >= REWINDS_WITHOUT_PROGRESS {
+                    return Err(PumpError::NoProgress(cause));
+                }
+            }
+            Err(Interruption::Refused(missing)) => self.refuse(&missing),
+            Err(Interruption::StartAnew(cause)) => {
+                self.metrics.aborts.inc();
+                warn!(error = %cause, "Kafka refuses something to this user; the stream starts anew and says what");
+                return Ok(Course::StartAnew);
+            }
             Err(Interruption::Fatal(attempt, source)) => return Err(PumpError::Client { attempt, source }),
             Err(Interruption::Stalled) => return Err(PumpError::Stalled),
             Err(Interruption::GivenUp) => {
                 warn!("shutdown does not wait for the broker; what is not committed is done by another detector");
-                return Ok(false);
+                return Ok(Course::End);
             }
-        };
+        }
         self.metrics.aborts.inc();
-        self.rewinds += 1;
-        warn!(error = %cause, "unit of work given up, its records are read again");
-        if self.rewinds >= REWINDS_WITHOUT_PROGRESS {
-            return Err(PumpError::NoProgress(cause));
-        }
         let aborted = self.unit.abort(&self.consumer);
-        let go_on = self.recover(aborted)?;
+        let course = self.recover(aborted)?;
         if !self.shutdown.is_cancelled() {
-            std::thread::sleep((self.rewinds * Duration::from_millis(20)).min(LONGEST_REWIND_PAUSE));
+            std::thread::sleep(self.rewind_pause());
         }
-        Ok(go_on)
+        Ok(course)
+    }
+
+    fn rewind_pause(&self) -> Duration {
+        if self.refused { LONGEST_REWIND_PAUSE } else { (self.rewinds * REWIND_PAUSE).min(LONGEST_REWIND_PAUSE) }
+    }
+
+    /// Says which ACL is missing. Nothing tells that it was granted but that records pass, or the group is joined.
+    fn refuse(&mut self, missing: &MissingAcl) {
+        if let MissingAcl::ReadGroup(_) = missing {
+            self.readiness.fail(GROUP, missing.to_grant());
+        } else {
+            self.readiness.fail(BROKER, missing.to_grant());
+            self.refused = true;
+        }
+    }
+
+    fn note_trouble(&mut self, cause: &KafkaError) {
+        warn!(error = %cause, "reading from Kafka has trouble and goes on");
+        match MissingAcl::of_consumer(cause, &self.group, self.outputs.topics.sensor_messages.as_str()) {
+            Some(missing) => self.refuse(&missing),
+            None => self.consumer.context().note_trouble(),
+        }
     }
 
     fn turn(&mut self) -> Result<(), Interruption> {
         let wait = if self.unit.age().is_some() { Duration::ZERO } else { POLL_WAIT };
-        let batch = collect(&self.consumer, wait)?;
+        let (batch, trouble) = collect(&self.consumer, wait)?;
         let idle = batch.is_empty();
         if !idle {
             let started = Instant::now();
-            process(&batch, &mut self.detector, &mut self.unit, &self.outputs, &self.metrics)?;
+            process(&batch, self.detector, &mut self.unit, &self.outputs, &self.metrics)?;
             self.metrics.processing_seconds.observe(started.elapsed().as_secs_f64());
         }
         drop(batch);
+        trouble.iter().for_each(|cause| self.note_trouble(cause));
         self.unit.serve();
         if self.unit.age().is_some_and(|age| idle || age >= COMMIT_INTERVAL) {
             self.commit()?;
@@ -148,32 +207,49 @@ impl Pump {
         self.metrics.commits.inc();
         self.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
         self.rewinds = 0;
+        if std::mem::take(&mut self.refused) {
+            self.readiness.hold(BROKER);
+        }
         Ok(())
     }
 
     /// Does what the group decided, as far as Kafka tells what that takes.
     fn follow_group(&mut self) -> Result<(), Interruption> {
         while let Some(rebalance) = self.consumer.context().take_rebalance() {
-            let done = match rebalance {
-                Rebalance::Assigned(partitions) => self.take(partitions),
-                Rebalance::Revoked(partitions) => self.give_up(partitions).map(Some),
-            };
-            let Some(done) = done? else { return Ok(()) };
-            group::follow(&self.consumer, &done)
-                .map_err(|cause| Interruption::Fatal("cannot follow a rebalance of the group", cause))?;
-            if let Rebalance::Assigned(_) = done {
-                self.readiness.hold(GROUP);
+            match rebalance {
+                Rebalance::Assigned(partitions) => {
+                    let Some(beginnings) = self.take(partitions)? else { return Ok(()) };
+                    self.follow(&Rebalance::Assigned(beginnings))?;
+                    self.readiness.hold(GROUP);
+                }
+                Rebalance::Revoked(partitions) => {
+                    let given_up = self.give_up();
+                    let goes_on =
+                        matches!(given_up, Ok(()) | Err(Interruption::Refused(_) | Interruption::StartAnew(_)));
+                    if goes_on {
+                        self.follow(&Rebalance::Revoked(partitions))?;
+                    }
+                    given_up?;
+                }
             }
         }
         Ok(())
     }
 
+    fn follow(&self, rebalance: &Rebalance) -> Result<(), Interruption> {
+        group::follow(&self.consumer, rebalance)
+            .map_err(|cause| Interruption::Fatal("cannot follow a rebalance of the group", cause))
+    }
+
     /// Looks from where partitions are read. `None` where the group's coordinator does not know yet: they are taken later.
-    fn take(&mut self, partitions: TopicPartitionList) -> Result<Option<Rebalance>, Interruption> {
+    fn take(&mut self, partitions: TopicPartitionList) -> Result<Option<TopicPartitionList>, Interruption> {
         // The coordinator may not answer for longer than an open unit lives.
-        self.close_unit()?;
+        if let Err(interruption) = self.close_unit() {
+            self.consumer.context().put_back(Rebalance::Assigned(partitions));
+            return Err(interruption);
+        }
         match group::beginnings(&self.consumer, &partitions, COORDINATOR_WAIT) {
-            Ok(beginnings) => Ok(Some(Rebalance::Assigned(beginnings))),
+            Ok(beginnings) => Ok(Some(beginnings)),
             Err(cause) => {
                 self.readiness.fail(GROUP, format!("the group does not tell yet from where to read: {cause}"));
                 self.consumer.context().put_back(Rebalance::Assigned(partitions));
@@ -183,15 +259,13 @@ impl Pump {
     }
 
     /// Partitions are given up only after what was done of them is committed, or is void.
-    fn give_up(&mut self, partitions: TopicPartitionList) -> Result<Rebalance, Interruption> {
+    fn give_up(&mut self) -> Result<(), Interruption> {
         if self.consumer.assignment_lost() {
             self.readiness.fail(GROUP, "the group went on without this detector; joining again");
             self.metrics.aborts.inc();
-            self.unit.abort(&self.consumer)?;
-        } else {
-            self.close_unit()?;
+            return self.unit.abort(&self.consumer);
         }
-        Ok(Rebalance::Revoked(partitions))
+        self.close_unit()
     }
 
     /// Commits the open unit or gives it up: a rebalance has to be settled whatever becomes of it.
@@ -209,7 +283,7 @@ impl Pump {
     /// After a complaint of the client, readiness follows whether a broker answers. A stream that flows is not held up.
     fn watch_broker(&mut self, idle: bool) {
         self.broker_in_doubt |= self.consumer.context().take_trouble() | self.unit.take_trouble();
-        if !self.broker_in_doubt {
+        if !self.broker_in_doubt || self.refused {
             return;
         }
         if idle {
@@ -224,14 +298,18 @@ impl Pump {
     }
 }
 
-impl Drop for Pump {
+impl Drop for Pump<'_> {
     fn drop(&mut self) {
         group::prepare_to_leave(&self.consumer);
     }
 }
 
-/// What one poll returns, and what is there without waiting. A rebalance ends a batch, as `poll` then returns nothing.
-fn collect(consumer: &GroupConsumer, wait: Duration) -> Result<Vec<BorrowedMessage<'_>>, Interruption> {
+/// What one poll returns, and what is there without waiting, and the trouble that ended it. A rebalance ends a batch, as
+/// `poll` then returns nothing.
+fn collect(
+    consumer: &GroupConsumer,
+    wait: Duration,
+) -> Result<(Vec<BorrowedMessage<'_>>, Option<KafkaError>), Interruption> {
     let (mut batch, mut bytes, mut wait) = (Vec::new(), 0, wait);
     while batch.len() < BATCH_RECORDS && bytes < BATCH_BYTES {
         match consumer.poll(wait) {
@@ -243,15 +321,11 @@ fn collect(consumer: &GroupConsumer, wait: Duration) -> Result<Vec<BorrowedMessa
             Some(Err(cause @ KafkaError::MessageConsumptionFatal(_))) => {
                 return Err(Interruption::Fatal("the consumer is of no use any more", cause));
             }
-            Some(Err(cause)) => {
-                warn!(error = %cause, "reading from Kafka has trouble and goes on");
-                consumer.context().note_trouble();
-                break;
-            }
+            Some(Err(cause)) => return Ok((batch, Some(cause))),
         }
         wait = Duration::ZERO;
     }
-    Ok(batch)
+    Ok((batch, None))
 }
 
 fn process(

@@ -12,7 +12,7 @@ use crate::error::{DetectorError, joined};
 use crate::messages::Topics;
 use crate::metrics::Metrics;
 use crate::model_store::ModelStore;
-use crate::pump::Pump;
+use crate::pump::{Course, Pump};
 use crate::readiness::{BROKER, GROUP, MODEL};
 use crate::scoring::Threshold;
 use crate::start::{StartSettings, start};
@@ -84,11 +84,14 @@ pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(),
         };
         let step =
             DetectorSettings { site, sensor_messages_topic, calculated_fields, threshold, reasons, max_message_bytes };
-        let detector = Detector::new(step, model, watch.clone(), metrics.clone())?;
+        let mut detector = Detector::new(step, model, watch.clone(), metrics.clone())?;
         let (readiness, stopping) = (readiness.clone(), shutdown.clone());
         let stream = tokio::task::spawn_blocking(move || -> Result<(), DetectorError> {
-            if let Some(started) = start(settings, &readiness, &stopping)? {
-                Pump::new(started, detector, metrics, readiness, stopping).run()?;
+            while let Some(started) = start(settings.clone(), &readiness, &stopping)? {
+                match Pump::new(started, &mut detector, metrics.clone(), readiness.clone(), stopping.clone()).run()? {
+                    Course::StartAnew => {}
+                    Course::GoOn | Course::End => break,
+                }
             }
             Ok(())
         });

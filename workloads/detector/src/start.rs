@@ -1,5 +1,5 @@
-//! What has to hold before the detector joins its group: a broker answers, the topics are there, and the transactional
-//! producer is known. Until then the old detectors keep the partitions.
+//! What has to hold before the detector joins its group: a broker answers, the topics are there and may be written, and the
+//! transactional producer is known. Until then the old detectors keep the partitions.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use vedette_contract::arguments::ProcessingGuarantee;
 use vedette_service::{Backoff, Readiness, Shutdown, error_chain};
 use vedette_streams::kafka::group::{self, GroupConsumer};
-use vedette_streams::kafka::{self, ErrorClass, Isolation, KafkaSettings, classify, count_partitions};
+use vedette_streams::kafka::{self, ErrorClass, Isolation, KafkaSettings, check_writable, classify, count_partitions};
 
 use crate::messages::{Outputs, Partitions, Topics};
 use crate::readiness::{BROKER, GROUP};
@@ -70,6 +70,7 @@ pub(crate) struct StartSettings {
 /// What the loop works with.
 pub(crate) struct Started {
     pub(crate) consumer: GroupConsumer,
+    pub(crate) group: String,
     pub(crate) unit: UnitOfWork,
     pub(crate) outputs: Outputs,
 }
@@ -87,17 +88,24 @@ pub(crate) fn start(
     let config = settings.kafka.consumer(&settings.group, Isolation::ReadCommitted);
     let consumer = group::create(&config, settings.kafka.context()).map_err(StartError::Settings)?;
     let unit = unit_of_work(&settings, readiness, shutdown)?;
-    let Some(partitions) = wait_for_broker(&settings, &unit, readiness, shutdown)? else {
-        return Ok(None);
+    let look = || {
+        let partitions = partitions(&settings.kafka, &settings.topics)?;
+        check_outputs(&settings)?;
+        Ok(partitions)
     };
-    let StartSettings { topics, max_message_bytes, kafka: _, group: _, pod_name: _, guarantee: _ } = settings;
+    let Some(partitions) = wait_for(look, readiness, shutdown)? else { return Ok(None) };
+    let initialize = || {
+        unit.initialize().map_err(|source| StartError::Refused { attempt: "start the transactional producer", source })
+    };
+    let Some(()) = wait_for(initialize, readiness, shutdown)? else { return Ok(None) };
+    let StartSettings { topics, max_message_bytes, group, kafka: _, pod_name: _, guarantee: _ } = settings;
     readiness.hold(BROKER);
     readiness.fail(GROUP, "joining");
     consumer
         .subscribe(&[topics.sensor_messages.as_str()])
         .map_err(|source| StartError::Refused { attempt: "subscribe to the input", source })?;
     let outputs = Outputs { topics, partitions, max_message_bytes };
-    Ok(Some(Started { consumer, unit, outputs }))
+    Ok(Some(Started { consumer, group, unit, outputs }))
 }
 
 fn unit_of_work(
@@ -119,22 +127,16 @@ fn unit_of_work(
     Ok(UnitOfWork::new(producer, *guarantee, topic, readiness.clone(), shutdown.clone()))
 }
 
-/// How many partitions the topics have, once they are there and the producer is known; `None` when shutdown came first.
-fn wait_for_broker(
-    settings: &StartSettings,
-    unit: &UnitOfWork,
+/// What an attempt brings, once the broker and its ACLs let it; `None` when shutdown came first.
+fn wait_for<T>(
+    mut attempt: impl FnMut() -> Result<T, StartError>,
     readiness: &Readiness,
     shutdown: &Shutdown,
-) -> Result<Option<Partitions>, StartError> {
+) -> Result<Option<T>, StartError> {
     let mut backoff = BACKOFF;
     loop {
-        let attempt = partitions(&settings.kafka, &settings.topics).and_then(|partitions| {
-            unit.initialize()
-                .map_err(|source| StartError::Refused { attempt: "start the transactional producer", source })?;
-            Ok(partitions)
-        });
-        match attempt {
-            Ok(partitions) => return Ok(Some(partitions)),
+        match attempt() {
+            Ok(brought) => return Ok(Some(brought)),
             Err(cause) if cause.is_retriable() => readiness.fail(BROKER, error_chain(&cause)),
             Err(cause) => return Err(cause),
         }
@@ -142,6 +144,17 @@ fn wait_for_broker(
         if shutdown.is_cancelled() {
             return Ok(None);
         }
+    }
+}
+
+/// Before its producer is known, as the probe fences it. Without transactions nothing can be tried that leaves no trace.
+fn check_outputs(settings: &StartSettings) -> Result<(), StartError> {
+    let Topics { sensor_messages: _, enriched_data, alerts, dead_letters } = &settings.topics;
+    match settings.guarantee {
+        ProcessingGuarantee::ExactlyOnce => {
+            Ok(check_writable(&settings.kafka, &settings.pod_name, &[enriched_data, alerts, dead_letters])?)
+        }
+        ProcessingGuarantee::AtLeastOnce => Ok(()),
     }
 }
 

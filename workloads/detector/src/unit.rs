@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
+use rdkafka::Message as _;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{CommitMode, Consumer};
@@ -21,7 +22,7 @@ use vedette_contract::TopicName;
 use vedette_contract::arguments::ProcessingGuarantee;
 use vedette_service::{Readiness, Shutdown};
 use vedette_streams::kafka::group::GroupConsumer;
-use vedette_streams::kafka::{ErrorClass, KafkaContext, classify};
+use vedette_streams::kafka::{ErrorClass, KafkaContext, MissingAcl, classify, is_refusal};
 
 use crate::readiness::BROKER;
 
@@ -40,6 +41,10 @@ const DELIVERY_WAIT: Duration = Duration::from_millis(1);
 pub(crate) enum Interruption {
     /// The unit of work is void: abort it, and read again from where it began.
     Rewind(KafkaError),
+    /// As a rewind, and it goes on so until somebody grants this.
+    Refused(MissingAcl),
+    /// As a rewind, for which this producer is of no use any more, and a new one is: Kafka refused it something.
+    StartAnew(KafkaError),
     /// Nothing more can be done in this process.
     Fatal(&'static str, KafkaError),
     /// Kafka does not take the unit.
@@ -211,6 +216,10 @@ impl UnitOfWork {
                 return Ok(());
             };
             match classify(&cause) {
+                // Kafka knows of no transaction whose only topic it refused.
+                _ if cause.rdkafka_error_code() == Some(RDKafkaErrorCode::InvalidTransactionalState) => {
+                    return Err(Interruption::StartAnew(cause));
+                }
                 ErrorClass::Retriable => {
                     self.go_on_waiting(started)?;
                     self.producer.poll(DELIVERY_WAIT);
@@ -230,10 +239,18 @@ impl UnitOfWork {
         }
         match self.producer.context().take_failure() {
             None => Ok(()),
-            Some(cause) => match self.producer.client().fatal_error() {
-                None => Err(Interruption::Rewind(cause)),
-                Some(_) => Err(Interruption::Fatal("the producer is of no use any more", cause)),
-            },
+            Some(Undelivered { cause, .. }) if self.producer.client().fatal_error().is_some() => {
+                Err(Interruption::Fatal("the producer is of no use any more", cause))
+            }
+            Some(Undelivered { cause, topic }) => Err(self.undelivered(cause, &topic)),
+        }
+    }
+
+    fn undelivered(&self, cause: KafkaError, topic: &str) -> Interruption {
+        match (MissingAcl::of_producer(&cause, topic), self.guarantee) {
+            (None, _) => Interruption::Rewind(cause),
+            (Some(_), ProcessingGuarantee::ExactlyOnce) => Interruption::StartAnew(cause),
+            (Some(missing), ProcessingGuarantee::AtLeastOnce) => Interruption::Refused(missing),
         }
     }
 
@@ -246,6 +263,9 @@ impl UnitOfWork {
         loop {
             let Err(cause) = call(&self.producer) else { return Ok(()) };
             match classify(&cause) {
+                _ if is_refusal(&cause) && self.guarantee == ProcessingGuarantee::ExactlyOnce => {
+                    return Err(Interruption::StartAnew(cause));
+                }
                 ErrorClass::Fatal => return Err(Interruption::Fatal("cannot commit", cause)),
                 ErrorClass::AbortAndRewind | ErrorClass::Other => return Err(Interruption::Rewind(cause)),
                 ErrorClass::Retriable => {
@@ -284,11 +304,18 @@ fn patience(waited: Duration, is_stopping: bool) -> Result<(), Interruption> {
     }
 }
 
+/// A message that the broker did not take.
+#[derive(Debug)]
+struct Undelivered {
+    topic: String,
+    cause: KafkaError,
+}
+
 /// Remembers the first message that the broker did not take.
 #[derive(Debug)]
 pub(crate) struct DeliveryContext {
     context: KafkaContext,
-    failure: Mutex<Option<KafkaError>>,
+    failure: Mutex<Option<Undelivered>>,
 }
 
 impl DeliveryContext {
@@ -296,7 +323,7 @@ impl DeliveryContext {
         Self { context, failure: Mutex::default() }
     }
 
-    fn take_failure(&self) -> Option<KafkaError> {
+    fn take_failure(&self) -> Option<Undelivered> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
@@ -325,14 +352,15 @@ impl ProducerContext for DeliveryContext {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        let Err((cause, _)) = result else { return };
+        let Err((cause, message)) = result else { return };
         if matches!(cause.rdkafka_error_code(), Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)) {
             return; // We threw it away ourselves, with its transaction.
         }
         let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         if failure.is_none() {
-            warn!(error = %cause, "a message was not delivered");
-            *failure = Some(cause.clone());
+            let topic = message.topic().to_owned();
+            warn!(error = %cause, topic, "a message was not delivered");
+            *failure = Some(Undelivered { topic, cause: cause.clone() });
         }
     }
 }

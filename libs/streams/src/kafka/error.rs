@@ -73,6 +73,13 @@ pub enum KafkaError {
         /// How long was waited.
         seconds: u64,
     },
+    /// The user may not do all that it has to.
+    #[error("Kafka at {servers} refuses it to this user; grant the ACLs: {acls}")]
+    AclMissing {
+        servers: String,
+        /// Each as a `MissingAcl` is shown.
+        acls: String,
+    },
     /// A property is wrong.
     #[error("the Kafka client refuses its settings; check the Kafka properties")]
     Settings(#[source] ClientError),
@@ -98,6 +105,7 @@ impl KafkaError {
             Self::TopicUnaltered { .. } => "TopicUnaltered",
             Self::TopicRefused { .. } => "TopicRefused",
             Self::TopicNotReady { .. } => "TopicNotReady",
+            Self::AclMissing { .. } => "AclMissing",
             Self::Settings(_) => "InvalidKafkaSettings",
             Self::Request { .. } => "KafkaRequestFailed",
         }
@@ -111,7 +119,8 @@ impl KafkaError {
             Self::Unreachable { .. }
             | Self::TopicMissing { .. }
             | Self::TopicNotOurs { .. }
-            | Self::TopicNotReady { .. } => true,
+            | Self::TopicNotReady { .. }
+            | Self::AclMissing { .. } => true,
             // Somebody else created it just now: the next attempt finds it.
             Self::TopicRefused { source: RDKafkaErrorCode::TopicAlreadyExists, .. } => true,
             Self::TopicRefused { source, .. } | Self::TopicUnaltered { source, .. } => {

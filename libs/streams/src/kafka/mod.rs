@@ -1,6 +1,7 @@
 //! Kafka: client settings, the topics, and what its errors mean. Consuming and producing stay with the workloads,
 //! but for the group's rebalances.
 
+mod acl;
 mod classify;
 mod context;
 mod error;
@@ -9,7 +10,9 @@ mod metadata;
 mod settings;
 mod token;
 mod topics;
+mod writable;
 
+pub use acl::{MissingAcl, is_refusal};
 pub use classify::{ErrorClass, classify};
 pub use context::KafkaContext;
 pub use error::KafkaError;
@@ -17,6 +20,7 @@ pub use metadata::{check_broker, check_topics, count_partitions};
 pub use settings::{Isolation, KafkaSettings};
 pub use token::TokenError;
 pub use topics::ensure_topics;
+pub use writable::check_writable;
 
 /// A message's Kafka timestamp; `None` where the producer set none.
 pub fn timestamp_of(message: &impl rdkafka::Message) -> Option<jiff::Timestamp> {
