@@ -9,7 +9,7 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-users=(topics scram plain certificate token unknown maker unwritten untransacted unread ungrouped unwritten-once revoked
+users=(topics scram plain certificate token unknown looker unwritten untransacted unread ungrouped unwritten-once revoked
     archiver archiver-unread archiver-ungrouped)
 
 # All of it is made at each start and lives as long as the command.

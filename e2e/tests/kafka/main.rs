@@ -177,17 +177,23 @@ async fn archives_after(user: &str, missing: impl Fn(Resource<'_>, Operation) ->
     archiver.stop();
 }
 
+/// rdkafka gives its `AdminClient` no token.
 #[tokio::test(flavor = "multi_thread")]
-async fn topics_are_made_by_a_token() {
-    let endpoint = TokenEndpoint::serve("maker", "secret-of-maker", 60);
-    let made = Resource::Topic("made-by-a-token");
-    allow("maker", &[(made, Operation::Create), (made, Operation::Describe)]);
-    let mut arguments = options("maker", Login::Token(endpoint.address));
-    arguments.push("--topic=made-by-a-token:partitions=3".to_owned());
-    let mut job = Workload::start("vedette-topics", "maker", &arguments);
+async fn who_comes_by_a_token_looks_at_topics_and_names_the_missing_one() {
+    let endpoint = TokenEndpoint::serve("looker", "secret-of-looker", 60);
+    for name in ["looked-at-by-a-token", "missing-by-a-token"] {
+        allow("looker", &[(Resource::Topic(name), Operation::Describe)]);
+    }
+    create_topic("looked-at-by-a-token", 2, &[]).await;
+    let mut arguments = options("looker", Login::Token(endpoint.address));
+    arguments.push("--topic=looked-at-by-a-token:partitions=3".to_owned());
+    let mut job = Workload::start("vedette-topics", "looker", &arguments);
     let status = job.outcome();
     assert!(status.success(), "{status}: {}", job.log());
-    assert_eq!((partitions("made-by-a-token"), endpoint.given()), (3, 1));
+    assert!(job.log().contains("looked-at-by-a-token has 2 partitions and 3 are stated"), "{}", job.log());
+    arguments.push("--topic=missing-by-a-token:partitions=3".to_owned());
+    let job = Workload::start("vedette-topics", "looker", &arguments);
+    job.wait_until_it_says(&["topic missing-by-a-token does not exist"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -55,6 +55,12 @@ pub enum KafkaError {
         "topic {topic} does not exist at {servers}, and is another's to make: create it, or set management: Create"
     )]
     TopicNotOurs { topic: String, servers: String },
+    /// A topic is missing, and we come by a token.
+    #[error(
+        "topic {topic} does not exist at {servers}, or may not be seen without the ACL Describe; where Kafka is entered by tokens \
+         nothing of ours makes topics: create it"
+    )]
+    TopicNotByToken { topic: String, servers: String },
     /// Kafka does not tell of a topic, or does not alter it.
     #[error(
         "Kafka at {servers} refuses to read or alter topic {topic}; check the ACLs DescribeConfigs, AlterConfigs and Alter"
@@ -101,7 +107,7 @@ impl KafkaError {
             Self::Authentication { .. } => "AuthenticationFailed",
             Self::Token(error) => error.reason(),
             Self::TopicMissing { .. } => "TopicMissing",
-            Self::TopicNotOurs { .. } => "TopicNotOurs",
+            Self::TopicNotOurs { .. } | Self::TopicNotByToken { .. } => "TopicNotOurs",
             Self::TopicUnaltered { .. } => "TopicUnaltered",
             Self::TopicRefused { .. } => "TopicRefused",
             Self::TopicNotReady { .. } => "TopicNotReady",
@@ -119,6 +125,7 @@ impl KafkaError {
             Self::Unreachable { .. }
             | Self::TopicMissing { .. }
             | Self::TopicNotOurs { .. }
+            | Self::TopicNotByToken { .. }
             | Self::TopicNotReady { .. }
             | Self::AclMissing { .. } => true,
             // Somebody else created it just now: the next attempt finds it.

@@ -120,6 +120,11 @@ impl KafkaSettings {
         })
     }
 
+    /// Whether brokers let it in by a token, which is asked of another server.
+    pub fn comes_by_token(&self) -> bool {
+        matches!(self.login, Some(Login::Token(_)))
+    }
+
     /// Properties of any client. With a user name they default to SCRAM-SHA-512, or a token, over TLS.
     pub fn base(&self) -> ClientConfig {
         self.with(&[], &[])

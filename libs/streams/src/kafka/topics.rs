@@ -17,7 +17,7 @@ use crate::kafka::{KafkaContext, KafkaError, KafkaSettings};
 /// Asks the broker for its own default.
 const BROKER_DEFAULT: i32 = -1;
 /// How often a broker is asked whether new partitions have their leaders.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Makes the topics that are missing, alters those that are to be managed where they differ from what is stated, and
 /// returns when every partition of every topic has a leader: what differs still, one sentence each.
@@ -33,13 +33,13 @@ pub async fn ensure_topics(
     let existing = work.states().await?;
     let mut differs = Vec::new();
     for topic in topics {
+        let (name, servers) = (topic.name.to_string(), settings.bootstrap_servers().to_owned());
         match (existing.get(topic.name.as_str()), topic.management) {
-            (None, TopicManagement::None) => {
-                return Err(KafkaError::TopicNotOurs {
-                    topic: topic.name.to_string(),
-                    servers: settings.bootstrap_servers().to_owned(),
-                });
+            (None, _) if settings.comes_by_token() => {
+                return Err(KafkaError::TopicNotByToken { topic: name, servers });
             }
+            (Some(state), _) if settings.comes_by_token() => differs.extend(seen_by_token(topic, *state)),
+            (None, TopicManagement::None) => return Err(KafkaError::TopicNotOurs { topic: name, servers }),
             (None, TopicManagement::Create | TopicManagement::Manage) => work.create(topic).await?,
             (Some(state), _) => differs.extend(work.compare(topic, state).await?),
         }
@@ -49,6 +49,22 @@ pub async fn ensure_topics(
         warn!(difference, "a topic is not as it is stated, and is left as it is");
     }
     Ok(differs)
+}
+
+/// What differs, as far as one who comes by a token can look: the crate serves no token callback for its `AdminClient`, which
+/// all else goes through.
+fn seen_by_token(topic: &TopicSpecification, state: TopicState) -> Vec<String> {
+    let TopicSpecification { name, partitions, configuration, .. } = topic;
+    let mut differs = Vec::new();
+    if topic.states(PARTITIONS) && state.partitions != *partitions {
+        differs.push(format!("{name} has {} partitions and {partitions} are stated", state.partitions));
+    }
+    let stated: Vec<&str> = configuration.keys().filter(|key| topic.states(key)).map(String::as_str).collect();
+    if !stated.is_empty() {
+        let stated = stated.join(", ");
+        differs.push(format!("{stated} of {name} cannot be compared nor set where Kafka is entered by tokens"));
+    }
+    differs
 }
 
 /// A configuration that is in force.
@@ -67,12 +83,7 @@ struct TopicWork<'a> {
 
 impl<'a> TopicWork<'a> {
     fn start(settings: &'a KafkaSettings, timeout: Duration) -> Result<Self, KafkaError> {
-        let (context, admin) = (settings.context(), settings.base().create_with_context(settings.context()));
-        let admin: AdminClient<KafkaContext> = admin.map_err(KafkaError::Settings)?;
-        // The crate serves no token callback for this kind of client, which is gone before its token is.
-        if let Some(token) = context.token()? {
-            vedette_kafka_token::give(admin.inner(), &token).map_err(KafkaError::Settings)?;
-        }
+        let admin = settings.base().create_with_context(settings.context()).map_err(KafkaError::Settings)?;
         Ok(Self { settings, admin, timeout, deadline: Instant::now() + timeout })
     }
 
