@@ -206,7 +206,7 @@ async fn what_cannot_be_generated_is_named() {
     for (object, expected) in [
         (None, "there is no data set demo/key in the bucket"),
         (Some(&b""[..]), "cannot use data set demo/key: the data set is empty"),
-        (Some(&b"a,index\n1,2\n"[..]), "column \"index\""),
+        (Some(&b"a,index\n1,2\n"[..]), "column 2 of the data set, \"index\""),
         (Some(&b"a,b\n1,2\n"[..]), "an anomaly fraction needs a label"),
     ] {
         let more = ["--mode=Random", DATASET_OPTION, "--records-per-second=10", "--anomaly-fraction=0.1"];
