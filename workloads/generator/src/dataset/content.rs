@@ -33,7 +33,7 @@ pub(super) fn open<'content>(
 }
 
 /// The first bytes, and all of them again. A reader may return less than asked for, so they are collected.
-pub(super) fn peek<'content>(mut content: Text<'content>, bytes: usize) -> io::Result<(Vec<u8>, Text<'content>)> {
+pub(super) fn peek(mut content: Text<'_>, bytes: usize) -> io::Result<(Vec<u8>, Text<'_>)> {
     let mut first = Vec::new();
     (&mut content).take(bytes as u64).read_to_end(&mut first)?;
     let again = Cursor::new(first.clone()).chain(content);

@@ -96,7 +96,7 @@ impl TableLayout {
         }
     }
 
-    /// Zeek's own logs: `#separator \x09`, `#unset_field	-`, `#fields	ts	uid`.
+    /// Zeek's own logs: `#separator \x09`, `#unset_field -` and `#fields ts uid`, with tabs between the words.
     fn of_zeek(comments: &[&str], names: &str) -> Self {
         let written = comments.iter().find_map(|line| line.strip_prefix("#separator \\x"));
         let separator =

@@ -211,7 +211,7 @@ fn next(reader: &mut Reader<impl BufRead>, row: &mut ByteRecord) -> Result<bool,
         DatasetError::Content { line, source }
     })?;
     let is_end = row.len() == 1 && row.get(0) == Some(END.as_bytes());
-    if is_there && !is_end && row.iter().next_back().is_some_and(|field| holds_end(field)) {
+    if is_there && !is_end && row.iter().next_back().is_some_and(holds_end) {
         // The line end of the last row stands in the field, too.
         return Err(DatasetError::QuoteUnclosed { line: first_line(reader, row) + 1 });
     }
