@@ -23,7 +23,8 @@ certificates() {
     done
     cat broker.key broker.crt >broker.pem
     openssl genrsa -out token.key 2048
-    modulus=$(openssl rsa -in token.key -noout -modulus | cut -d= -f2 | xxd -r -p | openssl base64 -A | tr '+/' '-_' | tr -d =)
+    modulus=$(openssl rsa -in token.key -noout -modulus | cut -d= -f2 | sed 's/../\\x&/g')
+    modulus=$(printf '%b' "$modulus" | openssl base64 -A | tr '+/' '-_' | tr -d =)
     echo "{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"test\",\"alg\":\"RS256\",\"n\":\"$modulus\",\"e\":\"AQAB\"}]}" >token.json
 }
 
