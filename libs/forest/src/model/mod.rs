@@ -85,6 +85,7 @@ mod tests {
     use super::*;
     use crate::model::artifact::{ArtifactFiles, CONTENT_FILES, content_sha256, manifest_for, pack};
     use crate::model::calibration::calibrate;
+    use crate::score::order;
     use crate::{Learner, fit};
     use vedette_contract::ModelVersion;
     use vedette_contract::learner::Algorithm;
@@ -133,6 +134,16 @@ mod tests {
             assert!((score - calibrator.score(parts.forest.score(row))).abs() < 1e-9);
         }
         assert_eq!(packed(&parts), (files, manifest));
+    }
+
+    #[test]
+    fn what_an_older_forest_does_not_know_of_missing_values_the_features_say() {
+        let mut parts = parts();
+        let known = parts.forest.typical.clone();
+        assert_eq!(known, [3., 2.].map(order::of_value));
+        parts.forest.typical = vec![order::UNKNOWN; 2];
+        let (files, manifest) = packed(&parts);
+        assert_eq!(Model::from_files(&files, &manifest).unwrap().forest.typical, known);
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub(crate) const CUT: f64 = 8.;
 /// Points of a row whose surprise is `RAMP` above the limit, and for each factor e of the surprise up to the third.
 pub(crate) const AT_ONCE: f64 = 2.;
 pub(crate) const RAMP: f64 = 0.3;
-pub(crate) const PER_FACTOR: f64 = 3.;
+pub(crate) const PER_FACTOR: f64 = 10.;
 pub(crate) const FACTORS: f64 = 3.;
 /// No column's unit is smaller: its magnitudes stay far from where squares overflow.
 const SMALLEST_SCALE: f64 = 1e-60;
