@@ -7,6 +7,7 @@ mod ensemble;
 mod error;
 mod fit;
 mod isolation;
+mod limits;
 mod parameters;
 mod random;
 mod random_forest;

@@ -1,7 +1,5 @@
 //! Rows that are not real, for a forest to tell from those that are.
 
-use std::ops::Range;
-
 use rand::Rng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
@@ -95,19 +93,6 @@ impl Bounds {
         });
     }
 
-    /// The limits of a column beyond the box by this share of its width, both measured in magnitudes. A value that is at
-    /// most the first, or greater than the second, is outside; every value of the box is within.
-    pub(crate) fn limits(&self, column: usize, margin: f64) -> Range<f32> {
-        let Column { low, high, median, scale } = self.0[column];
-        let [first, last] = [low, high].map(|end| ((end - median) / scale).asinh());
-        let width = margin * (last - first);
-        let value = |magnitude: f64| magnitude.sinh() * scale + median;
-        #[allow(clippy::cast_possible_truncation)] // clamped; the ends of the box were f32
-        let narrowed = |value: f64| value.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32;
-        let below = narrowed(value(first - width)).min(narrowed(low).next_down()).max(f32::MIN);
-        below..narrowed(value(last + width)).max(narrowed(high))
-    }
-
     fn draw(
         &self,
         count: usize,
@@ -176,12 +161,6 @@ mod tests {
     }
 
     #[test]
-    fn limits_lie_beyond_the_box_by_a_share_of_its_magnitudes() {
-        let limits = Bounds::new(&real()).limits(0, 0.1);
-        assert!((-2_000. ..0.).contains(&limits.start) && (10_000. ..13_000.).contains(&limits.end), "{limits:?}");
-    }
-
-    #[test]
     fn quantiles_are_linear_between_values() {
         assert!((quantile(&[1., 2., 4.], 0.75) - 3.).abs() < 1e-12);
         assert!((quantile(&[5.], 0.3) - 5.).abs() < 1e-12);
@@ -196,7 +175,5 @@ mod tests {
         bounds.uniform(100, &mut random, &mut out);
         bounds.uniform_in_magnitude(100, &mut random, &mut out);
         assert!(out.iter().all(|row| row[0].to_bits() == 3f32.to_bits() && row[1].is_finite()));
-        assert_eq!(bounds.limits(0, 0.1), 3f32.next_down()..3.);
-        assert_eq!(bounds.limits(1, 0.1), f32::MIN..f32::MAX);
     }
 }

@@ -9,7 +9,7 @@ use vedette_contract::model::{Column, ColumnKind};
 
 use crate::Matrix;
 use crate::learn::bins::middle;
-use crate::learn::synthetic::Bounds;
+use crate::learn::limits::limits;
 use crate::score::tree::{Grown, Tree};
 
 /// Share of the width of a numeric column, measured in magnitudes, by which its limits lie beyond what was learned.
@@ -43,17 +43,18 @@ struct Step {
 }
 
 impl Tails {
-    /// Limits are those of all rows. A category is outside when it was not seen.
+    /// Limits are those of all rows but a few that stand far apart. A category is outside when it was not seen.
     pub(crate) fn new(rows: &Matrix, reference: &Matrix, columns: &[Column]) -> Self {
-        let bounds = Bounds::new(rows);
         let tail = |(column, Column { name: _, kind }): (usize, &Column)| {
             let margin = match kind {
                 ColumnKind::Numeric { median: _ } => MARGIN,
                 ColumnKind::Categorical { values: _ } => 0.,
             };
+            let mut all: Vec<f64> = rows.iter().map(|row| f64::from(row[column])).collect();
+            all.sort_unstable_by(f64::total_cmp);
             let mut values: Vec<f32> = reference.iter().map(|row| row[column]).collect();
             values.sort_unstable_by(f32::total_cmp);
-            Tail { limits: bounds.limits(column, margin), steps: steps(&values) }
+            Tail { limits: limits(&all, margin), steps: steps(&values) }
         };
         Self(columns.par_iter().enumerate().map(tail).collect())
     }

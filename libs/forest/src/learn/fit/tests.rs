@@ -194,6 +194,29 @@ fn a_batch_gives_the_same_scores_as_single_rows_with_broken_and_missing_values()
 }
 
 #[test]
+fn one_sentinel_among_many_rows_does_not_blind_the_limits() {
+    for sentinel in [None, Some(-9_999.), Some(65_535.), Some(1e12), Some(f32::MAX)] {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(3);
+        let mut row = || {
+            let sum: f32 = (0..12).map(|_| random.random::<f32>()).sum();
+            [60. + 3. * (sum - 6.), random.random(), random.random()]
+        };
+        let mut rows = Matrix::new(3);
+        (0..20_000).for_each(|_| rows.push_row(&row()));
+        sentinel.into_iter().for_each(|value| rows.push_row(&[value, 0.5, 0.5]));
+        let forest = learn(Algorithm::Ensemble, &rows, 1);
+        let mut scores = Vec::new();
+        forest.score_batch(&rows, &mut scores);
+        scores.sort_unstable_by(f64::total_cmp);
+        let threshold = scores[scores.len() - scores.len() / 1_000];
+        for value in [100., 150., 300., 1_000., 1e5, -50.] {
+            let found = (0..100).filter(|_| forest.score(&[value, row()[1], row()[2]]) > threshold).count();
+            assert!(found >= 99, "{sentinel:?}: {found} of 100 at {value}");
+        }
+    }
+}
+
+#[test]
 fn where_nothing_depends_nothing_is_known_of_dependence() {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(9);
     let mut rows = Matrix::new(4);
