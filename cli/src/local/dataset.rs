@@ -6,7 +6,7 @@ use std::fs::File;
 use serde::Serialize;
 use vedette_contract::arguments::DatasetArguments;
 use vedette_core::validate::{Dataset, ValidatedPipeline};
-use vedette_generator::dataset::{DatasetSettings, FaultyRows, Inspection, LeftOut, inspect};
+use vedette_datasets::{DatasetSettings, FaultyRows, Inspection, LeftOut, inspect};
 use vedette_records::Label;
 use vedette_streams::bucket::{Body, Bucket};
 

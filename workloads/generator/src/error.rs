@@ -6,10 +6,10 @@ use vedette_service::{Reason, ServiceError};
 use vedette_streams::bucket::BucketError;
 use vedette_streams::kafka::KafkaError;
 
-use crate::dataset::DatasetError;
 use crate::plan::PlanError;
 use crate::sink::SinkError;
 use crate::source::FractionError;
+use vedette_datasets::DatasetError;
 
 /// Why a generator ended.
 #[derive(Debug, Error)]

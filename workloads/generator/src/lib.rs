@@ -1,8 +1,6 @@
 //! Generates records into a Kafka topic: from a simulator of network connections, or from a data set in the bucket.
 //! A run in mode Sequential that starts anew begins at row 0 again, with the same uuids.
 
-mod columns;
-pub mod dataset;
 mod error;
 mod load;
 mod metrics;

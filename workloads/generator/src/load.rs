@@ -6,8 +6,8 @@ use bytes::{Buf, Bytes};
 use tokio::sync::mpsc;
 use vedette_streams::bucket::{Bucket, BucketError, ObjectStream};
 
-use crate::dataset::{Dataset, DatasetSettings};
 use crate::error::GeneratorError;
+use vedette_datasets::{Dataset, DatasetSettings};
 
 /// Pieces that may wait to be parsed.
 const PIECES: usize = 8;

@@ -5,7 +5,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
-use crate::dataset::{LeftOut, RowFault};
+use vedette_datasets::{LeftOut, RowFault};
 
 /// Why a row was left out.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

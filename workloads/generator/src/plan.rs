@@ -4,8 +4,8 @@ use thiserror::Error;
 use vedette_contract::arguments::{GeneratorArguments, GeneratorMode};
 use vedette_records::Label;
 
-use crate::columns::{LABEL, NORMAL};
-use crate::dataset::DatasetSettings;
+use vedette_datasets::DatasetSettings;
+use vedette_datasets::columns::{LABEL, NORMAL};
 
 /// Share of anomalous records where none is asked for and the records have a label.
 pub(crate) const DEFAULT_ANOMALY_FRACTION: f64 = 0.005;

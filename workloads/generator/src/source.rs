@@ -5,9 +5,9 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use thiserror::Error;
 use tracing::info;
 
-use crate::dataset::{Dataset, LabelledRows};
 use crate::plan::{DEFAULT_ANOMALY_FRACTION, Walk};
 use crate::simulator::Simulator;
+use vedette_datasets::{Dataset, LabelledRows};
 
 /// Why a data set does not give the anomalies that were asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -136,8 +136,8 @@ fn fraction(labelled: Option<&LabelledRows>, asked: Option<f64>) -> Result<Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::DatasetSettings;
     use serde_json::Value;
+    use vedette_datasets::DatasetSettings;
     use vedette_records::Label;
 
     fn dataset(labels: &str, normal: &[&str]) -> Dataset {

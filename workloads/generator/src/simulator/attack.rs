@@ -3,8 +3,8 @@
 
 use super::profile::Draw::{Chance, Exponential, Fixed, LogNormal, Mix, Times, Uniform};
 use super::profile::{Draw, Profile};
-use crate::columns::Column;
-use crate::columns::Column::{
+use vedette_datasets::columns::Column;
+use vedette_datasets::columns::Column::{
     Count, DiffSrvRate, DstBytes, DstHostCount, DstHostDiffSrvRate, DstHostRerrorRate, DstHostSameSrcPortRate,
     DstHostSameSrvRate, DstHostSerrorRate, DstHostSrvCount, DstHostSrvDiffHostRate, DstHostSrvRerrorRate,
     DstHostSrvSerrorRate, Duration, Hot, IsGuestLogin, LoggedIn, NumAccessFiles, NumCompromised, NumFailedLogins,

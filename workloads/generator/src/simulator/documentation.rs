@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::profile::{Draw, Profile, Weighted};
 use super::{ATTACKS, NORMAL_TRAFFIC};
-use crate::columns::Column;
+use vedette_datasets::columns::Column;
 
 /// The page ends with what follows this line.
 const MARK: &str = "<!-- Written by the test `the_page_has_the_tables`; UPDATE_DOCS=1 rewrites it. -->\n";

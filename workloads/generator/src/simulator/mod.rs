@@ -15,7 +15,7 @@ use attack::ATTACKS;
 use normal::NORMAL_TRAFFIC;
 use profile::Profile;
 
-use crate::columns::{Column, LABEL};
+use vedette_datasets::columns::{Column, LABEL};
 
 /// Draws connection records for ever; the same seed and fraction give the same records.
 #[derive(Debug)]

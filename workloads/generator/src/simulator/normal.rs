@@ -3,14 +3,14 @@
 
 use super::profile::Draw::{Chance, Exponential, Fixed, LogNormal, Mix, Times, Uniform};
 use super::profile::{Draw, Profile};
-use crate::columns::Column::{
+use vedette_datasets::columns::Column::{
     Count, DiffSrvRate, DstBytes, DstHostCount, DstHostDiffSrvRate, DstHostRerrorRate, DstHostSameSrcPortRate,
     DstHostSameSrvRate, DstHostSerrorRate, DstHostSrvCount, DstHostSrvDiffHostRate, DstHostSrvRerrorRate,
     DstHostSrvSerrorRate, Duration, Hot, IsGuestLogin, LoggedIn, NumAccessFiles, NumCompromised, NumFailedLogins,
     NumFileCreations, NumRoot, NumShells, RerrorRate, RootShell, SameSrvRate, SerrorRate, SrcBytes, SrvCount,
     SrvDiffHostRate, SrvRerrorRate, SrvSerrorRate, SuAttempted,
 };
-use crate::columns::{Column, NORMAL};
+use vedette_datasets::columns::{Column, NORMAL};
 
 /// A rate that is mostly 0 and otherwise small: stray errors around a healthy service.
 const STRAY: Draw = Mix(&[(0.955, Fixed(0.0)), (0.04, Exponential(0.03)), (0.005, Uniform(0.1, 1.0))]);

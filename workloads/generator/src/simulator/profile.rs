@@ -4,7 +4,7 @@
 use rand::Rng;
 use rand_distr::{Exp1, StandardNormal};
 
-use crate::columns::Column;
+use vedette_datasets::columns::Column;
 
 /// Something with its weight; the weights of a list need not sum to one.
 pub(crate) type Weighted<T> = (f64, T);

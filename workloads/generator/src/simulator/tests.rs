@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::profile::Draw;
 use super::*;
-use crate::columns::NORMAL;
+use vedette_datasets::columns::NORMAL;
 
 fn records(seed: u64, anomaly_fraction: f64, count: usize) -> Vec<Value> {
     let mut simulator = Simulator::new(seed, anomaly_fraction);

@@ -5,16 +5,16 @@ macro_rules! columns {
     ($($variant:ident => $name:literal),* $(,)?) => {
         /// One of the 41 columns; its discriminant is its position.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(crate) enum Column {
+        pub enum Column {
             $(#[doc = concat!("`", $name, "`")] $variant),*
         }
 
         impl Column {
             /// All columns in the original order.
-            pub(crate) const ALL: [Column; 41] = [$(Column::$variant),*];
+            pub const ALL: [Column; 41] = [$(Column::$variant),*];
 
             /// The original name.
-            pub(crate) const fn name(self) -> &'static str {
+            pub const fn name(self) -> &'static str {
                 match self {
                     $(Column::$variant => $name),*
                 }
@@ -68,16 +68,16 @@ columns! {
 }
 
 /// Name of the column after the 41.
-pub(crate) const LABEL: &str = "label";
+pub const LABEL: &str = "label";
 /// The label of a record that is not an attack, in the data set's own spelling.
-pub(crate) const NORMAL: &str = "normal.";
+pub const NORMAL: &str = "normal.";
 /// The same in all spellings: NSL-KDD has no point.
-pub(crate) const NORMALS: [&str; 2] = [NORMAL, "normal"];
+pub const NORMALS: [&str; 2] = [NORMAL, "normal"];
 
 impl Column {
     /// Smallest and largest value of a numeric column: the windows of the original count at most 511 connections of
     /// the last two seconds and the last 255 to a host, and always the connection itself.
-    pub(crate) const fn range(self) -> (f64, f64) {
+    pub const fn range(self) -> (f64, f64) {
         match self {
             Self::Count | Self::SrvCount => (1.0, 511.0),
             Self::DstHostCount | Self::DstHostSrvCount => (1.0, 255.0),
@@ -89,7 +89,7 @@ impl Column {
     }
 
     /// Whether the column is a share from 0 to 1, written with two decimals.
-    pub(crate) const fn is_rate(self) -> bool {
+    pub const fn is_rate(self) -> bool {
         matches!(
             self,
             Self::SerrorRate

@@ -1,6 +1,7 @@
 //! A data set in memory: a table or lines of JSON. A record of it is a few copies.
 
 mod cell;
+pub mod columns;
 mod content;
 mod error;
 mod foreign;
@@ -23,7 +24,7 @@ use self::rows::{Rows, SEPARATOR};
 
 pub use self::error::DatasetError;
 pub use self::left_out::{FaultyRows, LeftOut, RowFault};
-pub(crate) use self::rows::LabelledRows;
+pub use self::rows::LabelledRows;
 
 /// What is known of a data set beside its bytes.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -55,7 +56,7 @@ pub fn inspect(content: impl Read, settings: &DatasetSettings) -> Result<Inspect
 
 /// A loaded data set: at least one row.
 #[derive(Debug)]
-pub(crate) struct Dataset {
+pub struct Dataset {
     rows: Rows,
     /// `,"name":` before each cell of a table; none where rows are members of an object.
     member_prefixes: Option<Vec<Vec<u8>>>,
@@ -71,7 +72,7 @@ impl Dataset {
     ///
     /// # Errors
     /// When it cannot be read, is not what its first lines promise, or has no label field as asked for or no usable row.
-    pub(crate) fn load(content: impl Read, settings: &DatasetSettings) -> Result<Self, DatasetError> {
+    pub fn load(content: impl Read, settings: &DatasetSettings) -> Result<Self, DatasetError> {
         let text = content::open(content, settings.format.encoding)?;
         let (head, text) =
             content::peek(text, layout::HEAD_BYTES).map_err(|source| DatasetError::Content { line: 1, source })?;
@@ -106,12 +107,12 @@ impl Dataset {
     }
 
     /// How many rows there are.
-    pub(crate) fn rows(&self) -> usize {
+    pub fn rows(&self) -> usize {
         self.rows.ends.len()
     }
 
     /// Appends the members of a row, counted from 0, to a JSON object that is open and not empty: `,"duration":0,…`.
-    pub(crate) fn append_members(&self, row: usize, object: &mut Vec<u8>) {
+    pub fn append_members(&self, row: usize, object: &mut Vec<u8>) {
         let text = self.rows.row(row);
         let Some(member_prefixes) = &self.member_prefixes else {
             object.push(b',');

@@ -7,7 +7,7 @@ pub(super) const SEPARATOR: u8 = 0xFF;
 
 /// The rows by their label. A row without a label is in neither list.
 #[derive(Debug, Default)]
-pub(crate) struct LabelledRows {
+pub struct LabelledRows {
     /// Rows with a normal label.
     pub normal: Vec<usize>,
     /// Rows with any other label.
