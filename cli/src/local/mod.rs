@@ -26,7 +26,7 @@ use vedette_registry::progress;
 use vedette_service::Shutdown;
 
 pub use self::error::LocalError;
-use self::observe::{ObservedTopics, Observer, ObserverSettings, ObserverStart, Snapshot};
+use self::observe::{ObservedTopics, Observer, ObserverSettings, ObserverStart, Snapshot, ends_of};
 pub use self::options::LocalOptions;
 use self::reconcile::{LocalPipeline, LocalTraining};
 use self::servers::Servers;
@@ -302,8 +302,21 @@ impl Flow<'_> {
             Some(GeneratorChild::Job(job)) => self.supervisor.stop(&name(&job.metadata)).await,
             None => {}
         }
-        self.wait_until("what was generated is not enriched yet", || async { Ok(self.observer.snapshot().lag == 0) })
-            .await?;
+        // What was produced last may not have been seen yet, and counts.
+        let (kafka, input) = (self.servers.kafka.clone(), self.pipeline.topics.sensor_messages.name.clone());
+        let ends = tokio::task::spawn_blocking(move || ends_of(&kafka, &input))
+            .await
+            .map_err(|error| LocalError::System { what: "look where the input ends", source: error.into() })?
+            .unwrap_or_else(|error| {
+                self.console.say(&format!("where the input ends is not known: {error}"));
+                BTreeMap::new()
+            });
+        self.wait_until("what was generated is not enriched yet", || async {
+            let Snapshot { lag, input_ends, .. } = self.observer.snapshot();
+            let is_seen = ends.iter().all(|(partition, end)| input_ends.get(partition) >= Some(end));
+            Ok(lag == 0 && is_seen)
+        })
+        .await?;
         if let Some(detector) = &children.detector {
             self.supervisor.stop(&name(&detector.metadata)).await;
         }

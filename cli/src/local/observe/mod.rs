@@ -105,6 +105,8 @@ pub struct Snapshot {
     pub flowing: Duration,
     /// Offset after the last record of each partition of the enriched records and of the alerts.
     pub ends: BTreeMap<(TopicName, i32), i64>,
+    /// The same of `sensor_messages`.
+    pub input_ends: BTreeMap<i32, i64>,
 }
 
 struct Shared {
@@ -112,6 +114,7 @@ struct Shared {
     /// When the first record was seen, and the last.
     flowing: Mutex<Option<(Instant, Instant)>>,
     ends: Mutex<BTreeMap<(TopicName, i32), i64>>,
+    input_ends: Mutex<BTreeMap<i32, i64>>,
     steady: AtomicBool,
     stop: AtomicBool,
 }
@@ -133,11 +136,12 @@ impl Observer {
             .consumer("vedette-local-observer", Isolation::ReadCommitted)
             .create()
             .map_err(ObserveError::Consumer)?;
-        assign(&consumer, &settings)?;
+        let input_ends = Mutex::new(assign(&consumer, &settings)?);
         let shared = Arc::new(Shared {
             statistics: Mutex::default(),
             flowing: Mutex::default(),
             ends: Mutex::default(),
+            input_ends,
             steady: AtomicBool::new(false),
             stop: AtomicBool::new(false),
         });
@@ -162,6 +166,7 @@ impl Observer {
             ),
             flowing: lock(&self.shared.flowing).map_or(Duration::ZERO, |(first, last)| last - first),
             ends: lock(&self.shared.ends).clone(),
+            input_ends: lock(&self.shared.input_ends).clone(),
         }
     }
 
@@ -194,23 +199,52 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn assign(consumer: &BaseConsumer, settings: &ObserverSettings) -> Result<(), ObserveError> {
-    let ObservedTopics { sensor_messages, enriched_data, alerts, dead_letters } = &settings.topics;
-    let mut list = TopicPartitionList::new();
-    for topic in [sensor_messages, enriched_data, alerts, dead_letters] {
-        let failed = |source| ObserveError::Topic { topic: topic.clone(), source };
-        let metadata = consumer.fetch_metadata(Some(topic.as_str()), METADATA_TIMEOUT).map_err(failed)?;
-        for partition in metadata.topics().iter().flat_map(rdkafka::metadata::MetadataTopic::partitions) {
-            let offset = match settings.start {
-                ObserverStart::Beginning => Offset::Beginning,
-                ObserverStart::End => Offset::Offset(
-                    consumer.fetch_watermarks(topic.as_str(), partition.id(), METADATA_TIMEOUT).map_err(failed)?.1,
-                ),
-            };
-            list.add_partition_offset(topic.as_str(), partition.id(), offset).map_err(failed)?;
+/// Where each partition of a topic that holds records ends now.
+///
+/// # Errors
+/// When the topic cannot be read.
+pub fn ends_of(kafka: &KafkaSettings, topic: &TopicName) -> Result<BTreeMap<i32, i64>, ObserveError> {
+    let failed = |source| ObserveError::Topic { topic: topic.clone(), source };
+    let config = kafka.consumer("vedette-local-observer", Isolation::ReadCommitted);
+    let consumer: BaseConsumer = config.create().map_err(ObserveError::Consumer)?;
+    let mut ends = BTreeMap::new();
+    for partition in partitions(&consumer, topic).map_err(failed)? {
+        let (low, high) = consumer.fetch_watermarks(topic.as_str(), partition, METADATA_TIMEOUT).map_err(failed)?;
+        if high > low {
+            ends.insert(partition, high);
         }
     }
-    consumer.assign(&list).map_err(ObserveError::Consumer)
+    Ok(ends)
+}
+
+fn partitions(consumer: &BaseConsumer, topic: &TopicName) -> Result<Vec<i32>, rdkafka::error::KafkaError> {
+    let metadata = consumer.fetch_metadata(Some(topic.as_str()), METADATA_TIMEOUT)?;
+    let partitions = metadata.topics().iter().flat_map(rdkafka::metadata::MetadataTopic::partitions);
+    Ok(partitions.map(rdkafka::metadata::MetadataPartition::id).collect())
+}
+
+/// Has the consumer read the topics, and says from where it reads `sensor_messages`, unless that is its beginning.
+fn assign(consumer: &BaseConsumer, settings: &ObserverSettings) -> Result<BTreeMap<i32, i64>, ObserveError> {
+    let ObservedTopics { sensor_messages, enriched_data, alerts, dead_letters } = &settings.topics;
+    let (mut list, mut input_starts) = (TopicPartitionList::new(), BTreeMap::new());
+    for topic in [sensor_messages, enriched_data, alerts, dead_letters] {
+        let failed = |source| ObserveError::Topic { topic: topic.clone(), source };
+        for partition in partitions(consumer, topic).map_err(failed)? {
+            let offset = match settings.start {
+                ObserverStart::Beginning => Offset::Beginning,
+                ObserverStart::End => {
+                    let end = consumer.fetch_watermarks(topic.as_str(), partition, METADATA_TIMEOUT).map_err(failed)?.1;
+                    if topic == sensor_messages {
+                        input_starts.insert(partition, end);
+                    }
+                    Offset::Offset(end)
+                }
+            };
+            list.add_partition_offset(topic.as_str(), partition, offset).map_err(failed)?;
+        }
+    }
+    consumer.assign(&list).map_err(ObserveError::Consumer)?;
+    Ok(input_starts)
 }
 
 fn read(consumer: &BaseConsumer, settings: &ObserverSettings, shared: &Shared, on_alert: &dyn Fn(AlertLine)) {
@@ -246,6 +280,7 @@ fn count(
     let topic = message.topic();
     if topic == topics.sensor_messages.as_str() {
         lock(&shared.statistics).sensor_message(uuid);
+        lock(&shared.input_ends).insert(message.partition(), message.offset() + 1);
     } else if topic == topics.dead_letters.as_str() {
         lock(&shared.statistics).dead_letter(uuid);
     } else if topic == topics.enriched_data.as_str() {
