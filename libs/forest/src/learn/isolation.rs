@@ -10,8 +10,8 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
 
 use crate::Matrix;
+use crate::learn::quantiles::{quantile, sorted};
 use crate::learn::random::random_for;
-use crate::learn::synthetic::quantile;
 use crate::score::tree::{Grown, Tree};
 
 /// Settings of the learner.
@@ -54,9 +54,7 @@ pub(crate) fn grow_trees(rows: &Matrix, settings: &IsolationSettings, seed: u64)
 
 /// The rows without the share of them whose scores are highest.
 pub(crate) fn trimmed(rows: &Matrix, scores: &[f64], share: f64) -> Matrix {
-    let mut sorted = scores.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let limit = quantile(&sorted, 1. - share);
+    let limit = quantile(&sorted(scores.to_vec()), 1. - share);
     let kept: Vec<usize> = (0..rows.rows()).filter(|row| scores[*row] <= limit).collect();
     rows.select(&kept)
 }

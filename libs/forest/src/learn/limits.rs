@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::learn::synthetic::quantile;
+use crate::learn::quantiles::{Spread, quantile};
 
 /// Share of the rows, on either side, that may stand apart, and how far, in widths of what the others take up.
 const APART: f64 = 0.0005;
@@ -16,7 +16,7 @@ pub(crate) fn limits(sorted: &[f64], margin: f64) -> Range<f32> {
     let apart = if margin > 0. { (APART * sorted.len() as f64) as usize } else { 0 };
     let inner = &sorted[apart..sorted.len() - apart];
     let median = quantile(sorted, 0.5);
-    let scale = scale(inner, median);
+    let scale = Spread::of(inner, median).scale();
     let magnitude = |value: f64| ((value - median) / scale).asinh();
     let (low, high) = ends(sorted, apart, magnitude);
     let [first, last] = [low, high].map(magnitude);
@@ -26,13 +26,6 @@ pub(crate) fn limits(sorted: &[f64], margin: f64) -> Range<f32> {
     let narrowed = |value: f64| value.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32;
     let below = narrowed(value(first - width)).min(narrowed(low).next_down()).max(f32::MIN);
     below..narrowed(value(last + width)).max(narrowed(high))
-}
-
-/// That of a normal distribution of the same interquartile range; where that is 0 the mean distance to the median.
-fn scale(inner: &[f64], median: f64) -> f64 {
-    let distance = inner.iter().map(|value| (value - median).abs()).sum::<f64>() / inner.len() as f64;
-    let of_quartiles = (quantile(inner, 0.75) - quantile(inner, 0.25)) / 1.35;
-    [of_quartiles, distance].into_iter().find(|scale| *scale > 0.).unwrap_or(1.)
 }
 
 /// The outermost values without those that stand apart: of so many on either side, what lies beyond the gap. Where the others

@@ -9,6 +9,7 @@ mod fit;
 mod isolation;
 mod limits;
 mod parameters;
+mod quantiles;
 mod random;
 mod random_forest;
 mod seed_forest;

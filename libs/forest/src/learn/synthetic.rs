@@ -5,6 +5,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
 
 use crate::Matrix;
+use crate::learn::quantiles::{Spread, quantile, sorted};
 use crate::learn::random::random_for_task;
 
 /// Rows that are made at a time on one thread. Another number gives other rows.
@@ -55,7 +56,7 @@ struct Column {
     low: f64,
     high: f64,
     median: f64,
-    /// That of a normal distribution of the same interquartile range; where that is 0 the mean distance to the median.
+    /// [`Spread::scale`]
     scale: f64,
 }
 
@@ -67,14 +68,10 @@ impl Bounds {
     /// The box around these rows, of which there is at least one.
     pub(crate) fn new(rows: &Matrix) -> Self {
         let column = |column| {
-            let mut values: Vec<f64> = rows.iter().map(|row| f64::from(row[column])).collect();
-            values.sort_unstable_by(f64::total_cmp);
+            let values = sorted(rows.iter().map(|row| f64::from(row[column])).collect());
             let (low, high) = (values[0], values[values.len() - 1]);
             let median = quantile(&values, 0.5);
-            let distance = values.iter().map(|value| (value - median).abs()).sum::<f64>() / values.len() as f64;
-            let of_quartiles = (quantile(&values, 0.75) - quantile(&values, 0.25)) / 1.35;
-            let scale = [of_quartiles, distance, 1.].into_iter().find(|scale| *scale > 0.).unwrap_or(1.);
-            Column { low, high, median, scale }
+            Column { low, high, median, scale: Spread::of(&values, median).scale() }
         };
         Self((0..rows.columns()).into_par_iter().map(column).collect())
     }
@@ -108,14 +105,6 @@ impl Bounds {
             }
         });
     }
-}
-
-/// Quantile of sorted values, linear between its neighbours.
-pub(crate) fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let position = share * (sorted.len() - 1) as f64;
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a position among them
-    let (low, high) = (position.floor() as usize, position.ceil() as usize);
-    sorted[low] + (sorted[high] - sorted[low]) * position.fract()
 }
 
 #[cfg(test)]
@@ -158,12 +147,6 @@ mod tests {
         // asinh takes .61 of the box to below 5,000.
         assert!((0.57..0.64).contains(&share(&magnitude, |row| row[0] < 5_000.)));
         assert!(uniform.iter().chain(magnitude.iter()).flatten().all(|value| (0. ..=1e4).contains(value)));
-    }
-
-    #[test]
-    fn quantiles_are_linear_between_values() {
-        assert!((quantile(&[1., 2., 4.], 0.75) - 3.).abs() < 1e-12);
-        assert!((quantile(&[5.], 0.3) - 5.).abs() < 1e-12);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use vedette_contract::model::{Column, ColumnKind};
 use crate::Matrix;
 use crate::learn::bins::middle;
 use crate::learn::limits::limits;
+use crate::learn::quantiles::sorted;
 use crate::score::tree::{Grown, Tree};
 
 /// Share of the width of a numeric column, measured in magnitudes, by which its limits lie beyond what was learned.
@@ -50,8 +51,7 @@ impl Tails {
                 ColumnKind::Numeric { median: _ } => MARGIN,
                 ColumnKind::Categorical { values: _ } => 0.,
             };
-            let mut all: Vec<f64> = rows.iter().map(|row| f64::from(row[column])).collect();
-            all.sort_unstable_by(f64::total_cmp);
+            let all = sorted(rows.iter().map(|row| f64::from(row[column])).collect());
             let mut values: Vec<f32> = reference.iter().map(|row| row[column]).collect();
             values.sort_unstable_by(f32::total_cmp);
             Tail { limits: limits(&all, margin), steps: steps(&values) }

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::Matrix;
-use crate::learn::synthetic::quantile;
+use crate::learn::quantiles::{quantile, sorted};
 use crate::score::dependence::Scale;
 use crate::score::linear::Linear;
 
@@ -45,9 +45,7 @@ pub(crate) fn robust(values: &Values) -> Linear {
     let (mut center, mut inverse) = inverse_covariance(values, &kept);
     for _ in 0..STEPS {
         let far = distances(values, &center, &inverse);
-        let mut sorted = far.clone();
-        sorted.sort_unstable_by(f64::total_cmp);
-        let limit = quantile(&sorted, 1. - TRIM);
+        let limit = quantile(&sorted(far.clone()), 1. - TRIM);
         kept = far.iter().map(|far| *far <= limit).collect();
         (center, inverse) = inverse_covariance(values, &kept);
     }

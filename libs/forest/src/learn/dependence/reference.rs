@@ -4,8 +4,8 @@ use rand::seq::index;
 use rayon::prelude::*;
 
 use crate::Matrix;
+use crate::learn::quantiles::{Spread, quantile, sorted};
 use crate::learn::random::random_for;
-use crate::learn::synthetic::quantile;
 use crate::score::dependence::Scale;
 
 /// Different rows, and rows with their repetitions, at most.
@@ -67,20 +67,17 @@ impl Reference {
 
 /// What is known of a column that is not constant.
 fn known(rows: &Matrix, column: usize, numeric: bool) -> Option<Known> {
-    let mut values: Vec<f64> = rows.iter().map(|row| f64::from(row[column])).collect();
-    values.sort_unstable_by(f64::total_cmp);
+    let values = sorted(rows.iter().map(|row| f64::from(row[column])).collect());
     let runs = values.chunk_by(|one, other| one >= other).map(<[f64]>::len);
     let (different, largest) = (runs.clone().count(), runs.max()?);
     if different < 2 {
         return None;
     }
     let median = quantile(&values, 0.5);
-    let rows = values.len() as f64;
-    let distance = values.iter().map(|value| (value - median).abs()).sum::<f64>() / rows;
-    let of_quartiles = (quantile(&values, 0.75) - quantile(&values, 0.25)) / 1.35;
+    let Spread { of_quartiles, distance } = Spread::of(&values, median);
     let unit = if of_quartiles > 1e-9 * distance { of_quartiles } else { 1.25 * distance };
     #[allow(clippy::cast_possible_truncation)] // a forest has fewer columns
     let scale = Scale { column: column as u32, median, unit };
-    let is_target = numeric && different >= DIFFERENT_VALUES && (largest as f64) < LARGEST_SHARE * rows;
+    let is_target = numeric && different >= DIFFERENT_VALUES && (largest as f64) < LARGEST_SHARE * values.len() as f64;
     Some(Known { scale, different, is_target })
 }

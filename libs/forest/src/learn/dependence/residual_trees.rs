@@ -7,8 +7,8 @@ use crate::Matrix;
 use crate::learn::bins::Bins;
 use crate::learn::dependence::Left;
 use crate::learn::dependence::surprise::median;
+use crate::learn::quantiles::{quantile, sorted};
 use crate::learn::random::random_for;
-use crate::learn::synthetic::quantile;
 use crate::score::dependence::Scale;
 use crate::score::tree::{Grown, Tree};
 
@@ -166,8 +166,7 @@ fn share_explained(pairs: impl Iterator<Item = (f64, f64)> + Clone) -> f64 {
 /// Distances from the median, cut.
 fn cut(residuals: &[f64]) -> Vec<f64> {
     let median = median(residuals);
-    let mut sizes: Vec<f64> = residuals.iter().map(|residual| (residual - median).abs()).collect();
-    sizes.sort_unstable_by(f64::total_cmp);
+    let sizes = sorted(residuals.iter().map(|residual| (residual - median).abs()).collect());
     let limit = quantile(&sizes, CUT);
     residuals.iter().map(|residual| (residual - median).clamp(-limit, limit)).collect()
 }

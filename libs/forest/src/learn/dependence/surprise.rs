@@ -1,6 +1,6 @@
 //! How likely a residual is, and where surprises stop being those of ordinary rows.
 
-use crate::learn::synthetic::quantile;
+use crate::learn::quantiles::{quantile, sorted};
 use crate::score::dependence::Likelihood;
 
 /// Two quantiles each through which a likelihood goes.
@@ -60,11 +60,6 @@ pub(crate) fn valley(surprises: Vec<f64>) -> f64 {
     let candidates = std::iter::once(LOWEST_LIMIT).chain(surprises[from..].iter().copied());
     let largest = surprises.last().copied().unwrap_or_default().max(LOWEST_LIMIT);
     candidates.into_iter().find(stands_apart).unwrap_or(largest)
-}
-
-fn sorted(mut values: Vec<f64>) -> Vec<f64> {
-    values.sort_unstable_by(f64::total_cmp);
-    values
 }
 
 #[cfg(test)]
