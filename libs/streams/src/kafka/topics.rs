@@ -34,11 +34,10 @@ pub async fn ensure_topics(
     let mut differs = Vec::new();
     for topic in topics {
         let (name, servers) = (topic.name.to_string(), settings.bootstrap_servers().to_owned());
-        match (existing.get(topic.name.as_str()), topic.management) {
+        match (existing.get(topic.name.as_str()), work.management(topic)) {
             (None, _) if settings.comes_by_token() => {
                 return Err(KafkaError::TopicNotByToken { topic: name, servers });
             }
-            (Some(state), _) if settings.comes_by_token() => differs.extend(seen_by_token(topic, *state)),
             (None, TopicManagement::None) => return Err(KafkaError::TopicNotOurs { topic: name, servers }),
             (None, TopicManagement::Create | TopicManagement::Manage) => work.create(topic).await?,
             (Some(state), _) => differs.extend(work.compare(topic, state).await?),
@@ -49,22 +48,6 @@ pub async fn ensure_topics(
         warn!(difference, "a topic is not as it is stated, and is left as it is");
     }
     Ok(differs)
-}
-
-/// What differs, as far as one who comes by a token can look: the crate serves no token callback for its `AdminClient`, which
-/// all else goes through.
-fn seen_by_token(topic: &TopicSpecification, state: TopicState) -> Vec<String> {
-    let TopicSpecification { name, partitions, configuration, .. } = topic;
-    let mut differs = Vec::new();
-    if topic.states(PARTITIONS) && state.partitions != *partitions {
-        differs.push(format!("{name} has {} partitions and {partitions} are stated", state.partitions));
-    }
-    let stated: Vec<&str> = configuration.keys().filter(|key| topic.states(key)).map(String::as_str).collect();
-    if !stated.is_empty() {
-        let stated = stated.join(", ");
-        differs.push(format!("{stated} of {name} cannot be compared nor set where Kafka is entered by tokens"));
-    }
-    differs
 }
 
 /// A configuration that is in force.
@@ -85,6 +68,11 @@ impl<'a> TopicWork<'a> {
     fn start(settings: &'a KafkaSettings, timeout: Duration) -> Result<Self, KafkaError> {
         let admin = settings.base().create_with_context(settings.context()).map_err(KafkaError::Settings)?;
         Ok(Self { settings, admin, timeout, deadline: Instant::now() + timeout })
+    }
+
+    /// Who comes by a token only looks: the crate serves no token callback for its `AdminClient`, which all else goes through.
+    fn management(&self, topic: &TopicSpecification) -> TopicManagement {
+        if self.settings.comes_by_token() { TopicManagement::None } else { topic.management }
     }
 
     /// What is left of the time, and a little where nothing is, as zero means for ever to librdkafka.
@@ -110,7 +98,12 @@ impl<'a> TopicWork<'a> {
     /// Alters what is to be managed, and tells what differs otherwise.
     async fn compare(&self, topic: &TopicSpecification, state: &TopicState) -> Result<Vec<String>, KafkaError> {
         let mut differs: Vec<String> = self.compare_partitions(topic, state).await?.into_iter().collect();
-        if topic.configuration.keys().any(|key| topic.states(key)) {
+        let stated: Vec<&str> =
+            topic.configuration.keys().filter(|key| topic.states(key)).map(String::as_str).collect();
+        if !stated.is_empty() && self.settings.comes_by_token() {
+            let (name, stated) = (&topic.name, stated.join(", "));
+            differs.push(format!("{stated} of {name} cannot be compared nor set where Kafka is entered by tokens"));
+        } else if !stated.is_empty() {
             match self.compare_configuration(topic).await {
                 Ok(more) => differs.extend(more),
                 // Who only looks may do without the right to look so closely.
@@ -138,7 +131,7 @@ impl<'a> TopicWork<'a> {
             return Ok(None);
         }
         let name = topic.name.as_str();
-        match topic.management {
+        match self.management(topic) {
             TopicManagement::Manage if live < wanted => {
                 let grown = NewPartitions::new(name, usize::try_from(wanted).unwrap_or_default());
                 let results = self.admin.create_partitions([&grown], &self.options()).await;
