@@ -214,6 +214,13 @@ impl Cluster {
         self.api.until(&argument, |_| self.arguments(deployment).contains(&argument).then_some(())).await;
     }
 
+    /// Publishes this version of the training `flows`, and waits until the detectors are given it.
+    pub(crate) async fn is_offered(&self, number: u8) {
+        let version = version(number);
+        self.objects.publish("n", "flows", &version, u64::from(number)).await;
+        self.until_version("flows-detector", &version).await;
+    }
+
     pub(crate) fn events(&self) -> Vec<String> {
         let names = self.api.names("events");
         names.iter().map(|name| self.api.get("events", name).unwrap()["reason"].as_str().unwrap().to_owned()).collect()

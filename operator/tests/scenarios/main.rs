@@ -224,12 +224,10 @@ async fn a_new_version_rolls_the_detectors_and_one_that_fails_is_taken_back_once
     cluster.pipeline("flows", json!({ "model": { "training": "flows", "progressDeadlineSeconds": 10 } }));
     let operator = cluster.operator("a");
     cluster.running("flows").await;
-    cluster.objects.publish("n", "flows", &version(1), 1).await;
-    cluster.until_version("flows-detector", &version(1)).await;
+    cluster.is_offered(1).await;
     cluster.ready("flows-detector").await;
     cluster.until_reason("anomalypipelines", "flows", "ModelCurrent", "Current").await;
-    cluster.objects.publish("n", "flows", &version(2), 2).await;
-    cluster.until_version("flows-detector", &version(2)).await;
+    cluster.is_offered(2).await;
     // The new pod ends by itself; the old ones go on.
     let live = cluster.api.get("deployments", "flows-detector").unwrap();
     cluster.api.set_status("deployments", "flows-detector", json!({

@@ -191,13 +191,11 @@ async fn a_version_whose_pod_waits_for_kafka_is_not_taken_back_and_one_whose_pod
     cluster.pipeline("flows", json!({ "model": { "training": "flows", "progressDeadlineSeconds": 10 } }));
     let operator = cluster.operator("a");
     cluster.running("flows").await;
-    cluster.objects.publish("n", "flows", &version(1), 1).await;
-    cluster.until_version("flows-detector", &version(1)).await;
+    cluster.is_offered(1).await;
     cluster.ready("flows-detector").await;
     put_pod(&cluster, "old", &json!({ "ready": true, "state": { "running": {} } }));
     cluster.until_reason("anomalypipelines", "flows", "ModelCurrent", "Current").await;
-    cluster.objects.publish("n", "flows", &version(2), 2).await;
-    cluster.until_version("flows-detector", &version(2)).await;
+    cluster.is_offered(2).await;
     let waits = json!({ "ready": false, "state": { "running": { "startedAt": "2026-11-23T08:00:00Z" } } });
     put_pod(&cluster, "new", &waits);
     // Longer than the deadline, and the look after it.
