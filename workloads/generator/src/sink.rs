@@ -3,12 +3,12 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientContext;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::{ClientConfig, ClientContext};
 use thiserror::Error;
 use tracing::error;
 use vedette_contract::TopicName;
@@ -22,8 +22,14 @@ use crate::record::Record;
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// How long what is in flight is waited for after shutdown.
 const FLUSH_AFTER_SHUTDOWN: Duration = Duration::from_secs(10);
-/// librdkafka gives a record up after this; 0 is never. A broker that is away holds the stream up and loses nothing.
-const DELIVERY_TIMEOUT: (&str, &str) = ("message.timeout.ms", "0");
+/// What makes each record exist once, unless the properties say otherwise.
+const ONCE: &[(&str, &str)] = &[
+    // After this librdkafka gives a record up; 0 is never. A broker that is away holds the stream up and loses nothing.
+    ("message.timeout.ms", "0"),
+    // When the first of several requests fails, librdkafka gives the producer a new epoch because of those after it, and
+    // what other partitions have taken and not yet acknowledged is written again (its issue 4953).
+    ("max.in.flight.requests.per.connection", "1"),
+];
 
 /// Why nothing can be produced any more.
 #[derive(Debug, Error)]
@@ -77,11 +83,7 @@ impl Sink {
         metrics: Metrics,
         shutdown: Shutdown,
     ) -> Result<Self, SinkError> {
-        let mut config = settings.producer();
-        if config.get(DELIVERY_TIMEOUT.0).is_none() {
-            config.set(DELIVERY_TIMEOUT.0, DELIVERY_TIMEOUT.1);
-        }
-        let producer = config
+        let producer = configuration(settings)
             .create_with_context(Deliveries { context: settings.context(), metrics })
             .map_err(SinkError::Settings)?;
         Ok(Self { producer, topic, shutdown })
@@ -153,6 +155,16 @@ impl Sink {
     }
 }
 
+fn configuration(settings: &KafkaSettings) -> ClientConfig {
+    let mut config = settings.producer();
+    for (key, value) in ONCE {
+        if config.get(key).is_none() {
+            config.set(*key, *value);
+        }
+    }
+    config
+}
+
 /// Counts what Kafka answers.
 struct Deliveries {
     context: KafkaContext,
@@ -196,5 +208,33 @@ impl ProducerContext for Deliveries {
             }
             Err((cause, _)) => self.failed(cause),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vedette_contract::arguments::KafkaArguments;
+
+    use super::*;
+
+    fn configured(properties: &[&str]) -> ClientConfig {
+        let kafka_properties = properties.iter().map(|property| property.parse().unwrap()).collect();
+        let arguments = KafkaArguments { kafka_properties, ..KafkaArguments::default() };
+        configuration(&KafkaSettings::new(&arguments, "generator"))
+    }
+
+    #[test]
+    fn one_request_is_in_flight_and_no_record_is_given_up() {
+        let config = configured(&[]);
+        assert_eq!(config.get("max.in.flight.requests.per.connection"), Some("1"));
+        assert_eq!((config.get("message.timeout.ms"), config.get("enable.idempotence")), (Some("0"), Some("true")));
+    }
+
+    #[test]
+    fn a_property_that_is_given_wins() {
+        assert_eq!(configured(&["message.timeout.ms=60000"]).get("message.timeout.ms"), Some("60000"));
+        let one_key = configured(&["max.in.flight=5"]);
+        assert_eq!(one_key.get("max.in.flight.requests.per.connection"), Some("5"));
+        assert_eq!(one_key.get("max.in.flight"), None);
     }
 }

@@ -82,6 +82,7 @@ const PRODUCER: &[(&str, &str)] = &[
 /// Other names of properties that are set here: with both names set, either would win.
 const ALIASES: &[(&str, &str)] = &[
     ("compression.codec", "compression.type"),
+    ("max.in.flight", "max.in.flight.requests.per.connection"),
     ("metadata.broker.list", "bootstrap.servers"),
     ("queue.buffering.max.ms", "linger.ms"),
     ("request.required.acks", "acks"),
