@@ -5,7 +5,7 @@
 #   make e2e             the tests on kind clusters: set-up, tests, take-down; e2e-clusters, e2e-up, e2e-test, e2e-down are its parts   TEST=--nocapture
 #   make e2e-chart       the tests of the Helm chart, without a cluster: Go, which builds helm and kubectl
 #   make e2e-apiserver   the operator's tests against a real API server without nodes: Go, and nothing else   TEST=NAME LOAD=full
-#   make e2e-bucket      the tests of the bucket's client, which all else goes through, against SeaweedFS: pip, and root
+#   make e2e-bucket      the tests of the bucket's client, which all else goes through, against SeaweedFS, also by TLS and a pod's own identity: pip, openssl, and root
 #   make e2e-kafka       topics, detectors and archivers against Apache Kafka with its authorizer and TLS: Java, Maven, openssl, and root
 #   make e2e-restricted  a workload as any user with a read-only disk, as OpenShift runs it: user namespaces
 #   make bench           the figures, into target/bench.json
@@ -23,7 +23,7 @@ JSON ?=
 TEST ?=
 LOAD ?=
 # They want more than cargo, so nothing means them that does not name them.
-NAMED_TESTS = --test apiserver --test chart --test kind --test restricted --test secured-kafka
+NAMED_TESTS = --test apiserver --test chart --test kind --test restricted --test secured-bucket --test secured-kafka
 
 .PHONY: all setup build demo test build-tests e2e e2e-clusters e2e-up e2e-test e2e-down e2e-chart e2e-apiserver e2e-bucket e2e-kafka e2e-restricted bench quality speed formats lint ci crds clean help
 
@@ -72,9 +72,9 @@ e2e-apiserver: setup
 	@VEDETTE_LOAD=$(LOAD) VEDETTE_CONTROLPLANE_BIN=$$(./e2e/scripts/binaries.sh api-server helm) $(CARGO) test --release --locked \
 		--workspace --test apiserver -- $(TEST) --test-threads 1 --nocapture
 
-e2e-bucket: setup
-	@$(CARGO) test --release --locked --workspace --test bucket --no-run
-	@./e2e/scripts/with-seaweedfs.sh $(CARGO) test --release --locked --workspace --test bucket
+e2e-bucket: build
+	@$(CARGO) test --release --locked --workspace --test bucket --test secured-bucket --no-run
+	@./e2e/scripts/with-seaweedfs.sh $(CARGO) test --release --locked --workspace --test bucket --test secured-bucket
 
 e2e-kafka: build
 	@$(CARGO) test --release --locked --workspace --test secured-kafka --no-run

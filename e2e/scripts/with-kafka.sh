@@ -8,24 +8,17 @@
 # token.key, whose user is the subject.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/keys.sh"
 
 users=(topics scram plain certificate token unknown looker unwritten untransacted unread ungrouped unwritten-once revoked
     archiver archiver-unread archiver-ungrouped)
 
-# All of it is made at each start and lives as long as the command.
 certificates() {
-    local name modulus
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=test-ca -keyout ca.key -out ca.crt
-    for name in broker "${users[@]}"; do
-        openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$name" -keyout "$name.key" -out "$name.csr"
-        openssl x509 -req -in "$name.csr" -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -out "$name.crt" \
-            -extfile <(echo 'subjectAltName=IP:127.0.0.1')
-    done
+    local name
+    make_authority
+    for name in broker "${users[@]}"; do make_certificate "$name"; done
     cat broker.key broker.crt >broker.pem
-    openssl genrsa -out token.key 2048
-    modulus=$(openssl rsa -in token.key -noout -modulus | cut -d= -f2 | sed 's/../\\x&/g')
-    modulus=$(printf '%b' "$modulus" | openssl base64 -A | tr '+/' '-_' | tr -d =)
-    echo "{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"test\",\"alg\":\"RS256\",\"n\":\"$modulus\",\"e\":\"AQAB\"}]}" >token.json
+    make_token_key
 }
 
 properties() { # DIRECTORY

@@ -71,7 +71,11 @@ fn answer(mut stream: TcpStream, state: &Mutex<State>) {
 
 fn token(user: &str, life_seconds: u32) -> String {
     let mut command = Command::new(repository().join("e2e/scripts/token.sh"));
-    let made = command.arg(certificates().join("token.key")).args([user, &life_seconds.to_string()]).output().unwrap();
+    let made = command
+        .arg(certificates().join("token.key"))
+        .args(["kafka", user, &life_seconds.to_string()])
+        .output()
+        .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     String::from_utf8(made.stdout).unwrap()
 }
