@@ -8,7 +8,7 @@ use vedette_contract::topic::TopicReport;
 use crate::desired::labels;
 use crate::last_words::last_words;
 use crate::ownership::controller;
-use crate::workload::{PodSeen, last_end, waits_for, was_disrupted};
+use crate::workload::{last_end, runs_itself, waits_for, was_disrupted};
 
 /// How a Job stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,10 +31,10 @@ pub fn job_state<'a>(job: Option<&Job>, pods: impl IntoIterator<Item = &'a Pod>)
     let Some(job) = job else {
         return JobState::Absent;
     };
-    if has(job, "Complete").is_some() {
+    let pods: Vec<&Pod> = pods.into_iter().collect();
+    if is_complete(job, &pods) {
         return JobState::Complete;
     }
-    let pods: Vec<&Pod> = pods.into_iter().collect();
     let failure = newest_failure(&pods);
     if let Some(failed) = has(job, "Failed") {
         let verdict = failed.message.or(failed.reason).unwrap_or_else(|| "the Job failed".to_owned());
@@ -53,13 +53,14 @@ pub fn is_outdated<'a>(live: &Job, wanted: &Job, pods: impl IntoIterator<Item = 
     if owner(live) != owner(wanted) {
         return true;
     }
-    let is_at_work = pods.into_iter().any(is_at_work);
+    let pods: Vec<&Pod> = pods.into_iter().collect();
+    let is_at_work = pods.iter().any(|pod| runs_itself(pod) && !was_disrupted(pod));
     let is_of_the_spec = labels::spec_hash(&live.metadata) == labels::spec_hash(&wanted.metadata);
-    !is_of_the_spec && has(live, "Complete").is_none() && !is_at_work
+    !is_of_the_spec && !is_complete(live, &pods) && !is_at_work
 }
 
 /// Whether a Job completed or gave up.
-pub(crate) fn is_over(job: &Job) -> bool {
+pub fn is_over(job: &Job) -> bool {
     has(job, "Complete").is_some() || has(job, "Failed").is_some()
 }
 
@@ -70,9 +71,22 @@ pub fn topic_report<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> Option<Topic
     serde_json::from_str(newest.message.as_deref()?).ok()
 }
 
-/// When a Job completed.
-pub fn completed_at(job: &Job) -> Option<Timestamp> {
-    Some(job.status.as_ref()?.completion_time.as_ref()?.0)
+/// When a Job completed: by its controller, or by the end of its own process where others keep its pod. The pods are its own.
+pub fn completed_at<'a>(job: &Job, pods: impl IntoIterator<Item = &'a Pod>) -> Option<Timestamp> {
+    let by_controller = job.status.as_ref().and_then(|status| status.completion_time.as_ref()).map(|time| time.0);
+    let ends = pods.into_iter().filter(|pod| did_its_task(pod)).filter_map(last_end);
+    by_controller.or_else(|| ends.filter_map(|end| Some(end.finished_at?.0)).max())
+}
+
+/// Whether a pod's own process did what it is for, whatever runs beside it. One that was told to end did not, even if it says so.
+pub(crate) fn did_its_task(pod: &Pod) -> bool {
+    let was_told_to_end = was_disrupted(pod) || pod.metadata.deletion_timestamp.is_some();
+    !was_told_to_end && last_end(pod).is_some_and(|end| end.exit_code == 0)
+}
+
+/// Its controller waits for every container of a pod; ours is what counts.
+fn is_complete(job: &Job, pods: &[&Pod]) -> bool {
+    has(job, "Complete").is_some() || pods.iter().any(|pod| did_its_task(pod))
 }
 
 fn has(job: &Job, kind: &str) -> Option<JobCondition> {
@@ -88,10 +102,6 @@ fn has_no_pod(job: &Job, pods: &[&Pod]) -> Option<String> {
     let name = job.metadata.name.as_deref().unwrap_or_default();
     (was_seen && !suspended && pods.is_empty() && status.active.unwrap_or(0) == 0)
         .then(|| format!("it has no pod; if that lasts, `kubectl describe job {name}` says why, such as a quota"))
-}
-
-fn is_at_work(pod: &Pod) -> bool {
-    PodSeen::read(pod).steps > 1 && !was_disrupted(pod) && newest_failure(&[pod]).is_none()
 }
 
 /// How a pod failed last. One that a drain, a preemption or an eviction ended did not: another one takes its place.
@@ -178,6 +188,40 @@ mod tests {
     }
 
     #[test]
+    fn a_job_is_complete_when_its_own_process_did_its_task_whatever_runs_beside_it() {
+        let done = || pod(container(json!({ "terminated": { "exitCode": 0 } })));
+        let mut beside = done();
+        let statuses = beside.status.as_mut().unwrap().container_statuses.as_mut().unwrap();
+        let mut sidecar = statuses[0].clone();
+        sidecar.name = "istio-proxy".to_owned();
+        statuses.insert(0, sidecar);
+        assert_eq!(job_state(Some(&job(json!([]))), [&beside]), JobState::Complete);
+        let late = json!([{ "type": "Failed", "status": "True", "reason": "DeadlineExceeded" }]);
+        assert_eq!(job_state(Some(&job(late)), [&beside]), JobState::Complete);
+        beside.status.as_mut().unwrap().container_statuses.as_mut().unwrap()[1].state =
+            serde_json::from_value(json!({ "running": {} })).unwrap();
+        let running = JobState::Running { trouble: None };
+        assert_eq!(job_state(Some(&job(json!([]))), [&beside]), running, "only what runs beside it ended");
+        // A generator that is suspended or drained stops where it is.
+        let mut stopped = done();
+        stopped.metadata.deletion_timestamp =
+            Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::UNIX_EPOCH));
+        assert_eq!(job_state(Some(&job(json!([]))), [&stopped]), running);
+        assert_eq!(job_state(Some(&job(json!([]))), [&drained(json!({ "terminated": { "exitCode": 0 } }))]), running);
+    }
+
+    #[test]
+    fn a_job_that_others_keep_completed_when_its_own_process_ended() {
+        let end = json!({ "terminated": { "exitCode": 0, "finishedAt": "2026-11-23T08:42:07Z" } });
+        let done = pod(container(end));
+        let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
+        assert_eq!(completed_at(&job(json!([])), [&done]), at("2026-11-23T08:42:07Z"));
+        assert_eq!(completed_at(&job(json!([])), [&failed_pod(9, "no broker")]), None);
+        let over = json!({ "status": { "completionTime": "2026-11-23T08:42:09Z" } });
+        assert_eq!(completed_at(&serde_json::from_value(over).unwrap(), [&done]), at("2026-11-23T08:42:09Z"));
+    }
+
+    #[test]
     fn a_pod_that_was_drained_is_no_trouble_of_the_job() {
         let drained = drained(json!({ "terminated": { "exitCode": 1, "message": "interrupted" } }));
         assert_eq!(job_state(Some(&job(json!([]))), [&drained]), JobState::Running { trouble: None });
@@ -211,7 +255,7 @@ mod tests {
         let complete = json!({ "conditions": [{ "type": "Complete", "status": "True" }] });
         let failed = json!({ "conditions": [{ "type": "Failed", "status": "True" }] });
         let (running, waiting) = (json!({ "running": {} }), json!({ "waiting": { "reason": "ImagePullBackOff" } }));
-        let crashed = json!({ "terminated": { "exitCode": 1 } });
+        let (crashed, done) = (json!({ "terminated": { "exitCode": 1 } }), json!({ "terminated": { "exitCode": 0 } }));
         for (owner, spec, status, state, expected) in [
             ("u", "new", json!({}), &waiting, false),
             ("u", "old", json!({}), &waiting, true),
@@ -220,6 +264,7 @@ mod tests {
             ("u", "old", failed, &crashed, true),
             ("u", "old", complete.clone(), &waiting, false),
             ("predecessor", "new", complete, &waiting, true),
+            ("u", "old", json!({}), &done, false),
         ] {
             let live = made(owner, spec, status);
             assert_eq!(is_outdated(&live, &wanted, [&pod(container(state.clone()))]), expected, "{live:?} {state}");

@@ -6,6 +6,7 @@ pub mod desired;
 pub mod event;
 mod field_error;
 pub mod job_state;
+pub mod job_step;
 mod last_words;
 pub mod manifest;
 pub mod outputs;

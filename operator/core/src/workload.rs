@@ -111,7 +111,7 @@ impl LiveDeployment {
 }
 
 impl PodSeen {
-    pub(crate) fn read(pod: &Pod) -> Self {
+    fn read(pod: &Pod) -> Self {
         let container = own_container(pod);
         let is_ready = container.is_some_and(|container| container.ready) && !is_held_unready(pod);
         Self {
@@ -248,6 +248,11 @@ pub(crate) fn waits_for(pod: &Pod) -> Option<String> {
             Some(format!("pod {name} waits, {reason}{message}"))
         })
     })
+}
+
+/// Whether a pod's own process runs.
+pub(crate) fn runs_itself(pod: &Pod) -> bool {
+    own_container(pod).and_then(|container| container.state.as_ref()).is_some_and(|state| state.running.is_some())
 }
 
 /// The end of a pod's own process, whether it runs again or not.

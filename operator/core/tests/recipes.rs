@@ -71,3 +71,13 @@ fn the_pipeline_of_the_cert_manager_recipe_mounts_what_the_certificate_makes() {
         assert!(RECIPES.contains(&format!("{}/{key}`", mount.mount_path)), "{key}");
     }
 }
+
+#[test]
+fn a_mesh_is_left_by_what_a_manifest_may_say_of_its_pods() {
+    let spec = blocks("Istio")[0]["spec"].to_string();
+    let pods = pipeline_with(&spec).pods;
+    for pod in [pods.topics, pods.generator, pods.detector, pods.archiver] {
+        assert_eq!(pod.labels["sidecar.istio.io/inject"], "false");
+        assert_eq!(pod.annotations["linkerd.io/inject"], "disabled");
+    }
+}

@@ -4,6 +4,7 @@
 
 mod api;
 mod cluster;
+mod jobs;
 mod owners;
 mod truth;
 

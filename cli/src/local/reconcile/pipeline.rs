@@ -178,6 +178,8 @@ impl Platform<Pipeline> for LocalPipeline<'_> {
             topic_report: None,
             topics_looked_at: None,
             trainings: None,
+            // Nothing runs beside a process.
+            left_over: Vec::new(),
             generator: supervised::generator(self.supervisor, self.applied.as_ref()),
             detector: workload(Component::Detector),
             archiver: workload(Component::Archiver),

@@ -7,9 +7,10 @@ use vedette_contract::keys::PipelineKeys;
 use vedette_contract::progress::SiteStatus;
 use vedette_crds::AnomalyPipelineStatus;
 
-use super::PipelinePlan;
 use super::status::{pipeline_status, refused_pipeline_status};
+use super::{GeneratorSeen, PipelinePlan, PipelineSeen};
 use crate::event::{Event, flipped};
+use crate::job_state::JobState;
 use crate::platform::{ApplyFailure, Conclusion, RESYNC, Refused};
 use crate::reason::ReadyReason;
 use crate::refusal::Refusal;
@@ -20,6 +21,8 @@ use crate::status::{READY, is_true};
 const REPLICATION: Duration = Duration::from_secs(5);
 /// How soon a training that is not here is looked for again.
 const TRAINING: Duration = Duration::from_secs(30);
+/// How soon a Job that has trouble is looked at again: it may be time to make it anew.
+const JOB: Duration = Duration::from_secs(30);
 /// How soon a pipeline whose topics are another's is looked at again.
 const CONFLICT: Duration = Duration::from_secs(30);
 
@@ -69,5 +72,12 @@ fn again(plan: &PipelinePlan, now: Timestamp) -> Duration {
     let soon = roll.condition.reason.passes_unseen().then(|| REPLICATION.mul_f64(seen.jitter));
     let resync = RESYNC.mul_f64(seen.jitter);
     let training = plan.unknown_training_among().map(|_| TRAINING.mul_f64(seen.jitter));
-    [soon, training, deadline].into_iter().flatten().min().unwrap_or(resync).min(resync)
+    let left_over = (!seen.left_over.is_empty()).then(|| REPLICATION.mul_f64(seen.jitter));
+    let pause = is_tried_again(seen).then(|| JOB.mul_f64(seen.jitter));
+    [soon, training, left_over, pause, deadline].into_iter().flatten().min().unwrap_or(resync).min(resync)
+}
+
+fn is_tried_again(seen: &PipelineSeen) -> bool {
+    let has_trouble = |job: &JobState| matches!(job, JobState::Running { trouble: Some(_) });
+    has_trouble(&seen.topics_job) || matches!(&seen.generator, GeneratorSeen::Job(job) if has_trouble(job))
 }

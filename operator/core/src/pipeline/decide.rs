@@ -58,6 +58,7 @@ pub(super) fn decide(
         completed_generator,
         differs,
         topics_looked_at,
+        left_over: seen.left_over.iter().filter(|job| is_remembered(job, before)).cloned().collect(),
         seen,
         before: before.clone(),
         site: site.site.name.clone(),
@@ -83,6 +84,12 @@ fn completed_generator(
     let is_complete = *seen == GeneratorSeen::Job(JobState::Complete);
     let was_complete = before.generator.as_ref().is_some_and(|generator| generator.completed_job == name);
     (is_complete || was_complete).then_some(name)
+}
+
+/// Whether it is known for ever that this Job did its task: one that is not there would be made again.
+fn is_remembered(job: &str, before: &AnomalyPipelineStatus) -> bool {
+    before.topics.as_ref().is_some_and(|topics| topics.completed_job == job)
+        || before.generator.as_ref().is_some_and(|generator| generator.completed_job == job)
 }
 
 fn roll_step(

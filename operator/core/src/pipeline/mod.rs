@@ -77,6 +77,8 @@ pub struct PipelineSeen {
     pub topic_report: Option<TopicReport>,
     /// When it completed.
     pub topics_looked_at: Option<Timestamp>,
+    /// Jobs that did their task, and that what runs beside it keeps.
+    pub left_over: Vec<String>,
     /// The generators, where there are to be any.
     pub generator: GeneratorSeen,
     /// The detectors.
@@ -135,6 +137,8 @@ pub struct PipelinePlan {
     differs: Vec<String>,
     /// When it completed.
     topics_looked_at: Option<Timestamp>,
+    /// Jobs that make way, with their pods: they did their task, and that is remembered.
+    pub left_over: Vec<String>,
     seen: PipelineSeen,
     before: AnomalyPipelineStatus,
     site: Name,

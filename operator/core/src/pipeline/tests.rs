@@ -41,6 +41,7 @@ fn seen(spec: &str) -> PipelineSeen {
         topic_report: None,
         topics_looked_at: None,
         trainings: None,
+        left_over: Vec::new(),
         generator: match &children.generator {
             Some(GeneratorChild::Deployment(deployment)) => GeneratorSeen::Workload(ready(deployment)),
             Some(GeneratorChild::Job(_)) => GeneratorSeen::Job(JobState::Running { trouble: None }),
@@ -359,6 +360,24 @@ fn it_is_looked_at_again_when_time_alone_changes_something() {
     });
     let late = |second| Pipeline::conclude(&plan, Ok(&()), Timestamp::from_second(second).unwrap()).again.as_secs();
     assert_eq!((late(200), late(299), late(301)), (100, 5, 600), "not at the very moment, and once more after it");
+}
+
+#[test]
+fn a_job_that_others_keep_makes_way_once_it_is_remembered() {
+    let none = AnomalyPipelineStatus::default();
+    let job = plan_of("{}", &none, |_| {}).children.topics_job.metadata.name.unwrap();
+    let kept = |before: &AnomalyPipelineStatus| plan_of("{}", before, |seen| seen.left_over = vec![job.clone()]);
+    let first = kept(&none);
+    assert_eq!(first.left_over, [""; 0], "it would be made again");
+    let Conclusion { status, again, .. } = Pipeline::conclude(&first, Ok(&()), Timestamp::UNIX_EPOCH);
+    assert_eq!(again.as_secs(), 5);
+    assert_eq!(kept(&status).left_over, [job.as_str()]);
+}
+
+#[test]
+fn a_job_that_has_trouble_is_looked_at_again_soon() {
+    let again = |trouble: Option<String>| concluded("{}", |seen| seen.topics_job = JobState::Running { trouble }).again;
+    assert_eq!([again(None), again(Some("no broker".to_owned()))].map(|again| again.as_secs()), [600, 30]);
 }
 
 #[test]

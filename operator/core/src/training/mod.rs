@@ -16,6 +16,7 @@ use vedette_crds::ModelTrainingStatus;
 
 pub use self::adopt::{forgotten_run, replaced_jobs};
 use crate::job_state::{JobState, is_outdated};
+use crate::job_step::failed_beside_others;
 use crate::platform::{ApplyFailure, Conclusion, Kind, Refused};
 use crate::refusal::Refusal;
 use crate::run_result::Ended;
@@ -130,10 +131,16 @@ pub enum RunSeen {
 impl RunSeen {
     /// As it is where its Job stands beside what it would be now; the pods are its own.
     #[must_use]
-    pub fn beside<'a>(self, wanted: &Job, live: Option<&Job>, pods: impl IntoIterator<Item = &'a Pod>) -> Self {
+    pub fn beside(self, wanted: &Job, live: Option<&Job>, pods: &[&Pod]) -> Self {
         match (self, live) {
+            // Kubernetes makes no other pod while what runs beside the process keeps this one; the schedule tries again.
+            (Self::Seen { job: JobState::Running { trouble: Some(cause) }, left: None }, Some(_))
+                if failed_beside_others(pods).is_some() =>
+            {
+                Self::Seen { job: JobState::Failed { cause }, left: None }
+            }
             (Self::Seen { job: JobState::Running { trouble }, left: None }, Some(live))
-                if is_outdated(live, wanted, pods) =>
+                if is_outdated(live, wanted, pods.iter().copied()) =>
             {
                 Self::Outdated { trouble }
             }
@@ -193,6 +200,11 @@ impl TrainingPlan {
         let has_no_records = !runs_here || self.seen.archive.records == Ok(0);
         let known = pipelines.as_deref().filter(|known| has_no_records && !known.contains(&self.pipeline))?;
         Some(Unknown::Pipeline(known))
+    }
+
+    /// The Job whose run has ended. It makes way where what runs beside its process would keep it.
+    pub fn ended_job(&self) -> Option<&str> {
+        self.ended.as_ref().map(|ended| ended.result.job.as_str())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ServiceAccount;
@@ -15,7 +16,7 @@ use super::super::children::{Stores, Wanted};
 use super::super::context::Context;
 use super::super::seen::Seen;
 use vedette_core::desired::{GeneratorChild, PipelineChildren};
-use vedette_core::job_state::is_outdated;
+use vedette_core::job_step::{JobStep, job_step};
 use vedette_core::ownership::claim;
 use vedette_core::pipeline::{CountClaim, PipelinePlan};
 use vedette_core::validate::ValidatedPipeline;
@@ -25,7 +26,7 @@ use vedette_core::validate::ValidatedPipeline;
 /// # Errors
 /// The first thing that was refused; what does not depend on it was applied all the same.
 pub(super) async fn apply(valid: &ValidatedPipeline, plan: &PipelinePlan, context: &Context) -> Result<(), ApiError> {
-    let PipelinePlan { children, topics, generator: generator_step, count, .. } = plan;
+    let PipelinePlan { children, topics, generator: generator_step, count, left_over, .. } = plan;
     let PipelineChildren {
         service_account,
         named_service_accounts,
@@ -69,6 +70,7 @@ pub(super) async fn apply(valid: &ValidatedPipeline, plan: &PipelinePlan, contex
         }
         pass.all(autoscaler, &stores.autoscalers).await;
     }
+    pass.clear(left_over, &stores.jobs).await;
     if let Some(failure) = pass.failure {
         return Err(failure);
     }
@@ -127,24 +129,29 @@ impl Pass<'_> {
                 Err(error) => return self.note(Err(error)),
             },
         };
-        let suspended = |job: &Job| job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false);
         let pods = self.stores.pods_of_job(live.as_deref());
-        let outcome = match live {
-            None => self.applier.apply(job, None, Conflicts::Force).await,
-            Some(live) if live.meta().deletion_timestamp.is_some() => Ok(()),
+        let pods: Vec<_> = pods.iter().map(Arc::as_ref).collect();
+        let outcome = match (job_step(live.as_deref(), job, &pods, Timestamp::now()), live) {
+            (JobStep::Make, _) => self.applier.apply(job, None, Conflicts::Force).await,
             // The watch tells when it is gone, and then it is made anew.
-            Some(live) if is_outdated(&live, job, pods.iter().map(Arc::as_ref)) => {
-                match claim(live.meta(), job.meta()) {
-                    Ok(()) => self.applier.delete(&*live).await,
-                    Err(stranger) => Err(ApiError::name_taken(job, stranger)),
-                }
+            (JobStep::Replace, Some(live)) => match claim(live.meta(), job.meta()) {
+                Ok(()) => self.applier.delete(&*live).await,
+                Err(stranger) => Err(ApiError::name_taken(job, stranger)),
+            },
+            (JobStep::Suspend(suspend), Some(live)) => {
+                self.applier.merge(&*live, &json!({ "spec": { "suspend": suspend } })).await
             }
-            Some(live) if suspended(&live) != suspended(job) => {
-                self.applier.merge(&*live, &json!({ "spec": { "suspend": suspended(job) } })).await
-            }
-            Some(_) => Ok(()),
+            (JobStep::Replace | JobStep::Suspend(_), None) | (JobStep::Leave, _) => Ok(()),
         };
         self.note(outcome);
+    }
+
+    /// Deletes Jobs that nobody waits for, so that their pods go.
+    async fn clear(&mut self, jobs: &[String], seen: &Seen<Job>) {
+        for job in jobs.iter().filter_map(|name| seen.get(self.namespace, name)) {
+            let outcome = self.applier.delete(&*job).await;
+            self.note(outcome);
+        }
     }
 
     /// Where an autoscaler may have set another count since it was read, that count wins.

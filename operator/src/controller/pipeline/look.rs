@@ -9,6 +9,7 @@ use kube::ResourceExt;
 use vedette_core::desired::labels::{self, Component, MANAGER, RETRY_MODEL};
 use vedette_core::desired::{Live, LiveReplicas, generator_job_name, names, topics_job_name};
 use vedette_core::job_state::{completed_at, job_state, topic_report};
+use vedette_core::job_step::is_left_over;
 use vedette_core::pipeline::{GeneratorSeen, PipelineSeen};
 use vedette_core::validate::{Scale, ValidatedPipeline};
 use vedette_core::workload::Workload;
@@ -40,6 +41,13 @@ pub(super) async fn look(
     };
     let topics_job = own_job(&topics_job_name(valid, &context.site), valid, context);
     let topics_pods = context.stores.pods_of_job(topics_job.as_deref());
+    let generator_job = generator_job_name(valid).and_then(|name| own_job(&name, valid, context));
+    let jobs = [&topics_job, &generator_job].into_iter().flatten();
+    let left_over = jobs.filter(|job| {
+        let pods = context.stores.pods_of_job(Some(job));
+        is_left_over(job, &pods.iter().map(Arc::as_ref).collect::<Vec<_>>())
+    });
+    let left_over = left_over.map(|job| job.name_any()).collect();
     Ok(PipelineSeen {
         generation: pipeline.metadata.generation,
         live: Live { secrets_hash, detector_replicas: live_replicas(valid, &context.applier).await? },
@@ -51,9 +59,10 @@ pub(super) async fn look(
         missing,
         bucket,
         trainings: context.trainings_here.names(),
-        topics_looked_at: topics_job.as_deref().and_then(completed_at),
+        topics_looked_at: topics_job.as_deref().and_then(|job| completed_at(job, topics_pods.iter().map(Arc::as_ref))),
         topics_job: job_state(topics_job.as_deref(), topics_pods.iter().map(Arc::as_ref)),
         topic_report: topic_report(topics_pods.iter().map(Arc::as_ref)),
+        left_over,
         generator: generator(valid, context),
         detector: workload(valid, Component::Detector, context),
         archiver: workload(valid, Component::Archiver, context),

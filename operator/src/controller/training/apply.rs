@@ -3,12 +3,21 @@
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
 use vedette_core::desired::labels::{self, Component};
+use vedette_core::job_state::is_over;
 use vedette_core::schedule::Run;
 use vedette_core::training::{Start, forgotten_run, replaced_jobs};
 use vedette_core::validate::ValidatedTraining;
 
 use super::super::apply::{ApiError, Conflicts};
 use super::super::context::Context;
+
+/// Deletes the Job of a run that has ended where its controller goes on to wait for what runs beside it.
+pub(super) async fn clear(name: &str, context: &Context) -> Result<(), ApiError> {
+    match context.stores.children.jobs.get(&context.namespace, name) {
+        Some(job) if !is_over(&job) && job.metadata.deletion_timestamp.is_none() => context.applier.delete(&*job).await,
+        Some(_) | None => Ok(()),
+    }
+}
 
 /// Starts the Job, or returns the run of one that was started already and not remembered.
 pub(super) async fn apply(

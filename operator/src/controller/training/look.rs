@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
 use vedette_core::desired::build_training_job;
 use vedette_core::desired::labels::RUN_REQUEST;
 use vedette_core::job_state::job_state;
@@ -58,8 +59,8 @@ async fn run(valid: &ValidatedTraining, name: &str, context: &Context) -> Result
         None => context.applier.read::<Job>(context.namespace.as_str(), name).await?.map(Arc::new),
     };
     let pods = context.stores.pods_of_job(live.as_deref());
-    let pods = || pods.iter().map(Arc::as_ref);
-    let seen = look::run(&context.bucket, valid, name, job_state(live.as_deref(), pods())).await;
+    let pods: Vec<&Pod> = pods.iter().map(Arc::as_ref).collect();
+    let seen = look::run(&context.bucket, valid, name, job_state(live.as_deref(), pods.iter().copied())).await;
     let wanted = build_training_job(valid, &context.site, name);
-    Ok(seen.beside(&wanted, live.as_deref(), pods()))
+    Ok(seen.beside(&wanted, live.as_deref(), &pods))
 }

@@ -60,6 +60,9 @@ impl Platform<Training> for InCluster<'_, ModelTraining> {
     }
 
     async fn apply(&mut self, object: &ValidatedTraining, plan: &TrainingPlan) -> Result<Option<Run>, ApiError> {
+        if let Some(ended) = plan.ended_job() {
+            apply::clear(ended, self.context).await?;
+        }
         match &plan.start {
             None => Ok(None),
             Some(start) => apply::apply(object, start, self.context).await,

@@ -7,6 +7,7 @@ use vedette_crds::TrainingPhase;
 use super::super::tests::*;
 use super::super::*;
 use crate::event::Event;
+use crate::job_state::job_state;
 use crate::status::{PUBLISHED, READY, find, is_true};
 
 /// A run that left no result.
@@ -89,19 +90,19 @@ fn only_a_job_that_hangs_and_left_nothing_is_outdated() {
     annotations.insert("vedette.io/spec-hash".to_owned(), "another".to_owned());
     let under_way = || RunSeen::Seen { job: JobState::Running { trouble: None }, left: None };
     let outdated = RunSeen::Outdated { trouble: None };
-    assert_eq!(under_way().beside(&wanted, Some(&live), []), outdated);
-    assert_eq!(under_way().beside(&wanted, Some(&wanted), []), under_way());
+    assert_eq!(under_way().beside(&wanted, Some(&live), &[]), outdated);
+    assert_eq!(under_way().beside(&wanted, Some(&wanted), &[]), under_way());
     let running: Pod = serde_json::from_value(json!({
         "metadata": { "name": "p", "labels": { "app.kubernetes.io/component": "trainer" } },
         "status": { "containerStatuses": [{ "name": "trainer", "image": "i", "imageID": "i", "restartCount": 0,
             "ready": false, "state": { "running": {} } }] }
     }))
     .unwrap();
-    assert_eq!(under_way().beside(&wanted, Some(&live), [&running]), under_way(), "it is at work");
+    assert_eq!(under_way().beside(&wanted, Some(&live), &[&running]), under_way(), "it is at work");
     let published = RunSeen::Seen { job: JobState::Running { trouble: None }, left: Some(result()) };
     let gave_up = RunSeen::Seen { job: JobState::Failed { cause: "because".to_owned() }, left: None };
     for seen in [published, gave_up, RunSeen::Unreadable, RunSeen::None] {
-        assert_eq!(seen.clone().beside(&wanted, Some(&live), []), seen);
+        assert_eq!(seen.clone().beside(&wanted, Some(&live), &[]), seen);
     }
 }
 
@@ -224,4 +225,22 @@ fn a_schedule_that_is_new_changed_or_in_effect_again_counts_from_the_change() {
         assert!(find(&noon.conditions, READY).unwrap().message.contains("1970-01-02T03:00:00Z"));
         assert!(starts(&step_at(at_three, &noon, 2, day + 4 * 3_600)));
     }
+}
+
+#[test]
+fn a_run_whose_process_failed_beside_a_sidecar_has_failed_and_its_job_makes_way() {
+    let wanted =
+        Training::decide(&training("east"), &site(), &running(), seen(100, hangs()), at(60)).start.unwrap().job;
+    let pod: Pod = serde_json::from_value(json!({
+        "metadata": { "name": "p", "labels": { "app.kubernetes.io/component": "trainer" } },
+        "status": { "phase": "Running", "containerStatuses": [{ "name": "trainer", "image": "i", "imageID": "i",
+            "restartCount": 0, "ready": false, "state": { "terminated": { "exitCode": 1 } } }] }
+    }))
+    .unwrap();
+    let tried = RunSeen::Seen { job: job_state(Some(&wanted), [&pod]), left: None };
+    let failed = tried.beside(&wanted, Some(&wanted), &[&pod]);
+    let cause = "its pod ended with exit code 1".to_owned();
+    assert_eq!(failed, RunSeen::Seen { job: JobState::Failed { cause }, left: None });
+    let plan = Training::decide(&training("east"), &site(), &running(), seen(100, failed), at(60));
+    assert_eq!(plan.ended_job(), Some("flows-50"));
 }

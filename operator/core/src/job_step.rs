@@ -1,0 +1,72 @@
+//! What has to be done about a Job of a pipeline, by what is there and by what its own process did: a Job cannot be changed, but
+//! held, let go, and made anew. A sidecar that never ends keeps a pod, and so its Job, after our process has ended; Kubernetes
+//! then neither calls the Job complete nor makes another pod.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+
+use crate::job_state::{did_its_task, is_outdated, is_over};
+use crate::workload::{last_end, was_disrupted};
+
+/// How long a process that failed is left to be read before its Job is made anew.
+const PAUSE: SignedDuration = SignedDuration::from_secs(30);
+
+/// What has to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobStep {
+    /// It is not there, and is to be.
+    Make,
+    /// It makes place for another, which is made when it is gone.
+    Replace,
+    /// It is to be held, or to be let go.
+    Suspend(bool),
+    /// Nothing.
+    Leave,
+}
+
+/// What has to be done for this Job to be there; the pods are those of the live one.
+pub fn job_step(live: Option<&Job>, wanted: &Job, pods: &[&Pod], now: Timestamp) -> JobStep {
+    let Some(live) = live else {
+        return JobStep::Make;
+    };
+    let is_paused = || failed_beside_others(pods).is_some_and(|since| now.duration_since(since) < PAUSE);
+    let is_kept_up = || failed_beside_others(pods).is_some() && !is_paused();
+    if live.metadata.deletion_timestamp.is_some() {
+        JobStep::Leave
+    } else if is_outdated(live, wanted, pods.iter().copied()) || is_kept_up() {
+        JobStep::Replace
+    } else if is_suspended(live) != is_suspended(wanted) {
+        JobStep::Suspend(is_suspended(wanted))
+    } else {
+        JobStep::Leave
+    }
+}
+
+/// Whether a Job did its task, and what runs beside its process keeps it.
+pub fn is_left_over(live: &Job, pods: &[&Pod]) -> bool {
+    live.metadata.deletion_timestamp.is_none() && !is_over(live) && pods.iter().any(|pod| did_its_task(pod))
+}
+
+/// Since when no process of ours is at work, as the last one failed and others keep its pod.
+pub(crate) fn failed_beside_others(pods: &[&Pod]) -> Option<Timestamp> {
+    if pods.iter().any(|pod| did_its_task(pod)) {
+        return None;
+    }
+    pods.iter().filter(|pod| runs(pod) && !was_disrupted(pod)).find_map(|pod| {
+        let end = last_end(pod).filter(|end| end.exit_code != 0)?;
+        Some(end.finished_at.map_or(Timestamp::MIN, |time| time.0))
+    })
+}
+
+fn runs(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    phase == Some("Running") && pod.metadata.deletion_timestamp.is_none()
+}
+
+fn is_suspended(job: &Job) -> bool {
+    job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+use super::*;
+use serde_json::{Value, json};
+
+const ENDED: &str = "2026-11-23T08:00:00Z";
+
+fn later(seconds: i64) -> Timestamp {
+    ENDED.parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds)
+}
+
+fn job(suspend: bool) -> Job {
+    serde_json::from_value(json!({ "metadata": { "name": "j" }, "spec": { "suspend": suspend, "template": {} } }))
+        .unwrap()
+}
+
+/// A pod whose sidecar runs on after its own process has ended.
+fn beside_a_sidecar(exit_code: i32) -> Pod {
+    let status = |name: &str, state: Value| json!({ "name": name, "image": "i", "imageID": "i", "restartCount": 0, "ready": false, "state": state });
+    let own = json!({ "terminated": { "exitCode": exit_code, "finishedAt": ENDED } });
+    serde_json::from_value(json!({
+        "metadata": { "name": "p", "labels": { "app.kubernetes.io/component": "topics" } },
+        "status": { "phase": "Running", "containerStatuses": [status("topics", own), status("istio-proxy", json!({ "running": {} }))] }
+    }))
+    .unwrap()
+}
+
+#[test]
+fn a_job_whose_process_failed_beside_a_sidecar_is_made_anew_after_a_pause() {
+    let (wanted, failed) = (job(false), beside_a_sidecar(1));
+    let step = |pod: &Pod, seconds: i64| job_step(Some(&wanted), &wanted, &[pod], later(seconds));
+    assert_eq!([29, 30].map(|seconds| step(&failed, seconds)), [JobStep::Leave, JobStep::Replace]);
+    assert_eq!(step(&beside_a_sidecar(0), 30), JobStep::Leave, "it did its task");
+    let mut ended = failed.clone();
+    ended.status.as_mut().unwrap().phase = Some("Failed".to_owned());
+    assert_eq!(step(&ended, 30), JobStep::Leave, "Kubernetes makes another pod");
+    let mut leaving = wanted.clone();
+    leaving.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(later(0)));
+    assert_eq!(job_step(Some(&leaving), &wanted, &[&failed], later(30)), JobStep::Leave, "it goes already");
+    assert_eq!(job_step(None, &wanted, &[], later(0)), JobStep::Make);
+}
+
+#[test]
+fn a_job_that_did_its_task_is_left_over_while_others_keep_it() {
+    assert!(is_left_over(&job(false), &[&beside_a_sidecar(0)]));
+    assert!(!is_left_over(&job(false), &[&beside_a_sidecar(1)]));
+    let mut complete = job(false);
+    complete.status =
+        serde_json::from_value(json!({ "conditions": [{ "type": "Complete", "status": "True" }] })).unwrap();
+    assert!(!is_left_over(&complete, &[&beside_a_sidecar(0)]), "its time to live is over some time");
+}
+
+#[test]
+fn a_job_is_held_and_let_go() {
+    for (live, wanted, expected) in [
+        (false, true, JobStep::Suspend(true)),
+        (true, false, JobStep::Suspend(false)),
+        (true, true, JobStep::Leave),
+        (false, false, JobStep::Leave),
+    ] {
+        assert_eq!(job_step(Some(&job(live)), &job(wanted), &[], later(0)), expected);
+    }
+}

@@ -1,0 +1,61 @@
+//! Jobs whose pods others hold: a sidecar that never ends.
+
+use serde_json::{Value, json};
+
+use crate::api::Api;
+use crate::cluster::Cluster;
+
+/// The topic Job of the pipeline `flows`, once it is there, and is not this one.
+async fn topic_job(cluster: &Cluster, but: &Value) -> (String, Value) {
+    let made = |api: &Api| {
+        let name = api.names("jobs").into_iter().find(|name| name.starts_with("flows-topics-"))?;
+        let uid = api.get("jobs", &name)?["metadata"]["uid"].clone();
+        (uid != *but).then_some((name, uid))
+    };
+    cluster.api.until("a topic Job", made).await
+}
+
+/// A pod of this Job runs on, as a sidecar does, after its own container ended.
+fn ended_beside_a_sidecar(cluster: &Cluster, job: &str, end: &Value) {
+    let labels = json!({
+        "app.kubernetes.io/managed-by": "vedette-operator", "app.kubernetes.io/name": "vedette",
+        "app.kubernetes.io/instance": "flows", "app.kubernetes.io/component": "topics"
+    });
+    let container = |name: &str, state: Value| json!({ "name": name, "image": "i", "imageID": "i", "restartCount": 0, "ready": false, "state": state });
+    let containers = [container("topics", json!({ "terminated": end })), container("proxy", json!({ "running": {} }))];
+    let owners = cluster.owned_by_job(job);
+    cluster.api.put(
+        "pods",
+        json!({
+            "metadata": { "name": "topics-1", "labels": labels, "ownerReferences": owners },
+            "status": { "phase": "Running", "containerStatuses": containers }
+        }),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_job_that_did_its_task_beside_a_sidecar_is_complete_and_makes_way() {
+    let cluster = Cluster::new().await;
+    cluster.pipeline("flows", json!({}));
+    let operator = cluster.operator("a");
+    let (job, _) = topic_job(&cluster, &Value::Null).await;
+    ended_beside_a_sidecar(&cluster, &job, &json!({ "exitCode": 0, "finishedAt": "2026-11-23T08:00:00Z" }));
+    cluster.until_reason("anomalypipelines", "flows", "TopicsReady", "TopicsCreated").await;
+    cluster.until_there("deployments", "flows-detector").await;
+    cluster.api.until("no topic Job", |api| api.get("jobs", &job).is_none().then_some(())).await;
+    cluster.pipeline("flows", json!({ "detector": { "replicas": 2 } }));
+    cluster.reconciled("flows").await;
+    assert_eq!(cluster.api.names("jobs"), [""; 0], "it is remembered");
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_job_that_failed_beside_a_sidecar_is_made_anew() {
+    let cluster = Cluster::new().await;
+    cluster.pipeline("flows", json!({}));
+    let operator = cluster.operator("a");
+    let (job, first) = topic_job(&cluster, &Value::Null).await;
+    ended_beside_a_sidecar(&cluster, &job, &json!({ "exitCode": 1, "finishedAt": "2026-11-23T08:00:00Z" }));
+    topic_job(&cluster, &first).await;
+    operator.stop().await;
+}
