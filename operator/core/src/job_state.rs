@@ -8,7 +8,8 @@ use vedette_contract::topic::TopicReport;
 use crate::desired::labels;
 use crate::last_words::last_words;
 use crate::ownership::controller;
-use crate::workload::{last_end, runs_itself, waits_for, was_disrupted};
+use crate::waits::waits_for;
+use crate::workload::{last_end, runs_itself, was_disrupted};
 
 /// How a Job stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,18 +17,33 @@ pub enum JobState {
     /// There is none, or none any more.
     Absent,
     /// It is under way; with what is wrong, if anything is.
-    Running {
-        /// How its last pod failed, or what it waits for.
-        trouble: Option<String>,
-    },
+    Running { trouble: Option<Trouble> },
     /// It did its task.
     Complete,
     /// It gave up.
     Failed { cause: String },
 }
 
+/// What is wrong with a Job that is under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// Its last pod failed like this, and it is tried again.
+    Failed(String),
+    /// It waits for this.
+    Waits(String),
+}
+
+impl Trouble {
+    /// What it is.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Failed(text) | Self::Waits(text) => text,
+        }
+    }
+}
+
 /// Reads the state of a Job; the pods are its own.
-pub fn job_state<'a>(job: Option<&Job>, pods: impl IntoIterator<Item = &'a Pod>) -> JobState {
+pub fn job_state<'a>(job: Option<&Job>, pods: impl IntoIterator<Item = &'a Pod>, now: Timestamp) -> JobState {
     let Some(job) = job else {
         return JobState::Absent;
     };
@@ -41,8 +57,8 @@ pub fn job_state<'a>(job: Option<&Job>, pods: impl IntoIterator<Item = &'a Pod>)
         let cause = failure.map_or_else(|| verdict.clone(), |failure| format!("{failure} ({verdict})"));
         return JobState::Failed { cause };
     }
-    let waits = || pods.iter().find_map(|pod| waits_for(pod));
-    JobState::Running { trouble: failure.or_else(waits).or_else(|| has_no_pod(job, &pods)) }
+    let waits = || pods.iter().find_map(|pod| waits_for(pod, now)).or_else(|| has_no_pod(job, &pods));
+    JobState::Running { trouble: failure.map(Trouble::Failed).or_else(|| waits().map(Trouble::Waits)) }
 }
 
 /// Whether a Job is to make place for another: it is of an object that is no more, or it was made otherwise and has not done
@@ -122,6 +138,10 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
+    fn read<'a>(job: Option<&Job>, pods: impl IntoIterator<Item = &'a Pod>) -> JobState {
+        job_state(job, pods, Timestamp::UNIX_EPOCH)
+    }
+
     fn job(conditions: Value) -> Job {
         serde_json::from_value(json!({ "status": { "conditions": conditions } })).unwrap()
     }
@@ -137,12 +157,12 @@ mod tests {
 
     #[test]
     fn a_job_is_what_its_conditions_say() {
-        assert_eq!(job_state(None, []), JobState::Absent);
-        assert_eq!(job_state(Some(&job(json!([]))), []), JobState::Running { trouble: None });
+        assert_eq!(read(None, []), JobState::Absent);
+        assert_eq!(read(Some(&job(json!([]))), []), JobState::Running { trouble: None });
         let complete = json!([{ "type": "Complete", "status": "True" }]);
-        assert_eq!(job_state(Some(&job(complete)), []), JobState::Complete);
+        assert_eq!(read(Some(&job(complete)), []), JobState::Complete);
         let not_yet = json!([{ "type": "Complete", "status": "False" }]);
-        assert_eq!(job_state(Some(&job(not_yet)), []), JobState::Running { trouble: None });
+        assert_eq!(read(Some(&job(not_yet)), []), JobState::Running { trouble: None });
     }
 
     #[test]
@@ -150,9 +170,9 @@ mod tests {
         let pods = [failed_pod(1, "no broker"), failed_pod(9, "fewer partitions"), failed_pod(5, "no broker")];
         let failed = json!([{ "type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "limit reached" }]);
         let cause = "fewer partitions (limit reached)".to_owned();
-        assert_eq!(job_state(Some(&job(failed)), &pods), JobState::Failed { cause });
-        let trouble = Some("fewer partitions".to_owned());
-        assert_eq!(job_state(Some(&job(json!([]))), &pods), JobState::Running { trouble });
+        assert_eq!(read(Some(&job(failed)), &pods), JobState::Failed { cause });
+        let trouble = Some(Trouble::Failed("fewer partitions".to_owned()));
+        assert_eq!(read(Some(&job(json!([]))), &pods), JobState::Running { trouble });
     }
 
     fn pod(status: Value) -> Pod {
@@ -168,8 +188,8 @@ mod tests {
 
     #[test]
     fn a_job_that_hangs_says_what_it_waits_for() {
-        let trouble = |job: &Job, pods: &[Pod]| match job_state(Some(job), pods) {
-            JobState::Running { trouble } => trouble.unwrap_or_default(),
+        let trouble = |job: &Job, pods: &[Pod]| match read(Some(job), pods) {
+            JobState::Running { trouble } => trouble.map_or_else(String::new, |trouble| trouble.text().to_owned()),
             other => panic!("{other:?}"),
         };
         let waiting = |reason: &str| pod(container(json!({ "waiting": { "reason": reason } })));
@@ -195,19 +215,19 @@ mod tests {
         let mut sidecar = statuses[0].clone();
         sidecar.name = "istio-proxy".to_owned();
         statuses.insert(0, sidecar);
-        assert_eq!(job_state(Some(&job(json!([]))), [&beside]), JobState::Complete);
+        assert_eq!(read(Some(&job(json!([]))), [&beside]), JobState::Complete);
         let late = json!([{ "type": "Failed", "status": "True", "reason": "DeadlineExceeded" }]);
-        assert_eq!(job_state(Some(&job(late)), [&beside]), JobState::Complete);
+        assert_eq!(read(Some(&job(late)), [&beside]), JobState::Complete);
         beside.status.as_mut().unwrap().container_statuses.as_mut().unwrap()[1].state =
             serde_json::from_value(json!({ "running": {} })).unwrap();
         let running = JobState::Running { trouble: None };
-        assert_eq!(job_state(Some(&job(json!([]))), [&beside]), running, "only what runs beside it ended");
+        assert_eq!(read(Some(&job(json!([]))), [&beside]), running, "only what runs beside it ended");
         // A generator that is suspended or drained stops where it is.
         let mut stopped = done();
         stopped.metadata.deletion_timestamp =
             Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::UNIX_EPOCH));
-        assert_eq!(job_state(Some(&job(json!([]))), [&stopped]), running);
-        assert_eq!(job_state(Some(&job(json!([]))), [&drained(json!({ "terminated": { "exitCode": 0 } }))]), running);
+        assert_eq!(read(Some(&job(json!([]))), [&stopped]), running);
+        assert_eq!(read(Some(&job(json!([]))), [&drained(json!({ "terminated": { "exitCode": 0 } }))]), running);
     }
 
     #[test]
@@ -224,10 +244,10 @@ mod tests {
     #[test]
     fn a_pod_that_was_drained_is_no_trouble_of_the_job() {
         let drained = drained(json!({ "terminated": { "exitCode": 1, "message": "interrupted" } }));
-        assert_eq!(job_state(Some(&job(json!([]))), [&drained]), JobState::Running { trouble: None });
+        assert_eq!(read(Some(&job(json!([]))), [&drained]), JobState::Running { trouble: None });
         let pods = [drained, failed_pod(1, "no broker")];
-        let trouble = Some("no broker".to_owned());
-        assert_eq!(job_state(Some(&job(json!([]))), &pods), JobState::Running { trouble });
+        let trouble = Some(Trouble::Failed("no broker".to_owned()));
+        assert_eq!(read(Some(&job(json!([]))), &pods), JobState::Running { trouble });
     }
 
     /// A pod on which an eviction left its mark.

@@ -25,6 +25,7 @@ pub mod site_status;
 pub mod status;
 pub mod training;
 pub mod validate;
+mod waits;
 pub mod workload;
 mod yaml;
 

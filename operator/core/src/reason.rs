@@ -60,6 +60,8 @@ reasons! {
         TopicJobFailed,
         /// Their Job failed, and tries again.
         TopicJobRetrying,
+        /// Their Job waits for a node, an image, a volume and the like.
+        TopicJobWaiting,
         /// Their Job runs.
         TopicJobRunning,
         /// Their Job is not there yet.
@@ -94,6 +96,8 @@ reasons! {
         Finished,
         /// Its Job failed, and tries again.
         GeneratorJobRetrying,
+        /// Its Job waits for a node, an image, a volume and the like.
+        GeneratorJobWaiting,
         /// Its Job gave up.
         GeneratorJobFailed,
     }
@@ -207,6 +211,7 @@ impl TopicsReason {
             Self::TopicsCreated
             | Self::Differs
             | Self::TopicJobRetrying
+            | Self::TopicJobWaiting
             | Self::TopicJobRunning
             | Self::TopicJobPending => false,
         }
@@ -234,7 +239,7 @@ impl GeneratorReason {
     pub fn is_lasting(self) -> bool {
         match self {
             Self::GeneratorJobFailed => true,
-            Self::Generating | Self::Finished | Self::GeneratorJobRetrying => false,
+            Self::Generating | Self::Finished | Self::GeneratorJobRetrying | Self::GeneratorJobWaiting => false,
         }
     }
 }

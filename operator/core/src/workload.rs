@@ -3,13 +3,14 @@
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodCondition};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod};
 use vedette_contract::ModelVersion;
 use vedette_contract::exit::{Blame, LastWords};
 
 use crate::desired::labels::{self, COMPONENT};
 use crate::last_words::cut;
 use crate::roll::Fault;
+use crate::waits::{has_node, is_held_unready, scheduled, waits_for};
 
 /// Kubernetes' word for the end of a process that took more memory than it may.
 const OOM_KILLED: &str = "OOMKilled";
@@ -60,12 +61,12 @@ pub struct PodSeen {
 
 impl Workload {
     /// Reads both from an API server's objects; the pods are those of the Deployment, of whatever template.
-    pub fn read<'a>(deployment: Option<&Deployment>, pods: impl IntoIterator<Item = &'a Pod>) -> Self {
+    pub fn read<'a>(deployment: Option<&Deployment>, pods: impl IntoIterator<Item = &'a Pod>, now: Timestamp) -> Self {
         let (stay, leave): (Vec<&Pod>, Vec<&Pod>) =
             pods.into_iter().filter(|pod| !was_ended(pod)).partition(|pod| pod.metadata.deletion_timestamp.is_none());
         Self {
             deployment: deployment.map(LiveDeployment::read),
-            pods: stay.into_iter().map(PodSeen::read).collect(),
+            pods: stay.into_iter().map(|pod| PodSeen::read(pod, now)).collect(),
             leaving: i32::try_from(leave.len()).unwrap_or(i32::MAX),
         }
     }
@@ -111,7 +112,7 @@ impl LiveDeployment {
 }
 
 impl PodSeen {
-    fn read(pod: &Pod) -> Self {
+    fn read(pod: &Pod, now: Timestamp) -> Self {
         let container = own_container(pod);
         let is_ready = container.is_some_and(|container| container.ready) && !is_held_unready(pod);
         Self {
@@ -120,7 +121,7 @@ impl PodSeen {
             is_ready,
             steps: i32::from(is_scheduled(pod)) + i32::from(container.is_some_and(was_started)),
             fault: fault(pod),
-            waits: waits_for(pod),
+            waits: waits_for(pod, now),
         }
     }
 }
@@ -137,24 +138,9 @@ fn own_container(pod: &Pod) -> Option<&ContainerStatus> {
     pod.status.as_ref()?.container_statuses.as_ref()?.iter().find(|container| container.name == *name)
 }
 
-/// Whether somebody other than its kubelet says that it is not ready: its node does not answer, or a readiness gate is not
-/// open. Nobody is left on a dead node who would say so of its containers; where one beside ours is not ready, they say so.
-fn is_held_unready(pod: &Pod) -> bool {
-    let is = |kind: &str, holds: bool| condition(pod, kind).is_some_and(|found| (found.status == "True") == holds);
-    is("Ready", false) && is("ContainersReady", true)
-}
-
 fn is_scheduled(pod: &Pod) -> bool {
     let unscheduled = scheduled(pod).is_some_and(|condition| condition.status != "True");
     !unscheduled && pod.status.as_ref().is_some_and(|status| status.container_statuses.is_some())
-}
-
-fn scheduled(pod: &Pod) -> Option<&PodCondition> {
-    condition(pod, "PodScheduled")
-}
-
-fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<&'a PodCondition> {
-    pod.status.as_ref()?.conditions.iter().flatten().find(|condition| condition.type_ == kind)
 }
 
 fn was_started(container: &ContainerStatus) -> bool {
@@ -214,40 +200,11 @@ fn told(pod: &str, end: &ContainerStateTerminated) -> (Blame, String) {
     (blame, format!("pod {pod} ended with exit code {}{shown}{said}", end.exit_code))
 }
 
-/// Since when the pod has a node.
-fn has_node(pod: &Pod) -> Option<Timestamp> {
-    let has_node = scheduled(pod).filter(|condition| condition.status == "True")?;
-    Some(has_node.last_transition_time.as_ref()?.0)
-}
-
 /// Whether Kubernetes itself ended a pod, or is about to: a drain, a preemption, an eviction, a node that is gone. A Job does
 /// not count it as a failure.
 pub(crate) fn was_disrupted(pod: &Pod) -> bool {
     let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
     conditions.into_iter().any(|condition| condition.type_ == "DisruptionTarget" && condition.status == "True")
-}
-
-/// What a pod waits for that it cannot help.
-pub(crate) fn waits_for(pod: &Pod) -> Option<String> {
-    let status = pod.status.as_ref()?;
-    let name = pod.metadata.name.as_deref().unwrap_or_default();
-    let unscheduled = status.conditions.iter().flatten().find_map(|condition| {
-        let unscheduled = condition.type_ == "PodScheduled" && condition.status == "False";
-        unscheduled.then(|| format!("pod {name} is Pending: {}", condition.message.as_deref().unwrap_or("no node yet")))
-    });
-    let held = || {
-        let message =
-            "is not Ready though its containers are: its node does not answer, or a readiness gate is not open";
-        is_held_unready(pod).then(|| format!("pod {name} {message}"))
-    };
-    unscheduled.or_else(held).or_else(|| {
-        status.container_statuses.iter().flatten().find_map(|container| {
-            let waiting = container.state.as_ref()?.waiting.as_ref()?;
-            let reason = waiting.reason.as_deref().filter(|reason| *reason != "ContainerCreating")?;
-            let message = waiting.message.as_deref().map(|message| format!(": {}", cut(message))).unwrap_or_default();
-            Some(format!("pod {name} waits, {reason}{message}"))
-        })
-    })
 }
 
 /// Whether a pod's own process runs.

@@ -157,7 +157,7 @@ async fn a_topic_job_that_hangs_is_made_anew_when_its_cause_is_mended() {
     cluster.api.put("pods", json!({
         "metadata": { "name": "topics-1", "labels": labels, "ownerReferences": owners }, "status": { "phase": "Pending", "conditions": unscheduled }
     }));
-    let waits = cluster.until_reason("anomalypipelines", "flows", "TopicsReady", "TopicJobRetrying").await;
+    let waits = cluster.until_reason("anomalypipelines", "flows", "TopicsReady", "TopicJobWaiting").await;
     assert!(waits["message"].as_str().unwrap().contains("no node has no: such"), "{waits}");
     cluster.pipeline("flows", json!({}));
     let mended = |api: &Api| {

@@ -7,10 +7,9 @@ use vedette_contract::keys::PipelineKeys;
 use vedette_contract::progress::SiteStatus;
 use vedette_crds::AnomalyPipelineStatus;
 
+use super::PipelinePlan;
 use super::status::{pipeline_status, refused_pipeline_status};
-use super::{GeneratorSeen, PipelinePlan, PipelineSeen};
 use crate::event::{Event, flipped};
-use crate::job_state::JobState;
 use crate::platform::{ApplyFailure, Conclusion, RESYNC, Refused};
 use crate::reason::ReadyReason;
 use crate::refusal::Refusal;
@@ -19,10 +18,9 @@ use crate::status::{READY, is_true};
 
 /// How soon files that are not there yet are looked for again.
 const REPLICATION: Duration = Duration::from_secs(5);
-/// How soon a training that is not here is looked for again.
-const TRAINING: Duration = Duration::from_secs(30);
-/// How soon a Job that has trouble is looked at again: it may be time to make it anew.
-const JOB: Duration = Duration::from_secs(30);
+/// How soon is looked again what is not as it is to be: a pod may be late by then, a Job be due to be made anew,
+/// or a training be here.
+const UNSETTLED: Duration = Duration::from_secs(30);
 /// How soon a pipeline whose topics are another's is looked at again.
 const CONFLICT: Duration = Duration::from_secs(30);
 
@@ -35,7 +33,8 @@ pub(super) fn conclude(
     let mut events: Vec<Event> = plan.roll.events.iter().cloned().map(Event::Roll).collect();
     events.extend(flipped(&plan.before.conditions, &status.conditions));
     let site_status = Some(site_status(plan, &status, now));
-    Conclusion { status, events, site_status, again: again(plan, now) }
+    let again = again(plan, &status, now);
+    Conclusion { status, events, site_status, again }
 }
 
 pub(super) fn refuse(
@@ -62,7 +61,7 @@ fn site_status(plan: &PipelinePlan, status: &AnomalyPipelineStatus, now: Timesta
 }
 
 /// Watches ask for most reconciles; time itself ends a roll, and files may come late.
-fn again(plan: &PipelinePlan, now: Timestamp) -> Duration {
+fn again(plan: &PipelinePlan, status: &AnomalyPipelineStatus, now: Timestamp) -> Duration {
     let PipelinePlan { roll, seen, progress_deadline, .. } = plan;
     let deadline = roll.state.target.as_ref().and_then(|target| {
         let left = target.clock.since?.saturating_add(*progress_deadline).ok()?.duration_since(now);
@@ -71,13 +70,9 @@ fn again(plan: &PipelinePlan, now: Timestamp) -> Duration {
     });
     let soon = roll.condition.reason.passes_unseen().then(|| REPLICATION.mul_f64(seen.jitter));
     let resync = RESYNC.mul_f64(seen.jitter);
-    let training = plan.unknown_training_among().map(|_| TRAINING.mul_f64(seen.jitter));
     let left_over = (!seen.left_over.is_empty()).then(|| REPLICATION.mul_f64(seen.jitter));
-    let pause = is_tried_again(seen).then(|| JOB.mul_f64(seen.jitter));
-    [soon, training, left_over, pause, deadline].into_iter().flatten().min().unwrap_or(resync).min(resync)
-}
-
-fn is_tried_again(seen: &PipelineSeen) -> bool {
-    let has_trouble = |job: &JobState| matches!(job, JobState::Running { trouble: Some(_) });
-    has_trouble(&seen.topics_job) || matches!(&seen.generator, GeneratorSeen::Job(job) if has_trouble(job))
+    // That it lasts is said too, and no watch tells of it.
+    let is_unsettled = !is_true(&status.conditions, READY) || plan.unknown_training_among().is_some();
+    let unsettled = is_unsettled.then(|| UNSETTLED.mul_f64(seen.jitter));
+    [soon, left_over, unsettled, deadline].into_iter().flatten().min().unwrap_or(resync).min(resync)
 }

@@ -7,7 +7,7 @@ use vedette_crds::{AnomalyPipelineStatus, GeneratorStatus, TopicsStatus};
 use super::{BucketTrouble, GeneratorSeen, PipelinePlan};
 use crate::desired::GeneratorChild;
 use crate::desired::labels::{self, Component};
-use crate::job_state::JobState;
+use crate::job_state::{JobState, Trouble};
 use crate::platform::{ApplyFailure, Refused};
 use crate::reason::{BucketReason, GeneratorReason, ModelReason, PodsReason, ReadyReason, Reason, TopicsReason};
 use crate::refusal::Refusal;
@@ -118,8 +118,11 @@ fn topics_ready(plan: &PipelinePlan) -> Verdict {
             TopicsReason::TopicJobFailed,
             format!("Job {name} failed: {cause}; mend the cause, then delete the Job to try again at once"),
         ),
-        JobState::Running { trouble: Some(trouble) } => {
-            Verdict::fails(TopicsReason::TopicJobRetrying, format!("Job {name} is tried again: {trouble}"))
+        JobState::Running { trouble: Some(Trouble::Failed(cause)) } => {
+            Verdict::fails(TopicsReason::TopicJobRetrying, format!("Job {name} is tried again: {cause}"))
+        }
+        JobState::Running { trouble: Some(Trouble::Waits(what)) } => {
+            Verdict::fails(TopicsReason::TopicJobWaiting, format!("Job {name} is held up: {what}{}", secrets(plan)))
         }
         JobState::Running { trouble: None } => {
             Verdict::fails(TopicsReason::TopicJobRunning, format!("Job {name} creates the topics{}", secrets(plan)))
@@ -165,8 +168,11 @@ fn generator_job(name: &str, state: &JobState, plan: &PipelinePlan) -> Verdict {
         JobState::Running { trouble: None } => {
             Verdict::holds(GeneratorReason::Generating, format!("Job {name} walks the data set"))
         }
-        JobState::Running { trouble: Some(trouble) } => {
-            Verdict::fails(GeneratorReason::GeneratorJobRetrying, format!("Job {name} is tried again: {trouble}"))
+        JobState::Running { trouble: Some(Trouble::Failed(cause)) } => {
+            Verdict::fails(GeneratorReason::GeneratorJobRetrying, format!("Job {name} is tried again: {cause}"))
+        }
+        JobState::Running { trouble: Some(Trouble::Waits(what)) } => {
+            Verdict::fails(GeneratorReason::GeneratorJobWaiting, format!("Job {name} is held up: {what}"))
         }
         JobState::Failed { cause } => Verdict::fails(
             GeneratorReason::GeneratorJobFailed,

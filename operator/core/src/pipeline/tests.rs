@@ -1,5 +1,6 @@
 use super::*;
 use crate::desired::{GeneratorChild, LiveReplicas, build_pipeline, labels};
+use crate::job_state::Trouble;
 use crate::manifest::{self, ValidatedManifest};
 use crate::reason::{ModelReason, Reason};
 use crate::site::Source;
@@ -252,8 +253,10 @@ fn a_generator_is_a_part_of_what_is_ready() {
     let with = |state: JobState| concluded(WALKS, |seen| seen.generator = GeneratorSeen::Job(state)).status;
     ready_is(&with(JobState::Running { trouble: None }), "Running");
     ready_is(&with(JobState::Complete), "Running");
-    let trouble = Some("no such object".to_owned());
+    let trouble = Some(Trouble::Failed("no such object".to_owned()));
     ready_is(&with(JobState::Running { trouble }), "GeneratorJobRetrying");
+    let trouble = Some(Trouble::Waits("no such volume".to_owned()));
+    ready_is(&with(JobState::Running { trouble }), "GeneratorJobWaiting");
     let gave_up = with(JobState::Failed { cause: "no such object".to_owned() });
     ready_is(&gave_up, "GeneratorJobFailed");
     assert!(is_true(&gave_up.conditions, STALLED));
@@ -375,9 +378,18 @@ fn a_job_that_others_keep_makes_way_once_it_is_remembered() {
 }
 
 #[test]
-fn a_job_that_has_trouble_is_looked_at_again_soon() {
-    let again = |trouble: Option<String>| concluded("{}", |seen| seen.topics_job = JobState::Running { trouble }).again;
-    assert_eq!([again(None), again(Some("no broker".to_owned()))].map(|again| again.as_secs()), [600, 30]);
+fn what_is_not_as_it_is_to_be_is_looked_at_again_soon_and_waits_or_is_tried_again() {
+    let of = |trouble: Option<Trouble>| concluded("{}", |seen| seen.topics_job = JobState::Running { trouble });
+    let said =
+        |trouble: Trouble| find(&of(Some(trouble)).status.conditions, crate::status::TOPICS_READY).unwrap().clone();
+    assert_eq!(of(None).again.as_secs(), 30, "a pod may be late by then");
+    assert_eq!(concluded("{}", |_| {}).again.as_secs(), 600);
+    let failed = said(Trouble::Failed("no broker".to_owned()));
+    assert_eq!(failed.reason, "TopicJobRetrying");
+    assert!(failed.message.ends_with("is tried again: no broker"), "{}", failed.message);
+    let waits = said(Trouble::Waits("pod p waits, ImagePullBackOff".to_owned()));
+    assert_eq!(waits.reason, "TopicJobWaiting");
+    assert!(waits.message.ends_with("is held up: pod p waits, ImagePullBackOff"), "{}", waits.message);
 }
 
 #[test]

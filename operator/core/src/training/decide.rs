@@ -6,6 +6,7 @@ use vedette_crds::ModelTrainingStatus;
 use super::status::{last_outcome, with_result};
 use super::{RunSeen, Start, TrainingPlan, TrainingSeen};
 use crate::desired::{build_training_job, build_training_service_account};
+use crate::job_state::Trouble;
 use crate::run_result::{self, Ended};
 use crate::schedule::{self, Decision, ScheduleState};
 use crate::site::SiteFile;
@@ -76,7 +77,7 @@ fn replaced(remembered: &ScheduleState, seen: &RunSeen, now: Timestamp) -> Optio
         return None;
     };
     let run = remembered.last_run.as_ref().filter(|run| run.finished_at.is_none())?;
-    let ended = run_result::replaced(run, trouble.as_deref(), now);
+    let ended = run_result::replaced(run, trouble.as_ref().map(Trouble::text), now);
     Some(Ending { ended: Some(ended), state: schedule::finished(remembered, false, now) })
 }
 

@@ -15,7 +15,7 @@ use vedette_contract::model::TrainingResult;
 use vedette_crds::ModelTrainingStatus;
 
 pub use self::adopt::{forgotten_run, replaced_jobs};
-use crate::job_state::{JobState, is_outdated};
+use crate::job_state::{JobState, Trouble, is_outdated};
 use crate::job_step::failed_beside_others;
 use crate::platform::{ApplyFailure, Conclusion, Kind, Refused};
 use crate::refusal::Refusal;
@@ -116,10 +116,7 @@ pub enum RunSeen {
     /// Whether it left a result cannot be read yet.
     Unreadable,
     /// Its Job does nothing that would be lost, and would be made otherwise now.
-    Outdated {
-        /// What it waits for, or how its last pod failed.
-        trouble: Option<String>,
-    },
+    Outdated { trouble: Option<Trouble> },
     /// How its Job stands, and what it left in the bucket.
     Seen {
         job: JobState,
@@ -134,7 +131,7 @@ impl RunSeen {
     pub fn beside(self, wanted: &Job, live: Option<&Job>, pods: &[&Pod]) -> Self {
         match (self, live) {
             // Kubernetes makes no other pod while what runs beside the process keeps this one; the schedule tries again.
-            (Self::Seen { job: JobState::Running { trouble: Some(cause) }, left: None }, Some(_))
+            (Self::Seen { job: JobState::Running { trouble: Some(Trouble::Failed(cause)) }, left: None }, Some(_))
                 if failed_beside_others(pods).is_some() =>
             {
                 Self::Seen { job: JobState::Failed { cause }, left: None }
@@ -152,7 +149,7 @@ impl RunSeen {
     fn trouble(&self) -> Option<&str> {
         match self {
             Self::Seen { job: JobState::Running { trouble }, left: _ } | Self::Outdated { trouble } => {
-                trouble.as_deref()
+                trouble.as_ref().map(Trouble::text)
             }
             Self::None | Self::Unreadable | Self::Seen { .. } => None,
         }

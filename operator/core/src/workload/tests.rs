@@ -21,6 +21,10 @@ fn pod(status: Value) -> Pod {
     serde_json::from_value(json!({ "metadata": { "name": "p-1", "labels": labels }, "status": status })).unwrap()
 }
 
+fn read(pod: &Pod) -> PodSeen {
+    PodSeen::read(pod, Timestamp::UNIX_EPOCH)
+}
+
 fn container(name: &str, ready: bool, state: Value, last: Value) -> Value {
     json!({ "name": name, "image": "i", "imageID": "i", "restartCount": 0, "ready": ready, "state": state, "lastState": last })
 }
@@ -69,23 +73,23 @@ fn what_the_own_process_does_wrong_is_its_fault() {
     let looping = detector(false, json!({ "waiting": { "reason": "CrashLoopBackOff" } }), crashed());
     let cause = "pod p-1 ended with exit code 1: WrongHash: forest.bin differs".to_owned();
     let ended = |since| Some(Fault::Ended { since, blame: Blame::Model, cause: cause.clone() });
-    assert_eq!(PodSeen::read(&looping).fault, ended(None));
+    assert_eq!(read(&looping).fault, ended(None));
     let mut of_a_node = looping;
     let scheduled = json!([{ "type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-11-23T07:00:00Z" }]);
     of_a_node.status.as_mut().unwrap().conditions = serde_json::from_value(scheduled).unwrap();
-    assert_eq!(PodSeen::read(&of_a_node).fault, ended(Some("2026-11-23T07:00:00Z".parse().unwrap())));
+    assert_eq!(read(&of_a_node).fault, ended(Some("2026-11-23T07:00:00Z".parse().unwrap())));
     let killed = json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } });
-    let out_of_memory = PodSeen::read(&detector(false, killed, json!({}))).fault.unwrap();
+    let out_of_memory = read(&detector(false, killed, json!({}))).fault.unwrap();
     assert_eq!(out_of_memory.cause(), "pod p-1 ended with exit code 137 (OOMKilled)");
     let running = json!({ "running": { "startedAt": "2026-11-23T08:00:00Z" } });
-    let unready = PodSeen::read(&detector(false, running, json!({})));
+    let unready = read(&detector(false, running, json!({})));
     let cause = "pod p-1 runs and does not become ready".to_owned();
     assert_eq!((unready.fault, unready.steps), (Some(Fault::Unready { blamed: None, cause }), 2));
 }
 
 #[test]
 fn what_ended_and_runs_again_only_waits() {
-    let again = PodSeen::read(&detector(false, json!({ "running": {} }), crashed())).fault;
+    let again = read(&detector(false, json!({ "running": {} }), crashed())).fault;
     let cause = "pod p-1 ended with exit code 1: WrongHash: forest.bin differs; it runs again".to_owned();
     assert_eq!(again, Some(Fault::Unready { blamed: Some(Blame::Model), cause }));
 }
@@ -94,7 +98,7 @@ fn what_ended_and_runs_again_only_waits() {
 fn who_is_to_blame_is_what_the_process_says_or_what_kubernetes_knows() {
     let blamed = |code: i32, reason: &str, message: &str| {
         let last = json!({ "terminated": { "exitCode": code, "reason": reason, "message": message } });
-        match PodSeen::read(&detector(false, json!({ "waiting": { "reason": "CrashLoopBackOff" } }), last)).fault {
+        match read(&detector(false, json!({ "waiting": { "reason": "CrashLoopBackOff" } }), last)).fault {
             Some(Fault::Ended { blame, .. }) => blame,
             other => panic!("{other:?}"),
         }
@@ -129,7 +133,7 @@ fn what_a_pod_waits_for_and_what_stands_beside_it_is_not() {
         (pod(json!({ "conditions": [{ "type": "PodScheduled", "status": "False" }] })), 0),
         (pod(json!({})), 0),
     ] {
-        let seen = PodSeen::read(&innocent);
+        let seen = read(&innocent);
         assert_eq!((seen.fault, seen.steps), (None, steps), "{innocent:?}");
     }
 }
@@ -141,7 +145,7 @@ fn a_pod_of_a_dead_node_is_not_ready_though_its_containers_were_and_it_is_no_fau
         let conditions =
             json!([{ "type": "Ready", "status": ready }, { "type": "ContainersReady", "status": containers }]);
         pod.status.as_mut().unwrap().conditions = serde_json::from_value(conditions).unwrap();
-        PodSeen::read(&pod)
+        read(&pod)
     };
     for ready in ["False", "Unknown"] {
         let lost = of_a_node(ready, "True");
@@ -159,7 +163,7 @@ fn a_pod_that_leaves_does_not_count() {
     let mut leaving = detector(false, json!({ "running": {} }), json!({}));
     leaving.metadata.deletion_timestamp =
         Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::UNIX_EPOCH));
-    let seen = Workload::read(None, [&leaving]);
+    let seen = Workload::read(None, [&leaving], Timestamp::UNIX_EPOCH);
     assert_eq!((seen.pods, seen.leaving), (Vec::new(), 1));
 }
 
@@ -168,18 +172,7 @@ fn a_pod_that_the_cluster_ended_does_not_count_however_long_it_is_there() {
     for phase in ["Failed", "Succeeded"] {
         let ended = container("detector", false, crashed(), json!({}));
         let evicted = pod(json!({ "phase": phase, "reason": "Evicted", "containerStatuses": [ended] }));
-        let seen = Workload::read(None, [&evicted]);
+        let seen = Workload::read(None, [&evicted], Timestamp::UNIX_EPOCH);
         assert_eq!((seen.pods, seen.leaving), (Vec::new(), 0), "{phase}");
     }
-}
-
-#[test]
-fn what_a_pod_waits_for_is_said() {
-    let unscheduled =
-        json!({ "conditions": [{ "type": "PodScheduled", "status": "False", "message": "0/1 nodes are available" }] });
-    assert_eq!(waits_for(&pod(unscheduled)).as_deref(), Some("pod p-1 is Pending: 0/1 nodes are available"));
-    let pulling = json!({ "waiting": { "reason": "ImagePullBackOff", "message": "no such image" } });
-    let waits = waits_for(&detector(false, pulling, json!({})));
-    assert_eq!(waits.as_deref(), Some("pod p-1 waits, ImagePullBackOff: no such image"));
-    assert_eq!(waits_for(&detector(false, json!({ "waiting": { "reason": "ContainerCreating" } }), json!({}))), None);
 }

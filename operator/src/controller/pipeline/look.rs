@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
@@ -60,7 +61,7 @@ pub(super) async fn look(
         bucket,
         trainings: context.trainings_here.names(),
         topics_looked_at: topics_job.as_deref().and_then(|job| completed_at(job, topics_pods.iter().map(Arc::as_ref))),
-        topics_job: job_state(topics_job.as_deref(), topics_pods.iter().map(Arc::as_ref)),
+        topics_job: job_state(topics_job.as_deref(), topics_pods.iter().map(Arc::as_ref), Timestamp::now()),
         topic_report: topic_report(topics_pods.iter().map(Arc::as_ref)),
         left_over,
         generator: generator(valid, context),
@@ -75,7 +76,7 @@ fn generator(valid: &ValidatedPipeline, context: &Context) -> GeneratorSeen {
         Some(name) => {
             let job = own_job(&name, valid, context);
             let pods = context.stores.pods_of_job(job.as_deref());
-            GeneratorSeen::Job(job_state(job.as_deref(), pods.iter().map(Arc::as_ref)))
+            GeneratorSeen::Job(job_state(job.as_deref(), pods.iter().map(Arc::as_ref), Timestamp::now()))
         }
         None => GeneratorSeen::Workload(workload(valid, Component::Generator, context)),
     }
@@ -84,7 +85,7 @@ fn generator(valid: &ValidatedPipeline, context: &Context) -> GeneratorSeen {
 fn workload(valid: &ValidatedPipeline, component: Component, context: &Context) -> Workload {
     let live = deployment(valid, component, context);
     let pods = context.stores.pods_of(valid.name.as_str(), component);
-    Workload::read(live.as_deref(), pods.iter().map(Arc::as_ref))
+    Workload::read(live.as_deref(), pods.iter().map(Arc::as_ref), Timestamp::now())
 }
 
 /// The pointer that the pipeline follows, from now on.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use vedette_core::desired::build_training_job;
@@ -60,7 +61,9 @@ async fn run(valid: &ValidatedTraining, name: &str, context: &Context) -> Result
     };
     let pods = context.stores.pods_of_job(live.as_deref());
     let pods: Vec<&Pod> = pods.iter().map(Arc::as_ref).collect();
-    let seen = look::run(&context.bucket, valid, name, job_state(live.as_deref(), pods.iter().copied())).await;
+    let seen =
+        look::run(&context.bucket, valid, name, job_state(live.as_deref(), pods.iter().copied(), Timestamp::now()))
+            .await;
     let wanted = build_training_job(valid, &context.site, name);
     Ok(seen.beside(&wanted, live.as_deref(), &pods))
 }

@@ -7,7 +7,7 @@ use vedette_crds::TrainingPhase;
 use super::super::tests::*;
 use super::super::*;
 use crate::event::Event;
-use crate::job_state::job_state;
+use crate::job_state::{Trouble, job_state};
 use crate::status::{PUBLISHED, READY, find, is_true};
 
 /// A run that left no result.
@@ -53,7 +53,7 @@ fn a_mended_spec_is_tried_at_once_also_where_its_run_cannot_start_in_that_very_r
 }
 
 fn hangs() -> RunSeen {
-    RunSeen::Outdated { trouble: Some("pod p waits, ImagePullBackOff".to_owned()) }
+    RunSeen::Outdated { trouble: Some(Trouble::Waits("pod p waits, ImagePullBackOff".to_owned())) }
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn a_run_whose_process_failed_beside_a_sidecar_has_failed_and_its_job_makes_way(
             "restartCount": 0, "ready": false, "state": { "terminated": { "exitCode": 1 } } }] }
     }))
     .unwrap();
-    let tried = RunSeen::Seen { job: job_state(Some(&wanted), [&pod]), left: None };
+    let tried = RunSeen::Seen { job: job_state(Some(&wanted), [&pod], at(60)), left: None };
     let failed = tried.beside(&wanted, Some(&wanted), &[&pod]);
     let cause = "its pod ended with exit code 1".to_owned();
     assert_eq!(failed, RunSeen::Seen { job: JobState::Failed { cause }, left: None });
