@@ -8,6 +8,7 @@ use vedette_contract::topic::TopicReport;
 use crate::desired::labels;
 use crate::last_words::last_words;
 use crate::ownership::controller;
+use crate::suspension::{Suspension, is_suspended, suspension};
 use crate::waits::waits_for;
 use crate::workload::{last_end, runs_itself, was_disrupted};
 
@@ -57,7 +58,10 @@ pub fn job_state<'a>(job: Option<&Job>, pods: impl IntoIterator<Item = &'a Pod>,
         let cause = failure.map_or_else(|| verdict.clone(), |failure| format!("{failure} ({verdict})"));
         return JobState::Failed { cause };
     }
-    let waits = || pods.iter().find_map(|pod| waits_for(pod, now)).or_else(|| has_no_pod(job, &pods));
+    let waits = || {
+        let of_a_pod = || pods.iter().find_map(|pod| waits_for(pod, now));
+        held_by_another(job).or_else(of_a_pod).or_else(|| has_no_pod(job, &pods))
+    };
     JobState::Running { trouble: failure.map(Trouble::Failed).or_else(|| waits().map(Trouble::Waits)) }
 }
 
@@ -110,13 +114,19 @@ fn has(job: &Job, kind: &str) -> Option<JobCondition> {
     conditions.into_iter().find(|condition| condition.type_ == kind && condition.status == "True").cloned()
 }
 
+fn held_by_another(job: &Job) -> Option<String> {
+    match suspension(job) {
+        Suspension::Anothers { by } => Some(format!("it is suspended by {by}, and goes on when that lets it go")),
+        Suspension::None | Suspension::Ours => None,
+    }
+}
+
 /// The Job's controller says only in events why it cannot make a pod: a quota, an admission.
 fn has_no_pod(job: &Job, pods: &[&Pod]) -> Option<String> {
     let status = job.status.as_ref()?;
     let was_seen = status.start_time.is_some();
-    let suspended = job.spec.as_ref().is_some_and(|spec| spec.suspend == Some(true));
     let name = job.metadata.name.as_deref().unwrap_or_default();
-    (was_seen && !suspended && pods.is_empty() && status.active.unwrap_or(0) == 0)
+    (was_seen && !is_suspended(job) && pods.is_empty() && status.active.unwrap_or(0) == 0)
         .then(|| format!("it has no pod; if that lasts, `kubectl describe job {name}` says why, such as a quota"))
 }
 
@@ -239,6 +249,17 @@ mod tests {
         assert_eq!(completed_at(&job(json!([])), [&failed_pod(9, "no broker")]), None);
         let over = json!({ "status": { "completionTime": "2026-11-23T08:42:09Z" } });
         assert_eq!(completed_at(&serde_json::from_value(over).unwrap(), [&done]), at("2026-11-23T08:42:09Z"));
+    }
+
+    #[test]
+    fn a_job_that_another_holds_says_who() {
+        let held: Job = serde_json::from_value(json!({
+            "metadata": { "managedFields": [{ "manager": "kueue", "fieldsV1": { "f:spec": { "f:suspend": {} } } }] },
+            "spec": { "suspend": true, "template": {} }
+        }))
+        .unwrap();
+        let what = "it is suspended by kueue, and goes on when that lets it go".to_owned();
+        assert_eq!(read(Some(&held), []), JobState::Running { trouble: Some(Trouble::Waits(what)) });
     }
 
     #[test]

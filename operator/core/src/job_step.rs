@@ -7,6 +7,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 
 use crate::job_state::{did_its_task, is_outdated, is_over};
+use crate::suspension::{Suspension, is_suspended, suspension, was_let_go_lately};
 use crate::workload::{last_end, was_disrupted};
 
 /// How long a process that failed is left to be read before its Job is made anew.
@@ -36,11 +37,14 @@ pub fn job_step(live: Option<&Job>, wanted: &Job, pods: &[&Pod], now: Timestamp)
         JobStep::Leave
     } else if is_outdated(live, wanted, pods.iter().copied()) || is_kept_up() {
         JobStep::Replace
-    } else if is_suspended(live) != is_suspended(wanted) {
-        JobStep::Suspend(is_suspended(wanted))
     } else {
-        JobStep::Leave
+        suspend_step(live, is_suspended(wanted), now)
     }
+}
+
+/// Whether a Job is held, or is to be. The watches leave out who manages what, so that such a one is to be asked for.
+pub fn asks_who_holds_it(live: &Job, wanted: &Job) -> bool {
+    is_suspended(live) || is_suspended(wanted)
 }
 
 /// Whether a Job did its task, and what runs beside its process keeps it.
@@ -64,8 +68,13 @@ fn runs(pod: &Pod) -> bool {
     phase == Some("Running") && pod.metadata.deletion_timestamp.is_none()
 }
 
-fn is_suspended(job: &Job) -> bool {
-    job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false)
+/// What another holds is let go by that other.
+fn suspend_step(live: &Job, is_to_be_held: bool, now: Timestamp) -> JobStep {
+    match (is_to_be_held, suspension(live)) {
+        (true, Suspension::None) if !was_let_go_lately(live, now) => JobStep::Suspend(true),
+        (false, Suspension::Ours) => JobStep::Suspend(false),
+        (true | false, Suspension::None | Suspension::Ours | Suspension::Anothers { .. }) => JobStep::Leave,
+    }
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod schema;
 pub mod site;
 pub mod site_status;
 pub mod status;
+mod suspension;
 pub mod training;
 pub mod validate;
 mod waits;

@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use k8s_openapi::api::batch::v1::Job;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
@@ -270,6 +271,20 @@ impl Applier {
     pub(super) async fn read<K: Child>(&self, namespace: &str, name: &str) -> Result<Option<K>, ApiError> {
         let api = Api::<K>::namespaced(self.client.clone(), namespace);
         bounded::<K, _>("read", name, api.get_opt(name)).await
+    }
+
+    /// A Job with who manages what of it, where it is suspended; the caches leave that out.
+    ///
+    /// # Errors
+    /// When the server refuses it or cannot be reached.
+    pub(super) async fn with_holder(&self, job: Option<Arc<Job>>) -> Result<Option<Arc<Job>>, ApiError> {
+        match job {
+            Some(job) if job.spec.as_ref().is_some_and(|spec| spec.suspend == Some(true)) => {
+                let namespace = job.namespace().unwrap_or_default();
+                Ok(self.read::<Job>(&namespace, &job.name_any()).await?.map(Arc::new))
+            }
+            other => Ok(other),
+        }
     }
 
     /// Reads the objects with these labels past the caches.

@@ -49,13 +49,26 @@ fn a_job_that_did_its_task_is_left_over_while_others_keep_it() {
 }
 
 #[test]
-fn a_job_is_held_and_let_go() {
+fn a_job_is_held_and_let_go_and_what_another_holds_is_left() {
+    let managed = |suspend: bool, manager: &str| {
+        let mut job = job(suspend);
+        let fields = json!([{ "manager": manager, "time": ENDED, "fieldsV1": { "f:spec": { "f:suspend": {} } } }]);
+        job.metadata.managed_fields = serde_json::from_value(fields).unwrap();
+        job
+    };
+    let step = |live: &Job, wanted: bool, seconds| job_step(Some(live), &job(wanted), &[], later(seconds));
+    let ours = "vedette-operator";
     for (live, wanted, expected) in [
-        (false, true, JobStep::Suspend(true)),
-        (true, false, JobStep::Suspend(false)),
-        (true, true, JobStep::Leave),
-        (false, false, JobStep::Leave),
+        (job(false), true, JobStep::Suspend(true)),
+        (managed(true, ours), false, JobStep::Suspend(false)),
+        (managed(true, ours), true, JobStep::Leave),
+        (job(false), false, JobStep::Leave),
+        (managed(true, "kueue"), false, JobStep::Leave),
+        (job(true), false, JobStep::Leave),
+        (managed(true, "kueue"), true, JobStep::Leave),
     ] {
-        assert_eq!(job_step(Some(&job(live)), &job(wanted), &[], later(0)), expected);
+        assert_eq!(step(&live, wanted, 600), expected, "{live:?} {wanted}");
     }
+    let let_go = managed(false, "kueue");
+    assert_eq!([59, 60].map(|seconds| step(&let_go, true, seconds)), [JobStep::Leave, JobStep::Suspend(true)]);
 }

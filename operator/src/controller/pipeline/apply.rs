@@ -16,7 +16,7 @@ use super::super::children::{Stores, Wanted};
 use super::super::context::Context;
 use super::super::seen::Seen;
 use vedette_core::desired::{GeneratorChild, PipelineChildren};
-use vedette_core::job_step::{JobStep, job_step};
+use vedette_core::job_step::{JobStep, asks_who_holds_it, job_step};
 use vedette_core::ownership::claim;
 use vedette_core::pipeline::{CountClaim, PipelinePlan};
 use vedette_core::validate::ValidatedPipeline;
@@ -123,8 +123,8 @@ impl Pass<'_> {
     /// A Job cannot be changed, but held and let go; one that was made otherwise and does nothing is made anew.
     async fn job(&mut self, job: &Job, seen: &Seen<Job>) {
         let live = match self.live(job, seen) {
-            Some(live) => Some(live),
-            None => match self.applier.read::<Job>(self.namespace.as_str(), &job.name_any()).await {
+            Some(live) if !asks_who_holds_it(&live, job) => Some(live),
+            Some(_) | None => match self.applier.read::<Job>(self.namespace.as_str(), &job.name_any()).await {
                 Ok(live) => live.map(Arc::new),
                 Err(error) => return self.note(Err(error)),
             },

@@ -40,9 +40,12 @@ pub(super) async fn look(
         [] => Some(context.stores.sources.hash()),
         _ => archivers.as_deref().and_then(secrets_hash_of),
     };
-    let topics_job = own_job(&topics_job_name(valid, &context.site), valid, context);
+    let topics_job = own_job(&topics_job_name(valid, &context.site), valid, context).await?;
     let topics_pods = context.stores.pods_of_job(topics_job.as_deref());
-    let generator_job = generator_job_name(valid).and_then(|name| own_job(&name, valid, context));
+    let generator_job = match generator_job_name(valid) {
+        Some(name) => own_job(&name, valid, context).await?,
+        None => None,
+    };
     let jobs = [&topics_job, &generator_job].into_iter().flatten();
     let left_over = jobs.filter(|job| {
         let pods = context.stores.pods_of_job(Some(job));
@@ -64,19 +67,18 @@ pub(super) async fn look(
         topics_job: job_state(topics_job.as_deref(), topics_pods.iter().map(Arc::as_ref), Timestamp::now()),
         topic_report: topic_report(topics_pods.iter().map(Arc::as_ref)),
         left_over,
-        generator: generator(valid, context),
+        generator: generator(valid, generator_job.as_deref(), context),
         detector: workload(valid, Component::Detector, context),
         archiver: workload(valid, Component::Archiver, context),
         jitter: jitter(),
     })
 }
 
-fn generator(valid: &ValidatedPipeline, context: &Context) -> GeneratorSeen {
+fn generator(valid: &ValidatedPipeline, job: Option<&Job>, context: &Context) -> GeneratorSeen {
     match generator_job_name(valid) {
-        Some(name) => {
-            let job = own_job(&name, valid, context);
-            let pods = context.stores.pods_of_job(job.as_deref());
-            GeneratorSeen::Job(job_state(job.as_deref(), pods.iter().map(Arc::as_ref), Timestamp::now()))
+        Some(_) => {
+            let pods = context.stores.pods_of_job(job);
+            GeneratorSeen::Job(job_state(job, pods.iter().map(Arc::as_ref), Timestamp::now()))
         }
         None => GeneratorSeen::Workload(workload(valid, Component::Generator, context)),
     }
@@ -107,9 +109,10 @@ fn deployment(valid: &ValidatedPipeline, component: Component, context: &Context
 }
 
 /// A Job of a pipeline; one of a predecessor that is not gone yet is none of its.
-fn own_job(name: &str, valid: &ValidatedPipeline, context: &Context) -> Option<Arc<Job>> {
+async fn own_job(name: &str, valid: &ValidatedPipeline, context: &Context) -> Result<Option<Arc<Job>>, ApiError> {
     let job = context.stores.children.jobs.get(&context.namespace, name);
-    job.filter(|job| job.owner_references().iter().any(|owner| Some(&owner.uid) == valid.uid.as_ref()))
+    let own = job.filter(|job| job.owner_references().iter().any(|owner| Some(&owner.uid) == valid.uid.as_ref()));
+    context.applier.with_holder(own).await
 }
 
 fn secrets_hash_of(deployment: &Deployment) -> Option<String> {

@@ -59,6 +59,7 @@ async fn run(valid: &ValidatedTraining, name: &str, context: &Context) -> Result
         Some(job) => Some(job),
         None => context.applier.read::<Job>(context.namespace.as_str(), name).await?.map(Arc::new),
     };
+    let live = context.applier.with_holder(live).await?;
     let pods = context.stores.pods_of_job(live.as_deref());
     let pods: Vec<&Pod> = pods.iter().map(Arc::as_ref).collect();
     let seen =
