@@ -128,3 +128,6 @@ fn count_claim(object: &ValidatedPipeline, replicas: LiveReplicas) -> CountClaim
         (Scale::Automatic { .. } | Scale::Fixed(_), _) => CountClaim::Ours,
     }
 }
+
+#[cfg(test)]
+mod tests;
