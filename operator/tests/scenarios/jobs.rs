@@ -1,4 +1,4 @@
-//! Jobs whose pods others hold: a sidecar that never ends.
+//! Jobs that others hold: by a sidecar that never ends, or as Kueue does.
 
 use serde_json::{Value, json};
 
@@ -39,8 +39,10 @@ async fn a_topic_job_that_did_its_task_beside_a_sidecar_is_complete_and_makes_wa
     cluster.pipeline("flows", json!({}));
     let operator = cluster.operator("a");
     let (job, _) = topic_job(&cluster, &Value::Null).await;
-    ended_beside_a_sidecar(&cluster, &job, &json!({ "exitCode": 0, "finishedAt": "2026-11-23T08:00:00Z" }));
-    cluster.until_reason("anomalypipelines", "flows", "TopicsReady", "TopicsCreated").await;
+    let report = json!({ "differs": ["alerts has 2 partitions"] }).to_string();
+    let now = jiff::Timestamp::now().to_string();
+    ended_beside_a_sidecar(&cluster, &job, &json!({ "exitCode": 0, "finishedAt": now, "message": report }));
+    cluster.until_reason("anomalypipelines", "flows", "TopicsReady", "Differs").await;
     cluster.until_there("deployments", "flows-detector").await;
     cluster.api.until("no topic Job", |api| api.get("jobs", &job).is_none().then_some(())).await;
     cluster.pipeline("flows", json!({ "detector": { "replicas": 2 } }));
@@ -57,5 +59,32 @@ async fn a_topic_job_that_failed_beside_a_sidecar_is_made_anew() {
     let (job, first) = topic_job(&cluster, &Value::Null).await;
     ended_beside_a_sidecar(&cluster, &job, &json!({ "exitCode": 1, "finishedAt": "2026-11-23T08:00:00Z" }));
     topic_job(&cluster, &first).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_another_holds_is_not_fought_for() {
+    let cluster = Cluster::new().await;
+    cluster.pipeline("flows", json!({}));
+    let operator = cluster.operator("a");
+    let (job, uid) = topic_job(&cluster, &Value::Null).await;
+    let mut held = cluster.api.get("jobs", &job).unwrap();
+    let holds = |suspend: bool, job: &mut Value| {
+        job["spec"]["suspend"] = json!(suspend);
+        job["metadata"]["managedFields"] =
+            json!([{ "manager": "kueue", "fieldsType": "FieldsV1", "fieldsV1": { "f:spec": { "f:suspend": {} } } }]);
+    };
+    holds(true, &mut held);
+    cluster.api.put("jobs", held.clone());
+    let waits = cluster.until_reason("anomalypipelines", "flows", "TopicsReady", "TopicJobWaiting").await;
+    assert!(waits["message"].as_str().unwrap().contains("suspended by kueue"), "{waits}");
+    cluster.pipeline("flows", json!({ "detector": { "replicas": 2 } }));
+    cluster.reconciled("flows").await;
+    holds(false, &mut held);
+    cluster.api.put("jobs", held);
+    cluster.until_reason("anomalypipelines", "flows", "TopicsReady", "TopicJobRunning").await;
+    let of_the_job = cluster.api.writes().into_iter().filter(|write| write.ends_with(&job));
+    assert_eq!(of_the_job.collect::<Vec<_>>(), [format!("PATCH jobs/{job}")], "it was made, and then left");
+    assert_eq!(cluster.api.get("jobs", &job).unwrap()["metadata"]["uid"], uid);
     operator.stop().await;
 }
