@@ -57,16 +57,17 @@ fn a_job_is_held_and_let_go_and_what_another_holds_is_left() {
         job
     };
     let step = |live: &Job, wanted: bool, seconds| job_step(Some(live), &job(wanted), &[], later(seconds));
-    let ours = "vedette-operator";
-    for (live, wanted, expected) in [
-        (job(false), true, JobStep::Suspend(true)),
-        (managed(true, ours), false, JobStep::Suspend(false)),
-        (managed(true, ours), true, JobStep::Leave),
-        (job(false), false, JobStep::Leave),
-        (managed(true, "kueue"), false, JobStep::Leave),
-        (job(true), false, JobStep::Leave),
-        (managed(true, "kueue"), true, JobStep::Leave),
+    let (by_us, by_kueue) = (Some("vedette-operator"), Some("kueue"));
+    for (suspended, by, wanted, expected) in [
+        (false, None, true, JobStep::Suspend(true)),
+        (true, by_us, false, JobStep::Suspend(false)),
+        (true, by_us, true, JobStep::Leave),
+        (false, None, false, JobStep::Leave),
+        (true, by_kueue, false, JobStep::Leave),
+        (true, None, false, JobStep::Leave),
+        (true, by_kueue, true, JobStep::Leave),
     ] {
+        let live = by.map_or_else(|| job(suspended), |by| managed(suspended, by));
         assert_eq!(step(&live, wanted, 600), expected, "{live:?} {wanted}");
     }
     let let_go = managed(false, "kueue");
