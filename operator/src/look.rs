@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use vedette_contract::Name;
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
 use vedette_core::job_state::JobState;
-use vedette_core::pipeline::{BucketSeen, BucketTrouble};
+use vedette_core::pipeline::{BucketAnswer, BucketSeen, BucketTrouble};
 use vedette_core::platform::whole_seconds;
 use vedette_core::reason::{BucketReason, Reason};
 use vedette_core::roll::{Artifact, Pointer};
@@ -20,13 +20,13 @@ use vedette_streams::bucket::Bucket;
 
 use crate::bucket_view::{self, PointerView};
 
-/// The model of a pipeline, its pointer having been read; and what is wrong with the bucket, the last write included.
+/// The model of a pipeline, its pointer having been read; and how the bucket stands, by the last write too.
 pub async fn model(
     bucket: &Bucket,
     object: &ValidatedPipeline,
     before: &AnomalyPipelineStatus,
     view: PointerView,
-    write_trouble: Option<BucketTrouble>,
+    last_write: BucketAnswer,
 ) -> BucketSeen {
     let artifact = match &object.model.training {
         None => None,
@@ -36,8 +36,8 @@ pub async fn model(
             bucket_view::artifact_of_wanted(bucket, &keys, &state, &object.model.policy, &view).await
         }
     };
-    let trouble = read_trouble(&view, artifact.as_ref()).or(write_trouble);
-    BucketSeen { pointer: view.pointer, artifact, trouble }
+    let answer = last_read(&view, artifact.as_ref()).and(last_write);
+    BucketSeen { pointer: view.pointer, artifact, answer }
 }
 
 /// What there is to learn from, and what was learned. A training of another site is nobody's concern here.
@@ -101,13 +101,17 @@ async fn known_sites(bucket: &Bucket, object: &ValidatedTraining) -> Result<BTre
     Ok(told.into_iter().map(|status| status.site).chain(learned_at).collect())
 }
 
-fn read_trouble(view: &PointerView, artifact: Option<&Artifact>) -> Option<BucketTrouble> {
+fn last_read(view: &PointerView, artifact: Option<&Artifact>) -> BucketAnswer {
     match (&view.pointer, view.trouble, artifact) {
-        (Pointer::Unreadable(message), Some(reason), _) => Some(BucketTrouble { reason, message: message.clone() }),
-        (_, _, Some(Artifact::Unreadable(message))) => {
-            Some(BucketTrouble { reason: BucketReason::BucketUnreadable.as_str(), message: message.clone() })
+        (Pointer::Unreadable(message), Some(reason), _) => {
+            BucketAnswer::Trouble(BucketTrouble { reason, message: message.clone() })
         }
-        _ => None,
+        (_, _, Some(Artifact::Unreadable(message))) => BucketAnswer::Trouble(BucketTrouble {
+            reason: BucketReason::BucketUnreadable.as_str(),
+            message: message.clone(),
+        }),
+        (Pointer::NotFollowed, _, None) => BucketAnswer::Unasked,
+        _ => BucketAnswer::Answers,
     }
 }
 

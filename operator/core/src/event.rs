@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use crate::reason::{self, Outcome};
+use crate::reason::{self, BucketReason, Outcome, Reason};
 use crate::roll::RollEvent;
 use crate::run_result::Ended;
 use crate::schedule::{Run, StartReason};
@@ -67,6 +67,8 @@ pub(crate) fn flipped(before: &[Condition], after: &[Condition]) -> Vec<Event> {
         let now = find(after, kind)?;
         let is_lasting = reason::is_lasting(&now.reason);
         let is_news = match find(before, kind) {
+            // That the bucket answers is what everybody expects.
+            Some(last) if last.reason == BucketReason::NotAsked.as_str() && now.status == "True" => false,
             Some(last) => {
                 last.status != now.status || (now.status == "False" && is_lasting && last.reason != now.reason)
             }
@@ -81,7 +83,7 @@ pub(crate) fn flipped(before: &[Condition], after: &[Condition]) -> Vec<Event> {
 mod tests {
     use super::*;
     use crate::job_state::JobState;
-    use crate::reason::{PodsReason, ReadyReason, Reason, TopicsReason};
+    use crate::reason::{PodsReason, ReadyReason, TopicsReason};
     use crate::run_result;
     use crate::status::{Conditions, Verdict};
     use jiff::Timestamp;

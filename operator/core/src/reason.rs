@@ -106,6 +106,8 @@ reasons! {
     BucketReason {
         /// It answers.
         Reachable,
+        /// Nobody has asked it for anything yet.
+        NotAsked,
         /// Files of a model cannot be read.
         BucketUnreadable,
     }

@@ -16,7 +16,7 @@ use vedette_streams::bucket::Bucket;
 
 use super::per_object::{PerObject, Reference};
 use super::triggers::Triggers;
-use vedette_core::pipeline::BucketTrouble;
+use vedette_core::pipeline::{BucketAnswer, BucketTrouble};
 use vedette_core::site_status::{self, SiteStatusUpdate};
 
 /// How often old statuses are looked for.
@@ -39,7 +39,7 @@ struct Published {
     keys: PipelineKeys,
     wanted: SiteStatus,
     written: Option<SiteStatus>,
-    trouble: Option<BucketTrouble>,
+    answer: BucketAnswer,
     retry: Backoff,
     not_before: Instant,
 }
@@ -63,7 +63,7 @@ impl SiteReport {
             keys,
             wanted: status.clone(),
             written: None,
-            trouble: None,
+            answer: BucketAnswer::Unasked,
             retry: RETRY,
             not_before: Instant::now(),
         };
@@ -76,9 +76,9 @@ impl SiteReport {
         }
     }
 
-    /// Why the last status of the pipeline could not be written, if it could not.
-    pub(super) fn trouble(&self, pipeline: &Reference) -> Option<BucketTrouble> {
-        self.statuses.with_known(pipeline, |published| published.trouble.clone())?
+    /// What the bucket answered when the last status of the pipeline was written.
+    pub(super) fn answer(&self, pipeline: &Reference) -> BucketAnswer {
+        self.statuses.with_known(pipeline, |published| published.answer.clone()).unwrap_or(BucketAnswer::Unasked)
     }
 
     /// The pipeline is gone. What was published of it stays, and grows old.
@@ -133,17 +133,18 @@ impl SiteReport {
 
 impl Published {
     fn record(&mut self, status: SiteStatus, outcome: Result<(), BucketTrouble>) -> bool {
-        let before = self.trouble.take().map(|trouble| trouble.reason);
-        match outcome {
+        let before = self.answer.reason();
+        self.answer = match outcome {
             Ok(()) => {
                 self.written = Some(status);
                 self.retry.reset();
+                BucketAnswer::Answers
             }
             Err(trouble) => {
                 self.not_before = Instant::now() + self.retry.failed();
-                self.trouble = Some(trouble);
+                BucketAnswer::Trouble(trouble)
             }
-        }
-        before != self.trouble.as_ref().map(|trouble| trouble.reason)
+        };
+        before != self.answer.reason()
     }
 }

@@ -9,7 +9,7 @@ use vedette_contract::progress::SiteStatus;
 use vedette_core::desired::labels::Component;
 use vedette_core::desired::{GeneratorChild, Live, PipelineChildren, names, topics_job_name};
 use vedette_core::event::Event;
-use vedette_core::pipeline::{BucketTrouble, Pipeline, PipelinePlan, PipelineSeen};
+use vedette_core::pipeline::{BucketAnswer, BucketTrouble, Pipeline, PipelinePlan, PipelineSeen};
 use vedette_core::platform::{Conclusion, Platform, reconcile};
 use vedette_core::reason::{ReadyReason, Reason};
 use vedette_core::site::SiteFile;
@@ -38,7 +38,7 @@ pub(crate) struct LocalPipeline<'a> {
     pub(super) status: AnomalyPipelineStatus,
     applied: Option<PipelineChildren>,
     published: Option<SiteStatus>,
-    publish_trouble: Option<BucketTrouble>,
+    publish_answer: BucketAnswer,
 }
 
 impl<'a> LocalPipeline<'a> {
@@ -59,7 +59,7 @@ impl<'a> LocalPipeline<'a> {
             status: AnomalyPipelineStatus::default(),
             applied: None,
             published: None,
-            publish_trouble: None,
+            publish_answer: BucketAnswer::Unasked,
         }
     }
 
@@ -138,15 +138,15 @@ impl<'a> LocalPipeline<'a> {
         if !site_status::is_due(self.published.as_ref(), status) {
             return;
         }
-        self.publish_trouble = match sites::write(&self.bucket, keys, status).await {
+        self.publish_answer = match sites::write(&self.bucket, keys, status).await {
             Ok(()) => {
                 self.published = Some(status.clone());
-                None
+                BucketAnswer::Answers
             }
             Err(error) => {
                 let message = error_chain(&error);
                 tracing::warn!(error = message, "the site's status was not written");
-                Some(BucketTrouble { reason: error.reason(), message })
+                BucketAnswer::Trouble(BucketTrouble { reason: error.reason(), message })
             }
         };
     }
@@ -172,7 +172,7 @@ impl Platform<Pipeline> for LocalPipeline<'_> {
             live: Live::default(),
             retry_model: None,
             missing: Vec::new(),
-            bucket: look::model(&self.bucket, object, before, view, self.publish_trouble.clone()).await,
+            bucket: look::model(&self.bucket, object, before, view, self.publish_answer.clone()).await,
             topics_job: supervised::job_state(self.supervisor, &topics_job_name(object, &self.site)),
             // The topics of the embedded broker are those that the Job makes.
             topic_report: None,

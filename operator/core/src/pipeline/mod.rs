@@ -12,7 +12,7 @@ use vedette_crds::AnomalyPipelineStatus;
 use crate::desired::{Live, PipelineChildren};
 use crate::job_state::JobState;
 use crate::platform::{ApplyFailure, Conclusion, Kind, Refused};
-use crate::reason::ModelReason;
+use crate::reason::{BucketReason, ModelReason, Reason};
 use crate::refusal::Refusal;
 use crate::roll::{Artifact, Pointer, RollStep};
 use crate::site::{Missing, SiteFile};
@@ -96,8 +96,42 @@ pub struct BucketSeen {
     pub pointer: Pointer,
     /// The artifact of the wanted version, where it has to be looked at.
     pub artifact: Option<Artifact>,
-    /// What is wrong with the bucket, if anything is.
-    pub trouble: Option<BucketTrouble>,
+    /// How the bucket itself stands.
+    pub answer: BucketAnswer,
+}
+
+/// How the bucket itself stands, by what it answered last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BucketAnswer {
+    /// Nobody has asked it for anything yet.
+    Unasked,
+    /// It answers.
+    Answers,
+    /// It does not, or not as it should.
+    Trouble(BucketTrouble),
+}
+
+impl BucketAnswer {
+    /// Of what was read and what was written, that which says more.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Trouble(trouble), _) | (Self::Unasked | Self::Answers, Self::Trouble(trouble)) => {
+                Self::Trouble(trouble)
+            }
+            (Self::Answers, Self::Unasked | Self::Answers) | (Self::Unasked, Self::Answers) => Self::Answers,
+            (Self::Unasked, Self::Unasked) => Self::Unasked,
+        }
+    }
+
+    /// One word.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Unasked => BucketReason::NotAsked.as_str(),
+            Self::Answers => BucketReason::Reachable.as_str(),
+            Self::Trouble(BucketTrouble { reason, message: _ }) => reason,
+        }
+    }
 }
 
 /// What is wrong with the bucket.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use vedette_crds::{AnomalyPipelineStatus, GeneratorStatus, TopicsStatus};
 
-use super::{BucketTrouble, GeneratorSeen, PipelinePlan};
+use super::{BucketAnswer, GeneratorSeen, PipelinePlan};
 use crate::desired::GeneratorChild;
 use crate::desired::labels::{self, Component};
 use crate::job_state::{JobState, Trouble};
@@ -40,10 +40,10 @@ pub(super) fn pipeline_status(
     let conditions = Conditions::from(&before.conditions, seen.generation, now)
         .with_ready(ready)
         .with(TOPICS_READY, topics)
-        .with(BUCKET_REACHABLE, bucket_reachable(plan))
         .with(DETECTOR_AVAILABLE, detector)
         .with(ARCHIVER_AVAILABLE, archiver)
         .with(MODEL_CURRENT, model_current(plan));
+    let conditions = with_bucket(conditions, &seen.bucket.answer);
     let conditions = match generator {
         Some(generator) => conditions.with(GENERATOR_AVAILABLE, generator),
         None => conditions.without(GENERATOR_AVAILABLE),
@@ -82,11 +82,18 @@ pub(super) fn refused_pipeline_status(
     }
 }
 
-fn bucket_reachable(plan: &PipelinePlan) -> Verdict {
-    match &plan.seen.bucket.trouble {
-        None => Verdict::holds(BucketReason::Reachable, "the bucket answers"),
-        Some(BucketTrouble { reason, message }) => Verdict { holds: Some(false), reason, message: message.clone() },
-    }
+/// An operator that begins has asked nothing yet: what was known before stands until it has.
+fn with_bucket(conditions: Conditions, answer: &BucketAnswer) -> Conditions {
+    let (holds, message) = match answer {
+        BucketAnswer::Unasked => {
+            let verdict = Verdict::unknown(BucketReason::NotAsked, "the bucket was not asked for anything yet");
+            return conditions.kept_or(BUCKET_REACHABLE, verdict);
+        }
+        BucketAnswer::Answers => (true, "the bucket answers"),
+        BucketAnswer::Trouble(trouble) => (false, trouble.message.as_str()),
+    };
+    let verdict = Verdict { holds: Some(holds), reason: answer.reason(), message: message.to_owned() };
+    conditions.with(BUCKET_REACHABLE, verdict)
 }
 
 fn model_current(plan: &PipelinePlan) -> Verdict {

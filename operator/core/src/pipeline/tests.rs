@@ -37,7 +37,7 @@ pub(super) fn seen(spec: &str) -> PipelineSeen {
         live: Live::default(),
         retry_model: None,
         missing: Vec::new(),
-        bucket: BucketSeen { pointer: Pointer::Absent, artifact: None, trouble: None },
+        bucket: BucketSeen { pointer: Pointer::Absent, artifact: None, answer: BucketAnswer::Answers },
         topics_job: JobState::Complete,
         topic_report: None,
         topics_looked_at: None,
@@ -102,11 +102,34 @@ pub(super) fn ready_is(status: &AnomalyPipelineStatus, reason: &str) {
 #[test]
 fn a_pipeline_is_ready_when_its_parts_are_and_a_lack_of_bucket_or_model_does_not_unset_it() {
     let trouble = BucketTrouble { reason: "BucketUnreachable", message: "no answer".to_owned() };
-    let Conclusion { status, .. } = concluded(FOLLOWS, |seen| seen.bucket.trouble = Some(trouble));
+    let Conclusion { status, .. } = concluded(FOLLOWS, |seen| seen.bucket.answer = BucketAnswer::Trouble(trouble));
     ready_is(&status, "Running");
     assert!(!is_true(&status.conditions, BUCKET_REACHABLE) && !is_true(&status.conditions, MODEL_CURRENT));
     assert_eq!(find(&status.conditions, BUCKET_REACHABLE).unwrap().reason, "BucketUnreachable");
     assert_eq!(find(&status.conditions, MODEL_CURRENT).unwrap().reason, ModelReason::NoModel.as_str());
+}
+
+#[test]
+fn a_bucket_that_nobody_has_asked_is_not_called_reachable_and_what_was_known_of_it_stands() {
+    let answer = |answer: BucketAnswer| move |seen: &mut PipelineSeen| seen.bucket.answer = answer;
+    let unasked = concluded("{}", answer(BucketAnswer::Unasked));
+    let said = |status: &AnomalyPipelineStatus| {
+        let condition = find(&status.conditions, BUCKET_REACHABLE).unwrap().clone();
+        (condition.status, condition.reason)
+    };
+    assert_eq!(said(&unasked.status), ("Unknown".to_owned(), "NotAsked".to_owned()));
+    ready_is(&unasked.status, "Running");
+    let trouble = BucketTrouble { reason: "AccessDenied", message: "no".to_owned() };
+    for answered in [BucketAnswer::Answers, BucketAnswer::Trouble(trouble)] {
+        let before = concluded("{}", answer(answered)).status;
+        let plan = plan_of("{}", &before, answer(BucketAnswer::Unasked));
+        let restarted = Pipeline::conclude(&plan, Ok(&()), Timestamp::from_second(9).unwrap());
+        assert_eq!((restarted.status, restarted.events), (before, vec![]));
+    }
+    let plan = plan_of("{}", &unasked.status, |_| ());
+    let answers = Pipeline::conclude(&plan, Ok(&()), Timestamp::UNIX_EPOCH);
+    assert_eq!(said(&answers.status), ("True".to_owned(), "Reachable".to_owned()));
+    assert_eq!(answers.events, [], "everybody expects it");
 }
 
 fn missing(secret: &str) -> Vec<Missing> {
@@ -193,7 +216,7 @@ fn a_new_spec_is_rolled_out_before_a_new_version_is_even_where_both_come_at_once
             now.detector.deployment.as_mut().unwrap().version = Some(version(1));
             now.detector.pods[0].version = Some(version(1));
             let pointer = Pointer::Current { version: version(2), generation: 2 };
-            now.bucket = BucketSeen { pointer, artifact: Some(Artifact::Complete), trouble: None };
+            now.bucket = BucketSeen { pointer, artifact: Some(Artifact::Complete), answer: BucketAnswer::Answers };
         });
         let template = plan.children.detector.unwrap().spec.template.metadata.unwrap();
         (labels::model_version(&template), plan.roll.condition.reason)

@@ -93,6 +93,18 @@ impl Conditions {
         conditions.with(READY, ready)
     }
 
+    /// Leaves one as it was, for want of news; where there is none, it is set.
+    #[must_use]
+    pub(crate) fn kept_or(mut self, kind: &str, verdict: Verdict) -> Self {
+        match self.list.iter_mut().find(|condition| condition.type_ == kind) {
+            None => self.with(kind, verdict),
+            Some(condition) => {
+                condition.observed_generation = self.generation;
+                self
+            }
+        }
+    }
+
     /// Takes one away.
     #[must_use]
     pub(crate) fn without(mut self, kind: &str) -> Self {

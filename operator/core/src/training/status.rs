@@ -175,9 +175,7 @@ fn decided(plan: &TrainingPlan, decision: &Decision, state: &ScheduleState) -> V
             lacked_records(&format!("the next one starts at {time}, or when there are many more"))
         }
         (Decision::WaitingUntil(time), _) => scheduled(&format!("at {time}")),
-        (Decision::WaitingForData { needed, .. }, _) => {
-            plan.unknown().map_or_else(|| waiting_for_data(*needed), |unknown| is_unknown(plan, unknown))
-        }
+        (Decision::WaitingForData { needed, .. }, _) => awaits_records(plan, *needed),
         (Decision::Done, _) => {
             let message = "nothing more runs by itself; the annotation vedette.io/run asks for one";
             Verdict::holds(TrainingReason::Done, message)
@@ -209,6 +207,18 @@ fn lacked_records(next: &str) -> Verdict {
 
 fn scheduled(when: &str) -> Verdict {
     Verdict::holds(TrainingReason::Scheduled, format!("the next run starts {when}"))
+}
+
+/// Nobody knows whether a run is due while the records cannot be counted.
+fn awaits_records(plan: &TrainingPlan, needed: u64) -> Verdict {
+    match (&plan.seen.archive.records, plan.unknown()) {
+        (Err(why), _) => {
+            let message = format!("a run starts when {needed} records are archived, which cannot be counted: {why}");
+            Verdict::unknown(DataReason::ProgressUnreadable, message)
+        }
+        (Ok(_), Some(unknown)) => is_unknown(plan, unknown),
+        (Ok(_), None) => waiting_for_data(needed),
+    }
 }
 
 fn waiting_for_data(needed: u64) -> Verdict {

@@ -88,6 +88,26 @@ fn a_run_starts_when_there_is_enough_data() {
 }
 
 #[test]
+fn whether_a_run_is_due_is_not_known_while_the_records_cannot_be_counted() {
+    let unreadable = |request: Option<&str>| TrainingSeen {
+        request: request.map(str::to_owned),
+        archive: ArchiveSeen { records: Err("AccessDenied".to_owned()), last_published: None },
+        ..seen(0, RunSeen::None)
+    };
+    for request in [None, Some("now")] {
+        let Conclusion { status, again, .. } = step(&ModelTrainingStatus::default(), unreadable(request), 40);
+        let ready = find(&status.conditions, READY).unwrap();
+        assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("Unknown", "ProgressUnreadable"));
+        assert!(ready.message.ends_with("cannot be counted: AccessDenied"), "{}", ready.message);
+        assert_eq!(again.as_secs(), 4);
+        let counted = step(&status, seen(99, RunSeen::None), 50).status;
+        assert!(is_true(&counted.conditions, READY) && reason(&counted) == "WaitingForData");
+    }
+    let under_way = step(&running(), TrainingSeen { run: RunSeen::Unreadable, ..unreadable(None) }, 60).status;
+    assert_eq!(reason(&under_way), "Running");
+}
+
+#[test]
 fn a_result_in_the_bucket_is_a_success_whatever_became_of_the_job() {
     let failed = JobState::Failed { cause: "evicted".to_owned() };
     for job in [JobState::Complete, JobState::Absent, failed] {

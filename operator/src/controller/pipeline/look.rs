@@ -32,7 +32,7 @@ pub(super) async fn look(
 ) -> Result<PipelineSeen, ApiError> {
     let reference = Reference::of(pipeline);
     let view = pointer(&reference, valid, context).await;
-    let bucket = look::model(&context.bucket, valid, before, view, context.report.trouble(&reference)).await;
+    let bucket = look::model(&context.bucket, valid, before, view, context.report.answer(&reference)).await;
     let archivers = deployment(valid, Component::Archiver, context);
     let missing = context.stores.sources.missing();
     // What is gone rolls nothing: new pods could not start, and the old ones still run.
