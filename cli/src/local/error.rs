@@ -125,7 +125,7 @@ pub enum LocalError {
 impl From<&LocalError> for ApplyFailure {
     fn from(error: &LocalError) -> Self {
         // Nobody changes anything during a run.
-        Self { message: error_chain(error), is_lasting: true }
+        Self { message: error_chain(error), is_lasting: true, times: 1 }
     }
 }
 

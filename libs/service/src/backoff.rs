@@ -28,6 +28,11 @@ impl Backoff {
         self.first.saturating_mul(2_u32.saturating_pow(self.failures)).min(self.last)
     }
 
+    /// How often it failed in a row.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// The thing succeeded.
     pub fn reset(&mut self) {
         self.failures = 0;
@@ -43,8 +48,9 @@ mod tests {
         let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(3));
         let mut pauses = || backoff.failed().as_millis();
         assert_eq!([pauses(), pauses(), pauses(), pauses(), pauses()], [500, 1_000, 2_000, 3_000, 3_000]);
+        assert_eq!(backoff.failures(), 5);
         backoff.reset();
-        assert_eq!(backoff.failed(), Duration::from_millis(500));
+        assert_eq!((backoff.failures(), backoff.failed()), (0, Duration::from_millis(500)));
     }
 
     #[test]

@@ -65,6 +65,9 @@ pub trait Platform<K: Kind> {
         plan: &K::Plan,
     ) -> impl Future<Output = Result<K::Applied, Self::Error>> + Send;
 
+    /// Why an apply failed.
+    fn failure(&self, error: &Self::Error) -> ApplyFailure;
+
     /// Writes the status and tells the events, and tells the other sites.
     fn tell(
         &mut self,
@@ -78,8 +81,10 @@ pub trait Platform<K: Kind> {
 pub struct ApplyFailure {
     /// The whole cause.
     pub message: String,
-    /// Whether it stays so until somebody changes something; what passes by itself is tried again, and is no news.
+    /// Whether it stays so until somebody changes something; what passes by itself is tried again.
     pub is_lasting: bool,
+    /// How often in a row it failed, this time included.
+    pub times: u32,
 }
 
 /// What is to be told.
@@ -110,21 +115,18 @@ pub struct Refused<'a, S> {
 /// One reconcile: look, decide, apply, conclude, tell. Returns when to look again.
 ///
 /// # Errors
-/// When the platform fails; the status tells of what could not be applied, where that stays so.
+/// When the platform fails; the status tells of what could not be applied, where that stays so or lasts.
 pub async fn reconcile<K: Kind, P: Platform<K>>(
     platform: &mut P,
     object: &K::Object,
     site: &SiteFile,
     before: &K::Status,
     now: Timestamp,
-) -> Result<Duration, P::Error>
-where
-    for<'a> ApplyFailure: From<&'a P::Error>,
-{
+) -> Result<Duration, P::Error> {
     let seen = platform.look(object, before).await?;
     let plan = K::decide(object, site, before, seen, now);
     let applied = platform.apply(object, &plan).await;
-    let conclusion = K::conclude(&plan, applied.as_ref().map_err(ApplyFailure::from), now);
+    let conclusion = K::conclude(&plan, applied.as_ref().map_err(|error| platform.failure(error)), now);
     platform.tell(before, &conclusion).await?;
     applied.map(|_| conclusion.again)
 }

@@ -48,6 +48,8 @@ reasons! {
         TopicConflict,
         /// The platform refuses what it consists of.
         ApplyFailed,
+        /// The platform fails to take what it consists of, several times in a row.
+        ApplyRetrying,
     }
 
     /// Why the topics are there, or not.
@@ -200,7 +202,7 @@ impl ReadyReason {
     pub fn is_lasting(self) -> bool {
         match self {
             Self::Invalid | Self::TopicConflict | Self::ApplyFailed => true,
-            Self::Running | Self::Suspended | Self::SecretMissing => false,
+            Self::Running | Self::Suspended | Self::SecretMissing | Self::ApplyRetrying => false,
         }
     }
 }

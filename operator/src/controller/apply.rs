@@ -17,15 +17,13 @@ use super::metrics::{Metrics, kind_label};
 use super::per_object::{PerObject, Reference};
 use vedette_core::desired::labels::MANAGER;
 use vedette_core::ownership::{Stranger, claim};
-use vedette_core::platform::ApplyFailure;
-use vedette_service::error_chain;
 
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(20);
 
 /// What went wrong between us and the API server.
 #[derive(Debug, Error)]
-pub enum ApiError {
+pub(super) enum ApiError {
     /// It refused, or could not be reached.
     #[error("cannot {verb} {kind} {name}")]
     Request {
@@ -78,7 +76,7 @@ impl ApiError {
     }
 
     /// A word for conditions, events and metrics.
-    pub fn reason(&self) -> &'static str {
+    pub(super) fn reason(&self) -> &'static str {
         match self.problem() {
             Problem::NameTaken => "NameTaken",
             Problem::Timeout => "ApiServerTimeout",
@@ -96,7 +94,7 @@ impl ApiError {
     }
 
     /// Whether it stays so until somebody changes something.
-    pub fn is_permanent(&self) -> bool {
+    pub(super) fn is_permanent(&self) -> bool {
         match self.problem() {
             Problem::NameTaken | Problem::BadRequest | Problem::Forbidden | Problem::Invalid | Problem::Refused => true,
             Problem::Timeout
@@ -110,17 +108,17 @@ impl ApiError {
     }
 
     /// Whether there is no such object.
-    pub fn is_not_found(&self) -> bool {
+    pub(super) fn is_not_found(&self) -> bool {
         self.problem() == Problem::NotFound
     }
 
     /// Whether somebody else came first, or owns what was to be changed.
-    pub fn is_conflict(&self) -> bool {
+    pub(super) fn is_conflict(&self) -> bool {
         self.problem() == Problem::Conflict
     }
 
     /// Whether another field manager owns this field.
-    pub fn is_conflict_about(&self, field: &str) -> bool {
+    pub(super) fn is_conflict_about(&self, field: &str) -> bool {
         self.status().is_some_and(|status| status.code == 409 && status.message.contains(field))
     }
 
@@ -152,12 +150,6 @@ impl ApiError {
             },
             Self::Timeout { .. } | Self::NameTaken { .. } => None,
         }
-    }
-}
-
-impl From<&ApiError> for ApplyFailure {
-    fn from(error: &ApiError) -> Self {
-        Self { message: error_chain(error), is_lasting: error.is_permanent() }
     }
 }
 

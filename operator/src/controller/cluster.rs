@@ -2,13 +2,14 @@
 
 use kube::Resource;
 use serde::Serialize;
-use vedette_core::platform::{Conclusion, Refused};
+use vedette_core::platform::{ApplyFailure, Conclusion, Refused};
+use vedette_service::error_chain;
 
 use super::apply::ApiError;
 use super::backoff::jitter;
 use super::context::Context;
 use super::memory::Remembered;
-use super::per_object::PerObject;
+use super::per_object::{PerObject, Reference};
 
 /// A cluster, as one object sees it.
 pub(super) struct InCluster<'a, O> {
@@ -31,6 +32,13 @@ impl<O: Resource<DynamicType = ()>> InCluster<'_, O> {
         memory.wrote_status(self.object, version.as_deref(), conclusion.status.clone());
         self.context.announcer.announce(&self.object.object_ref(&()), &conclusion.events).await;
         Ok(())
+    }
+
+    /// Why an apply failed, and how often in a row.
+    pub(super) fn apply_failure(&self, error: &ApiError) -> ApplyFailure {
+        let before = self.context.failures.with_known(&Reference::of(self.object), |backoff| backoff.failures());
+        let times = before.unwrap_or(0).saturating_add(1);
+        ApplyFailure { message: error_chain(error), is_lasting: error.is_permanent(), times }
     }
 
     /// What is known of the object, should it not be acted upon.

@@ -4,6 +4,7 @@
 
 mod api;
 mod cluster;
+mod failures;
 mod jobs;
 mod owners;
 mod truth;

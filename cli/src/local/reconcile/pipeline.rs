@@ -10,7 +10,7 @@ use vedette_core::desired::labels::Component;
 use vedette_core::desired::{GeneratorChild, Live, PipelineChildren, names, topics_job_name};
 use vedette_core::event::Event;
 use vedette_core::pipeline::{BucketAnswer, BucketTrouble, Pipeline, PipelinePlan, PipelineSeen};
-use vedette_core::platform::{Conclusion, Platform, reconcile};
+use vedette_core::platform::{ApplyFailure, Conclusion, Platform, reconcile};
 use vedette_core::reason::{ReadyReason, Reason};
 use vedette_core::site::SiteFile;
 use vedette_core::site_status::{self, SiteStatusUpdate};
@@ -197,6 +197,10 @@ impl Platform<Pipeline> for LocalPipeline<'_> {
         self.stop_surplus(&plan.children).await;
         self.applied = Some(plan.children.clone());
         Ok(())
+    }
+
+    fn failure(&self, error: &LocalError) -> ApplyFailure {
+        error.into()
     }
 
     async fn tell(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use vedette_core::event::Event;
-use vedette_core::platform::{Conclusion, Platform, reconcile};
+use vedette_core::platform::{ApplyFailure, Conclusion, Platform, reconcile};
 use vedette_core::run_result::sentence;
 use vedette_core::schedule::{Decision, Run};
 use vedette_core::site::SiteFile;
@@ -139,6 +139,10 @@ impl Platform<Training> for LocalTraining<'_> {
         }
         self.decision.clone_from(&plan.decision);
         Ok(None)
+    }
+
+    fn failure(&self, error: &LocalError) -> ApplyFailure {
+        error.into()
     }
 
     async fn tell(

@@ -29,7 +29,7 @@ pub(super) fn conclude(
     failure: Option<ApplyFailure>,
     now: Timestamp,
 ) -> Conclusion<AnomalyPipelineStatus> {
-    let status = pipeline_status(plan, failure.filter(|failure| failure.is_lasting).as_ref(), now);
+    let status = pipeline_status(plan, failure.as_ref(), now);
     let mut events: Vec<Event> = plan.roll.events.iter().cloned().map(Event::Roll).collect();
     events.extend(flipped(&plan.before.conditions, &status.conditions));
     let site_status = Some(site_status(plan, &status, now));

@@ -15,10 +15,10 @@ use crate::roll::ModelCurrent;
 use crate::rollout::{Availability, availability};
 use crate::status::{
     ARCHIVER_AVAILABLE, BUCKET_REACHABLE, Conditions, DETECTOR_AVAILABLE, GENERATOR_AVAILABLE, MODEL_CURRENT,
-    TOPICS_READY, Verdict, listed, model_status,
+    TOPICS_READY, Verdict, apply_failed, listed, model_status,
 };
 
-/// The status of a pipeline that is in order; the failure is one that will stay.
+/// The status of a pipeline that is in order, with why its plan was not applied, if it was not.
 pub(super) fn pipeline_status(
     plan: &PipelinePlan,
     failure: Option<&ApplyFailure>,
@@ -232,8 +232,8 @@ fn secrets(plan: &PipelinePlan) -> String {
 
 /// What keeps the pipeline from being ready comes first; where pods are short for want of a Secret, that is the reason.
 fn ready(plan: &PipelinePlan, failure: Option<&ApplyFailure>, parts: &[&Verdict]) -> Verdict {
-    if let Some(failure) = failure {
-        return Verdict::fails(ReadyReason::ApplyFailed, &failure.message);
+    if let Some(failed) = failure.and_then(|failure| apply_failed(failure, &plan.before.conditions)) {
+        return failed;
     }
     let stops = |part: &&&Verdict| part.reason == PodsReason::Stopping.as_str();
     if plan.suspend && !parts.iter().any(|part| stops(&part)) {

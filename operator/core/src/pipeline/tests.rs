@@ -268,14 +268,15 @@ fn a_generator_is_a_part_of_what_is_ready() {
 }
 
 #[test]
-fn what_the_platform_refuses_for_good_is_said_and_what_passes_is_not() {
+fn what_the_platform_refuses_for_good_or_again_and_again_is_said_and_what_passes_is_not() {
     let plan = plan_of("{}", &AnomalyPipelineStatus::default(), |_| ());
-    let conclude = |is_lasting| {
-        let failure = ApplyFailure { message: "quota".to_owned(), is_lasting };
+    let conclude = |is_lasting, times| {
+        let failure = ApplyFailure { message: "quota".to_owned(), is_lasting, times };
         Pipeline::conclude(&plan, Err(failure), Timestamp::UNIX_EPOCH).status
     };
-    ready_is(&conclude(true), "ApplyFailed");
-    ready_is(&conclude(false), "Running");
+    ready_is(&conclude(true, 1), "ApplyFailed");
+    ready_is(&conclude(false, 2), "Running");
+    ready_is(&conclude(false, 3), "ApplyRetrying");
 }
 
 #[test]

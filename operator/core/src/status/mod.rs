@@ -1,10 +1,12 @@
 //! What the statuses of both kinds share: conditions, and the memory of the state machines.
 
 mod conditions;
+mod failure;
 mod mapping;
 
 pub(crate) use conditions::{Conditions, Verdict, listed};
 pub use conditions::{find, is_true};
+pub(crate) use failure::apply_failed;
 pub(crate) use mapping::{model_status, schedule_in_effect, training_run};
 pub use mapping::{roll_state, schedule_state};
 

@@ -11,7 +11,8 @@ use crate::refusal::Refusal;
 use crate::run_result::Ended;
 use crate::schedule::{Decision, ScheduleState};
 use crate::status::{
-    Conditions, DATA_AVAILABLE, GATE_PASSED, PUBLISHED, TRAINED, Verdict, listed, schedule_in_effect, training_run,
+    Conditions, DATA_AVAILABLE, GATE_PASSED, PUBLISHED, TRAINED, Verdict, apply_failed, listed, schedule_in_effect,
+    training_run,
 };
 
 /// How many results are kept.
@@ -131,10 +132,9 @@ fn conditions(plan: &TrainingPlan, standing: &Standing, state: &ScheduleState, n
 fn ready(plan: &TrainingPlan, standing: &Standing, state: &ScheduleState) -> Verdict {
     match standing {
         Standing::Elsewhere => elsewhere(plan),
-        Standing::NotStarted(ApplyFailure { message, is_lasting: true }) => {
-            Verdict::fails(ReadyReason::ApplyFailed, message)
+        Standing::NotStarted(failure) => {
+            apply_failed(failure, &plan.before.conditions).unwrap_or_else(|| due(plan, state))
         }
-        Standing::NotStarted(ApplyFailure { message: _, is_lasting: false }) => due(plan, state),
         Standing::Decided(decision) => decided(plan, decision, state),
     }
 }
@@ -147,7 +147,7 @@ fn elsewhere(plan: &TrainingPlan) -> Verdict {
     }
 }
 
-/// A run is due whose start failed in a way that passes: that is no news, so what is said is what was true before it was due.
+/// A run is due whose start failed in a way that may pass at once: that is no news, so what is said is what was true before it was due.
 fn due(plan: &TrainingPlan, state: &ScheduleState) -> Verdict {
     let soon = "the next one starts as soon as it can";
     match last_outcome(&plan.settled, state) {

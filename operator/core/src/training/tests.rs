@@ -154,8 +154,10 @@ fn a_start_that_was_refused_is_remembered_by_nobody() {
     let before = step(&ModelTrainingStatus::default(), seen(99, RunSeen::None), 40).status;
     let plan = Training::decide(&training("east"), &site(), &before, seen(100, RunSeen::None), at(50));
     assert!(plan.start.is_some());
-    for (is_lasting, expected) in [(true, "ApplyFailed"), (false, "WaitingForData")] {
-        let failure = ApplyFailure { message: "quota".to_owned(), is_lasting };
+    for (is_lasting, times, expected) in
+        [(true, 1, "ApplyFailed"), (false, 2, "WaitingForData"), (false, 3, "ApplyRetrying")]
+    {
+        let failure = ApplyFailure { message: "quota".to_owned(), is_lasting, times };
         let Conclusion { status, events, .. } = Training::conclude(&plan, Err(failure), at(50));
         assert_eq!((reason(&status), status.last_run.as_ref()), (expected, None));
         assert!(events.iter().all(|event| event.reason() != "RunStarted"));
@@ -166,7 +168,7 @@ fn a_start_that_was_refused_is_remembered_by_nobody() {
 fn not_started(more: &str, before: &ModelTrainingStatus, seen: TrainingSeen) -> ModelTrainingStatus {
     let plan = Training::decide(&training_with("east", more), &site(), before, seen, at(200));
     assert!(plan.start.is_some(), "{:?}", plan.decision);
-    let failure = ApplyFailure { message: "no answer".to_owned(), is_lasting: false };
+    let failure = ApplyFailure { message: "no answer".to_owned(), is_lasting: false, times: 1 };
     Training::conclude(&plan, Err(failure), at(200)).status
 }
 

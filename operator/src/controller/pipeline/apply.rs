@@ -21,7 +21,7 @@ use vedette_core::ownership::claim;
 use vedette_core::pipeline::{CountClaim, PipelinePlan};
 use vedette_core::validate::ValidatedPipeline;
 
-/// Applies everything, and prunes what is no longer wanted once everything else is there.
+/// Applies everything, and prunes what is no longer wanted.
 ///
 /// # Errors
 /// The first thing that was refused; what does not depend on it was applied all the same.
@@ -71,11 +71,14 @@ pub(super) async fn apply(valid: &ValidatedPipeline, plan: &PipelinePlan, contex
         pass.all(autoscaler, &stores.autoscalers).await;
     }
     pass.clear(left_over, &stores.jobs).await;
-    if let Some(failure) = pass.failure {
-        return Err(failure);
+    if pass.failure.is_some() {
+        // What was not brought to the newest spec may use those of an earlier one.
+        stores.service_accounts.state().iter().for_each(|account| pass.want(&**account));
     }
     let owner = valid.uid.as_deref().unwrap_or_default();
-    stores.prune(&context.applier, owner, &pass.wanted).await
+    let pruned = stores.prune(&context.applier, owner, &pass.wanted).await;
+    pass.note(pruned);
+    pass.failure.map_or(Ok(()), Err)
 }
 
 fn workloads<'a>(

@@ -10,7 +10,7 @@ use kube::Resource;
 use kube::runtime::controller::Action;
 use vedette_core::outputs::older_writer;
 use vedette_core::pipeline::{Pipeline, PipelinePlan, PipelineSeen};
-use vedette_core::platform::{Conclusion, Kind, Platform, reconcile as reconcile_on, whole_seconds};
+use vedette_core::platform::{ApplyFailure, Conclusion, Kind, Platform, reconcile as reconcile_on, whole_seconds};
 use vedette_core::refusal::Refusal;
 use vedette_core::validate::{ValidatedPipeline, validate_pipeline};
 use vedette_crds::{AnomalyPipeline, AnomalyPipelineStatus};
@@ -62,6 +62,10 @@ impl Platform<Pipeline> for InCluster<'_, AnomalyPipeline> {
 
     async fn apply(&mut self, object: &ValidatedPipeline, plan: &PipelinePlan) -> Result<(), ApiError> {
         apply::apply(object, plan, self.context).await
+    }
+
+    fn failure(&self, error: &ApiError) -> ApplyFailure {
+        self.apply_failure(error)
     }
 
     async fn tell(

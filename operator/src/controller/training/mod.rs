@@ -8,7 +8,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::Resource;
 use kube::runtime::controller::Action;
-use vedette_core::platform::{Conclusion, Kind, Platform, reconcile as reconcile_on, whole_seconds};
+use vedette_core::platform::{ApplyFailure, Conclusion, Kind, Platform, reconcile as reconcile_on, whole_seconds};
 use vedette_core::refusal::Refusal;
 use vedette_core::schedule::Run;
 use vedette_core::training::{Training, TrainingPlan, TrainingSeen};
@@ -67,6 +67,10 @@ impl Platform<Training> for InCluster<'_, ModelTraining> {
             None => Ok(None),
             Some(start) => apply::apply(object, start, self.context).await,
         }
+    }
+
+    fn failure(&self, error: &ApiError) -> ApplyFailure {
+        self.apply_failure(error)
     }
 
     async fn tell(

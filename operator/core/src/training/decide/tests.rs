@@ -36,7 +36,7 @@ fn a_mended_spec_is_tried_at_once_also_where_its_run_cannot_start_in_that_very_r
     let failed = failed();
     let mended = Training::decide(&training("east"), &site(), &failed, changed(100, RunSeen::None), at(61));
     assert!(mended.start.is_some());
-    let failure = ApplyFailure { message: "no answer".to_owned(), is_lasting: false };
+    let failure = ApplyFailure { message: "no answer".to_owned(), is_lasting: false, times: 1 };
     let refused = Training::conclude(&mended, Err(failure), at(61)).status;
     let unreadable = {
         let mut unreadable = changed(0, RunSeen::None);
@@ -66,7 +66,7 @@ fn a_job_that_hangs_and_would_be_made_otherwise_makes_place_for_another_and_coun
     assert!(told.starts_with(&["RunFailed".to_owned(), "RunStarted".to_owned()]), "{told:?}");
     // The other one could not be made: it is tried again at once.
     let plan = Training::decide(&training("east"), &site(), &running(), seen(100, hangs()), at(60));
-    let failure = ApplyFailure { message: "no answer".to_owned(), is_lasting: false };
+    let failure = ApplyFailure { message: "no answer".to_owned(), is_lasting: false, times: 1 };
     let refused = Training::conclude(&plan, Err(failure), at(60)).status;
     assert_eq!(step(&refused, seen(100, RunSeen::None), 61).status.last_run.unwrap().job, "flows-61");
 }
