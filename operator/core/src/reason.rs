@@ -46,6 +46,8 @@ reasons! {
         Invalid,
         /// Its topics are another's.
         TopicConflict,
+        /// What is in its namespace cannot be listed.
+        NamespaceUnreachable,
         /// The platform refuses what it consists of.
         ApplyFailed,
         /// The platform fails to take what it consists of, several times in a row.
@@ -202,7 +204,11 @@ impl ReadyReason {
     pub fn is_lasting(self) -> bool {
         match self {
             Self::Invalid | Self::TopicConflict | Self::ApplyFailed => true,
-            Self::Running | Self::Suspended | Self::SecretMissing | Self::ApplyRetrying => false,
+            Self::Running
+            | Self::Suspended
+            | Self::SecretMissing
+            | Self::NamespaceUnreachable
+            | Self::ApplyRetrying => false,
         }
     }
 }

@@ -1,10 +1,16 @@
 //! Why an object is not acted upon.
 
+use std::time::Duration;
+
 use vedette_crds::AnomalyPipeline;
 
 use crate::FieldError;
 use crate::field_error::title;
+use crate::platform::RESYNC;
 use crate::reason::ReadyReason;
+
+/// How soon what nobody tells of is looked at again.
+const UNTOLD: Duration = Duration::from_secs(30);
 
 /// Why an object is not acted upon.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,5 +40,27 @@ impl Refusal {
         let message =
             format!("{older} is older and writes to topic {topic}, too: make another pipeline with other topics");
         Self { reason: ReadyReason::TopicConflict, message }
+    }
+
+    /// What there is in its namespace is not known; with why, if that is known.
+    pub fn namespace_unreachable(trouble: Option<&str>) -> Self {
+        let trouble = trouble.unwrap_or("the API server has not listed everything yet");
+        let message = format!(
+            "what runs in this namespace is not known, and is left as it is: {trouble}; see that the operator's Role and RoleBinding there are those of its version"
+        );
+        Self { reason: ReadyReason::NamespaceUnreachable, message }
+    }
+
+    /// When to look again.
+    pub(crate) fn again(&self) -> Duration {
+        match self.reason {
+            ReadyReason::TopicConflict | ReadyReason::NamespaceUnreachable => UNTOLD,
+            ReadyReason::Running
+            | ReadyReason::Suspended
+            | ReadyReason::SecretMissing
+            | ReadyReason::Invalid
+            | ReadyReason::ApplyFailed
+            | ReadyReason::ApplyRetrying => RESYNC,
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -12,6 +13,7 @@ use k8s_openapi::api::core::v1::{Pod, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt};
+use tokio::time::{Instant, timeout_at};
 use vedette_contract::Name;
 
 use super::apply::{ApiError, Applier};
@@ -21,6 +23,9 @@ use super::sources::Sources;
 use super::watch::{Watch, watch};
 use vedette_core::desired::labels;
 use vedette_core::site::Needs;
+
+/// How long the first lists of a namespace may take before its objects say that they are missing.
+const LISTS: Duration = Duration::from_secs(10);
 
 /// Kinds and names of what is wanted.
 pub(super) type Wanted = BTreeSet<(Cow<'static, str>, String)>;
@@ -108,6 +113,8 @@ pub(super) struct Stores {
     pub pods: Seen<Pod>,
     /// What the site's pods need, each by its own watch, as the Role allows no more.
     pub sources: Sources,
+    /// Until when all of it should have been listed.
+    expected: Instant,
 }
 
 impl Stores {
@@ -124,13 +131,18 @@ impl Stores {
         tasks.push(task);
         let (sources, of_sources) = Sources::watch(client, namespace, needs, context);
         tasks.extend(of_sources);
-        (Self { children, pods, sources }, tasks)
+        (Self { children, pods, sources, expected: Instant::now() + LISTS }, tasks)
     }
 
     /// Returns when everything was listed once.
     pub(super) async fn ready(&self) {
-        let Self { children, pods, sources } = self;
+        let Self { children, pods, sources, expected: _ } = self;
         tokio::join!(children.listed(), pods.listed(), sources.listed());
+    }
+
+    /// Whether everything was listed once; waits for it, but not for ever: one kind that is forbidden is never listed.
+    pub(super) async fn ready_in_time(&self) -> bool {
+        timeout_at(self.expected, self.ready()).await.is_ok()
     }
 
     /// The pods of one component.
@@ -153,7 +165,6 @@ impl Stores {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
-    use std::time::Duration;
 
     use futures::future::join_all;
     use kube::client::Body;

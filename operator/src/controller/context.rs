@@ -16,6 +16,7 @@ use super::metrics::Metrics;
 use super::model_watch::ModelWatch;
 use super::pace::Pace;
 use super::per_object::{PerObject, Reference};
+use super::reach::Reach;
 use super::seen::Seen;
 use super::site_report::SiteReport;
 use super::triggers::{GuardedPipeline, GuardedTraining};
@@ -31,6 +32,8 @@ pub(super) struct Context {
     pub bucket: Bucket,
     /// What the watches of the namespace have seen.
     pub stores: Stores,
+    /// Which of them work.
+    pub reach: Reach,
     pub all_pipelines: Arc<AllPipelines>,
     pub pipelines_here: Seen<GuardedPipeline>,
     pub trainings_here: Seen<GuardedTraining>,
@@ -75,7 +78,6 @@ pub(super) mod testing {
     use vedette_service::{Readiness, Shutdown};
 
     use super::super::apply::SentObjects;
-    use super::super::reach::Reach;
     use super::super::triggers::triggers;
     use super::super::watch::Watch;
     use super::*;
@@ -91,11 +93,8 @@ pub(super) mod testing {
         let mut registry = Registry::default();
         let (metrics, sent) = (Metrics::register(&mut registry), Arc::new(SentObjects::default()));
         let (triggers, _requests) = triggers();
-        let watch = Watch {
-            triggers: triggers.clone(),
-            sent: Arc::clone(&sent),
-            reach: Reach::new(Readiness::new(&[]), metrics.clone()),
-        };
+        let reach = Reach::new(Readiness::new(&[]), metrics.clone());
+        let watch = Watch { triggers: triggers.clone(), sent: Arc::clone(&sent), reach: reach.clone() };
         let (stores, _watches) = Stores::watch(&client, &namespace, &vedette_core::site::Needs::new(), &watch);
         let (often, term) = (Duration::from_millis(10), Shutdown::new());
         let context = Context {
@@ -103,6 +102,7 @@ pub(super) mod testing {
             site: Arc::new(SiteFile::parse(SITE).unwrap()),
             bucket: bucket.clone(),
             stores,
+            reach,
             all_pipelines: Arc::default(),
             pipelines_here: Seen::new(kube::runtime::reflector::store().0),
             trainings_here: Seen::new(kube::runtime::reflector::store().0),

@@ -59,6 +59,13 @@ impl Reach {
         });
     }
 
+    /// Why not everything in a namespace can be watched, if it cannot.
+    pub(super) fn trouble(&self, namespace: &str) -> Option<String> {
+        let all = self.lock();
+        let broken = all.get(namespace)?.iter().map(|(kind, message)| format!("{kind}: {message}"));
+        Some(broken.collect::<Vec<_>>().join("; ")).filter(|trouble| !trouble.is_empty())
+    }
+
     fn change(&self, namespace: &str, change: impl FnOnce(&mut BTreeMap<&'static str, String>)) {
         let mut all = self.lock();
         let Some(broken) = all.get_mut(namespace) else {
@@ -126,9 +133,11 @@ mod tests {
         let (reach, readiness) = reach(&["n"]);
         reach.broke("n", "Job", "gone");
         reach.broke("n", "Pod", "gone");
+        assert_eq!(reach.trouble("n").as_deref(), Some("Job: gone; Pod: gone"));
         reach.works("n", "Pod");
         assert!(!readiness.is_ready(), "an event of another kind is no answer");
         reach.works("n", "Job");
+        assert_eq!(reach.trouble("n"), None);
         assert!(readiness.is_ready());
     }
 }

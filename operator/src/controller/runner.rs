@@ -5,9 +5,9 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::future::join_all;
 use futures::stream::FuturesUnordered;
+use futures::{Stream, StreamExt};
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::{Action, Config, Controller, Error as ControllerError};
 use kube::runtime::reflector::ObjectRef;
@@ -127,8 +127,9 @@ async fn act_upon(term: &Term<'_>, namespace: Name, over: Shutdown) -> Name {
     let context = term.context(&namespace, here, stores, triggers, &over);
     let Requests { pipelines: pipeline_requests, trainings: training_requests, all_pipelines } = requests;
     let pipelines = pipelines.reconcile_on(pipeline_requests).reconcile_all_on(all_pipelines);
+    let pipelines = pipelines.reconcile_all_on(listed_late(&context));
     let pipelines = to_end(pipelines, pipelines_here, pipeline::reconcile, Arc::clone(&context), over.clone());
-    let trainings = trainings.reconcile_on(training_requests);
+    let trainings = trainings.reconcile_on(training_requests).reconcile_all_on(listed_late(&context));
     let trainings = to_end(trainings, trainings_here, training::reconcile, Arc::clone(&context), over.clone());
     tokio::select! {
         ((), ()) = async { tokio::join!(pipelines, trainings) } => {}
@@ -139,6 +140,17 @@ async fn act_upon(term: &Term<'_>, namespace: Name, over: Shutdown) -> Name {
     term.reach.end(namespace.as_str());
     term.sent.keep(|object| object.namespace != namespace.as_str());
     namespace
+}
+
+/// Tells when everything was listed, where objects have said already that it was not.
+fn listed_late(context: &Arc<Context>) -> impl Stream<Item = ()> + Send + use<> {
+    let context = Arc::clone(context);
+    futures::stream::once(async move {
+        let was_late = !context.stores.ready_in_time().await;
+        context.stores.ready().await;
+        was_late.then_some(())
+    })
+    .filter_map(std::future::ready)
 }
 
 impl Term<'_> {
@@ -157,6 +169,7 @@ impl Term<'_> {
             site: Arc::clone(&self.site),
             bucket: self.bucket.clone(),
             stores,
+            reach: self.reach.clone(),
             all_pipelines: Arc::clone(&self.pipelines),
             pipelines_here,
             trainings_here,

@@ -1,4 +1,5 @@
-//! Objects that cannot be read. What runs because of them is left as it was, and their status says why.
+//! Objects that cannot be read, or of whose namespace nothing is known. What runs because of them is left as it was, and their
+//! status says why.
 
 use jiff::Timestamp;
 use kube::Resource;
@@ -15,13 +16,13 @@ use super::cluster::InCluster;
 use super::context::Context;
 use super::per_object::Reference;
 
-/// Says why an object cannot be read. Its status is taken as it stands there, as it may not be readable either.
+/// Says why an object is not acted upon. Its status is taken as it stands there, as it may not be readable either.
 ///
 /// # Errors
 /// When the API server refuses the status or cannot be reached.
 pub(super) async fn tell<K, O>(
     object: &DeserializeGuard<O>,
-    error: &str,
+    refusal: Refusal,
     context: &Context,
     now: Timestamp,
 ) -> Result<Action, ApiError>
@@ -35,7 +36,7 @@ where
     };
     let before: K::Status = serde_json::from_value(found["status"].clone()).unwrap_or_default();
     let cluster = InCluster { object, context };
-    let conclusion = K::refuse(&cluster.refused(&before), Refusal::unreadable(error), now);
+    let conclusion = K::refuse(&cluster.refused(&before), refusal, now);
     if json!(conclusion.status) != found["status"] {
         context.applier.status(object, &conclusion.status).await?;
         context.announcer.announce(&object.object_ref(&()), &conclusion.events).await;

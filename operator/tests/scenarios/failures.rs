@@ -1,4 +1,4 @@
-//! An API server that fails for long: what is said of it, and what goes on meanwhile.
+//! An API server that fails or forbids for long: what is said of it, and what goes on meanwhile.
 
 use http::Method;
 use serde_json::json;
@@ -60,5 +60,25 @@ async fn a_training_whose_job_cannot_be_made_says_so() {
     assert!(ready["message"].as_str().unwrap().contains("cannot apply Job flows-"), "{ready}");
     cluster.api.mend();
     cluster.until_reason("modeltrainings", "flows", "Ready", "Running").await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kind_that_cannot_be_listed_is_said_of_every_object_of_the_namespace() {
+    let cluster = Cluster::new().await;
+    let part = "horizontalpodautoscalers";
+    cluster.api.fault(Fault { method: Method::GET, part, status: Some(403), times: usize::MAX });
+    cluster.pipeline("flows", json!({}));
+    cluster.pipeline("wrong", json!({ "topics": "none" }));
+    cluster.training("flows", json!({ "site": "east", "data": { "pipeline": "flows" } }));
+    let operator = cluster.operator("a");
+    for (plural, name) in [("anomalypipelines", "flows"), ("anomalypipelines", "wrong"), ("modeltrainings", "flows")] {
+        let ready = cluster.until_reason(plural, name, "Ready", "NamespaceUnreachable").await;
+        assert!(ready["message"].as_str().unwrap().contains("HorizontalPodAutoscaler: "), "{ready}");
+    }
+    assert_eq!(cluster.api.names("jobs"), [""; 0], "what runs is not known");
+    cluster.api.mend();
+    cluster.running("flows").await;
+    cluster.until_reason("anomalypipelines", "wrong", "Ready", "Invalid").await;
     operator.stop().await;
 }

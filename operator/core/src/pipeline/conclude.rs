@@ -11,7 +11,6 @@ use super::PipelinePlan;
 use super::status::{pipeline_status, refused_pipeline_status};
 use crate::event::{Event, flipped};
 use crate::platform::{ApplyFailure, Conclusion, RESYNC, Refused};
-use crate::reason::ReadyReason;
 use crate::refusal::Refusal;
 use crate::site_status::SiteStatusUpdate;
 use crate::status::{READY, is_true};
@@ -21,8 +20,6 @@ const REPLICATION: Duration = Duration::from_secs(5);
 /// How soon is looked again what is not as it is to be: a pod may be late by then, a Job be due to be made anew,
 /// or a training be here.
 const UNSETTLED: Duration = Duration::from_secs(30);
-/// How soon a pipeline whose topics are another's is looked at again.
-const CONFLICT: Duration = Duration::from_secs(30);
 
 pub(super) fn conclude(
     plan: &PipelinePlan,
@@ -42,7 +39,7 @@ pub(super) fn refuse(
     refusal: Refusal,
     now: Timestamp,
 ) -> Conclusion<AnomalyPipelineStatus> {
-    let again = if refusal.reason == ReadyReason::TopicConflict { CONFLICT } else { RESYNC };
+    let again = refusal.again();
     let status = refused_pipeline_status(refused, refusal, now);
     let events = flipped(&refused.before.conditions, &status.conditions);
     Conclusion { status, events, site_status: None, again: again.mul_f64(refused.jitter) }

@@ -36,9 +36,10 @@ pub(super) fn refuse(
     refusal: Refusal,
     now: Timestamp,
 ) -> Conclusion<ModelTrainingStatus> {
+    let again = refusal.again().mul_f64(refused.jitter);
     let status = refused_training_status(refused, refusal, now);
     let events = flipped(&refused.before.conditions, &status.conditions);
-    Conclusion { status, events, site_status: None, again: RESYNC.mul_f64(refused.jitter) }
+    Conclusion { status, events, site_status: None, again }
 }
 
 /// How the training stands, what is remembered of its runs, and the run that was started, if one was.

@@ -26,14 +26,21 @@ use super::unreadable;
 /// # Errors
 /// What the API server refused; the status has it too, where it stays so.
 pub(super) async fn reconcile(object: Arc<GuardedTraining>, context: Arc<Context>) -> Result<Action, ApiError> {
-    context.stores.ready().await;
+    let is_known = context.stores.ready_in_time().await;
     if object.meta().deletion_timestamp.is_some() {
         return Ok(Action::await_change());
     }
     let now = whole_seconds(Timestamp::now());
+    if !is_known {
+        let refusal = Refusal::namespace_unreachable(context.reach.trouble(context.namespace.as_str()).as_deref());
+        return unreadable::tell::<Training, _>(&object, refusal, &context, now).await;
+    }
     let training = match &object.0 {
         Ok(training) => training,
-        Err(invalid) => return unreadable::tell::<Training, _>(&object, &invalid.error, &context, now).await,
+        Err(invalid) => {
+            let refusal = Refusal::unreadable(&invalid.error);
+            return unreadable::tell::<Training, _>(&object, refusal, &context, now).await;
+        }
     };
     let before = context.trainings.newest_status(training, training.status.clone().unwrap_or_default());
     let mut cluster = InCluster { object: training, context: &context };
