@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 
 use crate::job_state::{did_its_task, is_outdated, is_over};
 use crate::suspension::{Suspension, is_suspended, suspension, was_let_go_lately};
-use crate::workload::{last_end, was_disrupted};
+use crate::workload::{last_end, runs_itself, was_disrupted};
 
 /// How long a process that failed is left to be read before its Job is made anew.
 const PAUSE: SignedDuration = SignedDuration::from_secs(30);
@@ -47,9 +47,16 @@ pub fn asks_who_holds_it(live: &Job, wanted: &Job) -> bool {
     is_suspended(live) || is_suspended(wanted)
 }
 
-/// Whether a Job did its task, and what runs beside its process keeps it.
+/// Whether a Job's process has ended, and what runs beside it keeps its pod. Where nothing does, Kubernetes is about to say that
+/// the Job is over, and keeps it for people to read.
+pub fn is_kept_by_others(live: &Job, pods: &[&Pod]) -> bool {
+    let is_kept = |pod: &Pod| runs(pod) && !runs_itself(pod) && last_end(pod).is_some();
+    live.metadata.deletion_timestamp.is_none() && !is_over(live) && pods.iter().any(|pod| is_kept(pod))
+}
+
+/// Whether that is so, and the process did its task.
 pub fn is_left_over(live: &Job, pods: &[&Pod]) -> bool {
-    live.metadata.deletion_timestamp.is_none() && !is_over(live) && pods.iter().any(|pod| did_its_task(pod))
+    is_kept_by_others(live, pods) && pods.iter().any(|pod| did_its_task(pod))
 }
 
 /// Since when no process of ours is at work, as the last one failed and others keep its pod.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::api::Api;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, version};
 
 /// The topic Job of the pipeline `flows`, once it is there, and is not this one.
 async fn topic_job(cluster: &Cluster, but: &Value) -> (String, Value) {
@@ -15,20 +15,20 @@ async fn topic_job(cluster: &Cluster, but: &Value) -> (String, Value) {
     cluster.api.until("a topic Job", made).await
 }
 
-/// A pod of this Job runs on, as a sidecar does, after its own container ended.
-fn ended_beside_a_sidecar(cluster: &Cluster, job: &str, end: &Value) {
+/// The own container of a Job's pod ended; the pod runs on where a sidecar does.
+fn ended(cluster: &Cluster, job: &str, (component, phase): (&str, &str), end: &Value) {
     let labels = json!({
         "app.kubernetes.io/managed-by": "vedette-operator", "app.kubernetes.io/name": "vedette",
-        "app.kubernetes.io/instance": "flows", "app.kubernetes.io/component": "topics"
+        "app.kubernetes.io/instance": "flows", "app.kubernetes.io/component": component
     });
     let container = |name: &str, state: Value| json!({ "name": name, "image": "i", "imageID": "i", "restartCount": 0, "ready": false, "state": state });
-    let containers = [container("topics", json!({ "terminated": end })), container("proxy", json!({ "running": {} }))];
+    let containers = [container(component, json!({ "terminated": end })), container("proxy", json!({ "running": {} }))];
     let owners = cluster.owned_by_job(job);
     cluster.api.put(
         "pods",
         json!({
-            "metadata": { "name": "topics-1", "labels": labels, "ownerReferences": owners },
-            "status": { "phase": "Running", "containerStatuses": containers }
+            "metadata": { "name": format!("{component}-1"), "labels": labels, "ownerReferences": owners },
+            "status": { "phase": phase, "containerStatuses": containers }
         }),
     );
 }
@@ -41,7 +41,7 @@ async fn a_topic_job_that_did_its_task_beside_a_sidecar_is_complete_and_makes_wa
     let (job, _) = topic_job(&cluster, &Value::Null).await;
     let report = json!({ "differs": ["alerts has 2 partitions"] }).to_string();
     let now = jiff::Timestamp::now().to_string();
-    ended_beside_a_sidecar(&cluster, &job, &json!({ "exitCode": 0, "finishedAt": now, "message": report }));
+    ended(&cluster, &job, ("topics", "Running"), &json!({ "exitCode": 0, "finishedAt": now, "message": report }));
     cluster.until_reason("anomalypipelines", "flows", "TopicsReady", "Differs").await;
     cluster.until_there("deployments", "flows-detector").await;
     cluster.api.until("no topic Job", |api| api.get("jobs", &job).is_none().then_some(())).await;
@@ -57,8 +57,23 @@ async fn a_topic_job_that_failed_beside_a_sidecar_is_made_anew() {
     cluster.pipeline("flows", json!({}));
     let operator = cluster.operator("a");
     let (job, first) = topic_job(&cluster, &Value::Null).await;
-    ended_beside_a_sidecar(&cluster, &job, &json!({ "exitCode": 1, "finishedAt": "2026-11-23T08:00:00Z" }));
+    ended(&cluster, &job, ("topics", "Running"), &json!({ "exitCode": 1, "finishedAt": "2026-11-23T08:00:00Z" }));
     topic_job(&cluster, &first).await;
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_job_of_a_run_that_a_sidecar_keeps_makes_way_and_one_that_nothing_keeps_stays() {
+    let cluster = Cluster::new().await;
+    let operator = cluster.operator("a");
+    let job = cluster.training_under_way("flows").await;
+    cluster.publish_result("flows", &job, &version(1)).await;
+    let end = json!({ "exitCode": 0, "finishedAt": jiff::Timestamp::now().to_string() });
+    ended(&cluster, &job, ("trainer", "Succeeded"), &end);
+    cluster.until_reason("modeltrainings", "flows", "Published", "Published").await;
+    assert!(cluster.api.get("jobs", &job).is_some(), "its log is there to be read");
+    ended(&cluster, &job, ("trainer", "Running"), &end);
+    cluster.api.until("no Job", |api| api.get("jobs", &job).is_none().then_some(())).await;
     operator.stop().await;
 }
 

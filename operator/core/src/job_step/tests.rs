@@ -42,6 +42,14 @@ fn a_job_whose_process_failed_beside_a_sidecar_is_made_anew_after_a_pause() {
 fn a_job_that_did_its_task_is_left_over_while_others_keep_it() {
     assert!(is_left_over(&job(false), &[&beside_a_sidecar(0)]));
     assert!(!is_left_over(&job(false), &[&beside_a_sidecar(1)]));
+    assert!(is_kept_by_others(&job(false), &[&beside_a_sidecar(1)]));
+    let mut alone = beside_a_sidecar(0);
+    alone.status.as_mut().unwrap().phase = Some("Succeeded".to_owned());
+    assert!(!is_left_over(&job(false), &[&alone]), "it is called complete soon, and its log is there to be read");
+    let mut at_work = beside_a_sidecar(0);
+    let containers = at_work.status.as_mut().unwrap().container_statuses.as_mut().unwrap();
+    containers[0].state = serde_json::from_value(json!({ "running": {} })).unwrap();
+    assert!(!is_kept_by_others(&job(false), &[&at_work]));
     let mut complete = job(false);
     complete.status =
         serde_json::from_value(json!({ "conditions": [{ "type": "Complete", "status": "True" }] })).unwrap();

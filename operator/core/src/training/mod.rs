@@ -199,9 +199,9 @@ impl TrainingPlan {
         Some(Unknown::Pipeline(known))
     }
 
-    /// The Job whose run has ended. It makes way where what runs beside its process would keep it.
+    /// The Job of the last run that has ended. It makes way where what runs beside its process keeps it.
     pub fn ended_job(&self) -> Option<&str> {
-        self.ended.as_ref().map(|ended| ended.result.job.as_str())
+        self.settled.history.first().map(|result| result.job.as_str())
     }
 }
 

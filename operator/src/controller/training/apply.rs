@@ -1,9 +1,12 @@
 //! Starts the Job of a run, at most one at a time: one that hangs makes place first.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use vedette_core::desired::labels::{self, Component};
-use vedette_core::job_state::is_over;
+use vedette_core::job_step::is_kept_by_others;
 use vedette_core::schedule::Run;
 use vedette_core::training::{Start, forgotten_run, replaced_jobs};
 use vedette_core::validate::ValidatedTraining;
@@ -13,10 +16,12 @@ use super::super::context::Context;
 
 /// Deletes the Job of a run that has ended where its controller goes on to wait for what runs beside it.
 pub(super) async fn clear(name: &str, context: &Context) -> Result<(), ApiError> {
-    match context.stores.children.jobs.get(&context.namespace, name) {
-        Some(job) if !is_over(&job) && job.metadata.deletion_timestamp.is_none() => context.applier.delete(&*job).await,
-        Some(_) | None => Ok(()),
-    }
+    let Some(job) = context.stores.children.jobs.get(&context.namespace, name) else {
+        return Ok(());
+    };
+    let pods = context.stores.pods_of_job(Some(&job));
+    let pods: Vec<&Pod> = pods.iter().map(Arc::as_ref).collect();
+    if is_kept_by_others(&job, &pods) { context.applier.delete(&*job).await } else { Ok(()) }
 }
 
 /// Starts the Job, or returns the run of one that was started already and not remembered.

@@ -243,4 +243,8 @@ fn a_run_whose_process_failed_beside_a_sidecar_has_failed_and_its_job_makes_way(
     assert_eq!(failed, RunSeen::Seen { job: JobState::Failed { cause }, left: None });
     let plan = Training::decide(&training("east"), &site(), &running(), seen(100, failed), at(60));
     assert_eq!(plan.ended_job(), Some("flows-50"));
+    let failure = ApplyFailure { message: "no answer".to_owned(), is_lasting: false, times: 1 };
+    let told = Training::conclude(&plan, Err(failure), at(60)).status;
+    let next = Training::decide(&training("east"), &site(), &told, seen(100, RunSeen::None), at(61));
+    assert_eq!(next.ended_job(), Some("flows-50"), "it could not be deleted");
 }
