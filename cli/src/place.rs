@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use thiserror::Error;
 use vedette_contract::arguments::BucketArguments;
+use vedette_contract::keys::KeyPrefix;
 use vedette_embedded::bucket::{BucketOptions, Credentials, EmbeddedBucket, EmbeddedBucketError};
 use vedette_streams::bucket::Bucket;
 
@@ -27,6 +28,10 @@ pub struct PlaceOptions {
     /// Name of the bucket
     #[arg(long, value_name = "NAME", default_value = "vedette")]
     pub bucket_name: String,
+
+    /// What stands before all keys of the bucket, as in the site file
+    #[arg(long, value_name = "PREFIX", requires = "bucket_endpoint")]
+    pub bucket_prefix: Option<KeyPrefix>,
 
     /// Region of the bucket
     #[arg(long, value_name = "REGION", default_value = "us-east-1")]
@@ -60,7 +65,7 @@ impl PlaceOptions {
     /// # Errors
     /// When the directory is none of a local run or cannot be served, or the credentials are missing.
     pub async fn open(&self) -> Result<Opened, PlaceError> {
-        let Self { data_dir, bucket_endpoint, bucket_name, bucket_region } = self;
+        let Self { data_dir, bucket_endpoint, bucket_name, bucket_prefix, bucket_region } = self;
         let server = match data_dir {
             Some(directory) if !directory.join(bucket_name).is_dir() => {
                 return Err(PlaceError::NoData { directory: directory.clone(), bucket: bucket_name.clone() });
@@ -80,6 +85,7 @@ impl PlaceOptions {
         let bucket = Bucket::new(&BucketArguments {
             bucket_endpoint: endpoint,
             bucket: bucket_name.clone(),
+            bucket_prefix: bucket_prefix.clone(),
             bucket_region: bucket_region.clone(),
             ..key.arguments()
         });

@@ -23,9 +23,9 @@ pub async fn kubernetes() -> Result<Client, OperatorError> {
 
 /// The bucket of the site, with credentials and authorities that may come later.
 pub fn bucket(bucket: &site::Bucket, access: impl Into<BucketAccess>) -> Bucket {
-    let site::Bucket { endpoint, name, region, credentials_secret: _, credentials_keys: _, ca: _, encryption } =
+    let site::Bucket { endpoint, name, prefix, region, credentials_secret: _, credentials_keys: _, ca: _, encryption } =
         bucket.clone();
     let encryption = encryption.map(|site::Encryption { algorithm, kms_key_id }| Encryption { algorithm, kms_key_id });
-    let place = BucketPlace { endpoint, name, region, encryption };
+    let place = BucketPlace { endpoint, name, prefix, region, encryption };
     Bucket::with_access(place, access.into(), BUCKET_CONNECT, BUCKET_ATTEMPT)
 }

@@ -105,6 +105,7 @@ pub(super) fn site_file(options: &LocalOptions, bootstrap_servers: &str, endpoin
         bucket: site::Bucket {
             endpoint,
             name: options.bucket_name.clone(),
+            prefix: None,
             region: options.bucket_region.clone(),
             credentials_secret: Some(bucket_secret()),
             credentials_keys: site::BucketKeys::default(),

@@ -1,8 +1,12 @@
 //! Where everything lies in the bucket. Only this crate spells a key; those of the archive are in `archive`.
 
+mod prefix;
+
 use crate::archive::Stream;
 use crate::progress::ProgressKey;
 use crate::{ModelVersion, Name};
+
+pub use prefix::{KeyPrefix, KeyPrefixError};
 
 /// Stands beside the pipelines of a namespace, so no pipeline may have this name.
 const MODELS: &str = "models";

@@ -67,6 +67,7 @@ async fn credentials_in_files_are_read_for_each_request() {
     let place = BucketPlace {
         endpoint: arguments.bucket_endpoint,
         name: arguments.bucket,
+        prefix: None,
         region: arguments.bucket_region,
         encryption: None,
     };
@@ -89,6 +90,36 @@ async fn credentials_in_files_are_read_for_each_request() {
     assert_eq!(refusal().await.reason(), "AccessDenied");
     std::fs::write(&secret, format!("{}\n", arguments.secret_access_key.unwrap().reveal())).unwrap();
     bucket.put("a", bytes("1")).await.unwrap();
+}
+
+#[tokio::test]
+async fn two_clusters_in_one_bucket_do_not_meet_and_a_third_sees_their_prefixes() {
+    let server = Server::start().await;
+    let arguments = server.arguments();
+    let whole = Bucket::new(&arguments);
+    whole.ensure_exists().await.unwrap();
+    let prefixed = |prefix: &str| {
+        Bucket::new(&BucketArguments { bucket_prefix: Some(prefix.parse().unwrap()), ..arguments.clone() })
+    };
+    let [staging, production] = ["teams/fraud", "teams/fraud-2/"].map(prefixed);
+    for (bucket, text) in [(&staging, "s"), (&production, "p")] {
+        bucket.probe_conditional_writes("demo/").await.unwrap();
+        let body = Body::Bytes(bytes(text));
+        assert_eq!(bucket.create("demo/a", body, &BTreeMap::new()).await.unwrap(), Creation::Created);
+        let Swap::Swapped(tag) = bucket.swap("demo/b", bytes("1"), None).await.unwrap() else { panic!("a conflict") };
+        assert_eq!(bucket.head("demo/b").await.unwrap().unwrap().etag, tag);
+        bucket.put("demo/c", bytes(text)).await.unwrap();
+    }
+    staging.delete("demo/b").await.unwrap();
+    let keys = async |bucket: &Bucket, after: Option<&str>| {
+        bucket.list("demo/", after).await.unwrap().into_iter().map(|object| object.key).collect::<Vec<_>>()
+    };
+    assert_eq!(keys(&staging, None).await, ["demo/a", "demo/c"]);
+    assert_eq!(keys(&production, Some("demo/a")).await, ["demo/b", "demo/c"]);
+    assert_eq!(production.get("demo/a").await.unwrap().unwrap().bytes, "p");
+    assert_eq!(staging.list_directories("").await.unwrap(), ["demo/"]);
+    assert_eq!(whole.list_directories("teams/").await.unwrap(), ["teams/fraud-2/", "teams/fraud/"]);
+    assert_eq!(whole.get("teams/fraud/demo/c").await.unwrap().unwrap().bytes, "s");
 }
 
 #[tokio::test]

@@ -127,13 +127,15 @@ fn keys_of_the_buckets_secret_have_any_names() {
 
 #[test]
 fn a_bucket_of_ones_own_authority_and_key_is_used_by_the_pods_own_identity() {
-    let bucket = "{name: b, ca: {configMap: trust}, encryption: {algorithm: 'aws:kms', kmsKeyId: key-1}}";
+    let bucket =
+        "{name: b, prefix: teams/fraud/, ca: {configMap: trust}, encryption: {algorithm: 'aws:kms', kmsKeyId: key-1}}";
     let site = site("bootstrapServers: 'k:1'", bucket);
     let training = build_training_job(&trainings(&text("minimal.yaml"))[0], &site, "flows-1");
     for spec in [archiver(&site), training.spec.unwrap().template.spec.unwrap()] {
         let arguments: Vec<&str> = spec.containers[0].args.iter().flatten().map(String::as_str).collect();
         for argument in [
             "--bucket-ca-file=/var/lib/vedette/bucket-ca/ca.crt",
+            "--bucket-prefix=teams/fraud",
             "--bucket-encryption=aws:kms",
             "--bucket-kms-key-id=key-1",
         ] {
@@ -211,6 +213,7 @@ fn what_is_secret_or_does_not_fit_is_refused_with_what_to_write_instead() {
     }
     for (bucket, path) in [
         ("{name: b, ca: {}}", "bucket.ca"),
+        ("{name: b, prefix: /teams}", "(file)"),
         ("{name: b, encryption: {algorithm: AES128}}", "(file)"),
         ("{name: b, encryption: {algorithm: AES256, kmsKeyId: k}}", "bucket.encryption.kmsKeyId"),
     ] {

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+use crate::keys::KeyPrefix;
+
 /// Environment variable of [`BucketArguments::access_key_id`].
 pub const AWS_ACCESS_KEY_ID_ENV: &str = "AWS_ACCESS_KEY_ID";
 /// Environment variable of [`BucketArguments::secret_access_key`].
@@ -151,6 +153,10 @@ pub struct BucketArguments {
     /// Bucket name
     #[arg(long, value_name = "NAME")]
     pub bucket: String,
+
+    /// What stands before all keys, such as teams/fraud, where the bucket is not Vedette's alone
+    #[arg(long, value_name = "PREFIX")]
+    pub bucket_prefix: Option<KeyPrefix>,
 
     /// S3 region
     #[arg(long, default_value = "us-east-1")]

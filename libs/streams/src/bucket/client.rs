@@ -19,6 +19,7 @@ use aws_sdk_s3::operation::put_object::{PutObjectError, PutObjectOutput};
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use vedette_contract::arguments::{BucketArguments, EncryptionAlgorithm};
+use vedette_contract::keys::KeyPrefix;
 
 use crate::bucket::credentials::BucketAccess;
 use crate::bucket::error::Attempt;
@@ -46,6 +47,8 @@ pub struct BucketPlace {
     /// S3 endpoint; the region's own where there is none.
     pub endpoint: Option<String>,
     pub name: String,
+    /// What stands before all keys; nothing where omitted.
+    pub prefix: Option<KeyPrefix>,
     /// S3 region.
     pub region: String,
     /// How what is written is encrypted there; as the bucket has it where omitted.
@@ -66,6 +69,8 @@ pub struct Encryption {
 pub struct Bucket {
     pub(super) client: Client,
     pub(super) name: String,
+    /// Added to keys that go out, removed from those that a listing has: nobody else knows of it.
+    pub(super) prefix: Option<KeyPrefix>,
     /// The bucket and its endpoint, for messages.
     pub(super) place: Arc<str>,
     encryption: Option<Encryption>,
@@ -84,6 +89,7 @@ impl Bucket {
         let BucketArguments {
             bucket_endpoint,
             bucket,
+            bucket_prefix,
             bucket_region,
             bucket_ca_file,
             bucket_encryption,
@@ -94,7 +100,13 @@ impl Bucket {
         } = arguments.clone();
         let kms_key_id = bucket_kms_key_id;
         let encryption = bucket_encryption.map(|algorithm| Encryption { algorithm, kms_key_id });
-        let place = BucketPlace { endpoint: bucket_endpoint, name: bucket, region: bucket_region, encryption };
+        let place = BucketPlace {
+            endpoint: bucket_endpoint,
+            name: bucket,
+            prefix: bucket_prefix,
+            region: bucket_region,
+            encryption,
+        };
         let config = match access_key_id.zip(secret_access_key) {
             Some((id, key)) => {
                 let token = session_token.map(|token| token.reveal().to_owned());
@@ -122,7 +134,7 @@ impl Bucket {
         connect: Duration,
         attempt: Duration,
     ) -> Self {
-        let BucketPlace { endpoint, name, region, encryption } = place;
+        let BucketPlace { endpoint, name, prefix, region, encryption } = place;
         let timeouts = TimeoutConfig::builder().connect_timeout(connect).operation_attempt_timeout(attempt).build();
         let retries = RetryConfig::standard()
             .with_max_attempts(ATTEMPTS)
@@ -147,13 +159,27 @@ impl Bucket {
             client: Client::from_conf(config.build()),
             place: format!("bucket {name} at {endpoint}").into(),
             name,
+            prefix,
             encryption,
             attempt_timeout: attempt,
         }
     }
 
     pub(super) fn attempt(&self, operation: &'static str, key: &str) -> Attempt {
-        Attempt { operation, key: key.to_owned(), place: Arc::clone(&self.place) }
+        Attempt { operation, key: self.whole(key), place: Arc::clone(&self.place) }
+    }
+
+    /// The key as the server has it.
+    pub(super) fn whole(&self, key: &str) -> String {
+        self.prefix.as_ref().map_or_else(|| key.to_owned(), |prefix| prefix.whole(key))
+    }
+
+    /// Of a key as the server has it, the one that we know.
+    pub(super) fn ours(&self, whole: String) -> Option<String> {
+        match &self.prefix {
+            None => Some(whole),
+            Some(prefix) => prefix.strip(&whole).map(str::to_owned),
+        }
     }
 
     /// Creates the bucket if it is missing. For development: in production a bucket has an owner.
@@ -177,7 +203,7 @@ impl Bucket {
 
     /// An object whose content is read piece by piece; `None` when there is none.
     pub async fn get_stream(&self, key: &str) -> Result<Option<ObjectStream>, BucketError> {
-        let answer = match self.client.get_object().bucket(&self.name).key(key).send().await {
+        let answer = match self.client.get_object().bucket(&self.name).key(self.whole(key)).send().await {
             Ok(answer) => answer,
             Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
             Err(error) => return Err(BucketError::of_request(self.attempt("get", key), error)),
@@ -189,7 +215,7 @@ impl Bucket {
 
     /// An object without its bytes; `None` when there is none, or no such bucket: the answer does not tell which.
     pub async fn head(&self, key: &str) -> Result<Option<ObjectHead>, BucketError> {
-        match self.client.head_object().bucket(&self.name).key(key).send().await {
+        match self.client.head_object().bucket(&self.name).key(self.whole(key)).send().await {
             Ok(answer) => {
                 head(&self.attempt("head", key), answer.e_tag, answer.metadata, answer.content_length).map(Some)
             }
@@ -277,7 +303,7 @@ impl Bucket {
 
     /// Deletes an object; one that is missing is deleted already.
     pub async fn delete(&self, key: &str) -> Result<(), BucketError> {
-        match self.client.delete_object().bucket(&self.name).key(key).send().await {
+        match self.client.delete_object().bucket(&self.name).key(self.whole(key)).send().await {
             Ok(_) => Ok(()),
             Err(error) if error.code() == Some("NoSuchKey") => Ok(()),
             Err(error) => Err(BucketError::of_request(self.attempt("delete", key), error)),
@@ -285,7 +311,7 @@ impl Bucket {
     }
 
     fn put_object(&self, key: &str) -> PutObjectFluentBuilder {
-        let request = self.client.put_object().bucket(&self.name).key(key);
+        let request = self.client.put_object().bucket(&self.name).key(self.whole(key));
         match &self.encryption {
             None => request,
             Some(Encryption { algorithm, kms_key_id }) => {

@@ -15,7 +15,7 @@ impl Bucket {
         let mut continuation = None;
         loop {
             let page = self.page(prefix, start_after, None, continuation).await?;
-            objects.extend(page.contents.unwrap_or_default().into_iter().filter_map(summary));
+            objects.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| self.summary(object)));
             continuation = page.next_continuation_token;
             if continuation.is_none() {
                 break;
@@ -32,7 +32,8 @@ impl Bucket {
         let mut continuation = None;
         loop {
             let page = self.page(prefix, None, Some("/"), continuation).await?;
-            directories.extend(page.common_prefixes.unwrap_or_default().into_iter().filter_map(|common| common.prefix));
+            let common = page.common_prefixes.unwrap_or_default().into_iter();
+            directories.extend(common.filter_map(|common| self.ours(common.prefix?)));
             continuation = page.next_continuation_token;
             if continuation.is_none() {
                 break;
@@ -50,20 +51,20 @@ impl Bucket {
         delimiter: Option<&str>,
         continuation: Option<String>,
     ) -> Result<ListObjectsV2Output, BucketError> {
-        let request = self.client.list_objects_v2().bucket(&self.name).prefix(prefix);
+        let request = self.client.list_objects_v2().bucket(&self.name).prefix(self.whole(prefix));
         let request =
-            request.set_start_after(start_after.map(str::to_owned)).set_delimiter(delimiter.map(str::to_owned));
+            request.set_start_after(start_after.map(|key| self.whole(key))).set_delimiter(delimiter.map(str::to_owned));
         let answer = request.set_continuation_token(continuation).send().await;
         answer.map_err(|error| BucketError::of_request(self.attempt("list", prefix), error))
     }
-}
 
-fn summary(object: types::Object) -> Option<ObjectSummary> {
-    Some(ObjectSummary {
-        key: object.key?,
-        length: object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
-        last_modified: object.last_modified.as_ref().and_then(timestamp),
-    })
+    fn summary(&self, object: types::Object) -> Option<ObjectSummary> {
+        Some(ObjectSummary {
+            key: self.ours(object.key?)?,
+            length: object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
+            last_modified: object.last_modified.as_ref().and_then(timestamp),
+        })
+    }
 }
 
 fn timestamp(time: &DateTime) -> Option<Timestamp> {

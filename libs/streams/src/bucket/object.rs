@@ -53,7 +53,7 @@ pub struct ObjectHead {
 /// An object as a listing has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectSummary {
-    /// Its full key.
+    /// Its full key, without the prefix of the bucket's client.
     pub key: String,
     /// Bytes of its content.
     pub length: u64,

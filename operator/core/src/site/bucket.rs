@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use vedette_contract::Name;
 use vedette_contract::arguments::EncryptionAlgorithm;
+use vedette_contract::keys::KeyPrefix;
 
 use super::source::{Authority, Needs, Source, check_key};
 use crate::field_error::{FieldErrors, MISSING, quoted};
@@ -15,6 +16,9 @@ pub struct Bucket {
     #[serde(default)]
     pub endpoint: Option<String>,
     pub name: String,
+    /// What stands before all keys, such as `teams/fraud`, where the bucket is not Vedette's alone.
+    #[serde(default)]
+    pub prefix: Option<KeyPrefix>,
     /// S3 region.
     #[serde(default = "default_region")]
     pub region: String,
@@ -88,7 +92,7 @@ impl Bucket {
     }
 
     pub(super) fn check(&self, errors: &mut FieldErrors) {
-        let Self { endpoint, name, region, credentials_secret: _, credentials_keys, ca, encryption } = self;
+        let Self { endpoint, name, prefix: _, region, credentials_secret: _, credentials_keys, ca, encryption } = self;
         let is_url = |endpoint: &str| {
             ["http://", "https://"].iter().any(|scheme| endpoint.len() > scheme.len() && endpoint.starts_with(scheme))
         };
