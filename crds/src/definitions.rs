@@ -1,9 +1,10 @@
 //! The CRDs as the API server gets them.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use kube::CustomResourceExt;
+use serde_json::json;
 
 use crate::{AnomalyPipeline, ModelTraining};
 
@@ -14,12 +15,12 @@ pub fn all() -> [CustomResourceDefinition; 2] {
 
 /// The CRD of `AnomalyPipeline`.
 pub fn anomaly_pipeline() -> CustomResourceDefinition {
-    without_nulls(AnomalyPipeline::crd())
+    awaiting_a_look(without_nulls(AnomalyPipeline::crd()))
 }
 
 /// The CRD of `ModelTraining`.
 pub fn model_training() -> CustomResourceDefinition {
-    without_nulls(ModelTraining::crd())
+    awaiting_a_look(without_nulls(ModelTraining::crd()))
 }
 
 /// Takes `nullable` from every optional field. The API server then drops a null before it fills in defaults and runs rules;
@@ -29,6 +30,16 @@ fn without_nulls(mut definition: CustomResourceDefinition) -> CustomResourceDefi
         if let Some(schema) = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut()) {
             remove_nullable(schema);
         }
+    }
+    definition
+}
+
+/// Without a status an object is current for kstatus, and so for Flux and whoever waits with it, before anybody has looked at it.
+fn awaiting_a_look(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
+    let schemas = definition.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut());
+    let properties = schemas.filter_map(|schema| schema.open_api_v3_schema.as_mut()?.properties.as_mut());
+    for status in properties.filter_map(|properties| properties.get_mut("status")) {
+        status.default = Some(JSON(json!({ "observedGeneration": -1 })));
     }
     definition
 }

@@ -3,14 +3,14 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::KubeSchema;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// How a pipeline stands at this site.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AnomalyPipelineStatus {
     /// Generation of the spec that this status is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "looked_at")]
     pub observed_generation: Option<i64>,
     /// Ready, TopicsReady, BucketReachable, GeneratorAvailable, DetectorAvailable, ArchiverAvailable and ModelCurrent; Reconciling
     /// or Stalled while it is not Ready.
@@ -122,7 +122,7 @@ pub struct GeneratorStatus {
 #[serde(rename_all = "camelCase")]
 pub struct ModelTrainingStatus {
     /// Generation of the spec that this status is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "looked_at")]
     pub observed_generation: Option<i64>,
     /// Ready, DataAvailable, Trained, GatePassed and Published; Reconciling or Stalled while it is not Ready.
     #[serde(default)]
@@ -232,6 +232,11 @@ pub struct TrainingResult {
     pub records: i64,
     /// One sentence for a person.
     pub message: String,
+}
+
+/// The CRD's default is -1: nobody has looked at the object yet.
+fn looked_at<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    Ok(Option::<i64>::deserialize(deserializer)?.filter(|generation| *generation >= 0))
 }
 
 fn conditions(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {

@@ -5,7 +5,7 @@
 use kube::core::cel::apply_defaults;
 use serde_json::{Value, json};
 use vedette_contract::parameters::{PARAMETERS, Values};
-use vedette_crds::{AnomalyPipeline, ModelTraining, definitions};
+use vedette_crds::{AnomalyPipeline, AnomalyPipelineStatus, ModelTraining, ModelTrainingStatus, definitions};
 
 fn schema(
     definition: &k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
@@ -126,7 +126,11 @@ fn a_status_needs_nothing() {
         let file = &definition.spec.names.plural;
         let status = &schema(&definition)["properties"]["status"];
         assert!(status.get("required").is_none(), "{file}: {}", status["required"]);
+        assert_eq!(status["default"], json!({ "observedGeneration": -1 }), "{file}");
     }
+    let never = r#"{ "observedGeneration": -1 }"#;
+    assert_eq!(serde_json::from_str::<AnomalyPipelineStatus>(never).unwrap(), AnomalyPipelineStatus::default());
+    assert_eq!(serde_json::from_str::<ModelTrainingStatus>(never).unwrap(), ModelTrainingStatus::default());
     let running = json!({ "job": "flows-1", "startedAt": "2026-11-23T08:42:10Z", "records": 5 });
     let run: vedette_crds::TrainingRun = serde_json::from_value(running.clone()).unwrap();
     assert_eq!(serde_json::to_value(run).unwrap(), running);
@@ -149,7 +153,7 @@ fn the_schema_and_the_types_have_the_same_defaults() {
             "apiVersion": "vedette.io/v1alpha1", "kind": "AnomalyPipeline", "metadata": { "name": "flows" }, "spec": spec
         });
         let typed: AnomalyPipeline = serde_json::from_value(object.clone()).unwrap();
-        assert_same(&apply_defaults(&schema_of_pipeline, &object), &serde_json::to_value(typed).unwrap());
+        assert_same(&apply_defaults(&schema_of_pipeline, &object)["spec"], &serde_json::to_value(typed.spec).unwrap());
     }
     let object = json!({
         "apiVersion": "vedette.io/v1alpha1", "kind": "ModelTraining", "metadata": { "name": "flows" },
@@ -157,8 +161,8 @@ fn the_schema_and_the_types_have_the_same_defaults() {
     });
     let typed: ModelTraining = serde_json::from_value(object.clone()).unwrap();
     assert_same(
-        &apply_defaults(&schema(&definitions::model_training()), &object),
-        &serde_json::to_value(typed).unwrap(),
+        &apply_defaults(&schema(&definitions::model_training()), &object)["spec"],
+        &serde_json::to_value(typed.spec).unwrap(),
     );
 }
 

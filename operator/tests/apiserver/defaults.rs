@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use vedette_core::site::SiteFile;
 use vedette_core::validate::validate_pipeline;
-use vedette_crds::AnomalyPipeline;
+use vedette_crds::{AnomalyPipeline, ModelTraining};
 
 use crate::site::{SITE, Site};
 
@@ -64,5 +64,28 @@ async fn a_key_that_kubernetes_has_no_field_for_is_stored_and_refused_by_name() 
     let message = r#"--output=jsonpath={.status.conditions[?(@.type=="Ready")].message}"#;
     let ready = site.plane.kubectl(&["get", "apl/flows", message]).unwrap();
     assert!(ready.contains("spec.pod.env[0].vlaue: Kubernetes has no such field"), "{ready}");
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_has_looked_at_is_not_current_for_kstatus_and_its_status_is_taken_over() {
+    let site = Site::new().await;
+    let training = json!({ "site": "east", "data": { "pipeline": "flows" } });
+    for _ in ["create", "apply once more"] {
+        site.pipeline(json!({})).await;
+        site.apply::<ModelTraining>("flows", training.clone()).await.unwrap();
+    }
+    let wait = |object: &str, condition: &str, timeout: &str| {
+        site.plane.kubectl(&["wait", object, &format!("--for={condition}"), &format!("--timeout={timeout}")])
+    };
+    for object in ["apl/flows", "mt/flows"] {
+        wait(object, "jsonpath={.status.observedGeneration}=-1", "5s").unwrap();
+        wait(object, "condition=Ready", "1s").unwrap_err();
+    }
+    let operator = site.operator("a");
+    for object in ["apl/flows", "mt/flows"] {
+        wait(object, "jsonpath={.status.observedGeneration}=1", "60s").unwrap();
+    }
+    wait("apl/flows", "condition=Ready", "60s").unwrap();
     operator.stop().await;
 }

@@ -70,8 +70,12 @@ async fn many_pipelines_and_trainings_start_and_rest() {
     site.until_within(PATIENCE, "every object reconciled", || async {
         let seen_pipelines = site.api::<AnomalyPipeline>().list(&ListParams::default()).await.ok()?.items;
         let seen_trainings = site.api::<ModelTraining>().list(&ListParams::default()).await.ok()?.items;
-        let seen_pipelines = seen_pipelines.iter().filter(|object| object.status.is_some()).count();
-        let seen_trainings = seen_trainings.iter().filter(|object| object.status.is_some()).count();
+        // -1 stands there from the beginning.
+        let is_seen = |generation: Option<i64>| generation.is_some_and(|generation| generation > 0);
+        let generation = |object: &AnomalyPipeline| object.status.as_ref()?.observed_generation;
+        let seen_pipelines = seen_pipelines.iter().filter(|object| is_seen(generation(object))).count();
+        let generation = |object: &ModelTraining| object.status.as_ref()?.observed_generation;
+        let seen_trainings = seen_trainings.iter().filter(|object| is_seen(generation(object))).count();
         tokio::time::sleep(Duration::from_secs(1)).await;
         (seen_pipelines == pipelines && seen_trainings == trainings).then_some(())
     })
