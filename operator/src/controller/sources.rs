@@ -65,14 +65,16 @@ impl Sources {
         self.0.iter().flat_map(Watched::missing).collect()
     }
 
-    /// A hash of what is in them. The UIDs are in it, so that nobody who reads only the hash can try passwords on it.
+    /// A hash of the values that are wanted. The UIDs are in it, so that nobody who reads only the hash can try passwords on
+    /// it: the UID of a pipeline would not do, as its Deployments name it.
     pub(super) fn hash(&self) -> String {
         let mut hash = Sha256::new();
-        for object in self.0.iter().filter_map(Watched::object) {
+        for (watched, object) in self.0.iter().filter_map(|watched| Some((watched, watched.object()?))) {
             let (name, uid) = object.identity();
             hash.update(name);
             hash.update(uid);
-            for part in object.values().into_iter().flat_map(|(key, value)| [key.as_bytes(), value]) {
+            let wanted = object.values().into_iter().filter(|(key, _)| watched.keys.contains(*key));
+            for part in wanted.flat_map(|(key, value)| [key.as_bytes(), value]) {
                 hash.update(u64::try_from(part.len()).unwrap_or_default().to_be_bytes());
                 hash.update(part);
             }
@@ -144,5 +146,35 @@ impl Object {
                 texts.chain(others).collect()
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::runtime::reflector::store;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn hash(uid: &str, data: &Value) -> String {
+        let (reader, mut writer) = store();
+        let secret = json!({ "metadata": { "name": "kafka", "namespace": "n", "uid": uid }, "data": data });
+        writer.apply_watcher_event(&watcher::Event::Apply(serde_json::from_value::<Secret>(secret).unwrap()));
+        let source = Source::Secret("kafka".parse().unwrap());
+        let keys = BTreeSet::from(["ca.crt".to_owned()]);
+        Sources(vec![Watched { source, keys, seen: SeenSource::Secret(Seen::new(reader)) }]).hash()
+    }
+
+    #[test]
+    fn a_key_that_nobody_is_given_rolls_nothing() {
+        let before = hash("1", &json!({ "ca.crt": "b25l" }));
+        assert_eq!(hash("1", &json!({ "ca.crt": "b25l", "ca.p12": "b25l", "a": "" })), before);
+        assert_ne!(hash("1", &json!({ "ca.crt": "dHdv" })), before);
+    }
+
+    #[test]
+    fn who_does_not_know_the_secret_cannot_try_values_on_the_hash() {
+        let data = json!({ "ca.crt": "b25l" });
+        assert_ne!(hash("1", &data), hash("2", &data));
     }
 }
