@@ -29,3 +29,27 @@ pub fn bucket(bucket: &site::Bucket, access: impl Into<BucketAccess>) -> Bucket 
     let place = BucketPlace { endpoint, name, prefix, region, encryption };
     Bucket::with_access(place, access.into(), BUCKET_CONNECT, BUCKET_ATTEMPT)
 }
+
+#[cfg(test)]
+mod tests {
+    use vedette_testing::TestBucket;
+    use vedette_testing::bucket::{BUCKET, MountedSecret};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_site_that_has_a_part_of_a_bucket_reads_and_writes_that_part() {
+        let served = TestBucket::serve().await;
+        let place = serde_json::json!({ "endpoint": served.endpoint(), "name": BUCKET, "prefix": "teams/fraud/" });
+        let secret = MountedSecret::new("id", "key");
+        let bucket = bucket(&serde_json::from_value(place).unwrap(), secret.files());
+
+        served.put("demo/models/runs/current.json", "another's").await;
+        assert!(bucket.get("demo/models/runs/current.json").await.unwrap().is_none());
+        served.put("teams/fraud/demo/models/runs/current.json", "ours").await;
+        let current = bucket.get("demo/models/runs/current.json").await.unwrap().unwrap();
+        assert_eq!(current.bytes, "ours");
+        bucket.put("demo/flows/sites/east.json", "ours".into()).await.unwrap();
+        assert!(served.bucket.get("teams/fraud/demo/flows/sites/east.json").await.unwrap().is_some());
+    }
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use vedette_contract::Name;
 use vedette_contract::arguments::DatasetArguments;
+use vedette_contract::keys::KeyPrefix;
 
 /// Runs a pipeline and its trainings on this machine, without Kubernetes: the very Deployments and Jobs that a cluster
 /// gets, run as processes, on an embedded Kafka broker and an embedded S3 bucket.
@@ -42,6 +43,10 @@ pub struct LocalOptions {
     /// Name of the bucket
     #[arg(long, value_name = "NAME", default_value = "vedette")]
     pub bucket_name: String,
+
+    /// What stands before all keys of the bucket, as in the site file
+    #[arg(long, value_name = "PREFIX", requires = "bucket_endpoint")]
+    pub bucket_prefix: Option<KeyPrefix>,
 
     /// Region of the bucket
     #[arg(long, value_name = "REGION", default_value = "us-east-1")]

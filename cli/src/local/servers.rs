@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use vedette_contract::arguments::{BucketArguments, KafkaArguments, KeyValue};
-use vedette_core::site::SiteFile;
+use vedette_core::site::{self, SiteFile};
 use vedette_streams::bucket::Bucket;
 use vedette_streams::kafka::{KafkaSettings, check_broker};
 
@@ -73,17 +73,33 @@ pub(super) async fn start(options: &LocalOptions) -> Result<Servers, LocalError>
     tokio::task::spawn_blocking(move || check_broker(&for_check, BROKER_TIMEOUT))
         .await
         .map_err(|error| LocalError::System { what: "look for the broker", source: error.into() })??;
-    let bucket = Bucket::new(&BucketArguments {
-        bucket_endpoint: site.bucket.endpoint.clone(),
-        bucket: site.bucket.name.clone(),
-        bucket_region: site.bucket.region.clone(),
-        ..key.arguments()
-    });
+    let bucket = Bucket::new(&bucket_arguments(&site.bucket, &key));
     bucket.ensure_exists().await?;
     let (credentials, keys) = key.into_secret();
     site.bucket.credentials_keys = keys;
     let secrets = BTreeMap::from([(BUCKET_SECRET.to_owned(), credentials)]);
     Ok(Servers { site, secrets, bucket, kafka, broker, embedded_bucket, _temporary: temporary })
+}
+
+/// Where everything lies that the workloads write.
+fn bucket_arguments(bucket: &site::Bucket, key: &BucketKey) -> BucketArguments {
+    let site::Bucket {
+        endpoint,
+        name,
+        prefix,
+        region,
+        credentials_secret: _,
+        credentials_keys: _,
+        ca: _,
+        encryption: _,
+    } = bucket.clone();
+    BucketArguments {
+        bucket_endpoint: endpoint,
+        bucket: name,
+        bucket_prefix: prefix,
+        bucket_region: region,
+        ..key.arguments()
+    }
 }
 
 fn kafka_settings(site: &SiteFile) -> KafkaSettings {
@@ -107,5 +123,28 @@ fn data_directory(options: &LocalOptions) -> Result<(PathBuf, Option<tempfile::T
                 .map_err(|source| LocalError::System { what: "make a temporary directory", source })?;
             Ok((temporary.path().to_owned(), Some(temporary)))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        options: LocalOptions,
+    }
+
+    #[test]
+    fn our_own_client_looks_where_the_workloads_write() {
+        let arguments = ["local", "-f", "a.yaml", "--bucket", "http://b", "--bucket-prefix", "teams/fraud"];
+        let options = Command::try_parse_from(arguments).unwrap().options;
+        let site = site_file(&options, "localhost:0", options.bucket_endpoint.clone());
+        let arguments = bucket_arguments(&site.bucket, &BucketKey::from(Credentials::random()));
+        assert_eq!(arguments.bucket_prefix.unwrap().to_string(), "teams/fraud");
+        assert!(Command::try_parse_from(["local", "-f", "a.yaml", "--bucket-prefix", "teams/fraud"]).is_err());
     }
 }

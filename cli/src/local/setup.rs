@@ -105,7 +105,7 @@ pub(super) fn site_file(options: &LocalOptions, bootstrap_servers: &str, endpoin
         bucket: site::Bucket {
             endpoint,
             name: options.bucket_name.clone(),
-            prefix: None,
+            prefix: options.bucket_prefix.clone(),
             region: options.bucket_region.clone(),
             credentials_secret: Some(bucket_secret()),
             credentials_keys: site::BucketKeys::default(),
