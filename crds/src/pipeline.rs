@@ -1,5 +1,7 @@
 //! `AnomalyPipeline`: the streaming part at a site.
 
+use std::collections::BTreeMap;
+
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +67,13 @@ pub struct AnomalyPipelineSpec {
     /// Which model the detectors use.
     #[serde(default)]
     pub model: ModelSelection,
+    /// Labels of the objects that are made, beside Vedette's own: Deployments, Jobs, Services and what else there is, but not their
+    /// pods (`pod.labels`). A Job keeps those that it was made with.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations of the same objects, beside Vedette's own (`vedette.io/…`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
     /// Settings of all pods.
     #[serde(default)]
     pub pod: PodSettings,

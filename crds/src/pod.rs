@@ -13,7 +13,7 @@ use crate::embedded::Embedded;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct PodSettings {
-    /// Labels of the pods, beside Vedette's own (`app.kubernetes.io/…` and `vedette.io/…`).
+    /// Labels of the pods, beside Vedette's own: `app.kubernetes.io/name`, `/instance`, `/component` and `/managed-by`, and `vedette.io/…`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// Annotations of the pods, beside Vedette's own (`vedette.io/…`).

@@ -1,5 +1,7 @@
 //! `ModelTraining`: the batch part, which reads all sites' archive of a pipeline and publishes models.
 
+use std::collections::BTreeMap;
+
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -95,6 +97,13 @@ pub struct ModelTrainingSpec {
     /// The Job of a run.
     #[serde(default)]
     pub job: JobSettings,
+    /// Labels of the objects that are made, beside Vedette's own: Deployments, Jobs, Services and what else there is, but not their
+    /// pods (`pod.labels`). A Job keeps those that it was made with.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations of the same objects, beside Vedette's own (`vedette.io/…`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
     /// Settings of the pods of runs.
     #[serde(default)]
     pub pod: PodSettings,

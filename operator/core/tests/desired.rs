@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::PodTemplateSpec;
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::{
     every_template, generator_deployment, generator_job, pipeline, pipeline_with, site, text, trainings, version,
 };
@@ -102,6 +102,39 @@ fn a_service_account_that_is_named_is_somebody_elses() {
     let mut training = trainings(&text("minimal.yaml")).remove(0);
     training.pod.service_account_name = Some("flows-training".to_owned());
     assert_eq!(build_training_service_account(&training), None);
+}
+
+#[test]
+fn labels_and_annotations_of_a_manifest_stand_on_all_that_is_made_of_it_and_not_on_pods() {
+    let said = "labels: {team: a, app.kubernetes.io/part-of: fraud}, annotations: {contact: b}";
+    let spec = format!("{{{said}, generator: {{recordsPerSecond: 1}}, detector: {{autoscaling: {{maxReplicas: 2}}}}}}");
+    let children = build(&spec);
+    let PipelineChildren {
+        service_account,
+        named_service_accounts: _,
+        topics_job,
+        services,
+        disruption_budgets,
+        generator: _,
+        detector,
+        autoscaler,
+        archiver,
+    } = &children;
+    let generator = generator_deployment(&children);
+    let mut made = [json!(service_account), json!(topics_job), json!(detector), json!(autoscaler)].to_vec();
+    made.extend([json!(archiver), json!(generator)]);
+    made.extend(services.iter().map(|service| json!(service)));
+    made.extend(disruption_budgets.iter().map(|budget| json!(budget)));
+    for object in made {
+        let metadata = &object["metadata"];
+        assert_eq!((&metadata["labels"]["team"], &metadata["annotations"]["contact"]), (&json!("a"), &json!("b")));
+        assert_eq!(metadata["labels"]["app.kubernetes.io/part-of"], "fraud");
+        assert_eq!(metadata["labels"]["app.kubernetes.io/managed-by"], "vedette-operator");
+    }
+    assert_eq!(archiver.spec.template, build("{}").archiver.spec.template, "no pod is rolled");
+    let queued = format!("{}\n  labels: {{kueue.x-k8s.io/queue-name: q}}", text("minimal.yaml").trim_end());
+    let job = build_training_job(&trainings(&queued)[0], &site(), "flows-1795423330");
+    assert_eq!(job.metadata.labels.unwrap()["kueue.x-k8s.io/queue-name"], "q");
 }
 
 #[test]

@@ -32,6 +32,21 @@ fn training_errors(spec: &str) -> Vec<String> {
 }
 
 #[test]
+fn only_the_labels_that_are_ours_are_refused() {
+    let ours = ["name", "instance", "component", "managed-by"].map(|name| format!("app.kubernetes.io/{name}"));
+    for (spec, field) in [("{labels: {KEY: a}}", "spec.labels"), ("{pod: {labels: {KEY: a}}}", "spec.pod.labels")] {
+        for key in ours.iter().map(String::as_str).chain(["vedette.io/model-version"]) {
+            let errors = spec_errors(&spec.replace("KEY", key));
+            let expected = format!("{field}.{key}: is set by Vedette; choose another name (is \"{key}\")");
+            assert_eq!(errors, [expected]);
+        }
+        pipeline_with(&spec.replace("KEY", "app.kubernetes.io/version"));
+    }
+    assert_eq!(spec_errors("{annotations: {vedette.io/run: a}}").len(), 1);
+    assert_eq!(training_errors("{site: a, data: {pipeline: flows}, labels: {team: '-'}}").len(), 1);
+}
+
+#[test]
 fn every_manifest_of_the_repository_is_valid() {
     let mut files = 0;
     for entry in std::fs::read_dir(manifests()).unwrap() {

@@ -5,9 +5,10 @@
 mod support;
 
 use serde_json::Value;
-use support::pipeline_with;
+use support::{pipeline_with, site, text, trainings};
 use vedette_core::desired::labels::Component;
-use vedette_core::desired::names;
+use vedette_core::desired::{build_training_job, names};
+use vedette_core::site::{SiteFile, Source};
 use vedette_core::{reason, status};
 use vedette_crds::definitions;
 
@@ -60,16 +61,23 @@ fn argo_cd_goes_by_conditions_and_reasons_that_there_are() {
 }
 
 #[test]
-fn the_pipeline_of_the_cert_manager_recipe_mounts_what_the_certificate_makes() {
-    let [certificate, patch] = blocks("cert-manager").try_into().unwrap();
-    let pipeline = pipeline_with(&patch["spec"].to_string());
-    let volume = &pipeline.pods.detector.volumes.as_ref().unwrap()[0].known;
-    let secret = volume.secret.as_ref().unwrap().secret_name.as_deref();
-    assert_eq!(secret, certificate["spec"]["secretName"].as_str());
-    let mount = &pipeline.pods.detector.volume_mounts.as_ref().unwrap()[0].known;
-    for key in ["ca.crt", "tls.crt", "tls.key"] {
-        assert!(RECIPES.contains(&format!("{}/{key}`", mount.mount_path)), "{key}");
-    }
+fn the_site_of_the_cert_manager_recipe_takes_what_the_certificate_makes() {
+    let [certificate, mut values] = blocks("cert-manager").try_into().unwrap();
+    values["kafka"]["bootstrapServers"] = Value::from("kafka:9093");
+    let site = SiteFile { kafka: serde_json::from_value(values["kafka"].take()).unwrap(), ..site() };
+    let secret = Source::Secret(certificate["spec"]["secretName"].as_str().unwrap().parse().unwrap());
+    assert!(site.needs()[&secret].iter().eq(["ca.crt", "tls.crt", "tls.key"]));
+}
+
+#[test]
+fn a_training_of_the_kueue_recipe_is_queued_by_its_jobs_label() {
+    let manifest = blocks("Kueue").remove(0);
+    assert_eq!(manifest["kind"], "ModelTraining");
+    let labels = manifest["spec"]["labels"].as_object().unwrap();
+    let spec = format!("  labels: {}", serde_json::to_string(labels).unwrap());
+    let training = trainings(&format!("{}\n{spec}", text("minimal.yaml").trim_end())).remove(0);
+    let job = build_training_job(&training, &site(), "flows-1795423330");
+    assert_eq!(job.metadata.labels.unwrap()["kueue.x-k8s.io/queue-name"], "trainings");
 }
 
 #[test]

@@ -74,6 +74,11 @@ pub fn instance_and_component(labels: &BTreeMap<String, String>) -> Option<(&str
     ours.then_some((instance.as_str(), component.as_str()))
 }
 
+/// Whether it is the operator's alone to set this label or annotation.
+pub(crate) fn is_ours(key: &str) -> bool {
+    key.starts_with("vedette.io/") || [NAME, INSTANCE, COMPONENT, MANAGED_BY].contains(&key)
+}
+
 /// The hash of the spec that an object, or the pods of a template, are of.
 pub fn spec_hash(metadata: &ObjectMeta) -> Option<&str> {
     Some(metadata.annotations.as_ref()?.get(SPEC_HASH)?.as_str())

@@ -77,11 +77,11 @@ pub fn build_pipeline(
     model_version: Option<&ModelVersion>,
     live: &Live,
 ) -> PipelineChildren {
-    let ValidatedPipeline { namespace, name, uid, suspend, topics, generator, detector, archiver, model, pods } =
+    let ValidatedPipeline { namespace, name, uid, suspend, topics, generator, detector, archiver, model, tags, pods } =
         pipeline;
     let ValidatedModel { training, policy: _, missing_model_policy, progress_deadline } = model;
     let Live { secrets_hash, detector_replicas } = live;
-    let owner = pod::Owner { kind: "AnomalyPipeline", namespace, name, uid: uid.as_deref() };
+    let owner = pod::Owner { kind: "AnomalyPipeline", namespace, name, uid: uid.as_deref(), tags };
     let account = names::pipeline_service_account(name);
     let named: BTreeSet<String> = pods.all().iter().filter_map(|pod| pod.service_account_name.clone()).collect();
     let is_ours = pods.all().iter().any(|pod| pod.service_account_name.is_none()) && !named.contains(&account);

@@ -21,6 +21,7 @@ use super::connection::{BUCKET_CA, Files, KAFKA_CA, KAFKA_CERTIFICATE};
 use super::labels::{self, Component};
 use super::nodes;
 use crate::site::SiteFile;
+use crate::validate::Tags;
 
 pub(super) const PORT_NAME: &str = "http";
 /// Environment variable of what is logged.
@@ -39,6 +40,8 @@ pub(super) struct Owner<'a> {
     pub(super) namespace: &'a Name,
     pub(super) name: &'a Name,
     pub(super) uid: Option<&'a str>,
+    /// What it wants written on its children.
+    pub(super) tags: &'a Tags,
 }
 
 impl Owner<'_> {
@@ -58,10 +61,13 @@ impl Owner<'_> {
             // That would take a permission more.
             block_owner_deletion: None,
         });
+        let Tags { labels: extra, annotations } = self.tags;
         ObjectMeta {
             name: Some(name),
             namespace: Some(self.namespace.to_string()),
-            labels: Some(labels),
+            // Ours come last, and win.
+            labels: Some(extra.clone().into_iter().chain(labels).collect()),
+            annotations: (!annotations.is_empty()).then(|| annotations.clone()),
             owner_references: reference.map(|reference| vec![reference]),
             ..Default::default()
         }

@@ -18,8 +18,8 @@ const LEAST_RECORDS: u64 = 100;
 
 /// Builds the service account of a training's pods, where the training names none.
 pub fn build_training_service_account(training: &ValidatedTraining) -> Option<ServiceAccount> {
-    let ValidatedTraining { namespace, name, uid, pod, .. } = training;
-    let owner = Owner { kind: "ModelTraining", namespace, name, uid: uid.as_deref() };
+    let ValidatedTraining { namespace, name, uid, tags, pod, .. } = training;
+    let owner = Owner { kind: "ModelTraining", namespace, name, uid: uid.as_deref(), tags };
     pod.service_account_name.is_none().then(|| service_account(&owner, names::training_service_account(name)))
 }
 
@@ -42,10 +42,11 @@ pub fn build_training_job(training: &ValidatedTraining, site: &SiteFile, job_nam
         folds,
         gate: Gate { minimum_auroc, minimum_recall },
         keep,
+        tags,
         pod,
         job: ValidatedJob { active_deadline_seconds, backoff_limit, ttl_seconds_after_finished },
     } = training;
-    let owner = Owner { kind: "ModelTraining", namespace, name, uid: uid.as_deref() };
+    let owner = Owner { kind: "ModelTraining", namespace, name, uid: uid.as_deref(), tags };
     let arguments = Arguments::default()
         .bucket(&site.bucket)
         .pipeline(namespace, pipeline, &site.site.name)

@@ -88,3 +88,7 @@ pub(super) fn resources(path: &str, value: &Resources, errors: &mut FieldErrors)
         }
     }
 }
+
+pub(super) fn is_dns_name(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(|part| part.parse::<Name>().is_ok())
+}

@@ -5,6 +5,7 @@ mod fields;
 mod mounts;
 mod pipeline;
 mod pods;
+mod tags;
 mod training;
 mod units;
 mod validated_pipeline;
@@ -14,6 +15,7 @@ use serde::Serialize;
 use vedette_contract::Name;
 
 pub use pipeline::validate_pipeline;
+pub use tags::Tags;
 pub use training::{ValidatedData, ValidatedFeatures, ValidatedJob, ValidatedTraining, validate_training};
 pub use validated_pipeline::{
     Alerting, ComponentPods, Dataset, Scale, ValidatedArchiver, ValidatedDetector, ValidatedGenerator, ValidatedModel,

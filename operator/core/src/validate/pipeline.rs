@@ -11,6 +11,7 @@ use vedette_contract::keys::PipelineKeys;
 use vedette_contract::topic::{self, TopicManagement, TopicSpecification};
 use vedette_crds::{self as crds, AnomalyPipeline};
 
+use super::tags::Tags;
 use super::validated_pipeline::{
     Alerting, ComponentPods, Dataset, Scale, ValidatedArchiver, ValidatedDetector, ValidatedGenerator, ValidatedModel,
     ValidatedPipeline, ValidatedTopics,
@@ -39,7 +40,17 @@ pub fn validate_pipeline(pipeline: &AnomalyPipeline, site: &SiteFile) -> Result<
 }
 
 fn assemble(pipeline: &AnomalyPipeline, site: &SiteFile, errors: &mut FieldErrors) -> Option<ValidatedPipeline> {
-    let crds::AnomalyPipelineSpec { suspend, topics, generator, detector, archiver, model, pod: _ } = &pipeline.spec;
+    let crds::AnomalyPipelineSpec {
+        suspend,
+        topics,
+        generator,
+        detector,
+        archiver,
+        model,
+        labels,
+        annotations,
+        pod: _,
+    } = &pipeline.spec;
     let identity = identity(&pipeline.metadata, errors);
     let topics = self::topics(topics, site, errors);
     let keys = identity.as_ref().map(|(namespace, name)| PipelineKeys::new(namespace, name));
@@ -50,6 +61,7 @@ fn assemble(pipeline: &AnomalyPipeline, site: &SiteFile, errors: &mut FieldError
     let detector = self::detector(detector, errors);
     let archiver = self::archiver(archiver, errors);
     let model = self::model(model, errors);
+    let tags = Tags::check("spec", labels, annotations, errors);
     let pods = pods(&pipeline.spec, errors);
     let (namespace, name) = identity?;
     Some(ValidatedPipeline {
@@ -62,6 +74,7 @@ fn assemble(pipeline: &AnomalyPipeline, site: &SiteFile, errors: &mut FieldError
         detector: detector?,
         archiver: archiver?,
         model: model?,
+        tags,
         pods,
     })
 }

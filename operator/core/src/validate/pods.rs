@@ -1,13 +1,12 @@
 //! Validation of what is said about pods: what Vedette sets itself cannot be set there.
 
-use vedette_contract::Name;
 use vedette_contract::arguments::{
     AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, AWS_SESSION_TOKEN_ENV, KAFKA_SASL_PASSWORD_ENV,
     KAFKA_SASL_USERNAME_ENV, LISTEN_ADDRESS_ENV, POD_NAME_ENV,
 };
 use vedette_crds::{Embedded, PodSettings};
 
-use super::{fields, mounts};
+use super::{fields, mounts, tags};
 use crate::desired::LOG_LEVEL_ENV;
 use crate::field_error::{FieldErrors, quoted};
 
@@ -43,30 +42,8 @@ pub(super) fn check(path: &str, value: &PodSettings, errors: &mut FieldErrors) {
         priority_class_name,
         service_account_name,
     } = value;
-    for (map, entries, are_labels) in
-        [("labels", labels, true), ("annotations", annotations, false), ("nodeSelector", node_selector, true)]
-    {
-        for (key, text) in entries {
-            let path = format!("{path}.{map}.{key}");
-            if !is_qualified_name(key) {
-                errors.push(
-                    &path,
-                    quoted(key),
-                    "use a name of 1 to 63 letters, digits, '-', '_' and '.', if need be after a DNS name and '/'",
-                );
-            } else if map != "nodeSelector" && (key.starts_with("vedette.io/") || key.starts_with("app.kubernetes.io/"))
-            {
-                errors.push(&path, quoted(key), "is set by Vedette; choose another prefix");
-            }
-            if are_labels && !(text.is_empty() || is_label_word(text)) {
-                errors.push(
-                    &path,
-                    quoted(text),
-                    "use at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends",
-                );
-            }
-        }
-    }
+    tags::check(path, labels, annotations, errors);
+    tags::check_labels(&format!("{path}.nodeSelector"), node_selector, errors);
     fields::resources(&format!("{path}.resources"), resources, errors);
     affinity.iter().for_each(|affinity| known(&format!("{path}.affinity"), affinity, errors));
     known_items(&format!("{path}.tolerations"), tolerations.as_deref(), errors);
@@ -82,7 +59,7 @@ pub(super) fn check(path: &str, value: &PodSettings, errors: &mut FieldErrors) {
     fields::once(&format!("{path}.env"), variables(), errors);
     fields::once(&format!("{path}.imagePullSecrets"), pull_secrets(), errors);
     mounts::check_names(path, value, errors);
-    for name in pull_secrets().filter(|name| !is_dns_name(name)) {
+    for name in pull_secrets().filter(|name| !fields::is_dns_name(name)) {
         errors.push(format!("{path}.imagePullSecrets"), quoted(name), "use lower-case letters, digits, '-' and '.'");
     }
     for (field, name) in [
@@ -90,7 +67,7 @@ pub(super) fn check(path: &str, value: &PodSettings, errors: &mut FieldErrors) {
         ("serviceAccountName", service_account_name),
         ("runtimeClassName", runtime_class_name),
     ] {
-        if let Some(name) = name.as_ref().filter(|name| !is_dns_name(name)) {
+        if let Some(name) = name.as_ref().filter(|name| !fields::is_dns_name(name)) {
             errors.push(format!("{path}.{field}"), quoted(name), "use lower-case letters, digits, '-' and '.'");
         }
     }
@@ -105,23 +82,4 @@ fn known<T>(path: &str, item: &Embedded<T>, errors: &mut FieldErrors) {
     for (key, value) in &item.unknown {
         errors.push(format!("{path}.{key}"), value, "Kubernetes has no such field; mend its name or leave it out");
     }
-}
-
-fn is_qualified_name(key: &str) -> bool {
-    match key.split_once('/') {
-        Some((prefix, name)) => is_dns_name(prefix) && is_label_word(name),
-        None => is_label_word(key),
-    }
-}
-
-fn is_label_word(text: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    let ends = |text: &str| {
-        text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.ends_with(|c: char| c.is_ascii_alphanumeric())
-    };
-    text.len() <= 63 && text.bytes().all(inner) && ends(text)
-}
-
-fn is_dns_name(text: &str) -> bool {
-    text.len() <= 253 && text.split('.').all(|part| part.parse::<Name>().is_ok())
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use vedette_contract::{Name, fields as record};
 use vedette_crds::{self as crds, Algorithm, Gate, Label, ModelTraining, Parameters};
 
+use super::tags::Tags;
 use super::{check_schema, fields, identity, label, mounts, pods, unsigned};
 use crate::FieldError;
 use crate::field_error::{FieldErrors, quoted, title};
@@ -46,6 +47,8 @@ pub struct ValidatedTraining {
     pub keep: u32,
     /// The Job.
     pub job: ValidatedJob,
+    /// What is written on its children.
+    pub tags: Tags,
     /// Settings of its pods.
     pub pod: crds::PodSettings,
 }
@@ -121,6 +124,8 @@ fn assemble(training: &ModelTraining, errors: &mut FieldErrors) -> Option<Valida
         validation: crds::Validation { holdout_share, alert_budget_per_million, folds },
         publish: crds::Publish { gate, keep },
         job,
+        labels,
+        annotations,
         pod,
     } = &training.spec;
     let identity = identity(&training.metadata, errors);
@@ -131,6 +136,7 @@ fn assemble(training: &ModelTraining, errors: &mut FieldErrors) -> Option<Valida
     let seed = unsigned("spec.seed", *seed, errors);
     let folds = unsigned("spec.validation.folds", i64::from(*folds), errors);
     let keep = unsigned("spec.publish.keep", i64::from(*keep), errors);
+    let tags = Tags::check("spec", labels, annotations, errors);
     pods::check("spec.pod", pod, errors);
     mounts::check_volumes("spec.pod", pod, errors);
     let pod = crds::PodSettings { resources: pod.resources.with(&job.resources), ..pod.clone() };
@@ -153,6 +159,7 @@ fn assemble(training: &ModelTraining, errors: &mut FieldErrors) -> Option<Valida
         gate: gate.clone(),
         keep: keep?,
         job,
+        tags,
         pod,
     })
 }

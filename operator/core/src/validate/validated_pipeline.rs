@@ -7,6 +7,7 @@ use vedette_contract::arguments::{DatasetArguments, GeneratorMode, KeyValue, Pro
 use vedette_contract::topic::TopicSpecification;
 use vedette_crds::{Label, MissingModelPolicy, PodSettings};
 
+use super::tags::Tags;
 use crate::roll::VersionPolicy;
 
 /// A pipeline in which nothing is wrong.
@@ -29,6 +30,8 @@ pub struct ValidatedPipeline {
     pub archiver: ValidatedArchiver,
     /// Which model.
     pub model: ValidatedModel,
+    /// What is written on its children.
+    pub tags: Tags,
     /// Settings of the pods.
     pub pods: ComponentPods,
 }
