@@ -2,6 +2,7 @@
 //! the dead letter that is made of one that cannot be read. Whoever generates, scores, archives, learns or counts records
 //! reads them here, so no two of them can understand one record differently. No Kafka client, no I/O, no async.
 
+mod checked;
 pub mod dead_letter;
 mod keys;
 mod label;

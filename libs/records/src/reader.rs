@@ -8,13 +8,13 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use vedette_contract::dead_letter::DeadLetterReason;
 
+use crate::checked::{Checked, is_plain};
 use crate::keys::KeySequence;
 use crate::names::{Field, FieldNames, Role};
 use crate::refusal::Refusal;
 use crate::scalar::Scalar;
 
-/// Values nested deeper than this are refused: common parsers, serde_json's among them, give up there.
-const MAXIMUM_DEPTH: usize = 127;
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Reads records one after the other; what it holds between them is capacity and the keys of the last one.
 #[derive(Debug)]
@@ -52,10 +52,9 @@ impl RecordReader {
             .map_err(|error| Refusal::new(DeadLetterReason::InvalidUtf8, error.to_string()))?;
         let object = trimmed(text);
         if !text[object.clone()].starts_with('{') {
-            return Err(not_an_object(text));
+            return Err(not_an_object(&text[object]));
         }
-        let refused = self.read_fields(text)?;
-        check_what_is_nested_or_escaped(text)?;
+        let refused = self.read_fields(text, object.start)?;
         self.keys.finish().map_err(|key| {
             Refusal::new(DeadLetterReason::DuplicateKey, format!("the key {key:?} is there more than once"))
         })?;
@@ -67,16 +66,18 @@ impl RecordReader {
     }
 
     /// Captures the values of the wanted fields. Gives the first refused key.
-    fn read_fields(&mut self, text: &str) -> Result<Option<String>, Refusal> {
+    fn read_fields(&mut self, text: &str, start: usize) -> Result<Option<String>, Refusal> {
         let Self { names, keys, values } = self;
         values.fill(None);
         keys.start();
-        let mut refused = None;
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        let visitor = ObjectVisitor { names, keys, values, base: text.as_ptr().addr(), refused: &mut refused };
+        let (mut refused, mut all_plain) = (None, true);
+        let mut deserializer = serde_json::Deserializer::from_str(&text[start..]);
+        let base = text.as_ptr().addr();
+        let visitor = ObjectVisitor { names, keys, values, base, refused: &mut refused, all_plain: &mut all_plain };
         deserializer
             .deserialize_map(visitor)
             .and_then(|()| deserializer.end())
+            .and_then(|()| if all_plain { Ok(Checked) } else { serde_json::from_str(&text[start..]) })
             .map_err(|error| invalid_json(&error))?;
         Ok(refused)
     }
@@ -86,6 +87,11 @@ impl<'a> Record<'a> {
     /// A field's value; `None` where the record does not have the field.
     pub fn get(&self, field: Field) -> Option<Scalar<'a>> {
         self.values[field.0].clone().map(|range| Scalar::of_json(&self.text[range]))
+    }
+
+    /// Where a field's value stands in the message; `None` where the record does not have the field.
+    pub fn place(&self, field: Field) -> Option<Range<usize>> {
+        self.values[field.0].clone()
     }
 
     /// Whether the object has a field.
@@ -99,10 +105,11 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Where the text stands without JSON's white space around it.
+/// Where the text stands without a byte order mark (RFC 8259, section 8.1: a parser may ignore it) and JSON's white space.
 fn trimmed(text: &str) -> Range<usize> {
     let white = |character: char| matches!(character, ' ' | '\t' | '\n' | '\r');
-    let start = text.len() - text.trim_start_matches(white).len();
+    let unmarked = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    let start = text.len() - unmarked.trim_start_matches(white).len();
     start..start.max(text.trim_end_matches(white).len())
 }
 
@@ -117,17 +124,6 @@ fn not_an_object(text: &str) -> Refusal {
     }
 }
 
-/// Deep nesting and escaped surrogates get past a parser that skips values, and then stop whoever reads them for real.
-/// The few records that could have either are parsed in full.
-fn check_what_is_nested_or_escaped(text: &str) -> Result<(), Refusal> {
-    let opened = text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
-    let surrogate = || text.contains('\\') && (text.contains(r"\ud") || text.contains(r"\uD"));
-    if opened > MAXIMUM_DEPTH || surrogate() {
-        serde_json::from_str::<serde_json::Value>(text).map_err(|error| invalid_json(&error))?;
-    }
-    Ok(())
-}
-
 struct ObjectVisitor<'r> {
     names: &'r FieldNames,
     keys: &'r mut KeySequence,
@@ -135,6 +131,8 @@ struct ObjectVisitor<'r> {
     /// Address of the text, to turn borrowed values into ranges.
     base: usize,
     refused: &'r mut Option<String>,
+    /// Whether the captured values need no second look.
+    all_plain: &'r mut bool,
 }
 
 impl<'de> Visitor<'de> for ObjectVisitor<'_> {
@@ -145,14 +143,15 @@ impl<'de> Visitor<'de> for ObjectVisitor<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Self { names, keys, values, base, refused } = self;
+        let Self { names, keys, values, base, refused, all_plain } = self;
         while let Some(role) = map.next_key_seed(KeySeed { names, keys: &mut *keys, refused: &mut *refused })? {
             if let Role::Wanted(field) = role {
                 let raw: &RawValue = map.next_value()?;
+                *all_plain &= is_plain(raw.get());
                 let start = raw.get().as_ptr().addr() - base;
                 values[field.0] = Some(start..start + raw.get().len());
             } else {
-                map.next_value::<IgnoredAny>()?;
+                map.next_value::<Checked>()?;
             }
         }
         Ok(())

@@ -17,7 +17,8 @@ fn reason(record: &[u8]) -> Option<DeadLetterReason> {
 fn every_bad_input_has_its_reason() {
     use DeadLetterReason::{DuplicateKey, Empty, InvalidJson, InvalidUtf8, NotAnObject, ReservedField};
     let deep = format!("{{\"a\":{}1{}}}", "[".repeat(200), "]".repeat(200));
-    let messages: [(&[u8], DeadLetterReason); 30] = [
+    let large = format!("{{\"b\":[{}]}}", "9".repeat(400));
+    let messages: [(&[u8], DeadLetterReason); 33] = [
         (b"", Empty),
         (b"\xff", InvalidUtf8),
         (b"{\"a\":\"\xc3\"}", InvalidUtf8),
@@ -30,7 +31,10 @@ fn every_bad_input_has_its_reason() {
         (b"{\"a\":1} {\"b\":2}", InvalidJson),
         (b"{\"a\":1}x", InvalidJson),
         (b"{\"a\":1}\0", InvalidJson),
-        (b"\xef\xbb\xbf{\"a\":1}", InvalidJson),
+        (b"\xef\xbb\xbf\xef\xbb\xbf{\"a\":1}", InvalidJson),
+        (b"{\"a\":1e999,\"b\":-0.0}", InvalidJson),
+        (b"{\"b\":[1E+400]}", InvalidJson),
+        (large.as_bytes(), InvalidJson),
         (b"{\"b\":\"line\nbreak\"}", InvalidJson),
         (b"{\"a\":\"line\nbreak\"}", InvalidJson),
         (b"{'a':1}", InvalidJson),
@@ -63,7 +67,9 @@ fn odd_but_valid_records_are_read() {
         " {\n} ",
         "{\"a\":{\"b\":[1,{\"c\":null}]},\"b\":{\"a\":1,\"a\":2}}",
         "{\"\":1}",
-        "{\"a\":1e999,\"b\":-0.0}",
+        "{\"a\":1e308,\"b\":-0.0,\"c\":1e-999}",
+        "{\"a\":\"1e999 \"}",
+        "\u{feff}{\"a\":1}",
         "{\"a\":\"\\ud83d\\ude00\"}",
         "{\"b\":\"[[{{\"}",
         &wide,
@@ -94,6 +100,9 @@ fn a_record_is_open_before_its_closing_brace() {
     let message = " \r\n{ \"a\": 1 }\t\n";
     let record = reader.read(message.as_bytes()).unwrap();
     assert_eq!(&message[record.open_object()], "{ \"a\": 1 ");
+    let marked = "\u{feff} {\"a\":1}";
+    assert_eq!(&marked[reader.read(marked.as_bytes()).unwrap().open_object()], "{\"a\":1");
+    let record = reader.read(message.as_bytes()).unwrap();
     assert!(record.has_fields());
     assert!(!reader.read(b"{ }").unwrap().has_fields());
 }
@@ -107,6 +116,7 @@ proptest! {
             "\\PC{0,40}".boxed(),
             "[{}\\[\\]\",:a-c0-9\\\\ \n]{0,24}".boxed(),
             "\\{(\"[ab]{1,2}\":[0-9\"a]{1,3},?){0,4}\\}".boxed(),
+            "\\{\"[abc]\":(\\[?-?[1-9][0-9]{0,2}(\\.5)?[eE][+-]?[1-9][0-9]{0,3}\\]?|\"\\\\u[dD0][8c0][0-9]{2}\")\\}".boxed(),
         ], 1..8))
     {
         let (mut reader, wanted) = reader(&[], &["a", "b"]);

@@ -60,7 +60,7 @@ fn what_is_missing_or_of_another_kind_is_missing() {
 
 #[test]
 fn a_line_that_is_not_one_object_leaves_nothing_behind() {
-    let bad: [&[u8]; 9] = [
+    let bad: [&[u8]; 11] = [
         b"",
         b"null",
         b"[1]",
@@ -69,6 +69,8 @@ fn a_line_that_is_not_one_object_leaves_nothing_behind() {
         br#"{"service":"\ud800","uuid":"a"}"#,
         b"{\"service\":\"\xff\"}",
         br#"{"duration":01}"#,
+        br#"{"duration":1e999}"#,
+        br#"{"other":[-1e999]}"#,
         br#"{"uuid":"a","uuid":"b"}"#,
     ];
     for line in bad {
