@@ -112,7 +112,8 @@ pub struct CalculatedField {
     /// Name of the field. A record that brings a field of this name is a dead letter.
     #[schemars(length(max = 128), regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$"))]
     pub name: String,
-    /// CEL expression over the record's fields, each a variable.
+    /// CEL expression over the record's fields, each a variable. `a.b` is the field of this name or the member `b` of the object
+    /// `a`; `record["a b"]` is a field of any name. Where integers and other numbers mix, all are 64-bit floats.
     #[schemars(length(min = 1, max = 2048))]
     pub expression: String,
 }

@@ -1,6 +1,9 @@
 //! What a value of a record means: to a numeric column, to a categorical column, to a label and to an expression.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde_json::value::RawValue;
 
 /// A value of a record, as its raw JSON text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +63,12 @@ impl<'a> Scalar<'a> {
         }
     }
 
+    /// The member of an object that has this name, the last where several have; `None` for anything else.
+    pub fn member(self, name: &str) -> Option<Self> {
+        let mut members: HashMap<String, &'a RawValue> = serde_json::from_str(self.0).ok()?;
+        members.remove(name).map(|member| Self(member.get()))
+    }
+
     /// The text of a string; `None` for anything else.
     pub fn text(self) -> Option<Cow<'a, str>> {
         let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
@@ -108,6 +117,17 @@ mod tests {
         assert_eq!(scalar(r#""\"a\"""#).text().as_deref(), Some("\"a\""));
         for json in ["1", "true", "null", "[\"a\"]", "{\"a\":\"b\"}"] {
             assert_eq!(scalar(json).text(), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn only_an_object_has_members() {
+        let object = scalar(r#"{"a" : {"b\u0031": [1 ,2]}, "c": 1, "c": 2}"#);
+        assert_eq!(object.member("a").and_then(|a| a.member("b1")).map(Scalar::json), Some("[1 ,2]"));
+        assert_eq!(object.member("c").map(Scalar::json), Some("2"));
+        assert_eq!(object.member("b1"), None);
+        for json in ["1", "null", "\"a\"", "[{\"a\":1}]"] {
+            assert_eq!(scalar(json).member("a"), None, "{json}");
         }
     }
 

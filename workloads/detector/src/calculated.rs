@@ -1,15 +1,17 @@
-//! Calculated fields: CEL expressions over the record's own fields, compiled once. Integers stay integers, and CEL does
-//! not mix them with other numbers: write `double(a) + double(b)` where a field may be either.
+//! Calculated fields: CEL expressions over the record's own fields, compiled once. Integers stay integers; CEL does not mix
+//! them with other numbers, so where a record does, all of its numbers are doubles.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use cel::context::VariableResolver;
-use cel::{Context, Program, Value};
+use cel::{Context, ExecutionError, IdedExpr, Value};
 use thiserror::Error;
 use vedette_contract::arguments::KeyValue;
 use vedette_contract::fields;
 use vedette_records::{Field, FieldNames, Record, Scalar, ScalarKind};
+
+use crate::expression::Expression;
 
 /// Why a calculated field was refused.
 #[derive(Debug, Error)]
@@ -57,8 +59,36 @@ struct CalculatedField {
     name: String,
     /// `,"name":`
     prefix: String,
-    program: Program,
-    variables: Vec<(String, Field)>,
+    expression: Expression,
+    variables: Vec<Variable>,
+}
+
+/// A variable of an expression: the field of this name or, where a record has none, what lies within the object before the
+/// first point.
+struct Variable {
+    name: String,
+    field: Field,
+    object: Option<Field>,
+}
+
+impl CalculatedField {
+    /// `None` when the interpreter panicked.
+    fn evaluate(&self, functions: &Context<'_>, record: &Record<'_>) -> Option<cel::ResolveResult> {
+        let Expression { as_written, doubles } = &self.expression;
+        let mut variables = Variables { record: Some(record), known: &self.variables, numbers: Numbers::AsWritten };
+        let first = evaluate(as_written, functions, &variables)?;
+        if !may_mix_numbers(&first) {
+            return Some(first);
+        }
+        variables.numbers = Numbers::Doubles;
+        // Where the numbers were not to blame, the first error is the one to tell.
+        evaluate(doubles, functions, &variables).filter(Result::is_ok).or(Some(first))
+    }
+}
+
+/// Whether an operator did not take its operands, as with `1.5 + 2`.
+fn may_mix_numbers(result: &cel::ResolveResult) -> bool {
+    matches!(result, Err(ExecutionError::NoSuchOverload | ExecutionError::UnsupportedBinaryOperator(..)))
 }
 
 impl CalculatedFields {
@@ -79,8 +109,8 @@ impl CalculatedFields {
                 return Err(CalculatedFieldError::Duplicate { name: name.clone() });
             }
             let field = compile(name, expression, &mut names)?;
-            let nothing = Variables { record: None, fields: &[] };
-            if evaluate(&field.program, &compiled.functions, &nothing).is_none() {
+            let nothing = Variables { record: None, known: &[], numbers: Numbers::AsWritten };
+            if evaluate(&field.expression.as_written, &compiled.functions, &nothing).is_none() {
                 return Err(CalculatedFieldError::Unsupported { name: name.clone(), expression: expression.clone() });
             }
             compiled.fields.push(field);
@@ -109,11 +139,10 @@ impl CalculatedFields {
         mut failed: impl FnMut(&str, &str),
     ) {
         for (field, range) in self.fields.iter().zip(values) {
-            let variables = Variables { record: Some(record), fields: &field.variables };
             let start = out.len();
             out.extend_from_slice(field.prefix.as_bytes());
             let value_start = out.len();
-            let written = match evaluate(&field.program, &self.functions, &variables) {
+            let written = match field.evaluate(&self.functions, record) {
                 Some(Ok(value)) => write_json(&value, out),
                 Some(Err(error)) => Err(error.to_string()),
                 None => Err("the evaluation broke off".to_owned()),
@@ -137,47 +166,64 @@ fn compile(name: &str, expression: &str, names: &mut FieldNames) -> Result<Calcu
         message,
     };
     // The compiler is not ours, and what it is given comes from a person: should it panic, that is a refusal too.
-    let program = catch_unwind(|| Program::compile(expression))
+    let parsed = catch_unwind(|| Expression::parse(expression))
         .map_err(|_| syntax("the compiler broke off".to_owned()))?
-        .map_err(|errors| syntax(errors.to_string()))?;
+        .map_err(syntax)?;
     let mut variables = Vec::new();
-    for variable in program.references().variables() {
-        if names.is_refused(variable) {
-            return Err(CalculatedFieldError::AddedVariable { name: name.to_owned(), variable: variable.to_owned() });
+    for variable in parsed.variables() {
+        let object = variable.split_once('.').map(|(object, _)| object);
+        if names.is_refused(&variable) || object.is_some_and(|object| names.is_refused(object)) {
+            return Err(CalculatedFieldError::AddedVariable { name: name.to_owned(), variable });
         }
-        variables.push((variable.to_owned(), names.want(variable)));
+        let (field, object) = (names.want(&variable), object.map(|object| names.want(object)));
+        variables.push(Variable { name: variable, field, object });
     }
     let prefix = format!(",{}:", serde_json::Value::from(name));
-    Ok(CalculatedField { name: name.to_owned(), prefix, program, variables })
+    Ok(CalculatedField { name: name.to_owned(), prefix, expression: parsed, variables })
 }
 
 /// `None` when the interpreter panicked: it is not ours, and one expression must not stop the stream.
-fn evaluate(program: &Program, functions: &Context<'_>, variables: &Variables<'_>) -> Option<cel::ResolveResult> {
+fn evaluate(expression: &IdedExpr, functions: &Context<'_>, variables: &Variables<'_>) -> Option<cel::ResolveResult> {
     let evaluation = || {
         let mut context = functions.new_inner_scope();
         context.set_variable_resolver(variables);
-        program.execute(&context)
+        Value::resolve(expression, &context)
     };
     catch_unwind(AssertUnwindSafe(evaluation)).ok()
 }
 
 struct Variables<'a> {
     record: Option<&'a Record<'a>>,
-    fields: &'a [(String, Field)],
+    known: &'a [Variable],
+    numbers: Numbers,
+}
+
+/// What whole numbers of a record are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Numbers {
+    /// Integers.
+    AsWritten,
+    /// Doubles, as all others.
+    Doubles,
 }
 
 impl VariableResolver for Variables<'_> {
     fn resolve(&self, variable: &str) -> Option<Value> {
-        let (_, field) = self.fields.iter().find(|(name, _)| name == variable)?;
-        variable_of(self.record?.get(*field)?)
+        let Variable { name, field, object } = self.known.iter().find(|known| known.name == variable)?;
+        let record = self.record?;
+        let within = || name.split('.').skip(1).try_fold(record.get((*object)?)?, Scalar::member);
+        variable_of(record.get(*field).or_else(within)?, self.numbers)
     }
 }
 
-fn variable_of(scalar: Scalar<'_>) -> Option<Value> {
+fn variable_of(scalar: Scalar<'_>, numbers: Numbers) -> Option<Value> {
     match scalar.kind() {
         ScalarKind::Null => Some(Value::Null),
         ScalarKind::Boolean => Some(Value::Bool(scalar.json() == "true")),
-        ScalarKind::Number => number(scalar.json()),
+        ScalarKind::Number => match numbers {
+            Numbers::AsWritten => number(scalar.json()),
+            Numbers::Doubles => scalar.number().map(Value::Float),
+        },
         ScalarKind::Text => scalar.text().map(|text| Value::String(Arc::new(text.into_owned()))),
         ScalarKind::Nested => None,
     }
@@ -248,7 +294,7 @@ mod tests {
             "zero=a / 0",
             "infinite=1.0 / 0.0",
             "overflow=a + 9223372036854775807",
-            "mixed=a + 1.5",
+            "mixed=a + 'text'",
             "list=[a]",
             "nested=object == 1",
             "fine=a + 1",
@@ -256,6 +302,33 @@ mod tests {
         let (json, left_out) = calculate(&expressions, r#"{"a":1,"object":{"a":1}}"#);
         assert_eq!(json, r#","fine":2"#);
         assert_eq!(left_out, ["missing", "zero", "infinite", "overflow", "mixed", "list", "nested"]);
+    }
+
+    #[test]
+    fn a_record_that_mixes_numbers_is_calculated_with_doubles() {
+        let expressions = ["total_bytes=src_bytes + dst_bytes", "twice=2 * src_bytes + 1", "share=dst_bytes / 4.0"];
+        let (json, left_out) = calculate(&expressions, r#"{"src_bytes":4226,"dst_bytes":7959.0}"#);
+        assert_eq!(json, r#","total_bytes":12185.0,"twice":8453,"share":1989.75"#);
+        let (other, _) = calculate(&expressions, r#"{"src_bytes":1.5,"dst_bytes":2}"#);
+        assert_eq!(other, r#","total_bytes":3.5,"twice":4.0,"share":0.5"#);
+        assert_eq!(left_out, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_field_of_any_name_and_a_member_of_an_object_can_be_calculated_with() {
+        let expressions = [
+            "bytes=flow.bytes_toserver + flow.deep.bytes",
+            "port=id.orig_p + 1",
+            "other=record['Dst Port'] * 2",
+            "mixed=flow.bytes_toserver + 0.5",
+            "none=flow.missing",
+            "list=flow.list",
+        ];
+        let record = r#"{"flow":{"bytes_toserver":3,"deep":{"bytes":4},"list":[1]},"id.orig_p":80,"id":{"orig_p":1},
+            "Dst Port":443}"#;
+        let (json, left_out) = calculate(&expressions, record);
+        assert_eq!(json, r#","bytes":7,"port":81,"other":886,"mixed":3.5"#);
+        assert_eq!(left_out, ["none", "list"]);
     }
 
     #[test]

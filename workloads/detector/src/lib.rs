@@ -5,6 +5,7 @@ mod alert;
 mod calculated;
 mod detector;
 mod error;
+mod expression;
 mod messages;
 mod metrics;
 mod model_store;
