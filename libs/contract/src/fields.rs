@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Identity of a record; filled with a `UUIDv5` of site, topic, partition and offset where a producer sends none.
+/// Identity of a record; filled with a `UUIDv5` of site, topic, partition, offset, Kafka timestamp and SHA-256 of its bytes
+/// where a producer sends none.
 pub const UUID: &str = "uuid";
 /// When the record was made, RFC 3339 with microseconds; filled with the Kafka timestamp where a producer sends none.
 pub const UTC: &str = "utc";

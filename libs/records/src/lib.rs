@@ -13,6 +13,7 @@ mod refusal;
 mod scalar;
 pub mod size;
 pub mod splice;
+mod utc;
 
 pub use label::Label;
 pub use line::one_line;
@@ -20,3 +21,4 @@ pub use names::{Field, FieldNames};
 pub use reader::{Record, RecordReader};
 pub use refusal::Refusal;
 pub use scalar::{Scalar, ScalarKind};
+pub use utc::{UtcSpelling, read_utc};

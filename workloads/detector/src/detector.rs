@@ -5,22 +5,19 @@ use std::ops::Range;
 
 use jiff::Timestamp;
 use tracing::warn;
-use uuid::Uuid;
 use vedette_contract::arguments::KeyValue;
 use vedette_contract::dead_letter::DeadLetterReason;
 use vedette_contract::{ModelVersion, Name, TopicName, fields};
 use vedette_forest::Model;
-use vedette_records::{Field, Record, RecordReader, Refusal, Scalar, ScalarKind, splice};
+use vedette_records::splice::{self, Replacement};
+use vedette_records::{Field, RecordReader, Refusal};
 
 use crate::alert::AlertFields;
 use crate::calculated::{CalculatedFieldError, CalculatedFields};
+use crate::identity::{Identity, uuid_of};
 use crate::metrics::{CalculatedFieldLabel, Metrics};
 use crate::scoring::{Scoring, Threshold};
 use crate::watch::Watch;
-
-/// Namespace of the `UUIDv5` of records that come without a `uuid`. The name is `<site>/<topic>/<partition>/<offset>`:
-/// the site is in it because every site has its own Kafka, and all sites' records meet in the bucket.
-pub(crate) const UUID_NAMESPACE: Uuid = Uuid::from_u128(0x6f0b_3d2c_5a0e_4c57_9d1e_7e0c_8a5b_2f41);
 
 /// How often the failure of one calculated field is logged before the metric alone tells of it.
 const LOGGED_FAILURES: u64 = 3;
@@ -89,6 +86,7 @@ pub(crate) struct Detector {
 struct Prepared {
     open_object: Range<usize>,
     has_fields: bool,
+    replacements: Vec<Replacement>,
     additions: Range<usize>,
     row: Option<usize>,
 }
@@ -172,18 +170,12 @@ impl Detector {
 
     fn prepare(&mut self, input: &Input<'_>, now: Timestamp) -> Result<Prepared, Refusal> {
         let record = self.reader.read(input.value.unwrap_or_default())?;
-        let has_uuid = has_text(&record, self.uuid, fields::UUID)?;
-        let has_utc = has_text(&record, self.utc, fields::UTC)?;
         let start = self.additions.len();
-        if !has_uuid {
-            let name = format!("{}/{}/{}/{}", self.site, self.topic, input.partition, input.offset);
-            let uuid = Uuid::new_v5(&UUID_NAMESPACE, name.as_bytes());
-            splice::field(&mut self.additions, fields::UUID, &uuid);
-        }
-        if !has_utc {
-            splice::field(&mut self.additions, fields::UTC, &splice::time(input.timestamp.unwrap_or(now)));
-        }
-        let metrics = &self.metrics;
+        let (mut replacements, metrics) = (Vec::new(), &self.metrics);
+        let (additions, replaced) = (&mut self.additions, &mut replacements);
+        let mut identity = Identity { record: &record, additions, replacements: replaced, metrics };
+        identity.uuid(self.uuid, || uuid_of(&self.site, &self.topic, input))?;
+        identity.utc(self.utc, input.timestamp.unwrap_or(now))?;
         let failed = |field: &str, reason: &str| {
             let label = CalculatedFieldLabel { field: field.to_owned() };
             if metrics.calculated_field_failures.get_or_create(&label).inc() < LOGGED_FAILURES {
@@ -195,6 +187,7 @@ impl Detector {
         Ok(Prepared {
             open_object: record.open_object(),
             has_fields: record.has_fields(),
+            replacements,
             additions: start..self.additions.len(),
             row,
         })
@@ -202,10 +195,10 @@ impl Detector {
 
     /// Writes the enriched message and, where it alerts, the alert. Says whether it alerts.
     fn write(&mut self, input: &Input<'_>, prepared: &Prepared, now: Timestamp) -> Result<bool, Refusal> {
-        let Prepared { open_object, has_fields, additions, row } = prepared;
+        let Prepared { open_object, has_fields, replacements, additions, row } = prepared;
         let value = input.value.unwrap_or_default();
         let out = &mut self.enriched;
-        splice::begin(out, &value[open_object.clone()]);
+        splice::begin(out, value, open_object.clone(), replacements);
         let additions = &self.additions[additions.clone()];
         splice::append(out, *has_fields, additions);
         splice::append(out, *has_fields || !additions.is_empty(), &self.site_field);
@@ -245,17 +238,6 @@ impl Detector {
         }
         let message = format!("enriched it would have {bytes} bytes, and its topic accepts {}", self.max_message_bytes);
         Err(Refusal::new(DeadLetterReason::TooLarge, message))
-    }
-}
-
-/// Whether the record has this field, which must be text.
-fn has_text(record: &Record<'_>, field: Field, name: &str) -> Result<bool, Refusal> {
-    match record.get(field).map(Scalar::kind) {
-        None => Ok(false),
-        Some(ScalarKind::Text) => Ok(true),
-        Some(ScalarKind::Null | ScalarKind::Boolean | ScalarKind::Number | ScalarKind::Nested) => {
-            Err(Refusal::new(DeadLetterReason::ReservedField, format!("the field {name:?} is not text")))
-        }
     }
 }
 

@@ -6,6 +6,7 @@ mod calculated;
 mod detector;
 mod error;
 mod expression;
+mod identity;
 mod messages;
 mod metrics;
 mod model_store;

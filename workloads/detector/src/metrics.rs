@@ -6,6 +6,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use vedette_contract::dead_letter::DeadLetterReason;
+use vedette_contract::fields;
 
 /// Metrics of the detector; clones share them.
 #[derive(Debug, Clone)]
@@ -14,6 +15,7 @@ pub(crate) struct Metrics {
     pub(crate) alerts: Counter,
     pub(crate) dead_letters: Family<DeadLetterLabel, Counter>,
     pub(crate) calculated_field_failures: Family<CalculatedFieldLabel, Counter>,
+    pub(crate) mended_fields: Family<MendedLabel, Counter>,
     pub(crate) batch_records: Histogram,
     pub(crate) processing_seconds: Histogram,
     pub(crate) commits: Counter,
@@ -43,14 +45,79 @@ pub(crate) struct CalculatedFieldLabel {
     pub(crate) field: String,
 }
 
+/// A field that every record has in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum MendedField {
+    Uuid,
+    Utc,
+}
+
+impl MendedField {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Uuid => fields::UUID,
+            Self::Utc => fields::UTC,
+        }
+    }
+}
+
+/// Why it was not left as it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Mending {
+    Missing,
+    Null,
+    Empty,
+    Number,
+    WithoutZone,
+}
+
+impl Mending {
+    /// What each field may have been.
+    const ALL: [(MendedField, Self); 9] = [
+        (MendedField::Uuid, Self::Missing),
+        (MendedField::Uuid, Self::Null),
+        (MendedField::Uuid, Self::Empty),
+        (MendedField::Uuid, Self::Number),
+        (MendedField::Utc, Self::Missing),
+        (MendedField::Utc, Self::Null),
+        (MendedField::Utc, Self::Empty),
+        (MendedField::Utc, Self::Number),
+        (MendedField::Utc, Self::WithoutZone),
+    ];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Null => "null",
+            Self::Empty => "empty",
+            Self::Number => "number",
+            Self::WithoutZone => "without_zone",
+        }
+    }
+}
+
+/// Label of the fields that were filled or converted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct MendedLabel {
+    field: &'static str,
+    was: &'static str,
+}
+
 impl Metrics {
-    /// Metrics that this registry serves. Every reason of a dead letter is there from the start, at 0.
+    /// Counts a field that was filled or converted.
+    pub(crate) fn count_mended(&self, field: MendedField, was: Mending) {
+        self.mended_fields.get_or_create(&MendedLabel { field: field.name(), was: was.word() }).inc();
+    }
+
+    /// Metrics that this registry serves. Every reason of a dead letter, and all that may be mended, is there from the
+    /// start, at 0.
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             records: Counter::default(),
             alerts: Counter::default(),
             dead_letters: Family::default(),
             calculated_field_failures: Family::default(),
+            mended_fields: Family::default(),
             batch_records: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
             processing_seconds: Histogram::new(exponential_buckets(0.000_01, 4.0, 10)),
             commits: Counter::default(),
@@ -60,6 +127,9 @@ impl Metrics {
         for reason in DeadLetterReason::ALL {
             metrics.dead_letters.get_or_create_owned(&DeadLetterLabel { reason: Reason(reason) });
         }
+        for (field, was) in Mending::ALL {
+            metrics.mended_fields.get_or_create_owned(&MendedLabel { field: field.name(), was: was.word() });
+        }
         let shared = metrics.clone();
         registry.register("records", "Messages read", shared.records);
         registry.register("alerts", "Alerts produced", shared.alerts);
@@ -68,6 +138,11 @@ impl Metrics {
             "calculated_field_failures",
             "Records without a calculated field because it could not be calculated, by field",
             shared.calculated_field_failures,
+        );
+        registry.register(
+            "mended_fields",
+            "Records whose uuid or utc was filled or converted, by field and by what it was",
+            shared.mended_fields,
         );
         registry.register("batch_records", "Messages processed at once", shared.batch_records);
         registry.register_with_unit(

@@ -50,7 +50,7 @@ async fn enriched_messages_and_dead_letters_equal_the_input() {
         b"{\"a\":1,\"a\":2}",
         b"{\"site\":\"west\"}",
         b"{\"total_bytes\":1}",
-        b"{\"uuid\":7}",
+        b"{\"uuid\":[7]}",
         huge.as_bytes(),
     ];
     let odd: [&[u8]; 3] = [b"{}", b"{\n  \"a\": {\"b\": [1, 2]}\n}\n", b"{\"src_bytes\":\"text\"}"];

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use vedette_records::{RecordReader, Scalar, ScalarKind};
+use vedette_records::{RecordReader, Scalar, ScalarKind, UtcSpelling, read_utc, splice};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::batch::Batch;
@@ -48,8 +48,8 @@ impl LineReader {
         let Ok(record) = self.reader.read(line) else {
             return LineOutcome::Unreadable;
         };
-        let utc = record.get(*utc).and_then(Scalar::text);
-        if !is_within_lookback(*not_before, utc.as_deref(), &mut self.newest_utc) {
+        let utc = record.get(*utc).and_then(|value| Some((value, read_utc(value)?)));
+        if !is_within_lookback(*not_before, utc, &mut self.newest_utc) {
             return LineOutcome::OutsideLookback;
         }
         for ((_, kind), field) in columns.iter().zip(column_fields) {
@@ -65,22 +65,22 @@ impl LineReader {
 /// Keeps the newest `utc` of those that are.
 fn is_within_lookback(
     not_before: Option<Timestamp>,
-    utc: Option<&str>,
+    utc: Option<(Scalar<'_>, (Timestamp, UtcSpelling))>,
     newest: &mut Option<(Timestamp, String)>,
 ) -> bool {
-    let parsed = utc.and_then(|text| text.parse::<Timestamp>().ok().map(|time| (time, text)));
-    let within = match (not_before, &parsed) {
-        (None, _) => true,
-        (Some(not_before), Some((time, _))) => *time >= not_before,
-        (Some(_), None) => false,
-    };
-    if let Some((time, text)) = parsed
-        && within
-        && newest.as_ref().is_none_or(|(newest, _)| time > *newest)
-    {
-        *newest = Some((time, text.to_owned()));
+    let Some((value, (time, spelling))) = utc else { return not_before.is_none() };
+    let within = not_before.is_none_or(|not_before| time >= not_before);
+    if within && newest.as_ref().is_none_or(|(newest, _)| time > *newest) {
+        *newest = Some((time, as_the_stream_writes_it(value, time, spelling)));
     }
     within
+}
+
+fn as_the_stream_writes_it(value: Scalar<'_>, time: Timestamp, spelling: UtcSpelling) -> String {
+    match spelling {
+        UtcSpelling::Zoned => value.text().unwrap_or_default().into_owned(),
+        UtcSpelling::WithoutZone | UtcSpelling::Number => splice::time(time),
+    }
 }
 
 /// What tells records apart is any value but null.

@@ -1,10 +1,12 @@
 use super::*;
+use crate::identity::UUID_NAMESPACE;
 use crate::testing;
 use prometheus_client::registry::Registry;
 use proptest::prelude::*;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 use vedette_forest::Matrix;
-use vedette_records::FieldNames;
+use vedette_records::{FieldNames, Scalar};
 
 fn settings() -> DetectorSettings {
     DetectorSettings {
@@ -91,19 +93,68 @@ fn fields_are_spliced_in_before_the_closing_brace() {
 #[test]
 fn a_missing_identity_and_time_are_filled() {
     let seen = process(&mut detector(settings(), false), &[b"{}", br#"{"uuid":"u"}"#, br#"{"utc":"t"}"#]);
-    let uuid = Uuid::new_v5(&UUID_NAMESPACE, b"east/sensor_messages/3/42");
+    let of = |sha256: &str| {
+        let name = format!("east/sensor_messages/3/42/1795420800500/{sha256}");
+        Uuid::new_v5(&UUID_NAMESPACE, name.as_bytes())
+    };
+    let uuid = of("44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a");
     let utc = "2026-11-23T08:00:00.500000Z";
     assert_eq!(seen[0].enriched(), format!(r#"{{"uuid":"{uuid}","utc":"{utc}","site":"east"}}"#));
     assert_eq!(seen[1].enriched(), format!(r#"{{"uuid":"u","utc":"{utc}","site":"east"}}"#));
-    assert_eq!(seen[2].enriched(), format!(r#"{{"utc":"t","uuid":"{uuid}","site":"east"}}"#));
-    assert_eq!(uuid.to_string(), "315e3313-3793-509f-965e-f70b9f33b792", "replays after an update keep their uuids");
+    let other: Value = serde_json::from_str(seen[2].enriched()).unwrap();
+    assert_ne!(other["uuid"], uuid.to_string(), "other bytes at the same place are another record");
 }
 
 #[test]
-fn an_identity_or_a_time_that_is_no_text_and_what_the_detector_adds_are_refused() {
+fn an_identity_or_a_time_that_is_null_empty_or_a_number_is_filled_or_converted_in_its_place() {
+    let mut detector = detector(settings(), false);
+    let filled = "2026-11-23T08:00:00.500000Z";
+    for (utc, expected) in [
+        ("null", filled),
+        ("\" \"", filled),
+        ("1795420800.25", "2026-11-23T08:00:00.250000Z"),
+        ("1795420800250", "2026-11-23T08:00:00.250000Z"),
+        ("\"2026-11-23 08:00:00\"", "2026-11-23T08:00:00.000000Z"),
+        ("\"2026-11-23T09:00:00+01:00\"", "2026-11-23T09:00:00+01:00"),
+    ] {
+        let record = format!("{{\"utc\":{utc},\n\"x\":1,\"uuid\":1.50}}");
+        let seen = process(&mut detector, &[record.as_bytes()]);
+        let expected = format!("{{\"utc\":\"{expected}\", \"x\":1,\"uuid\":\"1.50\",\"site\":\"east\"}}");
+        assert_eq!(seen[0].enriched(), expected, "{utc}");
+    }
+    for uuid in ["null", "\"\""] {
+        let record = format!("{{\"uuid\":{uuid},\"utc\":\"t\"}}");
+        let seen = process(&mut detector, &[record.as_bytes()]);
+        let enriched: Map<String, Value> = serde_json::from_str(seen[0].enriched()).unwrap();
+        assert!(Uuid::try_parse(enriched["uuid"].as_str().unwrap()).is_ok() && enriched.len() == 3, "{enriched:?}");
+    }
+    let seen = process(&mut detector, &["\u{feff}{\"uuid\":null,\"utc\":\"t\"}".as_bytes()]);
+    assert!(seen[0].enriched().starts_with("{\"uuid\":\""));
+}
+
+#[test]
+fn what_was_filled_or_converted_is_counted_by_what_it_was() {
+    let mut registry = Registry::default();
+    let mut detector = Detector::new(settings(), None, Watch::default(), Metrics::register(&mut registry)).unwrap();
+    let seen = process(
+        &mut detector,
+        &[br#"{"uuid":"","utc":"2026-11-23 08:00:00"}"#, br#"{"utc":5}"#, br#"{"uuid":1,"u\u0075id":null}"#],
+    );
+    assert!(matches!(seen[2], Seen::DeadLetter(DeadLetterReason::DuplicateKey)));
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    for (field, was) in [("uuid", "empty"), ("utc", "without_zone"), ("uuid", "missing"), ("utc", "number")] {
+        let line = format!("mended_fields_total{{field=\"{field}\",was=\"{was}\"}} 1");
+        assert!(text.contains(&line), "{line} in {text}");
+    }
+    assert_eq!(text.matches("mended_fields_total{").count(), 9, "each is there from the start");
+}
+
+#[test]
+fn an_identity_or_a_time_that_is_no_scalar_and_what_the_detector_adds_are_refused() {
     let mut detector = detector(settings(), false);
     for field in [fields::UUID, fields::UTC] {
-        for value in ["null", "1", "true", "[]", "{}"] {
+        for value in ["true", "[]", "{}"] {
             let seen = process(&mut detector, &[format!("{{\"{field}\":{value}}}").as_bytes()]);
             assert!(matches!(seen[0], Seen::DeadLetter(DeadLetterReason::ReservedField)), "{field} {value}");
         }
@@ -205,6 +256,12 @@ fn key() -> impl Strategy<Value = String> {
     .prop_filter("reserved", |key| !fields::is_reserved(key) && key != "total_bytes")
 }
 
+/// Texts with and without a zone, numbers of every unit, and texts that are no time.
+fn utc() -> impl Strategy<Value = String> {
+    let text = "\"20[0-9]{2}-(0[1-9]|1[0-2])-[0-3][0-9]([T ][0-2][0-9]:[0-5][0-9](:[0-5][0-9](\\.[0-9]{1,9})?)?)?(Z|z|[+-]0[0-9]:?30)?(\\[UTC\\])?\"";
+    prop_oneof![text, "-?[1-9][0-9]{0,18}", "-?[1-9][0-9]{0,15}\\.[0-9]{1,6}", "[1-9]\\.[0-9]{1,9}[eE]\\+?1?[0-9]"]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
@@ -233,6 +290,19 @@ proptest! {
         }
         enriched.remove("total_bytes");
         prop_assert!(enriched.is_empty(), "{:?}", enriched);
+    }
+
+    /// The trainer's `lookback` reads `utc` by the same function.
+    #[test]
+    fn a_time_is_the_same_in_the_stream_and_for_a_lookback_however_it_is_written(utc in utc()) {
+        let read = |json: &str| vedette_records::read_utc(Scalar::of_json(json)).map(|(time, _)| splice::time(time));
+        let record = format!("{{\"a\": 1.50e1 ,\"utc\": {utc} ,\"uuid\":\"u\"}}");
+        let seen = process(&mut detector(settings(), false), &[record.as_bytes()]);
+        let enriched = seen[0].enriched();
+        let written = enriched.strip_prefix("{\"a\": 1.50e1 ,\"utc\": ").unwrap();
+        let written = written.strip_suffix(" ,\"uuid\":\"u\",\"site\":\"east\"}").unwrap();
+        prop_assert_eq!(read(written), read(&utc));
+        prop_assert!(written == utc || written.ends_with("Z\""), "{}", written);
     }
 
     #[test]

@@ -151,7 +151,7 @@ fn detected(record: &str, encoder: Option<&Encoder>) -> (Vec<f32>, Vec<u8>) {
         wanted.iter().enumerate().map(|(column, field)| encoder.encode(column, read.get(*field))).collect()
     };
     let mut enriched = Vec::new();
-    splice::begin(&mut enriched, &record.as_bytes()[read.open_object()]);
+    splice::begin(&mut enriched, record.as_bytes(), read.open_object(), &[]);
     splice::append(&mut enriched, read.has_fields(), br#","site":"east"}"#);
     (encoder.map(encode).unwrap_or_default(), enriched)
 }

@@ -88,6 +88,10 @@ fn records_are_filtered_by_their_own_utc_and_the_newest_is_known() {
     assert_eq!(outcome(r#"{"utc":"2026-11-22T23:59:59.999999Z"}"#), LineOutcome::OutsideLookback);
     assert_eq!(outcome(r#"{"utc":"2026-11-23T01:00:00.000001+01:00"}"#), LineOutcome::Row);
     assert_eq!(outcome(r#"{"utc":"2026-11-23T00:00:00.000000Z"}"#), LineOutcome::Row);
+    assert_eq!(outcome(r#"{"utc":"2026-11-23 00:00:00"}"#), LineOutcome::Row);
+    assert_eq!(outcome(r#"{"utc":"2026-11-22T23:59:59"}"#), LineOutcome::OutsideLookback);
+    assert_eq!(outcome(r#"{"utc":1795392000}"#), LineOutcome::Row);
+    assert_eq!(outcome(r#"{"utc":1795391999999}"#), LineOutcome::OutsideLookback);
     assert_eq!(outcome(r#"{"utc":"yesterday"}"#), LineOutcome::OutsideLookback);
     assert_eq!(outcome("{}"), LineOutcome::OutsideLookback);
     assert_eq!(reader.newest_utc.unwrap().1, "2026-11-23T01:00:00.000001+01:00");
