@@ -118,8 +118,8 @@ pub struct Statistics {
     pub anomalies: u64,
     /// Scored records with a label.
     pub labelled: u64,
-    /// Appearances in `enriched_data` beyond those in `sensor_messages`.
-    pub duplicates: u64,
+    /// Appearances of a uuid in `enriched_data` beyond those in `sensor_messages`.
+    surplus: u64,
     /// Scored records by model version.
     pub by_version: BTreeMap<String, u64>,
     /// Score and label of the scored records with a label.
@@ -195,7 +195,7 @@ impl Statistics {
 
     /// Records in `sensor_messages` that are neither enriched nor dead letters yet.
     pub fn lag(&self) -> u64 {
-        self.generated.saturating_sub((self.enriched + self.dead_letters).saturating_sub(self.duplicates))
+        self.generated.saturating_sub((self.enriched + self.dead_letters).saturating_sub(self.duplicates()))
     }
 
     /// Notes the lag of this moment.
@@ -225,7 +225,18 @@ impl Statistics {
             .values()
             .map(|seen| u64::from(seen.generated.saturating_sub(seen.enriched.saturating_add(seen.dead))))
             .sum();
-        identified + u64::try_from(self.unidentified).unwrap_or(0)
+        identified + self.without_identity().saturating_sub(self.surplus)
+    }
+
+    /// Appearances in `enriched_data` beyond those in `sensor_messages`. The detector gives a uuid to a record that has none,
+    /// so one that nobody sent stands for one that came without.
+    pub fn duplicates(&self) -> u64 {
+        self.surplus.saturating_sub(self.without_identity())
+    }
+
+    /// Records that came without a uuid, but for those that left without one.
+    fn without_identity(&self) -> u64 {
+        u64::try_from(self.unidentified).unwrap_or(0)
     }
 
     fn update(&mut self, uuid: u128, change: impl FnOnce(&mut Seen)) {
@@ -235,7 +246,7 @@ impl Statistics {
         // A record may be seen enriched before it is seen generated, as the topics are read side by side.
         let (was, now) = (u64::from(surplus(&before)), u64::from(surplus(seen)));
         let completed = !before.is_complete() && seen.is_complete();
-        self.duplicates = (self.duplicates + now).saturating_sub(was);
+        self.surplus = (self.surplus + now).saturating_sub(was);
         if completed {
             self.complete.push_back(uuid);
             if self.complete.len() > REMEMBERED_COMPLETE
@@ -268,7 +279,7 @@ mod tests {
         }
         statistics.dead_letter(Some(7));
         statistics.dead_letter(None);
-        assert_eq!((statistics.missing(), statistics.lag(), statistics.duplicates), (2, 2, 0));
+        assert_eq!((statistics.missing(), statistics.lag(), statistics.duplicates()), (2, 2, 0));
     }
 
     #[test]
@@ -277,7 +288,17 @@ mod tests {
         statistics.sensor_message(Some(1));
         statistics.enriched_record(enriched(1), None, true);
         statistics.enriched_record(enriched(1), None, true);
-        assert_eq!((statistics.duplicates, statistics.missing(), statistics.lag()), (1, 0, 0));
+        assert_eq!((statistics.duplicates(), statistics.missing(), statistics.lag()), (1, 0, 0));
+    }
+
+    #[test]
+    fn records_without_a_uuid_are_those_that_come_out_with_a_new_one() {
+        let mut statistics = Statistics::default();
+        (0..10).for_each(|_| statistics.sensor_message(None));
+        (0..8).for_each(|uuid| statistics.enriched_record(enriched(uuid), None, true));
+        assert_eq!((statistics.missing(), statistics.duplicates(), statistics.lag()), (2, 0, 2));
+        (5..11).for_each(|uuid| statistics.enriched_record(enriched(uuid), None, true));
+        assert_eq!((statistics.missing(), statistics.duplicates(), statistics.lag()), (0, 4, 0));
     }
 
     #[test]
@@ -321,7 +342,7 @@ mod tests {
                         _ => statistics.dead_letter(Some(*uuid)),
                     }
                 }
-                (statistics.missing(), statistics.duplicates, statistics.lag())
+                (statistics.missing(), statistics.duplicates(), statistics.lag())
             };
             let before = count(&events);
             let length = events.len();

@@ -129,7 +129,7 @@ pub fn summarize(
         archive,
         model_versions,
         lost: statistics.missing(),
-        duplicates: statistics.duplicates,
+        duplicates: statistics.duplicates(),
         seconds,
     }
 }
