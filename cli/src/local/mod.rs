@@ -196,7 +196,7 @@ fn start_observer(
     servers: &Servers,
     console: &Arc<Console>,
 ) -> Result<Observer, LocalError> {
-    let topics = &plan.pipeline.topics;
+    let ValidatedPipeline { namespace, name, topics, .. } = &plan.pipeline;
     let label = plan.trainings.iter().find_map(|training| training.features.label.as_ref());
     let settings = ObserverSettings {
         kafka: servers.kafka.clone(),
@@ -207,7 +207,10 @@ fn start_observer(
             dead_letters: topics.dead_letters.name.clone(),
         },
         label: label.map(|label| Label::new(&label.field, &label.normal)),
-        start: if options.broker.is_some() { ObserverStart::End } else { ObserverStart::Beginning },
+        start: match &options.broker {
+            Some(_) => ObserverStart::Unread { group: names::group(namespace, name, Component::Detector) },
+            None => ObserverStart::Beginning,
+        },
     };
     let console = Arc::clone(console);
     Ok(Observer::start(settings, Box::new(move |line| console.alert(&line.text)))?)

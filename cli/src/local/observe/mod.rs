@@ -2,6 +2,7 @@
 //! It takes no part in any consumer group and commits nothing.
 
 mod fields;
+mod position;
 pub mod statistics;
 pub mod summary;
 
@@ -12,17 +13,17 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Message};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use thiserror::Error;
 use vedette_contract::TopicName;
 use vedette_records::Label;
 use vedette_streams::kafka::{Isolation, KafkaSettings};
 
 use fields::{CountedFields, FieldReader};
+pub use position::{ObserverStart, ends_of};
+use position::{offsets_of, positions};
 pub use statistics::{AlertRecord, EnrichedRecord, Percentiles, Statistics};
 pub use summary::{Archive, ModelVersionLine, Summary, archive_totals, model_versions, summarize};
 
-const METADATA_TIMEOUT: Duration = Duration::from_secs(10);
 const LAG_INTERVAL: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(50);
 
@@ -49,15 +50,6 @@ pub struct ObservedTopics {
     pub alerts: TopicName,
     /// What could not be read.
     pub dead_letters: TopicName,
-}
-
-/// Where to begin reading.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ObserverStart {
-    /// At the first record of each topic.
-    Beginning,
-    /// At what comes from now on.
-    End,
 }
 
 /// Why the flow cannot be watched.
@@ -136,7 +128,9 @@ impl Observer {
             .consumer("vedette-local-observer", Isolation::ReadCommitted)
             .create()
             .map_err(ObserveError::Consumer)?;
-        let input_ends = Mutex::new(assign(&consumer, &settings)?);
+        let positions = positions(&consumer, &settings)?;
+        consumer.assign(&positions).map_err(ObserveError::Consumer)?;
+        let input_ends = Mutex::new(offsets_of(&positions, &settings.topics.sensor_messages));
         let shared = Arc::new(Shared {
             statistics: Mutex::default(),
             flowing: Mutex::default(),
@@ -197,54 +191,6 @@ impl Drop for Observer {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Where each partition of a topic that holds records ends now.
-///
-/// # Errors
-/// When the topic cannot be read.
-pub fn ends_of(kafka: &KafkaSettings, topic: &TopicName) -> Result<BTreeMap<i32, i64>, ObserveError> {
-    let failed = |source| ObserveError::Topic { topic: topic.clone(), source };
-    let config = kafka.consumer("vedette-local-observer", Isolation::ReadCommitted);
-    let consumer: BaseConsumer = config.create().map_err(ObserveError::Consumer)?;
-    let mut ends = BTreeMap::new();
-    for partition in partitions(&consumer, topic).map_err(failed)? {
-        let (low, high) = consumer.fetch_watermarks(topic.as_str(), partition, METADATA_TIMEOUT).map_err(failed)?;
-        if high > low {
-            ends.insert(partition, high);
-        }
-    }
-    Ok(ends)
-}
-
-fn partitions(consumer: &BaseConsumer, topic: &TopicName) -> Result<Vec<i32>, rdkafka::error::KafkaError> {
-    let metadata = consumer.fetch_metadata(Some(topic.as_str()), METADATA_TIMEOUT)?;
-    let partitions = metadata.topics().iter().flat_map(rdkafka::metadata::MetadataTopic::partitions);
-    Ok(partitions.map(rdkafka::metadata::MetadataPartition::id).collect())
-}
-
-/// Has the consumer read the topics, and says from where it reads `sensor_messages`, unless that is its beginning.
-fn assign(consumer: &BaseConsumer, settings: &ObserverSettings) -> Result<BTreeMap<i32, i64>, ObserveError> {
-    let ObservedTopics { sensor_messages, enriched_data, alerts, dead_letters } = &settings.topics;
-    let (mut list, mut input_starts) = (TopicPartitionList::new(), BTreeMap::new());
-    for topic in [sensor_messages, enriched_data, alerts, dead_letters] {
-        let failed = |source| ObserveError::Topic { topic: topic.clone(), source };
-        for partition in partitions(consumer, topic).map_err(failed)? {
-            let offset = match settings.start {
-                ObserverStart::Beginning => Offset::Beginning,
-                ObserverStart::End => {
-                    let end = consumer.fetch_watermarks(topic.as_str(), partition, METADATA_TIMEOUT).map_err(failed)?.1;
-                    if topic == sensor_messages {
-                        input_starts.insert(partition, end);
-                    }
-                    Offset::Offset(end)
-                }
-            };
-            list.add_partition_offset(topic.as_str(), partition, offset).map_err(failed)?;
-        }
-    }
-    consumer.assign(&list).map_err(ObserveError::Consumer)?;
-    Ok(input_starts)
 }
 
 fn read(consumer: &BaseConsumer, settings: &ObserverSettings, shared: &Shared, on_alert: &dyn Fn(AlertLine)) {
