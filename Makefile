@@ -1,5 +1,5 @@
 # Two commands do everything, set-up included: `make demo` and `make test`.
-#   make demo            the whole flow on this machine, 2 minutes            FOR=5m DATA=FILE JSON=1
+#   make demo            the whole flow on this machine, 2 minutes            FOR=5m JSON=1 DATA=FILE LABEL=column NORMAL=value (or UNLABELLED=1)
 #   make test            every test that needs cargo and a C compiler only
 #   make build-tests     compiles what it and the e2e targets run
 #   make e2e             the tests on kind clusters: set-up, tests, take-down; e2e-clusters, e2e-up, e2e-test, e2e-down are its parts   TEST=--nocapture
@@ -19,6 +19,9 @@ CARGO ?= cargo
 BIN = target/$(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')/release
 FOR ?=
 DATA ?=
+LABEL ?=
+NORMAL ?=
+UNLABELLED ?=
 JSON ?=
 TEST ?=
 LOAD ?=
@@ -40,7 +43,9 @@ build: setup
 	@$(CARGO) build --release --locked --workspace --bins
 
 demo: build
-	@$(BIN)/vedette local -f manifests/demo.yaml $(if $(FOR),--for $(FOR)) $(if $(DATA),--dataset $(DATA)) $(if $(JSON),--json)
+	@$(BIN)/vedette local -f manifests/demo.yaml $(if $(FOR),--for $(FOR)) $(if $(DATA),--dataset '$(DATA)') \
+		$(if $(LABEL),--label-field '$(LABEL)') $(if $(NORMAL),--normal-label '$(NORMAL)') $(if $(UNLABELLED),--unlabelled) \
+		$(if $(JSON),--json)
 
 test: build
 	@$(CARGO) test --release --locked --workspace

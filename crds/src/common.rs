@@ -51,7 +51,8 @@ pub struct Label {
     /// Field that holds the label.
     #[schemars(length(min = 1, max = 256))]
     pub field: String,
-    /// Values that mean "not an anomaly"; every other value is one.
+    /// Values that mean "not an anomaly"; every other value is one. They compare by what they mean: white space around them and
+    /// case do not count, 0, 0.0 and false are one value. Where no record has one of them it is an error.
     #[schemars(length(min = 1, max = 64), inner(length(max = 256)))]
     pub normal: Vec<String>,
 }

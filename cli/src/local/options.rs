@@ -16,6 +16,7 @@ use vedette_contract::keys::KeyPrefix;
   vedette local -f manifests/demo.yaml                         until Ctrl-C
   vedette local -f manifests/demo.yaml --for 2m --json         two minutes, then a JSON summary
   vedette local -f manifests/demo.yaml --dataset flows.csv.gz  generate from a file instead of the simulator
+  vedette local -f manifests/demo.yaml --dataset flows.csv --label-field Label --normal-label BENIGN
   vedette local -f manifests/demo.yaml --data-dir ./data       keep the bucket; a second run adds to it
   vedette local -f pipeline.yaml --broker kafka:9092           use a real Kafka broker")]
 pub struct LocalOptions {
@@ -55,6 +56,18 @@ pub struct LocalOptions {
     /// Put this file into the bucket and generate from it: CSV or lines of JSON, plain, gzip or zstd
     #[arg(long, value_name = "FILE")]
     pub dataset: Option<PathBuf>,
+
+    /// Column of the data set that says which rows are anomalies; that of the manifests where omitted
+    #[arg(long, value_name = "COLUMN", requires = "dataset", requires = "normal_labels")]
+    pub label_field: Option<String>,
+
+    /// Value of that column that means "not an anomaly"; may be repeated
+    #[arg(long = "normal-label", value_name = "VALUE", requires = "label_field")]
+    pub normal_labels: Vec<String>,
+
+    /// The data set has no label, whatever the manifests say
+    #[arg(long, requires = "dataset", conflicts_with = "label_field")]
+    pub unlabelled: bool,
 
     #[command(flatten)]
     #[allow(missing_docs)]

@@ -40,6 +40,9 @@ pub(super) fn plan(options: &LocalOptions, default_namespace: &Name) -> Result<P
         errors.extend(parsed.errors);
     }
     if let Some(key) = &key {
+        if options.label_field.is_some() || options.unlabelled {
+            replace_label(&mut manifests, told_label(options).as_ref());
+        }
         let label = training_label(&manifests);
         replace_dataset(&mut manifests, key, label)?;
     }
@@ -150,6 +153,27 @@ fn dataset_name(path: &Path) -> Result<String, LocalError> {
     Ok(name)
 }
 
+/// The label of the data set as the command line says it.
+fn told_label(options: &LocalOptions) -> Option<Label> {
+    let normal = options.normal_labels.clone();
+    options.label_field.clone().map(|field| Label { field, normal })
+}
+
+/// What is told of the label goes over what the manifests say.
+fn replace_label(manifests: &mut [Manifest], label: Option<&Label>) {
+    for manifest in manifests {
+        match manifest {
+            Manifest::ModelTraining(training) => training.spec.features.label = label.cloned(),
+            Manifest::AnomalyPipeline(pipeline) => {
+                let dataset = pipeline.spec.generator.as_mut().and_then(|generator| generator.dataset.as_mut());
+                if let Some(Dataset::Object(object)) = dataset {
+                    object.label = label.cloned();
+                }
+            }
+        }
+    }
+}
+
 /// The label that a training reports by tells of the data set's label, too.
 fn training_label(manifests: &[Manifest]) -> Option<Label> {
     manifests.iter().find_map(|manifest| match manifest {
@@ -225,6 +249,36 @@ mod tests {
                 assert_eq!(label.unwrap().field, "label");
             }
             vedette_core::validate::Dataset::Simulator => panic!("still the simulator"),
+        }
+    }
+
+    #[test]
+    fn the_label_of_a_dataset_is_told_on_the_command_line_or_else_known_or_asked_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("flows.csv");
+        std::fs::write(&file, "a,Class\n1,BENIGN\n2,DoS\n").unwrap();
+        let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/../manifests/demo.yaml");
+        let file = file.display().to_string();
+        let looked_at = |more: &[&str]| {
+            let options = options(&[&["-f", demo, "--dataset", &file], more].concat());
+            let plan = plan(&options, &namespace()).unwrap();
+            let label = plan.trainings[0].features.label.clone().map(|label| (label.field, label.normal));
+            (dataset::look_at(&options, &plan.pipeline), label)
+        };
+        let refused = |more: &[&str], words: &[&str]| {
+            let error = vedette_service::error_chain(&looked_at(more).0.unwrap_err());
+            words.iter().for_each(|word| assert!(error.contains(word), "{word} in {error}"));
+        };
+        refused(&[], &["columns are a, Class", "LABEL=column NORMAL=value"]);
+        refused(&["--label-field=Class", "--normal-label=ok"], &["\"BENIGN\", \"DoS\"", "LABEL=column NORMAL=value"]);
+        let (read, label) = looked_at(&["--label-field=Class", "--normal-label=benign", "--normal-label=0"]);
+        assert_eq!(label, Some(("Class".to_owned(), vec!["benign".to_owned(), "0".to_owned()])));
+        assert!(read.is_ok());
+        let (read, label) = looked_at(&["--unlabelled"]);
+        assert!(read.is_ok() && label.is_none());
+        for wrong in ["--label-field=Class", "--normal-label=benign", "--unlabelled --label-field=a --normal-label=b"] {
+            let line = ["local", "-f", demo, "--dataset", &file].into_iter().chain(wrong.split(' '));
+            assert!(Command::try_parse_from(line).is_err(), "{wrong}");
         }
     }
 

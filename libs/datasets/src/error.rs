@@ -112,7 +112,9 @@ pub enum DatasetError {
         value: String,
     },
     /// The label field is not there.
-    #[error("the data set has no column {field:?} for the label; its columns are {columns}")]
+    #[error(
+        "the data set has no column {field:?} for the label; its columns are {columns}: name the label's, and the values of it that are normal (--label-field, --normal-label; make demo LABEL=column NORMAL=value)"
+    )]
     LabelMissing {
         /// What was asked for.
         field: String,
@@ -120,8 +122,21 @@ pub enum DatasetError {
         columns: String,
     },
     /// No line has the label field.
-    #[error("no line of the data set has the field {field:?} for the label")]
+    #[error(
+        "no line of the data set has the field {field:?} for the label: name the label's, and the values of it that are normal (--label-field, --normal-label; make demo LABEL=field NORMAL=value)"
+    )]
     LabelNowhere { field: String },
+    /// The normal values are of another data set.
+    #[error(
+        "no value of the label {field:?} of the data set is normal, which {normal} would be; seen are {seen}: say which are (--label-field, --normal-label; make demo LABEL=column NORMAL=value)"
+    )]
+    LabelNeverNormal {
+        field: String,
+        /// What would be.
+        normal: String,
+        /// Some values that are there.
+        seen: String,
+    },
 }
 
 impl DatasetError {
@@ -141,6 +156,7 @@ impl DatasetError {
             | Self::ColumnCalculated { .. } => "DatasetHeaderInvalid",
             Self::QuoteUnclosed { .. } | Self::DecimalMark { .. } => "DatasetAmbiguous",
             Self::LabelMissing { .. } | Self::LabelNowhere { .. } => "LabelFieldMissing",
+            Self::LabelNeverNormal { .. } => "LabelNeverNormal",
         }
     }
 }

@@ -21,8 +21,8 @@ pub(super) fn read(mut text: impl BufRead, settings: &DatasetSettings) -> Result
     fields::RESERVED.into_iter().for_each(|name| names.refuse(name));
     settings.calculated_names.iter().for_each(|name| names.refuse(name));
     let mut reader = RecordReader::new(names);
-    let can_tell = label.is_some_and(vedette_records::Label::can_tell);
-    let mut rows = Rows { labelled: can_tell.then(LabelledRows::default), ..Rows::default() };
+    let mut rows = Rows::default();
+    let mut labelled = label.filter(|label| label.can_tell()).map(|label| (label, LabelledRows::default()));
     let (mut line, mut number, mut has_label) = (Vec::new(), 0, false);
     while next(&mut text, &mut line, number)? {
         number += 1;
@@ -46,12 +46,12 @@ pub(super) fn read(mut text: impl BufRead, settings: &DatasetSettings) -> Result
         if let Some(value) = label_field.and_then(|field| record.get(field)) {
             has_label = true;
             let row = rows.ends.len();
-            rows.labelled.iter_mut().for_each(|labelled| {
-                labelled.note(row, label.and_then(|label| label.is_anomaly(value)));
-            });
+            labelled.iter_mut().for_each(|(label, labelled)| labelled.note(row, label, value));
         }
         rows.ends.push(rows.text.len());
     }
+    labelled.iter().try_for_each(|(label, labelled)| labelled.check(label))?;
+    rows.labelled = labelled.map(|(_, labelled)| labelled);
     match label {
         Some(label) if !has_label && !rows.ends.is_empty() => {
             Err(DatasetError::LabelNowhere { field: label.field().to_owned() })

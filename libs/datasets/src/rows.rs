@@ -1,5 +1,8 @@
 //! Rows in memory: what each appends to a record, one after the other.
 
+use vedette_records::{Label, LabelTally, Scalar};
+
+use super::error::DatasetError;
 use super::left_out::LeftOut;
 
 /// Stands between the cells of a row. Cells are UTF-8, in which this byte cannot occur.
@@ -12,16 +15,23 @@ pub struct LabelledRows {
     pub normal: Vec<usize>,
     /// Rows with any other label.
     pub anomalous: Vec<usize>,
+    seen: LabelTally,
 }
 
 impl LabelledRows {
     /// Notes what the label of a row says.
-    pub(super) fn note(&mut self, row: usize, is_anomaly: Option<bool>) {
-        match is_anomaly {
+    pub(super) fn note(&mut self, row: usize, label: &Label, value: Scalar<'_>) {
+        match self.seen.note(label, value) {
             Some(true) => self.anomalous.push(row),
             Some(false) => self.normal.push(row),
             None => {}
         }
+    }
+
+    /// Refuses a label of which no value is normal: what it means was not said, or is misspelt.
+    pub(super) fn check(&self, label: &Label) -> Result<(), DatasetError> {
+        let (field, normal) = (label.field().to_owned(), label.normal().join(", "));
+        self.seen.never_normal().map_or(Ok(()), |seen| Err(DatasetError::LabelNeverNormal { field, normal, seen }))
     }
 }
 

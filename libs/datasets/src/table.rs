@@ -56,7 +56,7 @@ pub(super) fn read(
             break;
         }
     }
-    let rows = table.finish(&header, label.as_ref());
+    let rows = table.finish(&header, label.as_ref())?;
     Ok((header, rows))
 }
 
@@ -141,7 +141,7 @@ impl Table<'_> {
     }
 
     /// Makes null of words among numbers, and reads the labels as whoever reads the records does.
-    fn finish(self, header: &Header, label: Option<&LabelColumn>) -> Rows {
+    fn finish(self, header: &Header, label: Option<&LabelColumn>) -> Result<Rows, DatasetError> {
         let Self { layout: _, kinds, rows } = self;
         let among: Vec<bool> = kinds.iter().map(|kinds| kinds.has_words_among_numbers()).collect();
         for ((name, kinds), _) in header.names.iter().zip(&kinds).zip(&among).filter(|(_, among)| **among) {
@@ -150,10 +150,13 @@ impl Table<'_> {
         let mut rows = if among.contains(&true) { without_words(&rows, &among) } else { rows };
         if let Some(label) = label {
             let mut labelled = LabelledRows::default();
-            (0..rows.ends.len()).for_each(|row| labelled.note(row, label.is_anomaly(rows.row(row))));
+            for row in 0..rows.ends.len() {
+                label.value(rows.row(row)).into_iter().for_each(|value| labelled.note(row, &label.label, value));
+            }
+            labelled.check(&label.label)?;
             rows.labelled = Some(labelled);
         }
-        rows
+        Ok(rows)
     }
 }
 
@@ -194,9 +197,9 @@ impl LabelColumn {
         Ok(label.can_tell().then(|| Self { label: label.clone(), position }))
     }
 
-    fn is_anomaly(&self, row: &[u8]) -> Option<bool> {
+    fn value<'a>(&self, row: &'a [u8]) -> Option<Scalar<'a>> {
         let cell = row.split(|byte| *byte == SEPARATOR).nth(self.position)?;
-        self.label.is_anomaly(Scalar::of_json(std::str::from_utf8(cell).ok()?))
+        std::str::from_utf8(cell).ok().map(Scalar::of_json)
     }
 }
 

@@ -117,7 +117,8 @@ fn rows_are_told_apart_by_their_label() {
     assert_eq!((labelled.normal, labelled.anomalous), (vec![0, 2, 4], vec![1]));
     assert!(load_labelled(text.as_bytes(), Label::new("kind", [""; 0])).unwrap().labelled.is_none());
     let message = load_labelled(text.as_bytes(), Label::new("label", ["ok"])).unwrap_err().to_string();
-    assert_eq!(message, "the data set has no column \"label\" for the label; its columns are kind, value");
+    let missing = "the data set has no column \"label\" for the label; its columns are kind, value: name the label's";
+    assert!(message.starts_with(missing) && message.contains("LABEL=column NORMAL=value"), "{message}");
 }
 
 /// Collects what is logged on this thread.
@@ -166,6 +167,21 @@ fn many_bad_rows_are_logged_as_a_number() {
     assert!(log.contains("bad_rows=1000"), "{log}");
 }
 
+#[test]
+fn a_label_of_which_no_value_is_normal_is_refused_with_the_values_seen() {
+    let table = "kind,value\nNormal,1\nDoS,2\n";
+    let lines = "{\"kind\":\"Normal\"}\n{\"kind\":\"DoS\"}\n";
+    for text in [table, lines] {
+        let message = load_labelled(text.as_bytes(), Label::new("kind", ["BENIGN", "0"])).unwrap_err().to_string();
+        let words = ["\"kind\"", "BENIGN, 0", r#"seen are "DoS", "Normal""#, "LABEL=column NORMAL=value"];
+        words.iter().for_each(|word| assert!(message.contains(word), "{word} in {message}"));
+        assert!(load_labelled(text.as_bytes(), Label::new("kind", ["normal"])).is_ok());
+    }
+    // One that says nothing is none.
+    let labelled = load_labelled(b"kind,value\n,1\n", Label::new("kind", ["ok"])).unwrap().labelled.unwrap();
+    assert!(labelled.normal.is_empty() && labelled.anomalous.is_empty());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
@@ -178,6 +194,8 @@ proptest! {
         let mut table = csv::Writer::from_writer(Vec::new());
         table.write_record(["row", "kind"]).unwrap();
         table.write_record(["7", &cell]).unwrap();
+        // A label of which no value is normal is refused.
+        table.write_record(["8", "normal."]).unwrap();
         let dataset = load_labelled(&table.into_inner().unwrap(), label.clone()).unwrap();
         let record = record(&dataset, 0).to_string();
         let mut names = FieldNames::default();
@@ -186,9 +204,9 @@ proptest! {
         let expected = label.is_anomaly(reader.read(record.as_bytes()).unwrap().get(kind).unwrap());
         let labelled = dataset.labelled.unwrap();
         let found = match (labelled.normal.as_slice(), labelled.anomalous.as_slice()) {
-            ([0], []) => Some(false),
-            ([], [0]) => Some(true),
-            ([], []) => None,
+            ([0, 1], []) => Some(false),
+            ([1], [0]) => Some(true),
+            ([1], []) => None,
             both => panic!("{both:?}"),
         };
         prop_assert_eq!(found, expected, "{}", record);

@@ -15,7 +15,7 @@ pub mod size;
 pub mod splice;
 mod utc;
 
-pub use label::Label;
+pub use label::{Label, LabelTally};
 pub use line::one_line;
 pub use names::{Field, FieldNames};
 pub use reader::{Record, RecordReader};

@@ -26,6 +26,18 @@ pub enum TrainerError {
         /// Each column, and what it should hold.
         columns: Vec<String>,
     },
+    /// The normal values are those of other data.
+    #[error(
+        "no value of the label {field:?} is normal, which {normal} would be; seen are {seen}: say in spec.features.label.normal \
+         which are"
+    )]
+    LabelNeverNormal {
+        field: String,
+        /// What would be.
+        normal: String,
+        /// Some values that are there.
+        seen: String,
+    },
     /// Inference found nothing to learn from.
     #[error(
         "no field of the {records} records that were looked at can be a feature: all are reserved, nested, constant or \
@@ -61,6 +73,7 @@ impl Reason for TrainerError {
             Self::Arguments(_) => "InvalidArguments",
             Self::Bucket(error) => error.reason(),
             Self::UnknownFeatures { .. } => "UnknownFeatures",
+            Self::LabelNeverNormal { .. } => "LabelNeverNormal",
             Self::NoFeatures { .. } => "NoFeatures",
             Self::Fit(error) => error.reason(),
             Self::Artifact(error) => error.reason(),

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use vedette_records::{RecordReader, Scalar, ScalarKind, UtcSpelling, read_utc, splice};
+use vedette_records::{LabelTally, RecordReader, Scalar, ScalarKind, UtcSpelling, read_utc, splice};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::batch::Batch;
@@ -27,12 +27,14 @@ pub(crate) struct LineReader {
     reader: RecordReader,
     /// Newest `utc` seen, and how it is written.
     pub newest_utc: Option<(Timestamp, String)>,
+    /// What the labels said.
+    pub labels: LabelTally,
 }
 
 impl LineReader {
     /// A reader of lines into batches of this schema.
     pub(crate) fn new(schema: &Schema) -> Self {
-        Self { reader: RecordReader::new(schema.fields.names.clone()), newest_utc: None }
+        Self { reader: RecordReader::new(schema.fields.names.clone()), newest_utc: None, labels: LabelTally::default() }
     }
 
     /// Adds the record of a line to the batch. `place` identifies a record that has no identity field.
@@ -56,7 +58,7 @@ impl LineReader {
             batch.push(*kind, record.get(*field));
         }
         let identity = record.get(*identity).and_then(identity_of).unwrap_or_else(|| place().into());
-        let label = label.as_ref().and_then(|(label, field)| label.is_anomaly(record.get(*field)?));
+        let label = label.as_ref().and_then(|(label, field)| self.labels.note(label, record.get(*field)?));
         batch.end_row(&identity, xxh3_128(line).to_le_bytes(), label);
         LineOutcome::Row
     }

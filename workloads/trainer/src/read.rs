@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use vedette_archive::{Fetched, Line, Source, fetch};
 use vedette_contract::Name;
+use vedette_records::LabelTally;
 use vedette_service::Shutdown;
 use vedette_streams::bucket::Bucket;
 
@@ -57,11 +58,14 @@ pub(crate) struct Tally {
     pub(crate) unreadable: u64,
     /// Newest `utc` of the records, and as it is written.
     pub(crate) newest_utc: Option<(Timestamp, String)>,
+    /// What their labels said.
+    pub(crate) labels: LabelTally,
 }
 
 impl Tally {
     fn add(&mut self, other: Tally) {
-        let Self { records, outside_lookback, unreadable, newest_utc } = self;
+        let Self { records, outside_lookback, unreadable, newest_utc, labels } = self;
+        labels.add(&other.labels);
         *records += other.records;
         *outside_lookback += other.outside_lookback;
         *unreadable += other.unreadable;
@@ -234,7 +238,7 @@ impl Work {
         }
         self.offer(&mut batch);
         self.lines.fetch_add(line_number % LINES_TOLD, Ordering::Relaxed);
-        tally.newest_utc = reader.newest_utc;
+        (tally.newest_utc, tally.labels) = (reader.newest_utc, reader.labels);
         Decoded { source, damaged, tally }
     }
 

@@ -62,6 +62,7 @@ async fn train(arguments: &TrainerArguments, shutdown: &Shutdown) -> Result<(), 
     if distinct < arguments.min_records {
         return training.not_enough_data(&collected.reading, distinct).await;
     }
+    check_label(&collected)?;
     let (records, reading) = (collected.reading.tally.records, collected.reading.clone());
     let trained = match training.learn(collected, settings).await {
         Err(error) if is_too_little_data(&error) => return training.not_enough_data(&reading, records).await,
@@ -108,6 +109,14 @@ fn check(arguments: &TrainerArguments) -> Result<(), TrainerError> {
         return refused("--max-records and --keep are at least 1".to_owned());
     }
     Ok(())
+}
+
+/// Refuses a label of which no value is normal, by which every record would be an anomaly.
+fn check_label(collected: &Collected) -> Result<(), TrainerError> {
+    let label = collected.schema.fields.label.as_ref().zip(collected.reading.tally.labels.never_normal());
+    let Some(((label, _), seen)) = label else { return Ok(()) };
+    let (field, normal) = (label.field().to_owned(), label.normal().join(", "));
+    Err(TrainerError::LabelNeverNormal { field, normal, seen })
 }
 
 impl Training<'_> {

@@ -107,6 +107,17 @@ async fn too_little_data_is_a_result() {
 }
 
 #[tokio::test]
+async fn a_label_of_which_no_value_is_normal_is_refused_with_the_values_seen() {
+    let bucket = TestBucket::serve().await;
+    bucket.archive(DAY, "east", 0, &machine_records(0..500)).await;
+    let refused = train(&bucket, "daily-1", "--label-field condition --normal-label benign").await.unwrap_err();
+    let words = ["\"condition\"", "benign", "seen are \"good\", \"worn\""];
+    words.iter().for_each(|word| assert!(refused.to_string().contains(word), "{word} in {refused}"));
+    train(&bucket, "daily-2", "--label-field condition --normal-label GOOD").await.unwrap();
+    assert!(metadata(&bucket).await.metrics.auroc.is_some());
+}
+
+#[tokio::test]
 async fn given_features_are_used_and_must_be_there() {
     let bucket = TestBucket::serve().await;
     bucket.archive(DAY, "east", 0, &machine_records(0..500)).await;
