@@ -42,7 +42,7 @@ fn every_make_command_of_the_docs_runs_commands_that_exist() {
             seen += 1;
             let output =
                 Command::new("make").arg("--dry-run").args(&words[1..]).current_dir(repository()).output().unwrap();
-            let recipe = String::from_utf8(output.stdout).unwrap();
+            let recipe = String::from_utf8(output.stdout).unwrap().replace("\\\n", " ");
             let said = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success(), "{}: {words:?}: {said}", path.display());
             for line in recipe.lines() {
