@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::Resources;
+use crate::disruption_budget::DisruptionBudget;
 use crate::pod::PodSettings;
 
 /// Writes the enriched records and the alerts to the bucket.
@@ -16,6 +17,8 @@ pub struct Archiver {
     pub replicas: i32,
     /// When an archive object closes: at the size, at the age, or when a later day comes.
     pub rolling: Rolling,
+    /// How many pods a drain of nodes may take at once.
+    pub disruption_budget: DisruptionBudget,
     /// CPU and memory of each pod.
     pub resources: Resources,
     /// Settings of these pods, over those of `spec.pod`.
@@ -26,7 +29,13 @@ pub struct Archiver {
 
 impl Default for Archiver {
     fn default() -> Self {
-        Self { replicas: 1, rolling: Rolling::default(), resources: Resources::default(), pod: None }
+        Self {
+            replicas: 1,
+            rolling: Rolling::default(),
+            disruption_budget: DisruptionBudget::default(),
+            resources: Resources::default(),
+            pod: None,
+        }
     }
 }
 

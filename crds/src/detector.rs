@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::common::Resources;
+use crate::disruption_budget::DisruptionBudget;
 use crate::pod::PodSettings;
 
 /// Enriches, scores and alerts.
@@ -31,6 +32,8 @@ pub struct Detector {
     /// How many of the fields that made a record anomalous an alert names at most; 0 for none.
     #[schemars(range(min = 0, max = 100))]
     pub reasons: i32,
+    /// How many pods a drain of nodes may take at once.
+    pub disruption_budget: DisruptionBudget,
     /// CPU and memory of each pod.
     pub resources: Resources,
     /// Settings of these pods, over those of `spec.pod`.
@@ -62,6 +65,7 @@ impl Default for Detector {
             calculated_fields: None,
             alerting: None,
             reasons: 3,
+            disruption_budget: DisruptionBudget::default(),
             resources: Resources::default(),
             pod: None,
         }

@@ -8,6 +8,7 @@ mod archiver;
 mod common;
 pub mod definitions;
 mod detector;
+mod disruption_budget;
 mod embedded;
 mod generator;
 mod learner;
@@ -21,6 +22,7 @@ mod training;
 pub use archiver::{Archiver, Rolling};
 pub use common::{DURATION_PATTERN, Label, Resources};
 pub use detector::{Alerting, Autoscaling, CalculatedField, Detector, ProcessingGuarantee};
+pub use disruption_budget::DisruptionBudget;
 pub use embedded::Embedded;
 pub use generator::{
     Dataset, DecimalMark, Generator, GeneratorMode, ObjectDataset, Separator, Simulator, TextEncoding,

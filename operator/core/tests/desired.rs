@@ -85,6 +85,14 @@ fn what_stands_beside_the_workloads() {
 }
 
 #[test]
+fn a_disruption_budget_can_be_left_out_or_let_more_go() {
+    let spec = "{detector: {disruptionBudget: {enabled: false}}, archiver: {disruptionBudget: {maxUnavailable: 2}}}";
+    let budgets = json!(build(spec).disruption_budgets);
+    assert_eq!((budgets.as_array().unwrap().len(), &budgets[0]["spec"]["maxUnavailable"]), (1, &json!(2)));
+    assert_eq!(budgets[0]["metadata"]["name"], "flows-archiver");
+}
+
+#[test]
 fn a_service_account_that_is_named_is_somebody_elses() {
     let accounts = |spec: &str| {
         let PipelineChildren { service_account, named_service_accounts, .. } = build(spec);

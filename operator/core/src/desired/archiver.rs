@@ -17,7 +17,7 @@ const SPOOL_DIRECTORY: &str = "/var/lib/vedette/spool";
 
 pub(super) fn deployment(context: &PipelineContext<'_>, archiver: &ValidatedArchiver) -> Deployment {
     let PipelineContext { owner, site, topics, pods, pod, suspend: _ } = context;
-    let ValidatedArchiver { replicas, rolling_max_bytes, rolling_max_age } = archiver;
+    let ValidatedArchiver { replicas, rolling_max_bytes, rolling_max_age, max_unavailable: _ } = archiver;
     let archived = [(Stream::EnrichedData, &topics.enriched_data), (Stream::Alerts, &topics.alerts)]
         .map(|(stream, topic)| ArchivedTopic { stream, topic: topic.name.clone() });
     let arguments = Arguments::default()

@@ -27,7 +27,8 @@ pub(super) fn deployment(
     live: LiveReplicas,
 ) -> Deployment {
     let PipelineContext { owner, site, topics, pods, pod, suspend: _ } = context;
-    let ValidatedDetector { scale, processing_guarantee, calculated_fields, alerting, reasons } = detector;
+    let ValidatedDetector { scale, processing_guarantee, calculated_fields, alerting, reasons, max_unavailable: _ } =
+        detector;
     let ValidatedTopics { sensor_messages, enriched_data, alerts, dead_letters, max_output_message_bytes } = topics;
     let arguments = Arguments::default()
         .kafka(&site.kafka)

@@ -105,13 +105,16 @@ pub fn build_pipeline(
     ];
     let serving = long_running.iter().flatten().copied();
     // Generated records need no protection; what reads a stream does.
-    let protected = serving.clone().filter(|component| *component != Component::Generator);
+    let detectors_away = detectors.as_ref().and(detector.max_unavailable);
+    let protected = [(Component::Detector, detectors_away), (Component::Archiver, archiver.max_unavailable)];
+    let budgets =
+        protected.iter().filter_map(|(component, away)| Some(scaling::disruption_budget(&owner, *component, (*away)?)));
     PipelineChildren {
         service_account,
         named_service_accounts: named,
         topics_job: topics::topics_job(&context),
         services: serving.map(|component| network::metrics_service(&owner, component)).collect(),
-        disruption_budgets: protected.map(|component| scaling::disruption_budget(&owner, component)).collect(),
+        disruption_budgets: budgets.collect(),
         generator,
         autoscaler: detectors.is_some().then(|| scaling::autoscaler(&owner, detector.scale)).flatten(),
         detector: detectors,

@@ -13,12 +13,12 @@ use super::names;
 use super::pod::Owner;
 use crate::validate::Scale;
 
-/// Nodes are drained one pod at a time; the others take over its partitions meanwhile.
-pub(super) fn disruption_budget(owner: &Owner<'_>, component: Component) -> PodDisruptionBudget {
+/// Nodes are drained so many pods at a time; the others take over their partitions meanwhile.
+pub(super) fn disruption_budget(owner: &Owner<'_>, component: Component, away: i32) -> PodDisruptionBudget {
     PodDisruptionBudget {
         metadata: owner.metadata(names::deployment(owner.name, component), component),
         spec: Some(PodDisruptionBudgetSpec {
-            max_unavailable: Some(IntOrString::Int(1)),
+            max_unavailable: Some(IntOrString::Int(away)),
             // A pod that is not ready reads nothing: it must not hold up a drain.
             unhealthy_pod_eviction_policy: Some("AlwaysAllow".to_owned()),
             selector: Some(LabelSelector {

@@ -287,6 +287,7 @@ fn detector(detector: &crds::Detector, errors: &mut FieldErrors) -> Option<Valid
         calculated_fields: _,
         alerting: _,
         reasons,
+        disruption_budget,
         resources,
         pod: _,
     } = detector;
@@ -324,6 +325,7 @@ fn detector(detector: &crds::Detector, errors: &mut FieldErrors) -> Option<Valid
             .collect(),
         alerting: alerting?,
         reasons: reasons?,
+        max_unavailable: max_unavailable(disruption_budget),
     })
 }
 
@@ -341,14 +343,26 @@ fn calculated_field(path: &str, field: &crds::CalculatedField, errors: &mut Fiel
     }
 }
 
+/// None where there is no budget.
+fn max_unavailable(budget: &crds::DisruptionBudget) -> Option<i32> {
+    let crds::DisruptionBudget { enabled, max_unavailable } = budget;
+    enabled.then_some(*max_unavailable)
+}
+
 fn archiver(archiver: &crds::Archiver, errors: &mut FieldErrors) -> Option<ValidatedArchiver> {
-    let crds::Archiver { replicas, rolling: crds::Rolling { max_bytes, max_age }, resources, pod: _ } = archiver;
+    let crds::Archiver { replicas, rolling, disruption_budget, resources, pod: _ } = archiver;
+    let crds::Rolling { max_bytes, max_age } = rolling;
     let path = "spec.archiver.rolling";
     // One PUT carries at most 5 GiB, and a day closes an object in any case.
     let max_bytes = fields::bytes(&format!("{path}.maxBytes"), max_bytes, (KIBIBYTE, 4 * GIBIBYTE), errors);
     let max_age = fields::duration(&format!("{path}.maxAge"), max_age, (1, 24 * 3600), errors);
     fields::resources("spec.archiver.resources", resources, errors);
-    Some(ValidatedArchiver { replicas: *replicas, rolling_max_bytes: max_bytes?, rolling_max_age: max_age? })
+    Some(ValidatedArchiver {
+        replicas: *replicas,
+        rolling_max_bytes: max_bytes?,
+        rolling_max_age: max_age?,
+        max_unavailable: max_unavailable(disruption_budget),
+    })
 }
 
 fn model(model: &crds::ModelSelection, errors: &mut FieldErrors) -> Option<ValidatedModel> {

@@ -113,6 +113,8 @@ pub struct ValidatedDetector {
     pub alerting: Alerting,
     /// How many reasons an alert has at most.
     pub reasons: u32,
+    /// How many pods a drain may take at once; whatever it likes where there is none.
+    pub max_unavailable: Option<i32>,
 }
 
 /// Who decides the number of detector pods.
@@ -149,6 +151,8 @@ pub struct ValidatedArchiver {
     pub rolling_max_bytes: u64,
     /// Age at which an object closes.
     pub rolling_max_age: Duration,
+    /// How many pods a drain may take at once; whatever it likes where there is none.
+    pub max_unavailable: Option<i32>,
 }
 
 /// Which model.
