@@ -11,7 +11,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/keys.sh"
 
 users=(topics scram plain certificate token unknown looker unwritten untransacted unread ungrouped unwritten-once revoked
-    archiver archiver-unread archiver-ungrouped)
+    archiver archiver-unread archiver-ungrouped refused)
 
 certificates() {
     local name

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use vedette_contract::arguments::KafkaArguments;
@@ -86,12 +86,32 @@ pub(crate) async fn configuration(topic: &str, key: &str) -> Option<String> {
     described.remove(0).unwrap().get(key).and_then(|entry| entry.value.clone())
 }
 
+/// Sets what is named, and resets all else.
+pub(crate) async fn configure(topic: &str, settings: &[(&str, &str)]) {
+    let client: AdminClient<DefaultClientContext> = admin().base().create().unwrap();
+    let wanted = AlterConfig::new(ResourceSpecifier::Topic(topic));
+    let wanted = settings.iter().fold(wanted, |wanted, (key, value)| wanted.set(key, value));
+    let mut altered = client.alter_configs([&wanted], &AdminOptions::new()).await.unwrap();
+    altered.remove(0).unwrap();
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now_millis() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}
+
 /// Produces records with these uuids.
 pub(crate) fn produce(topic: &str, uuids: &[String]) {
+    produce_at(topic, uuids, |_| now_millis());
+}
+
+/// The same, each with the Kafka timestamp of its number, in milliseconds.
+pub(crate) fn produce_at(topic: &str, uuids: &[String], timestamp: impl Fn(usize) -> i64) {
     let producer: BaseProducer = admin().producer().create().unwrap();
-    for uuid in uuids {
+    for (number, uuid) in uuids.iter().enumerate() {
         let record = format!(r#"{{"uuid":"{uuid}","utc":"2026-11-23T08:42:10Z","src_bytes":1}}"#);
-        producer.send(BaseRecord::to(topic).key(uuid).payload(&record)).map_err(|(error, _)| error).unwrap();
+        let record = BaseRecord::to(topic).key(uuid).payload(&record).timestamp(timestamp(number));
+        producer.send(record).map_err(|(error, _)| error).unwrap();
     }
     producer.flush(PATIENCE).unwrap();
 }

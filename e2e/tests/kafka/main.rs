@@ -11,13 +11,18 @@ mod workload;
 use std::net::SocketAddr;
 
 use acl::{Operation, Resource, allow, revoke};
-use broker::{Login, configuration, create_topic, options, partitions, produce, uuids};
+use broker::{
+    Login, configuration, configure, create_topic, now_millis, options, partitions, produce, produce_at, uuids,
+};
 use token::TokenEndpoint;
 use vedette_archive::verify;
 use vedette_contract::keys::PipelineKeys;
 use vedette_testing::bucket::TestBucket;
 use vedette_testing::{eventually, free_address, http_get};
 use workload::Workload;
+
+/// Milliseconds.
+const HOUR: i64 = 3_600_000;
 
 /// A pipeline's topics, named after its user.
 struct Topics {
@@ -352,4 +357,28 @@ async fn an_archiver_names_the_topic_that_it_may_not_read_and_waits() {
 async fn an_archiver_names_the_group_that_it_may_not_join_and_waits() {
     let missing = |resource: Resource<'_>, _| matches!(resource, Resource::Group(_));
     archives_after("archiver-ungrouped", missing, &["Read on group archiver-ungrouped"]).await;
+}
+
+/// Kafka's own bound for new topics is an hour; the input may have another, or be older than the bound.
+#[tokio::test(flavor = "multi_thread")]
+async fn records_with_a_time_that_kafka_refuses_are_dead_letters_and_their_neighbours_pass_once() {
+    let user = "refused";
+    let bucket = TestBucket::serve().await;
+    let topics = Topics::create(user).await;
+    allow(user, &topics.grants(user));
+    configure(&topics.input, &[("message.timestamp.after.max.ms", "9223372036854775807"), ("retention.ms", "-1")])
+        .await;
+    let is_early = |number: usize| number % 30 == 7;
+    produce_at(&topics.input, &records(), |number| now_millis() + if is_early(number) { 2 * HOUR } else { 0 });
+    let mut detector = detector(user, Login::Scram, &bucket, &topics, "ExactlyOnce");
+    let (refused, good): (Vec<_>, Vec<_>) =
+        records().into_iter().enumerate().partition(|(number, _)| is_early(*number));
+    let names = |records: Vec<(usize, String)>| records.into_iter().map(|(_, uuid)| uuid).collect::<Vec<_>>();
+    let (refused, good) = (names(refused), names(good));
+    passes(&mut detector, &topics, &good).await;
+    eventually("all others are dead letters", async || uuids(&topics.dead_letters).len() >= refused.len()).await;
+    let log = detector.log();
+    detector.stop();
+    assert_eq!((uuids(&topics.enriched), uuids(&topics.dead_letters)), (good, refused), "{log}");
+    assert!(!log.contains("smaller units"), "{log}");
 }

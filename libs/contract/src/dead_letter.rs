@@ -41,11 +41,13 @@ pub enum DeadLetterReason {
     TooLarge,
     /// The model gave no finite score.
     ScoringFailed,
+    /// Kafka does not take what was made of it.
+    Refused,
 }
 
 impl DeadLetterReason {
     /// Every reason, in the order of the checks.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Empty,
         Self::InvalidUtf8,
         Self::InvalidJson,
@@ -54,6 +56,7 @@ impl DeadLetterReason {
         Self::ReservedField,
         Self::TooLarge,
         Self::ScoringFailed,
+        Self::Refused,
     ];
 
     /// Its spelling in the header and in metric labels.
@@ -67,6 +70,7 @@ impl DeadLetterReason {
             Self::ReservedField => "reserved_field",
             Self::TooLarge => "too_large",
             Self::ScoringFailed => "scoring_failed",
+            Self::Refused => "refused",
         }
     }
 }

@@ -2,16 +2,21 @@
 //! enriched messages, alerts and dead letters. The step is pure (`detector`); the loop around it (`pump`) owns Kafka.
 
 mod alert;
+mod allowance;
+mod batch;
 mod calculated;
+mod delivery;
 mod detector;
 mod error;
 mod expression;
 mod identity;
+mod interruption;
 mod messages;
 mod metrics;
 mod model_store;
 mod pump;
 mod readiness;
+mod refusals;
 mod run;
 mod scoring;
 mod start;

@@ -9,6 +9,7 @@ use vedette_records::dead_letter::{DeadLetter, FittedLetter, Limit, Origin};
 use vedette_records::{Refusal, size};
 use vedette_streams::kafka::timestamp_of;
 
+use crate::delivery::Serial;
 use crate::detector::Input;
 
 /// From where messages come and where they go.
@@ -55,29 +56,31 @@ impl Outputs {
         copy(&self.topics.alerts, self.partitions.kept(self.partitions.alerts, input), input, value)
     }
 
-    /// What is kept of an input that is refused.
+    /// What is kept of an input that is refused, in a message of so many bytes at most.
     pub(crate) fn dead_letter<'a>(
         &self,
         input: &'a BorrowedMessage<'_>,
         refusal: &Refusal,
         now: Timestamp,
+        max_message_bytes: usize,
     ) -> FittedLetter<'a> {
         let (partition, offset) = (input.partition(), input.offset());
         let origin = Origin { topic: self.topics.sensor_messages.clone(), partition, offset };
-        let limit = Limit { inherited_bytes: inherited_bytes(input), max_message_bytes: self.max_message_bytes };
+        let limit = Limit { inherited_bytes: inherited_bytes(input), max_message_bytes };
         DeadLetter::fit(origin, refusal.clone(), now, input.payload(), limit)
     }
 
-    /// The message that carries a dead letter of this input.
+    /// The message that carries a dead letter of this input, with this Kafka timestamp in milliseconds.
     pub(crate) fn dead_letter_record<'a>(
         &'a self,
         input: &'a BorrowedMessage<'_>,
         letter: &'a FittedLetter<'_>,
+        timestamp: Option<i64>,
     ) -> Record<'a> {
         let mut headers = OwnedHeaders::new();
-        let mut record: Record<'_> = BaseRecord::to(self.topics.dead_letters.as_str());
+        let mut record: Record<'_> = BaseRecord::with_opaque_to(self.topics.dead_letters.as_str(), 0);
         record.payload = letter.value;
-        record.timestamp = input.timestamp().to_millis();
+        record.timestamp = timestamp;
         record.partition = self.partitions.kept(self.partitions.dead_letters, input);
         if letter.keeps_key_and_headers {
             record.key = input.key();
@@ -91,7 +94,7 @@ impl Outputs {
 }
 
 /// A message that is to be produced.
-pub(crate) type Record<'a> = BaseRecord<'a, [u8], [u8]>;
+pub(crate) type Record<'a> = BaseRecord<'a, [u8], [u8], Serial>;
 
 /// What the detector is told of a message.
 pub(crate) fn input<'a>(message: &'a BorrowedMessage<'_>) -> Input<'a> {
@@ -119,7 +122,7 @@ fn copy<'a>(
     message: &'a BorrowedMessage<'_>,
     value: &'a [u8],
 ) -> Record<'a> {
-    let mut record = BaseRecord::to(topic.as_str()).payload(value);
+    let mut record = BaseRecord::with_opaque_to(topic.as_str(), 0).payload(value);
     record.partition = partition;
     record.key = message.key();
     record.timestamp = message.timestamp().to_millis();

@@ -3,11 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
-use rdkafka::Message as _;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
-use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use thiserror::Error;
 use tracing::warn;
@@ -15,20 +12,22 @@ use vedette_service::{Readiness, Shutdown};
 use vedette_streams::kafka::MissingAcl;
 use vedette_streams::kafka::group::{self, GroupConsumer, Rebalance};
 
-use crate::detector::{Detector, Input, Output};
-use crate::messages::{Outputs, input};
-use crate::metrics::{DeadLetterLabel, Metrics, Reason};
+use crate::allowance::Allowance;
+use crate::batch::{Batch, collect, process};
+use crate::delivery::may_be_of_one_record;
+use crate::detector::Detector;
+use crate::interruption::Interruption;
+use crate::messages::Outputs;
+use crate::metrics::Metrics;
 use crate::readiness::{BROKER, GROUP};
+use crate::refusals::Refusals;
 use crate::start::Started;
-use crate::unit::{Interruption, UnitOfWork};
+use crate::unit::UnitOfWork;
 
 /// How long a poll waits when there is nothing to do; also how soon shutdown is noticed.
 const POLL_WAIT: Duration = Duration::from_millis(100);
 /// A unit of work is committed when it is this old, or earlier when a poll finds nothing.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
-/// A batch is what is there, but not more than this.
-const BATCH_RECORDS: usize = 1_000;
-const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// So many units given up one after the other are no bad luck any more.
 const REWINDS_WITHOUT_PROGRESS: u32 = 20;
 /// After the first; after the second it is twice as long.
@@ -77,6 +76,8 @@ pub(crate) struct Pump<'a> {
     readiness: Readiness,
     shutdown: Shutdown,
     rewinds: u32,
+    allowance: Allowance,
+    refusals: Refusals,
     broker_in_doubt: bool,
     /// Kafka refused to read or write, and nothing was read and written since.
     refused: bool,
@@ -102,6 +103,8 @@ impl<'a> Pump<'a> {
             readiness,
             shutdown,
             rewinds,
+            allowance: Allowance::default(),
+            refusals: Refusals::default(),
             broker_in_doubt,
             refused,
         }
@@ -127,6 +130,12 @@ impl<'a> Pump<'a> {
     fn recover(&mut self, outcome: Result<(), Interruption>) -> Result<Course, PumpError> {
         match outcome {
             Ok(()) => return Ok(Course::GoOn),
+            Err(Interruption::RefusedRecords(records)) => {
+                self.refusals.note(records, self.outputs.max_message_bytes);
+            }
+            Err(Interruption::Rewind(cause)) if may_be_of_one_record(&cause) => {
+                warn!(error = %cause, "Kafka refuses a batch; smaller units find out whether for one of its records");
+            }
             Err(Interruption::Rewind(cause)) => {
                 self.rewinds += 1;
                 warn!(error = %cause, "unit of work given up, its records are read again");
@@ -147,8 +156,7 @@ impl<'a> Pump<'a> {
                 return Ok(Course::End);
             }
         }
-        self.metrics.aborts.inc();
-        let aborted = self.unit.abort(&self.consumer);
+        let aborted = self.abort();
         let course = self.recover(aborted)?;
         if !self.shutdown.is_cancelled() {
             std::thread::sleep(self.rewind_pause());
@@ -180,17 +188,18 @@ impl<'a> Pump<'a> {
 
     fn turn(&mut self) -> Result<(), Interruption> {
         let wait = if self.unit.age().is_some() { Duration::ZERO } else { POLL_WAIT };
-        let (batch, trouble) = collect(&self.consumer, wait)?;
-        let idle = batch.is_empty();
+        let batch = collect(&self.consumer, wait, self.allowance.room(self.unit.held()))?;
+        let idle = batch.messages.is_empty();
         if !idle {
             let started = Instant::now();
-            process(&batch, self.detector, &mut self.unit, &self.outputs, &self.metrics)?;
+            process(&batch, self.detector, &mut self.unit, &self.outputs, &self.refusals, &self.metrics)?;
             self.metrics.processing_seconds.observe(started.elapsed().as_secs_f64());
         }
-        drop(batch);
+        let Batch { trouble, .. } = batch;
         trouble.iter().for_each(|cause| self.note_trouble(cause));
         self.unit.serve();
-        if self.unit.age().is_some_and(|age| idle || age >= COMMIT_INTERVAL) {
+        let is_full = self.allowance.room(self.unit.held()) == 0;
+        if self.unit.age().is_some_and(|age| idle || is_full || age >= COMMIT_INTERVAL) {
             self.commit()?;
         }
         self.follow_group()?;
@@ -202,8 +211,10 @@ impl<'a> Pump<'a> {
         if self.unit.age().is_none() {
             return Ok(());
         }
-        let started = Instant::now();
+        let (started, held, ends) = (Instant::now(), self.unit.held(), self.unit.ends().collect::<Vec<_>>());
         self.unit.commit(&self.consumer)?;
+        self.allowance.after_commit(held, started.elapsed());
+        ends.iter().for_each(|(partition, end)| self.refusals.committed(*partition, *end));
         self.metrics.commits.inc();
         self.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
         self.rewinds = 0;
@@ -262,8 +273,7 @@ impl<'a> Pump<'a> {
     fn give_up(&mut self) -> Result<(), Interruption> {
         if self.consumer.assignment_lost() {
             self.readiness.fail(GROUP, "the group went on without this detector; joining again");
-            self.metrics.aborts.inc();
-            return self.unit.abort(&self.consumer);
+            return self.abort();
         }
         self.close_unit()
     }
@@ -271,13 +281,17 @@ impl<'a> Pump<'a> {
     /// Commits the open unit or gives it up: a rebalance has to be settled whatever becomes of it.
     fn close_unit(&mut self) -> Result<(), Interruption> {
         match self.commit() {
-            Err(Interruption::Rewind(cause)) => {
-                warn!(error = %cause, "unit of work given up before a rebalance");
-                self.metrics.aborts.inc();
-                self.unit.abort(&self.consumer)
-            }
-            outcome => outcome,
+            Err(Interruption::Rewind(cause)) => warn!(error = %cause, "unit of work given up before a rebalance"),
+            Err(Interruption::RefusedRecords(records)) => self.refusals.note(records, self.outputs.max_message_bytes),
+            outcome => return outcome,
         }
+        self.abort()
+    }
+
+    fn abort(&mut self) -> Result<(), Interruption> {
+        self.metrics.aborts.inc();
+        self.allowance.after_abort(self.unit.held());
+        self.unit.abort(&self.consumer)
     }
 
     /// After a complaint of the client, readiness follows whether a broker answers. A stream that flows is not held up.
@@ -302,64 +316,4 @@ impl Drop for Pump<'_> {
     fn drop(&mut self) {
         group::prepare_to_leave(&self.consumer);
     }
-}
-
-/// What one poll returns, and what is there without waiting, and the trouble that ended it. A rebalance ends a batch, as
-/// `poll` then returns nothing.
-fn collect(
-    consumer: &GroupConsumer,
-    wait: Duration,
-) -> Result<(Vec<BorrowedMessage<'_>>, Option<KafkaError>), Interruption> {
-    let (mut batch, mut bytes, mut wait) = (Vec::new(), 0, wait);
-    while batch.len() < BATCH_RECORDS && bytes < BATCH_BYTES {
-        match consumer.poll(wait) {
-            None => break,
-            Some(Ok(message)) => {
-                bytes += message.payload_len() + message.key_len();
-                batch.push(message);
-            }
-            Some(Err(cause @ KafkaError::MessageConsumptionFatal(_))) => {
-                return Err(Interruption::Fatal("the consumer is of no use any more", cause));
-            }
-            Some(Err(cause)) => return Ok((batch, Some(cause))),
-        }
-        wait = Duration::ZERO;
-    }
-    Ok((batch, None))
-}
-
-fn process(
-    batch: &[BorrowedMessage<'_>],
-    detector: &mut Detector,
-    unit: &mut UnitOfWork,
-    outputs: &Outputs,
-    metrics: &Metrics,
-) -> Result<(), Interruption> {
-    unit.open()?;
-    for message in batch {
-        unit.read(message.partition(), message.offset());
-    }
-    let inputs: Vec<Input<'_>> = batch.iter().map(input).collect();
-    let now = Timestamp::now();
-    metrics.records.inc_by(batch.len() as u64);
-    metrics.batch_records.observe(batch.len() as f64);
-    detector.process(&inputs, now, |position, output| {
-        let message = &batch[position];
-        match output {
-            Output::Enriched { value, alert } => {
-                unit.produce(outputs.enriched(message, value))?;
-                if let Some(alert) = alert {
-                    metrics.alerts.inc();
-                    unit.produce(outputs.alert(message, alert))?;
-                }
-                Ok(())
-            }
-            Output::DeadLetter(refusal) => {
-                let label = DeadLetterLabel { reason: Reason(refusal.reason) };
-                metrics.dead_letters.get_or_create(&label).inc();
-                let letter = outputs.dead_letter(message, refusal, now);
-                unit.produce(outputs.dead_letter_record(message, &letter))
-            }
-        }
-    })
 }

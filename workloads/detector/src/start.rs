@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use rdkafka::config::ClientConfig;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 use thiserror::Error;
@@ -12,11 +13,14 @@ use vedette_service::{Backoff, Readiness, Shutdown, error_chain};
 use vedette_streams::kafka::group::{self, GroupConsumer};
 use vedette_streams::kafka::{self, ErrorClass, Isolation, KafkaSettings, check_writable, classify, count_partitions};
 
+use crate::delivery::DeliveryContext;
 use crate::messages::{Outputs, Partitions, Topics};
 use crate::readiness::{BROKER, GROUP};
-use crate::unit::{DeliveryContext, UnitOfWork};
+use crate::unit::UnitOfWork;
 
 const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
+/// librdkafka's own `batch.size`.
+const LARGEST_BATCH: usize = 1_000_000;
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(5));
 
 /// Why the stream does not start.
@@ -118,13 +122,20 @@ fn unit_of_work(
         ProcessingGuarantee::ExactlyOnce => kafka.transactional_producer(pod_name),
         ProcessingGuarantee::AtLeastOnce => kafka.producer(),
     };
-    let largest = config.get("message.max.bytes").and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
-    if *max_message_bytes > largest {
-        config.set("message.max.bytes", max_message_bytes.to_string());
-    }
+    fit_messages(&mut config, *max_message_bytes);
     let producer = config.create_with_context(DeliveryContext::new(kafka.context())).map_err(StartError::Settings)?;
     let topic = topics.sensor_messages.clone();
     Ok(UnitOfWork::new(producer, *guarantee, topic, readiness.clone(), shutdown.clone()))
+}
+
+/// The topics say how large a message is, and a batch is one to them.
+fn fit_messages(config: &mut ClientConfig, max_message_bytes: usize) {
+    let given = |config: &ClientConfig, key| config.get(key).and_then(|bytes| bytes.parse().ok());
+    if given(config, "message.max.bytes").unwrap_or(0) < max_message_bytes {
+        config.set("message.max.bytes", max_message_bytes.to_string());
+    }
+    let batch = given(config, "batch.size").unwrap_or(LARGEST_BATCH).min(max_message_bytes);
+    config.set("batch.size", batch.to_string());
 }
 
 /// What an attempt brings, once the broker and its ACLs let it; `None` when shutdown came first.
@@ -164,4 +175,23 @@ fn partitions(kafka: &KafkaSettings, topics: &Topics) -> Result<Partitions, Star
     let [sensor_messages, enriched_data, alerts, dead_letters] =
         count_partitions(kafka, [sensor_messages, enriched_data, alerts, dead_letters], BROKER_TIMEOUT)?;
     Ok(Partitions { sensor_messages, enriched_data, alerts, dead_letters })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_batch_is_larger_than_its_topic_accepts() {
+        for (given, limit, batch) in
+            [(None, 16_384, "16384"), (None, 9_000_000, "1000000"), (Some("500"), 16_384, "500")]
+        {
+            let mut config = ClientConfig::new();
+            if let Some(given) = given {
+                config.set("batch.size", given);
+            }
+            fit_messages(&mut config, limit);
+            assert_eq!(config.get("batch.size"), Some(batch), "{given:?} {limit}");
+        }
+    }
 }

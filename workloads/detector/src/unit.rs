@@ -4,27 +4,25 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::error::Error;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientContext;
-use rdkafka::Message as _;
-use rdkafka::client::OAuthToken;
-use rdkafka::config::RDKafkaLogLevel;
+use jiff::Timestamp;
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
-use tracing::{debug, warn};
+use tracing::debug;
 use vedette_contract::TopicName;
 use vedette_contract::arguments::ProcessingGuarantee;
 use vedette_service::{Readiness, Shutdown};
 use vedette_streams::kafka::group::GroupConsumer;
-use vedette_streams::kafka::{ErrorClass, KafkaContext, MissingAcl, classify, is_refusal};
+use vedette_streams::kafka::{ErrorClass, MissingAcl, classify, is_refusal};
 
+use crate::delivery::{self, DeliveryContext, Serial, Undelivered};
+use crate::interruption::Interruption;
+use crate::messages::Record;
 use crate::readiness::BROKER;
+use crate::refusals::Place;
 
 /// One call to the broker; what takes longer is called again.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,24 +31,19 @@ const LAST_WORDS: Duration = Duration::from_secs(8);
 /// So long is Kafka waited for, which has given up the transaction by then. A new process waits without its partitions: the
 /// group's coordinator may be well, and others cannot have them while this one does not join again.
 const BROKER_PATIENCE: Duration = Duration::from_secs(30);
+/// How long it takes at most until it is known which message made a transaction void.
+const REPORT_WAIT: Duration = Duration::from_millis(100);
+/// No topic whose bounds are of use refuses a time that is nearer to the present.
+const ODD_MILLISECONDS: u64 = 600_000;
 /// Pause between two looks at deliveries. `BaseProducer::flush` would look every 100 ms only.
 const DELIVERY_WAIT: Duration = Duration::from_millis(1);
 
-/// Why work stops in the middle.
-#[derive(Debug)]
-pub(crate) enum Interruption {
-    /// The unit of work is void: abort it, and read again from where it began.
-    Rewind(KafkaError),
-    /// As a rewind, and it goes on so until somebody grants this.
-    Refused(MissingAcl),
-    /// As a rewind, for which this producer is of no use any more, and a new one is: Kafka refused it something.
-    StartAnew(KafkaError),
-    /// Nothing more can be done in this process.
-    Fatal(&'static str, KafkaError),
-    /// Kafka does not take the unit.
-    Stalled,
-    /// Shutdown was asked for, and the broker does not answer.
-    GivenUp,
+/// A record of the input.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReadRecord {
+    pub(crate) place: Place,
+    /// Kafka's, milliseconds since 1970, which its outputs have, too.
+    pub(crate) timestamp: Option<i64>,
 }
 
 /// The producer with the unit of work that is open in it.
@@ -65,6 +58,11 @@ pub(crate) struct UnitOfWork {
     opened: Option<Instant>,
     /// Of each partition read: the first offset of this unit, and the offset after the last.
     positions: BTreeMap<i32, (i64, i64)>,
+    /// Its records, and the serial of the first.
+    records: Vec<ReadRecord>,
+    first_serial: Serial,
+    /// Bytes of them.
+    held: usize,
 }
 
 impl UnitOfWork {
@@ -75,8 +73,19 @@ impl UnitOfWork {
         readiness: Readiness,
         shutdown: Shutdown,
     ) -> Self {
-        let (waited, positions) = (Cell::new(false), BTreeMap::new());
-        Self { producer, guarantee, topic, readiness, waited, shutdown, opened: None, positions }
+        Self {
+            producer,
+            guarantee,
+            topic,
+            readiness,
+            waited: Cell::new(false),
+            shutdown,
+            opened: None,
+            positions: BTreeMap::new(),
+            records: Vec::new(),
+            first_serial: 0,
+            held: 0,
+        }
     }
 
     /// Makes the transactional producer known to the broker, which ends what an earlier process of the same name left.
@@ -109,13 +118,34 @@ impl UnitOfWork {
         Ok(())
     }
 
-    /// Notes that a record of the input belongs to this unit.
-    pub(crate) fn read(&mut self, partition: i32, offset: i64) {
-        self.positions.entry(partition).or_insert((offset, offset)).1 = offset + 1;
+    /// The serial of the record that is read next.
+    pub(crate) fn next_serial(&self) -> Serial {
+        self.first_serial + self.records.len()
     }
 
-    /// Enqueues an output message. A full queue is waited for: that is how a slow broker slows the flow.
-    pub(crate) fn produce(&self, mut record: BaseRecord<'_, [u8], [u8]>) -> Result<(), Interruption> {
+    /// Notes that these records of the input, which have so many bytes, belong to this unit.
+    pub(crate) fn read(&mut self, records: impl Iterator<Item = ReadRecord>, bytes: usize) {
+        self.held += bytes;
+        for record in records {
+            let (partition, offset) = record.place;
+            self.positions.entry(partition).or_insert((offset, offset)).1 = offset + 1;
+            self.records.push(record);
+        }
+    }
+
+    /// Bytes of its records.
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Of each partition read, the offset after the last record.
+    pub(crate) fn ends(&self) -> impl Iterator<Item = (i32, i64)> {
+        self.positions.iter().map(|(partition, (_, end))| (*partition, *end))
+    }
+
+    /// Enqueues an output message of this input. A full queue is waited for: that is how a slow broker slows the flow.
+    pub(crate) fn produce(&self, mut record: Record<'_>, serial: Serial) -> Result<(), Interruption> {
+        record.delivery_opaque = serial;
         let mut full = None;
         loop {
             let (cause, refused) = match self.producer.send(record) {
@@ -136,7 +166,7 @@ impl UnitOfWork {
                 _ if classify(&cause) == ErrorClass::Fatal => {
                     return Err(Interruption::Fatal("the producer is of no use any more", cause));
                 }
-                _ => return Err(Interruption::Rewind(cause)),
+                _ => return Err(self.why_void(cause)),
             }
             record = refused;
         }
@@ -157,7 +187,7 @@ impl UnitOfWork {
         if self.opened.is_none() {
             return Ok(());
         }
-        let positions = self.ends().map_err(Interruption::Rewind)?;
+        let positions = self.positions_to_commit().map_err(Interruption::Rewind)?;
         self.wait_for_deliveries()?;
         match self.guarantee {
             ProcessingGuarantee::ExactlyOnce => {
@@ -171,9 +201,16 @@ impl UnitOfWork {
             }
             ProcessingGuarantee::AtLeastOnce => self.insist(|_| consumer.commit(&positions, CommitMode::Sync))?,
         }
-        self.opened = None;
-        self.positions.clear();
+        self.close();
         Ok(())
+    }
+
+    fn close(&mut self) -> BTreeMap<i32, (i64, i64)> {
+        self.opened = None;
+        self.first_serial += self.records.len();
+        self.records.clear();
+        self.held = 0;
+        std::mem::take(&mut self.positions)
     }
 
     /// Gives up what was produced, and puts the consumer back to where the unit began, in the partitions it still has.
@@ -184,10 +221,9 @@ impl UnitOfWork {
         match self.guarantee {
             ProcessingGuarantee::ExactlyOnce => self.abort_transaction()?,
             // What was enqueued goes out, and the same records once more: that is what this guarantee allows.
-            ProcessingGuarantee::AtLeastOnce => self.producer.context().forget(),
+            ProcessingGuarantee::AtLeastOnce => {}
         }
-        self.opened = None;
-        let begun = std::mem::take(&mut self.positions);
+        let begun = self.close();
         let rewind = || {
             let mut back = TopicPartitionList::new();
             for element in consumer.assignment()?.elements() {
@@ -212,7 +248,6 @@ impl UnitOfWork {
         loop {
             // The call waits for deliveries, which only `poll` serves: a short call, then a poll, then the call again.
             let Err(cause) = self.producer.abort_transaction(Duration::from_millis(50)) else {
-                self.producer.context().forget();
                 return Ok(());
             };
             match classify(&cause) {
@@ -231,19 +266,66 @@ impl UnitOfWork {
         }
     }
 
+    /// Kafka has time as long as it takes anything; what is void already is not waited for.
     fn wait_for_deliveries(&self) -> Result<(), Interruption> {
         let started = Instant::now();
-        while self.producer.in_flight_count() > 0 {
+        let (mut left, mut progress) = (self.producer.in_flight_count(), started);
+        while left > 0 {
             self.producer.poll(DELIVERY_WAIT);
-            self.go_on_waiting(started)?;
-        }
-        match self.producer.context().take_failure() {
-            None => Ok(()),
-            Some(Undelivered { cause, .. }) if self.producer.client().fatal_error().is_some() => {
-                Err(Interruption::Fatal("the producer is of no use any more", cause))
+            self.check_deliveries()?;
+            let now_left = self.producer.in_flight_count();
+            if now_left < left {
+                progress = Instant::now();
             }
-            Some(Undelivered { cause, topic }) => Err(self.undelivered(cause, &topic)),
+            left = now_left;
+            self.go_on_waiting(if self.shutdown.is_cancelled() { started } else { progress })?;
         }
+        self.check_deliveries()
+    }
+
+    /// Why nothing more can be produced: what was not delivered says it, a moment later.
+    fn why_void(&self, cause: KafkaError) -> Interruption {
+        let started = Instant::now();
+        while started.elapsed() < REPORT_WAIT {
+            self.producer.poll(DELIVERY_WAIT);
+            if let Err(interruption) = self.check_deliveries() {
+                return interruption;
+            }
+        }
+        Interruption::Rewind(cause)
+    }
+
+    /// Says what was not delivered of this unit; what an earlier one left in the queue was given up with it.
+    fn check_deliveries(&self) -> Result<(), Interruption> {
+        let mut undelivered = self.producer.context().take();
+        undelivered.retain(|undelivered| self.place(undelivered.serial).is_some());
+        let Some(Undelivered { cause, topic, .. }) = undelivered.first() else { return Ok(()) };
+        if self.producer.client().fatal_error().is_some() {
+            return Err(Interruption::Fatal("the producer is of no use any more", cause.clone()));
+        }
+        let (mut refused, now) = (BTreeMap::new(), Timestamp::now());
+        for at_fault in delivery::at_fault(&undelivered, self.records.len() == 1, |serial| self.is_odd(serial, now)) {
+            if let Some(place) = self.place(at_fault.serial) {
+                refused.entry(place).or_insert_with(|| at_fault.clone());
+            }
+        }
+        if refused.is_empty() {
+            return Err(self.undelivered(cause.clone(), topic));
+        }
+        Err(Interruption::RefusedRecords(refused))
+    }
+
+    fn place(&self, serial: Serial) -> Option<Place> {
+        self.record(serial).map(|record| record.place)
+    }
+
+    fn is_odd(&self, serial: Serial, now: Timestamp) -> bool {
+        let timestamp = self.record(serial).and_then(|record| record.timestamp);
+        timestamp.is_none_or(|timestamp| now.as_millisecond().abs_diff(timestamp) > ODD_MILLISECONDS)
+    }
+
+    fn record(&self, serial: Serial) -> Option<&ReadRecord> {
+        self.records.get(serial.checked_sub(self.first_serial)?)
     }
 
     fn undelivered(&self, cause: KafkaError, topic: &str) -> Interruption {
@@ -287,10 +369,10 @@ impl UnitOfWork {
         patience(waited, self.shutdown.is_cancelled())
     }
 
-    fn ends(&self) -> KafkaResult<TopicPartitionList> {
+    fn positions_to_commit(&self) -> KafkaResult<TopicPartitionList> {
         let mut list = TopicPartitionList::new();
-        for (partition, (_, end)) in &self.positions {
-            list.add_partition_offset(self.topic.as_str(), *partition, Offset::Offset(*end))?;
+        for (partition, end) in self.ends() {
+            list.add_partition_offset(self.topic.as_str(), partition, Offset::Offset(end))?;
         }
         Ok(list)
     }
@@ -301,67 +383,6 @@ fn patience(waited: Duration, is_stopping: bool) -> Result<(), Interruption> {
         _ if is_stopping && waited > LAST_WORDS => Err(Interruption::GivenUp),
         _ if waited > BROKER_PATIENCE => Err(Interruption::Stalled),
         _ => Ok(()),
-    }
-}
-
-/// A message that the broker did not take.
-#[derive(Debug)]
-struct Undelivered {
-    topic: String,
-    cause: KafkaError,
-}
-
-/// Remembers the first message that the broker did not take.
-#[derive(Debug)]
-pub(crate) struct DeliveryContext {
-    context: KafkaContext,
-    failure: Mutex<Option<Undelivered>>,
-}
-
-impl DeliveryContext {
-    pub(crate) fn new(context: KafkaContext) -> Self {
-        Self { context, failure: Mutex::default() }
-    }
-
-    fn take_failure(&self) -> Option<Undelivered> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    fn forget(&self) {
-        self.take_failure();
-    }
-}
-
-impl ClientContext for DeliveryContext {
-    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
-
-    fn generate_oauth_token(&self, configuration: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
-        self.context.generate_oauth_token(configuration)
-    }
-
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        self.context.log(level, facility, text);
-    }
-
-    fn error(&self, cause: KafkaError, text: &str) {
-        self.context.error(cause, text);
-    }
-}
-
-impl ProducerContext for DeliveryContext {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        let Err((cause, message)) = result else { return };
-        if matches!(cause.rdkafka_error_code(), Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight)) {
-            return; // We threw it away ourselves, with its transaction.
-        }
-        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-        if failure.is_none() {
-            let topic = message.topic().to_owned();
-            warn!(error = %cause, topic, "a message was not delivered");
-            *failure = Some(Undelivered { topic, cause: cause.clone() });
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewPartitions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message, OwnedMessage};
@@ -43,6 +43,28 @@ impl Broker {
         for result in admin.create_partitions([&grown], &AdminOptions::new()).await.unwrap() {
             result.unwrap();
         }
+    }
+
+    /// Configures a topic, as whoever owns it may.
+    pub(crate) async fn configure(&self, topic: &str, settings: &[(&str, &str)]) {
+        let admin: AdminClient<DefaultClientContext> = self.settings("owner").base().create().unwrap();
+        let mut wanted = AlterConfig::new(ResourceSpecifier::Topic(topic));
+        for (key, value) in settings {
+            wanted = wanted.set(key, value);
+        }
+        for result in admin.alter_configs([&wanted], &AdminOptions::new()).await.unwrap() {
+            result.unwrap();
+        }
+    }
+
+    /// Produces these messages to partition 0.
+    pub(crate) fn produce_without_key(&self, values: Vec<Vec<u8>>) {
+        let producer: BaseProducer = self.settings("source").producer().create().unwrap();
+        for value in &values {
+            let record = BaseRecord::<(), _>::to(TOPICS[0]).partition(0).payload(value);
+            producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+        producer.flush(DEADLINE).unwrap();
     }
 
     pub(crate) fn settings(&self, client_id: &str) -> KafkaSettings {

@@ -1,0 +1,98 @@
+//! How much of the input one unit of work may hold. What a slow broker does not take in time is given up and read again, so the
+//! next unit holds less; when commits are quick again it holds more.
+
+use std::time::Duration;
+
+/// Far more than one interval of a fast broker brings.
+const MOST: usize = 16 * 1024 * 1024;
+/// A commit that takes less leaves room for a larger unit.
+const QUICK: Duration = Duration::from_secs(1);
+/// One that takes more comes near to the time-outs of the transaction and the group.
+const SLOW: Duration = Duration::from_secs(5);
+
+/// Bytes of the input, each record with [`Allowance::of_record`]. A unit holds one record at least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Allowance(usize);
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self(MOST)
+    }
+}
+
+impl Allowance {
+    /// What a record with a key and value of so many bytes takes.
+    pub(crate) fn of_record(bytes: usize) -> usize {
+        // Kafka's framing; so also of empty records a unit can hold a single one.
+        bytes + 64
+    }
+
+    /// What a unit that holds so much may still take.
+    pub(crate) fn room(self, held: usize) -> usize {
+        self.0.saturating_sub(held)
+    }
+
+    /// A unit that held so much was given up. What held nothing was none.
+    pub(crate) fn after_abort(&mut self, held: usize) {
+        if held > 0 {
+            self.0 = (self.0.min(held) / 2).max(1);
+        }
+    }
+
+    /// The commit of a unit that held so much took so long.
+    pub(crate) fn after_commit(&mut self, held: usize, took: Duration) {
+        if took > SLOW {
+            self.after_abort(held);
+        } else if took < QUICK {
+            self.0 = self.0.saturating_mul(2).min(MOST);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bytes that such a broker takes in time, of a unit that holds all that it may.
+    fn units(bytes_a_second: u64, patience: Duration) -> Vec<(usize, bool)> {
+        let mut allowance = Allowance::default();
+        let unit = |_| {
+            let held = allowance.room(0).min(3_000_000);
+            let took = Duration::from_millis(held as u64 * 1_000 / bytes_a_second);
+            let is_taken = took < patience;
+            if is_taken {
+                allowance.after_commit(held, took);
+            } else {
+                allowance.after_abort(held);
+            }
+            (held, is_taken)
+        };
+        (0..40).map(unit).collect()
+    }
+
+    #[test]
+    fn a_broker_of_60_kilobytes_a_second_soon_takes_every_unit() {
+        let units = units(60_000, Duration::from_secs(7));
+        assert!(units[0] == (3_000_000, false) && units[4..].iter().all(|(_, is_taken)| *is_taken), "{units:?}");
+        assert!(units[4..].iter().all(|(held, _)| *held > 50_000), "{units:?}");
+    }
+
+    #[test]
+    fn a_quick_broker_is_given_all_that_there_is() {
+        assert!(units(100_000_000, Duration::from_secs(7)).iter().all(|unit| *unit == (3_000_000, true)));
+    }
+
+    #[test]
+    fn units_shrink_to_a_single_record_and_grow_again() {
+        let mut allowance = Allowance::default();
+        for _ in 0..40 {
+            allowance.after_abort(MOST);
+        }
+        assert_eq!(allowance.room(0), 1);
+        assert!(Allowance::of_record(0) > allowance.room(0));
+        for _ in 0..40 {
+            allowance.after_commit(1, Duration::ZERO);
+        }
+        assert_eq!(allowance, Allowance::default());
+    }
+}

@@ -1,0 +1,151 @@
+//! A batch: what one look at the input brings, and the messages that are made of it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rdkafka::Message as _;
+use rdkafka::error::KafkaError;
+use rdkafka::message::BorrowedMessage;
+use tracing::error;
+use vedette_records::Refusal;
+use vedette_streams::kafka::group::GroupConsumer;
+
+use crate::allowance::Allowance;
+use crate::delivery::Serial;
+use crate::detector::{Detector, Input, Output};
+use crate::interruption::Interruption;
+use crate::messages::{Outputs, input};
+use crate::metrics::{DeadLetterLabel, Metrics, Reason};
+use crate::refusals::{Refusals, Refused};
+use crate::unit::{ReadRecord, UnitOfWork};
+
+/// A batch is what is there, but not more than this.
+const BATCH_RECORDS: usize = 1_000;
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// Messages of the input.
+#[derive(Default)]
+pub(crate) struct Batch<'a> {
+    pub(crate) messages: Vec<BorrowedMessage<'a>>,
+    /// What they take of an [`Allowance`].
+    pub(crate) bytes: usize,
+    /// What ended it.
+    pub(crate) trouble: Option<KafkaError>,
+}
+
+/// What one poll returns, and what is there without waiting, in so many bytes and the last record. A rebalance ends a batch,
+/// as `poll` then returns nothing.
+pub(crate) fn collect(consumer: &GroupConsumer, wait: Duration, room: usize) -> Result<Batch<'_>, Interruption> {
+    let (mut batch, mut wait, room) = (Batch::default(), wait, room.min(BATCH_BYTES));
+    while batch.messages.len() < BATCH_RECORDS && batch.bytes < room {
+        match consumer.poll(wait) {
+            None => break,
+            Some(Ok(message)) => {
+                batch.bytes += Allowance::of_record(message.payload_len() + message.key_len());
+                batch.messages.push(message);
+            }
+            Some(Err(cause @ KafkaError::MessageConsumptionFatal(_))) => {
+                return Err(Interruption::Fatal("the consumer is of no use any more", cause));
+            }
+            Some(Err(cause)) => {
+                batch.trouble = Some(cause);
+                break;
+            }
+        }
+        wait = Duration::ZERO;
+    }
+    Ok(batch)
+}
+
+/// Enqueues what the detector makes of a batch.
+pub(crate) fn process(
+    batch: &Batch<'_>,
+    detector: &mut Detector,
+    unit: &mut UnitOfWork,
+    outputs: &Outputs,
+    refusals: &Refusals,
+    metrics: &Metrics,
+) -> Result<(), Interruption> {
+    let Batch { messages, bytes, trouble: _ } = batch;
+    unit.open()?;
+    let first = unit.next_serial();
+    unit.read(messages.iter().map(read_record), *bytes);
+    let inputs: Vec<Input<'_>> = messages.iter().map(input).collect();
+    metrics.records.inc_by(messages.len() as u64);
+    metrics.batch_records.observe(messages.len() as f64);
+    let now = Timestamp::now();
+    let writer = Writer { unit, outputs, metrics, now };
+    detector.process(&inputs, now, |position, output| {
+        let (message, serial) = (&messages[position], first + position);
+        match (refusals.of(message.partition(), message.offset()), output) {
+            (Some(refused), _) => writer.refused(message, serial, refused),
+            (None, Output::Enriched { value, alert }) => writer.enriched(message, serial, value, alert),
+            (None, Output::DeadLetter(refusal)) => {
+                let largest = outputs.max_message_bytes;
+                writer.dead_letter(message, serial, refusal, largest, message.timestamp().to_millis())
+            }
+        }
+    })
+}
+
+fn read_record(message: &BorrowedMessage<'_>) -> ReadRecord {
+    ReadRecord { place: (message.partition(), message.offset()), timestamp: message.timestamp().to_millis() }
+}
+
+struct Writer<'a> {
+    unit: &'a UnitOfWork,
+    outputs: &'a Outputs,
+    metrics: &'a Metrics,
+    now: Timestamp,
+}
+
+impl Writer<'_> {
+    fn enriched(
+        &self,
+        message: &BorrowedMessage<'_>,
+        serial: Serial,
+        value: &[u8],
+        alert: Option<&[u8]>,
+    ) -> Result<(), Interruption> {
+        self.unit.produce(self.outputs.enriched(message, value), serial)?;
+        if let Some(alert) = alert {
+            self.metrics.alerts.inc();
+            self.unit.produce(self.outputs.alert(message, alert), serial)?;
+        }
+        Ok(())
+    }
+
+    fn dead_letter(
+        &self,
+        message: &BorrowedMessage<'_>,
+        serial: Serial,
+        refusal: &Refusal,
+        largest: usize,
+        timestamp: Option<i64>,
+    ) -> Result<(), Interruption> {
+        self.metrics.dead_letters.get_or_create(&DeadLetterLabel { reason: Reason(refusal.reason) }).inc();
+        let letter = self.outputs.dead_letter(message, refusal, self.now, largest);
+        self.unit.produce(self.outputs.dead_letter_record(message, &letter, timestamp), serial)
+    }
+
+    /// With the present time, as its own may be what was refused.
+    fn refused(
+        &self,
+        message: &BorrowedMessage<'_>,
+        serial: Serial,
+        Refused { refusal, largest_letter }: &Refused,
+    ) -> Result<(), Interruption> {
+        if let Some(largest) = largest_letter {
+            return self.dead_letter(message, serial, refusal, *largest, Some(self.now.as_millisecond()));
+        }
+        let (partition, offset, cause) = (message.partition(), message.offset(), refusal.message.as_str());
+        error!(
+            partition,
+            offset,
+            cause,
+            "a record is left out: Kafka refuses its dead letter, too; check the topic of the dead letters"
+        );
+        self.metrics.refused_records.inc();
+        Ok(())
+    }
+}
