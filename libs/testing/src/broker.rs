@@ -48,6 +48,11 @@ impl TestBroker {
         self.embedded.hold_produces(client_id)
     }
 
+    /// Takes no more than so many bytes a second of what this client produces.
+    pub fn slow_down_produces(&self, client_id: &str, bytes_a_second: u32) {
+        self.embedded.slow_down_produces(client_id, bytes_a_second);
+    }
+
     /// Answers the next questions of this client for its group's committed offsets as a coordinator that moved.
     pub fn refuse_offset_fetches(&self, client_id: &str, count: usize) {
         self.embedded.refuse_offset_fetches(client_id, count);

@@ -381,7 +381,7 @@ async fn batches_shrink_to_what_a_topic_accepts_and_what_is_too_large_alone_is_a
     for topic in [TOPICS[1], TOPICS[3]] {
         broker.configure(topic, &[("max.message.bytes", "2000")]).await;
     }
-    let large = format!(r#"{{"uuid":"large","x":"{}"}}"#, noise(3_000));
+    let large = format!(r#"{{"uuid":"large","x":"{}"}}"#, noise(0, 3_000));
     let mut input = records(0..500);
     input.insert(250, large.clone().into_bytes());
     broker.produce(1, input.iter().map(Vec::as_slice));
@@ -405,7 +405,7 @@ async fn a_backlog_passes_into_topics_that_accept_small_batches_only() {
     for topic in &TOPICS[1..] {
         broker.configure(topic, &[("max.message.bytes", "4000")]).await;
     }
-    let noisy = |number: usize| format!(r#"{{"uuid":"u{number}","x":"{}"}}"#, noise(300 + number % 7)).into_bytes();
+    let noisy = |number: usize| format!(r#"{{"uuid":"u{number}","x":"{}"}}"#, noise(number, 300)).into_bytes();
     let input: Vec<_> = (0..2_000).map(noisy).collect();
     broker.produce(1, input.iter().map(Vec::as_slice));
     let limit = "--max-message-bytes=4000";
@@ -417,9 +417,25 @@ async fn a_backlog_passes_into_topics_that_accept_small_batches_only() {
     running.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_broker_is_given_smaller_units_until_it_takes_them() {
+    let broker = Broker::start([1, 1, 1, 1]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let noisy = |number: usize| format!(r#"{{"uuid":"u{number}","x":"{}"}}"#, noise(number, 1_000)).into_bytes();
+    let input: Vec<_> = (0..300).map(noisy).collect();
+    broker.produce(1, input.iter().map(Vec::as_slice));
+    broker.embedded.slow_down_produces("detector-0", 100_000);
+    let impatient = "--kafka-property=message.timeout.ms=1000";
+    let more = ["--processing-guarantee=ExactlyOnce", BUDGET, impatient];
+    let running = detector(&broker, "detector-0", directory.path(), &more);
+    let enriched = broker.read(&[(TOPICS[1], 1)], 300);
+    assert_eq!((enriched.len(), distinct(&enriched)), (300, 300));
+    running.stop().await;
+}
+
 /// Text that does not compress.
-fn noise(length: usize) -> String {
-    let mut state = 0x9e37_79b9_u64 + length as u64;
+fn noise(seed: usize, length: usize) -> String {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed as u64 + 1);
     let letter = |_| {
         state ^= state << 13;
         state ^= state >> 7;

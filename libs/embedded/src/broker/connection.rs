@@ -69,6 +69,7 @@ fn serve(client: &TcpStream, id: u64, shared: &Arc<Shared>) -> io::Result<()> {
                 };
                 if let (Some(ApiKey::Produce), Some(client_id)) = (key, &client_id) {
                     shared.holds.wait(client_id);
+                    shared.rates.wait(client_id, request.len());
                 }
                 write_frame(&mut to_engine, &request)?;
                 let Some(response) = read_frame(&mut from_engine)? else {

@@ -12,6 +12,7 @@ mod join;
 mod keeper;
 mod progress;
 mod refusal;
+mod slow;
 
 use std::collections::HashMap;
 use std::io;
@@ -59,6 +60,7 @@ struct Shared {
     fetches: Mutex<fetch::FetchState>,
     readers: Mutex<keeper::Readers>,
     holds: hold::Holds,
+    rates: slow::Rates,
     refusals: Mutex<refusal::Refusals>,
 }
 
@@ -101,6 +103,11 @@ impl EmbeddedBroker {
     /// Does not answer what this client produces until the value is dropped.
     pub fn hold_produces(&self, client_id: &str) -> HeldProduces {
         HeldProduces::new(Arc::clone(&self.shared), client_id)
+    }
+
+    /// Takes no more than so many bytes a second of what this client produces.
+    pub fn slow_down_produces(&self, client_id: &str, bytes_a_second: u32) {
+        self.shared.rates.set(client_id, bytes_a_second);
     }
 
     /// Answers the next questions of this client for its group's committed offsets as a coordinator that moved.
@@ -148,6 +155,7 @@ impl Shared {
             fetches: Mutex::default(),
             readers: Mutex::default(),
             holds: hold::Holds::default(),
+            rates: slow::Rates::default(),
             refusals: Mutex::default(),
         }
     }

@@ -89,7 +89,9 @@ const ALIASES: &[(&str, &str)] = &[
     ("sasl.mechanism", "sasl.mechanisms"),
 ];
 
-const TRANSACTION_TIMEOUT_MS: &str = "10000";
+/// Ours for producers with transactions. What is not taken in time is given up while the transaction is still ours to abort:
+/// who is late finds that the broker did it, and is fenced by its own successor.
+const TRANSACTIONAL: [(&str, &str); 2] = [("transaction.timeout.ms", "10000"), ("message.timeout.ms", "7000")];
 
 impl KafkaSettings {
     /// Settings of one process, which brokers know by `client_id`.
@@ -143,10 +145,8 @@ impl KafkaSettings {
 
     /// Properties of a transactional producer; a transaction that stays open is aborted by the broker after 10 s.
     pub fn transactional_producer(&self, transactional_id: &str) -> ClientConfig {
-        self.with(
-            PRODUCER,
-            &[("transactional.id", transactional_id), ("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS)],
-        )
+        let [transaction, message] = TRANSACTIONAL;
+        self.with(PRODUCER, &[("transactional.id", transactional_id), transaction, message])
     }
 
     fn with(&self, of_the_kind: &[(&str, &str)], of_the_client: &[(&str, &str)]) -> ClientConfig {
