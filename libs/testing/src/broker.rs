@@ -3,6 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use vedette_contract::arguments::KafkaArguments;
 use vedette_embedded::broker::{EmbeddedBroker, HeldProduces};
 use vedette_streams::kafka::{KafkaSettings, ensure_topics};
@@ -36,6 +39,16 @@ impl TestBroker {
     pub async fn create_topics(&self, topics: &[&str]) {
         let topics: Vec<_> = topics.iter().map(|topic| topic.parse().unwrap()).collect();
         ensure_topics(&self.settings("test"), &topics, PATIENCE).await.unwrap();
+    }
+
+    /// Deletes what stands before this offset, as retention does.
+    pub async fn delete_records(&self, topic: &str, partition: i32, before: i64) {
+        let admin: AdminClient<DefaultClientContext> = self.settings("test").base().create().unwrap();
+        let mut offsets = TopicPartitionList::new();
+        offsets.add_partition_offset(topic, partition, Offset::Offset(before)).unwrap();
+        for element in admin.delete_records(&offsets, &AdminOptions::new()).await.unwrap().elements() {
+            element.error().unwrap();
+        }
     }
 
     /// Where clients connect.

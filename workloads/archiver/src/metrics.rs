@@ -23,6 +23,7 @@ pub(crate) struct ReasonLabel {
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
     records: Family<StreamLabel, Counter>,
+    lost_records: Family<StreamLabel, Counter>,
     record_bytes: Family<StreamLabel, Counter>,
     objects: Family<StreamLabel, Counter>,
     object_bytes: Family<StreamLabel, Counter>,
@@ -44,6 +45,11 @@ impl Metrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         Self {
             records: counted(registry, "records", "Records read from Kafka"),
+            lost_records: counted(
+                registry,
+                "lost_records",
+                "Offsets whose records retention deleted before they were archived",
+            ),
             record_bytes: measured(registry, "record", "Bytes of the records read", Unit::Bytes),
             objects: counted(registry, "objects", "Objects closed in the bucket"),
             object_bytes: measured(registry, "object", "Compressed bytes of the closed objects", Unit::Bytes),
@@ -70,6 +76,10 @@ impl Metrics {
             records: self.records.get_or_create_owned(&label),
             bytes: self.record_bytes.get_or_create_owned(&label),
         }
+    }
+
+    pub(crate) fn lost(&self, stream: Stream, records: u64) {
+        self.lost_records.get_or_create(&StreamLabel { stream: stream.as_str() }).inc_by(records);
     }
 
     pub(crate) fn closed(&self, stream: Stream, length: u64) {

@@ -10,17 +10,18 @@ use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 use vedette_contract::archive::Origin;
 use vedette_contract::arguments::{ArchivedTopic, PipelineArguments};
 use vedette_contract::timing::ARCHIVER_CLOSING_PATIENCE;
 use vedette_service::{Readiness, Shutdown};
 use vedette_streams::kafka::group::{self, GroupConsumer, Rebalance};
+use vedette_streams::kafka::place::{Beginning, at_offset, beginning, move_to};
 use vedette_streams::kafka::{ErrorClass, MissingAcl, classify};
 
 use crate::error::ArchiverError;
 use crate::object::Closing;
-use crate::offsets::{Beginning, at_offset, beginning_after, beginnings, move_to};
+use crate::offsets::beginnings;
 use crate::partition::{Partition, Record};
 use crate::readiness::{BROKER, GROUP};
 use crate::slot::Slot;
@@ -153,7 +154,7 @@ impl Pump {
 
     fn consumer_failed(&mut self, error: &KafkaError) -> Result<(), ArchiverError> {
         match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AutoOffsetReset) => return self.find_lost_positions(),
+            _ if group::is_position_lost(error) => return self.find_lost_positions(),
             Some(RDKafkaErrorCode::AllBrokersDown) => {
                 self.broker_lost.get_or_insert_with(Instant::now);
                 self.readiness.fail(BROKER, "no broker can be reached; reading goes on when one can");
@@ -230,7 +231,7 @@ impl Pump {
             let ArchivedTopic { stream, topic } = archived.clone();
             let PipelineArguments { namespace, pipeline, site } = self.owner.clone();
             let origin = Origin { namespace, pipeline, stream, site, topic, partition };
-            report(&origin, beginning);
+            report(&self.uploader, &origin, beginning);
             let offset = beginning.offset();
             offsets
                 .add_partition_offset(origin.topic.as_str(), partition, Offset::Offset(offset))
@@ -285,13 +286,13 @@ impl Pump {
         for slot in self.slots.iter_mut().filter(|slot| slot.go_to.is_none()) {
             let Origin { topic, partition, .. } = &slot.partition.origin;
             let position = slot.partition.position();
-            let beginning = beginning_after(&self.consumer, topic.as_str(), *partition, position);
+            let beginning = beginning(&self.consumer, topic.as_str(), *partition, Some(position));
             let beginning = beginning.unwrap_or_else(|error| {
                 warn!(%topic, partition, %error, "cannot read the offsets of a partition whose position may be gone");
                 Beginning::Committed(position)
             });
             if beginning.offset() != position {
-                report(&slot.partition.origin, beginning);
+                report(&self.uploader, &slot.partition.origin, beginning);
                 slot.partition.continue_at(beginning.offset())?;
             }
             slot.go_to = Some(beginning.offset());
@@ -379,16 +380,15 @@ fn pause(consumer: &GroupConsumer, slot: &mut Slot) -> Result<(), ArchiverError>
     Ok(())
 }
 
-fn report(origin: &Origin, beginning: Beginning) {
-    let Origin { topic, partition, .. } = origin;
-    match beginning {
-        Beginning::Committed(offset) => info!(%topic, partition, offset, "archiving on from the committed offset"),
-        Beginning::First(offset) => info!(%topic, partition, offset, "archiving from the first record"),
-        Beginning::AfterLoss { committed, first } => {
-            error!(%topic, partition, committed, first, "records are lost: retention deleted them before they were archived; keep them longer");
-        }
-        Beginning::Recreated { committed, first } => {
-            warn!(%topic, partition, committed, first, "the topic was created anew; archiving from its first record");
+/// What is lost is committed, so that it is counted once.
+fn report(uploader: &Uploader, origin: &Origin, beginning: Beginning) {
+    let Origin { topic, partition, stream, .. } = origin;
+    beginning.report(topic.as_str(), *partition);
+    let lost = beginning.lost();
+    if lost > 0 {
+        uploader.metrics.lost(*stream, lost);
+        if let Err(error) = uploader.commits.commit(topic.as_str(), *partition, beginning.offset()) {
+            warn!(%topic, partition, %error, "what is lost could not be committed, and may be counted again");
         }
     }
 }

@@ -14,7 +14,6 @@ use vedette_streams::kafka::{Isolation, KafkaError, KafkaSettings, check_topics,
 use crate::error::ArchiverError;
 use crate::metrics::Metrics;
 use crate::object::Closing;
-use crate::offsets;
 use crate::pump::{Pump, Subscription};
 use crate::readiness::{BROKER, BUCKET, GROUP};
 use crate::spool::SpoolDirectory;
@@ -64,7 +63,7 @@ pub async fn run(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(),
         () = shutdown.cancelled() => return Ok(()),
     }
 
-    let config = offsets::never_reset(settings.consumer(&group, Isolation::ReadCommitted));
+    let config = settings.consumer(&group, Isolation::ReadCommitted);
     let consumer = group::create(&config, settings.context())
         .map_err(|source| ArchiverError::kafka("create the consumer", source))?;
     let consumer = Arc::new(consumer);

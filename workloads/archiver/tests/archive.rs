@@ -225,6 +225,29 @@ async fn a_topic_created_anew_is_archived_from_its_beginning() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_retention_deleted_before_it_was_archived_is_counted_to_the_record_and_a_gap_of_the_archive() {
+    let world = World::new(1).await;
+    world.produce("e", 1, records(0..50), NOON);
+    let first = world.start(world.arguments());
+    eventually("all of it is read", async || world.readable("e", 1).await == 50).await;
+    first.stop().await;
+    assert_eq!(world.committed("e", 0), Some(50));
+    world.produce("e", 1, records(50..300), NOON);
+    // Offset 50 is the mark of the first transaction's end, which counts like a record.
+    world.pass("e", 51 + 119).await;
+    let left = sorted(records(0..50).chain(records(169..300)));
+    let second = world.start(world.arguments());
+    second.ready().await;
+    eventually("what is left is read", async || world.readable("e", 1).await == left.len() as u64).await;
+    let metrics = second.get("/metrics").await;
+    assert!(metrics.contains("vedette_archiver_lost_records_total{stream=\"enriched_data\"} 120\n"), "{metrics}");
+    second.stop().await;
+    assert_eq!(world.archived(EnrichedData).await, left);
+    let faults: Vec<_> = world.verify().await.findings.iter().map(|finding| finding.fault).collect();
+    assert_eq!(faults, [Fault::Gap]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_commit_beyond_the_topic_is_not_believed() {
     let world = World::new(1).await;
     world.produce("e", 1, records(0..5), NOON);

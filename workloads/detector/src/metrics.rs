@@ -15,6 +15,7 @@ pub(crate) struct Metrics {
     pub(crate) alerts: Counter,
     pub(crate) dead_letters: Family<DeadLetterLabel, Counter>,
     pub(crate) calculated_field_failures: Family<CalculatedFieldLabel, Counter>,
+    pub(crate) lost_records: Counter,
     pub(crate) refused_records: Counter,
     pub(crate) mended_fields: Family<MendedLabel, Counter>,
     pub(crate) batch_records: Histogram,
@@ -118,6 +119,7 @@ impl Metrics {
             alerts: Counter::default(),
             dead_letters: Family::default(),
             calculated_field_failures: Family::default(),
+            lost_records: Counter::default(),
             refused_records: Counter::default(),
             mended_fields: Family::default(),
             batch_records: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
@@ -136,6 +138,11 @@ impl Metrics {
         registry.register("records", "Messages read", shared.records);
         registry.register("alerts", "Alerts produced", shared.alerts);
         registry.register("dead_letters", "Messages that could not be read or scored, by reason", shared.dead_letters);
+        registry.register(
+            "lost_records",
+            "Offsets whose messages retention deleted before they were read",
+            shared.lost_records,
+        );
         registry.register(
             "refused_records",
             "Messages of which Kafka took neither what was made of them nor a dead letter: they are left out",

@@ -3,14 +3,16 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::Consumer;
-use rdkafka::error::KafkaError;
-use rdkafka::topic_partition_list::TopicPartitionList;
+use prometheus_client::metrics::counter::Counter;
+use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use thiserror::Error;
 use tracing::warn;
 use vedette_service::{Readiness, Shutdown};
 use vedette_streams::kafka::MissingAcl;
 use vedette_streams::kafka::group::{self, GroupConsumer, Rebalance};
+use vedette_streams::kafka::place::{at_offset, beginning, move_to};
 
 use crate::allowance::Allowance;
 use crate::batch::{Batch, collect, process};
@@ -81,6 +83,8 @@ pub(crate) struct Pump<'a> {
     broker_in_doubt: bool,
     /// Kafka refused to read or write, and nothing was read and written since.
     refused: bool,
+    /// The position of some partition may be gone.
+    position_lost: bool,
 }
 
 impl<'a> Pump<'a> {
@@ -107,6 +111,7 @@ impl<'a> Pump<'a> {
             refusals: Refusals::default(),
             broker_in_doubt,
             refused,
+            position_lost: false,
         }
     }
 
@@ -179,6 +184,10 @@ impl<'a> Pump<'a> {
     }
 
     fn note_trouble(&mut self, cause: &KafkaError) {
+        if group::is_position_lost(cause) {
+            self.position_lost = true;
+            return;
+        }
         warn!(error = %cause, "reading from Kafka has trouble and goes on");
         match MissingAcl::of_consumer(cause, &self.group, self.outputs.topics.sensor_messages.as_str()) {
             Some(missing) => self.refuse(&missing),
@@ -202,8 +211,25 @@ impl<'a> Pump<'a> {
         if self.unit.age().is_some_and(|age| idle || is_full || age >= COMMIT_INTERVAL) {
             self.commit()?;
         }
+        if self.position_lost {
+            self.find_lost_positions()?;
+        }
         self.follow_group()?;
         self.watch_broker(idle);
+        Ok(())
+    }
+
+    /// Reads on from what is left where retention passed what was read, or from the beginning of a topic made anew. Where Kafka
+    /// does not tell yet it is asked again at the next turn.
+    fn find_lost_positions(&mut self) -> Result<(), Interruption> {
+        self.close_unit()?;
+        match read_on(&self.consumer, &self.metrics.lost_records) {
+            Ok(()) => self.position_lost = false,
+            Err(cause) => {
+                warn!(error = %cause, "it is not known yet where to read on");
+                self.consumer.context().note_trouble();
+            }
+        }
         Ok(())
     }
 
@@ -316,4 +342,23 @@ impl Drop for Pump<'_> {
     fn drop(&mut self) {
         group::prepare_to_leave(&self.consumer);
     }
+}
+
+/// Takes every partition anew, from what is committed if that is there. What is lost is committed, so that it is counted once.
+fn read_on(consumer: &GroupConsumer, lost_records: &Counter) -> KafkaResult<()> {
+    for element in group::beginnings(consumer, &consumer.assignment()?, COORDINATOR_WAIT)?.elements() {
+        let committed = match element.offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        };
+        let (topic, partition) = (element.topic(), element.partition());
+        let beginning = beginning(consumer, topic, partition, committed)?;
+        move_to(consumer, topic, partition, beginning.offset())?;
+        if Some(beginning.offset()) != committed {
+            consumer.commit(&at_offset(topic, partition, beginning.offset())?, CommitMode::Sync)?;
+            beginning.report(topic, partition);
+            lost_records.inc_by(beginning.lost());
+        }
+    }
+    Ok(())
 }

@@ -11,16 +11,13 @@ use rdkafka::ClientContext;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::util::Timeout;
 use tracing::{info, warn};
 
 use crate::kafka::KafkaContext;
-
-/// Words of `auto.offset.reset` for the end of a partition.
-const AT_END: [&str; 3] = ["latest", "largest", "end"];
 
 /// A consumer whose rebalances wait for the loop.
 pub type GroupConsumer = BaseConsumer<GroupContext>;
@@ -41,8 +38,6 @@ pub struct GroupContext {
     rebalances: Mutex<VecDeque<Rebalance>>,
     leaving: AtomicBool,
     trouble: AtomicBool,
-    /// Where a partition is read from of which nothing is committed: at its end, else at its beginning.
-    begins_at_end: bool,
 }
 
 impl GroupContext {
@@ -73,16 +68,23 @@ impl GroupContext {
     }
 }
 
-/// A consumer of these settings, subscribed to nothing yet.
+/// A consumer of these settings, subscribed to nothing yet. A position that is gone is an error that its loop sees
+/// ([`is_position_lost`]), as records are lost with it: librdkafka would jump over them without a word.
 ///
 /// # Errors
 /// When the client refuses its settings.
 pub fn create(config: &ClientConfig, context: KafkaContext) -> KafkaResult<GroupConsumer> {
-    let begins_at_end = config.get("auto.offset.reset").is_some_and(|reset| AT_END.contains(&reset));
-    config.create_with_context(GroupContext { context, begins_at_end, ..GroupContext::default() })
+    let mut config = config.clone();
+    config.set("auto.offset.reset", "error");
+    config.create_with_context(GroupContext { context, ..GroupContext::default() })
 }
 
-/// From where these partitions are read: from what the group has committed on, else from where the settings say.
+/// Whether this error of a poll says that the position of some partition is gone. It does not say of which.
+pub fn is_position_lost(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::AutoOffsetReset)
+}
+
+/// From where these partitions are read: from what the group has committed on, else from their beginning.
 ///
 /// librdkafka would ask for it by itself, and forgets partitions whose coordinator did not know the answer, as it moved or
 /// was not ready (its issue 5586): they are never read, and as it waits for the answer, it does not join again when the group
@@ -95,13 +97,12 @@ pub fn beginnings(
     partitions: &TopicPartitionList,
     wait: impl Into<Timeout>,
 ) -> KafkaResult<TopicPartitionList> {
-    let unknown = if consumer.context().begins_at_end { Offset::End } else { Offset::Beginning };
     let mut beginnings = TopicPartitionList::with_capacity(partitions.count());
     for element in consumer.committed_offsets(partitions.clone(), wait)?.elements() {
         element.error()?;
         let offset = match element.offset() {
             committed @ Offset::Offset(_) => committed,
-            _ => unknown,
+            _ => Offset::Beginning,
         };
         beginnings.add_partition_offset(element.topic(), element.partition(), offset)?;
     }

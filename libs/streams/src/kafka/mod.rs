@@ -7,6 +7,7 @@ mod context;
 mod error;
 pub mod group;
 mod metadata;
+pub mod place;
 mod settings;
 mod token;
 mod topics;

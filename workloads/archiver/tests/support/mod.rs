@@ -124,6 +124,11 @@ impl World {
         producer
     }
 
+    /// Deletes what stands before this offset of partition 0, as retention does.
+    pub(crate) async fn pass(&self, topic: &str, offset: i64) {
+        self.broker.delete_records(topic, 0, offset).await;
+    }
+
     fn consumer(&self) -> BaseConsumer {
         self.settings.consumer(GROUP, Isolation::ReadCommitted).create().unwrap()
     }

@@ -57,6 +57,18 @@ impl Broker {
         }
     }
 
+    /// Deletes a topic and creates it again, with one partition.
+    pub(crate) async fn make_anew(&self, topic: &str) {
+        let admin: AdminClient<DefaultClientContext> = self.settings("owner").base().create().unwrap();
+        admin.delete_topics(&[topic], &AdminOptions::new()).await.unwrap().remove(0).unwrap();
+        self.embedded.create_topics(&[&format!("{topic}:partitions=1,retention.ms=-1")]).await;
+    }
+
+    /// Deletes what stands before this offset of partition 0 of the input, as retention does.
+    pub(crate) async fn pass(&self, offset: i64) {
+        self.embedded.delete_records(TOPICS[0], 0, offset).await;
+    }
+
     /// Produces these messages to partition 0.
     pub(crate) fn produce_without_key(&self, values: Vec<Vec<u8>>) {
         let producer: BaseProducer = self.settings("source").producer().create().unwrap();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
+mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -328,119 +329,4 @@ async fn a_topic_may_grow_under_a_detector() {
     let all: BTreeSet<String> = uuids(&enriched).into_iter().collect();
     assert_eq!((enriched.len(), all.len()), (40, 40));
     running.stop().await;
-}
-
-/// Readers of the output want a key there, which some records lack.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_record_that_kafka_refuses_for_itself_is_a_dead_letter_and_the_stream_goes_on() {
-    for guarantee in ["ExactlyOnce", "AtLeastOnce"] {
-        let broker = Broker::start([1, 1, 1, 1]).await;
-        let directory = tempfile::tempdir().unwrap();
-        broker.configure(TOPICS[1], &[("cleanup.policy", "compact")]).await;
-        let guarantee = format!("--processing-guarantee={guarantee}");
-        let running = detector(&broker, "detector-0", directory.path(), &[&guarantee, BUDGET]);
-        let passes = |count| broker.read_until(&[(TOPICS[1], 1)], |messages| distinct(messages) == count);
-        broker.produce(1, records(0..100).iter().map(Vec::as_slice));
-        passes(100);
-        // The embedded broker does not say which record of a batch it refuses.
-        broker.produce_without_key(records(100..102));
-        let letters = broker.read(&[(TOPICS[3], 1)], 2);
-        broker.produce(1, records(102..200).iter().map(Vec::as_slice));
-        let enriched = passes(198);
-        let metrics = running.ask("/metrics").await;
-        running.stop().await;
-        assert_eq!((enriched.len(), uuids(&letters)), (198, vec!["u100".to_owned(), "u101".to_owned()]));
-        let headers = headers(&letters[0]);
-        assert_eq!(headers["vedette.reason"], "refused");
-        assert!(headers["vedette.message"].contains("topic enriched_data"), "{headers:?}");
-        assert!(metrics.contains("vedette_detector_dead_letters_total{reason=\"refused\"} 2\n"), "{metrics}");
-    }
-}
-
-/// It does so where a letter lacks a key, too.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_record_whose_dead_letter_is_refused_as_well_is_left_out_and_counted() {
-    let broker = Broker::start([1, 1, 1, 1]).await;
-    let directory = tempfile::tempdir().unwrap();
-    for topic in [TOPICS[1], TOPICS[3]] {
-        broker.configure(topic, &[("cleanup.policy", "compact")]).await;
-    }
-    broker.produce_without_key(records(0..1));
-    let running = detector(&broker, "detector-0", directory.path(), &["--processing-guarantee=ExactlyOnce", BUDGET]);
-    running.wait_for("/metrics", |metrics| metrics.contains("vedette_detector_refused_records_total 1\n")).await;
-    broker.produce(1, records(1..100).iter().map(Vec::as_slice));
-    assert_eq!(broker.read(&[(TOPICS[1], 1)], 99).len(), 99);
-    running.stop().await;
-}
-
-/// Whoever owns a topic may have it accept less than the detector was told.
-#[tokio::test(flavor = "multi_thread")]
-async fn batches_shrink_to_what_a_topic_accepts_and_what_is_too_large_alone_is_a_cut_dead_letter() {
-    let broker = Broker::start([1, 1, 1, 1]).await;
-    let directory = tempfile::tempdir().unwrap();
-    for topic in [TOPICS[1], TOPICS[3]] {
-        broker.configure(topic, &[("max.message.bytes", "2000")]).await;
-    }
-    let large = format!(r#"{{"uuid":"large","x":"{}"}}"#, noise(0, 3_000));
-    let mut input = records(0..500);
-    input.insert(250, large.clone().into_bytes());
-    broker.produce(1, input.iter().map(Vec::as_slice));
-    let running = detector(&broker, "detector-0", directory.path(), &["--processing-guarantee=ExactlyOnce", BUDGET]);
-    let enriched = broker.read(&[(TOPICS[1], 1)], 500);
-    let letters = broker.read(&[(TOPICS[3], 1)], 1);
-    assert_eq!((enriched.len(), distinct(&enriched), letters.len()), (500, 500, 1));
-    let headers = headers(&letters[0]);
-    assert_eq!(
-        (headers["vedette.reason"].as_str(), headers["vedette.length"].clone()),
-        ("refused", large.len().to_string())
-    );
-    assert!(large.as_bytes().starts_with(letters[0].payload().unwrap()));
-    running.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_backlog_passes_into_topics_that_accept_small_batches_only() {
-    let broker = Broker::start([1, 1, 1, 1]).await;
-    let directory = tempfile::tempdir().unwrap();
-    for topic in &TOPICS[1..] {
-        broker.configure(topic, &[("max.message.bytes", "4000")]).await;
-    }
-    let noisy = |number: usize| format!(r#"{{"uuid":"u{number}","x":"{}"}}"#, noise(number, 300)).into_bytes();
-    let input: Vec<_> = (0..2_000).map(noisy).collect();
-    broker.produce(1, input.iter().map(Vec::as_slice));
-    let limit = "--max-message-bytes=4000";
-    let more = ["--processing-guarantee=ExactlyOnce", BUDGET, limit];
-    let running = detector(&broker, "detector-0", directory.path(), &more);
-    assert_eq!(distinct(&broker.read(&[(TOPICS[1], 1)], 2_000)), 2_000);
-    let metrics = running.ask("/metrics").await;
-    assert!(metrics.contains("vedette_detector_aborts_total 0\n"), "{metrics}");
-    running.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_slow_broker_is_given_smaller_units_until_it_takes_them() {
-    let broker = Broker::start([1, 1, 1, 1]).await;
-    let directory = tempfile::tempdir().unwrap();
-    let noisy = |number: usize| format!(r#"{{"uuid":"u{number}","x":"{}"}}"#, noise(number, 1_000)).into_bytes();
-    let input: Vec<_> = (0..300).map(noisy).collect();
-    broker.produce(1, input.iter().map(Vec::as_slice));
-    broker.embedded.slow_down_produces("detector-0", 100_000);
-    let impatient = "--kafka-property=message.timeout.ms=1000";
-    let more = ["--processing-guarantee=ExactlyOnce", BUDGET, impatient];
-    let running = detector(&broker, "detector-0", directory.path(), &more);
-    let enriched = broker.read(&[(TOPICS[1], 1)], 300);
-    assert_eq!((enriched.len(), distinct(&enriched)), (300, 300));
-    running.stop().await;
-}
-
-/// Text that does not compress.
-fn noise(seed: usize, length: usize) -> String {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed as u64 + 1);
-    let letter = |_| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        char::from(b'#' + u8::try_from(state % 57).unwrap())
-    };
-    (0..length).map(letter).collect()
 }

@@ -1,0 +1,147 @@
+//! From where a partition is read: where its group has come to, unless those records are gone.
+
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::KafkaResult;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tracing::{error, info, warn};
+
+/// How long one request about offsets may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where reading a partition begins, and why there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beginning {
+    /// At the committed offset.
+    Committed(i64),
+    /// At the first record, as nothing was ever committed.
+    First(i64),
+    /// At the first record that is left: retention deleted those from `committed` on before they were read.
+    AfterLoss {
+        /// How far it was read.
+        committed: i64,
+        /// What is left begins here.
+        first: i64,
+    },
+    /// At the first record: the topic is shorter than what was committed, so it was created anew.
+    Recreated {
+        /// How far the old one was read.
+        committed: i64,
+        /// The new one begins here.
+        first: i64,
+    },
+}
+
+impl Beginning {
+    /// From what is committed and what the partition holds: offsets from `low` up to before `high`.
+    pub fn new(committed: Option<i64>, (low, high): (i64, i64)) -> Self {
+        match committed {
+            None => Self::First(low),
+            Some(committed) if committed < low => Self::AfterLoss { committed, first: low },
+            Some(committed) if committed > high => Self::Recreated { committed, first: low },
+            Some(committed) => Self::Committed(committed),
+        }
+    }
+
+    /// The offset to read from.
+    pub fn offset(self) -> i64 {
+        match self {
+            Self::Committed(offset)
+            | Self::First(offset)
+            | Self::AfterLoss { first: offset, .. }
+            | Self::Recreated { first: offset, .. } => offset,
+        }
+    }
+
+    /// How many offsets retention deleted before they were read.
+    pub fn lost(self) -> u64 {
+        match self {
+            Self::AfterLoss { committed, first } => first.abs_diff(committed),
+            Self::Committed(_) | Self::First(_) | Self::Recreated { .. } => 0,
+        }
+    }
+
+    /// Logs it; a loss is an error.
+    pub fn report(self, topic: &str, partition: i32) {
+        match self {
+            Self::Committed(offset) => info!(topic, partition, offset, "reading on from the committed offset"),
+            Self::First(offset) => info!(topic, partition, offset, "reading from the first record"),
+            Self::AfterLoss { committed, first } => {
+                let lost = self.lost();
+                error!(
+                    topic,
+                    partition,
+                    committed,
+                    first,
+                    lost,
+                    "records are lost: retention deleted them before they were read; keep them longer"
+                );
+            }
+            Self::Recreated { committed, first } => {
+                warn!(topic, partition, committed, first, "the topic was created anew; reading from its first record");
+            }
+        }
+    }
+}
+
+/// Where reading of a partition begins of which so much is committed, or goes on whose position may be gone.
+///
+/// # Errors
+/// When Kafka does not tell what the partition holds.
+pub fn beginning<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    partition: i32,
+    committed: Option<i64>,
+) -> KafkaResult<Beginning> {
+    Ok(Beginning::new(committed, consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?))
+}
+
+/// One partition at an offset.
+///
+/// # Errors
+/// When the offset is none.
+pub fn at_offset(topic: &str, partition: i32, offset: i64) -> KafkaResult<TopicPartitionList> {
+    let mut partitions = TopicPartitionList::with_capacity(1);
+    partitions.add_partition_offset(topic, partition, Offset::Offset(offset))?;
+    Ok(partitions)
+}
+
+/// Reads an assigned partition from another offset on. It is given up and taken again, as a seek needs a partition that
+/// is being fetched, which one with a lost offset is not.
+///
+/// # Errors
+/// When the client cannot; it may be asked again.
+pub fn move_to<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    topic: &str,
+    partition: i32,
+    offset: i64,
+) -> KafkaResult<()> {
+    let partitions = at_offset(topic, partition, offset)?;
+    // After an attempt that came half way it is given up already, so taking it decides.
+    let given_up = consumer.incremental_unassign(&partitions);
+    consumer.incremental_assign(&partitions).map_err(|error| given_up.err().unwrap_or(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_begins_at_the_commit_while_it_is_there() {
+        assert_eq!(Beginning::new(None, (3, 9)), Beginning::First(3));
+        for committed in [3, 5, 9] {
+            assert_eq!(Beginning::new(Some(committed), (3, 9)), Beginning::Committed(committed));
+        }
+    }
+
+    #[test]
+    fn a_commit_that_is_gone_says_why_and_what_is_lost() {
+        let passed = Beginning::new(Some(2), (7, 9));
+        assert_eq!((passed, passed.offset(), passed.lost()), (Beginning::AfterLoss { committed: 2, first: 7 }, 7, 5));
+        let anew = Beginning::new(Some(10), (1, 9));
+        assert_eq!((anew, anew.offset(), anew.lost()), (Beginning::Recreated { committed: 10, first: 1 }, 1, 0));
+    }
+}
