@@ -79,10 +79,13 @@ pub struct Column {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ColumnKind {
-    /// A JSON number, or a boolean as 0 and 1; anything else, and a missing field, is the median.
+    /// A JSON number, or a boolean as 0 and 1; anything else, and a missing field, is missing.
     Numeric {
         /// Median of the column in the training sample.
         median: f32,
+        /// Values that stand for none, such as -9999: as good as missing. They compare after the cut to the range of `f32`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        sentinels: Vec<f32>,
     },
     /// Text, or the JSON text of any other scalar: the position of the value in this list, which is ordered by falling
     /// frequency, then by value. A value that is not there, and a missing field, is the length of the list.
@@ -90,6 +93,13 @@ pub enum ColumnKind {
         /// Values seen in training.
         values: Vec<String>,
     },
+}
+
+impl ColumnKind {
+    /// Numbers without sentinels.
+    pub const fn numeric(median: f32) -> Self {
+        Self::Numeric { median, sentinels: Vec::new() }
+    }
 }
 
 /// A quantile table of raw scores over a uniform sample of the stream, repeated patterns kept.
@@ -140,6 +150,9 @@ pub struct ModelMetadata {
     pub sampled: u64,
     /// Rows that the learner was given, after the holdout was set aside.
     pub learned: u64,
+    /// Values that were found to stand for none, by field: they count as missing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sentinels: BTreeMap<String, Vec<f32>>,
     /// Newest `utc` among the records read.
     pub last_utc: Option<String>,
     /// Quality on the holdout.

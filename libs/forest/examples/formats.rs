@@ -17,9 +17,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = std::env::args().nth(1).ok_or("usage: formats DIRECTORY")?;
     let directory = Path::new(&directory);
     let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
-    let columns: Vec<Column> = (0..COLUMNS)
-        .map(|column| Column { name: format!("<c & {column}>"), kind: ColumnKind::Numeric { median: 0. } })
-        .collect();
+    let columns: Vec<Column> =
+        (0..COLUMNS).map(|column| Column { name: format!("<c & {column}>"), kind: ColumnKind::numeric(0.) }).collect();
     let (training, scored) = (rows(20_000, 1., &mut random), rows(SCORED, 3., &mut random));
     let forest = fit(&Learner::defaults(Algorithm::Ensemble), &training, &columns, &[], 1)?;
     let mut raw = Vec::new();

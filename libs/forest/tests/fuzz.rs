@@ -51,7 +51,7 @@ fn learned() -> Vec<Vec<u8>> {
         rows.push_row(&[row % 17, row % 5, row, 3 * row + row % 7].map(f32::from));
     });
     let labels: Vec<_> = (0..200).map(|row| Some(row % 20 == 0)).collect();
-    let column = |name: &str| Column { name: name.to_owned(), kind: ColumnKind::Numeric { median: 0. } };
+    let column = |name: &str| Column { name: name.to_owned(), kind: ColumnKind::numeric(0.) };
     let columns = ["a", "b", "c", "d"].map(column);
     [
         Algorithm::Ensemble,

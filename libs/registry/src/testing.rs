@@ -52,6 +52,7 @@ pub(crate) fn metadata(job: &str) -> ModelMetadata {
         unreadable: 0,
         sampled: 1,
         learned: 1,
+        sentinels: BTreeMap::new(),
         last_utc: None,
         metrics,
         baseline: None,

@@ -11,8 +11,8 @@ use vedette_forest::{Learner, Matrix, Model, artifact, calibration, fit};
 pub(crate) fn model_files() -> (ModelVersion, BTreeMap<String, Vec<u8>>) {
     let column = |name: &str, kind| Column { name: name.to_owned(), kind };
     let columns = vec![
-        column("duration", ColumnKind::Numeric { median: 5.0 }),
-        column("total_bytes", ColumnKind::Numeric { median: 500.0 }),
+        column("duration", ColumnKind::numeric(5.0)),
+        column("total_bytes", ColumnKind::numeric(500.0)),
         column("service", ColumnKind::Categorical { values: vec!["http".to_owned(), "smtp".to_owned()] }),
     ];
     let mut rows = Matrix::new(columns.len());

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use vedette_archive::{BottomK, Offered};
 use vedette_contract::model::{Column, ColumnKind, FeatureSpecification, SCHEMA};
 use vedette_forest::Matrix;
-use vedette_forest::features::{Encoder, by_falling_frequency, median};
+use vedette_forest::features::{Encoder, by_falling_frequency, numeric};
 
 use crate::batch::Batch;
 use crate::cell::Cell;
@@ -81,7 +81,7 @@ impl Sampler {
             schema.columns.iter().zip(&dictionaries).enumerate().map(|(column, ((name, kind), dictionary))| {
                 let cells = rows.iter().map(|(_, row)| row.cells[column]);
                 let kind = match kind {
-                    Kind::Numeric => ColumnKind::Numeric { median: median(cells.filter_map(Cell::number)) },
+                    Kind::Numeric => numeric(cells.filter_map(Cell::number)),
                     Kind::Categorical => ColumnKind::Categorical { values: frequent_values(dictionary, cells) },
                 };
                 Column { name: name.clone(), kind }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use vedette_contract::arguments::TrainerArguments;
 use vedette_contract::learner::Algorithm;
-use vedette_contract::model::{Calibration, FeatureSpecification, Metrics};
+use vedette_contract::model::{Calibration, Column, ColumnKind, FeatureSpecification, Metrics};
 use vedette_forest::artifact::ArtifactError;
 use vedette_forest::calibration::calibrate;
 use vedette_forest::folds::{Folds, fold_metrics};
@@ -47,6 +47,8 @@ pub(crate) struct Learned {
     pub metrics: Metrics,
     /// That of the `SeedForest`, where it is not the algorithm and could be learned.
     pub baseline: Option<Metrics>,
+    /// Values that stand for none, by field.
+    pub sentinels: BTreeMap<String, Vec<f32>>,
 }
 
 impl LearnSettings {
@@ -111,7 +113,18 @@ pub(crate) fn learn(
         | Algorithm::RandomForestClassifier => baseline(features, training, holdout, settings),
     };
     let learned = training.matrix.rows() as u64;
-    Ok(Learned { forest, calibration, parameters: learner.parameters(), learned, metrics, baseline })
+    let (parameters, sentinels) = (learner.parameters(), sentinels_of(features));
+    Ok(Learned { forest, calibration, parameters, learned, metrics, baseline, sentinels })
+}
+
+fn sentinels_of(features: &FeatureSpecification) -> BTreeMap<String, Vec<f32>> {
+    let sentinels = |column: &Column| match &column.kind {
+        ColumnKind::Numeric { sentinels, .. } if !sentinels.is_empty() => {
+            Some((column.name.clone(), sentinels.clone()))
+        }
+        ColumnKind::Numeric { .. } | ColumnKind::Categorical { .. } => None,
+    };
+    features.columns.iter().filter_map(sentinels).collect()
 }
 
 /// The recipe of 2016 with its own hyper-parameters, for comparison; that it cannot learn does not end a training.
@@ -199,7 +212,7 @@ pub(crate) fn is_too_little_data(error: &TrainerError) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use vedette_contract::model::{Column, ColumnKind, SCHEMA};
+    use vedette_contract::model::SCHEMA;
 
     use super::*;
 
@@ -247,7 +260,7 @@ mod tests {
     }
 
     fn features() -> FeatureSpecification {
-        let column = |name: &str| Column { name: name.to_owned(), kind: ColumnKind::Numeric { median: 0.0 } };
+        let column = |name: &str| Column { name: name.to_owned(), kind: ColumnKind::numeric(0.0) };
         FeatureSpecification { schema: SCHEMA, columns: vec![column("a"), column("b")] }
     }
 

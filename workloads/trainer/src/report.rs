@@ -19,7 +19,7 @@ pub(crate) fn metadata(
     duplicates: u64,
     sampled: u64,
 ) -> ModelMetadata {
-    let Learned { forest: _, calibration: _, parameters, learned, metrics, baseline } = learned;
+    let Learned { forest: _, calibration: _, parameters, learned, metrics, baseline, sentinels } = learned;
     let Reading { objects, sites, damaged: _, tally } = reading;
     ModelMetadata {
         schema: SCHEMA,
@@ -39,6 +39,7 @@ pub(crate) fn metadata(
         unreadable: tally.unreadable,
         sampled,
         learned,
+        sentinels,
         last_utc: tally.newest_utc.map(|(_, text)| text),
         metrics,
         baseline,
@@ -73,7 +74,7 @@ pub(crate) fn not_enough_data(reading: &Reading, distinct: u64, min_records: u64
 
 /// A model in one sentence.
 pub(crate) fn summary(metadata: &ModelMetadata) -> String {
-    let ModelMetadata { records, learned, sites, metrics, baseline, .. } = metadata;
+    let ModelMetadata { records, learned, sites, metrics, baseline, sentinels, .. } = metadata;
     let sites: Vec<_> = sites.iter().map(Name::as_str).collect();
     let mut parts = vec![format!("learned {learned} rows from {records} records of {}", sites.join(", "))];
     if let Some(auroc) = metrics.auroc {
@@ -90,6 +91,16 @@ pub(crate) fn summary(metadata: &ModelMetadata) -> String {
         parts.push(format!(
             "over {folds} folds alerts stand out by {separation:.1} standard deviations and {:.0} % of them are found again",
             stability * 100.
+        ));
+    }
+    if !sentinels.is_empty() {
+        let listed = sentinels.iter().map(|(field, values)| {
+            let values: Vec<_> = values.iter().map(ToString::to_string).collect();
+            format!("{field} {}", values.join(" and "))
+        });
+        parts.push(format!(
+            "taken for missing, as they come back far from all others: {}",
+            listed.collect::<Vec<_>>().join(", ")
         ));
     }
     let error = expected_budget_error(metrics.alert_budget_per_million, metrics.rows);

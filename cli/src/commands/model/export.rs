@@ -145,7 +145,7 @@ mod tests {
 
     /// Publishes a version as files.
     fn publish(directory: &Path) -> ModelVersion {
-        let column = |name: &str| Column { name: name.to_owned(), kind: ColumnKind::Numeric { median: 0.0 } };
+        let column = |name: &str| Column { name: name.to_owned(), kind: ColumnKind::numeric(0.0) };
         let features = FeatureSpecification { schema: SCHEMA, columns: vec![column("bytes"), column("count")] };
         let mut rows = Matrix::new(2);
         (0..300_u16).for_each(|row| rows.push_row(&[f32::from(row % 90), f32::from(row % 7)]));

@@ -8,7 +8,7 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 use vedette_contract::model::{Column, ColumnKind, FeatureSpecification, SCHEMA};
 use vedette_forest::Matrix;
-use vedette_forest::features::{Encoder, by_falling_frequency, median};
+use vedette_forest::features::{Encoder, by_falling_frequency, numeric};
 
 use crate::failure::Failure;
 use crate::npz;
@@ -40,9 +40,7 @@ impl DataSet {
             name: name.clone(),
             #[allow(clippy::cast_possible_truncation)]
             kind: match field {
-                Field::Numbers(values) => {
-                    ColumnKind::Numeric { median: median(rows.iter().map(|row| values[*row] as f32)) }
-                }
+                Field::Numbers(values) => numeric(rows.iter().map(|row| values[*row] as f32)),
                 Field::Texts(values) => {
                     let mut counts = HashMap::<&str, u64>::new();
                     rows.iter().for_each(|row| *counts.entry(&values[*row]).or_default() += 1);

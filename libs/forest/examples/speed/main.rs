@@ -164,7 +164,7 @@ fn rows_like_flows(count: usize, columns: usize) -> Matrix {
 }
 
 fn columns(count: usize) -> Vec<Column> {
-    (0..count).map(|column| Column { name: format!("c{column}"), kind: ColumnKind::Numeric { median: 0. } }).collect()
+    (0..count).map(|column| Column { name: format!("c{column}"), kind: ColumnKind::numeric(0.) }).collect()
 }
 
 fn peer(python: &Path, arguments: &[&str]) -> Result<Value, Failure> {

@@ -94,7 +94,7 @@ mod tests {
     }
 
     fn measured(far: bool, count: u32, alert_budget_per_million: f64) -> Option<FoldMetrics> {
-        let column = |name: &str| Column { name: name.to_owned(), kind: ColumnKind::Numeric { median: 0. } };
+        let column = |name: &str| Column { name: name.to_owned(), kind: ColumnKind::numeric(0.) };
         let learner = Learner::defaults(Algorithm::IsolationForest);
         let columns = [column("a"), column("b")];
         let (rows, held_out) = (&rows(3_000, far), &rows(1_000, far));

@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn a_document_names_every_column_and_has_every_leaf() {
         let forest = Forest::from_trees(2, vec![Part::mean(2), Part::mean(1)], &vec![small_tree(); 3]).unwrap();
-        let column = |name: &str| Column { name: name.to_owned(), kind: ColumnKind::Numeric { median: 0. } };
+        let column = |name: &str| Column { name: name.to_owned(), kind: ColumnKind::numeric(0.) };
         let columns = [column("a"), column("b < \"c\"")];
         let text = document(&forest, &columns, None);
         assert_eq!(text.matches("<Node score=").count(), 9);

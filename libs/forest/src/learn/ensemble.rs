@@ -70,8 +70,7 @@ pub(crate) fn fit(rows: &Matrix, filled: &Matrix, columns: &[Column], seed: u64)
     let chosen =
         (rows.rows() > REFERENCE_ROWS).then(|| index::sample(&mut random, rows.rows(), REFERENCE_ROWS).into_vec());
     let of_all = |all: &'_ Matrix| chosen.as_ref().map(|chosen| all.select(chosen));
-    let numeric: Vec<bool> =
-        columns.iter().map(|column| matches!(column.kind, ColumnKind::Numeric { median: _ })).collect();
+    let numeric: Vec<bool> = columns.iter().map(|column| matches!(column.kind, ColumnKind::Numeric { .. })).collect();
     let dependence = dependence::fit(of_all(rows).as_ref().unwrap_or(rows), &numeric, seed)?;
     let (rows, sampled_reference) = (filled, of_all(filled));
     let reference = sampled_reference.as_ref().unwrap_or(rows);
@@ -148,7 +147,7 @@ mod tests {
     fn fitted(rows: u16) -> Forest {
         let mut matrix = Matrix::new(2);
         (0..rows).for_each(|row| matrix.push_row(&[f32::from(row), f32::from(row) / 2.]));
-        let column = |name: &str| Column { name: name.to_owned(), kind: ColumnKind::Numeric { median: 0. } };
+        let column = |name: &str| Column { name: name.to_owned(), kind: ColumnKind::numeric(0.) };
         fit(&matrix, &matrix, &[column("a"), column("b")], 1).unwrap()
     }
 

@@ -48,7 +48,7 @@ impl Tails {
     pub(crate) fn new(rows: &Matrix, reference: &Matrix, columns: &[Column]) -> Self {
         let tail = |(column, Column { name: _, kind }): (usize, &Column)| {
             let margin = match kind {
-                ColumnKind::Numeric { median: _ } => MARGIN,
+                ColumnKind::Numeric { .. } => MARGIN,
                 ColumnKind::Categorical { values: _ } => 0.,
             };
             let all = sorted(rows.iter().map(|row| f64::from(row[column])).collect());
@@ -122,7 +122,7 @@ mod tests {
         (0..10_000u16).for_each(|row| rows.push_row(&[row.into(), (row % 100 == 0).into()]));
         let column = |kind| Column { name: String::new(), kind };
         let values = ["tcp", "udp"].map(str::to_owned).to_vec();
-        let columns = [column(ColumnKind::Numeric { median: 0. }), column(ColumnKind::Categorical { values })];
+        let columns = [column(ColumnKind::numeric(0.)), column(ColumnKind::Categorical { values })];
         let tails = Tails::new(&rows, &rows, &columns);
         (rows, tails)
     }

@@ -8,6 +8,8 @@ use vedette_contract::fields::is_reserved;
 use vedette_contract::model::{Column, ColumnKind, FeatureSpecification, SCHEMA};
 use vedette_records::Scalar;
 
+use crate::learn::sentinels;
+
 /// Beyond this many, positions in a list of values are no longer exact as `f32`.
 const MAX_VALUES: usize = 1 << 24;
 
@@ -51,6 +53,7 @@ pub struct Encoder {
 #[derive(Debug, Clone)]
 struct Codes {
     missing: f32,
+    sentinels: Vec<f32>,
     by_value: HashMap<String, f32>,
 }
 
@@ -98,14 +101,16 @@ impl Encoder {
     }
 
     /// A number in a numeric column. One beyond the range of `f32` becomes the end of that range, so that it stays as
-    /// strange as it is; what is no number is as good as missing.
+    /// strange as it is; what is no number, and a sentinel, is as good as missing.
     pub fn numeric(&self, column: usize, value: f64) -> f32 {
         if value.is_nan() {
             return self.missing(column);
         }
         #[allow(clippy::cast_possible_truncation)] // clamped to the range; the loss of digits is what f32 is for
         let value = value.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32;
-        value
+        let codes = &self.codes[column];
+        let is_sentinel = codes.sentinels.contains(&value);
+        if is_sentinel { codes.missing } else { value }
     }
 
     /// A text, or the JSON text of another scalar, in a categorical column.
@@ -118,8 +123,8 @@ impl Encoder {
 fn codes_of(column: &Column) -> Result<Codes, FeatureError> {
     let field = || column.name.clone();
     match &column.kind {
-        ColumnKind::Numeric { median } if median.is_finite() => {
-            Ok(Codes { missing: f32::NAN, by_value: HashMap::new() })
+        ColumnKind::Numeric { median, sentinels } if median.is_finite() => {
+            Ok(Codes { missing: f32::NAN, sentinels: sentinels.clone(), by_value: HashMap::new() })
         }
         ColumnKind::Numeric { .. } => Err(FeatureError::Median { field: field() }),
         ColumnKind::Categorical { values } => {
@@ -128,7 +133,7 @@ fn codes_of(column: &Column) -> Result<Codes, FeatureError> {
             if by_value.len() != values.len() || values.len() > MAX_VALUES {
                 return Err(FeatureError::Values { field: field() });
             }
-            Ok(Codes { missing: values.len() as f32, by_value })
+            Ok(Codes { missing: values.len() as f32, sentinels: Vec::new(), by_value })
         }
     }
 }
@@ -136,13 +141,21 @@ fn codes_of(column: &Column) -> Result<Codes, FeatureError> {
 /// What stands for a missing value of a column where a tree asks for it.
 pub(crate) fn typical(column: &Column) -> f32 {
     match &column.kind {
-        ColumnKind::Numeric { median } => *median,
+        ColumnKind::Numeric { median, .. } => *median,
         ColumnKind::Categorical { values } => values.len() as f32,
     }
 }
 
+/// A numeric column with these values in random order: its sentinels, and the median of the others.
+pub fn numeric(values: impl IntoIterator<Item = f32>) -> ColumnKind {
+    let values: Vec<f32> = values.into_iter().map(|value| value.clamp(f32::MIN, f32::MAX)).collect();
+    let sentinels = sentinels(values.iter().copied());
+    let others = values.into_iter().filter(|value| !sentinels.contains(value));
+    ColumnKind::Numeric { median: median(others), sentinels: sentinels.clone() }
+}
+
 /// The lower median of the finite values; 0 where there are none.
-pub fn median(values: impl IntoIterator<Item = f32>) -> f32 {
+pub(crate) fn median(values: impl IntoIterator<Item = f32>) -> f32 {
     let mut finite: Vec<f32> = values.into_iter().filter(|value| value.is_finite()).collect();
     if finite.is_empty() {
         return 0.;
@@ -164,7 +177,7 @@ mod tests {
     use vedette_contract::fields;
 
     fn numeric(name: &str, median: f32) -> Column {
-        Column { name: name.to_owned(), kind: ColumnKind::Numeric { median } }
+        Column { name: name.to_owned(), kind: ColumnKind::numeric(median) }
     }
 
     fn categorical(name: &str, values: &[&str]) -> Column {
@@ -188,6 +201,17 @@ mod tests {
         assert_eq!(codes, [0., 1., 2., 2.]);
         assert_eq!(encoder.missing(1).to_bits(), 2f32.to_bits());
         assert_eq!(encoder.columns().iter().map(typical).collect::<Vec<_>>(), [3., 2.]);
+    }
+
+    #[test]
+    fn a_sentinel_is_missing_however_it_is_written() {
+        let kind = ColumnKind::Numeric { median: 3., sentinels: vec![-9_999., f32::MAX] };
+        let encoder = encoder(vec![Column { name: "bytes".to_owned(), kind }]).unwrap();
+        for (json, is_missing) in
+            [("-9999", true), ("-9999.0", true), ("1e39", true), ("1e999", true), ("-9998", false), ("-1e39", false)]
+        {
+            assert_eq!(encoder.encode(0, Some(Scalar::of_json(json))).is_nan(), is_missing, "{json}");
+        }
     }
 
     #[test]

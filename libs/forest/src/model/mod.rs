@@ -101,10 +101,8 @@ mod tests {
     fn parts() -> Parts {
         let column = |name: &str, kind| Column { name: name.to_owned(), kind };
         let values = ["tcp", "udp"].map(str::to_owned).to_vec();
-        let columns = vec![
-            column("bytes", ColumnKind::Numeric { median: 3. }),
-            column("protocol", ColumnKind::Categorical { values }),
-        ];
+        let columns =
+            vec![column("bytes", ColumnKind::numeric(3.)), column("protocol", ColumnKind::Categorical { values })];
         let mut rows = Matrix::new(2);
         (0..400u16).for_each(|row| rows.push_row(&[f32::from(row % 100), f32::from(row % 2)]));
         let forest = fit(&Learner::defaults(Algorithm::Ensemble), &rows, &columns, &[], 1).unwrap();

@@ -81,7 +81,7 @@ mod tests {
     static LEARNED: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| {
         let mut rows = crate::Matrix::new(2);
         (0..300u16).for_each(|row| rows.push_row(&[row, 2 * row + row % 5].map(f32::from)));
-        let column = |name: &str| Column { name: name.to_owned(), kind: ColumnKind::Numeric { median: 0. } };
+        let column = |name: &str| Column { name: name.to_owned(), kind: ColumnKind::numeric(0.) };
         let learner = crate::Learner::defaults(Algorithm::Ensemble);
         let forest = crate::fit(&learner, &rows, &[column("a"), column("b")], &[], 1).unwrap();
         assert!(forest.dependence.is_some());

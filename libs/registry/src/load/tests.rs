@@ -10,7 +10,7 @@ use vedette_testing::TestBucket;
 
 /// A small real version, with a file that no score depends on.
 fn files() -> (ModelVersion, Files) {
-    let columns = vec![Column { name: "bytes".to_owned(), kind: ColumnKind::Numeric { median: 0.0 } }];
+    let columns = vec![Column { name: "bytes".to_owned(), kind: ColumnKind::numeric(0.0) }];
     let mut rows = Matrix::new(1);
     (0..300_u16).for_each(|row| rows.push_row(&[f32::from(row % 90)]));
     let forest = fit(&Learner::defaults(Algorithm::IsolationForest), &rows, &columns, &[], 1).unwrap();

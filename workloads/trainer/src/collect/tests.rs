@@ -45,7 +45,7 @@ fn categories_are_ranked_by_frequency_and_missing_numbers_are_no_numbers() {
     .to_vec();
     let sample = sampler(100, &[&lines]).finish(&schema());
     let [bytes, service] = sample.specification.columns.as_slice() else { panic!() };
-    assert_eq!(bytes.kind, ColumnKind::Numeric { median: 20.0 });
+    assert_eq!(bytes.kind, ColumnKind::numeric(20.0));
     let values = ["http", "ftp", "smtp"].map(str::to_owned).to_vec();
     assert_eq!(service.kind, ColumnKind::Categorical { values });
     let encoder = Encoder::new(&sample.specification).unwrap();

@@ -118,6 +118,26 @@ async fn a_label_of_which_no_value_is_normal_is_refused_with_the_values_seen() {
 }
 
 #[tokio::test]
+async fn a_sentinel_is_missing_and_named() {
+    let bucket = TestBucket::serve().await;
+    let mut records = machine_records(0..4_000);
+    for line in records.iter_mut().step_by(80) {
+        let mut record: serde_json::Value = serde_json::from_str(line).unwrap();
+        record["temperature"] = serde_json::json!(-9_999.0);
+        *line = record.to_string();
+    }
+    bucket.archive(DAY, "east", 0, &records).await;
+    train(&bucket, "daily-1", LABEL).await.unwrap();
+    let (manifest, files) = current_files(&bucket).await;
+    let encoder = Model::from_files(&files, &manifest).unwrap().encoder;
+    let temperature = encoder.columns().iter().position(|column| column.name == "temperature").unwrap();
+    assert!(encoder.numeric(temperature, -9_999.).is_nan() && !encoder.numeric(temperature, -9_998.).is_nan());
+    assert_eq!(metadata(&bucket).await.sentinels, [("temperature".to_owned(), vec![-9_999.])].into());
+    let message = result(&bucket, "daily-1").await.message;
+    assert!(message.contains("temperature -9999"), "{message}");
+}
+
+#[tokio::test]
 async fn given_features_are_used_and_must_be_there() {
     let bucket = TestBucket::serve().await;
     bucket.archive(DAY, "east", 0, &machine_records(0..500)).await;

@@ -3,11 +3,11 @@ use crate::evaluate::metrics;
 use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use vedette_contract::learner::{Algorithm, SyntheticRows};
-use vedette_contract::model::ColumnKind;
+use vedette_contract::model::{ColumnKind, FeatureSpecification, SCHEMA};
 use vedette_contract::parameters::Parameters;
 
 fn columns(count: usize) -> Vec<Column> {
-    let kind = || ColumnKind::Numeric { median: 0. };
+    let kind = || ColumnKind::numeric(0.);
     (0..count).map(|number| Column { name: format!("c{number}"), kind: kind() }).collect()
 }
 
@@ -159,7 +159,7 @@ fn what_is_missing_breaks_no_dependence() {
         rows.push_row(&std::array::from_fn::<f32, 6, _>(|at| if at == missing { f32::NAN } else { row[at] }));
     }
     let median = |column: usize| features::median(rows.iter().map(|row| row[column]));
-    let kind = |column: usize| ColumnKind::Numeric { median: median(column) };
+    let kind = |column: usize| ColumnKind::numeric(median(column));
     let columns: Vec<Column> = (0..6).map(|column| Column { name: format!("c{column}"), kind: kind(column) }).collect();
     let forest = fit(&Learner::defaults(Algorithm::Ensemble), &rows, &columns, &[], 1).unwrap();
     let mut told = |missing: Option<usize>, broken: bool| {
@@ -194,25 +194,37 @@ fn a_batch_gives_the_same_scores_as_single_rows_with_broken_and_missing_values()
 }
 
 #[test]
-fn one_sentinel_among_many_rows_does_not_blind_the_limits() {
-    for sentinel in [None, Some(-9_999.), Some(65_535.), Some(1e12), Some(f32::MAX)] {
+fn sentinels_however_many_blind_nothing() {
+    for (sentinel, count) in [-9_999., 65_535., 1e39, f64::from(f32::MAX)].into_iter().zip([1, 10, 100, 100]) {
         let mut random = Xoshiro256PlusPlus::seed_from_u64(3);
         let mut row = || {
-            let sum: f32 = (0..12).map(|_| random.random::<f32>()).sum();
+            let sum: f64 = (0..12).map(|_| random.random::<f64>()).sum();
             [60. + 3. * (sum - 6.), random.random(), random.random()]
         };
+        let mut given: Vec<[f64; 3]> = (0..20_000).map(|_| row()).collect();
+        (0..count).for_each(|number| given.insert(number * 190, [sentinel, 0.5, 0.5]));
+        #[allow(clippy::cast_possible_truncation)]
+        let numeric = |column: usize| features::numeric(given.iter().map(|row| row[column] as f32));
+        let column = |at: usize| Column { name: format!("c{at}"), kind: numeric(at) };
+        let columns: Vec<Column> = (0..3).map(column).collect();
+        let encoder =
+            features::Encoder::new(&FeatureSpecification { schema: SCHEMA, columns: columns.clone() }).unwrap();
+        let encode = |row: [f64; 3]| [0, 1, 2].map(|column| encoder.numeric(column, row[column]));
         let mut rows = Matrix::new(3);
-        (0..20_000).for_each(|_| rows.push_row(&row()));
-        sentinel.into_iter().for_each(|value| rows.push_row(&[value, 0.5, 0.5]));
-        let forest = learn(Algorithm::Ensemble, &rows, 1);
+        given.iter().for_each(|row| rows.push_row(&encode(*row)));
+        let forest = fit(&Learner::defaults(Algorithm::Ensemble), &rows, &columns, &[], 1).unwrap();
         let mut scores = Vec::new();
         forest.score_batch(&rows, &mut scores);
         scores.sort_unstable_by(f64::total_cmp);
         let threshold = scores[scores.len() - scores.len() / 1_000];
-        for value in [100., 150., 300., 1_000., 1e5, -50.] {
-            let found = (0..100).filter(|_| forest.score(&[value, row()[1], row()[2]]) > threshold).count();
-            assert!(found >= 99, "{sentinel:?}: {found} of 100 at {value}");
+        let mut found =
+            |value: f64| (0..100).filter(|_| forest.score(&encode([value, row()[1], row()[2]])) > threshold).count();
+        for value in [80., 100., 150., 300., 1_000., 1e5, -50.] {
+            let found = found(value);
+            assert!(found >= 99, "{sentinel} {count}: {found} of 100 at {value}");
         }
+        // What is a sentinel is missing, and no alert.
+        assert!(count == 1 || found(sentinel) <= 1, "{sentinel} {count}");
     }
 }
 
