@@ -163,7 +163,8 @@ pub struct DataSource {
     pub deduplicate_by: String,
 }
 
-/// Which fields are learned from; found in the data where neither list is given.
+/// Which fields are learned from; found in the data where neither list is given: without times, counters, identifiers, what is seldom
+/// present and what is named like a label, each of which is told. A field that is listed is learned from whatever it is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Features {

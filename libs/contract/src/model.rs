@@ -153,6 +153,12 @@ pub struct ModelMetadata {
     /// Values that were found to stand for none, by field: they count as missing.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sentinels: BTreeMap<String, Vec<f32>>,
+    /// Fields that were found and are no features, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out: BTreeMap<String, String>,
+    /// Features that tell the label by themselves, and may be it under another name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub separating: Vec<String>,
     /// Newest `utc` among the records read.
     pub last_utc: Option<String>,
     /// Quality on the holdout.

@@ -53,6 +53,8 @@ pub(crate) fn metadata(job: &str) -> ModelMetadata {
         sampled: 1,
         learned: 1,
         sentinels: BTreeMap::new(),
+        left_out: BTreeMap::new(),
+        separating: Vec::new(),
         last_utc: None,
         metrics,
         baseline: None,

@@ -40,13 +40,21 @@ pub enum TrainerError {
     },
     /// Inference found nothing to learn from.
     #[error(
-        "no field of the {records} records that were looked at can be a feature: all are reserved, nested, constant or \
-         identifiers; name the features in the training"
+        "no field of the {records} records that were looked at can be a feature, beside reserved ones and the label there are: \
+         {left_out}; name the features in the training"
     )]
     NoFeatures {
         /// Records that were looked at.
         records: u64,
+        /// Fields, and why each is none.
+        left_out: String,
     },
+    /// The memory of the Job would not do.
+    #[error(
+        "{rows} records of {columns} features take about {needed_mib} MiB to learn from, and there are {limit_mib} MiB: lower \
+         spec.data.maxRecords, name fewer features, or raise spec.job.resources"
+    )]
+    Memory { rows: usize, columns: usize, needed_mib: u64, limit_mib: u64 },
     /// The learner refused the rows.
     #[error("the forest could not be learned")]
     Fit(#[from] FitError),
@@ -74,6 +82,7 @@ impl Reason for TrainerError {
             Self::Bucket(error) => error.reason(),
             Self::UnknownFeatures { .. } => "UnknownFeatures",
             Self::LabelNeverNormal { .. } => "LabelNeverNormal",
+            Self::Memory { .. } => "NotEnoughMemory",
             Self::NoFeatures { .. } => "NoFeatures",
             Self::Fit(error) => error.reason(),
             Self::Artifact(error) => error.reason(),

@@ -1,16 +1,16 @@
 //! Chooses the features where the training names none, from a bounded look at the data; and checks those it names.
-//! Numbers and booleans are numeric; text is categorical unless it looks like an identifier. Reserved fields and the label
-//! are never features, whatever is asked.
+//! Numbers and booleans are numeric, and text is categorical, unless the field is one of those that `field.rs` leaves out.
+//! Reserved fields and the label are never features, whatever is asked.
 
 use std::collections::{BTreeMap, HashSet};
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use serde_json::value::RawValue;
 use vedette_contract::arguments::TrainerArguments;
 use vedette_contract::fields;
-use vedette_records::{Scalar, ScalarKind};
+use vedette_records::Scalar;
 
 use crate::error::TrainerError;
+use crate::field::{FieldStatistics, LeftOut, listed, words};
 use crate::schema::Kind;
 
 /// How many records are looked at, at most.
@@ -19,8 +19,8 @@ pub(crate) const RECORDS: u64 = 20_000;
 pub(crate) const OBJECTS: usize = 8;
 /// The look goes on over more objects until it has seen so many records.
 pub(crate) const ENOUGH_RECORDS: u64 = 1_000;
-/// Text with more distinct values than this, that are also more than half of all its values, is an identifier.
-const IDENTIFIER_DISTINCT: usize = 1_000;
+/// So many features are chosen at most, those that most records have; a training can name as many.
+const FEATURES: usize = 1_024;
 /// Fields beyond this many are not considered, so that records with random names cannot fill the memory.
 const FIELDS: usize = 4_096;
 
@@ -62,12 +62,12 @@ pub(crate) struct FieldSurvey {
     fields: BTreeMap<String, FieldStatistics>,
 }
 
-#[derive(Debug, Default)]
-struct FieldStatistics {
-    numbers: u64,
-    texts: u64,
-    nested: bool,
-    distinct: HashSet<u64>,
+/// The features, sorted by name, and why other fields are none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ChosenFeatures {
+    pub(crate) columns: Vec<(String, Kind)>,
+    /// Without the label and the reserved fields.
+    pub(crate) left_out: BTreeMap<String, LeftOut>,
 }
 
 impl FieldSurvey {
@@ -82,51 +82,40 @@ impl FieldSurvey {
             return;
         };
         self.records += 1;
+        let made = record.get(fields::UTC).and_then(|raw| Scalar::of_json(raw.get()).text()?.parse().ok());
         for (name, raw) in record {
-            if !self.fields.contains_key(&name) && self.fields.len() >= FIELDS {
-                continue;
+            if self.fields.contains_key(&name) || self.fields.len() < FIELDS {
+                self.fields.entry(name).or_default().add(Scalar::of_json(raw.get()), made);
             }
-            let field = self.fields.entry(name).or_default();
-            match Scalar::of_json(raw.get()).kind() {
-                ScalarKind::Null => continue,
-                ScalarKind::Nested => field.nested = true,
-                ScalarKind::Boolean | ScalarKind::Number => field.numbers += 1,
-                ScalarKind::Text => field.texts += 1,
-            }
-            field.distinct.insert(BuildHasherDefault::<DefaultHasher>::default().hash_one(raw.get()));
         }
     }
 
-    /// The fields that can be features, sorted by name.
+    /// The next record does not follow the last one.
+    pub(crate) fn interrupt(&mut self) {
+        self.fields.values_mut().for_each(FieldStatistics::interrupt);
+    }
+
+    /// The fields that can be features, [`FEATURES`] at most, and why others cannot.
     ///
     /// # Errors
     /// When there is none.
-    pub(crate) fn features(&self, label_field: Option<&str>) -> Result<Vec<(String, Kind)>, TrainerError> {
+    pub(crate) fn features(&self, label_field: Option<&str>) -> Result<ChosenFeatures, TrainerError> {
         let allowed = |name: &str| !fields::is_reserved(name) && label_field != Some(name);
-        let features: Vec<_> = self
-            .fields
-            .iter()
-            .filter(|(name, _)| allowed(name))
-            .filter_map(|(name, field)| Some((name.clone(), field.kind(self.records)?)))
-            .collect();
-        if features.is_empty() { Err(TrainerError::NoFeatures { records: self.records }) } else { Ok(features) }
-    }
-}
-
-impl FieldStatistics {
-    fn kind(&self, records: u64) -> Option<Kind> {
-        let (values, distinct) = (self.numbers + self.texts, self.distinct.len());
-        if self.nested || values == 0 {
-            return None;
+        let (mut columns, mut left_out) = (Vec::new(), BTreeMap::new());
+        for (name, field) in self.fields.iter().filter(|(name, _)| allowed(name)) {
+            match field.kind(name, self.records) {
+                Ok(kind) => columns.push((name.clone(), kind)),
+                Err(reason) => drop(left_out.insert(name.clone(), reason)),
+            }
         }
-        // A stray text among numbers is a missing number; a stray number among texts is a category.
-        if self.numbers > self.texts {
-            return (distinct > 1).then_some(Kind::Numeric);
+        columns.sort_by_key(|(name, _)| std::cmp::Reverse(self.fields[name].present()));
+        let too_many = columns.split_off(columns.len().min(FEATURES));
+        left_out.extend(too_many.into_iter().map(|(name, _)| (name, LeftOut::TooMany)));
+        columns.sort_by(|(one, _), (other, _)| one.cmp(other));
+        if columns.is_empty() {
+            return Err(TrainerError::NoFeatures { records: self.records, left_out: listed(words(&left_out)) });
         }
-        // Whether a text is there at all tells records apart, too.
-        let constant = distinct == 1 && values == records;
-        let identifier = distinct > IDENTIFIER_DISTINCT && distinct as u64 * 2 > values;
-        (!constant && !identifier).then_some(Kind::Categorical)
+        Ok(ChosenFeatures { columns, left_out })
     }
 }
 
@@ -153,12 +142,13 @@ mod tests {
             survey.add(
                 format!(
                     r#"{{{reserved}"label":"l{}",
-                        "bytes":{number},"flag":{},"zero":0,"one":"x","service":"s{}","session":"id-{number}","nothing":null,
+                        "bytes":{},"ts":{number},"flag":{},"zero":0,"one":"x","service":"s{}","session":"id-{number}","nothing":null,
                         "nested":{{"a":1}},"mixed":{}{sometimes}}}"#,
                     number % 3,
+                    number * number % 977,
                     number % 5 == 0,
                     number % 7,
-                    if number == 9 { r#""n/a""#.to_owned() } else { number.to_string() },
+                    if number == 9 { r#""n/a""#.to_owned() } else { (number % 40).to_string() },
                 )
                 .as_bytes(),
             );
@@ -166,7 +156,19 @@ mod tests {
         survey.add(b"not a record");
         assert_eq!(survey.records(), 3_000);
         let found = survey.features(Some("label")).unwrap();
-        let found: Vec<_> = found.iter().map(|(name, kind)| (name.as_str(), *kind)).collect();
+        let left_out: Vec<_> = found.left_out.iter().map(|(name, reason)| (name.as_str(), *reason)).collect();
+        assert_eq!(
+            left_out,
+            [
+                ("nested", LeftOut::Nested),
+                ("nothing", LeftOut::Constant),
+                ("one", LeftOut::Constant),
+                ("session", LeftOut::Identifier),
+                ("ts", LeftOut::OnlyGrows),
+                ("zero", LeftOut::Constant),
+            ]
+        );
+        let found: Vec<_> = found.columns.iter().map(|(name, kind)| (name.as_str(), *kind)).collect();
         assert_eq!(
             found,
             [
@@ -184,7 +186,25 @@ mod tests {
         let mut survey = FieldSurvey::default();
         survey.add(br#"{"uuid":"a","label":"x","list":[1]}"#);
         let message = survey.features(Some("label")).unwrap_err().to_string();
-        assert!(message.contains("1 records") && message.contains("name the features"), "{message}");
+        assert!(message.contains("1 records") && message.contains("list (nested)"), "{message}");
+    }
+
+    #[test]
+    fn of_too_many_fields_those_are_learned_from_that_most_records_have() {
+        let mut survey = FieldSurvey::default();
+        for number in 0..10 {
+            let seldom =
+                (0..1_000).filter(|field| number < 8 || field % 2 == 0).map(|field| format!(r#","a{field}":{number}"#));
+            let always = (0..400).map(|field| format!(r#","b{field}":{number}"#));
+            let members: String = seldom.chain(always).collect();
+            survey.add(format!(r#"{{"c":{number}{members}}}"#).as_bytes());
+        }
+        let ChosenFeatures { columns, left_out } = survey.features(None).unwrap();
+        assert_eq!((columns.len(), left_out.len()), (FEATURES, 377));
+        assert!(columns.is_sorted_by(|(one, _), (other, _)| one < other));
+        assert!(left_out.iter().all(|(name, reason)| name.starts_with('a') && *reason == LeftOut::TooMany));
+        let listed = listed(words(&left_out));
+        assert!(listed.ends_with("(one field too many) and 357 more"), "{listed}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use vedette_forest::{FitError, Forest, Learner, Matrix, fit};
 
 use crate::collect::Rows;
 use crate::error::TrainerError;
+use crate::separation::separating;
 
 /// With fewer rows held out than this the quantiles of their scores are too coarse, and all rows calibrate.
 const CALIBRATION_ROWS: usize = 1_000;
@@ -49,6 +50,8 @@ pub(crate) struct Learned {
     pub baseline: Option<Metrics>,
     /// Values that stand for none, by field.
     pub sentinels: BTreeMap<String, Vec<f32>>,
+    /// Fields that tell the label by themselves.
+    pub separating: Vec<String>,
 }
 
 impl LearnSettings {
@@ -114,7 +117,8 @@ pub(crate) fn learn(
     };
     let learned = training.matrix.rows() as u64;
     let (parameters, sentinels) = (learner.parameters(), sentinels_of(features));
-    Ok(Learned { forest, calibration, parameters, learned, metrics, baseline, sentinels })
+    let separating = separating(&features.columns, if holdout.labels.is_empty() { training } else { holdout });
+    Ok(Learned { forest, calibration, parameters, learned, metrics, baseline, sentinels, separating })
 }
 
 fn sentinels_of(features: &FeatureSpecification) -> BTreeMap<String, Vec<f32>> {

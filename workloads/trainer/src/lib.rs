@@ -5,13 +5,16 @@ mod batch;
 mod cell;
 mod collect;
 mod error;
+mod field;
 mod infer;
 mod learn;
 mod line;
+mod memory;
 mod read;
 mod report;
 mod run;
 mod schema;
+mod separation;
 
 pub use error::TrainerError;
 pub use run::run;

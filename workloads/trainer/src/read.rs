@@ -89,6 +89,7 @@ pub(crate) async fn survey(bucket: &Bucket, sources: &[Source]) -> Result<FieldS
             continue;
         };
         survey = tokio::task::spawn_blocking(move || {
+            survey.interrupt();
             let stop_at = survey.records() + share;
             for part in fetched.parts.iter().filter(|part| !part.is_damaged()) {
                 // The damage is counted and told when the object is read for good.

@@ -1,5 +1,7 @@
 //! What a training says of itself: its metadata, its result, and its lines in the log.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use vedette_contract::arguments::TrainerArguments;
 use vedette_contract::model::{FoldMetrics, ModelMetadata, SCHEMA, TrainingOutcome, TrainingResult};
@@ -7,6 +9,7 @@ use vedette_contract::{ModelVersion, Name};
 use vedette_forest::calibration::expected_budget_error;
 
 use crate::collect::Sampler;
+use crate::field::{LeftOut, listed, words};
 use crate::learn::Learned;
 use crate::read::Reading;
 use crate::schema::Kind;
@@ -16,10 +19,10 @@ pub(crate) fn metadata(
     arguments: &TrainerArguments,
     reading: Reading,
     learned: Learned,
-    duplicates: u64,
-    sampled: u64,
+    left_out: &BTreeMap<String, LeftOut>,
+    (duplicates, sampled): (u64, u64),
 ) -> ModelMetadata {
-    let Learned { forest: _, calibration: _, parameters, learned, metrics, baseline, sentinels } = learned;
+    let Learned { forest: _, calibration: _, parameters, learned, metrics, baseline, sentinels, separating } = learned;
     let Reading { objects, sites, damaged: _, tally } = reading;
     ModelMetadata {
         schema: SCHEMA,
@@ -40,6 +43,8 @@ pub(crate) fn metadata(
         sampled,
         learned,
         sentinels,
+        left_out: words(left_out).map(|(name, words)| (name.to_owned(), words.to_owned())).collect(),
+        separating,
         last_utc: tally.newest_utc.map(|(_, text)| text),
         metrics,
         baseline,
@@ -74,7 +79,7 @@ pub(crate) fn not_enough_data(reading: &Reading, distinct: u64, min_records: u64
 
 /// A model in one sentence.
 pub(crate) fn summary(metadata: &ModelMetadata) -> String {
-    let ModelMetadata { records, learned, sites, metrics, baseline, sentinels, .. } = metadata;
+    let ModelMetadata { records, learned, sites, metrics, baseline, sentinels, left_out, separating, .. } = metadata;
     let sites: Vec<_> = sites.iter().map(Name::as_str).collect();
     let mut parts = vec![format!("learned {learned} rows from {records} records of {}", sites.join(", "))];
     if let Some(auroc) = metrics.auroc {
@@ -103,6 +108,17 @@ pub(crate) fn summary(metadata: &ModelMetadata) -> String {
             listed.collect::<Vec<_>>().join(", ")
         ));
     }
+    let told = left_out.iter().filter(|(_, words)| !LeftOut::goes_without_saying(words));
+    let told = listed(told.map(|(name, words)| (name.as_str(), words.as_str())));
+    if !told.is_empty() {
+        parts.push(format!("not learned from unless spec.features lists them: {told}"));
+    }
+    if !separating.is_empty() {
+        parts.push(format!(
+            "by themselves these fields tell the label, and may be labels, too: {}",
+            separating.join(", ")
+        ));
+    }
     let error = expected_budget_error(metrics.alert_budget_per_million, metrics.rows);
     parts.push(format!(
         "the alerts may be {error:.0} in a million off a budget of {}",
@@ -111,13 +127,18 @@ pub(crate) fn summary(metadata: &ModelMetadata) -> String {
     parts.join("; ")
 }
 
-/// Logs which features were chosen.
-pub(crate) fn log_features(features: &[(String, Kind)]) {
+/// Logs which features were chosen, and what was left out.
+pub(crate) fn log_features(features: &[(String, Kind)], left_out: &BTreeMap<String, LeftOut>) {
     let of_kind = |wanted| {
         let names = features.iter().filter(|(_, kind)| *kind == wanted).map(|(name, _)| name.as_str());
         names.collect::<Vec<_>>().join(" ")
     };
-    tracing::info!(numeric = of_kind(Kind::Numeric), categorical = of_kind(Kind::Categorical), "features were chosen");
+    tracing::info!(
+        numeric = of_kind(Kind::Numeric),
+        categorical = of_kind(Kind::Categorical),
+        left_out = listed(words(left_out)),
+        "features were chosen"
+    );
 }
 
 /// Logs what was read.

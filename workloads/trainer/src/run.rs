@@ -1,5 +1,6 @@
 //! The steps of a training in their order: reads, learns, evaluates, gates, publishes.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,8 +22,10 @@ use vedette_streams::bucket::Bucket;
 
 use crate::collect::{Sample, Sampler};
 use crate::error::TrainerError;
-use crate::infer::given_features;
+use crate::field::LeftOut;
+use crate::infer::{ChosenFeatures, given_features};
 use crate::learn::{Gate, LearnSettings, Learned, is_too_little_data, learn};
+use crate::memory;
 use crate::read::{Reading, read_all, survey};
 use crate::report;
 use crate::schema::{Kind, Schema};
@@ -57,6 +60,7 @@ async fn train(arguments: &TrainerArguments, shutdown: &Shutdown) -> Result<(), 
     let Some(schema) = training.choose_features(given, &sources).await? else {
         return training.not_enough_data(&Reading::default(), 0).await;
     };
+    let (schema, left_out) = schema;
     let collected = training.collect(schema, sources, shutdown).await?;
     let distinct = collected.reading.tally.records.saturating_sub(collected.sampler.duplicates());
     if distinct < arguments.min_records {
@@ -64,7 +68,7 @@ async fn train(arguments: &TrainerArguments, shutdown: &Shutdown) -> Result<(), 
     }
     check_label(&collected)?;
     let (records, reading) = (collected.reading.tally.records, collected.reading.clone());
-    let trained = match training.learn(collected, settings).await {
+    let trained = match training.learn(collected, left_out, settings).await {
         Err(error) if is_too_little_data(&error) => return training.not_enough_data(&reading, records).await,
         trained => trained?,
     };
@@ -183,10 +187,10 @@ impl Training<'_> {
         &self,
         given: Option<Vec<(String, Kind)>>,
         sources: &[Source],
-    ) -> Result<Option<Schema>, TrainerError> {
+    ) -> Result<Option<(Schema, BTreeMap<String, LeftOut>)>, TrainerError> {
         let TrainerArguments { deduplicate_by, label_field, normal_labels, .. } = self.arguments;
-        let features = match given {
-            Some(features) => features,
+        let ChosenFeatures { columns, left_out } = match given {
+            Some(columns) => ChosenFeatures { columns, ..ChosenFeatures::default() },
             None => {
                 let survey = survey(&self.bucket, sources).await?;
                 if survey.records() == 0 {
@@ -195,9 +199,9 @@ impl Training<'_> {
                 survey.features(label_field.as_deref())?
             }
         };
-        report::log_features(&features);
+        report::log_features(&columns, &left_out);
         let label = label_field.as_deref().map(|field| Label::new(field, normal_labels));
-        Ok(Some(Schema::new(features, deduplicate_by, label, self.not_before()?)))
+        Ok(Some((Schema::new(columns, deduplicate_by, label, self.not_before()?), left_out)))
     }
 
     async fn collect(
@@ -216,7 +220,12 @@ impl Training<'_> {
         Ok(Collected { sampler, schema, reading })
     }
 
-    async fn learn(&self, collected: Collected, settings: LearnSettings) -> Result<Trained, TrainerError> {
+    async fn learn(
+        &self,
+        collected: Collected,
+        left_out: BTreeMap<String, LeftOut>,
+        settings: LearnSettings,
+    ) -> Result<Trained, TrainerError> {
         let Collected { sampler, schema, reading } = collected;
         let unusable = sampler.unusable(&schema);
         if !unusable.is_empty() {
@@ -226,11 +235,13 @@ impl Training<'_> {
             });
             return Err(TrainerError::UnknownFeatures { columns: columns.collect() });
         }
+        let needed_bytes = memory::check(sampler.len(), schema.columns.len(), memory::limit())?;
+        tracing::info!(needed_bytes, "learning takes about so much memory");
         let (duplicates, sampled) = (sampler.duplicates(), sampler.len() as u64);
         let holdout_share = self.arguments.holdout_share;
         let work = move || learn_from(sampler.finish(&schema), holdout_share, &settings);
         let (artifact, learned) = tokio::task::spawn_blocking(work).await??;
-        let metadata = report::metadata(self.arguments, reading, learned, duplicates, sampled);
+        let metadata = report::metadata(self.arguments, reading, learned, &left_out, (duplicates, sampled));
         Ok(Trained { artifact, metadata })
     }
 

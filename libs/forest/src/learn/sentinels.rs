@@ -91,7 +91,7 @@ fn is_sentinel(sorted: &[f64], repeated: &[f64], value: f64, is_low: bool) -> bo
 fn is_written_so(value: f64) -> bool {
     let size = value.abs();
     let is_power_of_two = |number: f64| number >= SMALLEST_LIMIT && number.log2().fract() == 0.;
-    let is_nines = size >= 99. && size <= 1e9 && size.fract() == 0. && (size + 1.).log10().fract().abs() < 1e-9;
+    let is_nines = (99. ..=1e9).contains(&size) && size.fract() == 0. && (size + 1.).log10().fract().abs() < 1e-9;
     value == -1. || is_nines || size >= LIMITS_OF_FLOATS || is_power_of_two(size) || is_power_of_two(size + 1.)
 }
 

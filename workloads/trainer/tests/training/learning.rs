@@ -118,6 +118,45 @@ async fn a_label_of_which_no_value_is_normal_is_refused_with_the_values_seen() {
 }
 
 #[tokio::test]
+async fn fields_that_are_no_features_are_named_and_can_be_asked_for() {
+    let bucket = TestBucket::serve().await;
+    let more = |(number, line): (usize, String)| {
+        let mut record: serde_json::Value = serde_json::from_str(&line).unwrap();
+        record["uptime"] = serde_json::json!(5_000 + number * 3);
+        record["session"] = format!("session-{number}").into();
+        record["Attack"] = (number % 100 == 99).into();
+        record["measured"] = record["utc"].clone();
+        record.to_string()
+    };
+    let records: Vec<String> = machine_records(0..600).into_iter().enumerate().map(more).collect();
+    bucket.archive(DAY, "east", 0, &records).await;
+    train(&bucket, "daily-1", &format!("{LABEL} --minimum-recall 0")).await.unwrap();
+    let left_out = metadata(&bucket).await.left_out;
+    let expected = [
+        ("Attack", "named like a label"),
+        ("measured", "a time"),
+        ("session", "an identifier"),
+        ("uptime", "only grows"),
+    ];
+    assert_eq!(left_out, expected.map(|(name, words)| (name.to_owned(), words.to_owned())).into());
+    let message = result(&bucket, "daily-1").await.message;
+    assert!(message.contains("Attack (named like a label), measured (a time)"), "{message}");
+    train(&bucket, "daily-2", &format!("{LABEL} --numeric-feature uptime --categorical-feature Attack")).await.unwrap();
+    let metadata = metadata(&bucket).await;
+    assert_eq!((metadata.left_out.len(), metadata.separating), (0, Vec::new()));
+}
+
+#[tokio::test]
+async fn a_field_that_tells_the_label_by_itself_is_named() {
+    let bucket = TestBucket::serve().await;
+    bucket.archive(DAY, "east", 0, &machine_records(0..4_000)).await;
+    train(&bucket, "daily-1", LABEL).await.unwrap();
+    assert_eq!(metadata(&bucket).await.separating, ["vibration"]);
+    let message = result(&bucket, "daily-1").await.message;
+    assert!(message.contains("tell the label, and may be labels, too: vibration"), "{message}");
+}
+
+#[tokio::test]
 async fn a_sentinel_is_missing_and_named() {
     let bucket = TestBucket::serve().await;
     let mut records = machine_records(0..4_000);
