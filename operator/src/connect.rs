@@ -23,10 +23,20 @@ pub async fn kubernetes() -> Result<Client, OperatorError> {
 
 /// The bucket of the site, with credentials and authorities that may come later.
 pub fn bucket(bucket: &site::Bucket, access: impl Into<BucketAccess>) -> Bucket {
-    let site::Bucket { endpoint, name, prefix, region, credentials_secret: _, credentials_keys: _, ca: _, encryption } =
-        bucket.clone();
+    let addressing = bucket.addressing();
+    let site::Bucket {
+        endpoint,
+        name,
+        prefix,
+        path_style: _,
+        region,
+        credentials_secret: _,
+        credentials_keys: _,
+        ca: _,
+        encryption,
+    } = bucket.clone();
     let encryption = encryption.map(|site::Encryption { algorithm, kms_key_id }| Encryption { algorithm, kms_key_id });
-    let place = BucketPlace { endpoint, name, prefix, region, encryption };
+    let place = BucketPlace { endpoint, name, prefix, addressing, region, encryption };
     Bucket::with_access(place, access.into(), BUCKET_CONNECT, BUCKET_ATTEMPT)
 }
 

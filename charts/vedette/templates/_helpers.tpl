@@ -90,7 +90,7 @@ annotations:
 {{- if eq $name "credentialsKeys" -}}
 {{- $value = include "vedette.given" $value | fromYaml -}}
 {{- end -}}
-{{- if $value -}}
+{{- if or $value (kindIs "bool" $value) -}}
 {{- $_ := set $given $name $value -}}
 {{- end -}}
 {{- end -}}

@@ -87,6 +87,7 @@ fn bucket_arguments(bucket: &site::Bucket, key: &BucketKey) -> BucketArguments {
         endpoint,
         name,
         prefix,
+        path_style: _,
         region,
         credentials_secret: _,
         credentials_keys: _,
@@ -94,6 +95,7 @@ fn bucket_arguments(bucket: &site::Bucket, key: &BucketKey) -> BucketArguments {
         encryption: _,
     } = bucket.clone();
     BucketArguments {
+        bucket_addressing: bucket.addressing(),
         bucket_endpoint: endpoint,
         bucket: name,
         bucket_prefix: prefix,

@@ -109,6 +109,7 @@ pub(super) fn site_file(options: &LocalOptions, bootstrap_servers: &str, endpoin
             endpoint,
             name: options.bucket_name.clone(),
             prefix: options.bucket_prefix.clone(),
+            path_style: true,
             region: options.bucket_region.clone(),
             credentials_secret: Some(bucket_secret()),
             credentials_keys: site::BucketKeys::default(),

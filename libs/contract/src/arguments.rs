@@ -16,8 +16,9 @@ use crate::topic::TopicSpecification;
 use crate::{ModelVersion, Name, TopicName};
 
 pub use connection::{
-    AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, AWS_SESSION_TOKEN_ENV, BucketArguments, EncryptionAlgorithm,
-    KAFKA_SASL_PASSWORD_ENV, KAFKA_SASL_USERNAME_ENV, KafkaArguments, KeyValue, OauthArguments, SecretText,
+    AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, AWS_SESSION_TOKEN_ENV, BucketAddressing, BucketArguments,
+    EncryptionAlgorithm, KAFKA_SASL_PASSWORD_ENV, KAFKA_SASL_USERNAME_ENV, KafkaArguments, KeyValue, OauthArguments,
+    SecretText,
 };
 pub use dataset::{DatasetArguments, DecimalMark, Separator, TextEncoding};
 

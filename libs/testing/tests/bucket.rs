@@ -12,7 +12,7 @@ use bytes::Bytes;
 use support::tls::{certificate, tls_in_front_of};
 use support::{Behaviour, Server, impatient, misbehave};
 use tempfile::TempDir;
-use vedette_contract::arguments::{BucketArguments, EncryptionAlgorithm};
+use vedette_contract::arguments::{BucketAddressing, BucketArguments, EncryptionAlgorithm};
 use vedette_streams::bucket::{
     Body, Bucket, BucketError, BucketPlace, Creation, CredentialFiles, JsonError, ObjectSummary, Swap,
 };
@@ -68,6 +68,7 @@ async fn credentials_in_files_are_read_for_each_request() {
         endpoint: arguments.bucket_endpoint,
         name: arguments.bucket,
         prefix: None,
+        addressing: BucketAddressing::Path,
         region: arguments.bucket_region,
         encryption: None,
     };

@@ -127,8 +127,7 @@ fn keys_of_the_buckets_secret_have_any_names() {
 
 #[test]
 fn a_bucket_of_ones_own_authority_and_key_is_used_by_the_pods_own_identity() {
-    let bucket =
-        "{name: b, prefix: teams/fraud/, ca: {configMap: trust}, encryption: {algorithm: 'aws:kms', kmsKeyId: key-1}}";
+    let bucket = "{name: b, prefix: teams/fraud/, pathStyle: false, ca: {configMap: trust}, encryption: {algorithm: 'aws:kms', kmsKeyId: key-1}}";
     let site = site("bootstrapServers: 'k:1'", bucket);
     let training = build_training_job(&trainings(&text("minimal.yaml"))[0], &site, "flows-1");
     for spec in [archiver(&site), training.spec.unwrap().template.spec.unwrap()] {
@@ -136,6 +135,7 @@ fn a_bucket_of_ones_own_authority_and_key_is_used_by_the_pods_own_identity() {
         for argument in [
             "--bucket-ca-file=/var/lib/vedette/bucket-ca/ca.crt",
             "--bucket-prefix=teams/fraud",
+            "--bucket-addressing=virtual-host",
             "--bucket-encryption=aws:kms",
             "--bucket-kms-key-id=key-1",
         ] {

@@ -142,6 +142,26 @@ impl EncryptionAlgorithm {
     }
 }
 
+/// Where the name of a bucket stands in the URL of a request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum BucketAddressing {
+    /// In the path, as most servers of one's own want it.
+    #[default]
+    Path,
+    /// Before the server's name, as some providers want it.
+    VirtualHost,
+}
+
+impl BucketAddressing {
+    /// As the option has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Path => "path",
+            Self::VirtualHost => "virtual-host",
+        }
+    }
+}
+
 /// Which bucket, and as whom.
 #[derive(Debug, Clone, Default, Args)]
 #[group(id = "bucket_arguments")]
@@ -157,6 +177,10 @@ pub struct BucketArguments {
     /// What stands before all keys, such as teams/fraud, where the bucket is not Vedette's alone
     #[arg(long, value_name = "PREFIX")]
     pub bucket_prefix: Option<KeyPrefix>,
+
+    /// Where the bucket's name stands in URLs
+    #[arg(long, value_enum, default_value_t)]
+    pub bucket_addressing: BucketAddressing,
 
     /// S3 region
     #[arg(long, default_value = "us-east-1")]

@@ -18,7 +18,7 @@ use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::operation::put_object::{PutObjectError, PutObjectOutput};
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
-use vedette_contract::arguments::{BucketArguments, EncryptionAlgorithm};
+use vedette_contract::arguments::{BucketAddressing, BucketArguments, EncryptionAlgorithm};
 use vedette_contract::keys::KeyPrefix;
 
 use crate::bucket::credentials::BucketAccess;
@@ -49,6 +49,8 @@ pub struct BucketPlace {
     pub name: String,
     /// What stands before all keys; nothing where omitted.
     pub prefix: Option<KeyPrefix>,
+    /// Where its name stands in URLs.
+    pub addressing: BucketAddressing,
     /// S3 region.
     pub region: String,
     /// How what is written is encrypted there; as the bucket has it where omitted.
@@ -90,6 +92,7 @@ impl Bucket {
             bucket_endpoint,
             bucket,
             bucket_prefix,
+            bucket_addressing,
             bucket_region,
             bucket_ca_file,
             bucket_encryption,
@@ -104,6 +107,7 @@ impl Bucket {
             endpoint: bucket_endpoint,
             name: bucket,
             prefix: bucket_prefix,
+            addressing: bucket_addressing,
             region: bucket_region,
             encryption,
         };
@@ -134,7 +138,7 @@ impl Bucket {
         connect: Duration,
         attempt: Duration,
     ) -> Self {
-        let BucketPlace { endpoint, name, prefix, region, encryption } = place;
+        let BucketPlace { endpoint, name, prefix, addressing, region, encryption } = place;
         let timeouts = TimeoutConfig::builder().connect_timeout(connect).operation_attempt_timeout(attempt).build();
         let retries = RetryConfig::standard()
             .with_max_attempts(ATTEMPTS)
@@ -145,7 +149,7 @@ impl Bucket {
         let mut config = config
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.clone()))
-            .force_path_style(true)
+            .force_path_style(addressing == BucketAddressing::Path)
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .http_client(Http::new(http).client())
@@ -356,4 +360,32 @@ fn head(
 
 fn without_tag(attempt: Attempt) -> BucketError {
     BucketError::InvalidResponse { attempt, source: "it has no ETag".into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::presigning::PresigningConfig;
+
+    use super::*;
+
+    async fn url_of(addressing: BucketAddressing) -> String {
+        let bucket = Bucket::new(&BucketArguments {
+            bucket_endpoint: Some("https://s3.example.org".to_owned()),
+            bucket: "records".to_owned(),
+            bucket_addressing: addressing,
+            bucket_region: "us-east-1".to_owned(),
+            access_key_id: Some("id".to_owned()),
+            secret_access_key: Some("key".into()),
+            ..BucketArguments::default()
+        });
+        let hour = PresigningConfig::expires_in(Duration::from_secs(3600)).unwrap();
+        let request = bucket.client.get_object().bucket(&bucket.name).key("a/b").presigned(hour).await.unwrap();
+        request.uri().split('?').next().unwrap().to_owned()
+    }
+
+    #[tokio::test]
+    async fn the_name_of_a_bucket_stands_where_its_server_wants_it() {
+        assert_eq!(url_of(BucketAddressing::Path).await, "https://s3.example.org/records/a/b");
+        assert_eq!(url_of(BucketAddressing::VirtualHost).await, "https://records.s3.example.org/a/b");
+    }
 }

@@ -55,12 +55,23 @@ impl Arguments {
     /// Adds how to reach the bucket.
     pub(super) fn bucket(self, bucket: &Bucket) -> Self {
         // The environment has what is secret.
-        let Bucket { endpoint, name, prefix, region, credentials_secret: _, credentials_keys: _, ca, encryption } =
-            bucket;
+        let Bucket {
+            endpoint,
+            name,
+            prefix,
+            path_style,
+            region,
+            credentials_secret: _,
+            credentials_keys: _,
+            ca,
+            encryption,
+        } = bucket;
         let key = encryption.iter().flat_map(|encryption| &encryption.kms_key_id);
         self.options("bucket-endpoint", endpoint)
             .option("bucket", name)
             .options("bucket-prefix", prefix)
+            // The default is left out, so that an operator that knows the option rolls nothing.
+            .options("bucket-addressing", (!path_style).then(|| bucket.addressing().as_str()))
             .option("bucket-region", region)
             .options("bucket-ca-file", ca.iter().map(|_| bucket_ca_file()))
             .options("bucket-encryption", encryption.iter().map(|encryption| encryption.algorithm.as_str()))

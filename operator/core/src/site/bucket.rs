@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use vedette_contract::Name;
-use vedette_contract::arguments::EncryptionAlgorithm;
+use vedette_contract::arguments::{BucketAddressing, EncryptionAlgorithm};
 use vedette_contract::keys::KeyPrefix;
 
 use super::source::{Authority, Needs, Source, check_key};
@@ -19,6 +19,9 @@ pub struct Bucket {
     /// What stands before all keys, such as `teams/fraud`, where the bucket is not Vedette's alone.
     #[serde(default)]
     pub prefix: Option<KeyPrefix>,
+    /// Whether the bucket's name stands in the path of URLs; before the server's name where false.
+    #[serde(default = "default_path_style")]
+    pub path_style: bool,
     /// S3 region.
     #[serde(default = "default_region")]
     pub region: String,
@@ -45,6 +48,10 @@ pub struct Encryption {
     /// Which key, for `aws:kms`; the bucket's own where omitted.
     #[serde(default)]
     pub kms_key_id: Option<String>,
+}
+
+const fn default_path_style() -> bool {
+    true
 }
 
 fn default_region() -> String {
@@ -81,6 +88,11 @@ impl BucketKeys {
 }
 
 impl Bucket {
+    /// Where its name stands in URLs.
+    pub fn addressing(&self) -> BucketAddressing {
+        if self.path_style { BucketAddressing::Path } else { BucketAddressing::VirtualHost }
+    }
+
     pub(super) fn need(&self, needs: &mut Needs) {
         if let Some(secret) = &self.credentials_secret {
             let keys = needs.entry(Source::Secret(secret.clone())).or_default();
@@ -92,7 +104,17 @@ impl Bucket {
     }
 
     pub(super) fn check(&self, errors: &mut FieldErrors) {
-        let Self { endpoint, name, prefix: _, region, credentials_secret: _, credentials_keys, ca, encryption } = self;
+        let Self {
+            endpoint,
+            name,
+            prefix: _,
+            path_style: _,
+            region,
+            credentials_secret: _,
+            credentials_keys,
+            ca,
+            encryption,
+        } = self;
         let is_url = |endpoint: &str| {
             ["http://", "https://"].iter().any(|scheme| endpoint.len() > scheme.len() && endpoint.starts_with(scheme))
         };
