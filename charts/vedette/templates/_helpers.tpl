@@ -1,3 +1,24 @@
+{{/*
+Fills in what the values lack. Every template begins with it: an upgrade with `--reuse-values` has no value that is newer than the
+release. What people take away of security contexts and resources by null stays away.
+*/}}
+{{- define "vedette.complete" -}}
+{{- include "vedette.fill" (list .Values (include "vedette.defaults" . | fromYaml)) -}}
+{{- end }}
+
+{{- define "vedette.fill" -}}
+{{- $values := index . 0 -}}
+{{- range $name, $default := index . 1 -}}
+{{- if not (hasKey $values $name) -}}
+{{- $_ := set $values $name $default -}}
+{{- else if kindIs "invalid" (index $values $name) -}}
+{{- $_ := set $values $name $default -}}
+{{- else if kindIs "map" $default -}}
+{{- include "vedette.fill" (list (index $values $name) $default) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{/* Name of everything but the CRDs. */}}
 {{- define "vedette.name" -}}
 {{- .Values.fullnameOverride | default (printf "%s-operator" (.Release.Name | replace "." "-")) -}}

@@ -159,6 +159,40 @@ fn every_value_does_something() {
     }
 }
 
+/// What people take pieces away of, and what is rendered as well without.
+const TAKEN_AWAY: [&str; 3] = ["resources", "podSecurityContext", "securityContext"];
+const REQUIRED: [&str; 3] = ["site.name", "kafka.bootstrapServers", "bucket.name"];
+
+#[test]
+fn values_that_an_older_release_did_not_have_are_as_by_default() {
+    let base = switched_on();
+    let group = |path: &str| path.split('.').next().unwrap_or_default().to_owned();
+    for (path, default) in defaults() {
+        if REQUIRED.contains(&path.as_str()) || TAKEN_AWAY.contains(&group(&path).as_str()) {
+            continue;
+        }
+        let [without, with] = [json!(null), default].map(|value| [base.clone(), set(&path, &value).to_vec()].concat());
+        assert_eq!(rendered_with(&without), rendered_with(&with), "{path}");
+    }
+    let unchanged = rendered_with(&[]);
+    for name in ["networkPolicy", "serviceMonitor", "podDisruptionBudget", "images", "crds", "bucket.credentialsKeys"] {
+        assert_eq!(rendered_with(&set(name, &json!(null))), unchanged, "{name}");
+    }
+    for name in TAKEN_AWAY {
+        rendered_with(&set(name, &json!(null)));
+    }
+    assert_ne!(rendered_with(&set("resources.limits.cpu", &json!(null))), unchanged, "what is taken away stays away");
+}
+
+#[test]
+fn the_templates_know_the_defaults_of_the_values() {
+    let helper = helm::text("templates/_defaults.tpl");
+    let yaml = helper.split_once("-}}\n").unwrap().1.rsplit_once("\n{{- end }}").unwrap().0;
+    let mut expected: Value = serde_yaml::from_str(&helm::text("values.yaml")).unwrap();
+    TAKEN_AWAY.iter().for_each(|name| drop(expected.as_object_mut().unwrap().remove(*name)));
+    assert_eq!(serde_yaml::from_str::<Value>(yaml).unwrap(), expected, "write the same into templates/_defaults.tpl");
+}
+
 #[test]
 fn the_schema_knows_every_value_and_no_other() {
     /// The path of every property; where there are some, there are no others.

@@ -1,0 +1,92 @@
+{{/* The values that are always there, as values.yaml has them; a test compares the two. */}}
+{{- define "vedette.defaults" -}}
+site:
+  name: ""
+kafka:
+  bootstrapServers: ""
+  properties: {}
+  credentialsSecret: ""
+  credentialsKeys:
+    username: username
+    password: password
+  username: ""
+  saslMechanism: ""
+  oauth: {}
+  tls: {}
+  replicationFactor: null
+bucket:
+  name: ""
+  prefix: ""
+  pathStyle: true
+  endpoint: ""
+  region: us-east-1
+  credentialsSecret: vedette-bucket
+  credentialsKeys:
+    accessKeyId: accessKeyId
+    secretAccessKey: secretAccessKey
+    sessionToken: ""
+  ca: {}
+  encryption: {}
+watchNamespaces: []
+watchNamespaceSelector: ""
+crds:
+  install: true
+  keep: true
+images:
+  registry: ""
+  tag: ""
+  pullPolicy: IfNotPresent
+  pullSecrets: []
+  operator: ""
+  topics: ""
+  generator: ""
+  detector: ""
+  archiver: ""
+  trainer: ""
+  architectures: [amd64]
+replicas: 1
+leaseDurationSeconds: 15
+modelPollIntervalSeconds: 5
+logLevel: info
+extraEnv: []
+extraVolumes: []
+extraVolumeMounts: []
+podDisruptionBudget:
+  enabled: true
+  maxUnavailable: 1
+nodeSelector: {}
+tolerations: []
+affinity: {}
+topologySpreadConstraints: []
+priorityClassName: ""
+serviceAccount:
+  create: true
+  name: ""
+  annotations: {}
+rbac:
+  create: true
+service:
+  annotations: {}
+serviceMonitor:
+  enabled: false
+  interval: 30s
+  labels: {}
+  relabelings: []
+  metricRelabelings: []
+networkPolicy:
+  enabled: false
+  kafkaPorts: []
+  bucketPorts: []
+  dnsPorts: [53, 5353]
+  apiServerPorts: [443, 6443]
+  metricsFrom: []
+  extraEgress: []
+extraObjects: []
+fullnameOverride: ""
+commonLabels: {}
+commonAnnotations: {}
+deploymentLabels: {}
+deploymentAnnotations: {}
+podLabels: {}
+podAnnotations: {}
+{{- end }}
