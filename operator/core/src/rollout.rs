@@ -105,7 +105,10 @@ pub fn availability(workload: &Workload, wanted: &Deployment) -> Availability {
     let waits = || workload.pods.iter().filter(is_ours).find_map(|pod| pod.waits.clone());
     let stuck = live.stuck.clone().filter(|_| is_applied);
     let is_stuck = stuck.is_some();
-    Availability::Short { ready, earlier, wanted: count, cause: fault.or_else(waits).or(stuck), is_stuck }
+    // Another has the place of one that was evicted, and may be as soon.
+    let ended = || Some(workload.ended.as_ref().filter(|pod| pod.spec.as_deref() == spec)?.cause.clone());
+    let cause = fault.or_else(waits).or(stuck).or_else(ended);
+    Availability::Short { ready, earlier, wanted: count, cause, is_stuck }
 }
 
 /// That of a process that ended comes before that of one that only waits.

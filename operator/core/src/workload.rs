@@ -23,6 +23,17 @@ pub struct Workload {
     pub pods: Vec<PodSeen>,
     /// Pods that are on their way out.
     pub leaving: i32,
+    /// The newest of the pods that the cluster ended, and why it did.
+    pub ended: Option<EndedPod>,
+}
+
+/// A pod that the cluster ended: it evicted it, or its node went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndedPod {
+    /// Hash of the template that it was of, but for the model.
+    pub spec: Option<String>,
+    /// What people are told of it.
+    pub cause: String,
 }
 
 /// A Deployment as it is.
@@ -62,12 +73,14 @@ pub struct PodSeen {
 impl Workload {
     /// Reads both from an API server's objects; the pods are those of the Deployment, of whatever template.
     pub fn read<'a>(deployment: Option<&Deployment>, pods: impl IntoIterator<Item = &'a Pod>, now: Timestamp) -> Self {
+        let (gone, pods): (Vec<&Pod>, Vec<&Pod>) = pods.into_iter().partition(|pod| was_ended(pod));
         let (stay, leave): (Vec<&Pod>, Vec<&Pod>) =
-            pods.into_iter().filter(|pod| !was_ended(pod)).partition(|pod| pod.metadata.deletion_timestamp.is_none());
+            pods.into_iter().partition(|pod| pod.metadata.deletion_timestamp.is_none());
         Self {
             deployment: deployment.map(LiveDeployment::read),
             pods: stay.into_iter().map(|pod| PodSeen::read(pod, now)).collect(),
             leaving: i32::try_from(leave.len()).unwrap_or(i32::MAX),
+            ended: EndedPod::newest(gone),
         }
     }
 
@@ -108,6 +121,21 @@ impl LiveDeployment {
                 .or_else(|| refused("Progressing", "False", Some("ProgressDeadlineExceeded")))
                 .filter(|_| is_seen),
         }
+    }
+}
+
+impl EndedPod {
+    /// Of pods that ended by themselves nothing is said here.
+    fn newest(mut pods: Vec<&Pod>) -> Option<Self> {
+        pods.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0));
+        pods.iter().rev().find_map(|pod| {
+            let status = pod.status.as_ref()?;
+            let (name, reason) = (pod.metadata.name.as_deref()?, status.reason.as_deref()?);
+            let message =
+                status.message.as_deref().map(|message| format!(": {}", cut(message.trim()))).unwrap_or_default();
+            let spec = labels::spec_hash(&pod.metadata).map(str::to_owned);
+            Some(Self { spec, cause: format!("pod {name} was ended before, {reason}{message}") })
+        })
     }
 }
 

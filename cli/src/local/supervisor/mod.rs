@@ -84,7 +84,7 @@ impl RunningDeployment {
             is_complete,
             stuck: None,
         };
-        Workload { deployment: Some(deployment), pods, leaving: 0 }
+        Workload { deployment: Some(deployment), pods, leaving: 0, ended: None }
     }
 }
 

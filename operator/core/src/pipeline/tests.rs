@@ -66,7 +66,7 @@ fn ready(deployment: &Deployment) -> Workload {
         ..LiveDeployment::default()
     };
     let pod = PodSeen { spec, is_ready: true, steps: 2, ..PodSeen::default() };
-    Workload { deployment: Some(live), pods: vec![pod; usize::try_from(count).unwrap()], leaving: 0 }
+    Workload { deployment: Some(live), pods: vec![pod; usize::try_from(count).unwrap()], leaving: 0, ended: None }
 }
 
 /// One pod less is ready.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::roll::Fault;
-use crate::workload::LiveDeployment;
+use crate::workload::{EndedPod, LiveDeployment};
 use serde_json::json;
 use vedette_contract::ModelVersion;
 use vedette_contract::exit::Blame;
@@ -25,7 +25,7 @@ fn live(spec: &str, number: u8, wanted: i32) -> LiveDeployment {
 }
 
 fn workload(deployment: LiveDeployment, pods: &[PodSeen]) -> Workload {
-    Workload { deployment: Some(deployment), pods: pods.to_vec(), leaving: 0 }
+    Workload { deployment: Some(deployment), pods: pods.to_vec(), leaving: 0, ended: None }
 }
 
 fn wanted(spec: &str, replicas: Option<i32>) -> Deployment {
@@ -84,6 +84,22 @@ fn where_none_is_wanted_those_that_are_left_are_waited_for() {
     assert_eq!(availability(&leaving, &wanted("spec", Some(0))), Availability::Stopping { pods: 1 });
     let none = availability(&workload(live("spec", 1, 0), &[]), &wanted("spec", Some(0)));
     assert_eq!(none, Availability::ScaledToNothing);
+}
+
+#[test]
+fn where_nothing_else_is_known_an_eviction_is_said_of_the_spec_that_is_wanted() {
+    let evicted = EndedPod { spec: Some("new".to_owned()), cause: "evicted".to_owned() };
+    let cause_of = |spec: &str, pods: &[PodSeen]| {
+        let workload = Workload { ended: Some(evicted.clone()), ..workload(live(spec, 1, 1), pods) };
+        match availability(&workload, &wanted(spec, Some(1))) {
+            Availability::Short { cause, .. } => cause,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(cause_of("new", &[]).as_deref(), Some("evicted"));
+    assert_eq!(cause_of("other", &[]), None);
+    let waiting = PodSeen { waits: Some("no node".to_owned()), ..pod("new", 1, false) };
+    assert_eq!(cause_of("new", &[waiting]).as_deref(), Some("no node"));
 }
 
 #[test]

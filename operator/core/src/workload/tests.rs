@@ -168,6 +168,24 @@ fn a_pod_that_leaves_does_not_count() {
 }
 
 #[test]
+fn why_the_cluster_ended_the_newest_pod_is_told() {
+    let evicted = |created: &str, message: &str| {
+        let mut pod = pod(json!({ "phase": "Failed", "reason": "Evicted", "message": message }));
+        pod.metadata.creation_timestamp = serde_json::from_value(json!(created)).unwrap();
+        pod
+    };
+    let newest =
+        evicted("2026-11-23T09:00:00Z", "ephemeral local storage usage exceeds the total limit of containers 1Gi. ");
+    let by_itself = pod(json!({ "phase": "Failed" }));
+    let pods = [&newest, &evicted("2026-11-23T08:00:00Z", "older"), &by_itself];
+    let ended = Workload::read(None, pods, Timestamp::UNIX_EPOCH).ended.unwrap();
+    let expected =
+        "pod p-1 was ended before, Evicted: ephemeral local storage usage exceeds the total limit of containers 1Gi.";
+    assert_eq!(ended.cause, expected);
+    assert_eq!(Workload::read(None, [&by_itself], Timestamp::UNIX_EPOCH).ended, None);
+}
+
+#[test]
 fn a_pod_that_the_cluster_ended_does_not_count_however_long_it_is_there() {
     for phase in ["Failed", "Succeeded"] {
         let ended = container("detector", false, crashed(), json!({}));
