@@ -111,6 +111,23 @@ fn properties_that_somebody_gave_win() {
 }
 
 #[test]
+fn a_property_that_would_break_a_promise_and_one_that_is_given_by_two_names_are_refused_by_name() {
+    let refused = |property: &str| {
+        let text = format!(
+            "{{site: {{name: east}}, kafka: {{bootstrapServers: 'k:1', properties: {{{property}}}}}, bucket: {BUCKET}, \
+             images: {{topics: t, generator: g, detector: d, archiver: a, trainer: t}}}}"
+        );
+        SiteFile::parse(&text).err().map(|errors| format!("{errors:?}")).unwrap_or_default()
+    };
+    assert!(refused("isolation.level: read_uncommitted").contains("records that were taken back would be read"));
+    assert!(refused("request.required.acks: '1'").contains("request.required.acks"));
+    assert!(refused("linger.ms: '5', queue.buffering.max.ms: '6'").contains("another name of linger.ms"));
+    let secret = "sasl.oauthbearer.client.credentials.client.secret: x";
+    assert!(refused(secret).contains("use kafka.oauth"), "{}", refused(secret));
+    assert_eq!(refused("linger.ms: '5'"), "");
+}
+
+#[test]
 fn keys_of_the_buckets_secret_have_any_names() {
     let keys = "{accessKeyId: AWS_ACCESS_KEY_ID, secretAccessKey: AWS_SECRET_ACCESS_KEY, sessionToken: TOKEN}";
     let bucket = format!("{{name: b, credentialsSecret: claim, credentialsKeys: {keys}}}");

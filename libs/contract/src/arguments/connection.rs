@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+use crate::kafka_property;
 use crate::keys::KeyPrefix;
 
 /// Environment variable of [`BucketArguments::access_key_id`].
@@ -82,7 +83,7 @@ pub struct KafkaArguments {
     pub bootstrap_servers: String,
 
     /// A librdkafka property, such as security.protocol=SASL_SSL; may be repeated
-    #[arg(long = "kafka-property", value_name = "KEY=VALUE")]
+    #[arg(long = "kafka-property", value_name = "KEY=VALUE", value_parser = kafka_property)]
     pub kafka_properties: Vec<KeyValue>,
 
     /// SASL user name
@@ -96,6 +97,14 @@ pub struct KafkaArguments {
     /// Tokens in place of a password, which buys them
     #[command(flatten)]
     pub oauth: Option<OauthArguments>,
+}
+
+fn kafka_property(text: &str) -> Result<KeyValue, String> {
+    let property: KeyValue = text.parse()?;
+    match kafka_property::refusal(&property.key) {
+        None => Ok(property),
+        Some(instead) => Err(format!("{:?} cannot be given: {instead}", property.key)),
+    }
 }
 
 /// Who gives out tokens for Kafka, to the client that the SASL user name and password are of.

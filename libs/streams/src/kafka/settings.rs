@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use vedette_contract::arguments::{KafkaArguments, KeyValue, SecretText};
+use vedette_contract::kafka_property::canonical;
 
 use crate::kafka::KafkaContext;
 use crate::kafka::token::TokenSource;
@@ -77,16 +78,6 @@ const PRODUCER: &[(&str, &str)] = &[
     // Where Kafka's own clients put a key; librdkafka's default is another.
     ("partitioner", "murmur2_random"),
     ("queue.buffering.max.kbytes", "32768"),
-];
-
-/// Other names of properties that are set here: with both names set, either would win.
-const ALIASES: &[(&str, &str)] = &[
-    ("compression.codec", "compression.type"),
-    ("max.in.flight", "max.in.flight.requests.per.connection"),
-    ("metadata.broker.list", "bootstrap.servers"),
-    ("queue.buffering.max.ms", "linger.ms"),
-    ("request.required.acks", "acks"),
-    ("sasl.mechanism", "sasl.mechanisms"),
 ];
 
 /// Ours for producers with transactions. What is not taken in time is given up while the transaction is still ours to abort:
@@ -176,10 +167,6 @@ impl KafkaSettings {
     }
 }
 
-fn canonical(key: &str) -> &str {
-    ALIASES.iter().find(|(alias, _)| *alias == key).map_or(key, |(_, name)| name)
-}
-
 impl std::fmt::Debug for KafkaSettings {
     /// Without the password and without the properties, which may hold one.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -196,6 +183,7 @@ mod tests {
     use super::*;
     use rdkafka::consumer::{BaseConsumer, Consumer};
     use rdkafka::producer::{BaseProducer, Producer};
+    use vedette_contract::kafka_property::{ALIASES, refusal};
 
     fn settings(properties: &[&str], username: Option<&str>) -> KafkaSettings {
         let arguments = KafkaArguments {
@@ -227,6 +215,23 @@ mod tests {
         let producer = settings.producer();
         assert_eq!((producer.get("sasl.mechanisms"), producer.get("sasl.mechanism")), (Some("PLAIN"), None));
         assert_eq!((producer.get("linger.ms"), producer.get("queue.buffering.max.ms")), (Some("50"), None));
+    }
+
+    /// Of two names of one property in a map, which is applied in any order, either would win.
+    #[test]
+    fn by_whatever_name_a_property_is_given_librdkafka_gets_it() {
+        let values = [("compression.type", "zstd"), ("sasl.mechanisms", "PLAIN")];
+        // Tokens are ours to get: this build has no other way.
+        let here = |alias: &str| refusal(alias).is_none() && !alias.starts_with("sasl.oauthbearer");
+        for (alias, name) in ALIASES.into_iter().filter(|(alias, _)| here(alias)) {
+            let value = values.iter().find(|(known, _)| *known == name).map_or("1234", |(_, value)| value);
+            // librdkafka has bounds for it.
+            let value = if name == "max.in.flight.requests.per.connection" { "3" } else { value };
+            let config = settings(&[&format!("{alias}={value}")], Some("detector")).producer();
+            assert_eq!(config.get(alias), None, "{alias}");
+            let native = config.create_native_config().unwrap();
+            assert_eq!(native.get(name).unwrap(), value, "{name}");
+        }
     }
 
     #[test]

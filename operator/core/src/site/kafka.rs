@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use vedette_contract::Name;
+use vedette_contract::kafka_property::{canonical, refusal};
 
 use super::source::{Authority, Needs, Source, check_key};
 use crate::field_error::{FieldErrors, MISSING, quoted};
@@ -219,7 +220,13 @@ fn check_properties(properties: &BTreeMap<String, String>, errors: &mut FieldErr
                 "name who gives out the tokens in kafka.oauth, which implies it",
             );
         }
-        if let Some((_, instead)) = SECRET_PROPERTIES.iter().find(|(secret, _)| secret == name) {
+        if canonical(name) != name && properties.contains_key(canonical(name)) {
+            errors.push("kafka.properties", quoted(name), format!("is another name of {}: keep one", canonical(name)));
+        }
+        if let Some(instead) = refusal(name) {
+            errors.push("kafka.properties", quoted(name), format!("cannot be given: {instead}"));
+        }
+        if let Some((_, instead)) = SECRET_PROPERTIES.iter().find(|(secret, _)| *secret == canonical(name)) {
             errors.push(
                 "kafka.properties",
                 quoted(name),
