@@ -15,8 +15,8 @@ use crate::delivery::Serial;
 use crate::detector::{Detector, Input, Output};
 use crate::interruption::Interruption;
 use crate::messages::{Outputs, input};
-use crate::metrics::{DeadLetterLabel, Metrics, Reason};
 use crate::refusals::{Refusals, Refused};
+use crate::tally::Tally;
 use crate::unit::{ReadRecord, UnitOfWork};
 
 /// A batch is what is there, but not more than this.
@@ -64,17 +64,16 @@ pub(crate) fn process(
     unit: &mut UnitOfWork,
     outputs: &Outputs,
     refusals: &Refusals,
-    metrics: &Metrics,
+    tally: &mut Tally,
 ) -> Result<(), Interruption> {
     let Batch { messages, bytes, trouble: _ } = batch;
     unit.open()?;
     let first = unit.next_serial();
     unit.read(messages.iter().map(read_record), *bytes);
     let inputs: Vec<Input<'_>> = messages.iter().map(input).collect();
-    metrics.records.inc_by(messages.len() as u64);
-    metrics.batch_records.observe(messages.len() as f64);
+    tally.records += messages.len() as u64;
     let now = Timestamp::now();
-    let writer = Writer { unit, outputs, metrics, now };
+    let mut writer = Writer { unit, outputs, tally, now };
     detector.process(&inputs, now, |position, output| {
         let (message, serial) = (&messages[position], first + position);
         match (refusals.of(message.partition(), message.offset()), output) {
@@ -95,13 +94,13 @@ fn read_record(message: &BorrowedMessage<'_>) -> ReadRecord {
 struct Writer<'a> {
     unit: &'a UnitOfWork,
     outputs: &'a Outputs,
-    metrics: &'a Metrics,
+    tally: &'a mut Tally,
     now: Timestamp,
 }
 
 impl Writer<'_> {
     fn enriched(
-        &self,
+        &mut self,
         message: &BorrowedMessage<'_>,
         serial: Serial,
         value: &[u8],
@@ -109,28 +108,28 @@ impl Writer<'_> {
     ) -> Result<(), Interruption> {
         self.unit.produce(self.outputs.enriched(message, value), serial)?;
         if let Some(alert) = alert {
-            self.metrics.alerts.inc();
+            self.tally.alerts += 1;
             self.unit.produce(self.outputs.alert(message, alert), serial)?;
         }
         Ok(())
     }
 
     fn dead_letter(
-        &self,
+        &mut self,
         message: &BorrowedMessage<'_>,
         serial: Serial,
         refusal: &Refusal,
         largest: usize,
         timestamp: Option<i64>,
     ) -> Result<(), Interruption> {
-        self.metrics.dead_letters.get_or_create(&DeadLetterLabel { reason: Reason(refusal.reason) }).inc();
+        self.tally.count_dead_letter(refusal.reason);
         let letter = self.outputs.dead_letter(message, refusal, self.now, largest);
         self.unit.produce(self.outputs.dead_letter_record(message, &letter, timestamp), serial)
     }
 
     /// With the present time, as its own may be what was refused.
     fn refused(
-        &self,
+        &mut self,
         message: &BorrowedMessage<'_>,
         serial: Serial,
         Refused { refusal, largest_letter }: &Refused,
@@ -145,7 +144,7 @@ impl Writer<'_> {
             cause,
             "a record is left out: Kafka refuses its dead letter, too; check the topic of the dead letters"
         );
-        self.metrics.refused_records.inc();
+        self.tally.refused += 1;
         Ok(())
     }
 }

@@ -105,6 +105,9 @@ impl Detector {
         let DetectorSettings { site, sensor_messages_topic, calculated_fields, threshold, reasons, max_message_bytes } =
             settings;
         let (calculated, mut names) = CalculatedFields::compile(&calculated_fields)?;
+        for KeyValue { key, value: _ } in &calculated_fields {
+            metrics.calculated_field_failures.get_or_create_owned(&CalculatedFieldLabel { field: key.clone() });
+        }
         let scoring = model.map(|model| Scoring::new(model, watch, threshold, reasons, &calculated, &mut names));
         let [uuid, utc] = [fields::UUID, fields::UTC].map(|name| names.want(name));
         let reader = RecordReader::new(names);

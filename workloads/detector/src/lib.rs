@@ -20,6 +20,7 @@ mod refusals;
 mod run;
 mod scoring;
 mod start;
+mod tally;
 #[cfg(test)]
 mod testing;
 mod unit;

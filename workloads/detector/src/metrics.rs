@@ -8,6 +8,8 @@ use prometheus_client::registry::{Registry, Unit};
 use vedette_contract::dead_letter::DeadLetterReason;
 use vedette_contract::fields;
 
+use crate::tally::Tally;
+
 /// Metrics of the detector; clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
@@ -106,6 +108,17 @@ pub(crate) struct MendedLabel {
 }
 
 impl Metrics {
+    /// Counts what a unit of work did that is committed.
+    pub(crate) fn count_committed(&self, tally: Tally) {
+        let Tally { records, alerts, refused, dead_letters } = tally;
+        self.records.inc_by(records);
+        self.alerts.inc_by(alerts);
+        self.refused_records.inc_by(refused);
+        for (reason, count) in dead_letters {
+            self.dead_letters.get_or_create(&DeadLetterLabel { reason: Reason(reason) }).inc_by(count);
+        }
+    }
+
     /// Counts a field that was filled or converted.
     pub(crate) fn count_mended(&self, field: MendedField, was: Mending) {
         self.mended_fields.get_or_create(&MendedLabel { field: field.name(), was: was.word() }).inc();
@@ -135,7 +148,7 @@ impl Metrics {
             metrics.mended_fields.get_or_create_owned(&MendedLabel { field: field.name(), was: was.word() });
         }
         let shared = metrics.clone();
-        registry.register("records", "Messages read", shared.records);
+        registry.register("records", "Messages read, and what was made of them committed", shared.records);
         registry.register("alerts", "Alerts produced", shared.alerts);
         registry.register("dead_letters", "Messages that could not be read or scored, by reason", shared.dead_letters);
         registry.register(

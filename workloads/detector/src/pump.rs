@@ -24,6 +24,7 @@ use crate::metrics::Metrics;
 use crate::readiness::{BROKER, GROUP};
 use crate::refusals::Refusals;
 use crate::start::Started;
+use crate::tally::Tally;
 use crate::unit::UnitOfWork;
 
 /// How long a poll waits when there is nothing to do; also how soon shutdown is noticed.
@@ -80,6 +81,8 @@ pub(crate) struct Pump<'a> {
     rewinds: u32,
     allowance: Allowance,
     refusals: Refusals,
+    /// Of the open unit.
+    tally: Tally,
     broker_in_doubt: bool,
     /// Kafka refused to read or write, and nothing was read and written since.
     refused: bool,
@@ -109,6 +112,7 @@ impl<'a> Pump<'a> {
             rewinds,
             allowance: Allowance::default(),
             refusals: Refusals::default(),
+            tally: Tally::default(),
             broker_in_doubt,
             refused,
             position_lost: false,
@@ -201,7 +205,8 @@ impl<'a> Pump<'a> {
         let idle = batch.messages.is_empty();
         if !idle {
             let started = Instant::now();
-            process(&batch, self.detector, &mut self.unit, &self.outputs, &self.refusals, &self.metrics)?;
+            self.metrics.batch_records.observe(batch.messages.len() as f64);
+            process(&batch, self.detector, &mut self.unit, &self.outputs, &self.refusals, &mut self.tally)?;
             self.metrics.processing_seconds.observe(started.elapsed().as_secs_f64());
         }
         let Batch { trouble, .. } = batch;
@@ -241,6 +246,7 @@ impl<'a> Pump<'a> {
         self.unit.commit(&self.consumer)?;
         self.allowance.after_commit(held, started.elapsed());
         ends.iter().for_each(|(partition, end)| self.refusals.committed(*partition, *end));
+        self.metrics.count_committed(std::mem::take(&mut self.tally));
         self.metrics.commits.inc();
         self.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
         self.rewinds = 0;
@@ -316,6 +322,7 @@ impl<'a> Pump<'a> {
 
     fn abort(&mut self) -> Result<(), Interruption> {
         self.metrics.aborts.inc();
+        self.tally = Tally::default();
         self.allowance.after_abort(self.unit.held());
         self.unit.abort(&self.consumer)
     }

@@ -105,6 +105,10 @@ async fn a_slow_broker_is_given_smaller_units_until_it_takes_them() {
     let running = detector(&broker, "detector-0", directory.path(), &more);
     let enriched = broker.read(&[(TOPICS[1], 1)], 300);
     assert_eq!((enriched.len(), distinct(&enriched)), (300, 300));
+    let metrics = running.ask("/metrics").await;
+    assert!(!metrics.contains("vedette_detector_aborts_total 0\n"), "{metrics}");
+    // What was given up does not count.
+    assert!(metrics.contains("vedette_detector_records_total 300\n"), "{metrics}");
     running.stop().await;
 }
 
