@@ -37,6 +37,8 @@ pub struct Part {
     pub key: ArchiveKey,
     bytes: Bytes,
     sha256: Option<String>,
+    /// How many records it holds, where its writer said so.
+    pub records: Option<u64>,
 }
 
 /// Gets every part of a source, or nothing: where a delta is gone, its object was closed meanwhile and is read instead.
@@ -77,7 +79,8 @@ async fn fetch_parts(bucket: &Bucket, source: &Source) -> Result<Option<Vec<Part
         let Some(Object { bytes, metadata, etag: _ }) = get(bucket, &key).await? else {
             return Ok(None);
         };
-        parts.push(Part { key, bytes, sha256: FoundMetadata::of(&metadata).sha256 });
+        let FoundMetadata { end: _, records, sha256 } = FoundMetadata::of(&metadata);
+        parts.push(Part { key, bytes, sha256, records });
     }
     Ok(Some(parts))
 }

@@ -79,7 +79,7 @@ pub struct Column {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum ColumnKind {
-    /// A JSON number, or a boolean as 0 and 1; anything else, and a missing field, is missing.
+    /// A JSON number, a text that is a number, or a boolean as 0 and 1; anything else, and a missing field, is missing.
     Numeric {
         /// Median of the column in the training sample.
         median: f32,
@@ -146,6 +146,15 @@ pub struct ModelMetadata {
     pub duplicates: u64,
     /// Lines that could not be read.
     pub unreadable: u64,
+    /// Archive objects that are damaged.
+    #[serde(default)]
+    pub damaged: u64,
+    /// Records of theirs that could not be read, as far as their writer said how many there are.
+    #[serde(default)]
+    pub lost: u64,
+    /// What arrived as text in numeric features, by field.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub texts: BTreeMap<String, TextValues>,
     /// Rows of the uniform sample.
     pub sampled: u64,
     /// Rows that the learner was given, after the holdout was set aside.
@@ -165,6 +174,29 @@ pub struct ModelMetadata {
     pub metrics: Metrics,
     /// Quality of the `SeedForest` on the same holdout, trained on the same rows.
     pub baseline: Option<Metrics>,
+}
+
+/// Values of a numeric feature that arrived as text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextValues {
+    /// Those that are numbers.
+    pub numbers: u64,
+    /// Those that are none, and count as missing.
+    pub missing: u64,
+}
+
+impl TextValues {
+    /// Counts one, which is a number or not.
+    pub fn note(&mut self, is_number: bool) {
+        let Self { numbers, missing } = self;
+        *(if is_number { numbers } else { missing }) += 1;
+    }
+
+    /// Takes in what another counted.
+    pub fn add(&mut self, other: Self) {
+        self.numbers += other.numbers;
+        self.missing += other.missing;
+    }
 }
 
 /// Quality of a model on rows that it did not learn from. Where there are no labels, what needs them is absent.

@@ -45,12 +45,14 @@ impl<'a> Scalar<'a> {
         }
     }
 
-    /// A number, or a boolean as 0 and 1; `None` for anything else. A number beyond the range of `f64` is infinite.
+    /// A number, also one that is written as text, or a boolean as 0 and 1; `None` for anything else, such as `"NaN"` and `"n/a"`.
+    /// A number beyond the range of `f64`, and the text `Infinity`, is infinite.
     pub fn number(self) -> Option<f64> {
         match self.kind() {
             ScalarKind::Number => self.0.parse().ok(),
             ScalarKind::Boolean => Some(f64::from(u8::from(self.0.starts_with('t')))),
-            ScalarKind::Null | ScalarKind::Text | ScalarKind::Nested => None,
+            ScalarKind::Text => self.text()?.trim().parse().ok().filter(|number: &f64| !number.is_nan()),
+            ScalarKind::Null | ScalarKind::Nested => None,
         }
     }
 
@@ -89,13 +91,26 @@ mod tests {
     }
 
     #[test]
-    fn a_numeric_column_takes_numbers_and_booleans() {
-        let numbers =
-            [("0", 0.0), ("-1.5e2", -150.0), ("181", 181.0), ("true", 1.0), ("false", 0.0), ("1e999", f64::INFINITY)];
+    fn a_numeric_column_takes_numbers_however_they_are_written_and_booleans() {
+        let numbers = [
+            ("0", 0.0),
+            ("-1.5e2", -150.0),
+            ("181", 181.0),
+            ("true", 1.0),
+            ("false", 0.0),
+            ("1e999", f64::INFINITY),
+            ("\"181\"", 181.0),
+            ("\" -1.5e2\\t\"", -150.0),
+            ("\"\\u0037\"", 7.0),
+            ("\"Infinity\"", f64::INFINITY),
+            ("\"-inf\"", f64::NEG_INFINITY),
+        ];
         for (json, number) in numbers {
             assert_eq!(scalar(json).number(), Some(number), "{json}");
         }
-        for json in ["\"181\"", "null", "[1]", "{\"a\":1}"] {
+        let none =
+            ["\"\"", "\"NaN\"", "\"n/a\"", "\"1,5\"", "\"7 ms\"", "\"0x7\"", "\"true\"", "null", "[1]", "{\"a\":1}"];
+        for json in none {
             assert_eq!(scalar(json).number(), None, "{json}");
         }
     }

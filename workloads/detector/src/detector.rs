@@ -154,6 +154,7 @@ impl Detector {
         }
         if let Some(scoring) = &mut self.scoring {
             scoring.finish();
+            scoring.take_texts().for_each(|(field, texts)| self.metrics.count_texts(field, texts));
         }
         let mut prepared = std::mem::take(&mut self.prepared);
         let outcome = inputs.iter().zip(&prepared).enumerate().try_for_each(|(position, (input, prepared))| {

@@ -7,6 +7,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use vedette_contract::dead_letter::DeadLetterReason;
 use vedette_contract::fields;
+use vedette_contract::model::TextValues;
 
 use crate::tally::Tally;
 
@@ -20,6 +21,7 @@ pub(crate) struct Metrics {
     pub(crate) lost_records: Counter,
     pub(crate) refused_records: Counter,
     pub(crate) mended_fields: Family<MendedLabel, Counter>,
+    pub(crate) text_values: Family<TextValueLabel, Counter>,
     pub(crate) batch_records: Histogram,
     pub(crate) processing_seconds: Histogram,
     pub(crate) commits: Counter,
@@ -107,6 +109,20 @@ pub(crate) struct MendedLabel {
     was: &'static str,
 }
 
+/// Label of what arrived as text; the fields are the model's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct TextValueLabel {
+    pub(crate) field: String,
+    pub(crate) counts_as: CountsAs,
+}
+
+/// What a text counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(crate) enum CountsAs {
+    Number,
+    Missing,
+}
+
 impl Metrics {
     /// Counts what a unit of work did that is committed.
     pub(crate) fn count_committed(&self, tally: Tally) {
@@ -124,6 +140,14 @@ impl Metrics {
         self.mended_fields.get_or_create(&MendedLabel { field: field.name(), was: was.word() }).inc();
     }
 
+    /// Counts what arrived as text.
+    pub(crate) fn count_texts(&self, field: &str, TextValues { numbers, missing }: TextValues) {
+        for (counts_as, count) in [(CountsAs::Number, numbers), (CountsAs::Missing, missing)] {
+            let label = TextValueLabel { field: field.to_owned(), counts_as };
+            self.text_values.get_or_create(&label).inc_by(count);
+        }
+    }
+
     /// Metrics that this registry serves. Every reason of a dead letter, and all that may be mended, is there from the
     /// start, at 0.
     pub(crate) fn register(registry: &mut Registry) -> Self {
@@ -135,6 +159,7 @@ impl Metrics {
             lost_records: Counter::default(),
             refused_records: Counter::default(),
             mended_fields: Family::default(),
+            text_values: Family::default(),
             batch_records: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
             processing_seconds: Histogram::new(exponential_buckets(0.000_01, 4.0, 10)),
             commits: Counter::default(),
@@ -170,6 +195,11 @@ impl Metrics {
             "mended_fields",
             "Records whose uuid or utc was filled or converted, by field and by what it was",
             shared.mended_fields,
+        );
+        registry.register(
+            "text_values",
+            "Values of numeric features that arrived as text, by field and whether they are numbers or count as missing",
+            shared.text_values,
         );
         registry.register("batch_records", "Messages processed at once", shared.batch_records);
         registry.register_with_unit(

@@ -5,9 +5,9 @@ use std::ops::Range;
 use thiserror::Error;
 use vedette_contract::ModelVersion;
 use vedette_contract::fields::{self, Reason};
-use vedette_contract::model::Column;
+use vedette_contract::model::{Column, TextValues};
 use vedette_forest::{Matrix, Model, calibration};
-use vedette_records::{Field, FieldNames, Record, Scalar, splice};
+use vedette_records::{Field, FieldNames, Record, Scalar, ScalarKind, splice};
 
 use crate::calculated::CalculatedFields;
 use crate::watch::Watch;
@@ -64,6 +64,8 @@ pub(crate) struct Scoring {
     model: Model,
     watch: Watch,
     sources: Vec<Source>,
+    /// What arrived as text in numeric columns since it was last asked.
+    texts: Vec<TextValues>,
     /// `,"model_version":"…"`
     version_field: Vec<u8>,
     threshold: Threshold,
@@ -93,7 +95,8 @@ impl Scoring {
         splice::field(&mut version_field, fields::MODEL_VERSION, version.as_str());
         let rows = Matrix::new(sources.len());
         let (row, scores, reasons) = (Vec::new(), Vec::new(), Vec::new());
-        Self { model, watch, sources, version_field, threshold, reason_limit, rows, row, scores, reasons }
+        let texts = vec![TextValues::default(); sources.len()];
+        Self { model, watch, sources, texts, version_field, threshold, reason_limit, rows, row, scores, reasons }
     }
 
     /// Begins a batch.
@@ -113,7 +116,11 @@ impl Scoring {
                     .and_then(|range| std::str::from_utf8(&json[range]).ok())
                     .map(Scalar::of_json),
             };
-            self.row.push(self.model.encoder.encode(column, value));
+            let number = self.model.encoder.encode(column, value);
+            if value.is_some_and(|value| value.kind() == ScalarKind::Text) && self.model.encoder.is_numeric(column) {
+                self.texts[column].note(value.and_then(Scalar::number).is_some());
+            }
+            self.row.push(number);
         }
         self.rows.push_row(&self.row);
         self.rows.rows() - 1
@@ -122,6 +129,12 @@ impl Scoring {
     /// Scores the whole batch.
     pub(crate) fn finish(&mut self) {
         self.watch.step(|| self.model.score_batch(&self.rows, &mut self.scores));
+    }
+
+    /// What arrived as text in numeric features since the last call, by field.
+    pub(crate) fn take_texts(&mut self) -> impl Iterator<Item = (&str, TextValues)> {
+        let names = self.model.encoder.columns().iter().map(|column| column.name.as_str());
+        names.zip(self.texts.iter_mut().map(std::mem::take)).filter(|(_, texts)| *texts != TextValues::default())
     }
 
     /// The score of a row; `None` where the model gave no finite one.

@@ -49,6 +49,12 @@ pub enum TrainerError {
         /// Fields, and why each is none.
         left_out: String,
     },
+    /// Too much of the archive is damaged.
+    #[error(
+        "{lost} records of {damaged} damaged archive objects are lost and {read} were read: more than 1 % is missing, so nothing is \
+         learned; the log names the objects, as does `vedette archive verify`: mend or delete them"
+    )]
+    Damaged { damaged: u64, lost: u64, read: u64 },
     /// The memory of the Job would not do.
     #[error(
         "{rows} records of {columns} features take about {needed_mib} MiB to learn from, and there are {limit_mib} MiB: lower \
@@ -82,6 +88,7 @@ impl Reason for TrainerError {
             Self::Bucket(error) => error.reason(),
             Self::UnknownFeatures { .. } => "UnknownFeatures",
             Self::LabelNeverNormal { .. } => "LabelNeverNormal",
+            Self::Damaged { .. } => "ArchiveDamaged",
             Self::Memory { .. } => "NotEnoughMemory",
             Self::NoFeatures { .. } => "NoFeatures",
             Self::Fit(error) => error.reason(),

@@ -4,11 +4,12 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
+use vedette_contract::model::TextValues;
 use vedette_records::{LabelTally, RecordReader, Scalar, ScalarKind, UtcSpelling, read_utc, splice};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::batch::Batch;
-use crate::schema::{Schema, SchemaFields};
+use crate::schema::{Kind, Schema, SchemaFields};
 
 /// What became of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,12 +30,16 @@ pub(crate) struct LineReader {
     pub newest_utc: Option<(Timestamp, String)>,
     /// What the labels said.
     pub labels: LabelTally,
+    /// What arrived as text in numeric columns, by their position.
+    pub texts: Vec<TextValues>,
 }
 
 impl LineReader {
     /// A reader of lines into batches of this schema.
     pub(crate) fn new(schema: &Schema) -> Self {
-        Self { reader: RecordReader::new(schema.fields.names.clone()), newest_utc: None, labels: LabelTally::default() }
+        let texts = vec![TextValues::default(); schema.columns.len()];
+        let reader = RecordReader::new(schema.fields.names.clone());
+        Self { reader, newest_utc: None, labels: LabelTally::default(), texts }
     }
 
     /// Adds the record of a line to the batch. `place` identifies a record that has no identity field.
@@ -54,8 +59,12 @@ impl LineReader {
         if !is_within_lookback(*not_before, utc, &mut self.newest_utc) {
             return LineOutcome::OutsideLookback;
         }
-        for ((_, kind), field) in columns.iter().zip(column_fields) {
-            batch.push(*kind, record.get(*field));
+        for (((_, kind), field), texts) in columns.iter().zip(column_fields).zip(&mut self.texts) {
+            let value = record.get(*field);
+            if let Some(text) = value.filter(|value| *kind == Kind::Numeric && value.kind() == ScalarKind::Text) {
+                texts.note(text.number().is_some());
+            }
+            batch.push(*kind, value);
         }
         let identity = record.get(*identity).and_then(identity_of).unwrap_or_else(|| place().into());
         let label = label.as_ref().and_then(|(label, field)| self.labels.note(label, record.get(*field)?));

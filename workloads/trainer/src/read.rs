@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use vedette_archive::{Fetched, Line, Source, fetch};
 use vedette_contract::Name;
+use vedette_contract::model::TextValues;
 use vedette_records::LabelTally;
 use vedette_service::Shutdown;
 use vedette_streams::bucket::Bucket;
@@ -43,6 +44,8 @@ pub(crate) struct Reading {
     pub(crate) sites: BTreeSet<Name>,
     /// Objects, or deltas, that are damaged: passed over from the damage on, or whole where a hash tells.
     pub(crate) damaged: u64,
+    /// Records of theirs that were not read, as far as their writers said how many there are.
+    pub(crate) lost: u64,
     /// Sums over the lines.
     pub(crate) tally: Tally,
 }
@@ -60,12 +63,16 @@ pub(crate) struct Tally {
     pub(crate) newest_utc: Option<(Timestamp, String)>,
     /// What their labels said.
     pub(crate) labels: LabelTally,
+    /// What arrived as text in numeric columns, by their position.
+    pub(crate) texts: Vec<TextValues>,
 }
 
 impl Tally {
     fn add(&mut self, other: Tally) {
-        let Self { records, outside_lookback, unreadable, newest_utc, labels } = self;
+        let Self { records, outside_lookback, unreadable, newest_utc, labels, texts } = self;
         labels.add(&other.labels);
+        texts.resize(other.texts.len().max(texts.len()), TextValues::default());
+        texts.iter_mut().zip(&other.texts).for_each(|(texts, other)| texts.add(*other));
         *records += other.records;
         *outside_lookback += other.outside_lookback;
         *unreadable += other.unreadable;
@@ -156,13 +163,15 @@ pub(crate) async fn read_all(
 struct Decoded {
     source: Source,
     damaged: u64,
+    lost: u64,
     tally: Tally,
 }
 
 impl Reading {
     fn add(&mut self, decoded: Decoded) {
-        let Decoded { source, damaged, tally } = decoded;
+        let Decoded { source, damaged, lost, tally } = decoded;
         self.damaged += damaged;
+        self.lost += lost;
         self.objects.extend(source.keys().iter().map(ToString::to_string));
         self.sites.insert(source.object.origin.site);
         self.tally.add(tally);
@@ -202,17 +211,19 @@ impl Work {
     fn decode(&self, fetched: Fetched) -> Decoded {
         let Fetched { source, parts } = fetched;
         let object = source.object.to_string();
-        let (mut tally, mut damaged, mut line_number) = (Tally::default(), 0, 0_u64);
+        let (mut tally, mut damaged, mut lost, mut line_number) = (Tally::default(), 0, 0, 0_u64);
         let (mut reader, mut batch) = (LineReader::new(&self.schema), Batch::default());
         for part in &parts {
             if part.is_damaged() {
                 damaged += 1;
+                lost += part.records.unwrap_or_default();
                 tracing::warn!(
                     key = %part.key,
                     "an archive object does not have the hash it was stored with; it is left out"
                 );
                 continue;
             }
+            let before = line_number;
             let end = part.for_each_line(|line| {
                 line_number += 1;
                 let place = || format!("{object}#{line_number}");
@@ -234,13 +245,14 @@ impl Work {
             });
             if let Err(error) = end {
                 damaged += 1;
+                lost += part.records.unwrap_or_default().saturating_sub(line_number - before);
                 tracing::warn!(key = %part.key, line = line_number, %error, "an archive object is damaged; the rest of it is left out");
             }
         }
         self.offer(&mut batch);
         self.lines.fetch_add(line_number % LINES_TOLD, Ordering::Relaxed);
-        (tally.newest_utc, tally.labels) = (reader.newest_utc, reader.labels);
-        Decoded { source, damaged, tally }
+        (tally.newest_utc, tally.labels, tally.texts) = (reader.newest_utc, reader.labels, reader.texts);
+        Decoded { source, damaged, lost, tally }
     }
 
     fn offer(&self, batch: &mut Batch) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use vedette_contract::arguments::TrainerArguments;
-use vedette_contract::model::{FoldMetrics, ModelMetadata, SCHEMA, TrainingOutcome, TrainingResult};
+use vedette_contract::model::{FoldMetrics, ModelMetadata, SCHEMA, TextValues, TrainingOutcome, TrainingResult};
 use vedette_contract::{ModelVersion, Name};
 use vedette_forest::calibration::expected_budget_error;
 
@@ -19,11 +19,11 @@ pub(crate) fn metadata(
     arguments: &TrainerArguments,
     reading: Reading,
     learned: Learned,
-    left_out: &BTreeMap<String, LeftOut>,
+    (left_out, texts): (&BTreeMap<String, LeftOut>, BTreeMap<String, TextValues>),
     (duplicates, sampled): (u64, u64),
 ) -> ModelMetadata {
     let Learned { forest: _, calibration: _, parameters, learned, metrics, baseline, sentinels, separating } = learned;
-    let Reading { objects, sites, damaged: _, tally } = reading;
+    let Reading { objects, sites, damaged, lost, tally } = reading;
     ModelMetadata {
         schema: SCHEMA,
         vedette_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -40,6 +40,9 @@ pub(crate) fn metadata(
         records: tally.records,
         duplicates,
         unreadable: tally.unreadable,
+        damaged,
+        lost,
+        texts,
         sampled,
         learned,
         sentinels,
@@ -67,7 +70,7 @@ pub(crate) fn result(job: &str, outcome: TrainingOutcome, records: u64, message:
 
 /// Why there is nothing to learn from.
 pub(crate) fn not_enough_data(reading: &Reading, distinct: u64, min_records: u64) -> String {
-    let Reading { objects, sites: _, damaged, tally } = reading;
+    let Reading { objects, sites: _, damaged, lost: _, tally } = reading;
     format!(
         "{distinct} different records are not enough to learn from, it takes {min_records} and two patterns: {} objects were \
          read ({damaged} damaged), {} records were outside the lookback and {} lines could not be read",
@@ -79,7 +82,20 @@ pub(crate) fn not_enough_data(reading: &Reading, distinct: u64, min_records: u64
 
 /// A model in one sentence.
 pub(crate) fn summary(metadata: &ModelMetadata) -> String {
-    let ModelMetadata { records, learned, sites, metrics, baseline, sentinels, left_out, separating, .. } = metadata;
+    let ModelMetadata {
+        records,
+        learned,
+        sites,
+        metrics,
+        baseline,
+        sentinels,
+        left_out,
+        separating,
+        damaged,
+        lost,
+        texts,
+        ..
+    } = metadata;
     let sites: Vec<_> = sites.iter().map(Name::as_str).collect();
     let mut parts = vec![format!("learned {learned} rows from {records} records of {}", sites.join(", "))];
     if let Some(auroc) = metrics.auroc {
@@ -113,6 +129,15 @@ pub(crate) fn summary(metadata: &ModelMetadata) -> String {
     if !told.is_empty() {
         parts.push(format!("not learned from unless spec.features lists them: {told}"));
     }
+    if *damaged > 0 {
+        parts.push(format!("{damaged} archive objects are damaged, of which {lost} records are lost"));
+    }
+    if !texts.is_empty() {
+        let told = texts
+            .iter()
+            .map(|(name, TextValues { numbers, missing })| format!("{name} ({numbers} numbers, {missing} missing)"));
+        parts.push(format!("arrived as text: {}", told.collect::<Vec<_>>().join(", ")));
+    }
     if !separating.is_empty() {
         parts.push(format!(
             "by themselves these fields tell the label, and may be labels, too: {}",
@@ -143,10 +168,11 @@ pub(crate) fn log_features(features: &[(String, Kind)], left_out: &BTreeMap<Stri
 
 /// Logs what was read.
 pub(crate) fn log_reading(reading: &Reading, sampler: &Sampler) {
-    let Reading { objects, sites: _, damaged, tally } = reading;
+    let Reading { objects, sites: _, damaged, lost, tally } = reading;
     tracing::info!(
         objects = objects.len(),
         damaged,
+        lost,
         records = tally.records,
         outside_lookback = tally.outside_lookback,
         unreadable = tally.unreadable,

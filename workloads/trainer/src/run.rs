@@ -30,6 +30,9 @@ use crate::read::{Reading, read_all, survey};
 use crate::report;
 use crate::schema::{Kind, Schema};
 
+/// Of the records of an archive one in so many may be lost to damage.
+const LOST: u64 = 100;
+
 /// Runs one training to its end. That the gate refuses, or that there is too little data, is a result and not an error.
 ///
 /// # Errors
@@ -62,6 +65,7 @@ async fn train(arguments: &TrainerArguments, shutdown: &Shutdown) -> Result<(), 
     };
     let (schema, left_out) = schema;
     let collected = training.collect(schema, sources, shutdown).await?;
+    check_damage(&collected.reading)?;
     let distinct = collected.reading.tally.records.saturating_sub(collected.sampler.duplicates());
     if distinct < arguments.min_records {
         return training.not_enough_data(&collected.reading, distinct).await;
@@ -113,6 +117,14 @@ fn check(arguments: &TrainerArguments) -> Result<(), TrainerError> {
         return refused("--max-records and --keep are at least 1".to_owned());
     }
     Ok(())
+}
+
+/// Refuses an archive of which more than one record in so many is lost: what is left may not be what was.
+fn check_damage(reading: &Reading) -> Result<(), TrainerError> {
+    let Reading { objects: _, sites: _, damaged, lost, tally } = reading;
+    let read = tally.records + tally.outside_lookback + tally.unreadable;
+    let is_too_much = *lost > (read + lost) / LOST;
+    if is_too_much { Err(TrainerError::Damaged { damaged: *damaged, lost: *lost, read }) } else { Ok(()) }
 }
 
 /// Refuses a label of which no value is normal, by which every record would be an anomaly.
@@ -238,10 +250,11 @@ impl Training<'_> {
         let needed_bytes = memory::check(sampler.len(), schema.columns.len(), memory::limit())?;
         tracing::info!(needed_bytes, "learning takes about so much memory");
         let (duplicates, sampled) = (sampler.duplicates(), sampler.len() as u64);
+        let texts = schema.texts(&reading.tally.texts);
         let holdout_share = self.arguments.holdout_share;
         let work = move || learn_from(sampler.finish(&schema), holdout_share, &settings);
         let (artifact, learned) = tokio::task::spawn_blocking(work).await??;
-        let metadata = report::metadata(self.arguments, reading, learned, &left_out, (duplicates, sampled));
+        let metadata = report::metadata(self.arguments, reading, learned, (&left_out, texts), (duplicates, sampled));
         Ok(Trained { artifact, metadata })
     }
 

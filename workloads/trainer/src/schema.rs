@@ -1,7 +1,10 @@
 //! What is taken from a record: the features, the identity, `utc` and the label.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use vedette_contract::fields;
+use vedette_contract::model::TextValues;
 use vedette_records::{Field, FieldNames, Label};
 
 /// How a field becomes a number.
@@ -36,6 +39,12 @@ pub(crate) struct SchemaFields {
 }
 
 impl Schema {
+    /// What arrived as text, by the names of the columns where anything did.
+    pub(crate) fn texts(&self, by_position: &[TextValues]) -> BTreeMap<String, TextValues> {
+        let named = self.columns.iter().zip(by_position).map(|((name, _), texts)| (name.clone(), *texts));
+        named.filter(|(_, texts)| *texts != TextValues::default()).collect()
+    }
+
     /// A schema of these features.
     pub(crate) fn new(
         mut columns: Vec<(String, Kind)>,

@@ -85,6 +85,11 @@ impl Encoder {
         &self.columns
     }
 
+    /// Whether a column takes numbers.
+    pub fn is_numeric(&self, column: usize) -> bool {
+        matches!(self.columns[column].kind, ColumnKind::Numeric { .. })
+    }
+
     /// The number of a record's field in a column; without a value, or with one of the wrong type, it is missing.
     pub fn encode(&self, column: usize, value: Option<Scalar<'_>>) -> f32 {
         let number = value.and_then(|value| match &self.columns[column].kind {
@@ -220,7 +225,9 @@ mod tests {
         let number = |value| Some(encoder.encode(0, value)).filter(|number| !number.is_nan());
         for (json, expected) in [
             ("7", (Some(7.), 1.)),
-            ("\"7\"", (None, 1.)),
+            ("\"7\"", (Some(7.), 1.)),
+            ("\"1e999\"", (Some(f32::MAX), 2.)),
+            ("\"n/a\"", (None, 2.)),
             ("\"http\"", (None, 0.)),
             ("true", (Some(1.), 2.)),
             ("1e999", (Some(f32::MAX), 2.)),

@@ -1,5 +1,6 @@
 use super::*;
 use crate::identity::UUID_NAMESPACE;
+use crate::metrics::{CountsAs, TextValueLabel};
 use crate::testing;
 use prometheus_client::registry::Registry;
 use proptest::prelude::*;
@@ -198,7 +199,7 @@ fn a_feature_that_is_missing_or_of_another_kind_counts_as_the_median() {
     let odd: [&[u8]; 4] = [
         br#"{"uuid":"a","utc":"t","service":"never seen"}"#,
         br#"{"uuid":"a","utc":"t","duration":null,"service":null,"src_bytes":"1","dst_bytes":2}"#,
-        br#"{"uuid":"a","utc":"t","duration":"4","service":{"a":1},"src_bytes":[1]}"#,
+        br#"{"uuid":"a","utc":"t","duration":"four","service":{"a":1},"src_bytes":[1]}"#,
         br#"{"uuid":"a","utc":"t","duration":5,"service":["http"],"src_bytes":250,"dst_bytes":250}"#,
     ];
     let scores: Vec<Value> = process(&mut detector, &odd)
@@ -206,6 +207,25 @@ fn a_feature_that_is_missing_or_of_another_kind_counts_as_the_median() {
         .map(|seen| serde_json::from_str::<Map<String, Value>>(seen.enriched()).unwrap()["score"].clone())
         .collect();
     assert!(scores.iter().all(|score| score == &scores[0]), "{scores:?}");
+}
+
+#[test]
+fn numbers_that_arrive_as_text_are_numbers_or_missing_and_counted() {
+    let mut detector = detector(settings(), true);
+    let written: [&[u8]; 4] = [
+        br#"{"uuid":"a","utc":"t","duration":7,"service":"http"}"#,
+        br#"{"uuid":"a","utc":"t","duration":" 7.0 ","service":"http"}"#,
+        br#"{"uuid":"a","utc":"t","service":"http"}"#,
+        br#"{"uuid":"a","utc":"t","duration":"n/a","service":"http"}"#,
+    ];
+    let seen = process(&mut detector, &written);
+    let score = |seen: &Seen| serde_json::from_str::<Map<String, Value>>(seen.enriched()).unwrap()["score"].clone();
+    assert_eq!((score(&seen[0]), score(&seen[2])), (score(&seen[1]), score(&seen[3])));
+    let count = |counts_as| {
+        let label = TextValueLabel { field: "duration".to_owned(), counts_as };
+        detector.metrics.text_values.get_or_create(&label).get()
+    };
+    assert_eq!((count(CountsAs::Number), count(CountsAs::Missing)), (1, 1));
 }
 
 #[test]

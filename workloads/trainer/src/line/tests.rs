@@ -48,7 +48,7 @@ fn a_record_becomes_a_row_in_the_order_of_the_columns() {
 fn what_is_missing_or_of_another_kind_is_missing() {
     let (_, rows) = read(
         &schema(None),
-        &[br#"{"service":null,"duration":"1","logged_in":[1]}"#, br#"{"service":80.0,"label":"normal.","uuid":7}"#],
+        &[br#"{"service":null,"duration":"n/a","logged_in":[1]}"#, br#"{"service":80.0,"label":"normal.","uuid":7}"#],
     );
     let [(place, label, duration, logged_in, service), (identity, normal, _, _, number)] = rows.as_slice() else {
         panic!("{rows:?}")

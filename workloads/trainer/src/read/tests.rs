@@ -1,7 +1,7 @@
 use super::*;
 use crate::schema::Kind;
 use vedette_archive::{Selection, Stored, list_sources};
-use vedette_contract::archive::{METADATA_SHA256, Stream};
+use vedette_contract::archive::{METADATA_RECORDS, METADATA_SHA256, Stream};
 use vedette_contract::keys::PipelineKeys;
 use vedette_testing::TestBucket;
 use vedette_testing::bucket::object_key;
@@ -63,12 +63,17 @@ async fn damage_is_counted_and_stops_nothing_else() {
     torn[3] = "{torn".to_owned();
     bucket.archive(DAY, "east", 10, &torn).await;
     let altered = object_key(DAY, "east", 20);
-    let wrong = [(METADATA_SHA256.to_owned(), "0".repeat(64))].into();
+    let wrong = [(METADATA_SHA256, "0".repeat(64)), (METADATA_RECORDS, "10".to_owned())];
+    let wrong = wrong.map(|(name, value)| (name.to_owned(), value)).into();
     bucket.create(&altered, zstd::encode_all(lines(20..30).concat().as_bytes(), 1).unwrap(), &wrong).await;
     bucket.create(&object_key(DAY, "east", 30), b"no frame".to_vec(), &[].into()).await;
+    // Cut after its first frame: 200 of 300 lines are read.
+    let cut = [zstd::encode_all(&[lines(0..1)[0].as_bytes(), b"\n"].concat().repeat(200)[..], 1).unwrap(), vec![1; 9]];
+    let said = [(METADATA_RECORDS.to_owned(), "300".to_owned())].into();
+    bucket.create(&object_key(DAY, "west", 0), cut.concat(), &said).await;
     let (reading, sampled, _) = read(&bucket, sources(&bucket).await).await;
-    assert_eq!((reading.damaged, reading.tally.unreadable), (2, 1));
-    assert_eq!((reading.tally.records, sampled), (19, 19));
+    assert_eq!((reading.damaged, reading.lost, reading.tally.unreadable), (3, 110, 1));
+    assert_eq!((reading.tally.records, sampled), (219, 19));
     assert_eq!(reading.tally.newest_utc.unwrap().1, "2026-11-23T00:00:19Z");
 }
 

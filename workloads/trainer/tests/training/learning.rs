@@ -1,11 +1,13 @@
 //! What is read, and what comes of it.
 
 use jiff::{SignedDuration, Timestamp};
+use vedette_contract::archive::{METADATA_RECORDS, METADATA_SHA256};
 use vedette_contract::model::{
-    CALIBRATION_FILE, ColumnKind, FEATURES_FILE, FOREST_FILE, FeatureSpecification, TrainingOutcome,
+    CALIBRATION_FILE, ColumnKind, FEATURES_FILE, FOREST_FILE, FeatureSpecification, TextValues, TrainingOutcome,
 };
 use vedette_forest::Model;
 use vedette_testing::TestBucket;
+use vedette_testing::bucket::object_key;
 use vedette_trainer::TrainerError;
 
 use crate::support::{DAY, LABEL, current_files, machine_records, metadata, name, pointer, result, train};
@@ -154,6 +156,46 @@ async fn a_field_that_tells_the_label_by_itself_is_named() {
     assert_eq!(metadata(&bucket).await.separating, ["vibration"]);
     let message = result(&bucket, "daily-1").await.message;
     assert!(message.contains("tell the label, and may be labels, too: vibration"), "{message}");
+}
+
+#[tokio::test]
+async fn numbers_that_arrive_as_text_are_numbers_or_missing_and_counted() {
+    let bucket = TestBucket::serve().await;
+    let records = machine_records(0..1_000);
+    let as_text = |(number, line): (usize, &String)| {
+        let mut record: serde_json::Value = serde_json::from_str(line).unwrap();
+        let written = record["temperature"].to_string();
+        record["temperature"] = (if number % 10 == 0 { "n/a".to_owned() } else { written }).into();
+        record.to_string()
+    };
+    let texts: Vec<String> = records.iter().enumerate().map(as_text).collect();
+    bucket.archive(DAY, "east", 0, &texts).await;
+    train(&bucket, "daily-1", "").await.unwrap();
+    let texts = metadata(&bucket).await.texts;
+    assert_eq!(texts, [("temperature".to_owned(), TextValues { numbers: 900, missing: 100 })].into());
+    let message = result(&bucket, "daily-1").await.message;
+    assert!(message.contains("temperature (900 numbers, 100 missing)"), "{message}");
+}
+
+#[tokio::test]
+async fn damaged_objects_are_told_and_too_many_of_them_end_the_run() {
+    let bucket = TestBucket::serve().await;
+    bucket.archive(DAY, "east", 0, &machine_records(0..4_000)).await;
+    let damage = |start: usize, records: &'static str| {
+        let said = [(METADATA_RECORDS, records.to_owned()), (METADATA_SHA256, "0".repeat(64))];
+        (object_key(DAY, "west", start), said.map(|(name, value)| (name.to_owned(), value)).into())
+    };
+    let (key, said) = damage(0, "40");
+    bucket.create(&key, b"altered".to_vec(), &said).await;
+    train(&bucket, "daily-1", LABEL).await.unwrap();
+    let found = metadata(&bucket).await;
+    assert_eq!((found.damaged, found.lost, found.records), (1, 40, 4_000));
+    let message = result(&bucket, "daily-1").await.message;
+    assert!(message.contains("1 archive objects are damaged, of which 40 records are lost"), "{message}");
+    let (key, said) = damage(40, "1");
+    bucket.create(&key, b"altered".to_vec(), &said).await;
+    let refused = train(&bucket, "daily-2", LABEL).await.unwrap_err();
+    assert!(matches!(refused, TrainerError::Damaged { damaged: 2, lost: 41, read: 4_000 }), "{refused:?}");
 }
 
 #[tokio::test]
