@@ -17,6 +17,8 @@ use crate::local::repository;
 
 /// How often a condition is looked at.
 const INTERVAL: Duration = Duration::from_millis(500);
+/// The secret key of the bucket of `manifests/development`.
+pub const BUCKET_SECRET_KEY: &str = "development-secret";
 
 /// Why a cluster could not be used.
 #[derive(Debug, Error)]
@@ -132,7 +134,7 @@ impl Cluster {
             bucket: "vedette".to_owned(),
             bucket_region: "us-east-1".to_owned(),
             access_key_id: Some("development".to_owned()),
-            secret_access_key: Some("development-secret".into()),
+            secret_access_key: Some(BUCKET_SECRET_KEY.into()),
             ..BucketArguments::default()
         })
     }

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{StringValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +47,7 @@ impl std::fmt::Display for KeyValue {
     }
 }
 
-/// A password or key: it has no `Display`, and `Debug` keeps it.
+/// A password or key, without the line end that an editor or `echo` gave it: it has no `Display`, and `Debug` keeps it.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct SecretText(String);
 
@@ -59,14 +60,23 @@ impl SecretText {
 
 impl From<&str> for SecretText {
     fn from(text: &str) -> Self {
-        Self(text.to_owned())
+        Self(without_line_end(text).to_owned())
     }
 }
 
 impl From<String> for SecretText {
     fn from(text: String) -> Self {
-        Self(text)
+        Self::from(text.as_str())
     }
+}
+
+fn without_line_end(text: &str) -> &str {
+    text.trim_end_matches(['\r', '\n'])
+}
+
+/// Reads what stands in a Secret beside a password or key.
+fn name_in_a_secret() -> impl TypedValueParser<Value = String> {
+    StringValueParser::new().map(|text| without_line_end(&text).to_owned())
 }
 
 impl std::fmt::Debug for SecretText {
@@ -87,7 +97,7 @@ pub struct KafkaArguments {
     pub kafka_properties: Vec<KeyValue>,
 
     /// SASL user name
-    #[arg(long, env = KAFKA_SASL_USERNAME_ENV, hide_env_values = true)]
+    #[arg(long, env = KAFKA_SASL_USERNAME_ENV, hide_env_values = true, value_parser = name_in_a_secret())]
     pub sasl_username: Option<String>,
 
     /// SASL password; give it by the environment
@@ -208,7 +218,8 @@ pub struct BucketArguments {
     pub bucket_kms_key_id: Option<String>,
 
     /// Access key; the pod's own identity where omitted
-    #[arg(long, env = AWS_ACCESS_KEY_ID_ENV, hide_env_values = true, requires = "secret_access_key")]
+    #[arg(long, env = AWS_ACCESS_KEY_ID_ENV, hide_env_values = true)]
+    #[arg(requires = "secret_access_key", value_parser = name_in_a_secret())]
     pub access_key_id: Option<String>,
 
     /// Secret key; give it by the environment
@@ -241,5 +252,16 @@ mod tests {
         assert_eq!(arguments.bucket.secret_access_key.as_ref().unwrap().reveal(), "hidden");
         let shown = format!("{arguments:?}");
         assert!(shown.contains("k:1") && !shown.contains("hidden"), "{shown}");
+    }
+
+    #[test]
+    fn the_line_end_of_an_editor_is_no_part_of_what_stands_in_a_secret() {
+        let words =
+            ["test", "--bootstrap-servers=k:1", "--sasl-username=u\n", "--sasl-password=a b \r\n", "--bucket=b"];
+        let more = ["--access-key-id=a\n", "--secret-access-key=key\n", "--session-token=token\n"];
+        let Arguments { kafka, bucket } = Arguments::parse_from(words.into_iter().chain(more));
+        assert_eq!((kafka.sasl_username.as_deref(), bucket.access_key_id.as_deref()), (Some("u"), Some("a")));
+        let secrets = [kafka.sasl_password, bucket.secret_access_key, bucket.session_token];
+        assert_eq!(secrets.map(|secret| secret.unwrap().reveal().to_owned()), ["a b ", "key", "token"]);
     }
 }
