@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn only_what_is_meant_to_be_one_looks_like_a_template() {
         for GeneratedFile { path, text } in files(&root()).unwrap() {
-            let expected = if path.starts_with("charts/") { 3 } else { 0 };
+            let expected = if path.starts_with("charts/") { 4 } else { 0 };
             assert_eq!(text.matches("{{").count(), expected, "{path}");
         }
     }
