@@ -95,7 +95,7 @@ async fn come_and_go(strategy: &str) {
     let mut waiting = None;
     until(|| {
         assert!(first.poll(Duration::from_millis(20)).is_none());
-        waiting = first.context().take_rebalance();
+        waiting = first.context().take_rebalance().and_then(|rebalance| prepared(&first, rebalance));
         waiting.is_some()
     });
     assert_eq!(assigned(&first), 0, "taken before the loop followed");
@@ -107,7 +107,7 @@ async fn come_and_go(strategy: &str) {
     until(|| {
         turn(&second);
         assert!(first.poll(Duration::from_millis(20)).is_none());
-        match first.context().take_rebalance() {
+        match first.context().take_rebalance().and_then(|rebalance| prepared(&first, rebalance)) {
             Some(rebalance @ Rebalance::Revoked(_)) => revoked = Some(rebalance),
             Some(rebalance @ Rebalance::Assigned(_)) => group::follow(&first, &rebalance).unwrap(),
             None => {}
