@@ -4,7 +4,6 @@
 mod error;
 mod metrics;
 mod object;
-mod offsets;
 mod partition;
 mod pump;
 mod readiness;

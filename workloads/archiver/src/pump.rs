@@ -16,12 +16,11 @@ use vedette_contract::arguments::{ArchivedTopic, PipelineArguments};
 use vedette_contract::timing::ARCHIVER_CLOSING_PATIENCE;
 use vedette_service::{Readiness, Shutdown};
 use vedette_streams::kafka::group::{self, GroupConsumer, Rebalance};
-use vedette_streams::kafka::place::{Beginning, at_offset, beginning, move_to};
+use vedette_streams::kafka::place::{Beginning, at_offset, beginning, beginnings, move_to};
 use vedette_streams::kafka::{ErrorClass, MissingAcl, classify};
 
 use crate::error::ArchiverError;
 use crate::object::Closing;
-use crate::offsets::beginnings;
 use crate::partition::{Partition, Record};
 use crate::readiness::{BROKER, GROUP};
 use crate::slot::Slot;
@@ -34,6 +33,8 @@ const POLL_WAIT: Duration = Duration::from_millis(50);
 const POLL_RECORDS: usize = 2_000;
 /// How long a rebalance of the whole group may wait for our objects to close.
 const REVOCATION_PATIENCE: Duration = Duration::from_secs(8);
+/// How long the group's coordinator may take to tell what is committed.
+const COORDINATOR_WAIT: Duration = Duration::from_secs(5);
 /// How often a broker that went away is looked for.
 const BROKER_CHECK: Duration = Duration::from_secs(2);
 
@@ -245,7 +246,7 @@ impl Pump {
 
     /// None where Kafka does not answer yet; it is asked again at the next round. Without the committed offset a chain would break.
     fn find_beginnings(&self, partitions: &TopicPartitionList) -> Option<Vec<(String, i32, Beginning)>> {
-        match beginnings(&self.consumer, partitions) {
+        match beginnings(&self.consumer, partitions, COORDINATOR_WAIT) {
             Ok(beginnings) => {
                 self.readiness.hold(BROKER);
                 Some(beginnings)

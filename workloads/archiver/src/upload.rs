@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
@@ -17,6 +18,8 @@ use vedette_contract::keys::PipelineKeys;
 use vedette_contract::progress::{Progress, ProgressKey};
 use vedette_registry::{RegistryError, progress};
 use vedette_streams::bucket::{Body, Bucket, BucketError, Creation, ObjectHead};
+use vedette_streams::kafka::group::GroupConsumer;
+use vedette_streams::kafka::place::at_offset;
 
 use crate::metrics::Metrics;
 use crate::object::Frame;
@@ -26,6 +29,12 @@ use crate::spool::SpoolError;
 /// Commits to Kafka that everything before `end` of a partition is archived. It blocks.
 pub(crate) trait CommitOffset: Send + Sync {
     fn commit(&self, topic: &str, partition: i32, end: i64) -> Result<(), KafkaError>;
+}
+
+impl CommitOffset for GroupConsumer {
+    fn commit(&self, topic: &str, partition: i32, end: i64) -> Result<(), KafkaError> {
+        Consumer::commit(self, &at_offset(topic, partition, end)?, CommitMode::Sync)
+    }
 }
 
 /// Why a step has to be done again.

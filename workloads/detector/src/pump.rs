@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use prometheus_client::metrics::counter::Counter;
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::TopicPartitionList;
 use thiserror::Error;
 use tracing::warn;
 use vedette_service::{Readiness, Shutdown};
 use vedette_streams::kafka::MissingAcl;
 use vedette_streams::kafka::group::{self, GroupConsumer, Rebalance};
-use vedette_streams::kafka::place::{at_offset, beginning, move_to};
+use vedette_streams::kafka::place::{Beginning, at_offset, beginnings, move_to};
 
 use crate::allowance::Allowance;
 use crate::batch::{Batch, collect, process};
@@ -353,17 +353,11 @@ impl Drop for Pump<'_> {
 
 /// Takes every partition anew, from what is committed if that is there. What is lost is committed, so that it is counted once.
 fn read_on(consumer: &GroupConsumer, lost_records: &Counter) -> KafkaResult<()> {
-    for element in group::beginnings(consumer, &consumer.assignment()?, COORDINATOR_WAIT)?.elements() {
-        let committed = match element.offset() {
-            Offset::Offset(offset) => Some(offset),
-            _ => None,
-        };
-        let (topic, partition) = (element.topic(), element.partition());
-        let beginning = beginning(consumer, topic, partition, committed)?;
-        move_to(consumer, topic, partition, beginning.offset())?;
-        if Some(beginning.offset()) != committed {
-            consumer.commit(&at_offset(topic, partition, beginning.offset())?, CommitMode::Sync)?;
-            beginning.report(topic, partition);
+    for (topic, partition, beginning) in beginnings(consumer, &consumer.assignment()?, COORDINATOR_WAIT)? {
+        move_to(consumer, &topic, partition, beginning.offset())?;
+        if !matches!(beginning, Beginning::Committed(_)) {
+            consumer.commit(&at_offset(&topic, partition, beginning.offset())?, CommitMode::Sync)?;
+            beginning.report(&topic, partition);
             lost_records.inc_by(beginning.lost());
         }
     }

@@ -18,6 +18,7 @@ use rdkafka::util::Timeout;
 use tracing::{info, warn};
 
 use crate::kafka::KafkaContext;
+use crate::kafka::place::committed;
 
 /// A consumer whose rebalances wait for the loop.
 pub type GroupConsumer = BaseConsumer<GroupContext>;
@@ -98,13 +99,8 @@ pub fn beginnings(
     wait: impl Into<Timeout>,
 ) -> KafkaResult<TopicPartitionList> {
     let mut beginnings = TopicPartitionList::with_capacity(partitions.count());
-    for element in consumer.committed_offsets(partitions.clone(), wait)?.elements() {
-        element.error()?;
-        let offset = match element.offset() {
-            committed @ Offset::Offset(_) => committed,
-            _ => Offset::Beginning,
-        };
-        beginnings.add_partition_offset(element.topic(), element.partition(), offset)?;
+    for (topic, partition, committed) in committed(consumer, partitions, wait)? {
+        beginnings.add_partition_offset(&topic, partition, committed.map_or(Offset::Beginning, Offset::Offset))?;
     }
     Ok(beginnings)
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaResult;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
+use rdkafka::util::Timeout;
 use tracing::{error, info, warn};
 
 /// How long one request about offsets may take.
@@ -96,6 +97,40 @@ pub fn beginning<C: ConsumerContext>(
     committed: Option<i64>,
 ) -> KafkaResult<Beginning> {
     Ok(Beginning::new(committed, consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?))
+}
+
+/// The same of several partitions: topic, partition and beginning of each, by what their group has committed.
+///
+/// # Errors
+/// When the group's coordinator does not know what is committed, which it may a little later, or as [`beginning`].
+pub fn beginnings<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    partitions: &TopicPartitionList,
+    wait: impl Into<Timeout>,
+) -> KafkaResult<Vec<(String, i32, Beginning)>> {
+    let begins = |(topic, partition, committed): (String, i32, Option<i64>)| {
+        let beginning = beginning(consumer, &topic, partition, committed)?;
+        Ok((topic, partition, beginning))
+    };
+    committed(consumer, partitions, wait)?.into_iter().map(begins).collect()
+}
+
+/// Topic, partition and committed offset of each; `None` where nothing was ever committed.
+pub(super) fn committed<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    partitions: &TopicPartitionList,
+    wait: impl Into<Timeout>,
+) -> KafkaResult<Vec<(String, i32, Option<i64>)>> {
+    let answer = consumer.committed_offsets(partitions.clone(), wait)?;
+    let read = |element: TopicPartitionListElem<'_>| {
+        element.error()?;
+        let committed = match element.offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        };
+        Ok((element.topic().to_owned(), element.partition(), committed))
+    };
+    answer.elements().into_iter().map(read).collect()
 }
 
 /// One partition at an offset.
