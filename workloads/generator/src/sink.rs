@@ -3,12 +3,12 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
+use rdkafka::ClientContext;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
-use rdkafka::{ClientConfig, ClientContext};
 use thiserror::Error;
 use tracing::error;
 use vedette_contract::TopicName;
@@ -83,7 +83,8 @@ impl Sink {
         metrics: Metrics,
         shutdown: Shutdown,
     ) -> Result<Self, SinkError> {
-        let producer = configuration(settings)
+        let producer = settings
+            .producer_with(ONCE)
             .create_with_context(Deliveries { context: settings.context(), metrics })
             .map_err(SinkError::Settings)?;
         Ok(Self { producer, topic, shutdown })
@@ -155,16 +156,6 @@ impl Sink {
     }
 }
 
-fn configuration(settings: &KafkaSettings) -> ClientConfig {
-    let mut config = settings.producer();
-    for (key, value) in ONCE {
-        if config.get(key).is_none() {
-            config.set(*key, *value);
-        }
-    }
-    config
-}
-
 /// Counts what Kafka answers.
 struct Deliveries {
     context: KafkaContext,
@@ -213,6 +204,7 @@ impl ProducerContext for Deliveries {
 
 #[cfg(test)]
 mod tests {
+    use rdkafka::ClientConfig;
     use vedette_contract::arguments::KafkaArguments;
 
     use super::*;
@@ -220,7 +212,7 @@ mod tests {
     fn configured(properties: &[&str]) -> ClientConfig {
         let kafka_properties = properties.iter().map(|property| property.parse().unwrap()).collect();
         let arguments = KafkaArguments { kafka_properties, ..KafkaArguments::default() };
-        configuration(&KafkaSettings::new(&arguments, "generator"))
+        KafkaSettings::new(&arguments, "generator").producer_with(ONCE)
     }
 
     #[test]

@@ -131,13 +131,18 @@ impl KafkaSettings {
 
     /// Properties of an idempotent producer.
     pub fn producer(&self) -> ClientConfig {
-        self.with(PRODUCER, &[])
+        self.producer_with(&[])
+    }
+
+    /// The same, with more defaults.
+    pub fn producer_with(&self, defaults: &[(&str, &str)]) -> ClientConfig {
+        self.with(PRODUCER, defaults)
     }
 
     /// Properties of a transactional producer; a transaction that stays open is aborted by the broker after 10 s.
     pub fn transactional_producer(&self, transactional_id: &str) -> ClientConfig {
         let [transaction, message] = TRANSACTIONAL;
-        self.with(PRODUCER, &[("transactional.id", transactional_id), transaction, message])
+        self.producer_with(&[("transactional.id", transactional_id), transaction, message])
     }
 
     fn with(&self, of_the_kind: &[(&str, &str)], of_the_client: &[(&str, &str)]) -> ClientConfig {
