@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kube::{Client, Config};
-use vedette_streams::bucket::{Bucket, BucketAccess, BucketPlace, Encryption};
+use vedette_streams::bucket::{Bucket, BucketAccess, BucketPlace};
 
 use crate::error::OperatorError;
 use vedette_core::site;
@@ -23,20 +23,7 @@ pub async fn kubernetes() -> Result<Client, OperatorError> {
 
 /// The bucket of the site, with credentials and authorities that may come later.
 pub fn bucket(bucket: &site::Bucket, access: impl Into<BucketAccess>) -> Bucket {
-    let addressing = bucket.addressing();
-    let site::Bucket {
-        endpoint,
-        name,
-        prefix,
-        path_style: _,
-        region,
-        credentials_secret: _,
-        credentials_keys: _,
-        ca: _,
-        encryption,
-    } = bucket.clone();
-    let encryption = encryption.map(|site::Encryption { algorithm, kms_key_id }| Encryption { algorithm, kms_key_id });
-    let place = BucketPlace { endpoint, name, prefix, addressing, region, encryption };
+    let place = BucketPlace::of(&bucket.arguments());
     Bucket::with_access(place, access.into(), BUCKET_CONNECT, BUCKET_ATTEMPT)
 }
 

@@ -104,6 +104,22 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
 }
 
 #[cfg(test)]
+impl LocalOptions {
+    /// Those of a whole command line.
+    pub(super) fn parsed<Word>(line: impl IntoIterator<Item = Word>) -> Result<Self, clap::Error>
+    where
+        Word: Into<std::ffi::OsString> + Clone,
+    {
+        #[derive(clap::Parser)]
+        struct Command {
+            #[command(flatten)]
+            options: LocalOptions,
+        }
+        <Command as clap::Parser>::try_parse_from(line).map(|command| command.options)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

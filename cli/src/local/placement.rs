@@ -39,17 +39,9 @@ fn sets_placement(pod: &PodSettings) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::super::options::LocalOptions;
     use super::super::setup;
     use super::*;
-
-    #[derive(Parser)]
-    struct Command {
-        #[command(flatten)]
-        options: LocalOptions,
-    }
 
     fn is_said_by(pipeline: &str, training: &str) -> bool {
         let directory = tempfile::tempdir().unwrap();
@@ -61,7 +53,7 @@ mod tests {
             format!("{{site: local, data: {{pipeline: flows}}, trigger: {{minRecords: 5}}, pod: {training}}}");
         let text = object("AnomalyPipeline", pipeline) + &object("ModelTraining", &training);
         std::fs::write(&file, text).unwrap();
-        let options = Command::try_parse_from(["local", "-f", &file]).unwrap().options;
+        let options = LocalOptions::parsed(["local", "-f", &file]).unwrap();
         is_said(&setup::plan(&options, &"default".parse().unwrap()).unwrap())
     }
 

@@ -83,25 +83,8 @@ pub(super) async fn start(options: &LocalOptions) -> Result<Servers, LocalError>
 
 /// Where everything lies that the workloads write.
 fn bucket_arguments(bucket: &site::Bucket, key: &BucketKey) -> BucketArguments {
-    let site::Bucket {
-        endpoint,
-        name,
-        prefix,
-        path_style: _,
-        region,
-        credentials_secret: _,
-        credentials_keys: _,
-        ca: _,
-        encryption: _,
-    } = bucket.clone();
-    BucketArguments {
-        bucket_addressing: bucket.addressing(),
-        bucket_endpoint: endpoint,
-        bucket: name,
-        bucket_prefix: prefix,
-        bucket_region: region,
-        ..key.arguments()
-    }
+    let BucketArguments { access_key_id, secret_access_key, session_token, .. } = key.arguments();
+    BucketArguments { access_key_id, secret_access_key, session_token, ..bucket.arguments() }
 }
 
 fn kafka_settings(site: &SiteFile) -> KafkaSettings {
@@ -130,23 +113,15 @@ fn data_directory(options: &LocalOptions) -> Result<(PathBuf, Option<tempfile::T
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Command {
-        #[command(flatten)]
-        options: LocalOptions,
-    }
 
     #[test]
     fn our_own_client_looks_where_the_workloads_write() {
         let arguments = ["local", "-f", "a.yaml", "--bucket", "http://b", "--bucket-prefix", "teams/fraud"];
-        let options = Command::try_parse_from(arguments).unwrap().options;
+        let options = LocalOptions::parsed(arguments).unwrap();
         let site = site_file(&options, "localhost:0", options.bucket_endpoint.clone());
         let arguments = bucket_arguments(&site.bucket, &BucketKey::from(Credentials::random()));
         assert_eq!(arguments.bucket_prefix.unwrap().to_string(), "teams/fraud");
-        assert!(Command::try_parse_from(["local", "-f", "a.yaml", "--bucket-prefix", "teams/fraud"]).is_err());
+        assert!(LocalOptions::parsed(["local", "-f", "a.yaml", "--bucket-prefix", "teams/fraud"]).is_err());
     }
 }

@@ -207,16 +207,9 @@ fn replace_dataset(manifests: &mut [Manifest], key: &str, training_label: Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Command {
-        #[command(flatten)]
-        options: LocalOptions,
-    }
 
     fn options(arguments: &[&str]) -> LocalOptions {
-        Command::try_parse_from([&["local"], arguments].concat()).unwrap().options
+        LocalOptions::parsed([&["local"], arguments].concat()).unwrap()
     }
 
     fn namespace() -> Name {
@@ -279,7 +272,7 @@ mod tests {
         assert!(read.is_ok() && label.is_none());
         for wrong in ["--label-field=Class", "--normal-label=benign", "--unlabelled --label-field=a --normal-label=b"] {
             let line = ["local", "-f", demo, "--dataset", &file].into_iter().chain(wrong.split(' '));
-            assert!(Command::try_parse_from(line).is_err(), "{wrong}");
+            assert!(LocalOptions::parsed(line).is_err(), "{wrong}");
         }
     }
 

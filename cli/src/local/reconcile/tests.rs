@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clap::Parser;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
@@ -36,12 +35,6 @@ metadata: {name: flows}
 spec: {site: local, data: {pipeline: flows}, trigger: {minRecords: 100}, job: {backoffLimit: 0}}
 ";
 
-#[derive(Parser)]
-struct Command {
-    #[command(flatten)]
-    options: LocalOptions,
-}
-
 /// A run whose programs are scripts.
 struct Stage {
     directory: tempfile::TempDir,
@@ -66,7 +59,7 @@ impl Stage {
         );
         std::fs::write(&manifests, pipeline + TRAINING).unwrap();
         let arguments = ["local", "-f", manifests.to_str().unwrap(), "--bin-dir", directory.path().to_str().unwrap()];
-        let options = Command::try_parse_from(arguments).unwrap().options;
+        let options = LocalOptions::parsed(arguments).unwrap();
         let plan = setup::plan(&options, &"default".parse().unwrap()).unwrap();
         let mut servers = servers::start(&options).await.unwrap();
         let objects = TestBucket::serve().await;

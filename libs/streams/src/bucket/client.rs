@@ -57,6 +57,27 @@ pub struct BucketPlace {
     pub encryption: Option<Encryption>,
 }
 
+impl BucketPlace {
+    /// The place that these arguments name.
+    pub fn of(arguments: &BucketArguments) -> Self {
+        let BucketArguments {
+            bucket_endpoint: endpoint,
+            bucket: name,
+            bucket_prefix: prefix,
+            bucket_addressing: addressing,
+            bucket_region: region,
+            bucket_ca_file: _,
+            bucket_encryption,
+            bucket_kms_key_id: kms_key_id,
+            access_key_id: _,
+            secret_access_key: _,
+            session_token: _,
+        } = arguments.clone();
+        let encryption = bucket_encryption.map(|algorithm| Encryption { algorithm, kms_key_id });
+        Self { endpoint, name, prefix, addressing, region, encryption }
+    }
+}
+
 /// How a bucket encrypts what is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Encryption {
@@ -88,29 +109,8 @@ impl Bucket {
     /// As [`Self::new`], with other limits to how long connecting and one attempt of a request may take (an upload from
     /// a file has more, by its length). A request is attempted three times.
     pub fn with_timeouts(arguments: &BucketArguments, connect: Duration, attempt: Duration) -> Self {
-        let BucketArguments {
-            bucket_endpoint,
-            bucket,
-            bucket_prefix,
-            bucket_addressing,
-            bucket_region,
-            bucket_ca_file,
-            bucket_encryption,
-            bucket_kms_key_id,
-            access_key_id,
-            secret_access_key,
-            session_token,
-        } = arguments.clone();
-        let kms_key_id = bucket_kms_key_id;
-        let encryption = bucket_encryption.map(|algorithm| Encryption { algorithm, kms_key_id });
-        let place = BucketPlace {
-            endpoint: bucket_endpoint,
-            name: bucket,
-            prefix: bucket_prefix,
-            addressing: bucket_addressing,
-            region: bucket_region,
-            encryption,
-        };
+        let BucketArguments { bucket_ca_file, access_key_id, secret_access_key, session_token, .. } = arguments.clone();
+        let place = BucketPlace::of(arguments);
         let config = match access_key_id.zip(secret_access_key) {
             Some((id, key)) => {
                 let token = session_token.map(|token| token.reveal().to_owned());

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use vedette_contract::Name;
-use vedette_contract::arguments::{BucketAddressing, EncryptionAlgorithm};
+use vedette_contract::arguments::{BucketAddressing, BucketArguments, EncryptionAlgorithm};
 use vedette_contract::keys::KeyPrefix;
 
 use super::source::{Authority, Needs, Source, check_key};
@@ -91,6 +91,35 @@ impl Bucket {
     /// Where its name stands in URLs.
     pub fn addressing(&self) -> BucketAddressing {
         if self.path_style { BucketAddressing::Path } else { BucketAddressing::VirtualHost }
+    }
+
+    /// What a client is given that is to look there, without a key and without files.
+    pub fn arguments(&self) -> BucketArguments {
+        let Self {
+            endpoint,
+            name,
+            prefix,
+            path_style: _,
+            region,
+            credentials_secret: _,
+            credentials_keys: _,
+            ca: _,
+            encryption,
+        } = self.clone();
+        let (bucket_encryption, bucket_kms_key_id) = match encryption {
+            None => (None, None),
+            Some(Encryption { algorithm, kms_key_id }) => (Some(algorithm), kms_key_id),
+        };
+        BucketArguments {
+            bucket_endpoint: endpoint,
+            bucket: name,
+            bucket_prefix: prefix,
+            bucket_addressing: self.addressing(),
+            bucket_region: region,
+            bucket_encryption,
+            bucket_kms_key_id,
+            ..BucketArguments::default()
+        }
     }
 
     pub(super) fn need(&self, needs: &mut Needs) {
