@@ -28,6 +28,25 @@ const TIME_PERCENT: u64 = 95;
 const TIME_SECONDS: f64 = 366. * 86_400.;
 /// So many fields are listed in one sentence.
 const LISTED: usize = 20;
+/// Names of labels: their letters and digits, without a leading "is".
+const LABEL_NAMES: [&str; 16] = [
+    "label",
+    "labels",
+    "class",
+    "target",
+    "attack",
+    "attackcat",
+    "attacktype",
+    "attacklabel",
+    "anomaly",
+    "anomalous",
+    "outlier",
+    "fraud",
+    "malicious",
+    "groundtruth",
+    "binarylabel",
+    "classlabel",
+];
 /// Values that are kept to see how they are spread.
 const KEPT: usize = 512;
 
@@ -226,9 +245,7 @@ fn is_time(text: &str) -> bool {
 fn is_like_a_label(name: &str) -> bool {
     let letters: String = name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect();
     let bare = letters.strip_prefix("is").unwrap_or(&letters);
-    let names = ["label", "labels", "class", "target", "attack", "attackcat", "attacktype", "attacklabel"];
-    let more = ["anomaly", "anomalous", "outlier", "fraud", "malicious", "groundtruth", "binarylabel", "classlabel"];
-    names.contains(&bare) || more.contains(&bare)
+    LABEL_NAMES.contains(&bare)
 }
 
 #[cfg(test)]
