@@ -209,6 +209,8 @@ async fn a_version_whose_pod_waits_for_kafka_is_not_taken_back_and_one_whose_pod
         (json!({ "waiting": { "reason": "CrashLoopBackOff" } }), json!({ "exitCode": 1, "message": words }));
     put_pod(&cluster, "new", &json!({ "ready": false, "state": looping, "lastState": { "terminated": end } }));
     cluster.until_version("flows-detector", &version(1)).await;
+    // The status is written after the Deployment is.
+    cluster.until_reason("anomalypipelines", "flows", "ModelCurrent", "RolledBack").await;
     let status = cluster.api.get("anomalypipelines", "flows").unwrap()["status"].clone();
     assert_eq!(status["model"]["rejected"], json!([version(2)]));
     operator.stop().await;
