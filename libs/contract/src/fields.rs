@@ -40,9 +40,56 @@ pub struct Reason {
     pub field: String,
     /// Its share of the anomaly, 0 to 1; the shares of a record sum to one before the list is cut to its length.
     pub share: f64,
+    /// Its value, as in the record; the JSON text of a number that no type holds; absent where it is missing, or long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<serde_json::Value>,
+    /// How the value differs, where that can be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    /// What it was where the model learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usual: Option<Usual>,
     /// Where the value does not fit those of the other fields: what would.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<Expected>,
+}
+
+/// How a value differs from the usual ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Greater than nearly all of them, or than what would fit the other fields.
+    Above,
+    /// Less.
+    Below,
+    /// A category that never was.
+    Unseen,
+    /// There is none, or it is not of the type of the others.
+    Missing,
+}
+
+/// The usual values of a field.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Usual {
+    /// Nine of ten lie between these, their 5th and their 95th percentile.
+    Range {
+        /// The former.
+        low: f32,
+        /// The latter.
+        high: f32,
+    },
+    /// The most frequent ones.
+    Values(Vec<UsualValue>),
+}
+
+/// A frequent value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UsualValue {
+    /// The text, or the JSON text of another scalar.
+    pub value: String,
+    /// Share of the records that have it, 0 to 1.
+    pub share: f64,
 }
 
 /// A value that does not fit those of the other fields of its record, and those that would.

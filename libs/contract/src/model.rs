@@ -86,19 +86,43 @@ pub enum ColumnKind {
         /// Values that stand for none, such as -9999: as good as missing. They compare after the cut to the range of `f32`.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         sentinels: Vec<f32>,
+        /// What its values were; absent where none was learned from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usual: Option<UsualNumbers>,
     },
     /// Text, or the JSON text of any other scalar: the position of the value in this list, which is ordered by falling
     /// frequency, then by value. A value that is not there, and a missing field, is the length of the list.
     Categorical {
         /// Values seen in training.
         values: Vec<String>,
+        /// Shares of the rows that have the first of them, 0 to 1.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        shares: Vec<f64>,
     },
 }
 
+/// What the numbers of a column were in the rows that were learned from.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct UsualNumbers {
+    /// Their 5th percentile.
+    pub low: f32,
+    /// Their 95th percentile.
+    pub high: f32,
+    /// A number that is at most this, or
+    pub beyond_low: f32,
+    /// greater than this, is outside everything that was learned.
+    pub beyond_high: f32,
+}
+
 impl ColumnKind {
-    /// Numbers without sentinels.
+    /// Numbers without sentinels, of which nothing more is known.
     pub const fn numeric(median: f32) -> Self {
-        Self::Numeric { median, sentinels: Vec::new() }
+        Self::Numeric { median, sentinels: Vec::new(), usual: None }
+    }
+
+    /// Values of which nothing more is known.
+    pub const fn categorical(values: Vec<String>) -> Self {
+        Self::Categorical { values, shares: Vec::new() }
     }
 }
 

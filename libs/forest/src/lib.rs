@@ -12,6 +12,7 @@ mod score;
 pub use evaluate::{folds, metrics};
 pub use learn::{
     FitError, IsolationParameters, Learner, RandomForestParameters, SeedParameters, UnsupervisedParameters, fit,
+    with_usual,
 };
 pub use matrix::Matrix;
 pub use model::artifact::ArtifactError;

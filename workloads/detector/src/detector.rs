@@ -220,7 +220,7 @@ impl Detector {
         if alerts {
             let threshold = scoring.threshold();
             let site = self.site.as_str();
-            let mut alert = AlertFields { site, score, threshold, detected: now, reasons: scoring.reasons(row) };
+            let mut alert = AlertFields { site, score, threshold, detected: now, reasons: scoring.reasons(row, out) };
             self.alert.clone_from(&self.enriched);
             alert.append(&mut self.alert);
             if self.alert.len() + input.overhead > self.max_message_bytes {

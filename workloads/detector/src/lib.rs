@@ -16,6 +16,7 @@ mod metrics;
 mod model_store;
 mod pump;
 mod readiness;
+mod reasons;
 mod refusals;
 mod run;
 mod scoring;

@@ -10,6 +10,7 @@ use vedette_forest::{Matrix, Model, calibration};
 use vedette_records::{Field, FieldNames, Record, Scalar, ScalarKind, splice};
 
 use crate::calculated::CalculatedFields;
+use crate::reasons;
 use crate::watch::Watch;
 
 /// When a record alerts.
@@ -151,12 +152,13 @@ impl Scoring {
         &self.version_field
     }
 
-    /// Why a row is anomalous, largest share first.
-    pub(crate) fn reasons(&mut self, row: usize) -> &[Reason] {
+    /// Why a row is anomalous, largest share first, with the values of the enriched record that it is of.
+    pub(crate) fn reasons(&mut self, row: usize, enriched: &[u8]) -> &[Reason] {
         self.reasons.clear();
         if self.reason_limit > 0 {
             let row = self.rows.row(row);
             self.watch.step(|| self.model.reasons(row, &mut self.reasons, self.reason_limit));
+            reasons::add_values(&mut self.reasons, enriched);
         }
         &self.reasons
     }

@@ -82,7 +82,7 @@ impl Sampler {
                 let cells = rows.iter().map(|(_, row)| row.cells[column]);
                 let kind = match kind {
                     Kind::Numeric => numeric(cells.filter_map(Cell::number)),
-                    Kind::Categorical => ColumnKind::Categorical { values: frequent_values(dictionary, cells) },
+                    Kind::Categorical => ColumnKind::categorical(frequent_values(dictionary, cells)),
                 };
                 Column { name: name.clone(), kind }
             });

@@ -10,9 +10,10 @@ use vedette_contract::ModelVersion;
 use vedette_contract::archive::Stream;
 use vedette_contract::arguments::TrainerArguments;
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
-use vedette_contract::model::{ModelMetadata, TrainingOutcome, TrainingResult};
+use vedette_contract::model::{FeatureSpecification, ModelMetadata, TrainingOutcome, TrainingResult};
 use vedette_forest::artifact::{ArtifactError, ArtifactFiles, pack};
 use vedette_forest::features::Encoder;
+use vedette_forest::with_usual;
 use vedette_records::Label;
 use vedette_registry::publish::{Publication, publish};
 use vedette_registry::retention::{Retention, prune};
@@ -344,6 +345,7 @@ fn learn_from(
     let (training, holdout) = sample.split(&encoder, holdout_share);
     tracing::info!(training = training.matrix.rows(), holdout = holdout.matrix.rows(), "learning");
     let learned = learn(&features, &training, &holdout, settings)?;
+    let features = FeatureSpecification { columns: with_usual(&features.columns, &training.matrix), ..features };
     let artifact = pack(&learned.forest, &features, &learned.calibration)?;
     Ok((artifact, learned))
 }

@@ -26,7 +26,9 @@ pub(crate) fn separating(columns: &[Column], rows: &Rows) -> Vec<String> {
         let values: Vec<(f32, bool)> = values.filter(|(value, _)| !value.is_nan()).collect();
         let ranks = match &column.kind {
             ColumnKind::Numeric { .. } => values.iter().map(|(value, _)| f64::from(*value)).collect(),
-            ColumnKind::Categorical { values: seen } if seen.len() * ROWS_A_CATEGORY <= values.len() => shares(&values),
+            ColumnKind::Categorical { values: seen, .. } if seen.len() * ROWS_A_CATEGORY <= values.len() => {
+                shares(&values)
+            }
             ColumnKind::Categorical { .. } => return false,
         };
         let anomalies: Vec<bool> = values.iter().map(|(_, is_anomaly)| *is_anomaly).collect();
@@ -56,7 +58,7 @@ mod tests {
     #[test]
     fn a_field_that_is_the_label_under_another_name_is_told() {
         let column = |name: &str, kind| Column { name: name.to_owned(), kind };
-        let categories = || ColumnKind::Categorical { values: ["a", "b", "c"].map(str::to_owned).to_vec() };
+        let categories = || ColumnKind::categorical(["a", "b", "c"].map(str::to_owned).to_vec());
         let columns = [
             column("copy", ColumnKind::numeric(0.)),
             column("inverse", ColumnKind::numeric(0.)),

@@ -45,7 +45,7 @@ impl DataSet {
                     let mut counts = HashMap::<&str, u64>::new();
                     rows.iter().for_each(|row| *counts.entry(&values[*row]).or_default() += 1);
                     let counts = counts.into_iter().map(|(value, count)| (value.to_owned(), count));
-                    ColumnKind::Categorical { values: by_falling_frequency(counts) }
+                    ColumnKind::categorical(by_falling_frequency(counts))
                 }
             },
         });

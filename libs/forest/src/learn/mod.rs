@@ -17,8 +17,10 @@ mod sentinels;
 mod synthetic;
 mod tails;
 mod unsupervised;
+mod usual;
 
 pub use error::FitError;
 pub use fit::fit;
 pub use parameters::{IsolationParameters, Learner, RandomForestParameters, SeedParameters, UnsupervisedParameters};
 pub(crate) use sentinels::sentinels;
+pub use usual::with_usual;

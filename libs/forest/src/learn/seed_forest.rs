@@ -128,7 +128,7 @@ mod tests {
     fn columns(kinds: &str) -> Vec<Column> {
         let kind = |letter| match letter {
             'n' => ColumnKind::numeric(0.),
-            _ => ColumnKind::Categorical { values: vec![] },
+            _ => ColumnKind::categorical(vec![]),
         };
         kinds.chars().enumerate().map(|(at, letter)| Column { name: format!("c{at}"), kind: kind(letter) }).collect()
     }

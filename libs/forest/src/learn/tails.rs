@@ -14,7 +14,7 @@ use crate::learn::quantiles::sorted;
 use crate::score::tree::{Grown, Tree};
 
 /// Share of the width of a numeric column, measured in magnitudes, by which its limits lie beyond what was learned.
-const MARGIN: f64 = 0.1;
+pub(crate) const MARGIN: f64 = 0.1;
 /// A tail that holds a quarter of the rows or more is not rare.
 const COMMON: f64 = 0.25;
 /// A step of rareness is a tail that holds a quarter of the rows of the step before.
@@ -49,7 +49,7 @@ impl Tails {
         let tail = |(column, Column { name: _, kind }): (usize, &Column)| {
             let margin = match kind {
                 ColumnKind::Numeric { .. } => MARGIN,
-                ColumnKind::Categorical { values: _ } => 0.,
+                ColumnKind::Categorical { .. } => 0.,
             };
             let all = sorted(rows.iter().map(|row| f64::from(row[column])).collect());
             let mut values: Vec<f32> = reference.iter().map(|row| row[column]).collect();
@@ -122,7 +122,7 @@ mod tests {
         (0..10_000u16).for_each(|row| rows.push_row(&[row.into(), (row % 100 == 0).into()]));
         let column = |kind| Column { name: String::new(), kind };
         let values = ["tcp", "udp"].map(str::to_owned).to_vec();
-        let columns = [column(ColumnKind::numeric(0.)), column(ColumnKind::Categorical { values })];
+        let columns = [column(ColumnKind::numeric(0.)), column(ColumnKind::categorical(values))];
         let tails = Tails::new(&rows, &rows, &columns);
         (rows, tails)
     }

@@ -4,14 +4,16 @@
 use std::collections::{BTreeSet, HashMap};
 
 use thiserror::Error;
-use vedette_contract::fields::is_reserved;
-use vedette_contract::model::{Column, ColumnKind, FeatureSpecification, SCHEMA};
+use vedette_contract::fields::{Direction, Usual, UsualValue, is_reserved};
+use vedette_contract::model::{Column, ColumnKind, FeatureSpecification, SCHEMA, UsualNumbers};
 use vedette_records::Scalar;
 
 use crate::learn::sentinels;
 
 /// Beyond this many, positions in a list of values are no longer exact as `f32`.
 const MAX_VALUES: usize = 1 << 24;
+/// So many of the most frequent values of a category are said to be usual.
+const USUAL_VALUES: usize = 3;
 
 /// Why a feature specification was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -85,6 +87,45 @@ impl Encoder {
         &self.columns
     }
 
+    /// What the values of a column were where the model learned, if it says that.
+    pub fn usual(&self, column: usize) -> Option<Usual> {
+        match &self.columns[column].kind {
+            ColumnKind::Numeric { usual, .. } => {
+                let UsualNumbers { low, high, beyond_low: _, beyond_high: _ } = (*usual)?;
+                Some(Usual::Range { low, high })
+            }
+            ColumnKind::Categorical { values, shares } => {
+                let value = |(value, share): (&String, &f64)| UsualValue { value: value.clone(), share: *share };
+                let frequent: Vec<_> = values.iter().zip(shares).take(USUAL_VALUES).map(value).collect();
+                (!frequent.is_empty()).then_some(Usual::Values(frequent))
+            }
+        }
+    }
+
+    /// How a number of a column differs from the usual ones.
+    pub fn direction(&self, column: usize, number: f32) -> Option<Direction> {
+        match &self.columns[column].kind {
+            ColumnKind::Numeric { .. } if number.is_nan() => Some(Direction::Missing),
+            ColumnKind::Numeric { usual, .. } => match (*usual)? {
+                UsualNumbers { high, .. } if number > high => Some(Direction::Above),
+                UsualNumbers { low, .. } if number < low => Some(Direction::Below),
+                UsualNumbers { .. } => None,
+            },
+            ColumnKind::Categorical { values, .. } => (number >= values.len() as f32).then_some(Direction::Unseen),
+        }
+    }
+
+    /// Whether a number of a column lies outside everything that was learned, or stands for a category that never was.
+    pub fn is_outside(&self, column: usize, number: f32) -> bool {
+        match &self.columns[column].kind {
+            ColumnKind::Numeric { usual, .. } => usual.is_some_and(|usual| {
+                let UsualNumbers { low: _, high: _, beyond_low, beyond_high } = usual;
+                number <= beyond_low || number > beyond_high
+            }),
+            ColumnKind::Categorical { values, .. } => number >= values.len() as f32,
+        }
+    }
+
     /// Whether a column takes numbers.
     pub fn is_numeric(&self, column: usize) -> bool {
         matches!(self.columns[column].kind, ColumnKind::Numeric { .. })
@@ -128,11 +169,11 @@ impl Encoder {
 fn codes_of(column: &Column) -> Result<Codes, FeatureError> {
     let field = || column.name.clone();
     match &column.kind {
-        ColumnKind::Numeric { median, sentinels } if median.is_finite() => {
+        ColumnKind::Numeric { median, sentinels, usual: _ } if median.is_finite() => {
             Ok(Codes { missing: f32::NAN, sentinels: sentinels.clone(), by_value: HashMap::new() })
         }
         ColumnKind::Numeric { .. } => Err(FeatureError::Median { field: field() }),
-        ColumnKind::Categorical { values } => {
+        ColumnKind::Categorical { values, shares: _ } => {
             let by_value: HashMap<String, f32> =
                 values.iter().enumerate().map(|(position, value)| (value.clone(), position as f32)).collect();
             if by_value.len() != values.len() || values.len() > MAX_VALUES {
@@ -147,7 +188,7 @@ fn codes_of(column: &Column) -> Result<Codes, FeatureError> {
 pub(crate) fn typical(column: &Column) -> f32 {
     match &column.kind {
         ColumnKind::Numeric { median, .. } => *median,
-        ColumnKind::Categorical { values } => values.len() as f32,
+        ColumnKind::Categorical { values, shares: _ } => values.len() as f32,
     }
 }
 
@@ -156,7 +197,7 @@ pub fn numeric(values: impl IntoIterator<Item = f32>) -> ColumnKind {
     let values: Vec<f32> = values.into_iter().map(|value| value.clamp(f32::MIN, f32::MAX)).collect();
     let sentinels = sentinels(values.iter().copied());
     let others = values.into_iter().filter(|value| !sentinels.contains(value));
-    ColumnKind::Numeric { median: median(others), sentinels: sentinels.clone() }
+    ColumnKind::Numeric { median: median(others), sentinels: sentinels.clone(), usual: None }
 }
 
 /// The lower median of the finite values; 0 where there are none.
@@ -187,7 +228,7 @@ mod tests {
 
     fn categorical(name: &str, values: &[&str]) -> Column {
         let values = values.iter().map(|value| (*value).to_owned()).collect();
-        Column { name: name.to_owned(), kind: ColumnKind::Categorical { values } }
+        Column { name: name.to_owned(), kind: ColumnKind::categorical(values) }
     }
 
     fn encoder(columns: Vec<Column>) -> Result<Encoder, FeatureError> {
@@ -210,13 +251,43 @@ mod tests {
 
     #[test]
     fn a_sentinel_is_missing_however_it_is_written() {
-        let kind = ColumnKind::Numeric { median: 3., sentinels: vec![-9_999., f32::MAX] };
+        let kind = ColumnKind::Numeric { median: 3., sentinels: vec![-9_999., f32::MAX], usual: None };
         let encoder = encoder(vec![Column { name: "bytes".to_owned(), kind }]).unwrap();
         for (json, is_missing) in
             [("-9999", true), ("-9999.0", true), ("1e39", true), ("1e999", true), ("-9998", false), ("-1e39", false)]
         {
             assert_eq!(encoder.encode(0, Some(Scalar::of_json(json))).is_nan(), is_missing, "{json}");
         }
+    }
+
+    #[test]
+    fn what_is_unusual_is_so_on_one_side_or_was_never_seen() {
+        let usual = Some(UsualNumbers { low: 1., high: 9., beyond_low: -2., beyond_high: 12. });
+        let kind = ColumnKind::Numeric { median: 3., sentinels: vec![], usual };
+        let shares = vec![0.5, 0.25, 0.125, 0.0625];
+        let values = ["http", "smtp", "dns", "ftp", "ntp"].map(str::to_owned).to_vec();
+        let service = Column { name: "service".to_owned(), kind: ColumnKind::Categorical { values, shares } };
+        let columns = vec![Column { name: "bytes".to_owned(), kind }, service, numeric("unknown", 0.)];
+        let encoder = encoder(columns).unwrap();
+        for (column, number, direction, is_outside) in [
+            (0, 1., None, false),
+            (0, 9.5, Some(Direction::Above), false),
+            (0, 12.5, Some(Direction::Above), true),
+            (0, -1., Some(Direction::Below), false),
+            (0, -2., Some(Direction::Below), true),
+            (0, f32::NAN, Some(Direction::Missing), false),
+            (1, 4., None, false),
+            (1, 5., Some(Direction::Unseen), true),
+            (2, 1e9, None, false),
+        ] {
+            let seen = (encoder.direction(column, number), encoder.is_outside(column, number));
+            assert_eq!(seen, (direction, is_outside), "{column} {number}");
+        }
+        assert_eq!(encoder.usual(0), Some(Usual::Range { low: 1., high: 9. }));
+        assert_eq!(encoder.usual(2), None);
+        let Some(Usual::Values(frequent)) = encoder.usual(1) else { panic!("{:?}", encoder.usual(1)) };
+        let frequent: Vec<_> = frequent.iter().map(|UsualValue { value, share }| (value.as_str(), *share)).collect();
+        assert_eq!(frequent, [("http", 0.5), ("smtp", 0.25), ("dns", 0.125)]);
     }
 
     #[test]

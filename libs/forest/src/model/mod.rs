@@ -7,7 +7,7 @@ pub mod features;
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
-use vedette_contract::fields::{Expected, Reason};
+use vedette_contract::fields::{Direction, Expected, Reason};
 use vedette_contract::model::{CALIBRATION_FILE, FEATURES_FILE, FOREST_FILE, ModelManifest};
 
 use crate::model::artifact::ArtifactError;
@@ -51,7 +51,8 @@ impl Model {
     }
 
     /// The fields that made the row anomalous, largest share first, at most so many, instead of what `out` held.
-    /// Empty where nothing about the row is strange; see [`Forest::explain`].
+    /// Empty where nothing about the row is strange; see [`Forest::explain`]. Their values are those of the record, which is not
+    /// known here.
     ///
     /// # Panics
     /// When the row is shorter than the model has columns.
@@ -67,13 +68,21 @@ impl Model {
             let is_known = [value, low, high].iter().all(|number| number.is_finite());
             is_known.then_some(Expected { value, low, high })
         };
-        let reason = |column: usize| Reason {
-            field: columns[column].name.clone(),
-            share: shares[column],
-            expected: expected(column),
+        let reason = |column: usize| {
+            let expected = expected(column);
+            let direction = expected.map_or_else(|| self.encoder.direction(column, row[column]), side);
+            let (field, usual) = (columns[column].name.clone(), self.encoder.usual(column));
+            Reason { field, share: shares[column], value: None, direction, usual, expected }
         };
         out.extend(order.into_iter().take(limit).map(reason));
     }
+}
+
+/// On which side of what fits the others a value lies.
+fn side(expected: Expected) -> Option<Direction> {
+    let Expected { value, low, high } = expected;
+    let above = (value > high).then_some(Direction::Above);
+    above.or((value < low).then_some(Direction::Below))
 }
 
 fn json<T: DeserializeOwned>(files: &BTreeMap<String, Vec<u8>>, name: &'static str) -> Result<T, ArtifactError> {
@@ -102,7 +111,7 @@ mod tests {
         let column = |name: &str, kind| Column { name: name.to_owned(), kind };
         let values = ["tcp", "udp"].map(str::to_owned).to_vec();
         let columns =
-            vec![column("bytes", ColumnKind::numeric(3.)), column("protocol", ColumnKind::Categorical { values })];
+            vec![column("bytes", ColumnKind::numeric(3.)), column("protocol", ColumnKind::categorical(values))];
         let mut rows = Matrix::new(2);
         (0..400u16).for_each(|row| rows.push_row(&[f32::from(row % 100), f32::from(row % 2)]));
         let forest = fit(&Learner::defaults(Algorithm::Ensemble), &rows, &columns, &[], 1).unwrap();

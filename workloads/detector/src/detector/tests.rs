@@ -4,7 +4,7 @@ use crate::metrics::{CountsAs, TextValueLabel};
 use crate::testing;
 use prometheus_client::registry::Registry;
 use proptest::prelude::*;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 use vedette_forest::Matrix;
 use vedette_records::{FieldNames, Scalar};
@@ -187,8 +187,13 @@ fn a_strange_record_alerts_and_says_why() {
     assert!(alert["score"].as_f64().unwrap() > 0.99);
     assert_eq!(alert["threshold"], 0.99);
     assert_eq!(alert["detected_utc"], "2026-11-23T08:42:10.123456Z");
-    assert_eq!(alert["reasons"][0]["field"], "total_bytes", "{alert:?}");
-    assert!(alert["alert_text"].as_str().unwrap().contains("because of total_bytes"));
+    let reason = &alert["reasons"][0];
+    assert_eq!((&reason["field"], &reason["value"]), (&json!("total_bytes"), &json!(900_200)), "{alert:?}");
+    let low = reason["usual"]["low"].as_f64().unwrap();
+    assert!(reason["direction"] == "above" && (405. ..415.).contains(&low), "{alert:?}");
+    let text = alert["alert_text"].as_str().unwrap();
+    let said = "; total_bytes is 900200, usually 4";
+    assert!(text.contains("because of total_bytes") && text.contains(said), "{text}");
     assert!(alert["reasons"].as_array().unwrap().len() <= 2);
     assert!(serde_json::to_string(&alert).unwrap().len() > seen[2].enriched().len());
 }

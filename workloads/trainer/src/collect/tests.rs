@@ -47,7 +47,7 @@ fn categories_are_ranked_by_frequency_and_missing_numbers_are_no_numbers() {
     let [bytes, service] = sample.specification.columns.as_slice() else { panic!() };
     assert_eq!(bytes.kind, ColumnKind::numeric(20.0));
     let values = ["http", "ftp", "smtp"].map(str::to_owned).to_vec();
-    assert_eq!(service.kind, ColumnKind::Categorical { values });
+    assert_eq!(service.kind, ColumnKind::categorical(values));
     let encoder = Encoder::new(&sample.specification).unwrap();
     let mut found = rows(&sample.split(&encoder, 0.0).0);
     found.iter_mut().flat_map(|(row, _)| row).filter(|value| value.is_nan()).for_each(|value| *value = MISSING);

@@ -231,5 +231,5 @@ async fn given_features_are_used_and_must_be_there() {
     let features: FeatureSpecification = serde_json::from_slice(&files[FEATURES_FILE]).unwrap();
     let [speed, vibration] = features.columns.as_slice() else { panic!("{features:?}") };
     assert_eq!((speed.name.as_str(), vibration.name.as_str()), ("speed", "vibration"));
-    assert!(matches!(&speed.kind, ColumnKind::Categorical { values } if values[0].parse::<f64>().is_ok()));
+    assert!(matches!(&speed.kind, ColumnKind::Categorical { values, .. } if values[0].parse::<f64>().is_ok()));
 }
