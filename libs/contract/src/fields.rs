@@ -25,6 +25,9 @@ pub const DETECTED_UTC: &str = "detected_utc";
 /// The fields that made the record anomalous, an array of [`Reason`].
 pub const REASONS: &str = "reasons";
 
+/// How bad an alert is, one of [`crate::incident::Severity`]. No detector says it yet; where a record has it, it counts.
+pub const SEVERITY: &str = "severity";
+
 /// Fields that the detector adds: a record that brings one of them is a dead letter.
 pub const ADDED: [&str; 7] = [SITE, SCORE, MODEL_VERSION, ALERT_TEXT, THRESHOLD, DETECTED_UTC, REASONS];
 

@@ -8,6 +8,7 @@ pub mod arguments;
 pub mod dead_letter;
 pub mod exit;
 pub mod fields;
+pub mod incident;
 pub mod keys;
 pub mod learner;
 pub mod model;
