@@ -15,6 +15,7 @@ pub mod model;
 pub mod names;
 pub mod parameters;
 pub mod progress;
+pub mod receiver;
 pub mod timing;
 pub mod topic;
 

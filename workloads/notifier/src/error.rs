@@ -5,6 +5,7 @@ use thiserror::Error;
 use tokio::task::JoinError;
 use vedette_service::{Reason, ServiceError};
 
+use crate::delivery::ReceiversError;
 use crate::start::StartError;
 use crate::writer::WriteError;
 
@@ -14,6 +15,9 @@ pub enum NotifierError {
     /// Probes and metrics.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// A receiver.
+    #[error(transparent)]
+    Receivers(#[from] ReceiversError),
     /// It did not start.
     #[error("the notifier cannot start")]
     Start(#[from] StartError),
@@ -40,6 +44,7 @@ impl Reason for NotifierError {
     fn reason(&self) -> &'static str {
         match self {
             Self::Service(error) => error.reason(),
+            Self::Receivers(_) => "InvalidReceiver",
             Self::Start(error) => error.reason(),
             Self::Consumer(_) => "KafkaFailed",
             Self::NoProgress(_) => "NoProgress",

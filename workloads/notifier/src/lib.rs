@@ -1,8 +1,9 @@
 //! The notifier: it reads the alerts of a site and groups them into incidents, which it writes to a compacted topic in one
 //! transaction with how far it read. The step is pure (`incidents`); the loop around it (`pump`) owns Kafka, whose topic is
-//! the only memory.
+//! the only memory. Receivers are told of incidents by `delivery`, which knows the topic and nothing of the loop.
 
 mod alert;
+mod delivery;
 mod error;
 mod history;
 mod incidents;
@@ -15,5 +16,6 @@ mod tally;
 mod watermark;
 mod writer;
 
+pub use delivery::{FilterError, ReceiversError};
 pub use error::NotifierError;
 pub use run::run;

@@ -11,6 +11,7 @@ use vedette_service::{Backoff, Readiness, Shutdown, error_chain, registry, serve
 use vedette_streams::kafka::KafkaSettings;
 
 use crate::alert::AlertReader;
+use crate::delivery::{DeliveryMetrics, DeliverySettings, check, deliver};
 use crate::error::{NotifierError, joined};
 use crate::incidents::Rules;
 use crate::metrics::Metrics;
@@ -39,9 +40,12 @@ pub async fn run(arguments: NotifierArguments, shutdown: Shutdown) -> Result<(),
         window_seconds,
         group_by,
         max_open_incidents,
+        receivers,
     } = arguments;
+    check(&receivers)?;
     let mut registry = registry("notifier");
     let metrics = Metrics::register(&mut registry);
+    let delivery_metrics = DeliveryMetrics::register(&mut registry);
     let readiness = Readiness::new(&[BROKER, INCIDENTS]);
     let server = serve(listen_address, readiness.clone(), registry, shutdown.clone()).await?;
     let rules = Rules {
@@ -51,25 +55,37 @@ pub async fn run(arguments: NotifierArguments, shutdown: Shutdown) -> Result<(),
     };
     let kafka = KafkaSettings::new(&kafka, &pod_name);
     let settings = StartSettings { kafka, group, alerts: alerts_topic, incidents: incidents_topic, rules };
-    let stopping = shutdown.clone();
-    let stream = spawn_blocking(move || run_anew(&settings, &group_by, &metrics, &readiness, &stopping));
+    let delivery = DeliverySettings {
+        kafka: settings.kafka.clone(),
+        group: settings.group.clone(),
+        topic: settings.incidents.clone(),
+        window: settings.rules.window,
+    };
+    let (acts, stopping) = (Shutdown::new(), shutdown.clone());
+    let deliveries = tokio::spawn(deliver(delivery, receivers, delivery_metrics, acts.clone(), shutdown.clone()));
+    let stream = spawn_blocking(move || run_anew(&settings, &group_by, &metrics, &readiness, &acts, &stopping));
     let outcome = joined(stream.await).flatten();
+    // Who does not write does not tell either.
     shutdown.cancel();
+    let told = joined(deliveries.await);
     // The server only answers questions about a stream that is over.
     let _ = server.handle.await;
+    told?;
     outcome
 }
 
-/// Starts again, from what is written, whenever something was not.
+/// Starts again, from what is written, whenever something was not. `acts` is cancelled as soon as no other notifier can write.
 fn run_anew(
     settings: &StartSettings,
     group_by: &[String],
     metrics: &Metrics,
     readiness: &Readiness,
+    acts: &Shutdown,
     shutdown: &Shutdown,
 ) -> Result<(), NotifierError> {
     let (mut backoff, mut fruitless) = (BACKOFF, 0);
     while let Some(started) = start(settings, readiness, shutdown)? {
+        acts.cancel();
         let began = Instant::now();
         let reader = AlertReader::new(group_by.to_vec());
         let (topic, metrics_of_pump) = (settings.alerts.clone(), metrics.clone());

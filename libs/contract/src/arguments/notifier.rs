@@ -4,8 +4,9 @@ use clap::Parser;
 
 use super::{KafkaArguments, PipelineArguments, ServiceArguments};
 use crate::TopicName;
+use crate::receiver::Receiver;
 
-/// Groups the alerts of a site into incidents.
+/// Groups the alerts of a site into incidents, and tells receivers of them.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "vedette-notifier", version)]
 pub struct NotifierArguments {
@@ -43,4 +44,8 @@ pub struct NotifierArguments {
     /// How many incidents are open at once at most; what goes beyond is one incident together
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub max_open_incidents: u64,
+
+    /// Who is told of incidents, as JSON: {"name":…,"to":{"alertmanager":{}},"url":…}; may be repeated
+    #[arg(long = "receiver", value_name = "JSON")]
+    pub receivers: Vec<Receiver>,
 }

@@ -1,14 +1,10 @@
 //! The notifier against a broker: every alert is in one incident, whoever comes, goes and is in doubt.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod support;
-
 use rdkafka::topic_partition_list::Offset;
 use vedette_contract::incident::{Grouping, Incident, IncidentStatus, Severity};
 use vedette_testing::eventually;
 
-use support::{Broker, notifier};
+use crate::support::{Broker, notifier};
 
 /// An alert that was detected so many seconds from now.
 fn alert_at(seconds: i64, number: usize, field: &str, more: &str) -> String {

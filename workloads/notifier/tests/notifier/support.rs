@@ -1,5 +1,7 @@
 //! A broker in memory, notifiers in tasks, and a reader that sees what any reader of committed records sees.
 
+pub(crate) mod receiver;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
