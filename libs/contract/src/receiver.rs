@@ -10,6 +10,11 @@ use thiserror::Error;
 use crate::Name;
 use crate::incident::Severity;
 
+/// What a filter may speak of, in this order of an incident: its id, namespace, pipeline and site, its severity as in JSON, how many
+/// alerts, the highest score, the fields behind it (a list of names), the values that group it (a map), and its example (a map).
+pub const FILTER_VARIABLES: [&str; 10] =
+    ["id", "namespace", "pipeline", "site", "severity", "alerts", "highest_score", "reasons", "fields", "example"];
+
 /// A receiver: `{"name":"on-call","to":{"webhook":{}},"url":"https://…"}`. What is secret is in files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -67,12 +72,18 @@ impl FromStr for Receiver {
     fn from_str(text: &str) -> Result<Self, ReceiverError> {
         let refused = |reason: String| ReceiverError { text: text.to_owned(), reason };
         let receiver: Self = serde_json::from_str(text).map_err(|error| refused(error.to_string()))?;
-        let host = receiver.url.strip_prefix("https://").or_else(|| receiver.url.strip_prefix("http://"));
-        match host {
-            Some(host) if !host.is_empty() && !host.starts_with('/') => Ok(receiver),
-            _ => Err(refused(format!("{:?} is no http:// or https:// URL", receiver.url))),
+        if is_http_url(&receiver.url) {
+            Ok(receiver)
+        } else {
+            Err(refused(format!("{:?} is no http:// or https:// URL", receiver.url)))
         }
     }
+}
+
+/// Whether it can be the URL of a receiver.
+pub fn is_http_url(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    host.is_some_and(|host| !host.is_empty() && !host.starts_with('/'))
 }
 
 impl fmt::Display for Receiver {

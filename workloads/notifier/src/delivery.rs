@@ -15,4 +15,4 @@ mod webhook;
 pub use filter::FilterError;
 pub(crate) use metrics::DeliveryMetrics;
 pub use run::ReceiversError;
-pub(crate) use run::{DeliverySettings, check, deliver};
+pub(crate) use run::{DeliverySettings, Telling, check, deliver};

@@ -10,7 +10,7 @@ use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use vedette_contract::TopicName;
 use vedette_contract::incident::AlertOrigin;
 use vedette_service::{Readiness, Shutdown};
@@ -151,7 +151,7 @@ impl Pump {
             }
             Err(refusal) => {
                 self.metrics.unreadable_alerts.inc();
-                warn!(partition, offset, error = %refusal, "a message among the alerts is no record");
+                debug!(partition, offset, error = %refusal, "a message among the alerts is no record");
             }
         }
     }
@@ -194,7 +194,7 @@ impl Pump {
         let failed = |source| WriteError::Failed { attempt: "name the positions of the alerts", source };
         let positions = self.position_list().map_err(failed)?;
         let changes = self.incidents.take_changes();
-        if positions.count() > 0 {
+        if positions.count() > 0 || !changes.is_empty() {
             self.writer.write(&changes, &positions, &self.consumer)?;
             self.metrics.write_seconds.observe(started.elapsed().as_secs_f64());
         }

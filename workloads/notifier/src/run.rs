@@ -11,7 +11,7 @@ use vedette_service::{Backoff, Readiness, Shutdown, error_chain, registry, serve
 use vedette_streams::kafka::KafkaSettings;
 
 use crate::alert::AlertReader;
-use crate::delivery::{DeliveryMetrics, DeliverySettings, check, deliver};
+use crate::delivery::{DeliveryMetrics, DeliverySettings, Telling, check, deliver};
 use crate::error::{NotifierError, joined};
 use crate::incidents::Rules;
 use crate::metrics::Metrics;
@@ -22,6 +22,9 @@ use crate::start::{StartSettings, start};
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(30));
 /// So many starts one after the other that came to nothing are no bad luck any more.
 const STARTS_WITHOUT_PROGRESS: u32 = 20;
+/// So long one that Kafka does not listen to any more waits for its end: whoever runs it would begin it again at once, and then
+/// it would end the other.
+const FENCED_PATIENCE: Duration = Duration::from_secs(10);
 /// What ran for so long came to something.
 const PROGRESS: Duration = Duration::from_secs(60);
 
@@ -61,11 +64,10 @@ pub async fn run(arguments: NotifierArguments, shutdown: Shutdown) -> Result<(),
         topic: settings.incidents.clone(),
         window: settings.rules.window,
     };
-    let (acts, stopping) = (Shutdown::new(), shutdown.clone());
-    let deliveries = tokio::spawn(deliver(delivery, receivers, delivery_metrics, acts.clone(), shutdown.clone()));
-    let stream = spawn_blocking(move || run_anew(&settings, &group_by, &metrics, &readiness, &acts, &stopping));
+    let (telling, stopping) = (Telling { begins: Shutdown::new(), ends: shutdown.child_token() }, shutdown.clone());
+    let deliveries = tokio::spawn(deliver(delivery, receivers, delivery_metrics, telling.clone()));
+    let stream = spawn_blocking(move || run_anew(&settings, &group_by, &metrics, &readiness, &telling, &stopping));
     let outcome = joined(stream.await).flatten();
-    // Who does not write does not tell either.
     shutdown.cancel();
     let told = joined(deliveries.await);
     // The server only answers questions about a stream that is over.
@@ -74,18 +76,19 @@ pub async fn run(arguments: NotifierArguments, shutdown: Shutdown) -> Result<(),
     outcome
 }
 
-/// Starts again, from what is written, whenever something was not. `acts` is cancelled as soon as no other notifier can write.
+/// Starts again, from what is written, whenever something was not. Receivers are told from when no other notifier can write to when
+/// another one does.
 fn run_anew(
     settings: &StartSettings,
     group_by: &[String],
     metrics: &Metrics,
     readiness: &Readiness,
-    acts: &Shutdown,
+    telling: &Telling,
     shutdown: &Shutdown,
 ) -> Result<(), NotifierError> {
     let (mut backoff, mut fruitless) = (BACKOFF, 0);
     while let Some(started) = start(settings, readiness, shutdown)? {
-        acts.cancel();
+        telling.begins.cancel();
         let began = Instant::now();
         let reader = AlertReader::new(group_by.to_vec());
         let (topic, metrics_of_pump) = (settings.alerts.clone(), metrics.clone());
@@ -93,7 +96,11 @@ fn run_anew(
         let cause = match pump.run()? {
             Course::End => return Ok(()),
             Course::Fenced => {
+                // Who does not write does not tell either.
+                telling.ends.cancel();
                 info!("another notifier of this pipeline has begun; this one ends");
+                readiness.fail(INCIDENTS, "another notifier of this pipeline acts");
+                let _ = Handle::current().block_on(tokio::time::timeout(FENCED_PATIENCE, shutdown.cancelled()));
                 return Ok(());
             }
             Course::StartAnew(None) => continue,

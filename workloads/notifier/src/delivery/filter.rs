@@ -7,10 +7,7 @@ use cel::{Context, Program, Value};
 use serde_json::Value as Json;
 use thiserror::Error;
 use vedette_contract::incident::{Grouping, Incident};
-
-/// What an expression may speak of.
-const VARIABLES: [&str; 10] =
-    ["id", "namespace", "pipeline", "site", "severity", "alerts", "highest_score", "reasons", "fields", "example"];
+use vedette_contract::receiver::FILTER_VARIABLES;
 
 /// Why a filter was refused.
 #[derive(Debug, Error)]
@@ -24,7 +21,7 @@ pub enum FilterError {
         message: String,
     },
     /// It needs what no incident has.
-    #[error("filter {expression:?} speaks of {variable:?}, which no incident has; there are: {}", VARIABLES.join(", "))]
+    #[error("filter {expression:?} speaks of {variable:?}, which no incident has; there are: {}", FILTER_VARIABLES.join(", "))]
     Variable {
         /// The expression.
         expression: String,
@@ -50,8 +47,12 @@ impl Filter {
         let program = catch_unwind(|| Program::compile(expression))
             .map_err(|_| syntax("the compiler broke off".to_owned()))?
             .map_err(|errors| syntax(errors.to_string()))?;
-        let unknown =
-            program.references().variables().into_iter().find(|name| !VARIABLES.contains(name)).map(str::to_owned);
+        let unknown = program
+            .references()
+            .variables()
+            .into_iter()
+            .find(|name| !FILTER_VARIABLES.contains(name))
+            .map(str::to_owned);
         match unknown {
             None => Ok(Self { program }),
             Some(variable) => Err(FilterError::Variable { expression: expression.to_owned(), variable }),
@@ -94,7 +95,7 @@ fn variables(incident: &Incident) -> [(&'static str, Value); 10] {
         fields(grouping),
         example.map_or(Value::Null, value_of),
     ];
-    let mut named = VARIABLES.map(|name| (name, Value::Null));
+    let mut named = FILTER_VARIABLES.map(|name| (name, Value::Null));
     named.iter_mut().zip(values).for_each(|(variable, value)| variable.1 = value);
     named
 }

@@ -112,8 +112,9 @@ impl Ledger {
             }
             When::AtFirst | When::Now => waiting,
         };
-        if waiting.is_some() || !is_over {
-            self.standing.insert(incident.id, Standing { incident, told, waiting });
+        let is_known = told.is_some() && !is_over;
+        if waiting.is_some() || is_known {
+            self.standing.insert(incident.id, Standing { incident: kept(incident, waiting.is_some()), told, waiting });
         }
         trouble
     }
@@ -136,6 +137,7 @@ impl Ledger {
         standing.waiting.take().iter().for_each(|waiting| self.dequeue(waiting));
         standing.told = Some(knows(&standing.incident));
         if standing.incident.status == IncidentStatus::Open {
+            standing.incident = kept(standing.incident, false);
             self.standing.insert(id, standing);
         }
     }
@@ -193,6 +195,14 @@ impl Ledger {
 
 fn knows(incident: &Incident) -> Told {
     Told { news_revision: incident.news_revision, severity: incident.severity }
+}
+
+/// What was told needs its example no more.
+fn kept(mut incident: Incident, is_waiting: bool) -> Incident {
+    if !is_waiting {
+        incident.example.alert = None;
+    }
+    incident
 }
 
 fn is_history(incident: &Incident, after: Duration) -> bool {

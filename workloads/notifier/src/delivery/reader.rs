@@ -7,7 +7,9 @@ use jiff::Timestamp;
 use rdkafka::Message as _;
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tracing::warn;
 use vedette_contract::TopicName;
 use vedette_contract::incident::Incident;
 use vedette_streams::kafka::group::{self, GroupConsumer};
@@ -60,41 +62,34 @@ impl TopicReader {
         self.unseen.is_empty()
     }
 
-    /// Takes what is there into the ledger; `false` where nothing was. `trouble` hears of incidents that a filter fails of, and of
-    /// messages that are none.
+    /// Takes what is there into the ledger. `trouble` hears of incidents that a filter fails of.
     pub(crate) fn read(
         &mut self,
         ledger: &mut Ledger,
         mut wait: Duration,
         mut trouble: impl FnMut(Place, String),
-    ) -> KafkaResult<bool> {
-        for taken in 0..TURN_MESSAGES {
-            match self.consumer.poll(wait) {
-                None => return Ok(taken > 0),
-                Some(Ok(message)) => {
-                    let place = Place { partition: message.partition(), offset: message.offset() };
-                    let incident = serde_json::from_slice::<Incident>(message.payload().unwrap_or_default());
+    ) -> KafkaResult<()> {
+        for _ in 0..TURN_MESSAGES {
+            let polled = self.consumer.poll(wait).map(|polled| polled.map(|message| read_incident(&message)));
+            match polled {
+                None => return Ok(()),
+                Some(Ok((place, written, incident))) => {
                     let when = self.when(place);
-                    let written = timestamp_of(&message).unwrap_or_else(Timestamp::now);
                     let outcome = match incident {
-                        Ok(incident) => ledger.take(incident, place, when, written),
-                        Err(error) => {
+                        Some(incident) => ledger.take(incident, place, when, written),
+                        None => {
                             ledger.passed(place);
-                            Err(error.to_string())
+                            Ok(())
                         }
                     };
-                    if let Err(cause) = outcome
-                        && when != When::Before
-                    {
-                        trouble(place, cause);
-                    }
+                    outcome.err().filter(|_| when != When::Before).into_iter().for_each(|cause| trouble(place, cause));
                 }
                 Some(Err(KafkaError::PartitionEOF(partition))) => drop(self.unseen.remove(&partition)),
                 Some(Err(error)) => return Err(error),
             }
             wait = Duration::ZERO;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Says in Kafka how far the receiver was told, which never goes back.
@@ -129,6 +124,17 @@ impl TopicReader {
             Some(_) => When::Now,
         }
     }
+}
+
+/// Where a message stands, when it was written, and the incident; none where it is none.
+fn read_incident(message: &BorrowedMessage<'_>) -> (Place, Timestamp, Option<Incident>) {
+    let place = Place { partition: message.partition(), offset: message.offset() };
+    let written = timestamp_of(message).unwrap_or_else(Timestamp::now);
+    let incident = serde_json::from_slice(message.payload().unwrap_or_default());
+    if let Err(error) = &incident {
+        warn!(partition = place.partition, offset = place.offset, %error, "a message among the incidents is none");
+    }
+    (place, written, incident.ok())
 }
 
 fn committed(consumer: &GroupConsumer, partitions: &TopicPartitionList) -> KafkaResult<BTreeMap<i32, i64>> {

@@ -56,6 +56,13 @@ pub(crate) struct DeliverySettings {
     pub(crate) window: Duration,
 }
 
+/// When receivers are told; each happens when it is cancelled.
+#[derive(Debug, Clone)]
+pub(crate) struct Telling {
+    pub(crate) begins: Shutdown,
+    pub(crate) ends: Shutdown,
+}
+
 /// Whether these can be told.
 ///
 /// # Errors
@@ -71,21 +78,20 @@ pub(crate) fn check(receivers: &[Receiver]) -> Result<(), ReceiversError> {
     Ok(())
 }
 
-/// Tells receivers of incidents until shutdown, from when this process is the one that acts.
+/// Tells receivers of incidents, all at once and each by itself.
 pub(crate) async fn deliver(
     settings: DeliverySettings,
     receivers: Vec<Receiver>,
     metrics: DeliveryMetrics,
-    acts: Shutdown,
-    shutdown: Shutdown,
+    telling: Telling,
 ) {
     let mut threads = JoinSet::new();
     for receiver in receivers {
         let metrics = metrics.of(&receiver.name);
-        let (settings, acts, shutdown) = (settings.clone(), acts.clone(), shutdown.clone());
+        let (settings, Telling { begins, ends }) = (settings.clone(), telling.clone());
         threads.spawn_blocking(move || {
-            if Handle::current().block_on(shutdown.run_until_cancelled(acts.cancelled())).is_some() {
-                receive(&settings, &receiver, &metrics, &shutdown);
+            if Handle::current().block_on(ends.run_until_cancelled(begins.cancelled())).is_some() {
+                receive(&settings, &receiver, &metrics, &ends);
             }
         });
     }
@@ -119,29 +125,64 @@ fn tell(
     metrics: &ReceiverMetrics,
     shutdown: &Shutdown,
 ) -> Result<(), Trouble> {
-    let DeliverySettings { kafka, group, topic, window } = settings;
-    let [partitions] = count_partitions(kafka, [topic], BROKER_TIMEOUT)?;
-    let mut reader = TopicReader::open(kafka, &format!("{group}.{}", receiver.name), topic, partitions)?;
-    let filter = compiled(&receiver.name, receiver.filter.as_deref())?;
-    let history_after = *window + DAY;
-    let mut ledger = Ledger::new(Interest { minimum_severity: receiver.minimum_severity, filter, history_after });
-    let mut round = Round::new(receiver.name.clone(), Sender::new(receiver.clone()), metrics.clone());
+    let mut session = Session::open(settings, receiver, metrics)?;
     while !shutdown.is_cancelled() {
-        if ledger.is_full() {
-            std::thread::sleep(POLL_WAIT);
-        } else {
-            let wait = if round.is_due(&ledger) { Duration::ZERO } else { POLL_WAIT };
-            reader.read(&mut ledger, wait, |place, cause| {
-                metrics.filter_failures.inc();
-                warn!(receiver = %receiver.name, offset = place.offset, cause, "a filter fails, and its receiver is told");
-            })?;
-        }
-        if reader.is_caught_up() || ledger.is_full() {
-            round.tell(&mut ledger, shutdown);
-        }
-        reader.commit(ledger.settled_positions())?;
+        session.turn(shutdown)?;
     }
     Ok(())
+}
+
+/// What one receiver works with from one beginning to the next.
+struct Session<'a> {
+    receiver: &'a Receiver,
+    metrics: &'a ReceiverMetrics,
+    reader: TopicReader,
+    ledger: Ledger,
+    round: Round,
+    /// It was said that the filter fails.
+    complained: bool,
+}
+
+impl<'a> Session<'a> {
+    fn open(
+        settings: &DeliverySettings,
+        receiver: &'a Receiver,
+        metrics: &'a ReceiverMetrics,
+    ) -> Result<Self, Trouble> {
+        let DeliverySettings { kafka, group, topic, window } = settings;
+        let [partitions] = count_partitions(kafka, [topic], BROKER_TIMEOUT)?;
+        let reader = TopicReader::open(kafka, &format!("{group}.{}", receiver.name), topic, partitions)?;
+        let filter = compiled(&receiver.name, receiver.filter.as_deref())?;
+        let history_after = *window + DAY;
+        let ledger = Ledger::new(Interest { minimum_severity: receiver.minimum_severity, filter, history_after });
+        let round = Round::new(receiver.name.clone(), Sender::new(receiver.clone()), metrics.clone());
+        Ok(Self { receiver, metrics, reader, ledger, round, complained: false })
+    }
+
+    fn turn(&mut self, shutdown: &Shutdown) -> Result<(), Trouble> {
+        self.read()?;
+        if self.reader.is_caught_up() || self.ledger.is_full() {
+            self.round.tell(&mut self.ledger, shutdown);
+        }
+        self.reader.commit(self.ledger.settled_positions())?;
+        Ok(())
+    }
+
+    fn read(&mut self) -> Result<(), Trouble> {
+        let Self { receiver, metrics, reader, ledger, round, complained } = self;
+        if ledger.is_full() {
+            std::thread::sleep(POLL_WAIT);
+            return Ok(());
+        }
+        let wait = if round.is_due(ledger) { Duration::ZERO } else { POLL_WAIT };
+        reader.read(ledger, wait, |place, cause| {
+            metrics.filter_failures.inc();
+            if !std::mem::replace(complained, true) {
+                warn!(receiver = %receiver.name, offset = place.offset, cause, "a filter fails, and its receiver is told");
+            }
+        })?;
+        Ok(())
+    }
 }
 
 fn compiled(name: &Name, filter: Option<&str>) -> Result<Option<Filter>, ReceiversError> {

@@ -54,7 +54,10 @@ impl Sender {
         match &self.receiver.to {
             ReceiverKind::Alertmanager {} => self.post_alerts(alertmanager::news(news, now)).await,
             ReceiverKind::Webhook { hmac_key_file } => {
-                let body = webhook::event(news).to_string().into_bytes();
+                let body = match webhook::event(news) {
+                    Ok(body) => body,
+                    Err(error) => return Delivery::Refused(error.to_string()),
+                };
                 let mut headers = vec![("content-type", webhook::CONTENT_TYPE.to_owned())];
                 if let Some(file) = hmac_key_file {
                     let signed =
@@ -71,9 +74,10 @@ impl Sender {
 
     /// Says what is still open. What of it does not arrive is said again the next time.
     pub(crate) async fn repeat(&self, ledger: &Ledger, now: Timestamp) -> Delivery {
-        let alerts: Vec<Value> = ledger.firing().map(|firing| alertmanager::repeated(firing, now)).collect();
-        for some in alerts.chunks(REPEATED_AT_ONCE) {
-            let outcome = self.post_alerts(some.to_vec()).await;
+        let firing: Vec<_> = ledger.firing().collect();
+        for some in firing.chunks(REPEATED_AT_ONCE) {
+            let alerts = some.iter().map(|firing| alertmanager::repeated(*firing, now)).collect();
+            let outcome = self.post_alerts(alerts).await;
             if outcome != Delivery::Taken {
                 return outcome;
             }

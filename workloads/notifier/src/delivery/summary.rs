@@ -22,7 +22,8 @@ pub(crate) fn summary(incident: &Incident) -> String {
         text.extend([", because of ", &reasons.join(", ")]);
     }
     text.push('.');
-    text
+    // Names and values are what others sent.
+    text.replace(char::is_control, " ")
 }
 
 fn shown(FieldValue { field, value }: &FieldValue) -> String {
@@ -33,6 +34,13 @@ fn shown(FieldValue { field, value }: &FieldValue) -> String {
 mod tests {
     use super::*;
     use crate::delivery::ledger::testing::{grown, incident};
+
+    #[test]
+    fn a_summary_is_one_line_whatever_others_sent() {
+        let mut hostile = incident(1);
+        hostile.reasons[0].field = "a\n\u{1b}[31mb".to_owned();
+        assert!(summary(&hostile).contains("because of a  [31mb, service."), "{}", summary(&hostile));
+    }
 
     #[test]
     fn a_summary_is_one_sentence() {

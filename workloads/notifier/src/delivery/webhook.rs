@@ -5,9 +5,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde::Serialize;
 use sha2::Sha256;
-use vedette_contract::incident::{Incident, IncidentStatus};
+use vedette_contract::incident::{Incident, IncidentId, IncidentStatus};
 
 use super::ledger::News;
 use super::summary::summary;
@@ -22,23 +22,48 @@ pub(crate) fn id(incident: &Incident) -> String {
 }
 
 /// What tells news.
-pub(crate) fn event(News { incident, before, since: _ }: &News<'_>) -> Value {
+///
+/// # Errors
+/// When an incident is no JSON, which cannot be.
+pub(crate) fn event(News { incident, before, since: _ }: &News<'_>) -> serde_json::Result<Vec<u8>> {
     let Incident { id: incident_id, namespace, pipeline, site, last_utc, closed_utc, status, .. } = incident;
     let change = match (status, before) {
         (IncidentStatus::Closed, _) => "closed",
         (IncidentStatus::Open, None) => "opened",
         (IncidentStatus::Open, Some(_)) => "raised",
     };
-    json!({
-        "specversion": "1.0",
-        "id": id(incident),
-        "source": format!("/namespaces/{namespace}/pipelines/{pipeline}/sites/{site}"),
-        "type": format!("io.vedette.incident.{change}"),
-        "subject": incident_id,
-        "time": closed_utc.unwrap_or(*last_utc),
-        "datacontenttype": "application/json",
-        "data": { "dedup_key": incident_id, "summary": summary(incident), "incident": incident },
+    // Not by way of a value: an alert may have numbers that no type holds, and leaves as it came.
+    serde_json::to_vec(&Event {
+        specversion: "1.0",
+        id: id(incident),
+        source: format!("/namespaces/{namespace}/pipelines/{pipeline}/sites/{site}"),
+        change: format!("io.vedette.incident.{change}"),
+        subject: *incident_id,
+        time: closed_utc.unwrap_or(*last_utc),
+        datacontenttype: "application/json",
+        data: EventData { dedup_key: *incident_id, summary: summary(incident), incident },
     })
+}
+
+/// The attributes of `CloudEvents`.
+#[derive(Serialize)]
+struct Event<'a> {
+    specversion: &'static str,
+    id: String,
+    source: String,
+    #[serde(rename = "type")]
+    change: String,
+    subject: IncidentId,
+    time: Timestamp,
+    datacontenttype: &'static str,
+    data: EventData<'a>,
+}
+
+#[derive(Serialize)]
+struct EventData<'a> {
+    dedup_key: IncidentId,
+    summary: String,
+    incident: &'a Incident,
 }
 
 /// The headers that sign a message, with the content of the key's file.
@@ -71,11 +96,26 @@ fn key_bytes(key: &str) -> Result<Vec<u8>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
+    use vedette_contract::incident::RawAlert;
+
     use crate::delivery::ledger::Told;
     use crate::delivery::ledger::testing::{closed, grown, incident, raised};
 
+    fn text_of(incident: &Incident, before: Option<Told>) -> String {
+        String::from_utf8(event(&News { incident, before, since: Timestamp::UNIX_EPOCH }).unwrap()).unwrap()
+    }
+
     fn of(incident: &Incident, before: Option<Told>) -> Value {
-        event(&News { incident, before, since: Timestamp::UNIX_EPOCH })
+        serde_json::from_str(&text_of(incident, before)).unwrap()
+    }
+
+    #[test]
+    fn an_example_leaves_as_it_came_whatever_its_numbers() {
+        let mut incident = incident(1);
+        let hostile = r#"{"a":1e999,"b":12345678901234567890123,"c":"<script>\u0000"}"#;
+        incident.example.alert = RawAlert::new(hostile);
+        assert!(text_of(&incident, None).contains(hostile));
     }
 
     #[test]

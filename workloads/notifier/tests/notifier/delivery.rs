@@ -127,6 +127,21 @@ async fn an_answer_without_end_takes_a_message_and_no_memory() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn hostile_values_leave_as_they_came_and_large_ones_stay_behind() {
+    let (broker, receiver) = (Broker::start().await, StandIn::start(&[TAKEN]).await);
+    let running = telling(&broker, "a", &[webhook("chat", &receiver, &json!({}))], &[]);
+    let hostile = r#","a":1e999,"b":"<script>\u0000\u001b[31m{{ .Labels }}""#;
+    broker.produce([alert("src_bytes", hostile)]);
+    let body = receiver.received(1).await[0].body.clone();
+    assert!(body.contains(hostile), "{body}");
+    broker.produce([alert("service", &format!(r#","a":"{}""#, "x".repeat(100_000)))]);
+    let request = receiver.received(2).await.remove(1);
+    assert_eq!(request.json()["data"]["incident"]["example"]["alert"], Value::Null);
+    assert!(request.body.len() < 8 * 1024, "{}", request.body.len());
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_receiver_does_not_want_is_counted_and_the_next_is_told() {
     let script = [Behaviour::Answer("400 Bad Request", ""), TAKEN];
     let (broker, receiver) = (Broker::start().await, StandIn::start(&script).await);

@@ -28,7 +28,10 @@ pub(crate) struct Broker {
 
 impl Broker {
     pub(crate) async fn start() -> Self {
-        let topics = ["alerts:partitions=2,retention.ms=-1", "incidents:partitions=2,cleanup.policy=compact"];
+        let topics = [
+            "alerts:partitions=2,retention.ms=-1",
+            "incidents:partitions=2,cleanup.policy=compact,delete,min.compaction.lag.ms=86400000",
+        ];
         Self { embedded: TestBroker::with_topics(&topics).await }
     }
 
