@@ -69,6 +69,7 @@ fn children_of_the_full_pipeline() {
     insta::assert_yaml_snapshot!("full_generator", generator_deployment(&children));
     insta::assert_yaml_snapshot!("full_detector", children.detector);
     insta::assert_yaml_snapshot!("full_archiver", children.archiver);
+    insta::assert_yaml_snapshot!("full_notifier", children.notifier);
 }
 
 #[test]
@@ -175,10 +176,11 @@ fn the_same_input_gives_the_same_bytes() {
 
 #[test]
 fn a_suspended_pipeline_runs_no_pods() {
-    let children = build("{suspend: true, generator: {recordsPerSecond: 1, replicas: 3}}");
+    let children = build("{suspend: true, generator: {recordsPerSecond: 1, replicas: 3}, incidents: {}}");
     assert_eq!(generator_deployment(&children).spec.replicas, Some(0));
     assert_eq!(children.detector.unwrap().spec.replicas, Some(0));
     assert_eq!(children.archiver.spec.replicas, Some(0));
+    assert_eq!(children.notifier.unwrap().spec.replicas, Some(0));
     let children =
         build("{suspend: true, generator: {recordsPerSecond: 1, mode: Sequential, dataset: {object: {key: a.csv}}}}");
     assert_eq!(generator_job(&children).spec.as_ref().unwrap().suspend, Some(true));
@@ -293,6 +295,7 @@ const SUPPORTED: &[&str] = &[
     "containers[].volumeMounts[].mountPath",
     "containers[].volumeMounts[].readOnly",
     "volumes[].configMap.name",
+    "volumes[].secret.secretName",
     "volumes[].name",
     "volumes[].emptyDir",
     "restartPolicy",

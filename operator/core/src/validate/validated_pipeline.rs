@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use vedette_contract::Name;
 use vedette_contract::arguments::{DatasetArguments, GeneratorMode, KeyValue, ProcessingGuarantee};
+use vedette_contract::receiver::Receiver;
 use vedette_contract::topic::TopicSpecification;
-use vedette_crds::{Label, MissingModelPolicy, PodSettings};
+use vedette_crds::{Label, MissingModelPolicy, PodSettings, SecretKey};
 
 use crate::roll::VersionPolicy;
 
@@ -27,6 +28,8 @@ pub struct ValidatedPipeline {
     pub detector: ValidatedDetector,
     /// The archiver.
     pub archiver: ValidatedArchiver,
+    /// Incidents, where somebody is to be told.
+    pub incidents: Option<ValidatedIncidents>,
     /// Which model.
     pub model: ValidatedModel,
     /// Settings of the pods.
@@ -40,13 +43,14 @@ pub struct ComponentPods {
     pub generator: PodSettings,
     pub detector: PodSettings,
     pub archiver: PodSettings,
+    pub notifier: PodSettings,
 }
 
 impl ComponentPods {
     /// All of them.
-    pub fn all(&self) -> [&PodSettings; 4] {
-        let Self { topics, generator, detector, archiver } = self;
-        [topics, generator, detector, archiver]
+    pub fn all(&self) -> [&PodSettings; 5] {
+        let Self { topics, generator, detector, archiver, notifier } = self;
+        [topics, generator, detector, archiver, notifier]
     }
 }
 
@@ -146,6 +150,32 @@ pub struct ValidatedArchiver {
     pub rolling_max_bytes: u64,
     /// Age at which an object closes.
     pub rolling_max_age: Duration,
+}
+
+/// Incidents.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValidatedIncidents {
+    /// Their topic.
+    pub topic: TopicSpecification,
+    /// Fields whose values the alerts of an incident share; none where reasons group them.
+    pub group_by: Vec<String>,
+    /// The quiet gap that closes one.
+    pub window: Duration,
+    /// Who is told.
+    pub receivers: Vec<ValidatedReceiver>,
+    /// Image of the notifier.
+    pub image: String,
+}
+
+/// Who is told of incidents.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValidatedReceiver {
+    /// As the notifier is given it.
+    pub receiver: Receiver,
+    /// Key of the signature.
+    pub hmac_secret: Option<SecretKey>,
+    /// Value of the header Authorization.
+    pub authorization_secret: Option<SecretKey>,
 }
 
 /// Which model.

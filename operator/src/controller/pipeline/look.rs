@@ -57,6 +57,7 @@ pub(super) async fn look(
         generator: generator(valid, context),
         detector: workload(valid, Component::Detector, context),
         archiver: workload(valid, Component::Archiver, context),
+        notifier: workload(valid, Component::Notifier, context),
         jitter: jitter(),
     })
 }
