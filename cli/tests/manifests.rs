@@ -14,7 +14,7 @@ const SITE: &str = "
 site: { name: local }
 kafka: { bootstrapServers: kafka:9092, credentialsSecret: kafka, replicationFactor: 3, properties: { security.protocol: SASL_SSL } }
 bucket: { endpoint: http://bucket:8333, name: vedette, credentialsSecret: bucket }
-images: { topics: r/vedette-topics:1, generator: r/vedette-generator:1, detector: r/vedette-detector:1, archiver: r/vedette-archiver:1, trainer: r/vedette-trainer:1 }
+images: { topics: r/vedette-topics:1, generator: r/vedette-generator:1, detector: r/vedette-detector:1, archiver: r/vedette-archiver:1, notifier: r/vedette-notifier:1, trainer: r/vedette-trainer:1 }
 imagePullSecrets: [registry]
 ";
 

@@ -11,6 +11,7 @@ mod detector;
 mod disruption_budget;
 mod embedded;
 mod generator;
+mod incidents;
 mod learner;
 mod model;
 mod pipeline;
@@ -27,6 +28,7 @@ pub use embedded::Embedded;
 pub use generator::{
     Dataset, DecimalMark, Generator, GeneratorMode, ObjectDataset, Separator, Simulator, TextEncoding,
 };
+pub use incidents::{AlertmanagerReceiver, IncidentSeverity, Incidents, Receiver, SecretKey, WebhookReceiver};
 pub use learner::{Algorithm, Impurity, MaxFeatures, Parameters, SyntheticRows};
 pub use model::{MissingModelPolicy, ModelSelection, VersionPolicy};
 pub use pipeline::{AnomalyPipeline, AnomalyPipelineSpec};
@@ -36,7 +38,8 @@ pub use status::{
     TopicsStatus, TrainingPhase, TrainingResult, TrainingRun,
 };
 pub use topics::{
-    AlertsTopic, DeadLettersTopic, EnrichedDataTopic, SensorMessagesTopic, Topic, TopicManagement, Topics,
+    AlertsTopic, DeadLettersTopic, EnrichedDataTopic, IncidentsTopic, SensorMessagesTopic, Topic, TopicManagement,
+    Topics,
 };
 pub use training::{
     DataSource, Features, Gate, JobSettings, ModelTraining, ModelTrainingSpec, Publish, Trigger, Validation,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::archiver::Archiver;
 use crate::detector::Detector;
 use crate::generator::Generator;
+use crate::incidents::Incidents;
 use crate::model::ModelSelection;
 use crate::pod::PodSettings;
 use crate::status::AnomalyPipelineStatus;
@@ -64,6 +65,9 @@ pub struct AnomalyPipelineSpec {
     /// Writes the enriched records and the alerts to the bucket.
     #[serde(default)]
     pub archiver: Archiver,
+    /// Groups alerts into incidents and tells receivers of them; omitted where nobody is to be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub incidents: Option<Incidents>,
     /// Which model the detectors use.
     #[serde(default)]
     pub model: ModelSelection,

@@ -130,6 +130,7 @@ topic!(SensorMessagesTopic, "sensor_messages", "Topic that the detectors read.")
 topic!(EnrichedDataTopic, "enriched_data", "Topic of the enriched records.");
 topic!(AlertsTopic, "alerts", "Topic of the alerts.");
 topic!(DeadLettersTopic, "dead_letters", "Topic of the records that could not be read or scored.");
+topic!(IncidentsTopic, "incidents", "Topic of the incidents.");
 
 /// The topics of a pipeline. Whose each is, its `management` says; none is ever deleted, and no default is written into a
 /// topic that exists.

@@ -122,6 +122,11 @@ fn what_does_not_belong_together_in_a_pipeline_is_refused() {
             json!({ "topics": { "sensorMessages": { "partitions": 4 } }, "detector": { "autoscaling": { "maxReplicas": 5 } } }),
             "spec.detector.autoscaling.maxReplicas: must not be over topics.sensorMessages.partitions",
         ),
+        (json!({ "incidents": { "receivers": [{ "name": "a" }] } }), "needs exactly one of alertmanager and webhook"),
+        (
+            json!({ "incidents": { "receivers": [{ "name": "a", "webhook": { "url": "http://a" } }, { "name": "a", "webhook": { "url": "http://b" } }] } }),
+            "spec.incidents.receivers: two receivers have one name",
+        ),
     ];
     for (spec, expected) in table {
         assert_refused(pipeline("flows", spec).validate_cel(), expected);

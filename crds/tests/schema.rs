@@ -111,6 +111,15 @@ fn only_names_that_cannot_be_guessed_are_required() {
         "spec.generator.dataset.object.key",
         "spec.generator.dataset.object.label.field",
         "spec.generator.dataset.object.label.normal",
+        "spec.incidents.receivers[].name",
+        "spec.incidents.receivers[].alertmanager.url",
+        "spec.incidents.receivers[].alertmanager.authorizationSecret.key",
+        "spec.incidents.receivers[].alertmanager.authorizationSecret.name",
+        "spec.incidents.receivers[].webhook.url",
+        "spec.incidents.receivers[].webhook.authorizationSecret.key",
+        "spec.incidents.receivers[].webhook.authorizationSecret.name",
+        "spec.incidents.receivers[].webhook.hmacSecret.key",
+        "spec.incidents.receivers[].webhook.hmacSecret.name",
         "spec.data",
         "spec.site",
         "spec.data.pipeline",
@@ -145,6 +154,8 @@ fn the_schema_and_the_types_have_the_same_defaults() {
         json!({ "topics": { "alerts": {} } }),
         json!({ "archiver": { "rolling": {} }, "detector": {} }),
         json!({ "detector": { "autoscaling": { "maxReplicas": 4 } } }),
+        json!({ "incidents": {} }),
+        json!({ "incidents": { "receivers": [{ "name": "a", "webhook": { "url": "http://a" } }] } }),
     ];
     specs.extend(generators.map(|generator| json!({ "generator": generator })));
     let schema_of_pipeline = schema(&definitions::anomaly_pipeline());

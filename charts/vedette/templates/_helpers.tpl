@@ -129,7 +129,7 @@ kafka:
 bucket:
   {{- include "vedette.given" .bucket | nindent 2 }}
 images:
-  {{- range list "topics" "generator" "detector" "archiver" "trainer" }}
+  {{- range list "topics" "generator" "detector" "archiver" "notifier" "trainer" }}
   {{ . }}: {{ include "vedette.image" (list $context .) | quote }}
   {{- end }}
   architectures: {{ .images.architectures | toJson }}

@@ -22,6 +22,7 @@ images:
   generator: vedette-generator
   detector: vedette-detector
   archiver: vedette-archiver
+  notifier: vedette-notifier
   trainer: vedette-trainer
 ";
 

@@ -186,7 +186,10 @@ fn bound_memory(pipeline: &ValidatedPipeline, servers: &Servers) {
     let topics = &pipeline.topics;
     broker.drop_what_was_read(topics.sensor_messages.name.as_str(), &[&detector]);
     broker.drop_what_was_read(topics.enriched_data.name.as_str(), &[&archiver]);
-    broker.drop_what_was_read(topics.alerts.name.as_str(), &[&archiver]);
+    let notifier = names::group(&pipeline.namespace, &pipeline.name, Component::Notifier);
+    let alerts_readers = [Some(archiver.as_str()), pipeline.incidents.as_ref().map(|_| notifier.as_str())];
+    let alerts_readers: Vec<&str> = alerts_readers.into_iter().flatten().collect();
+    broker.drop_what_was_read(topics.alerts.name.as_str(), &alerts_readers);
     broker.drop_what_was_read(topics.dead_letters.name.as_str(), &[]);
 }
 
@@ -325,6 +328,9 @@ impl Flow<'_> {
         }
         self.wait_until("what was enriched is not archived yet", || self.is_archived(began)).await?;
         self.supervisor.stop(&name(&children.archiver.metadata)).await;
+        if let Some(notifier) = &children.notifier {
+            self.supervisor.stop(&name(&notifier.metadata)).await;
+        }
         Ok(())
     }
 

@@ -121,6 +121,7 @@ pub(super) fn site_file(options: &LocalOptions, bootstrap_servers: &str, endpoin
             generator: image("generator"),
             detector: image("detector"),
             archiver: image("archiver"),
+            notifier: Some(image("notifier")),
             trainer: image("trainer"),
             // There are no nodes to choose from.
             architectures: Vec::new(),

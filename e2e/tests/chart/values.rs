@@ -49,6 +49,7 @@ fn others() -> Vec<(&'static str, Value)> {
         ("images.generator", json!("example.org/generator:1")),
         ("images.detector", json!("example.org/detector:1")),
         ("images.archiver", json!("example.org/archiver:1")),
+        ("images.notifier", json!("example.org/notifier:1")),
         ("images.trainer", json!("example.org/trainer:1")),
         ("images.architectures", json!(["amd64", "arm64"])),
         ("replicas", json!(2)),

@@ -25,11 +25,13 @@ pub enum Stream {
     EnrichedData,
     /// The alerts.
     Alerts,
+    /// How incidents stand, each change.
+    Incidents,
 }
 
 /// A text that names no stream.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{text:?} is not a stream: use enriched_data or alerts")]
+#[error("{text:?} is not a stream: use enriched_data, alerts or incidents")]
 pub struct StreamError {
     /// What was given.
     pub text: String,
@@ -37,13 +39,14 @@ pub struct StreamError {
 
 impl Stream {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::EnrichedData, Self::Alerts];
+    pub const ALL: [Self; 3] = [Self::EnrichedData, Self::Alerts, Self::Incidents];
 
     /// Its name in keys.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::EnrichedData => "enriched_data",
             Self::Alerts => "alerts",
+            Self::Incidents => "incidents",
         }
     }
 }
@@ -87,7 +90,7 @@ mod tests {
 
     #[test]
     fn streams_are_spelled_as_in_keys_and_json() {
-        for (stream, text) in Stream::ALL.into_iter().zip(["enriched_data", "alerts"]) {
+        for (stream, text) in Stream::ALL.into_iter().zip(["enriched_data", "alerts", "incidents"]) {
             assert_eq!((stream.to_string().as_str(), text.parse()), (text, Ok(stream)));
             assert_eq!(serde_json::to_value(stream).unwrap(), text);
         }

@@ -3,6 +3,7 @@
 
 mod connection;
 mod dataset;
+mod notifier;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,6 +22,7 @@ pub use connection::{
     SecretText,
 };
 pub use dataset::{DatasetArguments, DecimalMark, Separator, TextEncoding};
+pub use notifier::NotifierArguments;
 
 /// Environment variable of [`ServiceArguments::listen_address`].
 pub const LISTEN_ADDRESS_ENV: &str = "LISTEN_ADDRESS";

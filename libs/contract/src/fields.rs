@@ -26,6 +26,10 @@ pub const DETECTED_UTC: &str = "detected_utc";
 /// The fields that made the record anomalous, an array of [`Reason`].
 pub const REASONS: &str = "reasons";
 
+/// How bad an alert is, one of [`crate::incident::Severity`]. Where a record has a field of this name its alert has that one: it is
+/// a usual name, so it is not refused.
+pub const SEVERITY: &str = "severity";
+
 /// Fields that the detector adds: a record that brings one of them is a dead letter.
 pub const ADDED: [&str; 7] = [SITE, SCORE, MODEL_VERSION, ALERT_TEXT, THRESHOLD, DETECTED_UTC, REASONS];
 

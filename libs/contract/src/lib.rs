@@ -8,6 +8,7 @@ pub mod arguments;
 pub mod dead_letter;
 pub mod exit;
 pub mod fields;
+pub mod incident;
 pub mod kafka_property;
 pub mod keys;
 pub mod learner;
@@ -15,6 +16,7 @@ pub mod model;
 pub mod names;
 pub mod parameters;
 pub mod progress;
+pub mod receiver;
 pub mod timing;
 pub mod topic;
 

@@ -27,7 +27,8 @@ const REPLICATION_FACTOR: &str = "replication.factor";
 const MANAGEMENT: &str = "management";
 
 /// A topic: `NAME:management=Manage,partitions=4,replication.factor=3,retention.ms?=604800000,…`; every other key is a topic
-/// configuration in Kafka's own spelling. What has a question mark is a default: it counts where the topic is made.
+/// configuration in Kafka's own spelling, whose value may have commas in it, as that of `cleanup.policy=compact,delete`. What has a
+/// question mark is a default: it counts where the topic is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicSpecification {
     /// Its name.
@@ -109,8 +110,16 @@ impl FromStr for TopicSpecification {
         let wrong = |part: &str| TopicSpecificationError::Part { part: part.to_owned() };
         let (name, rest) = text.split_once(':').ok_or_else(|| wrong(text))?;
         let (mut partitions, mut replication_factor, mut management) = (None, None, TopicManagement::default());
-        let (mut configuration, mut defaults) = (BTreeMap::new(), BTreeSet::new());
+        let (mut configuration, mut defaults) = (BTreeMap::<String, String>::new(), BTreeSet::new());
+        let mut last = None;
         for part in rest.split(',') {
+            // What is no setting belongs to the value before it.
+            if let Some(value) =
+                last.as_ref().filter(|_| !part.contains('=')).and_then(|key| configuration.get_mut(key))
+            {
+                value.extend([",", part]);
+                continue;
+            }
             let (key, value) = part.split_once('=').ok_or_else(|| wrong(part))?;
             let count = || value.parse::<i32>().ok().filter(|count| *count >= 1).ok_or_else(|| wrong(part));
             let stated = key.trim_end_matches('?');
@@ -122,9 +131,12 @@ impl FromStr for TopicSpecification {
                 REPLICATION_FACTOR => replication_factor = Some(count()?),
                 MANAGEMENT => management = TopicManagement::read(value).ok_or_else(|| wrong(part))?,
                 _ => {
+                    last = Some(stated.to_owned());
                     configuration.insert(stated.to_owned(), value.to_owned());
+                    continue;
                 }
             }
+            last = None;
         }
         let partitions = partitions.ok_or_else(|| wrong(rest))?;
         Ok(Self { name: name.parse()?, management, partitions, replication_factor, configuration, defaults })
@@ -152,6 +164,14 @@ mod tests {
     }
 
     #[test]
+    fn the_value_of_a_configuration_may_have_commas() {
+        let text = "incidents:partitions=4,cleanup.policy=compact,delete,retention.ms=1000";
+        let topic: TopicSpecification = text.parse().unwrap();
+        assert_eq!(topic.configuration["cleanup.policy"], "compact,delete");
+        assert_eq!((topic.configuration["retention.ms"].as_str(), topic.to_string()), ("1000", text.to_owned()));
+    }
+
+    #[test]
     fn wrong_parts_are_named() {
         for bad in [
             "alerts",
@@ -160,6 +180,8 @@ mod tests {
             "alerts:retention.ms=1",
             "alerts:partitions",
             "alerts:partitions=1,management=Own",
+            "alerts:partitions=1,delete",
+            "alerts:cleanup.policy=compact,partitions=1,delete",
             "a b:partitions=1",
         ] {
             assert!(bad.parse::<TopicSpecification>().is_err(), "{bad}");

@@ -23,10 +23,11 @@ use rustls::pki_types::pem::PemObject;
 use thiserror::Error;
 
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+const BEGINNING_BYTES: usize = 4 * 1024;
 
 /// How connections are made.
 #[derive(Debug, Clone)]
-pub(crate) struct HttpSettings {
+pub struct HttpSettings {
     /// Whether it is TLS; plain HTTP needs no certificates, and an image from scratch may have none.
     pub(crate) tls: bool,
     /// Certificates that are trusted beside the public ones.
@@ -37,14 +38,14 @@ pub(crate) struct HttpSettings {
 
 impl HttpSettings {
     /// Settings for this URL, by the proxies that the environment names.
-    pub(crate) fn of(url: &str, ca_file: Option<PathBuf>, connect_timeout: Duration) -> Self {
+    pub fn of(url: &str, ca_file: Option<PathBuf>, connect_timeout: Duration) -> Self {
         Self { tls: !url.starts_with("http://"), ca_file, proxies: ProxyConfig::from_env(), connect_timeout }
     }
 }
 
 /// Connections by these settings; clones share them.
 #[derive(Debug, Clone)]
-pub(crate) struct Http {
+pub struct Http {
     settings: HttpSettings,
     /// What the file held, and the connections that trust it.
     current: Arc<Mutex<Option<Trusting>>>,
@@ -71,7 +72,8 @@ pub(crate) enum AuthorityError {
 }
 
 impl Http {
-    pub(crate) fn new(settings: HttpSettings) -> Self {
+    /// Connections that are made when they are needed.
+    pub fn new(settings: HttpSettings) -> Self {
         Self { settings, current: Arc::default() }
     }
 
@@ -96,7 +98,7 @@ impl Http {
 
 /// Why there is no answer.
 #[derive(Debug, Error)]
-pub(crate) enum FetchError {
+pub enum FetchError {
     #[error("the request cannot be made of {url}")]
     Request { url: String },
     #[error("the request failed")]
@@ -105,6 +107,16 @@ pub(crate) enum FetchError {
     Timeout,
     #[error("the answer broke off")]
     Answer(#[source] ByteStreamError),
+}
+
+/// What a server says to what it was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    /// How long it wants to be left alone, where it says that in seconds.
+    pub retry_after: Option<Duration>,
+    /// The beginning of its text.
+    pub text: String,
 }
 
 /// Status and text of what this URL answers.
@@ -127,6 +139,43 @@ pub(crate) async fn post_form(
     request.headers_mut().insert("content-type", "application/x-www-form-urlencoded");
     request.headers_mut().insert("content-length", form.len().to_string());
     fetch(http, request, authorization).await
+}
+
+/// What this URL answers to these bytes. Redirections are not followed.
+///
+/// # Errors
+/// When there is no answer.
+pub async fn post(http: &Http, url: &str, headers: &[(&str, String)], body: Vec<u8>) -> Result<Answer, FetchError> {
+    let invalid = || FetchError::Request { url: url.to_owned() };
+    let length = body.len().to_string();
+    let mut request = HttpRequest::new(SdkBody::from(body));
+    request.set_method("POST").map_err(|_| invalid())?;
+    request.set_uri(url).map_err(|_| invalid())?;
+    request.headers_mut().insert("content-length", length);
+    for (name, value) in headers {
+        request.headers_mut().try_insert((*name).to_owned(), value.clone()).map_err(|_| invalid())?;
+    }
+    let exchange = async {
+        let answer = http.call(request).await.map_err(FetchError::Connection)?;
+        let status = answer.status().as_u16();
+        let retry_after = answer.headers().get("retry-after").and_then(|seconds| seconds.parse().ok());
+        let text = beginning(ByteStream::new(answer.into_body())).await?;
+        Ok(Answer { status, retry_after: retry_after.map(Duration::from_secs), text })
+    };
+    tokio::time::timeout(FETCH_TIMEOUT, exchange).await.unwrap_or(Err(FetchError::Timeout))
+}
+
+/// As much of an answer as somebody may want to read; it may have no end.
+async fn beginning(mut body: ByteStream) -> Result<String, FetchError> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.next().await.transpose().map_err(FetchError::Answer)? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > BEGINNING_BYTES {
+            bytes.truncate(BEGINNING_BYTES);
+            break;
+        }
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 async fn fetch(

@@ -3,6 +3,6 @@
 #[cfg(feature = "bucket")]
 pub mod bucket;
 #[cfg(feature = "http")]
-mod http;
+pub mod http;
 #[cfg(feature = "kafka")]
 pub mod kafka;

@@ -195,7 +195,7 @@ fn shared_topics(pipelines: &[&AnomalyPipeline]) -> Vec<FieldError> {
             if let Some(owner) = pipelines[..position].iter().find(|earlier| writes_to(earlier, topic)) {
                 let mut error = FieldErrors::of(pipeline_title(pipeline));
                 let hint = format!("{} writes to this topic; choose another", pipeline_title(owner));
-                error.push(format!("spec.topics.{field}.name"), quoted(topic), hint);
+                error.push(format!("spec.{field}.name"), quoted(topic), hint);
                 errors.extend(error.into_errors());
             }
         }

@@ -7,19 +7,22 @@ use vedette_crds::AnomalyPipeline;
 /// A topic that a pipeline writes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Output<'a> {
-    /// The field that names it, in `spec.topics`.
+    /// The field that describes it, in `spec`.
     pub field: &'static str,
     pub topic: &'a str,
 }
 
 /// The topics that a pipeline writes to.
-pub fn outputs(pipeline: &AnomalyPipeline) -> [Output<'_>; 3] {
+pub fn outputs(pipeline: &AnomalyPipeline) -> Vec<Output<'_>> {
     let topics = &pipeline.spec.topics;
-    [
-        Output { field: "enrichedData", topic: &topics.enriched_data.name },
-        Output { field: "alerts", topic: &topics.alerts.name },
-        Output { field: "deadLetters", topic: &topics.dead_letters.name },
-    ]
+    let incidents = pipeline.spec.incidents.as_ref().map(|incidents| incidents.topic.name.as_str());
+    let mut outputs = vec![
+        Output { field: "topics.enrichedData", topic: &topics.enriched_data.name },
+        Output { field: "topics.alerts", topic: &topics.alerts.name },
+        Output { field: "topics.deadLetters", topic: &topics.dead_letters.name },
+    ];
+    outputs.extend(incidents.map(|topic| Output { field: "incidents.topic", topic }));
+    outputs
 }
 
 /// Whether a pipeline writes to this topic.

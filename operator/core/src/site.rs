@@ -75,6 +75,9 @@ pub struct Images {
     pub detector: String,
     /// Writes the archive.
     pub archiver: String,
+    /// Tells people; a pipeline that wants it needs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notifier: Option<String>,
     /// Learns.
     pub trainer: String,
     /// What they are built for, as nodes have it in `kubernetes.io/arch`; pods ask for such nodes.
@@ -191,12 +194,13 @@ impl SiteFile {
         self.check_namespaces(errors);
         kafka.check(errors);
         bucket.check(errors);
-        let Images { topics, generator, detector, archiver, trainer, architectures } = images;
+        let Images { topics, generator, detector, archiver, notifier, trainer, architectures } = images;
         let is_word = |text: &String| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if architectures.is_empty() || !architectures.iter().all(is_word) {
             let mend = "write at least one, such as amd64 or arm64; leave it out for amd64";
             errors.push("images.architectures", serde_json::json!(architectures), mend);
         }
+        let notifier = notifier.as_ref().map(|notifier| ("images.notifier", notifier));
         let texts = [
             ("images.topics", topics),
             ("images.generator", generator),
@@ -204,7 +208,7 @@ impl SiteFile {
             ("images.archiver", archiver),
             ("images.trainer", trainer),
         ];
-        for (path, _) in texts.into_iter().filter(|(_, text)| text.trim().is_empty()) {
+        for (path, _) in texts.into_iter().chain(notifier).filter(|(_, text)| text.trim().is_empty()) {
             errors.push(path, MISSING, "must not be empty");
         }
     }

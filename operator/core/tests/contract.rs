@@ -7,8 +7,11 @@ mod support;
 use k8s_openapi::api::core::v1::Container;
 use support::{every_template, generator_deployment, pipeline, site, text, trainings, version};
 use vedette_contract::arguments::{
-    ArchiverArguments, DetectorArguments, GeneratorArguments, ProcessingGuarantee, TopicsArguments, TrainerArguments,
+    ArchiverArguments, DetectorArguments, GeneratorArguments, NotifierArguments, ProcessingGuarantee, TopicsArguments,
+    TrainerArguments,
 };
+use vedette_contract::incident::Severity;
+use vedette_contract::receiver::ReceiverKind;
 use vedette_core::desired::{Live, build_pipeline, build_training_job};
 use vedette_testing::container::{POD_NAME, parse};
 
@@ -29,12 +32,16 @@ fn every_container_is_understood_by_its_workload() {
             "generator" => drop(parse::<GeneratorArguments>(container, READ_ELSEWHERE)),
             "detector" => drop(parse::<DetectorArguments>(container, READ_ELSEWHERE)),
             "archiver" => drop(parse::<ArchiverArguments>(container, READ_ELSEWHERE)),
+            "notifier" => drop(parse::<NotifierArguments>(container, READ_ELSEWHERE)),
             "trainer" => drop(parse::<TrainerArguments>(container, READ_ELSEWHERE)),
             other => panic!("no workload reads what {other} is given"),
         }
         seen.insert(component);
     }
-    assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["archiver", "detector", "generator", "topics", "trainer"]);
+    assert_eq!(
+        seen.into_iter().collect::<Vec<_>>(),
+        ["archiver", "detector", "generator", "notifier", "topics", "trainer"]
+    );
 }
 
 #[test]
@@ -69,7 +76,7 @@ fn a_generator_understands_what_the_manifest_says() {
 fn topics_and_archiver_understand_what_the_manifest_says() {
     let children = build_pipeline(&pipeline(&text("full.yaml")), &site(), None, &Live::default());
     let topics: TopicsArguments = parse(container(&children.topics_job.spec.unwrap().template), READ_ELSEWHERE);
-    assert_eq!(topics.topics.len(), 4);
+    assert_eq!(topics.topics.len(), 5);
     assert_eq!(topics.topics[0].configuration["max.message.bytes"], "262144");
     assert_eq!(topics.topics[1].configuration["max.message.bytes"], "524288");
     assert_eq!(topics.topics[3].configuration["retention.ms"], "-1");
@@ -77,8 +84,34 @@ fn topics_and_archiver_understand_what_the_manifest_says() {
     assert_eq!((archiver.rolling_max_bytes, archiver.rolling_max_age_seconds), (268_435_456, 5400));
     assert_eq!(
         archiver.topics.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        ["enriched_data=payments.transactions.enriched", "alerts=payments.transactions.alerts"]
+        [
+            "enriched_data=payments.transactions.enriched",
+            "alerts=payments.transactions.alerts",
+            "incidents=payments.transactions.incidents"
+        ]
     );
+}
+
+#[test]
+fn a_notifier_understands_what_the_manifest_says() {
+    let children = build_pipeline(&pipeline(&text("full.yaml")), &site(), None, &Live::default());
+    let topics: TopicsArguments = parse(container(&children.topics_job.spec.unwrap().template), READ_ELSEWHERE);
+    let template = children.notifier.unwrap().spec.template;
+    let notifier: NotifierArguments = parse(container(&template), READ_ELSEWHERE);
+    assert_eq!(notifier.incidents_topic, topics.topics[4].name);
+    assert_eq!(topics.topics[4].configuration["cleanup.policy"], "compact,delete");
+    assert_eq!(notifier.alerts_topic.as_str(), "payments.transactions.alerts");
+    assert_eq!(notifier.group, "payments.transactions.notifier");
+    assert_eq!((notifier.window_seconds, notifier.group_by), (900, vec!["card_country".to_owned()]));
+    let [on_call, desk] = notifier.receivers.try_into().unwrap();
+    assert_eq!((on_call.to, on_call.minimum_severity), (ReceiverKind::Alertmanager {}, Severity::High));
+    let ReceiverKind::Webhook { hmac_key_file: Some(key) } = desk.to.clone() else { panic!("{desk:?}") };
+    let mounts: Vec<_> =
+        container(&template).volume_mounts.iter().flatten().map(|mount| mount.mount_path.clone()).collect();
+    for file in [key, desk.authorization_file.unwrap(), on_call.authorization_file.unwrap()] {
+        let directory = file.parent().unwrap().to_str().unwrap().to_owned();
+        assert!(mounts.contains(&directory), "{directory} is none of {mounts:?}");
+    }
 }
 
 #[test]

@@ -338,6 +338,59 @@ fn a_topic_that_nobody_could_write_to_is_refused() {
 }
 
 #[test]
+fn incidents_that_nobody_could_be_told_of_are_refused() {
+    let errors = spec_errors(
+        "{incidents: {window: 0s, groupBy: [a, a], receivers: [{name: a, filter: 'alerts >', webhook: {url: 'http://a'}}, \
+          {name: b, filter: 'src_bytes > 1', alertmanager: {url: 'http://a'}}]}}",
+    );
+    assert_eq!(errors.len(), 4, "{errors:#?}");
+    for (error, beginning) in errors.iter().zip([
+        "spec.incidents.window: must be between 1s and 168h",
+        "spec.incidents.groupBy",
+        "spec.incidents.receivers[0].filter: is not CEL",
+        "spec.incidents.receivers[1].filter: speaks of src_bytes, which no incident has",
+    ]) {
+        assert!(error.starts_with(beginning), "{error}");
+    }
+    let by_the_schema = spec_errors(
+        "{incidents: {receivers: [{name: a}, {name: a, webhook: {url: 'ftp://a', hmacSecret: {name: A, key: 'a/b'}}}]}}",
+    );
+    for complaint in [
+        "exactly one of alertmanager and webhook",
+        "two receivers have one name",
+        "spec.incidents.receivers[1].webhook.url",
+        "spec.incidents.receivers[1].webhook.hmacSecret.name",
+        "spec.incidents.receivers[1].webhook.hmacSecret.key",
+    ] {
+        assert!(by_the_schema.iter().any(|error| error.contains(complaint)), "{complaint}: {by_the_schema:#?}");
+    }
+}
+
+#[test]
+fn a_site_without_an_image_of_the_notifier_says_so() {
+    let mut site = site();
+    site.images.notifier = None;
+    let text =
+        "{apiVersion: vedette.io/v1alpha1, kind: AnomalyPipeline, metadata: {name: flows}, spec: {incidents: {}}}";
+    let errors = manifest::load(text, &default_namespace(), &site).unwrap_err();
+    assert!(format!("{errors:?}").contains("set images.notifier"), "{errors:?}");
+}
+
+#[test]
+fn two_pipelines_do_not_write_incidents_to_one_topic() {
+    let pipeline = |name: &str| {
+        let topics =
+            format!("{{enrichedData: {{name: e{name}}}, alerts: {{name: a{name}}}, deadLetters: {{name: d{name}}}}}");
+        format!(
+            "---\n{{apiVersion: vedette.io/v1alpha1, kind: AnomalyPipeline, metadata: {{name: {name}}}, spec: {{topics: {topics}, incidents: {{}}}}}}\n"
+        )
+    };
+    let lines = lines(&(pipeline("one") + &pipeline("two")));
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("AnomalyPipeline default/two: spec.incidents.topic.name"), "{lines:?}");
+}
+
+#[test]
 fn what_kubernetes_has_no_field_for_is_refused_by_name() {
     let errors = spec_errors(
         "{pod: {env: [{name: A, vlaue: b}], volumes: [{name: v, emptydir: {}}], volumeMounts: [{name: v, mountPath: /v, readonly: true}], \

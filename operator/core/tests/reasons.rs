@@ -35,6 +35,7 @@ fn conditions() -> BTreeSet<&'static str> {
         status::BUCKET_REACHABLE,
         status::DETECTOR_AVAILABLE,
         status::ARCHIVER_AVAILABLE,
+        status::NOTIFIER_AVAILABLE,
         status::MODEL_CURRENT,
         status::DATA_AVAILABLE,
         status::TRAINED,

@@ -68,6 +68,9 @@ pub(crate) struct Detector {
     reader: RecordReader,
     uuid: Field,
     utc: Field,
+    severity: Field,
+    /// Every record has a severity, as it is calculated.
+    calculates_severity: bool,
     calculated: CalculatedFields,
     scoring: Option<Scoring>,
     metrics: Metrics,
@@ -86,6 +89,7 @@ pub(crate) struct Detector {
 struct Prepared {
     open_object: Range<usize>,
     has_fields: bool,
+    has_severity: bool,
     replacements: Vec<Replacement>,
     additions: Range<usize>,
     row: Option<usize>,
@@ -109,7 +113,7 @@ impl Detector {
             metrics.calculated_field_failures.get_or_create_owned(&CalculatedFieldLabel { field: key.clone() });
         }
         let scoring = model.map(|model| Scoring::new(model, watch, threshold, reasons, &calculated, &mut names));
-        let [uuid, utc] = [fields::UUID, fields::UTC].map(|name| names.want(name));
+        let [uuid, utc, severity] = [fields::UUID, fields::UTC, fields::SEVERITY].map(|name| names.want(name));
         let reader = RecordReader::new(names);
         let mut site_field = Vec::new();
         splice::field(&mut site_field, fields::SITE, site.as_str());
@@ -121,6 +125,8 @@ impl Detector {
             reader,
             uuid,
             utc,
+            severity,
+            calculates_severity: calculated.position(fields::SEVERITY).is_some(),
             calculated,
             scoring,
             metrics,
@@ -191,6 +197,7 @@ impl Detector {
         Ok(Prepared {
             open_object: record.open_object(),
             has_fields: record.has_fields(),
+            has_severity: self.calculates_severity || record.get(self.severity).is_some(),
             replacements,
             additions: start..self.additions.len(),
             row,
@@ -199,7 +206,7 @@ impl Detector {
 
     /// Writes the enriched message and, where it alerts, the alert. Says whether it alerts.
     fn write(&mut self, input: &Input<'_>, prepared: &Prepared, now: Timestamp) -> Result<bool, Refusal> {
-        let Prepared { open_object, has_fields, replacements, additions, row } = prepared;
+        let Prepared { open_object, has_fields, has_severity, replacements, additions, row } = prepared;
         let value = input.value.unwrap_or_default();
         let out = &mut self.enriched;
         splice::begin(out, value, open_object.clone(), replacements);
@@ -220,7 +227,9 @@ impl Detector {
         if alerts {
             let threshold = scoring.threshold();
             let site = self.site.as_str();
-            let mut alert = AlertFields { site, score, threshold, detected: now, reasons: scoring.reasons(row, out) };
+            let severity = (!has_severity).then(|| scoring.severity(row, score));
+            let reasons = scoring.reasons(row, out);
+            let mut alert = AlertFields { site, score, threshold, severity, detected: now, reasons };
             self.alert.clone_from(&self.enriched);
             alert.append(&mut self.alert);
             if self.alert.len() + input.overhead > self.max_message_bytes {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use thiserror::Error;
 use vedette_contract::ModelVersion;
 use vedette_contract::fields::{self, Reason};
+use vedette_contract::incident::Severity;
 use vedette_contract::model::{Column, TextValues};
 use vedette_forest::{Matrix, Model, calibration};
 use vedette_records::{Field, FieldNames, Record, Scalar, ScalarKind, splice};
@@ -50,6 +51,18 @@ impl Threshold {
 
     pub(crate) fn score(self) -> f64 {
         self.0
+    }
+
+    /// How bad it is to score so much, which is above the threshold: medium and high are above the thresholds of a tenth and a
+    /// hundredth of the budget. A record that is also outside everything learned is critical, not high.
+    fn severity(self, score: f64, is_outside: impl FnOnce() -> bool) -> Severity {
+        let beyond = |part: f64| score > 1. - (1. - self.0) / part;
+        match () {
+            () if beyond(100.) && is_outside() => Severity::Critical,
+            () if beyond(100.) => Severity::High,
+            () if beyond(10.) => Severity::Medium,
+            () => Severity::Low,
+        }
     }
 }
 
@@ -147,6 +160,12 @@ impl Scoring {
         self.threshold.score()
     }
 
+    /// How bad it is that a row has this score, which is above the threshold.
+    pub(crate) fn severity(&self, row: usize, score: f64) -> Severity {
+        let outside = |(column, number): (usize, &f32)| self.model.encoder.is_outside(column, *number);
+        self.threshold.severity(score, || self.rows.row(row).iter().enumerate().any(outside))
+    }
+
     /// `,"model_version":"…"`
     pub(crate) fn version_field(&self) -> &[u8] {
         &self.version_field
@@ -173,6 +192,20 @@ mod tests {
         for (per_million, score) in [(100.0, 0.9999), (5_000.0, 0.995), (1e6, 0.0)] {
             let threshold = Threshold::new(Some(per_million), None).unwrap().score();
             assert!((threshold - score).abs() < 1e-12, "{per_million}: {threshold}");
+        }
+    }
+
+    #[test]
+    fn an_alert_is_as_bad_as_its_part_of_the_budget_is_small() {
+        let threshold = Threshold::new(Some(10_000.), None).unwrap();
+        for (score, within, outside) in [
+            (0.9901, Severity::Low, Severity::Low),
+            (0.9989, Severity::Low, Severity::Low),
+            (0.9991, Severity::Medium, Severity::Medium),
+            (0.999_91, Severity::High, Severity::Critical),
+        ] {
+            let severity = |is_outside| threshold.severity(score, || is_outside);
+            assert_eq!((severity(false), severity(true)), (within, outside), "{score}");
         }
     }
 

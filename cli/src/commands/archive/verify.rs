@@ -34,7 +34,7 @@ pub struct VerifyOptions {
     #[arg(long, value_name = "NAME")]
     pub pipeline: Name,
 
-    /// Only this stream; both where omitted
+    /// Only this stream; all where omitted
     #[arg(long, value_name = "STREAM")]
     pub stream: Option<Stream>,
 

@@ -103,6 +103,9 @@ impl<'a> LocalPipeline<'a> {
     fn start(&self, plan: &PipelinePlan) -> Result<(), LocalError> {
         let children = &plan.children;
         self.supervisor.apply_deployment(&children.archiver)?;
+        if let Some(notifier) = &children.notifier {
+            self.supervisor.apply_deployment(notifier)?;
+        }
         match &children.generator {
             Some(GeneratorChild::Deployment(deployment)) => self.supervisor.apply_deployment(deployment)?,
             Some(GeneratorChild::Job(job)) if plan.generator.needs_job() => self.supervisor.apply_job(job)?,
@@ -183,6 +186,7 @@ impl Platform<Pipeline> for LocalPipeline<'_> {
             generator: supervised::generator(self.supervisor, self.applied.as_ref()),
             detector: workload(Component::Detector),
             archiver: workload(Component::Archiver),
+            notifier: workload(Component::Notifier),
             jitter: 1.0,
         })
     }

@@ -11,15 +11,21 @@ use super::connection::{all_files, bucket_environment, kafka_environment};
 use super::labels::Component;
 use super::names;
 use super::pod::{Process, deployment as build, template};
-use crate::validate::ValidatedArchiver;
+use crate::validate::{ValidatedArchiver, ValidatedIncidents};
 
 const SPOOL_DIRECTORY: &str = "/var/lib/vedette/spool";
 
-pub(super) fn deployment(context: &PipelineContext<'_>, archiver: &ValidatedArchiver) -> Deployment {
+pub(super) fn deployment(
+    context: &PipelineContext<'_>,
+    archiver: &ValidatedArchiver,
+    incidents: Option<&ValidatedIncidents>,
+) -> Deployment {
     let PipelineContext { owner, site, topics, pods, pod, suspend: _ } = context;
     let ValidatedArchiver { replicas, rolling_max_bytes, rolling_max_age, max_unavailable: _ } = archiver;
-    let archived = [(Stream::EnrichedData, &topics.enriched_data), (Stream::Alerts, &topics.alerts)]
-        .map(|(stream, topic)| ArchivedTopic { stream, topic: topic.name.clone() });
+    let always = [(Stream::EnrichedData, &topics.enriched_data), (Stream::Alerts, &topics.alerts)];
+    let incidents = incidents.map(|incidents| (Stream::Incidents, &incidents.topic));
+    let archived =
+        always.into_iter().chain(incidents).map(|(stream, topic)| ArchivedTopic { stream, topic: topic.name.clone() });
     let arguments = Arguments::default()
         .kafka(&site.kafka)
         .bucket(&site.bucket)

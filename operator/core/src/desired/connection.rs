@@ -1,6 +1,7 @@
 //! How pods reach Kafka and the bucket, made of the site file: properties, environment, and files of Secrets and
 //! ConfigMaps. What is secret is in the latter two alone.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
@@ -31,21 +32,26 @@ const PRIVATE_KEY_FILE: &str = "tls.key";
 /// Files of a Secret or ConfigMap in a pod; the name of its volume is that of its directory.
 #[derive(Debug)]
 pub(super) struct Files {
-    volume: &'static str,
+    volume: Cow<'static, str>,
     source: Source,
-    /// Key and file name of each.
+    /// Key and file name of each; all keys where there is none.
     items: Vec<(String, &'static str)>,
 }
 
 impl Files {
+    /// All keys of a Secret or ConfigMap, each a file of its name.
+    pub(super) fn all(volume: String, source: Source) -> Self {
+        Self { volume: volume.into(), source, items: Vec::new() }
+    }
+
     pub(super) fn volume(&self) -> Volume {
         let item = |(key, file): &(String, &str)| KeyToPath {
             key: key.clone(),
             path: (*file).to_owned(),
             ..Default::default()
         };
-        let items = Some(self.items.iter().map(item).collect());
-        let volume = Volume { name: self.volume.to_owned(), ..Default::default() };
+        let items = (!self.items.is_empty()).then(|| self.items.iter().map(item).collect());
+        let volume = Volume { name: self.volume.to_string(), ..Default::default() };
         match &self.source {
             Source::Secret(name) => {
                 let secret = SecretVolumeSource { secret_name: Some(name.to_string()), items, ..Default::default() };
@@ -60,7 +66,7 @@ impl Files {
 
     pub(super) fn mount(&self) -> VolumeMount {
         VolumeMount {
-            name: self.volume.to_owned(),
+            name: self.volume.to_string(),
             mount_path: format!("{OUR_DIRECTORY}/{}", self.volume),
             read_only: Some(true),
             ..Default::default()
@@ -100,7 +106,7 @@ pub(super) fn kafka_files(kafka: &Kafka) -> Vec<Files> {
     let certificate = client_certificate.map(|certificate| {
         let ClientCertificate { secret, certificate_key, private_key_key } = certificate;
         let items = vec![(certificate_key, CERTIFICATE_FILE), (private_key_key, PRIVATE_KEY_FILE)];
-        Files { volume: KAFKA_CERTIFICATE, source: Source::Secret(secret), items }
+        Files { volume: KAFKA_CERTIFICATE.into(), source: Source::Secret(secret), items }
     });
     authority(KAFKA_CA, ca).into_iter().chain(authority(KAFKA_OAUTH_CA, oauth_ca)).chain(certificate).collect()
 }
@@ -127,7 +133,7 @@ pub(super) fn bucket_ca_file() -> String {
 
 fn authority(volume: &'static str, ca: Option<&Authority>) -> Option<Files> {
     let ca = ca?;
-    Some(Files { volume, source: ca.source()?, items: vec![(ca.key.clone(), CA_FILE)] })
+    Some(Files { volume: volume.into(), source: ca.source()?, items: vec![(ca.key.clone(), CA_FILE)] })
 }
 
 fn path(volume: &str, file: &str) -> String {

@@ -35,6 +35,8 @@ pub enum Component {
     Detector,
     /// Writes the archive.
     Archiver,
+    /// Groups alerts into incidents and tells people.
+    Notifier,
     /// Learns.
     Trainer,
 }
@@ -47,6 +49,7 @@ impl Component {
             Self::Generator => "generator",
             Self::Detector => "detector",
             Self::Archiver => "archiver",
+            Self::Notifier => "notifier",
             Self::Trainer => "trainer",
         }
     }

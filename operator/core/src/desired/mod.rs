@@ -11,6 +11,7 @@ pub mod labels;
 pub mod names;
 mod network;
 mod nodes;
+mod notifier;
 mod pod;
 mod resources;
 mod scaling;
@@ -31,6 +32,7 @@ use vedette_crds::MissingModelPolicy;
 pub use detector::LiveReplicas;
 pub(crate) use detector::detector_means;
 pub use generator::GeneratorChild;
+pub(crate) use notifier::receiver_file;
 pub(crate) use pod::{LOG_LEVEL_ENV, OUR_DIRECTORY, OUR_VOLUMES};
 pub use training::{build_training_job, build_training_service_account};
 
@@ -68,6 +70,8 @@ pub struct PipelineChildren {
     pub autoscaler: Option<HorizontalPodAutoscaler>,
     /// Writes the archive.
     pub archiver: Deployment,
+    /// Tells people, where the pipeline wants that.
+    pub notifier: Option<Deployment>,
 }
 
 /// Builds the children of a pipeline whose detectors load this model version, or none.
@@ -77,8 +81,20 @@ pub fn build_pipeline(
     model_version: Option<&ModelVersion>,
     live: &Live,
 ) -> PipelineChildren {
-    let ValidatedPipeline { namespace, name, uid, suspend, topics, generator, detector, archiver, model, tags, pods } =
-        pipeline;
+    let ValidatedPipeline {
+        namespace,
+        name,
+        uid,
+        suspend,
+        topics,
+        generator,
+        detector,
+        archiver,
+        incidents,
+        model,
+        tags,
+        pods,
+    } = pipeline;
     let ValidatedModel { training, policy: _, missing_model_policy, progress_deadline } = model;
     let Live { secrets_hash, detector_replicas } = live;
     let owner = pod::Owner { kind: "AnomalyPipeline", namespace, name, uid: uid.as_deref(), tags };
@@ -102,9 +118,10 @@ pub fn build_pipeline(
         matches!(generator, Some(GeneratorChild::Deployment(_))).then_some(Component::Generator),
         detectors.is_some().then_some(Component::Detector),
         Some(Component::Archiver),
+        incidents.is_some().then_some(Component::Notifier),
     ];
     let serving = long_running.iter().flatten().copied();
-    // Generated records need no protection; what reads a stream does.
+    // Generated records need no protection, and of what is one pod a drain would wait for ever; what reads a stream does.
     let detectors_away = detectors.as_ref().and(detector.max_unavailable);
     let protected = [(Component::Detector, detectors_away), (Component::Archiver, archiver.max_unavailable)];
     let budgets =
@@ -112,19 +129,20 @@ pub fn build_pipeline(
     PipelineChildren {
         service_account,
         named_service_accounts: named,
-        topics_job: topics::topics_job(&context),
+        topics_job: topics::topics_job(&context, incidents.as_ref()),
         services: serving.map(|component| network::metrics_service(&owner, component)).collect(),
         disruption_budgets: budgets.collect(),
         generator,
         autoscaler: detectors.is_some().then(|| scaling::autoscaler(&owner, detector.scale)).flatten(),
         detector: detectors,
-        archiver: archiver::deployment(&context, archiver),
+        archiver: archiver::deployment(&context, archiver, incidents.as_ref()),
+        notifier: incidents.as_ref().map(|incidents| notifier::deployment(&context, incidents)),
     }
 }
 
 /// Name of the Job that creates a pipeline's topics, for whoever has to look it up before anything is built.
 pub fn topics_job_name(pipeline: &ValidatedPipeline, site: &SiteFile) -> String {
-    topics::job_name(&pipeline.name, site, &pipeline.topics)
+    topics::job_name(&pipeline.name, site, &pipeline.topics, pipeline.incidents.as_ref())
 }
 
 /// Name of the Job of a generator that walks its data set once; none where there is none.

@@ -21,6 +21,7 @@ fn defaults(component: Component) -> Defaults {
         Component::Generator => Defaults { cpu: ("50m", "500m"), memory: ("64Mi", "256Mi") },
         Component::Detector => Defaults { cpu: ("100m", "1"), memory: ("128Mi", "512Mi") },
         Component::Archiver => Defaults { cpu: ("50m", "500m"), memory: ("128Mi", "512Mi") },
+        Component::Notifier => Defaults { cpu: ("50m", "500m"), memory: ("64Mi", "512Mi") },
         Component::Trainer => Defaults { cpu: ("250m", "2"), memory: ("512Mi", "2Gi") },
     }
 }

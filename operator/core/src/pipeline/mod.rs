@@ -85,6 +85,8 @@ pub struct PipelineSeen {
     pub detector: Workload,
     /// The archivers.
     pub archiver: Workload,
+    /// The notifier.
+    pub notifier: Workload,
     /// Between .9 and 1.1, so that many objects are not looked at again at once.
     pub jitter: f64,
 }

@@ -15,7 +15,7 @@ use crate::roll::ModelCurrent;
 use crate::rollout::{Availability, availability};
 use crate::status::{
     ARCHIVER_AVAILABLE, BUCKET_REACHABLE, Conditions, DETECTOR_AVAILABLE, GENERATOR_AVAILABLE, MODEL_CURRENT,
-    TOPICS_READY, Verdict, apply_failed, listed, model_status,
+    NOTIFIER_AVAILABLE, TOPICS_READY, Verdict, apply_failed, listed, model_status,
 };
 
 /// The status of a pipeline that is in order, with why its plan was not applied, if it was not.
@@ -34,8 +34,13 @@ pub(super) fn pipeline_status(
         }
     };
     let archiver = available("archiver", &availability(&seen.archiver, &plan.children.archiver), plan);
-    let parts: Vec<&Verdict> =
-        [Some(&topics), generator.as_ref(), Some(&detector), Some(&archiver)].into_iter().flatten().collect();
+    let notifier = plan
+        .children
+        .notifier
+        .as_ref()
+        .map(|wanted| available("notifier", &availability(&seen.notifier, wanted), plan));
+    let parts = [Some(&topics), generator.as_ref(), Some(&detector), Some(&archiver), notifier.as_ref()];
+    let parts: Vec<&Verdict> = parts.into_iter().flatten().collect();
     let ready = ready(plan, failure, &parts);
     let conditions = Conditions::from(&before.conditions, seen.generation, now)
         .with_ready(ready)
@@ -47,6 +52,10 @@ pub(super) fn pipeline_status(
     let conditions = match generator {
         Some(generator) => conditions.with(GENERATOR_AVAILABLE, generator),
         None => conditions.without(GENERATOR_AVAILABLE),
+    };
+    let conditions = match notifier {
+        Some(notifier) => conditions.with(NOTIFIER_AVAILABLE, notifier),
+        None => conditions.without(NOTIFIER_AVAILABLE),
     };
     let selector = labels::query(&labels::selector(plan.name.as_str(), Component::Detector));
     AnomalyPipelineStatus {

@@ -50,6 +50,7 @@ pub(super) fn seen(spec: &str) -> PipelineSeen {
         },
         detector: children.detector.as_ref().map(ready).unwrap_or_default(),
         archiver: ready(&children.archiver),
+        notifier: children.notifier.as_ref().map(ready).unwrap_or_default(),
         jitter: 1.0,
     }
 }

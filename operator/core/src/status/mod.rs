@@ -26,6 +26,8 @@ pub const BUCKET_REACHABLE: &str = "BucketReachable";
 pub const DETECTOR_AVAILABLE: &str = "DetectorAvailable";
 /// Condition: all archiver pods are ready.
 pub const ARCHIVER_AVAILABLE: &str = "ArchiverAvailable";
+/// Condition: the notifier's pod is ready; absent without one.
+pub const NOTIFIER_AVAILABLE: &str = "NotifierAvailable";
 /// Condition: the detectors run the version that they should.
 pub const MODEL_CURRENT: &str = "ModelCurrent";
 /// Condition: there are enough records to learn from.

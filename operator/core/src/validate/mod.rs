@@ -2,6 +2,7 @@
 //! Limits and rules stand in the CRD and are checked with its own schema; here is what a schema cannot say.
 
 mod fields;
+mod incidents;
 mod mounts;
 mod pipeline;
 mod pods;
@@ -14,12 +15,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 use vedette_contract::Name;
 
+pub(crate) use incidents::{AUTHORIZATION, HMAC};
 pub use pipeline::validate_pipeline;
 pub use tags::Tags;
 pub use training::{ValidatedData, ValidatedFeatures, ValidatedJob, ValidatedTraining, validate_training};
 pub use validated_pipeline::{
-    Alerting, ComponentPods, Dataset, Scale, ValidatedArchiver, ValidatedDetector, ValidatedGenerator, ValidatedModel,
-    ValidatedPipeline, ValidatedTopics,
+    Alerting, ComponentPods, Dataset, Scale, ValidatedArchiver, ValidatedDetector, ValidatedGenerator,
+    ValidatedIncidents, ValidatedModel, ValidatedPipeline, ValidatedReceiver, ValidatedTopics,
 };
 
 use crate::field_error::{FieldErrors, MISSING, quoted};

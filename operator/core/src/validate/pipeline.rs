@@ -11,6 +11,7 @@ use vedette_contract::keys::PipelineKeys;
 use vedette_contract::topic::{self, TopicManagement, TopicSpecification};
 use vedette_crds::{self as crds, AnomalyPipeline};
 
+use super::incidents::incidents;
 use super::tags::Tags;
 use super::validated_pipeline::{
     Alerting, ComponentPods, Dataset, Scale, ValidatedArchiver, ValidatedDetector, ValidatedGenerator, ValidatedModel,
@@ -46,13 +47,14 @@ fn assemble(pipeline: &AnomalyPipeline, site: &SiteFile, errors: &mut FieldError
         generator,
         detector,
         archiver,
+        incidents,
         model,
         labels,
         annotations,
         pod: _,
     } = &pipeline.spec;
     let identity = identity(&pipeline.metadata, errors);
-    let topics = self::topics(topics, site, errors);
+    let (topics, incidents_topic) = self::topics(topics, incidents.as_ref(), site, errors);
     let keys = identity.as_ref().map(|(namespace, name)| PipelineKeys::new(namespace, name));
     let generator = match generator {
         Some(generator) => self::generator(generator, keys.as_ref(), errors).map(Some),
@@ -60,6 +62,10 @@ fn assemble(pipeline: &AnomalyPipeline, site: &SiteFile, errors: &mut FieldError
     };
     let detector = self::detector(detector, errors);
     let archiver = self::archiver(archiver, errors);
+    let incidents = match incidents {
+        Some(incidents) => self::incidents(incidents, incidents_topic, site, errors).map(Some),
+        None => Some(None),
+    };
     let model = self::model(model, errors);
     let tags = Tags::check("spec", labels, annotations, errors);
     let pods = pods(&pipeline.spec, errors);
@@ -73,6 +79,7 @@ fn assemble(pipeline: &AnomalyPipeline, site: &SiteFile, errors: &mut FieldError
         generator: generator?,
         detector: detector?,
         archiver: archiver?,
+        incidents: incidents?,
         model: model?,
         tags,
         pods,
@@ -83,16 +90,23 @@ fn assemble(pipeline: &AnomalyPipeline, site: &SiteFile, errors: &mut FieldError
 fn pods(spec: &crds::AnomalyPipelineSpec, errors: &mut FieldErrors) -> ComponentPods {
     let none = crds::PodSettings::default();
     let generator = spec.generator.as_ref().and_then(|generator| generator.pod.as_ref());
+    let incidents = spec.incidents.as_ref();
     let components = [
         ("spec.topics.pod", spec.topics.pod.as_ref()),
         ("spec.generator.pod", generator),
         ("spec.detector.pod", spec.detector.pod.as_ref()),
         ("spec.archiver.pod", spec.archiver.pod.as_ref()),
+        ("spec.incidents.pod", incidents.and_then(|incidents| incidents.pod.as_ref())),
     ];
     pods::check("spec.pod", &spec.pod, errors);
-    let there = components.iter().filter(|(path, _)| spec.generator.is_some() || *path != "spec.generator.pod");
+    let is_there = |path: &str| match path {
+        "spec.generator.pod" => spec.generator.is_some(),
+        "spec.incidents.pod" => incidents.is_some(),
+        _ => true,
+    };
+    let there = components.iter().filter(|(path, _)| is_there(path));
     check_volumes(&spec.pod, there.copied(), errors);
-    let [topics, generator, detector, archiver] = components.map(|(path, own)| {
+    let [topics, generator, detector, archiver, notifier] = components.map(|(path, own)| {
         own.iter().for_each(|own| pods::check(path, own, errors));
         spec.pod.with(own.unwrap_or(&none))
     });
@@ -105,6 +119,7 @@ fn pods(spec: &crds::AnomalyPipelineSpec, errors: &mut FieldErrors) -> Component
         generator,
         detector: with(detector, &spec.detector.resources),
         archiver: with(archiver, &spec.archiver.resources),
+        notifier: with(notifier, incidents.map_or(&crds::Resources::default(), |incidents| &incidents.resources)),
     }
 }
 
@@ -127,16 +142,24 @@ fn check_volumes<'a>(
 /// Of a topic that is made here, where the spec says nothing.
 const DEFAULT_PARTITIONS: i32 = 4;
 const DEFAULT_RETENTION_MS: i64 = 7 * 24 * 3_600_000;
+/// However small records are, an incident has so many texts of them.
+const LEAST_INCIDENT_BYTES: u64 = 256 * KIBIBYTE;
+const DAY_MS: i64 = 24 * 3_600_000;
 const DEFAULT_MESSAGE_BYTES: u64 = 1 << 20;
 
-fn topics(topics: &crds::Topics, site: &SiteFile, errors: &mut FieldErrors) -> Option<ValidatedTopics> {
+fn topics(
+    topics: &crds::Topics,
+    incidents: Option<&crds::Incidents>,
+    site: &SiteFile,
+    errors: &mut FieldErrors,
+) -> (Option<ValidatedTopics>, Option<TopicSpecification>) {
     let crds::Topics { sensor_messages, enriched_data, alerts, dead_letters, max_message_bytes, pod: _ } = topics;
     let given: Option<u64> = max_message_bytes
         .map_or(Some(DEFAULT_MESSAGE_BYTES), |bytes| unsigned("spec.topics.maxMessageBytes", bytes, errors));
     let max_input_message_bytes = given.unwrap_or_default();
     // Enriched, a record is longer, and a dead letter carries headers.
     let max_output_message_bytes = max_input_message_bytes.saturating_mul(2);
-    let mut topic = |field: &str, topic: crds::Topic<'_>, message_bytes: u64| {
+    let mut topic = |path: &str, topic: crds::Topic<'_>, message_bytes: u64| {
         let crds::Topic {
             name,
             management,
@@ -146,20 +169,16 @@ fn topics(topics: &crds::Topics, site: &SiteFile, errors: &mut FieldErrors) -> O
             retention_ms,
             retention_bytes,
         } = topic;
-        let name = fields::topic_name(&format!("spec.topics.{field}.name"), name, errors)?;
+        let name = fields::topic_name(&format!("{path}.name"), name, errors)?;
         if retention_ms == Some(0) {
-            errors.push(
-                format!("spec.topics.{field}.retentionMs"),
-                0,
-                "would keep nothing; use milliseconds, or -1 for ever",
-            );
+            errors.push(format!("{path}.retentionMs"), 0, "would keep nothing; use milliseconds, or -1 for ever");
         }
         let replication_factor = replication_factor.or(site.kafka.replication_factor);
         if let (Some(least), Some(all)) = (min_insync_replicas, replication_factor)
             && least > all
         {
             let mend = format!("must not be over the replication factor, {all}: nobody could write to the topic");
-            errors.push(format!("spec.topics.{field}.minInsyncReplicas"), least, mend);
+            errors.push(format!("{path}.minInsyncReplicas"), least, mend);
         }
         let mut settings = TopicSettings::default();
         settings.add("max.message.bytes", max_message_bytes.map(|_| message_bytes), Some(message_bytes));
@@ -183,18 +202,34 @@ fn topics(topics: &crds::Topics, site: &SiteFile, errors: &mut FieldErrors) -> O
             defaults,
         })
     };
-    let sensor_messages = topic("sensorMessages", sensor_messages.topic(), max_input_message_bytes);
-    let enriched_data = topic("enrichedData", enriched_data.topic(), max_output_message_bytes);
-    let alerts = topic("alerts", alerts.topic(), max_output_message_bytes);
-    let dead_letters = topic("deadLetters", dead_letters.topic(), max_output_message_bytes);
-    given?;
-    Some(ValidatedTopics {
-        sensor_messages: sensor_messages?,
-        enriched_data: enriched_data?,
-        alerts: alerts?,
-        dead_letters: dead_letters?,
-        max_output_message_bytes,
-    })
+    let sensor_messages = topic("spec.topics.sensorMessages", sensor_messages.topic(), max_input_message_bytes);
+    let enriched_data = topic("spec.topics.enrichedData", enriched_data.topic(), max_output_message_bytes);
+    let alerts = topic("spec.topics.alerts", alerts.topic(), max_output_message_bytes);
+    let dead_letters = topic("spec.topics.deadLetters", dead_letters.topic(), max_output_message_bytes);
+    let incident_bytes = max_output_message_bytes.max(LEAST_INCIDENT_BYTES);
+    let incidents = incidents
+        .and_then(|incidents| topic("spec.incidents.topic", incidents.topic.topic(), incident_bytes))
+        .map(compacted);
+    let validated = || {
+        given?;
+        Some(ValidatedTopics {
+            sensor_messages: sensor_messages?,
+            enriched_data: enriched_data?,
+            alerts: alerts?,
+            dead_letters: dead_letters?,
+            max_output_message_bytes,
+        })
+    };
+    (validated(), incidents)
+}
+
+/// The last message of a key is what counts, and what is old is none of anybody's business. What changes is kept for a day, so that
+/// who reads it late sees each change.
+fn compacted(mut topic: TopicSpecification) -> TopicSpecification {
+    topic.configuration.insert("cleanup.policy".to_owned(), "compact,delete".to_owned());
+    topic.configuration.insert("min.compaction.lag.ms".to_owned(), DAY_MS.to_string());
+    topic.defaults.insert("min.compaction.lag.ms".to_owned());
+    topic
 }
 
 /// The configuration of a topic, and what of it is a default.

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use vedette_contract::Name;
 use vedette_contract::arguments::{DatasetArguments, GeneratorMode, KeyValue, ProcessingGuarantee};
+use vedette_contract::receiver::Receiver;
 use vedette_contract::topic::TopicSpecification;
-use vedette_crds::{Label, MissingModelPolicy, PodSettings};
+use vedette_crds::{Label, MissingModelPolicy, PodSettings, SecretKey};
 
 use super::tags::Tags;
 use crate::roll::VersionPolicy;
@@ -28,6 +29,8 @@ pub struct ValidatedPipeline {
     pub detector: ValidatedDetector,
     /// The archiver.
     pub archiver: ValidatedArchiver,
+    /// Incidents, where somebody is to be told.
+    pub incidents: Option<ValidatedIncidents>,
     /// Which model.
     pub model: ValidatedModel,
     /// What is written on its children.
@@ -43,13 +46,14 @@ pub struct ComponentPods {
     pub generator: PodSettings,
     pub detector: PodSettings,
     pub archiver: PodSettings,
+    pub notifier: PodSettings,
 }
 
 impl ComponentPods {
     /// All of them.
-    pub fn all(&self) -> [&PodSettings; 4] {
-        let Self { topics, generator, detector, archiver } = self;
-        [topics, generator, detector, archiver]
+    pub fn all(&self) -> [&PodSettings; 5] {
+        let Self { topics, generator, detector, archiver, notifier } = self;
+        [topics, generator, detector, archiver, notifier]
     }
 }
 
@@ -153,6 +157,32 @@ pub struct ValidatedArchiver {
     pub rolling_max_age: Duration,
     /// How many pods a drain may take at once; whatever it likes where there is none.
     pub max_unavailable: Option<i32>,
+}
+
+/// Incidents.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValidatedIncidents {
+    /// Their topic.
+    pub topic: TopicSpecification,
+    /// Fields whose values the alerts of an incident share; none where reasons group them.
+    pub group_by: Vec<String>,
+    /// The quiet gap that closes one.
+    pub window: Duration,
+    /// Who is told.
+    pub receivers: Vec<ValidatedReceiver>,
+    /// Image of the notifier.
+    pub image: String,
+}
+
+/// Who is told of incidents.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValidatedReceiver {
+    /// As the notifier is given it.
+    pub receiver: Receiver,
+    /// Key of the signature.
+    pub hmac_secret: Option<SecretKey>,
+    /// Value of the header Authorization.
+    pub authorization_secret: Option<SecretKey>,
 }
 
 /// Which model.

@@ -32,6 +32,7 @@ images:
   generator: registry.example.org/vedette-generator:0.1.0
   detector: registry.example.org/vedette-detector:0.1.0
   archiver: registry.example.org/vedette-archiver:0.1.0
+  notifier: registry.example.org/vedette-notifier:0.1.0
   trainer: registry.example.org/vedette-trainer:0.1.0
 imagePullSecrets:
   - registry
@@ -72,6 +73,11 @@ pub(crate) fn trainings(text: &str) -> Vec<ValidatedTraining> {
     found.collect()
 }
 
+/// What is built of a pipeline with this spec.
+pub(crate) fn build(spec: &str) -> PipelineChildren {
+    build_pipeline(&pipeline_with(spec), &site(), None, &Live::default())
+}
+
 /// A pipeline with this spec, in YAML's flow style.
 pub(crate) fn pipeline_with(spec: &str) -> ValidatedPipeline {
     pipeline(&format!(
@@ -109,7 +115,7 @@ pub(crate) fn every_template() -> Vec<(String, PodTemplateSpec)> {
     let mut templates = Vec::new();
     for pipeline in &pipelines {
         for version in [None, Some(version())] {
-            let PipelineChildren { topics_job, generator, detector, archiver, .. } =
+            let PipelineChildren { topics_job, generator, detector, archiver, notifier, .. } =
                 build_pipeline(pipeline, &site(), version.as_ref(), &Live::default());
             templates.push(topics_job.spec.unwrap().template);
             templates.extend(generator.map(|generator| match generator {
@@ -118,6 +124,7 @@ pub(crate) fn every_template() -> Vec<(String, PodTemplateSpec)> {
             }));
             templates.extend(detector.map(|detector| detector.spec.template));
             templates.push(archiver.spec.template);
+            templates.extend(notifier.map(|notifier| notifier.spec.template));
         }
     }
     for file in ["minimal.yaml", "demo.yaml", "full.yaml"] {

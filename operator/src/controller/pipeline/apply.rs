@@ -37,6 +37,7 @@ pub(super) async fn apply(valid: &ValidatedPipeline, plan: &PipelinePlan, contex
         detector,
         autoscaler,
         archiver,
+        notifier,
     } = children;
     let stores = &context.stores.children;
     let mut pass = Pass {
@@ -54,7 +55,8 @@ pub(super) async fn apply(valid: &ValidatedPipeline, plan: &PipelinePlan, contex
     }
     pass.all(services, &stores.services).await;
     pass.all(disruption_budgets, &stores.disruption_budgets).await;
-    let (workloads, generator_job) = workloads(generator.as_ref(), archiver);
+    let (mut workloads, generator_job) = workloads(generator.as_ref(), archiver);
+    workloads.extend(notifier);
     workloads.iter().for_each(|workload| pass.want(*workload));
     generator_job.iter().for_each(|job| pass.want(*job));
     detector.iter().for_each(|detector| pass.want(detector));

@@ -70,6 +70,7 @@ pub(super) async fn look(
         generator: generator(valid, generator_job.as_deref(), context),
         detector: workload(valid, Component::Detector, context),
         archiver: workload(valid, Component::Archiver, context),
+        notifier: workload(valid, Component::Notifier, context),
         jitter: jitter(),
     })
 }

@@ -46,7 +46,7 @@ fn strangers_are_refused() {
         ("team-a/", ""),
         ("team-a/", "Team/"),
         ("team-a/", "one/team-a/"),
-        ("alerts", "incidents"),
+        ("alerts", "alarms"),
         ("2026-11-23", "2026-13-23"),
         ("2026-11-23", "20261123"),
         ("east/", "east//"),

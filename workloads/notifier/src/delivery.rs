@@ -1,0 +1,18 @@
+//! Tells receivers of incidents. Each receiver reads the topic of the incidents by itself and keeps in Kafka how far it was told,
+//! so one that is down delays nobody else, and what it was not told of waits in the topic.
+
+mod alertmanager;
+mod filter;
+mod ledger;
+mod metrics;
+mod reader;
+mod round;
+mod run;
+mod sender;
+mod summary;
+mod webhook;
+
+pub use filter::FilterError;
+pub(crate) use metrics::DeliveryMetrics;
+pub use run::ReceiversError;
+pub(crate) use run::{DeliverySettings, Telling, check, deliver};

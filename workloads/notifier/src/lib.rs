@@ -1,0 +1,21 @@
+//! The notifier: it reads the alerts of a site and groups them into incidents, which it writes to a compacted topic in one
+//! transaction with how far it read. The step is pure (`incidents`); the loop around it (`pump`) owns Kafka, whose topic is
+//! the only memory. Receivers are told of incidents by `delivery`, which knows the topic and nothing of the loop.
+
+mod alert;
+mod delivery;
+mod error;
+mod history;
+mod incidents;
+mod metrics;
+mod pump;
+mod readiness;
+mod run;
+mod start;
+mod tally;
+mod watermark;
+mod writer;
+
+pub use delivery::{FilterError, ReceiversError};
+pub use error::NotifierError;
+pub use run::run;

@@ -1,0 +1,257 @@
+//! The loop: alerts in, incidents out. It owns the consumer, the writer and the open incidents, runs on a thread of its own and
+//! blocks there; what becomes of an alert is decided in [`Incidents`].
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rdkafka::Message as _;
+use rdkafka::consumer::Consumer;
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tracing::{debug, info, warn};
+use vedette_contract::TopicName;
+use vedette_contract::incident::AlertOrigin;
+use vedette_service::{Readiness, Shutdown};
+use vedette_streams::kafka::group::GroupConsumer;
+use vedette_streams::kafka::{ErrorClass, MissingAcl, classify, timestamp_of};
+
+use crate::alert::{Alert, AlertMessage, AlertReader};
+use crate::error::NotifierError;
+use crate::incidents::{Incidents, Taken};
+use crate::metrics::Metrics;
+use crate::readiness::BROKER;
+use crate::start::Started;
+use crate::watermark::Watermark;
+use crate::writer::{WriteError, Writer};
+use vedette_records::Refusal;
+
+/// How long a poll waits when there is nothing to do; also how soon shutdown is noticed.
+const POLL_WAIT: Duration = Duration::from_millis(100);
+/// What changed is written when nothing more is there, and at the latest after this long.
+const WRITE_INTERVAL: Duration = Duration::from_millis(200);
+/// So often that is read is written although no incident changed: whoever Kafka does not listen to any more notices.
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// A turn is what is there, but not more than this.
+const TURN_ALERTS: usize = 2_000;
+/// How often is looked for new partitions.
+const PARTITIONS_CHECK: Duration = Duration::from_secs(30);
+const BROKER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How the loop ended.
+#[derive(Debug)]
+pub(crate) enum Course {
+    /// Something was not written, or the alerts have more partitions: what is in memory is void.
+    StartAnew(Option<WriteError>),
+    /// Another one acts.
+    Fenced,
+    End,
+}
+
+/// The running notifier.
+pub(crate) struct Pump {
+    consumer: GroupConsumer,
+    writer: Writer,
+    incidents: Incidents,
+    topic: TopicName,
+    reader: AlertReader,
+    /// The next offset of each partition, where it is known.
+    positions: BTreeMap<i32, i64>,
+    watermark: Watermark,
+    partitions: usize,
+    metrics: Metrics,
+    readiness: Readiness,
+    shutdown: Shutdown,
+    written: Instant,
+    is_behind: bool,
+    checked: Instant,
+    broker_in_doubt: bool,
+}
+
+impl Pump {
+    pub(crate) fn new(
+        started: Started,
+        topic: TopicName,
+        reader: AlertReader,
+        metrics: Metrics,
+        readiness: Readiness,
+        shutdown: Shutdown,
+    ) -> Self {
+        let Started { consumer, writer, incidents, positions } = started;
+        Self {
+            consumer,
+            writer,
+            incidents,
+            topic,
+            reader,
+            watermark: Watermark::new(positions.iter().map(|(partition, _)| *partition)),
+            partitions: positions.len(),
+            positions: positions.into_iter().filter_map(|(partition, offset)| Some((partition, offset?))).collect(),
+            metrics,
+            readiness,
+            shutdown,
+            written: Instant::now(),
+            is_behind: false,
+            checked: Instant::now(),
+            broker_in_doubt: false,
+        }
+    }
+
+    /// Groups alerts until shutdown, then writes what changed.
+    ///
+    /// # Errors
+    /// When only a new process can go on.
+    pub(crate) fn run(mut self) -> Result<Course, NotifierError> {
+        while !self.shutdown.is_cancelled() {
+            let idle = self.read()?;
+            self.close_quiet();
+            if self.is_due(idle)
+                && let Err(error) = self.write()
+            {
+                return Ok(after(error));
+            }
+            if idle && !self.look_at_broker() {
+                return Ok(Course::StartAnew(None));
+            }
+        }
+        Ok(self.write().map_or_else(after, |()| Course::End))
+    }
+
+    /// Takes what is there. Whether nothing was.
+    fn read(&mut self) -> Result<bool, NotifierError> {
+        let mut wait = if self.is_behind { Duration::ZERO } else { POLL_WAIT };
+        for taken in 0..TURN_ALERTS {
+            let Self { consumer, reader, topic, .. } = self;
+            let polled = consumer.poll(wait).map(|polled| polled.map(|message| read_alert(reader, topic, &message)));
+            match polled {
+                None => return Ok(taken == 0),
+                Some(Ok((origin, alert))) => self.take(&origin, alert),
+                Some(Err(KafkaError::PartitionEOF(partition))) => self.watermark.ended(partition),
+                Some(Err(error)) => {
+                    self.note_trouble(error)?;
+                    return Ok(false);
+                }
+            }
+            wait = Duration::ZERO;
+        }
+        Ok(false)
+    }
+
+    fn take(&mut self, origin: &AlertOrigin, alert: Result<Alert, Refusal>) {
+        let AlertOrigin { topic: _, partition, offset } = *origin;
+        self.positions.insert(partition, offset + 1);
+        self.is_behind = true;
+        self.metrics.alerts.inc();
+        match alert {
+            Ok(alert) => {
+                self.watermark.read(partition, alert.utc);
+                let taken = self.incidents.take(alert);
+                self.count(taken);
+            }
+            Err(refusal) => {
+                self.metrics.unreadable_alerts.inc();
+                debug!(partition, offset, error = %refusal, "a message among the alerts is no record");
+            }
+        }
+    }
+
+    fn count(&self, taken: Taken) {
+        let counter = match taken {
+            Taken::Joined => return,
+            Taken::Opened => &self.metrics.opened,
+            Taken::Overflowed => &self.metrics.overflowed_alerts,
+        };
+        counter.inc();
+    }
+
+    fn note_trouble(&mut self, error: KafkaError) -> Result<(), NotifierError> {
+        if classify(&error) == ErrorClass::Fatal {
+            return Err(NotifierError::Consumer(error));
+        }
+        warn!(%error, "reading from Kafka has trouble and goes on");
+        self.broker_in_doubt = true;
+        if let Some(missing) = MissingAcl::of_consumer(&error, "", self.topic.as_str()) {
+            self.readiness.fail(BROKER, missing.to_grant());
+        }
+        Ok(())
+    }
+
+    fn close_quiet(&mut self) {
+        if let Some(until) = self.watermark.read_until(Timestamp::now()) {
+            self.incidents.close_quiet(until);
+        }
+    }
+
+    fn is_due(&self, idle: bool) -> bool {
+        let waited = self.written.elapsed();
+        let something = self.is_behind || self.incidents.has_changes();
+        (something && (idle || waited >= WRITE_INTERVAL)) || waited >= HEARTBEAT
+    }
+
+    fn write(&mut self) -> Result<(), WriteError> {
+        let started = Instant::now();
+        let failed = |source| WriteError::Failed { attempt: "name the positions of the alerts", source };
+        let positions = self.position_list().map_err(failed)?;
+        let changes = self.incidents.take_changes();
+        if positions.count() > 0 || !changes.is_empty() {
+            self.writer.write(&changes, &positions, &self.consumer)?;
+            self.metrics.write_seconds.observe(started.elapsed().as_secs_f64());
+        }
+        self.metrics.written.inc_by(changes.len() as u64);
+        self.metrics.open.set(i64::try_from(self.incidents.open_count()).unwrap_or(i64::MAX));
+        (self.written, self.is_behind) = (Instant::now(), false);
+        Ok(())
+    }
+
+    fn position_list(&self) -> KafkaResult<TopicPartitionList> {
+        let mut list = TopicPartitionList::new();
+        for (partition, next) in &self.positions {
+            list.add_partition_offset(self.topic.as_str(), *partition, Offset::Offset(*next))?;
+        }
+        Ok(list)
+    }
+
+    /// Whether the alerts have as many partitions as were assigned, and whether a broker answers after trouble.
+    fn look_at_broker(&mut self) -> bool {
+        self.broker_in_doubt |= self.consumer.context().take_trouble();
+        if !self.broker_in_doubt && self.checked.elapsed() < PARTITIONS_CHECK {
+            return true;
+        }
+        self.checked = Instant::now();
+        match self.consumer.fetch_metadata(Some(self.topic.as_str()), BROKER_TIMEOUT) {
+            Err(cause) => {
+                self.broker_in_doubt = true;
+                self.readiness.fail(BROKER, cause.to_string());
+                true
+            }
+            Ok(metadata) => {
+                self.broker_in_doubt = false;
+                self.readiness.hold(BROKER);
+                let partitions = metadata.topics().iter().map(|topic| topic.partitions().len()).sum::<usize>();
+                if partitions > self.partitions {
+                    info!(partitions, before = self.partitions, "the alerts have more partitions");
+                }
+                partitions <= self.partitions
+            }
+        }
+    }
+}
+
+fn after(error: WriteError) -> Course {
+    match error {
+        WriteError::Fenced => Course::Fenced,
+        error @ (WriteError::Failed { .. } | WriteError::Json(_)) => Course::StartAnew(Some(error)),
+    }
+}
+
+fn read_alert(
+    reader: &mut AlertReader,
+    topic: &TopicName,
+    message: &BorrowedMessage<'_>,
+) -> (AlertOrigin, Result<Alert, Refusal>) {
+    let origin = AlertOrigin { topic: topic.clone(), partition: message.partition(), offset: message.offset() };
+    let value = message.payload().unwrap_or_default();
+    let timestamp = timestamp_of(message);
+    (origin.clone(), reader.read(&AlertMessage { origin, value, timestamp }, Timestamp::now()))
+}

@@ -1,0 +1,121 @@
+//! From arguments to the running loop.
+
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
+use tracing::{info, warn};
+use vedette_contract::arguments::{NotifierArguments, PipelineArguments, ServiceArguments};
+use vedette_contract::incident::IncidentOwner;
+use vedette_service::{Backoff, Readiness, Shutdown, error_chain, registry, serve};
+use vedette_streams::kafka::KafkaSettings;
+
+use crate::alert::AlertReader;
+use crate::delivery::{DeliveryMetrics, DeliverySettings, Telling, check, deliver};
+use crate::error::{NotifierError, joined};
+use crate::incidents::Rules;
+use crate::metrics::Metrics;
+use crate::pump::{Course, Pump};
+use crate::readiness::{BROKER, INCIDENTS};
+use crate::start::{StartSettings, start};
+
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(30));
+/// So many starts one after the other that came to nothing are no bad luck any more.
+const STARTS_WITHOUT_PROGRESS: u32 = 20;
+/// So long one that Kafka does not listen to any more waits for its end: whoever runs it would begin it again at once, and then
+/// it would end the other.
+const FENCED_PATIENCE: Duration = Duration::from_secs(10);
+/// What ran for so long came to something.
+const PROGRESS: Duration = Duration::from_secs(60);
+
+/// Runs a notifier until shutdown, or until another one of its pipeline acts.
+///
+/// # Errors
+/// When the arguments cannot be used, or when only a new process can go on.
+pub async fn run(arguments: NotifierArguments, shutdown: Shutdown) -> Result<(), NotifierError> {
+    let NotifierArguments {
+        kafka,
+        service: ServiceArguments { listen_address, pod_name },
+        owner: PipelineArguments { namespace, pipeline, site },
+        group,
+        alerts_topic,
+        incidents_topic,
+        window_seconds,
+        group_by,
+        max_open_incidents,
+        receivers,
+    } = arguments;
+    check(&receivers)?;
+    let mut registry = registry("notifier");
+    let metrics = Metrics::register(&mut registry);
+    let delivery_metrics = DeliveryMetrics::register(&mut registry);
+    let readiness = Readiness::new(&[BROKER, INCIDENTS]);
+    let server = serve(listen_address, readiness.clone(), registry, shutdown.clone()).await?;
+    let rules = Rules {
+        owner: IncidentOwner { namespace, pipeline, site },
+        window: Duration::from_secs(window_seconds),
+        max_open: usize::try_from(max_open_incidents).unwrap_or(usize::MAX),
+    };
+    let kafka = KafkaSettings::new(&kafka, &pod_name);
+    let settings = StartSettings { kafka, group, alerts: alerts_topic, incidents: incidents_topic, rules };
+    let delivery = DeliverySettings {
+        kafka: settings.kafka.clone(),
+        group: settings.group.clone(),
+        topic: settings.incidents.clone(),
+        window: settings.rules.window,
+    };
+    let (telling, stopping) = (Telling { begins: Shutdown::new(), ends: shutdown.child_token() }, shutdown.clone());
+    let deliveries = tokio::spawn(deliver(delivery, receivers, delivery_metrics, telling.clone()));
+    let stream = spawn_blocking(move || run_anew(&settings, &group_by, &metrics, &readiness, &telling, &stopping));
+    let outcome = joined(stream.await).flatten();
+    shutdown.cancel();
+    let told = joined(deliveries.await);
+    // The server only answers questions about a stream that is over.
+    let _ = server.handle.await;
+    told?;
+    outcome
+}
+
+/// Starts again, from what is written, whenever something was not. Receivers are told from when no other notifier can write to when
+/// another one does.
+fn run_anew(
+    settings: &StartSettings,
+    group_by: &[String],
+    metrics: &Metrics,
+    readiness: &Readiness,
+    telling: &Telling,
+    shutdown: &Shutdown,
+) -> Result<(), NotifierError> {
+    let (mut backoff, mut fruitless) = (BACKOFF, 0);
+    while let Some(started) = start(settings, readiness, shutdown)? {
+        telling.begins.cancel();
+        let began = Instant::now();
+        let reader = AlertReader::new(group_by.to_vec());
+        let (topic, metrics_of_pump) = (settings.alerts.clone(), metrics.clone());
+        let pump = Pump::new(started, topic, reader, metrics_of_pump, readiness.clone(), shutdown.clone());
+        let cause = match pump.run()? {
+            Course::End => return Ok(()),
+            Course::Fenced => {
+                // Who does not write does not tell either.
+                telling.ends.cancel();
+                info!("another notifier of this pipeline has begun; this one ends");
+                readiness.fail(INCIDENTS, "another notifier of this pipeline acts");
+                let _ = Handle::current().block_on(tokio::time::timeout(FENCED_PATIENCE, shutdown.cancelled()));
+                return Ok(());
+            }
+            Course::StartAnew(None) => continue,
+            Course::StartAnew(Some(cause)) => cause,
+        };
+        metrics.restarts.inc();
+        warn!(error = error_chain(&cause), "incidents were not written; they are read anew");
+        if began.elapsed() > PROGRESS {
+            (backoff, fruitless) = (BACKOFF, 0);
+        }
+        fruitless += 1;
+        if fruitless >= STARTS_WITHOUT_PROGRESS {
+            return Err(NotifierError::NoProgress(cause));
+        }
+        let _ = Handle::current().block_on(tokio::time::timeout(backoff.failed(), shutdown.cancelled()));
+    }
+    Ok(())
+}

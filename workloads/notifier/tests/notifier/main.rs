@@ -1,0 +1,7 @@
+//! The notifier against a broker, and receivers against the notifier.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod delivery;
+mod incidents;
+mod support;
