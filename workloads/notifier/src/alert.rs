@@ -235,7 +235,7 @@ mod tests {
         for strange in [
             "{}",
             r#"{"reasons":7,"severity":"worst","score":"x","detected_utc":"soon"}"#,
-            r#"{"reasons":[{"field":"a"}],"severity":3,"score":1e999,"detected_utc":null}"#,
+            r#"{"reasons":[{"field":"a"}],"severity":3,"score":[],"detected_utc":null}"#,
         ] {
             let alert = read(&["service"], strange);
             assert_eq!(alert.utc.to_string(), "2026-11-23T08:00:00Z", "{strange}");
