@@ -42,6 +42,7 @@ images:
   generator: ""
   detector: ""
   archiver: ""
+  notifier: ""
   trainer: ""
   architectures: [amd64]
 replicas: 1
