@@ -46,7 +46,7 @@ impl Refusal {
     pub fn namespace_unreachable(trouble: Option<&str>) -> Self {
         let trouble = trouble.unwrap_or("the API server has not listed everything yet");
         let message = format!(
-            "what runs in this namespace is not known, and is left as it is: {trouble}; see that the operator's Role and RoleBinding there are those of its version"
+            "what runs in this namespace is not known, and is left as it is: {trouble}; see that the operator's Role and RoleBinding there are those of its version, or its ClusterRole where namespaces are selected"
         );
         Self { reason: ReadyReason::NamespaceUnreachable, message }
     }

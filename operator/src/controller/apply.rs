@@ -256,6 +256,11 @@ impl Applier {
         }
     }
 
+    /// What is in a namespace is not acted upon any more.
+    pub(super) fn forget_namespace(&self, namespace: &str) {
+        self.sent.keep(|object| object.namespace != namespace);
+    }
+
     /// Reads an object past the caches.
     ///
     /// # Errors

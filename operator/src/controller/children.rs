@@ -12,7 +12,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::runtime::watcher;
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Client, Resource, ResourceExt};
 use tokio::time::{Instant, timeout_at};
 use vedette_contract::Name;
 
@@ -24,7 +24,7 @@ use super::watch::{Watch, watch};
 use vedette_core::desired::labels;
 use vedette_core::site::Needs;
 
-/// How long the first lists of a namespace may take before its objects say that they are missing.
+/// How long the first lists may take before objects say that they are missing.
 const LISTS: Duration = Duration::from_secs(10);
 
 /// Kinds and names of what is wanted.
@@ -39,12 +39,11 @@ macro_rules! child_kinds {
         }
 
         impl Children {
-            /// Begins to watch all kinds in a namespace.
-            fn watch(client: &Client, namespace: &Name, context: &Watch) -> (Self, Vec<BoxFuture<'static, ()>>) {
+            /// Begins to watch all kinds.
+            fn watch(client: &Client, context: &Watch) -> (Self, Vec<BoxFuture<'static, ()>>) {
                 let mut tasks = Vec::new();
                 $(let $field = {
-                    let api = Api::<$kind>::namespaced(client.clone(), namespace.as_str());
-                    let (seen, task) = watch(api, ours(), context, |_| ());
+                    let (seen, task) = watch::<$kind>(client, ours(), context, |_| ());
                     tasks.push(task);
                     seen
                 };)*
@@ -104,7 +103,7 @@ fn is_surplus<K: Child>(child: &K, owner: &str, wanted: &Wanted) -> bool {
         && !wanted.contains(&(K::kind(&()), child.name_any()))
 }
 
-/// What the watches of one namespace have seen.
+/// What the watches of one scope have seen.
 #[derive(Debug)]
 pub(super) struct Stores {
     /// The children.
@@ -118,18 +117,12 @@ pub(super) struct Stores {
 }
 
 impl Stores {
-    /// Begins to watch a namespace; the tasks have to be run.
-    pub(super) fn watch(
-        client: &Client,
-        namespace: &Name,
-        needs: &Needs,
-        context: &Watch,
-    ) -> (Self, Vec<BoxFuture<'static, ()>>) {
-        let (children, mut tasks) = Children::watch(client, namespace, context);
-        let pods = Api::<Pod>::namespaced(client.clone(), namespace.as_str());
-        let (pods, task) = watch(pods, ours(), context, |pod| pod.spec = None);
+    /// Begins to watch; the tasks have to be run.
+    pub(super) fn watch(client: &Client, needs: &Needs, context: &Watch) -> (Self, Vec<BoxFuture<'static, ()>>) {
+        let (children, mut tasks) = Children::watch(client, context);
+        let (pods, task) = watch::<Pod>(client, ours(), context, |pod| pod.spec = None);
         tasks.push(task);
-        let (sources, of_sources) = Sources::watch(client, namespace, needs, context);
+        let (sources, of_sources) = Sources::watch(client, needs, context);
         tasks.extend(of_sources);
         (Self { children, pods, sources, expected: Instant::now() + LISTS }, tasks)
     }
@@ -146,10 +139,11 @@ impl Stores {
     }
 
     /// The pods of one component.
-    pub(super) fn pods_of(&self, instance: &str, component: labels::Component) -> Vec<Arc<Pod>> {
+    pub(super) fn pods_of(&self, namespace: &Name, instance: &Name, component: labels::Component) -> Vec<Arc<Pod>> {
+        let wanted = (instance.as_str(), component.as_str());
         self.pods.filter(|pod| {
-            pod.metadata.labels.as_ref().and_then(labels::instance_and_component)
-                == Some((instance, component.as_str()))
+            pod.metadata.namespace.as_deref() == Some(namespace.as_str())
+                && pod.metadata.labels.as_ref().and_then(labels::instance_and_component) == Some(wanted)
         })
     }
 
@@ -175,6 +169,7 @@ mod tests {
 
     use super::super::metrics::Metrics;
     use super::super::reach::Reach;
+    use super::super::scope::Scope;
     use super::super::triggers::triggers;
     use super::*;
 
@@ -204,9 +199,11 @@ mod tests {
     async fn all_that_wait_for_the_first_lists_go_on() {
         let (triggers, _requests) = triggers();
         let reach = Reach::new(Readiness::new(&[]), Metrics::register(&mut Registry::default()));
-        let context = Watch { triggers, sent: Arc::default(), reach };
+        let pipelines = Seen::new(kube::runtime::reflector::store().0);
+        let scope = Scope::Namespace("n".parse().unwrap());
+        let context = Watch { scope, triggers, pipelines, sent: Arc::default(), reach };
         let needs = Needs::from([(Source::Secret("bucket".parse().unwrap()), BTreeSet::new())]);
-        let (stores, watches) = Stores::watch(&empty_cluster(), &"n".parse().unwrap(), &needs, &context);
+        let (stores, watches) = Stores::watch(&empty_cluster(), &needs, &context);
         let stores = Arc::new(stores);
         let waiting =
             [0; 3].map(|_| Arc::clone(&stores)).map(|stores| tokio::spawn(async move { stores.ready().await }));

@@ -1,8 +1,7 @@
-//! What the reconciles of one namespace share.
+//! What the reconciles of one scope share.
 
 use std::sync::Arc;
 
-use vedette_contract::Name;
 use vedette_crds::{AnomalyPipelineStatus, ModelTrainingStatus};
 use vedette_service::Backoff;
 use vedette_streams::bucket::Bucket;
@@ -17,20 +16,21 @@ use super::model_watch::ModelWatch;
 use super::pace::Pace;
 use super::per_object::{PerObject, Reference};
 use super::reach::Reach;
+use super::scope::Scope;
 use super::seen::Seen;
 use super::site_report::SiteReport;
 use super::triggers::{GuardedPipeline, GuardedTraining};
 use vedette_core::site::SiteFile;
 use vedette_core::validate::{ValidatedPipeline, ValidatedTraining};
 
-/// What the reconciles of one namespace share.
+/// What the reconciles of one scope share.
 pub(super) struct Context {
-    /// The namespace.
-    pub namespace: Name,
+    /// Whose objects they are.
+    pub scope: Scope,
     pub site: Arc<SiteFile>,
     /// Its bucket.
     pub bucket: Bucket,
-    /// What the watches of the namespace have seen.
+    /// What the watches have seen.
     pub stores: Stores,
     /// Which of them work.
     pub reach: Reach,
@@ -67,6 +67,12 @@ impl Context {
         self.pipelines.forget(object);
         self.trainings.forget(object);
     }
+
+    /// The namespace of an object of ours is not acted upon any more.
+    pub(super) fn leave(&self, object: &Reference) {
+        self.forget(object);
+        self.applier.forget_namespace(&object.namespace);
+    }
 }
 
 #[cfg(test)]
@@ -89,22 +95,29 @@ pub(super) mod testing {
         let never = tower::service_fn(|_: http::Request<kube::client::Body>| async {
             std::future::pending::<Result<http::Response<kube::client::Body>, Infallible>>().await
         });
-        let (client, namespace) = (kube::Client::new(never, "n"), "n".parse::<Name>().unwrap());
+        let (client, scope) = (kube::Client::new(never, "n"), Scope::Namespace("n".parse().unwrap()));
         let mut registry = Registry::default();
         let (metrics, sent) = (Metrics::register(&mut registry), Arc::new(SentObjects::default()));
         let (triggers, _requests) = triggers();
         let reach = Reach::new(Readiness::new(&[]), metrics.clone());
-        let watch = Watch { triggers: triggers.clone(), sent: Arc::clone(&sent), reach: reach.clone() };
-        let (stores, _watches) = Stores::watch(&client, &namespace, &vedette_core::site::Needs::new(), &watch);
+        let pipelines_here = Seen::new(kube::runtime::reflector::store().0);
+        let watch = Watch {
+            scope: scope.clone(),
+            triggers: triggers.clone(),
+            pipelines: pipelines_here.clone(),
+            sent: Arc::clone(&sent),
+            reach: reach.clone(),
+        };
+        let (stores, _watches) = Stores::watch(&client, &vedette_core::site::Needs::new(), &watch);
         let (often, term) = (Duration::from_millis(10), Shutdown::new());
         let context = Context {
-            namespace,
+            scope,
             site: Arc::new(SiteFile::parse(SITE).unwrap()),
             bucket: bucket.clone(),
             stores,
             reach,
             all_pipelines: Arc::default(),
-            pipelines_here: Seen::new(kube::runtime::reflector::store().0),
+            pipelines_here,
             trainings_here: Seen::new(kube::runtime::reflector::store().0),
             applier: Arc::new(Applier::new(client.clone(), metrics.clone(), sent)),
             announcer: Arc::new(Announcer::new(client, "a")),
@@ -126,6 +139,7 @@ mod tests {
 
     use prometheus_client::encoding::text::encode;
     use prometheus_client::registry::Registry;
+    use vedette_contract::Name;
     use vedette_contract::keys::PipelineKeys;
     use vedette_contract::progress::SiteStatus;
     use vedette_core::site_status::SiteStatusUpdate;

@@ -47,6 +47,7 @@ pub(super) struct Metrics {
     reconcile_seconds: Family<KindLabel, Histogram, fn() -> Histogram>,
     watch_errors: Family<KindLabel, Counter>,
     namespaces_reachable: Family<NamespaceLabel, Gauge>,
+    namespaces: Gauge,
     applies: Family<KindLabel, Counter>,
     model_polls: Family<ResultLabel, Counter>,
     models_watched: Gauge,
@@ -74,6 +75,7 @@ impl Metrics {
             reconcile_seconds: Family::new_with_constructor(durations),
             watch_errors: Family::default(),
             namespaces_reachable: Family::default(),
+            namespaces: Gauge::default(),
             applies: Family::default(),
             model_polls: Family::default(),
             models_watched: Gauge::default(),
@@ -93,6 +95,7 @@ impl Metrics {
             "Whether everything in a watched namespace can be watched",
             metrics.namespaces_reachable.clone(),
         );
+        registry.register("namespaces", "Namespaces that are acted upon", metrics.namespaces.clone());
         registry.register("applies", "Objects that were sent to the API server", metrics.applies.clone());
         registry.register("model_polls", "Lookups of a current pointer in the bucket", metrics.model_polls.clone());
         registry.register("models_watched", "Trainings whose pointer is looked up", metrics.models_watched.clone());
@@ -123,6 +126,11 @@ impl Metrics {
     /// A namespace is not watched any more.
     pub(super) fn forget_namespace(&self, namespace: &str) {
         self.namespaces_reachable.remove(&NamespaceLabel { namespace: namespace.to_owned() });
+    }
+
+    /// So many namespaces are acted upon.
+    pub(super) fn acts_upon(&self, namespaces: usize) {
+        self.namespaces.set(i64::try_from(namespaces).unwrap_or(i64::MAX));
     }
 
     /// An object was sent.

@@ -18,6 +18,7 @@ mod per_object;
 mod pipeline;
 mod reach;
 mod runner;
+mod scope;
 mod seen;
 mod site_report;
 mod sources;
@@ -28,9 +29,8 @@ mod watch;
 
 use std::time::Duration;
 
-use k8s_openapi::NamespaceResourceScope;
-use kube::api::{Api, ListParams};
-use kube::{Client, Resource};
+use kube::Client;
+use kube::api::ListParams;
 use tokio::time::sleep;
 use vedette_core::site::Watched;
 use vedette_crds::{AnomalyPipeline, ModelTraining};
@@ -41,6 +41,7 @@ pub(crate) use self::children::child_resources;
 use self::leader::Election;
 use self::metrics::Metrics;
 use self::reach::WATCHES;
+use self::scope::Scope;
 use crate::error::OperatorError;
 use crate::settings::Settings;
 
@@ -91,18 +92,15 @@ async fn while_held(act: impl Future<Output = ()>, lost: impl Future<Output = ()
 
 /// Returns when both kinds can be listed in any of the namespaces; the others are watched as soon as that is possible.
 async fn definitions(client: &Client, watched: &Watched, readiness: &Readiness) {
-    let namespaces = match watched {
-        Watched::These(names) => names.iter().map(|name| Some(name.as_str())).collect(),
-        Watched::Selected(_) => vec![None],
-    };
+    let scopes = Scope::of(watched);
     loop {
         let mut trouble = Vec::new();
-        for namespace in &namespaces {
-            if let Err(error) = list_both(client, *namespace).await {
-                trouble.push(format!("in {}: {}", namespace.unwrap_or("all namespaces"), error_chain(&error)));
+        for scope in &scopes {
+            if let Err(error) = list_both(client, scope).await {
+                trouble.push(format!("in {scope}: {}", error_chain(&error)));
             }
         }
-        if trouble.len() < namespaces.len() {
+        if trouble.len() < scopes.len() {
             if !trouble.is_empty() {
                 tracing::warn!(
                     error = trouble.join("; "),
@@ -116,23 +114,12 @@ async fn definitions(client: &Client, watched: &Watched, readiness: &Readiness) 
     }
 }
 
-/// In this namespace, or in all.
-async fn list_both(client: &Client, namespace: Option<&str>) -> Result<(), kube::Error> {
+async fn list_both(client: &Client, scope: &Scope) -> Result<(), kube::Error> {
     let one = ListParams::default().limit(1);
     // Without their types: an object that cannot be read is no lack of a definition.
-    api::<AnomalyPipeline>(client, namespace).list_metadata(&one).await?;
-    api::<ModelTraining>(client, namespace).list_metadata(&one).await?;
+    scope.api::<AnomalyPipeline>(client).list_metadata(&one).await?;
+    scope.api::<ModelTraining>(client).list_metadata(&one).await?;
     Ok(())
-}
-
-fn api<K>(client: &Client, namespace: Option<&str>) -> Api<K>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-{
-    match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    }
 }
 
 #[cfg(test)]

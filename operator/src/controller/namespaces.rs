@@ -1,50 +1,51 @@
-//! Which namespaces are acted upon: those that the site file names, or those that its selector matches, as they come and go.
+//! Which namespaces a selector matches, as they come and go.
 
 use std::collections::BTreeSet;
 
-use futures::stream::{self, BoxStream, StreamExt};
+use futures::stream::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::core::PartialObjectMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::{self, Store};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt};
-use vedette_contract::Name;
-use vedette_core::site::Watched;
 use vedette_service::error_chain;
 
-/// The namespaces to act upon, each time that they change.
-pub(super) fn namespaces(client: &Client, watched: &Watched) -> BoxStream<'static, BTreeSet<Name>> {
-    match watched {
-        Watched::These(names) => {
-            let names = names.iter().cloned().collect();
-            stream::once(std::future::ready(names)).chain(stream::pending()).boxed()
-        }
-        Watched::Selected(selector) => selected(client.clone(), selector),
-    }
-}
+use super::metrics::kind_label;
+use super::reach::Reach;
+use super::scope::WHOLE_CLUSTER;
 
-fn selected(client: Client, selector: &str) -> BoxStream<'static, BTreeSet<Name>> {
+/// The namespaces that a selector matches, each time that they change.
+pub(super) fn namespaces(
+    client: &Client,
+    selector: &str,
+    reach: Reach,
+) -> impl Stream<Item = BTreeSet<String>> + Send + use<> {
     let (store, writer) = reflector::store();
     let config = watcher::Config::default().labels(selector);
-    let events = watcher(Api::<PartialObjectMeta<Namespace>>::all(client), config).default_backoff().reflect(writer);
-    let changes = events.filter_map(move |event| std::future::ready(known_after(event, &store)));
-    changes.boxed()
+    let api = Api::<PartialObjectMeta<Namespace>>::all(client.clone());
+    let events = watcher(api, config).default_backoff().reflect(writer);
+    events.filter_map(move |event| std::future::ready(known_after(event, &store, &reach)))
 }
 
 /// All that are known after an event; none where it tells of no whole list yet.
 fn known_after(
     event: Result<Event<PartialObjectMeta<Namespace>>, watcher::Error>,
     store: &Store<PartialObjectMeta<Namespace>>,
-) -> Option<BTreeSet<Name>> {
+    reach: &Reach,
+) -> Option<BTreeSet<String>> {
+    let kind = kind_label::<Namespace>();
     match event {
         Ok(Event::Init | Event::InitApply(_)) => None,
         Ok(Event::InitDone | Event::Apply(_) | Event::Delete(_)) => {
+            reach.works(WHOLE_CLUSTER, kind);
             let living = store.state_filter(|namespace| namespace.metadata.deletion_timestamp.is_none());
-            Some(living.iter().filter_map(|namespace| namespace.name_any().parse().ok()).collect())
+            Some(living.iter().map(|namespace| namespace.name_any()).collect())
         }
         Err(error) => {
-            tracing::warn!(error = error_chain(&error), "the watch of the namespaces broke and begins again");
+            let message = error_chain(&error);
+            reach.broke(WHOLE_CLUSTER, kind, &message);
+            tracing::warn!(error = message, "the watch of the namespaces broke and begins again");
             None
         }
     }

@@ -1,5 +1,5 @@
-//! Which of the watched namespaces can be watched. One that is gone, or where the operator may not look, concerns itself
-//! alone: the operator is not ready only where it can act nowhere.
+//! Where the operator can watch: in each namespace that is named, or in the whole cluster. A named one that is gone, or where
+//! the operator may not look, concerns itself alone: the operator is not ready only where it can act nowhere.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vedette_service::Readiness;
 
 use super::metrics::Metrics;
+use super::scope::place;
 
 /// Readiness condition: the watches of a namespace run.
 pub(super) const WATCHES: &str = "watches";
@@ -83,7 +84,7 @@ impl Reach {
         let trouble: Vec<String> = all
             .iter()
             .filter_map(|(namespace, broken)| Some((namespace, broken.first_key_value()?)))
-            .map(|(namespace, (kind, message))| format!("{kind} in {namespace}: {message}"))
+            .map(|(scope, (kind, message))| format!("{kind} in {}: {message}", place(scope)))
             .collect();
         if all.is_empty() || trouble.len() < all.len() {
             self.readiness.hold(WATCHES);

@@ -1,22 +1,20 @@
-//! One term of a leader: the controllers of every namespace, their watches, and the writer of the site's statuses.
+//! One term of a leader: the controllers, their watches, and the writer of the site's statuses.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use futures::stream::FuturesUnordered;
 use futures::{Stream, StreamExt};
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::{Action, Config, Controller, Error as ControllerError};
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout};
-use vedette_contract::Name;
-use vedette_core::site::SiteFile;
+use vedette_core::site::{SiteFile, Watched};
 use vedette_service::{Backoff, Readiness, Shutdown, error_chain};
 use vedette_streams::bucket::Bucket;
 
@@ -31,15 +29,18 @@ use super::model_watch::ModelWatch;
 use super::namespaces::namespaces;
 use super::per_object::{PerObject, Reference};
 use super::reach::Reach;
+use super::scope::Scope;
 use super::seen::Seen;
 use super::site_report::SiteReport;
-use super::triggers::{GuardedPipeline, GuardedTraining, Requests, Triggers, triggers};
+use super::triggers::{GuardedPipeline, GuardedTraining, Triggers, triggers};
 use super::watch::{Watch, controller};
 use super::{pipeline, training};
 use crate::settings::Settings;
 
 /// Objects that are reconciled at once, of each kind and namespace.
 const CONCURRENCY: u16 = 8;
+/// The same, of each kind, in the whole cluster: one namespace where everything takes its time is not to hold up the others.
+const CLUSTER_CONCURRENCY: u16 = 32;
 /// Changes that come so close together are one.
 const DEBOUNCE: Duration = Duration::from_millis(100);
 /// What is under way at the end of a term has so long to come to an end: a pod has half a minute, with the lease to give up.
@@ -47,7 +48,7 @@ const LAST_WORDS: Duration = Duration::from_secs(8);
 /// A reconcile that takes longer is given up, and counts as failed.
 const RECONCILE: Duration = Duration::from_secs(90);
 
-/// What all namespaces share during a term.
+/// What all scopes share during a term.
 struct Term<'a> {
     settings: &'a Settings,
     client: &'a Client,
@@ -83,63 +84,68 @@ pub(super) async fn run(
         announcer: Arc::new(Announcer::new(client.clone(), &settings.pod_name)),
         pipelines: Arc::default(),
     };
-    let mut changes = namespaces(client, &settings.watched);
-    let mut wanted = BTreeSet::new();
-    let mut terms: BTreeMap<Name, Shutdown> = BTreeMap::new();
-    let mut runs = FuturesUnordered::new();
-    while !over.is_cancelled() {
-        tokio::select! {
-            () = over.cancelled() => {}
-            Some(known) = changes.next() => wanted = known,
-            Some(ended) = runs.next(), if !runs.is_empty() => {
-                terms.remove(&ended);
-            }
-        }
-        for (namespace, its_term) in &terms {
-            if !wanted.contains(namespace) {
-                its_term.cancel();
-            }
-        }
-        for namespace in wanted.iter().filter(|_| !over.is_cancelled()) {
-            if !terms.contains_key(namespace) {
-                let its_term = over.child_token();
-                terms.insert(namespace.clone(), its_term.clone());
-                runs.push(act_upon(&term, namespace.clone(), its_term));
-            }
-        }
+    if let Watched::These(names) = &settings.watched {
+        metrics.acts_upon(names.len());
     }
-    if timeout(LAST_WORDS, async { while runs.next().await.is_some() {} }).await.is_err() {
+    let runs: Vec<_> = Scope::of(&settings.watched).into_iter().map(|scope| act_upon(&term, scope, over)).collect();
+    let mut runs = pin!(join_all(runs));
+    tokio::select! {
+        _ = &mut runs => return,
+        () = over.cancelled() => {}
+    }
+    if timeout(LAST_WORDS, runs).await.is_err() {
         tracing::warn!("reconciles that do not come to an end are given up");
     }
 }
 
-/// Acts upon one namespace until its term ends, and returns its name.
-async fn act_upon(term: &Term<'_>, namespace: Name, over: Shutdown) -> Name {
-    tracing::info!(%namespace, "acts upon a namespace");
-    let (pipelines, pipelines_here) = controller(Api::namespaced(term.client.clone(), namespace.as_str()));
-    let (trainings, trainings_here) = controller(Api::namespaced(term.client.clone(), namespace.as_str()));
-    term.pipelines.add(&namespace, pipelines_here.clone());
-    term.reach.begin(namespace.as_str());
+/// Acts upon what a scope holds until the term ends. Its controllers are there at once, so that each knows of the others.
+fn act_upon<'a>(term: &'a Term<'_>, scope: Scope, over: &Shutdown) -> impl Future<Output = ()> + use<'a> {
+    let (pipelines, pipelines_here) = controller(scope.api(term.client));
+    let (trainings, trainings_here) = controller(scope.api(term.client));
+    term.pipelines.add(&scope, pipelines_here.clone());
+    term.reach.begin(scope.label());
     let (triggers, requests) = triggers();
-    let watch = Watch { triggers: triggers.clone(), sent: Arc::clone(&term.sent), reach: term.reach.clone() };
-    let (stores, watches) = Stores::watch(term.client, &namespace, &term.site.needs(), &watch);
+    let watch = Watch {
+        scope: scope.clone(),
+        triggers: triggers.clone(),
+        pipelines: pipelines_here.clone(),
+        sent: Arc::clone(&term.sent),
+        reach: term.reach.clone(),
+    };
+    let (stores, watches) = Stores::watch(term.client, &term.site.needs(), &watch);
     let here = (pipelines_here.clone(), trainings_here.clone());
-    let context = term.context(&namespace, here, stores, triggers, &over);
-    let Requests { pipelines: pipeline_requests, trainings: training_requests, all_pipelines } = requests;
-    let pipelines = pipelines.reconcile_on(pipeline_requests).reconcile_all_on(all_pipelines);
-    let pipelines = pipelines.reconcile_all_on(listed_late(&context));
+    let context = term.context(scope, here, stores, triggers.clone(), over);
+    let pipelines = pipelines.reconcile_on(requests.pipelines).reconcile_all_on(listed_late(&context));
     let pipelines = to_end(pipelines, pipelines_here, pipeline::reconcile, Arc::clone(&context), over.clone());
-    let trainings = trainings.reconcile_on(training_requests).reconcile_all_on(listed_late(&context));
+    let trainings = trainings.reconcile_on(requests.trainings).reconcile_all_on(listed_late(&context));
     let trainings = to_end(trainings, trainings_here, training::reconcile, Arc::clone(&context), over.clone());
-    tokio::select! {
-        ((), ()) = async { tokio::join!(pipelines, trainings) } => {}
-        // The watches and the writer end with the term, or not at all; the reconciles under way come to an end first.
-        _ = async { tokio::join!(join_all(watches), context.report.run(&over)) } => {}
+    let over = over.clone();
+    async move {
+        let selected = follow_namespaces(term, &context, &triggers);
+        tokio::select! {
+            ((), ()) = async { tokio::join!(pipelines, trainings) } => {}
+            // These end with the term, or not at all; the reconciles under way come to an end first.
+            _ = async { tokio::join!(join_all(watches), selected, context.report.run(&over)) } => {}
+        }
+        term.reach.end(context.scope.label());
     }
-    term.pipelines.remove(&namespace);
-    term.reach.end(namespace.as_str());
-    term.sent.keep(|object| object.namespace != namespace.as_str());
-    namespace
+}
+
+/// Has the objects of namespaces that come or go reconciled, where they are selected.
+async fn follow_namespaces(term: &Term<'_>, context: &Context, triggers: &Triggers) {
+    let selection = match &context.scope {
+        Scope::Namespace(_) => return,
+        Scope::Cluster(selection) => selection,
+    };
+    let mut changes = pin!(namespaces(term.client, &selection.selector, context.reach.clone()));
+    while let Some(known) = changes.next().await {
+        term.metrics.acts_upon(known.len());
+        for namespace in selection.becomes(known) {
+            tracing::info!(namespace, acted_upon = context.scope.holds(&namespace), "a namespace comes or goes");
+            triggers.pipelines(&context.pipelines_here.within(&namespace)).await;
+            triggers.trainings(&context.trainings_here.within(&namespace)).await;
+        }
+    }
 }
 
 /// Tells when everything was listed, where objects have said already that it was not.
@@ -156,7 +162,7 @@ fn listed_late(context: &Arc<Context>) -> impl Stream<Item = ()> + Send + use<> 
 impl Term<'_> {
     fn context(
         &self,
-        namespace: &Name,
+        scope: Scope,
         (pipelines_here, trainings_here): (Seen<GuardedPipeline>, Seen<GuardedTraining>),
         stores: Stores,
         triggers: Triggers,
@@ -165,7 +171,7 @@ impl Term<'_> {
         let interval = self.settings.model_poll_interval;
         let (bucket, metrics) = (self.bucket.clone(), self.metrics.clone());
         Arc::new(Context {
-            namespace: namespace.clone(),
+            scope,
             site: Arc::clone(&self.site),
             bucket: self.bucket.clone(),
             stores,
@@ -201,7 +207,7 @@ async fn to_end<K, R, F>(
     let forgetful = Arc::clone(&context);
     let idle = never_began(seen, term.clone());
     let run = controller
-        .with_config(Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE))
+        .with_config(Config::default().concurrency(concurrency(&forgetful.scope)).debounce(DEBOUNCE))
         .graceful_shutdown_on(term.cancelled_owned())
         .run(
             |object, context: Arc<Context>| {
@@ -220,6 +226,13 @@ async fn to_end<K, R, F>(
     }
 }
 
+fn concurrency(scope: &Scope) -> u16 {
+    match scope {
+        Scope::Namespace(_) => CONCURRENCY,
+        Scope::Cluster(_) => CLUSTER_CONCURRENCY,
+    }
+}
+
 /// The term is over before the objects were listed once: a controller waits for that for ever, and has nothing under way.
 async fn never_began<K: Resource<DynamicType = ()> + Clone + 'static>(seen: Seen<K>, term: Shutdown) {
     tokio::select! {
@@ -229,12 +242,17 @@ async fn never_began<K: Resource<DynamicType = ()> + Clone + 'static>(seen: Seen
     }
 }
 
-/// A reconcile with a limit, counted.
+/// A reconcile with a limit, counted; none where the object's namespace is not acted upon.
 async fn measured<K: Resource<DynamicType = ()>, F: Future<Output = Result<Action, ApiError>>>(
     object: Arc<DeserializeGuard<K>>,
     context: Arc<Context>,
     reconcile: F,
 ) -> Result<Action, ApiError> {
+    let reference = Reference::of(&*object);
+    if !context.scope.holds(&reference.namespace) {
+        context.leave(&reference);
+        return Ok(Action::await_change());
+    }
     let began = Instant::now();
     let kind = kind_label::<K>();
     let outcome = timeout(RECONCILE, reconcile).await.unwrap_or_else(|_| {
@@ -242,7 +260,7 @@ async fn measured<K: Resource<DynamicType = ()>, F: Future<Output = Result<Actio
     });
     context.metrics.reconciled(kind, began.elapsed(), outcome.as_ref().err().map(ApiError::reason));
     if outcome.is_ok() {
-        context.failures.forget(&Reference::of(&*object));
+        context.failures.forget(&reference);
     }
     outcome
 }
@@ -252,7 +270,7 @@ fn retry<K: Resource<DynamicType = ()>>(object: &DeserializeGuard<K>, error: &Ap
     let pause = jittered(context.failures.with_or(&Reference::of(object), || RETRY, Backoff::failed));
     tracing::warn!(
         kind,
-        namespace = %context.namespace,
+        namespace = object.namespace(),
         name,
         reason = error.reason(),
         error = error_chain(error),
@@ -271,7 +289,7 @@ fn report<K: Resource<DynamicType = ()>>(
         // The error policy has logged what failed.
         Ok(_) | Err(ControllerError::ReconcilerFailed(..)) => {}
         Err(ControllerError::ObjectNotFound(object)) => {
-            context.forget(&Reference::new::<K>(context.namespace.as_str(), &object.name));
+            context.forget(&Reference::new::<K>(object.namespace.as_deref().unwrap_or_default(), &object.name));
         }
         Err(ControllerError::QueueError(error)) => {
             tracing::warn!(error = error_chain(&error), "a watch of our own kinds broke and begins again");

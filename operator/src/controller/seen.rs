@@ -41,19 +41,19 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> Seen<K> {
         self.objects.state_filter(is_meant)
     }
 
-    /// The first that is meant.
-    pub(super) fn find(&self, is_meant: impl Fn(&K) -> bool) -> Option<Arc<K>> {
-        self.objects.find(is_meant)
-    }
-
     /// The one of this name.
     pub(super) fn get(&self, namespace: &Name, name: &str) -> Option<Arc<K>> {
         self.objects.get(&ObjectRef::new(name).within(namespace.as_str()))
     }
 
-    /// Their names; none where they were not listed yet.
-    pub(super) fn names(&self) -> Option<Vec<Name>> {
+    /// Those of a namespace.
+    pub(super) fn within(&self, namespace: &str) -> Vec<Arc<K>> {
+        self.filter(|object| object.meta().namespace.as_deref() == Some(namespace))
+    }
+
+    /// The names of those of a namespace; none where they were not listed yet.
+    pub(super) fn names(&self, namespace: &Name) -> Option<Vec<Name>> {
         self.listed.get()?;
-        Some(self.objects.state().iter().filter_map(|object| object.name_any().parse().ok()).collect())
+        Some(self.within(namespace.as_str()).iter().filter_map(|object| object.name_any().parse().ok()).collect())
     }
 }

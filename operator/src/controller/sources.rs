@@ -1,4 +1,4 @@
-//! The Secrets and ConfigMaps of the site, as they are in a namespace: what of them is missing, and whether they changed.
+//! The Secrets and ConfigMaps of the site, as they are in each namespace: what of them is missing, and whether they changed.
 //! Their values are not kept anywhere else.
 
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures::future::{BoxFuture, join_all};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::runtime::watcher;
-use kube::{Api, Client, ResourceExt};
+use kube::{Client, ResourceExt};
 use sha2::{Digest, Sha256};
 use vedette_contract::Name;
 use vedette_core::site::{Missing, Needs, Source};
@@ -40,15 +40,10 @@ enum Object {
 }
 
 impl Sources {
-    /// Begins to watch each of them in a namespace; the tasks have to be run.
-    pub(super) fn watch(
-        client: &Client,
-        namespace: &Name,
-        needs: &Needs,
-        context: &Watch,
-    ) -> (Self, Vec<BoxFuture<'static, ()>>) {
+    /// Begins to watch each of them; the tasks have to be run.
+    pub(super) fn watch(client: &Client, needs: &Needs, context: &Watch) -> (Self, Vec<BoxFuture<'static, ()>>) {
         let watched = needs.iter().map(|(source, keys)| {
-            let (seen, task) = SeenSource::watch(client, namespace, source, context);
+            let (seen, task) = SeenSource::watch(client, source, context);
             (Watched { source: source.clone(), keys: keys.clone(), seen }, task)
         });
         let (watched, tasks) = watched.unzip();
@@ -60,16 +55,16 @@ impl Sources {
         join_all(self.0.iter().map(|watched| watched.seen.listed())).await;
     }
 
-    /// What pods would lack.
-    pub(super) fn missing(&self) -> Vec<Missing> {
-        self.0.iter().flat_map(Watched::missing).collect()
+    /// What pods of a namespace would lack.
+    pub(super) fn missing(&self, namespace: &Name) -> Vec<Missing> {
+        self.0.iter().flat_map(|watched| watched.missing(namespace)).collect()
     }
 
-    /// A hash of the values that are wanted. The UIDs are in it, so that nobody who reads only the hash can try passwords on
+    /// A hash of the values that are wanted in a namespace. The UIDs are in it, so that nobody who reads only the hash can try passwords on
     /// it: the UID of a pipeline would not do, as its Deployments name it.
-    pub(super) fn hash(&self) -> String {
+    pub(super) fn hash(&self, namespace: &Name) -> String {
         let mut hash = Sha256::new();
-        for (watched, object) in self.0.iter().filter_map(|watched| Some((watched, watched.object()?))) {
+        for (watched, object) in self.0.iter().filter_map(|watched| Some((watched, watched.object(namespace)?))) {
             let (name, uid) = object.identity();
             hash.update(name);
             hash.update(uid);
@@ -84,16 +79,16 @@ impl Sources {
 }
 
 impl Watched {
-    fn object(&self) -> Option<Object> {
+    fn object(&self, namespace: &Name) -> Option<Object> {
         let name = self.source.name().as_str();
         match &self.seen {
-            SeenSource::Secret(seen) => seen.find(|secret| secret.name_any() == name).map(Object::Secret),
-            SeenSource::ConfigMap(seen) => seen.find(|map| map.name_any() == name).map(Object::ConfigMap),
+            SeenSource::Secret(seen) => seen.get(namespace, name).map(Object::Secret),
+            SeenSource::ConfigMap(seen) => seen.get(namespace, name).map(Object::ConfigMap),
         }
     }
 
-    fn missing(&self) -> Vec<Missing> {
-        let Some(object) = self.object() else {
+    fn missing(&self, namespace: &Name) -> Vec<Missing> {
+        let Some(object) = self.object(namespace) else {
             return vec![Missing::Source(self.source.clone())];
         };
         let there: BTreeSet<&str> = object.values().into_iter().map(|(key, _)| key).collect();
@@ -103,17 +98,15 @@ impl Watched {
 }
 
 impl SeenSource {
-    fn watch(client: &Client, namespace: &Name, source: &Source, context: &Watch) -> (Self, BoxFuture<'static, ()>) {
+    fn watch(client: &Client, source: &Source, context: &Watch) -> (Self, BoxFuture<'static, ()>) {
         let config = watcher::Config::default().fields(&format!("metadata.name={}", source.name()));
         match source {
             Source::Secret(_) => {
-                let api = Api::namespaced(client.clone(), namespace.as_str());
-                let (seen, task) = watch(api, config, context, |_| ());
+                let (seen, task) = watch(client, config, context, |_| ());
                 (Self::Secret(seen), task)
             }
             Source::ConfigMap(_) => {
-                let api = Api::namespaced(client.clone(), namespace.as_str());
-                let (seen, task) = watch(api, config, context, |_| ());
+                let (seen, task) = watch(client, config, context, |_| ());
                 (Self::ConfigMap(seen), task)
             }
         }
@@ -162,7 +155,7 @@ mod tests {
         writer.apply_watcher_event(&watcher::Event::Apply(serde_json::from_value::<Secret>(secret).unwrap()));
         let source = Source::Secret("kafka".parse().unwrap());
         let keys = BTreeSet::from(["ca.crt".to_owned()]);
-        Sources(vec![Watched { source, keys, seen: SeenSource::Secret(Seen::new(reader)) }]).hash()
+        Sources(vec![Watched { source, keys, seen: SeenSource::Secret(Seen::new(reader)) }]).hash(&"n".parse().unwrap())
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What asks for a reconcile beside the objects' own watches: their children, the bucket, Secrets.
 
+use std::sync::Arc;
+
 use futures::SinkExt;
 use futures::channel::mpsc::{Receiver, Sender, channel};
 use kube::core::DeserializeGuard;
@@ -21,7 +23,6 @@ pub(super) type GuardedTraining = DeserializeGuard<ModelTraining>;
 pub(super) struct Triggers {
     pipelines: Sender<ObjectRef<GuardedPipeline>>,
     trainings: Sender<ObjectRef<GuardedTraining>>,
-    all_pipelines: Sender<()>,
 }
 
 /// Where they come out.
@@ -31,17 +32,14 @@ pub(super) struct Requests {
     pub pipelines: Receiver<ObjectRef<GuardedPipeline>>,
     /// Trainings to reconcile.
     pub trainings: Receiver<ObjectRef<GuardedTraining>>,
-    /// All pipelines are to be reconciled.
-    pub all_pipelines: Receiver<()>,
 }
 
 /// A pair of both.
 pub(super) fn triggers() -> (Triggers, Requests) {
     let (pipelines, pipeline_requests) = channel(CAPACITY);
     let (trainings, training_requests) = channel(CAPACITY);
-    let (all_pipelines, all_requests) = channel(CAPACITY);
-    let requests = Requests { pipelines: pipeline_requests, trainings: training_requests, all_pipelines: all_requests };
-    (Triggers { pipelines, trainings, all_pipelines }, requests)
+    let requests = Requests { pipelines: pipeline_requests, trainings: training_requests };
+    (Triggers { pipelines, trainings }, requests)
 }
 
 impl Triggers {
@@ -55,9 +53,18 @@ impl Triggers {
         send(&self.trainings, ObjectRef::new(&training.name).within(&training.namespace)).await;
     }
 
-    /// Every pipeline.
-    pub(super) async fn all_pipelines(&self) {
-        send(&self.all_pipelines, ()).await;
+    /// These pipelines.
+    pub(super) async fn pipelines(&self, pipelines: &[Arc<GuardedPipeline>]) {
+        for pipeline in pipelines {
+            self.pipeline(&Reference::of(&**pipeline)).await;
+        }
+    }
+
+    /// These trainings.
+    pub(super) async fn trainings(&self, trainings: &[Arc<GuardedTraining>]) {
+        for training in trainings {
+            self.training(&Reference::of(&**training)).await;
+        }
     }
 }
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt};
 use futures::{Stream, StreamExt, TryStreamExt};
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::controller::Controller;
 use kube::runtime::reflector;
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Resource, ResourceExt};
+use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use vedette_crds::{AnomalyPipeline, ModelTraining};
 use vedette_service::error_chain;
@@ -20,15 +21,20 @@ use super::apply::SentObjects;
 use super::metrics::kind_label;
 use super::per_object::Reference;
 use super::reach::Reach;
+use super::scope::Scope;
 use super::seen::Seen;
-use super::triggers::Triggers;
+use super::triggers::{GuardedPipeline, Triggers};
 use vedette_core::desired::labels::{self, Component};
 
-/// What all watches share.
+/// What all watches of a scope share.
 #[derive(Debug, Clone)]
 pub(super) struct Watch {
+    /// Where they look.
+    pub scope: Scope,
     /// Where requests go.
     pub triggers: Triggers,
+    /// Who is concerned by a Secret.
+    pub pipelines: Seen<GuardedPipeline>,
     /// What was sent, to be forgotten with what it was sent of.
     pub sent: Arc<SentObjects>,
     /// What is told of watches that break.
@@ -44,26 +50,30 @@ enum Target {
 
 /// Begins a watch; the future has to be run. What `trim` takes away is not kept.
 pub(super) fn watch<K>(
-    api: Api<K>,
+    client: &Client,
     config: watcher::Config,
     context: &Watch,
     trim: fn(&mut K),
 ) -> (Seen<K>, BoxFuture<'static, ()>)
 where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug
+        + Send
+        + Sync
+        + 'static,
 {
     let (store, writer) = reflector::store();
     let seen = Seen::new(store);
-    let context = context.clone();
-    let namespace = api.namespace().unwrap_or_default().to_owned();
-    let events = watcher(api, config)
+    let events = watcher(context.scope.api::<K>(client), config)
         .default_backoff()
         .modify(move |object| {
             object.managed_fields_mut().clear();
             trim(object);
         })
         .reflect(writer);
-    let task = follow(events, namespace, seen.clone(), context).boxed();
+    let task = follow(events, seen.clone(), context.clone()).boxed();
     (seen, task)
 }
 
@@ -84,29 +94,26 @@ where
 }
 
 /// Has the owners of what changes reconciled, and what was sent of what is gone forgotten.
-async fn follow<K>(
-    events: impl Stream<Item = Result<Event<K>, watcher::Error>>,
-    namespace: String,
-    seen: Seen<K>,
-    context: Watch,
-) where
+async fn follow<K>(events: impl Stream<Item = Result<Event<K>, watcher::Error>>, seen: Seen<K>, context: Watch)
+where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
     let mut events = std::pin::pin!(events);
+    let scope = context.scope.label();
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
                 if !matches!(event, Event::Init) {
-                    context.reach.works(&namespace, kind_label::<K>());
+                    context.reach.works(scope, kind_label::<K>());
                 }
-                if let Some(object) = touched(event, &namespace, &seen, &context.sent) {
-                    ask(&context.triggers, &object).await;
+                if let Some(object) = touched(event, &seen, &context) {
+                    ask(&context, &object).await;
                 }
             }
             Err(error) => {
                 let (kind, message) = (kind_label::<K>(), error_chain(&error));
-                context.reach.broke(&namespace, kind, &message);
-                tracing::warn!(namespace, kind, error = message, "a watch broke and begins again");
+                context.reach.broke(scope, kind, &message);
+                tracing::warn!(scope, kind, error = message, "a watch broke and begins again");
             }
         }
     }
@@ -114,32 +121,34 @@ async fn follow<K>(
 
 /// The object that an event is about. Objects that went while the watch was broken are told by their absence from its next
 /// list.
-fn touched<K>(event: Event<K>, namespace: &str, seen: &Seen<K>, sent: &SentObjects) -> Option<K>
+fn touched<K>(event: Event<K>, seen: &Seen<K>, context: &Watch) -> Option<K>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
     match event {
         Event::Apply(object) | Event::InitApply(object) => Some(object),
         Event::Delete(object) => {
-            sent.forget(&Reference::of(&object));
+            context.sent.forget(&Reference::of(&object));
             Some(object)
         }
         Event::InitDone => {
             seen.has_listed();
             let listed: BTreeSet<Reference> = seen.state().iter().map(|object| Reference::of(&**object)).collect();
-            let is_watched = |object: &Reference| object.kind == kind_label::<K>() && object.namespace == namespace;
-            sent.keep(|object| !is_watched(object) || listed.contains(object));
+            let is_watched =
+                |object: &Reference| object.kind == kind_label::<K>() && context.scope.holds(&object.namespace);
+            context.sent.keep(|object| !is_watched(object) || listed.contains(object));
             None
         }
         Event::Init => None,
     }
 }
 
-async fn ask<K: Resource<DynamicType = ()>>(triggers: &Triggers, object: &K) {
-    if [Secret::kind(&()), ConfigMap::kind(&())].contains(&K::kind(&())) {
-        return triggers.all_pipelines().await;
-    }
+async fn ask<K: Resource<DynamicType = ()>>(context: &Watch, object: &K) {
     let namespace = object.meta().namespace.clone().unwrap_or_default();
+    let triggers = &context.triggers;
+    if [Secret::kind(&()), ConfigMap::kind(&())].contains(&K::kind(&())) {
+        return triggers.pipelines(&context.pipelines.within(&namespace)).await;
+    }
     match target(object.meta()) {
         Some(Target::Pipeline(name)) => {
             triggers.pipeline(&Reference::new::<AnomalyPipeline>(&namespace, &name)).await;
@@ -203,7 +212,9 @@ mod tests {
         let metrics = Metrics::register(&mut prometheus_client::registry::Registry::default());
         let sent = Arc::new(SentObjects::default());
         let reach = Reach::new(vedette_service::Readiness::new(&[]), metrics);
-        let watch = Watch { triggers, sent: Arc::clone(&sent), reach };
+        let pipelines = Seen::new(reflector::store().0);
+        let scope = Scope::Namespace("n".parse().unwrap());
+        let watch = Watch { scope, triggers, pipelines, sent: Arc::clone(&sent), reach };
         sent.with(&Reference::new::<Job>("elsewhere", "flows-0"), |_| ());
         sent.with(&Reference::new::<Secret>("n", "flows-0"), |_| ());
         let (store, writer) = reflector::store();
@@ -211,7 +222,7 @@ mod tests {
             sent.with(&Reference::of(&run(number)), |_| ());
             futures::stream::iter(events_of(run(number)).into_iter().map(Ok))
         });
-        follow(events.reflect(writer), "n".to_owned(), Seen::new(store), watch).await;
+        follow(events.reflect(writer), Seen::new(store), watch).await;
         remembered(&sent)
     }
 

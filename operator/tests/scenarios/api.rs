@@ -1,7 +1,7 @@
 //! An API server of a few hundred lines: objects in memory, lists, watches, apply, delete, and faults where a test wants
 //! them. It plays no controller: tests set statuses themselves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -16,10 +16,9 @@ use kube::client::Body;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
+use crate::store::{Key, State, merge};
 
-/// Plural, namespace, name.
-type Key = (String, String, String);
+type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
 /// What goes wrong, and how often.
 #[derive(Debug, Clone)]
@@ -32,17 +31,6 @@ pub(crate) struct Fault {
     pub status: Option<u16>,
     /// How many requests it meets.
     pub times: usize,
-}
-
-#[derive(Default)]
-struct State {
-    version: u64,
-    objects: BTreeMap<Key, Value>,
-    log: Vec<(u64, Key, &'static str, Value)>,
-    writes: Vec<String>,
-    faults: Vec<Fault>,
-    /// Plurals whose watches tell no news.
-    silent: BTreeSet<String>,
 }
 
 /// The server; clones are the same one.
@@ -76,8 +64,13 @@ impl Api {
 
     /// Creates or replaces an object, as somebody else would.
     pub(crate) fn put(&self, plural: &str, object: Value) {
+        self.put_in("n", plural, object);
+    }
+
+    /// The same in a namespace, or in none.
+    pub(crate) fn put_in(&self, namespace: &str, plural: &str, object: Value) {
         let name = object["metadata"]["name"].as_str().unwrap().to_owned();
-        self.change(plural, &name, |old| {
+        self.change((plural, namespace, &name), |old| {
             let mut object = object;
             if object["status"].is_null() && !old["status"].is_null() {
                 object["status"] = old["status"].clone();
@@ -87,24 +80,43 @@ impl Api {
     }
 
     pub(crate) fn set_status(&self, plural: &str, name: &str, status: Value) {
-        self.change(plural, name, |mut object| {
+        self.change((plural, "n", name), |mut object| {
             object["status"] = status;
             object
         });
     }
 
     pub(crate) fn remove(&self, plural: &str, name: &str) {
+        self.remove_in("n", plural, name);
+    }
+
+    pub(crate) fn remove_in(&self, namespace: &str, plural: &str, name: &str) {
         let mut state = self.lock();
-        state.delete(&(plural.to_owned(), "n".to_owned(), name.to_owned()));
+        state.delete(&(plural.to_owned(), namespace.to_owned(), name.to_owned()));
         self.tell(&state);
     }
 
     pub(crate) fn get(&self, plural: &str, name: &str) -> Option<Value> {
-        self.lock().objects.get(&(plural.to_owned(), "n".to_owned(), name.to_owned())).cloned()
+        self.get_in("n", plural, name)
+    }
+
+    pub(crate) fn get_in(&self, namespace: &str, plural: &str, name: &str) -> Option<Value> {
+        self.lock().objects.get(&(plural.to_owned(), namespace.to_owned(), name.to_owned())).cloned()
+    }
+
+    /// Paths of the watches that are open.
+    pub(crate) fn watching(&self) -> Vec<String> {
+        self.lock().watching.clone()
     }
 
     pub(crate) fn names(&self, plural: &str) -> Vec<String> {
         self.lock().objects.keys().filter(|key| key.0 == plural).map(|key| key.2.clone()).collect()
+    }
+
+    pub(crate) fn all_in(&self, namespace: &str, plural: &str) -> Vec<Value> {
+        let state = self.lock();
+        let meant = state.objects.iter().filter(|(key, _)| key.0 == plural && key.1 == namespace);
+        meant.map(|(_, object)| object.clone()).collect()
     }
 
     /// Writes so far, leases left out.
@@ -144,9 +156,9 @@ impl Api {
         }
     }
 
-    fn change(&self, plural: &str, name: &str, change: impl FnOnce(Value) -> Value) {
+    fn change(&self, (plural, namespace, name): (&str, &str, &str), change: impl FnOnce(Value) -> Value) {
         let mut state = self.lock();
-        let key = (plural.to_owned(), "n".to_owned(), name.to_owned());
+        let key = (plural.to_owned(), namespace.to_owned(), name.to_owned());
         let old = state.objects.get(&key).cloned().unwrap_or(Value::Null);
         state.store(key, change(old));
         self.tell(&state);
@@ -174,10 +186,10 @@ impl Api {
         let content_type = parts.headers.get("content-type").map(|value| value.to_str().unwrap().to_owned());
         match (&parts.method, &target.name) {
             (&Method::GET, None) if target.query.get("watch").is_some_and(|watch| watch == "true") => {
-                self.watch(target)
+                self.watch(target, parts.uri.path())
             }
             (&Method::GET, None) => self.list(&target),
-            (&Method::GET, Some(name)) => match self.get(&target.plural, name) {
+            (&Method::GET, Some(name)) => match self.get_in(&target.namespace, &target.plural, name) {
                 Some(object) => ok(&object),
                 None => refusal(404),
             },
@@ -217,17 +229,18 @@ impl Api {
         }))
     }
 
-    fn watch(&self, target: Target) -> Answer {
+    fn watch(&self, target: Target, path: &str) -> Answer {
+        let open = Open::new(self, path);
         let (api, changes) = (self.clone(), self.changed.subscribe());
         let since: u64 = target.query.get("resourceVersion").and_then(|text| text.parse().ok()).unwrap_or(0);
-        let stream = futures::stream::unfold((since, changes), move |(mut since, mut changes)| {
+        let stream = futures::stream::unfold((since, changes, open), move |(mut since, mut changes, open)| {
             let (api, target) = (api.clone(), clone(&target));
             async move {
                 loop {
                     changes.borrow_and_update();
                     let lines = api.since(&target, &mut since);
                     if !lines.is_empty() {
-                        return Some((Ok(Frame::data(Bytes::from(lines))), (since, changes)));
+                        return Some((Ok(Frame::data(Bytes::from(lines))), (since, changes, open)));
                     }
                     changes.changed().await.ok()?;
                 }
@@ -241,10 +254,16 @@ impl Api {
         if state.silent.contains(&target.plural) {
             return String::new();
         }
-        let news =
-            state.log.iter().filter(|(version, key, _, object)| version > since && is_meant(target, key, object));
-        let lines: Vec<String> =
-            news.map(|(_, _, kind, object)| json!({ "type": kind, "object": object }).to_string() + "\n").collect();
+        let news = state.log.iter().enumerate().filter(|(_, (version, ..))| version > since);
+        let lines = news.filter_map(|(at, (_, key, kind, object))| {
+            let was_meant = || {
+                let before = state.log[..at].iter().rev().find(|(_, earlier, ..)| earlier == key);
+                before.is_some_and(|(_, _, kind, object)| *kind != "DELETED" && is_meant(target, key, object))
+            };
+            let kind = if is_meant(target, key, object) { Some(*kind) } else { was_meant().then_some("DELETED") };
+            Some(json!({ "type": kind?, "object": object }).to_string() + "\n")
+        });
+        let lines: Vec<String> = lines.collect();
         *since = state.version;
         lines.concat()
     }
@@ -304,67 +323,26 @@ impl Api {
     }
 }
 
-impl State {
-    fn store(&mut self, key: Key, mut object: Value) {
-        let old = self.objects.get(&key);
-        let metadata = |field: &str| old.map(|old| old["metadata"][field].clone()).filter(|value| !value.is_null());
-        object["metadata"]["namespace"] = json!(key.1);
-        object["metadata"]["name"] = json!(key.2);
-        object["metadata"]["uid"] =
-            metadata("uid").unwrap_or_else(|| json!(format!("uid-{}-{}-{}", key.0, key.2, self.version)));
-        let born = metadata("creationTimestamp").or_else(|| Some(object["metadata"]["creationTimestamp"].clone()));
-        let born = born
-            .filter(|born| !born.is_null())
-            .unwrap_or_else(|| json!(jiff::Timestamp::now().strftime("%FT%TZ").to_string()));
-        object["metadata"]["creationTimestamp"] = born;
-        let generation = metadata("generation").and_then(|generation| generation.as_i64()).unwrap_or(0);
-        let grew = i64::from(old.is_none_or(|old| old["spec"] != object["spec"]));
-        object["metadata"]["generation"] = json!(generation + grew);
-        object["metadata"]["resourceVersion"] = metadata("resourceVersion").unwrap_or(Value::Null);
-        strip_nulls(&mut object);
-        if old == Some(&object) {
-            return;
-        }
-        let kind = if old.is_some() { "MODIFIED" } else { "ADDED" };
-        self.version += 1;
-        object["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        self.log.push((self.version, key.clone(), kind, object.clone()));
-        self.objects.insert(key, object);
-    }
+/// A watch that is open.
+struct Open {
+    api: Api,
+    path: String,
+}
 
-    fn delete(&mut self, key: &Key) -> bool {
-        let Some(mut object) = self.objects.remove(key) else {
-            return false;
-        };
-        self.version += 1;
-        object["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        self.log.push((self.version, key.clone(), "DELETED", object));
-        true
+impl Open {
+    fn new(api: &Api, path: &str) -> Self {
+        api.lock().watching.push(path.to_owned());
+        Self { api: api.clone(), path: path.to_owned() }
     }
 }
 
-fn strip_nulls(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            fields.retain(|_, value| !value.is_null());
-            fields.values_mut().for_each(strip_nulls);
+impl Drop for Open {
+    fn drop(&mut self) {
+        // A test that fails leaves the lock poisoned, and says why by itself.
+        if let Ok(mut state) = self.api.state.lock() {
+            let at = state.watching.iter().position(|path| *path == self.path);
+            at.map(|at| state.watching.swap_remove(at));
         }
-        Value::Array(items) => items.iter_mut().for_each(strip_nulls),
-        _ => {}
-    }
-}
-
-fn merge(object: &mut Value, patch: &Value) {
-    match patch {
-        Value::Object(fields) => {
-            if !object.is_object() {
-                *object = json!({});
-            }
-            for (name, value) in fields {
-                merge(&mut object[name], value);
-            }
-        }
-        other => *object = other.clone(),
     }
 }
 
@@ -381,14 +359,18 @@ fn clone(target: &Target) -> Target {
 fn target(line: &str) -> Target {
     let (path, query) = line.split_once('?').unwrap_or((line, ""));
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-    let at = parts.iter().position(|part| *part == "namespaces").unwrap();
+    let (namespace, rest) = match parts.iter().position(|part| *part == "namespaces") {
+        Some(at) if at + 2 < parts.len() => (parts[at + 1], &parts[at + 2..]),
+        // Of the whole cluster, where no test asks for one object.
+        Some(_) | None => ("", &parts[parts.len() - 1..]),
+    };
     let query = query.split('&').filter_map(|pair| pair.split_once('='));
     let decoded = |text: &str| text.replace("%3D", "=").replace("%2C", ",").replace("%2F", "/");
     Target {
-        namespace: parts[at + 1].to_owned(),
-        plural: parts[at + 2].to_owned(),
-        name: parts.get(at + 3).map(|name| (*name).to_owned()),
-        status: parts.get(at + 4) == Some(&"status"),
+        namespace: namespace.to_owned(),
+        plural: rest[0].to_owned(),
+        name: rest.get(1).map(|name| (*name).to_owned()),
+        status: rest.get(2) == Some(&"status"),
         query: query.map(|(key, value)| (key.to_owned(), decoded(value))).collect(),
     }
 }
@@ -398,7 +380,7 @@ fn is_meant(target: &Target, key: &Key, object: &Value) -> bool {
     let by_labels = labels.split(',').filter_map(|pair| pair.split_once('='));
     let field = target.query.get("fieldSelector").and_then(|text| text.strip_prefix("metadata.name="));
     key.0 == target.plural
-        && key.1 == target.namespace
+        && (target.namespace.is_empty() || key.1 == target.namespace)
         && by_labels.into_iter().all(|(label, value)| object["metadata"]["labels"][label] == value)
         && field.is_none_or(|name| name == key.2)
 }

@@ -56,11 +56,21 @@ impl Cluster {
 
     /// An operator of this site.
     pub(crate) fn operator_at(&self, site: &str, pod_name: &str, namespaces: &[&str]) -> Operator {
+        let names = namespaces.iter().map(|name| name.parse().unwrap()).collect();
+        self.operator_watching(Watched::These(names), site, pod_name)
+    }
+
+    /// An operator that acts upon the namespaces with these labels, or upon all.
+    pub(crate) fn operator_of_selected(&self, selector: &str) -> Operator {
+        self.operator_watching(Watched::Selected(selector.to_owned()), SITE, "a")
+    }
+
+    fn operator_watching(&self, watched: Watched, site: &str, pod_name: &str) -> Operator {
         let namespace: vedette_contract::Name = "n".parse().unwrap();
         let settings = Settings {
             site: SiteFile::parse(site).unwrap(),
             namespace,
-            watched: Watched::These(namespaces.iter().map(|name| name.parse().unwrap()).collect()),
+            watched,
             pod_name: pod_name.to_owned(),
             listen_address: "127.0.0.1:0".parse().unwrap(),
             model_poll_interval: Duration::from_millis(200),

@@ -6,7 +6,9 @@ mod api;
 mod cluster;
 mod failures;
 mod jobs;
+mod namespaces;
 mod owners;
+mod store;
 mod truth;
 
 use std::time::Duration;

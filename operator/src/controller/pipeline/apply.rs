@@ -43,7 +43,7 @@ pub(super) async fn apply(valid: &ValidatedPipeline, plan: &PipelinePlan, contex
     let mut pass = Pass {
         applier: &context.applier,
         stores: &context.stores,
-        namespace: &context.namespace,
+        namespace: &valid.namespace,
         wanted: Wanted::new(),
         failure: None,
     };

@@ -34,10 +34,10 @@ pub(super) async fn look(
     let view = pointer(&reference, valid, context).await;
     let bucket = look::model(&context.bucket, valid, before, view, context.report.answer(&reference)).await;
     let archivers = deployment(valid, Component::Archiver, context);
-    let missing = context.stores.sources.missing();
+    let missing = context.stores.sources.missing(&valid.namespace);
     // What is gone rolls nothing: new pods could not start, and the old ones still run.
     let secrets_hash = match missing.as_slice() {
-        [] => Some(context.stores.sources.hash()),
+        [] => Some(context.stores.sources.hash(&valid.namespace)),
         _ => archivers.as_deref().and_then(secrets_hash_of),
     };
     let topics_job = own_job(&topics_job_name(valid, &context.site), valid, context).await?;
@@ -62,7 +62,7 @@ pub(super) async fn look(
             .and_then(|annotations| annotations.get(RETRY_MODEL).cloned()),
         missing,
         bucket,
-        trainings: context.trainings_here.names(),
+        trainings: context.trainings_here.names(&valid.namespace),
         topics_looked_at: topics_job.as_deref().and_then(|job| completed_at(job, topics_pods.iter().map(Arc::as_ref))),
         topics_job: job_state(topics_job.as_deref(), topics_pods.iter().map(Arc::as_ref), Timestamp::now()),
         topic_report: topic_report(topics_pods.iter().map(Arc::as_ref)),
@@ -87,7 +87,7 @@ fn generator(valid: &ValidatedPipeline, job: Option<&Job>, context: &Context) ->
 
 fn workload(valid: &ValidatedPipeline, component: Component, context: &Context) -> Workload {
     let live = deployment(valid, component, context);
-    let pods = context.stores.pods_of(valid.name.as_str(), component);
+    let pods = context.stores.pods_of(&valid.namespace, &valid.name, component);
     Workload::read(live.as_deref(), pods.iter().map(Arc::as_ref), Timestamp::now())
 }
 
@@ -111,7 +111,7 @@ fn deployment(valid: &ValidatedPipeline, component: Component, context: &Context
 
 /// A Job of a pipeline; one of a predecessor that is not gone yet is none of its.
 async fn own_job(name: &str, valid: &ValidatedPipeline, context: &Context) -> Result<Option<Arc<Job>>, ApiError> {
-    let job = context.stores.children.jobs.get(&context.namespace, name);
+    let job = context.stores.children.jobs.get(&valid.namespace, name);
     let own = job.filter(|job| job.owner_references().iter().any(|owner| Some(&owner.uid) == valid.uid.as_ref()));
     context.applier.with_holder(own).await
 }

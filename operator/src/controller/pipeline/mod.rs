@@ -33,7 +33,7 @@ pub(super) async fn reconcile(object: Arc<GuardedPipeline>, context: Arc<Context
     }
     let now = whole_seconds(Timestamp::now());
     if !is_known {
-        let refusal = Refusal::namespace_unreachable(context.reach.trouble(context.namespace.as_str()).as_deref());
+        let refusal = Refusal::namespace_unreachable(context.reach.trouble(context.scope.label()).as_deref());
         return unreadable::tell::<Pipeline, _>(&object, refusal, &context, now).await;
     }
     let pipeline = match &object.0 {
@@ -110,6 +110,7 @@ mod tests {
     use vedette_testing::TestBucket;
 
     use super::super::context::testing;
+    use super::super::scope::Scope;
     use super::super::seen::Seen;
     use super::*;
 
@@ -127,7 +128,7 @@ mod tests {
         let (context, _) = testing::context(&served.bucket);
         let (store, mut writer) = reflector::store();
         let seen = Seen::new(store);
-        context.all_pipelines.add(&"other".parse().unwrap(), seen.clone());
+        context.all_pipelines.add(&Scope::Namespace("other".parse().unwrap()), seen.clone());
         let list = async {
             tokio::time::sleep(Duration::from_millis(50)).await;
             writer.apply_watcher_event(&Event::Init);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
+use vedette_contract::Name;
 use vedette_core::desired::labels::{self, Component};
 use vedette_core::job_step::is_kept_by_others;
 use vedette_core::schedule::Run;
@@ -15,8 +16,8 @@ use super::super::apply::{ApiError, Conflicts};
 use super::super::context::Context;
 
 /// Deletes the Job of a run that has ended where its controller goes on to wait for what runs beside it.
-pub(super) async fn clear(name: &str, context: &Context) -> Result<(), ApiError> {
-    let Some(job) = context.stores.children.jobs.get(&context.namespace, name) else {
+pub(super) async fn clear(namespace: &Name, name: &str, context: &Context) -> Result<(), ApiError> {
+    let Some(job) = context.stores.children.jobs.get(namespace, name) else {
         return Ok(());
     };
     let pods = context.stores.pods_of_job(Some(&job));

@@ -46,7 +46,7 @@ pub(super) async fn look(
         created_at: metadata.creation_timestamp.as_ref().map(|time| time.0),
         request: metadata.annotations.as_ref().and_then(|annotations| annotations.get(RUN_REQUEST).cloned()),
         archive,
-        names: NamesSeen { sites, pipelines: context.pipelines_here.names() },
+        names: NamesSeen { sites, pipelines: context.pipelines_here.names(&valid.namespace) },
         run,
         count_again,
         jitter: jitter(),
@@ -55,9 +55,9 @@ pub(super) async fn look(
 
 /// How the run under way stands. A Job that the watch does not show is asked for, so that none is given up too early.
 async fn run(valid: &ValidatedTraining, name: &str, context: &Context) -> Result<RunSeen, ApiError> {
-    let live = match context.stores.children.jobs.get(&context.namespace, name) {
+    let live = match context.stores.children.jobs.get(&valid.namespace, name) {
         Some(job) => Some(job),
-        None => context.applier.read::<Job>(context.namespace.as_str(), name).await?.map(Arc::new),
+        None => context.applier.read::<Job>(valid.namespace.as_str(), name).await?.map(Arc::new),
     };
     let live = context.applier.with_holder(live).await?;
     let pods = context.stores.pods_of_job(live.as_deref());

@@ -32,7 +32,7 @@ pub(super) async fn reconcile(object: Arc<GuardedTraining>, context: Arc<Context
     }
     let now = whole_seconds(Timestamp::now());
     if !is_known {
-        let refusal = Refusal::namespace_unreachable(context.reach.trouble(context.namespace.as_str()).as_deref());
+        let refusal = Refusal::namespace_unreachable(context.reach.trouble(context.scope.label()).as_deref());
         return unreadable::tell::<Training, _>(&object, refusal, &context, now).await;
     }
     let training = match &object.0 {
@@ -68,7 +68,7 @@ impl Platform<Training> for InCluster<'_, ModelTraining> {
 
     async fn apply(&mut self, object: &ValidatedTraining, plan: &TrainingPlan) -> Result<Option<Run>, ApiError> {
         if let Some(ended) = plan.ended_job() {
-            apply::clear(ended, self.context).await?;
+            apply::clear(&object.namespace, ended, self.context).await?;
         }
         match &plan.start {
             None => Ok(None),
