@@ -72,6 +72,18 @@ pub enum KafkaError {
         #[source]
         source: RDKafkaErrorCode,
     },
+    /// A topic has a configuration that the request to alter it would lose.
+    #[error(
+        "topic {topic} is left as it is: {key} was set and Kafka does not tell to what, so that setting {stated} would lose it; \
+         set that by another tool"
+    )]
+    TopicUntold {
+        topic: String,
+        /// What would be lost.
+        key: String,
+        /// What was to be set.
+        stated: String,
+    },
     /// The topics did not appear everywhere in time.
     #[error("topic {topic} was created, and its partitions have no leaders within {seconds} s; check the brokers")]
     TopicNotReady {
@@ -109,6 +121,7 @@ impl KafkaError {
             Self::TopicMissing { .. } => "TopicMissing",
             Self::TopicNotOurs { .. } | Self::TopicNotByToken { .. } => "TopicNotOurs",
             Self::TopicUnaltered { .. } => "TopicUnaltered",
+            Self::TopicUntold { .. } => "TopicUntold",
             Self::TopicRefused { .. } => "TopicRefused",
             Self::TopicNotReady { .. } => "TopicNotReady",
             Self::AclMissing { .. } => "AclMissing",
@@ -126,6 +139,7 @@ impl KafkaError {
             | Self::TopicMissing { .. }
             | Self::TopicNotOurs { .. }
             | Self::TopicNotByToken { .. }
+            | Self::TopicUntold { .. }
             | Self::TopicNotReady { .. }
             | Self::AclMissing { .. } => true,
             // Somebody else created it just now: the next attempt finds it.

@@ -2,6 +2,7 @@
 //! but for the group's rebalances.
 
 mod acl;
+mod alteration;
 mod classify;
 mod context;
 mod error;

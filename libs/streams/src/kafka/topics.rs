@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{
-    AdminClient, AdminOptions, AlterConfig, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
 };
 use rdkafka::error::RDKafkaErrorCode as Code;
 use tracing::{info, warn};
 use vedette_contract::topic::{PARTITIONS, TopicManagement, TopicSpecification};
 
+use crate::kafka::alteration::{LiveEntry, entries};
 use crate::kafka::metadata::{TopicState, topic_states, whole_seconds};
 use crate::kafka::{KafkaContext, KafkaError, KafkaSettings};
 
@@ -48,13 +49,6 @@ pub async fn ensure_topics(
         warn!(difference, "a topic is not as it is stated, and is left as it is");
     }
     Ok(differs)
-}
-
-/// A configuration that is in force.
-struct LiveEntry {
-    value: String,
-    /// It was set for this topic, and is no default of the broker's.
-    is_own: bool,
 }
 
 struct TopicWork<'a> {
@@ -152,24 +146,20 @@ impl<'a> TopicWork<'a> {
 
     async fn compare_configuration(&self, topic: &TopicSpecification) -> Result<Vec<String>, KafkaError> {
         let live = self.configuration(topic).await?;
-        let differing: Vec<(&String, &String)> = topic
-            .configuration
-            .iter()
-            .filter(|(key, value)| topic.states(key) && live.get(*key).map(|entry| &entry.value) != Some(value))
-            .collect();
-        match topic.management {
-            TopicManagement::Manage if !differing.is_empty() => {
-                self.alter(topic, &live, &differing).await?;
-                Ok(Vec::new())
-            }
-            TopicManagement::Create | TopicManagement::Manage | TopicManagement::None => {
-                let said = |(key, value): &(&String, &String)| {
-                    let now = live.get(*key).map_or("not known", |entry| entry.value.as_str());
-                    format!("{key} of {} is {now} and {value} is stated", topic.name)
-                };
-                Ok(differing.iter().map(said).collect())
-            }
+        let now = |key: &str| live.get(key).and_then(|entry| entry.value.as_deref());
+        let differing = topic.configuration.iter().filter(|(key, value)| topic.states(key) && now(key) != Some(value));
+        let is_ours = |key: &str| {
+            topic.management == TopicManagement::Manage && !live.get(key).is_some_and(|entry| entry.is_read_only)
+        };
+        let differing = differing.map(|(key, value)| (key.as_str(), value.as_str()));
+        let (ours, others): (Vec<_>, Vec<_>) = differing.partition(|(key, _)| is_ours(key));
+        if !ours.is_empty() {
+            self.alter(topic, &live, &ours).await?;
         }
+        let said = |(key, value): (&str, &str)| {
+            format!("{key} of {} is {} and {value} is stated", topic.name, now(key).unwrap_or("not known"))
+        };
+        Ok(others.into_iter().map(said).collect())
     }
 
     /// The configuration that is in force.
@@ -179,26 +169,23 @@ impl<'a> TopicWork<'a> {
         let mut live = BTreeMap::new();
         for result in results.map_err(|source| self.failed("read a topic's configuration", source))? {
             for entry in result.map_err(|source| self.altered(topic, source))?.entries {
-                let is_own = entry.source == ConfigSource::DynamicTopic;
-                live.extend(entry.value.map(|value| (entry.name, LiveEntry { value, is_own })));
+                live.insert(entry.name.clone(), LiveEntry::from(entry));
             }
         }
         Ok(live)
     }
 
-    /// The request replaces all that was ever set of the topic, so what others set of it is sent along.
     async fn alter(
         &self,
         topic: &TopicSpecification,
         live: &BTreeMap<String, LiveEntry>,
-        differing: &[(&String, &String)],
+        stated: &[(&str, &str)],
     ) -> Result<(), KafkaError> {
-        let mut entries: BTreeMap<&str, &str> = live
-            .iter()
-            .filter(|(_, entry)| entry.is_own)
-            .map(|(key, entry)| (key.as_str(), entry.value.as_str()))
-            .collect();
-        entries.extend(differing.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+        let entries = entries(live, stated).map_err(|key| KafkaError::TopicUntold {
+            topic: topic.name.to_string(),
+            key: key.to_owned(),
+            stated: stated.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", "),
+        })?;
         let wanted = AlterConfig {
             specifier: ResourceSpecifier::Topic(topic.name.as_str()),
             entries: entries.into_iter().collect(),
@@ -207,7 +194,7 @@ impl<'a> TopicWork<'a> {
         for result in results.map_err(|source| self.failed("set a topic's configuration", source))? {
             result.map_err(|(_, source)| self.altered(topic, source))?;
         }
-        info!(topic = topic.name.as_str(), changed = ?differing, "topic configuration set");
+        info!(topic = topic.name.as_str(), changed = ?stated, "topic configuration set");
         Ok(())
     }
 
