@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
@@ -15,7 +17,8 @@ use rdkafka::{Message, Offset, TopicPartitionList};
 use vedette_contract::arguments::KafkaArguments;
 use vedette_contract::topic::TopicSpecification;
 use vedette_streams::kafka::{
-    Isolation, KafkaContext, KafkaError, KafkaSettings, check_broker, ensure_topics, timestamp_of,
+    Isolation, KafkaContext, KafkaError, KafkaSettings, TopicReader, check_broker, ensure_topics, timestamp_of,
+    wait_for_topics,
 };
 use vedette_testing::{TestBroker, free_address, kafka_arguments};
 
@@ -170,4 +173,62 @@ async fn our_producers_and_consumers_understand_each_other() {
     let message = consumer.poll(PATIENCE).expect("a record in time").unwrap();
     assert_eq!(message.payload().map(<[u8]>::len), Some(value.len()));
     assert_eq!(timestamp_of(&message), Some("2023-11-14T22:13:20.123Z".parse().unwrap()));
+}
+
+/// Passes connections on to a server, and counts them.
+fn counting_relay(to: SocketAddr) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, accepted) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let counter = Arc::clone(&accepted);
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            counter.fetch_add(1, Ordering::SeqCst);
+            let (client, server) = (client.unwrap(), std::net::TcpStream::connect(to).unwrap());
+            for (mut from, mut to) in [
+                (client.try_clone().unwrap(), server.try_clone().unwrap()),
+                (server.try_clone().unwrap(), client.try_clone().unwrap()),
+            ] {
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut from, &mut to);
+                    let _ = to.shutdown(std::net::Shutdown::Both);
+                });
+            }
+        }
+    });
+    (address, accepted)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_is_missing_is_looked_for_with_one_connection_less_and_less_often() {
+    let broker = TestBroker::start();
+    let (address, accepted) = counting_relay(broker.address());
+    let settings = KafkaSettings::new(&kafka_arguments(address), "test");
+    let looks = Arc::new(Mutex::new(Vec::new()));
+    let (looked, wanted) = (Arc::clone(&looks), "alerts".parse().unwrap());
+    let look = move |reader: &TopicReader| {
+        looked.lock().unwrap().push(Instant::now());
+        reader.count_partitions([&wanted], PATIENCE)
+    };
+    let told = Mutex::new(Vec::new());
+    let waiting = wait_for_topics(&settings, None, look, |error| told.lock().unwrap().push(error.reason()));
+    let making = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        broker.create_topics(&["alerts:partitions=3"]).await;
+    };
+    let (counted, ()) = tokio::join!(waiting, making);
+    assert_eq!(counted.unwrap(), [3]);
+    assert_eq!(accepted.load(Ordering::SeqCst), 1, "one client looks again");
+    let looks = looks.lock().unwrap();
+    let pauses: Vec<Duration> = looks.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(pauses.len() >= 4 && pauses.is_sorted_by_key(|pause| pause.as_millis() / 100), "{pauses:?}");
+    assert!(told.lock().unwrap().iter().all(|reason| *reason == "TopicMissing"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_topic_with_an_end_says_which_is_missing() {
+    let (_broker, settings) = broker();
+    let wanted = ["alerts".parse().unwrap()];
+    let look = move |reader: &TopicReader| reader.check(&wanted, PATIENCE);
+    let missing = wait_for_topics(&settings, Some(Duration::from_millis(200)), look, |_| ()).await.unwrap_err();
+    assert_eq!(missing.reason(), "TopicMissing");
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 use tracing::warn;
+use vedette_contract::TopicName;
 use vedette_contract::arguments::{ArchiverArguments, ServiceArguments};
 use vedette_contract::keys::PipelineKeys;
 use vedette_service::{Backoff, Readiness, Shutdown, error_chain, registry, serve};
 use vedette_streams::bucket::{Bucket, BucketError};
-use vedette_streams::kafka::{Isolation, KafkaError, KafkaSettings, check_topics, group};
+use vedette_streams::kafka::{Isolation, KafkaError, KafkaSettings, TopicReader, group, wait_for_topics};
 
 use crate::error::ArchiverError;
 use crate::metrics::Metrics;
@@ -20,17 +21,15 @@ use crate::spool::SpoolDirectory;
 use crate::upload::{CommitOffset, Uploader};
 
 /// How long the broker may take to answer at the start.
-const BROKER_PATIENCE: Duration = Duration::from_secs(20);
-/// How soon topics that are missing are looked for again.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+const BROKER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Of a bucket that cannot be used yet.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
 
 /// Archives the topics until shutdown, then closes what is open.
 ///
 /// # Errors
-/// When the spool cannot be used, no broker answers at the start, the bucket ignores conditional writes, or Kafka gives
-/// this consumer up. A bucket that cannot be reached is no error: it is waited for.
+/// When the spool cannot be used, the bucket ignores conditional writes, or Kafka gives
+/// this consumer up. A broker or a bucket that cannot be reached is no error: it is waited for.
 pub async fn run(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(), ArchiverError> {
     let ArchiverArguments {
         kafka,
@@ -55,7 +54,7 @@ pub async fn run(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(),
     let bucket = Bucket::new(&bucket);
     let keys = PipelineKeys::new(&owner.namespace, &owner.pipeline);
     let waiting = async {
-        wait_for_topics(&settings, topic_names, &readiness).await?;
+        wait_for_broker(&settings, topic_names, &readiness).await?;
         wait_for_bucket(&bucket, &keys, &readiness).await
     };
     tokio::select! {
@@ -80,26 +79,16 @@ pub async fn run(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(),
 }
 
 /// The topics are made by a Job of their own, which may be later than this process.
-async fn wait_for_topics(
+async fn wait_for_broker(
     settings: &KafkaSettings,
-    topics: Vec<vedette_contract::TopicName>,
+    topics: Vec<TopicName>,
     readiness: &Readiness,
 ) -> Result<(), ArchiverError> {
-    loop {
-        let (settings, topics) = (settings.clone(), topics.clone());
-        let check = move || check_topics(&settings, &topics.iter().collect::<Vec<_>>(), BROKER_PATIENCE);
-        match spawn_blocking(check).await.map_err(ArchiverError::Step)? {
-            Ok(()) => {
-                readiness.hold(BROKER);
-                return Ok(());
-            }
-            Err(error @ (KafkaError::TopicMissing { .. } | KafkaError::Token(_))) => {
-                readiness.fail(BROKER, error_chain(&error));
-            }
-            Err(error) => return Err(error.into()),
-        }
-        tokio::time::sleep(LOOK_AGAIN).await;
-    }
+    let look = move |reader: &TopicReader| reader.check(&topics, BROKER_TIMEOUT);
+    let told = |error: &KafkaError| readiness.fail(BROKER, error_chain(error));
+    wait_for_topics(settings, None, look, told).await?;
+    readiness.hold(BROKER);
+    Ok(())
 }
 
 /// Asks the bucket whether it means its conditional writes, as soon as it answers.

@@ -11,7 +11,9 @@ use tokio::runtime::Handle;
 use vedette_contract::arguments::ProcessingGuarantee;
 use vedette_service::{Backoff, Readiness, Shutdown, error_chain};
 use vedette_streams::kafka::group::{self, GroupConsumer};
-use vedette_streams::kafka::{self, ErrorClass, Isolation, KafkaSettings, check_writable, classify, count_partitions};
+use vedette_streams::kafka::{
+    self, ErrorClass, Isolation, KafkaSettings, TopicReader, check_writable, classify, wait_for_topics,
+};
 
 use crate::delivery::DeliveryContext;
 use crate::messages::{Outputs, Partitions, Topics};
@@ -92,12 +94,7 @@ pub(crate) fn start(
     let config = settings.kafka.consumer(&settings.group, Isolation::ReadCommitted);
     let consumer = group::create(&config, settings.kafka.context()).map_err(StartError::Settings)?;
     let unit = unit_of_work(&settings, readiness, shutdown)?;
-    let look = || {
-        let partitions = partitions(&settings.kafka, &settings.topics)?;
-        check_outputs(&settings)?;
-        Ok(partitions)
-    };
-    let Some(partitions) = wait_for(look, readiness, shutdown)? else { return Ok(None) };
+    let Some(partitions) = wait_for_outputs(&settings, readiness, shutdown)? else { return Ok(None) };
     let initialize = || {
         unit.initialize().map_err(|source| StartError::Refused { attempt: "start the transactional producer", source })
     };
@@ -158,22 +155,39 @@ fn wait_for<T>(
     }
 }
 
+/// Waits until the topics are there and may be written; `None` when shutdown came first.
+fn wait_for_outputs(
+    settings: &StartSettings,
+    readiness: &Readiness,
+    shutdown: &Shutdown,
+) -> Result<Option<Partitions>, StartError> {
+    let asked = settings.clone();
+    let look = move |reader: &TopicReader| {
+        let partitions = partitions(reader, &asked.topics)?;
+        check_outputs(&asked)?;
+        Ok(partitions)
+    };
+    let told = |error: &kafka::KafkaError| readiness.fail(BROKER, error_chain(error));
+    let waiting = shutdown.run_until_cancelled(wait_for_topics(&settings.kafka, None, look, told));
+    Ok(Handle::current().block_on(waiting).transpose()?)
+}
+
 /// Before its producer is known, as the probe fences it. Without transactions nothing can be tried that leaves no trace.
-fn check_outputs(settings: &StartSettings) -> Result<(), StartError> {
+fn check_outputs(settings: &StartSettings) -> Result<(), kafka::KafkaError> {
     let Topics { sensor_messages: _, enriched_data, alerts, dead_letters } = &settings.topics;
     match settings.guarantee {
         ProcessingGuarantee::ExactlyOnce => {
-            Ok(check_writable(&settings.kafka, &settings.pod_name, &[enriched_data, alerts, dead_letters])?)
+            check_writable(&settings.kafka, &settings.pod_name, &[enriched_data, alerts, dead_letters])
         }
         ProcessingGuarantee::AtLeastOnce => Ok(()),
     }
 }
 
 /// Checks that all topics are there, and counts their partitions.
-fn partitions(kafka: &KafkaSettings, topics: &Topics) -> Result<Partitions, StartError> {
+fn partitions(reader: &TopicReader, topics: &Topics) -> Result<Partitions, kafka::KafkaError> {
     let Topics { sensor_messages, enriched_data, alerts, dead_letters } = topics;
     let [sensor_messages, enriched_data, alerts, dead_letters] =
-        count_partitions(kafka, [sensor_messages, enriched_data, alerts, dead_letters], BROKER_TIMEOUT)?;
+        reader.count_partitions([sensor_messages, enriched_data, alerts, dead_letters], BROKER_TIMEOUT)?;
     Ok(Partitions { sensor_messages, enriched_data, alerts, dead_letters })
 }
 

@@ -4,13 +4,12 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
-use tokio::time::sleep;
 use tracing::{info, warn};
 use vedette_contract::TopicName;
 use vedette_contract::arguments::GeneratorArguments;
 use vedette_service::{Readiness, Shutdown, error_chain, registry, serve};
 use vedette_streams::bucket::Bucket;
-use vedette_streams::kafka::{KafkaError, KafkaSettings, check_topics};
+use vedette_streams::kafka::{KafkaError, KafkaSettings, TopicReader, wait_for_topics};
 
 use crate::error::GeneratorError;
 use crate::load;
@@ -25,9 +24,8 @@ use crate::source::Source;
 
 /// How long a broker may take to answer.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long the topic is waited for, which a Job creates while this process starts.
-const TOPIC_TIMEOUT: Duration = Duration::from_secs(60);
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// How long broker and topic are waited for. Who walks a data set is a Job, which is to say why it does not get on.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Generates until shutdown, or until the last row of a data set in mode Sequential is in Kafka.
 ///
@@ -72,31 +70,17 @@ fn stopped_early(source: &SourcePlan) -> Result<(), GeneratorError> {
     }
 }
 
-/// Waits for the topic, which may be created while this process starts.
 async fn wait_for_topic(
     settings: &KafkaSettings,
     topic: &TopicName,
     readiness: &Readiness,
 ) -> Result<(), GeneratorError> {
-    let started = Instant::now();
-    loop {
-        let (asking, name) = (settings.clone(), topic.clone());
-        match spawn_blocking(move || check_topics(&asking, &[&name], BROKER_TIMEOUT)).await? {
-            Ok(()) => {
-                readiness.hold(BROKER);
-                return Ok(());
-            }
-            Err(KafkaError::Token(refusal)) => {
-                readiness.fail(BROKER, error_chain(&*refusal));
-                sleep(LOOK_AGAIN).await;
-            }
-            Err(missing @ KafkaError::TopicMissing { .. }) if started.elapsed() < TOPIC_TIMEOUT => {
-                readiness.fail(BROKER, missing.to_string());
-                sleep(LOOK_AGAIN).await;
-            }
-            Err(cause) => return Err(cause.into()),
-        }
-    }
+    let topics = [topic.clone()];
+    let look = move |reader: &TopicReader| reader.check(&topics, BROKER_TIMEOUT);
+    let told = |error: &KafkaError| readiness.fail(BROKER, error_chain(error));
+    wait_for_topics(settings, Some(PATIENCE), look, told).await?;
+    readiness.hold(BROKER);
+    Ok(())
 }
 
 async fn open_source(plan: &Plan, bucket: &Bucket, metrics: &Metrics) -> Result<Source, GeneratorError> {

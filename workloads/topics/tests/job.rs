@@ -11,7 +11,7 @@ use vedette_contract::arguments::TopicsArguments;
 use vedette_contract::exit::LastWords;
 use vedette_contract::topic::TopicReport;
 use vedette_service::{Reason, Shutdown, error_chain};
-use vedette_streams::kafka::{KafkaSettings, check_topics};
+use vedette_streams::kafka::{KafkaSettings, TopicReader};
 use vedette_testing::{TestBroker, free_address, kafka_arguments};
 use vedette_topics::{Patience, TopicsError, run, run_with_patience};
 
@@ -27,7 +27,8 @@ fn soon() -> Patience {
 }
 
 fn assert_topic_exists(address: SocketAddr, topic: &str) {
-    check_topics(&KafkaSettings::new(&kafka_arguments(address), "test"), &[&topic.parse().unwrap()], PATIENCE).unwrap();
+    let reader = TopicReader::new(&KafkaSettings::new(&kafka_arguments(address), "test")).unwrap();
+    reader.check(&[topic.parse().unwrap()], PATIENCE).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

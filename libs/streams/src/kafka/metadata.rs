@@ -1,6 +1,5 @@
 //! What a broker tells about its topics, and why it does not.
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,6 +9,7 @@ use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
 use rdkafka::message::DeliveryResult;
+use rdkafka::metadata::Metadata;
 use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 use tracing::debug;
 use vedette_contract::TopicName;
@@ -36,75 +36,91 @@ pub(super) struct TopicState {
 /// # Errors
 /// When none answers or the credentials are refused; the message names the servers and what to do.
 pub fn check_broker(settings: &KafkaSettings, timeout: Duration) -> Result<(), KafkaError> {
-    topic_states(settings, timeout).map(|_| ())
+    TopicReader::new(settings)?.ask(None, timeout).map(drop)
 }
 
-/// Whether a broker answers and these topics exist. Blocks for at most `timeout`.
-///
-/// # Errors
-/// As [`check_broker`], and when a topic is missing.
-pub fn check_topics(settings: &KafkaSettings, topics: &[&TopicName], timeout: Duration) -> Result<(), KafkaError> {
-    let states = topic_states(settings, timeout)?;
-    topics.iter().try_for_each(|topic| state(&states, topic, settings).map(|_| ()))
+/// A client that looks at topics, as often as it is asked. It asks for those alone that are named, and creates none.
+pub struct TopicReader {
+    settings: KafkaSettings,
+    client: BaseProducer<Listening>,
 }
 
-/// How many partitions each of these topics has. Blocks for at most `timeout`.
-///
-/// # Errors
-/// As [`check_topics`].
-pub fn count_partitions<const COUNT: usize>(
-    settings: &KafkaSettings,
-    topics: [&TopicName; COUNT],
-    timeout: Duration,
-) -> Result<[i32; COUNT], KafkaError> {
-    let states = topic_states(settings, timeout)?;
-    let mut counts = [0; COUNT];
-    for (count, topic) in counts.iter_mut().zip(topics) {
-        *count = state(&states, topic, settings)?.partitions;
+impl TopicReader {
+    /// Connects when it is asked.
+    ///
+    /// # Errors
+    /// When the client refuses its settings.
+    pub fn new(settings: &KafkaSettings) -> Result<Self, KafkaError> {
+        let mut config = settings.base();
+        // A broker may be set to create what a client asks for.
+        config.set("allow.auto.create.topics", "false");
+        let client = config.create_with_context(Listening::new(settings.context())).map_err(KafkaError::Settings)?;
+        Ok(Self { settings: settings.clone(), client })
     }
-    Ok(counts)
-}
 
-fn state(
-    states: &BTreeMap<String, TopicState>,
-    topic: &TopicName,
-    settings: &KafkaSettings,
-) -> Result<TopicState, KafkaError> {
-    states.get(topic.as_str()).copied().ok_or_else(|| KafkaError::TopicMissing {
-        topic: topic.to_string(),
-        servers: settings.bootstrap_servers().to_owned(),
-    })
-}
+    /// Whether these topics exist. Blocks for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`check_broker`], and when a topic is missing.
+    pub fn check(&self, topics: &[TopicName], timeout: Duration) -> Result<(), KafkaError> {
+        let deadline = Instant::now() + timeout;
+        topics.iter().try_for_each(|topic| self.partitions(topic, deadline).map(drop))
+    }
 
-/// All topics of the cluster. Blocks for at most `timeout`. It asks for all, as asking for one could create it.
-pub(super) fn topic_states(
-    settings: &KafkaSettings,
-    timeout: Duration,
-) -> Result<BTreeMap<String, TopicState>, KafkaError> {
-    let started = Instant::now();
-    let context = settings.context();
-    // Asked for here, as librdkafka would tell only that it has none.
-    context.token()?;
-    let client: BaseProducer<Listening> =
-        settings.base().create_with_context(Listening::new(context)).map_err(KafkaError::Settings)?;
-    // Serves the token callback, without which nothing is asked of a broker.
-    client.poll(Duration::ZERO);
-    let mut look = FIRST_LOOK;
-    let answer = loop {
-        let remaining = timeout.saturating_sub(started.elapsed());
-        let answer = client.client().fetch_metadata(None, look.min(remaining));
-        if answer.is_ok() || look >= remaining || listen(&client).refusal.is_some() {
-            break answer;
+    /// How many partitions each of these topics has. Blocks for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`TopicReader::check`].
+    pub fn count_partitions<const COUNT: usize>(
+        &self,
+        topics: [&TopicName; COUNT],
+        timeout: Duration,
+    ) -> Result<[i32; COUNT], KafkaError> {
+        let deadline = Instant::now() + timeout;
+        let mut counts = [0; COUNT];
+        for (count, topic) in counts.iter_mut().zip(topics) {
+            *count = self.partitions(topic, deadline)?;
         }
-        look *= 2;
-    };
-    let metadata = answer.map_err(|source| explain(settings, listen(&client), timeout, source))?;
-    let states = metadata.topics().iter().filter(|topic| topic.error().is_none()).map(|topic| {
-        let partitions = i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX);
-        let led = topic.partitions().iter().all(|partition| partition.leader() >= 0);
-        (topic.name().to_owned(), TopicState { partitions, led })
-    });
-    Ok(states.collect())
+        Ok(counts)
+    }
+
+    fn partitions(&self, topic: &TopicName, deadline: Instant) -> Result<i32, KafkaError> {
+        let state = self.state(topic, deadline)?.ok_or_else(|| KafkaError::TopicMissing {
+            topic: topic.to_string(),
+            servers: self.settings.bootstrap_servers().to_owned(),
+        })?;
+        Ok(state.partitions)
+    }
+
+    /// What exists of a topic, if it does. Blocks until `deadline` at most.
+    pub(super) fn state(&self, topic: &TopicName, deadline: Instant) -> Result<Option<TopicState>, KafkaError> {
+        // Zero means for ever to librdkafka.
+        let remaining = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        let metadata = self.ask(Some(topic), remaining)?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic.as_str() && found.error().is_none());
+        Ok(found.map(|found| TopicState {
+            partitions: i32::try_from(found.partitions().len()).unwrap_or(i32::MAX),
+            led: found.partitions().iter().all(|partition| partition.leader() >= 0),
+        }))
+    }
+
+    fn ask(&self, topic: Option<&TopicName>, timeout: Duration) -> Result<Metadata, KafkaError> {
+        let started = Instant::now();
+        // Asked for here, as librdkafka would tell only that it has none.
+        self.client.context().context.token()?;
+        // Serves the token callback, without which nothing is asked of a broker.
+        self.client.poll(Duration::ZERO);
+        let mut look = FIRST_LOOK;
+        let answer = loop {
+            let remaining = timeout.saturating_sub(started.elapsed()).max(Duration::from_millis(1));
+            let answer = self.client.client().fetch_metadata(topic.map(TopicName::as_str), look.min(remaining));
+            if answer.is_ok() || look >= remaining || listen(&self.client).refusal.is_some() {
+                break answer;
+            }
+            look *= 2;
+        };
+        answer.map_err(|source| explain(&self.settings, listen(&self.client), timeout, source))
+    }
 }
 
 /// Lets the client tell what it met so far.
@@ -139,7 +155,8 @@ pub(super) fn whole_seconds(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
-/// Remembers what librdkafka says while it tries, as the request itself only times out.
+/// Remembers what librdkafka says while it tries, as the request itself only times out; of what goes on it says the same
+/// only once an hour.
 struct Listening {
     context: KafkaContext,
     heard: Mutex<Heard>,

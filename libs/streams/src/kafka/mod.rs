@@ -12,16 +12,18 @@ pub mod place;
 mod settings;
 mod token;
 mod topics;
+mod wait;
 mod writable;
 
 pub use acl::{MissingAcl, is_refusal};
 pub use classify::{ErrorClass, classify};
 pub use context::KafkaContext;
 pub use error::KafkaError;
-pub use metadata::{check_broker, check_topics, count_partitions};
+pub use metadata::{TopicReader, check_broker};
 pub use settings::{Isolation, KafkaSettings};
 pub use token::TokenError;
 pub use topics::ensure_topics;
+pub use wait::wait_for_topics;
 pub use writable::check_writable;
 
 /// A message's Kafka timestamp; `None` where the producer set none.

@@ -2,6 +2,7 @@
 //! to be managed is altered, and only where it is stated.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{
@@ -10,15 +11,17 @@ use rdkafka::admin::{
 use rdkafka::error::RDKafkaErrorCode as Code;
 use tracing::{info, warn};
 use vedette_contract::topic::{PARTITIONS, TopicManagement, TopicSpecification};
+use vedette_service::Backoff;
 
 use crate::kafka::alteration::{LiveEntry, entries};
-use crate::kafka::metadata::{TopicState, topic_states, whole_seconds};
+use crate::kafka::metadata::{TopicReader, TopicState, whole_seconds};
+use crate::kafka::wait::blocking;
 use crate::kafka::{KafkaContext, KafkaError, KafkaSettings};
 
 /// Asks the broker for its own default.
 const BROKER_DEFAULT: i32 = -1;
 /// How often a broker is asked whether new partitions have their leaders.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+const LOOKS: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
 
 /// Makes the topics that are missing, alters those that are to be managed where they differ from what is stated, and
 /// returns when every partition of every topic has a leader: what differs still, one sentence each.
@@ -31,17 +34,16 @@ pub async fn ensure_topics(
     timeout: Duration,
 ) -> Result<Vec<String>, KafkaError> {
     let work = TopicWork::start(settings, timeout)?;
-    let existing = work.states().await?;
     let mut differs = Vec::new();
     for topic in topics {
         let (name, servers) = (topic.name.to_string(), settings.bootstrap_servers().to_owned());
-        match (existing.get(topic.name.as_str()), work.management(topic)) {
+        match (work.state(topic).await?, work.management(topic)) {
             (None, _) if settings.comes_by_token() => {
                 return Err(KafkaError::TopicNotByToken { topic: name, servers });
             }
             (None, TopicManagement::None) => return Err(KafkaError::TopicNotOurs { topic: name, servers }),
             (None, TopicManagement::Create | TopicManagement::Manage) => work.create(topic).await?,
-            (Some(state), _) => differs.extend(work.compare(topic, state).await?),
+            (Some(state), _) => differs.extend(work.compare(topic, &state).await?),
         }
     }
     work.wait_for_leaders(topics).await?;
@@ -54,6 +56,7 @@ pub async fn ensure_topics(
 struct TopicWork<'a> {
     settings: &'a KafkaSettings,
     admin: AdminClient<KafkaContext>,
+    reader: Arc<TopicReader>,
     timeout: Duration,
     deadline: Instant,
 }
@@ -61,7 +64,8 @@ struct TopicWork<'a> {
 impl<'a> TopicWork<'a> {
     fn start(settings: &'a KafkaSettings, timeout: Duration) -> Result<Self, KafkaError> {
         let admin = settings.base().create_with_context(settings.context()).map_err(KafkaError::Settings)?;
-        Ok(Self { settings, admin, timeout, deadline: Instant::now() + timeout })
+        let reader = Arc::new(TopicReader::new(settings)?);
+        Ok(Self { settings, admin, reader, timeout, deadline: Instant::now() + timeout })
     }
 
     /// Who comes by a token only looks: the crate serves no token callback for its `AdminClient`, which all else goes through.
@@ -79,14 +83,9 @@ impl<'a> TopicWork<'a> {
         AdminOptions::new().request_timeout(remaining).operation_timeout(remaining)
     }
 
-    async fn states(&self) -> Result<BTreeMap<String, TopicState>, KafkaError> {
-        let (settings, remaining) = (self.settings.clone(), self.remaining());
-        let blocking = tokio::task::spawn_blocking(move || topic_states(&settings, remaining));
-        blocking.await.unwrap_or_else(|cause| match cause.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is ending and did not start the request.
-            Err(_) => Err(self.failed("read the topics", rdkafka::error::KafkaError::Canceled)),
-        })
+    async fn state(&self, topic: &TopicSpecification) -> Result<Option<TopicState>, KafkaError> {
+        let (reader, name, deadline) = (Arc::clone(&self.reader), topic.name.clone(), self.deadline);
+        blocking(self.settings, move || reader.state(&name, deadline)).await
     }
 
     /// Alters what is to be managed, and tells what differs otherwise.
@@ -227,20 +226,22 @@ impl<'a> TopicWork<'a> {
     }
 
     async fn wait_for_leaders(&self, topics: &[TopicSpecification]) -> Result<(), KafkaError> {
-        loop {
-            let states = self.states().await?;
-            let unready = topics.iter().find(|topic| states.get(topic.name.as_str()).is_none_or(|state| !state.led));
-            match unready {
-                None => return Ok(()),
-                Some(topic) if Instant::now() >= self.deadline => {
-                    return Err(KafkaError::TopicNotReady {
-                        topic: topic.name.to_string(),
-                        seconds: whole_seconds(self.timeout),
-                    });
-                }
-                Some(_) => tokio::time::sleep(LOOK_AGAIN).await,
-            }
+        for topic in topics {
+            self.wait_for_leader(topic).await?;
         }
+        Ok(())
+    }
+
+    async fn wait_for_leader(&self, topic: &TopicSpecification) -> Result<(), KafkaError> {
+        let mut looks = LOOKS;
+        while self.state(topic).await?.is_none_or(|state| !state.led) {
+            if Instant::now() >= self.deadline {
+                let (topic, seconds) = (topic.name.to_string(), whole_seconds(self.timeout));
+                return Err(KafkaError::TopicNotReady { topic, seconds });
+            }
+            tokio::time::sleep(looks.failed()).await;
+        }
+        Ok(())
     }
 
     fn failed(&self, attempt: &'static str, source: rdkafka::error::KafkaError) -> KafkaError {
