@@ -10,10 +10,12 @@ use super::arguments::{Arguments, service_environment};
 use super::connection::{all_files, bucket_environment, kafka_environment};
 use super::labels::Component;
 use super::names;
-use super::pod::{Process, deployment as build, template};
+use super::pod::{Directory, Process, deployment as build, template};
 use crate::validate::{ValidatedArchiver, ValidatedIncidents};
 
 const SPOOL_DIRECTORY: &str = "/var/lib/vedette/spool";
+/// More is not asked for unasked: few records fill no large objects, and a namespace may give a container 1Gi at most.
+const MOST_SPOOL: u64 = 1 << 30;
 
 pub(super) fn deployment(
     context: &PipelineContext<'_>,
@@ -39,6 +41,7 @@ pub(super) fn deployment(
     let mut environment = service_environment();
     environment.extend(kafka_environment(&site.kafka));
     environment.extend(bucket_environment(&site.bucket));
+    let partitions = topics.enriched_data.partitions.saturating_add(topics.alerts.partitions);
     let process = Process {
         component: Component::Archiver,
         settings: &pods.archiver,
@@ -46,10 +49,34 @@ pub(super) fn deployment(
         arguments,
         environment,
         files: all_files(site),
-        directory: Some(("spool", SPOOL_DIRECTORY)),
+        directory: Some(Directory {
+            name: "spool",
+            path: SPOOL_DIRECTORY,
+            asks_for: Some(spool_bytes(*rolling_max_bytes, partitions, *replicas)),
+        }),
         serves: true,
         grace_seconds: ARCHIVER_GRACE_SECONDS,
     };
     let template = template(owner, pod, process);
     build(owner, Component::Archiver, Some(context.replicas(*replicas)), None, template)
+}
+
+/// What is open of each partition of both streams, shared by the pods: records compress to a quarter and less.
+fn spool_bytes(max_bytes: u64, partitions: i32, replicas: i32) -> u64 {
+    let [partitions, replicas] = [partitions, replicas].map(|count| u64::try_from(count).unwrap_or(1).max(1));
+    (max_bytes / 4).saturating_mul(partitions.div_ceil(replicas)).min(MOST_SPOOL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spool_has_room_for_what_is_open_and_is_no_reason_to_wait_for_a_node() {
+        let mebibytes = |max: u64, partitions, replicas| spool_bytes(max << 20, partitions, replicas) >> 20;
+        assert_eq!(mebibytes(128, 6, 1), 192);
+        assert_eq!(mebibytes(128, 6, 4), 64, "one of the pods has two partitions");
+        assert_eq!(mebibytes(128, 6, 0), 192, "none runs yet");
+        assert_eq!(mebibytes(1024, 50, 1), 1024);
+    }
 }

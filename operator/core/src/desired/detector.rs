@@ -12,7 +12,7 @@ use super::PipelineContext;
 use super::arguments::{Arguments, service_environment};
 use super::connection::{all_files, bucket_environment, kafka_environment};
 use super::labels::{Component, MODEL_VERSION};
-use super::pod::{Process, deployment as build, template};
+use super::pod::{Directory, Process, deployment as build, template};
 use super::{names, resources};
 use crate::site::SiteFile;
 use crate::validate::{Alerting, Scale, ValidatedDetector, ValidatedPipeline, ValidatedTopics};
@@ -62,7 +62,7 @@ pub(super) fn deployment(
         arguments,
         environment,
         files: all_files(site),
-        directory: Some(("model", MODEL_DIRECTORY)),
+        directory: Some(Directory { name: "model", path: MODEL_DIRECTORY, asks_for: None }),
         serves: true,
         grace_seconds: 30,
     };
@@ -76,7 +76,7 @@ pub(super) fn deployment(
 
 /// What the detectors load a model by, their image and their resources, as a hash: 16 hexadecimal digits.
 pub(crate) fn detector_means(pipeline: &ValidatedPipeline, site: &SiteFile) -> String {
-    let resources = resources::of(Component::Detector, &pipeline.pods.detector.resources);
+    let resources = resources::of(Component::Detector, None, &pipeline.pods.detector.resources);
     let means = json!([site.images.detector, resources]);
     hex::encode(Sha256::digest(means.to_string()))[..16].to_owned()
 }

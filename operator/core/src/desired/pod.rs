@@ -95,12 +95,22 @@ pub(super) struct Process<'a> {
     pub(super) environment: Vec<EnvVar>,
     /// What of Secrets and ConfigMaps it reads.
     pub(super) files: Vec<Files>,
-    /// A directory of its own that outlives the container: its name and where it is.
-    pub(super) directory: Option<(&'static str, &'static str)>,
+    /// A directory of its own that outlives the container.
+    pub(super) directory: Option<Directory>,
     /// Whether it serves /livez and /readyz.
     pub(super) serves: bool,
     /// How long it may take to stop, seconds.
     pub(super) grace_seconds: i64,
+}
+
+/// A directory of a process.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Directory {
+    /// Name of its volume.
+    pub(super) name: &'static str,
+    pub(super) path: &'static str,
+    /// Bytes of the node's disk that it asks for, where that is more than a few.
+    pub(super) asks_for: Option<u64>,
 }
 
 /// The template of a process's pods.
@@ -128,7 +138,7 @@ pub(super) fn template(owner: &Owner<'_>, context: &PodContext<'_>, process: Pro
     pod_labels.extend(labels::labels(owner.name.as_str(), process.component));
     let mut annotations = annotations.clone();
     annotations.extend(secrets_hash.map(|hash| (labels::SECRETS_HASH.to_owned(), hash.to_owned())));
-    let own = process.directory.map(|(name, _)| empty_directory(name)).into_iter();
+    let own = process.directory.map(|directory| empty_directory(directory.name)).into_iter();
     let files = process.files.iter().map(Files::volume);
     let volumes: Vec<Volume> = own.chain(files).chain(known(volumes.as_deref())).collect();
     let secret = |name: String| LocalObjectReference { name };
@@ -209,7 +219,8 @@ fn container(site: &SiteFile, process: Process<'_>) -> Container {
         ..Default::default()
     });
     let environment: Vec<EnvVar> = environment.into_iter().chain(level).chain(known(settings.env.as_deref())).collect();
-    let own = directory.map(|(name, path)| VolumeMount {
+    let disk = directory.and_then(|directory| directory.asks_for);
+    let own = directory.map(|Directory { name, path, asks_for: _ }| VolumeMount {
         name: name.to_owned(),
         mount_path: path.to_owned(),
         ..Default::default()
@@ -230,7 +241,7 @@ fn container(site: &SiteFile, process: Process<'_>) -> Container {
         readiness_probe: serves.then(|| probe("/readyz", 2)),
         // What a process said last is then in the pod's status, where the operator finds the reason of a failure.
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
-        resources: Some(super::resources::of(component, &settings.resources)),
+        resources: Some(super::resources::of(component, disk, &settings.resources)),
         volume_mounts: (!mounts.is_empty()).then_some(mounts),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
