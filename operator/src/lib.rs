@@ -1,11 +1,9 @@
 //! The operator in a Kubernetes cluster: it watches, asks the core what follows, applies it and tells what came of it.
 
 pub mod ask;
-pub mod bucket_view;
 pub mod connect;
 mod controller;
 mod error;
-pub mod look;
 pub mod permissions;
 pub mod settings;
 

@@ -31,7 +31,7 @@ impl Floor {
             ["crds"] | ["libs", "contract"] => Self::Words,
             ["libs", _] => Self::Libraries,
             ["operator", "core"] => Self::Decisions,
-            ["operator" | "cli"] => Self::Shells,
+            ["operator" | "cli"] | ["operator", "look"] => Self::Shells,
             ["workloads", _] => Self::Programs,
             ["e2e"] => Self::EndToEnd,
             _ => panic!("on which floor is {directory}?"),
@@ -120,6 +120,12 @@ fn the_decisions_have_no_runtime_and_no_client() {
 fn the_operator_and_its_tests_do_not_link_librdkafka() {
     assert_without("vedette-operator", "normal,dev", &["rdkafka", "rdkafka-sys"]);
     assert!(tree("vedette-detector", "normal").contains("rdkafka-sys"));
+}
+
+#[test]
+fn the_command_line_has_no_client_of_kubernetes() {
+    assert_without("vedette-cli", "normal", &["vedette-operator", "kube-client", "kube-runtime", "kube-lease-manager"]);
+    assert!(tree("vedette-cli", "normal").contains("vedette-look"));
 }
 
 #[test]

@@ -9,13 +9,13 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 use vedette_contract::Name;
 use vedette_contract::keys::ModelKeys;
+use vedette_look::bucket_view::{self, PointerView};
 use vedette_service::{Backoff, Shutdown};
 use vedette_streams::bucket::Bucket;
 
 use super::metrics::Metrics;
 use super::per_object::Reference;
 use super::triggers::Triggers;
-use crate::bucket_view::{self, PointerView};
 use vedette_core::roll::Pointer;
 
 /// How long a reconcile waits for the first look at a pointer.

@@ -12,7 +12,7 @@ use vedette_core::site::SiteFile;
 use vedette_core::training::{NamesSeen, RunSeen, Training, TrainingPlan, TrainingSeen, run_under_way};
 use vedette_core::validate::ValidatedTraining;
 use vedette_crds::ModelTrainingStatus;
-use vedette_operator::look;
+use vedette_look as look;
 use vedette_streams::bucket::Bucket;
 
 use super::{GENERATION, supervised};

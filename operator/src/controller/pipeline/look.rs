@@ -15,14 +15,14 @@ use vedette_core::pipeline::{GeneratorSeen, PipelineSeen};
 use vedette_core::validate::{Scale, ValidatedPipeline};
 use vedette_core::workload::Workload;
 use vedette_crds::{AnomalyPipeline, AnomalyPipelineStatus};
+use vedette_look as look;
+use vedette_look::bucket_view::PointerView;
 
 use super::super::apply::{ApiError, Applier};
 use super::super::backoff::jitter;
 use super::super::context::Context;
 use super::super::model_watch::TrainingKey;
 use super::super::per_object::Reference;
-use crate::bucket_view::PointerView;
-use crate::look;
 
 pub(super) async fn look(
     pipeline: &AnomalyPipeline,

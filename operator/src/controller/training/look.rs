@@ -11,13 +11,13 @@ use vedette_core::job_state::job_state;
 use vedette_core::training::{NamesSeen, RunSeen, TrainingSeen, run_under_way};
 use vedette_core::validate::ValidatedTraining;
 use vedette_crds::{ModelTraining, ModelTrainingStatus};
+use vedette_look as look;
 
 use super::super::apply::ApiError;
 use super::super::backoff::jitter;
 use super::super::context::Context;
 use super::super::pace;
 use super::super::per_object::Reference;
-use crate::look;
 
 pub(super) async fn look(
     training: &ModelTraining,

@@ -13,11 +13,11 @@ use vedette_streams::bucket::Bucket;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PointerView {
     /// For the state machine.
-    pub(crate) pointer: Pointer,
+    pub pointer: Pointer,
     /// The pointer as it stands there, where it could be read.
-    pub(crate) current: Option<CurrentPointer>,
+    pub current: Option<CurrentPointer>,
     /// What is wrong with the bucket itself, in one word.
-    pub(crate) trouble: Option<&'static str>,
+    pub trouble: Option<&'static str>,
 }
 
 impl PointerView {

@@ -1,5 +1,7 @@
 //! What every platform reads from the bucket before it decides, as the core's values. It only reads.
 
+pub mod bucket_view;
+
 use std::collections::BTreeSet;
 
 use vedette_contract::Name;
@@ -18,7 +20,7 @@ use vedette_registry::{RegistryError, progress, results, sites};
 use vedette_service::error_chain;
 use vedette_streams::bucket::Bucket;
 
-use crate::bucket_view::{self, PointerView};
+use self::bucket_view::PointerView;
 
 /// The model of a pipeline, its pointer having been read; and how the bucket stands, by the last write too.
 pub async fn model(
