@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use vedette_contract::TopicName;
 use vedette_service::{Backoff, Readiness, Shutdown, error_chain};
 use vedette_streams::kafka::group::{self, GroupConsumer};
-use vedette_streams::kafka::{self, ErrorClass, Isolation, KafkaSettings, check_writable, classify, count_partitions};
+use vedette_streams::kafka::{self, ErrorClass, Isolation, KafkaSettings, TopicReader, check_writable, classify};
 
 use crate::history::History;
 use crate::incidents::{Incidents, Rules};
@@ -86,16 +86,18 @@ pub(crate) fn start(
     readiness: &Readiness,
     shutdown: &Shutdown,
 ) -> Result<Option<Started>, StartError> {
-    wait_for(|| attempt(settings, readiness, shutdown), readiness, shutdown).map(Option::flatten)
+    let reader = TopicReader::new(&settings.kafka)?;
+    wait_for(|| attempt(&reader, settings, readiness, shutdown), readiness, shutdown).map(Option::flatten)
 }
 
 fn attempt(
+    reader: &TopicReader,
     settings: &StartSettings,
     readiness: &Readiness,
     shutdown: &Shutdown,
 ) -> Result<Option<Started>, StartError> {
     let StartSettings { kafka, group, alerts, incidents: topic, rules } = settings;
-    let [alert_partitions, partitions] = count_partitions(kafka, [alerts, topic], BROKER_TIMEOUT)?;
+    let [alert_partitions, partitions] = reader.count_partitions([alerts, topic], BROKER_TIMEOUT)?;
     check_writable(kafka, group, &[topic])?;
     readiness.hold(BROKER);
     let writer = Writer::create(kafka, group, topic.clone()).map_err(StartError::Settings)?;

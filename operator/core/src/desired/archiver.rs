@@ -26,8 +26,9 @@ pub(super) fn deployment(
     let ValidatedArchiver { replicas, rolling_max_bytes, rolling_max_age, max_unavailable: _ } = archiver;
     let always = [(Stream::EnrichedData, &topics.enriched_data), (Stream::Alerts, &topics.alerts)];
     let incidents = incidents.map(|incidents| (Stream::Incidents, &incidents.topic));
-    let archived =
-        always.into_iter().chain(incidents).map(|(stream, topic)| ArchivedTopic { stream, topic: topic.name.clone() });
+    let streams: Vec<_> = always.into_iter().chain(incidents).collect();
+    let partitions = streams.iter().fold(0, |sum: i32, (_, topic)| sum.saturating_add(topic.partitions));
+    let archived = streams.into_iter().map(|(stream, topic)| ArchivedTopic { stream, topic: topic.name.clone() });
     let arguments = Arguments::default()
         .kafka(&site.kafka)
         .bucket(&site.bucket)
@@ -41,7 +42,6 @@ pub(super) fn deployment(
     let mut environment = service_environment();
     environment.extend(kafka_environment(&site.kafka));
     environment.extend(bucket_environment(&site.bucket));
-    let partitions = topics.enriched_data.partitions.saturating_add(topics.alerts.partitions);
     let process = Process {
         component: Component::Archiver,
         settings: &pods.archiver,
@@ -61,7 +61,7 @@ pub(super) fn deployment(
     build(owner, Component::Archiver, Some(context.replicas(*replicas)), None, template)
 }
 
-/// What is open of each partition of both streams, shared by the pods: records compress to a quarter and less.
+/// What is open of each partition of all streams, shared by the pods: records compress to a quarter and less.
 fn spool_bytes(max_bytes: u64, partitions: i32, replicas: i32) -> u64 {
     let [partitions, replicas] = [partitions, replicas].map(|count| u64::try_from(count).unwrap_or(1).max(1));
     (max_bytes / 4).saturating_mul(partitions.div_ceil(replicas)).min(MOST_SPOOL)

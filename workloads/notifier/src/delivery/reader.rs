@@ -22,7 +22,7 @@ const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
 const TURN_MESSAGES: usize = 1_000;
 
 /// The topic, as a receiver reads it.
-pub(crate) struct TopicReader {
+pub(crate) struct IncidentReader {
     consumer: GroupConsumer,
     topic: TopicName,
     /// How far it was told before this process; nothing where it is new.
@@ -33,7 +33,7 @@ pub(crate) struct TopicReader {
     partitions: std::ops::Range<i32>,
 }
 
-impl TopicReader {
+impl IncidentReader {
     /// Opens the topic in a group of the receiver's own.
     pub(crate) fn open(kafka: &KafkaSettings, group: &str, topic: &TopicName, partitions: i32) -> KafkaResult<Self> {
         let mut config = kafka.consumer(group, Isolation::ReadCommitted);

@@ -10,12 +10,12 @@ use tracing::warn;
 use vedette_contract::receiver::Receiver;
 use vedette_contract::{Name, TopicName};
 use vedette_service::{Backoff, Shutdown, error_chain};
-use vedette_streams::kafka::{self, KafkaSettings, count_partitions};
+use vedette_streams::kafka::{self, KafkaSettings, TopicReader};
 
 use super::filter::{Filter, FilterError};
 use super::ledger::{Interest, Ledger};
 use super::metrics::{DeliveryMetrics, ReceiverMetrics};
-use super::reader::TopicReader;
+use super::reader::IncidentReader;
 use super::round::Round;
 use super::sender::Sender;
 
@@ -136,7 +136,7 @@ fn tell(
 struct Session<'a> {
     receiver: &'a Receiver,
     metrics: &'a ReceiverMetrics,
-    reader: TopicReader,
+    reader: IncidentReader,
     ledger: Ledger,
     round: Round,
     /// It was said that the filter fails.
@@ -150,8 +150,8 @@ impl<'a> Session<'a> {
         metrics: &'a ReceiverMetrics,
     ) -> Result<Self, Trouble> {
         let DeliverySettings { kafka, group, topic, window } = settings;
-        let [partitions] = count_partitions(kafka, [topic], BROKER_TIMEOUT)?;
-        let reader = TopicReader::open(kafka, &format!("{group}.{}", receiver.name), topic, partitions)?;
+        let [partitions] = TopicReader::new(kafka)?.count_partitions([topic], BROKER_TIMEOUT)?;
+        let reader = IncidentReader::open(kafka, &format!("{group}.{}", receiver.name), topic, partitions)?;
         let filter = compiled(&receiver.name, receiver.filter.as_deref())?;
         let history_after = *window + DAY;
         let ledger = Ledger::new(Interest { minimum_severity: receiver.minimum_severity, filter, history_after });
