@@ -12,8 +12,8 @@ pub struct AnomalyPipelineStatus {
     /// Generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "looked_at")]
     pub observed_generation: Option<i64>,
-    /// Ready, TopicsReady, BucketReachable, GeneratorAvailable, DetectorAvailable, ArchiverAvailable, NotifierAvailable and ModelCurrent; Reconciling
-    /// or Stalled while it is not Ready.
+    /// Ready, TopicsReady, BucketReachable, GeneratorAvailable, DetectorAvailable, ArchiverAvailable, NotifierAvailable, ModelCurrent,
+    /// StreamComplete and FeaturesPresent; Reconciling or Stalled while it is not Ready.
     #[serde(default)]
     #[schemars(schema_with = "conditions")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

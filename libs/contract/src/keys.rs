@@ -82,6 +82,16 @@ impl PipelineKeys {
         format!("{}/sites/{site}.json", self.prefix)
     }
 
+    /// Prefix of the health objects of a site: `…/health/<site>/`.
+    pub fn health_prefix(&self, site: &Name) -> String {
+        format!("{}/health/{site}/", self.prefix)
+    }
+
+    /// A [`crate::health::Health`]: `…/health/<site>/<pod>.json`.
+    pub fn health(&self, site: &Name, pod: &str) -> String {
+        format!("{}{pod}.json", self.health_prefix(site))
+    }
+
     /// A data set that somebody put there: `…/datasets/<file name>`.
     pub fn dataset(&self, file_name: &str) -> String {
         format!("{}/datasets/{file_name}", self.prefix)
@@ -139,6 +149,7 @@ mod tests {
         assert_eq!(keys.progress(&progress), "team-a/flows/progress/east/enriched_data-3.json");
         assert_eq!(keys.progress_of(&keys.progress(&progress)), Some(progress));
         assert_eq!(keys.progress_of("team-b/flows/progress/east/enriched_data-3.json"), None);
+        assert_eq!(keys.health(&name("east"), "d-1"), "team-a/flows/health/east/d-1.json");
         let models = ModelKeys::new(&name("team-a"), &name("flows"));
         let version: ModelVersion = "20261123T084210Z-1a2b3c4d".parse().unwrap();
         let key = models.file(&version, "manifest.json");

@@ -8,6 +8,7 @@ pub mod arguments;
 pub mod dead_letter;
 pub mod exit;
 pub mod fields;
+pub mod health;
 pub mod incident;
 pub mod kafka_property;
 pub mod keys;

@@ -186,6 +186,9 @@ pub struct ModelMetadata {
     /// Values that were found to stand for none, by field: they count as missing.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sentinels: BTreeMap<String, Vec<f32>>,
+    /// Share of the rows without a value that a feature can use, 0 to 1, of every feature.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub missing: BTreeMap<String, f64>,
     /// Fields that were found and are no features, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub left_out: BTreeMap<String, String>,

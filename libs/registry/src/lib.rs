@@ -2,6 +2,7 @@
 //! that knows how they are written, checked and read. Shapes and keys are the contract's.
 
 mod error;
+pub mod health;
 mod json;
 #[cfg(feature = "load")]
 pub mod load;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use thiserror::Error;
 use vedette_contract::ModelVersion;
 use vedette_contract::keys::ModelKeys;
-use vedette_contract::model::{MANIFEST_FILE, ModelManifest};
+use vedette_contract::model::{MANIFEST_FILE, METADATA_FILE, ModelManifest, ModelMetadata};
 use vedette_forest::{ArtifactError, Model};
 use vedette_streams::bucket::{Bucket, BucketError};
 
@@ -93,6 +93,12 @@ pub fn file_names(version: &ModelVersion, manifest: &[u8]) -> Result<Vec<String>
 pub fn model(version: &ModelVersion, files: &Files) -> Result<Model, LoadError> {
     let manifest = check(version, files.get(MANIFEST_FILE).map_or(&[], Vec::as_slice))?;
     Model::from_files(files, &manifest).map_err(|source| LoadError::Artifact { version: version.clone(), source })
+}
+
+/// Share of the rows of the training without a value, by feature, as far as these files say it.
+pub fn usually_missing(files: &Files) -> BTreeMap<String, f64> {
+    let metadata = files.get(METADATA_FILE).and_then(|bytes| serde_json::from_slice::<ModelMetadata>(bytes).ok());
+    metadata.map(|metadata| metadata.missing).unwrap_or_default()
 }
 
 fn check(version: &ModelVersion, bytes: &[u8]) -> Result<ModelManifest, LoadError> {

@@ -56,6 +56,7 @@ pub(crate) fn metadata(job: &str) -> ModelMetadata {
         lost: 0,
         texts: BTreeMap::new(),
         sentinels: BTreeMap::new(),
+        missing: BTreeMap::new(),
         left_out: BTreeMap::new(),
         separating: Vec::new(),
         last_utc: None,

@@ -2,11 +2,11 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use crate::reason::{self, BucketReason, Outcome, Reason};
+use crate::reason::{self, BucketReason, FeaturesReason, Outcome, Reason, StreamReason};
 use crate::roll::RollEvent;
 use crate::run_result::Ended;
 use crate::schedule::{Run, StartReason};
-use crate::status::{BUCKET_REACHABLE, READY, find};
+use crate::status::{BUCKET_REACHABLE, FEATURES_PRESENT, READY, STREAM_COMPLETE, find};
 
 /// Something that happened to an object.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,20 +63,26 @@ impl Event {
 
 /// Conditions that flipped. What does not hold from the beginning is news only where it will stay so.
 pub(crate) fn flipped(before: &[Condition], after: &[Condition]) -> Vec<Event> {
-    let flipped = [READY, BUCKET_REACHABLE].into_iter().filter_map(|kind| {
+    let flipped = [READY, BUCKET_REACHABLE, STREAM_COMPLETE, FEATURES_PRESENT].into_iter().filter_map(|kind| {
         let now = find(after, kind)?;
         let is_lasting = reason::is_lasting(&now.reason);
         let is_news = match find(before, kind) {
-            // That the bucket answers is what everybody expects.
-            Some(last) if last.reason == BucketReason::NotAsked.as_str() && now.status == "True" => false,
+            // What everybody expects is no news, nor is it that nobody tells any more.
+            Some(last) if is_silence(&last.reason) && now.status == "True" => false,
+            Some(_) if is_silence(&now.reason) => false,
             Some(last) => {
                 last.status != now.status || (now.status == "False" && is_lasting && last.reason != now.reason)
             }
-            None => is_lasting,
+            None => is_lasting || now.reason == FeaturesReason::FieldsMissing.as_str(),
         };
         is_news.then(|| Event::Flipped(now.clone()))
     });
     flipped.collect()
+}
+
+/// Whether a reason says that nobody has told yet.
+fn is_silence(reason: &str) -> bool {
+    [BucketReason::NotAsked.as_str(), StreamReason::NotTold.as_str()].contains(&reason)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod bucket_view;
 pub mod desired;
 pub mod event;
 mod field_error;
+pub mod health;
 pub mod job_state;
 pub mod job_step;
 mod last_words;

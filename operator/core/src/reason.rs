@@ -116,6 +116,24 @@ reasons! {
         BucketUnreadable,
     }
 
+    /// Why every record was read, or not.
+    StreamReason {
+        /// As far as is known.
+        Complete,
+        /// Retention deleted some before.
+        RecordsLost,
+        /// Nobody tells.
+        NotTold,
+    }
+
+    /// Why the records have the fields that the model learned from, or not.
+    FeaturesReason {
+        /// They do.
+        Present,
+        /// Most of them lack some.
+        FieldsMissing,
+    }
+
     /// Why the detectors run the wanted version, or not.
     ModelReason {
         /// They do.

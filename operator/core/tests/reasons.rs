@@ -37,6 +37,8 @@ fn conditions() -> BTreeSet<&'static str> {
         status::ARCHIVER_AVAILABLE,
         status::NOTIFIER_AVAILABLE,
         status::MODEL_CURRENT,
+        status::STREAM_COMPLETE,
+        status::FEATURES_PRESENT,
         status::DATA_AVAILABLE,
         status::TRAINED,
         status::GATE_PASSED,

@@ -1,11 +1,13 @@
-//! What every platform reads from the bucket before it decides, as the core's values. It only reads.
+//! What every platform reads from the bucket before it decides, as the core's values. It only reads, but for what has grown old.
 
 pub mod bucket_view;
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use vedette_contract::Name;
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
+use vedette_core::health::HealthSeen;
 use vedette_core::job_state::JobState;
 use vedette_core::pipeline::{BucketAnswer, BucketSeen, BucketTrouble};
 use vedette_core::platform::whole_seconds;
@@ -16,9 +18,9 @@ use vedette_core::status::{roll_state, schedule_state};
 use vedette_core::training::{ArchiveSeen, RunSeen};
 use vedette_core::validate::{ValidatedPipeline, ValidatedTraining};
 use vedette_crds::{AnomalyPipelineStatus, ModelTrainingStatus};
-use vedette_registry::{RegistryError, progress, results, sites};
+use vedette_registry::{RegistryError, health, progress, results, sites};
 use vedette_service::error_chain;
-use vedette_streams::bucket::Bucket;
+use vedette_streams::bucket::{Bucket, BucketError};
 
 use self::bucket_view::PointerView;
 
@@ -40,6 +42,19 @@ pub async fn model(
     };
     let answer = last_read(&view, artifact.as_ref()).and(last_write);
     BucketSeen { pointer: view.pointer, artifact, answer }
+}
+
+/// What the processes of a pipeline tell at this site. What was not written for a day is deleted.
+///
+/// # Errors
+/// When the bucket cannot be read.
+pub async fn health(
+    bucket: &Bucket,
+    keys: &PipelineKeys,
+    site: &Name,
+    now: Timestamp,
+) -> Result<HealthSeen, BucketError> {
+    Ok(HealthSeen::new(&health::load_all(bucket, keys, site, now).await?, now))
 }
 
 /// What there is to learn from, and what was learned. A training of another site is nobody's concern here.

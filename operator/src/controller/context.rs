@@ -10,6 +10,7 @@ use super::all_pipelines::AllPipelines;
 use super::apply::Applier;
 use super::children::Stores;
 use super::events::Announcer;
+use super::health_watch::HealthWatch;
 use super::memory::Remembered;
 use super::metrics::Metrics;
 use super::model_watch::ModelWatch;
@@ -43,6 +44,8 @@ pub(super) struct Context {
     pub announcer: Arc<Announcer>,
     /// Looks up pointers.
     pub models: ModelWatch,
+    /// Looks at what processes tell.
+    pub health: HealthWatch,
     /// Tells the other sites.
     pub report: Arc<SiteReport>,
     /// What is counted.
@@ -61,6 +64,7 @@ impl Context {
     /// An object of ours is gone.
     pub(super) fn forget(&self, object: &Reference) {
         self.models.forget(object);
+        self.health.forget(object);
         self.report.forget(object);
         self.failures.forget(object);
         self.counted.forget(object);
@@ -122,6 +126,7 @@ pub(super) mod testing {
             applier: Arc::new(Applier::new(client.clone(), metrics.clone(), sent)),
             announcer: Arc::new(Announcer::new(client, "a")),
             models: ModelWatch::new(bucket.clone(), often, metrics.clone(), triggers.clone(), term),
+            health: HealthWatch::new(bucket.clone(), "east".parse().unwrap(), triggers.clone()),
             report: Arc::new(SiteReport::new(bucket.clone(), triggers)),
             metrics,
             failures: PerObject::default(),

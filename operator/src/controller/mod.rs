@@ -8,6 +8,7 @@ mod children;
 mod cluster;
 mod context;
 mod events;
+mod health_watch;
 mod leader;
 mod memory;
 mod metrics;

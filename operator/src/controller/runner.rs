@@ -24,6 +24,7 @@ use super::backoff::{RETRY, jittered};
 use super::children::Stores;
 use super::context::Context;
 use super::events::Announcer;
+use super::health_watch::HealthWatch;
 use super::metrics::{Metrics, kind_label};
 use super::model_watch::ModelWatch;
 use super::namespaces::namespaces;
@@ -125,7 +126,7 @@ fn act_upon<'a>(term: &'a Term<'_>, scope: Scope, over: &Shutdown) -> impl Futur
         tokio::select! {
             ((), ()) = async { tokio::join!(pipelines, trainings) } => {}
             // These end with the term, or not at all; the reconciles under way come to an end first.
-            _ = async { tokio::join!(join_all(watches), selected, context.report.run(&over)) } => {}
+            _ = async { tokio::join!(join_all(watches), selected, context.report.run(&over), context.health.run(&over)) } => {}
         }
         term.reach.end(context.scope.label());
     }
@@ -182,6 +183,7 @@ impl Term<'_> {
             applier: Arc::clone(&self.applier),
             announcer: Arc::clone(&self.announcer),
             models: ModelWatch::new(bucket.clone(), interval, metrics.clone(), triggers.clone(), over.clone()),
+            health: HealthWatch::new(bucket.clone(), self.site.site.name.clone(), triggers.clone()),
             report: Arc::new(SiteReport::new(bucket, triggers)),
             metrics,
             failures: PerObject::default(),

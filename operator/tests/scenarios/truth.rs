@@ -215,3 +215,26 @@ async fn a_version_whose_pod_waits_for_kafka_is_not_taken_back_and_one_whose_pod
     assert_eq!(status["model"]["rejected"], json!([version(2)]));
     operator.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_processes_tell_of_the_records_is_a_condition() {
+    let cluster = Cluster::new().await;
+    let key = |pod: &str| format!("n/flows/health/east/{pod}.json");
+    let now = jiff::Timestamp::now();
+    cluster.objects.put_json(&key("flows-detector-1"), &vedette_testing::bucket::lacks("src_bytes", now)).await;
+    cluster.objects.put(&key("flows-detector-2"), "{half").await;
+    let long_ago = now - jiff::SignedDuration::from_hours(25);
+    cluster.objects.put_json(&key("flows-detector-3"), &vedette_testing::bucket::lacks("dst_bytes", long_ago)).await;
+    cluster.pipeline("flows", json!({}));
+    let operator = cluster.operator("a");
+    let features = cluster.until_reason("anomalypipelines", "flows", "FeaturesPresent", "FieldsMissing").await;
+    let message = features["message"].as_str().unwrap();
+    assert!(message.contains("learned from: src_bytes;"), "{message}");
+    let stream = cluster.until_reason("anomalypipelines", "flows", "StreamComplete", "RecordsLost").await;
+    assert!(stream["message"].as_str().unwrap().contains("offsets 100 to 600"), "{stream}");
+    cluster.running("flows").await;
+    let told = |cluster: &Cluster| cluster.events().contains(&"FieldsMissing".to_owned());
+    cluster.api.until("an event", |_| told(&cluster).then_some(())).await;
+    assert_eq!(cluster.objects.json::<Value>(&key("flows-detector-3")).await, None, "it is a day old");
+    operator.stop().await;
+}

@@ -2,6 +2,7 @@
 //! committed is read again after a crash and becomes the same object.
 
 mod error;
+mod health;
 mod metrics;
 mod object;
 mod partition;

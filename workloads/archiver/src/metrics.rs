@@ -8,6 +8,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry, Unit};
 use vedette_contract::archive::Stream;
+use vedette_contract::health::TopicHealth;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct StreamLabel {
@@ -23,13 +24,17 @@ pub(crate) struct ReasonLabel {
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
     records: Family<StreamLabel, Counter>,
+    archived_records: Family<StreamLabel, Counter>,
     lost_records: Family<StreamLabel, Counter>,
+    lag_records: Family<StreamLabel, Gauge>,
+    lag_seconds: Family<StreamLabel, Gauge<f64, AtomicU64>>,
     record_bytes: Family<StreamLabel, Counter>,
     objects: Family<StreamLabel, Counter>,
     object_bytes: Family<StreamLabel, Counter>,
     deltas: Family<StreamLabel, Counter>,
     last_close: Family<StreamLabel, Gauge<f64, AtomicU64>>,
     failures: Family<ReasonLabel, Counter>,
+    pub(crate) partitions: Gauge,
     pub(crate) open_objects: Gauge,
     pub(crate) paused_partitions: Gauge,
 }
@@ -45,6 +50,14 @@ impl Metrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         Self {
             records: counted(registry, "records", "Records read from Kafka"),
+            archived_records: counted(registry, "archived_records", "Records of the closed objects"),
+            lag_records: counted(registry, "lag_records", "Offsets of its partitions that it has not come to yet"),
+            lag_seconds: measured(
+                registry,
+                "lag",
+                "How long ago the last record was written that it has read, where it lags",
+                Unit::Seconds,
+            ),
             lost_records: counted(
                 registry,
                 "lost_records",
@@ -65,8 +78,36 @@ impl Metrics {
                 "upload_failures",
                 "Work on the bucket or commits that failed and is tried again",
             ),
+            partitions: counted(registry, "partitions", "Partitions that it archives now"),
             open_objects: counted(registry, "open_objects", "Objects that take records now"),
             paused_partitions: counted(registry, "paused_partitions", "Partitions that wait for the bucket"),
+        }
+    }
+
+    /// Has the counters of these streams be there from the start, at 0.
+    pub(crate) fn begin(&self, streams: impl Iterator<Item = Stream>) {
+        for stream in streams {
+            let label = StreamLabel { stream: stream.as_str() };
+            for of_stream in [
+                &self.records,
+                &self.archived_records,
+                &self.lost_records,
+                &self.record_bytes,
+                &self.objects,
+                &self.object_bytes,
+                &self.deltas,
+            ] {
+                of_stream.get_or_create_owned(&label);
+            }
+        }
+    }
+
+    /// The stream's topic stands like this.
+    pub(crate) fn lags(&self, stream: Stream, topic: &TopicHealth) {
+        let label = StreamLabel { stream: stream.as_str() };
+        self.lag_records.get_or_create(&label).set(i64::try_from(topic.lag_records).unwrap_or(i64::MAX));
+        if let Some(seconds) = topic.lag_seconds {
+            self.lag_seconds.get_or_create(&label).set(seconds);
         }
     }
 
@@ -82,8 +123,9 @@ impl Metrics {
         self.lost_records.get_or_create(&StreamLabel { stream: stream.as_str() }).inc_by(records);
     }
 
-    pub(crate) fn closed(&self, stream: Stream, length: u64) {
+    pub(crate) fn closed(&self, stream: Stream, records: u64, length: u64) {
         let label = StreamLabel { stream: stream.as_str() };
+        self.archived_records.get_or_create(&label).inc_by(records);
         self.objects.get_or_create(&label).inc();
         self.object_bytes.get_or_create(&label).inc_by(length);
         self.last_close.get_or_create(&label).set(jiff::Timestamp::now().as_duration().as_secs_f64());
@@ -120,13 +162,14 @@ mod tests {
         let metrics = Metrics::register(&mut registry);
         metrics.of_stream(Stream::Alerts).records.inc();
         metrics.of_stream(Stream::Alerts).bytes.inc_by(7);
-        metrics.closed(Stream::EnrichedData, 9);
+        metrics.closed(Stream::EnrichedData, 4, 9);
         metrics.failed("BucketTimeout");
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [
             "vedette_archiver_records_total{stream=\"alerts\"} 1",
             "vedette_archiver_record_bytes_total{stream=\"alerts\"} 7",
+            "vedette_archiver_archived_records_total{stream=\"enriched_data\"} 4",
             "vedette_archiver_object_bytes_total{stream=\"enriched_data\"} 9",
             "vedette_archiver_upload_failures_total{reason=\"BucketTimeout\"} 1",
             "vedette_archiver_open_objects 0",

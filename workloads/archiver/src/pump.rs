@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
@@ -17,6 +18,7 @@ use vedette_contract::timing::ARCHIVER_CLOSING_PATIENCE;
 use vedette_service::{Readiness, Shutdown};
 use vedette_streams::kafka::group::{self, GroupConsumer, Rebalance};
 use vedette_streams::kafka::place::{Beginning, at_offset, beginning, beginnings, move_to};
+use vedette_streams::kafka::standing::Standing;
 use vedette_streams::kafka::{ErrorClass, MissingAcl, classify};
 
 use crate::error::ArchiverError;
@@ -145,6 +147,7 @@ impl Pump {
             return Ok(());
         }
         slot.partition.append(record, &self.spool, &self.closing, Instant::now())?;
+        slot.read_at = record.timestamp_millis;
         slot.counters.records.inc();
         slot.counters.bytes.inc_by(record.value.len() as u64);
         if slot.partition.is_saturated() {
@@ -311,9 +314,22 @@ impl Pump {
         let count = |of: fn(&Slot) -> bool| {
             i64::try_from(self.slots.iter().filter(|slot| of(slot)).count()).unwrap_or(i64::MAX)
         };
+        self.uploader.metrics.partitions.set(count(|_| true));
         self.uploader.metrics.open_objects.set(count(|slot| slot.partition.is_open()));
         self.uploader.metrics.paused_partitions.set(count(|slot| slot.paused));
+        if let Some(standings) = self.consumer.context().take_standings() {
+            self.tell(standings);
+        }
         Ok(())
+    }
+
+    fn tell(&self, standings: Vec<Standing>) {
+        let read_at = self.slots.iter().filter_map(|slot| {
+            let Origin { topic, partition, .. } = &slot.partition.origin;
+            Some(((topic.clone(), *partition), slot.read_at?))
+        });
+        let topics = self.uploader.known.stands(standings, read_at.collect(), Timestamp::now());
+        topics.iter().for_each(|(stream, health)| self.uploader.metrics.lags(*stream, health));
     }
 
     /// Moves and resumes partitions. What Kafka refuses now is asked again at the next round.
@@ -388,6 +404,7 @@ fn report(uploader: &Uploader, origin: &Origin, beginning: Beginning) {
     let lost = beginning.lost();
     if lost > 0 {
         uploader.metrics.lost(*stream, lost);
+        beginning.gap(topic, *partition, Timestamp::now()).into_iter().for_each(|gap| uploader.known.lost(gap));
         if let Err(error) = uploader.commits.commit(topic.as_str(), *partition, beginning.offset()) {
             warn!(%topic, partition, %error, "what is lost could not be committed, and may be counted again");
         }

@@ -3,16 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 use tracing::warn;
 use vedette_contract::TopicName;
 use vedette_contract::arguments::{ArchiverArguments, ServiceArguments};
 use vedette_contract::keys::PipelineKeys;
+use vedette_registry::health;
 use vedette_service::{Backoff, Readiness, Shutdown, error_chain, registry, serve};
 use vedette_streams::bucket::{Bucket, BucketError};
 use vedette_streams::kafka::{Isolation, KafkaError, KafkaSettings, TopicReader, group, wait_for_topics};
 
 use crate::error::ArchiverError;
+use crate::health::Known;
 use crate::metrics::Metrics;
 use crate::object::Closing;
 use crate::pump::{Pump, Subscription};
@@ -45,6 +48,8 @@ pub async fn run(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(),
     } = arguments;
     let mut registry = registry("archiver");
     let metrics = Metrics::register(&mut registry);
+    metrics.begin(topics.iter().map(|archived| archived.stream));
+    let known = Known::new(owner.site.clone(), pod_name.clone(), topics.clone(), Timestamp::now());
     let readiness = Readiness::new(&[BROKER, BUCKET, GROUP]);
     let spool = SpoolDirectory::prepare(&spool_directory)?;
     serve(listen_address, readiness.clone(), registry, shutdown.clone()).await?;
@@ -73,9 +78,14 @@ pub async fn run(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(),
         max_age: Duration::from_secs(rolling_max_age_seconds),
         tail_interval: Duration::from_secs(tail_interval_seconds),
     };
-    let uploader = Uploader { bucket, keys, commits, metrics };
+    let telling = (bucket.clone(), keys.clone(), known.clone());
+    let uploader = Uploader { bucket, keys, commits, metrics, known };
     let pump = Pump::new(subscription, closing, spool, uploader, readiness, shutdown);
-    spawn_blocking(|| pump.run()).await.map_err(ArchiverError::Step)?
+    let (bucket, keys, known) = telling;
+    tokio::select! {
+        outcome = spawn_blocking(|| pump.run()) => outcome.map_err(ArchiverError::Step)?,
+        never = health::tell(&bucket, &keys, |now| known.health(now)) => match never {},
+    }
 }
 
 /// The topics are made by a Job of their own, which may be later than this process.

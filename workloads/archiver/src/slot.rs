@@ -28,6 +28,8 @@ pub(crate) struct Slot {
     pub(crate) paused: bool,
     /// Where to read on from once Kafka agrees; until then what arrives is not ours to take.
     pub(crate) go_to: Option<i64>,
+    /// Kafka's time of the last record, milliseconds since 1970.
+    pub(crate) read_at: Option<i64>,
     step: Option<Step>,
     backoff: Backoff,
     retry_at: Option<Instant>,
@@ -36,7 +38,8 @@ pub(crate) struct Slot {
 impl Slot {
     pub(crate) fn new(partition: Partition, metrics: &Metrics) -> Self {
         let counters = metrics.of_stream(partition.origin.stream);
-        Self { partition, counters, paused: false, go_to: None, step: None, backoff: BACKOFF, retry_at: None }
+        let (go_to, read_at) = (None, None);
+        Self { partition, counters, paused: false, go_to, read_at, step: None, backoff: BACKOFF, retry_at: None }
     }
 
     pub(crate) fn is(&self, topic: &str, partition: i32) -> bool {

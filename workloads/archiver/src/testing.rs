@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use vedette_contract::archive::{Origin, Stream};
@@ -10,6 +11,7 @@ use vedette_contract::keys::PipelineKeys;
 use vedette_contract::progress::Progress;
 use vedette_testing::TestBucket;
 
+use crate::health::Known;
 use crate::metrics::Metrics;
 use crate::object::Closing;
 use crate::partition::{Done, Partition, Record};
@@ -57,6 +59,7 @@ impl Bench {
             keys: PipelineKeys::new(&name("n"), &name("p")),
             commits: Arc::clone(&commits) as _,
             metrics: Metrics::register(&mut Registry::default()),
+            known: Known::new(name("s"), "archiver-0".to_owned(), Vec::new(), Timestamp::UNIX_EPOCH),
         });
         let topic = "a".parse().unwrap();
         let origin = Origin {

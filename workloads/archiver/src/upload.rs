@@ -21,6 +21,7 @@ use vedette_streams::bucket::{Body, Bucket, BucketError, Creation, ObjectHead};
 use vedette_streams::kafka::group::GroupConsumer;
 use vedette_streams::kafka::place::at_offset;
 
+use crate::health::Known;
 use crate::metrics::Metrics;
 use crate::object::Frame;
 use crate::partition::{Done, Upload, Work};
@@ -85,6 +86,7 @@ pub(crate) struct Uploader {
     pub(crate) keys: PipelineKeys,
     pub(crate) commits: Arc<dyn CommitOffset>,
     pub(crate) metrics: Metrics,
+    pub(crate) known: Known,
 }
 
 impl Uploader {
@@ -174,7 +176,8 @@ impl Uploader {
         }
         self.commit(origin, end).await?;
         self.delete_tail(&key).await?;
-        self.metrics.closed(origin.stream, length);
+        self.metrics.closed(origin.stream, records, length);
+        self.known.archived(&origin.topic, records);
         info!(key = full_key, records, bytes = length, "object closed");
         Ok(Done::Closed(progress))
     }

@@ -177,6 +177,12 @@ async fn a_bucket_that_is_away_at_the_start_is_waited_for() {
     let archiver = world.start(world.arguments());
     eventually("it says that the bucket is away", async || archiver.get("/readyz").await.contains("cannot be reached"))
         .await;
+    let metrics = archiver.get("/metrics").await;
+    for counter in ["records", "archived_records", "lost_records", "record_bytes", "objects", "object_bytes", "deltas"]
+    {
+        let line = format!("vedette_archiver_{counter}_total{{stream=\"enriched_data\"}} 0\n");
+        assert!(metrics.contains(&line), "{line} {metrics}");
+    }
     world.store.come_back().await;
     archiver.ready().await;
     eventually("the alerts are read", async || !world.deltas(Alerts).await.is_empty()).await;
@@ -192,7 +198,8 @@ async fn partitions_move_between_archivers_without_a_loss_or_a_duplicate() {
     eventually("the first reads", async || !world.deltas(EnrichedData).await.is_empty()).await;
     let second = world.start(world.arguments());
     // Of either topic: the group shares out the partitions by their number.
-    let has_partition = |metrics: String| metrics.contains("records_total{stream=");
+    let has_partition =
+        |metrics: String| metrics.contains("archiver_partitions ") && !metrics.contains("archiver_partitions 0\n");
     let mut produced = 400;
     eventually("the second has partitions", async || {
         world.produce("e", 4, records(produced..produced + 40), NOON);
@@ -241,6 +248,15 @@ async fn what_retention_deleted_before_it_was_archived_is_counted_to_the_record_
     eventually("what is left is read", async || world.readable("e", 1).await == left.len() as u64).await;
     let metrics = second.get("/metrics").await;
     assert!(metrics.contains("vedette_archiver_lost_records_total{stream=\"enriched_data\"} 120\n"), "{metrics}");
+    eventually("it is told", async || {
+        let told = world.health(&second.pod).await;
+        told.is_some_and(|health| {
+            let gaps: Vec<_> = health.gaps.iter().map(|gap| (gap.topic.as_str(), gap.start, gap.end)).collect();
+            let topic = &health.topics[0];
+            gaps == [("e", 50, 170)] && (topic.partitions, topic.lost_records, topic.lag_records) == (1, 120, 0)
+        })
+    })
+    .await;
     second.stop().await;
     assert_eq!(world.archived(EnrichedData).await, left);
     let faults: Vec<_> = world.verify().await.findings.iter().map(|finding| finding.fault).collect();

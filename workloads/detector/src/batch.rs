@@ -72,9 +72,12 @@ pub(crate) fn process(
     unit.read(messages.iter().map(read_record), *bytes);
     let inputs: Vec<Input<'_>> = messages.iter().map(input).collect();
     tally.records += messages.len() as u64;
+    for message in messages {
+        tally.read_at.extend(message.timestamp().to_millis().map(|millis| (message.partition(), millis)));
+    }
     let now = Timestamp::now();
     let mut writer = Writer { unit, outputs, tally, now };
-    detector.process(&inputs, now, |position, output| {
+    let outcome = detector.process(&inputs, now, |position, output| {
         let (message, serial) = (&messages[position], first + position);
         match (refusals.of(message.partition(), message.offset()), output) {
             (Some(refused), _) => writer.refused(message, serial, refused),
@@ -84,7 +87,9 @@ pub(crate) fn process(
                 writer.dead_letter(message, serial, refusal, largest, message.timestamp().to_millis())
             }
         }
-    })
+    });
+    tally.fields.add(detector.take_tally());
+    outcome
 }
 
 fn read_record(message: &BorrowedMessage<'_>) -> ReadRecord {

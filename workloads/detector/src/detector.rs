@@ -1,6 +1,7 @@
 //! The step that makes enriched messages, alerts and dead letters of a batch of messages. It knows nothing of Kafka, has
 //! no clock, and holds between batches only memory that it uses again.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use jiff::Timestamp;
@@ -15,8 +16,8 @@ use vedette_records::{Field, RecordReader, Refusal};
 use crate::alert::AlertFields;
 use crate::calculated::{CalculatedFieldError, CalculatedFields};
 use crate::identity::{Identity, uuid_of};
-use crate::metrics::{CalculatedFieldLabel, Metrics};
 use crate::scoring::{Scoring, Threshold};
+use crate::tally::FieldTally;
 use crate::watch::Watch;
 
 /// How often the failure of one calculated field is logged before the metric alone tells of it.
@@ -73,7 +74,10 @@ pub(crate) struct Detector {
     calculates_severity: bool,
     calculated: CalculatedFields,
     scoring: Option<Scoring>,
-    metrics: Metrics,
+    /// Since it was last asked.
+    tally: FieldTally,
+    /// How often the failure of each calculated field was logged.
+    logged: BTreeMap<String, u64>,
     /// `,"site":"…"`
     site_field: Vec<u8>,
     // What follows is memory that every batch uses again.
@@ -104,14 +108,10 @@ impl Detector {
         settings: DetectorSettings,
         model: Option<(ModelVersion, Model)>,
         watch: Watch,
-        metrics: Metrics,
     ) -> Result<Self, CalculatedFieldError> {
         let DetectorSettings { site, sensor_messages_topic, calculated_fields, threshold, reasons, max_message_bytes } =
             settings;
         let (calculated, mut names) = CalculatedFields::compile(&calculated_fields)?;
-        for KeyValue { key, value: _ } in &calculated_fields {
-            metrics.calculated_field_failures.get_or_create_owned(&CalculatedFieldLabel { field: key.clone() });
-        }
         let scoring = model.map(|model| Scoring::new(model, watch, threshold, reasons, &calculated, &mut names));
         let [uuid, utc, severity] = [fields::UUID, fields::UTC, fields::SEVERITY].map(|name| names.want(name));
         let reader = RecordReader::new(names);
@@ -129,7 +129,8 @@ impl Detector {
             calculates_severity: calculated.position(fields::SEVERITY).is_some(),
             calculated,
             scoring,
-            metrics,
+            tally: FieldTally::default(),
+            logged: BTreeMap::new(),
             site_field,
             prepared: Vec::new(),
             additions: Vec::new(),
@@ -160,7 +161,10 @@ impl Detector {
         }
         if let Some(scoring) = &mut self.scoring {
             scoring.finish();
-            scoring.take_texts().for_each(|(field, texts)| self.metrics.count_texts(field, texts));
+            self.tally.scored += scoring.rows();
+            for (field, seen) in scoring.take_seen() {
+                self.tally.features.entry(field.to_owned()).or_default().add(seen);
+            }
         }
         let mut prepared = std::mem::take(&mut self.prepared);
         let outcome = inputs.iter().zip(&prepared).enumerate().try_for_each(|(position, (input, prepared))| {
@@ -178,17 +182,24 @@ impl Detector {
         outcome
     }
 
+    /// What was odd about the fields of the records since the last call.
+    pub(crate) fn take_tally(&mut self) -> FieldTally {
+        std::mem::take(&mut self.tally)
+    }
+
     fn prepare(&mut self, input: &Input<'_>, now: Timestamp) -> Result<Prepared, Refusal> {
         let record = self.reader.read(input.value.unwrap_or_default())?;
         let start = self.additions.len();
-        let (mut replacements, metrics) = (Vec::new(), &self.metrics);
-        let (additions, replaced) = (&mut self.additions, &mut replacements);
-        let mut identity = Identity { record: &record, additions, replacements: replaced, metrics };
+        let mut replacements = Vec::new();
+        let (additions, replaced, tally) = (&mut self.additions, &mut replacements, &mut self.tally);
+        let mut identity = Identity { record: &record, additions, replacements: replaced, tally };
         identity.uuid(self.uuid, || uuid_of(&self.site, &self.topic, input))?;
         identity.utc(self.utc, input.timestamp.unwrap_or(now))?;
         let failed = |field: &str, reason: &str| {
-            let label = CalculatedFieldLabel { field: field.to_owned() };
-            if metrics.calculated_field_failures.get_or_create(&label).inc() < LOGGED_FAILURES {
+            *self.tally.not_calculated.entry(field.to_owned()).or_default() += 1;
+            let logged = self.logged.entry(field.to_owned()).or_default();
+            if *logged < LOGGED_FAILURES {
+                *logged += 1;
                 warn!(field, reason, "calculated field left out");
             }
         };

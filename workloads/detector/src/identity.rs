@@ -9,7 +9,7 @@ use vedette_records::splice::{self, Replacement};
 use vedette_records::{Field, Record, Refusal, Scalar, ScalarKind, UtcSpelling, read_utc};
 
 use crate::detector::Input;
-use crate::metrics::{MendedField, Mending, Metrics};
+use crate::tally::{FieldTally, MendedField, Mending};
 
 /// Namespace of the `UUIDv5` of records that come without a `uuid`.
 pub(crate) const UUID_NAMESPACE: Uuid = Uuid::from_u128(0x6f0b_3d2c_5a0e_4c57_9d1e_7e0c_8a5b_2f41);
@@ -29,7 +29,7 @@ pub(crate) struct Identity<'a> {
     pub(crate) record: &'a Record<'a>,
     pub(crate) additions: &'a mut Vec<u8>,
     pub(crate) replacements: &'a mut Vec<Replacement>,
-    pub(crate) metrics: &'a Metrics,
+    pub(crate) tally: &'a mut FieldTally,
 }
 
 impl Identity<'_> {
@@ -74,7 +74,7 @@ impl Identity<'_> {
 
     /// Puts the text into the place of the value, or adds the field.
     fn set(&mut self, field: Field, mended: MendedField, mending: Mending, text: &str) {
-        self.metrics.count_mended(mended, mending);
+        *self.tally.mended.entry((mended, mending)).or_default() += 1;
         match self.record.place(field) {
             Some(place) => {
                 let json = serde_json::Value::from(text).to_string();

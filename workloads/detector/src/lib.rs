@@ -9,6 +9,7 @@ mod delivery;
 mod detector;
 mod error;
 mod expression;
+mod health;
 mod identity;
 mod interruption;
 mod messages;

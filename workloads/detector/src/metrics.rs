@@ -1,15 +1,18 @@
 //! What the detector counts.
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use vedette_contract::dead_letter::DeadLetterReason;
-use vedette_contract::fields;
+use vedette_contract::health::TopicHealth;
 use vedette_contract::model::TextValues;
 
-use crate::tally::Tally;
+use crate::tally::{FeatureTally, FieldTally, MendedField, Mending, Tally};
 
 /// Metrics of the detector; clones share them.
 #[derive(Debug, Clone)]
@@ -22,6 +25,10 @@ pub(crate) struct Metrics {
     pub(crate) refused_records: Counter,
     pub(crate) mended_fields: Family<MendedLabel, Counter>,
     pub(crate) text_values: Family<TextValueLabel, Counter>,
+    pub(crate) missing_values: Family<FeatureLabel, Counter>,
+    pub(crate) unseen_values: Family<FeatureLabel, Counter>,
+    pub(crate) lag_records: Gauge,
+    pub(crate) lag_seconds: Gauge<f64, AtomicU64>,
     pub(crate) batch_records: Histogram,
     pub(crate) processing_seconds: Histogram,
     pub(crate) commits: Counter,
@@ -51,57 +58,6 @@ pub(crate) struct CalculatedFieldLabel {
     pub(crate) field: String,
 }
 
-/// A field that every record has in the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum MendedField {
-    Uuid,
-    Utc,
-}
-
-impl MendedField {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Uuid => fields::UUID,
-            Self::Utc => fields::UTC,
-        }
-    }
-}
-
-/// Why it was not left as it came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Mending {
-    Missing,
-    Null,
-    Empty,
-    Number,
-    WithoutZone,
-}
-
-impl Mending {
-    /// What each field may have been.
-    const ALL: [(MendedField, Self); 9] = [
-        (MendedField::Uuid, Self::Missing),
-        (MendedField::Uuid, Self::Null),
-        (MendedField::Uuid, Self::Empty),
-        (MendedField::Uuid, Self::Number),
-        (MendedField::Utc, Self::Missing),
-        (MendedField::Utc, Self::Null),
-        (MendedField::Utc, Self::Empty),
-        (MendedField::Utc, Self::Number),
-        (MendedField::Utc, Self::WithoutZone),
-    ];
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Missing => "missing",
-            Self::Null => "null",
-            Self::Empty => "empty",
-            Self::Number => "number",
-            Self::WithoutZone => "without_zone",
-        }
-    }
-}
-
 /// Label of the fields that were filled or converted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct MendedLabel {
@@ -123,29 +79,57 @@ pub(crate) enum CountsAs {
     Missing,
 }
 
+/// Label of what concerns one feature; the fields are the model's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct FeatureLabel {
+    pub(crate) field: String,
+}
+
 impl Metrics {
     /// Counts what a unit of work did that is committed.
-    pub(crate) fn count_committed(&self, tally: Tally) {
-        let Tally { records, alerts, refused, dead_letters } = tally;
-        self.records.inc_by(records);
-        self.alerts.inc_by(alerts);
-        self.refused_records.inc_by(refused);
+    pub(crate) fn count_committed(&self, tally: &Tally) {
+        let Tally { records, alerts, refused, dead_letters, read_at: _, fields } = tally;
+        self.records.inc_by(*records);
+        self.alerts.inc_by(*alerts);
+        self.refused_records.inc_by(*refused);
         for (reason, count) in dead_letters {
-            self.dead_letters.get_or_create(&DeadLetterLabel { reason: Reason(reason) }).inc_by(count);
+            self.dead_letters.get_or_create(&DeadLetterLabel { reason: Reason(*reason) }).inc_by(*count);
         }
+        let FieldTally { mended, not_calculated, scored: _, features } = fields;
+        for ((field, was), count) in mended {
+            self.mended_fields.get_or_create(&mended_label(*field, *was)).inc_by(*count);
+        }
+        for (field, count) in not_calculated {
+            let label = CalculatedFieldLabel { field: field.clone() };
+            self.calculated_field_failures.get_or_create(&label).inc_by(*count);
+        }
+        features.iter().for_each(|(field, seen)| self.count_feature(field, *seen));
     }
 
-    /// Counts a field that was filled or converted.
-    pub(crate) fn count_mended(&self, field: MendedField, was: Mending) {
-        self.mended_fields.get_or_create(&MendedLabel { field: field.name(), was: was.word() }).inc();
+    /// The input stands like this.
+    pub(crate) fn lags(&self, input: &TopicHealth) {
+        self.lag_records.set(i64::try_from(input.lag_records).unwrap_or(i64::MAX));
+        input.lag_seconds.iter().for_each(|seconds| _ = self.lag_seconds.set(*seconds));
     }
 
-    /// Counts what arrived as text.
-    pub(crate) fn count_texts(&self, field: &str, TextValues { numbers, missing }: TextValues) {
-        for (counts_as, count) in [(CountsAs::Number, numbers), (CountsAs::Missing, missing)] {
-            let label = TextValueLabel { field: field.to_owned(), counts_as };
-            self.text_values.get_or_create(&label).inc_by(count);
+    fn count_feature(&self, field: &str, FeatureTally { texts, missing, unseen }: FeatureTally) {
+        if texts != TextValues::default() {
+            for (counts_as, count) in [(CountsAs::Number, texts.numbers), (CountsAs::Missing, texts.missing)] {
+                let label = TextValueLabel { field: field.to_owned(), counts_as };
+                self.text_values.get_or_create(&label).inc_by(count);
+            }
         }
+        let label = FeatureLabel { field: field.to_owned() };
+        self.missing_values.get_or_create(&label).inc_by(missing);
+        self.unseen_values.get_or_create(&label).inc_by(unseen);
+    }
+
+    /// Has what is counted of these fields be there from the start, at 0.
+    pub(crate) fn begin<'a>(&self, calculated: impl Iterator<Item = &'a str>, features: impl Iterator<Item = &'a str>) {
+        for field in calculated {
+            self.calculated_field_failures.get_or_create_owned(&CalculatedFieldLabel { field: field.to_owned() });
+        }
+        features.for_each(|field| self.count_feature(field, FeatureTally::default()));
     }
 
     /// Metrics that this registry serves. Every reason of a dead letter, and all that may be mended, is there from the
@@ -160,6 +144,10 @@ impl Metrics {
             refused_records: Counter::default(),
             mended_fields: Family::default(),
             text_values: Family::default(),
+            missing_values: Family::default(),
+            unseen_values: Family::default(),
+            lag_records: Gauge::default(),
+            lag_seconds: Gauge::default(),
             batch_records: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
             processing_seconds: Histogram::new(exponential_buckets(0.000_01, 4.0, 10)),
             commits: Counter::default(),
@@ -170,7 +158,7 @@ impl Metrics {
             metrics.dead_letters.get_or_create_owned(&DeadLetterLabel { reason: Reason(reason) });
         }
         for (field, was) in Mending::ALL {
-            metrics.mended_fields.get_or_create_owned(&MendedLabel { field: field.name(), was: was.word() });
+            metrics.mended_fields.get_or_create_owned(&mended_label(field, was));
         }
         let shared = metrics.clone();
         registry.register("records", "Messages read, and what was made of them committed", shared.records);
@@ -201,6 +189,23 @@ impl Metrics {
             "Values of numeric features that arrived as text, by field and whether they are numbers or count as missing",
             shared.text_values,
         );
+        registry.register(
+            "missing_values",
+            "Records without a value that a feature of the model can use, by field",
+            shared.missing_values,
+        );
+        registry.register(
+            "unseen_values",
+            "Records with a category of a feature that was not there in training, by field",
+            shared.unseen_values,
+        );
+        registry.register("lag_records", "Offsets of its partitions that it has not come to yet", shared.lag_records);
+        registry.register_with_unit(
+            "lag",
+            "How long ago the last message was written that it has read, where it lags",
+            Unit::Seconds,
+            shared.lag_seconds,
+        );
         registry.register("batch_records", "Messages processed at once", shared.batch_records);
         registry.register_with_unit(
             "processing",
@@ -213,4 +218,8 @@ impl Metrics {
         registry.register("aborts", "Units of work that were given up and done again", shared.aborts);
         metrics
     }
+}
+
+fn mended_label(field: MendedField, was: Mending) -> MendedLabel {
+    MendedLabel { field: field.name(), was: was.word() }
 }

@@ -1,6 +1,7 @@
 //! The model that the detector was given: from its own disk, else from the bucket. It is waited for where it cannot be
 //! there yet, and refused where it is damaged; a detector never goes on with another one or with none.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,6 +31,13 @@ pub(crate) struct ModelStore {
     pub(crate) watch: Watch,
 }
 
+/// A model, and what else its files say.
+pub(crate) struct Loaded {
+    pub(crate) model: Model,
+    /// Share of the rows of the training without a value, by feature.
+    pub(crate) usually_missing: BTreeMap<String, f64>,
+}
+
 impl ModelStore {
     /// Loads a version, and waits for it as long as the bucket does not have it. `None` when shutdown came first.
     ///
@@ -40,7 +48,7 @@ impl ModelStore {
         version: &ModelVersion,
         readiness: &Readiness,
         shutdown: &Shutdown,
-    ) -> Result<Option<Model>, DetectorError> {
+    ) -> Result<Option<Loaded>, DetectorError> {
         if let Some(model) = self.kept(version).await {
             info!(version = %version, "model loaded from disk");
             return Ok(Some(model));
@@ -61,7 +69,7 @@ impl ModelStore {
         }
     }
 
-    async fn take(&self, version: &ModelVersion, files: Files) -> Result<Model, DetectorError> {
+    async fn take(&self, version: &ModelVersion, files: Files) -> Result<Loaded, DetectorError> {
         let files = Arc::new(files);
         let model = self.model(version, Arc::clone(&files)).await?;
         info!(version = %version, "model loaded from the bucket");
@@ -72,7 +80,7 @@ impl ModelStore {
     }
 
     /// What an earlier start of this pod fetched, if it is still whole.
-    async fn kept(&self, version: &ModelVersion) -> Option<Model> {
+    async fn kept(&self, version: &ModelVersion) -> Option<Loaded> {
         let directory = self.directory.join(version.as_str());
         match read_directory(version, &directory).await {
             Ok(files) => self
@@ -88,9 +96,13 @@ impl ModelStore {
     }
 
     /// The model that the files make, in a thread of its own.
-    async fn model(&self, version: &ModelVersion, files: Arc<Files>) -> Result<Model, DetectorError> {
+    async fn model(&self, version: &ModelVersion, files: Arc<Files>) -> Result<Loaded, DetectorError> {
         let (watch, version) = (self.watch.clone(), version.clone());
-        let loading = tokio::task::spawn_blocking(move || watch.step(|| load::model(&version, &files)));
+        let load = move || -> Result<Loaded, LoadError> {
+            let model = load::model(&version, &files)?;
+            Ok(Loaded { model, usually_missing: load::usually_missing(&files) })
+        };
+        let loading = tokio::task::spawn_blocking(move || watch.step(load));
         Ok(joined(loading.await)??)
     }
 

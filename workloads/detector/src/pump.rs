@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use prometheus_client::metrics::counter::Counter;
+use jiff::Timestamp;
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::TopicPartitionList;
@@ -18,6 +18,7 @@ use crate::allowance::Allowance;
 use crate::batch::{Batch, collect, process};
 use crate::delivery::may_be_of_one_record;
 use crate::detector::Detector;
+use crate::health::Known;
 use crate::interruption::Interruption;
 use crate::messages::Outputs;
 use crate::metrics::Metrics;
@@ -76,6 +77,7 @@ pub(crate) struct Pump<'a> {
     detector: &'a mut Detector,
     outputs: Outputs,
     metrics: Metrics,
+    known: Known,
     readiness: Readiness,
     shutdown: Shutdown,
     rewinds: u32,
@@ -94,7 +96,7 @@ impl<'a> Pump<'a> {
     pub(crate) fn new(
         started: Started,
         detector: &'a mut Detector,
-        metrics: Metrics,
+        (metrics, known): (Metrics, Known),
         readiness: Readiness,
         shutdown: Shutdown,
     ) -> Self {
@@ -107,6 +109,7 @@ impl<'a> Pump<'a> {
             detector,
             outputs,
             metrics,
+            known,
             readiness,
             shutdown,
             rewinds,
@@ -221,14 +224,21 @@ impl<'a> Pump<'a> {
         }
         self.follow_group()?;
         self.watch_broker(idle);
+        self.take_standings();
         Ok(())
+    }
+
+    fn take_standings(&self) {
+        if let Some(standings) = self.consumer.context().take_standings() {
+            self.metrics.lags(&self.known.stands(standings, Timestamp::now()));
+        }
     }
 
     /// Reads on from what is left where retention passed what was read, or from the beginning of a topic made anew. Where Kafka
     /// does not tell yet it is asked again at the next turn.
     fn find_lost_positions(&mut self) -> Result<(), Interruption> {
         self.close_unit()?;
-        match read_on(&self.consumer, &self.metrics.lost_records) {
+        match self.read_on() {
             Ok(()) => self.position_lost = false,
             Err(cause) => {
                 warn!(error = %cause, "it is not known yet where to read on");
@@ -236,6 +246,27 @@ impl<'a> Pump<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Takes every partition anew, from what is committed if that is there. What is lost is committed, so that it is counted once.
+    fn read_on(&self) -> KafkaResult<()> {
+        for (topic, partition, beginning) in beginnings(&self.consumer, &self.consumer.assignment()?, COORDINATOR_WAIT)?
+        {
+            move_to(&self.consumer, &topic, partition, beginning.offset())?;
+            if !matches!(beginning, Beginning::Committed(_)) {
+                self.consumer.commit(&at_offset(&topic, partition, beginning.offset())?, CommitMode::Sync)?;
+                self.note(partition, beginning);
+            }
+        }
+        Ok(())
+    }
+
+    /// Says and counts from where a partition is read.
+    fn note(&self, partition: i32, beginning: Beginning) {
+        let input = &self.outputs.topics.sensor_messages;
+        beginning.report(input.as_str(), partition);
+        self.metrics.lost_records.inc_by(beginning.lost());
+        beginning.gap(input, partition, Timestamp::now()).into_iter().for_each(|gap| self.known.lost(gap));
     }
 
     fn commit(&mut self) -> Result<(), Interruption> {
@@ -246,7 +277,9 @@ impl<'a> Pump<'a> {
         self.unit.commit(&self.consumer)?;
         self.allowance.after_commit(held, started.elapsed());
         ends.iter().for_each(|(partition, end)| self.refusals.committed(*partition, *end));
-        self.metrics.count_committed(std::mem::take(&mut self.tally));
+        let tally = std::mem::take(&mut self.tally);
+        self.metrics.count_committed(&tally);
+        self.known.committed(tally);
         self.metrics.commits.inc();
         self.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
         self.rewinds = 0;
@@ -349,17 +382,4 @@ impl Drop for Pump<'_> {
     fn drop(&mut self) {
         group::prepare_to_leave(&self.consumer);
     }
-}
-
-/// Takes every partition anew, from what is committed if that is there. What is lost is committed, so that it is counted once.
-fn read_on(consumer: &GroupConsumer, lost_records: &Counter) -> KafkaResult<()> {
-    for (topic, partition, beginning) in beginnings(consumer, &consumer.assignment()?, COORDINATOR_WAIT)? {
-        move_to(consumer, &topic, partition, beginning.offset())?;
-        if !matches!(beginning, Beginning::Committed(_)) {
-            consumer.commit(&at_offset(&topic, partition, beginning.offset())?, CommitMode::Sync)?;
-            beginning.report(&topic, partition);
-            lost_records.inc_by(beginning.lost());
-        }
-    }
-    Ok(())
 }

@@ -1,7 +1,9 @@
 //! From arguments to the running loop.
 
+use jiff::Timestamp;
 use vedette_contract::arguments::{DetectorArguments, PipelineArguments, ServiceArguments};
-use vedette_contract::keys::ModelKeys;
+use vedette_contract::keys::{ModelKeys, PipelineKeys};
+use vedette_registry::health;
 use vedette_service::{Readiness, Shutdown, registry, serve};
 use vedette_streams::bucket::Bucket;
 use vedette_streams::kafka::KafkaSettings;
@@ -9,9 +11,10 @@ use vedette_streams::kafka::KafkaSettings;
 use crate::calculated::CalculatedFields;
 use crate::detector::{Detector, DetectorSettings};
 use crate::error::{DetectorError, joined};
+use crate::health::{Known, Teller};
 use crate::messages::Topics;
 use crate::metrics::Metrics;
-use crate::model_store::ModelStore;
+use crate::model_store::{Loaded, ModelStore};
 use crate::pump::{Course, Pump};
 use crate::readiness::{BROKER, GROUP, MODEL};
 use crate::scoring::Threshold;
@@ -27,7 +30,7 @@ pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(),
         kafka,
         service: ServiceArguments { listen_address, pod_name },
         bucket,
-        owner: PipelineArguments { namespace, pipeline: _, site },
+        owner: PipelineArguments { namespace, pipeline, site },
         group,
         sensor_messages_topic,
         enriched_data_topic,
@@ -52,6 +55,15 @@ pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(),
     let readiness = Readiness::new(&[MODEL, BROKER, GROUP]);
     let server = serve(listen_address, readiness.clone(), registry, shutdown.clone()).await?;
 
+    let (bucket, keys) = (Bucket::new(&bucket), PipelineKeys::new(&namespace, &pipeline));
+    let known = Known::new(Teller {
+        site: site.clone(),
+        pod: pod_name.clone(),
+        topic: sensor_messages_topic.clone(),
+        threshold: threshold.score(),
+        model_version: model_version.clone(),
+        started_at: Timestamp::now(),
+    });
     let watch = Watch::default();
     let work = async {
         let model = match model_version {
@@ -59,15 +71,20 @@ pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(),
             Some(version) => {
                 let training = model_training.ok_or(DetectorError::NoTraining)?;
                 let keys = ModelKeys::new(&namespace, &training);
-                let (bucket, watch) = (Bucket::new(&bucket), watch.clone());
+                let (bucket, watch) = (bucket.clone(), watch.clone());
                 let store = ModelStore { bucket, keys, directory: model_directory, watch };
                 match store.load(&version, &readiness, &shutdown).await? {
                     None => return Ok(()),
-                    Some(model) => Some((version, model)),
+                    Some(Loaded { model, usually_missing }) => {
+                        known.learn(usually_missing);
+                        Some((version, model))
+                    }
                 }
             }
         };
         readiness.hold(MODEL);
+        let features = model.iter().flat_map(|(_, model)| model.encoder.columns());
+        metrics.begin(calculated_fields.iter().map(|field| field.key.as_str()), features.map(|it| it.name.as_str()));
 
         let settings = StartSettings {
             kafka: KafkaSettings::new(&kafka, &pod_name),
@@ -84,11 +101,12 @@ pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(),
         };
         let step =
             DetectorSettings { site, sensor_messages_topic, calculated_fields, threshold, reasons, max_message_bytes };
-        let mut detector = Detector::new(step, model, watch.clone(), metrics.clone())?;
+        let mut detector = Detector::new(step, model, watch.clone())?;
         let (readiness, stopping) = (readiness.clone(), shutdown.clone());
+        let counted = (metrics, known.clone());
         let stream = tokio::task::spawn_blocking(move || -> Result<(), DetectorError> {
             while let Some(started) = start(settings.clone(), &readiness, &stopping)? {
-                match Pump::new(started, &mut detector, metrics.clone(), readiness.clone(), stopping.clone()).run()? {
+                match Pump::new(started, &mut detector, counted.clone(), readiness.clone(), stopping.clone()).run()? {
                     Course::StartAnew => {}
                     Course::GoOn | Course::End => break,
                 }
@@ -100,6 +118,7 @@ pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(),
     let outcome = tokio::select! {
         outcome = work => outcome,
         () = watch.stuck() => Err(DetectorError::ModelStuck),
+        never = health::tell(&bucket, &keys, |now| known.health(now)) => match never {},
     };
     shutdown.cancel();
     // The server only answers questions about a stream that is over.

@@ -6,12 +6,14 @@ use thiserror::Error;
 use vedette_contract::ModelVersion;
 use vedette_contract::fields::{self, Reason};
 use vedette_contract::incident::Severity;
-use vedette_contract::model::{Column, TextValues};
+use vedette_contract::model::Column;
+use vedette_forest::features::Encoder;
 use vedette_forest::{Matrix, Model, calibration};
 use vedette_records::{Field, FieldNames, Record, Scalar, ScalarKind, splice};
 
 use crate::calculated::CalculatedFields;
 use crate::reasons;
+use crate::tally::FeatureTally;
 use crate::watch::Watch;
 
 /// When a record alerts.
@@ -78,8 +80,8 @@ pub(crate) struct Scoring {
     model: Model,
     watch: Watch,
     sources: Vec<Source>,
-    /// What arrived as text in numeric columns since it was last asked.
-    texts: Vec<TextValues>,
+    /// What was odd about the values of each column since it was last asked.
+    seen: Vec<FeatureTally>,
     /// `,"model_version":"…"`
     version_field: Vec<u8>,
     threshold: Threshold,
@@ -109,8 +111,8 @@ impl Scoring {
         splice::field(&mut version_field, fields::MODEL_VERSION, version.as_str());
         let rows = Matrix::new(sources.len());
         let (row, scores, reasons) = (Vec::new(), Vec::new(), Vec::new());
-        let texts = vec![TextValues::default(); sources.len()];
-        Self { model, watch, sources, texts, version_field, threshold, reason_limit, rows, row, scores, reasons }
+        let seen = vec![FeatureTally::default(); sources.len()];
+        Self { model, watch, sources, seen, version_field, threshold, reason_limit, rows, row, scores, reasons }
     }
 
     /// Begins a batch.
@@ -131,9 +133,7 @@ impl Scoring {
                     .map(Scalar::of_json),
             };
             let number = self.model.encoder.encode(column, value);
-            if value.is_some_and(|value| value.kind() == ScalarKind::Text) && self.model.encoder.is_numeric(column) {
-                self.texts[column].note(value.and_then(Scalar::number).is_some());
-            }
+            note(&mut self.seen[column], &self.model.encoder, column, value, number);
             self.row.push(number);
         }
         self.rows.push_row(&self.row);
@@ -145,10 +145,15 @@ impl Scoring {
         self.watch.step(|| self.model.score_batch(&self.rows, &mut self.scores));
     }
 
-    /// What arrived as text in numeric features since the last call, by field.
-    pub(crate) fn take_texts(&mut self) -> impl Iterator<Item = (&str, TextValues)> {
+    /// What was odd about the values of features since the last call, by field.
+    pub(crate) fn take_seen(&mut self) -> impl Iterator<Item = (&str, FeatureTally)> {
         let names = self.model.encoder.columns().iter().map(|column| column.name.as_str());
-        names.zip(self.texts.iter_mut().map(std::mem::take)).filter(|(_, texts)| *texts != TextValues::default())
+        names.zip(self.seen.iter_mut().map(std::mem::take)).filter(|(_, seen)| *seen != FeatureTally::default())
+    }
+
+    /// Records of the batch.
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows.rows() as u64
     }
 
     /// The score of a row; `None` where the model gave no finite one.
@@ -180,6 +185,19 @@ impl Scoring {
             reasons::add_values(&mut self.reasons, enriched);
         }
         &self.reasons
+    }
+}
+
+/// Notes what is odd about a value that became this number.
+fn note(seen: &mut FeatureTally, encoder: &Encoder, column: usize, value: Option<Scalar<'_>>, number: f32) {
+    if encoder.is_numeric(column) {
+        if let Some(text) = value.filter(|value| value.kind() == ScalarKind::Text) {
+            seen.texts.note(text.number().is_some());
+        }
+        seen.missing += u64::from(number.is_nan());
+    } else if number.to_bits() == encoder.missing(column).to_bits() {
+        let is_there = value.is_some_and(|value| value.category().is_some());
+        *(if is_there { &mut seen.unseen } else { &mut seen.missing }) += 1;
     }
 }
 

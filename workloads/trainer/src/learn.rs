@@ -50,6 +50,8 @@ pub(crate) struct Learned {
     pub baseline: Option<Metrics>,
     /// Values that stand for none, by field.
     pub sentinels: BTreeMap<String, Vec<f32>>,
+    /// Share of the rows without a value, by field.
+    pub missing: BTreeMap<String, f64>,
     /// Fields that tell the label by themselves.
     pub separating: Vec<String>,
 }
@@ -117,8 +119,9 @@ pub(crate) fn learn(
     };
     let learned = training.matrix.rows() as u64;
     let (parameters, sentinels) = (learner.parameters(), sentinels_of(features));
+    let missing = missing_in(&training.matrix, features);
     let separating = separating(&features.columns, if holdout.labels.is_empty() { training } else { holdout });
-    Ok(Learned { forest, calibration, parameters, learned, metrics, baseline, sentinels, separating })
+    Ok(Learned { forest, calibration, parameters, learned, metrics, baseline, sentinels, missing, separating })
 }
 
 fn sentinels_of(features: &FeatureSpecification) -> BTreeMap<String, Vec<f32>> {
@@ -129,6 +132,18 @@ fn sentinels_of(features: &FeatureSpecification) -> BTreeMap<String, Vec<f32>> {
         ColumnKind::Numeric { .. } | ColumnKind::Categorical { .. } => None,
     };
     features.columns.iter().filter_map(sentinels).collect()
+}
+
+fn missing_in(rows: &Matrix, features: &FeatureSpecification) -> BTreeMap<String, f64> {
+    let share = |(column, Column { name, kind }): (usize, &Column)| {
+        let is_missing = |value: f32| match kind {
+            ColumnKind::Numeric { .. } => value.is_nan(),
+            ColumnKind::Categorical { values, shares: _ } => value as usize == values.len(),
+        };
+        let missing = rows.iter().filter(|row| is_missing(row[column])).count();
+        (name.clone(), missing as f64 / rows.rows().max(1) as f64)
+    };
+    features.columns.iter().enumerate().map(share).collect()
 }
 
 /// The recipe of 2016 with its own hyper-parameters, for comparison; that it cannot learn does not end a training.
@@ -286,6 +301,18 @@ mod tests {
         assert_eq!((none_held_out.metrics.rows, none_held_out.calibration.rows), (0, 500));
         let large = learn(&features(), &rows(500), &rows(1_000), &settings).unwrap();
         assert_eq!(large.calibration.rows, 1_000);
+    }
+
+    #[test]
+    fn how_many_rows_lack_a_value_is_known_of_every_feature() {
+        let columns = vec![
+            Column { name: "a".to_owned(), kind: ColumnKind::numeric(0.0) },
+            Column { name: "b".to_owned(), kind: ColumnKind::categorical(vec!["x".to_owned()]) },
+        ];
+        let mut matrix = Matrix::new(2);
+        [[1.0, 0.0], [f32::NAN, 0.0], [2.0, 1.0], [3.0, 1.0]].iter().for_each(|row| matrix.push_row(row));
+        let missing = missing_in(&matrix, &FeatureSpecification { schema: SCHEMA, columns });
+        assert_eq!(missing, BTreeMap::from([("a".to_owned(), 0.25), ("b".to_owned(), 0.5)]));
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub(crate) fn metadata(
     (left_out, texts): (&BTreeMap<String, LeftOut>, BTreeMap<String, TextValues>),
     (duplicates, sampled): (u64, u64),
 ) -> ModelMetadata {
-    let Learned { forest: _, calibration: _, parameters, learned, metrics, baseline, sentinels, separating } = learned;
+    let Learned { forest: _, calibration: _, parameters, learned, metrics, baseline, sentinels, missing, separating } =
+        learned;
     let Reading { objects, sites, damaged, lost, tally } = reading;
     ModelMetadata {
         schema: SCHEMA,
@@ -46,6 +47,7 @@ pub(crate) fn metadata(
         sampled,
         learned,
         sentinels,
+        missing,
         left_out: words(left_out).map(|(name, words)| (name.to_owned(), words.to_owned())).collect(),
         separating,
         last_utc: tally.newest_utc.map(|(_, text)| text),

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use vedette_contract::keys::ModelKeys;
+use vedette_contract::keys::{ModelKeys, PipelineKeys};
 use vedette_contract::progress::SiteStatus;
 use vedette_core::desired::labels::Component;
 use vedette_core::desired::{GeneratorChild, Live, PipelineChildren, names, topics_job_name};
 use vedette_core::event::Event;
+use vedette_core::health::HealthSeen;
 use vedette_core::pipeline::{BucketAnswer, BucketTrouble, Pipeline, PipelinePlan, PipelineSeen};
 use vedette_core::platform::{ApplyFailure, Conclusion, Platform, reconcile};
 use vedette_core::reason::{ReadyReason, Reason};
@@ -28,6 +29,9 @@ use crate::local::error::LocalError;
 use crate::local::supervisor::Supervisor;
 use crate::output::Console;
 
+/// How often is looked at what the processes tell.
+const HEALTH_LOOK: SignedDuration = SignedDuration::from_secs(5);
+
 /// The pipeline of a run, with its status.
 pub(crate) struct LocalPipeline<'a> {
     object: Arc<ValidatedPipeline>,
@@ -39,6 +43,8 @@ pub(crate) struct LocalPipeline<'a> {
     applied: Option<PipelineChildren>,
     published: Option<SiteStatus>,
     publish_answer: BucketAnswer,
+    health: HealthSeen,
+    health_looked_at: Option<Timestamp>,
 }
 
 impl<'a> LocalPipeline<'a> {
@@ -60,6 +66,8 @@ impl<'a> LocalPipeline<'a> {
             applied: None,
             published: None,
             publish_answer: BucketAnswer::Unasked,
+            health: HealthSeen::default(),
+            health_looked_at: None,
         }
     }
 
@@ -89,6 +97,20 @@ impl<'a> LocalPipeline<'a> {
             }
             None => PointerView::not_followed(),
         }
+    }
+
+    /// What the processes tell, not looked at with each step. What cannot be read stands as it was.
+    async fn health(&mut self, now: Timestamp) -> HealthSeen {
+        let is_due = self.health_looked_at.is_none_or(|then| now.duration_since(then) >= HEALTH_LOOK);
+        if is_due {
+            self.health_looked_at = Some(now);
+            let keys = PipelineKeys::new(&self.object.namespace, &self.object.name);
+            match look::health(&self.bucket, &keys, &self.site.site.name, now).await {
+                Ok(seen) => self.health = seen,
+                Err(error) => tracing::warn!(error = error_chain(&error), "what processes tell is not known yet"),
+            }
+        }
+        self.health.clone()
     }
 
     /// Ends the detectors where none is wanted any more, as the last model that there was failed.
@@ -168,7 +190,7 @@ impl Platform<Pipeline> for LocalPipeline<'_> {
         object: &ValidatedPipeline,
         before: &AnomalyPipelineStatus,
     ) -> Result<PipelineSeen, LocalError> {
-        let view = self.pointer().await;
+        let (view, health) = (self.pointer().await, self.health(Timestamp::now()).await);
         let workload = |component| self.supervisor.workload(&names::deployment(&object.name, component));
         Ok(PipelineSeen {
             generation: Some(GENERATION),
@@ -176,6 +198,7 @@ impl Platform<Pipeline> for LocalPipeline<'_> {
             retry_model: None,
             missing: Vec::new(),
             bucket: look::model(&self.bucket, object, before, view, self.publish_answer.clone()).await,
+            health,
             topics_job: supervised::job_state(self.supervisor, &topics_job_name(object, &self.site)),
             // The topics of the embedded broker are those that the Job makes.
             topic_report: None,

@@ -12,7 +12,10 @@ use vedette_contract::keys::{ModelKeys, PipelineKeys};
 use vedette_contract::progress::ProgressKey;
 use vedette_core::roll::{Rollout, Underway};
 use vedette_core::rollout::rollout;
-use vedette_core::status::{DATA_AVAILABLE, DETECTOR_AVAILABLE, GENERATOR_AVAILABLE, PUBLISHED, READY, find, is_true};
+use vedette_core::status::{
+    DATA_AVAILABLE, DETECTOR_AVAILABLE, FEATURES_PRESENT, GENERATOR_AVAILABLE, PUBLISHED, READY, STREAM_COMPLETE, find,
+    is_true,
+};
 use vedette_core::workload::Workload;
 use vedette_crds::TrainingPhase;
 use vedette_testing::TestBucket;
@@ -291,5 +294,21 @@ async fn other_sites_read_ready_as_the_condition_says_it() {
     std::fs::remove_file(archiver.join("unready")).unwrap();
     until_status(&mut pipeline, "a pipeline that is ready", READY).await;
     assert_eq!(stage.other_sites_read_ready().await, Some(true));
+    stage.supervisor.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_processes_tell_of_the_records_is_a_condition() {
+    let stage = Stage::new().await;
+    stage.program("topics", "exit 0");
+    stage.serving_program("archiver");
+    stage.serving_program("detector");
+    let key = stage.keys().health(&stage.servers.site.site.name, "flows-detector-1");
+    stage.objects.put_json(&key, &vedette_testing::bucket::lacks("src_bytes", Timestamp::now())).await;
+    let mut pipeline = stage.pipeline();
+    pipeline.step(Timestamp::now()).await.unwrap();
+    let features = find(&pipeline.status.conditions, FEATURES_PRESENT).unwrap();
+    assert!(features.message.contains("learned from: src_bytes;"), "{}", features.message);
+    assert_eq!(find(&pipeline.status.conditions, STREAM_COMPLETE).unwrap().reason, "RecordsLost");
     stage.supervisor.stop_all().await;
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rdkafka::ClientContext;
+use rdkafka::Statistics;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
@@ -19,6 +20,7 @@ use tracing::{info, warn};
 
 use crate::kafka::KafkaContext;
 use crate::kafka::place::committed;
+use crate::kafka::standing::{self, Standing};
 
 /// A consumer whose rebalances wait for the loop.
 pub type GroupConsumer = BaseConsumer<GroupContext>;
@@ -39,6 +41,7 @@ pub struct GroupContext {
     rebalances: Mutex<VecDeque<Rebalance>>,
     leaving: AtomicBool,
     trouble: AtomicBool,
+    standings: Mutex<Option<Vec<Standing>>>,
 }
 
 impl GroupContext {
@@ -63,6 +66,11 @@ impl GroupContext {
         self.trouble.store(true, Ordering::Release);
     }
 
+    /// Where the partitions stand that are read, if the client told since the last call.
+    pub fn take_standings(&self) -> Option<Vec<Standing>> {
+        self.standings.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     fn rebalances(&self) -> MutexGuard<'_, VecDeque<Rebalance>> {
         // Every change is one call, so what a thread left behind that panicked is whole.
         self.rebalances.lock().unwrap_or_else(PoisonError::into_inner)
@@ -77,6 +85,9 @@ impl GroupContext {
 pub fn create(config: &ClientConfig, context: KafkaContext) -> KafkaResult<GroupConsumer> {
     let mut config = config.clone();
     config.set("auto.offset.reset", "error");
+    if config.get("statistics.interval.ms").is_none() {
+        config.set("statistics.interval.ms", standing::INTERVAL_MS);
+    }
     config.create_with_context(GroupContext { context, ..GroupContext::default() })
 }
 
@@ -167,6 +178,10 @@ impl ClientContext for GroupContext {
     fn error(&self, cause: KafkaError, text: &str) {
         self.context.error(cause, text);
         self.note_trouble();
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        *self.standings.lock().unwrap_or_else(PoisonError::into_inner) = Some(standing::standings(statistics));
     }
 }
 

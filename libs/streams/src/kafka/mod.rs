@@ -10,6 +10,7 @@ pub mod group;
 mod metadata;
 pub mod place;
 mod settings;
+pub mod standing;
 mod token;
 mod topics;
 mod wait;

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use rdkafka::util::Timeout;
 use tracing::{error, info, warn};
+use vedette_contract::TopicName;
+use vedette_contract::health::Gap;
 
 /// How long one request about offsets may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -60,6 +63,16 @@ impl Beginning {
         match self {
             Self::AfterLoss { committed, first } => first.abs_diff(committed),
             Self::Committed(_) | Self::First(_) | Self::Recreated { .. } => 0,
+        }
+    }
+
+    /// What retention deleted before it was read, of this partition.
+    pub fn gap(self, topic: &TopicName, partition: i32, found_at: Timestamp) -> Option<Gap> {
+        match self {
+            Self::AfterLoss { committed, first } => {
+                Some(Gap { topic: topic.clone(), partition, start: committed, end: first, found_at })
+            }
+            Self::Committed(_) | Self::First(_) | Self::Recreated { .. } => None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod archive;
 mod gate;
+mod health;
 mod models;
 mod secret;
 
@@ -18,6 +19,7 @@ use vedette_streams::bucket::{Body, Bucket, Creation};
 
 pub use self::archive::object_key;
 pub use self::gate::Behaviour;
+pub use self::health::lacks;
 pub use self::secret::MountedSecret;
 
 use self::gate::Gate;

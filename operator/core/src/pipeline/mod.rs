@@ -10,6 +10,7 @@ use vedette_contract::topic::TopicReport;
 use vedette_crds::AnomalyPipelineStatus;
 
 use crate::desired::{Live, PipelineChildren};
+use crate::health::HealthSeen;
 use crate::job_state::JobState;
 use crate::platform::{ApplyFailure, Conclusion, Kind, Refused};
 use crate::reason::{BucketReason, ModelReason, Reason};
@@ -69,6 +70,8 @@ pub struct PipelineSeen {
     /// What the pods need of Secrets and ConfigMaps and is not there.
     pub missing: Vec<Missing>,
     pub bucket: BucketSeen,
+    /// What its processes tell.
+    pub health: HealthSeen,
     /// Trainings of this namespace, where they are known.
     pub trainings: Option<Vec<Name>>,
     /// The Job that creates the topics.

@@ -14,8 +14,8 @@ use crate::refusal::Refusal;
 use crate::roll::ModelCurrent;
 use crate::rollout::{Availability, availability};
 use crate::status::{
-    ARCHIVER_AVAILABLE, BUCKET_REACHABLE, Conditions, DETECTOR_AVAILABLE, GENERATOR_AVAILABLE, MODEL_CURRENT,
-    NOTIFIER_AVAILABLE, TOPICS_READY, Verdict, apply_failed, listed, model_status,
+    ARCHIVER_AVAILABLE, BUCKET_REACHABLE, Conditions, DETECTOR_AVAILABLE, FEATURES_PRESENT, GENERATOR_AVAILABLE,
+    MODEL_CURRENT, NOTIFIER_AVAILABLE, STREAM_COMPLETE, TOPICS_READY, Verdict, apply_failed, listed, model_status,
 };
 
 /// The status of a pipeline that is in order, with why its plan was not applied, if it was not.
@@ -49,6 +49,11 @@ pub(super) fn pipeline_status(
         .with(ARCHIVER_AVAILABLE, archiver)
         .with(MODEL_CURRENT, model_current(plan));
     let conditions = with_bucket(conditions, &seen.bucket.answer);
+    let conditions = conditions.with(STREAM_COMPLETE, seen.health.stream_complete());
+    let conditions = match seen.health.features_present() {
+        Some(features) => conditions.with(FEATURES_PRESENT, features),
+        None => conditions.without(FEATURES_PRESENT),
+    };
     let conditions = match generator {
         Some(generator) => conditions.with(GENERATOR_AVAILABLE, generator),
         None => conditions.without(GENERATOR_AVAILABLE),

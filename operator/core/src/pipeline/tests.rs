@@ -38,6 +38,7 @@ pub(super) fn seen(spec: &str) -> PipelineSeen {
         retry_model: None,
         missing: Vec::new(),
         bucket: BucketSeen { pointer: Pointer::Absent, artifact: None, answer: BucketAnswer::Answers },
+        health: HealthSeen::default(),
         topics_job: JobState::Complete,
         topic_report: None,
         topics_looked_at: None,

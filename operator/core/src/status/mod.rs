@@ -30,6 +30,10 @@ pub const ARCHIVER_AVAILABLE: &str = "ArchiverAvailable";
 pub const NOTIFIER_AVAILABLE: &str = "NotifierAvailable";
 /// Condition: the detectors run the version that they should.
 pub const MODEL_CURRENT: &str = "ModelCurrent";
+/// Condition: every record was read.
+pub const STREAM_COMPLETE: &str = "StreamComplete";
+/// Condition: the records have the fields that the model learned from; absent while no model scores.
+pub const FEATURES_PRESENT: &str = "FeaturesPresent";
 /// Condition: there are enough records to learn from.
 pub const DATA_AVAILABLE: &str = "DataAvailable";
 /// Condition: the last run made a model.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use kube::ResourceExt;
+use vedette_contract::keys::PipelineKeys;
 use vedette_core::desired::labels::{self, Component, MANAGER, RETRY_MODEL};
 use vedette_core::desired::{Live, LiveReplicas, generator_job_name, names, topics_job_name};
 use vedette_core::job_state::{completed_at, job_state, topic_report};
@@ -62,6 +63,7 @@ pub(super) async fn look(
             .and_then(|annotations| annotations.get(RETRY_MODEL).cloned()),
         missing,
         bucket,
+        health: context.health.watch(&reference, PipelineKeys::new(&valid.namespace, &valid.name)),
         trainings: context.trainings_here.names(&valid.namespace),
         topics_looked_at: topics_job.as_deref().and_then(|job| completed_at(job, topics_pods.iter().map(Arc::as_ref))),
         topics_job: job_state(topics_job.as_deref(), topics_pods.iter().map(Arc::as_ref), Timestamp::now()),

@@ -13,6 +13,7 @@ use vedette_archive::{VerifyReport, verify};
 use vedette_archiver::ArchiverError;
 use vedette_contract::archive::Stream;
 use vedette_contract::arguments::{ArchiverArguments, PipelineArguments, ServiceArguments};
+use vedette_contract::health::Health;
 use vedette_contract::keys::PipelineKeys;
 use vedette_contract::progress::{Progress, ProgressKey};
 use vedette_registry::progress;
@@ -43,6 +44,7 @@ pub(crate) struct Running {
     shutdown: tokio_util::sync::DropGuard,
     handle: JoinHandle<Result<(), ArchiverError>>,
     pub address: SocketAddr,
+    pub pod: String,
 }
 
 impl World {
@@ -90,9 +92,9 @@ impl World {
     #[allow(clippy::unused_self)]
     pub(crate) fn start(&self, arguments: ArchiverArguments) -> Running {
         let shutdown = Shutdown::new();
-        let address = arguments.service.listen_address;
+        let ServiceArguments { listen_address: address, pod_name: pod } = arguments.service.clone();
         let handle = tokio::spawn(vedette_archiver::run(arguments, shutdown.clone()));
-        Running { shutdown: shutdown.drop_guard(), handle, address }
+        Running { shutdown: shutdown.drop_guard(), handle, address, pod }
     }
 
     /// Sends records in one transaction, spread over the partitions of the topic by the value's number.
@@ -190,6 +192,11 @@ impl World {
             records += self.progress(topic, partition).await.map_or(0, |progress| progress.records);
         }
         records
+    }
+
+    /// What an archiver tells.
+    pub(crate) async fn health(&self, pod: &str) -> Option<Health> {
+        self.store.json(&self.keys.health(&name("s"), pod)).await
     }
 
     pub(crate) async fn verify(&self) -> VerifyReport {

@@ -1,11 +1,13 @@
 use super::*;
 use crate::identity::UUID_NAMESPACE;
-use crate::metrics::{CountsAs, TextValueLabel};
+use crate::metrics::Metrics;
+use crate::tally::{FeatureTally, Tally};
 use crate::testing;
 use prometheus_client::registry::Registry;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
+use vedette_contract::model::TextValues;
 use vedette_forest::Matrix;
 use vedette_records::{FieldNames, Scalar};
 
@@ -22,7 +24,7 @@ fn settings() -> DetectorSettings {
 
 fn detector(settings: DetectorSettings, with_model: bool) -> Detector {
     let model = with_model.then(testing::model);
-    Detector::new(settings, model, Watch::default(), Metrics::register(&mut Registry::default())).unwrap()
+    Detector::new(settings, model, Watch::default()).unwrap()
 }
 
 fn input(value: &[u8]) -> Input<'_> {
@@ -136,12 +138,13 @@ fn an_identity_or_a_time_that_is_null_empty_or_a_number_is_filled_or_converted_i
 #[test]
 fn what_was_filled_or_converted_is_counted_by_what_it_was() {
     let mut registry = Registry::default();
-    let mut detector = Detector::new(settings(), None, Watch::default(), Metrics::register(&mut registry)).unwrap();
+    let (mut detector, metrics) = (detector(settings(), false), Metrics::register(&mut registry));
     let seen = process(
         &mut detector,
         &[br#"{"uuid":"","utc":"2026-11-23 08:00:00"}"#, br#"{"utc":5}"#, br#"{"uuid":1,"u\u0075id":null}"#],
     );
     assert!(matches!(seen[2], Seen::DeadLetter(DeadLetterReason::DuplicateKey)));
+    metrics.count_committed(&Tally { fields: detector.take_tally(), ..Tally::default() });
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
     for (field, was) in [("uuid", "empty"), ("utc", "without_zone"), ("uuid", "missing"), ("utc", "number")] {
@@ -226,11 +229,24 @@ fn numbers_that_arrive_as_text_are_numbers_or_missing_and_counted() {
     let seen = process(&mut detector, &written);
     let score = |seen: &Seen| serde_json::from_str::<Map<String, Value>>(seen.enriched()).unwrap()["score"].clone();
     assert_eq!((score(&seen[0]), score(&seen[2])), (score(&seen[1]), score(&seen[3])));
-    let count = |counts_as| {
-        let label = TextValueLabel { field: "duration".to_owned(), counts_as };
-        detector.metrics.text_values.get_or_create(&label).get()
-    };
-    assert_eq!((count(CountsAs::Number), count(CountsAs::Missing)), (1, 1));
+    let seen = detector.take_tally().features["duration"];
+    assert_eq!(seen.texts, TextValues { numbers: 1, missing: 1 });
+}
+
+#[test]
+fn features_without_a_value_and_categories_that_are_new_are_counted() {
+    let mut detector = detector(settings(), true);
+    let odd: [&[u8]; 3] = [
+        br#"{"uuid":"a","utc":"t","duration":1,"service":"never seen","src_bytes":1,"dst_bytes":2}"#,
+        br#"{"uuid":"a","utc":"t","duration":1,"service":null}"#,
+        br#"{"uuid":"a","utc":"t","duration":1,"service":"http","src_bytes":1}"#,
+    ];
+    process(&mut detector, &odd);
+    let tally = detector.take_tally();
+    let seen = |missing, unseen| FeatureTally { missing, unseen, ..FeatureTally::default() };
+    let expected = [("service", seen(1, 1)), ("total_bytes", seen(2, 0))].map(|(field, seen)| (field.to_owned(), seen));
+    assert_eq!((tally.scored, tally.features), (3, expected.into()));
+    assert_eq!(tally.not_calculated, [("total_bytes".to_owned(), 2)].into());
 }
 
 #[test]

@@ -187,7 +187,9 @@ pub(crate) fn detector(broker: &Broker, pod_name: &str, directory: &Path, more: 
         "--reasons=3".to_owned(),
         format!("--model-directory={}", directory.display()),
     ];
-    let words = words.into_iter().chain(more.iter().map(|word| (*word).to_owned()));
+    let name = |word: &str| word.split('=').next().unwrap_or_default().to_owned();
+    let is_given = |word: &String| more.iter().any(|given| name(given) == name(word) && !word.contains("-field"));
+    let words = words.into_iter().filter(|word| !is_given(word)).chain(more.iter().map(|word| (*word).to_owned()));
     let arguments = DetectorArguments::try_parse_from(words).unwrap();
     let shutdown = Shutdown::new();
     let handle = tokio::spawn(vedette_detector::run(arguments, shutdown.clone()));

@@ -1,0 +1,186 @@
+//! What a process of a pipeline knows and others need: one object a pod, `health/<site>/<pod>.json`, which it writes itself when
+//! that changes, every ten seconds at most and every minute at least. What a reader does not know it passes over, and what a
+//! writer does not know yet is as if there were none, so builds of any age read each other.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{ModelVersion, Name, TopicName};
+
+/// An object that was not written for so long is of a pod that is gone, or hangs.
+pub const HEALTH_SILENCE: SignedDuration = SignedDuration::from_mins(3);
+/// So long it stays after it was written last.
+pub const HEALTH_KEPT: SignedDuration = SignedDuration::from_hours(24);
+
+/// So many of the gaps that a process found stand in its object.
+const GAPS: usize = 16;
+
+/// How one process stands. Counts are of what is committed, since the process started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Health {
+    /// Site where it runs.
+    pub site: Name,
+    /// Name of its pod.
+    pub pod: String,
+    /// What it is.
+    pub component: HealthComponent,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// When this was written.
+    pub updated_at: Timestamp,
+    /// The topics that it reads.
+    #[serde(default)]
+    pub topics: Vec<TopicHealth>,
+    /// The last records that it could not read, as retention had deleted them, oldest first.
+    #[serde(default)]
+    pub gaps: Vec<Gap>,
+    /// What a detector made of the records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detector: Option<DetectorHealth>,
+}
+
+impl Health {
+    /// Whether its process is still there, as far as one can tell.
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        now.duration_since(self.updated_at) <= HEALTH_SILENCE
+    }
+}
+
+/// What a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthComponent {
+    /// Enriches, scores and alerts.
+    Detector,
+    /// Writes the archive.
+    Archiver,
+    /// What this build does not know.
+    #[serde(other)]
+    Other,
+}
+
+/// A topic that a process reads, as far as it reads it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TopicHealth {
+    /// Kafka topic.
+    pub topic: TopicName,
+    /// Partitions that it reads now.
+    #[serde(default)]
+    pub partitions: u32,
+    /// Records read, and what was made of them committed.
+    #[serde(default)]
+    pub records: u64,
+    /// Offsets whose records retention deleted before they were read.
+    #[serde(default)]
+    pub lost_records: u64,
+    /// Offsets that these partitions hold.
+    #[serde(default)]
+    pub held_records: u64,
+    /// Offsets of these partitions that it has not come to yet.
+    #[serde(default)]
+    pub lag_records: u64,
+    /// How long ago the last record was written to Kafka that it has read, where it lags; 0 where it does not.
+    #[serde(default)]
+    pub lag_seconds: Option<f64>,
+}
+
+/// Records that retention deleted before they were read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Kafka topic.
+    pub topic: TopicName,
+    /// Kafka partition.
+    pub partition: i32,
+    /// Offset of the first that is lost.
+    pub start: i64,
+    /// Offset after the last.
+    pub end: i64,
+    /// When that was found.
+    pub found_at: Timestamp,
+}
+
+impl Gap {
+    /// Puts it behind these, of which the last are kept.
+    pub fn note(self, gaps: &mut Vec<Self>) {
+        gaps.push(self);
+        gaps.drain(..gaps.len().saturating_sub(GAPS));
+    }
+}
+
+/// What a detector made of the records.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DetectorHealth {
+    /// Alerts.
+    #[serde(default)]
+    pub alerts: u64,
+    /// Records that could not be read or scored, by reason.
+    #[serde(default)]
+    pub dead_letters: BTreeMap<String, u64>,
+    /// Records that are left out, as Kafka took neither what was made of them nor a dead letter.
+    #[serde(default)]
+    pub refused_records: u64,
+    /// A record alerts whose score is greater.
+    pub threshold: f64,
+    /// The model that scores; none where records are enriched only.
+    #[serde(default)]
+    pub model_version: Option<ModelVersion>,
+    /// The features of the model in the last records.
+    #[serde(default)]
+    pub recent: RecentFeatures,
+}
+
+/// How the features of a model looked in the last half minute, or for as long as it takes to see some records.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RecentFeatures {
+    /// Records that were scored.
+    #[serde(default)]
+    pub records: u64,
+    /// By field, those that have something to tell.
+    #[serde(default)]
+    pub features: BTreeMap<String, FeatureHealth>,
+}
+
+/// How one feature looked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct FeatureHealth {
+    /// Records without a value that the feature can use.
+    #[serde(default)]
+    pub missing: u64,
+    /// Records with a category that was not there in training.
+    #[serde(default)]
+    pub unseen: u64,
+    /// Share of the records without a value in training, 0 to 1; none where the model does not say.
+    #[serde(default)]
+    pub usually_missing: Option<f64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn builds_of_any_age_read_each_other() {
+        let newer = r#"{"site":"east","pod":"p","component":"sorter","started_at":"2026-11-23T08:00:00Z",
+            "updated_at":"2026-11-23T08:00:00Z","colour":"red","topics":[{"topic":"t","warmth":3}],
+            "detector":{"threshold":0.5,"recent":{"features":{"a":{"missing":3}}}}}"#;
+        let read: Health = serde_json::from_str(newer).unwrap();
+        assert_eq!((read.component, read.topics[0].lag_seconds), (HealthComponent::Other, None));
+        let detector = read.detector.clone().unwrap();
+        assert_eq!((detector.model_version, detector.recent.features["a"].usually_missing), (None, None));
+        assert_eq!(serde_json::from_str::<Health>(&serde_json::to_string(&read).unwrap()).unwrap(), {
+            let component = HealthComponent::Other;
+            Health { component, ..read }
+        });
+    }
+
+    #[test]
+    fn an_object_grows_stale() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let text = r#"{"site":"east","pod":"p","component":"archiver","started_at":"2026-11-23T08:00:00Z",
+            "updated_at":"2026-11-23T08:00:00Z"}"#;
+        let health: Health = serde_json::from_str(text).unwrap();
+        assert!(health.is_fresh(at("2026-11-23T08:03:00Z")) && !health.is_fresh(at("2026-11-23T08:03:01Z")));
+    }
+}

@@ -1,0 +1,141 @@
+//! Where the partitions stand that a member of a group reads, as its client tells every few seconds by itself: no request is made
+//! for it.
+
+use jiff::Timestamp;
+use rdkafka::statistics::{Partition, Statistics};
+use vedette_contract::TopicName;
+use vedette_contract::health::TopicHealth;
+
+/// How often a client tells, milliseconds.
+pub(super) const INTERVAL_MS: &str = "5000";
+
+/// Where one partition stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Its topic.
+    pub topic: String,
+    /// Its number.
+    pub partition: i32,
+    /// The first offset that it holds.
+    pub low: i64,
+    /// The offset after the last that may be read.
+    pub end: i64,
+    /// The offset that is read next.
+    pub next: i64,
+}
+
+impl Standing {
+    fn held(&self) -> u64 {
+        u64::try_from(self.end - self.low).unwrap_or(0)
+    }
+
+    /// Offsets that were not come to yet.
+    fn lag(&self) -> u64 {
+        u64::try_from(self.end - self.next).unwrap_or(0)
+    }
+}
+
+/// How a topic stands by its partitions; `read_at` is the Kafka time of the last record that was read of each, in milliseconds.
+/// What the reader alone knows, as how much it has read, is left at nothing.
+pub fn topic_health(
+    topic: &TopicName,
+    standings: &[Standing],
+    read_at: impl Fn(i32) -> Option<i64>,
+    now: Timestamp,
+) -> TopicHealth {
+    let (mut partitions, mut held, mut lag, mut behind) = (0, 0, 0, Some(0.));
+    for standing in standings.iter().filter(|standing| standing.topic == topic.as_str()) {
+        partitions += 1;
+        held += standing.held();
+        lag += standing.lag();
+        if standing.lag() > 0 {
+            let age = read_at(standing.partition).map(|millis| (now.as_millisecond() - millis).max(0) as f64 / 1_000.);
+            behind = behind.zip(age).map(|(most, age)| f64::max(most, age));
+        }
+    }
+    let (held_records, lag_records, lag_seconds) = (held, lag, behind);
+    TopicHealth {
+        topic: topic.clone(),
+        partitions,
+        records: 0,
+        lost_records: 0,
+        held_records,
+        lag_records,
+        lag_seconds,
+    }
+}
+
+/// Those that are read now.
+pub(super) fn standings(statistics: Statistics) -> Vec<Standing> {
+    let mut standings = Vec::new();
+    for (topic, told) in statistics.topics {
+        let read = told.partitions.into_values().filter(|partition| partition.fetch_state == "active");
+        standings.extend(read.filter_map(|partition| standing(&topic, &partition)));
+    }
+    standings
+}
+
+/// `None` where the client does not know yet.
+fn standing(topic: &str, told: &Partition) -> Option<Standing> {
+    // Up to an open transaction, where the broker says so much.
+    let end = if told.ls_offset >= 0 { told.ls_offset } else { told.hi_offset };
+    // The marks of transactions are passed over without a record that says so.
+    let next = match told.fetchq_cnt {
+        0 => told.next_offset.max(told.app_offset),
+        _ if told.app_offset >= 0 => told.app_offset,
+        waiting => told.next_offset - waiting,
+    };
+    let is_known = end >= 0 && next >= 0;
+    is_known.then(|| Standing {
+        topic: topic.to_owned(),
+        partition: told.partition,
+        low: told.lo_offset.clamp(0, end),
+        end,
+        next,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(changes: &[(&str, i64)]) -> Partition {
+        let mut told = Partition { app_offset: -1001, ls_offset: -1, ..Partition::default() };
+        for (field, value) in changes {
+            match *field {
+                "low" => told.lo_offset = *value,
+                "high" => told.hi_offset = *value,
+                "stable" => told.ls_offset = *value,
+                "next" => told.next_offset = *value,
+                "app" => told.app_offset = *value,
+                "waiting" => told.fetchq_cnt = *value,
+                other => panic!("{other}"),
+            }
+        }
+        told
+    }
+
+    #[test]
+    fn what_waits_in_the_client_is_not_read_and_marks_of_transactions_are() {
+        let lag = |changes: &[(&str, i64)]| standing("t", &told(changes)).map(|standing| standing.lag());
+        assert_eq!(lag(&[("high", 10), ("next", 10), ("app", 4), ("waiting", 6)]), Some(6));
+        assert_eq!(lag(&[("high", 10), ("next", 10), ("app", 9)]), Some(0));
+        assert_eq!(lag(&[("high", 10), ("next", 8), ("waiting", 3)]), Some(5));
+        assert_eq!(lag(&[("high", 10), ("stable", 7), ("next", 7)]), Some(0));
+        assert_eq!(lag(&[("high", -1001), ("next", 3)]), None);
+    }
+
+    #[test]
+    fn a_topic_is_the_sum_of_its_partitions_and_as_late_as_the_latest() {
+        let standing =
+            |topic: &str, partition, next| Standing { topic: topic.to_owned(), partition, low: 2, end: 9, next };
+        let all = [standing("t", 0, 9), standing("t", 1, 4), standing("t", 2, 8), standing("other", 0, 2)];
+        let now = Timestamp::from_second(100).unwrap();
+        let (topic, seconds) = ("t".parse().unwrap(), [1, 70, 90]);
+        let health = topic_health(&topic, &all, |partition| Some(seconds[partition as usize] * 1_000), now);
+        assert_eq!((health.partitions, health.held_records, health.lag_records), (3, 21, 6));
+        assert_eq!(health.lag_seconds, Some(30.));
+        assert_eq!(topic_health(&topic, &all[..1], |_| None, now).lag_seconds, Some(0.));
+        assert_eq!(topic_health(&topic, &all, |_| None, now).lag_seconds, None);
+    }
+}

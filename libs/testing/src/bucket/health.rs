@@ -1,0 +1,27 @@
+//! What a detector tells.
+
+use jiff::{SignedDuration, Timestamp};
+use vedette_contract::health::{DetectorHealth, FeatureHealth, Gap, Health, HealthComponent, RecentFeatures};
+
+/// That of a detector of the site `east` whose records lack a feature, and that found 500 records of its input lost.
+pub fn lacks(feature: &str, now: Timestamp) -> Health {
+    let seen = FeatureHealth { missing: 100, unseen: 0, usually_missing: Some(0.0) };
+    let gap = Gap { topic: "sensor_messages".parse().unwrap(), partition: 0, start: 100, end: 600, found_at: now };
+    Health {
+        site: "east".parse().unwrap(),
+        pod: "flows-detector".to_owned(),
+        component: HealthComponent::Detector,
+        started_at: now - SignedDuration::from_hours(1),
+        updated_at: now,
+        topics: Vec::new(),
+        gaps: vec![gap],
+        detector: Some(DetectorHealth {
+            alerts: 0,
+            dead_letters: std::collections::BTreeMap::new(),
+            refused_records: 0,
+            threshold: 0.5,
+            model_version: Some("20261123T084210Z-1a2b3c4d".parse().unwrap()),
+            recent: RecentFeatures { records: 100, features: [(feature.to_owned(), seen)].into() },
+        }),
+    }
+}
