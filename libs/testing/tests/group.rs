@@ -174,3 +174,31 @@ fn partitions_are_read_whose_coordinator_moved_while_they_were_taken() {
     });
     assert_eq!((read.as_deref(), refusals), (Some(b"first".as_slice()), 2));
 }
+
+/// KIP-848: the members tell what they have, and brokers what they are to have.
+#[test]
+fn brokers_may_share_out_the_partitions() {
+    let kafka = MockCluster::new(1).unwrap();
+    kafka.create_topic(TOPIC, 4, 1).unwrap();
+    let arguments = KafkaArguments {
+        bootstrap_servers: kafka.bootstrap_servers(),
+        kafka_properties: vec!["group.protocol=consumer".parse().unwrap()],
+        ..KafkaArguments::default()
+    };
+    let first = join(arguments.clone(), "first");
+    until(|| {
+        turn(&first);
+        assigned(&first) == 4
+    });
+    let second = join(arguments, "second");
+    until(|| {
+        turn(&first);
+        turn(&second);
+        (assigned(&first), assigned(&second)) == (2, 2)
+    });
+    drop(first);
+    until(|| {
+        turn(&second);
+        assigned(&second) == 4
+    });
+}

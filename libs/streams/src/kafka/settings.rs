@@ -80,6 +80,9 @@ const PRODUCER: &[(&str, &str)] = &[
     ("queue.buffering.max.kbytes", "32768"),
 ];
 
+/// Ours for consumers that brokers decide for, where `group.protocol` is `consumer` (KIP-848).
+const DECIDED_BY_BROKERS: [&str; 3] = ["heartbeat.interval.ms", "partition.assignment.strategy", "session.timeout.ms"];
+
 /// Ours for producers with transactions. What is not taken in time is given up while the transaction is still ours to abort:
 /// who is late finds that the broker did it, and is fenced by its own successor.
 const TRANSACTIONAL: [(&str, &str); 2] = [("transaction.timeout.ms", "10000"), ("message.timeout.ms", "7000")];
@@ -165,6 +168,9 @@ impl KafkaSettings {
                 config.set("security.protocol", "SASL_SSL").set("sasl.mechanisms", "OAUTHBEARER");
             }
         }
+        if self.properties.iter().any(|KeyValue { key, value }| key == "group.protocol" && value == "consumer") {
+            DECIDED_BY_BROKERS.iter().for_each(|key| _ = config.remove(key));
+        }
         for KeyValue { key, value } in &self.properties {
             config.set(canonical(key), value);
         }
@@ -237,6 +243,15 @@ mod tests {
             let native = config.create_native_config().unwrap();
             assert_eq!(native.get(name).unwrap(), value, "{name}");
         }
+    }
+
+    #[test]
+    fn brokers_may_decide_who_reads_what() {
+        let settings = settings(&["group.protocol=consumer"], None);
+        let config = settings.consumer("group", Isolation::ReadCommitted);
+        assert_eq!(DECIDED_BY_BROKERS.map(|key| config.get(key)), [None; 3]);
+        let consumer: BaseConsumer = config.create().unwrap();
+        assert!(consumer.client().fatal_error().is_none());
     }
 
     #[test]
