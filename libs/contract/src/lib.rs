@@ -10,6 +10,7 @@ pub mod exit;
 pub mod fields;
 pub mod health;
 pub mod incident;
+pub mod input;
 pub mod kafka_property;
 pub mod keys;
 pub mod learner;

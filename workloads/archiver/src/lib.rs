@@ -8,6 +8,7 @@ mod object;
 mod partition;
 mod pump;
 mod readiness;
+mod resume;
 mod run;
 mod slot;
 mod spool;

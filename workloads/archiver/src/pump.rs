@@ -10,22 +10,22 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::runtime::Handle;
-use tokio::task::JoinSet;
 use tracing::{info, warn};
 use vedette_contract::archive::Origin;
 use vedette_contract::arguments::{ArchivedTopic, PipelineArguments};
 use vedette_contract::timing::ARCHIVER_CLOSING_PATIENCE;
-use vedette_service::{Readiness, Shutdown};
+use vedette_service::{Readiness, Shutdown, error_chain};
 use vedette_streams::kafka::group::{self, GroupConsumer, Rebalance};
 use vedette_streams::kafka::place::{Beginning, at_offset, beginning, beginnings, move_to};
 use vedette_streams::kafka::standing::Standing;
-use vedette_streams::kafka::{ErrorClass, MissingAcl, classify};
+use vedette_streams::kafka::{ErrorClass, KafkaSettings, MissingAcl, classify};
 
 use crate::error::ArchiverError;
 use crate::object::Closing;
 use crate::partition::{Partition, Record};
 use crate::readiness::{BROKER, GROUP};
-use crate::slot::Slot;
+use crate::resume::{self, ResumeError};
+use crate::slot::{Slot, close_within};
 use crate::spool::{SpoolDirectory, SpoolError};
 use crate::upload::Uploader;
 
@@ -42,6 +42,7 @@ const BROKER_CHECK: Duration = Duration::from_secs(2);
 
 /// What is archived, whose it is, and who reads it.
 pub(crate) struct Subscription {
+    pub(crate) kafka: KafkaSettings,
     pub(crate) owner: PipelineArguments,
     pub(crate) group: String,
     pub(crate) topics: Vec<ArchivedTopic>,
@@ -50,6 +51,7 @@ pub(crate) struct Subscription {
 
 /// Everything the loop owns.
 pub(crate) struct Pump {
+    kafka: KafkaSettings,
     owner: PipelineArguments,
     group: String,
     topics: Vec<ArchivedTopic>,
@@ -76,8 +78,9 @@ impl Pump {
         readiness: Readiness,
         shutdown: Shutdown,
     ) -> Self {
-        let Subscription { owner, group, topics, consumer } = subscription;
+        let Subscription { kafka, owner, group, topics, consumer } = subscription;
         Self {
+            kafka,
             owner,
             group,
             topics,
@@ -229,12 +232,7 @@ impl Pump {
     fn assign(&mut self, beginnings: Vec<(String, i32, Beginning)>) -> Result<TopicPartitionList, ArchiverError> {
         let mut offsets = TopicPartitionList::with_capacity(beginnings.len());
         for (topic, partition, beginning) in beginnings {
-            let Some(archived) = self.topics.iter().find(|archived| archived.topic.as_str() == topic) else {
-                continue;
-            };
-            let ArchivedTopic { stream, topic } = archived.clone();
-            let PipelineArguments { namespace, pipeline, site } = self.owner.clone();
-            let origin = Origin { namespace, pipeline, stream, site, topic, partition };
+            let Some(origin) = self.origin(&topic, partition) else { continue };
             report(&self.uploader, &origin, beginning);
             let offset = beginning.offset();
             offsets
@@ -247,20 +245,49 @@ impl Pump {
         Ok(offsets)
     }
 
+    fn origin(&self, topic: &str, partition: i32) -> Option<Origin> {
+        let archived = self.topics.iter().find(|archived| archived.topic.as_str() == topic)?;
+        let ArchivedTopic { stream, topic } = archived.clone();
+        let PipelineArguments { namespace, pipeline, site } = self.owner.clone();
+        Some(Origin { namespace, pipeline, stream, site, topic, partition })
+    }
+
     /// None where Kafka does not answer yet; it is asked again at the next round. Without the committed offset a chain would break.
     fn find_beginnings(&self, partitions: &TopicPartitionList) -> Option<Vec<(String, i32, Beginning)>> {
-        match beginnings(&self.consumer, partitions, COORDINATOR_WAIT) {
-            Ok(beginnings) => {
-                self.readiness.hold(BROKER);
-                Some(beginnings)
-            }
+        let found = match beginnings(&self.consumer, partitions, COORDINATOR_WAIT) {
+            Ok(found) => found,
             Err(error) => {
                 let missing = self.missing_acl(&error).map(|missing| missing.to_grant());
                 let reason = missing.unwrap_or_else(|| format!("the committed offsets cannot be read: {error}"));
                 self.readiness.fail(BROKER, reason);
+                return None;
+            }
+        };
+        self.readiness.hold(BROKER);
+        match found.into_iter().map(|found| self.remember(found)).collect() {
+            Ok(found) => Some(found),
+            Err(error) => {
+                self.readiness.fail(GROUP, format!("how far is archived is not known: {}", error_chain(&error)));
                 None
             }
         }
+    }
+
+    /// What the group has forgotten the bucket knows.
+    fn remember(
+        &self,
+        (topic, partition, beginning): (String, i32, Beginning),
+    ) -> Result<(String, i32, Beginning), ResumeError> {
+        let Beginning::First(_) = beginning else { return Ok((topic, partition, beginning)) };
+        let Some(origin) = self.origin(&topic, partition) else { return Ok((topic, partition, beginning)) };
+        let Uploader { bucket, keys, .. } = self.uploader.as_ref();
+        let Some(last) = self.runtime.block_on(resume::last_object(bucket, keys, &origin))? else {
+            return Ok((topic, partition, beginning));
+        };
+        let watermarks = self.consumer.fetch_watermarks(&topic, partition, COORDINATOR_WAIT);
+        let watermarks = watermarks.map_err(ResumeError::Kafka)?;
+        let beginning = resume::beginning(&self.kafka, &self.group, &origin, &last, watermarks)?;
+        Ok((topic, partition, beginning))
     }
 
     /// Closes the objects of partitions that another member gets, within its patience.
@@ -362,28 +389,6 @@ impl Pump {
     }
 }
 
-/// Closes all objects of these partitions at the same time. What is not closed in time is dropped: it is not committed,
-/// so the next owner archives it.
-async fn close_within(
-    patience: Duration,
-    slots: Vec<Slot>,
-    uploader: &Arc<Uploader>,
-    closing: &Closing,
-) -> Result<(), ArchiverError> {
-    let mut slots_closing = JoinSet::new();
-    for slot in slots {
-        slots_closing.spawn(slot.close(Arc::clone(uploader), closing.clone()));
-    }
-    let deadline = tokio::time::Instant::now() + patience;
-    while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, slots_closing.join_next()).await {
-        ended.map_err(ArchiverError::Step)??;
-    }
-    if !slots_closing.is_empty() {
-        warn!(objects = slots_closing.len(), "objects could not be closed in time; their records stay in Kafka");
-    }
-    Ok(())
-}
-
 fn pause(consumer: &GroupConsumer, slot: &mut Slot) -> Result<(), ArchiverError> {
     if slot.paused {
         return Ok(());
@@ -408,28 +413,5 @@ fn report(uploader: &Uploader, origin: &Origin, beginning: Beginning) {
         if let Err(error) = uploader.commits.commit(topic.as_str(), *partition, beginning.offset()) {
             warn!(%topic, partition, %error, "what is lost could not be committed, and may be counted again");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{Bench, closing};
-
-    const LONG: Duration = Duration::from_secs(30);
-
-    #[tokio::test]
-    async fn what_is_open_is_closed_while_there_is_patience_and_then_left() {
-        let mut bench = Bench::new().await;
-        let slots = |bench: &Bench| vec![Slot::new(bench.partition(&[6]), &bench.uploader.metrics)];
-        close_within(LONG, slots(&bench), &bench.uploader, &closing()).await.unwrap();
-        assert_eq!(*bench.commits.taken.lock().unwrap(), [7]);
-
-        bench.store.go_away().await;
-        let uploader = Arc::clone(&bench.uploader);
-        let (slots, closing) = (slots(&bench), closing());
-        let left = close_within(Duration::from_millis(100), slots, &uploader, &closing);
-        tokio::time::timeout(LONG, left).await.unwrap().unwrap();
-        assert_eq!(*bench.commits.taken.lock().unwrap(), [7]);
     }
 }

@@ -72,7 +72,7 @@ pub async fn run(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(),
         .map_err(|source| ArchiverError::kafka("create the consumer", source))?;
     let consumer = Arc::new(consumer);
     let commits: Arc<dyn CommitOffset> = Arc::clone(&consumer) as _;
-    let subscription = Subscription { owner, group, topics, consumer };
+    let subscription = Subscription { kafka: settings, owner, group, topics, consumer };
     let closing = Closing {
         max_bytes: rolling_max_bytes,
         max_age: Duration::from_secs(rolling_max_age_seconds),

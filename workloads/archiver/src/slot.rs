@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 use vedette_contract::archive::Origin;
 use vedette_service::{Backoff, error_chain};
 
+use crate::error::ArchiverError;
 use crate::metrics::{Metrics, RecordCounters};
 use crate::object::Closing;
 use crate::partition::{Done, Partition};
@@ -124,10 +126,32 @@ impl Slot {
     }
 }
 
+/// Closes all objects of these partitions at the same time. What is not closed in time is dropped: it is not committed,
+/// so the next owner archives it.
+pub(crate) async fn close_within(
+    patience: Duration,
+    slots: Vec<Slot>,
+    uploader: &Arc<Uploader>,
+    closing: &Closing,
+) -> Result<(), ArchiverError> {
+    let mut slots_closing = JoinSet::new();
+    for slot in slots {
+        slots_closing.spawn(slot.close(Arc::clone(uploader), closing.clone()));
+    }
+    let deadline = tokio::time::Instant::now() + patience;
+    while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, slots_closing.join_next()).await {
+        ended.map_err(ArchiverError::Step)??;
+    }
+    if !slots_closing.is_empty() {
+        warn!(objects = slots_closing.len(), "objects could not be closed in time; their records stay in Kafka");
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Bench;
+    use crate::testing::{Bench, closing};
 
     #[tokio::test]
     async fn pauses_grow_while_steps_fail_and_a_success_begins_anew() {
@@ -142,5 +166,22 @@ mod tests {
         let recovered = bench.step(&mut slot.partition).await.unwrap().unwrap();
         slot.settle(Ok(recovered), &bench.uploader, now).unwrap();
         assert_eq!(pause(&mut slot), CLOSING_PAUSE);
+    }
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn what_is_open_is_closed_while_there_is_patience_and_then_left() {
+        let mut bench = Bench::new().await;
+        let slots = |bench: &Bench| vec![Slot::new(bench.partition(&[6]), &bench.uploader.metrics)];
+        close_within(LONG, slots(&bench), &bench.uploader, &closing()).await.unwrap();
+        assert_eq!(*bench.commits.taken.lock().unwrap(), [7]);
+
+        bench.store.go_away().await;
+        let uploader = Arc::clone(&bench.uploader);
+        let (slots, closing) = (slots(&bench), closing());
+        let left = close_within(Duration::from_millis(100), slots, &uploader, &closing);
+        tokio::time::timeout(LONG, left).await.unwrap().unwrap();
+        assert_eq!(*bench.commits.taken.lock().unwrap(), [7]);
     }
 }

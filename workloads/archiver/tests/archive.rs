@@ -13,6 +13,7 @@ use support::{DAY, GROUP, NOON, World, lines, records, sorted};
 use vedette_archive::Fault;
 use vedette_archiver::ArchiverError;
 use vedette_contract::archive::{METADATA_SHA256, Stream};
+use vedette_contract::arguments::ArchiverArguments;
 use vedette_service::Reason;
 use vedette_streams::bucket::{Body, BucketError};
 use vedette_streams::kafka::KafkaContext;
@@ -261,6 +262,42 @@ async fn what_retention_deleted_before_it_was_archived_is_counted_to_the_record_
     assert_eq!(world.archived(EnrichedData).await, left);
     let faults: Vec<_> = world.verify().await.findings.iter().map(|finding| finding.fault).collect();
     assert_eq!(faults, [Fault::Gap]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_group_has_forgotten_is_not_archived_twice() {
+    let world = World::new(1).await;
+    world.produce("e", 1, records(0..100), NOON);
+    let first = world.start(world.arguments());
+    eventually("all of it is read", async || world.readable("e", 1).await == 100).await;
+    first.stop().await;
+    let progress = world.progress("e", 0).await.unwrap();
+    world.produce("e", 1, records(100..150), NOON);
+    // It begins in the middle of an object.
+    world.pass("e", progress.end - 10).await;
+    let forgetful = ArchiverArguments { group: "another".to_owned(), ..world.arguments() };
+    let second = world.start(forgetful);
+    eventually("the rest is read", async || world.readable("e", 1).await == 150).await;
+    second.stop().await;
+    assert_eq!(world.archived(EnrichedData).await, sorted(records(0..150)));
+    assert_eq!(world.verify().await.findings, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_made_anew_of_which_the_group_knows_nothing_is_archived_from_its_beginning() {
+    let world = World::new(1).await;
+    world.produce("e", 1, records(0..20), NOON);
+    let first = world.start(world.arguments());
+    eventually("all of it is read", async || world.readable("e", 1).await == 20).await;
+    first.stop().await;
+    let admin: AdminClient<KafkaContext> = world.settings.base().create_with_context(KafkaContext::default()).unwrap();
+    admin.delete_topics(&["e"], &AdminOptions::new()).await.unwrap();
+    world.create_topics(1).await;
+    world.produce("e", 1, records(20..60), NOON);
+    let second = world.start(ArchiverArguments { group: "another".to_owned(), ..world.arguments() });
+    eventually("the new topic is read", async || world.readable("e", 1).await == 60).await;
+    second.stop().await;
+    assert_eq!(world.archived(EnrichedData).await, sorted(records(0..60)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,7 +14,7 @@ use crate::allowance::Allowance;
 use crate::delivery::Serial;
 use crate::detector::{Detector, Input, Output};
 use crate::interruption::Interruption;
-use crate::messages::{Outputs, input};
+use crate::messages::Outputs;
 use crate::refusals::{Refusals, Refused};
 use crate::tally::Tally;
 use crate::unit::{ReadRecord, UnitOfWork};
@@ -70,7 +70,7 @@ pub(crate) fn process(
     unit.open()?;
     let first = unit.next_serial();
     unit.read(messages.iter().map(read_record), *bytes);
-    let inputs: Vec<Input<'_>> = messages.iter().map(input).collect();
+    let inputs: Vec<Input<'_>> = messages.iter().map(|message| outputs.input(message)).collect();
     tally.records += messages.len() as u64;
     for message in messages {
         tally.read_at.extend(message.timestamp().to_millis().map(|millis| (message.partition(), millis)));

@@ -19,6 +19,7 @@ mod pump;
 mod readiness;
 mod reasons;
 mod refusals;
+mod resume;
 mod run;
 mod scoring;
 mod start;

@@ -5,6 +5,7 @@ use rdkafka::Message as _;
 use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Header, Headers, OwnedHeaders};
 use rdkafka::producer::BaseRecord;
 use vedette_contract::TopicName;
+use vedette_contract::input::{HEADER_INPUT, InputPlace};
 use vedette_records::dead_letter::{DeadLetter, FittedLetter, Limit, Origin};
 use vedette_records::{Refusal, size};
 use vedette_streams::kafka::timestamp_of;
@@ -46,9 +47,30 @@ impl Partitions {
 }
 
 impl Outputs {
-    /// The enriched message of an input.
+    /// What the detector is told of a message.
+    pub(crate) fn input<'a>(&self, message: &'a BorrowedMessage<'_>) -> Input<'a> {
+        let place = size::header(HEADER_INPUT.len(), InputPlace::longest(&self.topics.sensor_messages));
+        Input {
+            value: message.payload(),
+            partition: message.partition(),
+            offset: message.offset(),
+            timestamp: timestamp_of(message),
+            overhead: size::message(0, inherited_bytes(message) + place, &[]),
+        }
+    }
+
+    /// The enriched message of an input, which names it.
     pub(crate) fn enriched<'a>(&'a self, input: &'a BorrowedMessage<'_>, value: &'a [u8]) -> Record<'a> {
-        copy(&self.topics.enriched_data, self.partitions.kept(self.partitions.enriched_data, input), input, value)
+        let partition = self.partitions.kept(self.partitions.enriched_data, input);
+        let mut record = copy(&self.topics.enriched_data, partition, input, value);
+        let place = InputPlace {
+            topic: self.topics.sensor_messages.clone(),
+            partition: input.partition(),
+            offset: input.offset(),
+            timestamp: input.timestamp().to_millis(),
+        };
+        let headers = record.headers.take().unwrap_or_else(OwnedHeaders::new);
+        record.headers(headers.insert(Header { key: HEADER_INPUT, value: Some(&place.to_string()) }))
     }
 
     /// The alert of an input.
@@ -95,17 +117,6 @@ impl Outputs {
 
 /// A message that is to be produced.
 pub(crate) type Record<'a> = BaseRecord<'a, [u8], [u8], Serial>;
-
-/// What the detector is told of a message.
-pub(crate) fn input<'a>(message: &'a BorrowedMessage<'_>) -> Input<'a> {
-    Input {
-        value: message.payload(),
-        partition: message.partition(),
-        offset: message.offset(),
-        timestamp: timestamp_of(message),
-        overhead: size::message(0, inherited_bytes(message), &[]),
-    }
-}
 
 /// Bytes of the key and the headers that the copies of a message keep.
 fn inherited_bytes(message: &BorrowedMessage<'_>) -> usize {

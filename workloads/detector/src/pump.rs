@@ -10,9 +10,9 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use thiserror::Error;
 use tracing::warn;
 use vedette_service::{Readiness, Shutdown};
-use vedette_streams::kafka::MissingAcl;
 use vedette_streams::kafka::group::{self, GroupConsumer, Rebalance};
 use vedette_streams::kafka::place::{Beginning, at_offset, beginnings, move_to};
+use vedette_streams::kafka::{KafkaSettings, MissingAcl};
 
 use crate::allowance::Allowance;
 use crate::batch::{Batch, collect, process};
@@ -24,6 +24,7 @@ use crate::messages::Outputs;
 use crate::metrics::Metrics;
 use crate::readiness::{BROKER, GROUP};
 use crate::refusals::Refusals;
+use crate::resume::Resume;
 use crate::start::Started;
 use crate::tally::Tally;
 use crate::unit::UnitOfWork;
@@ -71,6 +72,7 @@ pub(crate) enum Course {
 
 /// The running stream.
 pub(crate) struct Pump<'a> {
+    kafka: KafkaSettings,
     consumer: GroupConsumer,
     group: String,
     unit: UnitOfWork,
@@ -100,9 +102,10 @@ impl<'a> Pump<'a> {
         readiness: Readiness,
         shutdown: Shutdown,
     ) -> Self {
-        let Started { consumer, group, unit, outputs } = started;
+        let Started { kafka, consumer, group, unit, outputs } = started;
         let (rewinds, broker_in_doubt, refused) = (0, false, false);
         Self {
+            kafka,
             consumer,
             group,
             unit,
@@ -324,7 +327,12 @@ impl<'a> Pump<'a> {
             self.consumer.context().put_back(Rebalance::Assigned(partitions));
             return Err(interruption);
         }
-        match group::beginnings(&self.consumer, &partitions, COORDINATOR_WAIT) {
+        let resume =
+            Resume { kafka: &self.kafka, group: &self.group, consumer: &self.consumer, outputs: &self.outputs };
+        let found = group::beginnings(&self.consumer, &partitions, COORDINATOR_WAIT);
+        match found
+            .and_then(|beginnings| resume.places(&beginnings, |partition, beginning| self.note(partition, beginning)))
+        {
             Ok(beginnings) => Ok(Some(beginnings)),
             Err(cause) => {
                 self.readiness.fail(GROUP, format!("the group does not tell yet from where to read: {cause}"));

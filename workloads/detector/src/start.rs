@@ -75,6 +75,7 @@ pub(crate) struct StartSettings {
 
 /// What the loop works with.
 pub(crate) struct Started {
+    pub(crate) kafka: KafkaSettings,
     pub(crate) consumer: GroupConsumer,
     pub(crate) group: String,
     pub(crate) unit: UnitOfWork,
@@ -99,14 +100,14 @@ pub(crate) fn start(
         unit.initialize().map_err(|source| StartError::Refused { attempt: "start the transactional producer", source })
     };
     let Some(()) = wait_for(initialize, readiness, shutdown)? else { return Ok(None) };
-    let StartSettings { topics, max_message_bytes, group, kafka: _, pod_name: _, guarantee: _ } = settings;
+    let StartSettings { topics, max_message_bytes, group, kafka, pod_name: _, guarantee: _ } = settings;
     readiness.hold(BROKER);
     readiness.fail(GROUP, "joining");
     consumer
         .subscribe(&[topics.sensor_messages.as_str()])
         .map_err(|source| StartError::Refused { attempt: "subscribe to the input", source })?;
     let outputs = Outputs { topics, partitions, max_message_bytes };
-    Ok(Some(Started { consumer, group, unit, outputs }))
+    Ok(Some(Started { kafka, consumer, group, unit, outputs }))
 }
 
 fn unit_of_work(

@@ -1,15 +1,19 @@
 //! From where a partition is read: where its group has come to, unless those records are gone.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message, OwnedMessage};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use rdkafka::util::Timeout;
 use tracing::{error, info, warn};
 use vedette_contract::TopicName;
 use vedette_contract::health::Gap;
+
+use crate::kafka::{Isolation, KafkaContext, KafkaSettings};
 
 /// How long one request about offsets may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,6 +25,8 @@ pub enum Beginning {
     Committed(i64),
     /// At the first record, as nothing was ever committed.
     First(i64),
+    /// At an offset to which it was read by what came of it, as the group has forgotten that.
+    Known(i64),
     /// At the first record that is left: retention deleted those from `committed` on before they were read.
     AfterLoss {
         /// How far it was read.
@@ -53,6 +59,7 @@ impl Beginning {
         match self {
             Self::Committed(offset)
             | Self::First(offset)
+            | Self::Known(offset)
             | Self::AfterLoss { first: offset, .. }
             | Self::Recreated { first: offset, .. } => offset,
         }
@@ -62,7 +69,7 @@ impl Beginning {
     pub fn lost(self) -> u64 {
         match self {
             Self::AfterLoss { committed, first } => first.abs_diff(committed),
-            Self::Committed(_) | Self::First(_) | Self::Recreated { .. } => 0,
+            Self::Committed(_) | Self::First(_) | Self::Known(_) | Self::Recreated { .. } => 0,
         }
     }
 
@@ -72,7 +79,7 @@ impl Beginning {
             Self::AfterLoss { committed, first } => {
                 Some(Gap { topic: topic.clone(), partition, start: committed, end: first, found_at })
             }
-            Self::Committed(_) | Self::First(_) | Self::Recreated { .. } => None,
+            Self::Committed(_) | Self::First(_) | Self::Known(_) | Self::Recreated { .. } => None,
         }
     }
 
@@ -81,6 +88,10 @@ impl Beginning {
         match self {
             Self::Committed(offset) => info!(topic, partition, offset, "reading on from the committed offset"),
             Self::First(offset) => info!(topic, partition, offset, "reading from the first record"),
+            Self::Known(offset) => warn!(
+                topic,
+                partition, offset, "the group has forgotten how far it has read; reading on behind what came of that"
+            ),
             Self::AfterLoss { committed, first } => {
                 let lost = self.lost();
                 error!(
@@ -146,6 +157,73 @@ pub(super) fn committed<C: ConsumerContext>(
     answer.elements().into_iter().map(read).collect()
 }
 
+/// Where reading of a partition goes on that its group has forgotten: `end` is how far it was read by what came of it, and `is_same`
+/// tells whether the record before `end` is still the one that was read there. In a topic that was made anew, of which a group
+/// knows nothing either, it is another.
+///
+/// # Errors
+/// Those of `is_same`.
+pub fn forgotten<E>(
+    end: i64,
+    (low, high): (i64, i64),
+    is_same: impl FnOnce() -> Result<bool, E>,
+) -> Result<Beginning, E> {
+    Ok(match Beginning::new(Some(end), (low, high)) {
+        // Of what was read nothing is left that could be read again.
+        Beginning::Committed(end) if end == low => Beginning::Known(end),
+        Beginning::Committed(end) if is_same()? => Beginning::Known(end),
+        Beginning::Committed(_) => Beginning::Recreated { committed: end, first: low },
+        other => other,
+    })
+}
+
+/// The record at an offset; `None` where there is none. It blocks.
+///
+/// # Errors
+/// When Kafka does not tell within some seconds.
+pub fn record_at(
+    settings: &KafkaSettings,
+    group: &str,
+    topic: &str,
+    partition: i32,
+    offset: i64,
+) -> KafkaResult<Option<OwnedMessage>> {
+    let mut found = None;
+    read_to_end(settings, group, &at_offset(topic, partition, offset)?, |message| {
+        found = (message.offset() == offset).then(|| message.detach());
+        ControlFlow::Break(())
+    })?;
+    Ok(found)
+}
+
+/// Hands over the records of partitions from these offsets on, until told to stop or there are no more. The group is only named: it
+/// is neither joined nor is anything committed. It blocks.
+///
+/// # Errors
+/// When no record comes for some seconds although there are more.
+pub fn read_to_end(
+    settings: &KafkaSettings,
+    group: &str,
+    from: &TopicPartitionList,
+    mut take: impl FnMut(&BorrowedMessage<'_>) -> ControlFlow<()>,
+) -> KafkaResult<()> {
+    let mut config = settings.consumer(group, Isolation::ReadCommitted);
+    let consumer: BaseConsumer<KafkaContext> =
+        config.set("enable.partition.eof", "true").create_with_context(settings.context())?;
+    consumer.assign(from)?;
+    let mut left = from.count();
+    while left > 0 {
+        match consumer.poll(REQUEST_TIMEOUT) {
+            Some(Ok(message)) if take(&message).is_break() => return Ok(()),
+            Some(Ok(_)) => {}
+            Some(Err(KafkaError::PartitionEOF(_))) => left -= 1,
+            Some(Err(error)) => return Err(error),
+            None => return Err(KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut)),
+        }
+    }
+    Ok(())
+}
+
 /// One partition at an offset.
 ///
 /// # Errors
@@ -183,6 +261,17 @@ mod tests {
         for committed in [3, 5, 9] {
             assert_eq!(Beginning::new(Some(committed), (3, 9)), Beginning::Committed(committed));
         }
+    }
+
+    #[test]
+    fn what_a_group_has_forgotten_is_read_on_unless_the_topic_is_another() {
+        let goes_on = |end, is_same| forgotten(end, (3, 9), || Ok::<_, ()>(is_same)).unwrap();
+        assert_eq!(goes_on(7, true), Beginning::Known(7));
+        assert_eq!(goes_on(7, false), Beginning::Recreated { committed: 7, first: 3 });
+        assert_eq!(goes_on(3, false), Beginning::Known(3), "there is nothing that could be read twice");
+        assert_eq!(goes_on(2, true), Beginning::AfterLoss { committed: 2, first: 3 });
+        assert_eq!(goes_on(10, true), Beginning::Recreated { committed: 10, first: 3 });
+        assert_eq!(forgotten(7, (3, 9), || Err("away")), Err("away"));
     }
 
     #[test]

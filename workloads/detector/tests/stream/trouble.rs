@@ -139,6 +139,43 @@ async fn what_retention_deleted_before_it_was_read_is_counted_to_the_record_and_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_group_has_forgotten_is_not_enriched_twice() {
+    for partitions in [[2, 2, 2, 2], [2, 3, 2, 2]] {
+        let broker = Broker::start(partitions).await;
+        let directory = tempfile::tempdir().unwrap();
+        let more = ["--processing-guarantee=ExactlyOnce", BUDGET];
+        let running = detector(&broker, "detector-0", directory.path(), &more);
+        broker.produce(2, records(0..100).iter().map(Vec::as_slice));
+        let enriched = [(TOPICS[1], partitions[1])];
+        broker.read(&enriched, 100);
+        running.stop().await;
+        broker.produce(2, records(100..150).iter().map(Vec::as_slice));
+        let forgetful = [more[0], more[1], "--group=another"];
+        let running = detector(&broker, "detector-1", directory.path(), &forgetful);
+        let all = broker.read_until(&enriched, |messages| distinct(messages) == 150);
+        assert_eq!(all.len(), 150);
+        running.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_made_anew_of_which_the_group_knows_nothing_is_read_from_its_beginning() {
+    let broker = Broker::start([1, 1, 1, 1]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let more = ["--processing-guarantee=ExactlyOnce", BUDGET];
+    let running = detector(&broker, "detector-0", directory.path(), &more);
+    broker.produce(1, records(0..50).iter().map(Vec::as_slice));
+    broker.read(&[(TOPICS[1], 1)], 50);
+    running.stop().await;
+    broker.make_anew(TOPICS[0]).await;
+    broker.produce_without_key(records(50..150));
+    let running = detector(&broker, "detector-1", directory.path(), &[more[0], more[1], "--group=another"]);
+    let all = broker.read_until(&[(TOPICS[1], 1)], |messages| distinct(messages) == 150);
+    assert_eq!(all.len(), 150);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_topic_made_anew_under_a_detector_is_read_from_its_beginning() {
     let broker = Broker::start([1, 1, 1, 1]).await;
     let directory = tempfile::tempdir().unwrap();
