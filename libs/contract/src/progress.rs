@@ -21,6 +21,9 @@ pub struct Progress {
     pub closed_records: u64,
     /// Offset after the last record that can be read.
     pub end: i64,
+    /// Offset up to which nothing but the marks of transactions stands behind `end`, where there are any; it counts while `end` stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passed: Option<i64>,
     /// Full key of the last closed object that `closed_records` counts.
     pub last_object: Option<String>,
     /// `utc` of the last record, as it stands there.

@@ -42,6 +42,8 @@ pub(crate) enum Work {
     Inspect(ArchiveObjectKey),
     /// Send the ended frames.
     Tail { key: ArchiveObjectKey, file: PathBuf, frames: Vec<Frame> },
+    /// Note that nothing but marks of transactions stands up to here.
+    Pass(i64),
     /// Send the whole object, note the progress, commit, delete the deltas.
     Close(Upload),
 }
@@ -306,6 +308,7 @@ mod tests {
             records: 0,
             closed_records: 0,
             end: 0,
+            passed: None,
             last_object: None,
             last_utc: None,
             updated_at: Timestamp::UNIX_EPOCH,

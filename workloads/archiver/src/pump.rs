@@ -238,7 +238,7 @@ impl Pump {
             offsets
                 .add_partition_offset(origin.topic.as_str(), partition, Offset::Offset(offset))
                 .map_err(|source| ArchiverError::kafka("take a partition", source))?;
-            let opened = Partition::new(origin, offset).map_err(ArchiverError::Compressor)?;
+            let opened = Partition::new(origin, beginning.read_to()).map_err(ArchiverError::Compressor)?;
             self.slots.push(Slot::new(opened, &self.uploader.metrics));
         }
         self.readiness.hold(GROUP);
@@ -273,21 +273,31 @@ impl Pump {
         }
     }
 
-    /// What the group has forgotten the bucket knows.
+    /// What the group does not tell the bucket knows: how far is archived, and what stood behind that.
     fn remember(
         &self,
         (topic, partition, beginning): (String, i32, Beginning),
     ) -> Result<(String, i32, Beginning), ResumeError> {
-        let Beginning::First(_) = beginning else { return Ok((topic, partition, beginning)) };
         let Some(origin) = self.origin(&topic, partition) else { return Ok((topic, partition, beginning)) };
-        let Uploader { bucket, keys, .. } = self.uploader.as_ref();
-        let Some(last) = self.runtime.block_on(resume::last_object(bucket, keys, &origin))? else {
-            return Ok((topic, partition, beginning));
+        let known = match beginning {
+            Beginning::First(_) => self.forgotten(&origin)?.unwrap_or(beginning),
+            Beginning::AfterLoss { committed, .. } => {
+                let Uploader { bucket, keys, .. } = self.uploader.as_ref();
+                beginning.knowing(self.runtime.block_on(resume::passed_behind(bucket, keys, &origin, committed))?)
+            }
+            Beginning::Committed(_) | Beginning::Known(_) | Beginning::Passed { .. } | Beginning::Recreated { .. } => {
+                beginning
+            }
         };
-        let watermarks = self.consumer.fetch_watermarks(&topic, partition, COORDINATOR_WAIT);
+        Ok((topic, partition, known))
+    }
+
+    fn forgotten(&self, origin: &Origin) -> Result<Option<Beginning>, ResumeError> {
+        let Uploader { bucket, keys, .. } = self.uploader.as_ref();
+        let Some(last) = self.runtime.block_on(resume::last_object(bucket, keys, origin))? else { return Ok(None) };
+        let watermarks = self.consumer.fetch_watermarks(origin.topic.as_str(), origin.partition, COORDINATOR_WAIT);
         let watermarks = watermarks.map_err(ResumeError::Kafka)?;
-        let beginning = resume::beginning(&self.kafka, &self.group, &origin, &last, watermarks)?;
-        Ok((topic, partition, beginning))
+        resume::beginning(&self.kafka, &self.group, origin, &last, watermarks).map(Some)
     }
 
     /// Closes the objects of partitions that another member gets, within its patience.
@@ -322,9 +332,10 @@ impl Pump {
                 warn!(%topic, partition, %error, "cannot read the offsets of a partition whose position may be gone");
                 Beginning::Committed(position)
             });
+            let beginning = slot.knowing(beginning);
             if beginning.offset() != position {
                 report(&self.uploader, &slot.partition.origin, beginning);
-                slot.partition.continue_at(beginning.offset())?;
+                slot.partition.continue_at(beginning.read_to())?;
             }
             slot.go_to = Some(beginning.offset());
         }
@@ -350,7 +361,11 @@ impl Pump {
         Ok(())
     }
 
-    fn tell(&self, standings: Vec<Standing>) {
+    fn tell(&mut self, standings: Vec<Standing>) {
+        for standing in &standings {
+            let slot = self.slots.iter_mut().find(|slot| slot.is(&standing.topic, standing.partition));
+            slot.into_iter().for_each(|slot| slot.stands(standing));
+        }
         let read_at = self.slots.iter().filter_map(|slot| {
             let Origin { topic, partition, .. } = &slot.partition.origin;
             Some(((topic.clone(), *partition), slot.read_at?))

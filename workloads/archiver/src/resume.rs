@@ -9,7 +9,7 @@ use thiserror::Error;
 use vedette_archive::{FoundMetadata, Line, Source, Stored, fetch};
 use vedette_contract::archive::{METADATA_END, Origin};
 use vedette_contract::keys::PipelineKeys;
-use vedette_contract::progress::ProgressKey;
+use vedette_contract::progress::{Progress, ProgressKey};
 use vedette_records::one_line;
 use vedette_registry::{RegistryError, progress};
 use vedette_streams::bucket::{Bucket, BucketError};
@@ -55,13 +55,33 @@ pub(crate) async fn last_object(
     tokio::time::timeout(BUCKET_WAIT, looked_up).await.unwrap_or(Err(ResumeError::Slow))
 }
 
-async fn look_up(bucket: &Bucket, keys: &PipelineKeys, origin: &Origin) -> Result<Option<LastObject>, ResumeError> {
+/// Up to which offset nothing but marks of transactions stood behind the last record, where it is this one.
+pub(crate) async fn passed_behind(
+    bucket: &Bucket,
+    keys: &PipelineKeys,
+    origin: &Origin,
+    end: i64,
+) -> Result<Option<i64>, ResumeError> {
+    let loaded = tokio::time::timeout(BUCKET_WAIT, load(bucket, keys, origin)).await;
+    Ok(loaded.unwrap_or(Err(ResumeError::Slow))?.and_then(|progress| passed(&progress, end)))
+}
+
+/// The same, by a progress that is known.
+pub(crate) fn passed(progress: &Progress, end: i64) -> Option<i64> {
+    progress.passed.filter(|_| progress.end == end)
+}
+
+async fn load(bucket: &Bucket, keys: &PipelineKeys, origin: &Origin) -> Result<Option<Progress>, ResumeError> {
     let Origin { site, topic, partition, .. } = origin.clone();
-    let progress = match progress::load(bucket, keys, &ProgressKey { site, topic, partition }).await {
+    match progress::load(bucket, keys, &ProgressKey { site, topic, partition }).await {
         // Its archiver counts from zero again, which it says.
-        Err(RegistryError::ObjectUnreadable { .. }) => None,
-        loaded => loaded?,
-    };
+        Err(RegistryError::ObjectUnreadable { .. }) => Ok(None),
+        loaded => Ok(loaded?),
+    }
+}
+
+async fn look_up(bucket: &Bucket, keys: &PipelineKeys, origin: &Origin) -> Result<Option<LastObject>, ResumeError> {
+    let progress = load(bucket, keys, origin).await?;
     let Some(object) = progress.and_then(|progress| progress.last_object?.parse().ok()) else { return Ok(None) };
     let source = Source { object, stored: Stored::Closed, bytes: 0 };
     let key = source.object.to_string();

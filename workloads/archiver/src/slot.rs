@@ -9,11 +9,14 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::warn;
 use vedette_contract::archive::Origin;
 use vedette_service::{Backoff, error_chain};
+use vedette_streams::kafka::place::Beginning;
+use vedette_streams::kafka::standing::Standing;
 
 use crate::error::ArchiverError;
 use crate::metrics::{Metrics, RecordCounters};
 use crate::object::Closing;
-use crate::partition::{Done, Partition};
+use crate::partition::{Done, Partition, Work};
+use crate::resume::passed;
 use crate::spool::SpoolError;
 use crate::upload::{UploadError, Uploader};
 
@@ -32,6 +35,10 @@ pub(crate) struct Slot {
     pub(crate) go_to: Option<i64>,
     /// Kafka's time of the last record, milliseconds since 1970.
     pub(crate) read_at: Option<i64>,
+    /// Where the client stood when it told last, all that it had fetched having been taken.
+    stood_at: Option<i64>,
+    /// Up to here nothing but marks of transactions stands behind the last record.
+    passed: Option<i64>,
     step: Option<Step>,
     backoff: Backoff,
     retry_at: Option<Instant>,
@@ -40,8 +47,18 @@ pub(crate) struct Slot {
 impl Slot {
     pub(crate) fn new(partition: Partition, metrics: &Metrics) -> Self {
         let counters = metrics.of_stream(partition.origin.stream);
-        let (go_to, read_at) = (None, None);
-        Self { partition, counters, paused: false, go_to, read_at, step: None, backoff: BACKOFF, retry_at: None }
+        Self {
+            partition,
+            counters,
+            paused: false,
+            go_to: None,
+            read_at: None,
+            stood_at: None,
+            passed: None,
+            step: None,
+            backoff: BACKOFF,
+            retry_at: None,
+        }
     }
 
     pub(crate) fn is(&self, topic: &str, partition: i32) -> bool {
@@ -62,7 +79,7 @@ impl Slot {
         }
         if self.step.is_none() && self.go_to.is_none() && self.retry_at.is_none_or(|at| now >= at) {
             self.retry_at = None;
-            if let Some(work) = self.partition.next_work(closing, now)? {
+            if let Some(work) = self.partition.next_work(closing, now)?.or_else(|| self.pass()) {
                 let uploader = Arc::clone(uploader);
                 let origin = self.partition.origin.clone();
                 let progress = self.partition.progress.clone();
@@ -71,6 +88,28 @@ impl Slot {
             }
         }
         Ok(())
+    }
+
+    /// The client stands like this. What is told twice, some seconds apart, has nothing on its way any more.
+    pub(crate) fn stands(&mut self, Standing { end, next, .. }: &Standing) {
+        let is_past = *next == *end && *next > self.partition.position() && self.go_to.is_none() && !self.paused;
+        let stands = is_past.then_some(*next);
+        self.passed = stands.filter(|next| self.stood_at == Some(*next));
+        self.stood_at = stands;
+    }
+
+    /// Where its position is gone, in the light of what stood behind it.
+    pub(crate) fn knowing(&self, beginning: Beginning) -> Beginning {
+        let noted = self.partition.progress.as_ref().and_then(|progress| passed(progress, self.partition.position()));
+        beginning.knowing(self.passed.max(noted))
+    }
+
+    /// Notes what was passed, once all is archived that stands before.
+    fn pass(&self) -> Option<Work> {
+        let (passed, progress) = (self.passed?, self.partition.progress.as_ref()?);
+        let is_due =
+            !self.partition.is_open() && progress.end == self.partition.position() && progress.passed != Some(passed);
+        is_due.then_some(Work::Pass(passed))
     }
 
     fn settle(

@@ -103,6 +103,11 @@ impl Uploader {
             Work::Inspect(key) => self.inspect(origin, progress, key).await,
             Work::Tail { key, file, frames } => self.send_tail(origin, progress, key, &file, &frames).await,
             Work::Close(upload) => self.close(origin, progress, upload).await,
+            Work::Pass(passed) => {
+                let mut progress = Progress { passed: Some(passed), ..progress };
+                self.put_progress(origin, &mut progress).await?;
+                Ok(Done::Recovered(progress))
+            }
         }
     }
 
@@ -240,6 +245,7 @@ fn nothing_archived(origin: &Origin) -> Progress {
         records: 0,
         closed_records: 0,
         end: 0,
+        passed: None,
         last_object: None,
         last_utc: None,
         updated_at: Timestamp::now(),

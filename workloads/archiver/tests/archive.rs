@@ -265,6 +265,32 @@ async fn what_retention_deleted_before_it_was_archived_is_counted_to_the_record_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn marks_of_transactions_that_retention_deleted_are_no_loss() {
+    let world = World::new(1).await;
+    world.produce("e", 1, records(0..50), NOON);
+    let first = world.start(world.arguments());
+    // The tail is no closed object, and nothing is noted before all of it is.
+    eventually("all of it is read", async || world.readable("e", 1).await == 50).await;
+    first.stop().await;
+    let second = world.start(world.arguments());
+    eventually("the mark is passed", async || {
+        world.progress("e", 0).await.is_some_and(|progress| progress.passed == Some(51))
+    })
+    .await;
+    second.stop().await;
+    world.pass("e", 51).await;
+    let third = world.start(world.arguments());
+    third.ready().await;
+    world.produce("e", 1, records(50..60), NOON);
+    eventually("the rest is read", async || world.readable("e", 1).await == 60).await;
+    let metrics = third.get("/metrics").await;
+    assert!(metrics.contains("vedette_archiver_lost_records_total{stream=\"enriched_data\"} 0\n"), "{metrics}");
+    third.stop().await;
+    assert_eq!(world.archived(EnrichedData).await, sorted(records(0..60)));
+    assert_eq!(world.verify().await.findings, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_group_has_forgotten_is_not_archived_twice() {
     let world = World::new(1).await;
     world.produce("e", 1, records(0..100), NOON);

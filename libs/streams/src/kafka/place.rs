@@ -34,6 +34,13 @@ pub enum Beginning {
         /// What is left begins here.
         first: i64,
     },
+    /// At the first offset that is left: before it, from `committed` on, stood nothing but the marks of transactions.
+    Passed {
+        /// How far it was read.
+        committed: i64,
+        /// What is left begins here.
+        first: i64,
+    },
     /// At the first record: the topic is shorter than what was committed, so it was created anew.
     Recreated {
         /// How far the old one was read.
@@ -61,7 +68,29 @@ impl Beginning {
             | Self::First(offset)
             | Self::Known(offset)
             | Self::AfterLoss { first: offset, .. }
+            | Self::Passed { first: offset, .. }
             | Self::Recreated { first: offset, .. } => offset,
+        }
+    }
+
+    /// The offset after the last record that was read.
+    pub fn read_to(self) -> i64 {
+        match self {
+            Self::Passed { committed, .. } => committed,
+            Self::Committed(_) | Self::First(_) | Self::Known(_) | Self::AfterLoss { .. } | Self::Recreated { .. } => {
+                self.offset()
+            }
+        }
+    }
+
+    /// The same, where nothing but the marks of transactions stood up to `passed`: where they alone are gone, nothing is lost.
+    #[must_use]
+    pub fn knowing(self, passed: Option<i64>) -> Self {
+        match self {
+            Self::AfterLoss { committed, first } if passed.is_some_and(|passed| passed >= first) => {
+                Self::Passed { committed, first }
+            }
+            other => other,
         }
     }
 
@@ -69,7 +98,7 @@ impl Beginning {
     pub fn lost(self) -> u64 {
         match self {
             Self::AfterLoss { committed, first } => first.abs_diff(committed),
-            Self::Committed(_) | Self::First(_) | Self::Known(_) | Self::Recreated { .. } => 0,
+            Self::Committed(_) | Self::First(_) | Self::Known(_) | Self::Passed { .. } | Self::Recreated { .. } => 0,
         }
     }
 
@@ -79,7 +108,7 @@ impl Beginning {
             Self::AfterLoss { committed, first } => {
                 Some(Gap { topic: topic.clone(), partition, start: committed, end: first, found_at })
             }
-            Self::Committed(_) | Self::First(_) | Self::Known(_) | Self::Recreated { .. } => None,
+            Self::Committed(_) | Self::First(_) | Self::Known(_) | Self::Passed { .. } | Self::Recreated { .. } => None,
         }
     }
 
@@ -102,6 +131,9 @@ impl Beginning {
                     lost,
                     "records are lost: retention deleted them before they were read; keep them longer"
                 );
+            }
+            Self::Passed { committed, first } => {
+                info!(topic, partition, committed, first, "reading on behind marks of transactions, which are gone");
             }
             Self::Recreated { committed, first } => {
                 warn!(topic, partition, committed, first, "the topic was created anew; reading from its first record");
@@ -261,6 +293,17 @@ mod tests {
         for committed in [3, 5, 9] {
             assert_eq!(Beginning::new(Some(committed), (3, 9)), Beginning::Committed(committed));
         }
+    }
+
+    #[test]
+    fn marks_of_transactions_that_are_gone_are_no_loss() {
+        let gone = Beginning::new(Some(2), (7, 9));
+        for known in [None, Some(6)] {
+            assert_eq!(gone.knowing(known).lost(), 5);
+        }
+        let passed = gone.knowing(Some(7));
+        assert_eq!((passed.offset(), passed.read_to(), passed.lost()), (7, 2, 0));
+        assert_eq!(Beginning::Committed(8).knowing(Some(9)), Beginning::Committed(8));
     }
 
     #[test]
