@@ -53,9 +53,10 @@ impl HealthSeen {
         if !self.gaps.is_empty() {
             return Verdict::fails(StreamReason::RecordsLost, lost(&self.gaps));
         }
-        match self.is_told {
-            true => Verdict::holds(StreamReason::Complete, "no record was lost in the last hour"),
-            false => Verdict::unknown(StreamReason::NotTold, "no detector and no archiver tells how it stands"),
+        if self.is_told {
+            Verdict::holds(StreamReason::Complete, "no record was lost in the last hour")
+        } else {
+            Verdict::unknown(StreamReason::NotTold, "no detector and no archiver tells how it stands")
         }
     }
 

@@ -69,7 +69,7 @@ impl Outputs {
             offset: input.offset(),
             timestamp: input.timestamp().to_millis(),
         };
-        let headers = record.headers.take().unwrap_or_else(OwnedHeaders::new);
+        let headers = record.headers.take().unwrap_or_default();
         record.headers(headers.insert(Header { key: HEADER_INPUT, value: Some(&place.to_string()) }))
     }
 

@@ -16,9 +16,8 @@ use vedette_streams::kafka::{KafkaSettings, is_refusal};
 
 use crate::messages::Outputs;
 
-/// How far back is looked at first, and at most: in offsets of a partition of the enriched data.
-const TAIL: i64 = 1_000;
-const LONGEST_TAIL: i64 = 256_000;
+/// How far back is looked, step by step, in offsets of a partition of the enriched data.
+const TAILS: [i64; 4] = [1_000, 8_000, 64_000, 256_000];
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Looks for the places of partitions that a group has forgotten.
@@ -102,20 +101,26 @@ impl Resume<'_> {
     fn tail(&self, partition: i32) -> KafkaResult<Places> {
         let topic = self.outputs.topics.enriched_data.as_str();
         let (low, high) = self.consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?;
-        let (mut tail, mut places) = (TAIL, Places::new());
-        while low < high {
+        let mut places = Places::new();
+        for tail in TAILS {
             let from = (high - tail).max(low);
-            places.clear();
-            read_to_end(self.kafka, self.group, &at_offset(topic, partition, from)?, |message| {
-                places.extend(self.place_of(message).map(|place| (place.partition, place)));
-                if message.offset() + 1 < high { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-            })?;
-            let is_enough = !places.is_empty() && self.keeps_partitions();
-            if from == low || is_enough || tail >= LONGEST_TAIL {
+            if from < high {
+                places = self.named(partition, from, high)?;
+            }
+            if from == low || (!places.is_empty() && self.keeps_partitions()) {
                 break;
             }
-            tail *= 8;
         }
+        Ok(places)
+    }
+
+    /// Those that the records from one offset up to before another name; of each partition the last.
+    fn named(&self, partition: i32, from: i64, end: i64) -> KafkaResult<Places> {
+        let (topic, mut places) = (self.outputs.topics.enriched_data.as_str(), Places::new());
+        read_to_end(self.kafka, self.group, &at_offset(topic, partition, from)?, |message| {
+            places.extend(self.place_of(message).map(|place| (place.partition, place)));
+            if message.offset() + 1 < end { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
         Ok(places)
     }
 

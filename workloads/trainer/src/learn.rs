@@ -138,7 +138,7 @@ fn missing_in(rows: &Matrix, features: &FeatureSpecification) -> BTreeMap<String
     let share = |(column, Column { name, kind }): (usize, &Column)| {
         let is_missing = |value: f32| match kind {
             ColumnKind::Numeric { .. } => value.is_nan(),
-            ColumnKind::Categorical { values, shares: _ } => value as usize == values.len(),
+            ColumnKind::Categorical { values, shares: _ } => value >= values.len() as f32,
         };
         let missing = rows.iter().filter(|row| is_missing(row[column])).count();
         (name.clone(), missing as f64 / rows.rows().max(1) as f64)

@@ -97,6 +97,8 @@ fn standing(topic: &str, told: &Partition) -> Option<Standing> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn told(changes: &[(&str, i64)]) -> Partition {
@@ -131,8 +133,9 @@ mod tests {
             |topic: &str, partition, next| Standing { topic: topic.to_owned(), partition, low: 2, end: 9, next };
         let all = [standing("t", 0, 9), standing("t", 1, 4), standing("t", 2, 8), standing("other", 0, 2)];
         let now = Timestamp::from_second(100).unwrap();
-        let (topic, seconds) = ("t".parse().unwrap(), [1, 70, 90]);
-        let health = topic_health(&topic, &all, |partition| Some(seconds[partition as usize] * 1_000), now);
+        let topic = "t".parse().unwrap();
+        let read_at = BTreeMap::from([(0, 1_000), (1, 70_000), (2, 90_000)]);
+        let health = topic_health(&topic, &all, |partition| read_at.get(&partition).copied(), now);
         assert_eq!((health.partitions, health.held_records, health.lag_records), (3, 21, 6));
         assert_eq!(health.lag_seconds, Some(30.));
         assert_eq!(topic_health(&topic, &all[..1], |_| None, now).lag_seconds, Some(0.));
