@@ -156,4 +156,22 @@ mod tests {
         assert_eq!(reasons(&down, &wrong), ["Invalid"]);
         assert_eq!(reasons(&wrong, &wrong), [""; 0]);
     }
+
+    #[test]
+    fn what_pods_tell_is_news_where_nobody_expects_it() {
+        let with = |kind, verdict| Conditions::from(&[], None, Timestamp::UNIX_EPOCH).with(kind, verdict).into_vec();
+        let silent = with(STREAM_COMPLETE, Verdict::unknown(StreamReason::NotTold, ""));
+        let complete = with(STREAM_COMPLETE, Verdict::holds(StreamReason::Complete, ""));
+        let lost = with(STREAM_COMPLETE, Verdict::fails(StreamReason::RecordsLost, ""));
+        for (before, after) in [(&silent, &complete), (&complete, &silent), (&lost, &silent), (&lost, &lost)] {
+            assert_eq!(reasons(before, after), [""; 0]);
+        }
+        assert_eq!(
+            (reasons(&silent, &lost), reasons(&complete, &lost)),
+            (vec!["RecordsLost".into()], vec!["RecordsLost".into()])
+        );
+        assert_eq!(reasons(&lost, &complete), ["StreamComplete"]);
+        let lacking = with(FEATURES_PRESENT, Verdict::fails(FeaturesReason::FieldsMissing, ""));
+        assert_eq!((reasons(&[], &lacking), reasons(&lacking, &[])), (vec!["FieldsMissing".to_owned()], vec![]));
+    }
 }
