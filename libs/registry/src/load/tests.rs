@@ -73,3 +73,16 @@ fn a_file_that_no_score_depends_on_is_checked_too() {
     let longer = with(b"{} ");
     assert!(matches!(longer, LoadError::Artifact { source: ArtifactError::Length { .. }, .. }), "{longer:?}");
 }
+
+#[test]
+fn how_often_features_were_missing_is_known_where_the_metadata_say_it() {
+    let (_, mut files) = files();
+    assert_eq!(usually_missing(&files), BTreeMap::new(), "no metadata");
+    let missing = BTreeMap::from([("bytes".to_owned(), 0.25)]);
+    let metadata = ModelMetadata { missing: missing.clone(), ..crate::testing::metadata("daily-1") };
+    files.insert(METADATA_FILE.to_owned(), serde_json::to_vec(&metadata).unwrap());
+    assert_eq!(usually_missing(&files), missing);
+    let older = serde_json::to_string(&metadata).unwrap().replace("\"missing\":{\"bytes\":0.25},", "");
+    files.insert(METADATA_FILE.to_owned(), older.into_bytes());
+    assert_eq!(usually_missing(&files), BTreeMap::new(), "an older build's");
+}
