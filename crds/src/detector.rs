@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::common::Resources;
 use crate::disruption_budget::DisruptionBudget;
+use crate::lookup::Lookup;
 use crate::pod::PodSettings;
 
 /// Enriches, scores and alerts.
@@ -21,7 +22,11 @@ pub struct Detector {
     /// What a crash may repeat. ExactlyOnce uses Kafka transactions: a reader of committed records sees each once.
     /// AtLeastOnce commits after the acknowledged produces: a crash repeats records.
     pub processing_guarantee: ProcessingGuarantee,
-    /// Fields that are calculated from a record's own and added to it. Where omitted: `total_bytes`, which is
+    /// Tables that a record is joined with, before its fields are calculated.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub lookups: Vec<Lookup>,
+    /// Fields that are calculated from a record's own, and those that were looked up, and added to it. Where omitted: `total_bytes`, which is
     /// `src_bytes + dst_bytes`; `[]` for none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
@@ -62,6 +67,7 @@ impl Default for Detector {
             replicas: 1,
             autoscaling: None,
             processing_guarantee: ProcessingGuarantee::default(),
+            lookups: Vec::new(),
             calculated_fields: None,
             alerting: None,
             reasons: 3,

@@ -13,6 +13,7 @@ mod embedded;
 mod generator;
 mod incidents;
 mod learner;
+mod lookup;
 mod model;
 mod pipeline;
 mod pod;
@@ -30,6 +31,7 @@ pub use generator::{
 };
 pub use incidents::{AlertmanagerReceiver, IncidentSeverity, Incidents, Receiver, SecretKey, WebhookReceiver};
 pub use learner::{Algorithm, Impurity, MaxFeatures, Parameters, SyntheticRows};
+pub use lookup::{Lookup, Table, TableConfigMap, TableFormat, TableObject};
 pub use model::{MissingModelPolicy, ModelSelection, VersionPolicy};
 pub use pipeline::{AnomalyPipeline, AnomalyPipelineSpec};
 pub use pod::PodSettings;

@@ -101,7 +101,7 @@ fn settings(pipeline: &ValidatedPipeline) -> Option<(String, DatasetSettings)> {
     let settings = DatasetSettings {
         format: format.clone(),
         label: label.as_ref().map(|label| Label::new(&label.field, &label.normal)),
-        calculated_names: pipeline.detector.calculated_fields.iter().map(|field| field.key.clone()).collect(),
+        calculated_names: pipeline.detector.added_names(),
     };
     Some((key.clone(), settings))
 }

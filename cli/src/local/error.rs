@@ -38,6 +38,15 @@ pub enum LocalError {
         #[source]
         source: DatasetError,
     },
+    /// The table of a lookup that is in a ConfigMap, and no file that stands for it.
+    #[error(
+        "lookup {lookup}: without Kubernetes the key {key} of its ConfigMap is the file {key} beside the manifest: put it there"
+    )]
+    LookupFile {
+        lookup: String,
+        /// The key, which is the name of the file.
+        key: String,
+    },
     /// How a file is written, and no file.
     #[error("--dataset-separator, --dataset-decimal-mark, --dataset-encoding and --dataset-column need --dataset")]
     FormatWithoutDataset,

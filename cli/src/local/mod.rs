@@ -2,6 +2,7 @@
 
 pub mod dataset;
 mod error;
+mod lookups;
 pub mod observe;
 mod options;
 mod placement;
@@ -26,6 +27,7 @@ use vedette_registry::progress;
 use vedette_service::Shutdown;
 
 pub use self::error::LocalError;
+use self::lookups::ConfigMaps;
 use self::observe::{ObservedTopics, Observer, ObserverSettings, ObserverStart, Snapshot, ends_of};
 pub use self::options::LocalOptions;
 use self::reconcile::{LocalPipeline, LocalTraining};
@@ -56,6 +58,7 @@ pub async fn run(options: LocalOptions, shutdown: Shutdown) -> Result<(), LocalE
     if let Some(dataset) = &looked_at {
         console.say(&format!("the data set has {}", dataset.words));
     }
+    let config_maps = lookups::config_maps(&options, &plan.pipeline)?;
     let servers = servers::start(&options).await?;
     let pipeline = &plan.pipeline;
     console.say(&format!(
@@ -64,11 +67,12 @@ pub async fn run(options: LocalOptions, shutdown: Shutdown) -> Result<(), LocalE
         servers.site.bucket.endpoint.as_deref().unwrap_or_default()
     ));
     dataset::upload(&options, pipeline, &servers.bucket, &console).await?;
+    lookups::upload(&options, pipeline, &servers, &console).await?;
     if placement::is_said(&plan) {
         console.say("what the manifest says of nodes, priority and accounts of pods means nothing on one machine");
     }
 
-    let supervisor = start_supervisor(&options, &servers, &console)?;
+    let supervisor = start_supervisor(&options, &servers, config_maps, &console)?;
     let result = supervise(&options, &plan, &servers, &supervisor, &console, &shutdown).await;
     // Also after a failure nothing may be left running.
     supervisor.stop_all().await;
@@ -95,13 +99,14 @@ fn default_namespace() -> vedette_contract::Name {
 fn start_supervisor(
     options: &LocalOptions,
     servers: &Servers,
+    config_maps: ConfigMaps,
     console: &Arc<Console>,
 ) -> Result<Supervisor, LocalError> {
     let broker = servers.broker.clone();
     let for_events = Arc::clone(console);
     let supervisor = Supervisor::start(
         SupervisorOptions { binary_directory: options.bin_dir.clone() },
-        Sources { secrets: servers.secrets.clone(), config_maps: BTreeMap::new() },
+        Sources { secrets: servers.secrets.clone(), config_maps },
         Box::new(move |client_id: String| {
             let broker = broker.clone();
             Box::pin(async move {

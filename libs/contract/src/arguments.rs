@@ -12,6 +12,7 @@ use clap::{Args, Parser, ValueEnum};
 
 use crate::archive::Stream;
 use crate::learner::Algorithm;
+use crate::lookup::Lookup;
 use crate::parameters::Parameters;
 use crate::topic::TopicSpecification;
 use crate::{ModelVersion, Name, TopicName};
@@ -123,7 +124,7 @@ pub struct GeneratorArguments {
     #[allow(missing_docs)]
     pub dataset: DatasetArguments,
 
-    /// Name of a field that the detector calculates, which a data set must not have; may be repeated
+    /// Name of a field that the detector calculates or looks up, which a data set must not have; may be repeated
     #[arg(long = "calculated-name")]
     pub calculated_names: Vec<String>,
 
@@ -199,6 +200,18 @@ pub struct DetectorArguments {
     /// A field to calculate, NAME=CEL expression over the record's fields; may be repeated
     #[arg(long = "calculated-field", value_name = "NAME=CEL")]
     pub calculated_fields: Vec<KeyValue>,
+
+    /// A table to join with, as JSON; may be repeated
+    #[arg(long = "lookup", value_name = "JSON")]
+    pub lookups: Vec<Lookup>,
+
+    /// The file of a lookup's table that is not in the bucket; may be repeated
+    #[arg(long = "lookup-file", value_name = "NAME=FILE")]
+    pub lookup_files: Vec<KeyValue>,
+
+    /// How often is looked whether a table has changed, seconds
+    #[arg(long, default_value_t = 20)]
+    pub lookup_interval_seconds: u64,
 
     /// How many records per million may alert
     #[arg(long, group = "threshold")]

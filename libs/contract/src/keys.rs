@@ -28,6 +28,11 @@ impl NamespaceKeys {
         format!("{}/", self.namespace)
     }
 
+    /// A table of lookups that somebody put there: `<namespace>/<key>`.
+    pub fn table(&self, key: &str) -> String {
+        format!("{}/{key}", self.namespace)
+    }
+
     /// The pipeline whose directory, right below the prefix, this is, if it is one of a pipeline.
     pub fn pipeline_of(&self, directory: &str) -> Option<PipelineKeys> {
         let name = directory.strip_prefix(&self.prefix())?.strip_suffix('/').filter(|name| *name != MODELS)?;

@@ -14,6 +14,7 @@ pub mod input;
 pub mod kafka_property;
 pub mod keys;
 pub mod learner;
+pub mod lookup;
 pub mod model;
 pub mod names;
 pub mod parameters;

@@ -87,7 +87,7 @@ pub enum DatasetError {
     },
     /// A name is that of a calculated field.
     #[error(
-        "column {number} of the data set, {name:?}, has the name of a calculated field: rename it, or take it out of spec.detector.calculatedFields (an empty list leaves out the default, total_bytes)"
+        "column {number} of the data set, {name:?}, has the name of a calculated field, or of one that is looked up: rename it, or take it out of spec.detector.lookups and calculatedFields (an empty list of the latter leaves out the default, total_bytes)"
     )]
     ColumnCalculated {
         name: String,

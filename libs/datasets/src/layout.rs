@@ -55,10 +55,7 @@ impl Layout {
         if start.starts_with('{') {
             return objects(start, format);
         }
-        // The last line may be cut.
-        let whole =
-            if head.len() < HEAD_BYTES { start } else { start.rsplit_once('\n').map_or(start, |(whole, _)| whole) };
-        Ok(Self::Table(TableLayout::of(whole, format)))
+        Ok(Self::Table(TableLayout::of_head(head, format)))
     }
 }
 
@@ -76,6 +73,16 @@ fn objects(start: &str, format: &DatasetArguments) -> Result<Layout, DatasetErro
 }
 
 impl TableLayout {
+    /// Looks at the first [`HEAD_BYTES`].
+    pub(super) fn of_head(head: &[u8], format: &DatasetArguments) -> Self {
+        let text = String::from_utf8_lossy(head);
+        let start = text.trim_start();
+        // The last line may be cut.
+        let whole =
+            if head.len() < HEAD_BYTES { start } else { start.rsplit_once('\n').map_or(start, |(whole, _)| whole) };
+        Self::of(whole, format)
+    }
+
     fn of(start: &str, format: &DatasetArguments) -> Self {
         let comments: Vec<&str> = start.lines().take_while(|line| line.starts_with('#')).collect();
         if let Some(names) = comments.iter().find_map(|line| line.strip_prefix("#fields")) {

@@ -9,6 +9,7 @@ mod header;
 mod layout;
 mod left_out;
 mod lines;
+pub mod lookup;
 mod objects;
 mod rows;
 mod table;

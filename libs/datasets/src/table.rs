@@ -17,7 +17,7 @@ use super::rows::{LabelledRows, Rows, SEPARATOR};
 use crate::columns::LABEL;
 
 /// A row that is put after the text: where it is no row of its own, a quote was not closed.
-const END: &str = "\0end of the data set";
+pub(super) const END: &str = "\0end of the data set";
 
 type Reader<R> = csv::Reader<Lines<R>>;
 
@@ -221,7 +221,8 @@ fn next(reader: &mut Reader<impl BufRead>, row: &mut ByteRecord) -> Result<bool,
     Ok(is_there && !is_end)
 }
 
-fn holds_end(field: &[u8]) -> bool {
+/// Whether the row after the text stands in a field.
+pub(super) fn holds_end(field: &[u8]) -> bool {
     field.trim_ascii_end().ends_with(END.as_bytes())
 }
 

@@ -13,6 +13,7 @@ use crate::yaml;
 
 pub use bucket::{Bucket, BucketKeys, Encryption};
 pub use kafka::{ClientCertificate, Kafka, KafkaKeys, KafkaOauth, KafkaTls, SaslMechanism};
+pub(crate) use source::check_key;
 pub use source::{Authority, Missing, Needs, Source};
 
 /// Settings of one site.

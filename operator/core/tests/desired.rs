@@ -4,13 +4,9 @@
 
 mod support;
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::api::apps::v1::Deployment;
-use serde_json::{Value, json};
-use support::{
-    build, every_template, generator_deployment, generator_job, pipeline, pipeline_with, site, text, trainings, version,
-};
+use serde_json::json;
+use support::{build, generator_deployment, generator_job, pipeline, pipeline_with, site, text, trainings, version};
 use vedette_core::desired::{
     Live, LiveReplicas, PipelineChildren, build_pipeline, build_training_job, build_training_service_account,
 };
@@ -280,90 +276,4 @@ fn the_longest_names_fit() {
     }
     let job = vedette_core::schedule::job_name(&"t".repeat(52), jiff::Timestamp::from_second(9_999_999_999).unwrap());
     assert!(job.len() <= 63, "{job}");
-}
-
-/// What `vedette local` can run, and what it may leave aside because it is about nodes, registries or privileges.
-const SUPPORTED: &[&str] = &[
-    "containers[].name",
-    "containers[].image",
-    "containers[].imagePullPolicy",
-    "containers[].args[]",
-    "containers[].env[].name",
-    "containers[].env[].value",
-    "containers[].env[].valueFrom.secretKeyRef.name",
-    "containers[].env[].valueFrom.secretKeyRef.key",
-    "containers[].env[].valueFrom.configMapKeyRef.name",
-    "containers[].env[].valueFrom.configMapKeyRef.key",
-    "containers[].env[].valueFrom.fieldRef.fieldPath",
-    "containers[].ports[].name",
-    "containers[].ports[].containerPort",
-    "containers[].livenessProbe.httpGet.path",
-    "containers[].livenessProbe.httpGet.port",
-    "containers[].livenessProbe.periodSeconds",
-    "containers[].livenessProbe.timeoutSeconds",
-    "containers[].livenessProbe.failureThreshold",
-    "containers[].readinessProbe.httpGet.path",
-    "containers[].readinessProbe.httpGet.port",
-    "containers[].readinessProbe.periodSeconds",
-    "containers[].readinessProbe.timeoutSeconds",
-    "containers[].readinessProbe.failureThreshold",
-    "containers[].volumeMounts[].name",
-    "containers[].volumeMounts[].mountPath",
-    "containers[].volumeMounts[].readOnly",
-    "volumes[].configMap.name",
-    "volumes[].secret.secretName",
-    "volumes[].name",
-    "volumes[].emptyDir",
-    "restartPolicy",
-    "terminationGracePeriodSeconds",
-];
-const LEFT_ASIDE: &[&str] = &[
-    "topologySpreadConstraints",
-    "runtimeClassName",
-    "containers[].resources",
-    "containers[].securityContext",
-    "containers[].terminationMessagePolicy",
-    "securityContext",
-    "automountServiceAccountToken",
-    "enableServiceLinks",
-    "imagePullSecrets",
-    "nodeSelector",
-    "tolerations",
-    "affinity",
-    "priorityClassName",
-    "serviceAccountName",
-];
-
-fn leaves(value: &Value, path: &str, found: &mut BTreeSet<String>) {
-    match value {
-        Value::Object(fields) if !fields.is_empty() => {
-            for (name, inner) in fields {
-                leaves(inner, &if path.is_empty() { name.clone() } else { format!("{path}.{name}") }, found);
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| leaves(item, &format!("{path}[]"), found)),
-        _ => drop(found.insert(path.to_owned())),
-    }
-}
-
-#[test]
-fn builders_use_only_what_the_supervisor_of_vedette_local_runs() {
-    for (component, template) in every_template() {
-        let spec = template.spec.unwrap();
-        assert_eq!(spec.containers.len(), 1, "{component}");
-        for variable in spec.containers[0].env.iter().flatten() {
-            let field = variable.value_from.as_ref().and_then(|source| source.field_ref.as_ref());
-            let known =
-                field.is_none_or(|field| ["metadata.name", "metadata.namespace"].contains(&field.field_path.as_str()));
-            assert!(known, "{component}: {variable:?}");
-        }
-        let mut found = BTreeSet::new();
-        leaves(&serde_json::to_value(spec).unwrap(), "", &mut found);
-        for path in found {
-            let aside = LEFT_ASIDE.iter().any(|prefix| {
-                path == *prefix || path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(['.', '[']))
-            });
-            assert!(aside || SUPPORTED.contains(&path.as_str()), "{component} uses {path}");
-        }
-    }
 }

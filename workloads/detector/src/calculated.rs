@@ -1,6 +1,7 @@
 //! Calculated fields: CEL expressions over the record's own fields, compiled once. Integers stay integers; CEL does not mix
 //! them with other numbers, so where a record does, all of its numbers are doubles.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -9,9 +10,10 @@ use cel::{Context, ExecutionError, IdedExpr, Value};
 use thiserror::Error;
 use vedette_contract::arguments::KeyValue;
 use vedette_contract::fields;
-use vedette_records::{Field, FieldNames, Record, Scalar, ScalarKind};
+use vedette_records::{FieldNames, Record, Scalar, ScalarKind};
 
 use crate::expression::Expression;
+use crate::variable::Variable;
 
 /// Why a calculated field was refused.
 #[derive(Debug, Error)]
@@ -60,22 +62,51 @@ struct CalculatedField {
     /// `,"name":`
     prefix: String,
     expression: Expression,
-    variables: Vec<Variable>,
+    variables: Vec<Known>,
 }
 
-/// A variable of an expression: the field of this name or, where a record has none, what lies within the object before the
-/// first point.
-struct Variable {
-    name: String,
-    field: Field,
-    object: Option<Field>,
+/// A variable of an expression.
+enum Known {
+    Record(Variable),
+    /// A field that was looked up: its name, and which one it is.
+    LookedUp(String, usize),
+}
+
+impl Known {
+    fn name(&self) -> &str {
+        match self {
+            Self::Record(variable) => &variable.name,
+            Self::LookedUp(name, _) => name,
+        }
+    }
+}
+
+/// What the variables of an expression stand for.
+#[derive(Clone, Copy)]
+struct Values<'a> {
+    record: &'a Record<'a>,
+    /// Where in `json` the values stand that were looked up.
+    looked_up: &'a [Option<Range<usize>>],
+    json: &'a [u8],
+}
+
+impl<'a> Values<'a> {
+    fn get(&self, known: &Known) -> Option<Scalar<'a>> {
+        match known {
+            Known::Record(variable) => variable.get(self.record),
+            Known::LookedUp(_, position) => {
+                let place = self.looked_up.get(*position)?.clone()?;
+                std::str::from_utf8(&self.json[place]).ok().map(Scalar::of_json)
+            }
+        }
+    }
 }
 
 impl CalculatedField {
     /// `None` when the interpreter panicked.
-    fn evaluate(&self, functions: &Context<'_>, record: &Record<'_>) -> Option<cel::ResolveResult> {
+    fn evaluate(&self, functions: &Context<'_>, values: Values<'_>) -> Option<cel::ResolveResult> {
         let Expression { as_written, doubles } = &self.expression;
-        let mut variables = Variables { record: Some(record), known: &self.variables, numbers: Numbers::AsWritten };
+        let mut variables = Variables { values: Some(values), known: &self.variables, numbers: Numbers::AsWritten };
         let first = evaluate(as_written, functions, &variables)?;
         if !may_mix_numbers(&first) {
             return Some(first);
@@ -92,14 +123,16 @@ fn may_mix_numbers(result: &cel::ResolveResult) -> bool {
 }
 
 impl CalculatedFields {
-    /// Compiles the expressions, asks for the fields that they read, and refuses those that the detector adds.
+    /// Compiles the expressions and asks for the fields that they read, beside those that were looked up. Those that the
+    /// detector adds are refused already.
     ///
     /// # Errors
     /// When a name is taken, or an expression cannot be used.
-    pub(crate) fn compile(definitions: &[KeyValue]) -> Result<(Self, FieldNames), CalculatedFieldError> {
-        let mut names = FieldNames::default();
-        let calculated = definitions.iter().map(|definition| definition.key.as_str());
-        fields::ADDED.into_iter().chain(calculated).for_each(|name| names.refuse(name));
+    pub(crate) fn compile(
+        definitions: &[KeyValue],
+        looked_up: &[String],
+        names: &mut FieldNames,
+    ) -> Result<Self, CalculatedFieldError> {
         let mut compiled = Self { fields: Vec::new(), functions: Context::default() };
         for KeyValue { key: name, value: expression } in definitions {
             if fields::is_reserved(name) {
@@ -108,14 +141,14 @@ impl CalculatedFields {
             if compiled.position(name).is_some() {
                 return Err(CalculatedFieldError::Duplicate { name: name.clone() });
             }
-            let field = compile(name, expression, &mut names)?;
-            let nothing = Variables { record: None, known: &[], numbers: Numbers::AsWritten };
+            let field = compile(name, expression, looked_up, names)?;
+            let nothing = Variables { values: None, known: &[], numbers: Numbers::AsWritten };
             if evaluate(&field.expression.as_written, &compiled.functions, &nothing).is_none() {
                 return Err(CalculatedFieldError::Unsupported { name: name.clone(), expression: expression.clone() });
             }
             compiled.fields.push(field);
         }
-        Ok((compiled, names))
+        Ok(compiled)
     }
 
     /// Which one, in order, has this name.
@@ -134,15 +167,16 @@ impl CalculatedFields {
     pub(crate) fn append(
         &self,
         record: &Record<'_>,
+        looked_up: &[Option<Range<usize>>],
         out: &mut Vec<u8>,
-        values: &mut [Option<std::ops::Range<usize>>],
+        values: &mut [Option<Range<usize>>],
         mut failed: impl FnMut(&str, &str),
     ) {
         for (field, range) in self.fields.iter().zip(values) {
             let start = out.len();
             out.extend_from_slice(field.prefix.as_bytes());
             let value_start = out.len();
-            let written = match field.evaluate(&self.functions, record) {
+            let written = match field.evaluate(&self.functions, Values { record, looked_up, json: out }) {
                 Some(Ok(value)) => write_json(&value, out),
                 Some(Err(error)) => Err(error.to_string()),
                 None => Err("the evaluation broke off".to_owned()),
@@ -159,7 +193,12 @@ impl CalculatedFields {
     }
 }
 
-fn compile(name: &str, expression: &str, names: &mut FieldNames) -> Result<CalculatedField, CalculatedFieldError> {
+fn compile(
+    name: &str,
+    expression: &str,
+    looked_up: &[String],
+    names: &mut FieldNames,
+) -> Result<CalculatedField, CalculatedFieldError> {
     let syntax = |message: String| CalculatedFieldError::Syntax {
         name: name.to_owned(),
         expression: expression.to_owned(),
@@ -171,12 +210,14 @@ fn compile(name: &str, expression: &str, names: &mut FieldNames) -> Result<Calcu
         .map_err(syntax)?;
     let mut variables = Vec::new();
     for variable in parsed.variables() {
-        let object = variable.split_once('.').map(|(object, _)| object);
-        if names.is_refused(&variable) || object.is_some_and(|object| names.is_refused(object)) {
-            return Err(CalculatedFieldError::AddedVariable { name: name.to_owned(), variable });
-        }
-        let (field, object) = (names.want(&variable), object.map(|object| names.want(object)));
-        variables.push(Variable { name: variable, field, object });
+        let known = match looked_up.iter().position(|field| *field == variable) {
+            Some(position) => Known::LookedUp(variable, position),
+            None => match Variable::want(&variable, names) {
+                Some(variable) => Known::Record(variable),
+                None => return Err(CalculatedFieldError::AddedVariable { name: name.to_owned(), variable }),
+            },
+        };
+        variables.push(known);
     }
     let prefix = format!(",{}:", serde_json::Value::from(name));
     Ok(CalculatedField { name: name.to_owned(), prefix, expression: parsed, variables })
@@ -193,8 +234,8 @@ fn evaluate(expression: &IdedExpr, functions: &Context<'_>, variables: &Variable
 }
 
 struct Variables<'a> {
-    record: Option<&'a Record<'a>>,
-    known: &'a [Variable],
+    values: Option<Values<'a>>,
+    known: &'a [Known],
     numbers: Numbers,
 }
 
@@ -209,10 +250,8 @@ enum Numbers {
 
 impl VariableResolver for Variables<'_> {
     fn resolve(&self, variable: &str) -> Option<Value> {
-        let Variable { name, field, object } = self.known.iter().find(|known| known.name == variable)?;
-        let record = self.record?;
-        let within = || name.split('.').skip(1).try_fold(record.get((*object)?)?, Scalar::member);
-        variable_of(record.get(*field).or_else(within)?, self.numbers)
+        let known = self.known.iter().find(|known| known.name() == variable)?;
+        variable_of(self.values?.get(known)?, self.numbers)
     }
 }
 
@@ -260,13 +299,20 @@ mod tests {
         definitions.iter().map(|text| text.parse().unwrap()).collect()
     }
 
+    fn compile(definitions: &[KeyValue]) -> Result<(CalculatedFields, FieldNames), CalculatedFieldError> {
+        let mut names = FieldNames::default();
+        let calculated = definitions.iter().map(|definition| definition.key.as_str());
+        fields::ADDED.into_iter().chain(calculated).for_each(|name| names.refuse(name));
+        CalculatedFields::compile(definitions, &[], &mut names).map(|compiled| (compiled, names))
+    }
+
     /// The appended JSON, and the names of what was left out.
     fn calculate(expressions: &[&str], record: &str) -> (String, Vec<String>) {
-        let (calculated, names) = CalculatedFields::compile(&definitions(expressions)).unwrap();
+        let (calculated, names) = compile(&definitions(expressions)).unwrap();
         let mut reader = RecordReader::new(names);
         let record = reader.read(record.as_bytes()).unwrap();
         let (mut out, mut left_out, mut values) = (Vec::new(), Vec::new(), vec![None; calculated.count()]);
-        calculated.append(&record, &mut out, &mut values, |name, _| left_out.push(name.to_owned()));
+        calculated.append(&record, &[], &mut out, &mut values, |name, _| left_out.push(name.to_owned()));
         assert_eq!(values.iter().filter(|value| value.is_none()).count(), left_out.len());
         (String::from_utf8(out).unwrap(), left_out)
     }
@@ -341,10 +387,10 @@ mod tests {
             ("a=a + 1", "no record has it"),
             ("a=Message{field: 1}", "not supported"),
         ] {
-            let Err(error) = CalculatedFields::compile(&definitions(&[definition])) else { panic!("{definition}") };
+            let Err(error) = compile(&definitions(&[definition])) else { panic!("{definition}") };
             assert!(error.to_string().contains(complaint), "{definition}: {error}");
         }
-        let twice = CalculatedFields::compile(&definitions(&["a=b", "a=c"]));
+        let twice = compile(&definitions(&["a=b", "a=c"]));
         assert!(matches!(twice, Err(CalculatedFieldError::Duplicate { .. })));
     }
 }

@@ -8,14 +8,17 @@ use jiff::Timestamp;
 use tracing::warn;
 use vedette_contract::arguments::KeyValue;
 use vedette_contract::dead_letter::DeadLetterReason;
+use vedette_contract::lookup::Lookup;
 use vedette_contract::{ModelVersion, Name, TopicName, fields};
 use vedette_forest::Model;
 use vedette_records::splice::{self, Replacement};
 use vedette_records::{Field, RecordReader, Refusal};
 
+use crate::added::{AddedFieldError, AddedFields};
 use crate::alert::AlertFields;
-use crate::calculated::{CalculatedFieldError, CalculatedFields};
 use crate::identity::{Identity, uuid_of};
+use crate::lookups::Tables;
+use crate::metrics::Metrics;
 use crate::scoring::{Scoring, Threshold};
 use crate::tally::FieldTally;
 use crate::watch::Watch;
@@ -28,6 +31,7 @@ const LOGGED_FAILURES: u64 = 3;
 pub(crate) struct DetectorSettings {
     pub(crate) site: Name,
     pub(crate) sensor_messages_topic: TopicName,
+    pub(crate) lookups: Vec<Lookup>,
     pub(crate) calculated_fields: Vec<KeyValue>,
     pub(crate) threshold: Threshold,
     pub(crate) reasons: usize,
@@ -70,9 +74,9 @@ pub(crate) struct Detector {
     uuid: Field,
     utc: Field,
     severity: Field,
-    /// Every record has a severity, as it is calculated.
-    calculates_severity: bool,
-    calculated: CalculatedFields,
+    /// Where a severity stands among the fields that are added.
+    added_severity: Option<usize>,
+    added: AddedFields,
     scoring: Option<Scoring>,
     /// Since it was last asked.
     tally: FieldTally,
@@ -82,9 +86,9 @@ pub(crate) struct Detector {
     site_field: Vec<u8>,
     // What follows is memory that every batch uses again.
     prepared: Vec<Result<Prepared, Refusal>>,
-    /// The fields that are filled in and calculated, for all messages of the batch.
+    /// The fields that are filled in, looked up and calculated, for all messages of the batch.
     additions: Vec<u8>,
-    calculated_values: Vec<Option<Range<usize>>>,
+    added_values: Vec<Option<Range<usize>>>,
     enriched: Vec<u8>,
     alert: Vec<u8>,
 }
@@ -100,24 +104,33 @@ struct Prepared {
 }
 
 impl Detector {
-    /// A detector with this model, whose steps are watched, or one that enriches only.
+    /// A detector with these tables and this model, whose steps are watched, or one that enriches only.
     ///
     /// # Errors
-    /// When a calculated field cannot be used.
+    /// When a field that is looked up or calculated cannot be used.
     pub(crate) fn new(
         settings: DetectorSettings,
+        tables: &Tables,
         model: Option<(ModelVersion, Model)>,
         watch: Watch,
-    ) -> Result<Self, CalculatedFieldError> {
-        let DetectorSettings { site, sensor_messages_topic, calculated_fields, threshold, reasons, max_message_bytes } =
-            settings;
-        let (calculated, mut names) = CalculatedFields::compile(&calculated_fields)?;
-        let scoring = model.map(|model| Scoring::new(model, watch, threshold, reasons, &calculated, &mut names));
+        metrics: &Metrics,
+    ) -> Result<Self, AddedFieldError> {
+        let DetectorSettings {
+            site,
+            sensor_messages_topic,
+            lookups,
+            calculated_fields,
+            threshold,
+            reasons,
+            max_message_bytes,
+        } = settings;
+        let (added, mut names) = AddedFields::compile(&lookups, tables, &calculated_fields, metrics)?;
+        let scoring = model.map(|model| Scoring::new(model, watch, threshold, reasons, &added, &mut names));
         let [uuid, utc, severity] = [fields::UUID, fields::UTC, fields::SEVERITY].map(|name| names.want(name));
         let reader = RecordReader::new(names);
         let mut site_field = Vec::new();
         splice::field(&mut site_field, fields::SITE, site.as_str());
-        let calculated_values = vec![None; calculated.count()];
+        let added_values = vec![None; added.count()];
         Ok(Self {
             site,
             topic: sensor_messages_topic,
@@ -126,15 +139,15 @@ impl Detector {
             uuid,
             utc,
             severity,
-            calculates_severity: calculated.position(fields::SEVERITY).is_some(),
-            calculated,
+            added_severity: added.position(fields::SEVERITY),
+            added,
             scoring,
             tally: FieldTally::default(),
             logged: BTreeMap::new(),
             site_field,
             prepared: Vec::new(),
             additions: Vec::new(),
-            calculated_values,
+            added_values,
             enriched: Vec::new(),
             alert: Vec::new(),
         })
@@ -152,6 +165,7 @@ impl Detector {
     ) -> Result<(), E> {
         self.prepared.clear();
         self.additions.clear();
+        self.added.start();
         if let Some(scoring) = &mut self.scoring {
             scoring.start();
         }
@@ -203,12 +217,13 @@ impl Detector {
                 warn!(field, reason, "calculated field left out");
             }
         };
-        self.calculated.append(&record, &mut self.additions, &mut self.calculated_values, failed);
-        let row = self.scoring.as_mut().map(|scoring| scoring.push(&record, &self.additions, &self.calculated_values));
+        self.added.append(&record, &mut self.additions, &mut self.added_values, failed);
+        let row = self.scoring.as_mut().map(|scoring| scoring.push(&record, &self.additions, &self.added_values));
+        let is_severity_added = self.added_severity.is_some_and(|position| self.added_values[position].is_some());
         Ok(Prepared {
             open_object: record.open_object(),
             has_fields: record.has_fields(),
-            has_severity: self.calculates_severity || record.get(self.severity).is_some(),
+            has_severity: is_severity_added || record.get(self.severity).is_some(),
             replacements,
             additions: start..self.additions.len(),
             row,

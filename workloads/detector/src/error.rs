@@ -5,7 +5,7 @@ use tokio::task::JoinError;
 use vedette_registry::load::LoadError;
 use vedette_service::{Reason, ServiceError};
 
-use crate::calculated::CalculatedFieldError;
+use crate::added::AddedFieldError;
 use crate::pump::PumpError;
 use crate::scoring::ThresholdError;
 use crate::start::StartError;
@@ -16,9 +16,9 @@ pub enum DetectorError {
     /// The alert budget or threshold.
     #[error("the alerting arguments cannot be used")]
     Threshold(#[from] ThresholdError),
-    /// A calculated field.
+    /// A field that is looked up or calculated.
     #[error(transparent)]
-    CalculatedField(#[from] CalculatedFieldError),
+    AddedField(#[from] AddedFieldError),
     /// Probes and metrics.
     #[error(transparent)]
     Service(#[from] ServiceError),
@@ -54,7 +54,8 @@ impl Reason for DetectorError {
     fn reason(&self) -> &'static str {
         match self {
             Self::Threshold(_) => "InvalidThreshold",
-            Self::CalculatedField(_) => "InvalidCalculatedField",
+            Self::AddedField(AddedFieldError::Lookup(_)) => "InvalidLookup",
+            Self::AddedField(AddedFieldError::Calculated(_)) => "InvalidCalculatedField",
             Self::Service(error) => error.reason(),
             Self::Model(error) => error.reason(),
             Self::ModelStuck => "ModelStuck",
@@ -70,7 +71,7 @@ impl Reason for DetectorError {
             Self::Model(LoadError::Manifest { .. } | LoadError::Artifact { .. }) | Self::ModelStuck => true,
             Self::Model(LoadError::Bucket(_))
             | Self::Threshold(_)
-            | Self::CalculatedField(_)
+            | Self::AddedField(_)
             | Self::Service(_)
             | Self::NoTraining
             | Self::Start(_)

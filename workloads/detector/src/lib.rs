@@ -1,6 +1,7 @@
 //! The detector: it reads sensor messages, enriches them, scores them with the model that it was given, and publishes
 //! enriched messages, alerts and dead letters. The step is pure (`detector`); the loop around it (`pump`) owns Kafka.
 
+mod added;
 mod alert;
 mod allowance;
 mod batch;
@@ -12,6 +13,7 @@ mod expression;
 mod health;
 mod identity;
 mod interruption;
+mod lookups;
 mod messages;
 mod metrics;
 mod model_store;
@@ -27,6 +29,7 @@ mod tally;
 #[cfg(test)]
 mod testing;
 mod unit;
+mod variable;
 mod watch;
 
 pub use error::DetectorError;

@@ -21,6 +21,9 @@ pub(crate) struct Metrics {
     pub(crate) alerts: Counter,
     pub(crate) dead_letters: Family<DeadLetterLabel, Counter>,
     pub(crate) calculated_field_failures: Family<CalculatedFieldLabel, Counter>,
+    pub(crate) lookups: Family<LookupLabel, Counter>,
+    pub(crate) lookup_rows: Family<TableLabel, Gauge>,
+    pub(crate) lookup_table_failures: Family<TableLabel, Counter>,
     pub(crate) lost_records: Counter,
     pub(crate) refused_records: Counter,
     pub(crate) mended_fields: Family<MendedLabel, Counter>,
@@ -56,6 +59,38 @@ impl EncodeLabelValue for Reason {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct CalculatedFieldLabel {
     pub(crate) field: String,
+}
+
+/// Label of the records of a lookup; their number is that of the manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct LookupLabel {
+    pub(crate) lookup: String,
+    pub(crate) outcome: LookupOutcome,
+}
+
+/// What became of a record at a lookup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum LookupOutcome {
+    Matched,
+    Unmatched,
+    NoValue,
+}
+
+impl EncodeLabelValue for LookupOutcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let word = match self {
+            Self::Matched => "matched",
+            Self::Unmatched => "unmatched",
+            Self::NoValue => "no_value",
+        };
+        word.encode(encoder)
+    }
+}
+
+/// Label of the table of a lookup.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct TableLabel {
+    pub(crate) lookup: String,
 }
 
 /// Label of the fields that were filled or converted.
@@ -140,6 +175,9 @@ impl Metrics {
             alerts: Counter::default(),
             dead_letters: Family::default(),
             calculated_field_failures: Family::default(),
+            lookups: Family::default(),
+            lookup_rows: Family::default(),
+            lookup_table_failures: Family::default(),
             lost_records: Counter::default(),
             refused_records: Counter::default(),
             mended_fields: Family::default(),
@@ -178,6 +216,17 @@ impl Metrics {
             "calculated_field_failures",
             "Records without a calculated field because it could not be calculated, by field",
             shared.calculated_field_failures,
+        );
+        registry.register("lookups", "Records by lookup and by what became of it", shared.lookups);
+        registry.register(
+            "lookup_rows",
+            "Keys of the table that records are joined with, by lookup",
+            shared.lookup_rows,
+        );
+        registry.register(
+            "lookup_table_failures",
+            "Looks at a table that found none that can be joined with, by lookup",
+            shared.lookup_table_failures,
         );
         registry.register(
             "mended_fields",

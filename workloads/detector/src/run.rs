@@ -1,5 +1,7 @@
 //! From arguments to the running loop.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use vedette_contract::arguments::{DetectorArguments, PipelineArguments, ServiceArguments};
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
@@ -8,15 +10,16 @@ use vedette_service::{Readiness, Shutdown, registry, serve};
 use vedette_streams::bucket::Bucket;
 use vedette_streams::kafka::KafkaSettings;
 
-use crate::calculated::CalculatedFields;
+use crate::added::{AddedFieldError, AddedFields};
 use crate::detector::{Detector, DetectorSettings};
 use crate::error::{DetectorError, joined};
 use crate::health::{Known, Teller};
+use crate::lookups::Tables;
 use crate::messages::Topics;
 use crate::metrics::Metrics;
 use crate::model_store::{Loaded, ModelStore};
 use crate::pump::{Course, Pump};
-use crate::readiness::{BROKER, GROUP, MODEL};
+use crate::readiness::{BROKER, GROUP, LOOKUPS, MODEL};
 use crate::scoring::Threshold;
 use crate::start::{StartSettings, start};
 use crate::watch::Watch;
@@ -39,6 +42,9 @@ pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(),
         max_message_bytes,
         processing_guarantee,
         calculated_fields,
+        lookups,
+        lookup_files,
+        lookup_interval_seconds,
         alert_budget_per_million,
         score_threshold,
         reasons,
@@ -47,15 +53,16 @@ pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(),
         model_directory,
     } = arguments;
     let threshold = Threshold::new(alert_budget_per_million, score_threshold)?;
-    // Whatever is wrong with the expressions is said now, not after the wait for a model.
-    CalculatedFields::compile(&calculated_fields)?;
-
     let mut registry = registry("detector");
     let metrics = Metrics::register(&mut registry);
-    let readiness = Readiness::new(&[MODEL, BROKER, GROUP]);
+    let bucket = Bucket::new(&bucket);
+    let tables = Tables::new(&lookups, &lookup_files, &bucket, &metrics).map_err(AddedFieldError::from)?;
+    // Whatever is wrong with lookups and expressions is said now, not after the wait for tables and a model.
+    AddedFields::compile(&lookups, &tables, &calculated_fields, &metrics)?;
+    let readiness = Readiness::new(&[LOOKUPS, MODEL, BROKER, GROUP]);
     let server = serve(listen_address, readiness.clone(), registry, shutdown.clone()).await?;
 
-    let (bucket, keys) = (Bucket::new(&bucket), PipelineKeys::new(&namespace, &pipeline));
+    let keys = PipelineKeys::new(&namespace, &pipeline);
     let known = Known::new(Teller {
         site: site.clone(),
         pod: pod_name.clone(),
@@ -66,6 +73,10 @@ pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(),
     });
     let watch = Watch::default();
     let work = async {
+        let mut tables = tables;
+        if !tables.wait(&readiness, &shutdown).await {
+            return Ok(());
+        }
         let model = match model_version {
             None => None,
             Some(version) => {
@@ -99,9 +110,17 @@ pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(),
             },
             max_message_bytes,
         };
-        let step =
-            DetectorSettings { site, sensor_messages_topic, calculated_fields, threshold, reasons, max_message_bytes };
-        let mut detector = Detector::new(step, model, watch.clone())?;
+        let step = DetectorSettings {
+            site,
+            sensor_messages_topic,
+            lookups,
+            calculated_fields,
+            threshold,
+            reasons,
+            max_message_bytes,
+        };
+        let mut detector = Detector::new(step, &tables, model, watch.clone(), &metrics)?;
+        tokio::spawn(tables.keep_fresh(Duration::from_secs(lookup_interval_seconds), shutdown.clone()));
         let (readiness, stopping) = (readiness.clone(), shutdown.clone());
         let counted = (metrics, known.clone());
         let stream = tokio::task::spawn_blocking(move || -> Result<(), DetectorError> {

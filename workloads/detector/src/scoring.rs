@@ -11,7 +11,7 @@ use vedette_forest::features::Encoder;
 use vedette_forest::{Matrix, Model, calibration};
 use vedette_records::{Field, FieldNames, Record, Scalar, ScalarKind, splice};
 
-use crate::calculated::CalculatedFields;
+use crate::added::AddedFields;
 use crate::reasons;
 use crate::tally::FeatureTally;
 use crate::watch::Watch;
@@ -72,7 +72,7 @@ impl Threshold {
 #[derive(Debug, Clone, Copy)]
 enum Source {
     Record(Field),
-    Calculated(usize),
+    Added(usize),
 }
 
 /// A model at work on one batch after the other.
@@ -93,17 +93,17 @@ pub(crate) struct Scoring {
 }
 
 impl Scoring {
-    /// Asks for the fields that the model reads. A calculated field of this detector is a feature like any other.
+    /// Asks for the fields that the model reads. A field that this detector adds is a feature like any other.
     pub(crate) fn new(
         (version, model): (ModelVersion, Model),
         watch: Watch,
         threshold: Threshold,
         reason_limit: usize,
-        calculated: &CalculatedFields,
+        added: &AddedFields,
         names: &mut FieldNames,
     ) -> Self {
-        let source = |column: &Column| match calculated.position(&column.name) {
-            Some(position) => Source::Calculated(position),
+        let source = |column: &Column| match added.position(&column.name) {
+            Some(position) => Source::Added(position),
             None => Source::Record(names.want(&column.name)),
         };
         let sources: Vec<Source> = model.encoder.columns().iter().map(source).collect();
@@ -121,13 +121,13 @@ impl Scoring {
         self.scores.clear();
     }
 
-    /// Adds a record; `calculated` says where in `json` the calculated fields' values stand. Gives its row's number.
-    pub(crate) fn push(&mut self, record: &Record<'_>, json: &[u8], calculated: &[Option<Range<usize>>]) -> usize {
+    /// Adds a record; `added` says where in `json` the values stand of the fields that were added. Gives its row's number.
+    pub(crate) fn push(&mut self, record: &Record<'_>, json: &[u8], added: &[Option<Range<usize>>]) -> usize {
         self.row.clear();
         for (column, source) in self.sources.iter().enumerate() {
             let value = match source {
                 Source::Record(field) => record.get(*field),
-                Source::Calculated(position) => calculated[*position]
+                Source::Added(position) => added[*position]
                     .clone()
                     .and_then(|range| std::str::from_utf8(&json[range]).ok())
                     .map(Scalar::of_json),

@@ -1,6 +1,7 @@
 //! What counts where a process, a Deployment and the bucket say different things. A cluster is held to the same, by the tests
 //! of the same names in `operator/tests/scenarios/truth.rs`.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -68,7 +69,7 @@ impl Stage {
         let objects = TestBucket::serve().await;
         servers.bucket = objects.bucket.clone();
         let console = Arc::new(Console::new(true));
-        let supervisor = start_supervisor(&options, &servers, &console).unwrap();
+        let supervisor = start_supervisor(&options, &servers, BTreeMap::new(), &console).unwrap();
         Self { directory, objects, plan, servers, supervisor, console }
     }
 

@@ -64,6 +64,9 @@ const POD: &[&str] = &[
     "spec.volumes[].emptyDir.**",
     "spec.volumes[].configMap.name",
     "spec.volumes[].configMap.defaultMode",
+    "spec.volumes[].configMap.items[].key",
+    "spec.volumes[].configMap.items[].path",
+    "spec.volumes[].configMap.optional",
     "spec.volumes[].secret.secretName",
     "spec.volumes[].secret.defaultMode",
     // Where a pod runs and as whom means nothing for a process of this user on this machine.

@@ -76,7 +76,7 @@ pub(super) struct Mount {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum VolumeSource {
     EmptyDir,
-    ConfigMap(String),
+    ConfigMap { name: String, optional: bool },
     Secret(String),
 }
 
@@ -225,8 +225,15 @@ fn read_mounts(container: &Container, volumes: &[Volume], wrong: &mut Vec<String
     let mut mounts = Vec::new();
     for mount in container.volume_mounts.iter().flatten() {
         let volume = volumes.iter().find(|volume| volume.name == mount.name);
+        let items = volume.and_then(|volume| volume.config_map.as_ref()?.items.as_ref());
+        if items.is_some_and(|items| items.iter().any(|item| item.key != item.path)) {
+            wrong.push(format!("items of volume {} (files by the name of their key only)", mount.name));
+        }
         let source = volume.and_then(|volume| {
-            let config_map = volume.config_map.as_ref().map(|source| VolumeSource::ConfigMap(source.name.clone()));
+            let config_map = volume.config_map.as_ref().map(|source| VolumeSource::ConfigMap {
+                name: source.name.clone(),
+                optional: source.optional.unwrap_or(false),
+            });
             let secret = volume.secret.as_ref().and_then(|source| source.secret_name.clone()).map(VolumeSource::Secret);
             config_map.or(secret).or(volume.empty_dir.as_ref().map(|_| VolumeSource::EmptyDir))
         });

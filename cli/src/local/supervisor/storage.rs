@@ -57,12 +57,15 @@ impl Sources {
     }
 
     fn files(&self, source: &VolumeSource) -> Result<Option<&BTreeMap<String, String>>, MissingValue> {
-        let (kind, values, name) = match source {
+        let (kind, values, name, optional) = match source {
             VolumeSource::EmptyDir => return Ok(None),
-            VolumeSource::ConfigMap(name) => ("ConfigMap", &self.config_maps, name),
-            VolumeSource::Secret(name) => ("Secret", &self.secrets, name),
+            VolumeSource::ConfigMap { name, optional } => ("ConfigMap", &self.config_maps, name, *optional),
+            VolumeSource::Secret(name) => ("Secret", &self.secrets, name, false),
         };
-        values.get(name).map(Some).ok_or_else(|| MissingValue { kind, name: name.clone(), key: None })
+        match values.get(name) {
+            None if !optional => Err(MissingValue { kind, name: name.clone(), key: None }),
+            found => Ok(found),
+        }
     }
 }
 
@@ -141,9 +144,9 @@ impl PodDirectory {
         fs::remove_dir_all(self.path)
     }
 
-    /// Replaces a mount path where it is a whole path or the start of one, at the beginning of the text or after '='.
+    /// Replaces a mount path where it is a whole path or the start of one, at the beginning of the text or after a '='.
     fn rewrite(&self, text: &str) -> String {
-        let starts = std::iter::once(0).chain(text.find('=').map(|position| position + 1));
+        let starts = std::iter::once(0).chain(text.match_indices('=').map(|(position, _)| position + 1));
         for start in starts {
             let (before, path) = text.split_at(start);
             for (mount, directory) in &self.mounts {
@@ -175,6 +178,7 @@ mod tests {
         for (text, expected) in [
             ("/var/lib/vedette/model", "/run/var/lib/vedette/model"),
             ("--model-directory=/var/lib/vedette/model/x", "--model-directory=/run/var/lib/vedette/model/x"),
+            ("--file=a=/var/lib/vedette/model/x", "--file=a=/run/var/lib/vedette/model/x"),
             ("/var/lib/vedette/spool", "/run/var/lib/vedette/spool"),
             ("/var/lib/vedettes", "/var/lib/vedettes"),
             ("x /var/lib/vedette", "x /var/lib/vedette"),

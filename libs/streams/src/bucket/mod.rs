@@ -7,6 +7,7 @@ mod identity;
 mod json;
 mod listing;
 mod object;
+mod parse;
 mod probe;
 
 pub use client::{Bucket, BucketPlace, Encryption};
@@ -14,3 +15,4 @@ pub use credentials::{BucketAccess, CredentialFiles, CredentialsMissing};
 pub use error::{Attempt, BucketError};
 pub use json::JsonError;
 pub use object::{Body, Creation, ETag, Object, ObjectHead, ObjectStream, ObjectSummary, Swap};
+pub use parse::Pieces;

@@ -1,7 +1,6 @@
 //! How pods reach Kafka and the bucket, made of the site file: properties, environment, and files of Secrets and
 //! ConfigMaps. What is secret is in the latter two alone.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
@@ -10,11 +9,12 @@ use k8s_openapi::api::core::v1::{
 use vedette_contract::Name;
 use vedette_contract::arguments::{
     AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, AWS_SESSION_TOKEN_ENV, KAFKA_SASL_PASSWORD_ENV,
-    KAFKA_SASL_USERNAME_ENV,
+    KAFKA_SASL_USERNAME_ENV, KeyValue,
 };
 
 use super::pod::OUR_DIRECTORY;
 use crate::site::{Authority, Bucket, BucketKeys, ClientCertificate, Kafka, KafkaKeys, KafkaTls, SiteFile, Source};
+use crate::validate::{ConfigMapKey, ValidatedLookup};
 
 /// Volume of the certificates of the bucket's authorities.
 pub(super) const BUCKET_CA: &str = "bucket-ca";
@@ -25,6 +25,9 @@ pub(super) const KAFKA_OAUTH_CA: &str = "kafka-oauth-ca";
 /// Volume of the certificate by which Kafka knows the pods.
 pub(super) const KAFKA_CERTIFICATE: &str = "kafka-certificate";
 
+/// How the names of the volumes of lookups' tables begin.
+pub(crate) const LOOKUP_VOLUMES: &str = "vedette-lookup-";
+
 const CA_FILE: &str = "ca.crt";
 const CERTIFICATE_FILE: &str = "tls.crt";
 const PRIVATE_KEY_FILE: &str = "tls.key";
@@ -32,33 +35,43 @@ const PRIVATE_KEY_FILE: &str = "tls.key";
 /// Files of a Secret or ConfigMap in a pod; the name of its volume is that of its directory.
 #[derive(Debug)]
 pub(super) struct Files {
-    volume: Cow<'static, str>,
-    source: Source,
+    volume: String,
+    source: FileSource,
     /// Key and file name of each; all keys where there is none.
-    items: Vec<(String, &'static str)>,
+    items: Vec<(String, String)>,
+}
+
+#[derive(Debug)]
+enum FileSource {
+    /// Without it no pod starts.
+    Needed(Source),
+    /// A ConfigMap whose pods say themselves that they wait for it.
+    Awaited(String),
 }
 
 impl Files {
     /// All keys of a Secret or ConfigMap, each a file of its name.
     pub(super) fn all(volume: String, source: Source) -> Self {
-        Self { volume: volume.into(), source, items: Vec::new() }
+        Self { volume, source: FileSource::Needed(source), items: Vec::new() }
     }
 
     pub(super) fn volume(&self) -> Volume {
-        let item = |(key, file): &(String, &str)| KeyToPath {
-            key: key.clone(),
-            path: (*file).to_owned(),
-            ..Default::default()
-        };
+        let item =
+            |(key, file): &(String, String)| KeyToPath { key: key.clone(), path: file.clone(), ..Default::default() };
         let items = (!self.items.is_empty()).then(|| self.items.iter().map(item).collect());
-        let volume = Volume { name: self.volume.to_string(), ..Default::default() };
+        let volume = Volume { name: self.volume.clone(), ..Default::default() };
         match &self.source {
-            Source::Secret(name) => {
+            FileSource::Needed(Source::Secret(name)) => {
                 let secret = SecretVolumeSource { secret_name: Some(name.to_string()), items, ..Default::default() };
                 Volume { secret: Some(secret), ..volume }
             }
-            Source::ConfigMap(name) => {
+            FileSource::Needed(Source::ConfigMap(name)) => {
                 let config_map = ConfigMapVolumeSource { name: name.to_string(), items, ..Default::default() };
+                Volume { config_map: Some(config_map), ..volume }
+            }
+            FileSource::Awaited(name) => {
+                let config_map =
+                    ConfigMapVolumeSource { name: name.clone(), items, optional: Some(true), ..Default::default() };
                 Volume { config_map: Some(config_map), ..volume }
             }
         }
@@ -66,7 +79,7 @@ impl Files {
 
     pub(super) fn mount(&self) -> VolumeMount {
         VolumeMount {
-            name: self.volume.to_string(),
+            name: self.volume.clone(),
             mount_path: format!("{OUR_DIRECTORY}/{}", self.volume),
             read_only: Some(true),
             ..Default::default()
@@ -105,8 +118,9 @@ pub(super) fn kafka_files(kafka: &Kafka) -> Vec<Files> {
     let oauth_ca = kafka.oauth.as_ref().and_then(|oauth| oauth.ca.as_ref());
     let certificate = client_certificate.map(|certificate| {
         let ClientCertificate { secret, certificate_key, private_key_key } = certificate;
-        let items = vec![(certificate_key, CERTIFICATE_FILE), (private_key_key, PRIVATE_KEY_FILE)];
-        Files { volume: KAFKA_CERTIFICATE.into(), source: Source::Secret(secret), items }
+        let items = [(certificate_key, CERTIFICATE_FILE), (private_key_key, PRIVATE_KEY_FILE)];
+        let items = items.map(|(key, file)| (key, file.to_owned())).into();
+        Files { volume: KAFKA_CERTIFICATE.to_owned(), source: FileSource::Needed(Source::Secret(secret)), items }
     });
     authority(KAFKA_CA, ca).into_iter().chain(authority(KAFKA_OAUTH_CA, oauth_ca)).chain(certificate).collect()
 }
@@ -131,9 +145,27 @@ pub(super) fn bucket_ca_file() -> String {
     path(BUCKET_CA, CA_FILE)
 }
 
+/// The table of a lookup that is in a ConfigMap. It is read again when it changes, so it is mounted as it is and in no hash.
+pub(super) fn lookup_files(lookup: &ValidatedLookup) -> Option<Files> {
+    let ConfigMapKey { name, key } = lookup.config_map.clone()?;
+    let items = vec![(key.clone(), key)];
+    Some(Files { volume: lookup_volume(lookup), source: FileSource::Awaited(name), items })
+}
+
+/// The name of such a lookup, and where its table is in the pods.
+pub(super) fn lookup_file_argument(lookup: &ValidatedLookup) -> Option<KeyValue> {
+    let ConfigMapKey { name: _, key } = lookup.config_map.as_ref()?;
+    Some(KeyValue { key: lookup.lookup.name.to_string(), value: path(&lookup_volume(lookup), key) })
+}
+
+fn lookup_volume(lookup: &ValidatedLookup) -> String {
+    format!("{LOOKUP_VOLUMES}{}", lookup.lookup.name)
+}
+
 fn authority(volume: &'static str, ca: Option<&Authority>) -> Option<Files> {
     let ca = ca?;
-    Some(Files { volume: volume.into(), source: ca.source()?, items: vec![(ca.key.clone(), CA_FILE)] })
+    let items = vec![(ca.key.clone(), CA_FILE.to_owned())];
+    Some(Files { volume: volume.to_owned(), source: FileSource::Needed(ca.source()?), items })
 }
 
 fn path(volume: &str, file: &str) -> String {

@@ -10,7 +10,7 @@ use vedette_contract::{ModelVersion, Name};
 
 use super::PipelineContext;
 use super::arguments::{Arguments, service_environment};
-use super::connection::{all_files, bucket_environment, kafka_environment};
+use super::connection::{all_files, bucket_environment, kafka_environment, lookup_file_argument, lookup_files};
 use super::labels::{Component, MODEL_VERSION};
 use super::pod::{Directory, Process, deployment as build, template};
 use super::{names, resources};
@@ -27,8 +27,15 @@ pub(super) fn deployment(
     live: LiveReplicas,
 ) -> Deployment {
     let PipelineContext { owner, site, topics, pods, pod, suspend: _ } = context;
-    let ValidatedDetector { scale, processing_guarantee, calculated_fields, alerting, reasons, max_unavailable: _ } =
-        detector;
+    let ValidatedDetector {
+        scale,
+        processing_guarantee,
+        lookups,
+        calculated_fields,
+        alerting,
+        reasons,
+        max_unavailable: _,
+    } = detector;
     let ValidatedTopics { sensor_messages, enriched_data, alerts, dead_letters, max_output_message_bytes } = topics;
     let arguments = Arguments::default()
         .kafka(&site.kafka)
@@ -41,6 +48,8 @@ pub(super) fn deployment(
         .option("dead-letters-topic", &dead_letters.name)
         .option("max-message-bytes", max_output_message_bytes)
         .option("processing-guarantee", guarantee_word(*processing_guarantee))
+        .options("lookup", lookups.iter().map(|lookup| &lookup.lookup))
+        .options("lookup-file", lookups.iter().filter_map(lookup_file_argument))
         .options("calculated-field", calculated_fields);
     let arguments = match alerting {
         Alerting::BudgetPerMillion(budget) => arguments.option("alert-budget-per-million", budget),
@@ -61,7 +70,7 @@ pub(super) fn deployment(
         image: &site.images.detector,
         arguments,
         environment,
-        files: all_files(site),
+        files: all_files(site).into_iter().chain(lookups.iter().filter_map(lookup_files)).collect(),
         directory: Some(Directory { name: "model", path: MODEL_DIRECTORY, asks_for: None }),
         serves: true,
         grace_seconds: 30,

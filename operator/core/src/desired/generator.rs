@@ -3,7 +3,7 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use vedette_contract::Name;
-use vedette_contract::arguments::{DatasetArguments, DecimalMark, GeneratorMode, KeyValue, Separator, TextEncoding};
+use vedette_contract::arguments::{DatasetArguments, DecimalMark, GeneratorMode, Separator, TextEncoding};
 
 use super::PipelineContext;
 use super::arguments::{Arguments, service_environment};
@@ -60,12 +60,12 @@ fn dataset_format(own: Arguments, format: &DatasetArguments) -> Arguments {
         .options("dataset-column", columns)
 }
 
-/// `calculated` are the fields that the detector adds: they belong to no settings of the generator, so that others of them
+/// `added` are the fields that the detector adds: they belong to no settings of the generator, so that others of them
 /// do not begin another pass.
 pub(super) fn child(
     context: &PipelineContext<'_>,
     generator: &ValidatedGenerator,
-    calculated: &[KeyValue],
+    added: Vec<String>,
 ) -> GeneratorChild {
     let PipelineContext { owner, site, topics, pods, pod, suspend } = context;
     let own = own_arguments(topics, generator);
@@ -73,8 +73,8 @@ pub(super) fn child(
     let mut arguments = Arguments::default().kafka(&site.kafka).bucket(&site.bucket).into_vec();
     arguments.extend(own);
     let reads_file = matches!(generator.dataset, Dataset::Object { .. });
-    let calculated = calculated.iter().filter(|_| reads_file).map(|field| &field.key);
-    arguments.extend(Arguments::default().options("calculated-name", calculated).into_vec());
+    let added = added.into_iter().filter(|_| reads_file);
+    arguments.extend(Arguments::default().options("calculated-name", added).into_vec());
     let mut environment = service_environment();
     environment.extend(kafka_environment(&site.kafka));
     environment.extend(bucket_environment(&site.bucket));

@@ -29,6 +29,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use vedette_contract::ModelVersion;
 use vedette_crds::MissingModelPolicy;
 
+pub(crate) use connection::LOOKUP_VOLUMES;
 pub use detector::LiveReplicas;
 pub(crate) use detector::detector_means;
 pub use generator::GeneratorChild;
@@ -112,8 +113,7 @@ pub fn build_pipeline(
     };
     let detectors =
         (!waits).then(|| detector::deployment(&context, detector, model, *progress_deadline, *detector_replicas));
-    let generator =
-        generator.as_ref().map(|generator| generator::child(&context, generator, &detector.calculated_fields));
+    let generator = generator.as_ref().map(|generator| generator::child(&context, generator, detector.added_names()));
     let long_running = [
         matches!(generator, Some(GeneratorChild::Deployment(_))).then_some(Component::Generator),
         detectors.is_some().then_some(Component::Detector),

@@ -103,7 +103,7 @@ impl Authority {
 }
 
 /// A key of a Secret or ConfigMap, as the API server allows it.
-pub(super) fn check_key(path: &str, key: &str, errors: &mut FieldErrors) {
+pub(crate) fn check_key(path: &str, key: &str, errors: &mut FieldErrors) {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if key.is_empty() || key.len() > 253 || key.starts_with("..") || key == "." || !key.bytes().all(allowed) {
         errors.push(path, quoted(key), "use a key of the object: letters, digits, '-', '_' and '.'");

@@ -3,6 +3,7 @@
 
 mod fields;
 mod incidents;
+mod lookups;
 mod mounts;
 mod pipeline;
 mod pods;
@@ -20,8 +21,8 @@ pub use pipeline::validate_pipeline;
 pub use tags::Tags;
 pub use training::{ValidatedData, ValidatedFeatures, ValidatedJob, ValidatedTraining, validate_training};
 pub use validated_pipeline::{
-    Alerting, ComponentPods, Dataset, Scale, ValidatedArchiver, ValidatedDetector, ValidatedGenerator,
-    ValidatedIncidents, ValidatedModel, ValidatedPipeline, ValidatedReceiver, ValidatedTopics,
+    Alerting, ComponentPods, ConfigMapKey, Dataset, Scale, ValidatedArchiver, ValidatedDetector, ValidatedGenerator,
+    ValidatedIncidents, ValidatedLookup, ValidatedModel, ValidatedPipeline, ValidatedReceiver, ValidatedTopics,
 };
 
 use crate::field_error::{FieldErrors, MISSING, quoted};

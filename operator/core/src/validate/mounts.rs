@@ -4,12 +4,13 @@ use k8s_openapi::api::core::v1::VolumeMount;
 use vedette_crds::PodSettings;
 
 use super::fields;
-use crate::desired::{OUR_DIRECTORY, OUR_VOLUMES};
+use crate::desired::{LOOKUP_VOLUMES, OUR_DIRECTORY, OUR_VOLUMES};
 use crate::field_error::{FieldErrors, quoted};
 
 /// Volumes and mounts that would be in the way of Vedette's own.
 pub(super) fn check_names(path: &str, settings: &PodSettings, errors: &mut FieldErrors) {
-    for name in volumes(settings).filter(|name| OUR_VOLUMES.contains(name)) {
+    let is_ours = |name: &&str| OUR_VOLUMES.contains(name) || name.starts_with(LOOKUP_VOLUMES);
+    for name in volumes(settings).filter(is_ours) {
         errors.push(format!("{path}.volumes"), quoted(name), "is a volume of Vedette's own; choose another name");
     }
     fields::once(&format!("{path}.volumes"), volumes(settings), errors);
@@ -112,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_volume_of_ours_can_neither_be_made_nor_mounted() {
-        for name in OUR_VOLUMES {
+        for name in OUR_VOLUMES.iter().chain(&["vedette-lookup-services"]) {
             let settings = settings(&[name], &[]);
             assert_eq!(errors(|errors| check_names("spec.pod", &settings, errors)).len(), 1, "{name}");
             let mounted = self::settings(&[], &[(name, "/x")]);

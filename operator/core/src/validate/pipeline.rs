@@ -7,7 +7,7 @@ use vedette_contract::arguments::{
     DatasetArguments, DecimalMark, GeneratorMode, KeyValue, ProcessingGuarantee, Separator, TextEncoding,
 };
 use vedette_contract::fields as record;
-use vedette_contract::keys::PipelineKeys;
+use vedette_contract::keys::{NamespaceKeys, PipelineKeys};
 use vedette_contract::topic::{self, TopicManagement, TopicSpecification};
 use vedette_crds::{self as crds, AnomalyPipeline};
 
@@ -17,7 +17,7 @@ use super::validated_pipeline::{
     Alerting, ComponentPods, Dataset, Scale, ValidatedArchiver, ValidatedDetector, ValidatedGenerator, ValidatedModel,
     ValidatedPipeline, ValidatedTopics,
 };
-use super::{check_schema, fields, identity, label, mounts, pods, unsigned};
+use super::{check_schema, fields, identity, label, lookups, mounts, pods, unsigned};
 use crate::FieldError;
 use crate::field_error::{FieldErrors, MISSING, quoted, title};
 use crate::roll::VersionPolicy;
@@ -60,7 +60,8 @@ fn assemble(pipeline: &AnomalyPipeline, site: &SiteFile, errors: &mut FieldError
         Some(generator) => self::generator(generator, keys.as_ref(), errors).map(Some),
         None => Some(None),
     };
-    let detector = self::detector(detector, errors);
+    let namespace_keys = identity.as_ref().map(|(namespace, _)| NamespaceKeys::new(namespace));
+    let detector = self::detector(detector, namespace_keys.as_ref(), errors);
     let archiver = self::archiver(archiver, errors);
     let incidents = match incidents {
         Some(incidents) => self::incidents(incidents, incidents_topic, site, errors).map(Some),
@@ -314,11 +315,16 @@ fn dataset_format(object: &crds::ObjectDataset) -> DatasetArguments {
     }
 }
 
-fn detector(detector: &crds::Detector, errors: &mut FieldErrors) -> Option<ValidatedDetector> {
+fn detector(
+    detector: &crds::Detector,
+    keys: Option<&NamespaceKeys>,
+    errors: &mut FieldErrors,
+) -> Option<ValidatedDetector> {
     let crds::Detector {
         replicas,
         autoscaling,
         processing_guarantee,
+        lookups: _,
         calculated_fields: _,
         alerting: _,
         reasons,
@@ -326,6 +332,7 @@ fn detector(detector: &crds::Detector, errors: &mut FieldErrors) -> Option<Valid
         resources,
         pod: _,
     } = detector;
+    let lookups = lookups::lookups(detector, keys, errors);
     let calculated_fields = detector.calculated_fields();
     for (index, field) in calculated_fields.iter().enumerate() {
         calculated_field(&format!("spec.detector.calculatedFields[{index}]"), field, errors);
@@ -354,6 +361,7 @@ fn detector(detector: &crds::Detector, errors: &mut FieldErrors) -> Option<Valid
             crds::ProcessingGuarantee::ExactlyOnce => ProcessingGuarantee::ExactlyOnce,
             crds::ProcessingGuarantee::AtLeastOnce => ProcessingGuarantee::AtLeastOnce,
         },
+        lookups: lookups?,
         calculated_fields: calculated_fields
             .iter()
             .map(|field| KeyValue { key: field.name.clone(), value: field.expression.clone() })

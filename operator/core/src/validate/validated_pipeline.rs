@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use vedette_contract::Name;
 use vedette_contract::arguments::{DatasetArguments, GeneratorMode, KeyValue, ProcessingGuarantee};
+use vedette_contract::lookup::Lookup;
 use vedette_contract::receiver::Receiver;
 use vedette_contract::topic::TopicSpecification;
 use vedette_crds::{Label, MissingModelPolicy, PodSettings, SecretKey};
@@ -111,6 +112,8 @@ pub struct ValidatedDetector {
     pub scale: Scale,
     /// What a crash may repeat.
     pub processing_guarantee: ProcessingGuarantee,
+    /// Tables that records are joined with.
+    pub lookups: Vec<ValidatedLookup>,
     /// Name and CEL expression of each calculated field.
     pub calculated_fields: Vec<KeyValue>,
     /// When a record is an alert.
@@ -119,6 +122,31 @@ pub struct ValidatedDetector {
     pub reasons: u32,
     /// How many pods a drain may take at once; whatever it likes where there is none.
     pub max_unavailable: Option<i32>,
+}
+
+impl ValidatedDetector {
+    /// Names of the fields that it adds to a record before it is scored.
+    pub fn added_names(&self) -> Vec<String> {
+        let looked_up = self.lookups.iter().flat_map(|lookup| lookup.lookup.fields());
+        looked_up.chain(self.calculated_fields.iter().map(|field| field.key.clone())).collect()
+    }
+}
+
+/// A table that records are joined with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValidatedLookup {
+    /// As the detector is given it.
+    pub lookup: Lookup,
+    /// Where the table is, if it is not in the bucket.
+    pub config_map: Option<ConfigMapKey>,
+}
+
+/// A key of a ConfigMap in the namespace of the pipeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigMapKey {
+    pub name: String,
+    /// The key, which is the name of a file in the pods.
+    pub key: String,
 }
 
 /// Who decides the number of detector pods.

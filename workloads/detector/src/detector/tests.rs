@@ -15,6 +15,7 @@ fn settings() -> DetectorSettings {
     DetectorSettings {
         site: "east".parse().unwrap(),
         sensor_messages_topic: "sensor_messages".parse().unwrap(),
+        lookups: Vec::new(),
         calculated_fields: vec!["total_bytes=src_bytes + dst_bytes".parse().unwrap()],
         threshold: Threshold::new(None, Some(0.99)).unwrap(),
         reasons: 2,
@@ -24,7 +25,8 @@ fn settings() -> DetectorSettings {
 
 fn detector(settings: DetectorSettings, with_model: bool) -> Detector {
     let model = with_model.then(testing::model);
-    Detector::new(settings, model, Watch::default()).unwrap()
+    Detector::new(settings, &Tables::default(), model, Watch::default(), &Metrics::register(&mut Registry::default()))
+        .unwrap()
 }
 
 fn input(value: &[u8]) -> Input<'_> {
