@@ -4,6 +4,7 @@
 mod csv;
 mod error;
 mod json_lines;
+mod settings;
 mod store;
 
 use std::io::Read;
@@ -11,24 +12,11 @@ use std::io::Read;
 use vedette_contract::lookup::TableFormat;
 
 pub use self::error::TableError;
+pub use self::settings::TableSettings;
 pub use self::store::{LookupTable, Row};
 
 use self::store::Builder;
 use crate::content;
-
-/// A row of text has so many bytes at most, so that a quote that is not closed takes no more of the table with it.
-const LONGEST_ROW: usize = 1024 * 1024;
-
-/// What is wanted of a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableSettings {
-    /// How it is written.
-    pub format: TableFormat,
-    /// Column of the keys.
-    pub key_column: String,
-    /// Columns of the values.
-    pub columns: Vec<String>,
-}
 
 impl LookupTable {
     /// Reads a table: plain, gzip or zstd; with or without a byte order mark. A key that stands again with the same values

@@ -1,5 +1,6 @@
 //! Lookups: a field of the record is joined with a table, whose values become fields of the record.
 
+mod error;
 mod table;
 mod tables;
 
@@ -7,8 +8,6 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use prometheus_client::metrics::counter::Counter;
-use thiserror::Error;
-use vedette_contract::Name;
 use vedette_contract::fields;
 use vedette_contract::lookup::Lookup;
 use vedette_datasets::lookup::{LookupTable, Row};
@@ -17,26 +16,10 @@ use vedette_records::{FieldNames, Record, Scalar};
 use crate::metrics::{LookupLabel, LookupOutcome, Metrics};
 use crate::variable::Variable;
 
+pub(crate) use self::error::LookupError;
 pub(crate) use self::tables::Tables;
 
 use self::table::Slot;
-
-/// Why a lookup was refused.
-#[derive(Debug, Error)]
-pub enum LookupError {
-    /// A field that it adds is one of ours.
-    #[error("lookup {lookup}: the field {field} is reserved; give the lookup a prefix")]
-    Reserved { lookup: Name, field: String },
-    /// A field that it adds is added by another, too.
-    #[error("lookup {lookup}: the field {field} is added twice; give the lookup another prefix")]
-    Duplicate { lookup: Name, field: String },
-    /// It needs what no record has.
-    #[error("lookup {lookup}: the detector adds {field:?}, so no record has it when it is looked up")]
-    AddedField { lookup: Name, field: String },
-    /// Where its table is was not said.
-    #[error("lookup {lookup}: the file of its table was not given")]
-    NoFile { lookup: Name },
-}
 
 /// The lookups of a pipeline, in the order in which their fields are added.
 pub(crate) struct Lookups {

@@ -6,8 +6,8 @@ use csv::{ByteRecord, Reader, ReaderBuilder};
 use vedette_contract::arguments::DatasetArguments;
 
 use super::error::TableError;
+use super::settings::{LONGEST_ROW, TableSettings};
 use super::store::Builder;
-use super::{LONGEST_ROW, TableSettings};
 use crate::cell::CellKind;
 use crate::content;
 use crate::layout::{HEAD_BYTES, TableLayout};

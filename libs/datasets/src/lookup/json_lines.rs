@@ -5,8 +5,8 @@ use std::io::{BufRead, Read};
 use vedette_records::{Field, FieldNames, Record, RecordReader, Scalar, ScalarKind};
 
 use super::error::TableError;
+use super::settings::{LONGEST_ROW, TableSettings};
 use super::store::Builder;
-use super::{LONGEST_ROW, TableSettings};
 
 /// Reads all lines. Blank ones are none.
 ///

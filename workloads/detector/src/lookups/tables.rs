@@ -10,7 +10,7 @@ use vedette_datasets::lookup::TableSettings;
 use vedette_service::{Backoff, Readiness, Shutdown};
 use vedette_streams::bucket::Bucket;
 
-use super::LookupError;
+use super::error::LookupError;
 use super::table::{Place, Slot, Table};
 use crate::metrics::Metrics;
 use crate::readiness::LOOKUPS;
