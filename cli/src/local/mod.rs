@@ -85,7 +85,7 @@ pub async fn run(options: LocalOptions, shutdown: Shutdown) -> Result<(), LocalE
     } else {
         output::print(|out| write!(out, "{summary}"))?;
     }
-    if pipeline.generator.is_some() && summary.records_generated == 0 {
+    if pipeline.generator.is_some() && summary.nothing_generated() {
         return Err(LocalError::NothingGenerated);
     }
     Ok(())

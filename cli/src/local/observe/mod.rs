@@ -20,7 +20,7 @@ use vedette_streams::kafka::{Isolation, KafkaSettings};
 
 use fields::{CountedFields, FieldReader};
 pub use position::{ObserverStart, ends_of};
-use position::{offsets_of, positions};
+use position::{ends, offsets_of, positions};
 pub use statistics::{AlertRecord, EnrichedRecord, Percentiles, Statistics};
 pub use summary::{Archive, ModelVersionLine, Summary, archive_totals, model_versions, summarize};
 
@@ -107,6 +107,8 @@ struct Shared {
     flowing: Mutex<Option<(Instant, Instant)>>,
     ends: Mutex<BTreeMap<(TopicName, i32), i64>>,
     input_ends: Mutex<BTreeMap<i32, i64>>,
+    /// Where each partition of `sensor_messages` ended when the run began.
+    found_ends: BTreeMap<i32, i64>,
     steady: AtomicBool,
     stop: AtomicBool,
 }
@@ -131,11 +133,16 @@ impl Observer {
         let positions = positions(&consumer, &settings)?;
         consumer.assign(&positions).map_err(ObserveError::Consumer)?;
         let input_ends = Mutex::new(offsets_of(&positions, &settings.topics.sensor_messages));
+        let found_ends = match &settings.start {
+            ObserverStart::Beginning => BTreeMap::new(),
+            ObserverStart::Unread { .. } => ends(&consumer, &settings.topics.sensor_messages)?,
+        };
         let shared = Arc::new(Shared {
             statistics: Mutex::default(),
             flowing: Mutex::default(),
             ends: Mutex::default(),
             input_ends,
+            found_ends,
             steady: AtomicBool::new(false),
             stop: AtomicBool::new(false),
         });
@@ -225,7 +232,11 @@ fn count(
     let steady = shared.steady.load(Ordering::Relaxed);
     let topic = message.topic();
     if topic == topics.sensor_messages.as_str() {
-        lock(&shared.statistics).sensor_message(uuid);
+        let mut statistics = lock(&shared.statistics);
+        statistics.sensor_message(uuid);
+        let found_end = shared.found_ends.get(&message.partition());
+        statistics.found += u64::from(found_end.is_some_and(|end| message.offset() < *end));
+        drop(statistics);
         lock(&shared.input_ends).insert(message.partition(), message.offset() + 1);
     } else if topic == topics.dead_letters.as_str() {
         lock(&shared.statistics).dead_letter(uuid);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use vedette_contract::TopicName;
@@ -38,11 +38,11 @@ pub(super) fn positions(
     let mut positions = TopicPartitionList::new();
     for topic in [sensor_messages, enriched_data, alerts, dead_letters] {
         let failed = |source| ObserveError::Topic { topic: topic.clone(), source };
-        let partitions = partitions(consumer, topic).map_err(failed)?;
+        let partitions = patiently(|| partitions(consumer, topic)).map_err(failed)?;
         let of_topic = match start {
             ObserverStart::Beginning => at_the_beginning(&partitions),
             ObserverStart::Unread { group } if topic == sensor_messages => unread(kafka, group, &partitions),
-            ObserverStart::Unread { .. } => at_the_end(consumer, &partitions),
+            ObserverStart::Unread { .. } => patiently(|| at_the_end(consumer, &partitions)),
         };
         for element in of_topic.map_err(failed)?.elements() {
             positions.add_partition_offset(element.topic(), element.partition(), element.offset()).map_err(failed)?;
@@ -56,13 +56,18 @@ pub(super) fn positions(
 /// # Errors
 /// When the topic cannot be read.
 pub fn ends_of(kafka: &KafkaSettings, topic: &TopicName) -> Result<BTreeMap<i32, i64>, ObserveError> {
-    let failed = |source| ObserveError::Topic { topic: topic.clone(), source };
     let config = kafka.consumer("vedette-local-observer", Isolation::ReadCommitted);
-    let consumer: BaseConsumer = config.create().map_err(ObserveError::Consumer)?;
+    ends(&config.create().map_err(ObserveError::Consumer)?, topic)
+}
+
+/// As [`ends_of`], by a consumer that is there.
+pub(super) fn ends(consumer: &BaseConsumer, topic: &TopicName) -> Result<BTreeMap<i32, i64>, ObserveError> {
+    let failed = |source| ObserveError::Topic { topic: topic.clone(), source };
     let mut ends = BTreeMap::new();
-    for element in partitions(&consumer, topic).map_err(failed)?.elements() {
+    for element in patiently(|| partitions(consumer, topic)).map_err(failed)?.elements() {
         let partition = element.partition();
-        let (low, high) = consumer.fetch_watermarks(topic.as_str(), partition, PATIENCE).map_err(failed)?;
+        let watermarks = patiently(|| consumer.fetch_watermarks(topic.as_str(), partition, PATIENCE));
+        let (low, high) = watermarks.map_err(failed)?;
         if high > low {
             ends.insert(partition, high);
         }
@@ -80,11 +85,31 @@ pub(super) fn offsets_of(positions: &TopicPartitionList, topic: &TopicName) -> B
         .collect()
 }
 
+/// Asks again for a while: a topic that was made just now, or a leader that moves, is not known to every broker at once, and
+/// neither is a coordinator.
+fn patiently<T>(mut ask: impl FnMut() -> KafkaResult<T>) -> KafkaResult<T> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match ask() {
+            Err(_) if Instant::now() < deadline => std::thread::sleep(PAUSE),
+            known_or_late => return known_or_late,
+        }
+    }
+}
+
+/// # Errors
+/// When the topic, or the leader of a partition of it, is not known.
 fn partitions(consumer: &BaseConsumer, topic: &TopicName) -> KafkaResult<TopicPartitionList> {
     let metadata = consumer.fetch_metadata(Some(topic.as_str()), PATIENCE)?;
     let mut partitions = TopicPartitionList::new();
     for partition in metadata.topics().iter().flat_map(MetadataTopic::partitions) {
+        if partition.leader() < 0 {
+            return Err(KafkaError::MetadataFetch(RDKafkaErrorCode::LeaderNotAvailable));
+        }
         partitions.add_partition(topic.as_str(), partition.id());
+    }
+    if partitions.count() == 0 {
+        return Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition));
     }
     Ok(partitions)
 }
@@ -104,16 +129,9 @@ fn at_the_end(consumer: &BaseConsumer, partitions: &TopicPartitionList) -> Kafka
     Ok(positions)
 }
 
-/// A coordinator that moves or was never asked before may not know yet.
 fn unread(kafka: &KafkaSettings, group: &str, partitions: &TopicPartitionList) -> KafkaResult<TopicPartitionList> {
     let reader = group::create(&kafka.consumer(group, Isolation::ReadCommitted), kafka.context())?;
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match group::beginnings(&reader, partitions, PATIENCE) {
-            Err(_) if Instant::now() < deadline => std::thread::sleep(PAUSE),
-            known_or_late => return known_or_late,
-        }
-    }
+    patiently(|| group::beginnings(&reader, partitions, PATIENCE))
 }
 
 #[cfg(test)]
@@ -129,9 +147,9 @@ mod tests {
 
     const TOPICS: [&str; 4] = ["sensor_messages", "enriched_data", "alerts", "dead_letters"];
 
-    async fn create_topics(kafka: &KafkaSettings) {
+    async fn create_topics(kafka: &KafkaSettings, partitions: i32) {
         let admin: AdminClient<DefaultClientContext> = kafka.base().create().unwrap();
-        let topics = TOPICS.map(|name| NewTopic::new(name, 1, TopicReplication::Fixed(1)));
+        let topics = TOPICS.map(|name| NewTopic::new(name, partitions, TopicReplication::Fixed(1)));
         for created in admin.create_topics(&topics, &AdminOptions::new()).await.unwrap() {
             created.unwrap();
         }
@@ -167,25 +185,49 @@ mod tests {
         let broker = EmbeddedBroker::start("127.0.0.1:0".parse().unwrap()).unwrap();
         let arguments = KafkaArguments { bootstrap_servers: broker.address().to_string(), ..Default::default() };
         let kafka = KafkaSettings::new(&arguments, "test");
-        create_topics(&kafka).await;
+        create_topics(&kafka, 1).await;
         let producer: BaseProducer = kafka.producer().create().unwrap();
         produce(&producer, TOPICS[0], 5);
         produce(&producer, TOPICS[1], 2);
         commit(&kafka, "detectors", 2);
-        for (group, unread) in [("detectors", 3), ("detectors of another", 5)] {
+        for (group, unread) in [("detectors", 3), ("detectors of another", 6)] {
             let observer = Observer::start(settings(&kafka, group), Box::new(|_| {})).unwrap();
-            produce(&producer, TOPICS[1], unread);
+            produce(&producer, TOPICS[0], 1);
+            produce(&producer, TOPICS[1], unread + 1);
             let deadline = Instant::now() + PATIENCE;
             let seen = loop {
                 let seen = observer.snapshot();
-                if seen.generated + seen.enriched >= 2 * u64::from(unread) || Instant::now() > deadline {
+                if seen.generated + seen.enriched >= 2 * u64::from(unread + 1) || Instant::now() > deadline {
                     break seen;
                 }
                 tokio::time::sleep(PAUSE).await;
             };
-            assert_eq!((seen.generated, seen.enriched, seen.lag), (unread.into(), unread.into(), 0), "{group}");
+            let all = u64::from(unread) + 1;
+            assert_eq!((seen.generated, seen.enriched, seen.lag), (all, all, 0), "{group}");
             let statistics = observer.finish();
+            assert_eq!(statistics.found, u64::from(unread), "{group}");
             assert_eq!((statistics.missing(), statistics.duplicates()), (0, 0), "{group}");
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn topics_of_a_hundred_partitions_that_are_made_just_now_are_waited_for() {
+        let broker = EmbeddedBroker::start("127.0.0.1:0".parse().unwrap()).unwrap();
+        let arguments = KafkaArguments { bootstrap_servers: broker.address().to_string(), ..Default::default() };
+        let kafka = KafkaSettings::new(&arguments, "test");
+        let settings = settings(&kafka, "detectors");
+        let consumer: BaseConsumer = kafka.consumer("observer", Isolation::ReadCommitted).create().unwrap();
+        let mut looks = 0;
+        // The first looks find no topic, which is an error and no topic without partitions.
+        let found = patiently(|| {
+            looks += 1;
+            match partitions(&consumer, &settings.topics.dead_letters) {
+                Err(_) if looks == 3 => Ok(0),
+                found => found.map(|partitions| partitions.count()),
+            }
+        });
+        assert_eq!((found, looks), (Ok(0), 3));
+        create_topics(&kafka, 100).await;
+        assert_eq!(positions(&consumer, &settings).unwrap().count(), 400);
     }
 }

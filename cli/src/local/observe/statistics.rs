@@ -102,6 +102,8 @@ pub struct Statistics {
     complete: VecDeque<u128>,
     /// Records in `sensor_messages`.
     pub generated: u64,
+    /// Those of them that were there before the run.
+    pub found: u64,
     /// Records in `enriched_data`, read committed.
     pub enriched: u64,
     /// Records in `dead_letters`, read committed.

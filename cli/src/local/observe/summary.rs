@@ -22,6 +22,8 @@ pub struct Summary {
     pub dataset: Option<DatasetSummary>,
     /// Records in `sensor_messages`.
     pub records_generated: u64,
+    /// Those of them that were there before the run, and that no detector had read.
+    pub records_found: u64,
     /// Records in `enriched_data`, read committed.
     pub records_enriched: u64,
     /// Enriched records with a score.
@@ -58,6 +60,13 @@ pub struct Summary {
     pub duplicates: u64,
     /// From the first record to the last.
     pub seconds: f64,
+}
+
+impl Summary {
+    /// Whether no record came during the run: those that were there before tell nothing of its generator.
+    pub fn nothing_generated(&self) -> bool {
+        self.records_generated == self.records_found
+    }
 }
 
 /// Archive totals, of the enriched records and of the alerts.
@@ -113,6 +122,7 @@ pub fn summarize(
     Summary {
         dataset: None,
         records_generated: statistics.generated,
+        records_found: statistics.found,
         records_enriched: statistics.enriched,
         records_scored: statistics.scored,
         dead_letters: statistics.dead_letters,
@@ -191,6 +201,9 @@ impl fmt::Display for Summary {
             "  records     {} generated ({rate:.0}/s), {} enriched, {} dead letters",
             self.records_generated, self.records_enriched, self.dead_letters
         )?;
+        if self.records_found > 0 {
+            writeln!(out, "  found       {} of them were there before", self.records_found)?;
+        }
         writeln!(out, "  lost        {}, duplicates {}", self.lost, self.duplicates)?;
         writeln!(
             out,
@@ -290,11 +303,23 @@ mod tests {
     }
 
     #[test]
+    fn records_that_were_there_before_are_not_generated() {
+        let mut statistics = Statistics::default();
+        assert!(summarize(&statistics, 1.0, Archive::default(), Vec::new()).nothing_generated());
+        statistics.sensor_message(Some(1));
+        statistics.found = 1;
+        let summary = summarize(&statistics, 1.0, Archive::default(), Vec::new());
+        assert!(summary.nothing_generated());
+        assert!(summary.to_string().contains("1 of them were there before"));
+    }
+
+    #[test]
     fn without_labels_or_a_model_the_figures_are_null() {
         let mut statistics = Statistics::default();
         statistics.sensor_message(Some(1));
         statistics.enriched_record(EnrichedRecord { uuid: Some(1), ..EnrichedRecord::default() }, None, true);
         let summary = summarize(&statistics, 1.0, Archive::default(), Vec::new());
+        assert!(!summary.nothing_generated());
         assert_eq!((summary.recall, summary.precision, summary.auroc, summary.anomalies), (None, None, None, None));
     }
 }
