@@ -159,6 +159,27 @@ async fn the_simulator_runs_until_shutdown_and_flushes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_left_out_are_counted_by_reason() {
+    let (broker, bucket) = (broker().await, bucket(b"a,b\n1,2\n\xE9,2\n1\n1,2,3\n,\na,b\n").await);
+    let mut arguments = arguments(&broker, &bucket, &["--mode=Random", DATASET_OPTION, "--records-per-second=10"]);
+    let free = free_address();
+    arguments.service.listen_address = free;
+    let shutdown = Shutdown::new();
+    let running = tokio::spawn(run(arguments, shutdown.clone()));
+    let counts = [("encoding", 1), ("field_count", 2), ("empty", 1), ("header_again", 1), ("not_a_record", 0)];
+    let lines =
+        counts.map(|(reason, rows)| format!("vedette_generator_bad_rows_total{{reason=\"{reason}\"}} {rows}\n"));
+    eventually("the metrics have all reasons", async || {
+        assert!(!running.is_finished());
+        let metrics = http_get(free, "/metrics").await;
+        lines.iter().all(|line| metrics.contains(line))
+    })
+    .await;
+    shutdown.cancel();
+    running.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_comes_later_is_waited_for() {
     let (broker, bucket) = (TestBroker::start(), bucket(b"a\nx\ny\n").await);
     let mut arguments =
