@@ -14,9 +14,10 @@ use support::{Behaviour, Server, impatient, misbehave};
 use tempfile::TempDir;
 use vedette_contract::arguments::{BucketAddressing, BucketArguments, EncryptionAlgorithm};
 use vedette_streams::bucket::{
-    Body, Bucket, BucketError, BucketPlace, Creation, CredentialFiles, JsonError, ObjectSummary, Swap,
+    Body, Bucket, BucketError, BucketPlace, Changed, Creation, CredentialFiles, ETag, JsonError, ObjectSummary, Swap,
 };
 use vedette_testing::TestBucket;
+use vedette_testing::bucket::Behaviour as TestBehaviour;
 
 async fn bucket() -> (Bucket, Server) {
     let server = Server::start().await;
@@ -160,6 +161,27 @@ async fn a_file_is_uploaded_and_streamed_back() {
     }
     assert!(chunks == content);
     assert!(bucket.get_stream("log/other").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn an_object_that_has_not_changed_is_not_read_again() {
+    let server = TestBucket::serve().await;
+    let changed = async |seen: Option<&ETag>| match server.bucket.get_changed("tables/a.csv", seen).await.unwrap() {
+        Changed::Object(stream) => Ok(stream.head.etag),
+        Changed::Missing => Err("missing"),
+        Changed::Unchanged => Err("unchanged"),
+    };
+    assert_eq!(changed(None).await, Err("missing"));
+    server.put("tables/a.csv", "one").await;
+    let one = changed(None).await.unwrap();
+    for behaviour in [TestBehaviour::Honest, TestBehaviour::IgnoresConditions] {
+        server.behave(behaviour);
+        assert_eq!(changed(Some(&one)).await, Err("unchanged"), "{behaviour:?}");
+    }
+    server.put("tables/a.csv", "two").await;
+    assert_ne!(changed(Some(&one)).await.unwrap(), one);
+    server.bucket.delete("tables/a.csv").await.unwrap();
+    assert_eq!(changed(Some(&one)).await, Err("missing"));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! s3s-fs with what it lacks: an object, its metadata and its etag change together; conditional writes have one winner;
+//! s3s-fs with what it lacks: an object that has not changed is not sent again; an object, its metadata and its etag change together; conditional writes have one winner;
 //! a deleted object leaves no metadata file; a full disk is told to the run.
 
 use std::io;
@@ -6,12 +6,13 @@ use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hyper::StatusCode;
 use s3s::dto::{
-    CreateBucketInput, CreateBucketOutput, DeleteObjectInput, DeleteObjectOutput, GetObjectInput, GetObjectOutput,
-    HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput,
-    ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput,
+    CreateBucketInput, CreateBucketOutput, DeleteObjectInput, DeleteObjectOutput, ETagCondition, GetObjectInput,
+    GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput,
+    ListBucketsOutput, ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput,
 };
-use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use tokio::sync::watch;
 
@@ -21,6 +22,13 @@ use super::locks::KeyLocks;
 const LONGEST_KEY: usize = 150;
 /// A listing meets files that are deleted while it walks the directories; then it starts again.
 const LISTING_ATTEMPTS: usize = 20;
+
+/// What an object answers that is asked for only if it is another.
+fn not_modified() -> S3Error {
+    let mut error = S3Error::new(S3ErrorCode::Custom("NotModified".into()));
+    error.set_status_code(StatusCode::NOT_MODIFIED);
+    error
+}
 
 /// The S3 operations that Vedette uses, on a directory.
 pub(super) struct AtomicStore {
@@ -100,7 +108,12 @@ impl S3 for AtomicStore {
 
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let _no_writer = self.locks.read(&lock_name(&request.input.bucket, &request.input.key)).await;
-        self.files.get_object(request).await
+        let condition = request.input.if_none_match.clone();
+        let response = self.files.get_object(request).await?;
+        match (condition, &response.output.e_tag) {
+            (Some(ETagCondition::ETag(seen)), Some(tag)) if seen.weak_cmp(tag) => Err(not_modified()),
+            (Some(_) | None, _) => Ok(response),
+        }
     }
 
     async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {

@@ -24,7 +24,7 @@ use vedette_contract::keys::KeyPrefix;
 use crate::bucket::credentials::BucketAccess;
 use crate::bucket::error::Attempt;
 use crate::bucket::identity::OwnIdentity;
-use crate::bucket::{Body, BucketError, Creation, ETag, Object, ObjectHead, ObjectStream, Swap};
+use crate::bucket::{Body, BucketError, Changed, Creation, ETag, Object, ObjectHead, ObjectStream, Swap};
 use crate::http::{Http, HttpSettings};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -207,14 +207,28 @@ impl Bucket {
 
     /// An object whose content is read piece by piece; `None` when there is none.
     pub async fn get_stream(&self, key: &str) -> Result<Option<ObjectStream>, BucketError> {
-        let answer = match self.client.get_object().bucket(&self.name).key(self.whole(key)).send().await {
+        match self.get_changed(key, None).await? {
+            Changed::Object(stream) => Ok(Some(*stream)),
+            Changed::Missing | Changed::Unchanged => Ok(None),
+        }
+    }
+
+    /// As [`Self::get_stream`], where the object is not the one that was seen (`If-None-Match`).
+    pub async fn get_changed(&self, key: &str, seen: Option<&ETag>) -> Result<Changed, BucketError> {
+        let request = self.client.get_object().bucket(&self.name).key(self.whole(key));
+        let answer = match request.set_if_none_match(seen.map(|tag| tag.0.clone())).send().await {
             Ok(answer) => answer,
-            Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
+            Err(error) if error.code() == Some("NoSuchKey") => return Ok(Changed::Missing),
+            Err(error) if status(&error) == Some(304) => return Ok(Changed::Unchanged),
             Err(error) => return Err(BucketError::of_request(self.attempt("get", key), error)),
         };
         let attempt = self.attempt("get", key);
         let head = head(&attempt, answer.e_tag, answer.metadata, answer.content_length)?;
-        Ok(Some(ObjectStream { head, content: answer.body, attempt }))
+        // Some servers answer with the object all the same.
+        Ok(match seen {
+            Some(tag) if *tag == head.etag => Changed::Unchanged,
+            Some(_) | None => Changed::Object(Box::new(ObjectStream { head, content: answer.body, attempt })),
+        })
     }
 
     /// An object without its bytes; `None` when there is none, or no such bucket: the answer does not tell which.

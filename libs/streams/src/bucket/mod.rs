@@ -14,5 +14,5 @@ pub use client::{Bucket, BucketPlace, Encryption};
 pub use credentials::{BucketAccess, CredentialFiles, CredentialsMissing};
 pub use error::{Attempt, BucketError};
 pub use json::JsonError;
-pub use object::{Body, Creation, ETag, Object, ObjectHead, ObjectStream, ObjectSummary, Swap};
+pub use object::{Body, Changed, Creation, ETag, Object, ObjectHead, ObjectStream, ObjectSummary, Swap};
 pub use parse::Pieces;

@@ -80,6 +80,17 @@ impl ObjectStream {
     }
 }
 
+/// An object that may have changed.
+#[derive(Debug)]
+pub enum Changed {
+    /// There is none.
+    Missing,
+    /// It is the one that was seen.
+    Unchanged,
+    /// It is another.
+    Object(Box<ObjectStream>),
+}
+
 /// What is to be written.
 #[derive(Debug, Clone)]
 pub enum Body {

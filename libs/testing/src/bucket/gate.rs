@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use s3s::access::{S3Access, S3AccessContext};
-use s3s::dto::PutObjectInput;
+use s3s::dto::{GetObjectInput, PutObjectInput};
 use s3s::{S3Request, S3Result, s3_error};
 
 /// How a bucket treats whoever has its credentials.
@@ -15,7 +15,7 @@ pub enum Behaviour {
     Honest,
     /// Nobody may do anything.
     Refuses,
-    /// As some servers do: every conditional write succeeds.
+    /// As some servers do: every conditional write succeeds, and an object is sent whether it changed or not.
     IgnoresConditions,
 }
 
@@ -50,6 +50,13 @@ impl S3Access for Gate {
                 Err(s3_error!(AccessDenied))
             }
         }
+    }
+
+    async fn get_object(&self, request: &mut S3Request<GetObjectInput>) -> S3Result<()> {
+        if self.behaviour() == Behaviour::IgnoresConditions {
+            request.input.if_none_match = None;
+        }
+        Ok(())
     }
 
     async fn put_object(&self, request: &mut S3Request<PutObjectInput>) -> S3Result<()> {

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 use vedette_contract::Name;
 use vedette_datasets::lookup::{LookupTable, TableError, TableSettings};
 use vedette_service::error_chain;
-use vedette_streams::bucket::{Bucket, BucketError};
+use vedette_streams::bucket::{Bucket, BucketError, Changed, ETag};
 
 use crate::metrics::{Metrics, TableLabel};
 
@@ -67,7 +67,10 @@ enum PlaceError {
 
 /// What tells one content of a table from another: the tag of an object, or a hash of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Version(String);
+enum Version {
+    Object(ETag),
+    File([u8; 32]),
+}
 
 /// Why what lies at a table's place is not what records are joined with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -156,20 +159,23 @@ impl Place {
         match self {
             Self::Object { bucket, key } => {
                 let unreadable = |source| PlaceError::Bucket { key: key.clone(), source };
-                let head = bucket.head(key).await.map_err(unreadable)?;
-                if head.is_some_and(|head| seen.is_some_and(|seen| seen.0 == head.etag.as_str())) {
-                    return Ok(Content::Unchanged);
-                }
-                let stream = bucket.get_stream(key).await.map_err(unreadable)?;
-                let stream = stream.ok_or_else(|| PlaceError::NoObject { key: key.clone() })?;
-                let (version, settings) = (Version(stream.head.etag.to_string()), settings.clone());
+                let tag = match seen {
+                    Some(Version::Object(tag)) => Some(tag),
+                    Some(Version::File(_)) | None => None,
+                };
+                let stream = match bucket.get_changed(key, tag).await.map_err(unreadable)? {
+                    Changed::Object(stream) => stream,
+                    Changed::Unchanged => return Ok(Content::Unchanged),
+                    Changed::Missing => return Err(PlaceError::NoObject { key: key.clone() }),
+                };
+                let (version, settings) = (Version::Object(stream.head.etag.clone()), settings.clone());
                 let parsed = stream.parse(move |content| LookupTable::load(content, &settings)).await;
                 Ok(Content::Changed(version, parsed.map_err(unreadable)??))
             }
             Self::File(path) => {
                 let unreadable = |source| PlaceError::File { path: path.clone(), source };
                 let bytes = tokio::fs::read(path).await.map_err(unreadable)?;
-                let version = version_of(&bytes);
+                let version = Version::File(Sha256::digest(&bytes).into());
                 if seen == Some(&version) {
                     return Ok(Content::Unchanged);
                 }
@@ -179,8 +185,4 @@ impl Place {
             }
         }
     }
-}
-
-fn version_of(bytes: &[u8]) -> Version {
-    Version(format!("{:x?}", Sha256::digest(bytes)))
 }
