@@ -10,7 +10,11 @@ use vedette_streams::bucket::Bucket;
 use super::table::{Place, Table};
 use super::*;
 use crate::added::{AddedFieldError, AddedFields};
+use crate::detector::{Detector, DetectorSettings, Input, Output};
 use crate::readiness::LOOKUPS;
+use crate::scoring::Threshold;
+use crate::testing;
+use crate::watch::Watch;
 
 fn lookup(name: &str, field: &str, columns: &str, prefix: &str) -> Lookup {
     let columns: Vec<String> = columns.split(' ').map(|column| format!("{column:?}")).collect();
@@ -114,6 +118,40 @@ fn what_cannot_work_is_refused_at_the_start() {
     let lookups = [lookup("a", "port", "name", "")];
     let nowhere = Tables::new(&lookups, &[], &Bucket::new(&BucketArguments::default()), &metrics());
     assert!(nowhere.unwrap_err().to_string().contains("file"));
+}
+
+#[test]
+fn a_value_that_was_looked_up_is_a_feature_and_a_reason() {
+    let (lookups, metrics) = (vec![lookup("sizes", "size", "other total_bytes", "")], metrics());
+    let tables = tables(&lookups, &metrics);
+    let text = "key,other,total_bytes\nsmall,x,450\nlarge,x,90000\n";
+    tables.slot(&lookups[0].name).put(table(text, &["other", "total_bytes"]));
+    let settings = DetectorSettings {
+        site: "east".parse().unwrap(),
+        sensor_messages_topic: "sensor_messages".parse().unwrap(),
+        lookups,
+        calculated_fields: vec!["more=total_bytes + 1".parse().unwrap()],
+        threshold: Threshold::new(None, Some(0.99)).unwrap(),
+        reasons: 2,
+        max_message_bytes: 4096,
+    };
+    let mut detector = Detector::new(settings, &tables, Some(testing::model()), Watch::default(), metrics).unwrap();
+    let records = ["small", "large", "unknown"]
+        .map(|size| format!(r#"{{"uuid":"u","size":"{size}","duration":1,"service":"http"}}"#));
+    let input = |record| Input { value: Some(record), partition: 0, offset: 0, timestamp: None, overhead: 0 };
+    let inputs: Vec<Input<'_>> = records.iter().map(|record| input(record.as_bytes())).collect();
+    let mut alerts = Vec::new();
+    let outcome: Result<(), ()> = detector.process(&inputs, jiff::Timestamp::UNIX_EPOCH, |_, output| {
+        let Output::Enriched { alert, .. } = output else { panic!("{output:?}") };
+        alerts.push(alert.map(|alert| serde_json::from_slice::<serde_json::Value>(alert).unwrap()));
+        Ok(())
+    });
+    outcome.unwrap();
+    assert_eq!(alerts.iter().map(Option::is_some).collect::<Vec<_>>(), [false, true, false], "{alerts:?}");
+    let alert = alerts[1].as_ref().unwrap();
+    assert_eq!((&alert["total_bytes"], &alert["more"]), (&90_000.into(), &90_001.into()));
+    let reason = &alert["reasons"][0];
+    assert_eq!((&reason["field"], &reason["value"]), (&"total_bytes".into(), &90_000.into()));
 }
 
 fn write(path: &Path, text: &str) {
