@@ -135,7 +135,7 @@ fn a_value_that_was_looked_up_is_a_feature_and_a_reason() {
         reasons: 2,
         max_message_bytes: 4096,
     };
-    let mut detector = Detector::new(settings, &tables, Some(testing::model()), Watch::default(), metrics).unwrap();
+    let mut detector = Detector::new(settings, &tables, Some(testing::model()), Watch::default(), &metrics).unwrap();
     let records = ["small", "large", "unknown"]
         .map(|size| format!(r#"{{"uuid":"u","size":"{size}","duration":1,"service":"http"}}"#));
     let input = |record| Input { value: Some(record), partition: 0, offset: 0, timestamp: None, overhead: 0 };
