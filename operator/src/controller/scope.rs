@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use k8s_openapi::NamespaceResourceScope;
+use kube::core::{ApiResource, DynamicObject};
 use kube::{Api, Client, Resource};
 use vedette_contract::Name;
 use vedette_core::site::Watched;
@@ -47,6 +48,14 @@ impl Scope {
         match self {
             Self::Namespace(name) => Api::namespaced(client.clone(), name.as_str()),
             Self::Cluster(_) => Api::all(client.clone()),
+        }
+    }
+
+    /// The same, of a kind that is known by name.
+    pub(super) fn untyped_api(&self, client: &Client, resource: &ApiResource) -> Api<DynamicObject> {
+        match self {
+            Self::Namespace(name) => Api::namespaced_with(client.clone(), name.as_str(), resource),
+            Self::Cluster(_) => Api::all_with(client.clone(), resource),
         }
     }
 

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt};
+use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::{ApiResource, DynamicObject};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::controller::Controller;
 use kube::runtime::reflector;
@@ -66,15 +68,38 @@ where
 {
     let (store, writer) = reflector::store();
     let seen = Seen::new(store);
-    let events = watcher(context.scope.api::<K>(client), config)
-        .default_backoff()
-        .modify(move |object| {
-            object.managed_fields_mut().clear();
-            trim(object);
-        })
-        .reflect(writer);
+    let events = untyped(&context.scope, client, &ApiResource::erase::<K>(&()), config);
+    let events = events.map(|event| event.and_then(typed::<K>)).modify(trim).reflect(writer);
     let task = follow(events, seen.clone(), context.clone()).boxed();
     (seen, task)
+}
+
+/// The events of a kind. A watch is a large machine, and this is one for all kinds.
+fn untyped(
+    scope: &Scope,
+    client: &Client,
+    resource: &ApiResource,
+    config: watcher::Config,
+) -> BoxStream<'static, Result<Event<DynamicObject>, watcher::Error>> {
+    let events = watcher(scope.untyped_api(client, resource), config).default_backoff();
+    events.modify(|object| object.managed_fields_mut().clear()).boxed()
+}
+
+fn typed<K>(event: Event<DynamicObject>) -> Result<Event<K>, watcher::Error>
+where
+    K: Resource + DeserializeOwned,
+{
+    let parsed = |object: DynamicObject| {
+        let whole = serde_json::to_value(object).and_then(serde_json::from_value::<K>);
+        whole.map_err(|source| watcher::Error::WatchFailed(kube::Error::SerdeError(source)))
+    };
+    Ok(match event {
+        Event::Apply(object) => Event::Apply(parsed(object)?),
+        Event::Delete(object) => Event::Delete(parsed(object)?),
+        Event::Init => Event::Init,
+        Event::InitApply(object) => Event::InitApply(parsed(object)?),
+        Event::InitDone => Event::InitDone,
+    })
 }
 
 /// A controller of a kind, and what its watch has seen.
@@ -195,6 +220,19 @@ mod tests {
         assert_eq!(target(&pod(Component::Detector)), Some(Target::Pipeline("flows".to_owned())));
         assert_eq!(target(&pod(Component::Trainer)), Some(Target::Training("flows".to_owned())));
         assert_eq!(target(&metadata(json!({ "labels": { "app": "x" } }))), None);
+    }
+
+    #[test]
+    fn what_a_watch_tells_of_a_kind_is_of_that_kind() {
+        let told = |object: serde_json::Value| typed::<Job>(Event::Apply(serde_json::from_value(object).unwrap()));
+        let job = json!({
+            "apiVersion": "batch/v1", "kind": "Job", "metadata": { "name": "j", "namespace": "n", "uid": "u" },
+            "spec": { "suspend": true, "template": {} }, "status": { "failed": 2 }
+        });
+        let Ok(Event::Apply(read)) = told(job.clone()) else { panic!("not read") };
+        assert_eq!(json!(read), job);
+        assert!(told(json!({ "metadata": { "name": "j" }, "spec": { "suspend": "maybe" } })).is_err());
+        assert!(matches!(typed::<Job>(Event::InitDone), Ok(Event::InitDone)));
     }
 
     fn run(number: u32) -> Job {
