@@ -181,6 +181,10 @@ pub(crate) fn detector(broker: &Broker, pod_name: &str, directory: &Path, more: 
         "--dead-letters-topic=dead_letters".to_owned(),
         "--calculated-field=total_bytes=src_bytes + dst_bytes".to_owned(),
         "--reasons=3".to_owned(),
+        "--bucket-endpoint=http://127.0.0.1:1".to_owned(),
+        "--bucket=b".to_owned(),
+        "--access-key-id=a".to_owned(),
+        "--secret-access-key=s".to_owned(),
         format!("--model-directory={}", directory.display()),
     ];
     let name = |word: &str| word.split('=').next().unwrap_or_default().to_owned();
