@@ -194,6 +194,7 @@ async fn a_restart_repeats_nothing_and_loses_nothing() {
     receiver.behave(TAKEN);
     let before = receiver.requests().len();
     let running = telling(&broker, "third", &words, &[]);
+    receiver.received(before + 1).await;
     broker.produce([alert("src_bytes", r#","severity":"critical""#)]);
     let requests = receiver.received(before + 2).await;
     assert_eq!(kinds(&requests[before..]), [OPENED, RAISED]);
