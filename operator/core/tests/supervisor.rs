@@ -38,6 +38,8 @@ const SUPPORTED: &[&str] = &[
     "containers[].volumeMounts[].mountPath",
     "containers[].volumeMounts[].readOnly",
     "volumes[].secret.secretName",
+    "volumes[].secret.items[].key",
+    "volumes[].secret.items[].path",
     "volumes[].configMap.items[].key",
     "volumes[].configMap.items[].path",
     "volumes[].configMap.name",

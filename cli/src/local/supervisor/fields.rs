@@ -69,6 +69,8 @@ const POD: &[&str] = &[
     "spec.volumes[].configMap.optional",
     "spec.volumes[].secret.secretName",
     "spec.volumes[].secret.defaultMode",
+    "spec.volumes[].secret.items[].key",
+    "spec.volumes[].secret.items[].path",
     // Where a pod runs and as whom means nothing for a process of this user on this machine.
     "spec.affinity.**",
     "spec.automountServiceAccountToken",

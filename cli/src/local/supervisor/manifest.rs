@@ -225,8 +225,9 @@ fn read_mounts(container: &Container, volumes: &[Volume], wrong: &mut Vec<String
     let mut mounts = Vec::new();
     for mount in container.volume_mounts.iter().flatten() {
         let volume = volumes.iter().find(|volume| volume.name == mount.name);
-        let items = volume.and_then(|volume| volume.config_map.as_ref()?.items.as_ref());
-        if items.is_some_and(|items| items.iter().any(|item| item.key != item.path)) {
+        let of_config_map = volume.and_then(|volume| volume.config_map.as_ref()?.items.as_ref());
+        let of_secret = volume.and_then(|volume| volume.secret.as_ref()?.items.as_ref());
+        if of_config_map.into_iter().chain(of_secret).flatten().any(|item| item.key != item.path) {
             wrong.push(format!("items of volume {} (files by the name of their key only)", mount.name));
         }
         let source = volume.and_then(|volume| {

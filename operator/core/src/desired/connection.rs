@@ -37,7 +37,7 @@ const PRIVATE_KEY_FILE: &str = "tls.key";
 pub(super) struct Files {
     volume: String,
     source: FileSource,
-    /// Key and file name of each; all keys where there is none.
+    /// Key and file name of each.
     items: Vec<(String, String)>,
 }
 
@@ -50,15 +50,15 @@ enum FileSource {
 }
 
 impl Files {
-    /// All keys of a Secret or ConfigMap, each a file of its name.
-    pub(super) fn all(volume: String, source: Source) -> Self {
-        Self { volume, source: FileSource::Needed(source), items: Vec::new() }
+    /// One key of a Secret or ConfigMap, as a file of its name.
+    pub(super) fn of_key(volume: String, source: Source, key: &str) -> Self {
+        Self { volume, source: FileSource::Needed(source), items: vec![(key.to_owned(), key.to_owned())] }
     }
 
     pub(super) fn volume(&self) -> Volume {
         let item =
             |(key, file): &(String, String)| KeyToPath { key: key.clone(), path: file.clone(), ..Default::default() };
-        let items = (!self.items.is_empty()).then(|| self.items.iter().map(item).collect());
+        let items = Some(self.items.iter().map(item).collect());
         let volume = Volume { name: self.volume.clone(), ..Default::default() };
         match &self.source {
             FileSource::Needed(Source::Secret(name)) => {

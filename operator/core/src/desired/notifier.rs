@@ -10,7 +10,7 @@ use super::labels::Component;
 use super::names;
 use super::pod::{OUR_DIRECTORY, Process, deployment as build, template};
 use crate::site::Source;
-use crate::validate::{AUTHORIZATION, HMAC, ValidatedIncidents, ValidatedReceiver};
+use crate::validate::{AUTHORIZATION, HMAC, SecretValue, ValidatedIncidents, ValidatedReceiver};
 
 /// Volumes of a receiver begin with it, as no others do.
 const VOLUME_PREFIX: &str = "vedette-receiver";
@@ -58,11 +58,10 @@ fn files(receiver: &ValidatedReceiver) -> Vec<Files> {
     let ValidatedReceiver { receiver, hmac_secret, authorization_secret } = receiver;
     let secrets = [(HMAC, hmac_secret), (AUTHORIZATION, authorization_secret)];
     let mounted = secrets.into_iter().filter_map(|(purpose, secret)| Some((purpose, secret.as_ref()?)));
-    let files = mounted.filter_map(|(purpose, secret)| {
-        let source = Source::Secret(secret.name.parse().ok()?);
-        Some(Files::all(volume(&receiver.name, purpose), source))
-    });
-    files.collect()
+    let of = |(purpose, SecretValue { name, key }): (_, &SecretValue)| {
+        Files::of_key(volume(&receiver.name, purpose), Source::Secret(name.clone()), key)
+    };
+    mounted.map(of).collect()
 }
 
 #[cfg(test)]

@@ -9,10 +9,10 @@ use vedette_contract::topic::TopicSpecification;
 use vedette_crds as crds;
 
 use super::fields;
-use super::validated_pipeline::{ValidatedIncidents, ValidatedReceiver};
+use super::validated_pipeline::{SecretValue, ValidatedIncidents, ValidatedReceiver};
 use crate::desired::receiver_file;
 use crate::field_error::{FieldErrors, MISSING, quoted};
-use crate::site::SiteFile;
+use crate::site::{SiteFile, check_key};
 
 const PATH: &str = "spec.incidents";
 const LONGEST_WINDOW_SECONDS: u64 = 7 * 24 * 3_600;
@@ -56,7 +56,7 @@ fn receiver(path: &str, receiver: &crds::Receiver, errors: &mut FieldErrors) -> 
             (url, ReceiverKind::Alertmanager {}, None, authorization_secret)
         }
         (None, Some(crds::WebhookReceiver { url, hmac_secret, authorization_secret })) => {
-            let hmac_key_file = hmac_secret.as_ref().map(|secret| file(&name, HMAC, secret));
+            let hmac_key_file = hmac_secret.as_ref().map(|secret| file(&name, HMAC, &secret.key));
             (url, ReceiverKind::Webhook { hmac_key_file }, hmac_secret.as_ref(), authorization_secret)
         }
         (Some(_), Some(_)) | (None, None) => return None,
@@ -65,20 +65,21 @@ fn receiver(path: &str, receiver: &crds::Receiver, errors: &mut FieldErrors) -> 
     if !is_http_url(url) {
         errors.push(format!("{path}.url"), quoted(url), "write an http:// or https:// URL with a host");
     }
-    let secrets = [("hmacSecret", hmac), ("authorizationSecret", authorization.as_ref())];
-    for (field, secret) in secrets.into_iter().filter_map(|(field, secret)| Some((field, secret?))) {
-        self::secret(&format!("{path}.{field}"), secret, errors);
-    }
+    let [hmac_secret, authorization_secret] = [("hmacSecret", hmac), ("authorizationSecret", authorization.as_ref())]
+        .map(|(field, secret)| match secret {
+            Some(secret) => self::secret(&format!("{path}.{field}"), secret, errors).map(Some),
+            None => Some(None),
+        });
     let receiver = Receiver {
         to,
         url: url.clone(),
         minimum_severity: severity(*minimum_severity),
         filter: filter.clone(),
         ca_file: None,
-        authorization_file: authorization.as_ref().map(|secret| file(&name, AUTHORIZATION, secret)),
+        authorization_file: authorization.as_ref().map(|secret| file(&name, AUTHORIZATION, &secret.key)),
         name,
     };
-    Some(ValidatedReceiver { receiver, hmac_secret: hmac.cloned(), authorization_secret: authorization.clone() })
+    Some(ValidatedReceiver { receiver, hmac_secret: hmac_secret?, authorization_secret: authorization_secret? })
 }
 
 /// The field that describes it.
@@ -89,16 +90,11 @@ fn kind(to: &ReceiverKind) -> &'static str {
     }
 }
 
-fn secret(path: &str, secret: &crds::SecretKey, errors: &mut FieldErrors) {
+fn secret(path: &str, secret: &crds::SecretKey, errors: &mut FieldErrors) -> Option<SecretValue> {
     let crds::SecretKey { name, key } = secret;
-    fields::name(&format!("{path}.name"), name, errors);
-    if !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')) {
-        errors.push(
-            format!("{path}.key"),
-            quoted(key),
-            "use letters, digits, '-', '.' and '_', as a Secret's keys have",
-        );
-    }
+    let name = fields::name(&format!("{path}.name"), name, errors);
+    check_key(&format!("{path}.key"), key, errors);
+    Some(SecretValue { name: name?, key: key.clone() })
 }
 
 fn filter(path: &str, expression: &str, errors: &mut FieldErrors) {
@@ -122,8 +118,8 @@ pub(crate) const HMAC: &str = "hmac";
 /// What a header's value is for.
 pub(crate) const AUTHORIZATION: &str = "auth";
 
-fn file(receiver: &Name, purpose: &str, secret: &crds::SecretKey) -> PathBuf {
-    receiver_file(receiver, purpose, &secret.key).into()
+fn file(receiver: &Name, purpose: &str, key: &str) -> PathBuf {
+    receiver_file(receiver, purpose, key).into()
 }
 
 fn severity(severity: crds::IncidentSeverity) -> Severity {

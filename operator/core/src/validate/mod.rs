@@ -21,8 +21,9 @@ pub use pipeline::validate_pipeline;
 pub use tags::Tags;
 pub use training::{ValidatedData, ValidatedFeatures, ValidatedJob, ValidatedTraining, validate_training};
 pub use validated_pipeline::{
-    Alerting, ComponentPods, ConfigMapKey, Dataset, Scale, ValidatedArchiver, ValidatedDetector, ValidatedGenerator,
-    ValidatedIncidents, ValidatedLookup, ValidatedModel, ValidatedPipeline, ValidatedReceiver, ValidatedTopics,
+    Alerting, ComponentPods, ConfigMapKey, Dataset, Scale, SecretValue, ValidatedArchiver, ValidatedDetector,
+    ValidatedGenerator, ValidatedIncidents, ValidatedLookup, ValidatedModel, ValidatedPipeline, ValidatedReceiver,
+    ValidatedTopics,
 };
 
 use crate::field_error::{FieldErrors, MISSING, quoted};

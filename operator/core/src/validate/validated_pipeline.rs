@@ -7,7 +7,7 @@ use vedette_contract::arguments::{DatasetArguments, GeneratorMode, KeyValue, Pro
 use vedette_contract::lookup::Lookup;
 use vedette_contract::receiver::Receiver;
 use vedette_contract::topic::TopicSpecification;
-use vedette_crds::{Label, MissingModelPolicy, PodSettings, SecretKey};
+use vedette_crds::{Label, MissingModelPolicy, PodSettings};
 
 use super::tags::Tags;
 use crate::roll::VersionPolicy;
@@ -208,9 +208,18 @@ pub struct ValidatedReceiver {
     /// As the notifier is given it.
     pub receiver: Receiver,
     /// Key of the signature.
-    pub hmac_secret: Option<SecretKey>,
+    pub hmac_secret: Option<SecretValue>,
     /// Value of the header Authorization.
-    pub authorization_secret: Option<SecretKey>,
+    pub authorization_secret: Option<SecretValue>,
+}
+
+/// A value of a Secret in the namespace of the pods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretValue {
+    /// The Secret.
+    pub name: Name,
+    /// Its key.
+    pub key: String,
 }
 
 /// Which model.
