@@ -70,6 +70,13 @@ pub(crate) enum Course {
     End,
 }
 
+/// Partitions that are taken.
+struct Taken {
+    beginnings: TopicPartitionList,
+    /// Of those of which nothing is committed.
+    looked_up: Vec<(i32, Beginning)>,
+}
+
 /// The running stream.
 pub(crate) struct Pump<'a> {
     kafka: KafkaSettings,
@@ -297,8 +304,9 @@ impl<'a> Pump<'a> {
         while let Some(rebalance) = self.consumer.context().take_rebalance() {
             match rebalance {
                 Rebalance::Assigned(partitions) => {
-                    let Some(beginnings) = self.take(partitions)? else { return Ok(()) };
+                    let Some(Taken { beginnings, looked_up }) = self.take(partitions)? else { return Ok(()) };
                     self.follow(&Rebalance::Assigned(beginnings))?;
+                    self.settle(looked_up);
                     self.readiness.hold(GROUP);
                 }
                 Rebalance::Revoked(partitions) => {
@@ -320,8 +328,24 @@ impl<'a> Pump<'a> {
             .map_err(|cause| Interruption::Fatal("cannot follow a rebalance of the group", cause))
     }
 
+    /// Tells what was looked up, and commits it where it is a place: a partition to which nobody writes would never be known again.
+    fn settle(&self, looked_up: Vec<(i32, Beginning)>) {
+        let topic = self.outputs.topics.sensor_messages.as_str();
+        for (partition, beginning) in looked_up {
+            self.note(partition, beginning);
+            let is_place = !matches!(beginning, Beginning::First(_));
+            let committed = is_place.then(|| {
+                let place = at_offset(topic, partition, beginning.offset())?;
+                self.consumer.commit(&place, CommitMode::Sync)
+            });
+            if let Some(Err(cause)) = committed {
+                warn!(partition, error = %cause, "where a partition goes on is not committed yet; it is when a record comes");
+            }
+        }
+    }
+
     /// Looks from where partitions are read. `None` where the group's coordinator does not know yet: they are taken later.
-    fn take(&mut self, partitions: TopicPartitionList) -> Result<Option<TopicPartitionList>, Interruption> {
+    fn take(&mut self, partitions: TopicPartitionList) -> Result<Option<Taken>, Interruption> {
         // The coordinator may not answer for longer than an open unit lives.
         if let Err(interruption) = self.close_unit() {
             self.consumer.context().put_back(Rebalance::Assigned(partitions));
@@ -329,11 +353,13 @@ impl<'a> Pump<'a> {
         }
         let resume =
             Resume { kafka: &self.kafka, group: &self.group, consumer: &self.consumer, outputs: &self.outputs };
-        let found = group::beginnings(&self.consumer, &partitions, COORDINATOR_WAIT);
-        match found
-            .and_then(|beginnings| resume.places(&beginnings, |partition, beginning| self.note(partition, beginning)))
-        {
-            Ok(beginnings) => Ok(Some(beginnings)),
+        let known = group::beginnings(&self.consumer, &partitions, COORDINATOR_WAIT);
+        let mut looked_up = Vec::new();
+        let places = known.and_then(|beginnings| {
+            resume.places(&beginnings, |partition, beginning| looked_up.push((partition, beginning)))
+        });
+        match places {
+            Ok(beginnings) => Ok(Some(Taken { beginnings, looked_up })),
             Err(cause) => {
                 self.readiness.fail(GROUP, format!("the group does not tell yet from where to read: {cause}"));
                 self.consumer.context().put_back(Rebalance::Assigned(partitions));

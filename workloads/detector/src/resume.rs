@@ -1,8 +1,8 @@
 //! Where a partition goes on whose group has forgotten how far it was read: the tail of what was made of it names the last record.
 
-use std::collections::BTreeMap;
-use std::ops::ControlFlow;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{ControlFlow, Range};
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaResult;
@@ -19,6 +19,8 @@ use crate::messages::Outputs;
 /// How far back is looked, step by step, in offsets of a partition of the enriched data.
 const TAILS: [i64; 4] = [1_000, 8_000, 64_000, 256_000];
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long is looked: a member that does not poll is put out of its group after a minute.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Looks for the places of partitions that a group has forgotten.
 pub(crate) struct Resume<'a> {
@@ -34,32 +36,30 @@ impl Resume<'_> {
     pub(crate) fn places(
         &self,
         beginnings: &TopicPartitionList,
-        note: impl Fn(i32, Beginning),
+        mut note: impl FnMut(i32, Beginning),
     ) -> KafkaResult<TopicPartitionList> {
-        let (mut places, mut tails) = (TopicPartitionList::new(), None);
+        let (mut places, mut tails) = (TopicPartitionList::new(), Tails::default());
+        let until = Instant::now() + PATIENCE;
         for element in beginnings.elements() {
             let (topic, partition) = (element.topic(), element.partition());
             if element.offset() != Offset::Beginning {
                 places.add_partition_offset(topic, partition, element.offset())?;
                 continue;
             }
-            let beginning = self.place(topic, partition, &mut tails)?;
+            let beginning = self.place(topic, partition, &mut tails, until)?;
             note(partition, beginning);
             places.add_partition_offset(topic, partition, Offset::Offset(beginning.offset()))?;
         }
         Ok(places)
     }
 
-    fn place(&self, topic: &str, partition: i32, tails: &mut Option<Places>) -> KafkaResult<Beginning> {
+    fn place(&self, topic: &str, partition: i32, tails: &mut Tails, until: Instant) -> KafkaResult<Beginning> {
         let watermarks = self.consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?;
         if watermarks.0 == watermarks.1 {
             return Ok(Beginning::First(watermarks.0));
         }
-        let known = match tails {
-            Some(known) => known,
-            none => none.insert(self.known_places()?),
-        };
-        let Some(InputPlace { offset, timestamp, .. }) = known.get(&partition) else {
+        let known = self.known_place(partition, tails, until)?;
+        let Some(InputPlace { offset, timestamp, .. }) = &known else {
             return Ok(Beginning::First(watermarks.0));
         };
         forgotten(offset + 1, watermarks, || {
@@ -68,46 +68,50 @@ impl Resume<'_> {
         })
     }
 
-    /// Without the ACL for it the stream begins at the first record, as it did before anything named a place.
-    fn known_places(&self) -> KafkaResult<Places> {
-        match self.last_places() {
-            Err(cause) if is_refusal(&cause) => {
-                let topic = self.outputs.topics.enriched_data.as_str();
-                warn!(
-                    topic,
-                    error = %cause,
-                    "how far was read cannot be looked for, and records may be enriched twice; grant the ACL: Read on the topic"
-                );
-                Ok(Places::new())
+    /// What the tails of the enriched data name last of a partition of the input; where partitions are kept, the one of its number
+    /// comes first. Without the ACL for it, or if it takes too long, the stream begins at the first record, as it did before anything
+    /// named a place.
+    fn known_place(&self, partition: i32, tails: &mut Tails, until: Instant) -> KafkaResult<Option<InputPlace>> {
+        let all = 0..self.outputs.partitions.enriched_data;
+        let own = all.clone().filter(|output| *output == partition);
+        for output in own.chain(all.clone().filter(|output| *output != partition)) {
+            if tails.is_over || (self.keeps_partitions() && tails.places.contains_key(&partition)) {
+                break;
             }
-            places => places,
+            if !tails.read.insert(output) {
+                continue;
+            }
+            match self.tail(output, until) {
+                Ok(places) => tails.add(places),
+                Err(cause) if is_refusal(&cause) => {
+                    self.end(tails, &format!("{cause}; grant the ACL: Read on the topic"));
+                }
+                Err(cause) => return Err(cause),
+            }
+            if Instant::now() >= until {
+                self.end(tails, "it takes too long");
+            }
         }
+        Ok(tails.places.get(&partition).cloned())
     }
 
-    /// Of each partition of the input, the last record that the tails of the enriched data name.
-    fn last_places(&self) -> KafkaResult<Places> {
-        let mut last = Places::new();
-        for partition in 0..self.outputs.partitions.enriched_data {
-            for (input, place) in self.tail(partition)? {
-                if last.get(&input).is_none_or(|known| known.offset < place.offset) {
-                    last.insert(input, place);
-                }
-            }
-        }
-        Ok(last)
+    fn end(&self, tails: &mut Tails, cause: &str) {
+        let topic = self.outputs.topics.enriched_data.as_str();
+        tails.is_over = true;
+        warn!(topic, cause, "how far was read is not looked for any more, and records may be enriched twice");
     }
 
     /// Those that one partition names, read from further and further back: what was made by a build before this one names none.
-    fn tail(&self, partition: i32) -> KafkaResult<Places> {
+    fn tail(&self, partition: i32, until: Instant) -> KafkaResult<Places> {
         let topic = self.outputs.topics.enriched_data.as_str();
         let (low, high) = self.consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?;
         let mut places = Places::new();
         for tail in TAILS {
             let from = (high - tail).max(low);
             if from < high {
-                places = self.named(partition, from, high)?;
+                places = self.named(partition, from..high, until)?;
             }
-            if from == low || (!places.is_empty() && self.keeps_partitions()) {
+            if from == low || Instant::now() >= until || (!places.is_empty() && self.keeps_partitions()) {
                 break;
             }
         }
@@ -115,11 +119,12 @@ impl Resume<'_> {
     }
 
     /// Those that the records from one offset up to before another name; of each partition the last.
-    fn named(&self, partition: i32, from: i64, end: i64) -> KafkaResult<Places> {
+    fn named(&self, partition: i32, offsets: Range<i64>, until: Instant) -> KafkaResult<Places> {
         let (topic, mut places) = (self.outputs.topics.enriched_data.as_str(), Places::new());
-        read_to_end(self.kafka, self.group, &at_offset(topic, partition, from)?, |message| {
+        read_to_end(self.kafka, self.group, &at_offset(topic, partition, offsets.start)?, |message| {
             places.extend(self.place_of(message).map(|place| (place.partition, place)));
-            if message.offset() + 1 < end { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            let goes_on = message.offset() + 1 < offsets.end && Instant::now() < until;
+            if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         Ok(places)
     }
@@ -140,3 +145,23 @@ impl Resume<'_> {
 
 /// By partition of the input.
 type Places = BTreeMap<i32, InputPlace>;
+
+/// What was read of the enriched data.
+#[derive(Debug, Default)]
+struct Tails {
+    /// Partitions of it.
+    read: BTreeSet<i32>,
+    places: Places,
+    /// No more is read.
+    is_over: bool,
+}
+
+impl Tails {
+    fn add(&mut self, places: Places) {
+        for (input, place) in places {
+            if self.places.get(&input).is_none_or(|known| known.offset < place.offset) {
+                self.places.insert(input, place);
+            }
+        }
+    }
+}

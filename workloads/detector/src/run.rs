@@ -56,7 +56,7 @@ pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(),
     let mut registry = registry("detector");
     let metrics = Metrics::register(&mut registry);
     let bucket = Bucket::new(&bucket);
-    let tables = Tables::new(&lookups, &lookup_files, &bucket, &metrics).map_err(AddedFieldError::from)?;
+    let mut tables = Tables::new(&lookups, &lookup_files, &bucket, &metrics).map_err(AddedFieldError::from)?;
     // Whatever is wrong with lookups and expressions is said now, not after the wait for tables and a model.
     AddedFields::compile(&lookups, &tables, &calculated_fields, &metrics)?;
     let readiness = Readiness::new(&[LOOKUPS, MODEL, BROKER, GROUP]);
@@ -72,26 +72,25 @@ pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(),
         started_at: Timestamp::now(),
     });
     let watch = Watch::default();
+    let store = |version| {
+        let training = model_training.ok_or(DetectorError::NoTraining)?;
+        let (bucket, keys) = (bucket.clone(), ModelKeys::new(&namespace, &training));
+        Ok::<_, DetectorError>((version, ModelStore { bucket, keys, directory: model_directory, watch: watch.clone() }))
+    };
+    let stored = model_version.map(store).transpose()?;
     let work = async {
-        let mut tables = tables;
         if !tables.wait(&readiness, &shutdown).await {
             return Ok(());
         }
-        let model = match model_version {
+        let model = match stored {
             None => None,
-            Some(version) => {
-                let training = model_training.ok_or(DetectorError::NoTraining)?;
-                let keys = ModelKeys::new(&namespace, &training);
-                let (bucket, watch) = (bucket.clone(), watch.clone());
-                let store = ModelStore { bucket, keys, directory: model_directory, watch };
-                match store.load(&version, &readiness, &shutdown).await? {
-                    None => return Ok(()),
-                    Some(Loaded { model, usually_missing }) => {
-                        known.learn(usually_missing);
-                        Some((version, model))
-                    }
+            Some((version, store)) => match store.load(&version, &readiness, &shutdown).await? {
+                None => return Ok(()),
+                Some(Loaded { model, usually_missing }) => {
+                    known.learn(usually_missing);
+                    Some((version, model))
                 }
-            }
+            },
         };
         readiness.hold(MODEL);
         let features = model.iter().flat_map(|(_, model)| model.encoder.columns());
@@ -119,20 +118,9 @@ pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(),
             reasons,
             max_message_bytes,
         };
-        let mut detector = Detector::new(step, &tables, model, watch.clone(), &metrics)?;
+        let detector = Detector::new(step, &tables, model, watch.clone(), &metrics)?;
         tokio::spawn(tables.keep_fresh(Duration::from_secs(lookup_interval_seconds), shutdown.clone()));
-        let (readiness, stopping) = (readiness.clone(), shutdown.clone());
-        let counted = (metrics, known.clone());
-        let stream = tokio::task::spawn_blocking(move || -> Result<(), DetectorError> {
-            while let Some(started) = start(settings.clone(), &readiness, &stopping)? {
-                match Pump::new(started, &mut detector, counted.clone(), readiness.clone(), stopping.clone()).run()? {
-                    Course::StartAnew => {}
-                    Course::GoOn | Course::End => break,
-                }
-            }
-            Ok(())
-        });
-        joined(stream.await)?
+        stream(settings, detector, (metrics, known.clone()), readiness.clone(), shutdown.clone()).await
     };
     let outcome = tokio::select! {
         outcome = work => outcome,
@@ -143,4 +131,24 @@ pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(),
     // The server only answers questions about a stream that is over.
     let _ = server.handle.await;
     outcome
+}
+
+/// Runs the stream to its end, on a thread of its own.
+async fn stream(
+    settings: StartSettings,
+    mut detector: Detector,
+    counted: (Metrics, Known),
+    readiness: Readiness,
+    shutdown: Shutdown,
+) -> Result<(), DetectorError> {
+    let run = move || {
+        while let Some(started) = start(settings.clone(), &readiness, &shutdown)? {
+            match Pump::new(started, &mut detector, counted.clone(), readiness.clone(), shutdown.clone()).run()? {
+                Course::StartAnew => {}
+                Course::GoOn | Course::End => break,
+            }
+        }
+        Ok(())
+    };
+    joined(tokio::task::spawn_blocking(run).await)?
 }

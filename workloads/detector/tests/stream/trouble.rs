@@ -1,6 +1,7 @@
 //! What Kafka refuses, is slow to take, or has deleted: the stream goes on, and nothing is lost without a word.
 
 use rdkafka::Message;
+use vedette_testing::eventually;
 
 use crate::support::{Broker, TOPICS, detector, headers};
 use crate::{BUDGET, distinct, records, uuids};
@@ -144,14 +145,16 @@ async fn what_the_group_has_forgotten_is_not_enriched_twice() {
         let broker = Broker::start(partitions).await;
         let directory = tempfile::tempdir().unwrap();
         let more = ["--processing-guarantee=ExactlyOnce", BUDGET];
-        let running = detector(&broker, "detector-0", directory.path(), &more);
+        let before = [more[0], more[1], "--group=another"];
+        let running = detector(&broker, "detector-0", directory.path(), &before);
         broker.produce(2, records(0..100).iter().map(Vec::as_slice));
         let enriched = [(TOPICS[1], partitions[1])];
         broker.read(&enriched, 100);
         running.stop().await;
+        let running = detector(&broker, "detector-1", directory.path(), &more);
+        // Also of a partition to which nobody writes, so that it is looked for once.
+        eventually("the places are committed", async || broker.committed() == Some(50)).await;
         broker.produce(2, records(100..150).iter().map(Vec::as_slice));
-        let forgetful = [more[0], more[1], "--group=another"];
-        let running = detector(&broker, "detector-1", directory.path(), &forgetful);
         let all = broker.read_until(&enriched, |messages| distinct(messages) == 150);
         assert_eq!(all.len(), 150);
         running.stop().await;
