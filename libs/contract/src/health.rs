@@ -107,6 +107,13 @@ impl Gap {
         gaps.push(self);
         gaps.drain(..gaps.len().saturating_sub(GAPS));
     }
+
+    /// The last of these, and then of those.
+    pub fn last(before: &[Self], after: &[Self]) -> Vec<Self> {
+        let mut gaps = before.to_vec();
+        after.iter().for_each(|gap| gap.clone().note(&mut gaps));
+        gaps
+    }
 }
 
 /// What a detector made of the records.

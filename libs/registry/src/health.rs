@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::{info, warn};
 use vedette_contract::Name;
-use vedette_contract::health::{HEALTH_KEPT, Health};
+use vedette_contract::health::{Gap, HEALTH_KEPT, Health};
 use vedette_contract::keys::PipelineKeys;
 use vedette_streams::bucket::{Bucket, BucketError, JsonError};
 
@@ -59,8 +59,8 @@ async fn delete(bucket: &Bucket, key: &str) {
     }
 }
 
-/// Tells what a process knows for as long as it runs. `look` is asked every ten seconds. A bucket that does not take it is told of
-/// once, and tried again.
+/// Tells what a process knows for as long as it runs. `look` is asked every ten seconds. The gaps that a process of this pod told
+/// before, whose end may have been the next thing, are told again. A bucket that does not take it is told of once, and tried again.
 pub async fn tell(bucket: &Bucket, keys: &PipelineKeys, look: impl FnMut(Timestamp) -> Health) -> Infallible {
     tell_every(LOOK, bucket, keys, look).await
 }
@@ -73,10 +73,16 @@ async fn tell_every(
 ) -> Infallible {
     let mut ticks = interval(pause);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut written, mut failing): (Option<Health>, Option<Instant>) = (None, None);
+    let (mut before, mut written, mut failing): (Option<Vec<Gap>>, Option<Health>, Option<Instant>) =
+        (None, None, None);
     loop {
         ticks.tick().await;
         let health = look(Timestamp::now());
+        if before.is_none() {
+            before = gaps_told_before(bucket, keys, &health).await;
+        }
+        let Some(before) = &before else { continue };
+        let health = Health { gaps: Gap::last(before, &health.gaps), ..health };
         if !is_due(written.as_ref(), &health) {
             continue;
         }
@@ -92,6 +98,19 @@ async fn tell_every(
                 warn!(reason = error.reason(), %error, "what this process knows cannot be told; it goes on and tries again");
             }
             Err(_) => {}
+        }
+    }
+}
+
+/// What a process of this pod told as lost; `None` where the bucket may tell later. One that does not let it be read, or holds what is no
+/// health, knows of none.
+async fn gaps_told_before(bucket: &Bucket, keys: &PipelineKeys, health: &Health) -> Option<Vec<Gap>> {
+    match bucket.get_json::<Health>(&keys.health(&health.site, &health.pod)).await {
+        Ok(told) => Some(told.map(|told| told.gaps).unwrap_or_default()),
+        Err(JsonError::Bucket(error)) if error.is_retriable() => None,
+        Err(error) => {
+            warn!(%error, "what this pod told before cannot be read");
+            Some(Vec::new())
         }
     }
 }
@@ -154,6 +173,32 @@ mod tests {
         assert!(is_due(None, &first) && !is_due(Some(&first), &later(40)) && is_due(Some(&first), &later(50)));
         let news = Health { component: HealthComponent::Archiver, ..later(1) };
         assert!(is_due(Some(&first), &news));
+    }
+
+    #[tokio::test]
+    async fn a_process_that_begins_anew_goes_on_telling_what_was_lost() {
+        let (served, keys) = (TestBucket::serve().await, keys());
+        let gap = |start: i64| Gap {
+            topic: "s".parse().unwrap(),
+            partition: 0,
+            start,
+            end: start + 9,
+            found_at: "2026-11-22T08:00:00Z".parse().unwrap(),
+        };
+        let before = Health { gaps: vec![gap(0)], ..health("d-1", "2026-11-22T08:00:00Z") };
+        write(&served.bucket, &keys, &before).await.unwrap();
+        let telling = tell_every(Duration::from_millis(10), &served.bucket, &keys, |_| Health {
+            gaps: vec![gap(50)],
+            ..health("d-1", "2026-11-22T09:00:00Z")
+        });
+        let key = keys.health(&"east".parse().unwrap(), "d-1");
+        let heard = vedette_testing::eventually("both are told", async || {
+            served.json::<Health>(&key).await.is_some_and(|told| told.gaps == [gap(0), gap(50)])
+        });
+        tokio::select! {
+            never = telling => match never {},
+            () = heard => {}
+        }
     }
 
     #[tokio::test]

@@ -199,14 +199,14 @@ fn counting_relay(to: SocketAddr) -> (SocketAddr, Arc<AtomicUsize>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_topic_that_is_missing_is_looked_for_with_one_connection_less_and_less_often() {
+async fn a_topic_that_is_missing_is_looked_for_again_with_one_connection() {
     let broker = TestBroker::start();
     let (address, accepted) = counting_relay(broker.address());
     let settings = KafkaSettings::new(&kafka_arguments(address), "test");
-    let looks = Arc::new(Mutex::new(Vec::new()));
+    let looks = Arc::new(AtomicUsize::new(0));
     let (looked, wanted) = (Arc::clone(&looks), "alerts".parse().unwrap());
     let look = move |reader: &TopicReader| {
-        looked.lock().unwrap().push(Instant::now());
+        looked.fetch_add(1, Ordering::SeqCst);
         reader.count_partitions([&wanted], PATIENCE)
     };
     let told = Mutex::new(Vec::new());
@@ -218,9 +218,7 @@ async fn a_topic_that_is_missing_is_looked_for_with_one_connection_less_and_less
     let (counted, ()) = tokio::join!(waiting, making);
     assert_eq!(counted.unwrap(), [3]);
     assert_eq!(accepted.load(Ordering::SeqCst), 1, "one client looks again");
-    let looks = looks.lock().unwrap();
-    let pauses: Vec<Duration> = looks.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    assert!(pauses.len() >= 4 && pauses.is_sorted_by_key(|pause| pause.as_millis() / 100), "{pauses:?}");
+    assert!(looks.load(Ordering::SeqCst) >= 2, "it is looked for again");
     assert!(told.lock().unwrap().iter().all(|reason| *reason == "TopicMissing"));
 }
 

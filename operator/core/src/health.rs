@@ -13,7 +13,7 @@ use crate::status::Verdict;
 const LOSS: SignedDuration = SignedDuration::from_hours(1);
 /// Fewer records say nothing of a field.
 const RECORDS: f64 = 20.;
-/// A field of a model that does not say how often it is missing is expected in one record of ten.
+/// A field of a model that does not say how often it is missing is expected in one record of ten, and is gone where no record has it.
 const USUALLY_MISSING: f64 = 0.9;
 
 /// What the processes of a pipeline at its site tell, as far as conditions depend on it: it changes only where they may.
@@ -108,7 +108,8 @@ fn features(fresh: &[&Health]) -> FeaturesSeen {
 fn is_gone(FeatureHealth { missing, unseen: _, usually_missing }: FeatureHealth, records: f64) -> bool {
     let share = 1. - usually_missing.unwrap_or(USUALLY_MISSING);
     let (expected, deviation) = (records * share, (records * share * (1. - share)).sqrt());
-    records - (missing as f64) + 4. * deviation < expected / 2.
+    let there = records - (missing as f64);
+    (usually_missing.is_some() || there <= 0.) && there + 4. * deviation < expected / 2.
 }
 
 #[cfg(test)]
@@ -143,6 +144,12 @@ mod tests {
         assert!(reason == "FieldsMissing" && message.contains("learned from: a;"), "{message}");
         let half = json!({ "a": { "missing": 20, "usually_missing": 0. } });
         assert_eq!(verdict(&[detector(40, &half)], 1_000).unwrap().0, "Present");
+        let sparse = json!({ "c": { "missing": 99_000 } });
+        assert_eq!(
+            verdict(&[detector(100_000, &sparse)], 1_000).unwrap().0,
+            "Present",
+            "a model of before says nothing"
+        );
         let never = json!({ "b": { "missing": 100_000, "usually_missing": 0.999 }, "c": { "missing": 100_000 } });
         let (_, message) = verdict(&[detector(100_000, &never)], 1_000).unwrap();
         assert!(message.contains("learned from: b, c;"), "{message}");

@@ -58,16 +58,15 @@ impl TopicReader {
         Ok(Self { settings: settings.clone(), client })
     }
 
-    /// Whether these topics exist. Blocks for at most `timeout`.
+    /// Whether these topics exist. Blocks for at most `timeout` a topic.
     ///
     /// # Errors
     /// As [`check_broker`], and when a topic is missing.
     pub fn check(&self, topics: &[TopicName], timeout: Duration) -> Result<(), KafkaError> {
-        let deadline = Instant::now() + timeout;
-        topics.iter().try_for_each(|topic| self.partitions(topic, deadline).map(drop))
+        topics.iter().try_for_each(|topic| self.partitions(topic, timeout).map(drop))
     }
 
-    /// How many partitions each of these topics has. Blocks for at most `timeout`.
+    /// How many partitions each of these topics has. Blocks for at most `timeout` a topic: a slow broker has time for each answer.
     ///
     /// # Errors
     /// As [`TopicReader::check`].
@@ -76,16 +75,15 @@ impl TopicReader {
         topics: [&TopicName; COUNT],
         timeout: Duration,
     ) -> Result<[i32; COUNT], KafkaError> {
-        let deadline = Instant::now() + timeout;
         let mut counts = [0; COUNT];
         for (count, topic) in counts.iter_mut().zip(topics) {
-            *count = self.partitions(topic, deadline)?;
+            *count = self.partitions(topic, timeout)?;
         }
         Ok(counts)
     }
 
-    fn partitions(&self, topic: &TopicName, deadline: Instant) -> Result<i32, KafkaError> {
-        let state = self.state(topic, deadline)?.ok_or_else(|| KafkaError::TopicMissing {
+    fn partitions(&self, topic: &TopicName, timeout: Duration) -> Result<i32, KafkaError> {
+        let state = self.state(topic, Instant::now() + timeout)?.ok_or_else(|| KafkaError::TopicMissing {
             topic: topic.to_string(),
             servers: self.settings.bootstrap_servers().to_owned(),
         })?;
