@@ -47,6 +47,9 @@ enum Login {
 /// Ours for every client: idle connections that brokers close are no news, and a broker that comes back is found soon.
 const CLIENT: &[(&str, &str)] = &[
     ("log.connection.close", "false"),
+    // A cluster whose brokers are all fenced for a moment names none, and librdkafka forgets them: it looks at the bootstrap servers
+    // again after so long; after 5 minutes by default.
+    ("metadata.recovery.rebootstrap.trigger.ms", "5000"),
     ("reconnect.backoff.max.ms", "2000"),
     ("socket.connection.setup.timeout.ms", "10000"),
     ("socket.keepalive.enable", "true"),
@@ -243,6 +246,14 @@ mod tests {
             let native = config.create_native_config().unwrap();
             assert_eq!(native.get(name).unwrap(), value, "{name}");
         }
+    }
+
+    #[test]
+    fn brokers_that_a_client_has_forgotten_are_soon_asked_for_anew() {
+        let settings = settings(&[], None);
+        let trigger = |config: ClientConfig| config.get("metadata.recovery.rebootstrap.trigger.ms").map(str::to_owned);
+        let all = [settings.base(), settings.producer(), settings.consumer("group", Isolation::ReadCommitted)];
+        assert_eq!(all.map(trigger), [(); 3].map(|()| Some("5000".to_owned())));
     }
 
     #[test]
