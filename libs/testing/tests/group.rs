@@ -78,6 +78,20 @@ fn prepared(consumer: &GroupConsumer, rebalance: Rebalance) -> Option<Rebalance>
     Some(Rebalance::Assigned(beginnings))
 }
 
+/// Two members get two of four partitions each, and the one that stays all of them.
+fn share_until_one_leaves(first: Member, second: &Member) {
+    until(|| {
+        turn(&first);
+        turn(second);
+        (assigned(&first), assigned(second)) == (2, 2)
+    });
+    drop(first);
+    until(|| {
+        turn(second);
+        assigned(second) == 4
+    });
+}
+
 #[tokio::test]
 async fn partitions_are_taken_and_given_up_when_the_loop_follows() {
     come_and_go("cooperative-sticky").await;
@@ -116,17 +130,7 @@ async fn come_and_go(strategy: &str) {
     });
     assert_eq!((assigned(&first), assigned(&second)), (4, 0), "given up before the loop followed");
     group::follow(&first, &revoked.unwrap()).unwrap();
-    until(|| {
-        turn(&first);
-        turn(&second);
-        (assigned(&first), assigned(&second)) == (2, 2)
-    });
-
-    drop(first);
-    until(|| {
-        turn(&second);
-        assigned(&second) == 4
-    });
+    share_until_one_leaves(first, &second);
 }
 
 /// The coordinator moves just as a member asks it from where to read; then another member comes, and all have to join again.
@@ -191,14 +195,5 @@ fn brokers_may_share_out_the_partitions() {
         assigned(&first) == 4
     });
     let second = join(arguments, "second");
-    until(|| {
-        turn(&first);
-        turn(&second);
-        (assigned(&first), assigned(&second)) == (2, 2)
-    });
-    drop(first);
-    until(|| {
-        turn(&second);
-        assigned(&second) == 4
-    });
+    share_until_one_leaves(first, &second);
 }
