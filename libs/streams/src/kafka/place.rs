@@ -172,7 +172,10 @@ pub fn beginnings<C: ConsumerContext>(
 }
 
 /// Topic, partition and committed offset of each; `None` where nothing was ever committed.
-pub(super) fn committed<C: ConsumerContext>(
+///
+/// # Errors
+/// When the group's coordinator does not know, which it may a little later.
+pub fn committed<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     partitions: &TopicPartitionList,
     wait: impl Into<Timeout>,

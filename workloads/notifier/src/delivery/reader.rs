@@ -13,6 +13,7 @@ use tracing::warn;
 use vedette_contract::TopicName;
 use vedette_contract::incident::Incident;
 use vedette_streams::kafka::group::{self, GroupConsumer};
+use vedette_streams::kafka::place::committed;
 use vedette_streams::kafka::{Isolation, KafkaSettings, timestamp_of};
 
 use super::ledger::{Ledger, Place, When};
@@ -43,7 +44,9 @@ impl IncidentReader {
         for partition in 0..partitions {
             list.add_partition(topic.as_str(), partition);
         }
-        let committed = committed(&consumer, &list)?;
+        let known = committed(&consumer, &list, BROKER_TIMEOUT)?.into_iter();
+        let committed: BTreeMap<i32, i64> =
+            known.filter_map(|(_, partition, offset)| Some((partition, offset?))).collect();
         list.set_all_offsets(Offset::Beginning)?;
         consumer.assign(&list)?;
         let told = (!committed.is_empty()).then(|| committed.clone());
@@ -135,16 +138,4 @@ fn read_incident(message: &BorrowedMessage<'_>) -> (Place, Timestamp, Option<Inc
         warn!(partition = place.partition, offset = place.offset, %error, "a message among the incidents is none");
     }
     (place, written, incident.ok())
-}
-
-fn committed(consumer: &GroupConsumer, partitions: &TopicPartitionList) -> KafkaResult<BTreeMap<i32, i64>> {
-    let answer = consumer.committed_offsets(partitions.clone(), BROKER_TIMEOUT)?;
-    let mut committed = BTreeMap::new();
-    for element in answer.elements() {
-        element.error()?;
-        if let Offset::Offset(offset) = element.offset() {
-            committed.insert(element.partition(), offset);
-        }
-    }
-    Ok(committed)
 }
