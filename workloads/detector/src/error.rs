@@ -4,11 +4,11 @@ use thiserror::Error;
 use tokio::task::JoinError;
 use vedette_registry::load::LoadError;
 use vedette_service::{Reason, ServiceError};
+use vedette_streams::kafka::StartError;
 
 use crate::added::AddedFieldError;
 use crate::pump::PumpError;
 use crate::scoring::ThresholdError;
-use crate::start::StartError;
 
 /// Why the detector ended before it was asked to.
 #[derive(Debug, Error)]

@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::Consumer;
-use rdkafka::error::KafkaError;
-use thiserror::Error;
 use tokio::runtime::Handle;
 use vedette_contract::arguments::ProcessingGuarantee;
-use vedette_service::{Backoff, Readiness, Shutdown, error_chain};
+use vedette_service::{Readiness, Shutdown, error_chain};
 use vedette_streams::kafka::group::{self, GroupConsumer};
 use vedette_streams::kafka::{
-    self, ErrorClass, Isolation, KafkaSettings, TopicReader, check_writable, classify, wait_for_topics,
+    self, Isolation, KafkaSettings, StartError, TopicReader, check_writable, insist_on, wait_for_topics,
 };
 
 use crate::delivery::DeliveryContext;
@@ -23,43 +21,6 @@ use crate::unit::UnitOfWork;
 const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
 /// librdkafka's own `batch.size`.
 const LARGEST_BATCH: usize = 1_000_000;
-const BACKOFF: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(5));
-
-/// Why the stream does not start.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// The client's settings, or what the broker says of them.
-    #[error(transparent)]
-    Kafka(#[from] kafka::KafkaError),
-    /// A client cannot be made of the settings.
-    #[error("the Kafka client refuses its settings; check the Kafka properties")]
-    Settings(#[source] KafkaError),
-    /// The broker refuses the transactional producer or the subscription.
-    #[error("cannot {attempt}")]
-    Refused {
-        attempt: &'static str,
-        #[source]
-        source: KafkaError,
-    },
-}
-
-impl StartError {
-    pub(crate) fn reason(&self) -> &'static str {
-        match self {
-            Self::Kafka(error) => error.reason(),
-            Self::Settings(_) => "InvalidKafkaSettings",
-            Self::Refused { .. } => "KafkaRefused",
-        }
-    }
-
-    fn is_retriable(&self) -> bool {
-        match self {
-            Self::Kafka(error) => error.is_retriable(),
-            Self::Refused { source, .. } => classify(source) == ErrorClass::Retriable,
-            Self::Settings(_) => false,
-        }
-    }
-}
 
 /// Where the stream is and how it is read and written.
 #[derive(Debug, Clone)]
@@ -99,7 +60,8 @@ pub(crate) fn start(
     let initialize = || {
         unit.initialize().map_err(|source| StartError::Refused { attempt: "start the transactional producer", source })
     };
-    let Some(()) = wait_for(initialize, readiness, shutdown)? else { return Ok(None) };
+    let told = |cause: &StartError| readiness.fail(BROKER, error_chain(cause));
+    let Some(()) = insist_on(initialize, told, shutdown)? else { return Ok(None) };
     let StartSettings { topics, max_message_bytes, group, kafka, pod_name: _, guarantee: _ } = settings;
     readiness.hold(BROKER);
     readiness.fail(GROUP, "joining");
@@ -134,26 +96,6 @@ fn fit_messages(config: &mut ClientConfig, max_message_bytes: usize) {
     }
     let batch = given(config, "batch.size").unwrap_or(LARGEST_BATCH).min(max_message_bytes);
     config.set("batch.size", batch.to_string());
-}
-
-/// What an attempt brings, once the broker and its ACLs let it; `None` when shutdown came first.
-fn wait_for<T>(
-    mut attempt: impl FnMut() -> Result<T, StartError>,
-    readiness: &Readiness,
-    shutdown: &Shutdown,
-) -> Result<Option<T>, StartError> {
-    let mut backoff = BACKOFF;
-    loop {
-        match attempt() {
-            Ok(brought) => return Ok(Some(brought)),
-            Err(cause) if cause.is_retriable() => readiness.fail(BROKER, error_chain(&cause)),
-            Err(cause) => return Err(cause),
-        }
-        let _ = Handle::current().block_on(tokio::time::timeout(backoff.failed(), shutdown.cancelled()));
-        if shutdown.is_cancelled() {
-            return Ok(None);
-        }
-    }
 }
 
 /// Waits until the topics are there and may be written; `None` when shutdown came first.

@@ -4,9 +4,9 @@ use rdkafka::error::KafkaError;
 use thiserror::Error;
 use tokio::task::JoinError;
 use vedette_service::{Reason, ServiceError};
+use vedette_streams::kafka::StartError;
 
 use crate::delivery::ReceiversError;
-use crate::start::StartError;
 use crate::writer::WriteError;
 
 /// Why the notifier ended before it was asked to.

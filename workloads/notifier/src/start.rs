@@ -6,12 +6,10 @@ use std::time::Duration;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use thiserror::Error;
-use tokio::runtime::Handle;
 use vedette_contract::TopicName;
-use vedette_service::{Backoff, Readiness, Shutdown, error_chain};
+use vedette_service::{Readiness, Shutdown, error_chain};
 use vedette_streams::kafka::group::{self, GroupConsumer};
-use vedette_streams::kafka::{self, ErrorClass, Isolation, KafkaSettings, TopicReader, check_writable, classify};
+use vedette_streams::kafka::{Isolation, KafkaSettings, StartError, TopicReader, check_writable, insist_on};
 
 use crate::history::History;
 use crate::incidents::{Incidents, Rules};
@@ -19,43 +17,6 @@ use crate::readiness::{BROKER, INCIDENTS};
 use crate::writer::Writer;
 
 const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
-const BACKOFF: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(5));
-
-/// Why the notifier does not start.
-#[derive(Debug, Error)]
-pub enum StartError {
-    /// The client's settings, or what the broker says of them.
-    #[error(transparent)]
-    Kafka(#[from] kafka::KafkaError),
-    /// A client cannot be made of the settings.
-    #[error("the Kafka client refuses its settings; check the Kafka properties")]
-    Settings(#[source] KafkaError),
-    /// The broker does not let it.
-    #[error("cannot {attempt}")]
-    Refused {
-        attempt: &'static str,
-        #[source]
-        source: KafkaError,
-    },
-}
-
-impl StartError {
-    pub(crate) fn reason(&self) -> &'static str {
-        match self {
-            Self::Kafka(error) => error.reason(),
-            Self::Settings(_) => "InvalidKafkaSettings",
-            Self::Refused { .. } => "KafkaRefused",
-        }
-    }
-
-    fn is_retriable(&self) -> bool {
-        match self {
-            Self::Kafka(error) => error.is_retriable(),
-            Self::Refused { source, .. } => classify(source) == ErrorClass::Retriable,
-            Self::Settings(_) => false,
-        }
-    }
-}
 
 /// What is read and written, and by what rules.
 #[derive(Debug, Clone)]
@@ -87,7 +48,8 @@ pub(crate) fn start(
     shutdown: &Shutdown,
 ) -> Result<Option<Started>, StartError> {
     let reader = TopicReader::new(&settings.kafka)?;
-    wait_for(|| attempt(&reader, settings, readiness, shutdown), readiness, shutdown).map(Option::flatten)
+    let told = |cause: &StartError| readiness.fail(BROKER, error_chain(cause));
+    insist_on(|| attempt(&reader, settings, readiness, shutdown), told, shutdown).map(Option::flatten)
 }
 
 fn attempt(
@@ -132,24 +94,4 @@ fn assign(consumer: &GroupConsumer, topic: &TopicName, partitions: i32) -> Kafka
 
 fn refused(attempt: &'static str) -> impl FnOnce(KafkaError) -> StartError {
     move |source| StartError::Refused { attempt, source }
-}
-
-/// What an attempt brings, once the broker and its ACLs let it; `None` when shutdown came first.
-fn wait_for<T>(
-    mut attempt: impl FnMut() -> Result<T, StartError>,
-    readiness: &Readiness,
-    shutdown: &Shutdown,
-) -> Result<Option<T>, StartError> {
-    let mut backoff = BACKOFF;
-    loop {
-        match attempt() {
-            Ok(brought) => return Ok(Some(brought)),
-            Err(cause) if cause.is_retriable() => readiness.fail(BROKER, error_chain(&cause)),
-            Err(cause) => return Err(cause),
-        }
-        let _ = Handle::current().block_on(tokio::time::timeout(backoff.failed(), shutdown.cancelled()));
-        if shutdown.is_cancelled() {
-            return Ok(None);
-        }
-    }
 }
