@@ -7,7 +7,9 @@
 #   make e2e-apiserver   the operator's tests against a real API server without nodes: Go, and nothing else   TEST=NAME LOAD=full
 #   make e2e-bucket      the tests of the bucket's client, which all else goes through, against SeaweedFS, also by TLS and a pod's own identity: pip, openssl, and root
 #   make e2e-kafka       topics, detectors and archivers against Apache Kafka with its authorizer and TLS: Java, Maven, openssl, and root
-#   make e2e-restricted  a workload as any user with a read-only disk, as OpenShift runs it: user namespaces
+#   make e2e-records     the record path while brokers, processes, bucket, connections, disk and retention fail: Java, Maven, and root   FAULTS=100 SEED=N
+#   make e2e-console     the console's page: built again, byte by byte what is committed, and used in a browser: Node, Chromium   TEST=--headed
+#   make e2e-restricted  each workload as any user with a read-only disk, as OpenShift runs it: user namespaces
 #   make bench           the figures, into target/bench.json
 #   make quality         the learners beside scikit-learn's, into target/quality.json; Python   QUALITY="--data FILE --label COLUMN"
 #   make speed           how fast the forests learn and score, beside scikit-learn, YDF, onnxruntime and treelite; Python
@@ -25,10 +27,12 @@ UNLABELLED ?=
 JSON ?=
 TEST ?=
 LOAD ?=
+FAULTS ?= 100
+SEED ?=
 # They want more than cargo, so nothing means them that does not name them.
-NAMED_TESTS = --test apiserver --test chart --test kind --test restricted --test secured-bucket --test secured-kafka
+NAMED_TESTS = --test apiserver --test chart --test kind --test records-under-faults --test restricted --test secured-bucket --test secured-kafka
 
-.PHONY: all setup build demo test build-tests e2e e2e-clusters e2e-up e2e-test e2e-down e2e-chart e2e-apiserver e2e-bucket e2e-kafka e2e-restricted bench quality speed formats lint ci crds clean help
+.PHONY: all setup build demo test build-tests e2e e2e-clusters e2e-up e2e-test e2e-down e2e-chart e2e-apiserver e2e-bucket e2e-kafka e2e-records e2e-console e2e-restricted bench quality speed formats lint ci crds clean help
 
 all: build
 
@@ -85,7 +89,16 @@ e2e-kafka: build
 	@$(CARGO) test --release --locked --workspace --test secured-kafka --no-run
 	@./e2e/scripts/with-kafka.sh $(CARGO) test --release --locked --workspace --test secured-kafka
 
-e2e-restricted: setup
+e2e-records: build
+	@$(CARGO) test --release --locked --workspace --test records-under-faults --no-run
+	@FAULTS=$(FAULTS) SEED=$(SEED) ./e2e/scripts/with-brokers.sh $(CARGO) test --release --locked --workspace \
+		--test records-under-faults -- --nocapture
+
+e2e-console: build
+	@./scripts/page.sh
+	@./e2e/scripts/console.sh $(TEST)
+
+e2e-restricted: build
 	@$(CARGO) test --release --locked --workspace --test restricted
 
 bench: build

@@ -1,8 +1,8 @@
-//! vedette: run a pipeline without Kubernetes, validate manifests, verify archives, export models.
+//! vedette: run a pipeline without Kubernetes, validate manifests, verify archives, look after models.
 //! Only this crate links the process supervisor.
 
 mod bucket_key;
 pub mod commands;
 pub mod local;
-mod output;
+pub mod output;
 mod place;

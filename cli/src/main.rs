@@ -9,6 +9,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use vedette_cli::commands::{Vedette, run};
+use vedette_cli::output::escaped;
 use vedette_service::{Shutdown, error_chain};
 
 /// How long blocking work may hold up the end.
@@ -50,8 +51,10 @@ fn main() -> ExitCode {
     code
 }
 
+/// What is said of a failure may have come from the bucket.
 fn failure(message: &str) -> ExitCode {
-    eprintln!("error: {message}");
+    let lines: Vec<_> = message.lines().map(escaped).collect();
+    eprintln!("error: {}", lines.join("\n"));
     ExitCode::FAILURE
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::common::Resources;
 use crate::disruption_budget::DisruptionBudget;
 use crate::pod::PodSettings;
+use crate::rolling_update::RollingUpdate;
 
 /// Writes the enriched records and the alerts to the bucket.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,6 +20,8 @@ pub struct Archiver {
     pub rolling: Rolling,
     /// How many pods a drain of nodes may take at once.
     pub disruption_budget: DisruptionBudget,
+    /// How pods are replaced by those of another spec; one more is started before one of before is stopped.
+    pub rolling_update: RollingUpdate,
     /// CPU and memory of each pod.
     pub resources: Resources,
     /// Settings of these pods, over those of `spec.pod`.
@@ -33,6 +36,7 @@ impl Default for Archiver {
             replicas: 1,
             rolling: Rolling::default(),
             disruption_budget: DisruptionBudget::default(),
+            rolling_update: RollingUpdate::default(),
             resources: Resources::default(),
             pod: None,
         }

@@ -9,8 +9,12 @@ use serde_json::Value;
 
 /// A time span such as `10s`, `15m` or `1h30m` (the subset of Go's that Kubernetes' Gateway API fixed in GEP-2257).
 pub const DURATION_PATTERN: &str = "^([0-9]{1,5}(h|m|s|ms)){1,4}$";
+/// A quantity of Kubernetes that is not negative, such as `500m`, `2` or `128Mi`.
+pub(crate) const QUANTITY_PATTERN: &str = r"^([0-9]+(\.[0-9]*)?|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE]\+?[0-9]+)?$";
 /// A DNS-1123 label.
 pub(crate) const NAME_PATTERN: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+/// A DNS-1123 subdomain, as Secrets and ConfigMaps are named.
+pub(crate) const OBJECT_NAME_PATTERN: &str = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$";
 /// A Kafka topic name, other than `.` and `..`.
 pub(crate) const TOPIC_PATTERN: &str = r"^([a-zA-Z0-9_-]|\.[a-zA-Z0-9_-]|\.\.[a-zA-Z0-9._-])[a-zA-Z0-9._-]*$";
 /// A model version.
@@ -57,9 +61,9 @@ pub struct Label {
     pub normal: Vec<String>,
 }
 
-/// A quantity without the essay that Kubernetes attaches to each.
+/// A quantity without the essay that Kubernetes attaches to each. The pattern is heeded where it is text.
 pub(crate) fn quantity(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "x-kubernetes-int-or-string": true })
+    json_schema!({ "x-kubernetes-int-or-string": true, "pattern": QUANTITY_PATTERN })
 }
 
 fn quantities(generator: &mut SchemaGenerator) -> Schema {
@@ -79,6 +83,11 @@ pub(crate) fn embedded<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema
 /// schema would be most of the file, and the API server checks what is made of it.
 pub(crate) fn objects(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "array", "items": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } })
+}
+
+/// One of Kubernetes' own types of which the API server checks nothing but that it is an object.
+pub(crate) fn object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
 }
 
 fn strip_descriptions(value: &mut Value) {

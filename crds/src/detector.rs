@@ -8,6 +8,7 @@ use crate::common::Resources;
 use crate::disruption_budget::DisruptionBudget;
 use crate::lookup::Lookup;
 use crate::pod::PodSettings;
+use crate::rolling_update::RollingUpdate;
 
 /// Enriches, scores and alerts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +23,11 @@ pub struct Detector {
     /// What a crash may repeat. ExactlyOnce uses Kafka transactions: a reader of committed records sees each once.
     /// AtLeastOnce commits after the acknowledged produces: a crash repeats records.
     pub processing_guarantee: ProcessingGuarantee,
+    /// Fields of the records that get other names before anything else looks at them: a record that brings a field of a name that
+    /// Vedette adds, such as `score` or `site`, is a dead letter without.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub renamed_fields: Vec<RenamedField>,
     /// Tables that a record is joined with, before its fields are calculated.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
@@ -29,7 +35,8 @@ pub struct Detector {
     /// Fields that are calculated from a record's own, and those that were looked up, and added to it. Where omitted: `total_bytes`, which is
     /// `src_bytes + dst_bytes`; `[]` for none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    // Of a list with keys, server-side apply drops an empty one, which says something here.
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "atomic"))]
     pub calculated_fields: Option<Vec<CalculatedField>>,
     /// When a record is an alert. Where omitted: `alertBudgetPerMillion: 1000`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,6 +46,8 @@ pub struct Detector {
     pub reasons: i32,
     /// How many pods a drain of nodes may take at once.
     pub disruption_budget: DisruptionBudget,
+    /// How pods are replaced by those of another spec or model; one more is started before one of before is stopped.
+    pub rolling_update: RollingUpdate,
     /// CPU and memory of each pod.
     pub resources: Resources,
     /// Settings of these pods, over those of `spec.pod`.
@@ -67,11 +76,13 @@ impl Default for Detector {
             replicas: 1,
             autoscaling: None,
             processing_guarantee: ProcessingGuarantee::default(),
+            renamed_fields: Vec::new(),
             lookups: Vec::new(),
             calculated_fields: None,
             alerting: None,
             reasons: 3,
             disruption_budget: DisruptionBudget::default(),
+            rolling_update: RollingUpdate::default(),
             resources: Resources::default(),
             pod: None,
         }
@@ -115,6 +126,20 @@ pub enum ProcessingGuarantee {
     AtLeastOnce,
 }
 
+/// A field of the records that gets another name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.name != self.to").message("must be another name").field_path(".to"))]
+pub struct RenamedField {
+    /// Its name in the records: of a field of the record itself, not of a member of one.
+    #[schemars(length(min = 1, max = 128), regex(pattern = "^[^=]+$"))]
+    pub name: String,
+    /// The name that it gets, by which everything here and behind knows it. A record that has a field of this name already is a
+    /// dead letter.
+    #[schemars(length(max = 128), regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$"))]
+    pub to: String,
+}
+
 /// A field that is calculated from a record's own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -128,16 +153,22 @@ pub struct CalculatedField {
     pub expression: String,
 }
 
-/// When a record is an alert: one of the two.
+/// When a record is an alert: by a budget or a score, one of the two.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.alertBudgetPerMillion) != has(self.scoreThreshold)")
-    .message("set either alertBudgetPerMillion or scoreThreshold"))]
+    .message("set either alertBudgetPerMillion or scoreThreshold"),
+    validation = Rule::new("!has(self.budgetTracking) || has(self.alertBudgetPerMillion)")
+    .message("goes with alertBudgetPerMillion: a scoreThreshold stays where it is").field_path(".budgetTracking"))]
 pub struct Alerting {
     /// How many records per million may alert; the threshold follows from the model's calibration.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub alert_budget_per_million: Option<f64>,
+    /// Whether detectors hold the budget between trainings: Enabled, where omitted, moves the threshold slowly, to that of three times
+    /// the budget or a third of it at most; with Disabled it stays where the calibration has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget_tracking: Option<BudgetTracking>,
     /// A record alerts if its score is greater than this, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1))]
@@ -146,6 +177,16 @@ pub struct Alerting {
 
 impl Default for Alerting {
     fn default() -> Self {
-        Self { alert_budget_per_million: Some(1000.0), score_threshold: None }
+        Self { alert_budget_per_million: Some(1000.0), budget_tracking: None, score_threshold: None }
     }
+}
+
+/// Whether detectors hold the budget between trainings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum BudgetTracking {
+    /// The threshold follows the stream, slowly and not far.
+    #[default]
+    Enabled,
+    /// The threshold is that of the model's calibration.
+    Disabled,
 }

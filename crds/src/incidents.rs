@@ -102,18 +102,29 @@ pub struct AlertmanagerReceiver {
     /// Its address, such as `http://alertmanager.monitoring:9093`.
     #[schemars(length(max = 2048), regex(pattern = r"^https?://[^/].*$"))]
     pub url: String,
+    /// Certificates of the authority that signs its own, where that is none of the public ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<Authority>,
     /// Secret of this namespace with the value of the header Authorization, such as `Bearer …`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorization_secret: Option<SecretKey>,
 }
 
-/// A webhook.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// A webhook: exactly one of `url` and `urlSecret`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.url) != has(self.urlSecret)").message("needs exactly one of url and urlSecret"))]
 pub struct WebhookReceiver {
     /// Where messages are posted.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048), regex(pattern = r"^https?://[^/].*$"))]
-    pub url: String,
+    pub url: Option<String>,
+    /// Secret of this namespace with that URL, where whoever knows it may post there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url_secret: Option<SecretKey>,
+    /// Certificates of the authority that signs its own, where that is none of the public ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<Authority>,
     /// Secret of this namespace with the key by which messages are signed, as Standard Webhooks has it; unsigned where omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hmac_secret: Option<SecretKey>,
@@ -122,12 +133,35 @@ pub struct WebhookReceiver {
     pub authorization_secret: Option<SecretKey>,
 }
 
+/// Certificates of authorities, as PEM: exactly one of `secret` and `configMap`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.secret) != has(self.configMap)").message("needs exactly one of secret and configMap"))]
+pub struct Authority {
+    /// Name of a Secret of the pipeline's namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = crate::common::OBJECT_NAME_PATTERN))]
+    pub secret: Option<String>,
+    /// Name of a ConfigMap of the pipeline's namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = crate::common::OBJECT_NAME_PATTERN))]
+    pub config_map: Option<String>,
+    /// Its key; `*` and how keys end, such as `*.crt`, where the certificates of several are trusted.
+    #[serde(default = "authority_key")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^\*?[-._a-zA-Z0-9]+$"))]
+    pub key: String,
+}
+
+fn authority_key() -> String {
+    "ca.crt".to_owned()
+}
+
 /// A key of a Secret of the pipeline's namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretKey {
     /// Name of the Secret.
-    #[schemars(length(min = 1, max = 63), regex(pattern = crate::common::NAME_PATTERN))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = crate::common::OBJECT_NAME_PATTERN))]
     pub name: String,
     /// Its key.
     #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-._a-zA-Z0-9]+$"))]

@@ -17,32 +17,41 @@ mod lookup;
 mod model;
 mod pipeline;
 mod pod;
+mod rolling_update;
+mod search;
 mod status;
 mod topics;
 mod training;
 
 pub use archiver::{Archiver, Rolling};
 pub use common::{DURATION_PATTERN, Label, Resources};
-pub use detector::{Alerting, Autoscaling, CalculatedField, Detector, ProcessingGuarantee};
+pub use detector::{
+    Alerting, Autoscaling, BudgetTracking, CalculatedField, Detector, ProcessingGuarantee, RenamedField,
+};
 pub use disruption_budget::DisruptionBudget;
 pub use embedded::Embedded;
 pub use generator::{
     Dataset, DecimalMark, Generator, GeneratorMode, ObjectDataset, Separator, Simulator, TextEncoding,
 };
-pub use incidents::{AlertmanagerReceiver, IncidentSeverity, Incidents, Receiver, SecretKey, WebhookReceiver};
+pub use incidents::{
+    AlertmanagerReceiver, Authority, IncidentSeverity, Incidents, Receiver, SecretKey, WebhookReceiver,
+};
 pub use learner::{Algorithm, Impurity, MaxFeatures, Parameters, SyntheticRows};
 pub use lookup::{Lookup, Table, TableConfigMap, TableFormat, TableObject};
 pub use model::{MissingModelPolicy, ModelSelection, VersionPolicy};
 pub use pipeline::{AnomalyPipeline, AnomalyPipelineSpec};
-pub use pod::PodSettings;
+pub use pod::{DnsPolicy, PodSettings};
+pub use rolling_update::RollingUpdate;
+pub use search::{ParameterSpace, Search, SearchAlgorithm, SearchMetric};
 pub use status::{
     AnomalyPipelineStatus, GeneratorStatus, ModelStatus, ModelTarget, ModelTrainingStatus, ScheduleStatus,
-    TopicsStatus, TrainingPhase, TrainingResult, TrainingRun,
+    SearchResult, SearchTrial, TopicsStatus, TrainingPhase, TrainingResult, TrainingRun,
 };
 pub use topics::{
     AlertsTopic, DeadLettersTopic, EnrichedDataTopic, IncidentsTopic, SensorMessagesTopic, Topic, TopicManagement,
     Topics,
 };
 pub use training::{
-    DataSource, Features, Gate, JobSettings, ModelTraining, ModelTrainingSpec, Publish, Trigger, Validation,
+    DataSource, Features, Gate, JobSettings, ModelTraining, ModelTrainingSpec, Publish, ReferenceWindow, Trigger,
+    Validation,
 };

@@ -49,6 +49,9 @@ use crate::topics::Topics;
 #[x_kube(validation = Rule::new("!has(self.detector.autoscaling) || !has(self.topics.sensorMessages.partitions) || self.detector.autoscaling.maxReplicas <= self.topics.sensorMessages.partitions")
     .message("must not be over topics.sensorMessages.partitions: more pods would have nothing to do")
     .field_path(".detector.autoscaling.maxReplicas"))]
+#[x_kube(validation = Rule::new("!has(self.incidents) || !(self.incidents.topic.name in [self.topics.sensorMessages.name, self.topics.enrichedData.name, self.topics.alerts.name, self.topics.deadLetters.name])")
+    .message("incidents need a topic of their own: this one is among spec.topics; choose another name")
+    .field_path(".incidents.topic.name"))]
 pub struct AnomalyPipelineSpec {
     /// Stops all pods; topics and bucket stay as they are.
     #[serde(default)]

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{Affinity, EnvVar, Toleration, TopologySpreadConstraint, Volume, VolumeMount};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use k8s_openapi::api::core::v1::{
+    Affinity, EnvVar, HostAlias, PodDNSConfig, PodSecurityContext, Toleration, TopologySpreadConstraint, Volume,
+    VolumeMount,
+};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use crate::common::Resources;
@@ -75,6 +78,47 @@ pub struct PodSettings {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub service_account_name: Option<String>,
+    /// Names of hosts by their addresses, for what no name server knows (`/etc/hosts`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::common::objects")]
+    pub host_aliases: Option<Vec<Embedded<HostAlias>>>,
+    /// How the pods look up names; as the cluster does where omitted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dns_policy: Option<DnsPolicy>,
+    /// Name servers, search domains and options beside those of `dnsPolicy`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::common::object")]
+    pub dns_config: Option<Embedded<PodDNSConfig>>,
+    /// As whom the pods run, and with which groups, such as `fsGroup`. What it leaves out is as ever: no root, and the seccomp profile
+    /// of the runtime.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::common::object")]
+    pub security_context: Option<Embedded<PodSecurityContext>>,
+}
+
+/// How the pods look up names, in Kubernetes' words; as the cluster does (`ClusterFirst`) where omitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DnsPolicy {
+    /// The cluster's name server, which asks the node's for what is not the cluster's.
+    ClusterFirst,
+    /// The same, also for pods in the network of their node.
+    ClusterFirstWithHostNet,
+    /// The node's.
+    Default,
+    /// Those of `dnsConfig` alone.
+    None,
+}
+
+impl DnsPolicy {
+    /// Kubernetes' word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ClusterFirst => "ClusterFirst",
+            Self::ClusterFirstWithHostNet => "ClusterFirstWithHostNet",
+            Self::Default => "Default",
+            Self::None => "None",
+        }
+    }
 }
 
 /// The schema of settings that stand over those of all pods. Kubernetes' two large types are checked where they stand once,
@@ -82,7 +126,7 @@ pub struct PodSettings {
 pub(crate) fn overriding(generator: &mut SchemaGenerator) -> Schema {
     let mut schema = PodSettings::json_schema(generator);
     let lists = crate::common::objects(generator);
-    let object = json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+    let object = crate::common::object(generator);
     for (field, mut plain) in [("affinity", object), ("tolerations", lists)] {
         if let Some(property) = schema.pointer_mut(&format!("/properties/{field}")) {
             plain.insert("description".to_owned(), property["description"].clone());
@@ -117,6 +161,10 @@ impl PodSettings {
             log_level,
             priority_class_name,
             service_account_name,
+            host_aliases,
+            dns_policy,
+            dns_config,
+            security_context,
         } = self;
         Self {
             labels: merged(labels, &over.labels),
@@ -140,6 +188,10 @@ impl PodSettings {
             log_level: replaced(log_level.as_ref(), over.log_level.as_ref()),
             priority_class_name: replaced(priority_class_name.as_ref(), over.priority_class_name.as_ref()),
             service_account_name: replaced(service_account_name.as_ref(), over.service_account_name.as_ref()),
+            host_aliases: replaced(host_aliases.as_ref(), over.host_aliases.as_ref()),
+            dns_policy: over.dns_policy.or(*dns_policy),
+            dns_config: replaced(dns_config.as_ref(), over.dns_config.as_ref()),
+            security_context: replaced(security_context.as_ref(), over.security_context.as_ref()),
         }
     }
 }
@@ -167,16 +219,16 @@ mod tests {
         let all = settings(json!({
             "labels": { "team": "a", "tier": "b" }, "tolerations": [{ "key": "one" }], "logLevel": "info",
             "resources": { "requests": { "cpu": "1", "memory": "1Gi" }, "limits": { "cpu": "2" } },
-            "imagePullSecrets": ["registry"]
+            "imagePullSecrets": ["registry"], "dnsPolicy": "ClusterFirst", "securityContext": { "fsGroup": 1, "runAsUser": 1 }
         }));
         let one = settings(json!({
             "labels": { "team": "c" }, "tolerations": [{ "key": "two" }], "runtimeClassName": "kata",
-            "resources": { "requests": { "cpu": "3" } }
+            "resources": { "requests": { "cpu": "3" } }, "dnsPolicy": "Default", "securityContext": { "fsGroup": 2 }
         }));
         let expected = settings(json!({
             "labels": { "team": "c", "tier": "b" }, "tolerations": [{ "key": "two" }], "logLevel": "info",
             "runtimeClassName": "kata", "resources": { "requests": { "cpu": "3", "memory": "1Gi" } },
-            "imagePullSecrets": ["registry"]
+            "dnsPolicy": "Default", "securityContext": { "fsGroup": 2 }, "imagePullSecrets": ["registry"]
         }));
         assert_eq!(all.with(&one), expected);
         assert_eq!(all.with(&PodSettings::default()), all);
@@ -185,7 +237,15 @@ mod tests {
 
     #[test]
     fn a_list_can_be_emptied() {
-        let lists = ["tolerations", "topologySpreadConstraints", "env", "volumes", "volumeMounts", "imagePullSecrets"];
+        let lists = [
+            "tolerations",
+            "topologySpreadConstraints",
+            "env",
+            "volumes",
+            "volumeMounts",
+            "imagePullSecrets",
+            "hostAliases",
+        ];
         let each = |value: &Value| settings(lists.iter().map(|list| ((*list).to_owned(), value.clone())).collect());
         let (none, all) =
             (each(&json!([])), settings(json!({ "tolerations": [{ "key": "one" }], "imagePullSecrets": ["r"] })));

@@ -13,7 +13,7 @@ pub struct AnomalyPipelineStatus {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "looked_at")]
     pub observed_generation: Option<i64>,
     /// Ready, TopicsReady, BucketReachable, GeneratorAvailable, DetectorAvailable, ArchiverAvailable, NotifierAvailable, ModelCurrent,
-    /// StreamComplete and FeaturesPresent; Reconciling or Stalled while it is not Ready.
+    /// StreamComplete, FeaturesPresent, ScoresStable and BudgetHeld; Reconciling or Stalled while it is not Ready.
     #[serde(default)]
     #[schemars(schema_with = "conditions")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
@@ -102,7 +102,10 @@ pub struct TopicsStatus {
     /// What of the topics is not as the spec says, as that Job found it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differs: Vec<String>,
-    /// When it completed. While something differs it runs again six hours later.
+    /// What of the topics keeps records from passing, as that Job found it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocks: Vec<String>,
+    /// When it completed. Where anything is stated of a topic it runs again some six hours later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::common::embedded::<Time>")]
     pub looked_at: Option<Time>,
@@ -135,7 +138,11 @@ pub struct ModelTrainingStatus {
     /// The version that the last successful run published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// AUROC of that version on its holdout, 0 to 1; absent without labels.
+    /// The version of the last run that made a model, where the gate refused it: it is in the bucket, and not current unless somebody
+    /// has promoted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidate: Option<String>,
+    /// AUROC of `model` on its holdout, 0 to 1; absent without labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
     /// Records in the archive, all sites together.
@@ -230,8 +237,39 @@ pub struct TrainingResult {
     pub auroc: Option<f64>,
     /// Records that were read.
     pub records: i64,
+    /// Key in the bucket of the model's report, a page for a browser.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<String>,
+    /// What came of the search, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchResult>,
     /// One sentence for a person.
     pub message: String,
+}
+
+/// What came of a search for hyper-parameters; the model's metadata has every trial.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SearchResult {
+    /// By what trials were compared.
+    pub metric: String,
+    /// Trials that were made.
+    pub trials: i64,
+    /// Those of them that failed.
+    pub failed: i64,
+    /// The best ones, the best first.
+    #[schemars(length(max = 3))]
+    pub best: Vec<SearchTrial>,
+}
+
+/// One of the best trials.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SearchTrial {
+    /// Its parameters.
+    pub parameters: String,
+    /// Its figure.
+    pub value: f64,
 }
 
 /// The CRD's default is -1: nobody has looked at the object yet.

@@ -42,6 +42,11 @@ macro_rules! topic {
         #[doc = $doc]
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         #[serde(default, rename_all = "camelCase")]
+        #[schemars(extend("x-kubernetes-validations" = [{
+            "rule": "self.management != 'Manage' || oldSelf.management != 'Manage' || !has(self.partitions) || !has(oldSelf.partitions) || self.partitions >= oldSelf.partitions",
+            "message": "Kafka cannot take partitions away from a topic, and this one was to have so many; leave the number as it is, or out",
+            "fieldPath": ".partitions"
+        }]))]
         pub struct $type {
             /// Name of the topic in Kafka. It cannot be changed: another name would be another topic.
             #[schemars(
@@ -53,17 +58,13 @@ macro_rules! topic {
             )]
             pub name: String,
             /// Whose the topic is. Create: made where it is missing, never altered. Manage: made where it is missing, and
-            /// what stands here, and nothing else, is set where it differs. None: looked at only.
+            /// what stands here, and nothing else, is set where it differs; Kafka's request for that replaces all that was set
+            /// of the topic, so what another sets in that very moment is lost. None: looked at only.
             pub management: TopicManagement,
-            /// Number of partitions: at most so many detectors or archivers share the topic. It can only grow. Where
-            /// omitted: 4 in a topic that is made here.
+            /// Number of partitions: at most so many detectors or archivers share the topic. With `management: Manage` it can
+            /// only grow. Where omitted: 4 in a topic that is made here.
             #[serde(skip_serializing_if = "Option::is_none")]
-            #[schemars(
-                range(min = 1, max = 10_000),
-                extend("x-kubernetes-validations" = [
-                    { "rule": "self >= oldSelf", "message": "Kafka cannot take partitions away from a topic" }
-                ])
-            )]
+            #[schemars(range(min = 1, max = 10_000))]
             pub partitions: Option<i32>,
             /// Replicas of each partition in a topic that is made here; the site's default where omitted, else the broker's.
             #[serde(skip_serializing_if = "Option::is_none")]

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use vedette_contract::gate::NewestRecords;
 
 use crate::common::{Label, Resources};
 use crate::learner::{self, Algorithm, Parameters};
 use crate::pod::PodSettings;
+use crate::search::Search;
 use crate::status::ModelTrainingStatus;
 
 fn utc() -> String {
@@ -50,6 +53,12 @@ const fn default_seed() -> i64 {
         .message("RandomForestClassifier learns from labels").field_path(".features.label"),
     validation = Rule::new("self.algorithm != 'SeedForest' || !has(self.features.categorical) || size(self.features.categorical) == 0")
         .message("SeedForest learns from numeric features only").field_path(".features.categorical"),
+    validation = Rule::new("!has(self.search) || self.algorithm != 'Ensemble'")
+        .message("Ensemble has no parameters to search; choose another algorithm").field_path(".search"),
+    validation = Rule::new("!has(self.search) || self.validation.folds >= 2")
+        .message("a search compares models on 2 folds at least").field_path(".validation.folds"),
+    validation = Rule::new("!has(self.search) || !has(self.search.metric) || has(self.features.label) || !(self.search.metric in ['Auprc', 'RecallAtBudget'])")
+        .message("this metric needs features.label, which tells what an anomaly is; Stability, Separation and BudgetError do not").field_path(".search.metric"),
     validation = Rule::new("has(self.features.label) || !(has(self.publish.gate.minimumAuroc) || has(self.publish.gate.minimumRecall))")
         .message("a gate on AUROC or recall needs features.label, which tells what an anomaly is").field_path(".publish.gate"),
 )]
@@ -84,6 +93,9 @@ pub struct ModelTrainingSpec {
     #[serde(default)]
     #[schemars(transform = learner::describe_parameters)]
     pub parameters: Parameters,
+    /// A search for the parameters of the learner; none where omitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Search>,
     /// Seed of everything random: the same objects, parameters and seed give the same model.
     #[serde(default = "default_seed")]
     #[schemars(range(min = 0))]
@@ -153,6 +165,10 @@ pub struct DataSource {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = crate::common::DURATION_PATTERN))]
     pub lookback: Option<String>,
+    /// A period that is known to be clean: only its records are learned from, however old they are. What is calibrated and
+    /// evaluated on stays the stream as it is, that is all records, or those of `lookback`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference_window: Option<ReferenceWindow>,
     /// Size of the uniform sample that is learned from.
     #[serde(default = "default_max_records")]
     #[schemars(range(min = 100, max = 100_000_000))]
@@ -161,6 +177,19 @@ pub struct DataSource {
     #[serde(default = "uuid")]
     #[schemars(length(min = 1, max = 256))]
     pub deduplicate_by: String,
+}
+
+/// A period by the `utc` of the records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.from < self.to").message("is an empty period: from must be before to"))]
+pub struct ReferenceWindow {
+    /// Its first time, such as `2026-01-01T00:00:00Z`.
+    #[schemars(schema_with = "crate::common::embedded::<Time>")]
+    pub from: Time,
+    /// The first time after it.
+    #[schemars(schema_with = "crate::common::embedded::<Time>")]
+    pub to: Time,
 }
 
 /// Which fields are learned from; found in the data where neither list is given: without times, counters, identifiers, what is seldom
@@ -207,9 +236,10 @@ impl Default for Validation {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Publish {
-    /// What a model must reach on the holdout to become current; anything where empty.
+    /// What a model must be to become current. One that is not stays in the bucket as a candidate, which somebody may promote.
     pub gate: Gate,
-    /// How many versions stay in the bucket, the current one included. One that a site still uses stays in any case.
+    /// How many versions stay in the bucket, the current one included, and how many candidates. One that a site still uses stays
+    /// in any case.
     #[schemars(range(min = 2, max = 1000))]
     pub keep: i32,
 }
@@ -220,15 +250,19 @@ impl Default for Publish {
     }
 }
 
-/// What a model must reach on the holdout.
+/// What a model must be to become current.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct Gate {
-    /// Area under the ROC curve, 0 to 1.
+    /// Whether the newest records of every site are scored first: Check refuses a model that there would alert on more than three
+    /// times `validation.alertBudgetPerMillion` and on more than the current model, or, while none is current, on more than a tenth of
+    /// the records; and one that finds less than half of the values of its features there. Ignore does not look.
+    pub newest_records: NewestRecords,
+    /// Area under the ROC curve on the holdout, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1))]
     pub minimum_auroc: Option<f64>,
-    /// Share of the anomalies that alert at the budget, 0 to 1.
+    /// Share of the anomalies of the holdout that alert at the budget, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1))]
     pub minimum_recall: Option<f64>,

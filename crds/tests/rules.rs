@@ -23,6 +23,14 @@ fn training(spec: Value) -> ModelTraining {
     serde_json::from_value(object).unwrap()
 }
 
+fn search(metric: &Value) -> Value {
+    let mut search = json!({ "algorithm": "Grid", "parameters": { "trees": { "values": [5, 10] } } });
+    if !metric.is_null() {
+        search["metric"] = metric.clone();
+    }
+    search
+}
+
 /// Path and message of everything that is refused.
 fn refusals(result: Result<(), kube::core::cel::ValidationErrors>) -> Vec<String> {
     result
@@ -53,6 +61,7 @@ fn what_belongs_together_is_accepted() {
         json!({ "model": { "training": "flows", "versionPolicy": "Pinned", "version": "20261123T084210Z-1a2b3c4d" } }),
         json!({ "model": { "training": "flows", "missingModelPolicy": "Wait" } }),
         json!({ "detector": { "alerting": { "scoreThreshold": 0.9 } } }),
+        json!({ "detector": { "alerting": { "alertBudgetPerMillion": 1, "budgetTracking": "Disabled" } } }),
         json!({ "detector": { "autoscaling": { "maxReplicas": 4 }, "resources": { "requests": { "cpu": "500m" } } } }),
         json!({ "generator": { "recordsPerSecond": 10, "anomalyFraction": 0.1 } }),
         json!({ "generator": { "recordsPerSecond": 10, "mode": "Sequential", "dataset": { "object": { "key": "a.csv" } } } }),
@@ -64,6 +73,12 @@ fn what_belongs_together_is_accepted() {
         json!({ "algorithm": "SeedForest", "parameters": { "syntheticFraction": 0.5 } }),
         json!({ "algorithm": "IsolationForest", "parameters": { "rowsPerTree": 512, "thresholdsPerSplit": 1 } }),
         json!({ "features": { "categorical": ["service"] } }),
+        json!({ "algorithm": "IsolationForest", "search": search(&json!("Stability")) }),
+        json!({
+            "algorithm": "IsolationForest",
+            "search": search(&json!("Auprc")),
+            "features": { "label": { "field": "label", "normal": ["normal."] } }
+        }),
         json!({ "algorithm": "UnsupervisedRandomForest", "parameters": { "maxFeatures": "Log2", "trimFraction": 0 } }),
         json!({ "algorithm": "RandomForestClassifier", "features": { "label": { "field": "label", "normal": ["normal."] } } }),
         json!({ "publish": { "gate": { "minimumAuroc": 0.9 } }, "features": { "label": { "field": "label", "normal": ["normal."] } } }),
@@ -79,6 +94,18 @@ fn what_does_not_belong_together_in_a_pipeline_is_refused() {
         (
             json!({ "topics": { "alerts": { "name": "enriched_data" } } }),
             "spec.topics: the four topics need four names",
+        ),
+        (
+            json!({ "incidents": { "topic": { "name": "sensor_messages", "management": "Manage" } } }),
+            "spec.incidents.topic.name: incidents need a topic of their own",
+        ),
+        (
+            json!({ "topics": { "deadLetters": { "name": "incidents" } }, "incidents": {} }),
+            "spec.incidents.topic.name: incidents need a topic of their own",
+        ),
+        (
+            json!({ "detector": { "alerting": { "scoreThreshold": 0.9, "budgetTracking": "Enabled" } } }),
+            "spec.detector.alerting.budgetTracking: goes with alertBudgetPerMillion",
         ),
         (json!({ "detector": { "alerting": {} } }), "set either alertBudgetPerMillion or scoreThreshold"),
         (
@@ -165,6 +192,19 @@ fn what_does_not_belong_together_in_a_training_is_refused() {
             "spec.features.categorical: SeedForest learns from numeric features only",
         ),
         (json!({ "publish": { "gate": { "minimumRecall": 0.5 } } }), "needs features.label"),
+        (json!({ "search": search(&json!(null)) }), "spec.search: Ensemble has no parameters to search"),
+        (
+            json!({ "algorithm": "IsolationForest", "search": search(&json!(null)), "validation": { "folds": 1 } }),
+            "spec.validation.folds: a search compares models on 2 folds at least",
+        ),
+        (
+            json!({ "algorithm": "IsolationForest", "search": search(&json!("RecallAtBudget")) }),
+            "spec.search.metric: this metric needs features.label",
+        ),
+        (
+            json!({ "data": { "pipeline": "flows", "referenceWindow": { "from": "2026-11-02T00:00:00Z", "to": "2026-11-01T00:00:00Z" } } }),
+            "spec.data.referenceWindow: is an empty period: from must be before to",
+        ),
     ];
     for (spec, expected) in table {
         assert_refused(training(spec).validate_cel(), expected);
@@ -172,17 +212,37 @@ fn what_does_not_belong_together_in_a_training_is_refused() {
 }
 
 #[test]
-fn a_topic_keeps_its_name_and_its_partitions() {
-    let before = pipeline("flows", json!({ "topics": { "alerts": { "partitions": 4 } } }));
+fn a_topic_keeps_its_name() {
+    let before = pipeline("flows", json!({}));
     let renamed = pipeline("flows", json!({ "topics": { "sensorMessages": { "name": "other" } } }));
     assert_refused(
         renamed.validate_cel_update(&before),
         "spec.topics.sensorMessages.name: a topic's name cannot be changed",
     );
-    let fewer = pipeline("flows", json!({ "topics": { "alerts": { "partitions": 3 } } }));
-    assert_refused(fewer.validate_cel_update(&before), "Kafka cannot take partitions away");
-    let more = pipeline("flows", json!({ "topics": { "alerts": { "partitions": 8 } }, "suspend": true }));
-    assert_eq!(refusals(more.validate_cel_update(&before)), [""; 0]);
+}
+
+#[test]
+fn partitions_are_taken_back_but_where_a_topic_was_made_to_have_them() {
+    let alerts = |management: &str, partitions: Value| {
+        let mut topic = json!({ "management": management, "partitions": partitions });
+        topic.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        pipeline("flows", json!({ "topics": { "alerts": topic } }))
+    };
+    let change = |before: (&str, i32), after: (&str, Value)| {
+        alerts(after.0, after.1).validate_cel_update(&alerts(before.0, json!(before.1)))
+    };
+    let refused = "spec.topics.alerts.partitions: Kafka cannot take partitions away";
+    assert_refused(change(("Manage", 4), ("Manage", json!(3))), refused);
+    for (before, after) in [
+        (("Manage", 4), ("Manage", json!(8))),
+        (("Manage", 4), ("Manage", Value::Null)),
+        (("Manage", 4), ("Create", json!(3))),
+        (("Create", 6), ("Create", json!(3))),
+        (("Create", 6), ("Manage", json!(3))),
+        (("None", 6), ("None", json!(3))),
+    ] {
+        assert_eq!(refusals(change(before, after.clone())), [""; 0], "{before:?} to {after:?}");
+    }
 }
 
 #[test]

@@ -2,6 +2,8 @@
 # Runs a command beside an Apache Kafka with an authorizer and TLS, both in a network namespace of their own, where every
 # port is free. All of it ends with the command. usage: with-kafka.sh COMMAND [ARGUMENT...]
 #
+# KAFKA_JVM: options of its Java; by default those of a broker that starts soon and has little to do.
+#
 # VEDETTE_KAFKA is a directory with ca.crt, and NAME.crt and NAME.key of each user; a user's password is secret-of-NAME.
 # Ports of 127.0.0.1: 9092 PLAINTEXT, where everybody is the super user; 9094 SASL_SSL with SCRAM-SHA-512 and PLAIN;
 # 9095 SSL with a client's certificate, whose common name is the user; 9096 SASL_SSL with tokens that token.sh makes with
@@ -11,7 +13,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/keys.sh"
 
 users=(topics scram plain certificate token unknown looker unwritten untransacted unread ungrouped unwritten-once revoked
-    archiver archiver-unread archiver-ungrouped refused)
+    archiver archiver-unread archiver-ungrouped refused maker manager notifier generator forgotten late)
 
 certificates() {
     local name
@@ -60,11 +62,14 @@ transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=4
 group.initial.rebalance.delay.ms=0
 auto.create.topics.enable=false
+log.initial.task.delay.ms=1000
+log.retention.check.interval.ms=1000
 END
 }
 
 kafka() { # JARS CLASS ARGUMENT...
-    java -Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC "-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=file://$PWD/token.json" \
+    # shellcheck disable=SC2086 # several options
+    java ${KAFKA_JVM:--Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC} "-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=file://$PWD/token.json" \
         "-Dorg.apache.kafka.sasl.oauthbearer.allowed.files=$PWD/token.json" -cp "$1/*" "${@:2}"
 }
 

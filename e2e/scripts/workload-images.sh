@@ -9,7 +9,7 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-programs=(operator topics generator detector archiver notifier trainer)
+programs=(operator topics generator detector archiver notifier trainer console)
 directory=${1:-${CARGO_TARGET_DIR:-$repository/target}/$(rustc -vV | sed -n 's/^host: //p')/release}
 version=$(sed -n '/^\[workspace.package\]/,/^$/ s/^version = "\(.*\)"/\1/p' "$repository/Cargo.toml")
 certificates=/etc/ssl/certs/ca-certificates.crt

@@ -1,5 +1,6 @@
 //! One run of `vedette local --json`.
 
+use std::error::Error as _;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -41,6 +42,18 @@ pub enum RunError {
         /// What it printed for people.
         log: String,
     },
+}
+
+impl RunError {
+    /// What happened, and its causes.
+    pub fn chain(&self) -> String {
+        let (mut told, mut cause) = (self.to_string(), self.source());
+        while let Some(known) = cause {
+            told = format!("{told}: {known}");
+            cause = known.source();
+        }
+        told
+    }
 }
 
 /// Where the built programs lie: beside the running test, or above its `deps` directory.

@@ -29,10 +29,30 @@ pub fn descendants(of: u32) -> Vec<Child> {
 
 /// Largest resident set that a process had, bytes; none once it is gone.
 pub fn peak_resident_bytes(pid: u32) -> Option<u64> {
+    status_bytes(pid, "VmHWM:")
+}
+
+/// Resident set of a process, bytes; none once it is gone.
+pub fn resident_bytes(pid: u32) -> Option<u64> {
+    status_bytes(pid, "VmRSS:")
+}
+
+fn status_bytes(pid: u32, field: &str) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let line = status.lines().find(|line| line.starts_with(field))?;
     let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kibibytes * 1024)
+}
+
+/// CPU that a process and its threads have taken, in user and kernel mode; none once it is gone.
+pub fn cpu_seconds(pid: u32) -> Option<f64> {
+    // Linux counts in hundredths of a second here, whatever the kernel's own clock.
+    const TICKS_PER_SECOND: f64 = 100.;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, in parentheses, may hold anything; user and system time are the 12th and 13th numbers behind it.
+    let mut numbers = stat.rsplit_once(')')?.1.split_whitespace().skip(11).map(str::parse::<u64>);
+    let [user, system] = [numbers.next()?.ok()?, numbers.next()?.ok()?];
+    Some((user + system) as f64 / TICKS_PER_SECOND)
 }
 
 fn children(pid: u32) -> Vec<u32> {
@@ -69,7 +89,9 @@ mod tests {
             std::thread::yield_now();
         };
         assert!(found.is_some());
-        assert!(peak_resident_bytes(child.id()).unwrap() > 0);
+        let resident = resident_bytes(child.id()).unwrap();
+        assert!(resident > 0 && peak_resident_bytes(child.id()).unwrap() >= resident);
+        assert!((0. ..10.).contains(&cpu_seconds(child.id()).unwrap()));
         child.kill().unwrap();
         child.wait().unwrap();
     }

@@ -86,6 +86,22 @@ fn a_broker_that_does_not_answer_is_named() {
     assert!(refused(&["local", "-f", &demo(), "--broker", &address]).contains(&address));
 }
 
+/// A data set that is read from the bucket alone is not looked at before.
+#[test]
+fn a_run_that_generated_nothing_does_not_end_well() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("pipeline.yaml");
+    let spec = "{generator: {recordsPerSecond: 10, dataset: {object: {key: no-such.csv}}}}";
+    let manifest = format!(
+        "{{apiVersion: vedette.io/v1alpha1, kind: AnomalyPipeline, metadata: {{name: flows}}, spec: {spec}}}\n"
+    );
+    std::fs::write(&path, manifest).unwrap();
+    let said = refused(&["local", "-f", &path.display().to_string(), "--for", "5s", "--no-console"]);
+    for expected in ["no data set default/flows/datasets/no-such.csv", "no record was generated"] {
+        assert!(said.contains(expected), "{expected} in {said}");
+    }
+}
+
 #[test]
 fn help_teaches_with_examples() {
     let help = std::process::Command::new(binary("vedette")).args(["local", "--help"]).output().unwrap();

@@ -78,7 +78,8 @@ async fn a_token_of_the_pod_is_enough_behind_a_private_authority() {
     let directory = tempfile::tempdir().unwrap();
     let authority = format!("--bucket-ca-file={}", key("ca.crt").display());
 
-    let output = train(BUCKET, &token(&directory, "sts.amazonaws.com"), &[&authority]);
+    let encryption = "--bucket-encryption=AES256";
+    let output = train(BUCKET, &token(&directory, "sts.amazonaws.com"), &[&authority, encryption]);
     assert!(output.status.success(), "{}", said(&output));
     let name = |text: &str| text.parse::<Name>().unwrap();
     let models = ModelKeys::new(&name("team"), &name("daily"));

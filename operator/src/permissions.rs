@@ -3,13 +3,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use kube::Resource;
-use vedette_contract::Name;
+use vedette_contract::{Name, ObjectName};
 use vedette_core::site::{Needs, Source};
 use vedette_crds::{AnomalyPipeline, ModelTraining};
 
@@ -33,7 +34,7 @@ pub fn acting(needs: &Needs) -> Vec<PolicyRule> {
     let (secrets, maps) = by_kind(needs);
     rules.extend(watched(resource::<Secret>(), &secrets));
     rules.extend(watched(resource::<ConfigMap>(), &maps));
-    rules.push(rule([resource::<Event>()], &["create", "patch"]));
+    rules.push(rule([resource::<Event>()], &["list", "create", "patch"]));
     rules
 }
 
@@ -76,7 +77,7 @@ fn by_group(resources: Vec<GroupAndPlural>, verbs: &[&str]) -> Vec<PolicyRule> {
 }
 
 /// Secrets and ConfigMaps.
-fn by_kind(needs: &Needs) -> (Vec<Name>, Vec<Name>) {
+fn by_kind(needs: &Needs) -> (Vec<ObjectName>, Vec<ObjectName>) {
     let (mut secrets, mut maps) = (Vec::new(), Vec::new());
     for source in needs.keys() {
         match source {
@@ -88,11 +89,11 @@ fn by_kind(needs: &Needs) -> (Vec<Name>, Vec<Name>) {
 }
 
 /// These objects alone; a rule that named none would allow all.
-fn watched(resource: GroupAndPlural, names: &[Name]) -> Option<PolicyRule> {
+fn watched(resource: GroupAndPlural, names: &[ObjectName]) -> Option<PolicyRule> {
     (!names.is_empty()).then(|| named(rule([resource], &["list", "watch"]), names))
 }
 
-fn named(rule: PolicyRule, names: &[Name]) -> PolicyRule {
+fn named(rule: PolicyRule, names: &[impl Display]) -> PolicyRule {
     PolicyRule { resource_names: Some(names.iter().map(ToString::to_string).collect()), ..rule }
 }
 

@@ -29,6 +29,8 @@ bucket:
   encryption: {}
 watchNamespaces: []
 watchNamespaceSelector: ""
+pods:
+  env: []
 crds:
   install: true
   keep: true
@@ -44,6 +46,7 @@ images:
   archiver: ""
   notifier: ""
   trainer: ""
+  console: ""
   architectures: [amd64]
 replicas: 1
 leaseDurationSeconds: 15
@@ -74,14 +77,37 @@ serviceMonitor:
   labels: {}
   relabelings: []
   metricRelabelings: []
+prometheusRule:
+  enabled: false
+  labels: {}
 networkPolicy:
   enabled: false
   kafkaPorts: []
   bucketPorts: []
+  receiverPorts: [80, 443, 9093]
   dnsPorts: [53, 5353]
   apiServerPorts: [443, 6443]
   metricsFrom: []
+  consoleFrom: []
   extraEgress: []
+console:
+  enabled: false
+  namespaces: []
+  pathPrefix: ""
+  bucketRequestsPerHour: 36000
+  replicas: 1
+  serviceAccount:
+    create: true
+    name: ""
+    annotations: {}
+  service:
+    port: 80
+    annotations: {}
+  extraEnv: []
+  extraVolumes: []
+  extraVolumeMounts: []
+  podLabels: {}
+  podAnnotations: {}
 extraObjects: []
 fullnameOverride: ""
 commonLabels: {}

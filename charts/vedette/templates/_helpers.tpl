@@ -34,6 +34,21 @@ app.kubernetes.io/name: vedette-operator
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
+{{/* The same of the console. */}}
+{{- define "vedette.consoleName" -}}
+{{- $prefix := .Values.fullnameOverride | default (.Release.Name | replace "." "-") -}}
+{{- printf "%s-console" (trunc 47 $prefix | trimSuffix "-") -}}
+{{- end }}
+
+{{- define "vedette.consoleSelector" -}}
+app.kubernetes.io/name: vedette-console
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end }}
+
+{{- define "vedette.consoleMetadata" -}}
+{{- include "vedette.metadata" (append . (include "vedette.consoleSelector" (first .))) -}}
+{{- end }}
+
 {{/* Labels of the pod of `helm test`, which no Service and no Deployment selects. */}}
 {{- define "vedette.testLabels" -}}
 app.kubernetes.io/name: vedette-test
@@ -41,12 +56,12 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{/*
-Labels and annotations of an object. A list: the context, labels and annotations of its own. What the chart needs wins over
-these, and these over commonLabels and commonAnnotations.
+Labels and annotations of an object. A list: the context, labels and annotations of its own, and what selects its pods where those are
+not the operator's. What the chart needs wins over these, and these over commonLabels and commonAnnotations.
 */}}
 {{- define "vedette.metadata" -}}
 {{- $context := index . 0 -}}
-{{- $labels := include "vedette.selector" $context | fromYaml -}}
+{{- $labels := rest . | rest | rest | first | default (include "vedette.selector" $context) | fromYaml -}}
 {{- $_ := set $labels "app.kubernetes.io/version" $context.Chart.AppVersion -}}
 {{- $_ := set $labels "app.kubernetes.io/managed-by" $context.Release.Service -}}
 {{- $_ := set $labels "helm.sh/chart" (printf "%s-%s" $context.Chart.Name $context.Chart.Version) -}}
@@ -90,6 +105,12 @@ annotations:
 {{- else -}}
 {{- .Values.watchNamespaces | default (list .Release.Namespace) | toYaml -}}
 {{- end -}}
+{{- end }}
+
+{{/* Namespaces that the console shows, as a YAML list: none where it shows all of the bucket. */}}
+{{- define "vedette.consoleNamespaces" -}}
+{{- $named := .Values.console.namespaces | default (include "vedette.watchedNamespaces" . | fromYamlArray) -}}
+{{- ternary list $named (has "*" $named) | toYaml -}}
 {{- end }}
 
 {{/* Secrets that pods use, as a YAML list. */}}
@@ -144,6 +165,11 @@ watchNamespaces:
 {{- end }}
 {{- with .watchNamespaceSelector }}
 watchNamespaceSelector: {{ . | quote }}
+{{- end }}
+{{- with .pods.env }}
+pods:
+  env:
+    {{- toYaml . | nindent 4 }}
 {{- end }}
 {{- end }}
 {{- end }}

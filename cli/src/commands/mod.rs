@@ -1,7 +1,7 @@
 //! The command line: which subcommands there are, and what runs them. A command is a file, `<noun>/<verb>.rs`.
 
 mod archive;
-mod model;
+mod models;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -9,11 +9,11 @@ use thiserror::Error;
 use vedette_service::Shutdown;
 
 use self::archive::{ArchiveCommand, ArchiveError};
-use self::model::{ExportError, ModelCommand};
+use self::models::{ModelsCommand, ModelsError};
 use self::validate::{ValidateError, ValidateOptions};
 use crate::local::{self, LocalError, LocalOptions};
 
-/// Anomaly detection for streams of records: run a pipeline on this machine, validate manifests, verify archives, export
+/// Anomaly detection for streams of records: run a pipeline on this machine, validate manifests, verify archives, look after
 /// models.
 #[derive(Debug, Parser)]
 #[command(
@@ -24,7 +24,8 @@ use crate::local::{self, LocalError, LocalOptions};
   vedette local -f manifests/demo.yaml                         the whole flow on this machine, until Ctrl-C
   vedette validate -f pipeline.yaml -f training.yaml           every error of some manifests, before they are applied
   vedette archive verify --data-dir ./data --pipeline kdd      whether nothing is missing from an archive
-  vedette model export --data-dir ./data --training kdd --format onnx --output kdd.onnx      a model for other engines"
+  vedette models list --data-dir ./data -n demo                what models there are, and which is current
+  vedette models export --data-dir ./data --training kdd --format onnx --output kdd.onnx     a model for other engines"
 )]
 pub struct Vedette {
     /// What to do
@@ -42,9 +43,9 @@ pub enum Command {
     /// Look after the archive of a pipeline
     #[command(subcommand)]
     Archive(ArchiveCommand),
-    /// Take models elsewhere
-    #[command(subcommand)]
-    Model(ModelCommand),
+    /// Look at models, compare, promote and replay them, and take them elsewhere
+    #[command(subcommand, visible_alias = "model")]
+    Models(ModelsCommand),
 }
 
 /// Why a command failed.
@@ -59,9 +60,9 @@ pub enum CommandError {
     /// `vedette archive`.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// `vedette model`.
+    /// `vedette models`.
     #[error(transparent)]
-    Model(#[from] ExportError),
+    Models(#[from] ModelsError),
 }
 
 /// Runs a command to its end, or until shutdown.
@@ -70,7 +71,7 @@ pub async fn run(command: Command, shutdown: Shutdown) -> Result<(), CommandErro
         Command::Local(options) => Ok(local::run(*options, shutdown).await?),
         Command::Validate(options) => Ok(validate::run(&options)?),
         Command::Archive(command) => Ok(archive::run(&command, &shutdown).await?),
-        Command::Model(command) => Ok(model::run(&command).await?),
+        Command::Models(command) => Ok(models::run(&command, &shutdown).await?),
     }
 }
 

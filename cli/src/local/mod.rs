@@ -1,5 +1,6 @@
 //! `vedette local`: the whole flow on one machine, from the first record to the summary.
 
+mod console;
 pub mod dataset;
 mod error;
 mod lookups;
@@ -28,7 +29,7 @@ use vedette_service::Shutdown;
 
 pub use self::error::LocalError;
 use self::lookups::ConfigMaps;
-use self::observe::{ObservedTopics, Observer, ObserverSettings, ObserverStart, Snapshot, ends_of};
+use self::observe::{ObservedTopics, Observer, ObserverSettings, ObserverStart, Phase, Snapshot, ends_of};
 pub use self::options::LocalOptions;
 use self::reconcile::{LocalPipeline, LocalTraining};
 use self::servers::Servers;
@@ -69,7 +70,7 @@ pub async fn run(options: LocalOptions, shutdown: Shutdown) -> Result<(), LocalE
     dataset::upload(&options, pipeline, &servers.bucket, &console).await?;
     lookups::upload(&options, pipeline, &servers, &console).await?;
     if placement::is_said(&plan) {
-        console.say("what the manifest says of nodes, priority and accounts of pods means nothing on one machine");
+        console.say("what the manifest says of nodes, priority, accounts and rolling updates of pods means nothing on one machine");
     }
 
     let supervisor = start_supervisor(&options, &servers, config_maps, &console)?;
@@ -131,7 +132,10 @@ async fn supervise(
     let pipeline = &plan.pipeline;
     let (site, bucket) = (&servers.site, &servers.bucket);
     let mut reconciled = LocalPipeline::new(pipeline.clone(), site.clone(), bucket.clone(), supervisor, console);
-    // The topics come first, and nothing else.
+    if !options.no_console {
+        console::start(options.console_listen, &pipeline.namespace, servers, supervisor, console)?;
+    }
+    // The topics come first, and nothing else of the pipeline.
     reconciled.step(now()).await?;
     await_topics(reconciled.children(), supervisor).await?;
     bound_memory(pipeline, servers);
@@ -191,7 +195,7 @@ fn bound_memory(pipeline: &ValidatedPipeline, servers: &Servers) {
     let topics = &pipeline.topics;
     broker.drop_what_was_read(topics.sensor_messages.name.as_str(), &[&detector]);
     broker.drop_what_was_read(topics.enriched_data.name.as_str(), &[&archiver]);
-    let notifier = names::group(&pipeline.namespace, &pipeline.name, Component::Notifier);
+    let notifier = names::notifier_group(&pipeline.namespace, &pipeline.name, &servers.site.site.name);
     let alerts_readers = [Some(archiver.as_str()), pipeline.incidents.as_ref().map(|_| notifier.as_str())];
     let alerts_readers: Vec<&str> = alerts_readers.into_iter().flatten().collect();
     broker.drop_what_was_read(topics.alerts.name.as_str(), &alerts_readers);
@@ -245,7 +249,7 @@ impl Flow<'_> {
         let duration = self.options.duration.or_else(|| (!std::io::stdout().is_terminal()).then_some(DEFAULT_DURATION));
         let deadline = duration.map(|duration| Instant::now() + duration);
         let mut printed = (Instant::now(), Snapshot::default());
-        let mut unsettled = Instant::now();
+        let (mut unsettled, mut phase) = (Instant::now(), Phase::Starting);
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
@@ -259,7 +263,12 @@ impl Flow<'_> {
             if !pipeline.is_settled() || !self.supervisor.is_settled() {
                 unsettled = Instant::now();
             }
-            self.observer.set_steady(unsettled.elapsed() >= SETTLING);
+            phase = match phase {
+                _ if unsettled.elapsed() >= SETTLING => Phase::Steady,
+                Phase::Starting => Phase::Starting,
+                Phase::Steady | Phase::Rolling => Phase::Rolling,
+            };
+            self.observer.set_phase(phase);
             if printed.0.elapsed() >= PROGRESS {
                 printed = self.print_progress(printed.0, &printed.1).await;
             }

@@ -89,6 +89,14 @@ pub struct LocalOptions {
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
     pub bucket_listen: SocketAddr,
 
+    /// Where the console's page is; port 0 is any free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
+    pub console_listen: SocketAddr,
+
+    /// Run no console
+    #[arg(long)]
+    pub no_console: bool,
+
     /// Where the workload binaries lie; beside this program where omitted
     #[arg(long, value_name = "DIR")]
     pub bin_dir: Option<PathBuf>,

@@ -1,11 +1,16 @@
-//! What manifests say of nodes, priority and accounts, which means nothing on one machine.
+//! What manifests say of nodes, their room, priority and accounts, which means nothing on one machine.
 
-use vedette_crds::PodSettings;
+use vedette_crds::{PodSettings, RollingUpdate};
 
 use super::setup::Plan;
 
 /// Whether anything is said that takes nodes, a scheduler or an API server.
 pub(super) fn is_said(plan: &Plan) -> bool {
+    let rolls = [plan.pipeline.detector.rolling_update, plan.pipeline.archiver.rolling_update];
+    rolls.into_iter().any(|roll| roll != RollingUpdate::default()) || sets_any_placement(plan)
+}
+
+fn sets_any_placement(plan: &Plan) -> bool {
     let trainings = plan.trainings.iter().map(|training| &training.pod);
     plan.pipeline.pods.all().into_iter().chain(trainings).any(sets_placement)
 }
@@ -28,13 +33,23 @@ fn sets_placement(pod: &PodSettings) -> bool {
         log_level: _,
         priority_class_name,
         service_account_name,
+        host_aliases,
+        dns_policy,
+        dns_config,
+        security_context,
     } = pod;
     let lists_none = node_selector.is_empty()
         && tolerations.is_none()
         && topology_spread_constraints.is_none()
-        && image_pull_secrets.is_none();
+        && image_pull_secrets.is_none()
+        && host_aliases.is_none();
+    let looks_up = dns_policy.is_some() || dns_config.is_some();
     let names = [runtime_class_name, priority_class_name, service_account_name];
-    !lists_none || affinity.is_some() || names.into_iter().any(Option::is_some)
+    !lists_none
+        || looks_up
+        || affinity.is_some()
+        || security_context.is_some()
+        || names.into_iter().any(Option::is_some)
 }
 
 #[cfg(test)]
@@ -61,6 +76,11 @@ mod tests {
     fn what_any_object_says_of_nodes_counts() {
         assert!(!is_said_by("{pod: {logLevel: debug}}", "{labels: {team: a}}"));
         assert!(is_said_by("{detector: {pod: {priorityClassName: high}}}", "{}"));
+        assert!(is_said_by("{pod: {securityContext: {fsGroup: 1}}}", "{}") && is_said_by("{}", "{dnsPolicy: Default}"));
         assert!(is_said_by("{}", "{nodeSelector: {pool: training}}"), "a training's");
+        assert!(
+            is_said_by("{archiver: {rollingUpdate: {maxSurge: 0, maxUnavailable: 1}}}", "{}"),
+            "there is room here"
+        );
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use vedette_contract::Name;
 use vedette_contract::arguments::DatasetArguments;
+use vedette_contract::{Name, ObjectName};
 use vedette_core::manifest::{self, Manifest, ValidatedManifest};
 use vedette_core::site::{self, ImagePullPolicy, Images, SiteFile};
 use vedette_core::validate::{ValidatedPipeline, ValidatedTraining};
@@ -130,11 +130,12 @@ pub(super) fn site_file(options: &LocalOptions, bootstrap_servers: &str, endpoin
         image_pull_secrets: Vec::new(),
         watch_namespaces: Vec::new(),
         watch_namespace_selector: None,
+        pods: site::Pods::default(),
     }
 }
 
 #[allow(clippy::expect_used)]
-fn bucket_secret() -> Name {
+fn bucket_secret() -> ObjectName {
     BUCKET_SECRET.parse().expect("a test proves that the constant is a name")
 }
 

@@ -1,7 +1,16 @@
-//! What people and programs read of a command. Nothing fails because nobody reads any more.
+//! What people and programs read of a command. Nothing fails because nobody reads any more, and nothing that a record or an
+//! object of the bucket says moves a terminal's cursor or changes its colours.
 
 mod console;
+mod escape;
+mod format;
+mod progress;
 mod standard;
+mod table;
 
 pub(crate) use console::Console;
+pub use escape::escaped;
+pub(crate) use format::{OutputFormat, OutputOptions, write_json};
+pub(crate) use progress::Progress;
 pub(crate) use standard::{OutputError, print};
+pub(crate) use table::{Align, Table};

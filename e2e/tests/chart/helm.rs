@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use k8s_openapi::Metadata;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -67,6 +69,12 @@ pub(crate) fn object<T: DeserializeOwned>(objects: &[Value], kind: &str) -> T {
     let mut found = all(objects, kind);
     assert_eq!(found.len(), 1, "{kind}");
     found.remove(0)
+}
+
+/// The object of this name.
+pub(crate) fn named<'a, T: Metadata<Ty = ObjectMeta>>(objects: &'a [T], name: &str) -> &'a T {
+    let found = objects.iter().find(|object| object.metadata().name.as_deref() == Some(name));
+    found.unwrap_or_else(|| panic!("there is no {name}"))
 }
 
 /// A file of the chart.

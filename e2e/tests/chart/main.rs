@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod alerts;
 mod commands;
+mod console;
 mod helm;
 mod network;
 mod values;
@@ -93,7 +95,7 @@ fn every_object_has_only_fields_that_kubernetes_knows() {
                 "Service" => check::<Service>(object),
                 "ServiceAccount" => check::<ServiceAccount>(object),
                 // Prometheus Operator's, of which we have no type.
-                "ServiceMonitor" => {}
+                "ServiceMonitor" | "PrometheusRule" => {}
                 other => panic!("nobody expects a {other}"),
             }
         }
@@ -123,6 +125,12 @@ fn what_the_site_file_needs_is_watched_and_nothing_else() {
         "bucket.credentialsSecret=",
         "bucket.ca.secret=ca",
         "bucket.ca.configMap=trust",
+        // The cluster's own, in every namespace.
+        "kafka.tls.ca.configMap=kube-root-ca.crt",
+        "bucket.ca.configMap=openshift-service-ca.crt,bucket.ca.key=service-ca.crt",
+        "kafka.tls.clientCertificate.secret=kafka.example.org-tls",
+        "kafka.credentialsSecret=kafka.example.org,images.pullSecrets={registry.example.org}",
+        "kafka.tls.ca.secret=my-cluster-cluster-ca-cert,kafka.tls.ca.key=*.crt",
     ] {
         let objects = rendered(&["--set", values]);
         let role: Role = object(&objects, "Role");
@@ -290,6 +298,11 @@ fn helm_test_asks_the_operator_and_no_service_takes_its_pod_for_one() {
     let annotations = pod.metadata.annotations.unwrap();
     assert_eq!(annotations["helm.sh/hook"], "test");
     let (labels, selector) = (pod.metadata.labels.unwrap(), service.spec.unwrap().selector.unwrap());
+    // The sidecar of a mesh would never end.
+    assert_eq!(
+        (labels["sidecar.istio.io/inject"].as_str(), annotations["linkerd.io/inject"].as_str()),
+        ("false", "disabled")
+    );
     assert!(selector.iter().any(|(label, value)| labels.get(label) != Some(value)), "{labels:?}");
     let spec = pod.spec.unwrap();
     let arguments: OperatorArguments = container::parse(&spec.containers[0], &[]);

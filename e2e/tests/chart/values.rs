@@ -6,6 +6,53 @@ use crate::helm::{self, rendered, template};
 
 /// Every value of the chart, and another one for it than the default or the example has.
 fn others() -> Vec<(&'static str, Value)> {
+    [others_of_the_operator(), others_of_the_images(), others_of_the_console()].concat()
+}
+
+fn others_of_the_console() -> Vec<(&'static str, Value)> {
+    vec![
+        ("images.console", json!("example.org/console:1")),
+        ("networkPolicy.consoleFrom", json!([{ "podSelector": { "matchLabels": { "app": "proxy" } } }])),
+        ("console.enabled", json!(false)),
+        ("console.namespaces", json!(["payments"])),
+        ("console.pathPrefix", json!("/tools/vedette")),
+        ("console.bucketRequestsPerHour", json!(2_000_000)),
+        ("console.replicas", json!(2)),
+        ("console.resources.requests.cpu", json!("100m")),
+        ("console.resources.requests.memory", json!("64Mi")),
+        ("console.resources.limits.cpu", json!("2")),
+        ("console.resources.limits.memory", json!("1Gi")),
+        ("console.serviceAccount.create", json!(false)),
+        ("console.serviceAccount.name", json!("viewer")),
+        ("console.serviceAccount.annotations", json!({ "example.org/role": "reader" })),
+        ("console.service.port", json!(8081)),
+        ("console.service.annotations", json!({ "example.org/owner": "streams" })),
+        ("console.extraEnv", json!([{ "name": "NO_PROXY", "value": "bucket" }])),
+        ("console.extraVolumes", json!([{ "name": "token", "emptyDir": {} }])),
+        ("console.extraVolumeMounts", json!([{ "name": "token", "mountPath": "/var/run/token" }])),
+        ("console.podLabels", json!({ "tier": "page" })),
+        ("console.podAnnotations", json!({ "example.org/tier": "page" })),
+    ]
+}
+
+fn others_of_the_images() -> Vec<(&'static str, Value)> {
+    vec![
+        ("images.registry", json!("registry.example.org/vedette")),
+        ("images.tag", json!("2")),
+        ("images.pullPolicy", json!("Always")),
+        ("images.pullSecrets", json!(["registry"])),
+        ("images.operator", json!("example.org/operator:1")),
+        ("images.topics", json!("example.org/topics:1")),
+        ("images.generator", json!("example.org/generator:1")),
+        ("images.detector", json!("example.org/detector:1")),
+        ("images.archiver", json!("example.org/archiver:1")),
+        ("images.notifier", json!("example.org/notifier:1")),
+        ("images.trainer", json!("example.org/trainer:1")),
+        ("images.architectures", json!(["amd64", "arm64"])),
+    ]
+}
+
+fn others_of_the_operator() -> Vec<(&'static str, Value)> {
     let toleration = json!([{ "key": "dedicated", "operator": "Exists" }]);
     let spread = json!([{ "maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule" }]);
     let affinity = json!({ "requiredDuringSchedulingIgnoredDuringExecution": [{ "topologyKey": "host" }] });
@@ -38,20 +85,9 @@ fn others() -> Vec<(&'static str, Value)> {
         ("bucket.encryption", json!({ "algorithm": "aws:kms", "kmsKeyId": "key-1" })),
         ("watchNamespaces", json!(["payments", "logins"])),
         ("watchNamespaceSelector", json!("team=payments")),
+        ("pods.env", json!([variable])),
         ("crds.install", json!(false)),
         ("crds.keep", json!(false)),
-        ("images.registry", json!("registry.example.org/vedette")),
-        ("images.tag", json!("2")),
-        ("images.pullPolicy", json!("Always")),
-        ("images.pullSecrets", json!(["registry"])),
-        ("images.operator", json!("example.org/operator:1")),
-        ("images.topics", json!("example.org/topics:1")),
-        ("images.generator", json!("example.org/generator:1")),
-        ("images.detector", json!("example.org/detector:1")),
-        ("images.archiver", json!("example.org/archiver:1")),
-        ("images.notifier", json!("example.org/notifier:1")),
-        ("images.trainer", json!("example.org/trainer:1")),
-        ("images.architectures", json!(["amd64", "arm64"])),
         ("replicas", json!(2)),
         ("leaseDurationSeconds", json!(30)),
         ("modelPollIntervalSeconds", json!(10)),
@@ -85,9 +121,12 @@ fn others() -> Vec<(&'static str, Value)> {
         ("serviceMonitor.labels", json!({ "release": "prometheus" })),
         ("serviceMonitor.relabelings", json!([{ "targetLabel": "cluster", "replacement": "east" }])),
         ("serviceMonitor.metricRelabelings", json!([{ "action": "drop", "sourceLabels": ["pod"], "regex": "x" }])),
+        ("prometheusRule.enabled", json!(false)),
+        ("prometheusRule.labels", json!({ "release": "prometheus" })),
         ("networkPolicy.enabled", json!(false)),
         ("networkPolicy.kafkaPorts", json!([9094])),
         ("networkPolicy.bucketPorts", json!([9000])),
+        ("networkPolicy.receiverPorts", json!([8443])),
         ("networkPolicy.dnsPorts", json!([53])),
         ("networkPolicy.apiServerPorts", json!([16443])),
         ("networkPolicy.metricsFrom", json!([{ "namespaceSelector": { "matchLabels": { "name": "monitoring" } } }])),
@@ -116,7 +155,8 @@ pub(crate) fn rendered_with(arguments: &[String]) -> Vec<Value> {
 
 /// Arguments for what is off by default.
 fn switched_on() -> Vec<String> {
-    ["serviceMonitor.enabled", "networkPolicy.enabled"].iter().flat_map(|path| set(path, &json!(true))).collect()
+    let off = ["serviceMonitor.enabled", "prometheusRule.enabled", "networkPolicy.enabled", "console.enabled"];
+    off.iter().flat_map(|path| set(path, &json!(true))).collect()
 }
 
 /// Arguments for every value there is; what would take an object away stays.
@@ -161,28 +201,41 @@ fn every_value_does_something() {
 }
 
 /// What people take pieces away of, and what is rendered as well without.
-const TAKEN_AWAY: [&str; 3] = ["resources", "podSecurityContext", "securityContext"];
+const TAKEN_AWAY: [&str; 4] = ["resources", "podSecurityContext", "securityContext", "console.resources"];
 const REQUIRED: [&str; 3] = ["site.name", "kafka.bootstrapServers", "bucket.name"];
 
 #[test]
 fn values_that_an_older_release_did_not_have_are_as_by_default() {
     let base = switched_on();
-    let group = |path: &str| path.split('.').next().unwrap_or_default().to_owned();
+    let is_taken_away = |path: &str| TAKEN_AWAY.iter().any(|group| path.starts_with(&format!("{group}.")));
     for (path, default) in defaults() {
-        if REQUIRED.contains(&path.as_str()) || TAKEN_AWAY.contains(&group(&path).as_str()) {
+        if REQUIRED.contains(&path.as_str()) || is_taken_away(&path) {
             continue;
         }
         let [without, with] = [json!(null), default].map(|value| [base.clone(), set(&path, &value).to_vec()].concat());
         assert_eq!(rendered_with(&without), rendered_with(&with), "{path}");
     }
     let unchanged = rendered_with(&[]);
-    for name in ["networkPolicy", "serviceMonitor", "podDisruptionBudget", "images", "crds", "bucket.credentialsKeys"] {
+    for name in [
+        "networkPolicy",
+        "serviceMonitor",
+        "prometheusRule",
+        "podDisruptionBudget",
+        "images",
+        "crds",
+        "bucket.credentialsKeys",
+        "console",
+    ] {
         assert_eq!(rendered_with(&set(name, &json!(null))), unchanged, "{name}");
     }
+    let unchanged = rendered_with(&base);
+    let without = |name| rendered_with(&[base.clone(), set(name, &json!(null)).to_vec()].concat());
     for name in TAKEN_AWAY {
-        rendered_with(&set(name, &json!(null)));
+        without(name);
     }
-    assert_ne!(rendered_with(&set("resources.limits.cpu", &json!(null))), unchanged, "what is taken away stays away");
+    for name in ["resources.limits.cpu", "console.resources.limits.cpu"] {
+        assert_ne!(without(name), unchanged, "what is taken away stays away: {name}");
+    }
 }
 
 #[test]
@@ -190,7 +243,11 @@ fn the_templates_know_the_defaults_of_the_values() {
     let helper = helm::text("templates/_defaults.tpl");
     let yaml = helper.split_once("-}}\n").unwrap().1.rsplit_once("\n{{- end }}").unwrap().0;
     let mut expected: Value = serde_yaml::from_str(&helm::text("values.yaml")).unwrap();
-    TAKEN_AWAY.iter().for_each(|name| drop(expected.as_object_mut().unwrap().remove(*name)));
+    for path in TAKEN_AWAY {
+        let (group, name) = path.rsplit_once('.').unwrap_or(("", path));
+        let group = if group.is_empty() { &mut expected } else { &mut expected[group] };
+        group.as_object_mut().unwrap().remove(name);
+    }
     assert_eq!(serde_yaml::from_str::<Value>(yaml).unwrap(), expected, "write the same into templates/_defaults.tpl");
 }
 
@@ -251,11 +308,15 @@ fn a_wrong_value_is_refused_with_its_path() {
         ("bucket.endpoint", json!("s3.example.org"), "/bucket/endpoint"),
         ("bucket.credentialsSecret", json!("A"), "/bucket/credentialsSecret"),
         ("bucket.ca", json!({ "key": "ca.crt" }), "/bucket/ca"),
+        ("bucket.ca", json!({ "secret": "a..b" }), "/bucket/ca/secret"),
+        ("bucket.ca", json!({ "secret": "a", "key": "*" }), "/bucket/ca/key"),
         ("bucket.encryption", json!({ "algorithm": "AES128" }), "/bucket/encryption/algorithm"),
         ("watchNamespaces", json!("payments"), "/watchNamespaces"),
         ("watchNamespaces", json!(["a", "a"]), "/watchNamespaces"),
         ("watchNamespaces", json!(["a", "*"]), "/watchNamespaces"),
         ("watchNamespaceSelector", json!({ "team": "payments" }), "/watchNamespaceSelector"),
+        ("pods.env", json!([{ "name": "HTTPS_PROXY" }]), "/pods/env/0"),
+        ("pods.env", json!([{ "name": "HTTPS_PROXY", "value": "http://user:word@proxy:3128" }]), "/pods/env/0/value"),
         ("crds.install", json!("yes"), "/crds/install"),
         ("images.pullPolicy", json!("Sometimes"), "/images/pullPolicy"),
         ("images.pullSecrets", json!([{ "name": "registry" }]), "/images/pullSecrets/0"),
@@ -278,6 +339,13 @@ fn a_wrong_value_is_refused_with_its_path() {
         ("topologySpreadConstraints", json!([{ "maxSkew": 1 }]), "/topologySpreadConstraints/0"),
         ("serviceMonitor.interval", json!("often"), "/serviceMonitor/interval"),
         ("commonLabels", json!({ "team": 1 }), "/commonLabels/team"),
+        ("console.namespaces", json!(["a", "*"]), "/console/namespaces"),
+        ("console.pathPrefix", json!("tools"), "/console/pathPrefix"),
+        ("console.pathPrefix", json!("/tools/"), "/console/pathPrefix"),
+        ("console.pathPrefix", json!("/a/../b"), "/console/pathPrefix"),
+        ("console.bucketRequestsPerHour", json!(10), "/console/bucketRequestsPerHour"),
+        ("console.service.port", json!("page"), "/console/service/port"),
+        ("console.token", json!("secret"), "/console"),
     ];
     for (path, value, expected) in wrong {
         let [flag, argument] = set(path, &value);

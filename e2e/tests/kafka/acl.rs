@@ -10,6 +10,7 @@ const CREATE_ACLS: i16 = 30;
 const DELETE_ACLS: i16 = 31;
 const VERSION: i16 = 1;
 const LITERAL: u8 = 3;
+const PREFIXED: u8 = 4;
 const ALLOW: u8 = 3;
 
 /// What is granted, with Kafka's own numbers.
@@ -17,7 +18,9 @@ const ALLOW: u8 = 3;
 pub(crate) enum Resource<'a> {
     Topic(&'a str),
     Group(&'a str),
+    GroupPrefix(&'a str),
     TransactionalId(&'a str),
+    TransactionalIdPrefix(&'a str),
 }
 
 #[derive(Clone, Copy)]
@@ -25,7 +28,10 @@ pub(crate) enum Operation {
     Read = 3,
     Write = 4,
     Create = 5,
+    Alter = 7,
     Describe = 8,
+    DescribeConfigs = 10,
+    AlterConfigs = 11,
 }
 
 /// Allows a user these operations from everywhere.
@@ -62,14 +68,16 @@ pub(crate) fn revoke(user: &str, resource: Resource<'_>, operation: Operation) {
 }
 
 fn entry(body: &mut Vec<u8>, user: &str, resource: Resource<'_>, operation: Operation) {
-    let (kind, name) = match resource {
-        Resource::Topic(name) => (2, name),
-        Resource::Group(name) => (3, name),
-        Resource::TransactionalId(name) => (5, name),
+    let (kind, name, pattern) = match resource {
+        Resource::Topic(name) => (2, name, LITERAL),
+        Resource::Group(name) => (3, name, LITERAL),
+        Resource::GroupPrefix(name) => (3, name, PREFIXED),
+        Resource::TransactionalId(name) => (5, name, LITERAL),
+        Resource::TransactionalIdPrefix(name) => (5, name, PREFIXED),
     };
     body.push(kind);
     text(body, name);
-    body.push(LITERAL);
+    body.push(pattern);
     text(body, &format!("User:{user}"));
     text(body, "*");
     body.extend([operation as u8, ALLOW]);

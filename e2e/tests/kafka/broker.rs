@@ -10,6 +10,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use vedette_contract::arguments::KafkaArguments;
 use vedette_e2e::topic;
 use vedette_streams::kafka::{Isolation, KafkaSettings};
+use vedette_testing::eventually;
 
 /// Where everybody is the super user.
 pub(crate) const ADMIN: &str = "127.0.0.1:9092";
@@ -116,14 +117,26 @@ pub(crate) fn produce_at(topic: &str, uuids: &[String], timestamp: impl Fn(usize
     producer.flush(PATIENCE).unwrap();
 }
 
+/// Has a group forget all that it committed; it has no member.
+pub(crate) async fn delete_group(group: &str) {
+    let client: AdminClient<DefaultClientContext> = admin().base().create().unwrap();
+    eventually("the group has no member", async || {
+        client.delete_groups(&[group], &AdminOptions::new()).await.unwrap().iter().all(Result::is_ok)
+    })
+    .await;
+}
+
+/// The committed records.
+pub(crate) fn read(topic: &str) -> Vec<serde_json::Value> {
+    let read = |message: &rdkafka::message::BorrowedMessage<'_>| {
+        serde_json::from_slice(rdkafka::Message::payload(message).unwrap()).unwrap()
+    };
+    topic::read_to_end(&admin(), topic, Isolation::ReadCommitted, read).unwrap()
+}
+
 /// The uuids of the committed records, sorted.
 pub(crate) fn uuids(topic: &str) -> Vec<String> {
-    let uuid = |payload: &[u8]| {
-        let record: serde_json::Value = serde_json::from_slice(payload).unwrap();
-        record["uuid"].as_str().unwrap().to_owned()
-    };
-    let read = |message: &rdkafka::message::BorrowedMessage<'_>| uuid(rdkafka::Message::payload(message).unwrap());
-    let mut uuids = topic::read_to_end(&admin(), topic, Isolation::ReadCommitted, read).unwrap();
+    let mut uuids: Vec<_> = read(topic).iter().map(|record| record["uuid"].as_str().unwrap().to_owned()).collect();
     uuids.sort();
     uuids
 }

@@ -4,16 +4,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod acl;
+mod age;
 mod broker;
+mod grants;
+mod local;
 mod token;
+mod topic_job;
 mod workload;
 
 use std::net::SocketAddr;
 
 use acl::{Operation, Resource, allow, revoke};
-use broker::{
-    Login, configuration, configure, create_topic, now_millis, options, partitions, produce, produce_at, uuids,
-};
+use broker::{Login, configure, create_topic, now_millis, options, produce, produce_at, uuids};
 use token::TokenEndpoint;
 use vedette_archive::verify;
 use vedette_contract::keys::PipelineKeys;
@@ -33,14 +35,13 @@ struct Topics {
 }
 
 impl Topics {
-    async fn create(user: &str) -> Self {
+    fn named_after(user: &str) -> Self {
         let name = |topic| format!("{user}-{topic}");
-        let topics = Self {
-            input: name("input"),
-            enriched: name("enriched"),
-            alerts: name("alerts"),
-            dead_letters: name("dead"),
-        };
+        Self { input: name("input"), enriched: name("enriched"), alerts: name("alerts"), dead_letters: name("dead") }
+    }
+
+    async fn create(user: &str) -> Self {
+        let topics = Self::named_after(user);
         let Self { input, enriched, alerts, dead_letters } = &topics;
         for topic in [input, enriched, alerts, dead_letters] {
             create_topic(topic, 3, &[("retention.ms", "-1")]).await;
@@ -65,15 +66,22 @@ impl Topics {
     }
 }
 
-fn service(user: &str, login: Login, bucket: &TestBucket) -> Vec<String> {
+fn process(user: &str, login: Login) -> Vec<String> {
     let mut arguments = options(user, login);
-    arguments.extend(bucket.options());
+    arguments.extend([format!("--listen-address={}", free_address()), format!("--pod-name={user}")]);
+    arguments
+}
+
+fn member(user: &str, login: Login) -> Vec<String> {
+    let mut arguments = process(user, login);
     arguments.extend(["--namespace=team", "--pipeline=flows", "--site=east"].map(str::to_owned));
-    arguments.extend([
-        format!("--listen-address={}", free_address()),
-        format!("--pod-name={user}"),
-        format!("--group={user}"),
-    ]);
+    arguments.push(format!("--group={user}"));
+    arguments
+}
+
+fn service(user: &str, login: Login, bucket: &TestBucket) -> Vec<String> {
+    let mut arguments = member(user, login);
+    arguments.extend(bucket.options());
     arguments
 }
 
@@ -92,12 +100,12 @@ fn detector(user: &str, login: Login, bucket: &TestBucket, topics: &Topics, guar
 }
 
 /// An archiver, and where its probes and metrics are.
-fn archiver(user: &str, bucket: &TestBucket, topic: &str) -> (Workload, SocketAddr) {
+fn archiver(user: &str, bucket: &TestBucket, stream: &str, topic: &str) -> (Workload, SocketAddr) {
     let mut arguments = service(user, Login::Certificate, bucket);
     let probes = free_address();
     arguments.retain(|argument| !argument.starts_with("--listen-address="));
     arguments.push(format!("--listen-address={probes}"));
-    arguments.push(format!("--archive=enriched_data={topic}"));
+    arguments.push(format!("--archive={stream}={topic}"));
     let more = ["--rolling-max-bytes=100000", "--rolling-max-age-seconds=60", "--tail-interval-seconds=1"];
     arguments.extend(more.map(str::to_owned));
     arguments.push("--spool-directory=spool".to_owned());
@@ -166,7 +174,7 @@ async fn waits_for(
 }
 
 /// An archiver without one of its grants names it, waits, and archives every record once it is granted.
-async fn archives_after(user: &str, missing: impl Fn(Resource<'_>, Operation) -> bool, said: &[&str]) {
+async fn archives_after(user: &str, stream: &str, missing: impl Fn(Resource<'_>, Operation) -> bool, said: &[&str]) {
     let bucket = TestBucket::serve().await;
     create_topic(user, 3, &[("retention.ms", "-1")]).await;
     let topic = Resource::Topic(user);
@@ -175,51 +183,11 @@ async fn archives_after(user: &str, missing: impl Fn(Resource<'_>, Operation) ->
         grants.into_iter().partition(|(resource, operation)| missing(*resource, *operation));
     allow(user, &now);
     produce(user, &records());
-    let (mut archiver, probes) = archiver(user, &bucket, user);
+    let (mut archiver, probes) = archiver(user, &bucket, stream, user);
     archiver.wait_until_it_says(said);
     allow(user, &later);
     archives_each_record(&mut archiver, probes).await;
     archiver.stop();
-}
-
-/// rdkafka gives its `AdminClient` no token.
-#[tokio::test(flavor = "multi_thread")]
-async fn who_comes_by_a_token_looks_at_topics_and_names_the_missing_one() {
-    let endpoint = TokenEndpoint::serve("looker", "secret-of-looker", 60);
-    for name in ["looked-at-by-a-token", "missing-by-a-token"] {
-        allow("looker", &[(Resource::Topic(name), Operation::Describe)]);
-    }
-    create_topic("looked-at-by-a-token", 2, &[]).await;
-    let mut arguments = options("looker", Login::Token(endpoint.address));
-    arguments.push("--topic=looked-at-by-a-token:partitions=3".to_owned());
-    let mut job = Workload::start("vedette-topics", "looker", &arguments);
-    let status = job.outcome();
-    assert!(status.success(), "{status}: {}", job.log());
-    assert!(job.log().contains("looked-at-by-a-token has 2 partitions and 3 are stated"), "{}", job.log());
-    arguments.push("--topic=missing-by-a-token:partitions=3".to_owned());
-    let job = Workload::start("vedette-topics", "looker", &arguments);
-    job.wait_until_it_says(&["topic missing-by-a-token does not exist"]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_topic_that_exists_stays_as_it_is_and_a_missing_one_is_created_with_create_and_describe_alone() {
-    create_topic("theirs", 2, &[("retention.ms", "-1"), ("max.message.bytes", "10485760")]).await;
-    let (theirs, ours) = (Resource::Topic("theirs"), Resource::Topic("ours"));
-    allow("topics", &[(theirs, Operation::Describe), (ours, Operation::Create), (ours, Operation::Describe)]);
-    let mut arguments = options("topics", Login::Scram);
-    for (topic, partitions) in [("theirs", 4), ("ours", 5)] {
-        arguments
-            .push(format!("--topic={topic}:partitions={partitions},retention.ms=604800000,max.message.bytes=1048576"));
-    }
-    let mut job = Workload::start("vedette-topics", "topics", &arguments);
-    let status = job.outcome();
-    assert!(status.success(), "{status}: {}", job.log());
-
-    for (topic, count, retention, largest) in [("theirs", 2, "-1", "10485760"), ("ours", 5, "604800000", "1048576")] {
-        assert_eq!(partitions(topic), count, "{topic}");
-        assert_eq!(configuration(topic, "retention.ms").await.as_deref(), Some(retention), "{topic}");
-        assert_eq!(configuration(topic, "max.message.bytes").await.as_deref(), Some(largest), "{topic}");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -287,7 +255,7 @@ async fn an_archiver_that_may_only_read_archives_each_record_by_its_certificate(
     let topic = Resource::Topic("archived");
     allow(user, &[(topic, Operation::Describe), (topic, Operation::Read), (Resource::Group(user), Operation::Read)]);
     produce("archived", &records());
-    let (mut archiver, probes) = archiver(user, &bucket, "archived");
+    let (mut archiver, probes) = archiver(user, &bucket, "enriched_data", "archived");
     archives_each_record(&mut archiver, probes).await;
     archiver.stop();
     let keys = PipelineKeys::new(&"team".parse().unwrap(), &"flows".parse().unwrap());
@@ -347,16 +315,16 @@ async fn a_detector_without_transactions_names_an_output_at_the_first_refusal_an
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_archiver_names_the_topic_that_it_may_not_read_and_waits() {
+async fn an_archiver_names_the_topic_of_incidents_that_it_may_not_read_and_waits() {
     let missing =
         |resource: Resource<'_>, operation| matches!((resource, operation), (Resource::Topic(_), Operation::Read));
-    archives_after("archiver-unread", missing, &["Read on topic archiver-unread"]).await;
+    archives_after("archiver-unread", "incidents", missing, &["Read on topic archiver-unread"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_archiver_names_the_group_that_it_may_not_join_and_waits() {
     let missing = |resource: Resource<'_>, _| matches!(resource, Resource::Group(_));
-    archives_after("archiver-ungrouped", missing, &["Read on group archiver-ungrouped"]).await;
+    archives_after("archiver-ungrouped", "enriched_data", missing, &["Read on group archiver-ungrouped"]).await;
 }
 
 /// Kafka's own bound for new topics is an hour; the input may have another, or be older than the bound.

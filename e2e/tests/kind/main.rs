@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod console;
 mod faults;
 mod guest;
 mod models;
@@ -35,6 +36,7 @@ async fn two_data_centres_work_as_one() {
     step!(a_topic_of_others_stays_as_it_is_and_grows_where_that_is_asked_for);
     let first = step!(the_first_model_is_learned_from_both_sites_and_rolled_at_both);
     let second = step!(another_model_rolls_at_both, &first);
+    step!(the_console_of_each_site_shows_both, &second);
     step!(a_damaged_version_is_refused_and_one_that_crashes_is_taken_back, &second);
     step!(pinning_goes_back_and_forth, &first, &second);
     step!(a_second_tenant_of_the_same_name_begins);

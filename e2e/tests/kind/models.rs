@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use vedette_contract::ModelVersion;
-use vedette_contract::model::{
-    CALIBRATION_FILE, CurrentPointer, FEATURES_FILE, FOREST_FILE, FileHash, MANIFEST_FILE, METADATA_FILE, ModelManifest,
-};
+use vedette_contract::model::{CurrentPointer, FOREST_FILE, FileHash, MANIFEST_FILE, ModelManifest};
 
 use crate::site::{Site, models};
 
@@ -34,13 +32,12 @@ pub(crate) async fn publish_flawed(site: &Site, version: &str, flaw: Flaw) -> St
     let manifest = bucket.get(&keys.file(&source, MANIFEST_FILE)).await.unwrap().unwrap();
     let mut manifest: ModelManifest = serde_json::from_slice(&manifest.bytes).unwrap();
     manifest.version = flawed.clone();
-    for file in [FOREST_FILE, FEATURES_FILE, CALIBRATION_FILE, METADATA_FILE] {
+    for (file, hash) in &mut manifest.files {
         let mut content = bucket.get(&keys.file(&source, file)).await.unwrap().unwrap().bytes;
         if file == FOREST_FILE && matches!(flaw, Flaw::Trees) {
             content = b"no trees".as_slice().into();
         }
-        let sha256 = hex::encode(Sha256::digest(&content));
-        manifest.files.insert(file.to_owned(), FileHash { sha256, bytes: content.len() as u64 });
+        *hash = FileHash { sha256: hex::encode(Sha256::digest(&content)), bytes: content.len() as u64 };
         bucket.create(&keys.file(&flawed, file), content.into(), &BTreeMap::new()).await.unwrap();
     }
     let manifest = serde_json::to_vec(&manifest).unwrap();
@@ -57,6 +54,8 @@ pub(crate) async fn publish_flawed(site: &Site, version: &str, flaw: Flaw) -> St
         manifest_sha256,
         published_at: now,
         published_by: "a test".to_owned(),
+        comment: None,
+        earlier: pointer.so_far(),
     };
     bucket.put(&keys.current(), serde_json::to_vec(&pointer).unwrap().into()).await.unwrap();
     flawed.to_string()

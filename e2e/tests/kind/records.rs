@@ -1,6 +1,6 @@
 //! Which records are where, by their uuids.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io::BufRead;
 
 use rdkafka::Message as _;
@@ -9,6 +9,8 @@ use serde_json::Value;
 use vedette_contract::archive::Stream;
 use vedette_contract::progress::Progress;
 use vedette_e2e::cluster::{Look, wait_for};
+pub(crate) use vedette_e2e::found::Found;
+use vedette_e2e::found::each_once;
 use vedette_e2e::topic::{TopicError, read_to_end};
 use vedette_streams::kafka::Isolation;
 
@@ -17,13 +19,6 @@ use crate::site::{NAMESPACE, PATIENCE, Site, pipelines};
 #[derive(Deserialize)]
 struct Identity {
     uuid: String,
-}
-
-/// A record by its name, and where it is: the partition and offset, or the object.
-#[derive(Debug)]
-pub(crate) struct Found {
-    pub uuid: String,
-    place: String,
 }
 
 pub(crate) fn uuids(records: Vec<Found>) -> HashSet<String> {
@@ -147,21 +142,7 @@ pub(crate) async fn until_archived(site: &Site, expected: u64) {
     .unwrap();
 }
 
-/// Exactly these, each once. Says where the first few are that are not.
+/// Exactly these, each once.
 pub(crate) fn assert_each_once(what: &str, expected: &HashSet<String>, records: &[Found]) {
-    let mut places: HashMap<&str, &str> = HashMap::new();
-    let (mut twice, mut foreign) = (Vec::new(), Vec::new());
-    for Found { uuid, place } in records {
-        if let Some(first) = places.insert(uuid, place) {
-            twice.push(format!("{uuid} at {first} and {place}"));
-        }
-        if !expected.contains(uuid) {
-            foreign.push(format!("{uuid} at {place}"));
-        }
-    }
-    let missing: Vec<String> = expected.iter().filter(|uuid| !places.contains_key(uuid.as_str())).cloned().collect();
-    for (what_is_wrong, found) in [("twice", twice), ("foreign", foreign), ("missing", missing)] {
-        let first = &found[..found.len().min(5)];
-        assert!(found.is_empty(), "{what}: {} records are {what_is_wrong}, first {first:#?}", found.len());
-    }
+    each_once(expected, records).unwrap_or_else(|wrong| panic!("{what}: {wrong}"));
 }

@@ -76,6 +76,11 @@ impl Site {
         self.cluster.helm(&[&release, more, &["--wait", "--timeout", "180s"]].concat()).unwrap();
     }
 
+    /// What `helm test` asks, which fails where a release does not work.
+    pub(crate) fn test_release(&self, namespace: &str) {
+        self.cluster.helm(&["test", "vedette", "--namespace", namespace, "--timeout", "60s"]).unwrap();
+    }
+
     pub(crate) fn uninstall(&self, namespace: &str) -> String {
         self.cluster.helm(&["uninstall", "vedette", "--namespace", namespace, "--wait"]).unwrap()
     }

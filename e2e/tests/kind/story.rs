@@ -23,6 +23,7 @@ const MENDED_AFTER: Duration = Duration::from_secs(30);
 const ROUNDS: usize = 6;
 const FAULTS: usize = 20;
 const SEED: u64 = 2016;
+const WITH_CONSOLE: &[&str] = &["--set", "console.enabled=true"];
 
 pub(crate) struct Story {
     pub east: Site,
@@ -49,7 +50,7 @@ impl Story {
         self.replicate(1);
         let began = Instant::now();
         for site in self.sites() {
-            site.install(NAMESPACE, &[]);
+            site.install(NAMESPACE, WITH_CONSOLE);
         }
         began
     }
@@ -306,7 +307,7 @@ impl Story {
         .await
         .unwrap();
         east.until("Ready", "Running").await;
-        east.install(NAMESPACE, &["--set", "replicas=2", "--set", "logLevel=debug"]);
+        east.install(NAMESPACE, &[WITH_CONSOLE, &["--set", "replicas=2", "--set", "logLevel=debug"]].concat());
         east.kubectl(&["scale", "apl/flows", "--replicas=2"]);
         east.until_pods("detector", 2).await;
         until_records_flow(east).await;
@@ -385,7 +386,8 @@ impl Story {
         kafka("--replicas=1");
         let wait = ["--namespace", "development", "rollout", "status", "statefulset/kafka", "--timeout=180s"];
         east.cluster.kubectl(&wait).unwrap();
-        east.install(NAMESPACE, &[]);
+        east.install(NAMESPACE, WITH_CONSOLE);
+        east.test_release(NAMESPACE);
         east.kubectl(&["apply", "--filename", "e2e/fixtures/two-sites.yaml"]);
         east.until("Ready", "Running").await;
         let version = self.west.pointer().await.unwrap().version.to_string();

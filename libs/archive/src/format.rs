@@ -4,7 +4,11 @@
 mod count;
 mod decode;
 mod encode;
+mod find;
+mod last;
+mod pieces;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::ControlFlow;
 
@@ -13,6 +17,8 @@ use vedette_contract::archive::Format;
 pub(crate) use self::count::{Counted, LineCounter};
 pub use self::decode::Line;
 pub use self::encode::FrameEncoder;
+pub(crate) use self::find::SoughtLines;
+pub(crate) use self::last::LastLine;
 
 /// Makes the bytes of objects of this format.
 ///
@@ -39,5 +45,19 @@ pub(crate) fn for_each_line(
 pub(crate) fn counter(format: Format) -> LineCounter {
     match format {
         Format::JsonLines => LineCounter::default(),
+    }
+}
+
+/// Finds the last record of an object that comes piece by piece.
+pub(crate) fn last_line(format: Format) -> LastLine {
+    match format {
+        Format::JsonLines => LastLine::default(),
+    }
+}
+
+/// Looks for records of these hashes in an object that comes piece by piece.
+pub(crate) fn sought_lines(format: Format, sought: BTreeSet<String>) -> SoughtLines {
+    match format {
+        Format::JsonLines => SoughtLines::new(sought),
     }
 }

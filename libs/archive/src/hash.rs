@@ -12,6 +12,11 @@ pub(crate) fn first_record_of(record: Sha256) -> FirstRecord {
     FirstRecord::from_sha256(record.finalize().into())
 }
 
+/// Of a record as it is archived, lower-case hexadecimal.
+pub fn record_sha256(record: &[u8]) -> String {
+    sha256_hex(record)
+}
+
 /// Lower-case hexadecimal.
 pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))

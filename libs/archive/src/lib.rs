@@ -3,6 +3,7 @@
 
 mod format;
 mod hash;
+mod last;
 mod list;
 mod metadata;
 mod read;
@@ -10,8 +11,9 @@ mod sample;
 mod verify;
 
 pub use format::{FrameEncoder, Line, encoder};
-pub use hash::first_record;
-pub use list::{Selection, Source, Stored, list_sources};
+pub use hash::{first_record, record_sha256};
+pub use last::{holds_records, last_record};
+pub use list::{Selection, Source, Stored, list_after, list_newest, list_sources};
 pub use metadata::{FoundMetadata, Metadata};
 pub use read::{Fetched, Part, fetch};
 pub use sample::{BottomK, Offered};

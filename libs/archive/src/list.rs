@@ -9,7 +9,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use vedette_contract::Name;
-use vedette_contract::archive::{ArchiveKey, ArchiveObjectKey, Stream};
+use vedette_contract::archive::{ArchiveKey, ArchiveObjectKey, Origin, Stream};
 use vedette_contract::keys::PipelineKeys;
 use vedette_streams::bucket::{Bucket, BucketError, ObjectSummary};
 
@@ -57,11 +57,10 @@ pub async fn list_sources(
     let Selection { stream, sites, not_before } = selection;
     let first = not_before.map(first_day);
     let mut found = Vec::new();
-    for directory in bucket.list_directories(&keys.stream(stream)).await? {
-        let Some(day) = keys.archived_day(stream, &directory).filter(|day| first.is_none_or(|first| *day >= first))
-        else {
+    for (day, directory) in archived_days(bucket, keys, stream).await? {
+        if first.is_some_and(|first| day < first) {
             continue;
-        };
+        }
         if sites.is_empty() {
             found.extend(bucket.list(&directory, None).await?);
         }
@@ -70,6 +69,57 @@ pub async fn list_sources(
         }
     }
     Ok(sources(found))
+}
+
+/// Lists what came last, of all sites, sorted by key: on the newest day of a stream and on so many days before it.
+///
+/// # Errors
+/// When the bucket cannot be read.
+pub async fn list_newest(
+    bucket: &Bucket,
+    keys: &PipelineKeys,
+    stream: Stream,
+    days_before: u8,
+) -> Result<Vec<Source>, BucketError> {
+    let days = archived_days(bucket, keys, stream).await?;
+    let first = days.last().map(|(day, _)| day.saturating_sub(i64::from(days_before).days()));
+    let mut found = Vec::new();
+    for (_, directory) in days.into_iter().filter(|(day, _)| Some(*day) >= first) {
+        found.extend(bucket.list(&directory, None).await?);
+    }
+    Ok(sources(found))
+}
+
+/// Lists the sources of one partition on a day that come after this object of it, sorted by key.
+///
+/// # Errors
+/// When the bucket cannot be read.
+pub async fn list_after(
+    bucket: &Bucket,
+    origin: &Origin,
+    day: Date,
+    after: Option<&ArchiveObjectKey>,
+) -> Result<Vec<Source>, BucketError> {
+    let after = after.filter(|after| after.day == day).map(ToString::to_string);
+    let listed = bucket.list(&PipelineKeys::archive_of_partition(origin, day), after.as_deref()).await?;
+    // Deltas that are left of the object itself come after it, too.
+    let is_new = |source: &Source| {
+        source.object.origin == *origin && after.as_ref().is_none_or(|after| source.object.to_string() > *after)
+    };
+    Ok(sources(listed).into_iter().filter(is_new).collect())
+}
+
+/// The days that a stream has anything of, in their order, and the prefix of each.
+async fn archived_days(
+    bucket: &Bucket,
+    keys: &PipelineKeys,
+    stream: Stream,
+) -> Result<Vec<(Date, String)>, BucketError> {
+    let directories = bucket.list_directories(&keys.stream(stream)).await?.into_iter();
+    let mut days: Vec<(Date, String)> =
+        directories.filter_map(|directory| Some((keys.archived_day(stream, &directory)?, directory))).collect();
+    days.sort_unstable();
+    Ok(days)
 }
 
 /// Lists one object anew: a tail that vanished was closed, or was written again by a new owner.

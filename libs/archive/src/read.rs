@@ -79,7 +79,7 @@ async fn fetch_parts(bucket: &Bucket, source: &Source) -> Result<Option<Vec<Part
         let Some(Object { bytes, metadata, etag: _ }) = get(bucket, &key).await? else {
             return Ok(None);
         };
-        let FoundMetadata { end: _, records, sha256 } = FoundMetadata::of(&metadata);
+        let FoundMetadata { end: _, records, sha256, last_record: _ } = FoundMetadata::of(&metadata);
         parts.push(Part { key, bytes, sha256, records });
     }
     Ok(Some(parts))

@@ -247,7 +247,8 @@ mod tests {
         let key = "n/p/alerts/2026-11-23/s/a-0-00000000000000000005-ba7816bf.jsonl.zst".parse().unwrap();
         let first_record = first_record(b"abc");
         let mut content = Summary { sha256: "c0ffee".to_owned(), bytes: 9, records: 3, first_record, unreadable: None };
-        let mut written = FoundMetadata { end: Some(6), records: Some(3), sha256: Some("c0ffee".to_owned()) };
+        let mut written =
+            FoundMetadata { end: Some(6), records: Some(3), sha256: Some("c0ffee".to_owned()), last_record: None };
         change(&mut content, &mut written);
         faults_of(&key, &content, &written).into_iter().map(|(fault, _)| fault).collect()
     }
@@ -259,7 +260,7 @@ mod tests {
         assert_eq!(faults(|content, _| content.records = 2), [Fault::Count]);
         assert_eq!(faults(|content, _| content.first_record = first_record(b"")), [Fault::FirstRecord]);
         assert_eq!(faults(|_, written| written.end = Some(5)), [Fault::Metadata]);
-        let nothing = FoundMetadata { end: None, records: None, sha256: None };
+        let nothing = FoundMetadata { end: None, records: None, sha256: None, last_record: None };
         assert_eq!(faults(|_, written| *written = nothing), [Fault::Metadata; 3]);
     }
 

@@ -8,7 +8,9 @@ use std::ops::ControlFlow;
 use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
-use vedette_archive::{Fetched, Line, Selection, Source, Stored, encoder, fetch, list_sources};
+use vedette_archive::{
+    Fetched, Line, Selection, Source, Stored, encoder, fetch, list_after, list_newest, list_sources,
+};
 use vedette_contract::Name;
 use vedette_contract::archive::{ArchiveKey, ArchiveObjectKey, Format, Stream};
 use vedette_contract::keys::PipelineKeys;
@@ -148,4 +150,42 @@ async fn a_refusal_is_told_at_once() {
     let source = Source { object: key, stored: Stored::Closed, bytes: 1 };
     assert_eq!(fetch(&world.served.bucket, source).await.unwrap_err().reason(), "AccessDenied");
     assert_eq!(world.served.refusals(), 1, "it was tried again");
+}
+
+#[tokio::test]
+async fn what_comes_after_an_object_of_a_partition_is_listed_without_what_is_left_of_the_object_itself() {
+    let (world, day) = (World::new().await, "2026-11-23");
+    let (first, second, open) = (object(day, "east", 0), object(day, "east", 10), object(day, "east", 20));
+    world.put(first.clone().closed(), &["a"]).await;
+    world.put(first.clone().delta(5), &["a"]).await;
+    world.put(second.clone().closed(), &["b"]).await;
+    world.put(open.clone().delta(20), &["c"]).await;
+    world.put(object(day, "west", 30).closed(), &["d"]).await;
+    let listed = async |after: Option<&ArchiveObjectKey>| {
+        let found = list_after(&world.served.bucket, &first.origin, first.day, after).await.unwrap();
+        found.into_iter().map(|source| source.object).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(Some(&first)).await, [second.clone(), open.clone()]);
+    assert_eq!(listed(Some(&second)).await, std::slice::from_ref(&open));
+    assert_eq!(listed(None).await, [first.clone(), second, open]);
+    assert_eq!(listed(Some(&object("2026-11-22", "east", 99))).await.len(), 3, "another day is no limit");
+}
+
+#[tokio::test]
+async fn what_came_last_is_listed_from_the_newest_day_of_any_site_back() {
+    let world = World::new().await;
+    let list = async |days_before: u8| {
+        let keys = PipelineKeys::new(&name("n"), &name("p"));
+        let found = list_newest(&world.served.bucket, &keys, Stream::EnrichedData, days_before).await.unwrap();
+        objects(found)
+    };
+    assert_eq!(list(7).await, []);
+    let [old, east, west] = [("2026-10-31", "east"), ("2026-11-22", "east"), ("2026-11-23", "west")]
+        .map(|(day, site)| object(day, site, 0));
+    for key in [&old, &east, &west] {
+        world.put(key.clone().closed(), &["{}"]).await;
+    }
+    assert_eq!(list(0).await, std::slice::from_ref(&west));
+    assert_eq!(list(7).await, [east.clone(), west.clone()]);
+    assert_eq!(list(23).await, [old, east, west]);
 }

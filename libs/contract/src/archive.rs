@@ -16,6 +16,8 @@ pub const METADATA_END: &str = "end";
 pub const METADATA_RECORDS: &str = "records";
 /// Object metadata: lower-case hexadecimal SHA-256 of the object's bytes (compressed, as stored).
 pub const METADATA_SHA256: &str = "sha256";
+/// Object metadata: lower-case hexadecimal SHA-256 of its last record (a line without its end).
+pub const METADATA_LAST_RECORD: &str = "last";
 
 /// What is archived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

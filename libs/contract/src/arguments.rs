@@ -2,8 +2,10 @@
 //! Everything can be given as an argument; what differs per pod or is secret comes from the environment.
 
 mod connection;
+mod console;
 mod dataset;
 mod notifier;
+mod search;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,19 +13,22 @@ use std::path::PathBuf;
 use clap::{Args, Parser, ValueEnum};
 
 use crate::archive::Stream;
+use crate::gate::NewestRecords;
 use crate::learner::Algorithm;
 use crate::lookup::Lookup;
 use crate::parameters::Parameters;
 use crate::topic::TopicSpecification;
-use crate::{ModelVersion, Name, TopicName};
+use crate::{ModelVersion, Name, ReferenceWindow, TopicName};
 
 pub use connection::{
     AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, AWS_SESSION_TOKEN_ENV, BucketAddressing, BucketArguments,
     EncryptionAlgorithm, KAFKA_SASL_PASSWORD_ENV, KAFKA_SASL_USERNAME_ENV, KafkaArguments, KeyValue, OauthArguments,
     SecretText,
 };
+pub use console::{ConsoleArguments, PAGE_ADDRESS_ENV, PathPrefix, PathPrefixError};
 pub use dataset::{DatasetArguments, DecimalMark, Separator, TextEncoding};
 pub use notifier::NotifierArguments;
+pub use search::SearchArguments;
 
 /// Environment variable of [`ServiceArguments::listen_address`].
 pub const LISTEN_ADDRESS_ENV: &str = "LISTEN_ADDRESS";
@@ -104,6 +109,10 @@ pub struct GeneratorArguments {
     #[arg(long)]
     pub topic: TopicName,
 
+    /// Largest message that the topic accepts, bytes; less where it says so itself
+    #[arg(long, default_value_t = 1_048_576)]
+    pub max_message_bytes: usize,
+
     /// Records per second of this process
     #[arg(long)]
     pub records_per_second: f64,
@@ -149,6 +158,16 @@ pub enum ProcessingGuarantee {
     ExactlyOnce,
     /// Acknowledged produces, then the commit: a crash repeats records.
     AtLeastOnce,
+}
+
+/// Whether the threshold follows the stream between trainings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum BudgetTracking {
+    /// It is moved, slowly and not far, so that the alert budget is held.
+    Enabled,
+    /// It is that of the model's calibration.
+    Disabled,
 }
 
 /// Enriches, scores and alerts.
@@ -197,6 +216,10 @@ pub struct DetectorArguments {
     #[arg(long, value_enum)]
     pub processing_guarantee: ProcessingGuarantee,
 
+    /// A field of the records that gets another name before anything else, NAME=OTHER; may be repeated
+    #[arg(long = "renamed-field", value_name = "NAME=OTHER")]
+    pub renamed_fields: Vec<KeyValue>,
+
     /// A field to calculate, NAME=CEL expression over the record's fields; may be repeated
     #[arg(long = "calculated-field", value_name = "NAME=CEL")]
     pub calculated_fields: Vec<KeyValue>,
@@ -216,6 +239,10 @@ pub struct DetectorArguments {
     /// How many records per million may alert
     #[arg(long, group = "threshold")]
     pub alert_budget_per_million: Option<f64>,
+
+    /// Whether the threshold of an alert budget follows the stream between trainings
+    #[arg(long, value_enum, default_value = "Enabled")]
+    pub budget_tracking: BudgetTracking,
 
     /// A record alerts if its score is greater than this, 0 to 1
     #[arg(long, group = "threshold")]
@@ -332,6 +359,10 @@ pub struct TrainerArguments {
     #[arg(long)]
     pub lookback_seconds: Option<u64>,
 
+    /// Period that is known to be clean, FROM/TO: only records whose `utc` lies in it, however old, are learned from
+    #[arg(long)]
+    pub reference_window: Option<ReferenceWindow>,
+
     /// Size of the uniform sample that is learned from
     #[arg(long)]
     pub max_records: u64,
@@ -367,6 +398,9 @@ pub struct TrainerArguments {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub learner: Parameters,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub search: SearchArguments,
 
     /// Seed of everything random
     #[arg(long)]
@@ -392,7 +426,11 @@ pub struct TrainerArguments {
     #[arg(long, requires = "label_field")]
     pub minimum_recall: Option<f64>,
 
-    /// How many versions stay in the bucket, the current one included
+    /// Whether a model must also suit the newest records of every site
+    #[arg(long, value_enum, default_value_t = NewestRecords::Check)]
+    pub gate_newest_records: NewestRecords,
+
+    /// How many versions stay in the bucket, the current one included, and how many candidates
     #[arg(long)]
     pub keep: u32,
 }

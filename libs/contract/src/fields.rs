@@ -26,19 +26,34 @@ pub const DETECTED_UTC: &str = "detected_utc";
 /// The fields that made the record anomalous, an array of [`Reason`].
 pub const REASONS: &str = "reasons";
 
-/// How bad an alert is, one of [`crate::incident::Severity`]. Where a record has a field of this name its alert has that one: it is
-/// a usual name, so it is not refused.
+/// How bad an alert is by the detector, one of [`crate::incident::Severity`].
+pub const ALERT_SEVERITY: &str = "alert_severity";
+
+/// The same, for whoever looks for the usual name, which is not refused: where a record has a field of this name its alert has that one.
 pub const SEVERITY: &str = "severity";
 
 /// Fields that the detector adds: a record that brings one of them is a dead letter.
-pub const ADDED: [&str; 7] = [SITE, SCORE, MODEL_VERSION, ALERT_TEXT, THRESHOLD, DETECTED_UTC, REASONS];
+pub const ADDED: [&str; 8] = [SITE, SCORE, MODEL_VERSION, ALERT_TEXT, ALERT_SEVERITY, THRESHOLD, DETECTED_UTC, REASONS];
 
 /// Fields that are never features, beside the label.
-pub const RESERVED: [&str; 11] =
-    [UUID, UTC, SEQUENCE_ID, INDEX, SITE, SCORE, MODEL_VERSION, ALERT_TEXT, THRESHOLD, DETECTED_UTC, REASONS];
+pub const RESERVED: [&str; 12] = [
+    UUID,
+    UTC,
+    SEQUENCE_ID,
+    INDEX,
+    SITE,
+    SCORE,
+    MODEL_VERSION,
+    ALERT_TEXT,
+    ALERT_SEVERITY,
+    THRESHOLD,
+    DETECTED_UTC,
+    REASONS,
+];
 
 /// One field's part in an alert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct Reason {
     /// Name of the field.
     pub field: String,
@@ -60,6 +75,7 @@ pub struct Reason {
 
 /// How a value differs from the usual ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// Greater than nearly all of them, or than what would fit the other fields.
@@ -74,6 +90,7 @@ pub enum Direction {
 
 /// The usual values of a field.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Usual {
     /// Nine of ten lie between these, their 5th and their 95th percentile.
@@ -89,6 +106,7 @@ pub enum Usual {
 
 /// A frequent value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct UsualValue {
     /// The text, or the JSON text of another scalar.
     pub value: String,
@@ -98,6 +116,7 @@ pub struct UsualValue {
 
 /// A value that does not fit those of the other fields of its record, and those that would.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct Expected {
     /// The value.
     pub value: f64,
@@ -127,14 +146,17 @@ mod tests {
             "score",
             "model_version",
             "alert_text",
+            "alert_severity",
             "threshold",
             "detected_utc",
             "reasons",
         ] {
             assert!(is_reserved(name), "{name}");
         }
-        assert_eq!(RESERVED.len(), 11);
-        for name in ["site", "score", "model_version", "alert_text", "threshold", "detected_utc", "reasons"] {
+        assert_eq!(RESERVED.len(), 12);
+        for name in
+            ["site", "score", "model_version", "alert_text", "alert_severity", "threshold", "detected_utc", "reasons"]
+        {
             assert!(ADDED.contains(&name), "{name}");
         }
         assert!(!is_reserved("label") && !is_reserved("total_bytes"));

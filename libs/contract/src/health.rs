@@ -7,12 +7,16 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::distribution::Compared;
 use crate::{ModelVersion, Name, TopicName};
 
 /// An object that was not written for so long is of a pod that is gone, or hangs.
 pub const HEALTH_SILENCE: SignedDuration = SignedDuration::from_mins(3);
 /// So long it stays after it was written last.
 pub const HEALTH_KEPT: SignedDuration = SignedDuration::from_hours(24);
+
+/// So long after they were found lost, records are told of.
+pub const GAPS_TOLD: SignedDuration = SignedDuration::from_hours(1);
 
 /// So many of the gaps that a process found stand in its object.
 const GAPS: usize = 16;
@@ -36,6 +40,9 @@ pub struct Health {
     /// The last records that it could not read, as retention had deleted them, oldest first.
     #[serde(default)]
     pub gaps: Vec<Gap>,
+    /// Why it is not ready; nothing where it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unready: Vec<Unready>,
     /// What a detector made of the records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detector: Option<DetectorHealth>,
@@ -44,7 +51,44 @@ pub struct Health {
 impl Health {
     /// Whether its process is still there, as far as one can tell.
     pub fn is_fresh(&self, now: Timestamp) -> bool {
-        now.duration_since(self.updated_at) <= HEALTH_SILENCE
+        now.duration_since(self.updated_at).abs() <= HEALTH_SILENCE
+    }
+
+    /// The same by another clock, which showed this when it was written: that of a node may be wrong.
+    #[must_use]
+    pub fn by_clock(mut self, written_at: Timestamp) -> Self {
+        let ahead = written_at.duration_since(self.updated_at);
+        for gap in &mut self.gaps {
+            gap.found_at = gap.found_at.checked_add(ahead).unwrap_or(written_at).min(written_at);
+        }
+        self.started_at = self.started_at.checked_add(ahead).unwrap_or(written_at);
+        self.updated_at = written_at;
+        self
+    }
+
+    /// Of the records that it found lost, those whose offsets it does not tell, as they were too many.
+    pub fn untold_losses(&self) -> u64 {
+        let lost: u64 = self.topics.iter().map(|topic| topic.lost_records).sum();
+        let told: u64 = self.gaps.iter().map(|gap| gap.end.abs_diff(gap.start)).sum();
+        if self.gaps.len() < GAPS { 0 } else { lost.saturating_sub(told) }
+    }
+}
+
+/// A condition of readiness that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unready {
+    /// Its name, as `/readyz` has it.
+    pub condition: String,
+    /// Why it does not hold: what to do.
+    #[serde(default)]
+    pub reason: String,
+}
+
+impl Unready {
+    /// Each with its reason.
+    pub fn all(troubles: impl IntoIterator<Item = (&'static str, String)>) -> Vec<Self> {
+        let unready = |(condition, reason): (&str, String)| Self { condition: condition.to_owned(), reason };
+        troubles.into_iter().map(unready).collect()
     }
 }
 
@@ -69,6 +113,10 @@ pub struct TopicHealth {
     /// Partitions that it reads now.
     #[serde(default)]
     pub partitions: u32,
+    /// Partitions that are its own and of which nothing is known: they have no leader, or it is looked for from where they are read. They
+    /// are in no other number here.
+    #[serde(default)]
+    pub untold_partitions: u32,
     /// Records read, and what was made of them committed.
     #[serde(default)]
     pub records: u64,
@@ -130,12 +178,45 @@ pub struct DetectorHealth {
     pub refused_records: u64,
     /// A record alerts whose score is greater.
     pub threshold: f64,
+    /// The budget of alerts that the threshold is moved to hold; none where it is not moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<BudgetHealth>,
     /// The model that scores; none where records are enriched only.
     #[serde(default)]
     pub model_version: Option<ModelVersion>,
     /// The features of the model in the last records.
     #[serde(default)]
     pub recent: RecentFeatures,
+    /// How far the last records are from those of the training; absent where the model does not say how those were, or for want
+    /// of records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stability: Option<StabilityHealth>,
+}
+
+/// The last records beside those of the training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StabilityHealth {
+    /// Records of which the features were counted.
+    #[serde(default)]
+    pub records: u64,
+    /// Their scores.
+    #[serde(default)]
+    pub scores: Compared,
+    /// By field, the features that differ, of those that differ most.
+    #[serde(default)]
+    pub features: BTreeMap<String, Compared>,
+}
+
+/// A budget of alerts and what it takes to hold it, in records per million.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct BudgetHealth {
+    /// The one that was asked for.
+    pub asked_for_per_million: f64,
+    /// The one whose threshold, by the model's calibration, is in force.
+    pub in_force_per_million: f64,
+    /// Whether more records alert, and the threshold is not moved any farther.
+    #[serde(default)]
+    pub is_exceeded: bool,
 }
 
 /// How the features of a model looked in the last half minute, or for as long as it takes to see some records.
@@ -170,7 +251,7 @@ mod tests {
     #[test]
     fn builds_of_any_age_read_each_other() {
         let newer = r#"{"site":"east","pod":"p","component":"sorter","started_at":"2026-11-23T08:00:00Z",
-            "updated_at":"2026-11-23T08:00:00Z","colour":"red","topics":[{"topic":"t","warmth":3}],
+            "updated_at":"2026-11-23T08:00:00Z","colour":"red","unready":[{"condition":"broker"}],"topics":[{"topic":"t","warmth":3}],
             "detector":{"threshold":0.5,"recent":{"features":{"a":{"missing":3}}}}}"#;
         let read: Health = serde_json::from_str(newer).unwrap();
         assert_eq!((read.component, read.topics[0].lag_seconds), (HealthComponent::Other, None));
@@ -189,5 +270,22 @@ mod tests {
             "updated_at":"2026-11-23T08:00:00Z"}"#;
         let health: Health = serde_json::from_str(text).unwrap();
         assert!(health.is_fresh(at("2026-11-23T08:03:00Z")) && !health.is_fresh(at("2026-11-23T08:03:01Z")));
+        assert!(!health.is_fresh(at("2026-11-23T07:56:59Z")), "nothing is of the future");
+    }
+
+    #[test]
+    fn times_are_told_by_another_clock() {
+        let text = r#"{"site":"east","pod":"p","component":"archiver","started_at":"2026-11-25T07:00:00Z",
+            "updated_at":"2026-11-25T08:00:00Z",
+            "gaps":[{"topic":"t","partition":0,"start":0,"end":9,"found_at":"2026-11-25T07:50:00Z"},
+                {"topic":"t","partition":0,"start":9,"end":12,"found_at":"2026-11-27T07:50:00Z"}]}"#;
+        let health: Health = serde_json::from_str(text).unwrap();
+        let health = health.by_clock("2026-11-23T12:00:00Z".parse().unwrap());
+        let found: Vec<_> = health.gaps.iter().map(|gap| gap.found_at.to_string()).collect();
+        assert_eq!(
+            (health.updated_at.to_string(), health.started_at.to_string()),
+            ("2026-11-23T12:00:00Z".to_owned(), "2026-11-23T11:00:00Z".to_owned())
+        );
+        assert_eq!(found, ["2026-11-23T11:50:00Z", "2026-11-23T12:00:00Z"]);
     }
 }

@@ -61,8 +61,17 @@ pub struct IncidentOwner {
     pub site: Name,
 }
 
+impl IncidentOwner {
+    /// Whether an incident is theirs.
+    pub fn owns(&self, incident: &Incident) -> bool {
+        let Self { namespace, pipeline, site } = self;
+        incident.namespace == *namespace && incident.pipeline == *pipeline && incident.site == *site
+    }
+}
+
 /// How bad it is, from the least to the worst.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// What an alert is that says nothing of it.
@@ -90,14 +99,15 @@ impl Severity {
         }
     }
 
-    /// The severity of this name.
+    /// The severity of this name, however that is written.
     pub fn read(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|severity| severity.as_str() == text)
+        Self::ALL.into_iter().find(|severity| severity.as_str().eq_ignore_ascii_case(text.trim()))
     }
 }
 
 /// Whether alerts still join an incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum IncidentStatus {
     /// They do.
@@ -132,6 +142,7 @@ pub struct FieldValue {
 
 /// One field's part in an incident.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct IncidentReason {
     /// Name of the field.
     pub field: String,
@@ -289,6 +300,9 @@ mod tests {
             assert_eq!(Severity::read(severity.as_str()), Some(severity));
             assert_eq!(serde_json::to_value(severity).unwrap(), severity.as_str());
         }
-        assert_eq!(Severity::read("High"), None);
+        assert_eq!(
+            (Severity::read(" High"), Severity::read("HIGHEST"), Severity::read("")),
+            (Some(Severity::High), None, None)
+        );
     }
 }

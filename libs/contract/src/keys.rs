@@ -33,10 +33,30 @@ impl NamespaceKeys {
         format!("{}/{key}", self.namespace)
     }
 
+    /// Prefix of all trainings of this namespace, with the final slash.
+    pub fn models(&self) -> String {
+        format!("{}/{MODELS}/", self.namespace)
+    }
+
+    /// The training whose directory, right below [`Self::models`], this is.
+    pub fn training_of(&self, directory: &str) -> Option<Name> {
+        directory.strip_prefix(&self.models())?.strip_suffix('/')?.parse().ok()
+    }
+
+    /// The namespace whose directory, at the top of the bucket, this is.
+    pub fn namespace_of(directory: &str) -> Option<Name> {
+        directory.strip_suffix('/')?.parse().ok()
+    }
+
+    /// The name of the pipeline whose directory, right below the prefix, this is.
+    pub fn pipeline_name_of(&self, directory: &str) -> Option<Name> {
+        let name = directory.strip_prefix(&self.prefix())?.strip_suffix('/').filter(|name| *name != MODELS)?;
+        name.parse().ok()
+    }
+
     /// The pipeline whose directory, right below the prefix, this is, if it is one of a pipeline.
     pub fn pipeline_of(&self, directory: &str) -> Option<PipelineKeys> {
-        let name = directory.strip_prefix(&self.prefix())?.strip_suffix('/').filter(|name| *name != MODELS)?;
-        Some(PipelineKeys::new(&self.namespace, &name.parse().ok()?))
+        Some(PipelineKeys::new(&self.namespace, &self.pipeline_name_of(directory)?))
     }
 }
 
@@ -87,6 +107,11 @@ impl PipelineKeys {
         format!("{}/sites/{site}.json", self.prefix)
     }
 
+    /// Prefix of the health objects of all sites: `…/health/`.
+    pub fn all_health_prefix(&self) -> String {
+        format!("{}/health/", self.prefix)
+    }
+
     /// Prefix of the health objects of a site: `…/health/<site>/`.
     pub fn health_prefix(&self, site: &Name) -> String {
         format!("{}/health/{site}/", self.prefix)
@@ -135,6 +160,11 @@ impl ModelKeys {
         format!("{}/results/{job}.json", self.prefix)
     }
 
+    /// Prefix of all results of Jobs: `…/results/`.
+    pub fn results_prefix(&self) -> String {
+        format!("{}/results/", self.prefix)
+    }
+
     /// The version that a key below this prefix belongs to, if it belongs to one.
     pub fn version_of(&self, key: &str) -> Option<ModelVersion> {
         key.strip_prefix(&self.prefix)?.strip_prefix('/')?.split('/').next()?.parse().ok()
@@ -172,6 +202,15 @@ mod tests {
         for directory in ["team-a/models/", "team-b/flows/", "team-a/flows", "team-a/Flows/", "team-a/flows/sites/"] {
             assert_eq!(keys.pipeline_of(directory), None, "{directory}");
         }
+        assert_eq!(keys.pipeline_name_of("team-a/flows/"), Some(name("flows")));
+        assert_eq!(keys.training_of("team-a/models/daily/"), Some(name("daily")));
+        for directory in ["team-b/models/daily/", "team-a/models/daily", "team-a/models/", "team-a/flows/"] {
+            assert_eq!(keys.training_of(directory), None, "{directory}");
+        }
+        assert_eq!(NamespaceKeys::namespace_of("team-a/"), Some(name("team-a")));
+        assert!(
+            ["team-a", "a/b/", "Team/", "/"].iter().all(|directory| NamespaceKeys::namespace_of(directory).is_none())
+        );
         assert!(ModelKeys::new(&name("team-a"), &name("flows")).prefix().starts_with(&keys.prefix()));
     }
 }

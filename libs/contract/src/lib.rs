@@ -6,8 +6,11 @@
 pub mod archive;
 pub mod arguments;
 pub mod dead_letter;
+pub mod distribution;
 pub mod exit;
 pub mod fields;
+pub mod file_names;
+pub mod gate;
 pub mod health;
 pub mod incident;
 pub mod input;
@@ -20,7 +23,10 @@ pub mod names;
 pub mod parameters;
 pub mod progress;
 pub mod receiver;
+pub mod reference;
+pub mod search;
 pub mod timing;
 pub mod topic;
 
-pub use names::{ModelVersion, Name, NameError, TopicName};
+pub use names::{ModelVersion, Name, NameError, ObjectName, TopicName};
+pub use reference::ReferenceWindow;

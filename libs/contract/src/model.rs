@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::distribution::Distributions;
+use crate::gate::GateReport;
 use crate::learner::Algorithm;
-use crate::{ModelVersion, Name};
+use crate::search::{SearchReport, SearchSummary};
+use crate::{ModelVersion, Name, ReferenceWindow};
 
 /// Schema of the artifact that this build writes, and the newest that it reads.
 pub const SCHEMA: u32 = 1;
@@ -18,8 +21,12 @@ pub const FEATURES_FILE: &str = "features.json";
 pub const CALIBRATION_FILE: &str = "calibration.json";
 /// A [`ModelMetadata`] as JSON.
 pub const METADATA_FILE: &str = "metadata.json";
+/// A page for a browser that shows what the metadata says, and more.
+pub const REPORT_FILE: &str = "report.html";
 /// A [`ModelManifest`] as JSON; written last, so where it is, the version was written whole by its own site.
 pub const MANIFEST_FILE: &str = "manifest.json";
+/// How far back a current pointer remembers.
+pub const EARLIER: usize = 20;
 
 /// `current.json`: the only mutable object of a training, swapped by a conditional PUT.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +41,53 @@ pub struct CurrentPointer {
     pub published_at: Timestamp,
     /// The Job, or the person, that swapped it.
     pub published_by: String,
+    /// Why, in the words of a person; a Job says none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// What it said before, newest first, [`EARLIER`] at most; builds before this one did not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<EarlierPointer>,
+}
+
+/// What a current pointer said before it was swapped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierPointer {
+    /// The version that was current.
+    pub version: ModelVersion,
+    /// Of the pointer then.
+    pub generation: u64,
+    /// When it became so.
+    pub published_at: Timestamp,
+    /// Who made it so.
+    pub published_by: String,
+    /// Why, in the words of a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+}
+
+impl CurrentPointer {
+    /// The version that was current before.
+    pub fn previous(&self) -> Option<&ModelVersion> {
+        self.earlier.first().map(|earlier| &earlier.version)
+    }
+
+    /// Whether this version is current or was, as far back as the pointer says.
+    pub fn has_named(&self, version: &ModelVersion) -> bool {
+        self.version == *version || self.earlier.iter().any(|earlier| earlier.version == *version)
+    }
+
+    /// What the next pointer says of the past.
+    pub fn so_far(&self) -> Vec<EarlierPointer> {
+        let Self { version, generation, manifest_sha256: _, published_at, published_by, comment, earlier } = self;
+        let this = EarlierPointer {
+            version: version.clone(),
+            generation: *generation,
+            published_at: *published_at,
+            published_by: published_by.clone(),
+            comment: comment.clone(),
+        };
+        std::iter::once(this).chain(earlier.iter().cloned()).take(EARLIER).collect()
+    }
 }
 
 /// Hashes of every other file of a version.
@@ -179,16 +233,25 @@ pub struct ModelMetadata {
     /// What arrived as text in numeric features, by field.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub texts: BTreeMap<String, TextValues>,
+    /// The period that was learned from, where not from all that was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Reference>,
     /// Rows of the uniform sample.
     pub sampled: u64,
     /// Rows that the learner was given, after the holdout was set aside.
     pub learned: u64,
+    /// What the calibration is of; absent in models of builds before it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibrated_on: Option<CalibrationRows>,
     /// Values that were found to stand for none, by field: they count as missing.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sentinels: BTreeMap<String, Vec<f32>>,
     /// Share of the rows without a value that a feature can use, 0 to 1, of every feature.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub missing: BTreeMap<String, f64>,
+    /// How scores and features are distributed; absent in models of builds that did not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distributions: Option<Distributions>,
     /// Fields that were found and are no features, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub left_out: BTreeMap<String, String>,
@@ -199,8 +262,40 @@ pub struct ModelMetadata {
     pub last_utc: Option<String>,
     /// Quality on the holdout.
     pub metrics: Metrics,
+    /// The search that the hyper-parameters are from, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchReport>,
+    /// Name of the file of the version that is its report, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<String>,
     /// Quality of the `SeedForest` on the same holdout, trained on the same rows.
     pub baseline: Option<Metrics>,
+    /// What the gate made of it.
+    #[serde(default)]
+    pub gate: GateReport,
+}
+
+/// A period that is known to be clean, and what was found in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reference {
+    /// The period.
+    #[serde(flatten)]
+    pub window: ReferenceWindow,
+    /// Its records.
+    pub records: u64,
+}
+
+/// The rows that a calibration is of. No forest that scored them had learned from them, but where there are too few.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationRows {
+    /// Rows at random.
+    pub at_random: u64,
+    /// The newest, scored by a forest that learned from those before. They have half of the weight where there are any.
+    pub newest: u64,
+    /// How many of the newest would alert, per million, were the calibration that of the others.
+    pub newest_alerts_per_million: Option<f64>,
+    /// How far from the budget of the metrics the alerts may be by chance, records per million: one standard deviation.
+    pub budget_error_per_million: f64,
 }
 
 /// Values of a numeric feature that arrived as text.
@@ -278,12 +373,19 @@ pub struct TrainingResult {
     pub metrics: Option<Metrics>,
     /// Quality of the baseline.
     pub baseline: Option<Metrics>,
+    /// Full key of the report of the version, where there is one in the bucket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<String>,
+    /// What came of the search, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchSummary>,
     /// One sentence for a person.
     pub message: String,
 }
 
 /// What came of a training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TrainingOutcome {
     /// A version was published and is current.

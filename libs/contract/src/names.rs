@@ -17,6 +17,15 @@ pub enum NameError {
         /// What was given.
         value: String,
     },
+    /// Not a DNS-1123 subdomain.
+    #[error(
+        "{value:?} is not the name of an object: use 1 to 253 lower-case letters, digits, '-' and '.', with a letter or digit at \
+         both ends of each part"
+    )]
+    Object {
+        /// What was given.
+        value: String,
+    },
     /// Not a Kafka topic name.
     #[error("{value:?} is not a topic name: use 1 to 249 letters, digits, '.', '_' and '-', other than '.' and '..'")]
     Topic {
@@ -71,13 +80,31 @@ impl FromStr for Name {
     type Err = NameError;
 
     fn from_str(value: &str) -> Result<Self, NameError> {
-        let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        let valid = (1..=63).contains(&value.len())
-            && value.bytes().all(inner)
-            && !value.starts_with('-')
-            && !value.ends_with('-');
+        let valid = value.len() <= 63 && is_label(value);
         if valid { Ok(Self(value.to_owned())) } else { Err(NameError::Name { value: value.to_owned() }) }
     }
+}
+
+/// A DNS-1123 subdomain (RFC 1123, at most 253 characters), as most objects of Kubernetes may be named: Secrets and
+/// `ConfigMaps` among them, such as `kube-root-ca.crt`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ObjectName(String);
+string_newtype!(ObjectName);
+
+impl FromStr for ObjectName {
+    type Err = NameError;
+
+    fn from_str(value: &str) -> Result<Self, NameError> {
+        let valid = value.len() <= 253 && value.split('.').all(is_label);
+        if valid { Ok(Self(value.to_owned())) } else { Err(NameError::Object { value: value.to_owned() }) }
+    }
+}
+
+/// A DNS-1123 label, but for its length.
+fn is_label(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
 }
 
 /// A Kafka topic name (`org.apache.kafka.common.internals.Topic`: at most 249 of `[a-zA-Z0-9._-]`).
@@ -149,6 +176,16 @@ mod tests {
         }
         for bad in ["", "East", "-a", "a-", "a.b", "a/b", &"x".repeat(64)] {
             assert!(bad.parse::<Name>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn objects_may_be_named_by_parts() {
+        for good in ["kafka", "kube-root-ca.crt", "kafka.example.org-tls", &"x".repeat(253)] {
+            assert_eq!(good.parse::<ObjectName>().unwrap().as_str(), good);
+        }
+        for bad in ["", ".", "a.", ".a", "a..b", "A", "a.-b", "a_b", "a/b", &"x".repeat(254)] {
+            assert!(bad.parse::<ObjectName>().is_err(), "{bad}");
         }
     }
 

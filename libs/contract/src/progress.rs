@@ -75,10 +75,32 @@ pub struct SiteStatus {
     pub training: Option<Name>,
     /// The version that its detectors run.
     pub model_version: Option<ModelVersion>,
+    /// Versions that it took back, newest last; none of them is rolled out there again before somebody asks for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rejected: Vec<ModelVersion>,
     /// Whether the pipeline is Ready there.
     pub ready: bool,
+    /// Its topics there; none where the operator is of a version that does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topics: Option<SiteTopics>,
     /// When this was written.
     pub updated_at: Timestamp,
+}
+
+/// The Kafka topics of a pipeline at a site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteTopics {
+    /// What the detector reads.
+    pub sensor_messages: TopicName,
+    /// What it makes of it.
+    pub enriched_data: TopicName,
+    /// Its alerts.
+    pub alerts: TopicName,
+    /// What they come to, where there is a notifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub incidents: Option<TopicName>,
+    /// What could not be read.
+    pub dead_letters: TopicName,
 }
 
 fn parse(key: &str) -> Option<ProgressKey> {

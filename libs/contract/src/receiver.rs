@@ -23,8 +23,8 @@ pub struct Receiver {
     pub name: Name,
     /// What it understands.
     pub to: ReceiverKind,
-    /// Where it is: of an Alertmanager its address, of a webhook all of the URL.
-    pub url: String,
+    /// Where it is.
+    pub url: Address,
     /// It is told of nothing less severe.
     #[serde(default)]
     pub minimum_severity: Severity,
@@ -37,6 +37,19 @@ pub struct Receiver {
     /// File with the value of the header `Authorization`, such as `Bearer …`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_file: Option<PathBuf>,
+}
+
+/// Where a receiver is: of an Alertmanager its address, of a webhook all of the URL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Address {
+    /// An http:// or https:// URL.
+    Url(String),
+    /// A file with one, where whoever knows it may send there.
+    Secret {
+        /// The file.
+        file: PathBuf,
+    },
 }
 
 /// What a receiver understands.
@@ -72,10 +85,9 @@ impl FromStr for Receiver {
     fn from_str(text: &str) -> Result<Self, ReceiverError> {
         let refused = |reason: String| ReceiverError { text: text.to_owned(), reason };
         let receiver: Self = serde_json::from_str(text).map_err(|error| refused(error.to_string()))?;
-        if is_http_url(&receiver.url) {
-            Ok(receiver)
-        } else {
-            Err(refused(format!("{:?} is no http:// or https:// URL", receiver.url)))
+        match &receiver.url {
+            Address::Url(url) if !is_http_url(url) => Err(refused(format!("{url:?} is no http:// or https:// URL"))),
+            Address::Url(_) | Address::Secret { .. } => Ok(receiver),
         }
     }
 }
@@ -103,6 +115,7 @@ mod tests {
             r#"{"name":"on-call","to":{"alertmanager":{}},"url":"http://alertmanager:9093","minimumSeverity":"high"}"#,
             r#"{"name":"chat","to":{"webhook":{"hmacKeyFile":"/k"}},"url":"https://chat/x","filter":"alerts > 3","caFile":"/ca"}"#,
             r#"{"name":"chat","to":{"webhook":{}},"url":"https://chat/x","authorizationFile":"/a"}"#,
+            r#"{"name":"chat","to":{"webhook":{}},"url":{"file":"/u"}}"#,
         ] {
             let receiver: Receiver = text.parse().unwrap();
             assert_eq!(receiver.to_string().parse::<Receiver>().unwrap(), receiver, "{text}");

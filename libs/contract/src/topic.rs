@@ -23,7 +23,18 @@ pub enum TopicManagement {
 
 /// Key of the number of partitions.
 pub const PARTITIONS: &str = "partitions";
-const REPLICATION_FACTOR: &str = "replication.factor";
+/// Key of what becomes of old records: a list of `delete` and `compact`.
+pub const CLEANUP_POLICY: &str = "cleanup.policy";
+/// Key of how large a message, or a batch of them, may be.
+pub const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
+/// Key of by which time records are kept: that which their producer gives, or that of their arrival.
+pub const TIMESTAMP_TYPE: &str = "message.timestamp.type";
+/// Value of [`TIMESTAMP_TYPE`]: records are kept for as long as the topic says, however old they were when they came.
+pub const LOG_APPEND_TIME: &str = "LogAppendTime";
+/// Key of how many replicas each partition has.
+pub const REPLICATION_FACTOR: &str = "replication.factor";
+/// Key of how many replicas have to have a record before it counts.
+pub const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
 const MANAGEMENT: &str = "management";
 
 /// A topic: `NAME:management=Manage,partitions=4,replication.factor=3,retention.ms?=604800000,…`; every other key is a topic
@@ -41,7 +52,7 @@ pub struct TopicSpecification {
     pub replication_factor: Option<i32>,
     /// Topic configuration, such as `retention.ms` and `max.message.bytes`.
     pub configuration: BTreeMap<String, String>,
-    /// Which of these, [`PARTITIONS`] included, are defaults.
+    /// Which of these, [`PARTITIONS`] and [`REPLICATION_FACTOR`] included, are defaults.
     pub defaults: BTreeSet<String>,
 }
 
@@ -56,7 +67,11 @@ impl TopicSpecification {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TopicReport {
     /// What differs from what is stated, one sentence each.
+    #[serde(default)]
     pub differs: Vec<String>,
+    /// What keeps records from passing, one sentence each.
+    #[serde(default)]
+    pub blocks: Vec<String>,
 }
 
 /// Why a topic was refused.
@@ -97,7 +112,7 @@ impl fmt::Display for TopicSpecification {
             write!(formatter, ",{MANAGEMENT}={}", self.management.as_str())?;
         }
         if let Some(factor) = self.replication_factor {
-            write!(formatter, ",{REPLICATION_FACTOR}={factor}")?;
+            write!(formatter, ",{REPLICATION_FACTOR}{}{factor}", sign(REPLICATION_FACTOR))?;
         }
         self.configuration.iter().try_for_each(|(key, value)| write!(formatter, ",{key}{}{value}", sign(key)))
     }
@@ -153,10 +168,12 @@ mod tests {
         let topic: TopicSpecification = text.parse().unwrap();
         assert_eq!((topic.partitions, topic.replication_factor), (4, Some(3)));
         assert_eq!(topic.to_string(), text);
-        let text = "alerts:partitions?=4,management=Manage,max.message.bytes?=2097152,retention.ms=1000";
+        let text =
+            "alerts:partitions?=4,management=Manage,replication.factor?=3,max.message.bytes?=2097152,retention.ms=1000";
         let topic: TopicSpecification = text.parse().unwrap();
         assert_eq!(topic.to_string(), text);
         assert!(topic.states("retention.ms") && !topic.states("max.message.bytes") && !topic.states(PARTITIONS));
+        assert!(!topic.states(REPLICATION_FACTOR) && topic.replication_factor == Some(3));
         assert_eq!(
             (topic.management, &topic.configuration["max.message.bytes"]),
             (TopicManagement::Manage, &"2097152".to_owned())

@@ -1,12 +1,18 @@
 //! One cell of a table as a JSON value: a number where its text is one, a string otherwise, null where it is empty.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
+
+use vedette_contract::arguments::DecimalMark;
 
 /// Digits beyond which, or an exponent with which, a number may be too large for a 64-bit float.
 const ALWAYS_FINITE: usize = 300;
 
 /// What stands in numeric columns where no number does, in small letters and without a sign.
 const NO_NUMBER: [&str; 11] = ["nan", "inf", "infinity", "na", "n/a", "#n/a", "null", "none", "\\n", "?", "-"];
+
+/// What stands between thousands. A blank is no such mark: it stands in telephone numbers, too.
+const THOUSANDS: [char; 6] = [',', '.', '\'', '’', '\u{a0}', '\u{202f}'];
 
 /// What a cell is, for its column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,11 +27,22 @@ pub(super) enum CellKind {
     Text,
 }
 
+/// What stands before the decimals of a table's numbers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Decimals {
+    /// A point, and no marks stand between thousands.
+    #[default]
+    Point,
+    /// A point, unless a value tells otherwise.
+    Open,
+    /// This, as it was said: marks between thousands are read over.
+    Told(DecimalMark),
+}
+
 /// How the cells of a table are written.
 #[derive(Debug, Clone, Default)]
 pub(super) struct CellSyntax {
-    /// Whether a comma stands before decimals, and no point does.
-    pub decimal_comma: bool,
+    pub decimals: Decimals,
     /// What means that there is no value.
     pub unset: Option<String>,
     /// What means an empty text.
@@ -55,18 +72,54 @@ impl CellSyntax {
 
     /// The number as JSON spells it.
     pub(super) fn number<'text>(&self, text: &'text str) -> Option<Cow<'text, str>> {
-        let number = match self.decimal_comma {
-            false => Cow::Borrowed(text),
-            true if text.contains('.') => return None,
-            true => Cow::Owned(text.replacen(',', ".", 1)),
+        let (number, mark) = match self.decimals {
+            Decimals::Point | Decimals::Open => (Some(Cow::Borrowed(text)), None),
+            Decimals::Told(DecimalMark::Point) => (Some(Cow::Borrowed(text)), Some('.')),
+            Decimals::Told(DecimalMark::Comma) if text.contains('.') => (None, Some(',')),
+            Decimals::Told(DecimalMark::Comma) => (Some(Cow::Owned(text.replacen(',', ".", 1))), Some(',')),
         };
-        is_json_number(&number).then_some(number)
+        let number = number.filter(|number| is_json_number(number));
+        number.or_else(|| mark.and_then(|mark| ungrouped(text, mark)).map(Cow::Owned))
     }
+}
+
+/// The number, as JSON spells it, that has marks between its thousands and another before its decimals.
+fn ungrouped(text: &str, decimal_mark: char) -> Option<String> {
+    let (integer, decimals) = match text.split_once(decimal_mark) {
+        Some((integer, decimals)) => (integer, Some(decimals)),
+        None => (text, None),
+    };
+    let unsigned = integer.strip_prefix('-').unwrap_or(integer);
+    let mark = unsigned.chars().find(|character| !character.is_ascii_digit())?;
+    let mut groups = unsigned.split(mark);
+    let is_grouped = THOUSANDS.contains(&mark)
+        && groups.next().is_some_and(|first| first.len() <= 3 && is_digits(first))
+        && groups.all(|group| group.len() == 3 && is_digits(group));
+    if !is_grouped || text.parse::<IpAddr>().is_ok() {
+        return None;
+    }
+    let point = if decimals.is_some() { "." } else { "" };
+    let number = [&integer.replace(mark, ""), point, decimals.unwrap_or_default()].concat();
+    is_json_number(&number).then_some(number)
+}
+
+/// Whether the text is a number only if there are marks between its thousands, as in `1.234,56` and `1,234.56`.
+pub(super) fn has_thousands(text: &str) -> bool {
+    let text = text.trim();
+    !is_json_number(text) && ['.', ','].into_iter().any(|mark| ungrouped(text, mark).is_some())
 }
 
 fn is_no_number(text: &str) -> bool {
     let word = text.strip_prefix(['+', '-']).filter(|rest| !rest.is_empty()).unwrap_or(text);
     NO_NUMBER.iter().any(|known| known.eq_ignore_ascii_case(word))
+}
+
+/// Whether a text is a number, an address or a time, which are values and no names.
+pub(super) fn is_value(text: &str) -> bool {
+    CellSyntax::default().number(text).is_some()
+        || text.parse::<IpAddr>().is_ok()
+        || text.parse::<jiff::civil::DateTime>().is_ok()
+        || text.parse::<jiff::Timestamp>().is_ok()
 }
 
 /// Whether the text looks like a number with a decimal comma, as `124,5` does.
@@ -158,15 +211,42 @@ mod tests {
 
     #[test]
     fn a_decimal_comma_is_one_where_it_is_said() {
-        let syntax = CellSyntax { decimal_comma: true, ..CellSyntax::default() };
+        let syntax = CellSyntax { decimals: Decimals::Told(DecimalMark::Comma), ..CellSyntax::default() };
         let read = |text| syntax.number(text).map(Cow::into_owned);
         assert_eq!(read("124,3135").as_deref(), Some("124.3135"));
         assert_eq!(read("-7").as_deref(), Some("-7"));
-        for text in ["1.234", "1.234,5", "1,2,3", ",5", "007,5"] {
+        for text in ["1,2,3", ",5", "007,5", "1.23", "1.23,5"] {
             assert_eq!(read(text), None, "{text}");
         }
         assert!(has_decimal_comma(" -2,5 ") && has_decimal_comma("1,234"));
         assert!(!["2.5", "1,2,3", "a,5", ",5", "10.0.0.1,5"].into_iter().any(has_decimal_comma));
+    }
+
+    #[test]
+    fn marks_between_thousands_are_read_over_where_the_decimal_mark_is_said() {
+        let read = |mark, text| {
+            let syntax = CellSyntax { decimals: Decimals::Told(mark), ..CellSyntax::default() };
+            syntax.number(text).map(Cow::into_owned)
+        };
+        for (text, number) in
+            [("1.234,56", "1234.56"), ("-12.345.678", "-12345678"), ("1'234,5", "1234.5"), ("7,5", "7.5")]
+        {
+            assert_eq!(read(DecimalMark::Comma, text).as_deref(), Some(number), "{text}");
+        }
+        for (text, number) in
+            [("1,234.56", "1234.56"), ("1,234", "1234"), ("1\u{202f}234.5", "1234.5"), ("1.234", "1.234")]
+        {
+            assert_eq!(read(DecimalMark::Point, text).as_deref(), Some(number), "{text}");
+        }
+        for text in ["124,5", "1,2345", "1,234,5", "1.2,3", "0,123", "10,20", ",234", "1,234.", "1 234", "1.234.567,8"]
+        {
+            assert_eq!(read(DecimalMark::Point, text), None, "{text}");
+        }
+        assert_eq!(read(DecimalMark::Comma, "192.168.100.200"), None);
+        assert!(["1.234,56", " 1,234.56", "1,234", "1.234.567", "1’234"].into_iter().all(has_thousands));
+        assert!(
+            !["1.234", "1234", "124,5", "10.0.0.1", "192.168.100.200", "1.2.3", "a,234"].into_iter().any(has_thousands)
+        );
     }
 
     #[test]

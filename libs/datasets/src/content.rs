@@ -3,10 +3,10 @@
 
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 
-use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 use flate2::bufread::MultiGzDecoder;
 use vedette_contract::arguments::TextEncoding;
 
+use super::encoding::{Decoded, Encoding};
 use super::error::DatasetError;
 use super::foreign;
 
@@ -60,68 +60,27 @@ fn decode<'content>(
     mut content: Text<'content>,
     told: Option<TextEncoding>,
 ) -> io::Result<Text<'content>> {
-    let (encoding, mark_bytes) = Encoding::for_bom(first).unwrap_or_else(|| (without_mark(first, told), 0));
-    io::copy(&mut (&mut content).take(mark_bytes as u64), &mut io::sink())?;
-    if encoding == UTF_8 {
+    let (encoding, mark_bytes) = match first {
+        [0xEF, 0xBB, 0xBF, ..] => (None, 3),
+        [0xFF, 0xFE, ..] => (Some(Encoding::Utf16Le), 2),
+        [0xFE, 0xFF, ..] => (Some(Encoding::Utf16Be), 2),
+        _ => (without_mark(first, told), 0),
+    };
+    io::copy(&mut (&mut content).take(mark_bytes), &mut io::sink())?;
+    Ok(match encoding {
         // What is not UTF-8 in it concerns its row alone.
-        return Ok(content);
-    }
-    let decoder = encoding.new_decoder_without_bom_handling();
-    Ok(buffered(Decoded { content, decoder, name: encoding.name(), text: Vec::new(), taken: 0, is_through: false }))
+        None => content,
+        Some(encoding) => buffered(Decoded::new(content, encoding)),
+    })
 }
 
-/// What is told, else UTF-16 where every other byte is 0, as in ASCII written so.
-fn without_mark(first: &[u8], told: Option<TextEncoding>) -> &'static Encoding {
+/// What is told, else UTF-16 where every other byte is 0, as in ASCII written so; `None` is UTF-8.
+fn without_mark(first: &[u8], told: Option<TextEncoding>) -> Option<Encoding> {
     match (told, first) {
-        (Some(TextEncoding::Utf8), _) => UTF_8,
-        (Some(TextEncoding::Utf16Le), _) | (None, [1..=255, 0, 1..=255, 0, ..]) => UTF_16LE,
-        (Some(TextEncoding::Utf16Be), _) | (None, [0, 1..=255, 0, 1..=255, ..]) => UTF_16BE,
-        (Some(TextEncoding::Windows1252), _) => WINDOWS_1252,
-        (None, _) => UTF_8,
-    }
-}
-
-/// Text of another encoding as UTF-8.
-struct Decoded<'content> {
-    content: Text<'content>,
-    decoder: Decoder,
-    name: &'static str,
-    text: Vec<u8>,
-    taken: usize,
-    is_through: bool,
-}
-
-impl Decoded<'_> {
-    fn refill(&mut self) -> io::Result<()> {
-        let Self { content, decoder, name, text, taken, is_through } = self;
-        let bytes = content.fill_buf()?;
-        let is_last = bytes.is_empty();
-        text.resize(BUFFER_BYTES, 0);
-        let (result, read, written) = decoder.decode_to_utf8_without_replacement(bytes, text, is_last);
-        content.consume(read);
-        text.truncate(written);
-        *taken = 0;
-        match result {
-            DecoderResult::InputEmpty => *is_through = is_last,
-            DecoderResult::OutputFull => {}
-            DecoderResult::Malformed(..) => {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, format!("the bytes are not {name}")));
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Read for Decoded<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.taken == self.text.len() && !self.is_through {
-            self.refill()?;
-        }
-        let rest = &self.text[self.taken..];
-        let length = rest.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&rest[..length]);
-        self.taken += length;
-        Ok(length)
+        (Some(TextEncoding::Utf16Le), _) | (None, [1..=255, 0, 1..=255, 0, ..]) => Some(Encoding::Utf16Le),
+        (Some(TextEncoding::Utf16Be), _) | (None, [0, 1..=255, 0, 1..=255, ..]) => Some(Encoding::Utf16Be),
+        (Some(TextEncoding::Windows1252), _) => Some(Encoding::Windows1252),
+        (Some(TextEncoding::Utf8) | None, _) => None,
     }
 }
 

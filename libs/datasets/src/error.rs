@@ -34,6 +34,11 @@ pub enum DatasetError {
     /// It begins as JSON does, and not as a line of JSON.
     #[error("the data set is JSON, but its first line is no whole object ({cause}): write one object a line")]
     NotJsonLines { cause: String },
+    /// Nothing but blanks stands between its fields.
+    #[error(
+        "the lines of the data set have {fields} fields each, with blanks between them: write a comma there, as sed -E 's/^ +| +$//g; s/ +/,/g' does, or say separator: Comma (--dataset-separator) where each line is one text"
+    )]
+    BlanksBetween { fields: usize },
     /// Columns are named for what names its own fields.
     #[error("the data set is lines of JSON, which name their own fields: leave columns out")]
     ColumnsOfObjects,
@@ -102,9 +107,9 @@ pub enum DatasetError {
         /// Where its row begins, from 1.
         line: u64,
     },
-    /// Numbers seem to have a comma before the decimals.
+    /// Numbers seem to have a comma before the decimals, or marks between thousands.
     #[error(
-        "line {line} of the data set has {value:?}, which seems to be a number with a decimal comma: set decimalMark: Comma (--dataset-decimal-mark), or Point to keep such values as text"
+        "line {line} of the data set has {value:?}, which seems to be a number with a decimal comma, or with marks between its thousands: set decimalMark: Comma (--dataset-decimal-mark), or Point, by which a decimal comma makes a text"
     )]
     DecimalMark {
         /// Its line, from 1.
@@ -154,7 +159,7 @@ impl DatasetError {
             | Self::ColumnTwice { .. }
             | Self::ColumnReserved { .. }
             | Self::ColumnCalculated { .. } => "DatasetHeaderInvalid",
-            Self::QuoteUnclosed { .. } | Self::DecimalMark { .. } => "DatasetAmbiguous",
+            Self::QuoteUnclosed { .. } | Self::DecimalMark { .. } | Self::BlanksBetween { .. } => "DatasetAmbiguous",
             Self::LabelMissing { .. } | Self::LabelNowhere { .. } => "LabelFieldMissing",
             Self::LabelNeverNormal { .. } => "LabelNeverNormal",
         }

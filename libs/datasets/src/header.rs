@@ -1,13 +1,11 @@
 //! The columns of a table: those that are told, KDD Cup 99's where the file has its shape, else those of the header line.
 
-use std::net::IpAddr;
-
 use csv::ByteRecord;
 use vedette_contract::fields;
 use vedette_records::Label;
 
 use super::DatasetSettings;
-use super::cell::{CellSyntax, append_json_string};
+use super::cell::{CellSyntax, append_json_string, is_value};
 use super::error::DatasetError;
 use super::layout::TableLayout;
 use crate::columns::{Column, LABEL, NORMALS};
@@ -97,14 +95,6 @@ impl Header {
     pub(super) fn is_again(&self, row: &ByteRecord) -> bool {
         row.iter().zip(&self.line).all(|(field, name)| field.trim_ascii() == name.as_bytes())
     }
-}
-
-/// Whether a text is a number, an address or a time, which are values and no names.
-pub(super) fn is_value(text: &str) -> bool {
-    CellSyntax::default().number(text).is_some()
-        || text.parse::<IpAddr>().is_ok()
-        || text.parse::<jiff::civil::DateTime>().is_ok()
-        || text.parse::<jiff::Timestamp>().is_ok()
 }
 
 /// KDD's files have no header: 42 fields, or NSL-KDD's 43, of which `duration`, `src_bytes` and `dst_bytes` are numbers and

@@ -4,9 +4,8 @@ use csv::ReaderBuilder;
 use vedette_contract::arguments::{DatasetArguments, DecimalMark, Separator};
 use vedette_records::{FieldNames, RecordReader};
 
-use super::cell::{CellSyntax, has_decimal_comma};
+use super::cell::{CellSyntax, Decimals, has_decimal_comma, has_thousands, is_value};
 use super::error::DatasetError;
-use super::header::is_value;
 
 /// So much of the text is looked at.
 pub(super) const HEAD_BYTES: usize = 64 * 1024;
@@ -34,15 +33,15 @@ pub(super) struct TableLayout {
     /// The names of its columns, where comments have them.
     pub names: Option<Vec<String>>,
     pub cells: CellSyntax,
-    /// Whether a value such as `1,5` may be a number or a text.
-    pub is_comma_open: bool,
+    /// Whether the first line tells the separator, as Excel's `sep=;` does.
+    pub tells_separator: bool,
 }
 
 impl Layout {
     /// Looks at the first [`HEAD_BYTES`].
     ///
     /// # Errors
-    /// When it is JSON of another shape.
+    /// When it is JSON of another shape, or a table with blanks between its fields.
     pub(super) fn of(head: &[u8], format: &DatasetArguments) -> Result<Self, DatasetError> {
         let text = String::from_utf8_lossy(head);
         let start = text.trim_start();
@@ -55,7 +54,7 @@ impl Layout {
         if start.starts_with('{') {
             return objects(start, format);
         }
-        Ok(Self::Table(TableLayout::of_head(head, format)))
+        Ok(Self::Table(TableLayout::of_head(head, format)?))
     }
 }
 
@@ -74,7 +73,10 @@ fn objects(start: &str, format: &DatasetArguments) -> Result<Layout, DatasetErro
 
 impl TableLayout {
     /// Looks at the first [`HEAD_BYTES`].
-    pub(super) fn of_head(head: &[u8], format: &DatasetArguments) -> Self {
+    ///
+    /// # Errors
+    /// When blanks stand between its fields.
+    pub(super) fn of_head(head: &[u8], format: &DatasetArguments) -> Result<Self, DatasetError> {
         let text = String::from_utf8_lossy(head);
         let start = text.trim_start();
         // The last line may be cut.
@@ -83,24 +85,37 @@ impl TableLayout {
         Self::of(whole, format)
     }
 
-    fn of(start: &str, format: &DatasetArguments) -> Self {
+    fn of(start: &str, format: &DatasetArguments) -> Result<Self, DatasetError> {
+        let told = start.lines().next().and_then(told_separator);
+        let start = if told.is_some() { start.split_once('\n').map_or("", |(_, rest)| rest) } else { start };
         let comments: Vec<&str> = start.lines().take_while(|line| line.starts_with('#')).collect();
         if let Some(names) = comments.iter().find_map(|line| line.strip_prefix("#fields")) {
-            return Self::of_zeek(&comments, names);
+            return Ok(Self::of_zeek(&comments, names));
         }
         let rows: Vec<&str> = start.lines().skip(comments.len()).collect();
         let decimal_comma = format.decimal_mark == Some(DecimalMark::Comma);
-        let separator = format.separator.unwrap_or_else(|| separator_of(&rows.join("\n"), decimal_comma));
+        let separator = match format.separator.or(told).or_else(|| separator_of(&rows.join("\n"), decimal_comma)) {
+            Some(separator) => separator,
+            // A table of one column has none, for which a comma will do.
+            None if format.columns.len() == 1 => Separator::Comma,
+            None => match fields_between_blanks(&rows) {
+                Some(fields) => return Err(DatasetError::BlanksBetween { fields }),
+                None => Separator::Comma,
+            },
+        };
         let names =
             comments.last().zip(rows.first()).and_then(|(line, row)| names_of_comment(line, row, separator.byte()));
-        Self {
+        Ok(Self {
             separator: separator.byte(),
             quotes: true,
             comments: !comments.is_empty(),
             names,
-            cells: CellSyntax { decimal_comma, ..CellSyntax::default() },
-            is_comma_open: separator != Separator::Comma && format.decimal_mark.is_none(),
-        }
+            cells: CellSyntax {
+                decimals: format.decimal_mark.map_or(Decimals::Open, Decimals::Told),
+                ..CellSyntax::default()
+            },
+            tells_separator: told.is_some(),
+        })
     }
 
     /// Zeek's own logs: `#separator \x09`, `#unset_field -` and `#fields ts uid`, with tabs between the words.
@@ -118,17 +133,18 @@ impl TableLayout {
             comments: true,
             names: Some(fields(names)),
             cells: CellSyntax {
-                decimal_comma: false,
                 unset: told("#unset_field").or_else(|| Some("-".to_owned())),
                 empty: told("#empty_field").or_else(|| Some("(empty)".to_owned())),
+                ..CellSyntax::default()
             },
-            is_comma_open: false,
+            tells_separator: false,
         }
     }
 
     /// Whether a value is to be asked about.
     pub(super) fn is_ambiguous(&self, text: &str) -> bool {
-        self.is_comma_open && has_decimal_comma(text)
+        let has_comma = self.separator != Separator::Comma.byte() && has_decimal_comma(text);
+        self.cells.decimals == Decimals::Open && (has_comma || has_thousands(text))
     }
 }
 
@@ -141,18 +157,36 @@ fn names_of_comment(comment: &str, row: &str, separator: u8) -> Option<Vec<Strin
     (names.len() > 1 && names.len() == values.len() && values.iter().any(|value| is_value(value))).then_some(names)
 }
 
+/// The separator of a line such as `sep=;`, which Excel takes as a word to itself and leaves out.
+fn told_separator(line: &str) -> Option<Separator> {
+    let line = line.strip_prefix('"').and_then(|line| line.strip_suffix('"')).unwrap_or(line);
+    let told = line.strip_prefix("sep=")?;
+    Separator::ALL.into_iter().find(|separator| told.as_bytes() == [separator.byte()])
+}
+
 /// The separator by which most rows have as many fields as the first, which has two at least; then the one that gives
-/// more fields. A table of one column has none, for which a comma will do.
-fn separator_of(rows: &str, decimal_comma: bool) -> Separator {
+/// more fields.
+fn separator_of(rows: &str, decimal_comma: bool) -> Option<Separator> {
     let is_possible = |separator: &Separator| !(decimal_comma && *separator == Separator::Comma);
-    let mut best = (Separator::Comma, (0, 0));
+    let mut best = (None, (0, 0));
     for separator in Separator::ALL.into_iter().filter(is_possible) {
         let score = score(rows, separator.byte());
         if score > best.1 {
-            best = (separator, score);
+            best = (Some(separator), score);
         }
     }
     best.0
+}
+
+/// How many fields each row has, two at least, if blanks stand between them and each row after the first has a value.
+fn fields_between_blanks(rows: &[&str]) -> Option<usize> {
+    let rows: Vec<Vec<&str>> = rows.iter().take(TELLING_ROWS).map(|row| row.split_whitespace().collect()).collect();
+    let (first, others) = rows.split_first()?;
+    // A time has a blank inside of it.
+    let is_row = |row: &Vec<&str>| {
+        row.len() == first.len() && row.iter().any(|field| is_value(field)) && !is_value(&row.join(" "))
+    };
+    (first.len() > 1 && !others.is_empty() && others.iter().all(is_row)).then_some(first.len())
 }
 
 /// Rows of a thousand that are as long as the first, and its length.
@@ -180,11 +214,24 @@ mod tests {
             ("a,b,c\n1,x;y,3\n", Separator::Comma),
             ("id,text\n1,a;b\n2,c;d\n", Separator::Comma),
             ("\"a;b\",c\n1,2\n", Separator::Comma),
-            ("alone\n1\n", Separator::Comma),
-            ("", Separator::Comma),
         ] {
-            assert_eq!(separator_of(rows, false), expected, "{rows}");
+            assert_eq!(separator_of(rows, false), Some(expected), "{rows}");
         }
-        assert_eq!(separator_of("0,5;1,5;2,5\n0,5;1,5;2,5\n", true), Separator::Semicolon);
+        assert_eq!(["alone\n1\n", ""].map(|rows| separator_of(rows, false)), [None; 2]);
+        assert_eq!(separator_of("0,5;1,5;2,5\n0,5;1,5;2,5\n", true), Some(Separator::Semicolon));
+    }
+
+    #[test]
+    fn blanks_stand_between_fields_where_each_row_has_as_many_and_a_value() {
+        for (rows, fields) in [
+            (vec!["1 1 -0.0007 518.67", "1 2  0.0019 518.67 "], Some(4)),
+            (vec!["unit  speed", "a 5"], Some(2)),
+            (vec!["event time", "2017-07-03 09:00"], None),
+            (vec!["what happened", "door opened", "door closed"], None),
+            (vec!["line", "door 5 opened"], None),
+            (vec!["1 2"], None),
+        ] {
+            assert_eq!(fields_between_blanks(&rows), fields, "{rows:?}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod cell;
 pub mod columns;
 mod content;
+mod encoding;
 mod error;
 mod foreign;
 mod header;

@@ -40,6 +40,9 @@ pub(super) fn read(
         .comment(layout.comments.then_some(b'#'))
         .from_reader(Lines::new(BufReader::new(text.chain(end.as_bytes()))));
     let mut row = ByteRecord::new();
+    if layout.tells_separator {
+        next(&mut reader, &mut row)?;
+    }
     if !next(&mut reader, &mut row)? {
         return Err(DatasetError::Empty);
     }

@@ -9,13 +9,13 @@ mod matrix;
 mod model;
 mod score;
 
-pub use evaluate::{folds, metrics};
+pub use evaluate::{folds, metrics, plan, trials};
 pub use learn::{
     FitError, IsolationParameters, Learner, RandomForestParameters, SeedParameters, UnsupervisedParameters, fit,
     with_usual,
 };
 pub use matrix::Matrix;
 pub use model::artifact::ArtifactError;
-pub use model::{Model, artifact, calibration, features};
+pub use model::{Model, artifact, budget, calibration, features, rows};
 pub use score::dependence::Expected;
 pub use score::forest::{Explained, Forest};

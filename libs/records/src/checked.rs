@@ -5,7 +5,7 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 /// A number that is longer, without an exponent, may be too large for a 64-bit float, which ends at 1.8e308.
-const PLAIN_NUMBER_BYTES: usize = 308;
+pub(crate) const PLAIN_NUMBER_BYTES: usize = 308;
 
 /// What is left of a value that was looked at.
 pub(crate) struct Checked;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// The record on one line. Line breaks in valid JSON stand between tokens only, where a space means the same.
 pub fn one_line(record: &[u8]) -> Cow<'_, [u8]> {
-    if record.contains(&b'\n') || record.contains(&b'\r') {
+    if has_breaks(record) {
         let mut line = record.to_vec();
         join_lines(&mut line);
         line.into()
@@ -13,13 +13,20 @@ pub fn one_line(record: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Makes every line break a space.
+/// Makes every line break a space. Most records have none, which is seen sooner than each byte is looked at for a change.
 pub(crate) fn join_lines(record: &mut [u8]) {
+    if !has_breaks(record) {
+        return;
+    }
     for byte in record {
         if matches!(*byte, b'\n' | b'\r') {
             *byte = b' ';
         }
     }
+}
+
+fn has_breaks(record: &[u8]) -> bool {
+    record.contains(&b'\n') || record.contains(&b'\r')
 }
 
 #[cfg(test)]

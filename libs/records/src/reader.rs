@@ -11,6 +11,7 @@ use vedette_contract::dead_letter::DeadLetterReason;
 use crate::checked::{Checked, is_plain};
 use crate::keys::KeySequence;
 use crate::names::{Field, FieldNames, Role};
+use crate::plain;
 use crate::refusal::Refusal;
 use crate::scalar::Scalar;
 
@@ -49,10 +50,10 @@ impl RecordReader {
             return Err(Refusal::new(DeadLetterReason::Empty, "the message has no value"));
         }
         let text = std::str::from_utf8(record)
-            .map_err(|error| Refusal::new(DeadLetterReason::InvalidUtf8, error.to_string()))?;
+            .map_err(|error| guessed(record, Refusal::new(DeadLetterReason::InvalidUtf8, error.to_string())))?;
         let object = trimmed(text);
         if !text[object.clone()].starts_with('{') {
-            return Err(not_an_object(&text[object]));
+            return Err(guessed(record, not_an_object(&text[object])));
         }
         let refused = self.read_fields(text, object.start)?;
         self.keys.finish().map_err(|key| {
@@ -67,9 +68,30 @@ impl RecordReader {
 
     /// Captures the values of the wanted fields. Gives the first refused key.
     fn read_fields(&mut self, text: &str, start: usize) -> Result<Option<String>, Refusal> {
+        self.read_plain(text, start).map_or_else(|| self.parse(text, start), |Plain { refused }| Ok(refused))
+    }
+
+    fn start(&mut self) {
+        self.values.fill(None);
+        self.keys.start();
+    }
+
+    /// `None` where only a parser can tell.
+    fn read_plain(&mut self, text: &str, start: usize) -> Option<Plain> {
+        self.start();
         let Self { names, keys, values } = self;
-        values.fill(None);
-        keys.start();
+        let mut refused = None;
+        plain::members(&text[start..], |key, value| match keys.next(key, |key| names.role(key)) {
+            Role::Wanted(field) => values[field.0] = Some(start + value.start..start + value.end),
+            Role::Refused => _ = refused.get_or_insert_with(|| key.to_owned()),
+            Role::Other => {}
+        })?;
+        Some(Plain { refused })
+    }
+
+    fn parse(&mut self, text: &str, start: usize) -> Result<Option<String>, Refusal> {
+        self.start();
+        let Self { names, keys, values } = self;
         let (mut refused, mut all_plain) = (None, true);
         let mut deserializer = serde_json::Deserializer::from_str(&text[start..]);
         let base = text.as_ptr().addr();
@@ -81,6 +103,12 @@ impl RecordReader {
             .map_err(|error| invalid_json(&error))?;
         Ok(refused)
     }
+}
+
+/// A record that was read without the parser.
+struct Plain {
+    /// Its first refused key.
+    refused: Option<String>,
 }
 
 impl<'a> Record<'a> {
@@ -115,6 +143,21 @@ fn trimmed(text: &str) -> Range<usize> {
 
 fn invalid_json(error: &serde_json::Error) -> Refusal {
     Refusal::new(DeadLetterReason::InvalidJson, error.to_string())
+}
+
+/// What producers often send in place of JSON, by how it begins.
+const OFTEN_SENT: [(&[u8], &str); 2] = [
+    (&[0x00], "Confluent's framing (a zero byte and the id of a schema): have the producer write plain JSON"),
+    (&[0x1f, 0x8b], "gzip: have the producer compress by Kafka's compression.type, and not the values"),
+];
+
+/// The refusal, with what the message may be where it begins like that.
+fn guessed(message: &[u8], refusal: Refusal) -> Refusal {
+    let Refusal { reason, message: said } = refusal;
+    match OFTEN_SENT.iter().find(|(beginning, _)| message.starts_with(beginning)) {
+        Some((_, guess)) => Refusal::new(reason, format!("{said}; it begins like {guess}")),
+        None => Refusal::new(reason, said),
+    }
 }
 
 fn not_an_object(text: &str) -> Refusal {

@@ -49,7 +49,7 @@ impl<'a> Scalar<'a> {
     /// A number beyond the range of `f64`, and the text `Infinity`, is infinite.
     pub fn number(self) -> Option<f64> {
         match self.kind() {
-            ScalarKind::Number => self.0.parse().ok(),
+            ScalarKind::Number => short_decimal(self.0).or_else(|| self.0.parse().ok()),
             ScalarKind::Boolean => Some(f64::from(u8::from(self.0.starts_with('t')))),
             ScalarKind::Text => self.text()?.trim().parse().ok().filter(|number: &f64| !number.is_nan()),
             ScalarKind::Null | ScalarKind::Nested => None,
@@ -82,9 +82,45 @@ impl<'a> Scalar<'a> {
     }
 }
 
+/// Powers of ten, all exact.
+const POWERS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+
+/// A number as short as most are, and without an exponent. It is rounded once, as by a full parser: 15 digits are exact, and with
+/// 16 there is no point and so no quotient.
+fn short_decimal(json: &str) -> Option<f64> {
+    let digits = json.strip_prefix('-').unwrap_or(json);
+    if digits.len() > POWERS.len() {
+        return None;
+    }
+    let (mut whole, mut behind_point) = (0u64, None);
+    for byte in digits.bytes() {
+        match byte {
+            b'0'..=b'9' => {
+                whole = 10 * whole + u64::from(byte - b'0');
+                behind_point = behind_point.map(|digits| digits + 1);
+            }
+            b'.' if behind_point.is_none() => behind_point = Some(0),
+            _ => return None,
+        }
+    }
+    let number = whole as f64 / POWERS[behind_point.unwrap_or(0)];
+    Some(if digits.len() < json.len() { -number } else { number })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_short_number_is_what_a_full_parser_reads(
+            number in "-?(0|[1-9][0-9]{0,17})(\\.[0-9]{1,17})?([eE][+-]?[0-9]{1,3})?",
+        ) {
+            let full: f64 = number.parse().unwrap();
+            prop_assert_eq!(scalar(&number).number().map(f64::to_bits), Some(full.to_bits()), "{}", number);
+        }
+    }
 
     fn scalar(json: &str) -> Scalar<'_> {
         Scalar::of_json(json)

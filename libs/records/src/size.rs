@@ -12,6 +12,6 @@ pub fn message(value: usize, inherited: usize, headers: &[(&'static str, String)
 }
 
 /// A header with a name and a value of so many bytes.
-pub fn header(name: usize, value: usize) -> usize {
+pub const fn header(name: usize, value: usize) -> usize {
     HEADER + name + value
 }

@@ -4,18 +4,21 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::{info, warn};
 use vedette_contract::Name;
-use vedette_contract::health::{Gap, HEALTH_KEPT, Health};
+use vedette_contract::health::{GAPS_TOLD, Gap, HEALTH_KEPT, Health};
 use vedette_contract::keys::PipelineKeys;
-use vedette_streams::bucket::{Bucket, BucketError, JsonError};
+use vedette_streams::bucket::{Bucket, BucketError, JsonError, ObjectSummary};
 
 use crate::RegistryError;
 
 /// How often is looked whether there is anything new to tell.
 const LOOK: Duration = Duration::from_secs(10);
+/// So many objects are read at once.
+const CONCURRENCY: usize = 8;
 /// What is not new is told again after this long: readers go by its age.
 const AGAIN: SignedDuration = SignedDuration::from_secs(50);
 
@@ -25,31 +28,65 @@ pub async fn write(bucket: &Bucket, keys: &PipelineKeys, health: &Health) -> Res
     Ok(bucket.put(&keys.health(&health.site, &health.pod), body.into()).await?)
 }
 
-/// What the processes of a site tell. What cannot be read is left out: its process writes it again. What was not written for a day
-/// is deleted.
+/// What the processes of a site tell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    /// By pod. What was not written for as long as losses are told is left out, and so is what cannot be read: its process writes it again.
+    pub all: Vec<Health>,
+    /// When that was, by the clock of the bucket, by which all times of it are.
+    pub now: Timestamp,
+}
+
+/// Reads what the processes of a site tell, and deletes what was not written for a day.
 ///
 /// # Errors
 /// When the bucket cannot be read.
-pub async fn load_all(
-    bucket: &Bucket,
-    keys: &PipelineKeys,
-    site: &Name,
-    now: Timestamp,
-) -> Result<Vec<Health>, BucketError> {
-    let mut all = Vec::new();
-    for object in bucket.list(&keys.health_prefix(site), None).await? {
-        match bucket.get_json::<Health>(&object.key).await {
-            Ok(Some(health)) if now.duration_since(health.updated_at) > HEALTH_KEPT => {
-                delete(bucket, &object.key).await;
-            }
-            Ok(health) => all.extend(health),
-            Err(JsonError::Bucket(error)) => return Err(error),
-            Err(JsonError::Content { key, source }) => {
-                warn!(key, error = %source, "what a process tells cannot be read");
+pub async fn load_all(bucket: &Bucket, keys: &PipelineKeys, site: &Name) -> Result<Told, BucketError> {
+    let objects = bucket.list(&keys.health_prefix(site), None).await?;
+    let now = bucket.now();
+    let Aged { old, recent } = Aged::of(objects, now);
+    for object in old {
+        delete(bucket, &object.key).await;
+    }
+    let all = stream::iter(recent).map(|object| load(bucket, object)).buffered(CONCURRENCY);
+    let all: Vec<Option<Health>> = all.try_collect().await?;
+    Ok(Told { all: all.into_iter().flatten().collect(), now })
+}
+
+/// Objects by when they were written; what is neither needs no look.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Aged {
+    old: Vec<ObjectSummary>,
+    recent: Vec<ObjectSummary>,
+}
+
+impl Aged {
+    /// A server that does not say when it was written is asked for it always.
+    fn of(objects: Vec<ObjectSummary>, now: Timestamp) -> Self {
+        let mut aged = Self::default();
+        for object in objects {
+            match object.last_modified.map(|written| now.duration_since(written)) {
+                Some(age) if age > HEALTH_KEPT => aged.old.push(object),
+                Some(age) if age > GAPS_TOLD => {}
+                Some(_) | None => aged.recent.push(object),
             }
         }
+        aged
     }
-    Ok(all)
+}
+
+async fn load(bucket: &Bucket, object: ObjectSummary) -> Result<Option<Health>, BucketError> {
+    match bucket.get_json::<Health>(&object.key).await {
+        Ok(health) => Ok(health.map(|health| {
+            let written_at = object.last_modified.unwrap_or(health.updated_at);
+            health.by_clock(written_at)
+        })),
+        Err(JsonError::Bucket(error)) => Err(error),
+        Err(JsonError::Content { key, source }) => {
+            warn!(key, error = %source, "what a process tells cannot be read");
+            Ok(None)
+        }
+    }
 }
 
 /// That it stays does no harm; it is deleted at the next look.
@@ -143,24 +180,54 @@ mod tests {
             updated_at: at,
             topics: Vec::new(),
             gaps: Vec::new(),
+            unready: Vec::new(),
             detector: None,
         }
     }
 
     #[tokio::test]
-    async fn each_process_is_heard_and_what_is_a_day_old_goes() {
+    async fn each_process_is_heard_by_the_clock_of_the_bucket_and_what_is_a_day_old_goes() {
         let (served, keys) = (TestBucket::serve().await, keys());
         let east: Name = "east".parse().unwrap();
-        let (old, new) = (health("d-1", "2026-11-22T07:59:59Z"), health("d-2", "2026-11-22T08:00:00Z"));
-        for health in [&old, &new] {
-            write(&served.bucket, &keys, health).await.unwrap();
+        let key = |pod: &str| keys.health(&east, pod);
+        // The clock of its node is wrong.
+        write(&served.bucket, &keys, &health("d-1", "2031-01-01T08:00:00Z")).await.unwrap();
+        for pod in ["d-2", "d-3"] {
+            write(&served.bucket, &keys, &health(pod, "2026-11-22T08:00:00Z")).await.unwrap();
         }
-        served.put(&keys.health(&"west".parse().unwrap(), "d-3"), "{}").await;
-        served.put(&keys.health(&east, "d-4"), "{half").await;
-        let load = async |now: &str| load_all(&served.bucket, &keys, &east, now.parse().unwrap()).await.unwrap();
-        assert_eq!(load("2026-11-23T07:59:59Z").await, [old, new.clone()]);
-        assert_eq!(load("2026-11-23T08:00:00Z").await, std::slice::from_ref(&new));
-        assert_eq!(load("2026-11-23T07:59:59Z").await, [new], "it is gone");
+        served.put(&keys.health(&"west".parse().unwrap(), "d-4"), "{}").await;
+        for pod in ["d-5", "d-6"] {
+            served.put(&key(pod), "{half").await;
+        }
+        served.age(&key("d-2"), SignedDuration::from_hours(2));
+        for pod in ["d-3", "d-6"] {
+            served.age(&key(pod), SignedDuration::from_hours(25));
+        }
+        let Told { all, now } = load_all(&served.bucket, &keys, &east).await.unwrap();
+        assert!(all.len() == 1 && all[0].pod == "d-1" && all[0].is_fresh(now), "{all:?} {now}");
+        let left: Vec<String> = served
+            .bucket
+            .list(&keys.health_prefix(&east), None)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|object| object.key)
+            .collect();
+        assert_eq!(left, [key("d-1"), key("d-2"), key("d-5")]);
+    }
+
+    #[test]
+    fn what_no_condition_depends_on_is_not_read() {
+        let now: Timestamp = "2026-11-23T08:00:00Z".parse().unwrap();
+        let object = |age: Option<i64>| ObjectSummary {
+            key: format!("{age:?}"),
+            length: 1,
+            last_modified: age.map(|seconds| now - SignedDuration::from_secs(seconds)),
+        };
+        let all = [None, Some(-9), Some(3_600), Some(3_601), Some(86_400), Some(86_401)].map(object);
+        let Aged { old, recent } = Aged::of(all.to_vec(), now);
+        assert_eq!(recent, all[..3]);
+        assert_eq!(old, all[5..]);
     }
 
     #[test]

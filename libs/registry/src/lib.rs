@@ -9,11 +9,13 @@ pub mod load;
 pub mod manifest;
 pub mod pointer;
 pub mod progress;
+pub mod promote;
 #[cfg(feature = "publish")]
 pub mod publish;
 pub mod results;
 pub mod retention;
 pub mod sites;
+pub mod states;
 #[cfg(test)]
 mod testing;
 pub mod versions;

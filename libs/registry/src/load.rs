@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 use vedette_contract::ModelVersion;
+use vedette_contract::distribution::Distributions;
 use vedette_contract::keys::ModelKeys;
 use vedette_contract::model::{MANIFEST_FILE, METADATA_FILE, ModelManifest, ModelMetadata};
 use vedette_forest::{ArtifactError, Model};
@@ -95,10 +96,21 @@ pub fn model(version: &ModelVersion, files: &Files) -> Result<Model, LoadError> 
     Model::from_files(files, &manifest).map_err(|source| LoadError::Artifact { version: version.clone(), source })
 }
 
-/// Share of the rows of the training without a value, by feature, as far as these files say it.
-pub fn usually_missing(files: &Files) -> BTreeMap<String, f64> {
+/// How the records of a training were, as far as the files of its model say it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Learned {
+    /// Share of the rows without a value, by feature.
+    pub usually_missing: BTreeMap<String, f64>,
+    /// Distributions of scores and features.
+    pub distributions: Option<Distributions>,
+}
+
+/// How the records of the training were from which these files came.
+pub fn learned(files: &Files) -> Learned {
     let metadata = files.get(METADATA_FILE).and_then(|bytes| serde_json::from_slice::<ModelMetadata>(bytes).ok());
-    metadata.map(|metadata| metadata.missing).unwrap_or_default()
+    metadata
+        .map(|ModelMetadata { missing, distributions, .. }| Learned { usually_missing: missing, distributions })
+        .unwrap_or_default()
 }
 
 fn check(version: &ModelVersion, bytes: &[u8]) -> Result<ModelManifest, LoadError> {

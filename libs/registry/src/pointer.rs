@@ -21,7 +21,7 @@ pub struct Stored {
 /// What is to become of the pointer that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change<T> {
-    /// This takes its place, with the generation that follows.
+    /// This takes its place, with the generation that follows and what the one before it remembers.
     Replace(CurrentPointer),
     /// It stays, for this reason.
     Keep(T),
@@ -68,6 +68,7 @@ pub async fn update<T>(
             Change::Replace(pointer) => pointer,
         };
         pointer.generation = old.map_or(0, |old| old.generation) + 1;
+        pointer.earlier = old.map(CurrentPointer::so_far).unwrap_or_default();
         match bucket.swap(&key, json::pretty(&pointer)?, seen.as_ref().map(|seen| &seen.tag)).await? {
             Swap::Swapped(_) => {
                 return Ok(Changed::Replaced { pointer, previous: seen.map(|seen| seen.pointer.version) });
@@ -80,8 +81,10 @@ pub async fn update<T>(
 
 #[cfg(test)]
 mod tests {
+    use vedette_contract::model::EARLIER;
+
     use super::*;
-    use crate::testing::{models, pointer};
+    use crate::testing::{after, models, pointer};
     use vedette_testing::TestBucket;
 
     /// Makes a version of day 20 current where another pointer came after the one that was seen.
@@ -108,7 +111,7 @@ mod tests {
     async fn the_generation_follows_the_pointer_that_is_replaced_and_not_the_one_that_was_seen() {
         for first in [None, Some(pointer(10, 3, "daily-1"))] {
             let (changed, now) = replace(first, pointer(19, 7, "daily-8")).await;
-            assert_eq!(now, pointer(20, 8, "daily-9"));
+            assert_eq!(now, after(&pointer(19, 7, "daily-8"), pointer(20, 8, "daily-9")));
             assert_eq!(changed, Changed::Replaced { pointer: now, previous: Some(pointer(19, 7, "").version) });
         }
     }
@@ -120,6 +123,22 @@ mod tests {
             let (changed, now) = replace(first, between.clone()).await;
             assert_eq!((changed, now), (Changed::Kept(101), between));
         }
+    }
+
+    #[tokio::test]
+    async fn what_was_current_is_remembered_newest_first_and_not_for_ever() {
+        let served = TestBucket::serve().await;
+        for swap in 0..25 {
+            let seen = load(&served.bucket, &models()).await.unwrap();
+            let job = format!("daily-{swap}");
+            let replace = |_: Option<&CurrentPointer>| Change::<()>::Replace(pointer(swap + 1, 0, &job));
+            update(&served.bucket, &models(), seen, replace).await.unwrap();
+        }
+        let now = load(&served.bucket, &models()).await.unwrap().unwrap().pointer;
+        let version = |day| pointer(day, 0, "").version;
+        assert_eq!((now.generation, now.earlier.len()), (25, EARLIER));
+        assert_eq!((now.previous(), now.earlier[0].published_by.as_str()), (Some(&version(24)), "daily-23"));
+        assert_eq!([25, 5, 4].map(|day| now.has_named(&version(day))), [true, true, false]);
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! Puts a version into the bucket and makes it the current one: files by conditional create, the manifest last, then the
 //! pointer by a conditional swap. A crash anywhere leaves the pointer on a version that is whole, and a second run of the
-//! same Job finds what the first one did.
+//! same Job finds what the first one did. A candidate is the same without the swap.
 
 use std::collections::BTreeMap;
 
@@ -50,8 +50,6 @@ pub async fn publish(
     metadata: &ModelMetadata,
     now: Timestamp,
 ) -> Result<Publication, RegistryError> {
-    let ArtifactFiles { mut files, content_sha256 } = artifact;
-    files.insert(METADATA_FILE.to_owned(), json::pretty(metadata)?.into());
     let job = &metadata.trained_by;
     let seen = pointer::load(bucket, keys).await?;
     if let Some(Stored { pointer, .. }) = &seen
@@ -59,11 +57,44 @@ pub async fn publish(
     {
         return Ok(Publication::ByTheSameJob { pointer: pointer.clone() });
     }
-    let earliest = not_before(now, seen.as_ref().map(|seen| &seen.pointer.version));
-    let (version, manifest_sha256) = upload(bucket, keys, &files, &content_sha256, earliest).await?;
-    let pointer =
-        CurrentPointer { version, generation: 0, manifest_sha256, published_at: now, published_by: job.clone() };
+    let (version, manifest_sha256) = store(bucket, keys, artifact, metadata, (seen.as_ref(), now)).await?;
+    let pointer = CurrentPointer {
+        version,
+        generation: 0,
+        manifest_sha256,
+        published_at: now,
+        published_by: job.clone(),
+        comment: None,
+        earlier: Vec::new(),
+    };
     make_current(bucket, keys, pointer, seen).await
+}
+
+/// Puts what a Job learned beside the other versions. It becomes current only when somebody promotes it.
+pub async fn keep_candidate(
+    bucket: &Bucket,
+    keys: &ModelKeys,
+    artifact: ArtifactFiles,
+    metadata: &ModelMetadata,
+    now: Timestamp,
+) -> Result<ModelVersion, RegistryError> {
+    let seen = pointer::load(bucket, keys).await?;
+    let (version, _) = store(bucket, keys, artifact, metadata, (seen.as_ref(), now)).await?;
+    Ok(version)
+}
+
+/// Uploads all files of a version; returns it with the manifest's hash.
+async fn store(
+    bucket: &Bucket,
+    keys: &ModelKeys,
+    artifact: ArtifactFiles,
+    metadata: &ModelMetadata,
+    (seen, now): (Option<&Stored>, Timestamp),
+) -> Result<(ModelVersion, String), RegistryError> {
+    let ArtifactFiles { mut files, content_sha256 } = artifact;
+    files.insert(METADATA_FILE.to_owned(), json::pretty(metadata)?.into());
+    let earliest = not_before(now, seen.map(|seen| &seen.pointer.version));
+    upload(bucket, keys, &files, &content_sha256, earliest).await
 }
 
 /// Swaps the pointer that was seen for this one, whose generation follows. Where another came between, the newer version

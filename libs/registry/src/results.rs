@@ -35,6 +35,8 @@ mod tests {
             version: None,
             metrics: None,
             baseline: None,
+            report: None,
+            search: None,
             message: "too few".to_owned(),
         };
         write(&served.bucket, &models(), &result).await.unwrap();

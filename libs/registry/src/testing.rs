@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use vedette_contract::gate::GateReport;
 use vedette_contract::keys::ModelKeys;
 use vedette_contract::learner::Algorithm;
 use vedette_contract::model::{CurrentPointer, Metrics, ModelMetadata, SCHEMA};
@@ -18,7 +19,14 @@ pub(crate) fn pointer(day: u8, generation: u64, job: &str) -> CurrentPointer {
         manifest_sha256: "0".repeat(64),
         published_at: "2026-11-23T00:00:00Z".parse().unwrap(),
         published_by: job.to_owned(),
+        comment: None,
+        earlier: Vec::new(),
     }
+}
+
+/// A pointer that took the place of another one.
+pub(crate) fn after(old: &CurrentPointer, new: CurrentPointer) -> CurrentPointer {
+    CurrentPointer { earlier: old.so_far(), ..new }
 }
 
 /// What a Job says of its model.
@@ -50,17 +58,23 @@ pub(crate) fn metadata(job: &str) -> ModelMetadata {
         records: 1,
         duplicates: 0,
         unreadable: 0,
+        reference: None,
         sampled: 1,
         learned: 1,
+        calibrated_on: None,
         damaged: 0,
         lost: 0,
         texts: BTreeMap::new(),
         sentinels: BTreeMap::new(),
         missing: BTreeMap::new(),
+        distributions: None,
         left_out: BTreeMap::new(),
         separating: Vec::new(),
         last_utc: None,
         metrics,
+        search: None,
+        report: None,
         baseline: None,
+        gate: GateReport::default(),
     }
 }

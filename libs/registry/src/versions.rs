@@ -1,7 +1,9 @@
 //! The versions of a training as they lie in the bucket, without their content.
 
+use serde::Deserialize;
 use thiserror::Error;
 use vedette_contract::ModelVersion;
+use vedette_contract::gate::GateReport;
 use vedette_contract::keys::ModelKeys;
 use vedette_contract::model::{MANIFEST_FILE, METADATA_FILE, ModelMetadata};
 use vedette_streams::bucket::{Bucket, BucketError, JsonError};
@@ -75,6 +77,21 @@ pub async fn metadata(
     version: &ModelVersion,
 ) -> Result<Option<ModelMetadata>, RegistryError> {
     Ok(bucket.get_json(&keys.file(version, METADATA_FILE)).await?)
+}
+
+/// What the gate made of a version; `None` when it is not there.
+pub async fn gate(
+    bucket: &Bucket,
+    keys: &ModelKeys,
+    version: &ModelVersion,
+) -> Result<Option<GateReport>, RegistryError> {
+    #[derive(Deserialize)]
+    struct Gated {
+        #[serde(default)]
+        gate: GateReport,
+    }
+    let gated = bucket.get_json::<Gated>(&keys.file(version, METADATA_FILE)).await?;
+    Ok(gated.map(|gated| gated.gate))
 }
 
 /// All versions that have metadata, oldest first. Metadata that cannot be read is left out.

@@ -10,6 +10,9 @@ pub struct Readiness {
     conditions: Arc<Mutex<Vec<Condition>>>,
 }
 
+/// The reason of a condition that nothing was done about yet.
+const STARTING: &str = "starting";
+
 #[derive(Debug)]
 struct Condition {
     name: &'static str,
@@ -20,7 +23,7 @@ struct Condition {
 impl Readiness {
     /// These conditions, none of which holds yet: their reason is `starting`.
     pub fn new(conditions: &[&'static str]) -> Self {
-        let starting = |name: &&'static str| Condition { name, reason: Some("starting".to_owned()) };
+        let starting = |name: &&'static str| Condition { name, reason: Some(STARTING.to_owned()) };
         Self { conditions: Arc::new(Mutex::new(conditions.iter().map(starting).collect())) }
     }
 
@@ -42,6 +45,11 @@ impl Readiness {
     /// The conditions that do not hold, with their reasons.
     pub fn reasons(&self) -> Vec<(&'static str, String)> {
         self.lock().iter().filter_map(|condition| Some((condition.name, condition.reason.clone()?))).collect()
+    }
+
+    /// Those of them that have something to say: the others come later.
+    pub fn troubles(&self) -> Vec<(&'static str, String)> {
+        self.reasons().into_iter().filter(|(_, reason)| reason != STARTING).collect()
     }
 
     /// Whether every condition holds.
@@ -76,10 +84,19 @@ mod tests {
         readiness.hold("broker");
         readiness.clone().fail("model", "hash differs");
         assert_eq!(readiness.reasons(), [("model", "hash differs".to_owned())]);
+        assert_eq!(readiness.troubles(), readiness.reasons());
         assert!(!readiness.is_ready());
         readiness.hold("model");
         assert!(readiness.is_ready());
         assert_eq!(readiness.reasons(), []);
+    }
+
+    #[test]
+    fn what_has_not_begun_is_no_trouble() {
+        let readiness = Readiness::new(&["broker", "group"]);
+        assert_eq!(readiness.troubles(), []);
+        readiness.fail("broker", "refused");
+        assert_eq!(readiness.troubles(), [("broker", "refused".to_owned())]);
     }
 
     #[test]

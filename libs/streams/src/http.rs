@@ -1,6 +1,8 @@
 //! HTTP for the bucket and for who gives out tokens: by the proxies of the environment, and with an authority of the
 //! site's own, whose certificates are read anew when they change.
 
+mod clock;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,6 +24,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use thiserror::Error;
 
+pub use self::clock::ServerClock;
+use crate::certificates;
+
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 const BEGINNING_BYTES: usize = 4 * 1024;
 
@@ -30,7 +35,7 @@ const BEGINNING_BYTES: usize = 4 * 1024;
 pub struct HttpSettings {
     /// Whether it is TLS; plain HTTP needs no certificates, and an image from scratch may have none.
     pub(crate) tls: bool,
-    /// Certificates that are trusted beside the public ones.
+    /// Certificates that are trusted beside the public ones; of several files where its name begins with `*`.
     pub(crate) ca_file: Option<PathBuf>,
     pub(crate) proxies: ProxyConfig,
     pub(crate) connect_timeout: Duration,
@@ -49,6 +54,7 @@ pub struct Http {
     settings: HttpSettings,
     /// What the file held, and the connections that trust it.
     current: Arc<Mutex<Option<Trusting>>>,
+    clock: ServerClock,
 }
 
 type Trusting = (Option<Vec<u8>>, SharedHttpConnector);
@@ -74,7 +80,12 @@ pub(crate) enum AuthorityError {
 impl Http {
     /// Connections that are made when they are needed.
     pub fn new(settings: HttpSettings) -> Self {
-        Self { settings, current: Arc::default() }
+        Self { settings, current: Arc::default(), clock: ServerClock::default() }
+    }
+
+    /// That of the server.
+    pub fn clock(&self) -> ServerClock {
+        self.clock.clone()
     }
 
     /// For a client of the AWS SDK; the time-outs are those of these settings.
@@ -212,7 +223,10 @@ pub(crate) fn percent_encoded(text: &str) -> String {
 impl HttpConnector for Http {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         match self.connector() {
-            Ok(connector) => connector.call(request),
+            Ok(connector) => {
+                let (answer, clock) = (connector.call(request), self.clock.clone());
+                HttpConnectorFuture::new(async move { answer.await.inspect(|answer| clock.note(answer)) })
+            }
             Err(error) => HttpConnectorFuture::ready(Err(ConnectorError::user(error.into()))),
         }
     }
@@ -232,10 +246,10 @@ fn connect(settings: &HttpSettings, certificates: Option<&[u8]>) -> Result<Share
     Ok(SharedHttpConnector::new(builder.tls_provider(provider).tls_context(context).build()))
 }
 
-/// The certificates of a file, each of which can be trusted: the HTTP client takes that for granted.
+/// The certificates of a file, or of several, each of which can be trusted: the HTTP client takes that for granted.
 fn read(path: &Path) -> Result<Vec<u8>, AuthorityError> {
     let unreadable = |source| AuthorityError::Unreadable { path: path.to_owned(), source };
-    let text = std::fs::read(path).map_err(unreadable)?;
+    let text = certificates::read(path).map_err(unreadable)?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     let mut trusted = RootCertStore::empty();
     let valid =

@@ -3,6 +3,8 @@
 #[cfg(feature = "bucket")]
 pub mod bucket;
 #[cfg(feature = "http")]
+mod certificates;
+#[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "kafka")]
 pub mod kafka;

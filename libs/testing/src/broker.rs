@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use vedette_contract::arguments::KafkaArguments;
-use vedette_embedded::broker::{EmbeddedBroker, HeldProduces};
+use vedette_embedded::broker::{EmbeddedBroker, HeldProduces, RefusedWrite};
 use vedette_streams::kafka::{KafkaSettings, ensure_topics};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -41,6 +41,15 @@ impl TestBroker {
         ensure_topics(&self.settings("test"), &topics, PATIENCE).await.unwrap();
     }
 
+    /// Makes it so many partitions.
+    pub async fn grow(&self, topic: &str, partitions: usize) {
+        let admin: AdminClient<DefaultClientContext> = self.settings("test").base().create().unwrap();
+        let grown = NewPartitions::new(topic, partitions);
+        for result in admin.create_partitions([&grown], &AdminOptions::new()).await.unwrap() {
+            result.unwrap();
+        }
+    }
+
     /// Deletes what stands before this offset, as retention does.
     pub async fn delete_records(&self, topic: &str, partition: i32, before: i64) {
         let admin: AdminClient<DefaultClientContext> = self.settings("test").base().create().unwrap();
@@ -61,14 +70,39 @@ impl TestBroker {
         self.embedded.hold_produces(client_id)
     }
 
+    /// Tells it that a process with this `client.id` is dead, which it does not find by itself.
+    pub async fn process_died(&self, client_id: &str) {
+        self.embedded.process_died(client_id).await;
+    }
+
     /// Takes no more than so many bytes a second of what this client produces.
     pub fn slow_down_produces(&self, client_id: &str, bytes_a_second: u32) {
         self.embedded.slow_down_produces(client_id, bytes_a_second);
     }
 
+    /// Leaves a partition without a leader, until it is given one.
+    pub fn take_leader(&self, topic: &str, partition: i32) {
+        self.embedded.take_leader(topic, partition);
+    }
+
+    /// Gives a partition its leader back.
+    pub fn give_leader(&self, topic: &str, partition: i32) {
+        self.embedded.give_leader(topic, partition);
+    }
+
     /// Answers the next questions of this client for its group's committed offsets as a coordinator that moved.
     pub fn refuse_offset_fetches(&self, client_id: &str, count: usize) {
         self.embedded.refuse_offset_fetches(client_id, count);
+    }
+
+    /// Refuses this client to write, as an authorizer does that misses an ACL.
+    pub fn refuse_writes(&self, client_id: &str, write: RefusedWrite) {
+        self.embedded.refuse_writes(client_id, write);
+    }
+
+    /// Refuses it no more.
+    pub fn allow_writes(&self, client_id: &str) {
+        self.embedded.allow_writes(client_id);
     }
 
     /// What a workload is given.

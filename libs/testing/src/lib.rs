@@ -9,6 +9,7 @@ mod broker;
 pub mod bucket;
 #[cfg(feature = "container")]
 pub mod container;
+pub mod last_words;
 pub mod pages;
 #[cfg(feature = "wait")]
 mod wait;
@@ -19,6 +20,8 @@ use std::net::{SocketAddr, TcpListener};
 pub use broker::{TestBroker, kafka_arguments};
 #[cfg(feature = "bucket")]
 pub use bucket::TestBucket;
+#[cfg(feature = "broker")]
+pub use vedette_embedded::broker::RefusedWrite;
 #[cfg(feature = "wait")]
 pub use wait::{eventually, http_get};
 

@@ -17,10 +17,10 @@ use rdkafka::{Message, Offset, TopicPartitionList};
 use vedette_contract::arguments::KafkaArguments;
 use vedette_contract::topic::TopicSpecification;
 use vedette_streams::kafka::{
-    Isolation, KafkaContext, KafkaError, KafkaSettings, TopicReader, check_broker, ensure_topics, timestamp_of,
-    wait_for_topics,
+    Isolation, KafkaContext, KafkaError, KafkaSettings, TopicReader, check_broker, ensure_topics, leaderless,
+    timestamp_of, wait_for_topics,
 };
-use vedette_testing::{TestBroker, free_address, kafka_arguments};
+use vedette_testing::{TestBroker, eventually, free_address, kafka_arguments};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -229,4 +229,17 @@ async fn who_waits_for_a_topic_with_an_end_says_which_is_missing() {
     let look = move |reader: &TopicReader| reader.check(&wanted, PATIENCE);
     let missing = wait_for_topics(&settings, Some(Duration::from_millis(200)), look, |_| ()).await.unwrap_err();
     assert_eq!(missing.reason(), "TopicMissing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_without_a_leader_are_named() {
+    let (broker, settings) = broker();
+    broker.create_topics(&["led:partitions=2", "alerts:partitions=3"]).await;
+    broker.take_leader("alerts", 1);
+    let consumer: BaseConsumer = settings.base().create().unwrap();
+    let without_leader = |topic: &str| leaderless(consumer.client(), &topic.parse().unwrap());
+    eventually("one is named", async || without_leader("alerts") == [1].into()).await;
+    assert_eq!(without_leader("led"), [].into());
+    broker.give_leader("alerts", 1);
+    eventually("it has one again", async || without_leader("alerts").is_empty()).await;
 }

@@ -2,11 +2,14 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use crate::reason::{self, BucketReason, FeaturesReason, Outcome, Reason, StreamReason};
+use crate::reason::{self, BucketReason, BudgetReason, FeaturesReason, Outcome, Reason, StabilityReason, StreamReason};
 use crate::roll::RollEvent;
 use crate::run_result::Ended;
 use crate::schedule::{Run, StartReason};
-use crate::status::{BUCKET_REACHABLE, FEATURES_PRESENT, READY, STREAM_COMPLETE, find};
+use crate::status::{BUCKET_REACHABLE, BUDGET_HELD, FEATURES_PRESENT, READY, SCORES_STABLE, STREAM_COMPLETE, find};
+
+/// The conditions of which it is told that they flip.
+const TOLD: [&str; 6] = [READY, BUCKET_REACHABLE, STREAM_COMPLETE, FEATURES_PRESENT, SCORES_STABLE, BUDGET_HELD];
 
 /// Something that happened to an object.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,7 +66,7 @@ impl Event {
 
 /// Conditions that flipped. What does not hold from the beginning is news only where it will stay so.
 pub(crate) fn flipped(before: &[Condition], after: &[Condition]) -> Vec<Event> {
-    let flipped = [READY, BUCKET_REACHABLE, STREAM_COMPLETE, FEATURES_PRESENT].into_iter().filter_map(|kind| {
+    let flipped = TOLD.into_iter().filter_map(|kind| {
         let now = find(after, kind)?;
         let is_lasting = reason::is_lasting(&now.reason);
         let is_news = match find(before, kind) {
@@ -73,11 +76,21 @@ pub(crate) fn flipped(before: &[Condition], after: &[Condition]) -> Vec<Event> {
             Some(last) => {
                 last.status != now.status || (now.status == "False" && is_lasting && last.reason != now.reason)
             }
-            None => is_lasting || now.reason == FeaturesReason::FieldsMissing.as_str(),
+            None => is_lasting || is_of_records(&now.reason),
         };
         is_news.then(|| Event::Flipped(now.clone()))
     });
     flipped.collect()
+}
+
+/// Whether a reason says of the records that they are not as they were learned.
+fn is_of_records(reason: &str) -> bool {
+    let told = [
+        FeaturesReason::FieldsMissing.as_str(),
+        StabilityReason::ScoresShifted.as_str(),
+        BudgetReason::Exceeded.as_str(),
+    ];
+    told.contains(&reason)
 }
 
 /// Whether a reason says that nobody has told yet.

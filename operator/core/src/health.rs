@@ -1,20 +1,25 @@
-//! What a pipeline's processes tell of the records, as conditions: whether all of them were read, and whether they have the fields
-//! that the model learned from.
+//! What a pipeline's processes tell of the records, as conditions: whether all of them were read, whether they have the fields
+//! that the model learned from, whether they are still like those, and whether no more of them alert than may.
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
-use vedette_contract::health::{FeatureHealth, Gap, Health, HealthComponent};
+use jiff::Timestamp;
+use vedette_contract::TopicName;
+use vedette_contract::health::{
+    BudgetHealth, DetectorHealth, FeatureHealth, GAPS_TOLD, Gap, Health, HealthComponent, Unready,
+};
 
-use crate::reason::{FeaturesReason, StreamReason};
+use crate::last_words::cut;
+use crate::reason::{BudgetReason, FeaturesReason, StreamReason};
+use crate::stability::StabilitySeen;
 use crate::status::Verdict;
 
-/// So long after they were found, lost records keep the stream from being complete.
-const LOSS: SignedDuration = SignedDuration::from_hours(1);
 /// Fewer records say nothing of a field.
 const RECORDS: f64 = 20.;
 /// A field of a model that does not say how often it is missing is expected in one record of ten, and is gone where no record has it.
 const USUALLY_MISSING: f64 = 0.9;
+/// A threshold that is of so many times the budget, or of that part of it, has moved; less is chance.
+const MOVED: f64 = 1.5;
 
 /// What the processes of a pipeline at its site tell, as far as conditions depend on it: it changes only where they may.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,7 +28,24 @@ pub struct HealthSeen {
     is_told: bool,
     /// What was lost of late.
     gaps: Vec<Gap>,
+    /// Records that were lost besides, of which nobody tells the offsets.
+    untold: u64,
     features: FeaturesSeen,
+    stability: Option<StabilitySeen>,
+    /// By pod, why it is not ready.
+    unready: BTreeMap<String, String>,
+    budget: Option<BudgetSeen>,
+}
+
+/// What the detectors tell of their budget: of several what is farthest from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum BudgetSeen {
+    /// With the threshold of the calibration, or nearly.
+    Held,
+    /// With one that has moved.
+    Moved,
+    /// It is not.
+    Exceeded,
 }
 
 /// What the detectors tell of the features.
@@ -39,19 +61,29 @@ enum FeaturesSeen {
 impl HealthSeen {
     /// By what they wrote. What a process that is gone found lost counts, and nothing else of it.
     pub fn new(all: &[Health], now: Timestamp) -> Self {
-        let recent = |gap: &&Gap| now.duration_since(gap.found_at) <= LOSS;
-        let mut gaps: Vec<Gap> = all.iter().flat_map(|health| &health.gaps).filter(recent).cloned().collect();
-        gaps.sort_by(|one, other| {
-            (&one.topic, one.partition, one.start).cmp(&(&other.topic, other.partition, other.start))
-        });
+        let recent = |gap: &Gap| now.duration_since(gap.found_at) <= GAPS_TOLD;
+        let mut gaps: Vec<Gap> =
+            all.iter().flat_map(|health| &health.gaps).filter(|gap| recent(gap)).cloned().collect();
+        gaps.sort_by(|one, other| range(one).cmp(&range(other)));
+        // Another pod may have found it once more, where the first could not commit behind it.
+        gaps.dedup_by(|one, other| range(one) == range(other));
+        let losing = all.iter().filter(|health| health.gaps.iter().any(recent));
+        let untold = losing.map(Health::untold_losses).sum();
         let fresh: Vec<&Health> = all.iter().filter(|health| health.is_fresh(now)).collect();
-        Self { is_told: !fresh.is_empty(), gaps, features: features(&fresh) }
+        let (features, unready) = (features(&fresh), unready(&fresh));
+        let (stability, budget) = (StabilitySeen::new(scoring(&fresh)), budget(&fresh));
+        Self { is_told: !fresh.is_empty(), gaps, untold, features, stability, unready, budget }
+    }
+
+    /// Why this pod is not ready, by its own words.
+    pub(crate) fn unready(&self, pod: &str) -> Option<&str> {
+        self.unready.get(pod).map(String::as_str)
     }
 
     /// Whether every record was read.
     pub(crate) fn stream_complete(&self) -> Verdict {
         if !self.gaps.is_empty() {
-            return Verdict::fails(StreamReason::RecordsLost, lost(&self.gaps));
+            return Verdict::fails(StreamReason::RecordsLost, lost(&self.gaps, self.untold));
         }
         if self.is_told {
             Verdict::holds(StreamReason::Complete, "no record was lost in the last hour")
@@ -73,21 +105,75 @@ impl HealthSeen {
         );
         Some(Verdict::fails(FeaturesReason::FieldsMissing, message))
     }
+
+    /// Whether the scores of the records are as in the training, after it was said that they are not, or was not; none where no model
+    /// says how they were.
+    pub(crate) fn scores_stable(&self, was_shifted: bool) -> Option<Verdict> {
+        self.stability.as_ref().map(|seen| seen.verdict(was_shifted))
+    }
+
+    /// Whether no more records alert than may; none where no threshold is moved for that.
+    pub(crate) fn budget_held(&self) -> Option<Verdict> {
+        Some(match self.budget? {
+            BudgetSeen::Held => {
+                Verdict::holds(BudgetReason::Held, "as many records alert as alertBudgetPerMillion says")
+            }
+            BudgetSeen::Moved => Verdict::holds(
+                BudgetReason::ThresholdMoved,
+                "as many records alert as alertBudgetPerMillion says because thresholds moved: the records are not quite as the model \
+                 learned them",
+            ),
+            BudgetSeen::Exceeded => Verdict::fails(
+                BudgetReason::Exceeded,
+                "more records alert than alertBudgetPerMillion says, and thresholds move no farther: what the records are has changed; \
+                 see the reasons of the alerts, and train again if that is to stay",
+            ),
+        })
+    }
 }
 
-fn lost(gaps: &[Gap]) -> String {
+fn unready(fresh: &[&Health]) -> BTreeMap<String, String> {
+    let reasons = |health: &Health| {
+        let reasons: Vec<String> = health.unready.iter().map(|Unready { condition: _, reason }| cut(reason)).collect();
+        (!reasons.is_empty()).then(|| (health.pod.clone(), reasons.join("; ")))
+    };
+    fresh.iter().filter_map(|health| reasons(health)).collect()
+}
+
+fn range(Gap { topic, partition, start, end, found_at: _ }: &Gap) -> (&TopicName, i32, i64, i64) {
+    (topic, *partition, *start, *end)
+}
+
+fn lost(gaps: &[Gap], untold: u64) -> String {
     let gap = |Gap { topic, partition, start, end, found_at: _ }: &Gap| {
         format!("{} of {topic} partition {partition} (offsets {start} to {end})", end.abs_diff(*start))
     };
-    let gaps: Vec<String> = gaps.iter().map(gap).collect();
+    let others = (untold > 0).then(|| format!("{untold} others since the same processes started"));
+    let gaps: Vec<String> = gaps.iter().map(gap).chain(others).collect();
     format!("retention deleted records before they were read: {}; keep them longer", gaps.join(", "))
 }
 
-fn features(fresh: &[&Health]) -> FeaturesSeen {
+/// What the detectors tell that have a model.
+fn scoring<'a>(fresh: &'a [&Health]) -> impl Iterator<Item = &'a DetectorHealth> {
     let detectors = fresh.iter().filter(|health| health.component == HealthComponent::Detector);
-    let scoring = detectors.filter_map(|health| health.detector.as_ref()).filter(|it| it.model_version.is_some());
+    detectors.filter_map(|health| health.detector.as_ref()).filter(|detector| detector.model_version.is_some())
+}
+
+fn budget(fresh: &[&Health]) -> Option<BudgetSeen> {
+    let of = |BudgetHealth { asked_for_per_million, in_force_per_million, is_exceeded }: BudgetHealth| {
+        let moved = (in_force_per_million / asked_for_per_million).ln().abs();
+        match () {
+            () if is_exceeded => BudgetSeen::Exceeded,
+            () if moved >= MOVED.ln() => BudgetSeen::Moved,
+            () => BudgetSeen::Held,
+        }
+    };
+    scoring(fresh).filter_map(|detector| detector.budget).map(of).max()
+}
+
+fn features(fresh: &[&Health]) -> FeaturesSeen {
     let (mut records, mut features) = (0, BTreeMap::<&str, FeatureHealth>::new());
-    for recent in scoring.map(|detector| &detector.recent) {
+    for recent in scoring(fresh).map(|detector| &detector.recent) {
         records += recent.records;
         for (field, FeatureHealth { missing, unseen: _, usually_missing }) in &recent.features {
             let sum = features.entry(field).or_default();
@@ -169,6 +255,28 @@ mod tests {
     }
 
     #[test]
+    fn a_budget_is_held_by_the_calibration_by_moved_thresholds_or_not_at_all() {
+        let tracked = |in_force: f64, is_exceeded: bool| {
+            let mut health = detector(100, &json!({}));
+            health.detector.as_mut().unwrap().budget =
+                Some(BudgetHealth { asked_for_per_million: 1_000., in_force_per_million: in_force, is_exceeded });
+            health
+        };
+        let told = |all: &[Health]| {
+            HealthSeen::new(all, at(1_000)).budget_held().map(|verdict| (verdict.holds.unwrap(), verdict.reason))
+        };
+        assert_eq!(told(&[detector(100, &json!({}))]), None);
+        assert_eq!(told(&[tracked(1_100., false)]), Some((true, "Held")));
+        assert_eq!(told(&[tracked(1_100., false), tracked(600., false)]), Some((true, "ThresholdMoved")));
+        assert_eq!(told(&[tracked(3_000., false)]), Some((true, "ThresholdMoved")));
+        assert_eq!(told(&[tracked(334., true), tracked(1_100., false)]), Some((false, "Exceeded")));
+        assert_eq!(HealthSeen::new(&[tracked(334., true)], at(1_181)).budget_held(), None, "it is gone");
+        let mut enriches = tracked(334., true);
+        enriches.detector.as_mut().unwrap().model_version = None;
+        assert_eq!(told(&[enriches]), None);
+    }
+
+    #[test]
     fn lost_records_are_told_for_an_hour_whatever_became_of_the_pod() {
         let complete = |all: &[Health], second| HealthSeen::new(all, at(second)).stream_complete();
         assert_eq!(complete(&[], 1_000).holds, None);
@@ -180,5 +288,40 @@ mod tests {
         assert_eq!((said.holds, said.reason), (Some(false), "RecordsLost"));
         assert!(said.message.contains("500 of sensor_messages partition 2 (offsets 100 to 600)"), "{}", said.message);
         assert_eq!(complete(&[health], 4_501).holds, None);
+    }
+
+    #[test]
+    fn a_pod_that_is_not_ready_says_why_for_as_long_as_it_tells_anything() {
+        let mut health = detector(0, &json!({}));
+        health.unready = serde_json::from_value(json!([
+            { "condition": "broker", "reason": "grant the ACL: Write on topic alerts" },
+            { "condition": "lookups", "reason": "there is no table hosts.csv" }
+        ]))
+        .unwrap();
+        let told =
+            |second| HealthSeen::new(std::slice::from_ref(&health), at(second)).unready("d-1").map(str::to_owned);
+        let said = "grant the ACL: Write on topic alerts; there is no table hosts.csv";
+        assert_eq!((told(1_000).as_deref(), told(1_181)), (Some(said), None));
+        assert_eq!(HealthSeen::new(&[health.clone()], at(1_000)).unready("d-2"), None);
+    }
+
+    #[test]
+    fn a_loss_that_two_pods_found_is_told_once_and_those_beyond_the_list_are_told_of() {
+        let gap = |start: i64| Gap {
+            topic: "sensor_messages".parse().unwrap(),
+            partition: 2,
+            start,
+            end: start + 10,
+            found_at: at(900),
+        };
+        let mut one = detector(0, &json!({}));
+        one.gaps = vec![gap(100)];
+        let said = HealthSeen::new(&[one.clone(), one.clone()], at(1_000)).stream_complete().message;
+        assert_eq!(said.matches("offsets 100 to 110").count(), 1, "{said}");
+        assert!(!said.contains("others"), "{said}");
+        one.gaps = (0..16).map(|number| gap(100 * number)).collect();
+        one.topics = serde_json::from_value(json!([{ "topic": "sensor_messages", "lost_records": 1_000 }])).unwrap();
+        let said = HealthSeen::new(&[one], at(1_000)).stream_complete().message;
+        assert!(said.contains("840 others since"), "{said}");
     }
 }

@@ -7,8 +7,10 @@ use vedette_contract::topic::TopicReport;
 
 use crate::desired::labels;
 use crate::last_words::last_words;
+use crate::lost_node::lost_with_its_node;
 use crate::ownership::controller;
-use crate::suspension::{Suspension, is_suspended, suspension};
+use crate::pod_refusal::{lacks_a_pod, without_a_pod};
+use crate::suspension::{Suspension, suspension};
 use crate::waits::waits_for;
 use crate::workload::{last_end, runs_itself, was_disrupted};
 
@@ -43,8 +45,13 @@ impl Trouble {
     }
 }
 
-/// Reads the state of a Job; the pods are its own.
-pub fn job_state<'a>(job: Option<&Job>, pods: impl IntoIterator<Item = &'a Pod>, now: Timestamp) -> JobState {
+/// Reads the state of a Job; the pods are its own, and the refusal what its controller tells of why it makes none.
+pub fn job_state<'a>(
+    job: Option<&Job>,
+    pods: impl IntoIterator<Item = &'a Pod>,
+    refusal: Option<&str>,
+    now: Timestamp,
+) -> JobState {
     let Some(job) = job else {
         return JobState::Absent;
     };
@@ -60,7 +67,8 @@ pub fn job_state<'a>(job: Option<&Job>, pods: impl IntoIterator<Item = &'a Pod>,
     }
     let waits = || {
         let of_a_pod = || pods.iter().find_map(|pod| waits_for(pod, now));
-        held_by_another(job).or_else(of_a_pod).or_else(|| has_no_pod(job, &pods))
+        let of_none = || lacks_a_pod(job, &pods).then(|| without_a_pod(job, refusal));
+        held_by_another(job).or_else(|| lost(&pods, now)).or_else(of_a_pod).or_else(of_none)
     };
     JobState::Running { trouble: failure.map(Trouble::Failed).or_else(|| waits().map(Trouble::Waits)) }
 }
@@ -82,6 +90,13 @@ pub fn is_outdated<'a>(live: &Job, wanted: &Job, pods: impl IntoIterator<Item = 
 /// Whether a Job completed or gave up.
 pub fn is_over(job: &Job) -> bool {
     has(job, "Complete").is_some() || has(job, "Failed").is_some()
+}
+
+/// How many of a Job's pods have not ended.
+pub fn pods_left<'a>(pods: impl IntoIterator<Item = &'a Pod>) -> i32 {
+    let phase = |pod: &'a Pod| pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    let left = pods.into_iter().filter(|pod| !matches!(phase(pod), Some("Succeeded" | "Failed"))).count();
+    i32::try_from(left).unwrap_or(i32::MAX)
 }
 
 /// What a topic Job that completed found; the pods are its own.
@@ -121,13 +136,10 @@ fn held_by_another(job: &Job) -> Option<String> {
     }
 }
 
-/// The Job's controller says only in events why it cannot make a pod: a quota, an admission.
-fn has_no_pod(job: &Job, pods: &[&Pod]) -> Option<String> {
-    let status = job.status.as_ref()?;
-    let was_seen = status.start_time.is_some();
-    let name = job.metadata.name.as_deref().unwrap_or_default();
-    (was_seen && !is_suspended(job) && pods.is_empty() && status.active.unwrap_or(0) == 0)
-        .then(|| format!("it has no pod; if that lasts, `kubectl describe job {name}` says why, such as a quota"))
+/// Only where the operator makes the Job anew it goes on by itself.
+fn lost(pods: &[&Pod], now: Timestamp) -> Option<String> {
+    let lost = lost_with_its_node(pods.iter().copied(), now)?;
+    Some(format!("{lost}; another begins when the Node is deleted, or the pod by `kubectl delete pod --force`"))
 }
 
 /// How a pod failed last. One that a drain, a preemption or an eviction ended did not: another one takes its place.
@@ -149,7 +161,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn read<'a>(job: Option<&Job>, pods: impl IntoIterator<Item = &'a Pod>) -> JobState {
-        job_state(job, pods, Timestamp::UNIX_EPOCH)
+        job_state(job, pods, None, Timestamp::UNIX_EPOCH)
     }
 
     fn job(conditions: Value) -> Job {
@@ -210,10 +222,14 @@ mod tests {
         let out_of_memory = pod(container(json!({ "terminated": { "exitCode": 137, "reason": "OOMKilled" } })));
         assert_eq!(trouble(&job(json!([])), &[out_of_memory]), "OOMKilled: its pod ended with exit code 137");
         let begun: Job = serde_json::from_value(json!({
-            "metadata": { "name": "j" }, "status": { "startTime": "2026-11-23T08:00:00Z" }
+            "metadata": { "name": "j", "namespace": "n" }, "status": { "startTime": "2026-11-23T08:00:00Z" }
         }))
         .unwrap();
-        assert!(trouble(&begun, &[]).contains("kubectl describe job j"));
+        let said = trouble(&begun, &[]);
+        assert!(said.contains("kubectl events -n n --for job/j") && said.contains("LimitRange"), "{said}");
+        let what = "it gets no pod: exceeded quota: q".to_owned();
+        let refused = job_state(Some(&begun), [], Some("exceeded quota: q"), Timestamp::UNIX_EPOCH);
+        assert_eq!(refused, JobState::Running { trouble: Some(Trouble::Waits(what)) });
         assert_eq!(trouble(&begun, &[pod(container(json!({ "running": {} })))]), "");
     }
 
@@ -238,6 +254,23 @@ mod tests {
             Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::UNIX_EPOCH));
         assert_eq!(read(Some(&job(json!([]))), [&stopped]), running);
         assert_eq!(read(Some(&job(json!([]))), [&drained(json!({ "terminated": { "exitCode": 0 } }))]), running);
+    }
+
+    #[test]
+    fn a_job_whose_pod_is_lost_with_its_node_says_so() {
+        let mut lost = pod(json!({ "phase": "Running", "conditions": [{ "type": "Ready", "status": "False" }] }));
+        lost.metadata.deletion_timestamp =
+            Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH));
+        let said = |second| job_state(Some(&job(json!([]))), [&lost], None, Timestamp::from_second(second).unwrap());
+        assert_eq!(said(59), JobState::Running { trouble: None });
+        let JobState::Running { trouble: Some(Trouble::Waits(what)) } = said(60) else { panic!("{:?}", said(60)) };
+        assert!(what.contains("pod p was to end and does not") && what.contains("kubectl delete pod"), "{what}");
+    }
+
+    #[test]
+    fn a_pod_is_left_until_its_containers_have_ended() {
+        let pods = ["Pending", "Running", "Succeeded", "Failed"].map(|phase| pod(json!({ "phase": phase })));
+        assert_eq!(pods_left(&pods), 2);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 
 use crate::job_state::{did_its_task, is_outdated, is_over};
+use crate::lost_node::lost_with_its_node;
 use crate::suspension::{Suspension, is_suspended, suspension, was_let_go_lately};
 use crate::workload::{last_end, runs_itself, was_disrupted};
 
@@ -26,16 +27,26 @@ pub enum JobStep {
     Leave,
 }
 
+/// What becomes of a Job whose pod is lost with its node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnLostNode {
+    /// It does again what it did, which is no harm.
+    MakeAnew,
+    /// Somebody has to see to it: what it did would be there twice.
+    Leave,
+}
+
 /// What has to be done for this Job to be there; the pods are those of the live one.
-pub fn job_step(live: Option<&Job>, wanted: &Job, pods: &[&Pod], now: Timestamp) -> JobStep {
+pub fn job_step(live: Option<&Job>, wanted: &Job, pods: &[&Pod], on_lost_node: OnLostNode, now: Timestamp) -> JobStep {
     let Some(live) = live else {
         return JobStep::Make;
     };
     let is_paused = || failed_beside_others(pods).is_some_and(|since| now.duration_since(since) < PAUSE);
     let is_kept_up = || failed_beside_others(pods).is_some() && !is_paused();
+    let is_lost = || on_lost_node == OnLostNode::MakeAnew && lost_pod(live, pods, now).is_some();
     if live.metadata.deletion_timestamp.is_some() {
         JobStep::Leave
-    } else if is_outdated(live, wanted, pods.iter().copied()) || is_kept_up() {
+    } else if is_outdated(live, wanted, pods.iter().copied()) || is_kept_up() || is_lost() {
         JobStep::Replace
     } else {
         suspend_step(live, is_suspended(wanted), now)
@@ -57,6 +68,13 @@ pub fn is_kept_by_others(live: &Job, pods: &[&Pod]) -> bool {
 /// Whether that is so, and the process did its task.
 pub fn is_left_over(live: &Job, pods: &[&Pod]) -> bool {
     is_kept_by_others(live, pods) && pods.iter().any(|pod| did_its_task(pod))
+}
+
+/// Whether a Job waits for the end of a pod that is lost with its node, and so for nothing; in words for people.
+pub fn lost_pod(live: &Job, pods: &[&Pod], now: Timestamp) -> Option<String> {
+    let is_under_way = live.metadata.deletion_timestamp.is_none() && !is_over(live);
+    let is_done = pods.iter().any(|pod| did_its_task(pod));
+    lost_with_its_node(pods.iter().copied(), now).filter(|_| is_under_way && !is_done)
 }
 
 /// Since when no process of ours is at work, as the last one failed and others keep its pod.

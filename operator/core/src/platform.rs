@@ -10,9 +10,6 @@ use crate::refusal::Refusal;
 use crate::site::SiteFile;
 use crate::site_status::SiteStatusUpdate;
 
-/// The safety net: an object is looked at so often, whatever was seen.
-pub(crate) const RESYNC: Duration = Duration::from_secs(600);
-
 /// A kind of object: how it is decided about. Everything here is pure.
 pub trait Kind {
     /// An object in which nothing is wrong.

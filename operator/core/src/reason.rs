@@ -60,6 +60,8 @@ reasons! {
         TopicsCreated,
         /// They are there, and not as the spec says.
         Differs,
+        /// They are there, and one of them does not take what goes there.
+        RecordsCannotPass,
         /// Their Job gave up.
         TopicJobFailed,
         /// Their Job failed, and tries again.
@@ -132,6 +134,28 @@ reasons! {
         Present,
         /// Most of them lack some.
         FieldsMissing,
+    }
+
+    /// Why the scores are as in the training, or not.
+    StabilityReason {
+        /// They are.
+        Stable,
+        /// They are a little apart.
+        SlightlyShifted,
+        /// They are, and features are not.
+        FeaturesShifted,
+        /// They are not.
+        ScoresShifted,
+    }
+
+    /// Why as many records alert as may, or more.
+    BudgetReason {
+        /// They do by the model's calibration, or near it.
+        Held,
+        /// They do because thresholds moved.
+        ThresholdMoved,
+        /// More alert, and thresholds move no farther.
+        Exceeded,
     }
 
     /// Why the detectors run the wanted version, or not.
@@ -235,7 +259,7 @@ impl TopicsReason {
     /// Whether it stays so until somebody changes something.
     pub fn is_lasting(self) -> bool {
         match self {
-            Self::TopicJobFailed => true,
+            Self::TopicJobFailed | Self::RecordsCannotPass => true,
             Self::TopicsCreated
             | Self::Differs
             | Self::TopicJobRetrying

@@ -6,8 +6,8 @@ use vedette_crds::AnomalyPipeline;
 
 use crate::FieldError;
 use crate::field_error::title;
-use crate::platform::RESYNC;
 use crate::reason::ReadyReason;
+use crate::resync::RESYNC;
 
 /// How soon what nobody tells of is looked at again.
 const UNTOLD: Duration = Duration::from_secs(30);

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use vedette_contract::Name;
 use vedette_contract::model::{TrainingOutcome, TrainingResult};
-use vedette_crds::TrainingResult as RunStatus;
+use vedette_contract::search::{BestTrial, SearchSummary};
+use vedette_crds::{SearchResult, SearchTrial, TrainingResult as RunStatus};
 
 use crate::job_state::JobState;
 use crate::reason::{Outcome, Reason};
@@ -63,13 +64,16 @@ fn failed(run: &Run, message: &str, now: Timestamp) -> Ended {
         version: None,
         auroc: None,
         records: i64::try_from(run.records).unwrap_or(i64::MAX),
+        report: None,
+        search: None,
         message: message.to_owned(),
     };
     Ended { outcome, result, left: None }
 }
 
 fn succeeded(left: &TrainingResult) -> Ended {
-    let TrainingResult { job, finished_at, outcome, records, version, metrics, baseline: _, message } = left;
+    let TrainingResult { job, finished_at, outcome, records, version, metrics, baseline: _, report, search, message } =
+        left;
     let outcome = match outcome {
         TrainingOutcome::Published => Outcome::Published,
         TrainingOutcome::GateRefused => Outcome::GateRefused,
@@ -82,9 +86,25 @@ fn succeeded(left: &TrainingResult) -> Ended {
         version: version.as_ref().map(ToString::to_string),
         auroc: metrics.as_ref().and_then(|metrics| metrics.auroc),
         records: i64::try_from(*records).unwrap_or(i64::MAX),
+        report: report.clone(),
+        search: search.as_ref().map(search_result),
         message: message.clone(),
     };
     Ended { outcome, result, left: Some(Box::new(left.clone())) }
+}
+
+fn search_result(summary: &SearchSummary) -> SearchResult {
+    let SearchSummary { metric, trials, failed, best } = summary;
+    let best = best.iter().map(|BestTrial { parameters, value }| {
+        // As people read it; the metadata has every digit.
+        SearchTrial { parameters: parameters.clone(), value: (value * 1e4).round() / 1e4 }
+    });
+    SearchResult {
+        metric: metric.as_str().to_owned(),
+        trials: i64::try_from(*trials).unwrap_or(i64::MAX),
+        failed: i64::try_from(*failed).unwrap_or(i64::MAX),
+        best: best.collect(),
+    }
 }
 
 /// One line for a person.
@@ -120,6 +140,8 @@ mod tests {
             version: Some("20261123T084210Z-1a2b3c4d".parse().unwrap()),
             metrics: None,
             baseline: None,
+            report: None,
+            search: None,
             message: "published".to_owned(),
         }
     }

@@ -4,6 +4,7 @@
 
 use std::sync::LazyLock;
 
+use jiff::Timestamp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::cel::{CompiledSchema, Validator, compile_schema};
 use serde_json::{Map, Value, json};
@@ -89,6 +90,11 @@ impl Walk<'_> {
         {
             let allowed: Vec<String> = allowed.iter().filter(|value| !value.is_null()).map(Value::to_string).collect();
             self.shape(path, value, &format!("must be one of {}", allowed.join(", ")));
+            return false;
+        }
+        let is_time = |text: &str| text.parse::<Timestamp>().is_ok();
+        if schema["format"] == "date-time" && !value.as_str().is_some_and(is_time) {
+            self.shape(path, value, "must be a time with its zone, such as 2026-01-31T08:00:00Z");
             return false;
         }
         match value {

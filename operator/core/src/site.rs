@@ -3,18 +3,21 @@
 mod bucket;
 mod kafka;
 mod source;
+mod url;
 
 use serde::{Deserialize, Serialize};
-use vedette_contract::Name;
+use vedette_contract::{Name, ObjectName};
 
 use crate::FieldError;
 use crate::field_error::{FieldErrors, MISSING, quoted};
+use crate::validate::OUR_VARIABLES;
 use crate::yaml;
 
 pub use bucket::{Bucket, BucketKeys, Encryption};
 pub use kafka::{ClientCertificate, Kafka, KafkaKeys, KafkaOauth, KafkaTls, SaslMechanism};
-pub(crate) use source::check_key;
 pub use source::{Authority, Missing, Needs, Source};
+pub(crate) use source::{check_key, check_keys};
+pub(crate) use url::{WITH_USER, has_user};
 
 /// Settings of one site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +36,7 @@ pub struct SiteFile {
     pub image_pull_policy: ImagePullPolicy,
     /// Secrets of the pipeline's namespace with credentials for the registry.
     #[serde(default)]
-    pub image_pull_secrets: Vec<Name>,
+    pub image_pull_secrets: Vec<ObjectName>,
     /// Namespaces whose objects the operator acts upon; its own where empty. Its Role has to be in each of them. `*` alone
     /// is all of them, as they come and go, and needs a ClusterRole.
     #[serde(default)]
@@ -42,6 +45,28 @@ pub struct SiteFile {
     /// and go, and a ClusterRole is needed.
     #[serde(default)]
     pub watch_namespace_selector: Option<String>,
+    /// What all pods have.
+    #[serde(default)]
+    pub pods: Pods,
+}
+
+/// What all pods of pipelines and trainings have at this site.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Pods {
+    /// Environment variables, such as the site's proxies. One of the same name in `spec.pod.env` stands in its place.
+    #[serde(default)]
+    pub env: Vec<Variable>,
+}
+
+/// A plain environment variable, which anybody may read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: String,
 }
 
 /// What stands for every namespace.
@@ -191,7 +216,9 @@ impl SiteFile {
             image_pull_secrets: _,
             watch_namespaces: _,
             watch_namespace_selector: _,
+            pods: Pods { env },
         } = self;
+        check_variables(env, errors);
         self.check_namespaces(errors);
         kafka.check(errors);
         bucket.check(errors);
@@ -211,6 +238,25 @@ impl SiteFile {
         ];
         for (path, _) in texts.into_iter().chain(notifier).filter(|(_, text)| text.trim().is_empty()) {
             errors.push(path, MISSING, "must not be empty");
+        }
+    }
+}
+
+fn check_variables(variables: &[Variable], errors: &mut FieldErrors) {
+    for (index, Variable { name, value }) in variables.iter().enumerate() {
+        let path = |field: &str| format!("pods.env[{index}].{field}");
+        let is_letter = |byte: u8| byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'.' | b'_');
+        let is_name = name.bytes().all(|byte| is_letter(byte) || byte.is_ascii_digit());
+        if !is_name || !name.bytes().next().is_some_and(is_letter) {
+            errors.push(path("name"), quoted(name), "use letters, digits, '-', '.' and '_', and no digit first");
+        } else if OUR_VARIABLES.contains(&name.as_str()) {
+            errors.push(path("name"), quoted(name), "is set by Vedette; leave it out");
+        } else if variables[..index].iter().any(|before| before.name == *name) {
+            errors.push(path("name"), quoted(name), "stands there twice; leave one out");
+        }
+        if has_user(value) {
+            let mend = "is shown to everybody who may read a pod: put it into a Secret, and name that in spec.pod.env";
+            errors.push(path("value"), WITH_USER, mend);
         }
     }
 }
@@ -241,8 +287,54 @@ images: { topics: t, generator: g, detector: '', archiver: a, trainer: t, archit
         );
     }
 
+    #[test]
+    fn a_variable_of_all_pods_is_plain_and_none_of_ours() {
+        let refused = |variables: &str| -> Vec<(String, String)> {
+            let site = SiteFile::parse(&format!("{SITE} pods: {{env: [{variables}]}}}}"));
+            site.err().unwrap_or_default().into_iter().map(|error| (error.path, error.value)).collect()
+        };
+        assert_eq!(refused("{name: HTTPS_PROXY, value: 'http://proxy:3128'}, {name: NO_PROXY, value: '.svc'}"), []);
+        for (variables, path, shown) in [
+            ("{name: 1A, value: b}", "pods.env[0].name", "\"1A\""),
+            ("{name: '', value: b}", "pods.env[0].name", "\"\""),
+            ("{name: RUST_LOG, value: debug}", "pods.env[0].name", "\"RUST_LOG\""),
+            ("{name: A, value: b}, {name: A, value: c}", "pods.env[1].name", "\"A\""),
+            ("{name: A, value: 'http://user:word@proxy'}", "pods.env[0].value", WITH_USER),
+        ] {
+            assert_eq!(refused(variables), [(path.to_owned(), shown.to_owned())], "{variables}");
+        }
+    }
+
     const SITE: &str = "{site: {name: east}, kafka: {bootstrapServers: 'k:1'}, bucket: {name: b, credentialsSecret: s}, \
         images: {topics: t, generator: g, detector: d, archiver: a, trainer: t}, ";
+
+    #[test]
+    fn a_url_has_a_host_and_no_user_and_a_password_in_it_is_not_shown() {
+        let refused = |bucket: &str| {
+            let text = SITE.replace("{name: b,", &format!("{{name: b, endpoint: '{bucket}',"));
+            SiteFile::parse(&format!("{text}}}")).err().unwrap_or_default()
+        };
+        for good in ["https://s3.example.org", "http://[fd00::1]:8333", "http://10.0.0.1:8333/s3@place"] {
+            assert_eq!(refused(good), [], "{good}");
+        }
+        for bad in ["https://", "https:///s3", "s3.example.org", "https://s3 .org", "ftp://s3"] {
+            assert_eq!(refused(bad)[0].path, "bucket.endpoint", "{bad}");
+        }
+        for with_user in ["https://me:hidden@s3.example.org", "http://hidden@s3.example.org/x"] {
+            let said = refused(with_user)[0].to_string();
+            assert!(said.contains("bucket.credentialsSecret") && !said.contains("hidden"), "{said}");
+        }
+    }
+
+    #[test]
+    fn servers_of_kafka_may_have_addresses_of_ipv6() {
+        let parse = |servers: &str| SiteFile::parse(&format!("{}}}", SITE.replace("k:1", servers)));
+        let servers = "[fd00::1]:9092,[fd00::2]:9092";
+        assert_eq!(parse(servers).unwrap().kafka.bootstrap_servers, servers);
+        for bad in ["[fd00::1]", "[fd00::1]:9092,[fd00::2]", ":9092"] {
+            assert_eq!(parse(bad).unwrap_err()[0].path, "kafka.bootstrapServers", "{bad}");
+        }
+    }
 
     #[test]
     fn namespaces_are_named_or_selected() {

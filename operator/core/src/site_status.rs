@@ -39,7 +39,9 @@ mod tests {
             site: "east".parse().unwrap(),
             training: None,
             model_version: None,
+            rejected: Vec::new(),
             ready: true,
+            topics: None,
             updated_at: "2026-11-23T08:00:00Z".parse().unwrap(),
         };
         let later = |text: &str| at(&first, text.parse().unwrap());

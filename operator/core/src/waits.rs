@@ -1,5 +1,5 @@
 //! What a pod waits for that it cannot help: a node, an image, a volume, what runs before it. A kubelet says the cause of some of
-//! it in events only, which the operator may not read; that it lasts is told, and where to look.
+//! it in events only, which nobody asks for here; that it lasts is told, and where to look.
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod, PodCondition, PodStatus};
@@ -28,6 +28,11 @@ pub(crate) fn waits_for(pod: &Pod, now: Timestamp) -> Option<String> {
 pub(crate) fn is_held_unready(pod: &Pod) -> bool {
     let is = |kind: &str, holds: bool| condition(pod, kind).is_some_and(|found| (found.status == "True") == holds);
     is("Ready", false) && is("ContainersReady", true)
+}
+
+/// Whether it is ready as a whole, as far as anybody still says so.
+pub(crate) fn is_ready(pod: &Pod) -> bool {
+    condition(pod, "Ready").is_some_and(|ready| ready.status == "True")
 }
 
 /// Since when the pod has a node.

@@ -3,11 +3,13 @@
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodCondition};
 use vedette_contract::ModelVersion;
 use vedette_contract::exit::{Blame, LastWords};
 
 use crate::desired::labels::{self, COMPONENT};
+use crate::desired::model_training;
+use crate::health::HealthSeen;
 use crate::last_words::cut;
 use crate::roll::Fault;
 use crate::waits::{has_node, is_held_unready, scheduled, waits_for};
@@ -43,6 +45,8 @@ pub struct LiveDeployment {
     pub spec: Option<String>,
     /// The model version that its template carries.
     pub version: Option<ModelVersion>,
+    /// The training that it is of.
+    pub training: Option<String>,
     /// Pods that there are to be.
     pub wanted: i32,
     /// Pods that there are, of whatever template.
@@ -56,6 +60,8 @@ pub struct LiveDeployment {
 /// A pod as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PodSeen {
+    /// Its name, where its health object may say why it is not ready.
+    pub name: Option<String>,
     /// Hash of the template that it is of, but for the model.
     pub spec: Option<String>,
     /// The model version that it was given.
@@ -81,6 +87,19 @@ impl Workload {
             pods: stay.into_iter().map(|pod| PodSeen::read(pod, now)).collect(),
             leaving: i32::try_from(leave.len()).unwrap_or(i32::MAX),
             ended: EndedPod::newest(gone),
+        }
+    }
+
+    /// With what its processes tell themselves of why they are not ready: a cluster knows only that they are not.
+    pub(crate) fn told(&mut self, health: Option<&HealthSeen>) {
+        for PodSeen { name, fault, .. } in &mut self.pods {
+            let told = health.and_then(|health| health.unready(name.as_deref()?));
+            if let (Some(Fault::Unready { blamed, cause }), Some(told), Some(name)) = (fault, told, name) {
+                *cause = match blamed {
+                    None => format!("pod {name} is not ready: {told}"),
+                    Some(_) => format!("{cause}, and is not ready: {told}"),
+                };
+            }
         }
     }
 
@@ -114,6 +133,7 @@ impl LiveDeployment {
         Self {
             spec: template.and_then(labels::spec_hash).map(str::to_owned),
             version: template.and_then(labels::model_version),
+            training: model_training(&deployment.spec.template).map(str::to_owned),
             wanted,
             replicas,
             is_complete: is_seen && updated == wanted && replicas == updated && available == wanted,
@@ -144,6 +164,7 @@ impl PodSeen {
         let container = own_container(pod);
         let is_ready = container.is_some_and(|container| container.ready) && !is_held_unready(pod);
         Self {
+            name: pod.metadata.name.clone(),
             spec: labels::spec_hash(&pod.metadata).map(str::to_owned),
             version: labels::model_version(&pod.metadata),
             is_ready,
@@ -231,8 +252,17 @@ fn told(pod: &str, end: &ContainerStateTerminated) -> (Blame, String) {
 /// Whether Kubernetes itself ended a pod, or is about to: a drain, a preemption, an eviction, a node that is gone. A Job does
 /// not count it as a failure.
 pub(crate) fn was_disrupted(pod: &Pod) -> bool {
-    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    conditions.into_iter().any(|condition| condition.type_ == "DisruptionTarget" && condition.status == "True")
+    disruption(pod).is_some()
+}
+
+/// Since when that is so.
+pub(crate) fn disrupted_at(pod: &Pod) -> Option<Timestamp> {
+    Some(disruption(pod)?.last_transition_time.as_ref()?.0)
+}
+
+fn disruption(pod: &Pod) -> Option<&PodCondition> {
+    let conditions = pod.status.as_ref()?.conditions.iter().flatten();
+    conditions.into_iter().find(|condition| condition.type_ == "DisruptionTarget" && condition.status == "True")
 }
 
 /// Whether a pod's own process runs.

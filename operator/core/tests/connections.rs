@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use serde_json::json;
-use support::{pipeline_with, text, trainings};
+use support::{build, pipeline_with, text, trainings};
 use vedette_contract::arguments::{
     ArchiverArguments, KafkaArguments, OauthArguments, TopicsArguments, TrainerArguments,
 };
@@ -80,6 +80,62 @@ fn a_strimzi_user_with_a_password_names_itself() {
 }
 
 #[test]
+fn an_object_whose_name_has_dots_can_be_named() {
+    let kafka = "bootstrapServers: 'k:9093', credentialsSecret: client.example.org, tls: {ca: {configMap: kube-root-ca.crt}, \
+        clientCertificate: {secret: kafka.example.org-tls}}";
+    let site = site(kafka, "{name: b, ca: {configMap: openshift-service-ca.crt, key: service-ca.crt}}");
+    let needs: Vec<String> = site.needs().keys().map(ToString::to_string).collect();
+    assert_eq!(
+        needs,
+        [
+            "Secret client.example.org",
+            "Secret kafka.example.org-tls",
+            "ConfigMap kube-root-ca.crt",
+            "ConfigMap openshift-service-ca.crt"
+        ]
+    );
+    let spec = archiver(&site);
+    let maps = spec.volumes.iter().flatten().filter_map(|volume| volume.config_map.as_ref());
+    assert_eq!(maps.map(|map| map.name.as_str()).collect::<Vec<_>>(), ["kube-root-ca.crt", "openshift-service-ca.crt"]);
+}
+
+#[test]
+fn what_a_receiver_needs_is_named_as_any_object_is() {
+    let webhook = "{url: 'https://desk', ca: {configMap: kube-root-ca.crt, key: '*.crt'}, \
+        hmacSecret: {name: desk.example.org, key: hmac}}";
+    let built = build(&format!("{{incidents: {{receivers: [{{name: desk, webhook: {webhook}}}]}}}}"));
+    let spec = built.notifier.unwrap().spec.template.spec.unwrap();
+    let volumes = json!(spec.volumes);
+    let volume = |purpose: &str| {
+        let name = format!("vedette-receiver-desk-{purpose}");
+        volumes.as_array().unwrap().iter().find(|volume| volume["name"] == name).unwrap().clone()
+    };
+    assert_eq!(volume("hmac")["secret"]["secretName"], "desk.example.org");
+    assert_eq!(volume("ca")["configMap"], json!({ "name": "kube-root-ca.crt", "optional": true }));
+    let arguments = spec.containers[0].args.clone().unwrap().join(" ");
+    assert!(arguments.contains("/var/lib/vedette/vedette-receiver-desk-ca/*.crt"), "{arguments}");
+}
+
+#[test]
+fn where_keys_end_alike_all_their_authorities_are_trusted() {
+    let ca = "{secret: my-cluster-cluster-ca-cert, key: '*.crt'}";
+    let oauth = format!("{{tokenEndpoint: 'https://login/token', ca: {ca}}}");
+    let kafka = format!("bootstrapServers: 'k:9093', credentialsSecret: user, oauth: {oauth}, tls: {{ca: {ca}}}");
+    let site = site(&kafka, &format!("{{name: b, ca: {ca}}}"));
+    let spec = archiver(&site);
+    let authorities = ["kafka-ca", "kafka-oauth-ca", "bucket-ca"];
+    for name in authorities {
+        let volume = spec.volumes.iter().flatten().find(|volume| volume.name == name).unwrap();
+        let whole = json!({ "secretName": "my-cluster-cluster-ca-cert" });
+        assert_eq!(json!(volume.secret), whole, "which keys there are nobody knows here");
+    }
+    let arguments: ArchiverArguments = parse(&spec.containers[0], &[]);
+    let location = properties(&site)["ssl.ca.location"].clone().into();
+    let files = [Some(location), arguments.kafka.oauth.unwrap().ca_file, arguments.bucket.bucket_ca_file];
+    assert_eq!(files, authorities.map(|name| Some(format!("/var/lib/vedette/{name}/*.crt").into())));
+}
+
+#[test]
 fn tokens_are_asked_for_by_every_client_of_kafka_with_the_secret_in_the_environment_alone() {
     let oauth = "{tokenEndpoint: 'https://login.example.org/token', scope: kafka write, audience: broker, ca: {configMap: trust}}";
     let site = site(&format!("bootstrapServers: 'k:9093', credentialsSecret: client, oauth: {oauth}"), BUCKET);
@@ -120,6 +176,8 @@ fn a_property_that_would_break_a_promise_and_one_that_is_given_by_two_names_are_
         SiteFile::parse(&text).err().map(|errors| format!("{errors:?}")).unwrap_or_default()
     };
     assert!(refused("isolation.level: read_uncommitted").contains("records that were taken back would be read"));
+    assert!(refused("statistics.interval.ms: '0'").contains("statistics.interval.ms"));
+    assert_eq!(refused("statistics.interval.ms: '1000'"), "");
     assert!(refused("request.required.acks: '1'").contains("request.required.acks"));
     assert!(refused("linger.ms: '5', queue.buffering.max.ms: '6'").contains("another name of linger.ms"));
     let secret = "sasl.oauthbearer.client.credentials.client.secret: x";
@@ -217,6 +275,13 @@ fn what_is_secret_or_does_not_fit_is_refused_with_what_to_write_instead() {
         ("tls: {}", "kafka.tls", "clientCertificate"),
         ("tls: {ca: {}}", "kafka.tls.ca", "configMap"),
         ("tls: {ca: {secret: a, configMap: b}}", "kafka.tls.ca.configMap", "leave it out"),
+        ("tls: {ca: {secret: a, key: '*'}}", "kafka.tls.ca.key", "key of the object"),
+        ("tls: {ca: {secret: a, key: 'a*.crt'}}", "kafka.tls.ca.key", "key of the object"),
+        (
+            "tls: {clientCertificate: {secret: a, certificateKey: '*.crt'}}",
+            "kafka.tls.clientCertificate.certificateKey",
+            "key",
+        ),
         (
             "tls: {clientCertificate: {secret: a, privateKeyKey: ''}}",
             "kafka.tls.clientCertificate.privateKeyKey",

@@ -10,8 +10,11 @@ use vedette_contract::arguments::{
     ArchiverArguments, DetectorArguments, GeneratorArguments, NotifierArguments, ProcessingGuarantee, TopicsArguments,
     TrainerArguments,
 };
+use vedette_contract::gate::NewestRecords;
 use vedette_contract::incident::Severity;
-use vedette_contract::receiver::ReceiverKind;
+use vedette_contract::receiver::{Address, ReceiverKind};
+use vedette_contract::search::{SearchAlgorithm, SearchMetric, SearchSpace};
+use vedette_contract::topic::{LOG_APPEND_TIME, TIMESTAMP_TYPE, TopicSpecification};
 use vedette_core::desired::{Live, build_pipeline, build_training_job};
 use vedette_testing::container::{POD_NAME, parse};
 
@@ -69,7 +72,7 @@ fn a_generator_understands_what_the_manifest_says() {
     assert!((generator.records_per_second - 2500.0).abs() < f64::EPSILON);
     assert_eq!(generator.dataset_object.as_deref(), Some("payments/transactions/datasets/transactions-2026.csv.zst"));
     assert_eq!(generator.normal_labels, ["genuine", "refunded"]);
-    assert_eq!(generator.topic.as_str(), "payments.transactions");
+    assert_eq!((generator.topic.as_str(), generator.max_message_bytes), ("payments.transactions", 262_144));
 }
 
 #[test]
@@ -99,16 +102,25 @@ fn a_notifier_understands_what_the_manifest_says() {
     let template = children.notifier.unwrap().spec.template;
     let notifier: NotifierArguments = parse(container(&template), READ_ELSEWHERE);
     assert_eq!(notifier.incidents_topic, topics.topics[4].name);
+    assert_eq!(notifier.max_message_bytes, 524_288);
     assert_eq!(topics.topics[4].configuration["cleanup.policy"], "compact,delete");
+    let time = |topic: &TopicSpecification| topic.configuration.get(TIMESTAMP_TYPE).cloned();
+    let [input, outputs @ ..] = topics.topics.as_slice() else { panic!("{topics:?}") };
+    assert_eq!((time(input), outputs.len()), (None, 4));
+    for output in outputs {
+        assert!(time(output).as_deref() == Some(LOG_APPEND_TIME) && !output.states(TIMESTAMP_TYPE), "{output}");
+    }
     assert_eq!(notifier.alerts_topic.as_str(), "payments.transactions.alerts");
-    assert_eq!(notifier.group, "payments.transactions.notifier");
+    assert_eq!(notifier.group, "payments.transactions.notifier.east");
     assert_eq!((notifier.window_seconds, notifier.group_by), (900, vec!["card_country".to_owned()]));
-    let [on_call, desk] = notifier.receivers.try_into().unwrap();
+    let [on_call, _chat, desk] = notifier.receivers.try_into().unwrap();
     assert_eq!((on_call.to, on_call.minimum_severity), (ReceiverKind::Alertmanager {}, Severity::High));
     let ReceiverKind::Webhook { hmac_key_file: Some(key) } = desk.to.clone() else { panic!("{desk:?}") };
     let mounts: Vec<_> =
         container(&template).volume_mounts.iter().flatten().map(|mount| mount.mount_path.clone()).collect();
-    for file in [key, desk.authorization_file.unwrap(), on_call.authorization_file.unwrap()] {
+    let Address::Secret { file: url } = desk.url else { panic!("{:?}", desk.url) };
+    for file in [key, url, desk.authorization_file.unwrap(), desk.ca_file.unwrap(), on_call.authorization_file.unwrap()]
+    {
         let directory = file.parent().unwrap().to_str().unwrap().to_owned();
         assert!(mounts.contains(&directory), "{directory} is none of {mounts:?}");
     }
@@ -122,9 +134,38 @@ fn a_trainer_understands_what_the_manifest_says() {
     assert_eq!(trainer.owner.pipeline.as_str(), "transactions");
     assert_eq!(trainer.data_sites.len(), 2);
     assert_eq!(trainer.lookback_seconds, Some(2_592_000));
+    let window = trainer.reference_window.unwrap().to_string();
+    assert_eq!(window, "2026-11-02T00:00:00Z/2026-11-16T00:00:00Z");
     let learner = trainer.learner;
     assert_eq!((learner.trees, learner.rows_per_tree, learner.max_depth), (Some(200), Some(512), Some(12)));
     assert_eq!(learner.thresholds_per_split, Some(3));
     assert_eq!((trainer.minimum_auroc, trainer.minimum_recall, trainer.keep), (Some(0.9), Some(0.5), 10));
     assert_eq!(trainer.numeric_features, ["amount", "items", "amount_per_item"]);
+    assert!(trainer.search.search.is_none());
+}
+
+#[test]
+fn a_trainer_understands_what_is_searched() {
+    let training = &trainings(&text("full.yaml"))[1];
+    let job = build_training_job(training, &site(), "transactions-synthetic-1795423330");
+    let trainer: TrainerArguments = parse(container(&job.spec.unwrap().template), READ_ELSEWHERE);
+    let search = trainer.search;
+    let algorithm = search.search.unwrap();
+    assert_eq!((algorithm, search.search_metric), (SearchAlgorithm::Grid, Some(SearchMetric::Separation)));
+    assert_eq!((search.max_trials, search.parallel_trials, trainer.folds), (24, 2, 5));
+    let spaces: Vec<String> = search.parameters.iter().map(ToString::to_string).collect();
+    assert_eq!(spaces, ["maxDepth=4..16/4", "syntheticFraction=0.5,1", "trees=50,100"]);
+    let spaces = search.parameters.into_iter().map(|parameter| (parameter.name, parameter.space)).collect();
+    let space = SearchSpace::new(trainer.algorithm, &trainer.learner, &spaces, (algorithm, search.max_trials));
+    assert_eq!(space.unwrap().size(), Some(16));
+}
+
+#[test]
+fn a_trainer_looks_at_the_newest_records_unless_the_manifest_says_not_to() {
+    for choice in [NewestRecords::Check, NewestRecords::Ignore] {
+        let manifest = text("full.yaml").replace("newestRecords: Check", &format!("newestRecords: {choice}"));
+        let job = build_training_job(&trainings(&manifest)[0], &site(), "transactions-1795423330");
+        let trainer: TrainerArguments = parse(container(&job.spec.unwrap().template), READ_ELSEWHERE);
+        assert_eq!(trainer.gate_newest_records, choice);
+    }
 }

@@ -175,6 +175,14 @@ fn on_the_switch_to_autoscaling_the_count_is_kept_until_another_sets_it() {
         assert_eq!(replicas("false", live), expected, "{live:?}");
         assert_eq!(replicas("true", live), Some(0), "{live:?}");
     }
+    let fixed = |count: i32, detector_replicas: LiveReplicas| {
+        let pipeline = pipeline_with(&format!("{{detector: {{replicas: {count}}}}}"));
+        let live = Live { detector_replicas, ..Live::default() };
+        build_pipeline(&pipeline, &site(), None, &live).detector.unwrap().spec.replicas
+    };
+    assert_eq!(fixed(2, LiveReplicas::Absent), Some(2));
+    assert_eq!(fixed(2, LiveReplicas::Theirs), None, "somebody's autoscaler aims at the Deployment");
+    assert_eq!(fixed(0, LiveReplicas::Theirs), Some(0));
 }
 
 #[test]

@@ -145,3 +145,31 @@ fn a_pipeline_without_lookups_is_given_nothing_of_them() {
     let detector: Value = json!(children.detector);
     assert!(!detector.to_string().contains("lookup"));
 }
+
+#[test]
+fn fields_that_get_other_names_reach_the_detectors_and_wrong_ones_are_named() {
+    let pipeline = pipeline_with("{detector: {renamedFields: [{name: score, to: risk}, {name: a b, to: ab}]}}");
+    let children = build_pipeline(&pipeline, &site(), None, &Live::default());
+    let template = children.detector.unwrap().spec.template;
+    let detector: DetectorArguments = parse(&template.spec.unwrap().containers[0], &[]);
+    let renamed: Vec<_> = detector.renamed_fields.iter().map(ToString::to_string).collect();
+    assert_eq!(renamed, ["score=risk", "a b=ab"]);
+    for (fields, expected) in [
+        ("{name: a, to: site}", "renamedFields[0].to: is a field of Vedette's own"),
+        ("{name: a, to: total_bytes}", "renamedFields[0].to: is added to the records"),
+        ("{name: a, to: c}, {name: b, to: c}", "renamedFields: stands there twice"),
+        ("{name: a, to: a}", "must be another name"),
+        ("{name: a=b, to: c}", "renamedFields[0].name"),
+        ("{name: a, to: 1c}", "renamedFields[0].to"),
+        ("{name: src_bytes, to: c}", "calculatedFields[0].expression: asks for a field that is called \"c\" by then"),
+    ] {
+        let errors = errors(&format!("{{renamedFields: [{fields}]}}"));
+        assert!(errors.iter().any(|error| error.contains(expected)), "{expected} in {errors:?}");
+    }
+    let by_old_name = lookup("a", "site.room", "name", "");
+    let errors = errors(&format!("{{renamedFields: [{{name: site, to: plant}}], lookups: [{by_old_name}]}}"));
+    assert!(
+        errors.iter().any(|error| error.contains("lookups[0].field: asks for a field that is called \"plant\"")),
+        "{errors:?}"
+    );
+}

@@ -6,10 +6,11 @@ mod support;
 
 use support::{default_namespace, load, manifests, pipeline, pipeline_with, site, text, trainings};
 use vedette_contract::arguments::{DatasetArguments, DecimalMark, GeneratorMode, Separator, TextEncoding};
+use vedette_contract::topic::{CLEANUP_POLICY, REPLICATION_FACTOR, TopicSpecification};
 use vedette_core::FieldError;
 use vedette_core::manifest;
 use vedette_core::roll::VersionPolicy;
-use vedette_core::validate::{Dataset, Scale};
+use vedette_core::validate::{Dataset, Scale, ValidatedTopics};
 
 fn errors(text: &str) -> Vec<FieldError> {
     manifest::load(text, &default_namespace(), &site()).map(|manifests| panic!("accepted: {manifests:?}")).unwrap_err()
@@ -94,7 +95,7 @@ fn a_minimal_manifest_gets_the_documented_defaults() {
     assert_eq!((pipeline.namespace.as_str(), pipeline.name.as_str()), ("default", "flows"));
     assert_eq!(
         pipeline.topics.enriched_data.to_string(),
-        "enriched_data:partitions?=4,max.message.bytes?=2097152,retention.ms?=604800000"
+        "enriched_data:partitions?=4,cleanup.policy?=delete,max.message.bytes?=2097152,message.timestamp.type?=LogAppendTime,retention.ms?=604800000"
     );
     assert_eq!(
         pipeline.topics.sensor_messages.to_string(),
@@ -119,6 +120,26 @@ fn the_sites_replication_factor_is_used_where_a_topic_has_none() {
     let manifest::ValidatedManifest::Pipeline(pipeline) = &loaded[0] else { panic!("{loaded:?}") };
     assert_eq!(pipeline.topics.alerts.replication_factor, Some(1));
     assert_eq!(pipeline.topics.enriched_data.replication_factor, Some(3));
+    let states = |topic: &TopicSpecification| topic.states(REPLICATION_FACTOR);
+    assert!(states(&pipeline.topics.alerts) && !states(&pipeline.topics.enriched_data), "that is a default");
+}
+
+#[test]
+fn how_many_replicas_a_topic_of_others_has_is_not_for_the_site_to_say() {
+    let mut site = site();
+    site.kafka.replication_factor = Some(1);
+    let load = |alerts: &str| {
+        let text = format!(
+            "{{apiVersion: vedette.io/v1alpha1, kind: AnomalyPipeline, metadata: {{name: flows}}, spec: {{topics: {{alerts: {alerts}}}}}}}"
+        );
+        manifest::load(&text, &default_namespace(), &site)
+    };
+    let loaded = load("{management: None, minInsyncReplicas: 2}").unwrap();
+    let manifest::ValidatedManifest::Pipeline(pipeline) = &loaded[0] else { panic!("{loaded:?}") };
+    assert_eq!(pipeline.topics.alerts.replication_factor, None);
+    for refused in ["{management: None, replicationFactor: 1, minInsyncReplicas: 2}", "{minInsyncReplicas: 2}"] {
+        assert!(load(refused).is_err(), "{refused}");
+    }
 }
 
 #[test]
@@ -256,6 +277,9 @@ fn null_is_as_good_as_nothing() {
 #[test]
 fn numbers_out_of_range_are_errors() {
     assert_eq!(spec_errors("{detector: {replicas: -1}}"), ["spec.detector.replicas: must be at least 0 (is -1)"]);
+    let twice = "{detector: {calculatedFields: [{name: a, expression: b}, {name: a, expression: c}]}}";
+    let hint = "stands there twice; leave one out, or give it a name of its own";
+    assert_eq!(spec_errors(twice), [format!("spec.detector.calculatedFields: {hint} (is \"a\")")]);
     assert_eq!(
         spec_errors("{detector: {replicas: 3000000000}}"),
         ["spec.detector.replicas: must be between -2147483648 and 2147483647 (is 3000000000)"]
@@ -338,56 +362,20 @@ fn a_topic_that_nobody_could_write_to_is_refused() {
 }
 
 #[test]
-fn incidents_that_nobody_could_be_told_of_are_refused() {
-    let errors = spec_errors(
-        "{incidents: {window: 0s, groupBy: [a, a], receivers: [{name: a, filter: 'alerts >', webhook: {url: 'http://a'}}, \
-          {name: b, filter: 'src_bytes > 1', alertmanager: {url: 'http://a'}}]}}",
-    );
-    assert_eq!(errors.len(), 4, "{errors:#?}");
-    for (error, beginning) in errors.iter().zip([
-        "spec.incidents.window: must be between 1s and 168h",
-        "spec.incidents.groupBy",
-        "spec.incidents.receivers[0].filter: is not CEL",
-        "spec.incidents.receivers[1].filter: speaks of src_bytes, which no incident has",
-    ]) {
-        assert!(error.starts_with(beginning), "{error}");
-    }
-    let by_the_schema = spec_errors(
-        "{incidents: {receivers: [{name: a}, {name: a, webhook: {url: 'ftp://a', hmacSecret: {name: A, key: 'a/b'}}}]}}",
-    );
-    for complaint in [
-        "exactly one of alertmanager and webhook",
-        "two receivers have one name",
-        "spec.incidents.receivers[1].webhook.url",
-        "spec.incidents.receivers[1].webhook.hmacSecret.name",
-        "spec.incidents.receivers[1].webhook.hmacSecret.key",
-    ] {
-        assert!(by_the_schema.iter().any(|error| error.contains(complaint)), "{complaint}: {by_the_schema:#?}");
-    }
-}
-
-#[test]
-fn a_site_without_an_image_of_the_notifier_says_so() {
-    let mut site = site();
-    site.images.notifier = None;
-    let text =
-        "{apiVersion: vedette.io/v1alpha1, kind: AnomalyPipeline, metadata: {name: flows}, spec: {incidents: {}}}";
-    let errors = manifest::load(text, &default_namespace(), &site).unwrap_err();
-    assert!(format!("{errors:?}").contains("set images.notifier"), "{errors:?}");
-}
-
-#[test]
-fn two_pipelines_do_not_write_incidents_to_one_topic() {
-    let pipeline = |name: &str| {
-        let topics =
-            format!("{{enrichedData: {{name: e{name}}}, alerts: {{name: a{name}}}, deadLetters: {{name: d{name}}}}}");
-        format!(
-            "---\n{{apiVersion: vedette.io/v1alpha1, kind: AnomalyPipeline, metadata: {{name: {name}}}, spec: {{topics: {topics}, incidents: {{}}}}}}\n"
-        )
+fn no_cleanup_policy_is_stated_of_a_topic_that_is_there() {
+    let topics = |spec: &str| {
+        let pipeline = pipeline_with(spec);
+        let ValidatedTopics { sensor_messages, enriched_data, alerts, dead_letters, .. } = pipeline.topics;
+        let incidents = pipeline.incidents.unwrap().topic;
+        [sensor_messages, enriched_data, alerts, dead_letters, incidents].map(|topic| {
+            let made = topic.configuration.get(CLEANUP_POLICY).cloned();
+            assert!(made.is_none() || !topic.states(CLEANUP_POLICY), "{topic}");
+            made
+        })
     };
-    let lines = lines(&(pipeline("one") + &pipeline("two")));
-    assert_eq!(lines.len(), 1, "{lines:?}");
-    assert!(lines[0].contains("AnomalyPipeline default/two: spec.incidents.topic.name"), "{lines:?}");
+    let made = [None, Some("delete"), Some("delete"), Some("delete"), Some("compact,delete")];
+    let managed = "{topics: {alerts: {management: Manage}}, incidents: {topic: {management: Manage}}}";
+    assert_eq!(topics(managed), made.map(|policy| policy.map(str::to_owned)));
 }
 
 #[test]

@@ -39,6 +39,8 @@ fn conditions() -> BTreeSet<&'static str> {
         status::MODEL_CURRENT,
         status::STREAM_COMPLETE,
         status::FEATURES_PRESENT,
+        status::SCORES_STABLE,
+        status::BUDGET_HELD,
         status::DATA_AVAILABLE,
         status::TRAINED,
         status::GATE_PASSED,

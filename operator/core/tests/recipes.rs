@@ -4,6 +4,7 @@
 
 mod support;
 
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use serde_json::Value;
 use support::{pipeline_with, site, text, trainings};
 use vedette_core::desired::labels::Component;
@@ -39,6 +40,12 @@ fn keda_scales_what_has_a_scale_and_counts_the_lag_of_the_detectors() {
     let pipeline = pipeline_with("{}");
     assert_eq!(trigger["topic"], pipeline.topics.sensor_messages.name.to_string());
     assert_eq!(scaled["spec"]["maxReplicaCount"], pipeline.topics.sensor_messages.partitions);
+    let own = blocks("KEDA").remove(1);
+    let typed: HorizontalPodAutoscaler = serde_json::from_value(own.clone()).unwrap();
+    assert_eq!(serde_json::to_value(typed).unwrap()["spec"], own["spec"], "Kubernetes has every field");
+    assert_eq!(own["spec"]["scaleTargetRef"], *target);
+    let container = &own["spec"]["metrics"][0]["containerResource"]["container"];
+    assert_eq!(*container, Component::Detector.as_str());
 }
 
 #[test]
@@ -78,6 +85,26 @@ fn a_training_of_the_kueue_recipe_is_queued_by_its_jobs_label() {
     let training = trainings(&format!("{}\n{spec}", text("minimal.yaml").trim_end())).remove(0);
     let job = build_training_job(&training, &site(), "flows-1795423330");
     assert_eq!(job.metadata.labels.unwrap()["kueue.x-k8s.io/queue-name"], "trainings");
+}
+
+#[test]
+fn a_run_whose_node_is_to_stay_says_so_on_its_pod() {
+    let manifest = blocks("Cluster autoscaler").remove(0);
+    let pod = format!("  pod: {}", manifest["spec"]["pod"]);
+    let training = trainings(&format!("{}\n{pod}", text("minimal.yaml").trim_end())).remove(0);
+    let job = build_training_job(&training, &site(), "flows-1795423330");
+    let annotations = job.spec.unwrap().template.metadata.unwrap().annotations.unwrap();
+    assert_eq!(annotations["cluster-autoscaler.kubernetes.io/safe-to-evict"], "false");
+    assert_eq!(annotations["karpenter.sh/do-not-disrupt"], "true");
+}
+
+#[test]
+fn vaults_injector_finds_the_token_that_the_manifest_names() {
+    let pod = pipeline_with(&blocks("Istio")[1]["spec"].to_string()).pods.detector;
+    let volume = &pod.volumes.unwrap()[0].known;
+    assert_eq!(pod.annotations["vault.hashicorp.com/agent-service-account-token-volume-name"], volume.name);
+    let sources = volume.projected.as_ref().unwrap().sources.as_ref().unwrap();
+    assert_eq!(sources[0].service_account_token.as_ref().unwrap().path, "token");
 }
 
 #[test]

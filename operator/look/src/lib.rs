@@ -4,7 +4,6 @@ pub mod bucket_view;
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
 use vedette_contract::Name;
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
 use vedette_core::health::HealthSeen;
@@ -18,6 +17,7 @@ use vedette_core::status::{roll_state, schedule_state};
 use vedette_core::training::{ArchiveSeen, RunSeen};
 use vedette_core::validate::{ValidatedPipeline, ValidatedTraining};
 use vedette_crds::{AnomalyPipelineStatus, ModelTrainingStatus};
+use vedette_registry::health::Told;
 use vedette_registry::{RegistryError, health, progress, results, sites};
 use vedette_service::error_chain;
 use vedette_streams::bucket::{Bucket, BucketError};
@@ -44,17 +44,13 @@ pub async fn model(
     BucketSeen { pointer: view.pointer, artifact, answer }
 }
 
-/// What the processes of a pipeline tell at this site. What was not written for a day is deleted.
+/// What the processes of a pipeline tell at this site, by the clock of the bucket. What was not written for a day is deleted.
 ///
 /// # Errors
 /// When the bucket cannot be read.
-pub async fn health(
-    bucket: &Bucket,
-    keys: &PipelineKeys,
-    site: &Name,
-    now: Timestamp,
-) -> Result<HealthSeen, BucketError> {
-    Ok(HealthSeen::new(&health::load_all(bucket, keys, site, now).await?, now))
+pub async fn health(bucket: &Bucket, keys: &PipelineKeys, site: &Name) -> Result<HealthSeen, BucketError> {
+    let Told { all, now } = health::load_all(bucket, keys, site).await?;
+    Ok(HealthSeen::new(&all, now))
 }
 
 /// What there is to learn from, and what was learned. A training of another site is nobody's concern here.

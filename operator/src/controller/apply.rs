@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::events::v1::Event;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
@@ -13,10 +15,11 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use super::child::Child;
-use super::metrics::{Metrics, kind_label};
-use super::per_object::{PerObject, Reference};
+use super::metrics::Metrics;
+use super::per_object::{PerObject, Reference, kind_label};
 use vedette_core::desired::labels::MANAGER;
 use vedette_core::ownership::{Stranger, claim};
+use vedette_core::pod_refusal::{lacks_a_pod, pod_refusal};
 
 /// How long one request may take.
 const REQUEST: Duration = Duration::from_secs(20);
@@ -292,6 +295,21 @@ impl Applier {
         let api = Api::<K>::namespaced(self.client.clone(), namespace);
         let parameters = kube::api::ListParams::default().labels(selector);
         bounded::<K, _>("list", selector, api.list(&parameters)).await.map(|list| list.items)
+    }
+
+    /// Why the controller of a Job makes no pod for it, as far as it has told. That nobody may read it is no failure.
+    pub(super) async fn pod_refusal(&self, job: Option<&Job>, pods: &[&Pod]) -> Option<String> {
+        let job = job.filter(|job| lacks_a_pod(job, pods))?;
+        let api = Api::<Event>::namespaced(self.client.clone(), &job.namespace()?);
+        let parameters = kube::api::ListParams::default().fields(&format!("regarding.uid={}", job.uid()?));
+        match bounded::<Event, _>("list", "of a Job", api.list(&parameters)).await {
+            Ok(events) => pod_refusal(&events.items),
+            Err(error) => {
+                let (job, error) = (job.name_any(), vedette_service::error_chain(&error));
+                tracing::warn!(job, error, "why a Job has no pod is not known");
+                None
+            }
+        }
     }
 
     /// Writes the whole status of an object, and returns the object's version since. It is sent and answered without

@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Pod, Service, ServiceAccount};
+use k8s_openapi::api::core::v1::{Pod, PodSpec, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::runtime::watcher;
 use kube::{Client, Resource, ResourceExt};
@@ -120,7 +120,7 @@ impl Stores {
     /// Begins to watch; the tasks have to be run.
     pub(super) fn watch(client: &Client, needs: &Needs, context: &Watch) -> (Self, Vec<BoxFuture<'static, ()>>) {
         let (children, mut tasks) = Children::watch(client, context);
-        let (pods, task) = watch::<Pod>(client, ours(), context, |pod| pod.spec = None);
+        let (pods, task) = watch::<Pod>(client, ours(), context, |pod| pod.spec = pod.spec.take().map(kept));
         tasks.push(task);
         let (sources, of_sources) = Sources::watch(client, needs, context);
         tasks.extend(of_sources);
@@ -154,6 +154,11 @@ impl Stores {
         };
         self.pods.filter(|pod| is_of_job(pod, uid))
     }
+}
+
+/// What is kept of what a pod is to be: on which node it is, and how long it may take to end.
+fn kept(PodSpec { node_name, termination_grace_period_seconds, .. }: PodSpec) -> PodSpec {
+    PodSpec { node_name, termination_grace_period_seconds, ..PodSpec::default() }
 }
 
 #[cfg(test)]

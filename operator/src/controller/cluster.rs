@@ -9,6 +9,7 @@ use super::apply::ApiError;
 use super::backoff::jitter;
 use super::context::Context;
 use super::memory::Remembered;
+use super::object_metrics::Standing;
 use super::per_object::{PerObject, Reference};
 
 /// A cluster, as one object sees it.
@@ -18,19 +19,19 @@ pub(super) struct InCluster<'a, O> {
 }
 
 impl<O: Resource<DynamicType = ()>> InCluster<'_, O> {
-    /// Writes the status where it changed, remembers it, and tells the events.
-    pub(super) async fn write_status_and_events<S: Clone + PartialEq + Serialize, V>(
+    /// Writes the status where it changed, remembers it, and tells the events; and it is in the metrics.
+    pub(super) async fn write_status_and_events<S: Clone + PartialEq + Serialize + Standing, V>(
         &self,
         memory: &PerObject<Remembered<S, V>>,
         before: &S,
         conclusion: &Conclusion<S>,
     ) -> Result<(), ApiError> {
-        if conclusion.status == *before {
-            return Ok(());
+        if conclusion.status != *before {
+            let version = self.context.applier.status(self.object, &conclusion.status).await?;
+            memory.wrote_status(self.object, version.as_deref(), conclusion.status.clone());
+            self.context.announcer.announce(&self.object.object_ref(&()), &conclusion.events).await;
         }
-        let version = self.context.applier.status(self.object, &conclusion.status).await?;
-        memory.wrote_status(self.object, version.as_deref(), conclusion.status.clone());
-        self.context.announcer.announce(&self.object.object_ref(&()), &conclusion.events).await;
+        self.context.metrics.objects.show(&Reference::of(self.object), &conclusion.status);
         Ok(())
     }
 

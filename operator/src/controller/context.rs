@@ -70,6 +70,7 @@ impl Context {
         self.counted.forget(object);
         self.pipelines.forget(object);
         self.trainings.forget(object);
+        self.metrics.objects.forget(object);
     }
 
     /// The namespace of an object of ours is not acted upon any more.
@@ -162,26 +163,33 @@ mod tests {
 
     async fn remember_everything(context: &Context, object: &Reference) {
         context.failures.with_or(object, || RETRY, Backoff::failed);
-        context.counted.with(object, |pace| pace.next(None));
+        context.counted.with(object, |pace| pace.next(None, Instant::now()));
         context.pipelines.with(object, |_| ());
         context.trainings.with(object, |_| ());
         let (namespace, name): (Name, Name) = ("n".parse().unwrap(), "flows".parse().unwrap());
         let keys = PipelineKeys::new(&namespace, &name);
+        context.metrics.objects.show(object, &AnomalyPipelineStatus::default());
         context.models.follow(object, TrainingKey { namespace, name }).await;
         let status = SiteStatus {
             site: "east".parse().unwrap(),
             training: None,
             model_version: None,
+            rejected: Vec::new(),
             ready: true,
+            topics: None,
             updated_at: "2026-11-23T08:00:00Z".parse().unwrap(),
         };
         context.report.publish_site_status(object, SiteStatusUpdate { keys, status });
     }
 
     fn polled(registry: &Registry) -> String {
+        line_of(registry, "models_watched ")
+    }
+
+    fn line_of(registry: &Registry, metric: &str) -> String {
         let mut text = String::new();
         encode(&mut text, registry).unwrap();
-        text.lines().find(|line| line.starts_with("models_watched ")).unwrap_or_default().to_owned()
+        text.lines().find(|line| line.starts_with(metric)).unwrap_or_default().to_owned()
     }
 
     #[tokio::test]
@@ -191,7 +199,9 @@ mod tests {
         let object = Reference::new::<AnomalyPipeline>("n", "flows");
         remember_everything(&context, &object).await;
         assert_eq!(polled(&registry), "models_watched 1");
+        assert!(line_of(&registry, "object_info{").ends_with(" 1"));
         context.forget(&object);
+        assert_eq!(line_of(&registry, "object_info{"), "");
         assert!(is_empty(&context.failures) && is_empty(&context.counted));
         assert!(is_empty(&context.pipelines) && is_empty(&context.trainings));
         let over = Shutdown::new();

@@ -1,15 +1,15 @@
 //! What the operator counts.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
-use kube::Resource;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+
+use super::object_metrics::ObjectMetrics;
 
 /// Upper bounds of the durations, seconds: from a step that only reads caches to one that waits for a server.
 const DURATION_BUCKETS: [f64; 9] = [0.002, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 20.0, 60.0];
@@ -52,18 +52,12 @@ pub(super) struct Metrics {
     model_polls: Family<ResultLabel, Counter>,
     models_watched: Gauge,
     leader: Gauge,
+    /// How objects stand.
+    pub(super) objects: ObjectMetrics,
 }
 
 fn durations() -> Histogram {
     Histogram::new(DURATION_BUCKETS)
-}
-
-/// The kind as a label: a word of ours, never one that came from outside.
-pub(super) fn kind_label<K: Resource<DynamicType = ()>>() -> &'static str {
-    match K::kind(&()) {
-        Cow::Borrowed(kind) => kind,
-        Cow::Owned(_) => "other",
-    }
 }
 
 impl Metrics {
@@ -80,6 +74,7 @@ impl Metrics {
             model_polls: Family::default(),
             models_watched: Gauge::default(),
             leader: Gauge::default(),
+            objects: ObjectMetrics::register(registry),
         };
         registry.register("reconciles", "Reconciles that ended, well or not", metrics.reconciles.clone());
         registry.register("reconcile_errors", "Reconciles that failed", metrics.reconcile_errors.clone());

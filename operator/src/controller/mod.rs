@@ -14,6 +14,7 @@ mod memory;
 mod metrics;
 mod model_watch;
 mod namespaces;
+mod object_metrics;
 mod pace;
 mod per_object;
 mod pipeline;
@@ -73,6 +74,7 @@ pub async fn run(settings: Settings, client: Client, bucket: Bucket, shutdown: S
         while_held(run, leadership.lost()).await;
         term.cancel();
         metrics.leads(false);
+        metrics.objects.forget_all();
         readiness.hold(WATCHES);
         leadership.release().await;
     }

@@ -11,7 +11,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt};
 use vedette_service::error_chain;
 
-use super::metrics::kind_label;
+use super::per_object::kind_label;
 use super::reach::Reach;
 use super::scope::WHOLE_CLUSTER;
 

@@ -1,12 +1,19 @@
 //! What is remembered of objects, in one kind of map. Whoever watches an object forgets it here when it is gone, so nothing
 //! grows with what once was.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kube::{Resource, ResourceExt};
 
-use super::metrics::kind_label;
+/// The kind as a label: a word of ours, never one that came from outside.
+pub(super) fn kind_label<K: Resource<DynamicType = ()>>() -> &'static str {
+    match K::kind(&()) {
+        Cow::Borrowed(kind) => kind,
+        Cow::Owned(_) => "other",
+    }
+}
 
 /// Which object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

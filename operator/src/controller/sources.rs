@@ -10,6 +10,7 @@ use kube::runtime::watcher;
 use kube::{Client, ResourceExt};
 use sha2::{Digest, Sha256};
 use vedette_contract::Name;
+use vedette_contract::file_names::FileNames;
 use vedette_core::site::{Missing, Needs, Source};
 
 use super::seen::Seen;
@@ -68,7 +69,7 @@ impl Sources {
             let (name, uid) = object.identity();
             hash.update(name);
             hash.update(uid);
-            let wanted = object.values().into_iter().filter(|(key, _)| watched.keys.contains(*key));
+            let wanted = object.values().into_iter().filter(|(key, _)| watched.wants(key));
             for part in wanted.flat_map(|(key, value)| [key.as_bytes(), value]) {
                 hash.update(u64::try_from(part.len()).unwrap_or_default().to_be_bytes());
                 hash.update(part);
@@ -87,12 +88,16 @@ impl Watched {
         }
     }
 
+    fn wants(&self, key: &str) -> bool {
+        self.keys.iter().any(|wanted| FileNames::of(wanted).contain(key))
+    }
+
     fn missing(&self, namespace: &Name) -> Vec<Missing> {
         let Some(object) = self.object(namespace) else {
             return vec![Missing::Source(self.source.clone())];
         };
-        let there: BTreeSet<&str> = object.values().into_iter().map(|(key, _)| key).collect();
-        let keys = self.keys.iter().filter(|key| !there.contains(key.as_str()));
+        let is_there = |wanted: &str| object.values().into_iter().any(|(key, _)| FileNames::of(wanted).contain(key));
+        let keys = self.keys.iter().filter(|wanted| !is_there(wanted));
         keys.map(|key| Missing::Key(self.source.clone(), key.clone())).collect()
     }
 }
@@ -149,13 +154,30 @@ mod tests {
 
     use super::*;
 
-    fn hash(uid: &str, data: &Value) -> String {
+    fn watched(key: &str, uid: &str, data: &Value) -> Sources {
         let (reader, mut writer) = store();
         let secret = json!({ "metadata": { "name": "kafka", "namespace": "n", "uid": uid }, "data": data });
         writer.apply_watcher_event(&watcher::Event::Apply(serde_json::from_value::<Secret>(secret).unwrap()));
         let source = Source::Secret("kafka".parse().unwrap());
-        let keys = BTreeSet::from(["ca.crt".to_owned()]);
-        Sources(vec![Watched { source, keys, seen: SeenSource::Secret(Seen::new(reader)) }]).hash(&"n".parse().unwrap())
+        let keys = BTreeSet::from([key.to_owned()]);
+        Sources(vec![Watched { source, keys, seen: SeenSource::Secret(Seen::new(reader)) }])
+    }
+
+    fn hash(uid: &str, data: &Value) -> String {
+        watched("ca.crt", uid, data).hash(&"n".parse().unwrap())
+    }
+
+    #[test]
+    fn all_keys_that_end_as_it_is_wanted_roll_the_pods() {
+        let namespace = "n".parse().unwrap();
+        let hash = |data: Value| watched("*.crt", "1", &data).hash(&namespace);
+        let old = hash(json!({ "ca.crt": "b25l" }));
+        assert_ne!(hash(json!({ "ca.crt": "dHdv", "ca-2026.crt": "b25l" })), old);
+        assert_eq!(hash(json!({ "ca.crt": "b25l", "ca.p12": "dHdv" })), old);
+        let missing = |data: Value| watched("*.crt", "1", &data).missing(&namespace);
+        assert_eq!(missing(json!({ "ca-2026.crt": "b25l" })), []);
+        let said = missing(json!({ "ca.p12": "b25l" })).into_iter().map(|missing| missing.to_string());
+        assert_eq!(said.collect::<Vec<_>>(), ["add a key that ends in .crt to Secret kafka in this namespace"]);
     }
 
     #[test]

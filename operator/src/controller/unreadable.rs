@@ -14,6 +14,7 @@ use vedette_core::refusal::Refusal;
 use super::apply::ApiError;
 use super::cluster::InCluster;
 use super::context::Context;
+use super::object_metrics::Standing;
 use super::per_object::Reference;
 
 /// Says why an object is not acted upon. Its status is taken as it stands there, as it may not be readable either.
@@ -27,7 +28,7 @@ pub(super) async fn tell<K, O>(
     now: Timestamp,
 ) -> Result<Action, ApiError>
 where
-    K: Kind<Status: Default + DeserializeOwned + Serialize>,
+    K: Kind<Status: Default + DeserializeOwned + Serialize + Standing>,
     O: Resource<DynamicType = ()>,
 {
     let Some(found) = context.applier.read_untyped(object).await? else {
@@ -41,5 +42,6 @@ where
         context.applier.status(object, &conclusion.status).await?;
         context.announcer.announce(&object.object_ref(&()), &conclusion.events).await;
     }
+    context.metrics.objects.show(&Reference::of(object), &conclusion.status);
     Ok(Action::requeue(conclusion.again))
 }

@@ -20,8 +20,7 @@ use vedette_crds::{AnomalyPipeline, ModelTraining};
 use vedette_service::error_chain;
 
 use super::apply::SentObjects;
-use super::metrics::kind_label;
-use super::per_object::Reference;
+use super::per_object::{Reference, kind_label};
 use super::reach::Reach;
 use super::scope::Scope;
 use super::seen::Seen;

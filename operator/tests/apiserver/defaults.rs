@@ -1,5 +1,5 @@
-//! What `kubectl apply` makes of an object that the API server has filled in: it merges what a file says into what is stored,
-//! so a default that is stored could stay beside what is said later.
+//! What `kubectl apply` and Flux make of an object that the API server has filled in: they merge what a file says into what is
+//! stored, so a default that is stored could stay beside what is said later.
 
 use serde_json::{Value, json};
 use vedette_core::site::SiteFile;
@@ -9,15 +9,16 @@ use vedette_crds::{AnomalyPipeline, ModelTraining};
 use crate::site::{SITE, Site};
 
 impl Site {
-    /// Applies a file as `kubectl apply` does without a word about who merges, and returns what is stored then.
-    async fn kubectl_apply(&self, spec: &Value) -> AnomalyPipeline {
+    /// Applies a file by `kubectl apply`, with these words about who merges, and returns what is stored then.
+    async fn kubectl_apply(&self, name: &str, spec: &Value, merging: &[&str]) -> AnomalyPipeline {
         let object = json!({
-            "apiVersion": "vedette.io/v1alpha1", "kind": "AnomalyPipeline", "metadata": { "name": "flows" }, "spec": spec
+            "apiVersion": "vedette.io/v1alpha1", "kind": "AnomalyPipeline", "metadata": { "name": name }, "spec": spec
         });
-        let file = self.plane.path("flows.json");
+        let file = self.plane.path("applied.json");
         std::fs::write(&file, object.to_string()).unwrap();
-        self.plane.kubectl(&["apply", "--filename", &file]).unwrap_or_else(|error| panic!("{spec}: {error}"));
-        self.api::<AnomalyPipeline>().get("flows").await.unwrap()
+        let applied = self.plane.kubectl(&[&["apply", "--filename", &file], merging].concat());
+        applied.unwrap_or_else(|error| panic!("{spec} {merging:?}: {error}"));
+        self.api::<AnomalyPipeline>().get(name).await.unwrap()
     }
 }
 
@@ -33,10 +34,14 @@ async fn every_default_that_an_apply_stored_can_be_left_by_the_next_one() {
         json!({ "generator": generator(json!({ "object": { "key": "a.csv" } })), "detector": { "calculatedFields": [] } }),
         json!({ "generator": generator(json!({ "simulator": {} })), "detector": { "autoscaling": autoscaling } }),
         json!({ "detector": { "replicas": 2 } }),
+        json!({ "topics": { "sensorMessages": { "partitions": 6 } } }),
+        json!({ "topics": { "sensorMessages": { "partitions": 3 } } }),
         json!({}),
     ];
-    for spec in &specs {
-        let stored = site.kubectl_apply(spec).await;
+    // kubectl merges by what it remembers in an annotation, Flux by who owns a field.
+    let ways = [("flows", [].as_slice()), ("fluxed", &["--server-side", "--field-manager=flux"])];
+    for (spec, (name, merging)) in specs.iter().flat_map(|spec| ways.map(|way| (spec, way))) {
+        let stored = site.kubectl_apply(name, spec, merging).await;
         let valid = validate_pipeline(&stored, &SiteFile::parse(SITE).unwrap());
         assert!(valid.is_ok(), "{spec}: {valid:?}");
         let stored = json!(stored.spec);
@@ -46,12 +51,12 @@ async fn every_default_that_an_apply_stored_can_be_left_by_the_next_one() {
             "/detector/autoscaling/maxReplicas",
             "/generator/dataset",
         ] {
-            assert_eq!(stored.pointer(path), spec.pointer(path), "{path} after {spec}");
+            assert_eq!(stored.pointer(path), spec.pointer(path), "{path} of {name} after {spec}");
         }
     }
     // A count that somebody scaled to is stored, too, and no file has ever said it.
     site.plane.kubectl(&["scale", "apl/flows", "--replicas=4"]).unwrap();
-    let stored = site.kubectl_apply(&json!({ "detector": { "autoscaling": autoscaling } })).await;
+    let stored = site.kubectl_apply("flows", &json!({ "detector": { "autoscaling": autoscaling } }), &[]).await;
     assert_eq!(json!(stored.spec)["detector"]["autoscaling"]["maxReplicas"], 3);
 }
 

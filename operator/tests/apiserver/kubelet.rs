@@ -1,5 +1,5 @@
-//! What nodes would do: pods that are there run and are ready, and pods of Jobs end well. Pods of a model version that a test
-//! names are in the state that it names, which is any that a kubelet shows.
+//! What nodes would do: pods that are there run and are ready, and pods of Jobs end well. Pods of a model version or of a component
+//! that a test names are in the state that it names, which is any that a kubelet shows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -23,11 +23,21 @@ pub(crate) enum State {
     Creating,
     /// Its image cannot be pulled.
     ImagePullError,
+    /// It refers to a Secret or a ConfigMap that is not there.
+    ConfigError,
+    /// What is to run before it ends by itself again and again.
+    InitCrashed,
     /// It runs, and is not ready.
     Unready,
     Ready,
     /// It ends by itself again and again, with last words.
     Crashed,
+    /// It ended by itself once, with last words, runs again and is ready.
+    RunsAgain,
+    /// It ended by itself, with last words, and nobody begins it again, as of a Job.
+    Failed,
+    /// The same, and what runs beside it goes on.
+    FailedBesideSidecar,
     /// It takes more memory than it may.
     OomKilled,
     /// It is ready, and once it is deleted it takes its time to end.
@@ -42,6 +52,8 @@ pub(crate) enum State {
 struct Script {
     /// States of the pods of model versions; all others are ready.
     states: BTreeMap<String, State>,
+    /// The same of components.
+    components: BTreeMap<String, State>,
     /// UIDs of pods that are thrown out.
     evicted: BTreeSet<String>,
     /// What each pod was last told to be.
@@ -79,6 +91,11 @@ impl Kubelet {
         lock(&self.script).states.insert(version.to_owned(), state);
     }
 
+    /// Pods of this component are in this state from now on, unless their model version has one.
+    pub(crate) fn show_component(&self, component: &str, state: State) {
+        lock(&self.script).components.insert(component.to_owned(), state);
+    }
+
     /// Throws this pod out.
     pub(crate) fn evict(&self, pod: &Pod) {
         lock(&self.script).evicted.insert(pod.uid().unwrap());
@@ -97,8 +114,9 @@ fn lock(script: &Mutex<Script>) -> MutexGuard<'_, Script> {
 
 impl Script {
     fn state_of(&self, pod: &Pod) -> State {
-        let version = pod.labels().get("vedette.io/model-version");
-        let state = version.and_then(|version| self.states.get(version)).copied().unwrap_or(State::Ready);
+        let of = |label: &str, states: &BTreeMap<String, State>| states.get(pod.labels().get(label)?).copied();
+        let by_version = of("vedette.io/model-version", &self.states);
+        let state = by_version.or_else(|| of("app.kubernetes.io/component", &self.components)).unwrap_or(State::Ready);
         if self.evicted.contains(&pod.uid().unwrap()) { State::Evicted } else { state }
     }
 }
@@ -146,6 +164,20 @@ fn status(pod: &Pod, state: State) -> Value {
         }] }),
         State::Creating => phase("Pending", waiting("ContainerCreating"), &none),
         State::ImagePullError => phase("Pending", waiting("ImagePullBackOff"), &none),
+        State::ConfigError => phase("Pending", waiting("CreateContainerConfigError"), &none),
+        State::InitCrashed => {
+            let mut held = phase("Pending", waiting("PodInitializing"), &none);
+            held["initContainerStatuses"] = json!([container("prepare", false, &looping, &crashed)]);
+            held
+        }
+        State::RunsAgain => told(pod, &now, "Running", true, &running(), &crashed),
+        State::Failed => phase("Failed", crashed, &none),
+        State::FailedBesideSidecar => {
+            let mut kept = phase("Running", crashed, &none);
+            let statuses = kept["containerStatuses"].as_array_mut().unwrap();
+            statuses.insert(0, container("istio-proxy", true, &running(), &none));
+            kept
+        }
         State::Unready => phase("Running", running(), &none),
         State::Crashed => phase("Running", looping, &crashed),
         State::OomKilled => phase("Running", looping, &killed),
@@ -167,9 +199,15 @@ fn told(pod: &Pod, now: &str, phase: &str, ready: bool, state: &Value, last: &Va
     json!({
         "phase": phase, "reason": null,
         "conditions": [condition("PodScheduled", true), condition("Ready", ready), condition("ContainersReady", ready)],
-        "containerStatuses": [{
-            "name": pod.spec.as_ref().unwrap().containers[0].name, "image": "i", "imageID": "i", "restartCount": 0,
-            "ready": ready, "started": ready, "state": state, "lastState": last
-        }]
+        "initContainerStatuses": null,
+        "containerStatuses": [container(&pod.spec.as_ref().unwrap().containers[0].name, ready, state, last)]
+    })
+}
+
+fn container(name: &str, ready: bool, state: &Value, last: &Value) -> Value {
+    let restarts = i32::from(!last["terminated"].is_null());
+    json!({
+        "name": name, "image": "i", "imageID": "i", "restartCount": restarts,
+        "ready": ready, "started": ready, "state": state, "lastState": last
     })
 }

@@ -7,13 +7,13 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::json;
 use tokio::task::JoinHandle;
 use vedette_crds::AnomalyPipeline;
 
 use crate::control_plane::OPERATOR_USER;
-use crate::site::{SITE, Site, version};
+use crate::site::{Operator, SITE, Site, version};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn drift_is_repaired_and_other_builders_roll_what_runs() {
@@ -58,6 +58,7 @@ async fn a_switch_to_autoscaling_never_takes_pods_away() {
     site.plane.kubectl(&["scale", "apl/flows", "--replicas=4"]).unwrap();
     site.until("four detectors", || async { (site.detector().await.status?.available_replicas? == 4).then_some(()) })
         .await;
+    an_autoscaler_of_somebody_counts_while_it_is_there(&site, &operator).await;
     let lowest = tokio::spawn(lowest_count(site.api::<Deployment>()));
     let scaled = json!({ "replicas": 1, "autoscaling": { "minReplicas": 1, "maxReplicas": 4 }, "resources": { "requests": { "cpu": "1" } } });
     site.pipeline(json!({ "detector": scaled })).await;
@@ -74,6 +75,26 @@ async fn a_switch_to_autoscaling_never_takes_pods_away() {
     site.look_again(&operator).await;
     assert_eq!(site.detector().await.spec.replicas, Some(2));
     operator.stop().await;
+}
+
+async fn an_autoscaler_of_somebody_counts_while_it_is_there(site: &Site, operator: &Operator) {
+    let target = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "flows-detector" });
+    let theirs = json!({ "metadata": { "name": "theirs" }, "spec": { "scaleTargetRef": target, "maxReplicas": 8 } });
+    let theirs: HorizontalPodAutoscaler = serde_json::from_value(theirs).unwrap();
+    site.api::<HorizontalPodAutoscaler>().create(&PostParams::default(), &theirs).await.unwrap();
+    let by_autoscaler =
+        PatchParams { field_manager: Some("kube-controller-manager".to_owned()), ..PatchParams::default() };
+    for count in [6, 5] {
+        let scale = Patch::Merge(json!({ "spec": { "replicas": count } }));
+        site.api::<Deployment>().patch_scale("flows-detector", &by_autoscaler, &scale).await.unwrap();
+        site.look_again(operator).await;
+        assert_eq!(site.detector().await.spec.replicas, Some(count));
+    }
+    site.api::<HorizontalPodAutoscaler>().delete("theirs", &DeleteParams::default()).await.unwrap();
+    site.look_again(operator).await;
+    assert_eq!(site.detector().await.spec.replicas, Some(4), "the pipeline's own count");
+    site.until("four detectors", || async { (site.detector().await.status?.available_replicas? == 4).then_some(()) })
+        .await;
 }
 
 static LOWEST: std::sync::atomic::AtomicI32 = std::sync::atomic::AtomicI32::new(i32::MAX);

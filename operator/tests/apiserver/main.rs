@@ -10,6 +10,7 @@ mod lifecycle;
 mod rolls;
 mod scale;
 mod site;
+mod trainings;
 
 use control_plane::OPERATOR_USER;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -41,8 +42,15 @@ async fn the_api_server_takes_the_crds_fills_in_defaults_and_checks_the_rules() 
     assert_eq!(object.data["spec"]["detector"]["replicas"], 1);
     let scaled = |autoscaling: Value| json!({ "detector": { "autoscaling": autoscaling, "resources": { "requests": { "cpu": "1" } } } });
     site.apply::<AnomalyPipeline>("scaled", scaled(json!({ "maxReplicas": 4 }))).await.unwrap();
+    let reserved = |memory: Value| json!({ "detector": { "resources": { "requests": { "memory": memory } } } });
+    for quantity in
+        ["128Mi", "1.5Gi", ".5G", "1.", "1e3", "268435456"].map(Value::from).into_iter().chain([json!(268_435_456)])
+    {
+        site.apply::<AnomalyPipeline>("scaled", reserved(quantity)).await.unwrap();
+    }
     let refused = [
         (json!({ "topics": { "alerts": { "name": "enriched_data" } } }), "four topics need four names"),
+        (json!({ "incidents": { "topic": { "name": "alerts" } } }), "incidents need a topic of their own"),
         (json!({ "detector": { "alerting": {} } }), "set either"),
         (json!({ "model": { "missingModelPolicy": "Wait" } }), "no model to wait for"),
         (
@@ -52,6 +60,16 @@ async fn the_api_server_takes_the_crds_fills_in_defaults_and_checks_the_rules() 
             "must not be over topics.sensorMessages.partitions",
         ),
         (scaled(json!({ "minReplicas": 3, "maxReplicas": 2 })), "must not be over maxReplicas"),
+        (reserved(json!("1 GB")), "spec.detector.resources.requests.memory in body should match"),
+        (reserved(json!("-1Gi")), "spec.detector.resources.requests.memory in body should match"),
+        (
+            json!({ "archiver": { "rolling": { "maxBytes": "128MB" } } }),
+            "spec.archiver.rolling.maxBytes in body should match",
+        ),
+        (
+            json!({ "pod": { "resources": { "limits": { "cpu": "half" } } } }),
+            "spec.pod.resources.limits.cpu in body should match",
+        ),
     ];
     for (spec, expected) in refused {
         let error = site.apply::<AnomalyPipeline>("wrong", spec).await.unwrap_err().to_string();
@@ -138,10 +156,10 @@ async fn the_shipped_role_is_enough_and_none_of_it_is_unused() {
             for verb in &rule.verbs {
                 let group = rule.api_groups.as_ref().unwrap()[0].clone();
                 let permission = (group, resource.clone(), verb.clone());
-                // An object that cannot be read, and an event that repeats, are in the scenarios.
+                // An object that cannot be read, an event that repeats, and a Job without a pod are elsewhere.
                 let rare = matches!(
                     (resource.as_str(), verb.as_str()),
-                    ("anomalypipelines" | "modeltrainings", "get") | ("events", "patch")
+                    ("anomalypipelines" | "modeltrainings", "get") | ("events", "patch" | "list")
                 );
                 assert!(rare || used.contains(&permission), "{permission:?} is not used");
             }

@@ -378,11 +378,12 @@ fn target(line: &str) -> Target {
 fn is_meant(target: &Target, key: &Key, object: &Value) -> bool {
     let labels = target.query.get("labelSelector").map(String::as_str).unwrap_or_default();
     let by_labels = labels.split(',').filter_map(|pair| pair.split_once('='));
-    let field = target.query.get("fieldSelector").and_then(|text| text.strip_prefix("metadata.name="));
+    let field = |name: &str| target.query.get("fieldSelector").and_then(|text| text.strip_prefix(name));
     key.0 == target.plural
         && (target.namespace.is_empty() || key.1 == target.namespace)
         && by_labels.into_iter().all(|(label, value)| object["metadata"]["labels"][label] == value)
-        && field.is_none_or(|name| name == key.2)
+        && field("metadata.name=").is_none_or(|name| name == key.2)
+        && field("regarding.uid=").is_none_or(|uid| object["regarding"]["uid"] == uid)
 }
 
 fn ok(object: &Value) -> Answer {

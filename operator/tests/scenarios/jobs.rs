@@ -78,6 +78,52 @@ async fn the_job_of_a_run_that_a_sidecar_keeps_makes_way_and_one_that_nothing_ke
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_published_and_failed_beside_a_sidecar_is_published_and_its_job_makes_way() {
+    let cluster = Cluster::new().await;
+    let operator = cluster.operator("a");
+    let job = cluster.training_under_way("flows").await;
+    cluster.publish_result("flows", &job, &version(1)).await;
+    let end = json!({ "exitCode": 1, "finishedAt": jiff::Timestamp::now().to_string() });
+    ended(&cluster, &job, ("trainer", "Running"), &end);
+    cluster.until_reason("modeltrainings", "flows", "Published", "Published").await;
+    cluster.api.until("no Job", |api| api.get("jobs", &job).is_none().then_some(())).await;
+    operator.stop().await;
+}
+
+/// The controller of a Job tells that it cannot make a pod for it.
+fn refused(cluster: &Cluster, job: &str, why: &str) {
+    let uid = cluster.api.get("jobs", job).unwrap()["metadata"]["uid"].clone();
+    let told = jiff::Timestamp::now().to_string();
+    cluster.api.put(
+        "events",
+        json!({
+            "apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": { "name": format!("{job}.1") },
+            "regarding": { "kind": "Job", "name": job, "uid": uid }, "type": "Warning", "reason": "FailedCreate",
+            "note": format!("Error creating: pods \"{job}-x\" is forbidden: {why}"), "deprecatedLastTimestamp": told
+        }),
+    );
+    cluster.api.set_status("jobs", job, json!({ "startTime": "2026-11-23T08:00:00Z" }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_a_quota_refuses_a_pod_says_so_be_it_of_a_pipeline_or_of_a_run() {
+    let cluster = Cluster::new().await;
+    let operator = cluster.operator("a");
+    let run = cluster.training_under_way("runs").await;
+    refused(&cluster, &run, "exceeded quota: q, requested: pods=1");
+    let held_up = cluster.until_reason("modeltrainings", "runs", "Ready", "RunHeldUp").await;
+    let said = held_up["message"].as_str().unwrap();
+    assert!(said.ends_with("is under way: it gets no pod: exceeded quota: q, requested: pods=1"), "{said}");
+    cluster.pipeline("flows", json!({}));
+    let (topics, _) = topic_job(&cluster, &Value::Null).await;
+    refused(&cluster, &topics, "maximum cpu usage per Container is 1m");
+    let waits = cluster.until_reason("anomalypipelines", "flows", "TopicsReady", "TopicJobWaiting").await;
+    let said = waits["message"].as_str().unwrap();
+    assert!(said.ends_with("it gets no pod: maximum cpu usage per Container is 1m"), "{said}");
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_another_holds_is_not_fought_for() {
     let cluster = Cluster::new().await;
     cluster.pipeline("flows", json!({}));

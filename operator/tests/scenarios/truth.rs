@@ -2,7 +2,9 @@
 //! tests of the same names in `cli/src/local/reconcile/tests.rs`.
 
 use serde_json::{Value, json};
+use vedette_contract::health::BudgetHealth;
 use vedette_testing::bucket::Behaviour;
+use vedette_testing::last_words::{FAILED_BECAUSE, FAILED_LOG};
 
 use crate::api::Api;
 use crate::cluster::{Cluster, version};
@@ -53,6 +55,19 @@ async fn a_run_whose_result_cannot_be_read_has_not_ended() {
     cluster.objects.behave(Behaviour::Honest);
     cluster.until_reason("modeltrainings", "flows", "Published", "Published").await;
     assert_eq!(status(&cluster)["failures"], 0);
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_words_of_a_process_are_why_its_run_failed() {
+    let cluster = Cluster::new().await;
+    let operator = cluster.operator("a");
+    let job = cluster.training_under_way("flows").await;
+    pod(&cluster, &job, &json!({ "terminated": { "exitCode": 1, "message": FAILED_LOG } }));
+    let failed = json!([{ "type": "Failed", "status": "True", "reason": "BackoffLimitExceeded" }]);
+    cluster.api.set_status("jobs", &job, json!({ "conditions": failed }));
+    let ready = cluster.until_reason("modeltrainings", "flows", "Ready", "LastRunFailed").await;
+    assert!(ready["message"].as_str().unwrap().contains(FAILED_BECAUSE), "{ready}");
     operator.stop().await;
 }
 
@@ -221,10 +236,13 @@ async fn what_processes_tell_of_the_records_is_a_condition() {
     let cluster = Cluster::new().await;
     let key = |pod: &str| format!("n/flows/health/east/{pod}.json");
     let now = jiff::Timestamp::now();
-    cluster.objects.put_json(&key("flows-detector-1"), &vedette_testing::bucket::lacks("src_bytes", now)).await;
+    let mut told = vedette_testing::bucket::lacks("src_bytes", now);
+    told.detector.as_mut().unwrap().budget =
+        Some(BudgetHealth { asked_for_per_million: 1_000., in_force_per_million: 1_000. / 3., is_exceeded: true });
+    cluster.objects.put_json(&key("flows-detector-1"), &told).await;
     cluster.objects.put(&key("flows-detector-2"), "{half").await;
-    let long_ago = now - jiff::SignedDuration::from_hours(25);
-    cluster.objects.put_json(&key("flows-detector-3"), &vedette_testing::bucket::lacks("dst_bytes", long_ago)).await;
+    cluster.objects.put_json(&key("flows-detector-3"), &vedette_testing::bucket::lacks("dst_bytes", now)).await;
+    cluster.objects.age(&key("flows-detector-3"), jiff::SignedDuration::from_hours(25));
     cluster.pipeline("flows", json!({}));
     let operator = cluster.operator("a");
     let features = cluster.until_reason("anomalypipelines", "flows", "FeaturesPresent", "FieldsMissing").await;
@@ -232,9 +250,14 @@ async fn what_processes_tell_of_the_records_is_a_condition() {
     assert!(message.contains("learned from: src_bytes;"), "{message}");
     let stream = cluster.until_reason("anomalypipelines", "flows", "StreamComplete", "RecordsLost").await;
     assert!(stream["message"].as_str().unwrap().contains("offsets 100 to 600"), "{stream}");
+    let scores = cluster.until_reason("anomalypipelines", "flows", "ScoresStable", "ScoresShifted").await;
+    assert!(scores["message"].as_str().unwrap().contains("changed most: src_bytes;"), "{scores}");
+    cluster.until_reason("anomalypipelines", "flows", "BudgetHeld", "Exceeded").await;
     cluster.running("flows").await;
-    let told = |cluster: &Cluster| cluster.events().contains(&"FieldsMissing".to_owned());
-    cluster.api.until("an event", |_| told(&cluster).then_some(())).await;
+    for reason in ["FieldsMissing", "ScoresShifted"] {
+        let told = |cluster: &Cluster| cluster.events().contains(&reason.to_owned());
+        cluster.api.until("an event", |_| told(&cluster).then_some(())).await;
+    }
     assert_eq!(cluster.objects.json::<Value>(&key("flows-detector-3")).await, None, "it is a day old");
     operator.stop().await;
 }

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use vedette_contract::archive::Stream;
 use vedette_contract::arguments::ArchivedTopic;
-use vedette_contract::health::{Gap, Health, HealthComponent, TopicHealth};
+use vedette_contract::health::{Gap, Health, HealthComponent, TopicHealth, Unready};
 use vedette_contract::{Name, TopicName};
-use vedette_streams::kafka::standing::{Standing, topic_health};
+use vedette_service::Readiness;
+use vedette_streams::kafka::standing::{Standings, topic_health};
 
 /// Of partitions, Kafka's time of the last record, milliseconds since 1970.
 type ReadAt = BTreeMap<(TopicName, i32), i64>;
@@ -28,7 +29,7 @@ struct State {
     archived: BTreeMap<TopicName, u64>,
     lost: BTreeMap<TopicName, u64>,
     gaps: Vec<Gap>,
-    standings: Vec<Standing>,
+    standings: Standings,
     read_at: ReadAt,
 }
 
@@ -50,15 +51,15 @@ impl Known {
     }
 
     /// The partitions stand like this; how the topics do by that.
-    pub(crate) fn stands(
-        &self,
-        standings: Vec<Standing>,
-        read_at: ReadAt,
-        now: Timestamp,
-    ) -> Vec<(Stream, TopicHealth)> {
+    pub(crate) fn stands(&self, standings: Standings, read_at: ReadAt, now: Timestamp) -> Vec<(Stream, TopicHealth)> {
         let mut state = self.state();
         (state.standings, state.read_at) = (standings, read_at);
         self.topics.iter().map(|archived| (archived.stream, state.topic(&archived.topic, now))).collect()
+    }
+
+    /// All of it, with why the process is not ready.
+    pub(crate) fn told(&self, readiness: &Readiness, now: Timestamp) -> Health {
+        Health { unready: Unready::all(readiness.troubles()), ..self.health(now) }
     }
 
     /// All of it.
@@ -72,6 +73,7 @@ impl Known {
             updated_at: now,
             topics: self.topics.iter().map(|archived| state.topic(&archived.topic, now)).collect(),
             gaps: state.gaps.clone(),
+            unready: Vec::new(),
             detector: None,
         }
     }

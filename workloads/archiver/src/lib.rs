@@ -1,6 +1,7 @@
 //! Writes the enriched records and the alerts to the bucket, each exactly once. Kafka is its only memory: whatever is not
 //! committed is read again after a crash and becomes the same object.
 
+mod ends;
 mod error;
 mod health;
 mod metrics;

@@ -2,11 +2,12 @@
 //! here touches Kafka or the bucket.
 
 use std::ops::Range;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use tempfile::TempPath;
-use vedette_archive::FrameEncoder;
+use vedette_archive::{FrameEncoder, record_sha256};
 use vedette_contract::archive::ArchiveObjectKey;
 
 use crate::spool::{SpoolError, SpoolFile};
@@ -86,6 +87,42 @@ pub(crate) struct SealedObject {
     pub(crate) records: u64,
     pub(crate) end: i64,
     pub(crate) last_utc: Option<String>,
+    /// A record of another site was met in it.
+    pub(crate) is_mixed: bool,
+    /// SHA-256 of its last record.
+    pub(crate) last_record: String,
+}
+
+/// An object to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Upload {
+    pub(crate) key: ArchiveObjectKey,
+    pub(crate) file: PathBuf,
+    pub(crate) sha256: String,
+    pub(crate) length: u64,
+    pub(crate) records: u64,
+    pub(crate) end: i64,
+    pub(crate) last_utc: Option<String>,
+    pub(crate) is_mixed: bool,
+    pub(crate) last_record: String,
+}
+
+impl SealedObject {
+    /// It stays in the spool until it was sent.
+    pub(crate) fn upload(&self) -> Upload {
+        let Self { key, file, sha256, length, records, end, last_utc, is_mixed, last_record } = self;
+        Upload {
+            key: key.clone(),
+            file: file.to_path_buf(),
+            sha256: sha256.clone(),
+            length: *length,
+            records: *records,
+            end: *end,
+            last_utc: last_utc.clone(),
+            is_mixed: *is_mixed,
+            last_record: last_record.clone(),
+        }
+    }
 }
 
 impl OpenObject {
@@ -181,8 +218,9 @@ impl OpenObject {
         self.end_frame(encoder)?;
         let length = self.file.length();
         let (file, sha256) = self.file.finish();
-        let Self { key, records, end, last_record, .. } = self;
-        Ok(SealedObject { key, file, sha256, length, records, end, last_utc: facts_of(&last_record).utc })
+        let Self { key, records, end, last_record, is_mixed, .. } = self;
+        let (last_utc, last_record) = (facts_of(&last_record).utc, record_sha256(&last_record));
+        Ok(SealedObject { key, file, sha256, length, records, end, last_utc, is_mixed, last_record })
     }
 }
 

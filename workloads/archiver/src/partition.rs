@@ -14,7 +14,7 @@ use vedette_contract::archive::{ArchiveObjectKey, Format, Origin};
 use vedette_contract::progress::Progress;
 use vedette_records::one_line;
 
-use crate::object::{Closing, Frame, OpenObject, SealedObject};
+use crate::object::{Closing, Frame, OpenObject, SealedObject, Upload};
 use crate::spool::{SpoolDirectory, SpoolError};
 
 /// A partition takes no more records while this many of its objects wait for the bucket: what the spool holds of a
@@ -46,18 +46,6 @@ pub(crate) enum Work {
     Pass(i64),
     /// Send the whole object, note the progress, commit, delete the deltas.
     Close(Upload),
-}
-
-/// An object to send.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Upload {
-    pub(crate) key: ArchiveObjectKey,
-    pub(crate) file: PathBuf,
-    pub(crate) sha256: String,
-    pub(crate) length: u64,
-    pub(crate) records: u64,
-    pub(crate) end: i64,
-    pub(crate) last_utc: Option<String>,
 }
 
 /// What came of [`Work`].
@@ -177,16 +165,8 @@ impl Partition {
         if self.sealed.is_empty() && self.open.as_ref().is_some_and(|open| open.is_aged(closing, now)) {
             self.seal()?;
         }
-        if let Some(SealedObject { key, file, sha256, length, records, end, last_utc }) = self.sealed.front() {
-            return Ok(Some(Work::Close(Upload {
-                key: key.clone(),
-                file: file.to_path_buf(),
-                sha256: sha256.clone(),
-                length: *length,
-                records: *records,
-                end: *end,
-                last_utc: last_utc.clone(),
-            })));
+        if let Some(sealed) = self.sealed.front() {
+            return Ok(Some(Work::Close(sealed.upload())));
         }
         let Some(open) = &mut self.open else { return Ok(None) };
         if !open.inspected {

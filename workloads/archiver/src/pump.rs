@@ -1,6 +1,8 @@
 //! The loop: one thread owns the consumer and all partitions, and never waits for the bucket, so that a slow bucket
 //! costs neither the membership in the group nor memory. Steps in the bucket run beside it, one per partition.
 
+mod positions;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,17 +16,19 @@ use tracing::{info, warn};
 use vedette_contract::archive::Origin;
 use vedette_contract::arguments::{ArchivedTopic, PipelineArguments};
 use vedette_contract::timing::ARCHIVER_CLOSING_PATIENCE;
-use vedette_service::{Readiness, Shutdown, error_chain};
+use vedette_service::{Readiness, Shutdown};
 use vedette_streams::kafka::group::{self, GroupConsumer, Rebalance};
-use vedette_streams::kafka::place::{Beginning, at_offset, beginning, beginnings, move_to};
-use vedette_streams::kafka::standing::Standing;
+use vedette_streams::kafka::place::{at_offset, committed};
+use vedette_streams::kafka::standing::Standings;
 use vedette_streams::kafka::{ErrorClass, KafkaSettings, MissingAcl, classify};
 
+use self::positions::report;
+use crate::ends::Ends;
 use crate::error::ArchiverError;
 use crate::object::Closing;
 use crate::partition::{Partition, Record};
 use crate::readiness::{BROKER, GROUP};
-use crate::resume::{self, ResumeError};
+use crate::resume::{Resume, Search};
 use crate::slot::{Slot, close_within};
 use crate::spool::{SpoolDirectory, SpoolError};
 use crate::upload::Uploader;
@@ -51,7 +55,6 @@ pub(crate) struct Subscription {
 
 /// Everything the loop owns.
 pub(crate) struct Pump {
-    kafka: KafkaSettings,
     owner: PipelineArguments,
     group: String,
     topics: Vec<ArchivedTopic>,
@@ -62,7 +65,12 @@ pub(crate) struct Pump {
     readiness: Readiness,
     shutdown: Shutdown,
     runtime: Handle,
+    resume: Arc<Resume>,
+    /// Of partitions that are ours and not taken yet.
+    searches: Vec<Search>,
     slots: Vec<Slot>,
+    /// Of those that are paused.
+    ends: Ends,
     broker_lost: Option<Instant>,
     /// Kafka refused to read, and nothing was read since.
     refused: bool,
@@ -79,19 +87,24 @@ impl Pump {
         shutdown: Shutdown,
     ) -> Self {
         let Subscription { kafka, owner, group, topics, consumer } = subscription;
+        let uploader = Arc::new(uploader);
+        let (reads, writes, tells) = (Arc::clone(&consumer), Arc::clone(&uploader), readiness.clone());
+        let resume = Arc::new(Resume::new(kafka, group.clone(), reads, writes, tells));
         Self {
-            kafka,
             owner,
             group,
             topics,
             consumer,
             closing,
             spool,
-            uploader: Arc::new(uploader),
+            uploader,
             readiness,
             shutdown,
             runtime: Handle::current(),
+            resume,
+            searches: Vec::new(),
             slots: Vec::new(),
+            ends: Ends::default(),
             broker_lost: None,
             refused: false,
         }
@@ -112,6 +125,7 @@ impl Pump {
         while !self.shutdown.is_cancelled() {
             self.read()?;
             self.follow_group()?;
+            self.take_found()?;
             self.advance()?;
             self.look_for_broker();
         }
@@ -210,39 +224,71 @@ impl Pump {
     fn follow_group(&mut self) -> Result<(), ArchiverError> {
         while let Some(rebalance) = self.consumer.context().take_rebalance() {
             let done = match rebalance {
-                Rebalance::Assigned(partitions) => match self.find_beginnings(&partitions) {
-                    Some(beginnings) => Rebalance::Assigned(self.assign(beginnings)?),
-                    None => {
+                Rebalance::Assigned(partitions) => {
+                    if !self.search(&partitions) {
                         self.consumer.context().put_back(Rebalance::Assigned(partitions));
                         return Ok(());
                     }
-                },
+                    // Each is taken when it is known from where it is read; the group need not wait for that.
+                    Rebalance::Assigned(TopicPartitionList::new())
+                }
                 Rebalance::Revoked(partitions) => {
                     self.revoke(&partitions)?;
                     Rebalance::Revoked(partitions)
                 }
             };
-            group::follow(&self.consumer, &done)
-                .map_err(|source| ArchiverError::kafka("agree to a rebalance", source))?;
+            self.follow(&done)?;
         }
         Ok(())
     }
 
-    /// Opens the partitions and says from where each is read.
-    fn assign(&mut self, beginnings: Vec<(String, i32, Beginning)>) -> Result<TopicPartitionList, ArchiverError> {
-        let mut offsets = TopicPartitionList::with_capacity(beginnings.len());
-        for (topic, partition, beginning) in beginnings {
+    fn follow(&self, rebalance: &Rebalance) -> Result<(), ArchiverError> {
+        group::follow(&self.consumer, rebalance)
+            .map_err(|source| ArchiverError::kafka("agree to a rebalance", source))?;
+        if matches!(rebalance, Rebalance::Assigned(_)) && self.searches.is_empty() {
+            self.readiness.hold(GROUP);
+        }
+        Ok(())
+    }
+
+    /// Looks from where partitions are read; not yet where the group's coordinator does not tell what is committed. Without that a
+    /// chain would break.
+    fn search(&mut self, partitions: &TopicPartitionList) -> bool {
+        let found = match committed(&self.consumer, partitions, COORDINATOR_WAIT) {
+            Ok(found) => found,
+            Err(error) => {
+                let missing = self.missing_acl(&error).map(|missing| missing.to_grant());
+                let reason = missing.unwrap_or_else(|| format!("the committed offsets cannot be read: {error}"));
+                self.readiness.fail(BROKER, reason);
+                return false;
+            }
+        };
+        self.readiness.hold(BROKER);
+        for (topic, partition, committed) in found {
             let Some(origin) = self.origin(&topic, partition) else { continue };
+            self.searches.push(Search::begin(&self.resume, origin, committed, &self.runtime));
+        }
+        true
+    }
+
+    /// Takes the partitions of which it is known from where they are read.
+    fn take_found(&mut self) -> Result<(), ArchiverError> {
+        let found: Vec<_> = self.searches.extract_if(.., |search| search.is_over()).collect();
+        if found.is_empty() {
+            return Ok(());
+        }
+        let mut offsets = TopicPartitionList::with_capacity(found.len());
+        for search in found {
+            let (origin, beginning) = self.runtime.block_on(search.found()).map_err(ArchiverError::Step)?;
             report(&self.uploader, &origin, beginning);
             let offset = beginning.offset();
             offsets
-                .add_partition_offset(origin.topic.as_str(), partition, Offset::Offset(offset))
+                .add_partition_offset(origin.topic.as_str(), origin.partition, Offset::Offset(offset))
                 .map_err(|source| ArchiverError::kafka("take a partition", source))?;
             let opened = Partition::new(origin, beginning.read_to()).map_err(ArchiverError::Compressor)?;
             self.slots.push(Slot::new(opened, &self.uploader.metrics));
         }
-        self.readiness.hold(GROUP);
-        Ok(offsets)
+        self.follow(&Rebalance::Assigned(offsets))
     }
 
     fn origin(&self, topic: &str, partition: i32) -> Option<Origin> {
@@ -252,58 +298,11 @@ impl Pump {
         Some(Origin { namespace, pipeline, stream, site, topic, partition })
     }
 
-    /// None where Kafka does not answer yet; it is asked again at the next round. Without the committed offset a chain would break.
-    fn find_beginnings(&self, partitions: &TopicPartitionList) -> Option<Vec<(String, i32, Beginning)>> {
-        let found = match beginnings(&self.consumer, partitions, COORDINATOR_WAIT) {
-            Ok(found) => found,
-            Err(error) => {
-                let missing = self.missing_acl(&error).map(|missing| missing.to_grant());
-                let reason = missing.unwrap_or_else(|| format!("the committed offsets cannot be read: {error}"));
-                self.readiness.fail(BROKER, reason);
-                return None;
-            }
-        };
-        self.readiness.hold(BROKER);
-        match found.into_iter().map(|found| self.remember(found)).collect() {
-            Ok(found) => Some(found),
-            Err(error) => {
-                self.readiness.fail(GROUP, format!("how far is archived is not known: {}", error_chain(&error)));
-                None
-            }
-        }
-    }
-
-    /// What the group does not tell the bucket knows: how far is archived, and what stood behind that.
-    fn remember(
-        &self,
-        (topic, partition, beginning): (String, i32, Beginning),
-    ) -> Result<(String, i32, Beginning), ResumeError> {
-        let Some(origin) = self.origin(&topic, partition) else { return Ok((topic, partition, beginning)) };
-        let known = match beginning {
-            Beginning::First(_) => self.forgotten(&origin)?.unwrap_or(beginning),
-            Beginning::AfterLoss { committed, .. } => {
-                let Uploader { bucket, keys, .. } = self.uploader.as_ref();
-                beginning.knowing(self.runtime.block_on(resume::passed_behind(bucket, keys, &origin, committed))?)
-            }
-            Beginning::Committed(_) | Beginning::Known(_) | Beginning::Passed { .. } | Beginning::Recreated { .. } => {
-                beginning
-            }
-        };
-        Ok((topic, partition, known))
-    }
-
-    fn forgotten(&self, origin: &Origin) -> Result<Option<Beginning>, ResumeError> {
-        let Uploader { bucket, keys, .. } = self.uploader.as_ref();
-        let Some(last) = self.runtime.block_on(resume::last_object(bucket, keys, origin))? else { return Ok(None) };
-        let watermarks = self.consumer.fetch_watermarks(origin.topic.as_str(), origin.partition, COORDINATOR_WAIT);
-        let watermarks = watermarks.map_err(ResumeError::Kafka)?;
-        resume::beginning(&self.kafka, &self.group, origin, &last, watermarks).map(Some)
-    }
-
     /// Closes the objects of partitions that another member gets, within its patience.
     fn revoke(&mut self, partitions: &TopicPartitionList) -> Result<(), ArchiverError> {
         let is_revoked = |slot: &mut Slot| partitions.elements().iter().any(|e| slot.is(e.topic(), e.partition()));
         let revoked = self.slots.extract_if(.., is_revoked).collect();
+        self.searches.retain(|search| !partitions.elements().iter().any(|e| search.is(e.topic(), e.partition())));
         if self.consumer.assignment_lost() {
             warn!("the group went on without this process; what was open is archived by others");
             self.readiness.fail(GROUP, "the group went on without this process; it joins again");
@@ -319,27 +318,6 @@ impl Pump {
 
     fn close(&self, slots: Vec<Slot>, patience: Duration) -> Result<(), ArchiverError> {
         self.runtime.block_on(close_within(patience, slots, &self.uploader, &self.closing))
-    }
-
-    /// Retention deleted records that were not archived, or a topic was created anew, while it was being read.
-    fn find_lost_positions(&mut self) -> Result<(), ArchiverError> {
-        // The error does not say which partition it is about: each is read again from where it stands.
-        for slot in self.slots.iter_mut().filter(|slot| slot.go_to.is_none()) {
-            let Origin { topic, partition, .. } = &slot.partition.origin;
-            let position = slot.partition.position();
-            let beginning = beginning(&self.consumer, topic.as_str(), *partition, Some(position));
-            let beginning = beginning.unwrap_or_else(|error| {
-                warn!(%topic, partition, %error, "cannot read the offsets of a partition whose position may be gone");
-                Beginning::Committed(position)
-            });
-            let beginning = slot.knowing(beginning);
-            if beginning.offset() != position {
-                report(&self.uploader, &slot.partition.origin, beginning);
-                slot.partition.continue_at(beginning.read_to())?;
-            }
-            slot.go_to = Some(beginning.offset());
-        }
-        Ok(())
     }
 
     /// Looks after every partition: steps in the bucket, positions and pauses.
@@ -361,8 +339,13 @@ impl Pump {
         Ok(())
     }
 
-    fn tell(&mut self, standings: Vec<Standing>) {
-        for standing in &standings {
+    fn tell(&mut self, mut standings: Standings) {
+        let paused = self.slots.iter().filter(|slot| slot.paused).map(|slot| {
+            let Origin { topic, partition, .. } = &slot.partition.origin;
+            ((topic.clone(), *partition), slot.partition.position())
+        });
+        self.ends.put_right(&mut standings.told, &paused.collect(), &self.consumer, &self.runtime);
+        for standing in &standings.told {
             let slot = self.slots.iter_mut().find(|slot| slot.is(&standing.topic, standing.partition));
             slot.into_iter().for_each(|slot| slot.stands(standing));
         }
@@ -374,31 +357,10 @@ impl Pump {
         topics.iter().for_each(|(stream, health)| self.uploader.metrics.lags(*stream, health));
     }
 
-    /// Moves and resumes partitions. What Kafka refuses now is asked again at the next round.
-    fn steer(&mut self) {
-        for slot in &mut self.slots {
-            let (topic, partition) = (slot.partition.origin.topic.as_str(), slot.partition.origin.partition);
-            if let Some(offset) = slot.go_to {
-                match move_to(&self.consumer, topic, partition, offset) {
-                    // A partition that was taken anew is not paused.
-                    Ok(()) => (slot.go_to, slot.paused) = (None, false),
-                    Err(error) => warn!(topic, partition, offset, %error, "cannot move to an offset yet"),
-                }
-            }
-            if slot.paused && !slot.partition.is_saturated() {
-                let resumed = at_offset(topic, partition, slot.partition.position())
-                    .and_then(|partitions| self.consumer.resume(&partitions));
-                match resumed {
-                    Ok(()) => slot.paused = false,
-                    Err(error) => warn!(topic, partition, %error, "cannot resume a partition yet"),
-                }
-            }
-        }
-    }
-
     /// Leaves the group, which gives the partitions to others at once.
     fn leave_group(mut self) {
         self.slots.clear();
+        self.searches.clear();
         group::prepare_to_leave(&self.consumer);
         drop(self.consumer);
     }
@@ -415,18 +377,4 @@ fn pause(consumer: &GroupConsumer, slot: &mut Slot) -> Result<(), ArchiverError>
     slot.paused = true;
     info!(%topic, partition, "paused until the bucket has taken what is sealed");
     Ok(())
-}
-
-/// What is lost is committed, so that it is counted once.
-fn report(uploader: &Uploader, origin: &Origin, beginning: Beginning) {
-    let Origin { topic, partition, stream, .. } = origin;
-    beginning.report(topic.as_str(), *partition);
-    let lost = beginning.lost();
-    if lost > 0 {
-        uploader.metrics.lost(*stream, lost);
-        beginning.gap(topic, *partition, Timestamp::now()).into_iter().for_each(|gap| uploader.known.lost(gap));
-        if let Err(error) = uploader.commits.commit(topic.as_str(), *partition, beginning.offset()) {
-            warn!(%topic, partition, %error, "what is lost could not be committed, and may be counted again");
-        }
-    }
 }

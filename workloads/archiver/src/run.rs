@@ -1,5 +1,6 @@
 //! From arguments to the running loop.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,9 +63,16 @@ pub async fn run(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(),
         wait_for_broker(&settings, topic_names, &readiness).await?;
         wait_for_bucket(&bucket, &keys, &readiness).await
     };
+    let (told_bucket, told_keys) = (bucket.clone(), keys.clone());
+    let look = {
+        let (known, readiness) = (known.clone(), readiness.clone());
+        move |now| known.told(&readiness, now)
+    };
+    let mut telling = pin!(health::tell(&told_bucket, &told_keys, look));
     tokio::select! {
         outcome = waiting => outcome?,
         () = shutdown.cancelled() => return Ok(()),
+        never = &mut telling => match never {},
     }
 
     let config = settings.consumer(&group, Isolation::ReadCommitted);
@@ -78,13 +86,11 @@ pub async fn run(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(),
         max_age: Duration::from_secs(rolling_max_age_seconds),
         tail_interval: Duration::from_secs(tail_interval_seconds),
     };
-    let telling = (bucket.clone(), keys.clone(), known.clone());
     let uploader = Uploader { bucket, keys, commits, metrics, known };
     let pump = Pump::new(subscription, closing, spool, uploader, readiness, shutdown);
-    let (bucket, keys, known) = telling;
     tokio::select! {
         outcome = spawn_blocking(|| pump.run()) => outcome.map_err(ArchiverError::Step)?,
-        never = health::tell(&bucket, &keys, |now| known.health(now)) => match never {},
+        never = &mut telling => match never {},
     }
 }
 

@@ -23,8 +23,8 @@ use vedette_streams::kafka::place::at_offset;
 
 use crate::health::Known;
 use crate::metrics::Metrics;
-use crate::object::Frame;
-use crate::partition::{Done, Upload, Work};
+use crate::object::{Frame, Upload};
+use crate::partition::{Done, Work};
 use crate::spool::SpoolError;
 
 /// Commits to Kafka that everything before `end` of a partition is archived. It blocks.
@@ -66,6 +66,9 @@ pub(crate) enum UploadError {
 }
 
 impl UploadError {
+    /// What goes wrong beside the bucket, of which there is a series from the start as well. Beyond these it is one odd object.
+    pub(crate) const REASONS: [&str; 3] = ["CommitFailed", "SpoolFailed", "StepEnded"];
+
     /// A word for metrics and logs.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
@@ -162,9 +165,9 @@ impl Uploader {
 
     /// The order is what makes a crash harmless: the object, the progress, the commit, and the deltas last.
     async fn close(&self, origin: &Origin, mut progress: Progress, upload: Upload) -> Result<Done, UploadError> {
-        let Upload { key, file, sha256, length, records, end, last_utc } = upload;
+        let Upload { key, file, sha256, length, records, end, last_utc, is_mixed, last_record } = upload;
         let full_key = key.to_string();
-        let metadata = Metadata { end, records, sha256: sha256.clone() }.into_fields();
+        let metadata = Metadata { end, records, sha256: sha256.clone(), last_record }.into_fields();
         let is_new = match self.bucket.create(&full_key, Body::File(file), &metadata).await? {
             Creation::Created => true,
             Creation::AlreadyExists => match self.bucket.head(&full_key).await? {
@@ -182,6 +185,7 @@ impl Uploader {
         self.commit(origin, end).await?;
         self.delete_tail(&key).await?;
         self.metrics.closed(origin.stream, records, length);
+        self.metrics.mixed(origin.stream, is_mixed);
         self.known.archived(&origin.topic, records);
         info!(key = full_key, records, bytes = length, "object closed");
         Ok(Done::Closed(progress))
@@ -196,7 +200,7 @@ impl Uploader {
         head: &ObjectHead,
     ) -> Result<Done, UploadError> {
         let full_key = key.to_string();
-        let FoundMetadata { end, records, sha256: _ } = FoundMetadata::of(&head.metadata);
+        let FoundMetadata { end, records, sha256: _, last_record: _ } = FoundMetadata::of(&head.metadata);
         let end = end.ok_or_else(|| UploadError::Metadata { key: full_key.clone(), field: METADATA_END })?;
         let records =
             records.ok_or_else(|| UploadError::Metadata { key: full_key.clone(), field: METADATA_RECORDS })?;

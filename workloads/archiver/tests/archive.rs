@@ -3,6 +3,7 @@
 // Helpers of tests are tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod resume;
 mod support;
 
 use std::collections::BTreeMap;
@@ -12,8 +13,7 @@ use rdkafka::admin::{AdminClient, AdminOptions};
 use support::{DAY, GROUP, NOON, World, lines, records, sorted};
 use vedette_archive::Fault;
 use vedette_archiver::ArchiverError;
-use vedette_contract::archive::{METADATA_SHA256, Stream};
-use vedette_contract::arguments::ArchiverArguments;
+use vedette_contract::archive::{ArchiveObjectKey, METADATA_SHA256, Stream};
 use vedette_service::Reason;
 use vedette_streams::bucket::{Body, BucketError};
 use vedette_streams::kafka::KafkaContext;
@@ -79,6 +79,26 @@ async fn what_has_arrived_is_in_the_tail_until_its_object_closes() {
     archiver.stop().await;
     assert_eq!(world.deltas(EnrichedData).await, Vec::<String>::new());
     assert_eq!(world.archived(EnrichedData).await, sorted(records(0..20)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_of_another_site_are_archived_and_their_objects_are_counted() {
+    let world = World::new(1).await;
+    let of = |site: &'static str| (0..5).map(move |number| format!(r#"{{"number":"{number}","site":"{site}"}}"#));
+    world.produce("e", 1, of("s"), NOON);
+    world.produce("e", 1, of("west"), NOON + DAY);
+    world.produce("e", 1, of("s"), NOON + 2 * DAY);
+    world.produce("e", 1, of("s"), NOON + 3 * DAY);
+    let archiver = world.start(world.arguments());
+    eventually("the object of each earlier day is closed", async || world.objects(EnrichedData).await.len() == 3).await;
+    eventually("one of them is counted", async || {
+        let metrics = archiver.get("/metrics").await;
+        metrics.contains("vedette_archiver_objects_total{stream=\"enriched_data\"} 3\n")
+            && metrics.contains("vedette_archiver_mixed_objects_total{stream=\"enriched_data\"} 1\n")
+    })
+    .await;
+    archiver.stop().await;
+    assert_eq!(world.archived(EnrichedData).await.len(), 20);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,15 +168,21 @@ async fn a_crash_before_the_put_writes_the_same_object_and_drops_the_stale_tail(
 async fn while_the_bucket_is_away_nothing_is_lost_and_the_group_is_kept() {
     let mut world = World::new(1).await;
     world.produce("e", 1, records(0..100), NOON);
-    let archiver = world.start(world.arguments());
+    let mut arguments = world.arguments();
+    arguments.kafka.kafka_properties = vec!["statistics.interval.ms=100".parse().unwrap()];
+    let archiver = world.start(arguments);
     archiver.ready().await;
     eventually("an object is closed", async || !world.objects(EnrichedData).await.is_empty()).await;
     world.store.go_away().await;
-    world.produce("e", 1, records(100..3_000), NOON);
+    world.produce("e", 1, records(100..500), NOON);
     eventually("the partition waits for the bucket", async || {
         archiver.get("/metrics").await.contains("vedette_archiver_paused_partitions 1")
     })
     .await;
+    let lag = async || archiver.metric("vedette_archiver_lag_records{stream=\"enriched_data\"}").await;
+    let before = lag().await;
+    world.produce("e", 1, records(500..1_000), NOON);
+    eventually("its lag grows", async || lag().await >= before + 300).await;
     eventually("it counts what fails", async || {
         archiver.get("/metrics").await.contains("vedette_archiver_upload_failures_total{")
     })
@@ -164,10 +190,27 @@ async fn while_the_bucket_is_away_nothing_is_lost_and_the_group_is_kept() {
     // Kafka is its spool: nothing is gained by another pod.
     assert!(archiver.get("/readyz").await.starts_with("HTTP/1.1 200"));
     world.store.come_back().await;
-    eventually("everything is in the bucket", async || world.readable("e", 1).await == 3_000).await;
+    eventually("everything is in the bucket", async || world.readable("e", 1).await == 1_000).await;
     archiver.stop().await;
-    assert_eq!(world.archived(EnrichedData).await, sorted(records(0..3_000)));
+    assert_eq!(world.archived(EnrichedData).await, sorted(records(0..1_000)));
     assert_eq!(world.verify().await.findings, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_waits_for_a_topic_tells_so_and_no_more_when_it_goes_on() {
+    let world = World::new(1).await;
+    let mut arguments = world.arguments();
+    arguments.topics[1] = "alerts=later".parse().unwrap();
+    let archiver = world.start(arguments);
+    let unready = async || Some(world.health(&archiver.pod).await?.unready);
+    eventually("it tells what it waits for", async || {
+        unready().await.is_some_and(|unready| unready.iter().any(|it| it.reason.contains("later")))
+    })
+    .await;
+    world.broker.create_topics(&["later:partitions=1"]).await;
+    archiver.ready().await;
+    eventually("it tells of nothing", async || unready().await == Some(Vec::new())).await;
+    archiver.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -264,66 +307,26 @@ async fn what_retention_deleted_before_it_was_archived_is_counted_to_the_record_
     assert_eq!(faults, [Fault::Gap]);
 }
 
+/// An archiver may be killed between the two, and be away until retention has passed where its group stands.
 #[tokio::test(flavor = "multi_thread")]
-async fn marks_of_transactions_that_retention_deleted_are_no_loss() {
-    let world = World::new(1).await;
-    world.produce("e", 1, records(0..50), NOON);
-    let first = world.start(world.arguments());
-    // The tail is no closed object, and nothing is noted before all of it is.
-    eventually("all of it is read", async || world.readable("e", 1).await == 50).await;
-    first.stop().await;
-    let second = world.start(world.arguments());
-    eventually("the mark is passed", async || {
-        world.progress("e", 0).await.is_some_and(|progress| progress.passed == Some(51))
-    })
-    .await;
-    second.stop().await;
-    world.pass("e", 51).await;
-    let third = world.start(world.arguments());
-    third.ready().await;
-    world.produce("e", 1, records(50..60), NOON);
-    eventually("the rest is read", async || world.readable("e", 1).await == 60).await;
-    let metrics = third.get("/metrics").await;
-    assert!(metrics.contains("vedette_archiver_lost_records_total{stream=\"enriched_data\"} 0\n"), "{metrics}");
-    third.stop().await;
-    assert_eq!(world.archived(EnrichedData).await, sorted(records(0..60)));
-    assert_eq!(world.verify().await.findings, []);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_the_group_has_forgotten_is_not_archived_twice() {
+async fn what_was_archived_and_not_committed_when_retention_passed_it_is_neither_lost_nor_twice() {
     let world = World::new(1).await;
     world.produce("e", 1, records(0..100), NOON);
     let first = world.start(world.arguments());
     eventually("all of it is read", async || world.readable("e", 1).await == 100).await;
     first.stop().await;
-    let progress = world.progress("e", 0).await.unwrap();
+    let last = world.objects(EnrichedData).await.into_keys().next_back().unwrap();
+    let last: ArchiveObjectKey = last.parse().unwrap();
+    world.commit("e", 0, last.start);
     world.produce("e", 1, records(100..150), NOON);
-    // It begins in the middle of an object.
-    world.pass("e", progress.end - 10).await;
-    let forgetful = ArchiverArguments { group: "another".to_owned(), ..world.arguments() };
-    let second = world.start(forgetful);
-    eventually("the rest is read", async || world.readable("e", 1).await == 150).await;
+    world.pass("e", last.start + 2).await;
+    let second = world.start(world.arguments());
+    eventually("the rest is read", async || world.readable("e", 1).await >= 150).await;
+    let metrics = second.get("/metrics").await;
+    assert!(metrics.contains("vedette_archiver_lost_records_total{stream=\"enriched_data\"} 0\n"), "{metrics}");
     second.stop().await;
     assert_eq!(world.archived(EnrichedData).await, sorted(records(0..150)));
     assert_eq!(world.verify().await.findings, []);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_topic_made_anew_of_which_the_group_knows_nothing_is_archived_from_its_beginning() {
-    let world = World::new(1).await;
-    world.produce("e", 1, records(0..20), NOON);
-    let first = world.start(world.arguments());
-    eventually("all of it is read", async || world.readable("e", 1).await == 20).await;
-    first.stop().await;
-    let admin: AdminClient<KafkaContext> = world.settings.base().create_with_context(KafkaContext::default()).unwrap();
-    admin.delete_topics(&["e"], &AdminOptions::new()).await.unwrap();
-    world.create_topics(1).await;
-    world.produce("e", 1, records(20..60), NOON);
-    let second = world.start(ArchiverArguments { group: "another".to_owned(), ..world.arguments() });
-    eventually("the new topic is read", async || world.readable("e", 1).await == 60).await;
-    second.stop().await;
-    assert_eq!(world.archived(EnrichedData).await, sorted(records(0..60)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! The fields that are added to a record before it is scored: looked up, then calculated, so that the latter may use the former.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use thiserror::Error;
@@ -11,6 +12,7 @@ use vedette_records::{FieldNames, Record};
 use crate::calculated::{CalculatedFieldError, CalculatedFields};
 use crate::lookups::{LookupError, Lookups, Tables};
 use crate::metrics::Metrics;
+use crate::tally::LookupOutcome;
 
 /// Why a field cannot be added.
 #[derive(Debug, Error)]
@@ -60,6 +62,11 @@ impl AddedFields {
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.lookups.fields().len() + self.calculated.count()
+    }
+
+    /// What became of the records at the lookups since the last call.
+    pub(crate) fn take_outcomes(&self) -> BTreeMap<(String, LookupOutcome), u64> {
+        self.lookups.take_outcomes()
     }
 
     /// Begins a batch, which sees one state of each table.

@@ -13,8 +13,9 @@ pub(crate) struct AlertFields<'a> {
     pub(crate) site: &'a str,
     pub(crate) score: f64,
     pub(crate) threshold: f64,
-    /// Unless the record says it.
-    pub(crate) severity: Option<Severity>,
+    pub(crate) severity: Severity,
+    /// The record has a field of that name, which stays as it is.
+    pub(crate) has_severity: bool,
     pub(crate) detected: Timestamp,
     pub(crate) reasons: &'a [Reason],
 }
@@ -24,8 +25,9 @@ impl AlertFields<'_> {
     pub(crate) fn append(&self, out: &mut Vec<u8>) {
         out.pop();
         field(out, fields::ALERT_TEXT, &self.text());
-        if let Some(severity) = self.severity {
-            field(out, fields::SEVERITY, severity.as_str());
+        field(out, fields::ALERT_SEVERITY, self.severity.as_str());
+        if !self.has_severity {
+            field(out, fields::SEVERITY, self.severity.as_str());
         }
         field(out, fields::THRESHOLD, &self.threshold);
         field(out, fields::DETECTED_UTC, &time(self.detected));
@@ -65,15 +67,21 @@ mod tests {
         (bytes.value, bytes.direction, bytes.usual) = (Some(54_540.into()), Some(Direction::Above), usual);
         let reasons = [bytes, service];
         let detected = "2026-11-23T08:42:10.1234567Z".parse().unwrap();
-        let severity = Some(Severity::Medium);
-        let alert =
-            AlertFields { site: "east", score: 0.999_95, threshold: 0.9999, severity, detected, reasons: &reasons };
+        let alert = AlertFields {
+            site: "east",
+            score: 0.999_95,
+            threshold: 0.9999,
+            severity: Severity::Medium,
+            has_severity: false,
+            detected,
+            reasons: &reasons,
+        };
         let mut out = b"{\"a\":1}".to_vec();
         alert.append(&mut out);
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "{\"a\":1,\"alert_text\":\"Unusual record at site east: its score 0.999950 is above 0.999900, because of \
-             src_bytes (62 %), service (25 %); src_bytes is 54540, usually 0 to 1032.5.\",\"severity\":\"medium\",\"threshold\":0.9999,\
+             src_bytes (62 %), service (25 %); src_bytes is 54540, usually 0 to 1032.5.\",\"alert_severity\":\"medium\",\"severity\":\"medium\",\"threshold\":0.9999,\
              \"detected_utc\":\"2026-11-23T08:42:10.123456Z\",\"reasons\":[{\"field\":\"src_bytes\",\"share\":0.625,\"value\":54540,\
              \"direction\":\"above\",\"usual\":{\"low\":0.0,\"high\":1032.5}},{\"field\":\"service\",\"share\":0.25}]}"
         );

@@ -1,22 +1,32 @@
-//! How much of the input one unit of work may hold. What a slow broker does not take in time is given up and read again, so the
-//! next unit holds less; when commits are quick again it holds more.
+//! How much one unit of work may hold, in bytes of the input and in time. What a slow broker does not take in time is given up and
+//! read again, so the next unit holds less; when commits are quick again it holds more. And while there is always more to read,
+//! units last longer the longer their commits take: the detector does nothing else meanwhile.
 
 use std::time::Duration;
 
 /// Far more than one interval of a fast broker brings.
-const MOST: usize = 16 * 1024 * 1024;
+const MOST: usize = 32 * 1024 * 1024;
 /// A commit that takes less leaves room for a larger unit.
 const QUICK: Duration = Duration::from_secs(1);
 /// One that takes more comes near to the time-outs of the transaction and the group.
 const SLOW: Duration = Duration::from_secs(5);
+/// A unit is committed when it is this old, or earlier when a poll finds nothing.
+const INTERVAL: Duration = Duration::from_millis(100);
+/// So much longer than its commit a unit lasts,
+const TIMES_A_COMMIT: u32 = 9;
+/// and no longer than this.
+const LONGEST_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Bytes of the input, each record with [`Allowance::of_record`]. A unit holds one record at least.
+/// Bytes of the input, each record with [`Allowance::of_record`], and how old a unit gets. It holds one record at least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Allowance(usize);
+pub(crate) struct Allowance {
+    bytes: usize,
+    interval: Duration,
+}
 
 impl Default for Allowance {
     fn default() -> Self {
-        Self(MOST)
+        Self { bytes: MOST, interval: INTERVAL }
     }
 }
 
@@ -29,22 +39,30 @@ impl Allowance {
 
     /// What a unit that holds so much may still take.
     pub(crate) fn room(self, held: usize) -> usize {
-        self.0.saturating_sub(held)
+        self.bytes.saturating_sub(held)
+    }
+
+    /// Whether a unit is to be committed that holds so much and is so old. It lasts longer than usual only under a backlog: what
+    /// trickles in is waited for by somebody.
+    pub(crate) fn is_used_up(self, held: usize, age: Duration, is_backlog: bool) -> bool {
+        self.room(held) == 0 || age >= if is_backlog { self.interval } else { INTERVAL }
     }
 
     /// A unit that held so much was given up. What held nothing was none.
     pub(crate) fn after_abort(&mut self, held: usize) {
+        self.interval = INTERVAL;
         if held > 0 {
-            self.0 = (self.0.min(held) / 2).max(1);
+            self.bytes = (self.bytes.min(held) / 2).max(1);
         }
     }
 
     /// The commit of a unit that held so much took so long.
     pub(crate) fn after_commit(&mut self, held: usize, took: Duration) {
+        self.interval = (TIMES_A_COMMIT * took).clamp(INTERVAL, LONGEST_INTERVAL);
         if took > SLOW {
             self.after_abort(held);
         } else if took < QUICK {
-            self.0 = self.0.saturating_mul(2).min(MOST);
+            self.bytes = self.bytes.saturating_mul(2).min(MOST);
         }
     }
 }
@@ -80,6 +98,20 @@ mod tests {
     #[test]
     fn a_quick_broker_is_given_all_that_there_is() {
         assert!(units(100_000_000, Duration::from_secs(7)).iter().all(|unit| *unit == (3_000_000, true)));
+    }
+
+    #[test]
+    fn a_unit_lasts_longer_where_its_commit_does_and_never_long() {
+        let mut allowance = Allowance::default();
+        for (took, age, is_used_up) in
+            [(1, 99, false), (1, 100, true), (40, 359, false), (40, 360, true), (900, 500, true)]
+        {
+            allowance.after_commit(1, Duration::from_millis(took));
+            assert_eq!(allowance.is_used_up(1, Duration::from_millis(age), true), is_used_up, "{took} {age}");
+        }
+        assert!(!allowance.is_used_up(1, INTERVAL, true) && allowance.is_used_up(1, INTERVAL, false));
+        allowance.after_abort(1);
+        assert!(allowance.is_used_up(0, INTERVAL, true));
     }
 
     #[test]

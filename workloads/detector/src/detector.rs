@@ -12,15 +12,18 @@ use vedette_contract::lookup::Lookup;
 use vedette_contract::{ModelVersion, Name, TopicName, fields};
 use vedette_forest::Model;
 use vedette_records::splice::{self, Replacement};
-use vedette_records::{Field, RecordReader, Refusal};
+use vedette_records::{Field, RecordReader, Refusal, Renames};
 
 use crate::added::{AddedFieldError, AddedFields};
 use crate::alert::AlertFields;
 use crate::identity::{Identity, uuid_of};
+use crate::input::Input;
 use crate::lookups::Tables;
 use crate::metrics::Metrics;
-use crate::scoring::{Scoring, Threshold};
+use crate::scoring::Scoring;
+use crate::stability::Bins;
 use crate::tally::FieldTally;
+use crate::threshold::Threshold;
 use crate::watch::Watch;
 
 /// How often the failure of one calculated field is logged before the metric alone tells of it.
@@ -31,24 +34,14 @@ const LOGGED_FAILURES: u64 = 3;
 pub(crate) struct DetectorSettings {
     pub(crate) site: Name,
     pub(crate) sensor_messages_topic: TopicName,
+    /// Name of a field, and the one that it gets.
+    pub(crate) renamed_fields: Vec<KeyValue>,
     pub(crate) lookups: Vec<Lookup>,
     pub(crate) calculated_fields: Vec<KeyValue>,
     pub(crate) threshold: Threshold,
     pub(crate) reasons: usize,
     /// Largest output message, with what Kafka adds to its value.
     pub(crate) max_message_bytes: usize,
-}
-
-/// A message that came in.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Input<'a> {
-    pub(crate) value: Option<&'a [u8]>,
-    pub(crate) partition: i32,
-    pub(crate) offset: i64,
-    /// The Kafka timestamp.
-    pub(crate) timestamp: Option<Timestamp>,
-    /// Bytes that its copies take beyond their value: key, headers and what Kafka adds.
-    pub(crate) overhead: usize,
 }
 
 /// What became of a message.
@@ -70,6 +63,7 @@ pub(crate) struct Detector {
     site: Name,
     topic: TopicName,
     max_message_bytes: usize,
+    renames: Renames,
     reader: RecordReader,
     uuid: Field,
     utc: Field,
@@ -78,6 +72,8 @@ pub(crate) struct Detector {
     added_severity: Option<usize>,
     added: AddedFields,
     scoring: Option<Scoring>,
+    /// By which features are counted, where the model says how they were.
+    bins: Option<Bins>,
     /// Since it was last asked.
     tally: FieldTally,
     /// How often the failure of each calculated field was logged.
@@ -85,12 +81,44 @@ pub(crate) struct Detector {
     /// `,"site":"…"`
     site_field: Vec<u8>,
     // What follows is memory that every batch uses again.
+    renamed: Renamed,
     prepared: Vec<Result<Prepared, Refusal>>,
     /// The fields that are filled in, looked up and calculated, for all messages of the batch.
     additions: Vec<u8>,
     added_values: Vec<Option<Range<usize>>>,
     enriched: Vec<u8>,
     alert: Vec<u8>,
+}
+
+/// The records of a batch whose fields have other names than their messages.
+#[derive(Default)]
+struct Renamed {
+    text: Vec<u8>,
+    /// Of each message, where its record stands; none where it is the message.
+    places: Vec<Option<Range<usize>>>,
+}
+
+impl Renamed {
+    fn fill(&mut self, renames: &Renames, inputs: &[Input<'_>]) {
+        self.text.clear();
+        self.places.clear();
+        if renames.is_empty() {
+            return;
+        }
+        for input in inputs {
+            let start = self.text.len();
+            let is_renamed = renames.append(input.value.unwrap_or_default(), &mut self.text);
+            self.places.push(is_renamed.then_some(start..self.text.len()));
+        }
+    }
+
+    /// The record of a message.
+    fn record<'a>(&'a self, position: usize, input: &Input<'a>) -> &'a [u8] {
+        match self.places.get(position) {
+            Some(Some(place)) => &self.text[place.clone()],
+            Some(None) | None => input.value.unwrap_or_default(),
+        }
+    }
 }
 
 /// A message that was read and waits for its score.
@@ -118,12 +146,14 @@ impl Detector {
         let DetectorSettings {
             site,
             sensor_messages_topic,
+            renamed_fields,
             lookups,
             calculated_fields,
             threshold,
             reasons,
             max_message_bytes,
         } = settings;
+        let renames = Renames::new(renamed_fields.iter().map(|field| (field.key.as_str(), field.value.as_str())));
         let (added, mut names) = AddedFields::compile(&lookups, tables, &calculated_fields, metrics)?;
         let scoring = model.map(|model| Scoring::new(model, watch, threshold, reasons, &added, &mut names));
         let [uuid, utc, severity] = [fields::UUID, fields::UTC, fields::SEVERITY].map(|name| names.want(name));
@@ -135,6 +165,7 @@ impl Detector {
             site,
             topic: sensor_messages_topic,
             max_message_bytes,
+            renames,
             reader,
             uuid,
             utc,
@@ -142,15 +173,23 @@ impl Detector {
             added_severity: added.position(fields::SEVERITY),
             added,
             scoring,
+            bins: None,
             tally: FieldTally::default(),
             logged: BTreeMap::new(),
             site_field,
+            renamed: Renamed::default(),
             prepared: Vec::new(),
             additions: Vec::new(),
             added_values,
             enriched: Vec::new(),
             alert: Vec::new(),
         })
+    }
+
+    /// Counts features by these.
+    #[must_use]
+    pub(crate) fn with_bins(self, bins: Option<Bins>) -> Self {
+        Self { bins, ..self }
     }
 
     /// Processes a batch. `emit` hears of every message once, in order, by its position in `inputs`.
@@ -169,20 +208,27 @@ impl Detector {
         if let Some(scoring) = &mut self.scoring {
             scoring.start();
         }
-        for input in inputs {
-            let prepared = self.prepare(input, now);
+        let mut renamed = std::mem::take(&mut self.renamed);
+        renamed.fill(&self.renames, inputs);
+        for (position, input) in inputs.iter().enumerate() {
+            let prepared = self.prepare(input, renamed.record(position, input), now);
             self.prepared.push(prepared);
         }
         if let Some(scoring) = &mut self.scoring {
             scoring.finish();
-            self.tally.scored += scoring.rows();
+            let (rows, scores) = scoring.scored();
+            self.tally.scored += rows.rows() as u64;
+            self.tally.spread.count_scores(scores);
+            self.bins.iter().for_each(|bins| bins.count(rows, &mut self.tally.spread));
             for (field, seen) in scoring.take_seen() {
                 self.tally.features.entry(field.to_owned()).or_default().add(seen);
             }
         }
         let mut prepared = std::mem::take(&mut self.prepared);
         let outcome = inputs.iter().zip(&prepared).enumerate().try_for_each(|(position, (input, prepared))| {
-            let written = prepared.as_ref().map_err(Clone::clone).and_then(|prepared| self.write(input, prepared, now));
+            let record = renamed.record(position, input);
+            let prepared = prepared.as_ref().map_err(Clone::clone);
+            let written = prepared.and_then(|prepared| self.write(input, record, prepared, now));
             match written {
                 Ok(alerts) => {
                     let alert = alerts.then_some(self.alert.as_slice());
@@ -193,16 +239,25 @@ impl Detector {
         });
         prepared.clear();
         self.prepared = prepared;
+        self.renamed = renamed;
         outcome
     }
 
-    /// What was odd about the fields of the records since the last call.
+    /// What there is to tell of the fields of the records since the last call.
     pub(crate) fn take_tally(&mut self) -> FieldTally {
-        std::mem::take(&mut self.tally)
+        FieldTally { lookups: self.added.take_outcomes(), ..std::mem::take(&mut self.tally) }
     }
 
-    fn prepare(&mut self, input: &Input<'_>, now: Timestamp) -> Result<Prepared, Refusal> {
-        let record = self.reader.read(input.value.unwrap_or_default())?;
+    /// Of so many records that were scored so many alerted, and that is committed. The threshold follows, from the next batch on; where
+    /// there is one it is given back.
+    pub(crate) fn committed(&mut self, scored: u64, alerts: u64) -> Option<&Threshold> {
+        let scoring = self.scoring.as_mut()?;
+        scoring.committed(scored, alerts);
+        Some(scoring.threshold())
+    }
+
+    fn prepare(&mut self, input: &Input<'_>, record: &[u8], now: Timestamp) -> Result<Prepared, Refusal> {
+        let record = self.reader.read(record)?;
         let start = self.additions.len();
         let mut replacements = Vec::new();
         let (additions, replaced, tally) = (&mut self.additions, &mut replacements, &mut self.tally);
@@ -231,11 +286,16 @@ impl Detector {
     }
 
     /// Writes the enriched message and, where it alerts, the alert. Says whether it alerts.
-    fn write(&mut self, input: &Input<'_>, prepared: &Prepared, now: Timestamp) -> Result<bool, Refusal> {
+    fn write(
+        &mut self,
+        input: &Input<'_>,
+        record: &[u8],
+        prepared: &Prepared,
+        now: Timestamp,
+    ) -> Result<bool, Refusal> {
         let Prepared { open_object, has_fields, has_severity, replacements, additions, row } = prepared;
-        let value = input.value.unwrap_or_default();
         let out = &mut self.enriched;
-        splice::begin(out, value, open_object.clone(), replacements);
+        splice::begin(out, record, open_object.clone(), replacements);
         let additions = &self.additions[additions.clone()];
         splice::append(out, *has_fields, additions);
         splice::append(out, *has_fields || !additions.is_empty(), &self.site_field);
@@ -249,13 +309,14 @@ impl Detector {
         splice::field(out, fields::SCORE, &score);
         out.extend_from_slice(scoring.version_field());
         out.push(b'}');
-        let alerts = score > scoring.threshold();
+        let threshold = scoring.threshold().score();
+        let alerts = score > threshold;
         if alerts {
-            let threshold = scoring.threshold();
             let site = self.site.as_str();
-            let severity = (!has_severity).then(|| scoring.severity(row, score));
+            let severity = scoring.severity(row, score);
             let reasons = scoring.reasons(row, out);
-            let mut alert = AlertFields { site, score, threshold, severity, detected: now, reasons };
+            let mut alert =
+                AlertFields { site, score, threshold, severity, has_severity: *has_severity, detected: now, reasons };
             self.alert.clone_from(&self.enriched);
             alert.append(&mut self.alert);
             if self.alert.len() + input.overhead > self.max_message_bytes {

@@ -8,7 +8,7 @@ use vedette_streams::kafka::StartError;
 
 use crate::added::AddedFieldError;
 use crate::pump::PumpError;
-use crate::scoring::ThresholdError;
+use crate::threshold::ThresholdError;
 
 /// Why the detector ended before it was asked to.
 #[derive(Debug, Error)]

@@ -6,12 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use vedette_contract::health::{
-    DetectorHealth, FeatureHealth, Gap, Health, HealthComponent, RecentFeatures, TopicHealth,
+    DetectorHealth, FeatureHealth, Gap, Health, HealthComponent, RecentFeatures, TopicHealth, Unready,
 };
 use vedette_contract::{ModelVersion, Name, TopicName};
-use vedette_streams::kafka::standing::{Standing, topic_health};
+use vedette_service::Readiness;
+use vedette_streams::kafka::standing::{Standings, topic_health};
 
+use crate::stability::{Bins, Stability, Window};
 use crate::tally::{FeatureTally, Tally};
+use crate::threshold::Threshold;
 
 /// The last records are those of so long.
 const RECENT: SignedDuration = SignedDuration::from_secs(30);
@@ -26,7 +29,7 @@ pub(crate) struct Teller {
     pub(crate) site: Name,
     pub(crate) pod: String,
     pub(crate) topic: TopicName,
-    pub(crate) threshold: f64,
+    pub(crate) threshold: Threshold,
     pub(crate) model_version: Option<ModelVersion>,
     pub(crate) started_at: Timestamp,
 }
@@ -44,8 +47,11 @@ struct State {
     total: Tally,
     lost: u64,
     gaps: Vec<Gap>,
-    standings: Vec<Standing>,
+    standings: Standings,
     usually_missing: BTreeMap<String, f64>,
+    window: Option<Window>,
+    /// As it was moved; none where it was not.
+    threshold: Option<Threshold>,
     looks: VecDeque<Look>,
 }
 
@@ -62,14 +68,25 @@ impl Known {
         Self { teller, state: Arc::default() }
     }
 
-    /// How often each feature lacked a value in training.
-    pub(crate) fn learn(&self, usually_missing: BTreeMap<String, f64>) {
-        self.state().usually_missing = usually_missing;
+    /// How often each feature lacked a value in training, and how scores and features were distributed.
+    pub(crate) fn learn(&self, usually_missing: BTreeMap<String, f64>, bins: Option<Bins>) {
+        let mut state = self.state();
+        (state.usually_missing, state.window) = (usually_missing, bins.map(Window::new));
+    }
+
+    /// The last records beside those of the training, as far as there is anything to compare.
+    pub(crate) fn stability(&self) -> Option<Stability> {
+        self.state().stability()
     }
 
     /// This is committed.
     pub(crate) fn committed(&self, tally: Tally) {
         self.state().total.add(tally);
+    }
+
+    /// Records alert by this threshold.
+    pub(crate) fn alerts_above(&self, threshold: &Threshold) {
+        self.state().threshold = Some(threshold.clone());
     }
 
     /// These records were deleted before they were read.
@@ -80,10 +97,15 @@ impl Known {
     }
 
     /// The partitions stand like this; how the input does by that.
-    pub(crate) fn stands(&self, standings: Vec<Standing>, now: Timestamp) -> TopicHealth {
+    pub(crate) fn stands(&self, standings: Standings, now: Timestamp) -> TopicHealth {
         let mut state = self.state();
         state.standings = standings;
         state.topic(&self.teller.topic, now)
+    }
+
+    /// All of it, with why the process is not ready.
+    pub(crate) fn told(&self, readiness: &Readiness, now: Timestamp) -> Health {
+        Health { unready: Unready::all(readiness.troubles()), ..self.health(now) }
     }
 
     /// All of it.
@@ -91,14 +113,17 @@ impl Known {
         let mut state = self.state();
         state.look(now);
         let Teller { site, pod, topic, threshold, model_version, started_at } = self.teller.clone();
+        let threshold = state.threshold.as_ref().unwrap_or(&threshold);
         let Tally { alerts, refused, dead_letters, .. } = &state.total;
         let detector = DetectorHealth {
             alerts: *alerts,
             dead_letters: dead_letters.iter().map(|(reason, count)| (reason.as_str().to_owned(), *count)).collect(),
             refused_records: *refused,
-            threshold,
+            threshold: threshold.score(),
+            budget: threshold.budget(),
             model_version,
             recent: state.recent(),
+            stability: state.stability().map(Stability::health),
         };
         Health {
             site,
@@ -108,6 +133,7 @@ impl Known {
             updated_at: now,
             topics: vec![state.topic(&topic, now)],
             gaps: state.gaps.clone(),
+            unready: Vec::new(),
             detector: Some(detector),
         }
     }
@@ -127,6 +153,7 @@ impl State {
     /// Remembers what is counted by now, and forgets what the last records do not need.
     fn look(&mut self, now: Timestamp) {
         let fields = &self.total.fields;
+        self.window.iter_mut().for_each(|window| window.look(&fields.spread, now));
         if self.looks.back().is_none_or(|last| last.scored != fields.scored) {
             self.looks.push_back(Look { at: now, scored: fields.scored, features: fields.features.clone() });
         }
@@ -136,6 +163,10 @@ impl State {
         }) {
             self.looks.pop_front();
         }
+    }
+
+    fn stability(&self) -> Option<Stability> {
+        self.window.as_ref()?.compared(&self.total.fields.spread)
     }
 
     fn recent(&self) -> RecentFeatures {
@@ -156,7 +187,10 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use vedette_contract::arguments::BudgetTracking;
+
     use super::*;
+    use crate::stability::testing::{bins, spread};
     use crate::tally::FieldTally;
 
     fn known() -> Known {
@@ -164,11 +198,11 @@ mod tests {
             site: "east".parse().unwrap(),
             pod: "d-1".to_owned(),
             topic: "t".parse().unwrap(),
-            threshold: 0.5,
+            threshold: Threshold::new(Some(5_000.), BudgetTracking::Enabled, None).unwrap(),
             model_version: None,
             started_at: at(0),
         });
-        known.learn(BTreeMap::from([("a".to_owned(), 0.25)]));
+        known.learn(BTreeMap::from([("a".to_owned(), 0.25)]), Some(bins()));
         known
     }
 
@@ -220,6 +254,42 @@ mod tests {
             recent(&known, 10 * look);
         }
         assert!(recent(&known, 5_000).0 < 100 && known.state().looks.len() <= LOOKS);
+    }
+
+    #[test]
+    fn what_is_committed_is_compared_with_the_training_and_what_is_not_is_not() {
+        let known = known();
+        let commit_three_batches = || {
+            for _ in 0..3 {
+                let fields = FieldTally { spread: spread((0..200).map(|_| 0.5)), ..FieldTally::default() };
+                known.committed(Tally { fields, ..Tally::default() });
+            }
+        };
+        let told = |second| known.health(at(second)).detector.unwrap().stability;
+        assert_eq!(told(0), None);
+        commit_three_batches();
+        let stability = told(10).unwrap();
+        assert_eq!(
+            (stability.features["a"].counts.as_slice(), stability.scores.records()),
+            ([600, 0, 0].as_slice(), 600)
+        );
+        assert!(known.stability().unwrap().scores.psi() > Some(0.25));
+        known.learn(BTreeMap::new(), None);
+        commit_three_batches();
+        assert_eq!(told(20), None, "an older model's");
+    }
+
+    #[test]
+    fn the_threshold_is_told_that_is_in_force() {
+        let known = known();
+        let told = |known: &Known| {
+            let detector = known.health(at(1)).detector.unwrap();
+            (detector.threshold, detector.budget.unwrap().in_force_per_million)
+        };
+        assert_eq!(told(&known), (0.995, 5_000.));
+        let moved = Threshold::new(Some(2_000.), BudgetTracking::Enabled, None).unwrap();
+        known.alerts_above(&moved);
+        assert_eq!(told(&known), (0.998, 2_000.));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use vedette_contract::{Name, TopicName, fields};
 use vedette_records::splice::{self, Replacement};
 use vedette_records::{Field, Record, Refusal, Scalar, ScalarKind, UtcSpelling, read_utc};
 
-use crate::detector::Input;
+use crate::input::Input;
 use crate::tally::{FieldTally, MendedField, Mending};
 
 /// Namespace of the `UUIDv5` of records that come without a `uuid`.

@@ -21,8 +21,8 @@ pub(crate) enum Interruption {
     StartAnew(KafkaError),
     /// Nothing more can be done in this process.
     Fatal(&'static str, KafkaError),
-    /// Kafka does not take the unit.
-    Stalled,
+    /// Kafka does not take the unit; for want of what, as far as that is known.
+    Stalled(String),
     /// Shutdown was asked for, and the broker does not answer.
     GivenUp,
 }

@@ -4,16 +4,18 @@ mod error;
 mod table;
 mod tables;
 
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use prometheus_client::metrics::counter::Counter;
 use vedette_contract::fields;
 use vedette_contract::lookup::Lookup;
 use vedette_datasets::lookup::{LookupTable, Row};
 use vedette_records::{FieldNames, Record, Scalar};
 
-use crate::metrics::{LookupLabel, LookupOutcome, Metrics};
+use crate::metrics::{LookupLabel, Metrics};
+use crate::tally::LookupOutcome;
 use crate::variable::Variable;
 
 pub(crate) use self::error::LookupError;
@@ -30,15 +32,17 @@ pub(crate) struct Lookups {
 
 /// A lookup at work.
 struct Join {
+    name: String,
     variable: Variable,
     /// `,"name":` of each field.
     prefixes: Vec<String>,
     slot: Slot,
     /// The table of this batch.
     table: Option<Arc<LookupTable>>,
-    matched: Counter,
-    unmatched: Counter,
-    no_value: Counter,
+    /// Records since they were last asked for.
+    matched: Cell<u64>,
+    unmatched: Cell<u64>,
+    no_value: Cell<u64>,
 }
 
 impl Lookups {
@@ -75,6 +79,12 @@ impl Lookups {
         self.joins.iter_mut().for_each(|join| join.table = join.slot.get());
     }
 
+    /// What became of the records since the last call, by lookup.
+    pub(super) fn take_outcomes(&self) -> BTreeMap<(String, LookupOutcome), u64> {
+        let of = |join: &Join| LookupOutcome::ALL.map(|it| ((join.name.clone(), it), join.counter(it).take()));
+        self.joins.iter().flat_map(of).filter(|(_, count)| *count > 0).collect()
+    }
+
     /// Appends each field that has a value for this record, `,"name":value`, and says where the value stands.
     pub(super) fn append(&self, record: &Record<'_>, out: &mut Vec<u8>, mut values: &mut [Option<Range<usize>>]) {
         for join in &self.joins {
@@ -103,19 +113,32 @@ impl Join {
         let variable = Variable::want(field, names)
             .ok_or_else(|| LookupError::AddedField { lookup: name.clone(), field: field.clone() })?;
         let prefixes = lookup.fields().map(|field| format!(",{}:", serde_json::Value::from(field))).collect();
-        let counter = |outcome| {
-            let label = LookupLabel { lookup: name.to_string(), outcome };
-            metrics.lookups.get_or_create_owned(&label)
-        };
+        // All of them are there from the start, at 0.
+        for outcome in LookupOutcome::ALL {
+            metrics.lookups.get_or_create_owned(&LookupLabel { lookup: name.to_string(), outcome });
+        }
         Ok(Self {
+            name: name.to_string(),
             variable,
             prefixes,
             slot,
             table: None,
-            matched: counter(LookupOutcome::Matched),
-            unmatched: counter(LookupOutcome::Unmatched),
-            no_value: counter(LookupOutcome::NoValue),
+            matched: Cell::default(),
+            unmatched: Cell::default(),
+            no_value: Cell::default(),
         })
+    }
+
+    fn counter(&self, outcome: LookupOutcome) -> &Cell<u64> {
+        match outcome {
+            LookupOutcome::Matched => &self.matched,
+            LookupOutcome::Unmatched => &self.unmatched,
+            LookupOutcome::NoValue => &self.no_value,
+        }
+    }
+
+    fn count(&self, outcome: LookupOutcome) {
+        self.counter(outcome).update(|count| count + 1);
     }
 
     fn append(&self, record: &Record<'_>, out: &mut Vec<u8>, places: &mut [Option<Range<usize>>]) {
@@ -132,12 +155,11 @@ impl Join {
     fn find(&self, record: &Record<'_>) -> Option<Row<'_>> {
         let key = self.variable.get(record).and_then(Scalar::category);
         let Some(key) = key.as_deref().map(str::trim).filter(|key| !key.is_empty()) else {
-            self.no_value.inc();
+            self.count(LookupOutcome::NoValue);
             return None;
         };
         let row = self.table.as_ref().and_then(|table| table.get(key));
-        let outcome = if row.is_some() { &self.matched } else { &self.unmatched };
-        outcome.inc();
+        self.count(if row.is_some() { LookupOutcome::Matched } else { LookupOutcome::Unmatched });
         row
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 
+use jiff::Timestamp;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -9,10 +10,20 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use vedette_contract::dead_letter::DeadLetterReason;
+use vedette_contract::distribution::SCORE_ENDS;
 use vedette_contract::health::TopicHealth;
 use vedette_contract::model::TextValues;
 
-use crate::tally::{FeatureTally, FieldTally, MendedField, Mending, Tally};
+use crate::histogram::CountedHistogram;
+use crate::known_gauge::KnownGauge;
+use crate::stability::Stability;
+use crate::tally::{FeatureTally, FieldTally, LookupOutcome, MendedField, Mending, Tally};
+use crate::threshold::Threshold;
+use crate::unit::ReadRecord;
+
+/// Ends of the buckets of latencies, seconds.
+const LATENCY_ENDS: [f64; 16] =
+    [0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1., 2., 5., 10., 60., 600., 3_600.];
 
 /// Metrics of the detector; clones share them.
 #[derive(Debug, Clone)]
@@ -25,15 +36,24 @@ pub(crate) struct Metrics {
     pub(crate) lookup_rows: Family<TableLabel, Gauge>,
     pub(crate) lookup_table_failures: Family<TableLabel, Counter>,
     pub(crate) lost_records: Counter,
+    pub(crate) truncated_records: Counter,
     pub(crate) refused_records: Counter,
+    pub(crate) redated_records: Counter,
     pub(crate) mended_fields: Family<MendedLabel, Counter>,
     pub(crate) text_values: Family<TextValueLabel, Counter>,
     pub(crate) missing_values: Family<FeatureLabel, Counter>,
     pub(crate) unseen_values: Family<FeatureLabel, Counter>,
+    pub(crate) score_threshold: Gauge<f64, AtomicU64>,
+    pub(crate) budget_in_force: Gauge<f64, AtomicU64>,
     pub(crate) lag_records: Gauge,
     pub(crate) lag_seconds: Gauge<f64, AtomicU64>,
+    pub(crate) untold_partitions: Gauge,
     pub(crate) batch_records: Histogram,
     pub(crate) processing_seconds: Histogram,
+    pub(crate) end_to_end_latency: CountedHistogram,
+    pub(crate) scores: CountedHistogram,
+    pub(crate) score_psi: KnownGauge,
+    pub(crate) feature_psi: Family<FeatureLabel, Gauge<f64, AtomicU64>>,
     pub(crate) commits: Counter,
     pub(crate) commit_seconds: Histogram,
     pub(crate) aborts: Counter,
@@ -66,14 +86,6 @@ pub(crate) struct CalculatedFieldLabel {
 pub(crate) struct LookupLabel {
     pub(crate) lookup: String,
     pub(crate) outcome: LookupOutcome,
-}
-
-/// What became of a record at a lookup.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum LookupOutcome {
-    Matched,
-    Unmatched,
-    NoValue,
 }
 
 impl EncodeLabelValue for LookupOutcome {
@@ -123,14 +135,20 @@ pub(crate) struct FeatureLabel {
 impl Metrics {
     /// Counts what a unit of work did that is committed.
     pub(crate) fn count_committed(&self, tally: &Tally) {
-        let Tally { records, alerts, refused, dead_letters, read_at: _, fields } = tally;
+        let Tally { records, alerts, refused, redated, dead_letters, read_at: _, fields } = tally;
         self.records.inc_by(*records);
         self.alerts.inc_by(*alerts);
         self.refused_records.inc_by(*refused);
+        self.redated_records.inc_by(*redated);
         for (reason, count) in dead_letters {
             self.dead_letters.get_or_create(&DeadLetterLabel { reason: Reason(*reason) }).inc_by(*count);
         }
-        let FieldTally { mended, not_calculated, scored: _, features } = fields;
+        let FieldTally { mended, lookups, not_calculated, scored: _, features, spread } = fields;
+        self.scores.add(&spread.scores, spread.sum_of_scores);
+        for ((lookup, outcome), count) in lookups {
+            let label = LookupLabel { lookup: lookup.clone(), outcome: *outcome };
+            self.lookups.get_or_create(&label).inc_by(*count);
+        }
         for ((field, was), count) in mended {
             self.mended_fields.get_or_create(&mended_label(*field, *was)).inc_by(*count);
         }
@@ -141,9 +159,32 @@ impl Metrics {
         features.iter().for_each(|(field, seen)| self.count_feature(field, *seen));
     }
 
+    /// These records are committed now; those whose time nobody gave are left out.
+    pub(crate) fn count_latency(&self, records: &[ReadRecord], now: Timestamp) {
+        let arrived = records.iter().filter_map(|record| record.timestamp);
+        let milliseconds = arrived.map(|arrived| now.as_millisecond().saturating_sub(arrived).max(0));
+        self.end_to_end_latency.observe(milliseconds.map(|milliseconds| milliseconds as f64 / 1e3));
+    }
+
+    /// The last records are like this beside those of the training; what is not known is not there.
+    pub(crate) fn compared(&self, stability: Option<&Stability>) {
+        self.score_psi.set(stability.and_then(|stability| stability.scores.psi()));
+        let Some(Stability { features, .. }) = stability else { return self.feature_psi.clear() };
+        for (field, psi) in features.iter().filter_map(|(field, compared)| Some((field, compared.psi()?))) {
+            self.feature_psi.get_or_create_owned(&FeatureLabel { field: field.clone() }).set(psi);
+        }
+    }
+
+    /// Records alert by this threshold.
+    pub(crate) fn alerts_above(&self, threshold: &Threshold) {
+        self.score_threshold.set(threshold.score());
+        self.budget_in_force.set(1e6 * (1. - threshold.score()));
+    }
+
     /// The input stands like this.
     pub(crate) fn lags(&self, input: &TopicHealth) {
         self.lag_records.set(i64::try_from(input.lag_records).unwrap_or(i64::MAX));
+        self.untold_partitions.set(i64::from(input.untold_partitions));
         input.lag_seconds.iter().for_each(|seconds| _ = self.lag_seconds.set(*seconds));
     }
 
@@ -179,15 +220,24 @@ impl Metrics {
             lookup_rows: Family::default(),
             lookup_table_failures: Family::default(),
             lost_records: Counter::default(),
+            truncated_records: Counter::default(),
             refused_records: Counter::default(),
+            redated_records: Counter::default(),
             mended_fields: Family::default(),
             text_values: Family::default(),
             missing_values: Family::default(),
             unseen_values: Family::default(),
+            score_threshold: Gauge::default(),
+            budget_in_force: Gauge::default(),
             lag_records: Gauge::default(),
             lag_seconds: Gauge::default(),
+            untold_partitions: Gauge::default(),
             batch_records: Histogram::new(exponential_buckets(1.0, 2.0, 12)),
             processing_seconds: Histogram::new(exponential_buckets(0.000_01, 4.0, 10)),
+            end_to_end_latency: CountedHistogram::new(&LATENCY_ENDS),
+            scores: CountedHistogram::new(&SCORE_ENDS),
+            score_psi: KnownGauge::default(),
+            feature_psi: Family::default(),
             commits: Counter::default(),
             commit_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 14)),
             aborts: Counter::default(),
@@ -211,6 +261,11 @@ impl Metrics {
             "refused_records",
             "Messages of which Kafka took neither what was made of them nor a dead letter: they are left out",
             shared.refused_records,
+        );
+        registry.register(
+            "redated_records",
+            "Messages of which something was written with the present time, as a topic would soon delete what is so old",
+            shared.redated_records,
         );
         registry.register(
             "calculated_field_failures",
@@ -248,12 +303,62 @@ impl Metrics {
             "Records with a category of a feature that was not there in training, by field",
             shared.unseen_values,
         );
+        metrics.register_threshold(registry);
+        metrics.register_flow(registry);
+        metrics.register_distributions(registry);
+        metrics
+    }
+
+    /// How scores and features are distributed.
+    fn register_distributions(&self, registry: &mut Registry) {
+        let shared = self.clone();
+        registry.register("score", "Scores of records: their ranks in the calibration of the model", shared.scores);
+        registry.register(
+            "score_psi",
+            "Population stability index of the scores of the last records against those of the training, once it is known",
+            shared.score_psi,
+        );
+        registry.register(
+            "feature_psi",
+            "Population stability index of a feature in the last records against the training, by field, once it is known",
+            shared.feature_psi,
+        );
+    }
+
+    /// What it takes for a record to alert.
+    fn register_threshold(&self, registry: &mut Registry) {
+        let shared = self.clone();
+        registry.register(
+            "score_threshold",
+            "The score above which a record alerts, once there is a model",
+            shared.score_threshold,
+        );
+        registry.register(
+            "budget_in_force_per_million",
+            "Records per million that alert at that threshold, by the model's calibration",
+            shared.budget_in_force,
+        );
+    }
+
+    /// How far the input is read, and how quickly.
+    fn register_flow(&self, registry: &mut Registry) {
+        let shared = self.clone();
         registry.register("lag_records", "Offsets of its partitions that it has not come to yet", shared.lag_records);
+        registry.register(
+            "untold_partitions",
+            "Partitions of its own that are in no lag: without a leader, or it is looked for from where they are read",
+            shared.untold_partitions,
+        );
         registry.register_with_unit(
             "lag",
             "How long ago the last message was written that it has read, where it lags",
             Unit::Seconds,
             shared.lag_seconds,
+        );
+        registry.register(
+            "truncated_records",
+            "Offsets whose messages Kafka lost after they were read",
+            shared.truncated_records,
         );
         registry.register("batch_records", "Messages processed at once", shared.batch_records);
         registry.register_with_unit(
@@ -262,10 +367,15 @@ impl Metrics {
             Unit::Seconds,
             shared.processing_seconds,
         );
+        registry.register_with_unit(
+            "end_to_end_latency",
+            "From the time that a message has in Kafka to the commit of what was made of it",
+            Unit::Seconds,
+            shared.end_to_end_latency,
+        );
         registry.register("commits", "Commits of output and position", shared.commits);
         registry.register_with_unit("commit", "Time of a commit", Unit::Seconds, shared.commit_seconds);
         registry.register("aborts", "Units of work that were given up and done again", shared.aborts);
-        metrics
     }
 }
 

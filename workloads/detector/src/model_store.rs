@@ -1,7 +1,6 @@
 //! The model that the detector was given: from its own disk, else from the bucket. It is waited for where it cannot be
 //! there yet, and refused where it is damaged; a detector never goes on with another one or with none.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use vedette_contract::ModelVersion;
 use vedette_contract::keys::ModelKeys;
 use vedette_contract::model::MANIFEST_FILE;
 use vedette_forest::Model;
-use vedette_registry::load::{self, Fetched, Files, LoadError};
+use vedette_registry::load::{self, Fetched, Files, Learned, LoadError};
 use vedette_service::{Backoff, Readiness, Shutdown, error_chain};
 use vedette_streams::bucket::Bucket;
 
@@ -34,8 +33,7 @@ pub(crate) struct ModelStore {
 /// A model, and what else its files say.
 pub(crate) struct Loaded {
     pub(crate) model: Model,
-    /// Share of the rows of the training without a value, by feature.
-    pub(crate) usually_missing: BTreeMap<String, f64>,
+    pub(crate) learned: Learned,
 }
 
 impl ModelStore {
@@ -100,7 +98,7 @@ impl ModelStore {
         let (watch, version) = (self.watch.clone(), version.clone());
         let load = move || -> Result<Loaded, LoadError> {
             let model = load::model(&version, &files)?;
-            Ok(Loaded { model, usually_missing: load::usually_missing(&files) })
+            Ok(Loaded { model, learned: load::learned(&files) })
         };
         let loading = tokio::task::spawn_blocking(move || watch.step(load));
         Ok(joined(loading.await)??)

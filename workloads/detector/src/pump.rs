@@ -1,46 +1,43 @@
 //! The loop: poll, process, produce, commit. It owns the consumer and the producer, runs on a thread of its own and blocks
 //! there; everything it decides about a record is decided in [`Detector`].
 
+mod places;
+
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use rdkafka::consumer::{CommitMode, Consumer};
-use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaError;
 use thiserror::Error;
 use tracing::warn;
 use vedette_service::{Readiness, Shutdown};
 use vedette_streams::kafka::group::{self, GroupConsumer, Rebalance};
-use vedette_streams::kafka::place::{Beginning, at_offset, beginnings, move_to};
 use vedette_streams::kafka::{KafkaSettings, MissingAcl};
 
+use self::places::Waiting;
 use crate::allowance::Allowance;
-use crate::batch::{Batch, collect, process};
+use crate::batch::{collect, process};
 use crate::delivery::may_be_of_one_record;
 use crate::detector::Detector;
 use crate::health::Known;
+use crate::idle::{Idle, commit_end};
 use crate::interruption::Interruption;
 use crate::messages::Outputs;
 use crate::metrics::Metrics;
 use crate::readiness::{BROKER, GROUP};
 use crate::refusals::Refusals;
-use crate::resume::Resume;
 use crate::start::Started;
 use crate::tally::Tally;
 use crate::unit::UnitOfWork;
 
 /// How long a poll waits when there is nothing to do; also how soon shutdown is noticed.
 const POLL_WAIT: Duration = Duration::from_millis(100);
-/// A unit of work is committed when it is this old, or earlier when a poll finds nothing.
-const COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 /// So many units given up one after the other are no bad luck any more.
 const REWINDS_WITHOUT_PROGRESS: u32 = 20;
 /// After the first; after the second it is twice as long.
 const REWIND_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_REWIND_PAUSE: Duration = Duration::from_secs(1);
 const BROKER_CHECK: Duration = Duration::from_secs(1);
-/// How long one turn waits for the group's coordinator, which may be slow. Others wait for this member meanwhile.
-const COORDINATOR_WAIT: Duration = Duration::from_secs(5);
 
 /// Why the stream ended before it was asked to.
 #[derive(Debug, Error)]
@@ -54,8 +51,8 @@ pub enum PumpError {
         source: KafkaError,
     },
     /// Kafka takes nothing any more.
-    #[error("Kafka did not take a unit of work; beginning anew without partitions")]
-    Stalled,
+    #[error("Kafka did not take a unit of work{0}; beginning anew without partitions")]
+    Stalled(String),
     /// The same work was given up again and again.
     #[error("{REWINDS_WITHOUT_PROGRESS} units of work one after the other were given up")]
     NoProgress(#[source] KafkaError),
@@ -68,13 +65,6 @@ pub(crate) enum Course {
     /// With another producer and another place in the group.
     StartAnew,
     End,
-}
-
-/// Partitions that are taken.
-struct Taken {
-    beginnings: TopicPartitionList,
-    /// Of those of which nothing is committed.
-    looked_up: Vec<(i32, Beginning)>,
 }
 
 /// The running stream.
@@ -92,6 +82,8 @@ pub(crate) struct Pump<'a> {
     rewinds: u32,
     allowance: Allowance,
     refusals: Refusals,
+    idle: Idle,
+    waiting: Waiting,
     /// Of the open unit.
     tally: Tally,
     broker_in_doubt: bool,
@@ -125,6 +117,8 @@ impl<'a> Pump<'a> {
             rewinds,
             allowance: Allowance::default(),
             refusals: Refusals::default(),
+            idle: Idle::default(),
+            waiting: Waiting::default(),
             tally: Tally::default(),
             broker_in_doubt,
             refused,
@@ -172,7 +166,7 @@ impl<'a> Pump<'a> {
                 return Ok(Course::StartAnew);
             }
             Err(Interruption::Fatal(attempt, source)) => return Err(PumpError::Client { attempt, source }),
-            Err(Interruption::Stalled) => return Err(PumpError::Stalled),
+            Err(Interruption::Stalled(waits_for)) => return Err(PumpError::Stalled(waits_for)),
             Err(Interruption::GivenUp) => {
                 warn!("shutdown does not wait for the broker; what is not committed is done by another detector");
                 return Ok(Course::End);
@@ -215,68 +209,40 @@ impl<'a> Pump<'a> {
     fn turn(&mut self) -> Result<(), Interruption> {
         let wait = if self.unit.age().is_some() { Duration::ZERO } else { POLL_WAIT };
         let batch = collect(&self.consumer, wait, self.allowance.room(self.unit.held()))?;
-        let idle = batch.messages.is_empty();
+        let (records, is_backlog, started) = (batch.messages.len(), batch.is_full(), Instant::now());
+        let (trouble, processed) =
+            process(batch, self.detector, &mut self.unit, &self.outputs, &self.refusals, &mut self.tally);
+        // What the client says it says once, whatever becomes of the records that came before.
+        trouble.iter().for_each(|cause| self.note_trouble(cause));
+        processed?;
+        let idle = records == 0;
         if !idle {
-            let started = Instant::now();
-            self.metrics.batch_records.observe(batch.messages.len() as f64);
-            process(&batch, self.detector, &mut self.unit, &self.outputs, &self.refusals, &mut self.tally)?;
+            self.metrics.batch_records.observe(records as f64);
             self.metrics.processing_seconds.observe(started.elapsed().as_secs_f64());
         }
-        let Batch { trouble, .. } = batch;
-        trouble.iter().for_each(|cause| self.note_trouble(cause));
         self.unit.serve();
-        let is_full = self.allowance.room(self.unit.held()) == 0;
-        if self.unit.age().is_some_and(|age| idle || is_full || age >= COMMIT_INTERVAL) {
+        if self.unit.age().is_some_and(|age| idle || self.allowance.is_used_up(self.unit.held(), age, is_backlog)) {
             self.commit()?;
         }
         if self.position_lost {
             self.find_lost_positions()?;
         }
+        self.look_again()?;
         self.follow_group()?;
         self.watch_broker(idle);
         self.take_standings();
         Ok(())
     }
 
-    fn take_standings(&self) {
+    fn take_standings(&mut self) {
         if let Some(standings) = self.consumer.context().take_standings() {
+            // Kafka may not answer for longer than an open unit lives.
+            if let Some(idle) = self.idle.stands(&standings.told).filter(|_| self.unit.age().is_none()) {
+                let looked = commit_end(&self.kafka, &self.group, &self.consumer, idle);
+                self.idle.looked(idle.partition, looked);
+            }
             self.metrics.lags(&self.known.stands(standings, Timestamp::now()));
         }
-    }
-
-    /// Reads on from what is left where retention passed what was read, or from the beginning of a topic made anew. Where Kafka
-    /// does not tell yet it is asked again at the next turn.
-    fn find_lost_positions(&mut self) -> Result<(), Interruption> {
-        self.close_unit()?;
-        match self.read_on() {
-            Ok(()) => self.position_lost = false,
-            Err(cause) => {
-                warn!(error = %cause, "it is not known yet where to read on");
-                self.consumer.context().note_trouble();
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes every partition anew, from what is committed if that is there. What is lost is committed, so that it is counted once.
-    fn read_on(&self) -> KafkaResult<()> {
-        for (topic, partition, beginning) in beginnings(&self.consumer, &self.consumer.assignment()?, COORDINATOR_WAIT)?
-        {
-            move_to(&self.consumer, &topic, partition, beginning.offset())?;
-            if !matches!(beginning, Beginning::Committed(_)) {
-                self.consumer.commit(&at_offset(&topic, partition, beginning.offset())?, CommitMode::Sync)?;
-                self.note(partition, beginning);
-            }
-        }
-        Ok(())
-    }
-
-    /// Says and counts from where a partition is read.
-    fn note(&self, partition: i32, beginning: Beginning) {
-        let input = &self.outputs.topics.sensor_messages;
-        beginning.report(input.as_str(), partition);
-        self.metrics.lost_records.inc_by(beginning.lost());
-        beginning.gap(input, partition, Timestamp::now()).into_iter().for_each(|gap| self.known.lost(gap));
     }
 
     fn commit(&mut self) -> Result<(), Interruption> {
@@ -284,11 +250,15 @@ impl<'a> Pump<'a> {
             return Ok(());
         }
         let (started, held, ends) = (Instant::now(), self.unit.held(), self.unit.ends().collect::<Vec<_>>());
-        self.unit.commit(&self.consumer)?;
+        self.unit.commit(&self.consumer, |records| self.metrics.count_latency(records, Timestamp::now()))?;
         self.allowance.after_commit(held, started.elapsed());
         ends.iter().for_each(|(partition, end)| self.refusals.committed(*partition, *end));
         let tally = std::mem::take(&mut self.tally);
         self.metrics.count_committed(&tally);
+        if let Some(threshold) = self.detector.committed(tally.fields.scored, tally.alerts) {
+            self.metrics.alerts_above(threshold);
+            self.known.alerts_above(threshold);
+        }
         self.known.committed(tally);
         self.metrics.commits.inc();
         self.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
@@ -304,12 +274,13 @@ impl<'a> Pump<'a> {
         while let Some(rebalance) = self.consumer.context().take_rebalance() {
             match rebalance {
                 Rebalance::Assigned(partitions) => {
-                    let Some(Taken { beginnings, looked_up }) = self.take(partitions)? else { return Ok(()) };
-                    self.follow(&Rebalance::Assigned(beginnings))?;
-                    self.settle(looked_up);
+                    if !self.take(partitions)? {
+                        return Ok(());
+                    }
                     self.readiness.hold(GROUP);
                 }
                 Rebalance::Revoked(partitions) => {
+                    self.waiting.give_up(&partitions);
                     let given_up = self.give_up();
                     let goes_on =
                         matches!(given_up, Ok(()) | Err(Interruption::Refused(_) | Interruption::StartAnew(_)));
@@ -321,51 +292,6 @@ impl<'a> Pump<'a> {
             }
         }
         Ok(())
-    }
-
-    fn follow(&self, rebalance: &Rebalance) -> Result<(), Interruption> {
-        group::follow(&self.consumer, rebalance)
-            .map_err(|cause| Interruption::Fatal("cannot follow a rebalance of the group", cause))
-    }
-
-    /// Tells what was looked up, and commits it where it is a place: a partition to which nobody writes would never be known again.
-    fn settle(&self, looked_up: Vec<(i32, Beginning)>) {
-        let topic = self.outputs.topics.sensor_messages.as_str();
-        for (partition, beginning) in looked_up {
-            self.note(partition, beginning);
-            let is_place = !matches!(beginning, Beginning::First(_));
-            let committed = is_place.then(|| {
-                let place = at_offset(topic, partition, beginning.offset())?;
-                self.consumer.commit(&place, CommitMode::Sync)
-            });
-            if let Some(Err(cause)) = committed {
-                warn!(partition, error = %cause, "where a partition goes on is not committed yet; it is when a record comes");
-            }
-        }
-    }
-
-    /// Looks from where partitions are read. `None` where the group's coordinator does not know yet: they are taken later.
-    fn take(&mut self, partitions: TopicPartitionList) -> Result<Option<Taken>, Interruption> {
-        // The coordinator may not answer for longer than an open unit lives.
-        if let Err(interruption) = self.close_unit() {
-            self.consumer.context().put_back(Rebalance::Assigned(partitions));
-            return Err(interruption);
-        }
-        let resume =
-            Resume { kafka: &self.kafka, group: &self.group, consumer: &self.consumer, outputs: &self.outputs };
-        let known = group::beginnings(&self.consumer, &partitions, COORDINATOR_WAIT);
-        let mut looked_up = Vec::new();
-        let places = known.and_then(|beginnings| {
-            resume.places(&beginnings, |partition, beginning| looked_up.push((partition, beginning)))
-        });
-        match places {
-            Ok(beginnings) => Ok(Some(Taken { beginnings, looked_up })),
-            Err(cause) => {
-                self.readiness.fail(GROUP, format!("the group does not tell yet from where to read: {cause}"));
-                self.consumer.context().put_back(Rebalance::Assigned(partitions));
-                Ok(None)
-            }
-        }
     }
 
     /// Partitions are given up only after what was done of them is committed, or is void.

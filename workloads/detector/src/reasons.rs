@@ -35,12 +35,24 @@ pub(crate) fn clause(reason: &Reason) -> Option<String> {
     }
     let is =
         || value.as_ref().map_or_else(|| format!("{field} has a long value"), |value| format!("{field} is {value}"));
+    let is_seldom =
+        matches!((value, usual), (Some(value), Some(Usual::Values(frequent))) if is_none_of(value, frequent));
     let usual = usual.as_ref().map(usually);
-    Some(match ((*direction)?, usual) {
+    let Some(direction) = *direction else {
+        return usual.filter(|_| is_seldom).map(|usual| format!("{}{usual}", is()));
+    };
+    Some(match (direction, usual) {
         (Direction::Missing, usual) => format!("{field} is missing{}", usual.unwrap_or_default()),
         (Direction::Unseen, usual) => format!("{}, never seen before{}", is(), usual.unwrap_or_default()),
         (Direction::Above | Direction::Below, usual) => format!("{}{}", is(), usual?),
     })
+}
+
+/// Whether a category is not among the frequent ones.
+fn is_none_of(value: &Value, frequent: &[UsualValue]) -> bool {
+    let json = value.to_string();
+    let text = value.as_str().unwrap_or(&json);
+    frequent.iter().all(|usual| usual.value != text)
 }
 
 fn usually(usual: &Usual) -> String {
@@ -106,6 +118,8 @@ mod tests {
                 of(Some("gopher".into()), Some(Direction::Unseen), &values),
                 Some("a is \"gopher\", never seen before, usually http (26 %), smtp (26 %)"),
             ),
+            (of(Some("ftp".into()), None, &values), Some("a is \"ftp\", usually http (26 %), smtp (26 %)")),
+            (of(Some("smtp".into()), None, &values), None),
             (of(None, Some(Direction::Unseen), &None), Some("a has a long value, never seen before")),
             (Reason { expected, ..reason("a", 0.5) }, Some("a is 69.71, and 44.35 to 53.21 fits the others")),
         ] {

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use vedette_contract::ModelVersion;
 use vedette_contract::arguments::{DetectorArguments, PipelineArguments, ServiceArguments};
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
+use vedette_forest::Model;
 use vedette_registry::health;
+use vedette_registry::load::Learned;
 use vedette_service::{Readiness, Shutdown, registry, serve};
 use vedette_streams::bucket::Bucket;
 use vedette_streams::kafka::KafkaSettings;
@@ -18,10 +21,11 @@ use crate::lookups::Tables;
 use crate::messages::Topics;
 use crate::metrics::Metrics;
 use crate::model_store::{Loaded, ModelStore};
-use crate::pump::{Course, Pump};
+use crate::pump::{Course, Pump, PumpError};
 use crate::readiness::{BROKER, GROUP, LOOKUPS, MODEL};
-use crate::scoring::Threshold;
+use crate::stability::Bins;
 use crate::start::{StartSettings, start};
+use crate::threshold::Threshold;
 use crate::watch::Watch;
 
 /// Runs a detector until shutdown.
@@ -41,21 +45,22 @@ pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(),
         dead_letters_topic,
         max_message_bytes,
         processing_guarantee,
+        renamed_fields,
         calculated_fields,
         lookups,
         lookup_files,
         lookup_interval_seconds,
         alert_budget_per_million,
+        budget_tracking,
         score_threshold,
         reasons,
         model_training,
         model_version,
         model_directory,
     } = arguments;
-    let threshold = Threshold::new(alert_budget_per_million, score_threshold)?;
+    let threshold = Threshold::new(alert_budget_per_million, budget_tracking, score_threshold)?;
     let mut registry = registry("detector");
-    let metrics = Metrics::register(&mut registry);
-    let bucket = Bucket::new(&bucket);
+    let (metrics, bucket) = (Metrics::register(&mut registry), Bucket::new(&bucket));
     let mut tables = Tables::new(&lookups, &lookup_files, &bucket, &metrics).map_err(AddedFieldError::from)?;
     // Whatever is wrong with lookups and expressions is said now, not after the wait for tables and a model.
     AddedFields::compile(&lookups, &tables, &calculated_fields, &metrics)?;
@@ -67,7 +72,7 @@ pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(),
         site: site.clone(),
         pod: pod_name.clone(),
         topic: sensor_messages_topic.clone(),
-        threshold: threshold.score(),
+        threshold: threshold.clone(),
         model_version: model_version.clone(),
         started_at: Timestamp::now(),
     });
@@ -82,18 +87,10 @@ pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(),
         if !tables.wait(&readiness, &shutdown).await {
             return Ok(());
         }
-        let model = match stored {
-            None => None,
-            Some((version, store)) => match store.load(&version, &readiness, &shutdown).await? {
-                None => return Ok(()),
-                Some(Loaded { model, usually_missing }) => {
-                    known.learn(usually_missing);
-                    Some((version, model))
-                }
-            },
-        };
+        let Some(Given { model, bins }) = given(stored, &known, &readiness, &shutdown).await? else { return Ok(()) };
         readiness.hold(MODEL);
         let features = model.iter().flat_map(|(_, model)| model.encoder.columns());
+        model.iter().for_each(|_| metrics.alerts_above(&threshold));
         metrics.begin(calculated_fields.iter().map(|field| field.key.as_str()), features.map(|it| it.name.as_str()));
 
         let settings = StartSettings {
@@ -108,29 +105,59 @@ pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(),
                 dead_letters: dead_letters_topic,
             },
             max_message_bytes,
+            watch: Watch::default(),
         };
         let step = DetectorSettings {
             site,
             sensor_messages_topic,
+            renamed_fields,
             lookups,
             calculated_fields,
             threshold,
             reasons,
             max_message_bytes,
         };
-        let detector = Detector::new(step, &tables, model, watch.clone(), &metrics)?;
+        let detector = Detector::new(step, &tables, model, watch.clone(), &metrics)?.with_bins(bins);
         tokio::spawn(tables.keep_fresh(Duration::from_secs(lookup_interval_seconds), shutdown.clone()));
-        stream(settings, detector, (metrics, known.clone()), readiness.clone(), shutdown.clone()).await
+        stream(settings, detector, (metrics.clone(), known.clone()), readiness.clone(), shutdown.clone()).await
+    };
+    let look = |now| {
+        let health = known.told(&readiness, now);
+        metrics.compared(known.stability().as_ref());
+        health
     };
     let outcome = tokio::select! {
         outcome = work => outcome,
         () = watch.stuck() => Err(DetectorError::ModelStuck),
-        never = health::tell(&bucket, &keys, |now| known.health(now)) => match never {},
+        never = health::tell(&bucket, &keys, look) => match never {},
     };
     shutdown.cancel();
     // The server only answers questions about a stream that is over.
     let _ = server.handle.await;
     outcome
+}
+
+/// What was given to score with, if anything was.
+#[derive(Default)]
+struct Given {
+    model: Option<(ModelVersion, Model)>,
+    /// By which features are counted, where the model says how they were.
+    bins: Option<Bins>,
+}
+
+/// Waits for the model; `None` when shutdown came first.
+async fn given(
+    stored: Option<(ModelVersion, ModelStore)>,
+    known: &Known,
+    readiness: &Readiness,
+    shutdown: &Shutdown,
+) -> Result<Option<Given>, DetectorError> {
+    let Some((version, store)) = stored else { return Ok(Some(Given::default())) };
+    let Some(Loaded { model, learned }) = store.load(&version, readiness, shutdown).await? else { return Ok(None) };
+    let Learned { usually_missing, distributions } = learned;
+    let bins = distributions.and_then(|told| Bins::new(model.encoder.columns(), &told));
+    known.learn(usually_missing, bins.clone());
+    Ok(Some(Given { model: Some((version, model)), bins }))
 }
 
 /// Runs the stream to its end, on a thread of its own.
@@ -141,6 +168,7 @@ async fn stream(
     readiness: Readiness,
     shutdown: Shutdown,
 ) -> Result<(), DetectorError> {
+    let calls = settings.watch.clone();
     let run = move || {
         while let Some(started) = start(settings.clone(), &readiness, &shutdown)? {
             match Pump::new(started, &mut detector, counted.clone(), readiness.clone(), shutdown.clone()).run()? {
@@ -150,5 +178,8 @@ async fn stream(
         }
         Ok(())
     };
-    joined(tokio::task::spawn_blocking(run).await)?
+    tokio::select! {
+        ended = tokio::task::spawn_blocking(run) => joined(ended)?,
+        () = calls.client_stuck() => Err(PumpError::Stalled(String::new()).into()),
+    }
 }

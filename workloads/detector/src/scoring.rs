@@ -2,71 +2,19 @@
 
 use std::ops::Range;
 
-use thiserror::Error;
 use vedette_contract::ModelVersion;
 use vedette_contract::fields::{self, Reason};
 use vedette_contract::incident::Severity;
 use vedette_contract::model::Column;
 use vedette_forest::features::Encoder;
-use vedette_forest::{Matrix, Model, calibration};
+use vedette_forest::{Matrix, Model};
 use vedette_records::{Field, FieldNames, Record, Scalar, ScalarKind, splice};
 
 use crate::added::AddedFields;
 use crate::reasons;
 use crate::tally::FeatureTally;
+use crate::threshold::Threshold;
 use crate::watch::Watch;
-
-/// When a record alerts.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Threshold(f64);
-
-/// Why a threshold was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Error)]
-pub enum ThresholdError {
-    /// Not a number of records per million.
-    #[error("an alert budget of {0} records per million is not between 0 and 1000000")]
-    Budget(f64),
-    /// Not a score.
-    #[error("a score threshold of {0} is not between 0 and 1")]
-    Score(f64),
-    /// Neither or both were given.
-    #[error("give either an alert budget or a score threshold")]
-    Choice,
-}
-
-impl Threshold {
-    /// From an alert budget in records per million, or from a score between 0 and 1.
-    ///
-    /// # Errors
-    /// When not exactly one is given, or it is out of range.
-    pub(crate) fn new(budget_per_million: Option<f64>, score: Option<f64>) -> Result<Self, ThresholdError> {
-        match (budget_per_million, score) {
-            (Some(budget), None) if (0.0..=1e6).contains(&budget) => {
-                Ok(Self(calibration::threshold_for_budget(budget)))
-            }
-            (Some(budget), None) => Err(ThresholdError::Budget(budget)),
-            (None, Some(score)) if (0.0..=1.0).contains(&score) => Ok(Self(score)),
-            (None, Some(score)) => Err(ThresholdError::Score(score)),
-            (None, None) | (Some(_), Some(_)) => Err(ThresholdError::Choice),
-        }
-    }
-
-    pub(crate) fn score(self) -> f64 {
-        self.0
-    }
-
-    /// How bad it is to score so much, which is above the threshold: medium and high are above the thresholds of a tenth and a
-    /// hundredth of the budget. A record that is also outside everything learned is critical, not high.
-    fn severity(self, score: f64, is_outside: impl FnOnce() -> bool) -> Severity {
-        let beyond = |part: f64| score > 1. - (1. - self.0) / part;
-        match () {
-            () if beyond(100.) && is_outside() => Severity::Critical,
-            () if beyond(100.) => Severity::High,
-            () if beyond(10.) => Severity::Medium,
-            () => Severity::Low,
-        }
-    }
-}
 
 /// Where the value of a column comes from.
 #[derive(Debug, Clone, Copy)]
@@ -151,9 +99,9 @@ impl Scoring {
         names.zip(self.seen.iter_mut().map(std::mem::take)).filter(|(_, seen)| *seen != FeatureTally::default())
     }
 
-    /// Records of the batch.
-    pub(crate) fn rows(&self) -> u64 {
-        self.rows.rows() as u64
+    /// The rows of the batch, and their scores.
+    pub(crate) fn scored(&self) -> (&Matrix, &[f64]) {
+        (&self.rows, &self.scores)
     }
 
     /// The score of a row; `None` where the model gave no finite one.
@@ -161,8 +109,13 @@ impl Scoring {
         self.scores.get(row).copied().filter(|score| score.is_finite())
     }
 
-    pub(crate) fn threshold(&self) -> f64 {
-        self.threshold.score()
+    pub(crate) fn threshold(&self) -> &Threshold {
+        &self.threshold
+    }
+
+    /// Of so many records that were scored so many alerted, and that is committed: the threshold follows.
+    pub(crate) fn committed(&mut self, records: u64, alerts: u64) {
+        self.threshold.count(records, alerts);
     }
 
     /// How bad it is that a row has this score, which is above the threshold.
@@ -198,41 +151,5 @@ fn note(seen: &mut FeatureTally, encoder: &Encoder, column: usize, value: Option
     } else if number.to_bits() == encoder.missing(column).to_bits() {
         let is_there = value.is_some_and(|value| value.category().is_some());
         *(if is_there { &mut seen.unseen } else { &mut seen.missing }) += 1;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_threshold_leaves_as_many_records_above_it_as_the_budget_says() {
-        for (per_million, score) in [(100.0, 0.9999), (5_000.0, 0.995), (1e6, 0.0)] {
-            let threshold = Threshold::new(Some(per_million), None).unwrap().score();
-            assert!((threshold - score).abs() < 1e-12, "{per_million}: {threshold}");
-        }
-    }
-
-    #[test]
-    fn an_alert_is_as_bad_as_its_part_of_the_budget_is_small() {
-        let threshold = Threshold::new(Some(10_000.), None).unwrap();
-        for (score, within, outside) in [
-            (0.9901, Severity::Low, Severity::Low),
-            (0.9989, Severity::Low, Severity::Low),
-            (0.9991, Severity::Medium, Severity::Medium),
-            (0.999_91, Severity::High, Severity::Critical),
-        ] {
-            let severity = |is_outside| threshold.severity(score, || is_outside);
-            assert_eq!((severity(false), severity(true)), (within, outside), "{score}");
-        }
-    }
-
-    #[test]
-    fn a_threshold_is_one_budget_or_one_score_within_its_range() {
-        assert_eq!(Threshold::new(None, Some(0.5)), Ok(Threshold(0.5)));
-        for bad in [f64::NAN, -1.0, 1e7] {
-            assert!(Threshold::new(Some(bad), None).is_err() && Threshold::new(None, Some(bad)).is_err(), "{bad}");
-        }
-        assert_eq!(Threshold::new(None, None), Err(ThresholdError::Choice));
     }
 }

@@ -3,24 +3,22 @@
 
 use std::time::Duration;
 
-use rdkafka::config::ClientConfig;
 use rdkafka::consumer::Consumer;
 use tokio::runtime::Handle;
 use vedette_contract::arguments::ProcessingGuarantee;
 use vedette_service::{Readiness, Shutdown, error_chain};
 use vedette_streams::kafka::group::{self, GroupConsumer};
 use vedette_streams::kafka::{
-    self, Isolation, KafkaSettings, StartError, TopicReader, check_writable, insist_on, wait_for_topics,
+    self, Isolation, KafkaSettings, StartError, TopicReader, check_writable, fit_messages, insist_on, wait_for_topics,
 };
 
 use crate::delivery::DeliveryContext;
-use crate::messages::{Outputs, Partitions, Topics};
+use crate::messages::{Keepings, Outputs, Partitions, Topics};
 use crate::readiness::{BROKER, GROUP};
 use crate::unit::UnitOfWork;
+use crate::watch::Watch;
 
 const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
-/// librdkafka's own `batch.size`.
-const LARGEST_BATCH: usize = 1_000_000;
 
 /// Where the stream is and how it is read and written.
 #[derive(Debug, Clone)]
@@ -32,6 +30,8 @@ pub(crate) struct StartSettings {
     pub(crate) guarantee: ProcessingGuarantee,
     pub(crate) topics: Topics,
     pub(crate) max_message_bytes: usize,
+    /// Of the producer's calls.
+    pub(crate) watch: Watch,
 }
 
 /// What the loop works with.
@@ -56,19 +56,19 @@ pub(crate) fn start(
     let config = settings.kafka.consumer(&settings.group, Isolation::ReadCommitted);
     let consumer = group::create(&config, settings.kafka.context()).map_err(StartError::Settings)?;
     let unit = unit_of_work(&settings, readiness, shutdown)?;
-    let Some(partitions) = wait_for_outputs(&settings, readiness, shutdown)? else { return Ok(None) };
+    let Some((partitions, keepings)) = wait_for_outputs(&settings, readiness, shutdown)? else { return Ok(None) };
     let initialize = || {
         unit.initialize().map_err(|source| StartError::Refused { attempt: "start the transactional producer", source })
     };
     let told = |cause: &StartError| readiness.fail(BROKER, error_chain(cause));
     let Some(()) = insist_on(initialize, told, shutdown)? else { return Ok(None) };
-    let StartSettings { topics, max_message_bytes, group, kafka, pod_name: _, guarantee: _ } = settings;
+    let StartSettings { topics, max_message_bytes, group, kafka, pod_name: _, guarantee: _, watch: _ } = settings;
     readiness.hold(BROKER);
     readiness.fail(GROUP, "joining");
     consumer
         .subscribe(&[topics.sensor_messages.as_str()])
         .map_err(|source| StartError::Refused { attempt: "subscribe to the input", source })?;
-    let outputs = Outputs { topics, partitions, max_message_bytes };
+    let outputs = Outputs { topics, partitions, keepings, max_message_bytes };
     Ok(Some(Started { kafka, consumer, group, unit, outputs }))
 }
 
@@ -77,25 +77,18 @@ fn unit_of_work(
     readiness: &Readiness,
     shutdown: &Shutdown,
 ) -> Result<UnitOfWork, StartError> {
-    let StartSettings { kafka, pod_name, guarantee, topics, max_message_bytes, group: _ } = settings;
+    let StartSettings { kafka, pod_name, guarantee, topics, max_message_bytes, watch, group: _ } = settings;
     let mut config = match guarantee {
         ProcessingGuarantee::ExactlyOnce => kafka.transactional_producer(pod_name),
         ProcessingGuarantee::AtLeastOnce => kafka.producer(),
     };
     fit_messages(&mut config, *max_message_bytes);
+    // What was taken is freed at once: its report would keep it until the loop comes to it.
+    config.set("delivery.report.only.error", "true");
     let producer = config.create_with_context(DeliveryContext::new(kafka.context())).map_err(StartError::Settings)?;
-    let topic = topics.sensor_messages.clone();
-    Ok(UnitOfWork::new(producer, *guarantee, topic, readiness.clone(), shutdown.clone()))
-}
-
-/// The topics say how large a message is, and a batch is one to them.
-fn fit_messages(config: &mut ClientConfig, max_message_bytes: usize) {
-    let given = |config: &ClientConfig, key| config.get(key).and_then(|bytes| bytes.parse().ok());
-    if given(config, "message.max.bytes").unwrap_or(0) < max_message_bytes {
-        config.set("message.max.bytes", max_message_bytes.to_string());
-    }
-    let batch = given(config, "batch.size").unwrap_or(LARGEST_BATCH).min(max_message_bytes);
-    config.set("batch.size", batch.to_string());
+    let Topics { sensor_messages, enriched_data, alerts, dead_letters } = topics.clone();
+    let topics = (sensor_messages, [enriched_data, alerts, dead_letters]);
+    Ok(UnitOfWork::new(producer, *guarantee, topics, watch.clone(), readiness.clone(), shutdown.clone()))
 }
 
 /// Waits until the topics are there and may be written; `None` when shutdown came first.
@@ -103,12 +96,12 @@ fn wait_for_outputs(
     settings: &StartSettings,
     readiness: &Readiness,
     shutdown: &Shutdown,
-) -> Result<Option<Partitions>, StartError> {
+) -> Result<Option<(Partitions, Keepings)>, StartError> {
     let asked = settings.clone();
     let look = move |reader: &TopicReader| {
         let partitions = partitions(reader, &asked.topics)?;
         check_outputs(&asked)?;
-        Ok(partitions)
+        Ok((partitions, keepings(&asked)?))
     };
     let told = |error: &kafka::KafkaError| readiness.fail(BROKER, error_chain(error));
     let waiting = shutdown.run_until_cancelled(wait_for_topics(&settings.kafka, None, look, told));
@@ -126,29 +119,18 @@ fn check_outputs(settings: &StartSettings) -> Result<(), kafka::KafkaError> {
     }
 }
 
+/// Asked for where it may block, which is no task of the runtime.
+fn keepings(settings: &StartSettings) -> Result<Keepings, kafka::KafkaError> {
+    let Topics { sensor_messages: _, enriched_data, alerts, dead_letters } = &settings.topics;
+    let asked = kafka::keepings(&settings.kafka, [enriched_data, alerts, dead_letters], BROKER_TIMEOUT);
+    let [enriched_data, alerts, dead_letters] = Handle::current().block_on(asked)?;
+    Ok(Keepings { enriched_data, alerts, dead_letters })
+}
+
 /// Checks that all topics are there, and counts their partitions.
 fn partitions(reader: &TopicReader, topics: &Topics) -> Result<Partitions, kafka::KafkaError> {
     let Topics { sensor_messages, enriched_data, alerts, dead_letters } = topics;
     let [sensor_messages, enriched_data, alerts, dead_letters] =
         reader.count_partitions([sensor_messages, enriched_data, alerts, dead_letters], BROKER_TIMEOUT)?;
     Ok(Partitions { sensor_messages, enriched_data, alerts, dead_letters })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_batch_is_larger_than_its_topic_accepts() {
-        for (given, limit, batch) in
-            [(None, 16_384, "16384"), (None, 9_000_000, "1000000"), (Some("500"), 16_384, "500")]
-        {
-            let mut config = ClientConfig::new();
-            if let Some(given) = given {
-                config.set("batch.size", given);
-            }
-            fit_messages(&mut config, limit);
-            assert_eq!(config.get("batch.size"), Some(batch), "{given:?} {limit}");
-        }
-    }
 }

@@ -6,6 +6,8 @@ use vedette_contract::dead_letter::DeadLetterReason;
 use vedette_contract::fields;
 use vedette_contract::model::TextValues;
 
+use crate::stability::Spread;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
@@ -14,6 +16,8 @@ pub(crate) struct Tally {
     pub(crate) alerts: u64,
     /// Messages of which Kafka took nothing.
     pub(crate) refused: u64,
+    /// Messages of which something was written with the present time, as their own is too old.
+    pub(crate) redated: u64,
     pub(crate) dead_letters: BTreeMap<DeadLetterReason, u64>,
     /// Of each partition, the Kafka time of the last message, milliseconds since 1970.
     pub(crate) read_at: BTreeMap<i32, i64>,
@@ -23,10 +27,11 @@ pub(crate) struct Tally {
 impl Tally {
     /// Takes in what another unit did, which came after.
     pub(crate) fn add(&mut self, other: Self) {
-        let Self { records, alerts, refused, dead_letters, read_at, fields } = other;
+        let Self { records, alerts, refused, redated, dead_letters, read_at, fields } = other;
         self.records += records;
         self.alerts += alerts;
         self.refused += refused;
+        self.redated += redated;
         dead_letters.into_iter().for_each(|(reason, count)| *self.dead_letters.entry(reason).or_default() += count);
         self.read_at.extend(read_at);
         self.fields.add(fields);
@@ -37,26 +42,32 @@ impl Tally {
     }
 }
 
-/// What was odd about the fields of records.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// What there is to tell of the fields of records.
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct FieldTally {
     pub(crate) mended: BTreeMap<(MendedField, Mending), u64>,
+    /// Records by lookup and by what became of them there.
+    pub(crate) lookups: BTreeMap<(String, LookupOutcome), u64>,
     /// Records without a calculated field, by field.
     pub(crate) not_calculated: BTreeMap<String, u64>,
     /// Records that were scored.
     pub(crate) scored: u64,
     /// By field, those of the model about which there is something to tell.
     pub(crate) features: BTreeMap<String, FeatureTally>,
+    /// How scores and features are distributed.
+    pub(crate) spread: Spread,
 }
 
 impl FieldTally {
     /// Takes in what another counted.
     pub(crate) fn add(&mut self, other: Self) {
-        let Self { mended, not_calculated, scored, features } = other;
+        let Self { mended, lookups, not_calculated, scored, features, spread } = other;
         mended.into_iter().for_each(|(key, count)| *self.mended.entry(key).or_default() += count);
+        lookups.into_iter().for_each(|(key, count)| *self.lookups.entry(key).or_default() += count);
         not_calculated.into_iter().for_each(|(field, count)| *self.not_calculated.entry(field).or_default() += count);
         self.scored += scored;
         features.into_iter().for_each(|(field, seen)| self.features.entry(field).or_default().add(seen));
+        self.spread.add(&spread);
     }
 }
 
@@ -79,6 +90,18 @@ impl FeatureTally {
         self.missing += missing;
         self.unseen += unseen;
     }
+}
+
+/// What became of a record at a lookup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum LookupOutcome {
+    Matched,
+    Unmatched,
+    NoValue,
+}
+
+impl LookupOutcome {
+    pub(crate) const ALL: [Self; 3] = [Self::Matched, Self::Unmatched, Self::NoValue];
 }
 
 /// A field that every record has in the end.

@@ -1,12 +1,29 @@
-//! A small real model for tests: two numeric features and a categorical one, one of them calculated.
+//! What tests share: a small real model of two numeric features and a categorical one, one of them calculated; and a broker with a
+//! topic of one partition, and its reader.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use rdkafka::consumer::Consumer;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use vedette_contract::ModelVersion;
+use vedette_contract::arguments::ProcessingGuarantee;
 use vedette_contract::fields::Reason;
 use vedette_contract::learner::Algorithm;
 use vedette_contract::model::{Column, ColumnKind, FeatureSpecification, SCHEMA};
 use vedette_forest::{Learner, Matrix, Model, artifact, calibration, fit, with_usual};
+use vedette_service::{Readiness, Shutdown};
+use vedette_streams::kafka::group::{self, GroupConsumer};
+use vedette_streams::kafka::place::at_offset;
+use vedette_streams::kafka::{Isolation, KafkaSettings};
+use vedette_testing::TestBroker;
+
+use crate::delivery::DeliveryContext;
+use crate::readiness::BROKER;
+use crate::unit::UnitOfWork;
+use crate::watch::Watch;
+
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A reason of which only this is known.
 pub(crate) fn reason(field: &str, share: f64) -> Reason {
@@ -44,4 +61,47 @@ pub(crate) fn model() -> (ModelVersion, Model) {
     let (version, files) = model_files();
     let manifest = artifact::manifest_for(version.clone(), &files);
     (version, Model::from_files(&files, &manifest).unwrap())
+}
+
+/// A broker with the topic `s`, which has one partition, and a consumer of it.
+pub(crate) struct Stream {
+    pub(crate) consumer: GroupConsumer,
+    settings: KafkaSettings,
+    _broker: TestBroker,
+}
+
+impl Stream {
+    pub(crate) async fn start() -> Self {
+        let broker = TestBroker::with_topics(&["s:partitions=1,retention.ms=-1"]).await;
+        let settings = broker.settings("test");
+        let consumer =
+            group::create(&settings.consumer("detectors", Isolation::ReadCommitted), settings.context()).unwrap();
+        Self { consumer, settings, _broker: broker }
+    }
+
+    /// So many records.
+    pub(crate) fn produce(&self, count: usize) {
+        let producer: BaseProducer = self.settings.producer().create().unwrap();
+        for number in 0..count {
+            let value = format!(r#"{{"uuid":"u{number}"}}"#);
+            producer.send(BaseRecord::<(), _>::to("s").partition(0).payload(&value)).map_err(|it| it.0).unwrap();
+        }
+        producer.flush(PATIENCE).unwrap();
+    }
+
+    pub(crate) fn read_from(&self, offset: i64) {
+        self.consumer.assign(&at_offset("s", 0, offset).unwrap()).unwrap();
+    }
+
+    /// A unit of work whose producer is not known to Kafka yet.
+    pub(crate) fn unit(&self, guarantee: ProcessingGuarantee) -> UnitOfWork {
+        let config = match guarantee {
+            ProcessingGuarantee::ExactlyOnce => self.settings.transactional_producer("detector-0"),
+            ProcessingGuarantee::AtLeastOnce => self.settings.producer(),
+        };
+        let producer = config.create_with_context(DeliveryContext::new(self.settings.context())).unwrap();
+        let (topic, outputs) = ("s".parse().unwrap(), ["e", "a", "d"].map(|name| name.parse().unwrap()));
+        let readiness = Readiness::new(&[BROKER]);
+        UnitOfWork::new(producer, guarantee, (topic, outputs), Watch::default(), readiness, Shutdown::new())
+    }
 }

@@ -10,19 +10,22 @@ use jiff::Timestamp;
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tracing::debug;
 use vedette_contract::TopicName;
 use vedette_contract::arguments::ProcessingGuarantee;
 use vedette_service::{Readiness, Shutdown};
 use vedette_streams::kafka::group::GroupConsumer;
+use vedette_streams::kafka::place::move_to;
 use vedette_streams::kafka::{ErrorClass, MissingAcl, classify, is_refusal};
 
 use crate::delivery::{self, DeliveryContext, Serial, Undelivered};
 use crate::interruption::Interruption;
+use crate::leaders::waited_for;
 use crate::messages::Record;
 use crate::readiness::BROKER;
 use crate::refusals::Place;
+use crate::watch::Watch;
 
 /// One call to the broker; what takes longer is called again.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -37,6 +40,8 @@ const REPORT_WAIT: Duration = Duration::from_millis(100);
 const ODD_MILLISECONDS: u64 = 600_000;
 /// Pause between two looks at deliveries. `BaseProducer::flush` would look every 100 ms only.
 const DELIVERY_WAIT: Duration = Duration::from_millis(1);
+/// Events of the producer that are served at once: what is delivered is none.
+const EVENTS: usize = 16;
 
 /// A record of the input.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +56,8 @@ pub(crate) struct UnitOfWork {
     producer: BaseProducer<DeliveryContext>,
     guarantee: ProcessingGuarantee,
     topic: TopicName,
+    outputs: [TopicName; 3],
+    watch: Watch,
     readiness: Readiness,
     /// Kafka was waited for so long that readiness says so.
     waited: Cell<bool>,
@@ -69,7 +76,8 @@ impl UnitOfWork {
     pub(crate) fn new(
         producer: BaseProducer<DeliveryContext>,
         guarantee: ProcessingGuarantee,
-        topic: TopicName,
+        (topic, outputs): (TopicName, [TopicName; 3]),
+        watch: Watch,
         readiness: Readiness,
         shutdown: Shutdown,
     ) -> Self {
@@ -77,6 +85,8 @@ impl UnitOfWork {
             producer,
             guarantee,
             topic,
+            outputs,
+            watch,
             readiness,
             waited: Cell::new(false),
             shutdown,
@@ -156,7 +166,7 @@ impl UnitOfWork {
                 Some(RDKafkaErrorCode::QueueFull) if self.shutdown.is_cancelled() => return Err(Interruption::GivenUp),
                 Some(RDKafkaErrorCode::QueueFull) => {
                     self.go_on_waiting(*full.get_or_insert_with(Instant::now))?;
-                    self.producer.poll(DELIVERY_WAIT);
+                    self.wait();
                 }
                 // The input has grown since: its new partitions' records go where their keys say.
                 Some(RDKafkaErrorCode::UnknownPartition) if refused.partition.is_some() => {
@@ -174,7 +184,13 @@ impl UnitOfWork {
 
     /// Serves the producer's events.
     pub(crate) fn serve(&self) {
-        self.producer.poll(Duration::ZERO);
+        (0..EVENTS).for_each(|_| self.producer.poll(Duration::ZERO));
+    }
+
+    /// Polling for a millisecond would spin for one: librdkafka counts whole ones only, and less than one is left.
+    fn wait(&self) {
+        std::thread::sleep(DELIVERY_WAIT);
+        self.serve();
     }
 
     /// Whether readiness was told since the last call that Kafka is waited for.
@@ -182,8 +198,12 @@ impl UnitOfWork {
         self.waited.take()
     }
 
-    /// Commits what was produced together with the position of the input.
-    pub(crate) fn commit(&mut self, consumer: &GroupConsumer) -> Result<(), Interruption> {
+    /// Commits what was produced together with the position of the input. `committed` hears of its records.
+    pub(crate) fn commit(
+        &mut self,
+        consumer: &GroupConsumer,
+        committed: impl FnOnce(&[ReadRecord]),
+    ) -> Result<(), Interruption> {
         if self.opened.is_none() {
             return Ok(());
         }
@@ -195,12 +215,13 @@ impl UnitOfWork {
                     // Fetched anew at each attempt: the generation may have changed.
                     let group =
                         consumer.group_metadata().ok_or(KafkaError::ConsumerCommit(RDKafkaErrorCode::UnknownGroup))?;
-                    producer.send_offsets_to_transaction(&positions, &group, CALL_TIMEOUT)
+                    self.watch.step(|| producer.send_offsets_to_transaction(&positions, &group, CALL_TIMEOUT))
                 })?;
                 self.insist(|producer| producer.commit_transaction(CALL_TIMEOUT))?;
             }
             ProcessingGuarantee::AtLeastOnce => self.insist(|_| consumer.commit(&positions, CommitMode::Sync))?,
         }
+        committed(&self.records);
         self.close();
         Ok(())
     }
@@ -224,23 +245,7 @@ impl UnitOfWork {
             ProcessingGuarantee::AtLeastOnce => {}
         }
         let begun = self.close();
-        let rewind = || {
-            let mut back = TopicPartitionList::new();
-            for element in consumer.assignment()?.elements() {
-                if let Some((start, _)) = begun.get(&element.partition()) {
-                    back.add_partition_offset(element.topic(), element.partition(), Offset::Offset(*start))?;
-                }
-            }
-            if back.count() > 0 {
-                consumer
-                    .seek_partitions(back, CALL_TIMEOUT)?
-                    .elements()
-                    .iter()
-                    .try_for_each(TopicPartitionListElem::error)?;
-            }
-            Ok(())
-        };
-        rewind().map_err(|cause| Interruption::Fatal("cannot go back to the committed position", cause))
+        rewind(consumer, &begun).map_err(|cause| Interruption::Fatal("cannot go back to the committed position", cause))
     }
 
     fn abort_transaction(&self) -> Result<(), Interruption> {
@@ -257,7 +262,7 @@ impl UnitOfWork {
                 }
                 ErrorClass::Retriable => {
                     self.go_on_waiting(started)?;
-                    self.producer.poll(DELIVERY_WAIT);
+                    self.wait();
                 }
                 ErrorClass::Fatal | ErrorClass::AbortAndRewind | ErrorClass::Other => {
                     return Err(Interruption::Fatal("cannot abort the transaction", cause));
@@ -271,7 +276,7 @@ impl UnitOfWork {
         let started = Instant::now();
         let (mut left, mut progress) = (self.producer.in_flight_count(), started);
         while left > 0 {
-            self.producer.poll(DELIVERY_WAIT);
+            self.wait();
             self.check_deliveries()?;
             let now_left = self.producer.in_flight_count();
             if now_left < left {
@@ -287,7 +292,7 @@ impl UnitOfWork {
     fn why_void(&self, cause: KafkaError) -> Interruption {
         let started = Instant::now();
         while started.elapsed() < REPORT_WAIT {
-            self.producer.poll(DELIVERY_WAIT);
+            self.wait();
             if let Err(interruption) = self.check_deliveries() {
                 return interruption;
             }
@@ -362,11 +367,11 @@ impl UnitOfWork {
     /// Says in readiness that Kafka is waited for, until that is given up.
     fn go_on_waiting(&self, started: Instant) -> Result<(), Interruption> {
         let waited = started.elapsed();
-        if waited > CALL_TIMEOUT {
-            self.waited.set(true);
-            self.readiness.fail(BROKER, "Kafka does not take what was done; waiting for it");
+        if waited > CALL_TIMEOUT && !self.waited.replace(true) {
+            let waits_for = waited_for(self.producer.client(), &self.outputs);
+            self.readiness.fail(BROKER, format!("Kafka does not take what was done; waiting for it{waits_for}"));
         }
-        patience(waited, self.shutdown.is_cancelled())
+        patience(waited, self.shutdown.is_cancelled(), || waited_for(self.producer.client(), &self.outputs))
     }
 
     fn positions_to_commit(&self) -> KafkaResult<TopicPartitionList> {
@@ -378,22 +383,61 @@ impl UnitOfWork {
     }
 }
 
-fn patience(waited: Duration, is_stopping: bool) -> Result<(), Interruption> {
+/// Puts the consumer back to where the unit began, in the partitions that it still has.
+fn rewind(consumer: &GroupConsumer, begun: &BTreeMap<i32, (i64, i64)>) -> KafkaResult<()> {
+    let mut back = TopicPartitionList::new();
+    for element in consumer.assignment()?.elements() {
+        if let Some((start, _)) = begun.get(&element.partition()) {
+            back.add_partition_offset(element.topic(), element.partition(), Offset::Offset(*start))?;
+        }
+    }
+    if back.count() == 0 {
+        return Ok(());
+    }
+    for element in consumer.seek_partitions(back, CALL_TIMEOUT)?.elements() {
+        // One whose position is gone is not fetched, and only what is fetched can be sought in.
+        if let (Err(cause), Some((start, _))) = (element.error(), begun.get(&element.partition())) {
+            debug!(partition = element.partition(), start, error = %cause, "a partition is taken anew to go back in it");
+            move_to(consumer, element.topic(), element.partition(), *start)?;
+        }
+    }
+    Ok(())
+}
+
+fn patience(waited: Duration, is_stopping: bool, waits_for: impl FnOnce() -> String) -> Result<(), Interruption> {
     match waited {
         _ if is_stopping && waited > LAST_WORDS => Err(Interruption::GivenUp),
-        _ if waited > BROKER_PATIENCE => Err(Interruption::Stalled),
+        _ if waited > BROKER_PATIENCE => Err(Interruption::Stalled(waits_for())),
         _ => Ok(()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use rdkafka::Message as _;
+    use vedette_streams::kafka::group::is_position_lost;
+
     use super::*;
+    use crate::testing::{PATIENCE, Stream};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_unit_is_given_up_also_where_the_position_of_a_partition_is_gone() {
+        let stream = Stream::start().await;
+        stream.produce(3);
+        stream.read_from(9);
+        let lost = stream.consumer.poll(PATIENCE).unwrap().unwrap_err();
+        assert!(is_position_lost(&lost), "{lost}");
+        let mut unit = stream.unit(ProcessingGuarantee::AtLeastOnce);
+        unit.open().unwrap();
+        unit.read([ReadRecord { place: (0, 1), timestamp: None }].into_iter(), 1);
+        unit.abort(&stream.consumer).unwrap();
+        assert_eq!(stream.consumer.poll(PATIENCE).unwrap().unwrap().offset(), 1);
+    }
 
     #[test]
     fn kafka_is_waited_for_a_while_and_less_long_at_the_end() {
-        let waits = |seconds, is_stopping| patience(Duration::from_secs(seconds), is_stopping);
-        assert!(matches!((waits(29, false), waits(31, false)), (Ok(()), Err(Interruption::Stalled))));
+        let waits = |seconds, is_stopping| patience(Duration::from_secs(seconds), is_stopping, String::new);
+        assert!(matches!((waits(29, false), waits(31, false)), (Ok(()), Err(Interruption::Stalled(_)))));
         assert!(matches!((waits(7, true), waits(9, true)), (Ok(()), Err(Interruption::GivenUp))));
         assert!(BROKER_PATIENCE > LAST_WORDS);
     }

@@ -1,5 +1,5 @@
-//! Whether the model comes back from what it was asked. A detector whose model does not ends itself and says so: from outside
-//! nobody could tell it from one that waits for Kafka.
+//! Whether the model, or the Kafka client, comes back from what it was asked. A detector whose model or client does not ends itself and
+//! says so: from outside nobody could tell it from one that waits for Kafka.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,10 @@ const LOOK: Duration = Duration::from_secs(1);
 /// A step that is seen so often does not end. Looks are counted and not time, as a process may be frozen.
 const LOOKS: u32 = 60;
 
-/// Watches the steps of a model, one at a time; clones watch the same.
+/// The Kafka client's calls have time-outs of 5 s, and one of them may forget its own (librdkafka's issues 5456 and 5511).
+const CLIENT_LOOKS: u32 = 15;
+
+/// Watches steps, one at a time; clones watch the same.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Watch {
     /// Odd while a step is under way.
@@ -20,7 +23,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Has the model do a step.
+    /// Does a step.
     pub(crate) fn step<T>(&self, step: impl FnOnce() -> T) -> T {
         self.turns.fetch_add(1, Ordering::Relaxed);
         let outcome = step();
@@ -31,6 +34,11 @@ impl Watch {
     /// Returns once a step does not end.
     pub(crate) async fn stuck(&self) {
         self.stuck_for(LOOKS, LOOK).await;
+    }
+
+    /// The same, where the steps are calls of the Kafka client.
+    pub(crate) async fn client_stuck(&self) {
+        self.stuck_for(CLIENT_LOOKS, LOOK).await;
     }
 
     async fn stuck_for(&self, looks: u32, look: Duration) {

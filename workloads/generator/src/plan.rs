@@ -1,7 +1,8 @@
 //! What a generator is to do: its arguments, checked once.
 
 use thiserror::Error;
-use vedette_contract::arguments::{GeneratorArguments, GeneratorMode};
+use vedette_contract::arguments::{GeneratorArguments, GeneratorMode, KeyValue};
+use vedette_contract::kafka_property::refusal_by_generators;
 use vedette_records::Label;
 
 use vedette_datasets::DatasetSettings;
@@ -33,6 +34,16 @@ pub enum PlanError {
     /// Normal labels of no field.
     #[error("--normal-label needs --label-field, or a data set with KDD Cup 99's columns and no --normal-label")]
     NormalLabelsWithoutField,
+    /// By which records would be lost, or twice.
+    #[error(
+        "the Kafka property {name:?} cannot be given to a generator: {instead}; take it from kafka.properties of the site"
+    )]
+    Property {
+        /// As it was given.
+        name: String,
+        /// Why not.
+        instead: &'static str,
+    },
 }
 
 /// What to generate, and how fast.
@@ -84,10 +95,11 @@ impl Plan {
     /// When a number is out of range or arguments do not go together.
     pub(crate) fn new(arguments: &GeneratorArguments) -> Result<Self, PlanError> {
         let GeneratorArguments {
-            kafka: _,
+            kafka,
             service: _,
             bucket: _,
             topic: _,
+            max_message_bytes: _,
             records_per_second,
             mode,
             anomaly_fraction,
@@ -98,6 +110,11 @@ impl Plan {
             normal_labels,
             seed,
         } = arguments;
+        for KeyValue { key, .. } in &kafka.kafka_properties {
+            if let Some(instead) = refusal_by_generators(key) {
+                return Err(PlanError::Property { name: key.clone(), instead });
+            }
+        }
         if !(records_per_second.is_finite() && *records_per_second > 0.0) {
             return Err(PlanError::Rate { given: *records_per_second });
         }
@@ -192,6 +209,10 @@ mod tests {
             (vec!["--mode=Random", object, "--normal-label=ok"], PlanError::NormalLabelsWithoutField),
         ] {
             assert_eq!(plan(&more).unwrap_err(), expected, "{more:?}");
+        }
+        for property in ["message.timeout.ms=60000", "delivery.timeout.ms=60000", "max.in.flight=5"] {
+            let error = plan(&["--mode=Random", &format!("--kafka-property={property}")]).unwrap_err().to_string();
+            assert!(error.contains(property.split('=').next().unwrap()), "{error}");
         }
         for rate in ["0", "-1", "NaN", "inf"] {
             let mut arguments = GeneratorArguments::try_parse_from(REQUIRED.iter().chain(&["--mode=Random"])).unwrap();

@@ -30,7 +30,7 @@ pub(crate) fn generate(
     mut source: Source,
     mut stamp: Stamp,
     mut bucket: TokenBucket,
-    sink: &Sink,
+    mut sink: Sink,
     shutdown: &Shutdown,
 ) -> Result<Generated, SinkError> {
     let started = Instant::now();

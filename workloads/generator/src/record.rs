@@ -47,7 +47,7 @@ impl Identities {
 }
 
 /// A record; one is used again and again, so that none is allocated per record.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Record {
     /// One JSON object.
     pub(crate) object: Vec<u8>,

@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 use vedette_contract::TopicName;
 use vedette_contract::arguments::GeneratorArguments;
 use vedette_service::{Readiness, Shutdown, error_chain, registry, serve};
 use vedette_streams::bucket::Bucket;
-use vedette_streams::kafka::{KafkaError, KafkaSettings, TopicReader, wait_for_topics};
+use vedette_streams::kafka::{KafkaError, KafkaSettings, TopicReader, largest_message, wait_for_topics};
 
 use crate::error::GeneratorError;
 use crate::load;
@@ -19,12 +20,13 @@ use crate::plan::{Plan, SourcePlan, Walk};
 use crate::pump::{Generated, generate};
 use crate::readiness::{BROKER, DATASET};
 use crate::record::{Identities, Stamp};
-use crate::sink::Sink;
+use crate::sink::{Sink, SinkSettings};
 use crate::source::Source;
 
 /// How long a broker may take to answer.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long broker and topic are waited for. Who walks a data set is a Job, which is to say why it does not get on.
+/// How long who walks a data set waits for broker, topic and grants: it is a Job, which is to say why it does not get on. Others
+/// wait until they are there.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Generates until shutdown, or until the last row of a data set in mode Sequential is in Kafka.
@@ -33,22 +35,23 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// When it cannot start, the producer fails for good, or mode Sequential ends before every row is in Kafka.
 pub async fn run(arguments: GeneratorArguments, shutdown: Shutdown) -> Result<(), GeneratorError> {
     let plan = Plan::new(&arguments)?;
-    let GeneratorArguments { kafka, service, bucket, topic, .. } = arguments;
+    let GeneratorArguments { kafka, service, bucket, topic, max_message_bytes, .. } = arguments;
     let readiness = Readiness::new(&[DATASET, BROKER]);
     let mut registry = registry("generator");
     let metrics = Metrics::register(&mut registry);
     serve(service.listen_address, readiness.clone(), registry, shutdown.clone()).await?;
 
     let settings = KafkaSettings::new(&kafka, &service.pod_name);
+    let patience = is_walk(&plan.source).then_some(PATIENCE);
     let start = async {
-        wait_for_topic(&settings, &topic, &readiness).await?;
+        let accepted = wait_for_topic(&settings, &topic, max_message_bytes, patience, &readiness).await?;
         let source = open_source(&plan, &Bucket::new(&bucket), &metrics).await?;
         readiness.hold(DATASET);
-        Ok::<_, GeneratorError>(source)
+        Ok::<_, GeneratorError>((source, accepted))
     };
-    let source = tokio::select! {
+    let (source, max_message_bytes) = tokio::select! {
         source = start => source?,
-        () = shutdown.cancelled() => return stopped_early(&plan.source),
+        () = shutdown.cancelled() => return if is_walk(&plan.source) { Err(GeneratorError::Interrupted) } else { Ok(()) },
     };
     let identities = match source.length() {
         None => Identities::random(),
@@ -56,31 +59,39 @@ pub async fn run(arguments: GeneratorArguments, shutdown: Shutdown) -> Result<()
     };
     let (rows, stamp) = (source.length(), Stamp::new(identities, Timestamp::now()));
     let token_bucket = TokenBucket::new(plan.records_per_second);
-    let sink = Sink::new(&settings, topic, metrics.clone(), shutdown.clone())?;
+    let sink_settings = SinkSettings { kafka: settings, topic, max_message_bytes, patience };
+    let sink = Sink::new(sink_settings, metrics.clone(), readiness, shutdown.clone())?;
     let started = Instant::now();
-    let generated = spawn_blocking(move || generate(source, stamp, token_bucket, &sink, &shutdown)).await??;
+    let generated = spawn_blocking(move || generate(source, stamp, token_bucket, sink, &shutdown)).await??;
     report(generated, rows, &metrics, started.elapsed())
 }
 
-/// Stopped before the first record: a walk that was to reach the end of a data set has to be repeated.
-fn stopped_early(source: &SourcePlan) -> Result<(), GeneratorError> {
+/// Whether a data set is walked to its end, which has to be repeated where that is not reached.
+fn is_walk(source: &SourcePlan) -> bool {
     match source {
-        SourcePlan::Dataset { key: _, settings: _, walk: Walk::Sequential } => Err(GeneratorError::Interrupted),
-        SourcePlan::Dataset { key: _, settings: _, walk: Walk::Random { .. } } | SourcePlan::Simulator { .. } => Ok(()),
+        SourcePlan::Dataset { key: _, settings: _, walk: Walk::Sequential } => true,
+        SourcePlan::Dataset { key: _, settings: _, walk: Walk::Random { .. } } | SourcePlan::Simulator { .. } => false,
     }
 }
 
+/// Returns how large a message the topic accepts, so many bytes at most.
 async fn wait_for_topic(
     settings: &KafkaSettings,
     topic: &TopicName,
+    max_message_bytes: usize,
+    patience: Option<Duration>,
     readiness: &Readiness,
-) -> Result<(), GeneratorError> {
-    let topics = [topic.clone()];
-    let look = move |reader: &TopicReader| reader.check(&topics, BROKER_TIMEOUT);
+) -> Result<usize, GeneratorError> {
+    let (asked, topic) = (settings.clone(), topic.clone());
+    // Asked for where it may block, which is no task of the runtime.
+    let look = move |reader: &TopicReader| {
+        reader.check(std::slice::from_ref(&topic), BROKER_TIMEOUT)?;
+        Handle::current().block_on(largest_message(&asked, &topic, max_message_bytes, BROKER_TIMEOUT))
+    };
     let told = |error: &KafkaError| readiness.fail(BROKER, error_chain(error));
-    wait_for_topics(settings, Some(PATIENCE), look, told).await?;
+    let accepted = wait_for_topics(settings, patience, look, told).await?;
     readiness.hold(BROKER);
-    Ok(())
+    Ok(accepted)
 }
 
 async fn open_source(plan: &Plan, bucket: &Bucket, metrics: &Metrics) -> Result<Source, GeneratorError> {

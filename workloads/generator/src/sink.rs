@@ -1,28 +1,33 @@
-//! The way into Kafka: an idempotent producer, whose answers a thread of its own counts. When its queue is full, sending waits.
+//! The way into Kafka: an idempotent producer, whose answers a thread of its own counts. When its queue is full, sending waits;
+//! so it does where Kafka refuses the records of this user, which are kept and sent again when they may be.
 
 use std::error::Error;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::message::{BorrowedMessage, DeliveryResult, Message};
+use rdkafka::producer::{BaseRecord, Producer, ProducerContext, PurgeConfig, ThreadedProducer};
 use thiserror::Error;
 use tracing::error;
 use vedette_contract::TopicName;
-use vedette_service::Shutdown;
-use vedette_streams::kafka::{KafkaContext, KafkaSettings};
+use vedette_service::{Backoff, Readiness, Shutdown};
+use vedette_streams::kafka::{KafkaContext, KafkaSettings, MissingAcl, fit_messages};
 
 use crate::metrics::Metrics;
+use crate::readiness::BROKER;
 use crate::record::Record;
 
 /// Pause between two looks at a queue that is full, or at what is in flight.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
-/// How long what is in flight is waited for after shutdown.
-const FLUSH_AFTER_SHUTDOWN: Duration = Duration::from_secs(10);
-/// What makes each record exist once, unless the properties say otherwise.
+/// How long what is in flight is waited for after shutdown, and by who begins anew.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(10);
+/// Between two tries of who may not write.
+const TRIES: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(15));
+/// What makes each record exist once; nobody may give another value.
 const ONCE: &[(&str, &str)] = &[
     // After this librdkafka gives a record up; 0 is never. A broker that is away holds the stream up and loses nothing.
     ("message.timeout.ms", "0"),
@@ -37,6 +42,9 @@ pub enum SinkError {
     /// A property is wrong.
     #[error("the Kafka producer refuses its settings; check the Kafka properties")]
     Settings(#[source] KafkaError),
+    /// It may not write, and nobody granted it in time.
+    #[error("Kafka refuses to take records of this user; grant the ACL: {0}; {WRITE_IDEMPOTENTLY}")]
+    Refused(MissingAcl),
     /// The producer broke; a new process is needed.
     #[error("the Kafka producer failed for good ({code:?}): {reason}")]
     Fatal {
@@ -46,11 +54,15 @@ pub enum SinkError {
     },
 }
 
+/// What the same refusal may mean of an old broker.
+const WRITE_IDEMPOTENTLY: &str = "brokers before Kafka 3.0 want IdempotentWrite on the cluster, too";
+
 impl SinkError {
     /// A word for conditions, events and metrics.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Settings(_) => "InvalidKafkaSettings",
+            Self::Refused(_) => "AclMissing",
             Self::Fatal { .. } => "ProducerFailed",
         }
     }
@@ -65,10 +77,23 @@ pub(crate) enum Sent {
     ShuttingDown,
 }
 
+/// Where records go.
+pub(crate) struct SinkSettings {
+    pub(crate) kafka: KafkaSettings,
+    pub(crate) topic: TopicName,
+    /// What a record of the topic may have in bytes.
+    pub(crate) max_message_bytes: usize,
+    /// How long who may not write waits; for ever where nothing is said.
+    pub(crate) patience: Option<Duration>,
+}
+
 /// Produces records to one topic.
 pub(crate) struct Sink {
+    settings: SinkSettings,
     producer: ThreadedProducer<Deliveries>,
-    topic: TopicName,
+    refused: Refused,
+    metrics: Metrics,
+    readiness: Readiness,
     shutdown: Shutdown,
 }
 
@@ -78,81 +103,192 @@ impl Sink {
     /// # Errors
     /// When the settings are wrong.
     pub(crate) fn new(
-        settings: &KafkaSettings,
-        topic: TopicName,
+        settings: SinkSettings,
         metrics: Metrics,
+        readiness: Readiness,
         shutdown: Shutdown,
     ) -> Result<Self, SinkError> {
-        let producer = settings
-            .producer_with(ONCE)
-            .create_with_context(Deliveries { context: settings.context(), metrics })
-            .map_err(SinkError::Settings)?;
-        Ok(Self { producer, topic, shutdown })
+        let refused = Refused::default();
+        let producer = producer(&settings, &metrics, &refused)?;
+        Ok(Self { settings, producer, refused, metrics, readiness, shutdown })
     }
 
-    /// Puts a record into the queue; waits while it is full.
+    /// Puts a record into the queue; waits while it is full, or nobody may write.
     ///
     /// # Errors
     /// When the producer has failed for good.
-    pub(crate) fn send(&self, record: &Record) -> Result<Sent, SinkError> {
-        let Record { object, key, timestamp_milliseconds } = record;
-        let mut message = BaseRecord::to(self.topic.as_str())
-            .key(key.as_slice())
-            .payload(object.as_slice())
-            .timestamp(*timestamp_milliseconds);
+    pub(crate) fn send(&mut self, record: &Record) -> Result<Sent, SinkError> {
         loop {
-            match self.producer.send(message) {
+            match self.producer.send(message(&self.settings.topic, record)) {
                 Ok(()) => return Ok(Sent::Taken),
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => {
-                    message = refused;
-                    self.pause(LOOK_AGAIN)?;
-                    if self.shutdown.is_cancelled() {
-                        return Ok(Sent::ShuttingDown);
-                    }
-                }
-                Err((cause, _)) => {
-                    self.failed_for_good()?;
-                    self.producer.context().failed(&cause);
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => self.pause(LOOK_AGAIN)?,
+                Err((cause, _)) if is_refused(&cause) => {
+                    // After a refusal librdkafka takes no record of the topic, also before it has told of that refusal: what
+                    // was refused first stands first.
+                    self.wait_for_answers(FLUSH_PATIENCE);
+                    self.refused.push(record.clone());
+                    self.wait_for_grant()?;
                     return Ok(Sent::Taken);
                 }
+                Err((cause, _)) => {
+                    self.producer.context().failed(&cause, self.settings.topic.as_str());
+                    return Ok(Sent::Taken);
+                }
+            }
+            if self.shutdown.is_cancelled() {
+                return Ok(Sent::ShuttingDown);
             }
         }
     }
 
-    /// Does nothing for this long. It sleeps and does not poll, as polling spins when less than a millisecond is left.
+    /// Does nothing for this long, or until somebody may write. It sleeps and does not poll, as polling spins when less than a
+    /// millisecond is left.
     ///
     /// # Errors
     /// When the producer has failed for good.
-    pub(crate) fn pause(&self, duration: Duration) -> Result<(), SinkError> {
+    pub(crate) fn pause(&mut self, duration: Duration) -> Result<(), SinkError> {
         std::thread::sleep(duration);
-        self.failed_for_good()
+        self.wait_for_grant()
     }
 
     /// Waits until Kafka has answered for every record; after shutdown for 10 s at most. Returns how many are left.
     ///
     /// # Errors
     /// When the producer has failed for good.
-    pub(crate) fn flush(&self) -> Result<u64, SinkError> {
+    pub(crate) fn flush(&mut self) -> Result<u64, SinkError> {
         let mut shutdown_seen: Option<Instant> = None;
         loop {
-            let left = u64::try_from(self.producer.in_flight_count()).unwrap_or(0);
-            if left == 0 {
-                return Ok(0);
-            }
-            if self.shutdown.is_cancelled()
-                && shutdown_seen.get_or_insert_with(Instant::now).elapsed() > FLUSH_AFTER_SHUTDOWN
-            {
-                return Ok(left);
+            let (unanswered, refused) = (self.unanswered(), self.refused.count());
+            let is_over = self.shutdown.is_cancelled()
+                && (unanswered == 0 || shutdown_seen.get_or_insert_with(Instant::now).elapsed() > FLUSH_PATIENCE);
+            if unanswered + refused == 0 || is_over {
+                return Ok(unanswered + refused);
             }
             self.pause(LOOK_AGAIN)?;
         }
     }
 
-    fn failed_for_good(&self) -> Result<(), SinkError> {
+    /// Records that Kafka has not answered for.
+    fn unanswered(&self) -> u64 {
+        u64::try_from(self.producer.in_flight_count()).unwrap_or(0)
+    }
+
+    /// While Kafka refuses to take records of this user, says so and tries again what it refused. Returns at shutdown, too.
+    fn wait_for_grant(&mut self) -> Result<(), SinkError> {
+        let (begun, mut tries) = (Instant::now(), TRIES);
+        while let Some(trouble) = self.trouble()? {
+            let missing = MissingAcl::WriteTopic(self.settings.topic.to_string());
+            self.readiness.fail(BROKER, format!("{}; {WRITE_IDEMPOTENTLY}", missing.to_grant()));
+            if self.settings.patience.is_some_and(|patience| begun.elapsed() >= patience) {
+                return Err(SinkError::Refused(missing));
+            }
+            self.wait(tries.failed(), |_| false);
+            if self.shutdown.is_cancelled() {
+                return Ok(());
+            }
+            self.try_again(trouble)?;
+        }
+        if tries.failures() > 0 {
+            self.readiness.hold(BROKER);
+        }
+        Ok(())
+    }
+
+    /// Sends what was refused, and returns when Kafka has answered for it or refuses again.
+    fn try_again(&mut self, trouble: Trouble) -> Result<(), SinkError> {
+        match trouble {
+            // What it took is answered for, so that nothing is twice.
+            Trouble::Records => self.wait(FLUSH_PATIENCE, |sink| sink.unanswered() == 0),
+            Trouble::Producer => {
+                // What it did not send goes to what was refused, to the last.
+                self.producer.purge(PurgeConfig::default().queue().inflight());
+                self.wait(FLUSH_PATIENCE, |sink| sink.unanswered() == 0);
+                self.producer = producer(&self.settings, &self.metrics, &self.refused)?;
+            }
+        }
+        for record in self.refused.take() {
+            if let Err((cause, _)) = self.producer.send(message(&self.settings.topic, &record)) {
+                // Its queue is that of what refused them, so that it has place for all.
+                self.producer.context().failed_or_refused(&cause, Some(record), self.settings.topic.as_str());
+            }
+        }
+        self.wait_for_answers(Duration::MAX);
+        Ok(())
+    }
+
+    /// Waits until Kafka has answered for every record or refuses to take them, for so long at most.
+    fn wait_for_answers(&self, duration: Duration) {
+        self.wait(duration, |sink| sink.unanswered() == 0 || !matches!(sink.trouble(), Ok(None)));
+    }
+
+    /// Waits for so long, until something holds, or until shutdown.
+    fn wait(&self, duration: Duration, until: impl Fn(&Self) -> bool) {
+        let begun = Instant::now();
+        while !until(self) && !self.shutdown.is_cancelled() && begun.elapsed() < duration {
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
+    /// Whether Kafka refuses to take records of this user.
+    fn trouble(&self) -> Result<Option<Trouble>, SinkError> {
         match self.producer.client().fatal_error() {
-            None => Ok(()),
+            None => Ok((self.refused.count() > 0).then_some(Trouble::Records)),
+            Some((RDKafkaErrorCode::ClusterAuthorizationFailed, _)) => Ok(Some(Trouble::Producer)),
             Some((code, reason)) => Err(SinkError::Fatal { code, reason }),
         }
+    }
+}
+
+/// What Kafka refuses to who may not write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    /// Its records, one by one.
+    Records,
+    /// To be a producer at all, which ends this one.
+    Producer,
+}
+
+fn producer(
+    settings: &SinkSettings,
+    metrics: &Metrics,
+    refused: &Refused,
+) -> Result<ThreadedProducer<Deliveries>, SinkError> {
+    let SinkSettings { kafka, topic: _, max_message_bytes, patience: _ } = settings;
+    let mut config = kafka.producer_with(ONCE);
+    fit_messages(&mut config, *max_message_bytes);
+    let deliveries = Deliveries { context: kafka.context(), metrics: metrics.clone(), refused: refused.clone() };
+    config.create_with_context(deliveries).map_err(SinkError::Settings)
+}
+
+/// Beside it goes its time, which librdkafka does not tell of a record that was not taken.
+fn message<'a>(topic: &'a TopicName, record: &'a Record) -> BaseRecord<'a, [u8], [u8], usize> {
+    let Record { object, key, timestamp_milliseconds } = record;
+    BaseRecord::with_opaque_to(topic.as_str(), usize::try_from(*timestamp_milliseconds).unwrap_or_default())
+        .key(key.as_slice())
+        .payload(object.as_slice())
+        .timestamp(*timestamp_milliseconds)
+}
+
+/// Records that Kafka refused to take of this user, in their order; clones share them. There are never more than were in a queue.
+#[derive(Clone, Default)]
+struct Refused(Arc<Mutex<Vec<Record>>>);
+
+impl Refused {
+    fn count(&self) -> u64 {
+        self.lock().len() as u64
+    }
+
+    fn push(&self, record: Record) {
+        self.lock().push(record);
+    }
+
+    fn take(&self) -> Vec<Record> {
+        std::mem::take(&mut self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Record>> {
+        // A push is whole or did not happen.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -160,14 +296,23 @@ impl Sink {
 struct Deliveries {
     context: KafkaContext,
     metrics: Metrics,
+    refused: Refused,
 }
 
 impl Deliveries {
+    /// Keeps what is to be sent again, and counts all else.
+    fn failed_or_refused(&self, cause: &KafkaError, record: Option<Record>, topic: &str) {
+        match record.filter(|_| is_refused(cause)) {
+            Some(record) => self.refused.push(record),
+            None => self.failed(cause, topic),
+        }
+    }
+
     /// Logs the first error, the second, the fourth and so on: every record may fail alike.
-    fn failed(&self, cause: &KafkaError) {
+    fn failed(&self, cause: &KafkaError, topic: &str) {
         let errors = self.metrics.delivery_errors.inc() + 1;
         if errors.is_power_of_two() {
-            error!(errors, error = %cause, "Kafka did not take a record");
+            error!(errors, error = %cause, topic, "Kafka did not take a record");
         }
     }
 }
@@ -189,44 +334,106 @@ impl ClientContext for Deliveries {
 }
 
 impl ProducerContext for Deliveries {
-    type DeliveryOpaque = ();
+    /// The record's time, milliseconds.
+    type DeliveryOpaque = usize;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+    fn delivery(&self, result: &DeliveryResult<'_>, time: usize) {
         match result {
             Ok(message) => {
                 self.metrics.records.inc();
                 self.metrics.bytes.inc_by(message.payload_len() as u64);
             }
-            Err((cause, _)) => self.failed(cause),
+            Err((cause, message)) => self.failed_or_refused(cause, copy(message, time), message.topic()),
         }
     }
 }
 
+/// Whether it may be taken yet: it was refused to this user, or its producer ended before it was sent.
+fn is_refused(cause: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{ClusterAuthorizationFailed, Fatal, PurgeInflight, PurgeQueue, TopicAuthorizationFailed};
+    matches!(
+        cause.rdkafka_error_code(),
+        Some(ClusterAuthorizationFailed | Fatal | PurgeInflight | PurgeQueue | TopicAuthorizationFailed)
+    )
+}
+
+/// Of a message that we sent.
+fn copy(message: &BorrowedMessage<'_>, time: usize) -> Option<Record> {
+    Some(Record {
+        object: message.payload()?.to_vec(),
+        key: message.key()?.try_into().ok()?,
+        timestamp_milliseconds: i64::try_from(time).ok()?,
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use rdkafka::ClientConfig;
     use vedette_contract::arguments::KafkaArguments;
 
     use super::*;
+    use vedette_testing::{RefusedWrite, TestBroker, eventually};
 
-    fn configured(properties: &[&str]) -> ClientConfig {
-        let kafka_properties = properties.iter().map(|property| property.parse().unwrap()).collect();
-        let arguments = KafkaArguments { kafka_properties, ..KafkaArguments::default() };
-        KafkaSettings::new(&arguments, "generator").producer_with(ONCE)
+    /// As the Job of a walk has it, which is to say why it does not get on.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_has_no_patience_ends_with_the_acl_that_is_missing() {
+        for write in [RefusedWrite::Records, RefusedWrite::Producer] {
+            let broker = TestBroker::with_topics(&["sensor_messages:partitions=1"]).await;
+            broker.refuse_writes("generator-0", write);
+            let kafka = broker.settings("generator-0");
+            let topic = "sensor_messages".parse().unwrap();
+            let settings = SinkSettings { kafka, topic, max_message_bytes: 1_000_000, patience: Some(Duration::ZERO) };
+            let readiness = Readiness::new(&[BROKER]);
+            let refused = tokio::task::spawn_blocking(move || {
+                let mut sink = Sink::new(settings, Metrics::default(), readiness, Shutdown::new())?;
+                let mut record = Record::empty();
+                record.begin().extend_from_slice(b"{}");
+                sink.send(&record)?;
+                sink.flush()
+            });
+            let error = refused.await.unwrap().unwrap_err();
+            assert_eq!(error.reason(), "AclMissing", "{write:?}");
+            assert!(error.to_string().contains("grant the ACL: Write on topic sensor_messages"), "{error}");
+        }
+    }
+
+    /// The refusal of one comes while others are put into the queue, which then takes none of them.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn no_record_is_lost_while_refusals_come_and_go() {
+        const REFUSALS: usize = 10;
+        let broker = TestBroker::with_topics(&["sensor_messages:partitions=1"]).await;
+        let (kafka, metrics, readiness) =
+            (broker.settings("generator-0"), Metrics::default(), Readiness::new(&[BROKER]));
+        let (topic, shutdown) = ("sensor_messages".parse().unwrap(), Shutdown::new());
+        let settings = SinkSettings { kafka, topic, max_message_bytes: 1_000_000, patience: None };
+        let mut sink = Sink::new(settings, metrics.clone(), readiness.clone(), shutdown.clone()).unwrap();
+        let stop = shutdown.clone();
+        readiness.hold(BROKER);
+        let sending = tokio::task::spawn_blocking(move || {
+            let mut record = Record::empty();
+            record.begin().extend_from_slice(b"{}");
+            let mut taken = 0;
+            while !shutdown.is_cancelled() {
+                taken += u64::from(sink.send(&record).unwrap() == Sent::Taken);
+            }
+            (taken, sink.flush().unwrap())
+        });
+        for _ in 0..REFUSALS {
+            let acknowledged = metrics.records.get();
+            eventually("records pass", async || metrics.records.get() > acknowledged).await;
+            broker.refuse_writes("generator-0", RefusedWrite::Records);
+            eventually("they are refused", async || !readiness.is_ready()).await;
+            broker.allow_writes("generator-0");
+            eventually("they are taken again", async || readiness.is_ready()).await;
+        }
+        stop.cancel();
+        let (taken, left) = sending.await.unwrap();
+        assert_eq!((metrics.records.get(), metrics.delivery_errors.get(), left), (taken, 0, 0));
     }
 
     #[test]
     fn one_request_is_in_flight_and_no_record_is_given_up() {
-        let config = configured(&[]);
+        let config = KafkaSettings::new(&KafkaArguments::default(), "generator").producer_with(ONCE);
         assert_eq!(config.get("max.in.flight.requests.per.connection"), Some("1"));
         assert_eq!((config.get("message.timeout.ms"), config.get("enable.idempotence")), (Some("0"), Some("true")));
-    }
-
-    #[test]
-    fn a_property_that_is_given_wins() {
-        assert_eq!(configured(&["message.timeout.ms=60000"]).get("message.timeout.ms"), Some("60000"));
-        let one_key = configured(&["max.in.flight=5"]);
-        assert_eq!(one_key.get("max.in.flight.requests.per.connection"), Some("5"));
-        assert_eq!(one_key.get("max.in.flight"), None);
     }
 }

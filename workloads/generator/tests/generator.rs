@@ -14,7 +14,7 @@ use vedette_contract::arguments::GeneratorArguments;
 use vedette_generator::{GeneratorError, run};
 use vedette_service::Shutdown;
 use vedette_streams::kafka::Isolation;
-use vedette_testing::{TestBroker, TestBucket, eventually, free_address, http_get};
+use vedette_testing::{RefusedWrite, TestBroker, TestBucket, eventually, free_address, http_get};
 
 const TOPIC: &str = "sensor_messages";
 const TOPIC_SPECIFICATION: &str = "sensor_messages:partitions=4";
@@ -158,6 +158,30 @@ async fn the_simulator_runs_until_shutdown_and_flushes() {
     }
 }
 
+/// A batch is one message to a topic. Compressed, these rows are no smaller.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_record_is_lost_where_a_topic_accepts_small_batches_only() {
+    const ROWS: u64 = 2_000;
+    let rows: String = (0..ROWS).map(|row| format!("{}\n", noise(row, 300))).collect();
+    let topic = format!("{TOPIC_SPECIFICATION},max.message.bytes=16384");
+    let (broker, bucket) = (TestBroker::with_topics(&[&topic]).await, bucket(format!("text\n{rows}").as_bytes()).await);
+    let more = ["--mode=Sequential", DATASET_OPTION, "--records-per-second=100000"];
+    run(arguments(&broker, &bucket, &more), Shutdown::new()).await.unwrap();
+    assert_eq!(watermark(&broker).await, i64::try_from(ROWS).unwrap());
+}
+
+/// Letters and digits that do not compress.
+fn noise(seed: u64, length: usize) -> String {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed + 1);
+    let character = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        char::from_digit(u32::try_from(state % 36).unwrap(), 36).unwrap()
+    };
+    (0..length).map(character).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_are_left_out_are_counted_by_reason() {
     let (broker, bucket) = (broker().await, bucket(b"a,b\n1,2\n\xE9,2\n1\n1,2,3\n,\na,b\n").await);
@@ -195,6 +219,65 @@ async fn a_topic_that_comes_later_is_waited_for() {
     broker.create_topics(&[TOPIC_SPECIFICATION]).await;
     running.await.unwrap().unwrap();
     assert_eq!(watermark(&broker).await, 2);
+}
+
+const POD: &str = "generator-0";
+const LACKS: &str = "grant the ACL: Write on topic sensor_messages";
+
+/// Each index from 0 on, once.
+async fn indices_once(broker: &TestBroker) {
+    let count = usize::try_from(watermark(broker).await).unwrap();
+    let received = receive(broker, move |received| received.len() == count).await;
+    let mut indices: Vec<u64> = received.iter().map(|message| message.record["index"].as_u64().unwrap()).collect();
+    indices.sort_unstable();
+    assert!(indices.iter().copied().eq(0..count as u64), "{indices:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_write_names_the_acl_and_waits_for_it_and_no_record_is_lost_or_twice() {
+    for at_first in [RefusedWrite::Records, RefusedWrite::Producer] {
+        let (broker, bucket) = (broker().await, TestBucket::serve().await);
+        broker.refuse_writes(POD, at_first);
+        let mut arguments = arguments(&broker, &bucket, &["--mode=Random", "--records-per-second=500"]);
+        let free = free_address();
+        arguments.service.listen_address = free;
+        let shutdown = Shutdown::new();
+        let running = tokio::spawn(run(arguments, shutdown.clone()));
+        let names_it = || async {
+            assert!(!running.is_finished());
+            http_get(free, "/readyz").await.contains(LACKS)
+        };
+        eventually("it names the ACL", names_it).await;
+        assert_eq!(watermark(&broker).await, 0);
+        broker.allow_writes(POD);
+        receive(&broker, |received| received.len() >= 200).await;
+        // It is taken away, also from the producer that begins anew because of that.
+        broker.refuse_writes(POD, RefusedWrite::Producer);
+        broker.refuse_writes(POD, RefusedWrite::Records);
+        eventually("it names the ACL again", names_it).await;
+        let written = usize::try_from(watermark(&broker).await).unwrap();
+        broker.allow_writes(POD);
+        receive(&broker, move |received| received.len() >= written + 200).await;
+        assert!(!http_get(free, "/readyz").await.contains(LACKS));
+        shutdown.cancel();
+        running.await.unwrap().unwrap();
+        indices_once(&broker).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sequential_run_that_may_not_write_for_a_while_writes_every_row_once() {
+    let (broker, bucket) = (broker().await, bucket(b"a\nx\ny\nz\n").await);
+    broker.refuse_writes(POD, RefusedWrite::Records);
+    let mut arguments = arguments(&broker, &bucket, &["--mode=Sequential", DATASET_OPTION, "--records-per-second=10"]);
+    let free = free_address();
+    arguments.service.listen_address = free;
+    let running = tokio::spawn(run(arguments, Shutdown::new()));
+    eventually("it names the ACL", async || http_get(free, "/readyz").await.contains(LACKS)).await;
+    broker.allow_writes(POD);
+    running.await.unwrap().unwrap();
+    assert_eq!(watermark(&broker).await, 3);
+    indices_once(&broker).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,6 +27,8 @@ pub(crate) struct Alert {
     pub(crate) origin: AlertOrigin,
     pub(crate) utc: Timestamp,
     pub(crate) severity: Severity,
+    /// The record says a severity that is none.
+    pub(crate) is_severity_strange: bool,
     pub(crate) score: Option<f64>,
     /// Its largest reasons, the largest first.
     pub(crate) reasons: Vec<IncidentReason>,
@@ -94,7 +96,7 @@ impl AlertFields {
     fn forget(&mut self) {
         (self.names, self.known) = (FieldNames::default(), HashMap::new());
         let group_by = self.group_by.clone();
-        let always = [fields::DETECTED_UTC, fields::SEVERITY, fields::SCORE, fields::REASONS];
+        let always = [fields::DETECTED_UTC, fields::ALERT_SEVERITY, fields::SEVERITY, fields::SCORE, fields::REASONS];
         always.into_iter().chain(group_by.iter().map(String::as_str)).for_each(|name| self.want(name));
     }
 
@@ -120,14 +122,18 @@ impl AlertFields {
     ) -> Alert {
         let AlertMessage { origin, value, timestamp } = message;
         let detected = self.get(record, fields::DETECTED_UTC).and_then(Scalar::text).and_then(|utc| utc.parse().ok());
-        let severity = self.get(record, fields::SEVERITY).and_then(Scalar::text);
+        // What a record says of itself raises, and never lowers what the detector found: its sender may be the attacker.
+        let [found, said] = [fields::ALERT_SEVERITY, fields::SEVERITY].map(|field| self.get(record, field));
+        let read = |scalar: Option<Scalar<'_>>| scalar.and_then(Scalar::text).and_then(|name| Severity::read(&name));
+        let is_severity_strange = said.is_some() && read(said).is_none();
         let score = self.get(record, fields::SCORE).and_then(Scalar::number).filter(|score| score.is_finite());
         let is_small = |text: &&str| text.len() <= EXAMPLE_BYTES && depth(text) <= EXAMPLE_DEPTH;
         let raw = std::str::from_utf8(value).ok().filter(is_small).and_then(RawAlert::new);
         Alert {
             origin: origin.clone(),
             utc: detected.or(*timestamp).unwrap_or(now).min(now),
-            severity: severity.and_then(|name| Severity::read(&name)).unwrap_or_default(),
+            severity: read(found).max(read(said)).unwrap_or_default(),
+            is_severity_strange,
             // So many digits read back as they were written.
             score: score.map(|score| (score * NINE_DIGITS).round() / NINE_DIGITS),
             reasons: reasons.into_iter().map(|reason| self.with_value(reason, record)).collect(),
@@ -228,6 +234,24 @@ mod tests {
             [("src_bytes", 625_000, Some("181")), ("service", 250_000, Some("http")), ("flag", 100_000, None)]
         );
         assert_eq!(alert.raw.unwrap().json(), ALERT);
+    }
+
+    #[test]
+    fn what_a_record_says_of_its_severity_raises_and_never_lowers_what_the_detector_found() {
+        for (said, severity, is_strange) in [
+            ("\"low\"", Severity::High, false),
+            ("\"CRITICAL\"", Severity::Critical, false),
+            ("\"Medium\"", Severity::High, false),
+            ("\"ERROR\"", Severity::High, true),
+            ("3", Severity::High, true),
+            ("\"\"", Severity::High, true),
+        ] {
+            let alert = read(&[], &format!(r#"{{"severity":{said},"alert_severity":"high"}}"#));
+            assert_eq!((alert.severity, alert.is_severity_strange), (severity, is_strange), "{said}");
+        }
+        let by_one_before = read(&[], r#"{"severity":"High"}"#);
+        assert_eq!((by_one_before.severity, by_one_before.is_severity_strange), (Severity::High, false));
+        assert_eq!(read(&[], r#"{"alert_severity":"medium"}"#).severity, Severity::Medium);
     }
 
     #[test]

@@ -3,7 +3,10 @@
 
 mod alertmanager;
 mod filter;
+mod heard;
+mod interest;
 mod ledger;
+mod memory;
 mod metrics;
 mod reader;
 mod round;

@@ -75,15 +75,10 @@ impl History<'_> {
     fn restore(&self, message: &BorrowedMessage<'_>, incidents: &mut Incidents) {
         let (partition, offset) = (message.partition(), message.offset());
         match serde_json::from_slice::<Incident>(message.payload().unwrap_or_default()) {
-            Ok(incident) if self.owns(&incident) => incidents.restore(incident),
+            Ok(incident) if self.owner.owns(&incident) => incidents.restore(incident),
             Ok(_) => {}
             Err(error) => warn!(%error, partition, offset, "a message among the incidents is none"),
         }
-    }
-
-    fn owns(&self, incident: &Incident) -> bool {
-        let IncidentOwner { namespace, pipeline, site } = self.owner;
-        incident.namespace == *namespace && incident.pipeline == *pipeline && incident.site == *site
     }
 }
 

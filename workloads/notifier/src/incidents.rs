@@ -25,6 +25,13 @@ pub(crate) struct Rules {
     pub(crate) max_open: usize,
 }
 
+/// So many are written at once, lest a transaction takes too long.
+const MOST_WRITTEN: usize = 1_000;
+/// Growth by less than this part is no hurry.
+const SMALL_PART: u64 = 10;
+/// Whatever is read later than this is late.
+const LATE: Duration = Duration::from_secs(1);
+
 /// What became of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Taken {
@@ -51,8 +58,21 @@ pub(crate) struct Incidents {
     /// Those that an alert of a cause may join.
     by_cause: BTreeMap<Cause, BTreeSet<IncidentId>>,
     examples_bytes: usize,
-    /// What is to be written: the incident, and whether a person is told.
-    changed: BTreeMap<IncidentId, News>,
+    /// What is to be written.
+    changed: BTreeMap<IncidentId, Change>,
+    /// It is not to wait.
+    is_due: bool,
+    /// When the last alert of an incident was read, where that was later than it was detected.
+    read_late: BTreeMap<IncidentId, Timestamp>,
+}
+
+/// What has changed since an incident was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Change {
+    /// Whether a person is told.
+    news: News,
+    /// How many alerts were written of it; none where there are no more by now.
+    written_alerts: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,7 +83,20 @@ enum News {
 
 impl Incidents {
     pub(crate) fn new(rules: Rules) -> Self {
-        Self { rules, open: BTreeMap::new(), by_cause: BTreeMap::new(), examples_bytes: 0, changed: BTreeMap::new() }
+        Self {
+            rules,
+            open: BTreeMap::new(),
+            by_cause: BTreeMap::new(),
+            examples_bytes: 0,
+            changed: BTreeMap::new(),
+            is_due: false,
+            read_late: BTreeMap::new(),
+        }
+    }
+
+    /// The quiet gap that closes one.
+    pub(crate) fn window(&self) -> Duration {
+        self.rules.window
     }
 
     /// How many are open.
@@ -71,9 +104,10 @@ impl Incidents {
         self.open.len()
     }
 
-    /// Whether there is something to write.
-    pub(crate) fn has_changes(&self) -> bool {
-        !self.changed.is_empty()
+    /// Whether something is to be written without delay: news, an incident that has grown by a tenth, or much. What grows for hours
+    /// is written often while it is small, and seldom when it is large.
+    pub(crate) fn is_due(&self) -> bool {
+        self.is_due || self.changed.len() >= MOST_WRITTEN
     }
 
     /// Takes what a predecessor wrote; of each incident its last message, or all of them in order.
@@ -86,46 +120,65 @@ impl Incidents {
         }
     }
 
-    /// An alert joins an incident or opens one.
-    pub(crate) fn take(&mut self, alert: Alert) -> Taken {
+    /// An alert joins an incident or opens one. `read` is when, where all that there was before had been read: what is late then, as
+    /// a clock or Kafka is, keeps its incident open as long as what is not.
+    pub(crate) fn take(&mut self, alert: Alert, read: Option<Timestamp>) -> Taken {
+        let late = read.filter(|read| *read > later(alert.utc, LATE));
+        let (id, taken) = self.take_in_time(alert);
+        match late {
+            Some(read) => self.read_late.insert(id, read),
+            None => self.read_late.remove(&id),
+        };
+        taken
+    }
+
+    fn take_in_time(&mut self, alert: Alert) -> (IncidentId, Taken) {
         let causes = causes_of_alert(&alert);
         if let Some(id) = causes.iter().find_map(|cause| self.joinable(cause, alert.utc)) {
             self.join(id, alert);
-            return Taken::Joined;
+            return (id, Taken::Joined);
         }
         if self.open.len() < self.rules.max_open {
-            self.open_with(alert);
-            return Taken::Opened;
+            return (self.open_with(alert), Taken::Opened);
         }
-        match self.joinable(&Cause::Group(Grouping::Overflow), alert.utc) {
-            Some(id) => self.join(id, alert),
-            None => self.open_with(Alert { grouping: Grouping::Overflow, ..alert }),
-        }
-        Taken::Overflowed
+        let Some(id) = self.joinable(&Cause::Group(Grouping::Overflow), alert.utc) else {
+            return (self.open_with(Alert { grouping: Grouping::Overflow, ..alert }), Taken::Overflowed);
+        };
+        self.join(id, alert);
+        (id, Taken::Overflowed)
     }
 
     /// Closes what was quiet for a window when all alerts until then were read.
     pub(crate) fn close_quiet(&mut self, read_until: Timestamp) {
-        let window = self.rules.window;
+        let (window, read_late) = (self.rules.window, &self.read_late);
         let is_quiet = |incident: &&Incident| {
-            incident.status == IncidentStatus::Open && later(incident.last_utc, window) <= read_until
+            let last = read_late.get(&incident.id).map_or(incident.last_utc, |read| incident.last_utc.max(*read));
+            incident.status == IncidentStatus::Open && later(last, window) <= read_until
         };
         let quiet: Vec<_> = self.open.values().filter(is_quiet).map(|incident| incident.id).collect();
         for id in quiet {
             let Some(mut incident) = self.open.remove(&id) else { continue };
             self.forget(&incident);
             (incident.status, incident.closed_utc) = (IncidentStatus::Closed, Some(read_until));
-            self.note(id, News::Told);
+            self.read_late.remove(&id);
+            self.note(id, News::Told, None);
             // It stays until it is written, and nothing finds it to join.
             self.examples_bytes += example_bytes(&incident);
             self.open.insert(id, incident);
         }
     }
 
-    /// What is to be written, each incident once as it stands now. To be called where it will be written, or all is void.
+    /// What is to be written, each incident once as it stands now. To be called where it will be written, or all is void. All that
+    /// has to be written with how far alerts were read is among it; of what only closes, as much as one transaction is to have.
     pub(crate) fn take_changes(&mut self) -> Vec<Incident> {
         let changed = std::mem::take(&mut self.changed);
-        changed.into_iter().filter_map(|(id, news)| self.written(id, news)).collect()
+        let (mut now, mut closed): (Vec<_>, Vec<_>) =
+            changed.into_iter().partition(|(_, change)| change.written_alerts.is_some());
+        let room = MOST_WRITTEN.saturating_sub(now.len()).min(closed.len());
+        self.changed = closed.split_off(room).into_iter().collect();
+        self.is_due = !self.changed.is_empty();
+        now.append(&mut closed);
+        now.into_iter().filter_map(|(id, Change { news, .. })| self.written(id, news)).collect()
     }
 
     fn written(&mut self, id: IncidentId, news: News) -> Option<Incident> {
@@ -151,9 +204,9 @@ impl Incidents {
         near.max_by_key(|incident| (incident.last_utc, incident.id)).map(|incident| incident.id)
     }
 
-    fn open_with(&mut self, alert: Alert) {
+    fn open_with(&mut self, alert: Alert) -> IncidentId {
         let Rules { owner, window: _, max_open: _ } = &self.rules;
-        let Alert { origin, utc, severity, score, reasons, grouping, raw } = alert;
+        let Alert { origin, utc, severity, score, reasons, grouping, raw, is_severity_strange: _ } = alert;
         let IncidentOwner { namespace, pipeline, site } = owner.clone();
         let id = IncidentId::of_first(owner, &grouping, &origin, utc);
         let incident = Incident {
@@ -175,14 +228,16 @@ impl Incidents {
             news_revision: 0,
         };
         self.remember(incident);
-        self.note(id, News::Told);
+        self.note(id, News::Told, Some(0));
+        id
     }
 
     fn join(&mut self, id: IncidentId, alert: Alert) {
         let Some(mut incident) = self.open.remove(&id) else { return };
         self.forget(&incident);
-        let Alert { origin, utc, severity, score, reasons, grouping: _, raw } = alert;
+        let Alert { origin, utc, severity, score, reasons, grouping: _, raw, is_severity_strange: _ } = alert;
         let news = if severity > incident.severity { News::Told } else { News::Growth };
+        let before = incident.alerts;
         incident.alerts += 1;
         incident.first_utc = incident.first_utc.min(utc);
         incident.last_utc = incident.last_utc.max(utc);
@@ -192,12 +247,16 @@ impl Incidents {
             (incident.highest_score, incident.example) = (score, Example { origin, alert: raw });
         }
         self.remember(incident);
-        self.note(id, news);
+        self.note(id, news, Some(before));
     }
 
-    fn note(&mut self, id: IncidentId, news: News) {
-        let noted = self.changed.entry(id).or_insert(news);
-        *noted = news.max(*noted);
+    /// `before` is how many alerts it had, where it has one more.
+    fn note(&mut self, id: IncidentId, news: News, before: Option<u64>) {
+        let noted = self.changed.entry(id).or_insert(Change { news, written_alerts: before });
+        noted.news = news.max(noted.news);
+        let grown =
+            noted.written_alerts.zip(before).map(|(written, before)| (before + 1 - written) * SMALL_PART >= written);
+        self.is_due |= noted.news == News::Told || grown.unwrap_or_default();
     }
 
     fn remember(&mut self, mut incident: Incident) {

@@ -12,6 +12,7 @@ mod pump;
 mod readiness;
 mod run;
 mod start;
+mod still;
 mod tally;
 mod watermark;
 mod writer;

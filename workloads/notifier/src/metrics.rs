@@ -9,8 +9,12 @@ use prometheus_client::registry::{Registry, Unit};
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
     pub(crate) alerts: Counter,
+    pub(crate) lost_alerts: Counter,
     pub(crate) unreadable_alerts: Counter,
     pub(crate) overflowed_alerts: Counter,
+    pub(crate) strange_severities: Counter,
+    pub(crate) late_alerts: Counter,
+    pub(crate) largest_lag: Gauge,
     pub(crate) opened: Counter,
     pub(crate) open: Gauge,
     pub(crate) written: Counter,
@@ -27,16 +31,35 @@ impl Metrics {
         };
         let open = Gauge::default();
         registry.register("open_incidents", "Incidents that alerts may join", open.clone());
+        let largest_lag = Gauge::default();
+        let help = "How long after it was detected the latest of the late alerts was read";
+        registry.register_with_unit("largest_lag", help, Unit::Seconds, largest_lag.clone());
         let write_seconds = Histogram::new(exponential_buckets(0.001, 2.0, 14));
         registry.register_with_unit("write", "Time that one transaction took", Unit::Seconds, write_seconds.clone());
         Self {
             alerts: counted(registry, "alerts", "Alerts read"),
+            lost_alerts: counted(
+                registry,
+                "lost_alerts",
+                "Offsets whose alerts retention deleted before they were read",
+            ),
             unreadable_alerts: counted(registry, "unreadable_alerts", "Messages among the alerts that are no record"),
             overflowed_alerts: counted(
                 registry,
                 "overflowed_alerts",
                 "Alerts that would have opened an incident and had no room for one of their own",
             ),
+            strange_severities: counted(
+                registry,
+                "strange_severities",
+                "Alerts whose record has a severity that is none of low, medium, high and critical",
+            ),
+            late_alerts: counted(
+                registry,
+                "late_alerts",
+                "Alerts that were read a window or more after they were detected",
+            ),
+            largest_lag,
             opened: counted(registry, "opened_incidents", "Incidents opened"),
             open,
             written: counted(registry, "written_incidents", "Messages written to the topic of the incidents"),

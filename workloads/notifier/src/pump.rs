@@ -2,6 +2,7 @@
 //! blocks there; what becomes of an alert is decided in [`Incidents`].
 
 use std::collections::BTreeMap;
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use tracing::{debug, info, warn};
 use vedette_contract::TopicName;
 use vedette_contract::incident::AlertOrigin;
 use vedette_service::{Readiness, Shutdown};
-use vedette_streams::kafka::group::GroupConsumer;
+use vedette_streams::kafka::group::{GroupConsumer, is_position_lost};
 use vedette_streams::kafka::{ErrorClass, MissingAcl, classify, timestamp_of};
 
 use crate::alert::{Alert, AlertMessage, AlertReader};
@@ -23,6 +24,7 @@ use crate::incidents::{Incidents, Taken};
 use crate::metrics::Metrics;
 use crate::readiness::BROKER;
 use crate::start::Started;
+use crate::still::Still;
 use crate::watermark::Watermark;
 use crate::writer::{WriteError, Writer};
 use vedette_records::Refusal;
@@ -31,7 +33,8 @@ use vedette_records::Refusal;
 const POLL_WAIT: Duration = Duration::from_millis(100);
 /// What changed is written when nothing more is there, and at the latest after this long.
 const WRITE_INTERVAL: Duration = Duration::from_millis(200);
-/// So often that is read is written although no incident changed: whoever Kafka does not listen to any more notices.
+/// So often is written although there is no news: incidents that grew a little, and how far was read, so that whoever Kafka does
+/// not listen to any more notices.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// A turn is what is there, but not more than this.
 const TURN_ALERTS: usize = 2_000;
@@ -42,7 +45,7 @@ const BROKER_TIMEOUT: Duration = Duration::from_secs(1);
 /// How the loop ended.
 #[derive(Debug)]
 pub(crate) enum Course {
-    /// Something was not written, or the alerts have more partitions: what is in memory is void.
+    /// Something was not written, alerts are not where they were read up to, or they have more partitions: what is in memory is void.
     StartAnew(Option<WriteError>),
     /// Another one acts.
     Fenced,
@@ -59,6 +62,7 @@ pub(crate) struct Pump {
     /// The next offset of each partition, where it is known.
     positions: BTreeMap<i32, i64>,
     watermark: Watermark,
+    still: Still,
     partitions: usize,
     metrics: Metrics,
     readiness: Readiness,
@@ -67,6 +71,10 @@ pub(crate) struct Pump {
     is_behind: bool,
     checked: Instant,
     broker_in_doubt: bool,
+    /// The position of some partition is gone.
+    position_lost: bool,
+    /// That a record has a severity that is none is said once.
+    complained: Once,
 }
 
 impl Pump {
@@ -78,16 +86,20 @@ impl Pump {
         readiness: Readiness,
         shutdown: Shutdown,
     ) -> Self {
-        let Started { consumer, writer, incidents, positions } = started;
+        let Started { consumer, writer, incidents, beginnings } = started;
+        let known = beginnings.iter().filter_map(|(partition, beginning)| Some((*partition, (*beginning)?)));
+        let positions = known.clone().map(|(partition, beginning)| (partition, beginning.offset())).collect();
+        metrics.lost_alerts.inc_by(known.map(|(_, beginning)| beginning.lost()).sum());
         Self {
             consumer,
             writer,
             incidents,
             topic,
             reader,
-            watermark: Watermark::new(positions.iter().map(|(partition, _)| *partition)),
-            partitions: positions.len(),
-            positions: positions.into_iter().filter_map(|(partition, offset)| Some((partition, offset?))).collect(),
+            positions,
+            watermark: Watermark::new(beginnings.iter().map(|(partition, _)| *partition)),
+            still: Still::default(),
+            partitions: beginnings.len(),
             metrics,
             readiness,
             shutdown,
@@ -95,6 +107,8 @@ impl Pump {
             is_behind: false,
             checked: Instant::now(),
             broker_in_doubt: false,
+            position_lost: false,
+            complained: Once::new(),
         }
     }
 
@@ -105,6 +119,10 @@ impl Pump {
     pub(crate) fn run(mut self) -> Result<Course, NotifierError> {
         while !self.shutdown.is_cancelled() {
             let idle = self.read()?;
+            if self.position_lost {
+                return Ok(Course::StartAnew(None));
+            }
+            self.pass_marks();
             self.close_quiet();
             if self.is_due(idle)
                 && let Err(error) = self.write()
@@ -113,6 +131,11 @@ impl Pump {
             }
             if idle && !self.look_at_broker() {
                 return Ok(Course::StartAnew(None));
+            }
+        }
+        while self.incidents.is_due() {
+            if let Err(error) = self.write() {
+                return Ok(after(error));
             }
         }
         Ok(self.write().map_or_else(after, |()| Course::End))
@@ -145,14 +168,36 @@ impl Pump {
         self.metrics.alerts.inc();
         match alert {
             Ok(alert) => {
+                let read = self.watermark.has_caught_up().then(Timestamp::now);
                 self.watermark.read(partition, alert.utc);
-                let taken = self.incidents.take(alert);
+                self.note_what_is_strange(&alert, read);
+                let taken = self.incidents.take(alert, read);
                 self.count(taken);
             }
             Err(refusal) => {
                 self.metrics.unreadable_alerts.inc();
                 debug!(partition, offset, error = %refusal, "a message among the alerts is no record");
             }
+        }
+    }
+
+    fn note_what_is_strange(&mut self, alert: &Alert, read: Option<Timestamp>) {
+        if alert.is_severity_strange {
+            self.metrics.strange_severities.inc();
+            let AlertOrigin { topic: _, partition, offset } = alert.origin;
+            self.complained.call_once(|| {
+                warn!(
+                    partition,
+                    offset,
+                    "a record has a severity that is none of low, medium, high and critical; that of the detector counts"
+                );
+            });
+        }
+        let lag = read.map(|read| read.duration_since(alert.utc).unsigned_abs()).unwrap_or_default();
+        if lag >= self.incidents.window() {
+            self.metrics.late_alerts.inc();
+            let seconds = i64::try_from(lag.as_secs()).unwrap_or(i64::MAX);
+            self.metrics.largest_lag.set(seconds.max(self.metrics.largest_lag.get()));
         }
     }
 
@@ -169,12 +214,27 @@ impl Pump {
         if classify(&error) == ErrorClass::Fatal {
             return Err(NotifierError::Consumer(error));
         }
+        if is_position_lost(&error) {
+            warn!(%error, "alerts are not where they were read up to any more; beginning anew with what is there");
+            self.position_lost = true;
+            return Ok(());
+        }
         warn!(%error, "reading from Kafka has trouble and goes on");
         self.broker_in_doubt = true;
         if let Some(missing) = MissingAcl::of_consumer(&error, "", self.topic.as_str()) {
             self.readiness.fail(BROKER, missing.to_grant());
         }
         Ok(())
+    }
+
+    /// Goes on behind the marks of transactions, which nobody hands over.
+    fn pass_marks(&mut self) {
+        if let Some(standings) = self.consumer.context().take_standings() {
+            for (partition, end) in self.still.stands(&standings.told) {
+                let position = self.positions.entry(partition).or_insert(end);
+                *position = end.max(*position);
+            }
+        }
     }
 
     fn close_quiet(&mut self) {
@@ -185,8 +245,7 @@ impl Pump {
 
     fn is_due(&self, idle: bool) -> bool {
         let waited = self.written.elapsed();
-        let something = self.is_behind || self.incidents.has_changes();
-        (something && (idle || waited >= WRITE_INTERVAL)) || waited >= HEARTBEAT
+        (self.incidents.is_due() && (idle || waited >= WRITE_INTERVAL)) || waited >= HEARTBEAT
     }
 
     fn write(&mut self) -> Result<(), WriteError> {

@@ -40,6 +40,7 @@ pub async fn run(arguments: NotifierArguments, shutdown: Shutdown) -> Result<(),
         group,
         alerts_topic,
         incidents_topic,
+        max_message_bytes,
         window_seconds,
         group_by,
         max_open_incidents,
@@ -57,11 +58,13 @@ pub async fn run(arguments: NotifierArguments, shutdown: Shutdown) -> Result<(),
         max_open: usize::try_from(max_open_incidents).unwrap_or(usize::MAX),
     };
     let kafka = KafkaSettings::new(&kafka, &pod_name);
-    let settings = StartSettings { kafka, group, alerts: alerts_topic, incidents: incidents_topic, rules };
+    let settings =
+        StartSettings { kafka, group, alerts: alerts_topic, incidents: incidents_topic, max_message_bytes, rules };
     let delivery = DeliverySettings {
         kafka: settings.kafka.clone(),
         group: settings.group.clone(),
         topic: settings.incidents.clone(),
+        owner: settings.rules.owner.clone(),
         window: settings.rules.window,
     };
     let (telling, stopping) = (Telling { begins: Shutdown::new(), ends: shutdown.child_token() }, shutdown.clone());
@@ -103,17 +106,18 @@ fn run_anew(
                 let _ = Handle::current().block_on(tokio::time::timeout(FENCED_PATIENCE, shutdown.cancelled()));
                 return Ok(());
             }
-            Course::StartAnew(None) => continue,
-            Course::StartAnew(Some(cause)) => cause,
+            Course::StartAnew(cause) => cause,
         };
-        metrics.restarts.inc();
-        warn!(error = error_chain(&cause), "incidents were not written; they are read anew");
         if began.elapsed() > PROGRESS {
             (backoff, fruitless) = (BACKOFF, 0);
         }
-        fruitless += 1;
-        if fruitless >= STARTS_WITHOUT_PROGRESS {
-            return Err(NotifierError::NoProgress(cause));
+        if let Some(cause) = cause {
+            metrics.restarts.inc();
+            warn!(error = error_chain(&cause), "incidents were not written; they are read anew");
+            fruitless += 1;
+            if fruitless >= STARTS_WITHOUT_PROGRESS {
+                return Err(NotifierError::NoProgress(cause));
+            }
         }
         let _ = Handle::current().block_on(tokio::time::timeout(backoff.failed(), shutdown.cancelled()));
     }

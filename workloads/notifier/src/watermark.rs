@@ -1,6 +1,6 @@
 //! Until when all alerts were read. While there are older ones to be read somewhere, nothing is quiet yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -8,6 +8,8 @@ use jiff::Timestamp;
 #[derive(Debug, Default)]
 pub(crate) struct Watermark {
     partitions: BTreeMap<i32, Reached>,
+    /// Partitions whose end was not seen yet.
+    unseen: BTreeSet<i32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +22,9 @@ enum Reached {
 impl Watermark {
     /// Of partitions of which nothing was read.
     pub(crate) fn new(partitions: impl IntoIterator<Item = i32>) -> Self {
-        Self { partitions: partitions.into_iter().map(|partition| (partition, Reached::Nothing)).collect() }
+        let partitions: BTreeMap<_, _> =
+            partitions.into_iter().map(|partition| (partition, Reached::Nothing)).collect();
+        Self { unseen: partitions.keys().copied().collect(), partitions }
     }
 
     /// An alert of that time was read.
@@ -31,6 +35,12 @@ impl Watermark {
     /// All that a partition had was read.
     pub(crate) fn ended(&mut self, partition: i32) {
         self.partitions.insert(partition, Reached::End);
+        self.unseen.remove(&partition);
+    }
+
+    /// Whether all that there was at first was read: what comes now comes as it is made.
+    pub(crate) fn has_caught_up(&self) -> bool {
+        self.unseen.is_empty()
     }
 
     /// All alerts until this time were read; none where that is not known.
@@ -57,9 +67,10 @@ mod tests {
         assert_eq!(watermark.read_until(at(100)), None);
         watermark.read(1, at(7));
         assert_eq!(watermark.read_until(at(100)), Some(at(7)));
+        assert!(!watermark.has_caught_up());
         watermark.ended(1);
         assert_eq!(watermark.read_until(at(100)), Some(at(100)));
         watermark.read(0, at(99));
-        assert_eq!(watermark.read_until(at(101)), Some(at(99)));
+        assert_eq!((watermark.read_until(at(101)), watermark.has_caught_up()), (Some(at(99)), true));
     }
 }

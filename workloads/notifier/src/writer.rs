@@ -17,12 +17,14 @@ use tracing::debug;
 use vedette_contract::TopicName;
 use vedette_contract::incident::Incident;
 use vedette_streams::kafka::group::GroupConsumer;
-use vedette_streams::kafka::{ErrorClass, KafkaContext, KafkaSettings, classify};
+use vedette_streams::kafka::{ErrorClass, KafkaContext, KafkaSettings, classify, fit_messages};
 
 /// One call to the broker; what takes longer is called again.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
-/// So long Kafka is waited for, which has given up the transaction by then.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A write that takes longer is given up and begun anew, a little before Kafka gives the transaction up after 10 s and listens to
+/// its producer no more, as if another notifier had begun.
+const PATIENCE: Duration = Duration::from_secs(9);
+const SHORTEST_CALL: Duration = Duration::from_millis(100);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Why nothing was written.
@@ -51,9 +53,15 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// A producer that Kafka does not know yet.
-    pub(crate) fn create(settings: &KafkaSettings, transactional_id: &str, topic: TopicName) -> KafkaResult<Self> {
-        let config = settings.transactional_producer(transactional_id);
+    /// A producer that Kafka does not know yet, whose batches have no more than so many bytes.
+    pub(crate) fn create(
+        settings: &KafkaSettings,
+        transactional_id: &str,
+        topic: TopicName,
+        max_message_bytes: usize,
+    ) -> KafkaResult<Self> {
+        let mut config = settings.transactional_producer(transactional_id);
+        fit_messages(&mut config, max_message_bytes);
         let producer = config.create_with_context(WriterContext(settings.context()))?;
         Ok(Self { producer, topic })
     }
@@ -73,34 +81,39 @@ impl Writer {
         positions: &TopicPartitionList,
         consumer: &GroupConsumer,
     ) -> Result<(), WriteError> {
-        self.insist("begin a transaction", || self.producer.begin_transaction())?;
-        incidents.iter().try_for_each(|incident| self.send(incident))?;
-        self.insist("hand over the positions of the alerts", || {
+        let started = Instant::now();
+        self.insist(started, "begin a transaction", |_| self.producer.begin_transaction())?;
+        incidents.iter().try_for_each(|incident| self.send(started, incident))?;
+        self.insist(started, "hand over the positions of the alerts", |wait| {
             let group = consumer.group_metadata().ok_or(KafkaError::ConsumerCommit(Code::UnknownGroup))?;
-            self.producer.send_offsets_to_transaction(positions, &group, CALL_TIMEOUT)
+            self.producer.send_offsets_to_transaction(positions, &group, wait)
         })?;
-        self.insist("commit incidents", || self.producer.commit_transaction(CALL_TIMEOUT))
+        self.insist(started, "commit incidents", |wait| self.producer.commit_transaction(wait))
     }
 
-    fn send(&self, incident: &Incident) -> Result<(), WriteError> {
+    fn send(&self, started: Instant, incident: &Incident) -> Result<(), WriteError> {
         let key = incident.id.to_string();
         let value = serde_json::to_string(incident).map_err(WriteError::Json)?;
         // A full queue is waited for: that is how a slow broker slows the flow.
-        self.insist("send an incident", || {
+        self.insist(started, "send an incident", |_| {
             let record = BaseRecord::to(self.topic.as_str()).key(&key).payload(&value);
             self.producer.send(record).map_err(|(cause, _)| cause)
         })
     }
 
     /// Calls until it succeeds or that is out of sight.
-    fn insist(&self, attempt: &'static str, mut call: impl FnMut() -> KafkaResult<()>) -> Result<(), WriteError> {
-        let started = Instant::now();
+    fn insist(
+        &self,
+        started: Instant,
+        attempt: &'static str,
+        mut call: impl FnMut(Duration) -> KafkaResult<()>,
+    ) -> Result<(), WriteError> {
         loop {
-            let Err(cause) = call() else { return Ok(()) };
-            if self.is_fenced(&cause) {
+            let Err(cause) = call(wait(started.elapsed())) else { return Ok(()) };
+            if self.is_fenced(&cause) && is_by_another(started.elapsed()) {
                 return Err(WriteError::Fenced);
             }
-            if classify(&cause) != ErrorClass::Retriable || started.elapsed() > PATIENCE {
+            if classify(&cause) != ErrorClass::Retriable || started.elapsed() >= PATIENCE {
                 return Err(WriteError::Failed { attempt, source: cause });
             }
             debug!(error = %cause, attempt, "writing goes on");
@@ -112,6 +125,17 @@ impl Writer {
         let fatal = self.producer.client().fatal_error().map(|(code, _)| code);
         cause.rdkafka_error_code().into_iter().chain(fatal).any(is_fence)
     }
+}
+
+/// How long the next call may take, so long after the beginning of a transaction.
+fn wait(elapsed: Duration) -> Duration {
+    PATIENCE.saturating_sub(elapsed).clamp(SHORTEST_CALL, CALL_TIMEOUT)
+}
+
+/// Whether it is another notifier because of which Kafka listens no more so long after the beginning: later it may have given the
+/// transaction up by itself, and whoever begins anew finds out.
+fn is_by_another(elapsed: Duration) -> bool {
+    elapsed < PATIENCE
 }
 
 fn is_fence(code: Code) -> bool {
@@ -145,4 +169,19 @@ impl ProducerContext for WriterContext {
     type DeliveryOpaque = ();
 
     fn delivery(&self, _result: &DeliveryResult<'_>, (): ()) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_broker_is_no_second_notifier() {
+        let transaction = Duration::from_secs(10);
+        assert!(is_by_another(Duration::from_secs(5)) && !is_by_another(transaction));
+        // Whenever a call begins, it ends before Kafka gives the transaction up.
+        for elapsed in (0..180).map(|step| step * Duration::from_millis(50)) {
+            assert!(elapsed + wait(elapsed) < transaction, "{elapsed:?}");
+        }
+    }
 }

@@ -22,15 +22,15 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from
 /// How long the Job waits for a broker.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// For one attempt.
-    pub attempt: Duration,
-    /// For all of them; after that the Job fails, and whoever started it decides when to try again.
+    /// For each request: a slow broker has time for every topic.
+    pub request: Duration,
+    /// Until the last attempt begins; after that the Job fails, and whoever started it decides when to try again.
     pub total: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { attempt: Duration::from_secs(15), total: Duration::from_secs(60) }
+        Self { request: Duration::from_secs(15), total: Duration::from_secs(60) }
     }
 }
 
@@ -54,16 +54,19 @@ pub async fn run_with_patience(
     let TopicsArguments { kafka, topics, report_file } = arguments;
     let settings = KafkaSettings::new(&kafka, CLIENT_ID);
     let work = ensure(&settings, &topics, patience);
-    let differs = shutdown.run_until_cancelled(work).await.unwrap_or(Err(TopicsError::Stopped))?;
-    info!(topics = topics.len(), differences = differs.len(), "topics are there");
-    report_file.iter().for_each(|file| report(file, &TopicReport { differs: differs.clone() }));
+    let found = shutdown.run_until_cancelled(work).await.unwrap_or(Err(TopicsError::Stopped))?;
+    let (differences, blocks) = (found.differs.len(), found.blocks.len());
+    info!(topics = topics.len(), differences, blocks, "topics are there");
+    report_file.iter().for_each(|file| report(file, &found));
     Ok(())
 }
 
 /// Where nobody takes it, as on a laptop, the log has it all the same.
 fn report(file: &Path, report: &TopicReport) {
     let mut fitting = report.clone();
-    while serde_json::to_vec(&fitting).is_ok_and(|text| text.len() > REPORT_BYTES) && fitting.differs.pop().is_some() {}
+    while serde_json::to_vec(&fitting).is_ok_and(|text| text.len() > REPORT_BYTES)
+        && (fitting.differs.pop().is_some() || fitting.blocks.pop().is_some())
+    {}
     let written = OpenOptions::new().write(true).open(file).and_then(|file| Ok(serde_json::to_writer(file, &fitting)?));
     match written {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -76,12 +79,12 @@ async fn ensure(
     settings: &KafkaSettings,
     topics: &[TopicSpecification],
     patience: Patience,
-) -> Result<Vec<String>, TopicsError> {
+) -> Result<TopicReport, TopicsError> {
     let deadline = Instant::now() + patience.total;
     let mut backoff = BACKOFF;
     loop {
-        match ensure_topics(settings, topics, patience.attempt).await {
-            Ok(differs) => return Ok(differs),
+        match ensure_topics(settings, topics, patience.request).await {
+            Ok(found) => return Ok(found),
             Err(cause) if cause.is_retriable() && Instant::now() + backoff.next_pause() < deadline => {
                 warn!(reason = cause.reason(), error = %error_chain(&cause), "topics are not there yet");
             }

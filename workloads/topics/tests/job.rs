@@ -23,7 +23,7 @@ fn arguments(address: SocketAddr, topics: &[&str]) -> TopicsArguments {
 }
 
 fn soon() -> Patience {
-    Patience { attempt: Duration::from_millis(500), total: Duration::from_millis(1_500) }
+    Patience { request: Duration::from_millis(500), total: Duration::from_millis(1_500) }
 }
 
 fn assert_topic_exists(address: SocketAddr, topic: &str) {
@@ -43,10 +43,14 @@ async fn the_topics_are_there_when_the_job_has_ended() {
 }
 
 async fn found(address: SocketAddr, topics: &[&str]) -> Vec<String> {
+    reported(address, topics).await.differs
+}
+
+async fn reported(address: SocketAddr, topics: &[&str]) -> TopicReport {
     let file = tempfile::NamedTempFile::new().unwrap();
     let report_file = Some(file.path().to_owned());
     run(TopicsArguments { report_file, ..arguments(address, topics) }, Shutdown::new()).await.unwrap();
-    serde_json::from_slice::<TopicReport>(&std::fs::read(file.path()).unwrap()).unwrap().differs
+    serde_json::from_slice(&std::fs::read(file.path()).unwrap()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,6 +69,29 @@ async fn a_topic_of_others_is_compared_with_what_is_stated_and_never_altered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stated_replication_factor_is_compared_and_one_of_the_site_is_not() {
+    let broker = TestBroker::start();
+    let address = broker.address();
+    run(arguments(address, &["alerts:partitions=2,replication.factor=1"]), Shutdown::new()).await.unwrap();
+    assert_eq!(found(address, &["alerts:partitions=2,replication.factor?=3"]).await, [""; 0]);
+    let differs = found(address, &["alerts:partitions=2,replication.factor=3"]).await;
+    assert!(differs[0].starts_with("alerts has replication factor 1 and 3 is stated"), "{differs:?}");
+}
+
+/// The brokers of these tests are content with the replicas that there are, as those since Kafka 3.7.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_with_fewer_replicas_than_it_states_is_told_of_also_where_it_was_just_made() {
+    let broker = TestBroker::start();
+    let topics = ["sensor_messages:partitions=2,replication.factor=1,min.insync.replicas=2", "alerts:partitions=1"];
+    for _ in 0..2 {
+        let report = reported(broker.address(), &topics).await;
+        let TopicReport { differs, blocks } = &report;
+        assert!(differs.len() == 1 && blocks.is_empty(), "{report:?}");
+        assert!(differs[0].starts_with("min.insync.replicas of sensor_messages is 2 and its replication factor is 1"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_is_to_be_managed_is_set_to_what_is_stated_and_to_nothing_else() {
     let broker = TestBroker::start();
     let address = broker.address();
@@ -77,11 +104,34 @@ async fn a_topic_that_is_to_be_managed_is_set_to_what_is_stated_and_to_nothing_e
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn how_old_records_of_others_are_cleaned_up_is_left_to_them_and_said_where_it_does_not_fit() {
+    let broker = TestBroker::start();
+    let address = broker.address();
+    for policy in ["delete", "compact"] {
+        run(arguments(address, &[&format!("{policy}:partitions=1,cleanup.policy={policy}")]), Shutdown::new())
+            .await
+            .unwrap();
+    }
+    let managed = ["delete:management=Manage,partitions?=4,cleanup.policy?=compact,delete"];
+    let TopicReport { differs, blocks } = reported(address, &managed).await;
+    assert!(differs[0].starts_with("delete is not compacted (cleanup.policy is delete)"), "{differs:?}");
+    assert_eq!(blocks, [""; 0], "records pass all the same");
+    let output = |management: &str| format!("compact:management={management},partitions?=4,cleanup.policy?=delete");
+    let TopicReport { differs, blocks } = reported(address, &[&output("Manage")]).await;
+    assert_eq!(differs, [""; 0]);
+    assert!(blocks[0].starts_with("compact is compacted (cleanup.policy is compact), and takes no"), "{blocks:?}");
+    let TopicReport { differs, blocks } = reported(address, &[&output("None")]).await;
+    assert_eq!((differs.len(), blocks.len()), (1, 0), "its owner answers for the keys");
+    let as_before = ["delete:partitions=1,cleanup.policy=delete", "compact:partitions=1,cleanup.policy=compact"];
+    assert_eq!(reported(address, &as_before).await, TopicReport::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_is_anothers_to_make_is_waited_for_and_named() {
     let broker = TestBroker::start();
     let address = broker.address();
-    // The broker is there, so an attempt may take what it takes; only the waiting is to be short.
-    let patience = Patience { attempt: PATIENCE, ..soon() };
+    // The broker is there, so a request may take what it takes; only the waiting is to be short.
+    let patience = Patience { request: PATIENCE, ..soon() };
     let refusal =
         run_with_patience(arguments(address, &["alerts:management=None,partitions=1"]), patience, Shutdown::new());
     let refusal = refusal.await.unwrap_err();
@@ -92,11 +142,11 @@ async fn a_topic_that_is_anothers_to_make_is_waited_for_and_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_comes_late_is_waited_for() {
     let address = free_address();
-    // Enough for a busy machine to make a topic within an attempt, and to have many of them.
-    let patience = Patience { attempt: Duration::from_secs(1), total: 10 * PATIENCE };
+    // Enough for a busy machine to answer, and to have many attempts.
+    let patience = Patience { request: Duration::from_secs(1), total: 10 * PATIENCE };
     let job = tokio::spawn(run_with_patience(arguments(address, &["alerts:partitions=1"]), patience, Shutdown::new()));
     // Longer than an attempt, so that at least one has failed.
-    tokio::time::sleep(patience.attempt * 2).await;
+    tokio::time::sleep(patience.request * 2).await;
     let _broker = TestBroker::start_at(address);
     job.await.unwrap().unwrap();
     assert_topic_exists(address, "alerts");

@@ -26,6 +26,17 @@ struct RowHead {
     identity: Range<usize>,
     content: [u8; 16],
     label: Option<bool>,
+    of: Of,
+    made: Option<i64>,
+}
+
+/// Of what a record is: of one at least, or it is no row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Of {
+    /// The stream as it is, which calibrates and evaluates.
+    pub stream: bool,
+    /// The period that is learned from.
+    pub reference: bool,
 }
 
 /// One row of a batch.
@@ -37,6 +48,10 @@ pub(crate) struct RowView<'a> {
     pub content: &'a [u8],
     /// Whether the label says anomaly.
     pub label: Option<bool>,
+    /// Of what it is.
+    pub of: Of,
+    /// Its `utc`, microseconds since 1970, where that can be read.
+    pub made: Option<i64>,
     /// See [`Batch::category`] for those of categorical columns.
     pub cells: &'a [Cell],
 }
@@ -56,9 +71,16 @@ impl Batch {
     }
 
     /// Makes a row of the values that were pushed since the last one.
-    pub(crate) fn end_row(&mut self, identity: &str, content: [u8; 16], label: Option<bool>) {
+    pub(crate) fn end_row(
+        &mut self,
+        identity: &str,
+        content: [u8; 16],
+        label: Option<bool>,
+        of: Of,
+        made: Option<i64>,
+    ) {
         let identity = self.append(identity);
-        self.heads.push(RowHead { identity, content, label });
+        self.heads.push(RowHead { identity, content, label, of, made });
     }
 
     /// How many rows there are.
@@ -72,6 +94,8 @@ impl Batch {
             identity: &self.text.as_bytes()[head.identity.clone()],
             content: &head.content,
             label: head.label,
+            of: head.of,
+            made: head.made,
             cells: &self.cells[number * width..(number + 1) * width],
         })
     }

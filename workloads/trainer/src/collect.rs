@@ -1,6 +1,7 @@
 //! The uniform sample: at most k rows, chosen by the hash of their identities, so that neither the order of reading nor
-//! the number of threads shows in it. Rows are kept, not JSON: memory is k rows of four bytes a column and about 120 bytes,
-//! and up to twice that again for a moment, when the rows become matrices and repeated patterns are dropped.
+//! the number of threads shows in it. Rows are kept, not JSON: memory is k rows of four bytes a column and about 140 bytes,
+//! and up to twice that again for a moment, when the rows become matrices and repeated patterns are dropped. Where the training
+//! learns from a period that is known to be clean, there is a second sample, of that period.
 
 use std::collections::HashMap;
 
@@ -11,6 +12,7 @@ use vedette_forest::features::{Encoder, by_falling_frequency, numeric};
 
 use crate::batch::Batch;
 use crate::cell::Cell;
+use crate::read::Tally;
 use crate::schema::{Kind, Schema};
 
 /// A categorical column keeps so many values, the most frequent ones; the others are as good as unseen. It bounds the
@@ -19,9 +21,14 @@ const MAX_CATEGORIES: usize = 10_000;
 
 /// Collects the sample while records are read.
 pub(crate) struct Sampler {
+    /// Of the stream.
     rows: BottomK<Row>,
+    /// Of the reference window, where there is one.
+    reference: Option<BottomK<Row>>,
     dictionaries: Vec<Dictionary>,
     duplicates: u64,
+    reference_duplicates: u64,
+    /// Whether a column has a usable value in what is learned from.
     usable: Vec<bool>,
 }
 
@@ -29,6 +36,9 @@ pub(crate) struct Sampler {
 struct Row {
     cells: Box<[Cell]>,
     label: Option<bool>,
+    /// Microseconds since 1970.
+    made: Option<i64>,
+    is_reference: bool,
 }
 
 impl Sampler {
@@ -37,22 +47,35 @@ impl Sampler {
         let columns = schema.columns.len();
         Self {
             rows: BottomK::new(size, seed),
+            reference: schema.reference.map(|_| BottomK::new(size, seed)),
             dictionaries: vec![HashMap::new(); columns],
             duplicates: 0,
+            reference_duplicates: 0,
             usable: vec![false; columns],
         }
     }
 
     /// Offers the rows of a batch.
     pub(crate) fn offer(&mut self, batch: &Batch, schema: &Schema) {
-        let Self { rows, dictionaries, duplicates, usable } = self;
+        let Self { rows, reference, dictionaries, duplicates, reference_duplicates, usable } = self;
         for row in batch.rows(schema.columns.len()) {
-            for (usable, cell) in usable.iter_mut().zip(row.cells) {
-                *usable |= *cell != Cell::MISSING;
+            if row.of.reference || reference.is_none() {
+                for (usable, cell) in usable.iter_mut().zip(row.cells) {
+                    *usable |= *cell != Cell::MISSING;
+                }
             }
-            let make = || Row { cells: intern(row.cells, batch, schema, dictionaries), label: row.label };
-            if rows.offer(row.identity, row.content, make) == Offered::Duplicate {
-                *duplicates += 1;
+            let mut offer = |sample: &mut BottomK<Row>| {
+                let make = || {
+                    let cells = intern(row.cells, batch, schema, dictionaries);
+                    Row { cells, label: row.label, made: row.made, is_reference: row.of.reference }
+                };
+                u64::from(sample.offer(row.identity, row.content, make) == Offered::Duplicate)
+            };
+            if row.of.stream {
+                *duplicates += offer(rows);
+            }
+            if let Some(reference) = reference.as_mut().filter(|_| row.of.reference) {
+                *reference_duplicates += offer(reference);
             }
         }
     }
@@ -62,9 +85,21 @@ impl Sampler {
         self.duplicates
     }
 
-    /// How many rows there are.
+    /// Different records that can be learned from, and that can be evaluated on: the smaller number.
+    pub(crate) fn distinct(&self, tally: &Tally) -> u64 {
+        let stream = tally.records.saturating_sub(self.duplicates);
+        let reference = self.reference.as_ref().map(|_| tally.reference.saturating_sub(self.reference_duplicates));
+        reference.map_or(stream, |reference| reference.min(stream))
+    }
+
+    /// How many rows of the stream there are.
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
+    }
+
+    /// How many rows there are in memory.
+    pub(crate) fn held(&self) -> usize {
+        self.rows.len() + self.reference.as_ref().map_or(0, BottomK::len)
     }
 
     /// Columns in which no record had a usable value.
@@ -73,21 +108,26 @@ impl Sampler {
         columns.filter(|(_, usable)| !**usable).map(|((name, kind), _)| (name.as_str(), *kind)).collect()
     }
 
-    /// The sample as it is.
-    pub(crate) fn finish(self, schema: &Schema) -> Sample {
-        let Self { rows, dictionaries, duplicates: _, usable: _ } = self;
+    /// The sample, of which such a share is set aside: a text that is there alone was never seen.
+    pub(crate) fn finish(self, schema: &Schema, holdout_share: f64) -> Sample {
+        let Self { rows, reference, dictionaries, duplicates: _, reference_duplicates: _, usable: _ } = self;
         let rows = rows.into_sorted();
+        let reference = reference.map(BottomK::into_sorted);
+        let learned_from = reference.as_ref().unwrap_or(&rows);
         let columns =
             schema.columns.iter().zip(&dictionaries).enumerate().map(|(column, ((name, kind), dictionary))| {
-                let cells = rows.iter().map(|(_, row)| row.cells[column]);
+                let cells = learned_from.iter().map(|(hash, row)| (*hash, row.cells[column]));
                 let kind = match kind {
-                    Kind::Numeric => numeric(cells.filter_map(Cell::number)),
-                    Kind::Categorical => ColumnKind::categorical(frequent_values(dictionary, cells)),
+                    Kind::Numeric => numeric(cells.filter_map(|(_, cell)| cell.number())),
+                    Kind::Categorical => {
+                        let learned = cells.filter(|(hash, _)| !is_held_out(*hash, holdout_share));
+                        ColumnKind::categorical(frequent_values(dictionary, learned.map(|(_, cell)| cell)))
+                    }
                 };
                 Column { name: name.clone(), kind }
             });
         let specification = FeatureSpecification { schema: SCHEMA, columns: columns.collect() };
-        Sample { rows, dictionaries, specification }
+        Sample { rows, reference, dictionaries, specification, holdout_share }
     }
 }
 
@@ -123,9 +163,21 @@ fn intern(cells: &[Cell], batch: &Batch, schema: &Schema, dictionaries: &mut [Di
 /// A finished sample and the features that describe it.
 pub(crate) struct Sample {
     rows: Vec<(u128, Row)>,
+    reference: Option<Vec<(u128, Row)>>,
     dictionaries: Vec<Dictionary>,
-    /// Medians and value lists are those of the sample.
+    /// Medians are those of the sample or of the reference window, lists of texts those of the rows that are learned from.
     pub(crate) specification: FeatureSpecification,
+    holdout_share: f64,
+}
+
+/// The sample in its parts.
+pub(crate) struct Split {
+    /// What is learned from.
+    pub(crate) training: Rows,
+    /// What is evaluated and calibrated on: of the stream, and not learned from.
+    pub(crate) holdout: Rows,
+    /// The rest of the stream, without the reference window, where that is what is learned from.
+    pub(crate) rest: Option<Rows>,
 }
 
 /// Rows of one side of the split, in the order of their identities' hashes, that is a random one.
@@ -134,34 +186,70 @@ pub(crate) struct Rows {
     pub(crate) matrix: Matrix,
     /// Whether the label says anomaly, where there is one.
     pub(crate) labels: Vec<Option<bool>>,
+    /// Their `utc`, microseconds since 1970, where it can be read.
+    pub(crate) made: Vec<Option<i64>>,
 }
 
 impl Sample {
-    /// Encodes the rows and sets a share of them aside. The choice hangs on the identity alone: its hash's lower half,
-    /// which the sampling, that goes by the upper half, leaves uniform.
-    pub(crate) fn split(self, encoder: &Encoder, holdout_share: f64) -> (Rows, Rows) {
-        let Self { rows, dictionaries, specification: _ } = self;
+    /// The columns of texts, each with the share of its texts that no other row has.
+    pub(crate) fn once(&self) -> Vec<(String, f64)> {
+        let rows = self.reference.as_ref().unwrap_or(&self.rows);
+        let columns = self.specification.columns.iter().enumerate();
+        let texts = columns.filter(|(_, column)| matches!(column.kind, ColumnKind::Categorical { .. }));
+        let of = |number: usize| {
+            let mut counts = vec![0_u64; self.dictionaries[number].len()];
+            rows.iter().filter_map(|(_, row)| row.cells[number].category()).for_each(|id| counts[id] += 1);
+            let once = counts.iter().filter(|count| **count == 1).count() as f64;
+            once / counts.iter().sum::<u64>().max(1) as f64
+        };
+        texts.map(|(number, column)| (column.name.clone(), of(number))).collect()
+    }
+
+    /// Encodes the rows and sets the share of them aside. The choice hangs on the identity alone: its hash's lower half,
+    /// which the sampling, that goes by the upper half, leaves uniform. So no record that is held out is learned from, also
+    /// where it lies in the reference window.
+    pub(crate) fn split(self, encoder: &Encoder) -> Split {
+        let Self { rows, reference, dictionaries, specification: _, holdout_share } = self;
         let codes: Vec<Vec<f32>> =
             dictionaries.iter().enumerate().map(|(column, values)| codes(encoder, column, values)).collect();
-        let width = encoder.columns().len();
-        let held_out = rows.iter().filter(|(hash, _)| is_held_out(*hash, holdout_share)).count();
-        let side = |count| Rows { matrix: Matrix::with_capacity(width, count), labels: Vec::with_capacity(count) };
-        let (mut training, mut holdout) = (side(rows.len() - held_out), side(held_out));
-        let mut encoded = vec![0.; width];
-        for (hash, row) in rows {
-            for (column, (value, cell)) in encoded.iter_mut().zip(&row.cells).enumerate() {
-                let number = match &encoder.columns()[column].kind {
-                    ColumnKind::Numeric { .. } => cell.number().map(|number| encoder.numeric(column, number.into())),
-                    ColumnKind::Categorical { .. } => cell.category().map(|id| codes[column][id]),
-                };
-                *value = number.unwrap_or_else(|| encoder.missing(column));
-            }
-            let side = if is_held_out(hash, holdout_share) { &mut holdout } else { &mut training };
-            side.matrix.push_row(&encoded);
-            side.labels.push(row.label);
-        }
-        (training, holdout)
+        let Some(reference) = reference else {
+            let (training, holdout) = parted(rows, encoder, &codes, holdout_share);
+            return Split { training, holdout, rest: None };
+        };
+        let (mut rest, holdout) =
+            rows.into_iter().partition::<Vec<_>, _>(|(hash, _)| !is_held_out(*hash, holdout_share));
+        rest.retain(|(_, row)| !row.is_reference);
+        let side = |rows| parted(rows, encoder, &codes, 0.).0;
+        let training = parted(reference, encoder, &codes, holdout_share).0;
+        Split { training, holdout: side(holdout), rest: Some(side(rest)) }
     }
+}
+
+/// The rows that are not held out, and those that are.
+fn parted(rows: Vec<(u128, Row)>, encoder: &Encoder, codes: &[Vec<f32>], holdout_share: f64) -> (Rows, Rows) {
+    let width = encoder.columns().len();
+    let held_out = rows.iter().filter(|(hash, _)| is_held_out(*hash, holdout_share)).count();
+    let side = |count| Rows {
+        matrix: Matrix::with_capacity(width, count),
+        labels: Vec::with_capacity(count),
+        made: Vec::with_capacity(count),
+    };
+    let (mut training, mut holdout) = (side(rows.len() - held_out), side(held_out));
+    let mut encoded = vec![0.; width];
+    for (hash, row) in rows {
+        for (column, (value, cell)) in encoded.iter_mut().zip(&row.cells).enumerate() {
+            let number = match &encoder.columns()[column].kind {
+                ColumnKind::Numeric { .. } => cell.number().map(|number| encoder.numeric(column, number.into())),
+                ColumnKind::Categorical { .. } => cell.category().map(|id| codes[column][id]),
+            };
+            *value = number.unwrap_or_else(|| encoder.missing(column));
+        }
+        let side = if is_held_out(hash, holdout_share) { &mut holdout } else { &mut training };
+        side.matrix.push_row(&encoded);
+        side.labels.push(row.label);
+        side.made.push(row.made);
+    }
+    (training, holdout)
 }
 
 fn codes(encoder: &Encoder, column: usize, dictionary: &Dictionary) -> Vec<f32> {

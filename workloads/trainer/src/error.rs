@@ -55,12 +55,27 @@ pub enum TrainerError {
          learned; the log names the objects, as does `vedette archive verify`: mend or delete them"
     )]
     Damaged { damaged: u64, lost: u64, read: u64 },
+    /// No threshold holds the budget.
+    #[error(
+        "nearly every record is new in: {fields}; whatever the threshold, all of them alert or none: take such a field out of \
+         spec.features, or list there those to learn from, or mend the producer"
+    )]
+    EveryRecordIsNew { fields: String },
     /// The memory of the Job would not do.
     #[error(
         "{rows} records of {columns} features take about {needed_mib} MiB to learn from, and there are {limit_mib} MiB: lower \
          spec.data.maxRecords, name fewer features, or raise spec.job.resources"
     )]
     Memory { rows: usize, columns: usize, needed_mib: u64, limit_mib: u64 },
+    /// A search that cannot be made.
+    #[error("the search cannot be made: {faults}")]
+    Search {
+        /// Each with its field.
+        faults: String,
+    },
+    /// A search without a result.
+    #[error("none of the {trials} trials of spec.search has a figure to compare; the first one: {why}")]
+    NoTrial { trials: usize, why: String },
     /// The learner refused the rows.
     #[error("the forest could not be learned")]
     Fit(#[from] FitError),
@@ -89,8 +104,11 @@ impl Reason for TrainerError {
             Self::UnknownFeatures { .. } => "UnknownFeatures",
             Self::LabelNeverNormal { .. } => "LabelNeverNormal",
             Self::Damaged { .. } => "ArchiveDamaged",
+            Self::EveryRecordIsNew { .. } => "EveryRecordIsNew",
             Self::Memory { .. } => "NotEnoughMemory",
             Self::NoFeatures { .. } => "NoFeatures",
+            Self::Search { .. } => "InvalidSearch",
+            Self::NoTrial { .. } => "SearchFailed",
             Self::Fit(error) => error.reason(),
             Self::Artifact(error) => error.reason(),
             Self::Registry(error) => error.reason(),

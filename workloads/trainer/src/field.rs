@@ -198,7 +198,8 @@ impl FieldStatistics {
         }
     }
 
-    fn only_grows(&self) -> bool {
+    /// Whether its numbers grow from record to record.
+    pub(crate) fn only_grows(&self) -> bool {
         let is_rising = self.rises >= RISES && self.falls * RISES_A_FALL <= self.rises;
         is_rising && self.distinct.len() as u64 > RISES && self.fallen <= FALLEN_OF_RISEN * self.risen
     }

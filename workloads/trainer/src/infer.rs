@@ -2,12 +2,12 @@
 //! Numbers and booleans are numeric, and text is categorical, unless the field is one of those that `field.rs` leaves out.
 //! Reserved fields and the label are never features, whatever is asked.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::value::RawValue;
 use vedette_contract::arguments::TrainerArguments;
-use vedette_contract::fields;
-use vedette_records::Scalar;
+use vedette_contract::{ReferenceWindow, fields};
+use vedette_records::{Scalar, read_utc};
 
 use crate::error::TrainerError;
 use crate::field::{FieldStatistics, LeftOut, listed, words};
@@ -58,6 +58,8 @@ pub(crate) fn spread_order(count: usize) -> Vec<usize> {
 /// What the fields of the records hold.
 #[derive(Debug, Default)]
 pub(crate) struct FieldSurvey {
+    /// Other records are passed over.
+    reference: Option<ReferenceWindow>,
     records: u64,
     fields: BTreeMap<String, FieldStatistics>,
 }
@@ -71,6 +73,11 @@ pub(crate) struct ChosenFeatures {
 }
 
 impl FieldSurvey {
+    /// A survey of the records of this period; of all where there is none.
+    pub(crate) fn of(reference: Option<ReferenceWindow>) -> Self {
+        Self { reference, ..Self::default() }
+    }
+
     /// Records looked at.
     pub(crate) fn records(&self) -> u64 {
         self.records
@@ -81,6 +88,10 @@ impl FieldSurvey {
         let Ok(record) = serde_json::from_slice::<BTreeMap<String, &RawValue>>(line) else {
             return;
         };
+        let utc = || read_utc(Scalar::of_json(record.get(fields::UTC)?.get()));
+        if self.reference.is_some_and(|window| !utc().is_some_and(|(time, _)| window.contains(time))) {
+            return;
+        }
         self.records += 1;
         let made = record.get(fields::UTC).and_then(|raw| Scalar::of_json(raw.get()).text()?.parse().ok());
         for (name, raw) in record {
@@ -93,6 +104,11 @@ impl FieldSurvey {
     /// The next record does not follow the last one.
     pub(crate) fn interrupt(&mut self) {
         self.fields.values_mut().for_each(FieldStatistics::interrupt);
+    }
+
+    /// The fields whose numbers only grow.
+    pub(crate) fn growing(&self) -> BTreeSet<String> {
+        self.fields.iter().filter(|(_, field)| field.only_grows()).map(|(name, _)| name.clone()).collect()
     }
 
     /// The fields that can be features, [`FEATURES`] at most, and why others cannot.

@@ -1,22 +1,22 @@
-//! Fits, calibrates, evaluates and gates: no I/O, and the same rows give the same bytes. Labels come in after the fit.
+//! Fits, calibrates and evaluates: no I/O, and the same rows give the same bytes. Labels come in after the fit.
 
 use std::collections::BTreeMap;
 
 use vedette_contract::arguments::TrainerArguments;
+use vedette_contract::distribution::Distributions;
 use vedette_contract::learner::Algorithm;
-use vedette_contract::model::{Calibration, Column, ColumnKind, FeatureSpecification, Metrics};
-use vedette_forest::artifact::ArtifactError;
-use vedette_forest::calibration::calibrate;
+use vedette_contract::model::{Calibration, CalibrationRows, Column, ColumnKind, FeatureSpecification, Metrics};
+use vedette_contract::search::SearchReport;
 use vedette_forest::folds::{Folds, fold_metrics};
 use vedette_forest::metrics::{at_budget, auprc, auroc};
 use vedette_forest::{FitError, Forest, Learner, Matrix, fit};
 
 use crate::collect::Rows;
 use crate::error::TrainerError;
+use crate::held_out::{HeldOut, scores_of};
+use crate::picture::Picture;
 use crate::separation::separating;
 
-/// With fewer rows held out than this the quantiles of their scores are too coarse, and all rows calibrate.
-const CALIBRATION_ROWS: usize = 1_000;
 /// The baseline learns from so many of the training rows at most: smartcore's fit grows as n^1.36, on one thread.
 const BASELINE_ROWS: usize = 20_000;
 
@@ -39,6 +39,8 @@ pub(crate) struct Learned {
     pub forest: Forest,
     /// Its scores over the stream.
     pub calibration: Calibration,
+    /// The rows that those are of.
+    pub calibrated_on: CalibrationRows,
     /// Hyper-parameters as used.
     pub parameters: BTreeMap<String, serde_json::Value>,
     /// Rows that the learner was given.
@@ -54,6 +56,12 @@ pub(crate) struct Learned {
     pub missing: BTreeMap<String, f64>,
     /// Fields that tell the label by themselves.
     pub separating: Vec<String>,
+    /// The search that the hyper-parameters are from.
+    pub search: Option<SearchReport>,
+    /// What the report draws.
+    pub picture: Picture,
+    /// How the stream is distributed.
+    pub distributions: Option<Distributions>,
 }
 
 impl LearnSettings {
@@ -71,7 +79,7 @@ impl LearnSettings {
     }
 }
 
-/// Learns from the training rows and evaluates on the holdout.
+/// Learns from the training rows and evaluates on the holdout. Where that is small, the rest of the stream calibrates, too.
 ///
 /// # Errors
 /// When the learner refuses the rows; [`FitError::TooFewRows`] is a matter of the data.
@@ -79,6 +87,7 @@ pub(crate) fn learn(
     features: &FeatureSpecification,
     training: &Rows,
     holdout: &Rows,
+    rest: Option<&Rows>,
     settings: &LearnSettings,
 ) -> Result<Learned, TrainerError> {
     let LearnSettings { learner, seed, alert_budget_per_million, folds } = *settings;
@@ -105,11 +114,17 @@ pub(crate) fn learn(
         None
     });
     let metrics = Metrics { folds, ..evaluate(&scores, &holdout.labels, alert_budget_per_million) };
-    let mut stream = scores;
-    if stream.len() < CALIBRATION_ROWS {
-        stream.extend(scores_of(&forest, &training.matrix));
-    }
-    let calibration = calibrate(stream).map_err(ArtifactError::from)?;
+    let picture = Picture::of(&scores, &holdout.labels, alert_budget_per_million);
+    let held_out = HeldOut {
+        learner: &learner,
+        columns: &features.columns,
+        training,
+        rest,
+        labels,
+        seed,
+        alert_budget_per_million,
+    };
+    let (calibration, calibrated_on) = held_out.calibrate(&forest, &scores)?;
     let baseline = match learner.algorithm() {
         Algorithm::SeedForest => None,
         Algorithm::Ensemble
@@ -121,7 +136,22 @@ pub(crate) fn learn(
     let (parameters, sentinels) = (learner.parameters(), sentinels_of(features));
     let missing = missing_in(&training.matrix, features);
     let separating = separating(&features.columns, if holdout.labels.is_empty() { training } else { holdout });
-    Ok(Learned { forest, calibration, parameters, learned, metrics, baseline, sentinels, missing, separating })
+    let search = None;
+    Ok(Learned {
+        forest,
+        calibration,
+        calibrated_on,
+        parameters,
+        learned,
+        metrics,
+        baseline,
+        sentinels,
+        missing,
+        separating,
+        search,
+        picture,
+        distributions: None,
+    })
 }
 
 fn sentinels_of(features: &FeatureSpecification) -> BTreeMap<String, Vec<f32>> {
@@ -168,12 +198,6 @@ fn baseline(
     }
 }
 
-fn scores_of(forest: &Forest, rows: &Matrix) -> Vec<f64> {
-    let mut scores = Vec::with_capacity(rows.rows());
-    forest.score_batch(rows, &mut scores);
-    scores
-}
-
 /// Metrics of raw scores. What needs labels is over the rows that have one, and absent where none has.
 fn evaluate(scores: &[f64], labels: &[Option<bool>], alert_budget_per_million: f64) -> Metrics {
     let (labelled_scores, anomalies): (Vec<f64>, Vec<bool>) =
@@ -191,36 +215,6 @@ fn evaluate(scores: &[f64], labels: &[Option<bool>], alert_budget_per_million: f
         alert_budget_per_million,
         alerts_per_million: all.alerts_per_million,
         folds: None,
-    }
-}
-
-/// What a model must reach to be published.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Gate {
-    /// Smallest AUROC.
-    pub minimum_auroc: Option<f64>,
-    /// Smallest recall at the alert budget.
-    pub minimum_recall: Option<f64>,
-}
-
-impl Gate {
-    /// Everything that speaks against publishing, as a sentence; `None` when nothing does. A figure that is not there,
-    /// for want of labels, does not reach anything.
-    pub(crate) fn refuses(&self, metrics: &Metrics) -> Option<String> {
-        let Self { minimum_auroc, minimum_recall } = *self;
-        let checks = [
-            ("AUROC", metrics.auroc, minimum_auroc),
-            ("recall at the alert budget", metrics.recall_at_budget, minimum_recall),
-        ];
-        let failed = checks.into_iter().filter_map(|(name, found, minimum)| match (found, minimum?) {
-            (Some(found), minimum) if found >= minimum => None,
-            (Some(found), minimum) => Some(format!("{name} is {found:.4} and must be at least {minimum}")),
-            (None, minimum) => Some(format!(
-                "{name} must be at least {minimum} and is unknown: the holdout has no labels of both kinds"
-            )),
-        });
-        let failed: Vec<_> = failed.collect();
-        (!failed.is_empty()).then(|| failed.join("; "))
     }
 }
 
@@ -255,19 +249,6 @@ mod tests {
         assert_eq!((metrics.recall_at_budget, metrics.precision_at_budget), (Some(1.0), Some(1.0)));
     }
 
-    #[test]
-    fn the_gate_names_everything_that_is_missing() {
-        let mut metrics = evaluate(&[1.0, 2.0], &[Some(false), Some(true)], BUDGET);
-        let gate = Gate { minimum_auroc: Some(0.9), minimum_recall: Some(0.5) };
-        (metrics.auroc, metrics.recall_at_budget) = (Some(0.9), Some(0.5));
-        assert_eq!(gate.refuses(&metrics), None);
-        (metrics.auroc, metrics.recall_at_budget) = (Some(0.85), None);
-        let refused = gate.refuses(&metrics).unwrap();
-        assert!(refused.contains("AUROC is 0.8500 and must be at least 0.9"), "{refused}");
-        assert!(refused.contains("no labels"), "{refused}");
-        assert_eq!(Gate { minimum_auroc: None, minimum_recall: None }.refuses(&metrics), None);
-    }
-
     fn rows(count: usize) -> Rows {
         let mut matrix = Matrix::new(2);
         for row in 0..count {
@@ -275,7 +256,7 @@ mod tests {
             #[allow(clippy::cast_possible_truncation)]
             matrix.push_row(&[(row % 10) as f32 + far, (row % 7) as f32]);
         }
-        Rows { matrix, labels: (0..count).map(|row| Some(row % 50 == 0)).collect() }
+        Rows { matrix, labels: (0..count).map(|row| Some(row % 50 == 0)).collect(), made: vec![None; count] }
     }
 
     fn features() -> FeatureSpecification {
@@ -288,18 +269,19 @@ mod tests {
     }
 
     #[test]
-    fn a_small_holdout_is_evaluated_alone_and_calibrated_with_all_rows() {
+    fn a_small_holdout_is_evaluated_alone_and_calibrated_with_all_rows_none_of_them_learned_from() {
         let settings = settings(Algorithm::Ensemble);
-        let learned = learn(&features(), &rows(500), &rows(300), &settings).unwrap();
+        let learned = learn(&features(), &rows(500), &rows(300), None, &settings).unwrap();
         assert_eq!((learned.metrics.rows, learned.calibration.rows), (300, 800));
         assert!(learned.metrics.auroc.unwrap() > 0.9, "{:?}", learned.metrics);
         assert_eq!(learned.learned, 500);
         let folds = learned.metrics.folds.unwrap();
         assert!(folds.folds == 2 && folds.stability > BUDGET / 1e6 && folds.separation > 1., "{folds:?}");
         assert_eq!(learned.baseline.unwrap().rows, 300);
-        let none_held_out = learn(&features(), &rows(500), &rows(0), &settings).unwrap();
+        let none_held_out = learn(&features(), &rows(500), &rows(0), None, &settings).unwrap();
         assert_eq!((none_held_out.metrics.rows, none_held_out.calibration.rows), (0, 500));
-        let large = learn(&features(), &rows(500), &rows(1_000), &settings).unwrap();
+        // 100 of them alert.
+        let large = learn(&features(), &rows(500), &rows(1_000), None, &settings).unwrap();
         assert_eq!(large.calibration.rows, 1_000);
     }
 
@@ -317,7 +299,7 @@ mod tests {
 
     #[test]
     fn the_seed_forest_is_not_its_own_baseline() {
-        let learned = learn(&features(), &rows(500), &rows(300), &settings(Algorithm::SeedForest)).unwrap();
+        let learned = learn(&features(), &rows(500), &rows(300), None, &settings(Algorithm::SeedForest)).unwrap();
         assert_eq!((learned.learned, learned.baseline), (500, None));
     }
 
@@ -326,7 +308,8 @@ mod tests {
         let (training, mut turned) = (rows(500), rows(500));
         turned.labels.iter_mut().for_each(|label| *label = label.map(|label| !label));
         for algorithm in [Algorithm::Ensemble, Algorithm::RandomForestClassifier] {
-            let forest = |training| learn(&features(), training, &rows(300), &settings(algorithm)).unwrap().forest;
+            let forest =
+                |training| learn(&features(), training, &rows(300), None, &settings(algorithm)).unwrap().forest;
             let same = forest(&training) == forest(&turned);
             assert_eq!(same, algorithm == Algorithm::Ensemble);
         }
@@ -336,7 +319,7 @@ mod tests {
     fn rows_that_are_all_the_same_are_too_little_data() {
         let mut training = rows(0);
         (0..200).for_each(|_| training.matrix.push_row(&[1.0, 2.0]));
-        let refused = learn(&features(), &training, &rows(10), &settings(Algorithm::Ensemble)).err().unwrap();
+        let refused = learn(&features(), &training, &rows(10), None, &settings(Algorithm::Ensemble)).err().unwrap();
         assert!(is_too_little_data(&refused), "{refused:?}");
     }
 }

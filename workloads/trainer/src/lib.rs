@@ -4,16 +4,25 @@
 mod batch;
 mod cell;
 mod collect;
+mod distribution;
 mod error;
 mod field;
+mod gate;
+mod held_out;
 mod infer;
+mod judge;
 mod learn;
 mod line;
 mod memory;
+mod newest;
+mod novelty;
+mod page;
+mod picture;
 mod read;
 mod report;
 mod run;
 mod schema;
+mod search;
 mod separation;
 
 pub use error::TrainerError;

@@ -8,15 +8,15 @@ use vedette_contract::model::TextValues;
 use vedette_records::{LabelTally, RecordReader, Scalar, ScalarKind, UtcSpelling, read_utc, splice};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Of};
 use crate::schema::{Kind, Schema, SchemaFields};
 
 /// What became of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LineOutcome {
     /// It is a row of the batch.
-    Row,
-    /// Its `utc` is too old, or cannot be read while there is a lookback.
+    Row(Of),
+    /// Its `utc` is too old and not in the reference window, or cannot be read while there is a lookback.
     OutsideLookback,
     /// It is not one record.
     Unreadable,
@@ -50,13 +50,17 @@ impl LineReader {
         batch: &mut Batch,
         place: impl FnOnce() -> String,
     ) -> LineOutcome {
-        let Schema { columns, not_before, fields } = schema;
+        let Schema { columns, not_before, reference, growing: _, fields } = schema;
         let SchemaFields { names: _, columns: column_fields, identity, utc, label } = fields;
         let Ok(record) = self.reader.read(line) else {
             return LineOutcome::Unreadable;
         };
         let utc = record.get(*utc).and_then(|value| Some((value, read_utc(value)?)));
-        if !is_within_lookback(*not_before, utc, &mut self.newest_utc) {
+        let of = Of {
+            stream: is_within_lookback(*not_before, utc, &mut self.newest_utc),
+            reference: reference.zip(utc).is_some_and(|(window, (_, (time, _)))| window.contains(time)),
+        };
+        if !(of.stream || of.reference) {
             return LineOutcome::OutsideLookback;
         }
         for (((_, kind), field), texts) in columns.iter().zip(column_fields).zip(&mut self.texts) {
@@ -68,8 +72,9 @@ impl LineReader {
         }
         let identity = record.get(*identity).and_then(identity_of).unwrap_or_else(|| place().into());
         let label = label.as_ref().and_then(|(label, field)| self.labels.note(label, record.get(*field)?));
-        batch.end_row(&identity, xxh3_128(line).to_le_bytes(), label);
-        LineOutcome::Row
+        let made = utc.map(|(_, (time, _))| time.as_microsecond());
+        batch.end_row(&identity, xxh3_128(line).to_le_bytes(), label, of, made);
+        LineOutcome::Row(of)
     }
 }
 

@@ -6,6 +6,10 @@ use crate::error::TrainerError;
 const ROW_BYTES: u64 = 150;
 /// Copies of the cells that exist at a time at most: the sample, both sides of the split, what is filled, and folds.
 const COPIES: u64 = 4;
+/// Bytes of a cell that a search takes beside: the rows by folds, and in bins.
+const SEARCHED: u64 = 6;
+/// Bytes of a cell that each trial at a time takes: real and synthetic rows in bins, and what a tree learns from.
+const TRIAL: u64 = 4;
 /// What a training takes whatever its rows.
 const BASE_BYTES: u64 = 128 << 20;
 const MIB: u64 = 1 << 20;
@@ -14,8 +18,14 @@ const MIB: u64 = 1 << 20;
 ///
 /// # Errors
 /// When the estimate is above the limit.
-pub(crate) fn check(rows: usize, columns: usize, limit: Option<u64>) -> Result<u64, TrainerError> {
-    let needed = BASE_BYTES + rows as u64 * (ROW_BYTES + COPIES * 4 * columns as u64);
+pub(crate) fn check(
+    rows: usize,
+    columns: usize,
+    parallel_trials: usize,
+    limit: Option<u64>,
+) -> Result<u64, TrainerError> {
+    let searched = if parallel_trials > 0 { SEARCHED + TRIAL * parallel_trials as u64 } else { 0 };
+    let needed = BASE_BYTES + rows as u64 * (ROW_BYTES + (COPIES * 4 + searched) * columns as u64);
     match limit {
         Some(limit) if needed > limit => {
             Err(TrainerError::Memory { rows, columns, needed_mib: needed.div_ceil(MIB), limit_mib: limit / MIB })
@@ -44,8 +54,9 @@ mod tests {
 
     #[test]
     fn what_would_not_fit_is_refused_with_what_to_do() {
-        assert!(check(1_000_000, 41, Some(2 << 30)).is_ok() && check(1_000_000, 4_000, None).is_ok());
-        let refused = check(1_000_000, 1_500, Some(2 << 30)).unwrap_err().to_string();
+        assert!(check(1_000_000, 41, 0, Some(2 << 30)).is_ok() && check(1_000_000, 4_000, 0, None).is_ok());
+        assert!(check(1_000_000, 41, 1, None).unwrap() > check(1_000_000, 41, 0, None).unwrap());
+        let refused = check(1_000_000, 1_500, 0, Some(2 << 30)).unwrap_err().to_string();
         for word in [
             "1000000 records of 1500 features",
             "23160 MiB to learn from, and there are 2048 MiB",

@@ -12,13 +12,13 @@ use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use vedette_archive::{Fetched, Line, Source, fetch};
-use vedette_contract::Name;
 use vedette_contract::model::TextValues;
+use vedette_contract::{Name, ReferenceWindow};
 use vedette_records::LabelTally;
 use vedette_service::Shutdown;
 use vedette_streams::bucket::Bucket;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Of};
 use crate::collect::Sampler;
 use crate::error::TrainerError;
 use crate::infer::{self, FieldSurvey};
@@ -53,8 +53,10 @@ pub(crate) struct Reading {
 /// What became of lines.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Tally {
-    /// Records that were offered to the sample.
+    /// Records of the stream, which were offered to the sample.
     pub(crate) records: u64,
+    /// Records of the reference window.
+    pub(crate) reference: u64,
     /// Records that are too old, or whose age cannot be told.
     pub(crate) outside_lookback: u64,
     /// Lines that are not a record.
@@ -69,11 +71,12 @@ pub(crate) struct Tally {
 
 impl Tally {
     fn add(&mut self, other: Tally) {
-        let Self { records, outside_lookback, unreadable, newest_utc, labels, texts } = self;
+        let Self { records, reference, outside_lookback, unreadable, newest_utc, labels, texts } = self;
         labels.add(&other.labels);
         texts.resize(other.texts.len().max(texts.len()), TextValues::default());
         texts.iter_mut().zip(&other.texts).for_each(|(texts, other)| texts.add(*other));
         *records += other.records;
+        *reference += other.reference;
         *outside_lookback += other.outside_lookback;
         *unreadable += other.unreadable;
         // Equal times may be written in different ways: the smaller text, so that the order of reading does not show.
@@ -84,9 +87,13 @@ impl Tally {
     }
 }
 
-/// Looks at some records of some objects, to choose features.
-pub(crate) async fn survey(bucket: &Bucket, sources: &[Source]) -> Result<FieldSurvey, TrainerError> {
-    let mut survey = FieldSurvey::default();
+/// Looks at some records of some objects, to choose features; where there is a reference window, at records of it.
+pub(crate) async fn survey(
+    bucket: &Bucket,
+    sources: &[Source],
+    reference: Option<ReferenceWindow>,
+) -> Result<FieldSurvey, TrainerError> {
+    let mut survey = FieldSurvey::of(reference);
     let share = infer::RECORDS / infer::OBJECTS.min(sources.len()).max(1) as u64;
     for (looked_at, position) in infer::spread_order(sources.len()).into_iter().enumerate() {
         if looked_at >= infer::OBJECTS && survey.records() >= infer::ENOUGH_RECORDS {
@@ -229,7 +236,10 @@ impl Work {
                 let place = || format!("{object}#{line_number}");
                 match line {
                     Line::Whole(line) => match reader.read(&self.schema, line, &mut batch, place) {
-                        LineOutcome::Row => tally.records += 1,
+                        LineOutcome::Row(Of { stream, reference }) => {
+                            tally.records += u64::from(stream);
+                            tally.reference += u64::from(reference);
+                        }
                         LineOutcome::OutsideLookback => tally.outside_lookback += 1,
                         LineOutcome::Unreadable => tally.unreadable += 1,
                     },

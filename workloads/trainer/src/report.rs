@@ -4,15 +4,23 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use vedette_contract::arguments::TrainerArguments;
-use vedette_contract::model::{FoldMetrics, ModelMetadata, SCHEMA, TextValues, TrainingOutcome, TrainingResult};
+use vedette_contract::gate::GateReport;
+use vedette_contract::model::{
+    CalibrationRows, FoldMetrics, ModelMetadata, REPORT_FILE, Reference, SCHEMA, TextValues, TrainingOutcome,
+    TrainingResult,
+};
+use vedette_contract::search::{BestTrial, SearchReport, SearchSummary};
 use vedette_contract::{ModelVersion, Name};
-use vedette_forest::calibration::expected_budget_error;
 
 use crate::collect::Sampler;
 use crate::field::{LeftOut, listed, words};
 use crate::learn::Learned;
 use crate::read::Reading;
 use crate::schema::Kind;
+
+/// Newest rows that alert so many times as often as others, and of which at least so many alert, are of a stream that moves.
+const MOVES: f64 = 2.;
+const MOVING: f64 = 10.;
 
 /// Everything there is to know of a model.
 pub(crate) fn metadata(
@@ -22,8 +30,21 @@ pub(crate) fn metadata(
     (left_out, texts): (&BTreeMap<String, LeftOut>, BTreeMap<String, TextValues>),
     (duplicates, sampled): (u64, u64),
 ) -> ModelMetadata {
-    let Learned { forest: _, calibration: _, parameters, learned, metrics, baseline, sentinels, missing, separating } =
-        learned;
+    let Learned {
+        forest: _,
+        calibration: _,
+        calibrated_on,
+        parameters,
+        learned,
+        metrics,
+        baseline,
+        sentinels,
+        missing,
+        separating,
+        search,
+        picture: _,
+        distributions,
+    } = learned;
     let Reading { objects, sites, damaged, lost, tally } = reading;
     ModelMetadata {
         schema: SCHEMA,
@@ -44,15 +65,21 @@ pub(crate) fn metadata(
         damaged,
         lost,
         texts,
+        reference: arguments.reference_window.map(|window| Reference { window, records: tally.reference }),
         sampled,
         learned,
+        calibrated_on: Some(calibrated_on),
         sentinels,
         missing,
+        distributions,
         left_out: words(left_out).map(|(name, words)| (name.to_owned(), words.to_owned())).collect(),
         separating,
         last_utc: tally.newest_utc.map(|(_, text)| text),
         metrics,
+        search,
+        report: Some(REPORT_FILE.to_owned()),
         baseline,
+        gate: GateReport::default(),
     }
 }
 
@@ -66,19 +93,42 @@ pub(crate) fn result(job: &str, outcome: TrainingOutcome, records: u64, message:
         version: None,
         metrics: None,
         baseline: None,
+        report: None,
+        search: None,
         message,
     }
 }
 
-/// Why there is nothing to learn from.
-pub(crate) fn not_enough_data(reading: &Reading, distinct: u64, min_records: u64) -> String {
-    let Reading { objects, sites: _, damaged, lost: _, tally } = reading;
+/// What became of a model that the gate refused.
+pub(crate) fn candidate(arguments: &TrainerArguments, version: &ModelVersion, gate: &GateReport) -> String {
+    let GateReport { refused, warnings: _, newest: _ } = gate;
+    let TrainerArguments { owner, training, .. } = arguments;
     format!(
+        "the gate refused version {version}, which is kept as a candidate: {}; what was current stays; to have it current all the \
+         same: `vedette models promote {version} -n {} --training {training} --site {} --comment WHY`, which docs/cli.md explains, and \
+         what the gate looks at stands in spec.publish.gate",
+        refused.join("; "),
+        owner.namespace,
+        owner.site,
+    )
+}
+
+/// Why there is nothing to learn from.
+pub(crate) fn not_enough_data(reading: &Reading, distinct: u64, arguments: &TrainerArguments) -> String {
+    let Reading { objects, sites: _, damaged, lost: _, tally } = reading;
+    let TrainerArguments { min_records, reference_window, .. } = arguments;
+    let message = format!(
         "{distinct} different records are not enough to learn from, it takes {min_records} and two patterns: {} objects were \
          read ({damaged} damaged), {} records were outside the lookback and {} lines could not be read",
         objects.len(),
         tally.outside_lookback,
         tally.unreadable,
+    );
+    let Some(window) = reference_window else { return message };
+    format!(
+        "{message}; {} records lie in spec.data.referenceWindow {window}, and {} are of the stream to calibrate on: see that the \
+         window is one of which the archive has records, by their `utc`",
+        tally.reference, tally.records,
     )
 }
 
@@ -87,6 +137,8 @@ pub(crate) fn summary(metadata: &ModelMetadata) -> String {
     let ModelMetadata {
         records,
         learned,
+        reference,
+        search,
         sites,
         metrics,
         baseline,
@@ -96,10 +148,18 @@ pub(crate) fn summary(metadata: &ModelMetadata) -> String {
         damaged,
         lost,
         texts,
+        gate,
+        calibrated_on,
         ..
     } = metadata;
     let sites: Vec<_> = sites.iter().map(Name::as_str).collect();
     let mut parts = vec![format!("learned {learned} rows from {records} records of {}", sites.join(", "))];
+    if let Some(Reference { window, records }) = reference {
+        parts.push(format!("they are of the {records} records of the reference window {window}"));
+    }
+    if let Some(search) = search {
+        parts.push(search_summary(search));
+    }
     if let Some(auroc) = metrics.auroc {
         parts.push(format!("AUROC {auroc:.4}"));
     }
@@ -146,12 +206,33 @@ pub(crate) fn summary(metadata: &ModelMetadata) -> String {
             separating.join(", ")
         ));
     }
-    let error = expected_budget_error(metrics.alert_budget_per_million, metrics.rows);
-    parts.push(format!(
-        "the alerts may be {error:.0} in a million off a budget of {}",
-        metrics.alert_budget_per_million
-    ));
+    parts.extend(gate.warnings.iter().cloned());
+    parts.extend(calibrated_on.as_ref().map(|rows| of_calibration(rows, metrics.alert_budget_per_million)));
     parts.join("; ")
+}
+
+fn search_summary(search: &SearchReport) -> String {
+    let SearchSummary { metric, trials, failed, best } = search.summary();
+    let best = best.first().map_or_else(String::new, |BestTrial { parameters, value }| {
+        format!(", of which {parameters} is best, {} {value:.4}", metric.as_str())
+    });
+    let failed = if failed > 0 { format!("; {failed} trials failed, which the metadata names") } else { String::new() };
+    format!("{trials} combinations were tried on {} folds{best}{failed}", search.folds)
+}
+
+/// How far a budget will be held, and what was seen of the newest rows where that is amiss.
+fn of_calibration(rows: &CalibrationRows, budget: f64) -> String {
+    let CalibrationRows { at_random: _, newest, newest_alerts_per_million, budget_error_per_million } = *rows;
+    let error = budget_error_per_million;
+    let moves =
+        newest_alerts_per_million.filter(|alerts| *alerts > MOVES * budget && newest as f64 * alerts > MOVING * 1e6);
+    let moves = moves.map_or_else(String::new, |alerts| {
+        format!(
+            "; what the records are changes with time, by which {alerts:.0} in a million of the newest would alert: they have half of the \
+             weight in the calibration"
+        )
+    });
+    format!("the alerts may be {error:.0} in a million off a budget of {budget}{moves}")
 }
 
 /// Logs which features were chosen, and what was left out.
@@ -186,7 +267,18 @@ pub(crate) fn log_reading(reading: &Reading, sampler: &Sampler) {
 
 /// Logs how the training ended.
 pub(crate) fn log(result: &TrainingResult) {
-    let TrainingResult { job, finished_at: _, outcome, records, version, metrics, baseline, message } = result;
+    let TrainingResult {
+        job,
+        finished_at: _,
+        outcome,
+        records,
+        version,
+        metrics,
+        baseline,
+        report: _,
+        search: _,
+        message,
+    } = result;
     let (metrics, baseline) = (metrics.as_ref(), baseline.as_ref());
     tracing::info!(
         job,

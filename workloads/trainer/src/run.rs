@@ -1,6 +1,6 @@
 //! The steps of a training in their order: reads, learns, evaluates, gates, publishes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,26 +10,33 @@ use vedette_contract::ModelVersion;
 use vedette_contract::archive::Stream;
 use vedette_contract::arguments::TrainerArguments;
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
-use vedette_contract::model::{FeatureSpecification, ModelMetadata, TrainingOutcome, TrainingResult};
+use vedette_contract::model::{FeatureSpecification, ModelMetadata, REPORT_FILE, TrainingOutcome, TrainingResult};
+use vedette_contract::search::SearchReport;
 use vedette_forest::artifact::{ArtifactError, ArtifactFiles, pack};
 use vedette_forest::features::Encoder;
 use vedette_forest::with_usual;
 use vedette_records::Label;
-use vedette_registry::publish::{Publication, publish};
+use vedette_registry::publish::{Publication, keep_candidate, publish};
 use vedette_registry::retention::{Retention, prune};
 use vedette_registry::{pointer, results, versions};
 use vedette_service::{Shutdown, error_chain};
 use vedette_streams::bucket::Bucket;
 
-use crate::collect::{Sample, Sampler};
+use crate::collect::{Sample, Sampler, Split};
+use crate::distribution::distributions;
 use crate::error::TrainerError;
 use crate::field::LeftOut;
 use crate::infer::{ChosenFeatures, given_features};
-use crate::learn::{Gate, LearnSettings, Learned, is_too_little_data, learn};
+use crate::judge::judge;
+use crate::learn::{LearnSettings, Learned, is_too_little_data, learn};
 use crate::memory;
+use crate::novelty::refuse_all_new;
+use crate::page::page;
+use crate::picture::Picture;
 use crate::read::{Reading, read_all, survey};
 use crate::report;
 use crate::schema::{Kind, Schema};
+use crate::search::{SearchSettings, search};
 
 /// Of the records of an archive one in so many may be lost to damage.
 const LOST: u64 = 100;
@@ -48,7 +55,8 @@ pub async fn run(arguments: TrainerArguments, shutdown: Shutdown) -> Result<(), 
 
 async fn train(arguments: &TrainerArguments, shutdown: &Shutdown) -> Result<(), TrainerError> {
     check(arguments)?;
-    let settings = LearnSettings::new(arguments)?;
+    let (settings, search) = (LearnSettings::new(arguments)?, SearchSettings::new(arguments)?);
+    let learning = Learning { settings, search, shutdown: shutdown.clone() };
     let given = given_features(arguments)?;
     let training = Training {
         arguments,
@@ -67,20 +75,21 @@ async fn train(arguments: &TrainerArguments, shutdown: &Shutdown) -> Result<(), 
     let (schema, left_out) = schema;
     let collected = training.collect(schema, sources, shutdown).await?;
     check_damage(&collected.reading)?;
-    let distinct = collected.reading.tally.records.saturating_sub(collected.sampler.duplicates());
+    let distinct = collected.sampler.distinct(&collected.reading.tally);
     if distinct < arguments.min_records {
         return training.not_enough_data(&collected.reading, distinct).await;
     }
     check_label(&collected)?;
     let (records, reading) = (collected.reading.tally.records, collected.reading.clone());
-    let trained = match training.learn(collected, left_out, settings).await {
+    let trained = match training.learn(collected, left_out, learning).await {
         Err(error) if is_too_little_data(&error) => return training.not_enough_data(&reading, records).await,
         trained => trained?,
     };
-    let gate = Gate { minimum_auroc: arguments.minimum_auroc, minimum_recall: arguments.minimum_recall };
-    match gate.refuses(&trained.metadata.metrics) {
-        Some(why) => training.refused(&trained, &why).await,
-        None => training.publish(trained).await,
+    let trained = training.judge(trained).await?;
+    if trained.metadata.gate.refused.is_empty() {
+        training.publish(trained).await
+    } else {
+        training.keep_candidate(trained).await
     }
 }
 
@@ -103,6 +112,8 @@ struct Collected {
 struct Trained {
     artifact: ArtifactFiles,
     metadata: ModelMetadata,
+    features: FeatureSpecification,
+    picture: Picture,
 }
 
 fn check(arguments: &TrainerArguments) -> Result<(), TrainerError> {
@@ -123,7 +134,8 @@ fn check(arguments: &TrainerArguments) -> Result<(), TrainerError> {
 /// Refuses an archive of which more than one record in so many is lost: what is left may not be what was.
 fn check_damage(reading: &Reading) -> Result<(), TrainerError> {
     let Reading { objects: _, sites: _, damaged, lost, tally } = reading;
-    let read = tally.records + tally.outside_lookback + tally.unreadable;
+    // Records of both the stream and the reference window count once.
+    let read = tally.records.max(tally.reference) + tally.outside_lookback + tally.unreadable;
     let is_too_much = *lost > (read + lost) / LOST;
     if is_too_much { Err(TrainerError::Damaged { damaged: *damaged, lost: *lost, read }) } else { Ok(()) }
 }
@@ -159,6 +171,11 @@ impl Training<'_> {
         }
     }
 
+    /// The key of a version's report, if it has one.
+    fn report(&self, version: &ModelVersion, metadata: &ModelMetadata) -> Option<String> {
+        metadata.report.as_ref().map(|file| self.models.file(version, file))
+    }
+
     async fn recover_result(&self, version: &ModelVersion) -> Result<(), TrainerError> {
         let metadata = versions::metadata(&self.bucket, &self.models, version).await?;
         let message = format!("version {version} is current, published by an earlier run of this Job");
@@ -166,6 +183,8 @@ impl Training<'_> {
             version: Some(version.clone()),
             metrics: metadata.as_ref().map(|metadata| metadata.metrics.clone()),
             baseline: metadata.as_ref().and_then(|metadata| metadata.baseline.clone()),
+            search: metadata.as_ref().and_then(|metadata| metadata.search.as_ref()).map(SearchReport::summary),
+            report: metadata.as_ref().and_then(|metadata| self.report(version, metadata)),
             ..self.result(TrainingOutcome::Published, metadata.map_or(0, |metadata| metadata.records), message)
         };
         self.finish(&result).await
@@ -180,13 +199,20 @@ impl Training<'_> {
         not_before.map(Some).ok_or_else(|| TrainerError::Arguments(format!("--lookback-seconds {seconds} is too long")))
     }
 
+    /// The first time of which anything is read.
+    fn listed_from(&self) -> Result<Option<Timestamp>, TrainerError> {
+        let reference = self.arguments.reference_window.map(|window| window.from());
+        let not_before = self.not_before()?;
+        Ok(not_before.map(|not_before| reference.map_or(not_before, |from| from.min(not_before))))
+    }
+
     async fn list(&self) -> Result<Vec<Source>, TrainerError> {
         let owner = &self.arguments.owner;
         let keys = PipelineKeys::new(&owner.namespace, &owner.pipeline);
         let selection = Selection {
             stream: Stream::EnrichedData,
             sites: &self.arguments.data_sites,
-            not_before: self.not_before()?,
+            not_before: self.listed_from()?,
         };
         let sources = list_sources(&self.bucket, &keys, selection).await?;
         let open = sources.iter().filter(|source| source.is_open()).count();
@@ -201,20 +227,18 @@ impl Training<'_> {
         given: Option<Vec<(String, Kind)>>,
         sources: &[Source],
     ) -> Result<Option<(Schema, BTreeMap<String, LeftOut>)>, TrainerError> {
-        let TrainerArguments { deduplicate_by, label_field, normal_labels, .. } = self.arguments;
+        let TrainerArguments { deduplicate_by, label_field, normal_labels, reference_window, .. } = self.arguments;
+        let survey = survey(&self.bucket, sources, *reference_window).await?;
         let ChosenFeatures { columns, left_out } = match given {
             Some(columns) => ChosenFeatures { columns, ..ChosenFeatures::default() },
-            None => {
-                let survey = survey(&self.bucket, sources).await?;
-                if survey.records() == 0 {
-                    return Ok(None);
-                }
-                survey.features(label_field.as_deref())?
-            }
+            None if survey.records() == 0 => return Ok(None),
+            None => survey.features(label_field.as_deref())?,
         };
         report::log_features(&columns, &left_out);
         let label = label_field.as_deref().map(|field| Label::new(field, normal_labels));
-        Ok(Some((Schema::new(columns, deduplicate_by, label, self.not_before()?), left_out)))
+        let schema = Schema::new(columns, deduplicate_by, label, self.not_before()?);
+        let schema = schema.with_reference(*reference_window).with_growing(survey.growing());
+        Ok(Some((schema, left_out)))
     }
 
     async fn collect(
@@ -237,7 +261,7 @@ impl Training<'_> {
         &self,
         collected: Collected,
         left_out: BTreeMap<String, LeftOut>,
-        settings: LearnSettings,
+        learning: Learning,
     ) -> Result<Trained, TrainerError> {
         let Collected { sampler, schema, reading } = collected;
         let unusable = sampler.unusable(&schema);
@@ -248,19 +272,32 @@ impl Training<'_> {
             });
             return Err(TrainerError::UnknownFeatures { columns: columns.collect() });
         }
-        let needed_bytes = memory::check(sampler.len(), schema.columns.len(), memory::limit())?;
+        let parallel_trials = learning.search.as_ref().map_or(0, |search| search.parallel_trials);
+        let needed_bytes = memory::check(sampler.held(), schema.columns.len(), parallel_trials, memory::limit())?;
         tracing::info!(needed_bytes, "learning takes about so much memory");
         let (duplicates, sampled) = (sampler.duplicates(), sampler.len() as u64);
         let texts = schema.texts(&reading.tally.texts);
         let holdout_share = self.arguments.holdout_share;
-        let work = move || learn_from(sampler.finish(&schema), holdout_share, &settings);
-        let (artifact, learned) = tokio::task::spawn_blocking(work).await??;
+        let growing = schema.growing.clone();
+        let work = move || learn_from(sampler.finish(&schema, holdout_share), &growing, &learning);
+        let (artifact, features, learned) = tokio::task::spawn_blocking(work).await??;
+        let picture = learned.picture.clone();
         let metadata = report::metadata(self.arguments, reading, learned, (&left_out, texts), (duplicates, sampled));
-        Ok(Trained { artifact, metadata })
+        Ok(Trained { artifact, metadata, features, picture })
+    }
+
+    /// Has the gate look at the model: what it says is in the metadata, and so in the report.
+    async fn judge(&self, trained: Trained) -> Result<Trained, TrainerError> {
+        let Trained { mut artifact, metadata, features, picture } = trained;
+        let gate = judge(&self.bucket, self.arguments, &artifact, &metadata).await?;
+        let metadata = ModelMetadata { gate, ..metadata };
+        // It is a file of the version, and not of those that its hash is over.
+        artifact.files.insert(REPORT_FILE.to_owned(), page(&metadata, &features, &picture).into_bytes());
+        Ok(Trained { artifact, metadata, features, picture })
     }
 
     async fn publish(&self, trained: Trained) -> Result<(), TrainerError> {
-        let Trained { artifact, metadata } = trained;
+        let Trained { artifact, metadata, .. } = trained;
         let now = Timestamp::now();
         let publication = publish(&self.bucket, &self.models, artifact, &metadata, now).await?;
         let (version, message) = match &publication {
@@ -280,22 +317,23 @@ impl Training<'_> {
         };
         let result = TrainingResult {
             version: Some(version.clone()),
+            report: self.report(version, &metadata),
             metrics: Some(metadata.metrics),
             baseline: metadata.baseline,
+            search: metadata.search.as_ref().map(SearchReport::summary),
             ..self.result(TrainingOutcome::Published, metadata.records, message)
         };
         self.finish(&result).await?;
-        if let Publication::Current { pointer, previous } = &publication {
-            self.prune(&pointer.version, previous.as_ref(), now).await;
+        if let Publication::Current { .. } = &publication {
+            self.prune(now, None).await;
         }
         Ok(())
     }
 
-    /// That old versions stay does no harm, so it does not fail a training whose model is current.
-    async fn prune(&self, current: &ModelVersion, previous: Option<&ModelVersion>, now: Timestamp) {
+    /// That old versions stay does no harm, so it does not fail a training whose model is stored.
+    async fn prune(&self, now: Timestamp, made: Option<&ModelVersion>) {
         let TrainerArguments { owner, training, keep, .. } = self.arguments;
-        let retention = Retention { keep: *keep, current, previous, now };
-        match prune(&self.bucket, &owner.namespace, training, &retention).await {
+        match prune(&self.bucket, &owner.namespace, training, Retention { keep: *keep, now, made }).await {
             Ok(deleted) => {
                 for version in deleted {
                     tracing::info!(%version, "an old model version was deleted");
@@ -305,21 +343,26 @@ impl Training<'_> {
         }
     }
 
-    async fn refused(&self, trained: &Trained, why: &str) -> Result<(), TrainerError> {
-        let Trained { artifact, metadata } = trained;
-        let version = ModelVersion::new(Timestamp::now(), &artifact.content_sha256)?;
-        let message = format!("the gate refused version {version}, which was not stored: {why}");
+    async fn keep_candidate(&self, trained: Trained) -> Result<(), TrainerError> {
+        let Trained { artifact, metadata, .. } = trained;
+        let now = Timestamp::now();
+        let version = keep_candidate(&self.bucket, &self.models, artifact, &metadata, now).await?;
+        let message = report::candidate(self.arguments, &version, &metadata.gate);
         let result = TrainingResult {
-            version: Some(version),
-            metrics: Some(metadata.metrics.clone()),
-            baseline: metadata.baseline.clone(),
+            report: self.report(&version, &metadata),
+            version: Some(version.clone()),
+            search: metadata.search.as_ref().map(SearchReport::summary),
+            metrics: Some(metadata.metrics),
+            baseline: metadata.baseline,
             ..self.result(TrainingOutcome::GateRefused, metadata.records, message)
         };
-        self.finish(&result).await
+        self.finish(&result).await?;
+        self.prune(now, Some(&version)).await;
+        Ok(())
     }
 
     async fn not_enough_data(&self, reading: &Reading, distinct: u64) -> Result<(), TrainerError> {
-        let message = report::not_enough_data(reading, distinct, self.arguments.min_records);
+        let message = report::not_enough_data(reading, distinct, self.arguments);
         let outcome = TrainingOutcome::NotEnoughData;
         self.finish(&self.result(outcome, reading.tally.records, message)).await
     }
@@ -335,17 +378,34 @@ impl Training<'_> {
     }
 }
 
+/// How to learn.
+struct Learning {
+    settings: LearnSettings,
+    /// Finds the hyper-parameters first.
+    search: Option<SearchSettings>,
+    shutdown: Shutdown,
+}
+
 fn learn_from(
     sample: Sample,
-    holdout_share: f64,
-    settings: &LearnSettings,
-) -> Result<(ArtifactFiles, Learned), TrainerError> {
+    growing: &BTreeSet<String>,
+    learning: &Learning,
+) -> Result<(ArtifactFiles, FeatureSpecification, Learned), TrainerError> {
     let features = sample.specification.clone();
     let encoder = Encoder::new(&features).map_err(ArtifactError::from)?;
-    let (training, holdout) = sample.split(&encoder, holdout_share);
+    let once = sample.once();
+    let Split { training, holdout, rest } = sample.split(&encoder);
+    refuse_all_new(&features, &training, &once, growing)?;
     tracing::info!(training = training.matrix.rows(), holdout = holdout.matrix.rows(), "learning");
-    let learned = learn(&features, &training, &holdout, settings)?;
+    let Learning { settings, search: wanted, shutdown } = learning;
+    let found = wanted.as_ref().map(|wanted| search(wanted, settings, &features, &training, shutdown)).transpose()?;
+    let settings = LearnSettings { learner: found.as_ref().map_or(settings.learner, |(best, _)| *best), ..*settings };
+    let mut learned = learn(&features, &training, &holdout, rest.as_ref(), &settings)?;
+    learned.search = found.map(|(_, report)| report);
+    let model = (&learned.forest, &learned.calibration);
+    let others = &rest.as_ref().unwrap_or(&training).matrix;
+    learned.distributions = Some(distributions(&features.columns, model, &holdout.matrix, others)?);
     let features = FeatureSpecification { columns: with_usual(&features.columns, &training.matrix), ..features };
     let artifact = pack(&learned.forest, &features, &learned.calibration)?;
-    Ok((artifact, learned))
+    Ok((artifact, features, learned))
 }

@@ -1,8 +1,9 @@
 //! What is taken from a record: the features, the identity, `utc` and the label.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use vedette_contract::ReferenceWindow;
 use vedette_contract::fields;
 use vedette_contract::model::TextValues;
 use vedette_records::{Field, FieldNames, Label};
@@ -21,8 +22,12 @@ pub(crate) enum Kind {
 pub(crate) struct Schema {
     /// The features, sorted by name.
     pub columns: Vec<(String, Kind)>,
-    /// Older records are left out.
+    /// Older records are not of the stream.
     pub not_before: Option<Timestamp>,
+    /// The records that are learned from, of the stream or not; those of the stream where there is none.
+    pub reference: Option<ReferenceWindow>,
+    /// Fields whose numbers only grow from record to record, as far as was looked at.
+    pub growing: BTreeSet<String>,
     pub fields: SchemaFields,
 }
 
@@ -45,6 +50,16 @@ impl Schema {
         named.filter(|(_, texts)| *texts != TextValues::default()).collect()
     }
 
+    /// The schema of a training that learns from this period.
+    pub(crate) fn with_reference(self, reference: Option<ReferenceWindow>) -> Self {
+        Self { reference, ..self }
+    }
+
+    /// The same, where these fields only grow.
+    pub(crate) fn with_growing(self, growing: BTreeSet<String>) -> Self {
+        Self { growing, ..self }
+    }
+
     /// A schema of these features.
     pub(crate) fn new(
         mut columns: Vec<(String, Kind)>,
@@ -60,6 +75,12 @@ impl Schema {
             let field = names.want(label.field());
             (label, field)
         });
-        Self { columns, not_before, fields: SchemaFields { names, columns: features, identity, utc, label } }
+        Self {
+            columns,
+            not_before,
+            reference: None,
+            growing: BTreeSet::new(),
+            fields: SchemaFields { names, columns: features, identity, utc, label },
+        }
     }
 }

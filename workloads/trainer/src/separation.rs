@@ -75,7 +75,8 @@ mod tests {
                 let kind = if is_anomaly(row) { 1. } else { f32::from(row % 2) * 2. };
                 matrix.push_row(&[copy, -copy, kind, f32::from(row % 3), number]);
             }
-            Rows { matrix, labels: (0..count).map(|row| is_labelled.then(|| is_anomaly(row))).collect() }
+            let labels = (0..count).map(|row| is_labelled.then(|| is_anomaly(row))).collect();
+            Rows { matrix, labels, made: vec![None; count.into()] }
         };
         assert_eq!(separating(&columns, &rows(200, true)), ["copy", "inverse", "kind"]);
         assert!(separating(&columns, &rows(40, true)).is_empty() && separating(&columns, &rows(200, false)).is_empty());

@@ -21,7 +21,7 @@ use vedette_streams::kafka::{Isolation, KafkaSettings};
 use fields::{CountedFields, FieldReader};
 pub use position::{ObserverStart, ends_of};
 use position::{ends, offsets_of, positions};
-pub use statistics::{AlertRecord, EnrichedRecord, Percentiles, Statistics};
+pub use statistics::{AlertRecord, EnrichedRecord, Percentiles, Phase, Statistics};
 pub use summary::{Archive, ModelVersionLine, Summary, archive_totals, model_versions, summarize};
 
 const LAG_INTERVAL: Duration = Duration::from_secs(1);
@@ -109,7 +109,7 @@ struct Shared {
     input_ends: Mutex<BTreeMap<i32, i64>>,
     /// Where each partition of `sensor_messages` ended when the run began.
     found_ends: BTreeMap<i32, i64>,
-    steady: AtomicBool,
+    phase: Mutex<Phase>,
     stop: AtomicBool,
 }
 
@@ -143,7 +143,7 @@ impl Observer {
             ends: Mutex::default(),
             input_ends,
             found_ends,
-            steady: AtomicBool::new(false),
+            phase: Mutex::default(),
             stop: AtomicBool::new(false),
         });
         let for_thread = Arc::clone(&shared);
@@ -171,9 +171,9 @@ impl Observer {
         }
     }
 
-    /// Latencies are reported apart while this is false: at the start and during a roll.
-    pub fn set_steady(&self, steady: bool) {
-        self.shared.steady.store(steady, Ordering::Relaxed);
+    /// Latencies of each phase are reported apart.
+    pub fn set_phase(&self, phase: Phase) {
+        *lock(&self.shared.phase) = phase;
     }
 
     /// Stops reading and returns the counts.
@@ -229,7 +229,7 @@ fn count(
 ) {
     let fields = reader.read(message.payload().unwrap_or_default());
     let CountedFields { uuid, utc, score, model_version, alert_text, anomaly } = fields;
-    let steady = shared.steady.load(Ordering::Relaxed);
+    let phase = *lock(&shared.phase);
     let topic = message.topic();
     if topic == topics.sensor_messages.as_str() {
         let mut statistics = lock(&shared.statistics);
@@ -243,10 +243,10 @@ fn count(
     } else if topic == topics.enriched_data.as_str() {
         note_end(shared, &topics.enriched_data, message);
         let record = EnrichedRecord { uuid, score, anomaly, model_version };
-        lock(&shared.statistics).enriched_record(record, latency_ms(utc), steady);
+        lock(&shared.statistics).enriched_record(record, latency_ms(utc), phase);
     } else {
         note_end(shared, &topics.alerts, message);
-        lock(&shared.statistics).alert(AlertRecord { anomaly, latency_ms: latency_ms(utc) }, steady);
+        lock(&shared.statistics).alert(AlertRecord { anomaly, latency_ms: latency_ms(utc) }, phase);
         on_alert(AlertLine { text: alert_line(alert_text.as_deref(), anomaly) });
     }
 }

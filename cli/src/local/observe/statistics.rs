@@ -7,6 +7,18 @@ const REMEMBERED_COMPLETE: usize = 4_000_000;
 /// Latencies and scores that are kept, newest last.
 const SAMPLES: usize = 2_000_000;
 
+/// What goes on while a record arrives.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// The processes start.
+    #[default]
+    Starting,
+    /// Nothing starts or rolls.
+    Steady,
+    /// Processes are replaced, as for a model.
+    Rolling,
+}
+
 /// What is known of one uuid.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Seen {
@@ -62,7 +74,7 @@ impl<T> Samples<T> {
 }
 
 impl Samples<f32> {
-    /// Median and 99th percentile (nearest rank); none of an empty series.
+    /// None of an empty series.
     pub fn percentiles(&self) -> Option<Percentiles> {
         percentiles(self.0.iter().copied().collect())
     }
@@ -75,6 +87,8 @@ pub struct Percentiles {
     pub p50: f32,
     /// 99th percentile.
     pub p99: f32,
+    /// The longest.
+    pub max: f32,
 }
 
 /// Records that were under way, once a second.
@@ -86,13 +100,13 @@ pub struct LagThirds {
     pub last_third: u64,
 }
 
-/// Median and 99th percentile by nearest rank.
+/// By nearest rank.
 pub fn percentiles(mut values: Vec<f32>) -> Option<Percentiles> {
     values.sort_unstable_by(f32::total_cmp);
     let last = values.len().checked_sub(1)?;
     let at =
         |hundredths: usize| values.get((values.len() * hundredths).div_ceil(100).saturating_sub(1).min(last)).copied();
-    Some(Percentiles { p50: at(50)?, p99: at(99)? })
+    Some(Percentiles { p50: at(50)?, p99: at(99)?, max: at(100)? })
 }
 
 /// Everything that the observer counts.
@@ -130,8 +144,10 @@ pub struct Statistics {
     pub alert_latencies: Samples<f32>,
     /// Enriched latencies while nothing started or rolled.
     pub enriched_latencies: Samples<f32>,
-    /// Enriched latencies of starts and rolls.
-    pub unsteady_latencies: Samples<f32>,
+    /// Enriched latencies of the start.
+    pub start_latencies: Samples<f32>,
+    /// Enriched latencies of rolls.
+    pub roll_latencies: Samples<f32>,
     /// [`Statistics::lag`], once a second.
     pub lags: Samples<u64>,
     unidentified: i64,
@@ -148,11 +164,15 @@ impl Statistics {
     }
 
     /// A record in `enriched_data`; the latency is its arrival here minus `utc`, milliseconds.
-    pub fn enriched_record(&mut self, record: EnrichedRecord, latency_ms: Option<f32>, steady: bool) {
+    pub fn enriched_record(&mut self, record: EnrichedRecord, latency_ms: Option<f32>, phase: Phase) {
         let EnrichedRecord { uuid, score, anomaly, model_version } = record;
         self.enriched += 1;
         if let Some(latency) = latency_ms {
-            let latencies = if steady { &mut self.enriched_latencies } else { &mut self.unsteady_latencies };
+            let latencies = match phase {
+                Phase::Starting => &mut self.start_latencies,
+                Phase::Steady => &mut self.enriched_latencies,
+                Phase::Rolling => &mut self.roll_latencies,
+            };
             latencies.push(latency);
         }
         if let Some(score) = score {
@@ -183,14 +203,14 @@ impl Statistics {
     }
 
     /// A record in `alerts`.
-    pub fn alert(&mut self, alert: AlertRecord, steady: bool) {
+    pub fn alert(&mut self, alert: AlertRecord, phase: Phase) {
         let AlertRecord { anomaly, latency_ms } = alert;
         self.alerts += 1;
         if let Some(anomaly) = anomaly {
             self.labelled_alerts += 1;
             self.true_alerts += u64::from(anomaly);
         }
-        if let Some(latency) = latency_ms.filter(|_| steady) {
+        if let Some(latency) = latency_ms.filter(|_| phase == Phase::Steady) {
             self.alert_latencies.push(latency);
         }
     }
@@ -277,7 +297,7 @@ mod tests {
         }
         statistics.sensor_message(None);
         for uuid in 0..7 {
-            statistics.enriched_record(enriched(uuid), None, true);
+            statistics.enriched_record(enriched(uuid), None, Phase::Steady);
         }
         statistics.dead_letter(Some(7));
         statistics.dead_letter(None);
@@ -288,8 +308,8 @@ mod tests {
     fn a_second_appearance_is_a_duplicate() {
         let mut statistics = Statistics::default();
         statistics.sensor_message(Some(1));
-        statistics.enriched_record(enriched(1), None, true);
-        statistics.enriched_record(enriched(1), None, true);
+        statistics.enriched_record(enriched(1), None, Phase::Steady);
+        statistics.enriched_record(enriched(1), None, Phase::Steady);
         assert_eq!((statistics.duplicates(), statistics.missing(), statistics.lag()), (1, 0, 0));
     }
 
@@ -297,19 +317,24 @@ mod tests {
     fn records_without_a_uuid_are_those_that_come_out_with_a_new_one() {
         let mut statistics = Statistics::default();
         (0..10).for_each(|_| statistics.sensor_message(None));
-        (0..8).for_each(|uuid| statistics.enriched_record(enriched(uuid), None, true));
+        (0..8).for_each(|uuid| statistics.enriched_record(enriched(uuid), None, Phase::Steady));
         assert_eq!((statistics.missing(), statistics.duplicates(), statistics.lag()), (2, 0, 2));
-        (5..11).for_each(|uuid| statistics.enriched_record(enriched(uuid), None, true));
+        (5..11).for_each(|uuid| statistics.enriched_record(enriched(uuid), None, Phase::Steady));
         assert_eq!((statistics.missing(), statistics.duplicates(), statistics.lag()), (0, 4, 0));
     }
 
     #[test]
     fn starts_and_rolls_are_reported_apart() {
         let mut statistics = Statistics::default();
-        statistics.enriched_record(enriched(1), Some(900.0), false);
-        statistics.enriched_record(enriched(2), Some(20.0), true);
+        statistics.enriched_record(enriched(1), Some(900.0), Phase::Starting);
+        statistics.enriched_record(enriched(2), Some(20.0), Phase::Steady);
         assert_eq!(statistics.enriched_latencies.percentiles().unwrap().p99, 20.0);
-        assert_eq!(statistics.unsteady_latencies.percentiles().unwrap().p50, 900.0);
+        assert_eq!(statistics.start_latencies.percentiles().unwrap().p50, 900.0);
+        assert_eq!(statistics.roll_latencies.percentiles(), None);
+        for latency in [30.0, 700.0] {
+            statistics.enriched_record(enriched(3), Some(latency), Phase::Rolling);
+        }
+        assert_eq!(statistics.roll_latencies.percentiles().unwrap().max, 700.0);
     }
 
     #[test]
@@ -326,8 +351,8 @@ mod tests {
     #[test]
     fn percentiles_are_by_nearest_rank() {
         let values: Vec<f32> = (1..=100_u8).map(f32::from).collect();
-        assert_eq!(percentiles(values), Some(Percentiles { p50: 50.0, p99: 99.0 }));
-        assert_eq!(percentiles(vec![7.0]), Some(Percentiles { p50: 7.0, p99: 7.0 }));
+        assert_eq!(percentiles(values), Some(Percentiles { p50: 50.0, p99: 99.0, max: 100.0 }));
+        assert_eq!(percentiles(vec![7.0]), Some(Percentiles { p50: 7.0, p99: 7.0, max: 7.0 }));
         assert_eq!(percentiles(Vec::new()), None);
     }
 
@@ -340,7 +365,7 @@ mod tests {
                 for (uuid, kind) in events {
                     match kind {
                         0 => statistics.sensor_message(Some(*uuid)),
-                        1 => statistics.enriched_record(enriched(*uuid), None, true),
+                        1 => statistics.enriched_record(enriched(*uuid), None, Phase::Steady),
                         _ => statistics.dead_letter(Some(*uuid)),
                     }
                 }

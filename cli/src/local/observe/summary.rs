@@ -46,8 +46,10 @@ pub struct Summary {
     pub latency_ms: Option<Percentiles>,
     /// The same for every enriched record.
     pub enriched_latency_ms: Option<Percentiles>,
-    /// The same for every enriched record during starts and rolls.
-    pub unsteady_latency_ms: Option<Percentiles>,
+    /// The same for every enriched record during the start.
+    pub start_latency_ms: Option<Percentiles>,
+    /// The same for every enriched record while processes were replaced, as for a model.
+    pub roll_latency_ms: Option<Percentiles>,
     /// Records under way, to see whether the flow keeps up.
     pub lag_records: Option<LagThirds>,
     /// What lies in the bucket.
@@ -134,7 +136,8 @@ pub fn summarize(
         alerts_per_million: share(statistics.alerts, statistics.scored).map(|rate| rate * 1e6),
         latency_ms: statistics.alert_latencies.percentiles(),
         enriched_latency_ms: statistics.enriched_latencies.percentiles(),
-        unsteady_latency_ms: statistics.unsteady_latencies.percentiles(),
+        start_latency_ms: statistics.start_latencies.percentiles(),
+        roll_latency_ms: statistics.roll_latencies.percentiles(),
         lag_records: statistics.lag_thirds(),
         archive,
         model_versions,
@@ -223,10 +226,11 @@ impl fmt::Display for Summary {
         }
         writeln!(
             out,
-            "  latency     alerts {}; enriched {}; during starts and rolls {}",
+            "  latency     alerts {}; enriched {}; during rolls {}{}",
             latency(self.latency_ms),
             latency(self.enriched_latency_ms),
-            latency(self.unsteady_latency_ms)
+            latency(self.roll_latency_ms),
+            self.roll_latency_ms.map_or_else(String::new, |roll| format!(", longest {:.0} ms", roll.max))
         )?;
         let Archive { enriched_data, alerts } = self.archive;
         writeln!(
@@ -255,7 +259,7 @@ impl fmt::Display for Summary {
 
 #[cfg(test)]
 mod tests {
-    use super::super::statistics::{AlertRecord, EnrichedRecord};
+    use super::super::statistics::{AlertRecord, EnrichedRecord, Phase};
     use super::*;
 
     #[test]
@@ -271,10 +275,10 @@ mod tests {
                 anomaly: Some(anomaly),
                 model_version: Some("v".into()),
             };
-            statistics.enriched_record(record, Some(5.0), true);
+            statistics.enriched_record(record, Some(5.0), Phase::Steady);
         }
         for anomaly in [true, true, true, false] {
-            statistics.alert(AlertRecord { anomaly: Some(anomaly), latency_ms: Some(9.0) }, true);
+            statistics.alert(AlertRecord { anomaly: Some(anomaly), latency_ms: Some(9.0) }, Phase::Steady);
         }
         let summary = summarize(&statistics, 10.0, Archive::default(), Vec::new());
         assert_eq!((summary.anomalies, summary.recall, summary.precision), (Some(4), Some(0.75), Some(0.75)));
@@ -317,7 +321,7 @@ mod tests {
     fn without_labels_or_a_model_the_figures_are_null() {
         let mut statistics = Statistics::default();
         statistics.sensor_message(Some(1));
-        statistics.enriched_record(EnrichedRecord { uuid: Some(1), ..EnrichedRecord::default() }, None, true);
+        statistics.enriched_record(EnrichedRecord { uuid: Some(1), ..EnrichedRecord::default() }, None, Phase::Steady);
         let summary = summarize(&statistics, 1.0, Archive::default(), Vec::new());
         assert!(!summary.nothing_generated());
         assert_eq!((summary.recall, summary.precision, summary.auroc, summary.anomalies), (None, None, None, None));

@@ -43,7 +43,7 @@ pub(crate) struct LocalPipeline<'a> {
     applied: Option<PipelineChildren>,
     published: Option<SiteStatus>,
     publish_answer: BucketAnswer,
-    health: HealthSeen,
+    health: Option<HealthSeen>,
     health_looked_at: Option<Timestamp>,
 }
 
@@ -66,7 +66,7 @@ impl<'a> LocalPipeline<'a> {
             applied: None,
             published: None,
             publish_answer: BucketAnswer::Unasked,
-            health: HealthSeen::default(),
+            health: None,
             health_looked_at: None,
         }
     }
@@ -100,13 +100,13 @@ impl<'a> LocalPipeline<'a> {
     }
 
     /// What the processes tell, not looked at with each step. What cannot be read stands as it was.
-    async fn health(&mut self, now: Timestamp) -> HealthSeen {
+    async fn health(&mut self, now: Timestamp) -> Option<HealthSeen> {
         let is_due = self.health_looked_at.is_none_or(|then| now.duration_since(then) >= HEALTH_LOOK);
         if is_due {
             self.health_looked_at = Some(now);
             let keys = PipelineKeys::new(&self.object.namespace, &self.object.name);
-            match look::health(&self.bucket, &keys, &self.site.site.name, now).await {
-                Ok(seen) => self.health = seen,
+            match look::health(&self.bucket, &keys, &self.site.site.name).await {
+                Ok(seen) => self.health = Some(seen),
                 Err(error) => tracing::warn!(error = error_chain(&error), "what processes tell is not known yet"),
             }
         }
@@ -200,9 +200,10 @@ impl Platform<Pipeline> for LocalPipeline<'_> {
             bucket: look::model(&self.bucket, object, before, view, self.publish_answer.clone()).await,
             health,
             topics_job: supervised::job_state(self.supervisor, &topics_job_name(object, &self.site)),
-            // The topics of the embedded broker are those that the Job makes.
+            topics_pods: 0,
+            // The topics of the embedded broker are those that the Job makes, and nobody else's.
             topic_report: None,
-            topics_looked_at: None,
+            topics_looked_at: Some(Timestamp::now()),
             trainings: None,
             // Nothing runs beside a process.
             left_over: Vec::new(),

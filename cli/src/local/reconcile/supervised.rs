@@ -11,7 +11,9 @@ use crate::local::supervisor::{JobStatus, Supervisor};
 pub(super) fn generator(supervisor: &Supervisor, applied: Option<&PipelineChildren>) -> GeneratorSeen {
     match applied.and_then(|children| children.generator.as_ref()) {
         Some(GeneratorChild::Job(job)) => {
-            GeneratorSeen::Job(job_state(supervisor, job.metadata.name.as_deref().unwrap_or_default()))
+            let state = job_state(supervisor, job.metadata.name.as_deref().unwrap_or_default());
+            // Nothing is suspended while it runs.
+            GeneratorSeen::Job { state, pods: 0 }
         }
         Some(GeneratorChild::Deployment(deployment)) => {
             GeneratorSeen::Workload(supervisor.workload(deployment.metadata.name.as_deref().unwrap_or_default()))

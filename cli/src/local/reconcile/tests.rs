@@ -14,13 +14,14 @@ use vedette_contract::progress::ProgressKey;
 use vedette_core::roll::{Rollout, Underway};
 use vedette_core::rollout::rollout;
 use vedette_core::status::{
-    DATA_AVAILABLE, DETECTOR_AVAILABLE, FEATURES_PRESENT, GENERATOR_AVAILABLE, PUBLISHED, READY, STREAM_COMPLETE, find,
-    is_true,
+    DATA_AVAILABLE, DETECTOR_AVAILABLE, FEATURES_PRESENT, GENERATOR_AVAILABLE, PUBLISHED, READY, SCORES_STABLE,
+    STREAM_COMPLETE, find, is_true,
 };
 use vedette_core::workload::Workload;
 use vedette_crds::TrainingPhase;
 use vedette_testing::TestBucket;
 use vedette_testing::bucket::Behaviour;
+use vedette_testing::last_words::{FAILED_BECAUSE, FAILED_LOG};
 
 use super::*;
 use crate::local::options::LocalOptions;
@@ -211,6 +212,20 @@ async fn a_run_whose_result_cannot_be_read_has_not_ended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_last_words_of_a_process_are_why_its_run_failed() {
+    let stage = Stage::new().await;
+    let log = stage.directory.path().join("log");
+    std::fs::write(&log, FAILED_LOG).unwrap();
+    stage.program("trainer", &format!("cat {}; exit 1", log.display()));
+    stage.archive(150).await;
+    let mut training = stage.training();
+    until_ended(&mut training).await;
+    let ready = find(&training.status.conditions, READY).unwrap();
+    assert_eq!(ready.reason, "LastRunFailed");
+    assert!(ready.message.contains(FAILED_BECAUSE), "{}", ready.message);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_model_that_is_there_already_is_not_learned_again() {
     let stage = Stage::new().await;
     stage.archive(150).await;
@@ -311,5 +326,7 @@ async fn what_processes_tell_of_the_records_is_a_condition() {
     let features = find(&pipeline.status.conditions, FEATURES_PRESENT).unwrap();
     assert!(features.message.contains("learned from: src_bytes;"), "{}", features.message);
     assert_eq!(find(&pipeline.status.conditions, STREAM_COMPLETE).unwrap().reason, "RecordsLost");
+    let scores = find(&pipeline.status.conditions, SCORES_STABLE).unwrap();
+    assert_eq!((scores.status.as_str(), scores.reason.as_str()), ("False", "ScoresShifted"));
     stage.supervisor.stop_all().await;
 }

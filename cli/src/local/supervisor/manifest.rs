@@ -7,7 +7,6 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Container, EnvVar, PodTemplateSpec, Probe, Volume};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use vedette_contract::ModelVersion;
 use vedette_core::desired::labels;
 
@@ -77,7 +76,7 @@ pub(super) struct Mount {
 pub(super) enum VolumeSource {
     EmptyDir,
     ConfigMap { name: String, optional: bool },
-    Secret(String),
+    Secret { name: String, optional: bool },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -93,12 +92,9 @@ impl DeploymentPlan {
     pub(super) fn read(deployment: &Deployment) -> Result<Self, Unsupported> {
         let mut wrong = fields::unknown(deployment, fields::DEPLOYMENT);
         let spec = &deployment.spec;
-        let rolling = spec.strategy.as_ref().and_then(|strategy| strategy.rolling_update.as_ref());
-        let one_by_one = rolling.is_some_and(|rolling| {
-            rolling.max_surge == Some(IntOrString::Int(1)) && rolling.max_unavailable == Some(IntOrString::Int(0))
-        });
-        if !one_by_one {
-            wrong.push("spec.strategy (RollingUpdate with maxSurge 1 and maxUnavailable 0 only)".to_owned());
+        // One pod more is started before one is stopped, whatever it says of room: a machine has it, or has none for any.
+        if spec.strategy.as_ref().is_none_or(|strategy| strategy.type_.as_deref() != Some("RollingUpdate")) {
+            wrong.push("spec.strategy (RollingUpdate only)".to_owned());
         }
         let pod = PodPlan::read(&spec.template, &deployment.metadata, "Always", &mut wrong);
         let name = deployment.metadata.name.clone().unwrap_or_default();
@@ -235,7 +231,12 @@ fn read_mounts(container: &Container, volumes: &[Volume], wrong: &mut Vec<String
                 name: source.name.clone(),
                 optional: source.optional.unwrap_or(false),
             });
-            let secret = volume.secret.as_ref().and_then(|source| source.secret_name.clone()).map(VolumeSource::Secret);
+            let secret = volume.secret.as_ref().and_then(|source| {
+                Some(VolumeSource::Secret {
+                    name: source.secret_name.clone()?,
+                    optional: source.optional.unwrap_or(false),
+                })
+            });
             config_map.or(secret).or(volume.empty_dir.as_ref().map(|_| VolumeSource::EmptyDir))
         });
         match source {
@@ -331,13 +332,18 @@ mod tests {
         let yaml = DETECTOR
             .replace("args: [--group, detectors]", "command: [sh], args: [$(POD_NAME)]")
             .replace("command: [sh], args", "command: [sh]\n                  args")
-            .replace("maxSurge: 1", "maxSurge: 2")
+            .replace("type: RollingUpdate", "type: Recreate")
             .replace("emptyDir: { sizeLimit: 1Gi }", "hostPath: { path: /data }")
             .replace("securityContext: { runAsNonRoot: true }", "hostNetwork: true");
         let error = DeploymentPlan::read(&deployment(&yaml)).unwrap_err().to_string();
-        for field in
-            ["containers[].command", "$(…)", "maxSurge 1", "volumes[].hostPath.path", "volume model", "hostNetwork"]
-        {
+        for field in [
+            "containers[].command",
+            "$(…)",
+            "RollingUpdate only",
+            "volumes[].hostPath.path",
+            "volume model",
+            "hostNetwork",
+        ] {
             assert!(error.contains(field), "{field} in {error}");
         }
     }

@@ -79,6 +79,8 @@ impl RunningDeployment {
         let deployment = LiveDeployment {
             spec: plan.pod.template.spec,
             version: plan.pod.template.version,
+            // A status is in memory as long as what runs.
+            training: None,
             wanted: count(plan.replicas),
             replicas: count(pods.len()),
             is_complete,

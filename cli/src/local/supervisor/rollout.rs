@@ -142,7 +142,8 @@ fn seen(pod: &Pod) -> PodSeen {
         PodState::Unready(None) | PodState::Ready | PodState::Succeeded | PodState::Failed(_) => None,
     };
     let (spec, version) = (spec.clone(), version.clone());
-    PodSeen { spec, version, is_ready, steps: 2, fault, waits: None }
+    // Why it is not ready is known here from itself.
+    PodSeen { name: None, spec, version, is_ready, steps: 2, fault, waits: None }
 }
 
 /// Waits until any pod reports; for ever without pods.

@@ -60,7 +60,7 @@ impl Sources {
         let (kind, values, name, optional) = match source {
             VolumeSource::EmptyDir => return Ok(None),
             VolumeSource::ConfigMap { name, optional } => ("ConfigMap", &self.config_maps, name, *optional),
-            VolumeSource::Secret(name) => ("Secret", &self.secrets, name, false),
+            VolumeSource::Secret { name, optional } => ("Secret", &self.secrets, name, *optional),
         };
         match values.get(name) {
             None if !optional => Err(MissingValue { kind, name: name.clone(), key: None }),

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use sha2::{Digest, Sha256};
 use vedette_contract::archive::FirstRecord;
-use zstd::stream::write::Decoder;
 
+use super::pieces::Pieces;
 use crate::hash::first_record_of;
 
 /// What was counted.
@@ -22,8 +22,7 @@ pub(crate) struct Counted {
 /// Takes the bytes of an object.
 #[derive(Default)]
 pub(crate) struct LineCounter {
-    decoder: Option<Decoder<'static, Lines>>,
-    unreadable: Option<io::Error>,
+    pieces: Pieces<Lines>,
 }
 
 /// Counts lines and hashes the first.
@@ -36,27 +35,14 @@ struct Lines {
 
 impl LineCounter {
     pub(crate) fn push(&mut self, chunk: &[u8]) {
-        if self.unreadable.is_none() {
-            self.unreadable = self.decode(chunk).err();
-        }
+        self.pieces.push(chunk);
     }
 
-    pub(crate) fn finish(mut self) -> Counted {
-        let flushed = self.decoder.as_mut().map_or(Ok(()), Write::flush);
-        let lines = self.decoder.map(Decoder::into_inner).unwrap_or_default();
+    pub(crate) fn finish(self) -> Counted {
+        let (lines, unreadable) = self.pieces.finish();
         let cut = || lines.is_in_line.then(|| io::Error::from(io::ErrorKind::UnexpectedEof));
-        Counted {
-            records: lines.count,
-            first_record: first_record_of(lines.first),
-            unreadable: self.unreadable.or(flushed.err()).or_else(cut),
-        }
-    }
-
-    fn decode(&mut self, chunk: &[u8]) -> io::Result<()> {
-        if self.decoder.is_none() {
-            self.decoder = Some(Decoder::new(Lines::default())?);
-        }
-        self.decoder.as_mut().map_or(Ok(()), |decoder| decoder.write_all(chunk))
+        let unreadable = unreadable.or_else(cut);
+        Counted { records: lines.count, first_record: first_record_of(lines.first), unreadable }
     }
 }
 

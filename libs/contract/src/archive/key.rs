@@ -114,6 +114,13 @@ impl PipelineKeys {
         format!("{}{site}/", self.archive_of_day(stream, day))
     }
 
+    /// Prefix of a day's objects of one partition: `…/<stream>/<yyyy-mm-dd>/<site>/<topic>-<partition>-`. Below it the order of keys
+    /// is that of the offsets at which they start.
+    pub fn archive_of_partition(origin: &Origin, day: Date) -> String {
+        let directory = origin.keys().archive_at_site(origin.stream, day, &origin.site);
+        format!("{directory}{}-{}-", origin.topic, origin.partition)
+    }
+
     fn archive_of_day(&self, stream: Stream, day: Date) -> String {
         format!("{}{day}/", self.stream(stream))
     }

@@ -111,7 +111,7 @@ pub struct KafkaArguments {
 
 fn kafka_property(text: &str) -> Result<KeyValue, String> {
     let property: KeyValue = text.parse()?;
-    match kafka_property::refusal(&property.key) {
+    match kafka_property::refusal(&property.key, &property.value) {
         None => Ok(property),
         Some(instead) => Err(format!("{:?} cannot be given: {instead}", property.key)),
     }

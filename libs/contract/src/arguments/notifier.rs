@@ -32,6 +32,10 @@ pub struct NotifierArguments {
     #[arg(long)]
     pub incidents_topic: TopicName,
 
+    /// Largest message that the topic of the incidents accepts, bytes; less where it says so itself
+    #[arg(long, default_value_t = 1_048_576)]
+    pub max_message_bytes: usize,
+
     /// An incident closes when no alert came for this long, seconds
     #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
     pub window_seconds: u64,

@@ -20,9 +20,12 @@ use crate::table::{END, holds_end};
 /// When any of them cannot be read, or a column is not there.
 pub(super) fn read(text: content::Text<'_>, settings: &TableSettings, builder: &mut Builder) -> Result<(), TableError> {
     let (head, text) = content::peek(text, HEAD_BYTES).map_err(|source| TableError::Content { line: 1, source })?;
-    let layout = TableLayout::of_head(&head, &DatasetArguments::default());
+    let layout = TableLayout::of_head(&head, &DatasetArguments::default()).map_err(TableError::Open)?;
     let mut rows = Rows::new(text, &layout);
     let mut row = ByteRecord::new();
+    if layout.tells_separator {
+        rows.next(&mut row)?;
+    }
     if !rows.next(&mut row)? {
         return Err(TableError::Empty);
     }

@@ -73,7 +73,9 @@ pub enum TableError {
         line: u64,
     },
     /// A number may be meant in two ways.
-    #[error("line {line} of the table has {value:?}, a number with a decimal comma as it seems: write a point")]
+    #[error(
+        "line {line} of the table has {value:?}, a number with a decimal comma or with marks between its thousands as it seems: write a point before decimals and nothing else"
+    )]
     DecimalMark {
         /// Its line, from 1.
         line: u64,

@@ -61,7 +61,8 @@ fn serve(client: &TcpStream, id: u64, shared: &Arc<Shared>) -> io::Result<()> {
         }
         let response = match frame::api_key(&request) {
             Some(ApiKey::Fetch) => fetch::answer(request, id, shared)?,
-            Some(ApiKey::OffsetFetch) if let Some(refusal) = refused(client_id.as_deref(), &request, shared) => refusal,
+            Some(ApiKey::ListOffsets) if let Some(refusal) = lock(&shared.leaderless).refusal(&request) => refusal,
+            Some(key) if let Some(refusal) = refused(client_id.as_deref(), key, &request, shared) => refusal,
             key => {
                 let _rejoining = match key {
                     Some(ApiKey::JoinGroup) => join::rejoin_while_waiting(&request, &shared.engine),
@@ -78,7 +79,10 @@ fn serve(client: &TcpStream, id: u64, shared: &Arc<Shared>) -> io::Result<()> {
                 if key.is_some_and(writes) {
                     shared.log.changed();
                 }
-                response
+                match key {
+                    Some(ApiKey::Metadata) => lock(&shared.leaderless).told(&request, response),
+                    _ => response,
+                }
             }
         };
         write_frame(&mut to_client, &response)?;
@@ -86,8 +90,13 @@ fn serve(client: &TcpStream, id: u64, shared: &Arc<Shared>) -> io::Result<()> {
     Ok(())
 }
 
-fn refused(client_id: Option<&str>, request: &BytesMut, shared: &Shared) -> Option<BytesMut> {
-    lock(&shared.refusals).take(client_id?, request)
+fn refused(client_id: Option<&str>, key: ApiKey, request: &BytesMut, shared: &Shared) -> Option<BytesMut> {
+    match key {
+        ApiKey::OffsetFetch | ApiKey::InitProducerId | ApiKey::Produce => {
+            lock(&shared.refusals).take(client_id?, key, request)
+        }
+        _ => None,
+    }
 }
 
 /// Whether a request of this kind can make something visible to a waiting fetch.

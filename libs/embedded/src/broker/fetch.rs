@@ -8,13 +8,14 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use kafka_protocol::ResponseError;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::PartitionData;
-use kafka_protocol::messages::{FetchRequest, FetchResponse, ResponseHeader, TopicName};
-use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
+use kafka_protocol::messages::{FetchRequest, FetchResponse, TopicName};
+use kafka_protocol::protocol::Decodable;
 use noida::kafka::engine::Engine;
 
-use super::frame::split_header;
+use super::frame::{self, split_header};
 use super::{Shared, lock};
 
 /// Records of one partition in a response; more than a client asks for, as each fetch makes the engine copy the rest.
@@ -87,11 +88,7 @@ pub(super) fn answer(mut request: BytesMut, connection: u64, shared: &Shared) ->
     let request = FetchRequest::decode(&mut request, version).map_err(malformed)?;
     note_positions(&request, connection, header.client_id.as_deref().unwrap_or_default(), shared);
     let response = wait_for_records(&request, version, shared);
-    let mut frame = BytesMut::new();
-    let response_header = ResponseHeader::default().with_correlation_id(header.correlation_id);
-    response_header.encode(&mut frame, FetchResponse::header_version(version)).map_err(malformed)?;
-    response.encode(&mut frame, version).map_err(malformed)?;
-    Ok(frame)
+    frame::response(&header, &response).ok_or_else(|| malformed("no such version"))
 }
 
 fn malformed(error: impl std::fmt::Display) -> io::Error {
@@ -180,22 +177,41 @@ fn marker_offset(aborted: &Aborted, shared: &Shared) -> i64 {
     if let Some(offset) = lock(&shared.fetches).markers.get(aborted) {
         return *offset;
     }
-    // Without its marker the transaction counts as unfinished, as it would in a log that is not yet read to its end.
-    let Some(offset) = find_marker(aborted, &shared.engine) else {
-        return i64::MAX;
-    };
-    lock(&shared.fetches).markers.insert(aborted.clone(), offset);
-    offset
+    match find_marker(aborted, &shared.engine) {
+        Marker::At(offset) => {
+            lock(&shared.fetches).markers.insert(aborted.clone(), offset);
+            offset
+        }
+        // The keeper was here since this response was made, and it leaves what any reader still has before it.
+        Marker::Dropped => i64::MIN,
+        // Without its marker the transaction counts as unfinished, as it would in a log that is not yet read to its end.
+        Marker::Unwritten => i64::MAX,
+    }
 }
 
-fn find_marker(aborted: &Aborted, engine: &Engine) -> Option<i64> {
+/// What ended an aborted transaction.
+enum Marker {
+    /// It stands at this offset.
+    At(i64),
+    /// The log begins after the transaction's first record.
+    Dropped,
+    Unwritten,
+}
+
+fn find_marker(aborted: &Aborted, engine: &Engine) -> Marker {
     let partition = FetchPartition::default().with_partition(aborted.partition).with_fetch_offset(aborted.first_offset);
     let topic = FetchTopic::default().with_topic(aborted.topic.clone()).with_partitions(vec![partition]);
     let response = engine.handle_fetch(&FetchRequest::default().with_topics(vec![topic]), 12);
-    let records = response.responses.first()?.partitions.first()?.records.as_ref()?;
-    Batches(records)
+    let Some(partition) = response.responses.first().and_then(|topic| topic.partitions.first()) else {
+        return Marker::Unwritten;
+    };
+    if partition.error_code == ResponseError::OffsetOutOfRange.code() {
+        return Marker::Dropped;
+    }
+    Batches(partition.records.as_deref().unwrap_or_default())
         .filter(|batch| is_control(batch) && producer_id(batch) == Some(aborted.producer_id))
         .find_map(|batch| field(batch, 0).map(i64::from_be_bytes))
+        .map_or(Marker::Unwritten, Marker::At)
 }
 
 /// The record batches (format v2) of a fetched partition.
@@ -227,11 +243,19 @@ fn field<const N: usize>(batch: &[u8], position: usize) -> Option<[u8; N]> {
 
 #[cfg(test)]
 mod tests {
+    use kafka_protocol::indexmap::IndexMap;
+    use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
     use kafka_protocol::messages::create_topics_request::CreatableTopic;
-    use kafka_protocol::messages::{ApiKey, CreateTopicsRequest, RequestHeader};
-    use kafka_protocol::protocol::{StrBytes, encode_request_header_into_buffer};
+    use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+    use kafka_protocol::messages::{
+        AddPartitionsToTxnRequest, ApiKey, CreateTopicsRequest, EndTxnRequest, ProduceRequest, ProducerId,
+        RequestHeader, TransactionalId,
+    };
+    use kafka_protocol::protocol::{Encodable, StrBytes, encode_request_header_into_buffer};
+    use kafka_protocol::records::{Compression, Record, RecordBatchEncoder, RecordEncodeOptions, TimestampType};
 
     use super::*;
+    use crate::broker::keeper;
 
     fn batch(payload: usize) -> Vec<u8> {
         let mut bytes = vec![0; 12 + payload];
@@ -302,6 +326,67 @@ mod tests {
             answer(frame(20_000), 0, &shared).unwrap();
         });
         assert!(started.elapsed() < Duration::from_secs(10));
+    }
+
+    /// A record of a transaction that ends so. Offsets: the record, then the mark of its end.
+    fn transaction(engine: &Engine, sequence: i32, committed: bool) {
+        let record = Record {
+            transactional: true,
+            control: false,
+            delete_horizon: false,
+            partition_leader_epoch: 0,
+            producer_id: 1,
+            producer_epoch: 0,
+            timestamp_type: TimestampType::Creation,
+            offset: 0,
+            sequence,
+            timestamp: 0,
+            key: None,
+            value: Some(Bytes::from_static(b"{}")),
+            headers: IndexMap::default(),
+        };
+        let mut batch = BytesMut::new();
+        let options = RecordEncodeOptions { version: 2, compression: Compression::None };
+        RecordBatchEncoder::encode(&mut batch, [&record], &options).unwrap();
+        let (id, topic) = (TransactionalId(StrBytes::from_static_str("p")), TopicName(StrBytes::from_static_str("t")));
+        let partitions = AddPartitionsToTxnTopic::default().with_name(topic.clone()).with_partitions(vec![0]);
+        let added = AddPartitionsToTxnRequest::default()
+            .with_v3_and_below_transactional_id(id.clone())
+            .with_v3_and_below_producer_id(ProducerId(1))
+            .with_v3_and_below_topics(vec![partitions]);
+        engine.handle_add_partitions_to_txn(&added, 3);
+        let partition = PartitionProduceData::default().with_records(Some(batch.freeze()));
+        let data = TopicProduceData::default().with_name(topic).with_partition_data(vec![partition]);
+        let produced = engine.handle_produce(&ProduceRequest::default().with_topic_data(vec![data]), 9);
+        assert_eq!(produced.responses[0].partition_responses[0].error_code, 0);
+        let end = EndTxnRequest::default()
+            .with_transactional_id(id)
+            .with_producer_id(ProducerId(1))
+            .with_committed(committed);
+        assert_eq!(engine.handle_end_txn(&end, 3).error_code, 0);
+    }
+
+    /// What was made just before what it says of an aborted transaction was deleted: a client would drop all that the producer
+    /// committed after it.
+    #[test]
+    fn a_response_that_deletion_overtook_hides_no_later_transaction() {
+        let shared = with_topic();
+        transaction(&shared.engine, 0, false);
+        transaction(&shared.engine, 1, true);
+        let partition = FetchPartition::default().with_fetch_offset(2).with_partition_max_bytes(1);
+        let topic = FetchTopic::default()
+            .with_topic(TopicName(StrBytes::from_static_str("t")))
+            .with_partitions(vec![partition]);
+        let request = FetchRequest::default().with_isolation_level(1).with_topics(vec![topic]);
+        let mut response = shared.engine.handle_fetch(&request, 11);
+        let aborted = |response: &FetchResponse| {
+            response.responses[0].partitions[0].aborted_transactions.as_ref().map_or(0, Vec::len)
+        };
+        assert_eq!(aborted(&response), 1, "the engine tells it for ever");
+        keeper::delete_before(&shared.engine, "t", 0, 2);
+        finish(&mut response, &request, &shared);
+        assert_eq!(aborted(&response), 0);
+        assert!(response.responses[0].partitions[0].records.as_ref().is_some_and(|records| !records.is_empty()));
     }
 
     #[test]

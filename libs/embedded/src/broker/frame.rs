@@ -1,8 +1,8 @@
-//! The parts of a request that are read before it is known what to do with it.
+//! The parts of a request that are read before it is known what to do with it, and what is answered without the engine.
 
 use bytes::BytesMut;
-use kafka_protocol::messages::{ApiKey, RequestHeader};
-use kafka_protocol::protocol::decode_request_header_from_buffer;
+use kafka_protocol::messages::{ApiKey, RequestHeader, ResponseHeader};
+use kafka_protocol::protocol::{Encodable, HeaderVersion, decode_request_header_from_buffer};
 
 /// What kind of request this is, if it is one that Kafka has.
 pub(super) fn api_key(frame: &[u8]) -> Option<ApiKey> {
@@ -16,6 +16,15 @@ pub(super) fn split_header(frame: &mut BytesMut) -> Option<RequestHeader> {
         return None;
     }
     decode_request_header_from_buffer(frame).ok()
+}
+
+/// The response to the request with this header, without its length; `None` where its version has no such response.
+pub(super) fn response<R: Encodable + HeaderVersion>(header: &RequestHeader, response: &R) -> Option<BytesMut> {
+    let (version, mut frame) = (header.request_api_version, BytesMut::new());
+    let response_header = ResponseHeader::default().with_correlation_id(header.correlation_id);
+    response_header.encode(&mut frame, R::header_version(version)).ok()?;
+    response.encode(&mut frame, version).ok()?;
+    Some(frame)
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ fn partitions(engine: &Engine, topic: &str) -> Vec<i32> {
         .collect()
 }
 
-fn delete_before(engine: &Engine, topic: &str, partition: i32, offset: i64) {
+pub(super) fn delete_before(engine: &Engine, topic: &str, partition: i32, offset: i64) {
     let asked = DeleteRecordsPartition::default().with_partition_index(partition).with_offset(offset);
     let topic = DeleteRecordsTopic::default().with_name(topic_name(topic)).with_partitions(vec![asked]);
     engine.handle_delete_records(&DeleteRecordsRequest::default().with_topics(vec![topic]), 0);

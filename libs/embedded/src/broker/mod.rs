@@ -10,6 +10,7 @@ mod groups;
 mod hold;
 mod join;
 mod keeper;
+mod leaderless;
 mod progress;
 mod refusal;
 mod slow;
@@ -25,6 +26,7 @@ use noida::kafka::engine::Engine;
 use thiserror::Error;
 
 pub use self::hold::HeldProduces;
+pub use self::refusal::RefusedWrite;
 
 use self::progress::LogProgress;
 
@@ -62,6 +64,7 @@ struct Shared {
     holds: hold::Holds,
     rates: slow::Rates,
     refusals: Mutex<refusal::Refusals>,
+    leaderless: Mutex<leaderless::Leaderless>,
 }
 
 struct OpenConnection {
@@ -112,7 +115,27 @@ impl EmbeddedBroker {
 
     /// Answers the next questions of this client for its group's committed offsets as a coordinator that moved.
     pub fn refuse_offset_fetches(&self, client_id: &str, count: usize) {
-        lock(&self.shared.refusals).add(client_id, count);
+        lock(&self.shared.refusals).add_offset_fetches(client_id, count);
+    }
+
+    /// Refuses this client to write, as an authorizer does that misses an ACL.
+    pub fn refuse_writes(&self, client_id: &str, write: RefusedWrite) {
+        lock(&self.shared.refusals).add_write(client_id, write);
+    }
+
+    /// Refuses it no more.
+    pub fn allow_writes(&self, client_id: &str) {
+        lock(&self.shared.refusals).allow_writes(client_id);
+    }
+
+    /// Leaves a partition without a leader, until it is given one.
+    pub fn take_leader(&self, topic: &str, partition: i32) {
+        lock(&self.shared.leaderless).take_leader(topic, partition);
+    }
+
+    /// Gives a partition its leader back.
+    pub fn give_leader(&self, topic: &str, partition: i32) {
+        lock(&self.shared.leaderless).give_leader(topic, partition);
     }
 
     /// Names the consumer groups that read a topic: what all of them have committed, and every other reader has fetched,
@@ -157,6 +180,7 @@ impl Shared {
             holds: hold::Holds::default(),
             rates: slow::Rates::default(),
             refusals: Mutex::default(),
+            leaderless: Mutex::default(),
         }
     }
 

@@ -1,6 +1,9 @@
 //! How fast the forests learn, load and score, beside their peers: figures that `make bench` collects, a line each. The peer
 //! is another library on the same rows in the same run, or the limit that was promised.
-//! `speed PYTHON` measures all; PYTHON has what `libs/forest/peers/requirements.txt` names.
+//! `speed PYTHON` measures all; PYTHON has what `libs/forest/peers/requirements.txt` names. `speed search ROWS` measures a search,
+//! which `make bench` does not, as it takes minutes.
+
+mod search;
 
 use std::hint::black_box;
 use std::path::Path;
@@ -37,11 +40,12 @@ fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["job-of-2016", rows] => println!("{}", serde_json::to_string(&job_of_2016(rows.parse()?)?)?),
+        ["search", rows] => search::search(rows.parse()?)?,
         [python] => {
             scoring(Path::new(python))?;
             fitting(Path::new(python))?;
         }
-        _ => return Err("usage: speed PYTHON".into()),
+        _ => return Err("usage: speed PYTHON, or speed search ROWS".into()),
     }
     Ok(())
 }

@@ -56,7 +56,7 @@ pub fn fold_metrics(learner: &Learner, folds: &Folds, seed: u64) -> Result<Optio
 
 /// How far the mean score of the alerts is from that of the other rows, in standard deviations of the latter (Glass 1976,
 /// "Primary, secondary, and meta-analysis of research"). `None` where either are missing, or the others are all the same.
-fn glass_delta(scores: &[f64], alerting: &[bool]) -> Option<f64> {
+pub(super) fn glass_delta(scores: &[f64], alerting: &[bool]) -> Option<f64> {
     let of = |wanted: bool| {
         let chosen = scores.iter().zip(alerting).filter(move |(_, alert)| **alert == wanted).map(|(score, _)| *score);
         let count = chosen.clone().count() as f64;
@@ -69,7 +69,7 @@ fn glass_delta(scores: &[f64], alerting: &[bool]) -> Option<f64> {
 }
 
 /// Twice the number of rows that alert in both, over the number of alerts of both (Dice 1945).
-fn dice(one: &[bool], other: &[bool]) -> f64 {
+pub(super) fn dice(one: &[bool], other: &[bool]) -> f64 {
     let count = |alerts: &[bool]| alerts.iter().filter(|alert| **alert).count() as f64;
     let both = one.iter().zip(other).filter(|(one, other)| **one && **other).count() as f64;
     2. * both / (count(one) + count(other))

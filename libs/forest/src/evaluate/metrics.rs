@@ -36,6 +36,18 @@ pub struct AtBudget {
     pub alerts_per_million: f64,
 }
 
+impl AtBudget {
+    /// Of so many rows and so many anomalies among them, by the alerts and the anomalies that they found.
+    fn new(found: usize, alerts: usize, anomalies: usize, rows: usize) -> Self {
+        let share = |part: usize, whole: usize| (whole > 0).then(|| part as f64 / whole as f64);
+        Self {
+            recall: share(found, anomalies),
+            precision: share(found, alerts),
+            alerts_per_million: share(alerts, rows).unwrap_or_default() * 1e6,
+        }
+    }
+}
+
 /// Lets the highest scores alert. Records with one score alert together or not at all: they do when the middle of their
 /// ranks is within the budget, which is also the rule of a calibrated score against its threshold. So with many ties
 /// there can be none, or up to twice as many alerts as the budget has; `alerts_per_million` tells.
@@ -47,12 +59,27 @@ pub fn at_budget(scores: &[f64], anomalies: &[bool], budget_per_million: f64) ->
     let alerting = alerts_at_budget(scores, budget_per_million);
     let (alerts, found) =
         (count(&alerting), alerting.iter().zip(anomalies).filter(|(alert, anomaly)| **alert && **anomaly).count());
-    let share = |part: usize, whole: usize| (whole > 0).then(|| part as f64 / whole as f64);
-    AtBudget {
-        recall: share(found, count(anomalies)),
-        precision: share(found, alerts),
-        alerts_per_million: share(alerts, scores.len()).unwrap_or_default() * 1e6,
-    }
+    AtBudget::new(found, alerts, count(anomalies), scores.len())
+}
+
+/// What each of these rising budgets finds, by the rule of [`at_budget`].
+///
+/// # Panics
+/// When there are not as many labels as scores.
+pub fn at_budgets(scores: &[f64], anomalies: &[bool], budgets_per_million: &[f64]) -> Vec<AtBudget> {
+    assert_eq!(scores.len(), anomalies.len(), "every score has its label");
+    let (rows, all) = (scores.len(), count(anomalies));
+    let groups = groups_by_falling_score(scores, anomalies);
+    let mut groups = groups.iter().peekable();
+    let (mut alerts, mut found) = (0, 0);
+    let mut at = |budget_per_million: &f64| {
+        let budget = budget_per_million / 1e6 * rows as f64;
+        while let Some(group) = groups.next_if(|group| alerts as f64 + (group.rows as f64) / 2. < budget) {
+            (alerts, found) = (alerts + group.rows, found + group.anomalies);
+        }
+        AtBudget::new(found, alerts, all, rows)
+    };
+    budgets_per_million.iter().map(&mut at).collect()
 }
 
 /// Which records alert, by the rule of [`at_budget`].
@@ -148,6 +175,16 @@ mod tests {
         assert!((generous.alerts_per_million - 100_000.).abs() < 1e-9 && close(generous.recall, 1.));
         let tight = at_budget(&scores, &anomalies, 40_000.);
         assert_eq!(tight, AtBudget { recall: Some(0.), precision: None, alerts_per_million: 0. });
+    }
+
+    #[test]
+    fn several_budgets_find_what_each_finds_by_itself() {
+        let scores: Vec<f64> = (0..500u32).map(|row| f64::from(row.wrapping_mul(2_654_435_761) >> 26)).collect();
+        let anomalies: Vec<bool> =
+            scores.iter().enumerate().map(|(row, score)| score + (row % 40) as f64 > 80.).collect();
+        let budgets = [0., 1_000., 20_000., 20_500., 300_000., 1e6];
+        let alone: Vec<AtBudget> = budgets.iter().map(|budget| at_budget(&scores, &anomalies, *budget)).collect();
+        assert_eq!(at_budgets(&scores, &anomalies, &budgets), alone);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Rows as bytes: each column is cut at quantiles, and a row becomes the numbers of its bins and its label. Splits are
 //! found between bins, and their thresholds are numbers on the original scale, so a model needs no bins to score.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use crate::Matrix;
@@ -83,16 +85,25 @@ pub(crate) fn middle(low: f32, high: f32) -> f32 {
 /// Labelled rows in bins.
 #[derive(Debug)]
 pub(crate) struct Table {
-    bins: Bins,
+    bins: Arc<Bins>,
     /// Row by row, of each its bins and then its label, 0 or 1.
     bytes: Vec<u8>,
 }
 
 impl Table {
     /// No rows yet, with room for this many.
-    pub(crate) fn with_capacity(bins: Bins, rows: usize) -> Self {
+    pub(crate) fn with_capacity(bins: impl Into<Arc<Bins>>, rows: usize) -> Self {
+        let bins = bins.into();
         let bytes = Vec::with_capacity((bins.columns() + 1) * rows);
         Self { bins, bytes }
+    }
+
+    /// Adds so many rows, and gives what is there already and the place of the new ones, row by row.
+    pub(crate) fn extend(&mut self, rows: usize) -> (&[u8], &mut [u8]) {
+        let before = self.bytes.len();
+        self.bytes.resize(before + rows * self.width(), 0);
+        let (present, added) = self.bytes.split_at_mut(before);
+        (present, added)
     }
 
     /// Adds rows, each with the label that `label` gives for its number.

@@ -50,9 +50,7 @@ pub fn fit(
 }
 
 fn isolation(rows: &Matrix, parameters: &IsolationParameters, seed: u64) -> Result<Forest, FitError> {
-    let IsolationParameters { trees, rows_per_tree, max_depth, thresholds_per_split } = *parameters;
-    let settings = IsolationSettings { trees, rows_per_tree: rows_per_tree as usize, max_depth, thresholds_per_split };
-    let trees = isolation::grow_trees(rows, &settings, seed);
+    let trees = isolation::grow_trees(rows, &IsolationSettings::of(parameters), seed);
     Ok(Forest::from_trees(rows.columns(), vec![Part::mean(trees.len())], &trees)?)
 }
 

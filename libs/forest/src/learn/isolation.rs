@@ -10,6 +10,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rayon::prelude::*;
 
 use crate::Matrix;
+use crate::learn::parameters::IsolationParameters;
 use crate::learn::quantiles::{quantile, sorted};
 use crate::learn::random::random_for;
 use crate::score::tree::{Grown, Tree};
@@ -25,16 +26,41 @@ pub(crate) struct IsolationSettings {
     pub(crate) thresholds_per_split: u32,
 }
 
+impl IsolationSettings {
+    /// The settings of a learner with these hyper-parameters.
+    pub(crate) fn of(parameters: &IsolationParameters) -> Self {
+        let IsolationParameters { trees, rows_per_tree, max_depth, thresholds_per_split } = *parameters;
+        Self { trees, rows_per_tree: rows_per_tree as usize, max_depth, thresholds_per_split }
+    }
+}
+
 /// Learns the trees. A leaf is worth the negative length of the paths that end there, so higher is more anomalous, as a share
 /// of the length that is expected for so many rows (as in the paper), so that trees of more and of fewer rows can be mixed.
 pub(crate) fn grow_trees(rows: &Matrix, settings: &IsolationSettings, seed: u64) -> Vec<Tree> {
+    grow(rows, rows.rows(), |row| row, settings, seed)
+}
+
+/// Learns the trees from the rows with these numbers.
+pub(crate) fn grow_trees_among(rows: &Matrix, among: &[u32], settings: &IsolationSettings, seed: u64) -> Vec<Tree> {
+    grow(rows, among.len(), |position| among[position] as usize, settings, seed)
+}
+
+/// Learns from so many rows, of each of which the number is told by its position among them.
+fn grow(
+    rows: &Matrix,
+    count: usize,
+    number: impl Fn(usize) -> usize + Sync,
+    settings: &IsolationSettings,
+    seed: u64,
+) -> Vec<Tree> {
     let IsolationSettings { trees, rows_per_tree, max_depth, thresholds_per_split } = *settings;
-    let expected = unsuccessful_search_length(rows.rows().min(rows_per_tree)).max(1.);
+    let expected = unsuccessful_search_length(count.min(rows_per_tree)).max(1.);
     (0..trees)
         .into_par_iter()
         .map(|tree| {
             let mut random = random_for(seed, "isolation tree", tree);
-            let mut sampled = index::sample(&mut random, rows.rows(), rows.rows().min(rows_per_tree)).into_vec();
+            let mut sampled = index::sample(&mut random, count, count.min(rows_per_tree)).into_vec();
+            sampled.iter_mut().for_each(|row| *row = number(*row));
             let mut columns: Vec<usize> = (0..rows.columns()).collect();
             Tree::grow(sampled.as_mut_slice(), max_depth, |here, depth, may_split| {
                 let split = if may_split { find_column(rows, here, &mut columns, &mut random) } else { None };

@@ -22,14 +22,28 @@ const STEP: f64 = 0.25;
 /// So many steps on either side, the last without end: with two limits they fit into a tree of four levels.
 const STEPS: f64 = 6.;
 const MAX_DEPTH: u32 = 4;
+/// Where fewer records than this share have a category that never was, such a record is as good as never seen. The more there are,
+/// the less one says, in magnitudes, down to nothing where they are common.
+const NEW_IS_SELDOM: f64 = 0.0005;
 
 /// What is known of all columns.
 pub(crate) struct Tails(Vec<Tail>);
 
 struct Tail {
     limits: Range<f32>,
+    /// What there is beyond the limits.
+    beyond: Beyond,
     /// From the smallest values to the largest.
     steps: Vec<Step>,
+}
+
+/// What is known of values that were never seen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Beyond {
+    /// How much one of them says, 0 to 1.
+    says: f64,
+    /// Its rareness at most.
+    rareness: f64,
 }
 
 /// Neighbouring values that are equally rare.
@@ -44,7 +58,8 @@ struct Step {
 }
 
 impl Tails {
-    /// Limits are those of all rows but a few that stand far apart. A category is outside when it was not seen.
+    /// Limits are those of all rows but a few that stand far apart. A category is outside when it was not seen, which says the less
+    /// the more often a new one comes.
     pub(crate) fn new(rows: &Matrix, reference: &Matrix, columns: &[Column]) -> Self {
         let tail = |(column, Column { name: _, kind }): (usize, &Column)| {
             let margin = match kind {
@@ -54,7 +69,11 @@ impl Tails {
             let all = sorted(rows.iter().map(|row| f64::from(row[column])).collect());
             let mut values: Vec<f32> = reference.iter().map(|row| row[column]).collect();
             values.sort_unstable_by(f32::total_cmp);
-            Tail { limits: limits(&all, margin), steps: steps(&values) }
+            let beyond = match kind {
+                ColumnKind::Numeric { .. } => Beyond::NEVER,
+                ColumnKind::Categorical { values, shares: _ } => Beyond::of_share(share_of_new(&all, values.len())),
+            };
+            Tail { limits: limits(&all, margin), beyond, steps: steps(&values) }
         };
         Self(columns.par_iter().enumerate().map(tail).collect())
     }
@@ -69,7 +88,11 @@ impl Tails {
 impl Tail {
     fn tree(&self, column: usize, outside: f64) -> Tree {
         let mean = |step: &Step| step.rareness / step.rows as f64;
-        let beyond = |step: Option<&Step>| Grown::Leaf { value: outside + step.map_or(0., mean), rows: 0 };
+        let Beyond { says, rareness } = self.beyond;
+        let beyond = |step: Option<&Step>| {
+            let value = says * outside + step.map_or(0., mean).min(rareness);
+            Grown::Leaf { value, rows: 0 }
+        };
         let leaves: Vec<Grown<_>> = std::iter::once(beyond(self.steps.first()))
             .chain(self.steps.iter().map(|step| Grown::Leaf { value: mean(step), rows: step.rows }))
             .chain([beyond(self.steps.last())])
@@ -85,6 +108,23 @@ impl Tail {
             }
         })
     }
+}
+
+impl Beyond {
+    const NEVER: Self = Self { says: 1., rareness: f64::INFINITY };
+
+    /// Where such a share of the records has a value that was never seen.
+    fn of_share(share: f64) -> Self {
+        let rareness = (COMMON / share).ln().max(0.);
+        Self { says: (rareness / (COMMON / NEW_IS_SELDOM).ln()).min(1.), rareness }
+    }
+}
+
+/// The share of records that will have a category which none of these rows has: that of the rows whose category no other has (Good
+/// 1953, "The population frequencies of species"). The codes are sorted; that of what is missing is the number of categories.
+fn share_of_new(codes: &[f64], categories: usize) -> f64 {
+    let once = codes.chunk_by(|one, other| one == other).filter(|same| same.len() == 1 && same[0] < categories as f64);
+    once.count() as f64 / codes.len() as f64
 }
 
 /// The steps of sorted values.
@@ -154,6 +194,31 @@ mod tests {
         {
             assert!((forest.score(&row) / 1e3 - outside).abs() < 0.02, "{row:?} {}", forest.score(&row));
         }
+    }
+
+    #[test]
+    fn the_more_often_a_new_category_comes_the_less_one_says() {
+        // So many of 10,000 rows have a category of their own, the others one of five.
+        let beyond = |own: u16| {
+            let mut rows = Matrix::new(1);
+            (0..10_000u16).for_each(|row| rows.push_row(&[f32::from(if row < own { 5 + row } else { row % 5 })]));
+            let values = (0..5 + own).map(|value| value.to_string()).collect();
+            let column = Column { name: String::new(), kind: ColumnKind::categorical(values) };
+            let trees = Tails::new(&rows, &rows, &[column]).trees(1e3);
+            let forest = Forest::from_trees(1, vec![Part::mean(1)], &trees).unwrap();
+            forest.score(&[f32::from(5 + own)]) / 1e3
+        };
+        let beyond = [0, 1, 5, 10, 100, 1_000, 2_500, 6_000].map(beyond);
+        assert!(beyond[..3].iter().all(|says| *says > 0.99), "{beyond:?}");
+        // Their rareness is in it, a thousandth of what it is.
+        assert!(beyond.is_sorted_by(|one, other| one + 0.01 >= *other), "{beyond:?}");
+        assert!((0.4..0.6).contains(&beyond[4]) && beyond[6] < 0.01 && beyond[7] < 0.01, "{beyond:?}");
+    }
+
+    #[test]
+    fn missing_categories_are_not_new_ones() {
+        assert!((share_of_new(&[0., 0., 1., 3., 3.], 3) - 0.2).abs() < 1e-12);
+        assert!(share_of_new(&[0., 0., 1., 1., 3.], 3).abs() < 1e-12);
     }
 
     #[test]

@@ -18,11 +18,11 @@ use crate::score::forest::{Forest, means};
 use crate::score::part::Part;
 
 /// Rows, real and synthetic ones in their proportion, whose quantiles are the bins.
-const ROWS_FOR_BINS: usize = 100_000;
+pub(crate) const ROWS_FOR_BINS: usize = 100_000;
 /// Synthetic rows that exist at a time.
-const SYNTHETIC_AT_A_TIME: usize = 10_000;
+pub(crate) const SYNTHETIC_AT_A_TIME: usize = 10_000;
 /// The forest that says what is trimmed.
-const TRIMMING: IsolationSettings =
+pub(crate) const TRIMMING: IsolationSettings =
     IsolationSettings { trees: 100, rows_per_tree: 256, max_depth: 12, thresholds_per_split: 5 };
 
 /// Learns from the rows as they are in the stream.
@@ -47,8 +47,7 @@ pub(crate) fn fit(rows: &Matrix, parameters: &UnsupervisedParameters, seed: u64)
         }
         made
     };
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // the fraction was checked
-    let total = ((real.rows() as f64 * synthetic_fraction).round() as usize).max(1);
+    let total = synthetic_count(real.rows(), synthetic_fraction);
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a share of the rows
     let for_bins = ((ROWS_FOR_BINS as f64 * total as f64 / (total + real.rows()) as f64) as usize).min(total);
     let mut both = synthetic(for_bins);
@@ -68,8 +67,14 @@ pub(crate) fn fit(rows: &Matrix, parameters: &UnsupervisedParameters, seed: u64)
     Ok(Forest::from_trees(rows.columns(), vec![Part::mean(trees.len())], &trees)?)
 }
 
+/// Synthetic rows beside so many real ones.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // the fraction was checked
+pub(crate) fn synthetic_count(real: usize, fraction: f64) -> usize {
+    ((real as f64 * fraction).round() as usize).max(1)
+}
+
 /// So many of the rows at random, in their order; all where there are no more.
-fn sample(rows: &Matrix, count: usize, random: &mut impl rand::Rng) -> Matrix {
+pub(crate) fn sample(rows: &Matrix, count: usize, random: &mut impl rand::Rng) -> Matrix {
     let mut chosen = index::sample(random, rows.rows(), rows.rows().min(count)).into_vec();
     chosen.sort_unstable();
     rows.select(&chosen)

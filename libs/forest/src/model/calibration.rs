@@ -51,14 +51,19 @@ impl CalibrationError {
 
 /// The quantile table of these raw scores, taken from a uniform sample of the stream with its repetitions.
 /// A score's rank is its mid-rank: the share of lower scores, and half the share of equal ones.
-pub fn calibrate(mut scores: Vec<f64>) -> Result<Calibration, CalibrationError> {
+pub fn calibrate(scores: Vec<f64>) -> Result<Calibration, CalibrationError> {
+    calibrate_weighted(scores.into_iter().map(|score| (score, 1.)).collect())
+}
+
+/// The same of raw scores that do not count alike, each with its weight, which is more than 0.
+pub fn calibrate_weighted(mut scores: Vec<(f64, f64)>) -> Result<Calibration, CalibrationError> {
     if scores.is_empty() {
         return Err(CalibrationError::Empty);
     }
-    if scores.iter().any(|score| !score.is_finite()) {
+    if scores.iter().any(|(score, weight)| !score.is_finite() || !weight.is_finite() || *weight <= 0.) {
         return Err(CalibrationError::NotFinite);
     }
-    scores.sort_unstable_by(f64::total_cmp);
+    scores.sort_unstable_by(|(one, its), (other, others)| one.total_cmp(other).then(its.total_cmp(others)));
     let groups = mid_ranks(&scores);
     let bulk = groups.len().saturating_sub(TAIL);
     let mut quantiles = Vec::with_capacity(BULK + TAIL);
@@ -73,16 +78,18 @@ pub fn calibrate(mut scores: Vec<f64>) -> Result<Calibration, CalibrationError> 
 }
 
 /// Distinct values of the sorted scores, each with its mid-rank.
-fn mid_ranks(sorted: &[f64]) -> Vec<(f64, f64)> {
-    let rows = sorted.len() as f64;
-    let same = |left: &f64, right: &f64| right - left <= RESOLUTION * right.abs().max(left.abs());
-    let mut below = 0;
+fn mid_ranks(sorted: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let all: f64 = sorted.iter().map(|(_, weight)| weight).sum();
+    let same =
+        |(left, _): &(f64, f64), (right, _): &(f64, f64)| right - left <= RESOLUTION * right.abs().max(left.abs());
+    let mut below = 0.;
     sorted
         .chunk_by(same)
         .map(|group| {
-            let rank = (below as f64 + group.len() as f64 / 2.) / rows;
-            below += group.len();
-            (group[group.len() / 2], rank)
+            let weight: f64 = group.iter().map(|(_, weight)| weight).sum();
+            let rank = (below + weight / 2.) / all;
+            below += weight;
+            (group[group.len() / 2].0, rank)
         })
         .collect()
 }
@@ -213,6 +220,17 @@ mod tests {
         let calibrator = calibrator([vec![0.1; 90], vec![0.9; 10]].concat());
         assert!((calibrator.score(0.1) - 0.45).abs() < 1e-12);
         assert!((calibrator.score(0.9) - 0.95).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_row_of_double_weight_counts_as_two() {
+        let weighted = calibrate_weighted(vec![(0.3, 2.), (0.1, 1.), (0.2, 1.), (0.4, 2.)]).unwrap();
+        let twice = calibrate(vec![0.3, 0.3, 0.1, 0.2, 0.4, 0.4]).unwrap();
+        assert_eq!(weighted.quantiles, twice.quantiles);
+        assert_eq!((weighted.rows, twice.rows), (4, 6));
+        for weight in [0., -1., f64::NAN, f64::INFINITY] {
+            assert_eq!(calibrate_weighted(vec![(0.1, weight)]).unwrap_err(), CalibrationError::NotFinite, "{weight}");
+        }
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! A loaded model: what the detector needs to turn records into scores and reasons.
 
 pub mod artifact;
+pub mod budget;
 pub mod calibration;
 pub mod features;
+pub mod rows;
 
 use std::collections::BTreeMap;
 

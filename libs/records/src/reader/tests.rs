@@ -14,6 +14,22 @@ fn reason(record: &[u8]) -> Option<DeadLetterReason> {
 }
 
 #[test]
+fn what_is_framed_or_compressed_is_guessed() {
+    let said = |record: &[u8]| reader(&[], &[]).0.read(record).unwrap_err().message;
+    for (record, guess) in [
+        (&b"\0\0\0\0\x01{\"a\":1}"[..], Some("Confluent's framing")),
+        (b"\0\0\0\0\x01\xff\x02", Some("Confluent's framing")),
+        (b"\x1f\x8b\x08\0\0\0\0\0", Some("gzip")),
+        (b"\x1f{}", None),
+        (b"garbage", None),
+    ] {
+        let said = said(record);
+        assert_eq!(guess.is_some(), said.contains("it begins like"), "{said}");
+        assert!(guess.is_none_or(|guess| said.contains(guess)), "{said}");
+    }
+}
+
+#[test]
 fn every_bad_input_has_its_reason() {
     use DeadLetterReason::{DuplicateKey, Empty, InvalidJson, InvalidUtf8, NotAnObject, ReservedField};
     let deep = format!("{{\"a\":{}1{}}}", "[".repeat(200), "]".repeat(200));

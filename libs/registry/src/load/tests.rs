@@ -75,14 +75,21 @@ fn a_file_that_no_score_depends_on_is_checked_too() {
 }
 
 #[test]
-fn how_often_features_were_missing_is_known_where_the_metadata_say_it() {
+fn how_records_were_in_the_training_is_known_where_the_metadata_say_it() {
     let (_, mut files) = files();
-    assert_eq!(usually_missing(&files), BTreeMap::new(), "no metadata");
-    let missing = BTreeMap::from([("bytes".to_owned(), 0.25)]);
-    let metadata = ModelMetadata { missing: missing.clone(), ..crate::testing::metadata("daily-1") };
+    assert_eq!(learned(&files), Learned::default(), "no metadata");
+    let usually_missing = BTreeMap::from([("bytes".to_owned(), 0.25)]);
+    let distributions = Distributions { score_ends: vec![0.5], scores: vec![0.25, 0.75], features: BTreeMap::new() };
+    let metadata = ModelMetadata {
+        missing: usually_missing.clone(),
+        distributions: Some(distributions.clone()),
+        ..crate::testing::metadata("daily-1")
+    };
     files.insert(METADATA_FILE.to_owned(), serde_json::to_vec(&metadata).unwrap());
-    assert_eq!(usually_missing(&files), missing);
-    let older = serde_json::to_string(&metadata).unwrap().replace("\"missing\":{\"bytes\":0.25},", "");
-    files.insert(METADATA_FILE.to_owned(), older.into_bytes());
-    assert_eq!(usually_missing(&files), BTreeMap::new(), "an older build's");
+    assert_eq!(learned(&files), Learned { usually_missing, distributions: Some(distributions) });
+    let mut older = serde_json::to_value(&metadata).unwrap();
+    let fields = older.as_object_mut().unwrap();
+    assert!(fields.remove("missing").is_some() && fields.remove("distributions").is_some());
+    files.insert(METADATA_FILE.to_owned(), older.to_string().into_bytes());
+    assert_eq!(learned(&files), Learned::default(), "an older build's");
 }

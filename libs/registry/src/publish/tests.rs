@@ -1,5 +1,6 @@
 use super::*;
-use crate::testing::{metadata, models, pointer};
+use crate::promote::{Attribution, Promotion, promote};
+use crate::testing::{after, metadata, models, pointer};
 use vedette_testing::TestBucket;
 
 /// What comes of making a version of day 20 current where another pointer came after the one that was seen.
@@ -26,7 +27,7 @@ fn seen_before() -> [Option<CurrentPointer>; 2] {
 async fn an_older_version_that_came_between_is_replaced() {
     for first in seen_before() {
         let (made, now) = after_a_conflict(first, pointer(19, 4, "daily-8")).await;
-        assert_eq!(now, pointer(20, 5, "daily-9"));
+        assert_eq!(now, after(&pointer(19, 4, "daily-8"), pointer(20, 5, "daily-9")));
         assert_eq!(made, Publication::Current { pointer: now, previous: Some(pointer(19, 4, "daily-8").version) });
     }
 }
@@ -71,4 +72,52 @@ async fn a_version_whose_key_is_taken_by_other_files_moves_on() {
         served.bucket.get("team/models/daily/20261123T080002Z-aaaaaaaa/manifest.json").await.unwrap().unwrap();
     assert_eq!(sha256_hex(&manifest.bytes), second.manifest_sha256);
     assert_eq!(publish("daily-2", "three").await, Publication::ByTheSameJob { pointer: second });
+}
+
+#[tokio::test]
+async fn a_candidate_is_whole_and_newer_than_the_current_version_which_stays() {
+    let served = TestBucket::serve().await;
+    let now: Timestamp = "2026-11-23T08:00:00Z".parse().unwrap();
+    let artifact = |text: &str| {
+        let files = BTreeMap::from([("forest.bin".to_owned(), text.as_bytes().to_vec())]);
+        ArtifactFiles { files, content_sha256: "b".repeat(64) }
+    };
+    let candidate = async |text: &str| {
+        keep_candidate(&served.bucket, &models(), artifact(text), &metadata("daily-1"), now).await.unwrap()
+    };
+    let first = candidate("one").await;
+    assert_eq!(first.as_str(), "20261123T080000Z-bbbbbbbb");
+    assert_eq!(pointer::load(&served.bucket, &models()).await.unwrap(), None);
+    let ahead = pointer(30, 7, "daily-0");
+    served.put(&models().current(), json::pretty(&ahead).unwrap()).await;
+    let second = candidate("two").await;
+    assert_eq!(second.as_str(), "20261130T000001Z-bbbbbbbb");
+    let held = crate::versions::look_at(&served.bucket, &models(), &second, None).await.unwrap();
+    assert!(matches!(held, crate::versions::Held::Complete), "{held:?}");
+    assert_eq!(pointer::load(&served.bucket, &models()).await.unwrap().unwrap().pointer, ahead);
+}
+
+#[tokio::test]
+async fn whoever_promotes_while_a_job_publishes_swaps_before_it_or_after_it() {
+    let now: Timestamp = "2026-11-29T08:00:00Z".parse().unwrap();
+    let [old, current] = [10, 20].map(|day| pointer(day, 0, "").version);
+    for _ in 0..20 {
+        let served = TestBucket::serve().await;
+        served.publish("team", "daily", &old, 1).await;
+        served.publish("team", "daily", &current, 2).await;
+        let (keys, metadata) = (models(), metadata("daily-3"));
+        let files = BTreeMap::from([("forest.bin".to_owned(), b"trees".to_vec())]);
+        let artifact = ArtifactFiles { files, content_sha256: "a".repeat(64) };
+        let attribution = Attribution { by: "ada", comment: None, at: now };
+        let (published, promoted) = tokio::join!(
+            publish(&served.bucket, &keys, artifact, &metadata, now),
+            promote(&served.bucket, &keys, &old, attribution)
+        );
+        let Publication::Current { pointer: of_job, .. } = published.unwrap() else { panic!() };
+        let Promotion::Current { pointer: of_ada, .. } = promoted.unwrap() else { panic!() };
+        let (first, last) = if of_job.generation < of_ada.generation { (of_job, of_ada) } else { (of_ada, of_job) };
+        assert_eq!((first.generation, last.generation), (3, 4), "no swap is lost");
+        assert_eq!(last.previous(), Some(&first.version), "and the last one knows of the first");
+        assert_eq!(pointer::load(&served.bucket, &keys).await.unwrap().unwrap().pointer, last);
+    }
 }

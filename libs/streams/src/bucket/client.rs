@@ -18,14 +18,16 @@ use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::operation::put_object::{PutObjectError, PutObjectOutput};
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
+use jiff::Timestamp;
 use vedette_contract::arguments::{BucketAddressing, BucketArguments, EncryptionAlgorithm};
 use vedette_contract::keys::KeyPrefix;
 
 use crate::bucket::credentials::BucketAccess;
 use crate::bucket::error::Attempt;
 use crate::bucket::identity::OwnIdentity;
+use crate::bucket::plain;
 use crate::bucket::{Body, BucketError, Changed, Creation, ETag, Object, ObjectHead, ObjectStream, Swap};
-use crate::http::{Http, HttpSettings};
+use crate::http::{Http, HttpSettings, ServerClock};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -98,6 +100,7 @@ pub struct Bucket {
     pub(super) place: Arc<str>,
     encryption: Option<Encryption>,
     attempt_timeout: Duration,
+    clock: ServerClock,
 }
 
 impl Bucket {
@@ -144,7 +147,8 @@ impl Bucket {
             .with_max_attempts(ATTEMPTS)
             .with_initial_backoff(FIRST_BACKOFF)
             .with_max_backoff(LARGEST_BACKOFF);
-        let http = HttpSettings::of(endpoint.as_deref().unwrap_or_default(), ca_file, connect);
+        let http = Http::new(HttpSettings::of(endpoint.as_deref().unwrap_or_default(), ca_file, connect));
+        let clock = http.clock();
         // Checksums beyond what S3 requires are unknown to many S3 servers.
         let mut config = config
             .behavior_version(BehaviorVersion::latest())
@@ -152,10 +156,11 @@ impl Bucket {
             .force_path_style(addressing == BucketAddressing::Path)
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-            .http_client(Http::new(http).client())
+            .http_client(http.client())
             .timeout_config(timeouts)
             .retry_config(retries);
         if let Some(endpoint) = &endpoint {
+            plain::warn_once(endpoint);
             config = config.endpoint_url(endpoint);
         }
         let endpoint = endpoint.unwrap_or_else(|| format!("Amazon S3 {region}"));
@@ -166,7 +171,13 @@ impl Bucket {
             prefix,
             encryption,
             attempt_timeout: attempt,
+            clock,
         }
+    }
+
+    /// What time it is by the clock of the server, which says when objects were written; by ours until it has answered.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     pub(super) fn attempt(&self, operation: &'static str, key: &str) -> Attempt {

@@ -128,6 +128,22 @@ pub enum BucketError {
 }
 
 impl BucketError {
+    /// All that [`Self::reason`] says: what counts failures has a series of each from the start.
+    pub const REASONS: [&str; 12] = [
+        "AccessDenied",
+        "BucketKeyContended",
+        "BucketRequestRefused",
+        "BucketServerError",
+        "BucketTimeout",
+        "BucketUnreachable",
+        "ConditionalWritesIgnored",
+        "InvalidBucketResponse",
+        "InvalidBucketSettings",
+        "LocalFileUnreadable",
+        "NoCredentials",
+        "NoSuchBucket",
+    ];
+
     /// A word for conditions, events and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -220,4 +236,35 @@ fn credentials_missing(error: &(dyn Error + 'static)) -> Option<CredentialsMissi
         cause = error.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_listed() {
+        let attempt = || Attempt { operation: "get", key: "k".to_owned(), place: "bucket b".into() };
+        let source = || -> Cause { io::Error::other("broken").into() };
+        let (status, code) = (500, || "X".to_owned());
+        let missing =
+            CredentialsMissing::Unreadable { path: PathBuf::new(), source: io::Error::other("broken").into() };
+        let all = [
+            BucketError::Unreachable { attempt: attempt(), source: source() },
+            BucketError::Timeout { attempt: attempt(), source: source() },
+            BucketError::NoCredentials { attempt: attempt(), source: missing },
+            BucketError::Denied { attempt: attempt(), code: code() },
+            BucketError::NoSuchBucket { attempt: attempt() },
+            BucketError::Server { attempt: attempt(), status, code: code() },
+            BucketError::Refused { attempt: attempt(), status, code: code() },
+            BucketError::Contended { attempt: attempt() },
+            BucketError::ConditionalWritesIgnored { place: "bucket b".into() },
+            BucketError::InvalidResponse { attempt: attempt(), source: source() },
+            BucketError::Settings { attempt: attempt(), source: source() },
+            BucketError::LocalFile { attempt: attempt(), path: PathBuf::new(), source: io::Error::other("broken") },
+        ];
+        let mut reasons = all.each_ref().map(BucketError::reason);
+        reasons.sort_unstable();
+        assert_eq!(reasons, BucketError::REASONS);
+    }
 }

@@ -8,6 +8,7 @@ mod json;
 mod listing;
 mod object;
 mod parse;
+mod plain;
 mod probe;
 
 pub use client::{Bucket, BucketPlace, Encryption};

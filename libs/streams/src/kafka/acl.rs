@@ -12,6 +12,21 @@ pub enum MissingAcl {
     /// To produce to a topic.
     #[error("Write on topic {0}")]
     WriteTopic(String),
+    /// To know of a topic at all.
+    #[error("Describe on topic {0}")]
+    DescribeTopic(String),
+    /// To make a topic.
+    #[error("Create on topic {0}")]
+    CreateTopic(String),
+    /// To give a topic more partitions.
+    #[error("Alter on topic {0}")]
+    AlterTopic(String),
+    /// To read a topic's configuration.
+    #[error("DescribeConfigs on topic {0}")]
+    DescribeTopicConfigs(String),
+    /// To set a topic's configuration.
+    #[error("AlterConfigs on topic {0}")]
+    AlterTopicConfigs(String),
     /// To be a member of a consumer group.
     #[error("Read on group {0}")]
     ReadGroup(String),

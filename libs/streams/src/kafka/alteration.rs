@@ -10,11 +10,11 @@ pub(super) struct LiveEntry {
     /// None where Kafka does not tell it.
     pub(super) value: Option<String>,
     /// It was set for this topic, and is no default of the broker's.
-    is_own: bool,
+    pub(super) is_own: bool,
     /// Nobody may set it.
     pub(super) is_read_only: bool,
     /// Kafka never tells its value.
-    is_sensitive: bool,
+    pub(super) is_sensitive: bool,
 }
 
 impl From<ConfigEntry> for LiveEntry {

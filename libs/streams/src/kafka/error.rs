@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use thiserror::Error;
 
-use crate::kafka::{ErrorClass, TokenError, classify};
+use crate::kafka::{ErrorClass, MissingAcl, TokenError, classify};
 
 /// What went wrong between us and Kafka.
 #[derive(Debug, Error)]
@@ -55,16 +55,8 @@ pub enum KafkaError {
         "topic {topic} does not exist at {servers}, and is another's to make: create it, or set management: Create"
     )]
     TopicNotOurs { topic: String, servers: String },
-    /// A topic is missing, and we come by a token.
-    #[error(
-        "topic {topic} does not exist at {servers}, or may not be seen without the ACL Describe; where Kafka is entered by tokens \
-         nothing of ours makes topics: create it"
-    )]
-    TopicNotByToken { topic: String, servers: String },
     /// Kafka does not tell of a topic, or does not alter it.
-    #[error(
-        "Kafka at {servers} refuses to read or alter topic {topic}; check the ACLs DescribeConfigs, AlterConfigs and Alter"
-    )]
+    #[error("Kafka at {servers} refuses to read or alter topic {topic}")]
     TopicUnaltered {
         topic: String,
         servers: String,
@@ -112,6 +104,12 @@ pub enum KafkaError {
 }
 
 impl KafkaError {
+    /// Of a refusal for want of these ACLs.
+    pub(super) fn missing(servers: &str, acls: &[MissingAcl]) -> Self {
+        let acls = acls.iter().map(MissingAcl::to_string).collect::<Vec<_>>().join("; ");
+        Self::AclMissing { servers: servers.to_owned(), acls }
+    }
+
     /// A word for conditions, events and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -119,7 +117,7 @@ impl KafkaError {
             Self::Authentication { .. } => "AuthenticationFailed",
             Self::Token(error) => error.reason(),
             Self::TopicMissing { .. } => "TopicMissing",
-            Self::TopicNotOurs { .. } | Self::TopicNotByToken { .. } => "TopicNotOurs",
+            Self::TopicNotOurs { .. } => "TopicNotOurs",
             Self::TopicUnaltered { .. } => "TopicUnaltered",
             Self::TopicUntold { .. } => "TopicUntold",
             Self::TopicRefused { .. } => "TopicRefused",
@@ -138,7 +136,6 @@ impl KafkaError {
             Self::Unreachable { .. }
             | Self::TopicMissing { .. }
             | Self::TopicNotOurs { .. }
-            | Self::TopicNotByToken { .. }
             | Self::TopicUntold { .. }
             | Self::TopicNotReady { .. }
             | Self::AclMissing { .. } => true,

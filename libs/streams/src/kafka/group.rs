@@ -2,7 +2,7 @@
 //! the loop that owns what was read: it finishes that first and gives partitions up after. So nothing is shared between a
 //! callback and the loop but this queue.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ use tracing::{info, warn};
 
 use crate::kafka::KafkaContext;
 use crate::kafka::place::committed;
-use crate::kafka::standing::{self, Standing};
+use crate::kafka::standing::{self, Standings};
 
 /// A consumer whose rebalances wait for the loop.
 pub type GroupConsumer = BaseConsumer<GroupContext>;
@@ -41,7 +41,9 @@ pub struct GroupContext {
     rebalances: Mutex<VecDeque<Rebalance>>,
     leaving: AtomicBool,
     trouble: AtomicBool,
-    standings: Mutex<Option<Vec<Standing>>>,
+    standings: Mutex<Option<Standings>>,
+    /// Topic and number of the partitions that the group gave, whether they are taken yet or not.
+    owned: Mutex<BTreeSet<(String, i32)>>,
 }
 
 impl GroupContext {
@@ -66,9 +68,13 @@ impl GroupContext {
         self.trouble.store(true, Ordering::Release);
     }
 
-    /// Where the partitions stand that are read, if the client told since the last call.
-    pub fn take_standings(&self) -> Option<Vec<Standing>> {
+    /// Where the partitions stand, if the client told since the last call.
+    pub fn take_standings(&self) -> Option<Standings> {
         self.standings.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn owned(&self) -> MutexGuard<'_, BTreeSet<(String, i32)>> {
+        self.owned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn rebalances(&self) -> MutexGuard<'_, VecDeque<Rebalance>> {
@@ -117,7 +123,7 @@ pub fn beginnings(
 }
 
 /// Does what the group decided, which tells it that the loop is done with the rebalance. Partitions that are taken come with
-/// their [`beginnings`].
+/// their [`beginnings`]; some may be taken later, by another call.
 ///
 /// # Errors
 /// When the client cannot.
@@ -125,14 +131,27 @@ pub fn follow(consumer: &GroupConsumer, rebalance: &Rebalance) -> KafkaResult<()
     let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
     match rebalance {
         Rebalance::Assigned(partitions) => {
-            info!(partitions = %named(partitions), "partitions assigned");
+            if partitions.count() > 0 {
+                info!(partitions = %named(partitions), "partitions assigned");
+            }
             if cooperative { consumer.incremental_assign(partitions) } else { consumer.assign(partitions) }
         }
         Rebalance::Revoked(partitions) => {
             info!(partitions = %named(partitions), "partitions given up");
-            if cooperative { consumer.incremental_unassign(partitions) } else { consumer.unassign() }
+            if cooperative { consumer.incremental_unassign(&taken(consumer, partitions)?) } else { consumer.unassign() }
         }
     }
+}
+
+/// Those of them that were taken: the client gives up no other.
+fn taken(consumer: &GroupConsumer, partitions: &TopicPartitionList) -> KafkaResult<TopicPartitionList> {
+    let (all, mut taken) = (consumer.assignment()?, TopicPartitionList::with_capacity(partitions.count()));
+    for element in partitions.elements() {
+        if all.find_partition(element.topic(), element.partition()).is_some() {
+            taken.add_partition(element.topic(), element.partition());
+        }
+    }
+    Ok(taken)
 }
 
 /// Prepares the consumer's end: closing it waits until its partitions are given up, so from now on rebalances are followed at
@@ -181,16 +200,25 @@ impl ClientContext for GroupContext {
     }
 
     fn stats(&self, statistics: Statistics) {
-        *self.standings.lock().unwrap_or_else(PoisonError::into_inner) = Some(standing::standings(statistics));
+        let standings = Standings::of(&self.owned(), statistics);
+        *self.standings.lock().unwrap_or_else(PoisonError::into_inner) = Some(standings);
     }
 }
 
 impl ConsumerContext for GroupContext {
     fn rebalance(&self, consumer: &GroupConsumer, code: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
+        let named =
+            partitions.elements().into_iter().map(|it| (it.topic().to_owned(), it.partition())).collect::<Vec<_>>();
         let rebalance = match code {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Rebalance::Assigned(partitions.clone()),
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                self.owned().extend(named);
+                Rebalance::Assigned(partitions.clone())
+            }
             // Any other code asks for the same: librdkafka reports no third kind, and giving up is always safe.
-            _ => Rebalance::Revoked(partitions.clone()),
+            _ => {
+                self.owned().retain(|place| !named.contains(place));
+                Rebalance::Revoked(partitions.clone())
+            }
         };
         if self.leaving.load(Ordering::Acquire) {
             follow_while_leaving(consumer, &rebalance);

@@ -9,12 +9,12 @@ use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
 use rdkafka::message::DeliveryResult;
-use rdkafka::metadata::Metadata;
+use rdkafka::metadata::{Metadata, MetadataPartition};
 use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 use tracing::debug;
 use vedette_contract::TopicName;
 
-use crate::kafka::{KafkaContext, KafkaError, KafkaSettings};
+use crate::kafka::{KafkaContext, KafkaError, KafkaSettings, MissingAcl};
 
 /// After this long without an answer we look whether the broker refused the credentials, as librdkafka goes on trying;
 /// then after twice as long, so that a slow broker still gets the time to answer one request.
@@ -27,6 +27,8 @@ const SAYINGS: usize = 25;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TopicState {
     pub(super) partitions: i32,
+    /// Replicas of the partition that has the fewest, be they alive or not.
+    pub(super) replicas: i32,
     /// Whether every partition has a leader.
     pub(super) led: bool,
 }
@@ -83,23 +85,34 @@ impl TopicReader {
     }
 
     fn partitions(&self, topic: &TopicName, timeout: Duration) -> Result<i32, KafkaError> {
-        let state = self.state(topic, Instant::now() + timeout)?.ok_or_else(|| KafkaError::TopicMissing {
+        let state = self.state(topic, timeout)?.ok_or_else(|| KafkaError::TopicMissing {
             topic: topic.to_string(),
             servers: self.settings.bootstrap_servers().to_owned(),
         })?;
         Ok(state.partitions)
     }
 
-    /// What exists of a topic, if it does. Blocks until `deadline` at most.
-    pub(super) fn state(&self, topic: &TopicName, deadline: Instant) -> Result<Option<TopicState>, KafkaError> {
-        // Zero means for ever to librdkafka.
-        let remaining = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        let metadata = self.ask(Some(topic), remaining)?;
-        let found = metadata.topics().iter().find(|found| found.name() == topic.as_str() && found.error().is_none());
-        Ok(found.map(|found| TopicState {
-            partitions: i32::try_from(found.partitions().len()).unwrap_or(i32::MAX),
-            led: found.partitions().iter().all(|partition| partition.leader() >= 0),
-        }))
+    /// What exists of a topic, if it does. Blocks for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`check_broker`], and when we may not know.
+    pub(super) fn state(&self, topic: &TopicName, timeout: Duration) -> Result<Option<TopicState>, KafkaError> {
+        let metadata = self.ask(Some(topic), timeout)?;
+        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic.as_str()) else {
+            return Ok(None);
+        };
+        match found.error().map(Code::from) {
+            None => Ok(Some(TopicState {
+                partitions: i32::try_from(found.partitions().len()).unwrap_or(i32::MAX),
+                replicas: found.partitions().iter().map(replicas).min().unwrap_or_default(),
+                led: found.partitions().iter().all(|partition| partition.leader() >= 0),
+            })),
+            Some(Code::TopicAuthorizationFailed) => {
+                let missing = MissingAcl::DescribeTopic(topic.to_string());
+                Err(KafkaError::missing(self.settings.bootstrap_servers(), &[missing]))
+            }
+            Some(_) => Ok(None),
+        }
     }
 
     fn ask(&self, topic: Option<&TopicName>, timeout: Duration) -> Result<Metadata, KafkaError> {
@@ -119,6 +132,10 @@ impl TopicReader {
         };
         answer.map_err(|source| explain(&self.settings, listen(&self.client), timeout, source))
     }
+}
+
+fn replicas(partition: &MetadataPartition) -> i32 {
+    i32::try_from(partition.replicas().len()).unwrap_or(i32::MAX)
 }
 
 /// Lets the client tell what it met so far.

@@ -2,11 +2,16 @@
 //! but for the group's rebalances.
 
 mod acl;
+mod admin;
 mod alteration;
 mod classify;
+mod comparison;
 mod context;
+mod described;
 mod error;
 pub mod group;
+mod keeping;
+mod leaders;
 mod metadata;
 pub mod place;
 mod settings;
@@ -15,14 +20,18 @@ mod start;
 mod token;
 mod topics;
 mod wait;
+mod wire;
 mod writable;
 
 pub use acl::{MissingAcl, is_refusal};
 pub use classify::{ErrorClass, classify};
 pub use context::KafkaContext;
+pub use described::largest_message;
 pub use error::KafkaError;
+pub use keeping::{Keeping, keepings};
+pub use leaders::leaderless;
 pub use metadata::{TopicReader, check_broker};
-pub use settings::{Isolation, KafkaSettings};
+pub use settings::{Isolation, KafkaSettings, fit_messages};
 pub use start::{StartError, insist_on};
 pub use token::TokenError;
 pub use topics::ensure_topics;

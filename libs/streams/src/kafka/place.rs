@@ -48,6 +48,13 @@ pub enum Beginning {
         /// The new one begins here.
         first: i64,
     },
+    /// At the end: records that were read are gone from it, as the broker that leads it now never had them.
+    Truncated {
+        /// How far it was read.
+        committed: i64,
+        /// Where it ended when that was found.
+        end: i64,
+    },
 }
 
 impl Beginning {
@@ -69,7 +76,8 @@ impl Beginning {
             | Self::Known(offset)
             | Self::AfterLoss { first: offset, .. }
             | Self::Passed { first: offset, .. }
-            | Self::Recreated { first: offset, .. } => offset,
+            | Self::Recreated { first: offset, .. }
+            | Self::Truncated { end: offset, .. } => offset,
         }
     }
 
@@ -77,9 +85,12 @@ impl Beginning {
     pub fn read_to(self) -> i64 {
         match self {
             Self::Passed { committed, .. } => committed,
-            Self::Committed(_) | Self::First(_) | Self::Known(_) | Self::AfterLoss { .. } | Self::Recreated { .. } => {
-                self.offset()
-            }
+            Self::Committed(_)
+            | Self::First(_)
+            | Self::Known(_)
+            | Self::AfterLoss { .. }
+            | Self::Recreated { .. }
+            | Self::Truncated { .. } => self.offset(),
         }
     }
 
@@ -94,11 +105,48 @@ impl Beginning {
         }
     }
 
+    /// The same, where it was read up to `end`, which its reader did not come to commit.
+    #[must_use]
+    pub fn with_uncommitted(self, end: i64) -> Self {
+        match self {
+            Self::AfterLoss { committed, first } if end >= first && end > committed => Self::Known(end),
+            Self::AfterLoss { committed, first } => Self::AfterLoss { committed: committed.max(end), first },
+            other => other,
+        }
+    }
+
+    /// The same, where a topic that seemed to be made anew, and ends here, holds what was read of it.
+    #[must_use]
+    pub fn of_same_topic(self, end: i64) -> Self {
+        match self {
+            Self::Recreated { committed, .. } => Self::Truncated { committed, end },
+            other => other,
+        }
+    }
+
+    /// How many offsets are gone that were read.
+    pub fn truncated(self) -> u64 {
+        match self {
+            Self::Truncated { committed, end } => committed.abs_diff(end),
+            Self::Committed(_)
+            | Self::First(_)
+            | Self::Known(_)
+            | Self::AfterLoss { .. }
+            | Self::Passed { .. }
+            | Self::Recreated { .. } => 0,
+        }
+    }
+
     /// How many offsets retention deleted before they were read.
     pub fn lost(self) -> u64 {
         match self {
             Self::AfterLoss { committed, first } => first.abs_diff(committed),
-            Self::Committed(_) | Self::First(_) | Self::Known(_) | Self::Passed { .. } | Self::Recreated { .. } => 0,
+            Self::Committed(_)
+            | Self::First(_)
+            | Self::Known(_)
+            | Self::Passed { .. }
+            | Self::Recreated { .. }
+            | Self::Truncated { .. } => 0,
         }
     }
 
@@ -108,7 +156,12 @@ impl Beginning {
             Self::AfterLoss { committed, first } => {
                 Some(Gap { topic: topic.clone(), partition, start: committed, end: first, found_at })
             }
-            Self::Committed(_) | Self::First(_) | Self::Known(_) | Self::Passed { .. } | Self::Recreated { .. } => None,
+            Self::Committed(_)
+            | Self::First(_)
+            | Self::Known(_)
+            | Self::Passed { .. }
+            | Self::Recreated { .. }
+            | Self::Truncated { .. } => None,
         }
     }
 
@@ -138,6 +191,17 @@ impl Beginning {
             Self::Recreated { committed, first } => {
                 warn!(topic, partition, committed, first, "the topic was created anew; reading from its first record");
             }
+            Self::Truncated { committed, end } => {
+                let truncated = self.truncated();
+                error!(
+                    topic,
+                    partition,
+                    committed,
+                    end,
+                    truncated,
+                    "Kafka lost records that were read, and goes on before them; reading on at its end, as what was made of them is kept"
+                );
+            }
         }
     }
 }
@@ -155,23 +219,10 @@ pub fn beginning<C: ConsumerContext>(
     Ok(Beginning::new(committed, consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?))
 }
 
-/// The same of several partitions: topic, partition and beginning of each, by what their group has committed.
-///
-/// # Errors
-/// When the group's coordinator does not know what is committed, which it may a little later, or as [`beginning`].
-pub fn beginnings<C: ConsumerContext>(
-    consumer: &BaseConsumer<C>,
-    partitions: &TopicPartitionList,
-    wait: impl Into<Timeout>,
-) -> KafkaResult<Vec<(String, i32, Beginning)>> {
-    let begins = |(topic, partition, committed): (String, i32, Option<i64>)| {
-        let beginning = beginning(consumer, &topic, partition, committed)?;
-        Ok((topic, partition, beginning))
-    };
-    committed(consumer, partitions, wait)?.into_iter().map(begins).collect()
-}
+/// Topic, partition, and what is known of it.
+pub type OfPartition<T> = (String, i32, T);
 
-/// Topic, partition and committed offset of each; `None` where nothing was ever committed.
+/// The committed offset of each; `None` where nothing was ever committed.
 ///
 /// # Errors
 /// When the group's coordinator does not know, which it may a little later.
@@ -179,17 +230,29 @@ pub fn committed<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     partitions: &TopicPartitionList,
     wait: impl Into<Timeout>,
-) -> KafkaResult<Vec<(String, i32, Option<i64>)>> {
+) -> KafkaResult<Vec<OfPartition<Option<i64>>>> {
+    let each = committed_each(consumer, partitions, wait)?;
+    each.into_iter().map(|(topic, partition, committed)| Ok((topic, partition, committed?))).collect()
+}
+
+/// The same, where some are known and others are not.
+///
+/// # Errors
+/// When the group's coordinator knows of none.
+pub fn committed_each<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    partitions: &TopicPartitionList,
+    wait: impl Into<Timeout>,
+) -> KafkaResult<Vec<OfPartition<KafkaResult<Option<i64>>>>> {
     let answer = consumer.committed_offsets(partitions.clone(), wait)?;
     let read = |element: TopicPartitionListElem<'_>| {
-        element.error()?;
-        let committed = match element.offset() {
+        let committed = element.error().map(|()| match element.offset() {
             Offset::Offset(offset) => Some(offset),
             _ => None,
-        };
-        Ok((element.topic().to_owned(), element.partition(), committed))
+        });
+        (element.topic().to_owned(), element.partition(), committed)
     };
-    answer.elements().into_iter().map(read).collect()
+    Ok(answer.elements().into_iter().map(read).collect())
 }
 
 /// Where reading of a partition goes on that its group has forgotten: `end` is how far it was read by what came of it, and `is_same`
@@ -310,6 +373,14 @@ mod tests {
     }
 
     #[test]
+    fn what_was_read_and_not_committed_is_no_loss() {
+        let gone = Beginning::new(Some(2), (7, 9));
+        assert_eq!([gone.with_uncommitted(7), gone.with_uncommitted(8)], [Beginning::Known(7), Beginning::Known(8)]);
+        assert_eq!([gone.with_uncommitted(6).lost(), gone.with_uncommitted(2).lost()], [1, 5]);
+        assert_eq!(Beginning::Committed(8).with_uncommitted(9), Beginning::Committed(8));
+    }
+
+    #[test]
     fn what_a_group_has_forgotten_is_read_on_unless_the_topic_is_another() {
         let goes_on = |end, is_same| forgotten(end, (3, 9), || Ok::<_, ()>(is_same)).unwrap();
         assert_eq!(goes_on(7, true), Beginning::Known(7));
@@ -326,5 +397,12 @@ mod tests {
         assert_eq!((passed, passed.offset(), passed.lost()), (Beginning::AfterLoss { committed: 2, first: 7 }, 7, 5));
         let anew = Beginning::new(Some(10), (1, 9));
         assert_eq!((anew, anew.offset(), anew.lost()), (Beginning::Recreated { committed: 10, first: 1 }, 1, 0));
+    }
+
+    #[test]
+    fn a_topic_that_lost_its_end_is_read_on_there() {
+        let cut = Beginning::new(Some(10), (1, 7)).of_same_topic(7);
+        assert_eq!((cut.offset(), cut.read_to(), cut.truncated(), cut.lost()), (7, 7, 3, 0));
+        assert_eq!(Beginning::Committed(5).of_same_topic(7), Beginning::Committed(5));
     }
 }

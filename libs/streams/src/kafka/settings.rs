@@ -1,5 +1,6 @@
 //! The one place that turns arguments into librdkafka properties.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rdkafka::ClientConfig;
@@ -7,6 +8,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use vedette_contract::arguments::{KafkaArguments, KeyValue, SecretText};
 use vedette_contract::kafka_property::canonical;
 
+use crate::certificates;
 use crate::kafka::KafkaContext;
 use crate::kafka::token::TokenSource;
 
@@ -90,6 +92,12 @@ const DECIDED_BY_BROKERS: [&str; 3] = ["heartbeat.interval.ms", "partition.assig
 /// who is late finds that the broker did it, and is fenced by its own successor.
 const TRANSACTIONAL: [(&str, &str); 2] = [("transaction.timeout.ms", "10000"), ("message.timeout.ms", "7000")];
 
+/// librdkafka's own `batch.size`.
+const LARGEST_BATCH: usize = 1_000_000;
+
+/// Where the certificates of the authorities are that sign the brokers'.
+const CA_LOCATION: &str = "ssl.ca.location";
+
 impl KafkaSettings {
     /// Settings of one process, which brokers know by `client_id`.
     pub fn new(arguments: &KafkaArguments, client_id: &str) -> Self {
@@ -171,14 +179,47 @@ impl KafkaSettings {
                 config.set("security.protocol", "SASL_SSL").set("sasl.mechanisms", "OAUTHBEARER");
             }
         }
-        if self.properties.iter().any(|KeyValue { key, value }| key == "group.protocol" && value == "consumer") {
+        if self.properties.iter().any(|KeyValue { key, value }| is_decided_by_brokers(key, value)) {
             DECIDED_BY_BROKERS.iter().for_each(|key| _ = config.remove(key));
         }
         for KeyValue { key, value } in &self.properties {
             config.set(canonical(key), value);
         }
+        trust_all(&mut config);
         config
     }
+}
+
+/// Has a producer give its topics no larger messages and batches than they accept: a batch is one message to them.
+pub fn fit_messages(config: &mut ClientConfig, max_message_bytes: usize) {
+    let given = |config: &ClientConfig, key| config.get(key).and_then(|bytes| bytes.parse().ok());
+    if given(config, "message.max.bytes").unwrap_or(0) < max_message_bytes {
+        config.set("message.max.bytes", max_message_bytes.to_string());
+    }
+    let batch = given(config, "batch.size").unwrap_or(LARGEST_BATCH).min(max_message_bytes);
+    config.set("batch.size", batch.to_string());
+}
+
+/// Has librdkafka, which reads one file or hashed names, trust all authorities of several files. Where they cannot be read
+/// it is left with the path, which it refuses.
+fn trust_all(config: &mut ClientConfig) {
+    let location = config.get(CA_LOCATION).map(PathBuf::from);
+    let Some(several) = location.filter(|path| certificates::are_several(path)) else { return };
+    match certificates::read(&several) {
+        Ok(pem) => {
+            config.remove(CA_LOCATION);
+            config.set("ssl.ca.pem", String::from_utf8_lossy(&pem));
+        }
+        Err(error) => {
+            let path = several.display();
+            tracing::error!(%path, %error, "cannot read the certificates of the authorities of Kafka");
+        }
+    }
+}
+
+/// librdkafka takes its words in any case.
+fn is_decided_by_brokers(key: &str, value: &str) -> bool {
+    key == "group.protocol" && value.eq_ignore_ascii_case("consumer")
 }
 
 impl std::fmt::Debug for KafkaSettings {
@@ -198,6 +239,21 @@ mod tests {
     use rdkafka::consumer::{BaseConsumer, Consumer};
     use rdkafka::producer::{BaseProducer, Producer};
     use vedette_contract::kafka_property::{ALIASES, refusal};
+
+    /// Of an authority of no one, until 2126.
+    const CERTIFICATE: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBgDCCASegAwIBAgIUTqRHA4PiMLE8i70oObIW24mnaaAwCgYIKoZIzj0EAwIw
+DTELMAkGA1UEAwwCY2EwIBcNMjYxMTI5MDEyODI5WhgPMjEyNjExMDUwMTI4Mjla
+MA0xCzAJBgNVBAMMAmNhMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEMaMDexdB
+Y5TvYaJG+kS49HYy8e4ikbPUXfxW6Hd4ohBdISuWOiC4zn9UCqzG/2u7iWvuO+SQ
+sUE5ctNNqtL+hqNjMGEwHQYDVR0OBBYEFAby4xPYseG9fqwU9W6l0oWT+5VsMB8G
+A1UdIwQYMBaAFAby4xPYseG9fqwU9W6l0oWT+5VsMA8GA1UdEwEB/wQFMAMBAf8w
+DgYDVR0PAQH/BAQDAgIEMAoGCCqGSM49BAMCA0cAMEQCIGG7TWbLqHD+H96hixzt
+zz4XvCyLIjZDAKA78Jmnm6z8AiACIc3S+FvHjbV4Y6H4GayDEC8k7+AqQAvysjct
+1tZTLA==
+-----END CERTIFICATE-----
+";
 
     fn settings(properties: &[&str], username: Option<&str>) -> KafkaSettings {
         let arguments = KafkaArguments {
@@ -236,7 +292,7 @@ mod tests {
     fn by_whatever_name_a_property_is_given_librdkafka_gets_it() {
         let values = [("compression.type", "zstd"), ("sasl.mechanisms", "PLAIN")];
         // Tokens are ours to get: this build has no other way.
-        let here = |alias: &str| refusal(alias).is_none() && !alias.starts_with("sasl.oauthbearer");
+        let here = |alias: &str| refusal(alias, "1").is_none() && !alias.starts_with("sasl.oauthbearer");
         for (alias, name) in ALIASES.into_iter().filter(|(alias, _)| here(alias)) {
             let value = values.iter().find(|(known, _)| *known == name).map_or("1234", |(_, value)| value);
             // librdkafka has bounds for it.
@@ -257,12 +313,32 @@ mod tests {
     }
 
     #[test]
+    fn all_authorities_of_a_directory_are_trusted_as_they_are_when_a_client_is_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let location = format!("ssl.ca.location={}", directory.path().join("*.crt").display());
+        let settings = settings(&["security.protocol=SSL", &location], None);
+        let trusted = || settings.base().get("ssl.ca.pem").map(|pem| pem.matches("BEGIN").count());
+        assert_eq!(trusted(), None);
+        let error = settings.base().create::<BaseProducer>().err().unwrap().to_string();
+        assert!(error.contains("ssl.ca.location failed"), "{error}");
+        for (count, name) in [(1, "ca.crt"), (2, "ca-2026-11-28.crt")] {
+            std::fs::write(directory.path().join(name), CERTIFICATE.trim_end()).unwrap();
+            assert_eq!((trusted(), settings.base().get("ssl.ca.location")), (Some(count), None));
+            settings.base().create::<BaseProducer>().unwrap();
+        }
+        std::fs::write(directory.path().join("broken.crt"), "no certificate").unwrap();
+        assert_eq!(trusted(), Some(2));
+    }
+
+    #[test]
     fn brokers_may_decide_who_reads_what() {
-        let settings = settings(&["group.protocol=consumer"], None);
-        let config = settings.consumer("group", Isolation::ReadCommitted);
-        assert_eq!(DECIDED_BY_BROKERS.map(|key| config.get(key)), [None; 3]);
-        let consumer: BaseConsumer = config.create().unwrap();
-        assert!(consumer.client().fatal_error().is_none());
+        for protocol in ["group.protocol=consumer", "group.protocol=Consumer"] {
+            let settings = settings(&[protocol], None);
+            let config = settings.consumer("group", Isolation::ReadCommitted);
+            assert_eq!(DECIDED_BY_BROKERS.map(|key| config.get(key)), [None; 3]);
+            let consumer: BaseConsumer = config.create().unwrap();
+            assert!(consumer.client().fatal_error().is_none());
+        }
     }
 
     #[test]
@@ -303,6 +379,18 @@ mod tests {
             }
         };
         std::thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(start))));
+    }
+
+    #[test]
+    fn no_batch_is_larger_than_its_topic_accepts() {
+        for (given, limit, batch) in [("", 16_384, "16384"), ("", 9_000_000, "1000000"), ("500", 16_384, "500")] {
+            let mut config = ClientConfig::new();
+            if !given.is_empty() {
+                config.set("batch.size", given);
+            }
+            fit_messages(&mut config, limit);
+            assert_eq!(config.get("batch.size"), Some(batch), "{given:?} {limit}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError as ClientError, KafkaResult};
 use rdkafka::message::DeliveryResult;
+use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use tracing::{debug, warn};
 use vedette_contract::TopicName;
@@ -36,8 +37,7 @@ pub fn check_writable(
     if missing.is_empty() {
         return Ok(());
     }
-    let acls = missing.iter().map(MissingAcl::to_string).collect::<Vec<_>>().join("; ");
-    Err(KafkaError::AclMissing { servers: settings.bootstrap_servers().to_owned(), acls })
+    Err(KafkaError::missing(settings.bootstrap_servers(), &missing))
 }
 
 struct Probe<'a> {
@@ -99,10 +99,20 @@ impl Prober {
         Ok(())
     }
 
+    /// A partition that has a leader, as Kafka does not end a transaction while one of its partitions has none; wherever the key says
+    /// where that is not known.
+    fn led_partition(&self, topic: &str) -> Option<i32> {
+        let metadata = self.producer.client().fetch_metadata(Some(topic), PATIENCE).ok()?;
+        let mut all = metadata.topics().iter().flat_map(MetadataTopic::partitions);
+        all.find(|partition| partition.leader() >= 0).map(MetadataPartition::id)
+    }
+
     /// Why the record is not taken. `None` also where that is not known in time.
     fn refusal(&self, topic: &str) -> KafkaResult<Option<ClientError>> {
         self.producer.begin_transaction()?;
-        if let Err((cause, _)) = self.producer.send(BaseRecord::to(topic).key(KEY).payload(VALUE)) {
+        let mut record = BaseRecord::to(topic).key(KEY).payload(VALUE);
+        record.partition = self.led_partition(topic);
+        if let Err((cause, _)) = self.producer.send(record) {
             return Ok(Some(cause));
         }
         // What it returns is told of the record itself too.

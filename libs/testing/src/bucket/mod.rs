@@ -7,9 +7,12 @@ mod models;
 mod secret;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::net::SocketAddr;
+use std::time::SystemTime;
 
 use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
@@ -66,7 +69,12 @@ impl TestBucket {
         ]
     }
 
-    /// Where it is served, `http://host:port`.
+    /// Where it is served.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The same, as `http://host:port`.
     pub fn endpoint(&self) -> String {
         endpoint(self.address)
     }
@@ -108,6 +116,13 @@ impl TestBucket {
     /// Writes an object as JSON.
     pub async fn put_json(&self, key: &str, object: &impl Serialize) {
         self.put(key, serde_json::to_vec(object).unwrap()).await;
+    }
+
+    /// Makes an object older than it is.
+    pub fn age(&self, key: &str, by: SignedDuration) {
+        let path = self.directory.path().join(BUCKET).join(key);
+        let written = SystemTime::from(Timestamp::now() - by);
+        File::options().write(true).open(path).unwrap().set_modified(written).unwrap();
     }
 
     /// Reads an object of JSON; `None` where there is none.

@@ -33,6 +33,8 @@ impl TestBucket {
             manifest_sha256: hex::encode(Sha256::digest(&manifest)),
             published_at: jiff::Timestamp::now(),
             published_by: "a test".to_owned(),
+            comment: None,
+            earlier: Vec::new(),
         };
         self.put(&keys.file(version, FOREST_FILE), Bytes::from_static(FOREST)).await;
         self.put(&keys.file(version, MANIFEST_FILE), manifest).await;

@@ -21,7 +21,7 @@ pub(crate) struct TlsFront {
 
 static CERTIFICATES: LazyLock<TempDir> = LazyLock::new(issued);
 
-/// `ca.crt`, or `server.crt` for 127.0.0.1, which it signs, with `server.key`: of this run only.
+/// `ca.crt`, or `server.crt` for 127.0.0.1, which it signs, with `server.key`; or `next.crt` of another authority: of this run only.
 pub(crate) fn certificate(name: &str) -> PathBuf {
     CERTIFICATES.path().join(name)
 }
@@ -47,7 +47,9 @@ fn issued() -> TempDir {
         let output = openssl.current_dir(directory.path()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
-    issue("ca", &["keyUsage=critical,keyCertSign"], &[]);
+    for authority in ["ca", "next"] {
+        issue(authority, &["keyUsage=critical,keyCertSign"], &[]);
+    }
     let server = ["subjectAltName=IP:127.0.0.1", "basicConstraints=critical,CA:FALSE"];
     issue("server", &server, &["-CA", "ca.crt", "-CAkey", "ca.key"]);
     directory

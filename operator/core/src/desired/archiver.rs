@@ -11,6 +11,7 @@ use super::connection::{all_files, bucket_environment, kafka_environment};
 use super::labels::Component;
 use super::names;
 use super::pod::{Directory, Process, deployment as build, template};
+use super::volumes::SPOOL;
 use crate::validate::{ValidatedArchiver, ValidatedIncidents};
 
 const SPOOL_DIRECTORY: &str = "/var/lib/vedette/spool";
@@ -23,7 +24,8 @@ pub(super) fn deployment(
     incidents: Option<&ValidatedIncidents>,
 ) -> Deployment {
     let PipelineContext { owner, site, topics, pods, pod, suspend: _ } = context;
-    let ValidatedArchiver { replicas, rolling_max_bytes, rolling_max_age, max_unavailable: _ } = archiver;
+    let ValidatedArchiver { replicas, rolling_max_bytes, rolling_max_age, max_unavailable: _, rolling_update } =
+        archiver;
     let always = [(Stream::EnrichedData, &topics.enriched_data), (Stream::Alerts, &topics.alerts)];
     let incidents = incidents.map(|incidents| (Stream::Incidents, &incidents.topic));
     let streams: Vec<_> = always.into_iter().chain(incidents).collect();
@@ -50,21 +52,22 @@ pub(super) fn deployment(
         environment,
         files: all_files(site),
         directory: Some(Directory {
-            name: "spool",
+            name: SPOOL,
             path: SPOOL_DIRECTORY,
-            asks_for: Some(spool_bytes(*rolling_max_bytes, partitions, *replicas)),
+            asks_for: Some(spool_bytes(*rolling_max_bytes, partitions)),
         }),
         serves: true,
         grace_seconds: ARCHIVER_GRACE_SECONDS,
     };
     let template = template(owner, pod, process);
-    build(owner, Component::Archiver, Some(context.replicas(*replicas)), None, template)
+    build(owner, Component::Archiver, Some(context.replicas(*replicas)), None, *rolling_update, template)
 }
 
-/// What is open of each partition of all streams, shared by the pods: records compress to a quarter and less.
-fn spool_bytes(max_bytes: u64, partitions: i32, replicas: i32) -> u64 {
-    let [partitions, replicas] = [partitions, replicas].map(|count| u64::try_from(count).unwrap_or(1).max(1));
-    (max_bytes / 4).saturating_mul(partitions.div_ceil(replicas)).min(MOST_SPOOL)
+/// What is open of each partition of all streams: records compress to a quarter and less. One pod may have all of them, and where
+/// they are several none is made anew because there is one more.
+fn spool_bytes(max_bytes: u64, partitions: i32) -> u64 {
+    let partitions = u64::try_from(partitions).unwrap_or(1).max(1);
+    (max_bytes / 4).saturating_mul(partitions).min(MOST_SPOOL)
 }
 
 #[cfg(test)]
@@ -73,10 +76,8 @@ mod tests {
 
     #[test]
     fn a_spool_has_room_for_what_is_open_and_is_no_reason_to_wait_for_a_node() {
-        let mebibytes = |max: u64, partitions, replicas| spool_bytes(max << 20, partitions, replicas) >> 20;
-        assert_eq!(mebibytes(128, 6, 1), 192);
-        assert_eq!(mebibytes(128, 6, 4), 64, "one of the pods has two partitions");
-        assert_eq!(mebibytes(128, 6, 0), 192, "none runs yet");
-        assert_eq!(mebibytes(1024, 50, 1), 1024);
+        let mebibytes = |max: u64, partitions| spool_bytes(max << 20, partitions) >> 20;
+        assert_eq!(mebibytes(128, 6), 192);
+        assert_eq!(mebibytes(1024, 50), 1024);
     }
 }

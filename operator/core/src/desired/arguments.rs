@@ -7,6 +7,8 @@ use k8s_openapi::api::core::v1::{EnvVar, EnvVarSource, ObjectFieldSelector};
 use vedette_contract::Name;
 use vedette_contract::arguments::{LISTEN_ADDRESS_ENV, POD_NAME_ENV};
 use vedette_contract::parameters::Parameters;
+use vedette_contract::search::SearchParameter;
+use vedette_crds::{Search, SearchMetric};
 
 use super::connection::{bucket_ca_file, kafka_oauth_ca_file, kafka_properties};
 use crate::site::{Bucket, Kafka, KafkaOauth};
@@ -36,6 +38,18 @@ impl Arguments {
         given.fold(self, |arguments, (parameter, setting)| arguments.option(&parameter.option(), setting))
     }
 
+    /// Adds what is searched, and how.
+    pub(super) fn search(self, search: Option<&Search>) -> Self {
+        let Some(Search { algorithm, max_trials, parallel_trials, metric, parameters }) = search else { return self };
+        let parameters =
+            parameters.iter().map(|(name, space)| SearchParameter { name: name.clone(), space: space.clone() });
+        self.option("search", algorithm.as_str())
+            .option("max-trials", max_trials)
+            .option("parallel-trials", parallel_trials)
+            .options("search-metric", metric.map(SearchMetric::as_str))
+            .options("search-parameter", parameters)
+    }
+
     /// Adds how to reach Kafka.
     pub(super) fn kafka(self, kafka: &Kafka) -> Self {
         let properties = kafka_properties(kafka).into_iter().map(|(name, value)| format!("{name}={value}"));
@@ -49,7 +63,7 @@ impl Arguments {
         self.option("oauth-token-endpoint", token_endpoint)
             .options("oauth-scope", scope)
             .options("oauth-audience", audience)
-            .options("oauth-ca-file", ca.iter().map(|_| kafka_oauth_ca_file()))
+            .options("oauth-ca-file", ca.iter().map(kafka_oauth_ca_file))
     }
 
     /// Adds how to reach the bucket.
@@ -73,7 +87,7 @@ impl Arguments {
             // The default is left out, so that an operator that knows the option rolls nothing.
             .options("bucket-addressing", (!path_style).then(|| bucket.addressing().as_str()))
             .option("bucket-region", region)
-            .options("bucket-ca-file", ca.iter().map(|_| bucket_ca_file()))
+            .options("bucket-ca-file", ca.iter().map(bucket_ca_file))
             .options("bucket-encryption", encryption.iter().map(|encryption| encryption.algorithm.as_str()))
             .options("bucket-kms-key-id", key)
     }

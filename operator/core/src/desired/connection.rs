@@ -6,27 +6,16 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{
     ConfigMapVolumeSource, EnvVar, EnvVarSource, KeyToPath, SecretKeySelector, SecretVolumeSource, Volume, VolumeMount,
 };
-use vedette_contract::Name;
+use vedette_contract::ObjectName;
 use vedette_contract::arguments::{
     AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, AWS_SESSION_TOKEN_ENV, KAFKA_SASL_PASSWORD_ENV,
     KAFKA_SASL_USERNAME_ENV, KeyValue,
 };
+use vedette_contract::file_names::FileNames;
 
-use super::pod::OUR_DIRECTORY;
+use super::volumes::{BUCKET_CA, KAFKA_CA, KAFKA_CERTIFICATE, KAFKA_OAUTH_CA, LOOKUP_VOLUMES, OUR_DIRECTORY};
 use crate::site::{Authority, Bucket, BucketKeys, ClientCertificate, Kafka, KafkaKeys, KafkaTls, SiteFile, Source};
 use crate::validate::{ConfigMapKey, ValidatedLookup};
-
-/// Volume of the certificates of the bucket's authorities.
-pub(super) const BUCKET_CA: &str = "bucket-ca";
-/// Volume of the certificates of Kafka's authorities.
-pub(super) const KAFKA_CA: &str = "kafka-ca";
-/// Volume of the certificates of the authorities of who gives out tokens for Kafka.
-pub(super) const KAFKA_OAUTH_CA: &str = "kafka-oauth-ca";
-/// Volume of the certificate by which Kafka knows the pods.
-pub(super) const KAFKA_CERTIFICATE: &str = "kafka-certificate";
-
-/// How the names of the volumes of lookups' tables begin.
-pub(crate) const LOOKUP_VOLUMES: &str = "vedette-lookup-";
 
 const CA_FILE: &str = "ca.crt";
 const CERTIFICATE_FILE: &str = "tls.crt";
@@ -37,41 +26,48 @@ const PRIVATE_KEY_FILE: &str = "tls.key";
 pub(super) struct Files {
     volume: String,
     source: FileSource,
-    /// Key and file name of each.
-    items: Vec<(String, String)>,
+    /// Without it no pod starts; otherwise pods say themselves what they wait for.
+    is_needed: bool,
+    /// Key and file name of each; where there are none, all keys, each as a file of its name.
+    items: Option<Vec<(String, String)>>,
 }
 
+/// Where files are from, by name.
 #[derive(Debug)]
-enum FileSource {
-    /// Without it no pod starts.
-    Needed(Source),
-    /// A ConfigMap whose pods say themselves that they wait for it.
-    Awaited(String),
+pub(super) enum FileSource {
+    Secret(String),
+    ConfigMap(String),
+}
+
+impl From<Source> for FileSource {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::Secret(name) => Self::Secret(name.to_string()),
+            Source::ConfigMap(name) => Self::ConfigMap(name.to_string()),
+        }
+    }
 }
 
 impl Files {
-    /// One key of a Secret or ConfigMap, as a file of its name.
-    pub(super) fn of_key(volume: String, source: Source, key: &str) -> Self {
-        Self { volume, source: FileSource::Needed(source), items: vec![(key.to_owned(), key.to_owned())] }
+    /// A key of a Secret or ConfigMap, or those that end alike, each as a file of its name, which comes when the key does.
+    pub(super) fn of_key_when_there(volume: String, source: FileSource, key: &str) -> Self {
+        Self { volume, source, is_needed: false, items: items(key, key) }
     }
 
     pub(super) fn volume(&self) -> Volume {
         let item =
             |(key, file): &(String, String)| KeyToPath { key: key.clone(), path: file.clone(), ..Default::default() };
-        let items = Some(self.items.iter().map(item).collect());
+        let items = self.items.as_ref().map(|items| items.iter().map(item).collect());
         let volume = Volume { name: self.volume.clone(), ..Default::default() };
+        let optional = (!self.is_needed).then_some(true);
         match &self.source {
-            FileSource::Needed(Source::Secret(name)) => {
-                let secret = SecretVolumeSource { secret_name: Some(name.to_string()), items, ..Default::default() };
+            FileSource::Secret(name) => {
+                let secret_name = Some(name.clone());
+                let secret = SecretVolumeSource { secret_name, items, optional, ..Default::default() };
                 Volume { secret: Some(secret), ..volume }
             }
-            FileSource::Needed(Source::ConfigMap(name)) => {
-                let config_map = ConfigMapVolumeSource { name: name.to_string(), items, ..Default::default() };
-                Volume { config_map: Some(config_map), ..volume }
-            }
-            FileSource::Awaited(name) => {
-                let config_map =
-                    ConfigMapVolumeSource { name: name.clone(), items, optional: Some(true), ..Default::default() };
+            FileSource::ConfigMap(name) => {
+                let config_map = ConfigMapVolumeSource { name: name.clone(), items, optional, ..Default::default() };
                 Volume { config_map: Some(config_map), ..volume }
             }
         }
@@ -94,7 +90,7 @@ pub(super) fn kafka_properties(kafka: &Kafka) -> BTreeMap<String, String> {
     if let Some(KafkaTls { ca, client_certificate }) = &kafka.tls {
         let protocol = if kafka.has_credentials() { "SASL_SSL" } else { "SSL" };
         made.push(("security.protocol", protocol.to_owned()));
-        made.extend(ca.iter().map(|_| ("ssl.ca.location", path(KAFKA_CA, CA_FILE))));
+        made.extend(ca.iter().map(|ca| ("ssl.ca.location", authority_file(KAFKA_CA, ca))));
         if client_certificate.is_some() {
             made.push(("ssl.certificate.location", path(KAFKA_CERTIFICATE, CERTIFICATE_FILE)));
             made.push(("ssl.key.location", path(KAFKA_CERTIFICATE, PRIVATE_KEY_FILE)));
@@ -119,8 +115,13 @@ pub(super) fn kafka_files(kafka: &Kafka) -> Vec<Files> {
     let certificate = client_certificate.map(|certificate| {
         let ClientCertificate { secret, certificate_key, private_key_key } = certificate;
         let items = [(certificate_key, CERTIFICATE_FILE), (private_key_key, PRIVATE_KEY_FILE)];
-        let items = items.map(|(key, file)| (key, file.to_owned())).into();
-        Files { volume: KAFKA_CERTIFICATE.to_owned(), source: FileSource::Needed(Source::Secret(secret)), items }
+        let items = Some(items.map(|(key, file)| (key, file.to_owned())).into());
+        Files {
+            volume: KAFKA_CERTIFICATE.to_owned(),
+            source: FileSource::Secret(secret.to_string()),
+            is_needed: true,
+            items,
+        }
     });
     authority(KAFKA_CA, ca).into_iter().chain(authority(KAFKA_OAUTH_CA, oauth_ca)).chain(certificate).collect()
 }
@@ -136,20 +137,19 @@ pub(super) fn all_files(site: &SiteFile) -> Vec<Files> {
 }
 
 /// Where the certificates are of the authorities of who gives out tokens for Kafka.
-pub(super) fn kafka_oauth_ca_file() -> String {
-    path(KAFKA_OAUTH_CA, CA_FILE)
+pub(super) fn kafka_oauth_ca_file(ca: &Authority) -> String {
+    authority_file(KAFKA_OAUTH_CA, ca)
 }
 
 /// Where the certificates of the bucket's authorities are.
-pub(super) fn bucket_ca_file() -> String {
-    path(BUCKET_CA, CA_FILE)
+pub(super) fn bucket_ca_file(ca: &Authority) -> String {
+    authority_file(BUCKET_CA, ca)
 }
 
 /// The table of a lookup that is in a ConfigMap. It is read again when it changes, so it is mounted as it is and in no hash.
 pub(super) fn lookup_files(lookup: &ValidatedLookup) -> Option<Files> {
     let ConfigMapKey { name, key } = lookup.config_map.clone()?;
-    let items = vec![(key.clone(), key)];
-    Some(Files { volume: lookup_volume(lookup), source: FileSource::Awaited(name), items })
+    Some(Files::of_key_when_there(lookup_volume(lookup), FileSource::ConfigMap(name), &key))
 }
 
 /// The name of such a lookup, and where its table is in the pods.
@@ -164,8 +164,28 @@ fn lookup_volume(lookup: &ValidatedLookup) -> String {
 
 fn authority(volume: &'static str, ca: Option<&Authority>) -> Option<Files> {
     let ca = ca?;
-    let items = vec![(ca.key.clone(), CA_FILE.to_owned())];
-    Some(Files { volume: volume.to_owned(), source: FileSource::Needed(ca.source()?), items })
+    Some(Files {
+        volume: volume.to_owned(),
+        source: ca.source()?.into(),
+        is_needed: true,
+        items: items(&ca.key, CA_FILE),
+    })
+}
+
+/// A key as this file; of several nobody knows here which there are.
+fn items(key: &str, file: &str) -> Option<Vec<(String, String)>> {
+    match FileNames::of(key) {
+        FileNames::This(key) => Some(vec![(key.to_owned(), file.to_owned())]),
+        FileNames::Ending(_) => None,
+    }
+}
+
+/// Where the certificates of an authority are, as [`FileNames`] of a directory where they are several.
+fn authority_file(volume: &str, ca: &Authority) -> String {
+    match FileNames::of(&ca.key) {
+        FileNames::This(_) => path(volume, CA_FILE),
+        FileNames::Ending(_) => path(volume, &ca.key),
+    }
 }
 
 fn path(volume: &str, file: &str) -> String {
@@ -195,7 +215,7 @@ pub(super) fn bucket_environment(bucket: &Bucket) -> Vec<EnvVar> {
     secret.flat_map(|secret| keys.clone().map(|(variable, key)| from_secret(variable, secret, key))).collect()
 }
 
-fn from_secret(variable: &str, secret: &Name, key: &str) -> EnvVar {
+fn from_secret(variable: &str, secret: &ObjectName, key: &str) -> EnvVar {
     let selector = SecretKeySelector { name: secret.to_string(), key: key.to_owned(), optional: None };
     let source = EnvVarSource { secret_key_ref: Some(selector), ..Default::default() };
     EnvVar { name: variable.to_owned(), value_from: Some(source), ..Default::default() }

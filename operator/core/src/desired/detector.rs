@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use vedette_contract::arguments::ProcessingGuarantee;
+use vedette_contract::arguments::{BudgetTracking, ProcessingGuarantee};
 use vedette_contract::{ModelVersion, Name};
 
 use super::PipelineContext;
@@ -13,6 +13,7 @@ use super::arguments::{Arguments, service_environment};
 use super::connection::{all_files, bucket_environment, kafka_environment, lookup_file_argument, lookup_files};
 use super::labels::{Component, MODEL_VERSION};
 use super::pod::{Directory, Process, deployment as build, template};
+use super::volumes::MODEL;
 use super::{names, resources};
 use crate::site::SiteFile;
 use crate::validate::{Alerting, Scale, ValidatedDetector, ValidatedPipeline, ValidatedTopics};
@@ -30,11 +31,13 @@ pub(super) fn deployment(
     let ValidatedDetector {
         scale,
         processing_guarantee,
+        renamed_fields,
         lookups,
         calculated_fields,
         alerting,
         reasons,
         max_unavailable: _,
+        rolling_update,
     } = detector;
     let ValidatedTopics { sensor_messages, enriched_data, alerts, dead_letters, max_output_message_bytes } = topics;
     let arguments = Arguments::default()
@@ -48,11 +51,14 @@ pub(super) fn deployment(
         .option("dead-letters-topic", &dead_letters.name)
         .option("max-message-bytes", max_output_message_bytes)
         .option("processing-guarantee", guarantee_word(*processing_guarantee))
+        .options("renamed-field", renamed_fields)
         .options("lookup", lookups.iter().map(|lookup| &lookup.lookup))
         .options("lookup-file", lookups.iter().filter_map(lookup_file_argument))
         .options("calculated-field", calculated_fields);
     let arguments = match alerting {
-        Alerting::BudgetPerMillion(budget) => arguments.option("alert-budget-per-million", budget),
+        Alerting::Budget { per_million, tracking } => arguments
+            .option("alert-budget-per-million", per_million)
+            .option("budget-tracking", tracking_word(*tracking)),
         Alerting::ScoreThreshold(threshold) => arguments.option("score-threshold", threshold),
     };
     let arguments = arguments
@@ -71,7 +77,7 @@ pub(super) fn deployment(
         arguments,
         environment,
         files: all_files(site).into_iter().chain(lookups.iter().filter_map(lookup_files)).collect(),
-        directory: Some(Directory { name: "model", path: MODEL_DIRECTORY, asks_for: None }),
+        directory: Some(Directory { name: MODEL, path: MODEL_DIRECTORY, asks_for: None }),
         serves: true,
         grace_seconds: 30,
     };
@@ -80,7 +86,7 @@ pub(super) fn deployment(
         metadata.labels.get_or_insert_default().insert(MODEL_VERSION.to_owned(), version.to_string());
     }
     let deadline = i32::try_from(progress_deadline.as_secs()).unwrap_or(i32::MAX);
-    build(owner, Component::Detector, replicas(context, *scale, live), Some(deadline), template)
+    build(owner, Component::Detector, replicas(context, *scale, live), Some(deadline), *rolling_update, template)
 }
 
 /// What the detectors load a model by, their image and their resources, as a hash: 16 hexadecimal digits.
@@ -102,11 +108,12 @@ pub enum LiveReplicas {
     Theirs,
 }
 
-/// The count to apply; none where it is another's. A Deployment that changes to autoscaling keeps its count until the
+/// The count to apply; none where it is another's, but for none at all. A Deployment that changes to autoscaling keeps its count until the
 /// autoscaler has set one: without it the API server would put one pod in place of them all.
 fn replicas(context: &PipelineContext<'_>, scale: Scale, live: LiveReplicas) -> Option<i32> {
     match (scale, live) {
         _ if context.suspend => Some(0),
+        (Scale::Fixed(1..), LiveReplicas::Theirs) => None,
         (Scale::Fixed(replicas), _) => Some(replicas),
         (Scale::Automatic { .. }, LiveReplicas::Theirs) => None,
         (Scale::Automatic { min_replicas, max_replicas, .. }, LiveReplicas::Ours(count)) => {
@@ -120,6 +127,13 @@ fn guarantee_word(guarantee: ProcessingGuarantee) -> &'static str {
     match guarantee {
         ProcessingGuarantee::ExactlyOnce => "ExactlyOnce",
         ProcessingGuarantee::AtLeastOnce => "AtLeastOnce",
+    }
+}
+
+fn tracking_word(tracking: BudgetTracking) -> &'static str {
+    match tracking {
+        BudgetTracking::Enabled => "Enabled",
+        BudgetTracking::Disabled => "Disabled",
     }
 }
 

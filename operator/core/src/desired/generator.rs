@@ -4,6 +4,8 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::batch::v1::Job;
 use vedette_contract::Name;
 use vedette_contract::arguments::{DatasetArguments, DecimalMark, GeneratorMode, Separator, TextEncoding};
+use vedette_contract::topic::MAX_MESSAGE_BYTES;
+use vedette_crds::RollingUpdate;
 
 use super::PipelineContext;
 use super::arguments::{Arguments, service_environment};
@@ -61,7 +63,7 @@ fn dataset_format(own: Arguments, format: &DatasetArguments) -> Arguments {
 }
 
 /// `added` are the fields that the detector adds: they belong to no settings of the generator, so that others of them
-/// do not begin another pass.
+/// do not begin another pass; nor does what the topic accepts.
 pub(super) fn child(
     context: &PipelineContext<'_>,
     generator: &ValidatedGenerator,
@@ -70,7 +72,9 @@ pub(super) fn child(
     let PipelineContext { owner, site, topics, pods, pod, suspend } = context;
     let own = own_arguments(topics, generator);
     let name = hashed_name(owner.name, &own);
-    let mut arguments = Arguments::default().kafka(&site.kafka).bucket(&site.bucket).into_vec();
+    let accepted = topics.sensor_messages.configuration.get(MAX_MESSAGE_BYTES);
+    let mut arguments =
+        Arguments::default().kafka(&site.kafka).bucket(&site.bucket).options("max-message-bytes", accepted).into_vec();
     arguments.extend(own);
     let reads_file = matches!(generator.dataset, Dataset::Object { .. });
     let added = added.into_iter().filter(|_| reads_file);
@@ -96,6 +100,7 @@ pub(super) fn child(
             Component::Generator,
             Some(context.replicas(generator.replicas)),
             None,
+            RollingUpdate::default(),
             template,
         ))),
         GeneratorMode::Sequential => {

@@ -18,6 +18,9 @@ mod scaling;
 mod spec_hash;
 mod topics;
 mod training;
+mod volumes;
+
+pub(crate) use self::spec_hash::model_training;
 
 use std::collections::BTreeSet;
 
@@ -29,13 +32,13 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use vedette_contract::ModelVersion;
 use vedette_crds::MissingModelPolicy;
 
-pub(crate) use connection::LOOKUP_VOLUMES;
 pub use detector::LiveReplicas;
 pub(crate) use detector::detector_means;
 pub use generator::GeneratorChild;
 pub(crate) use notifier::receiver_file;
-pub(crate) use pod::{LOG_LEVEL_ENV, OUR_DIRECTORY, OUR_VOLUMES};
+pub(crate) use pod::LOG_LEVEL_ENV;
 pub use training::{build_training_job, build_training_service_account};
+pub(crate) use volumes::{OUR_DIRECTORY, is_our_volume};
 
 use self::labels::Component;
 use crate::site::SiteFile;

@@ -30,6 +30,12 @@ pub fn job<'a>(owner: &Name, component: Component, task: impl IntoIterator<Item 
     format!("{owner}-{}-{}", component.as_str(), &hex::encode(hash.finalize())[..8])
 }
 
+/// Consumer group and transactional id of a pipeline's notifier. It names the site, as several may share a Kafka: of two notifiers
+/// with one id only the later is listened to.
+pub fn notifier_group(namespace: &Name, owner: &Name, site: &Name) -> String {
+    format!("{}.{site}", group(namespace, owner, Component::Notifier))
+}
+
 /// Kafka consumer group of a component; pipelines of other namespaces may share the Kafka.
 pub fn group(namespace: &Name, owner: &Name, component: Component) -> String {
     format!("{namespace}.{owner}.{}", component.as_str())

@@ -2,18 +2,17 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 use vedette_contract::Name;
+use vedette_contract::topic::MAX_MESSAGE_BYTES;
+use vedette_crds::RollingUpdate;
 
 use super::PipelineContext;
 use super::arguments::{Arguments, service_environment};
 use super::connection::{Files, kafka_environment, kafka_files};
 use super::labels::Component;
 use super::names;
-use super::pod::{OUR_DIRECTORY, Process, deployment as build, template};
-use crate::site::Source;
-use crate::validate::{AUTHORIZATION, HMAC, SecretValue, ValidatedIncidents, ValidatedReceiver};
-
-/// Volumes of a receiver begin with it, as no others do.
-const VOLUME_PREFIX: &str = "vedette-receiver";
+use super::pod::{Process, deployment as build, template};
+use super::volumes::{OUR_DIRECTORY, RECEIVER_VOLUMES};
+use crate::validate::{ReceiverFile, ValidatedIncidents, ValidatedReceiver};
 
 pub(super) fn deployment(context: &PipelineContext<'_>, incidents: &ValidatedIncidents) -> Deployment {
     let PipelineContext { owner, site, topics, pods, pod, suspend: _ } = context;
@@ -21,9 +20,10 @@ pub(super) fn deployment(context: &PipelineContext<'_>, incidents: &ValidatedInc
     let arguments = Arguments::default()
         .kafka(&site.kafka)
         .pipeline(owner.namespace, owner.name, &site.site.name)
-        .option("group", names::group(owner.namespace, owner.name, Component::Notifier))
+        .option("group", names::notifier_group(owner.namespace, owner.name, &site.site.name))
         .option("alerts-topic", &topics.alerts.name)
         .option("incidents-topic", &topic.name)
+        .options("max-message-bytes", topic.configuration.get(MAX_MESSAGE_BYTES))
         .option("window-seconds", window.as_secs())
         .options("group-by", group_by)
         .options("receiver", receivers.iter().map(|receiver| &receiver.receiver))
@@ -42,26 +42,24 @@ pub(super) fn deployment(context: &PipelineContext<'_>, incidents: &ValidatedInc
         grace_seconds: 30,
     };
     let template = template(owner, pod, process);
-    build(owner, Component::Notifier, Some(context.replicas(1)), None, template)
+    build(owner, Component::Notifier, Some(context.replicas(1)), None, RollingUpdate::default(), template)
 }
 
-/// Where the value of a receiver's Secret is in its pod.
-pub(crate) fn receiver_file(receiver: &Name, purpose: &str, key: &str) -> String {
-    format!("{OUR_DIRECTORY}/{}/{key}", volume(receiver, purpose))
+/// Where such a file is in the notifier's pod.
+pub(crate) fn receiver_file(receiver: &Name, file: &ReceiverFile) -> String {
+    format!("{OUR_DIRECTORY}/{}/{}", volume(receiver, file.purpose), file.key)
 }
 
 fn volume(receiver: &Name, purpose: &str) -> String {
-    format!("{VOLUME_PREFIX}-{receiver}-{purpose}")
+    format!("{RECEIVER_VOLUMES}{receiver}-{purpose}")
 }
 
-fn files(receiver: &ValidatedReceiver) -> Vec<Files> {
-    let ValidatedReceiver { receiver, hmac_secret, authorization_secret } = receiver;
-    let secrets = [(HMAC, hmac_secret), (AUTHORIZATION, authorization_secret)];
-    let mounted = secrets.into_iter().filter_map(|(purpose, secret)| Some((purpose, secret.as_ref()?)));
-    let of = |(purpose, SecretValue { name, key }): (_, &SecretValue)| {
-        Files::of_key(volume(&receiver.name, purpose), Source::Secret(name.clone()), key)
-    };
-    mounted.map(of).collect()
+/// The pod starts without them: a receiver that lacks one fails by itself until it is there, and holds up no other.
+fn files(receiver: &ValidatedReceiver) -> impl Iterator<Item = Files> {
+    let ValidatedReceiver { receiver, files } = receiver;
+    files.iter().map(|ReceiverFile { purpose, source, key }| {
+        Files::of_key_when_there(volume(&receiver.name, purpose), source.clone().into(), key)
+    })
 }
 
 #[cfg(test)]
@@ -71,7 +69,7 @@ mod tests {
     #[test]
     fn the_volumes_of_the_longest_name_have_names_that_kubernetes_takes() {
         let longest: Name = "r".repeat(40).parse().unwrap();
-        for purpose in [HMAC, AUTHORIZATION] {
+        for purpose in ["url", "hmac", "auth", "ca"] {
             assert!(volume(&longest, purpose).parse::<Name>().is_ok(), "{}", volume(&longest, purpose));
         }
     }

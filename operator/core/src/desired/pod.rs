@@ -7,29 +7,27 @@ use k8s_openapi::api::batch::v1::{
     Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
 };
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction, LocalObjectReference,
-    PodSecurityContext, PodSpec, PodTemplateSpec, Probe, SeccompProfile, SecurityContext, Toleration,
-    TopologySpreadConstraint, Volume, VolumeMount,
+    Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction, HostAlias,
+    LocalObjectReference, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, SeccompProfile, SecurityContext,
+    Toleration, TopologySpreadConstraint, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use vedette_contract::Name;
-use vedette_crds::{Embedded, PodSettings};
+use vedette_crds::{Embedded, PodSettings, RollingUpdate};
 
 use super::arguments::HTTP_PORT;
-use super::connection::{BUCKET_CA, Files, KAFKA_CA, KAFKA_CERTIFICATE};
+use super::connection::Files;
 use super::labels::{self, Component};
 use super::nodes;
-use crate::site::SiteFile;
+use crate::site::{SiteFile, Variable};
 use crate::validate::Tags;
 
 pub(super) const PORT_NAME: &str = "http";
 /// Environment variable of what is logged.
 pub(crate) const LOG_LEVEL_ENV: &str = "RUST_LOG";
-/// Volumes that the builders make.
-pub(crate) const OUR_VOLUMES: &[&str] = &["model", "spool", BUCKET_CA, KAFKA_CA, KAFKA_CERTIFICATE];
-/// Below it they are mounted.
-pub(crate) const OUR_DIRECTORY: &str = "/var/lib/vedette";
+/// By which the cluster's autoscaler knows that a pod may go although it has a directory of its node: it is made anew elsewhere.
+const SAFE_TO_EVICT: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes";
 /// Over what pods are spread where nothing is said.
 const DEFAULT_SPREAD: [&str; 2] = ["kubernetes.io/hostname", "topology.kubernetes.io/zone"];
 
@@ -133,11 +131,18 @@ pub(super) fn template(owner: &Owner<'_>, context: &PodContext<'_>, process: Pro
         log_level: _,
         priority_class_name,
         service_account_name,
+        host_aliases,
+        dns_policy,
+        dns_config,
+        security_context,
     } = process.settings;
     let mut pod_labels = extra_labels.clone();
     pod_labels.extend(labels::labels(owner.name.as_str(), process.component));
     let mut annotations = annotations.clone();
     annotations.extend(secrets_hash.map(|hash| (labels::SECRETS_HASH.to_owned(), hash.to_owned())));
+    if let Some(directory) = process.directory {
+        annotations.entry(SAFE_TO_EVICT.to_owned()).or_insert_with(|| directory.name.to_owned());
+    }
     let own = process.directory.map(|directory| empty_directory(directory.name)).into_iter();
     let files = process.files.iter().map(Files::volume);
     let volumes: Vec<Volume> = own.chain(files).chain(known(volumes.as_deref())).collect();
@@ -147,6 +152,7 @@ pub(super) fn template(owner: &Owner<'_>, context: &PodContext<'_>, process: Pro
         Some(named) => named.iter().cloned().map(secret).collect(),
     };
     let tolerations: Vec<Toleration> = known(tolerations.as_deref()).collect();
+    let host_aliases: Vec<HostAlias> = known(host_aliases.as_deref()).collect();
     let spread = spread(owner, &process);
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
@@ -159,12 +165,10 @@ pub(super) fn template(owner: &Owner<'_>, context: &PodContext<'_>, process: Pro
             termination_grace_period_seconds: termination_grace_period_seconds.or(Some(process.grace_seconds)),
             automount_service_account_token: Some(false),
             enable_service_links: Some(false),
-            security_context: Some(PodSecurityContext {
-                // As which user is the image's to say, or the platform's where it gives one to each namespace (OpenShift).
-                run_as_non_root: Some(true),
-                seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
-                ..Default::default()
-            }),
+            security_context: Some(self::security_context(security_context.as_ref())),
+            host_aliases: (!host_aliases.is_empty()).then_some(host_aliases),
+            dns_policy: dns_policy.map(|policy| policy.as_str().to_owned()),
+            dns_config: dns_config.as_ref().map(|config| config.known.clone()),
             image_pull_secrets: (!pull_secrets.is_empty()).then_some(pull_secrets),
             node_selector: Some(nodes::selector(process.settings)),
             tolerations: (!tolerations.is_empty()).then_some(tolerations),
@@ -176,6 +180,17 @@ pub(super) fn template(owner: &Owner<'_>, context: &PodContext<'_>, process: Pro
             containers: vec![container(site, process)],
             ..Default::default()
         }),
+    }
+}
+
+/// As which user is the manifest's to say, else the image's, or the platform's where it gives one to each namespace (OpenShift).
+fn security_context(said: Option<&Embedded<PodSecurityContext>>) -> PodSecurityContext {
+    let said = said.map(|said| said.known.clone()).unwrap_or_default();
+    let of_the_runtime = || SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None };
+    PodSecurityContext {
+        run_as_non_root: Some(true),
+        seccomp_profile: said.seccomp_profile.clone().or_else(|| Some(of_the_runtime())),
+        ..said
     }
 }
 
@@ -218,7 +233,15 @@ fn container(site: &SiteFile, process: Process<'_>) -> Container {
         value: Some(level),
         ..Default::default()
     });
-    let environment: Vec<EnvVar> = environment.into_iter().chain(level).chain(known(settings.env.as_deref())).collect();
+    let said: Vec<EnvVar> = known(settings.env.as_deref()).collect();
+    // What the manifest says is over what the site says.
+    let of_site = site.pods.env.iter().filter(|ours| said.iter().all(|theirs| theirs.name != ours.name));
+    let of_site = of_site.map(|Variable { name, value }| EnvVar {
+        name: name.clone(),
+        value: Some(value.clone()),
+        ..Default::default()
+    });
+    let environment: Vec<EnvVar> = environment.into_iter().chain(level).chain(of_site).chain(said.clone()).collect();
     let disk = directory.and_then(|directory| directory.asks_for);
     let own = directory.map(|Directory { name, path, asks_for: _ }| VolumeMount {
         name: name.to_owned(),
@@ -271,15 +294,17 @@ fn empty_directory(name: &str) -> Volume {
     Volume { name: name.to_owned(), empty_dir: Some(EmptyDirVolumeSource::default()), ..Default::default() }
 }
 
-/// A Deployment that is never short of a pod while it rolls.
+/// A Deployment; by default one that is never short of a pod while it rolls.
 pub(super) fn deployment(
     owner: &Owner<'_>,
     component: Component,
     replicas: Option<i32>,
     progress_deadline_seconds: Option<i32>,
+    rolling_update: RollingUpdate,
     mut template: PodTemplateSpec,
 ) -> Deployment {
     let hash = super::spec_hash::of(&template);
+    let RollingUpdate { max_surge, max_unavailable } = rolling_update;
     let annotations = template.metadata.get_or_insert_default().annotations.get_or_insert_default();
     annotations.insert(labels::SPEC_HASH.to_owned(), hash);
     Deployment {
@@ -294,8 +319,8 @@ pub(super) fn deployment(
             strategy: Some(DeploymentStrategy {
                 type_: Some("RollingUpdate".to_owned()),
                 rolling_update: Some(RollingUpdateDeployment {
-                    max_surge: Some(IntOrString::Int(1)),
-                    max_unavailable: Some(IntOrString::Int(0)),
+                    max_surge: Some(IntOrString::Int(max_surge)),
+                    max_unavailable: Some(IntOrString::Int(max_unavailable)),
                 }),
             }),
             template,

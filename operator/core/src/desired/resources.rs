@@ -12,7 +12,7 @@ use super::labels::Component;
 /// A node's disk, as Kubernetes calls it.
 const DISK: &str = "ephemeral-storage";
 
-/// What a component asks for, and what it may have at most.
+/// What a component asks for, and what it may have at most: no more than ten times as much, as limit ranges bound that, too.
 struct Defaults {
     cpu: (&'static str, &'static str),
     memory: (&'static str, &'static str),
@@ -20,7 +20,7 @@ struct Defaults {
 
 fn defaults(component: Component) -> Defaults {
     match component {
-        Component::Topics => Defaults { cpu: ("10m", "250m"), memory: ("32Mi", "128Mi") },
+        Component::Topics => Defaults { cpu: ("25m", "250m"), memory: ("32Mi", "128Mi") },
         Component::Generator => Defaults { cpu: ("50m", "500m"), memory: ("64Mi", "256Mi") },
         Component::Detector => Defaults { cpu: ("100m", "1"), memory: ("128Mi", "512Mi") },
         Component::Archiver => Defaults { cpu: ("50m", "500m"), memory: ("128Mi", "512Mi") },

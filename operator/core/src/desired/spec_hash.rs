@@ -6,8 +6,17 @@ use sha2::{Digest, Sha256};
 
 use super::labels::MODEL_VERSION;
 
+/// How the argument begins that names the training whose model a template carries.
+const MODEL_TRAINING: &str = "--model-training=";
 /// How the arguments begin that name the model.
-const MODEL_ARGUMENTS: [&str; 2] = ["--model-training=", "--model-version="];
+const MODEL_ARGUMENTS: [&str; 2] = [MODEL_TRAINING, "--model-version="];
+
+/// The training whose model a template carries.
+pub(crate) fn model_training(template: &PodTemplateSpec) -> Option<&str> {
+    let arguments =
+        template.spec.iter().flat_map(|spec| &spec.containers).flat_map(|container| container.args.iter().flatten());
+    arguments.into_iter().find_map(|argument| argument.strip_prefix(MODEL_TRAINING))
+}
 
 /// A hash of a template without its model: 16 hexadecimal digits.
 pub(super) fn of(template: &PodTemplateSpec) -> String {

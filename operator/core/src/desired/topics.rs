@@ -37,7 +37,7 @@ fn arguments(site: &SiteFile, topics: &ValidatedTopics, incidents: Option<&Valid
 }
 
 pub(super) fn topics_job(context: &PipelineContext<'_>, incidents: Option<&ValidatedIncidents>) -> Job {
-    let PipelineContext { owner, site, topics, pods, pod, suspend: _ } = context;
+    let PipelineContext { owner, site, topics, pods, pod, suspend } = context;
     let process = Process {
         component: Component::Topics,
         settings: &pods.topics,
@@ -54,7 +54,7 @@ pub(super) fn topics_job(context: &PipelineContext<'_>, incidents: Option<&Valid
         backoff_limit: 20,
         active_deadline_seconds: None,
         ttl_seconds_after_finished: Some(3600),
-        suspend: false,
+        suspend: *suspend,
     };
     let name = job_name(owner.name, site, topics, incidents);
     job(owner, Component::Topics, name, limits, template(owner, pod, process))

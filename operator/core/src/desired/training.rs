@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::ServiceAccount;
+use vedette_contract::gate::NewestRecords;
 use vedette_crds::Gate;
 
 use super::access::service_account;
@@ -32,15 +33,16 @@ pub fn build_training_job(training: &ValidatedTraining, site: &SiteFile, job_nam
         // Where it runs is decided elsewhere.
         site: _,
         schedule,
-        data: ValidatedData { pipeline, sites, lookback, max_records, deduplicate_by },
+        data: ValidatedData { pipeline, sites, lookback, reference_window, max_records, deduplicate_by },
         features: ValidatedFeatures { numeric, categorical, label },
         algorithm,
         parameters,
+        search,
         seed,
         holdout_share,
         alert_budget_per_million,
         folds,
-        gate: Gate { minimum_auroc, minimum_recall },
+        gate: Gate { newest_records, minimum_auroc, minimum_recall },
         keep,
         tags,
         pod,
@@ -54,6 +56,7 @@ pub fn build_training_job(training: &ValidatedTraining, site: &SiteFile, job_nam
         .option("job", job_name)
         .options("data-site", sites)
         .options("lookback-seconds", lookback.map(|lookback| lookback.as_secs()))
+        .options("reference-window", reference_window)
         .option("max-records", max_records)
         .option("min-records", schedule.minimum_records.min(LEAST_RECORDS))
         .option("deduplicate-by", deduplicate_by)
@@ -63,12 +66,15 @@ pub fn build_training_job(training: &ValidatedTraining, site: &SiteFile, job_nam
         .options("normal-label", label.iter().flat_map(|label| &label.normal))
         .option("algorithm", algorithm.as_str())
         .parameters(parameters)
+        .search(search.as_ref())
         .option("seed", seed)
         .option("holdout-share", holdout_share)
         .option("alert-budget-per-million", alert_budget_per_million)
         .option("folds", folds)
         .options("minimum-auroc", minimum_auroc)
         .options("minimum-recall", minimum_recall)
+        // The default is left out, so that Jobs stay as they are.
+        .options("gate-newest-records", Some(newest_records).filter(|choice| **choice != NewestRecords::default()))
         .option("keep", keep)
         .into_vec();
     let process = Process {

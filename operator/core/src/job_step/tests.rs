@@ -26,7 +26,7 @@ fn beside_a_sidecar(exit_code: i32) -> Pod {
 #[test]
 fn a_job_whose_process_failed_beside_a_sidecar_is_made_anew_after_a_pause() {
     let (wanted, failed) = (job(false), beside_a_sidecar(1));
-    let step = |pod: &Pod, seconds: i64| job_step(Some(&wanted), &wanted, &[pod], later(seconds));
+    let step = |pod: &Pod, seconds: i64| job_step(Some(&wanted), &wanted, &[pod], OnLostNode::MakeAnew, later(seconds));
     assert_eq!([29, 30].map(|seconds| step(&failed, seconds)), [JobStep::Leave, JobStep::Replace]);
     assert_eq!(step(&beside_a_sidecar(0), 30), JobStep::Leave, "it did its task");
     let mut ended = failed.clone();
@@ -34,8 +34,9 @@ fn a_job_whose_process_failed_beside_a_sidecar_is_made_anew_after_a_pause() {
     assert_eq!(step(&ended, 30), JobStep::Leave, "Kubernetes makes another pod");
     let mut leaving = wanted.clone();
     leaving.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(later(0)));
-    assert_eq!(job_step(Some(&leaving), &wanted, &[&failed], later(30)), JobStep::Leave, "it goes already");
-    assert_eq!(job_step(None, &wanted, &[], later(0)), JobStep::Make);
+    let step = |live: Option<&Job>, pods: &[&Pod]| job_step(live, &wanted, pods, OnLostNode::MakeAnew, later(30));
+    assert_eq!(step(Some(&leaving), &[&failed]), JobStep::Leave, "it goes already");
+    assert_eq!(step(None, &[]), JobStep::Make);
 }
 
 #[test]
@@ -64,7 +65,9 @@ fn a_job_is_held_and_let_go_and_what_another_holds_is_left() {
         job.metadata.managed_fields = serde_json::from_value(fields).unwrap();
         job
     };
-    let step = |live: &Job, wanted: bool, seconds| job_step(Some(live), &job(wanted), &[], later(seconds));
+    let step = |live: &Job, wanted: bool, seconds| {
+        job_step(Some(live), &job(wanted), &[], OnLostNode::MakeAnew, later(seconds))
+    };
     let (by_us, by_kueue) = (Some("vedette-operator"), Some("kueue"));
     for (suspended, by, wanted, expected) in [
         (false, None, true, JobStep::Suspend(true)),
@@ -80,4 +83,30 @@ fn a_job_is_held_and_let_go_and_what_another_holds_is_left() {
     }
     let let_go = managed(false, "kueue");
     assert_eq!([59, 60].map(|seconds| step(&let_go, true, seconds)), [JobStep::Leave, JobStep::Suspend(true)]);
+}
+
+#[test]
+fn a_job_whose_pod_is_lost_with_its_node_is_made_anew_unless_records_would_come_twice() {
+    // The node's controller says that the pod is not ready; what its kubelet said last stands.
+    let lost: Pod = serde_json::from_value(json!({
+        "metadata": {
+            "name": "p", "labels": { "app.kubernetes.io/component": "topics" }, "deletionTimestamp": ENDED
+        },
+        "status": {
+            "phase": "Running",
+            "conditions": [
+                { "type": "Ready", "status": "False" }, { "type": "ContainersReady", "status": "True" },
+                { "type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager" }
+            ],
+            "containerStatuses": [{
+                "name": "topics", "image": "i", "imageID": "i", "restartCount": 0, "ready": true,
+                "state": { "running": {} }
+            }]
+        }
+    }))
+    .unwrap();
+    let wanted = job(false);
+    let step = |on_lost_node, seconds| job_step(Some(&wanted), &wanted, &[&lost], on_lost_node, later(seconds));
+    assert_eq!([59, 60].map(|seconds| step(OnLostNode::MakeAnew, seconds)), [JobStep::Leave, JobStep::Replace]);
+    assert_eq!(step(OnLostNode::Leave, 600), JobStep::Leave);
 }

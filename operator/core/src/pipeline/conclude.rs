@@ -10,8 +10,9 @@ use vedette_crds::AnomalyPipelineStatus;
 use super::PipelinePlan;
 use super::status::{pipeline_status, refused_pipeline_status};
 use crate::event::{Event, flipped};
-use crate::platform::{ApplyFailure, Conclusion, RESYNC, Refused};
+use crate::platform::{ApplyFailure, Conclusion, Refused};
 use crate::refusal::Refusal;
+use crate::resync::RESYNC;
 use crate::site_status::SiteStatusUpdate;
 use crate::status::{READY, is_true};
 
@@ -51,7 +52,9 @@ fn site_status(plan: &PipelinePlan, status: &AnomalyPipelineStatus, now: Timesta
         site: plan.site.clone(),
         training: plan.training.clone(),
         model_version: plan.roll.state.active.clone(),
+        rejected: plan.roll.state.rejected.clone(),
         ready: is_true(&status.conditions, READY),
+        topics: Some(plan.site_topics.clone()),
         updated_at: now,
     };
     SiteStatusUpdate { keys: PipelineKeys::new(&plan.namespace, &plan.name), status }

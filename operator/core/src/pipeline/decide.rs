@@ -1,52 +1,35 @@
 //! What has to be there because of a pipeline.
 
 use jiff::{SignedDuration, Timestamp};
+use vedette_contract::Name;
+use vedette_contract::progress::SiteTopics;
 use vedette_crds::AnomalyPipelineStatus;
 
-use super::{CountClaim, GeneratorSeen, GeneratorStep, PipelinePlan, PipelineSeen, TopicsStep};
+use super::topics::TopicsFound;
+use super::{CountClaim, GeneratorSeen, GeneratorStep, PipelinePlan, PipelineSeen};
 use crate::desired::{GeneratorChild, LiveReplicas, PipelineChildren, build_pipeline, detector_means};
 use crate::job_state::JobState;
-use crate::roll::{self, RollStep};
+use crate::roll::{self, Artifact, RollState, RollStep};
 use crate::rollout::{rollout, spec_rollout};
 use crate::site::SiteFile;
 use crate::status::roll_state;
-use crate::validate::{Scale, ValidatedPipeline};
-
-/// How long what differs of the topics is believed before it is looked at again.
-const DIFFERS_AGAIN: SignedDuration = SignedDuration::from_hours(6);
+use crate::validate::{Scale, ValidatedPipeline, ValidatedTopics};
 
 pub(super) fn decide(
     object: &ValidatedPipeline,
     site: &SiteFile,
     before: &AnomalyPipelineStatus,
-    seen: PipelineSeen,
+    mut seen: PipelineSeen,
     now: Timestamp,
 ) -> PipelinePlan {
+    let PipelineSeen { detector, archiver, health, .. } = &mut seen;
+    detector.told(health.as_ref());
+    archiver.told(health.as_ref());
     let roll = roll_step(object, site, before, &seen, now);
     let children = build_pipeline(object, site, roll.state.template_version(), &seen.live);
     let wanted_job = children.topics_job.metadata.name.clone();
-    let completed_job = match seen.topics_job {
-        JobState::Complete => wanted_job.clone(),
-        JobState::Absent | JobState::Running { .. } | JobState::Failed { .. } => {
-            before.topics.as_ref().map(|topics| topics.completed_job.clone())
-        }
-    };
-    let remembered = before.topics.as_ref().filter(|topics| Some(&topics.completed_job) == completed_job.as_ref());
-    let differs = match (&seen.topic_report, remembered) {
-        (Some(report), _) if seen.topics_job == JobState::Complete => report.differs.clone(),
-        (_, Some(topics)) => topics.differs.clone(),
-        (_, None) => Vec::new(),
-    };
-    let topics_looked_at = seen
-        .topics_looked_at
-        .filter(|_| seen.topics_job == JobState::Complete)
-        .or_else(|| remembered?.looked_at.as_ref().map(|time| time.0));
-    let is_due = !differs.is_empty() && topics_looked_at.is_none_or(|then| now.duration_since(then) >= DIFFERS_AGAIN);
-    let topics = match &completed_job {
-        None => TopicsStep::First,
-        Some(_) if completed_job == wanted_job && !is_due => TopicsStep::Done,
-        Some(_) => TopicsStep::Again,
-    };
+    let topics_found = TopicsFound::new(wanted_job.as_ref(), before.topics.as_ref(), &seen);
+    let topics = topics_found.step(wanted_job.as_ref(), object, now);
     let completed_generator = completed_generator(&children, before, &seen.generator);
     PipelinePlan {
         children,
@@ -54,19 +37,30 @@ pub(super) fn decide(
         generator: if completed_generator.is_some() { GeneratorStep::Finished } else { GeneratorStep::Wanted },
         count: count_claim(object, seen.live.detector_replicas),
         roll,
-        completed_job,
+        topics_found,
         completed_generator,
-        differs,
-        topics_looked_at,
         left_over: seen.left_over.iter().filter(|job| is_remembered(job, before)).cloned().collect(),
         seen,
         before: before.clone(),
         site: site.site.name.clone(),
+        site_topics: site_topics(object),
         namespace: object.namespace.clone(),
         name: object.name.clone(),
         suspend: object.suspend,
         training: object.model.training.clone(),
         progress_deadline: progress_deadline(object),
+    }
+}
+
+fn site_topics(object: &ValidatedPipeline) -> SiteTopics {
+    let ValidatedTopics { sensor_messages, enriched_data, alerts, dead_letters, max_output_message_bytes: _ } =
+        &object.topics;
+    SiteTopics {
+        sensor_messages: sensor_messages.name.clone(),
+        enriched_data: enriched_data.name.clone(),
+        alerts: alerts.name.clone(),
+        incidents: object.incidents.as_ref().map(|incidents| incidents.topic.name.clone()),
+        dead_letters: dead_letters.name.clone(),
     }
 }
 
@@ -81,7 +75,7 @@ fn completed_generator(
         return None;
     };
     let name = job.metadata.name.clone()?;
-    let is_complete = *seen == GeneratorSeen::Job(JobState::Complete);
+    let is_complete = matches!(seen, GeneratorSeen::Job { state: JobState::Complete, pods: _ });
     let was_complete = before.generator.as_ref().is_some_and(|generator| generator.completed_job == name);
     (is_complete || was_complete).then_some(name)
 }
@@ -100,7 +94,7 @@ fn roll_step(
     now: Timestamp,
 ) -> RollStep {
     let rollout = rollout(&seen.detector);
-    let state = roll_state(before, object.model.training.as_ref());
+    let state = known_state(object, before, seen);
     let without_roll = build_pipeline(object, site, state.active.as_ref(), &seen.live).detector;
     let observed = roll::Observed {
         policy: &object.model.policy,
@@ -114,6 +108,19 @@ fn roll_step(
         now,
     };
     roll::step(&state, &observed)
+}
+
+/// What is remembered of the roll. An object that was applied anew remembers nothing: detectors that run a version of its training
+/// go on with it, unless the bucket says that it is the one to be had; then it is rolled, and judged, as any other.
+fn known_state(object: &ValidatedPipeline, before: &AnomalyPipelineStatus, seen: &PipelineSeen) -> RollState {
+    let training = object.model.training.as_ref();
+    let state = roll_state(before, training);
+    let live = seen.detector.deployment.as_ref().filter(|_| state == RollState::default());
+    let runs = live.filter(|live| training.is_some() && live.training.as_deref() == training.map(Name::as_str));
+    let Some(version) = runs.and_then(|live| live.version.as_ref()) else { return state };
+    let wanted = roll::wanted(&state, &object.model.policy, &seen.bucket.pointer);
+    let is_to_be_had = wanted.as_ref() == Some(version) && seen.bucket.artifact == Some(Artifact::Complete);
+    if is_to_be_had { state } else { RollState { active: Some(version.clone()), ..state } }
 }
 
 fn progress_deadline(object: &ValidatedPipeline) -> SignedDuration {

@@ -3,9 +3,11 @@
 mod conclude;
 mod decide;
 mod status;
+mod topics;
 
 use jiff::{SignedDuration, Timestamp};
 use vedette_contract::Name;
+use vedette_contract::progress::SiteTopics;
 use vedette_contract::topic::TopicReport;
 use vedette_crds::AnomalyPipelineStatus;
 
@@ -19,6 +21,7 @@ use crate::roll::{Artifact, Pointer, RollStep};
 use crate::site::{Missing, SiteFile};
 use crate::validate::ValidatedPipeline;
 use crate::workload::Workload;
+use topics::TopicsFound;
 
 /// The kind `AnomalyPipeline`.
 #[derive(Debug, Clone, Copy)]
@@ -70,12 +73,14 @@ pub struct PipelineSeen {
     /// What the pods need of Secrets and ConfigMaps and is not there.
     pub missing: Vec<Missing>,
     pub bucket: BucketSeen,
-    /// What its processes tell.
-    pub health: HealthSeen,
+    /// What its processes tell; none before anybody has looked.
+    pub health: Option<HealthSeen>,
     /// Trainings of this namespace, where they are known.
     pub trainings: Option<Vec<Name>>,
     /// The Job that creates the topics.
     pub topics_job: JobState,
+    /// Its pods that have not ended.
+    pub topics_pods: i32,
     /// What it found, where it says so.
     pub topic_report: Option<TopicReport>,
     /// When it completed.
@@ -154,7 +159,12 @@ pub enum GeneratorSeen {
     /// For ever.
     Workload(Workload),
     /// Each row of a data set once.
-    Job(JobState),
+    Job {
+        /// How its Job stands.
+        state: JobState,
+        /// Its pods that have not ended.
+        pods: i32,
+    },
 }
 
 /// What has to be there.
@@ -169,18 +179,15 @@ pub struct PipelinePlan {
     /// Whether the count of the detectors is ours to set.
     pub count: CountClaim,
     roll: RollStep,
-    completed_job: Option<String>,
+    topics_found: TopicsFound,
     /// The generator's Job that is remembered as completed, while the spec asks for that very walk.
     completed_generator: Option<String>,
-    /// What differs from what is stated of the topics, as the completed Job found it.
-    differs: Vec<String>,
-    /// When it completed.
-    topics_looked_at: Option<Timestamp>,
     /// Jobs that make way, with their pods: they did their task, and that is remembered.
     pub left_over: Vec<String>,
     seen: PipelineSeen,
     before: AnomalyPipelineStatus,
     site: Name,
+    site_topics: SiteTopics,
     namespace: Name,
     name: Name,
     suspend: bool,
@@ -203,7 +210,7 @@ impl PipelinePlan {
 pub enum TopicsStep {
     /// None was ever created: their Job comes first, and nothing that reads or writes them starts before it completed.
     First,
-    /// Others are wanted than were created, or it is time to look whether they still differ: their Job runs beside everything else.
+    /// Others are wanted than were created, or it is time to look whether they still are as is stated: their Job runs beside everything else.
     Again,
     /// They are there. Their Job is not wanted again when its time to live is over.
     Done,

@@ -1,12 +1,15 @@
 //! The status of a pipeline.
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use vedette_contract::topic::TopicReport;
 use vedette_crds::{AnomalyPipelineStatus, GeneratorStatus, TopicsStatus};
 
-use super::{BucketAnswer, GeneratorSeen, PipelinePlan};
+use super::topics::TopicsFound;
+use super::{BucketAnswer, GeneratorSeen, PipelinePlan, TopicsStep};
 use crate::desired::GeneratorChild;
 use crate::desired::labels::{self, Component};
+use crate::health::HealthSeen;
 use crate::job_state::{JobState, Trouble};
 use crate::platform::{ApplyFailure, Refused};
 use crate::reason::{BucketReason, GeneratorReason, ModelReason, PodsReason, ReadyReason, Reason, TopicsReason};
@@ -14,8 +17,9 @@ use crate::refusal::Refusal;
 use crate::roll::ModelCurrent;
 use crate::rollout::{Availability, availability};
 use crate::status::{
-    ARCHIVER_AVAILABLE, BUCKET_REACHABLE, Conditions, DETECTOR_AVAILABLE, FEATURES_PRESENT, GENERATOR_AVAILABLE,
-    MODEL_CURRENT, NOTIFIER_AVAILABLE, STREAM_COMPLETE, TOPICS_READY, Verdict, apply_failed, listed, model_status,
+    ARCHIVER_AVAILABLE, BUCKET_REACHABLE, BUDGET_HELD, Conditions, DETECTOR_AVAILABLE, FEATURES_PRESENT,
+    GENERATOR_AVAILABLE, MODEL_CURRENT, NOTIFIER_AVAILABLE, SCORES_STABLE, STREAM_COMPLETE, TOPICS_READY, Verdict,
+    apply_failed, find, listed, model_status,
 };
 
 /// The status of a pipeline that is in order, with why its plan was not applied, if it was not.
@@ -49,11 +53,7 @@ pub(super) fn pipeline_status(
         .with(ARCHIVER_AVAILABLE, archiver)
         .with(MODEL_CURRENT, model_current(plan));
     let conditions = with_bucket(conditions, &seen.bucket.answer);
-    let conditions = conditions.with(STREAM_COMPLETE, seen.health.stream_complete());
-    let conditions = match seen.health.features_present() {
-        Some(features) => conditions.with(FEATURES_PRESENT, features),
-        None => conditions.without(FEATURES_PRESENT),
-    };
+    let conditions = with_health(conditions, seen.health.as_ref(), &before.conditions);
     let conditions = match generator {
         Some(generator) => conditions.with(GENERATOR_AVAILABLE, generator),
         None => conditions.without(GENERATOR_AVAILABLE),
@@ -70,11 +70,7 @@ pub(super) fn pipeline_status(
         replicas: seen.detector.replicas(),
         selector: Some(selector),
         model: model_status(&plan.roll.state, plan.training.as_ref()),
-        topics: plan.completed_job.clone().map(|completed_job| TopicsStatus {
-            completed_job,
-            differs: plan.differs.clone(),
-            looked_at: plan.topics_looked_at.map(Time),
-        }),
+        topics: topics_status(&plan.topics_found),
         generator: plan.completed_generator.clone().map(|completed_job| GeneratorStatus { completed_job }),
     }
 }
@@ -110,6 +106,24 @@ fn with_bucket(conditions: Conditions, answer: &BucketAnswer) -> Conditions {
     conditions.with(BUCKET_REACHABLE, verdict)
 }
 
+/// As with the bucket, an operator that begins knows nothing yet.
+fn with_health(conditions: Conditions, health: Option<&HealthSeen>, before: &[Condition]) -> Conditions {
+    let Some(health) = health else {
+        return conditions.kept_or(STREAM_COMPLETE, HealthSeen::default().stream_complete());
+    };
+    let conditions = conditions.with(STREAM_COMPLETE, health.stream_complete());
+    let was_shifted = find(before, SCORES_STABLE).is_some_and(|condition| condition.status == "False");
+    let told = [
+        (FEATURES_PRESENT, health.features_present()),
+        (SCORES_STABLE, health.scores_stable(was_shifted)),
+        (BUDGET_HELD, health.budget_held()),
+    ];
+    told.into_iter().fold(conditions, |conditions, (kind, verdict)| match verdict {
+        Some(verdict) => conditions.with(kind, verdict),
+        None => conditions.without(kind),
+    })
+}
+
 fn model_current(plan: &PipelinePlan) -> Verdict {
     if let Some(unknown) = unknown_training(plan) {
         return unknown;
@@ -128,13 +142,29 @@ fn unknown_training(plan: &PipelinePlan) -> Option<Verdict> {
     Some(Verdict::fails(ModelReason::UnknownTraining, message))
 }
 
+fn topics_status(found: &TopicsFound) -> Option<TopicsStatus> {
+    let TopicsFound { completed_job, report: TopicReport { differs, blocks }, looked_at } = found;
+    Some(TopicsStatus {
+        completed_job: completed_job.clone()?,
+        differs: differs.clone(),
+        blocks: blocks.clone(),
+        looked_at: looked_at.map(Time),
+    })
+}
+
 fn topics_ready(plan: &PipelinePlan) -> Verdict {
     let name = plan.children.topics_job.metadata.name.as_deref().unwrap_or_default();
-    if plan.completed_job.as_deref() == Some(name) {
-        return topics_are_there(name, &plan.differs);
+    if plan.suspend && plan.seen.topics_pods > 0 {
+        return stopping("topic Job", plan.seen.topics_pods);
+    }
+    if plan.topics_found.completed_job.as_deref() == Some(name) {
+        return topics_as_found(name, plan);
     }
     match &plan.seen.topics_job {
-        JobState::Complete => topics_are_there(name, &plan.differs),
+        JobState::Complete => topics_as_found(name, plan),
+        JobState::Running { .. } | JobState::Absent if plan.suspend => {
+            Verdict::fails(ReadyReason::Suspended, format!("Job {name} creates no topics: spec.suspend is set"))
+        }
         JobState::Failed { cause } => Verdict::fails(
             TopicsReason::TopicJobFailed,
             format!("Job {name} failed: {cause}; mend the cause, then delete the Job to try again at once"),
@@ -154,16 +184,37 @@ fn topics_ready(plan: &PipelinePlan) -> Verdict {
     }
 }
 
-fn topics_are_there(job: &str, differs: &[String]) -> Verdict {
-    match differs {
-        [] => Verdict::holds(TopicsReason::TopicsCreated, format!("the topics are there, as Job {job} found")),
-        differs => {
-            let differs = differs.join("; ");
-            let message = format!(
-                "the topics are there, and not as the spec says, as Job {job} found: {differs}; it looks again within six hours"
-            );
-            Verdict::holds(TopicsReason::Differs, message)
-        }
+/// By the Job that completed; also while it cannot look again.
+fn topics_as_found(job: &str, plan: &PipelinePlan) -> Verdict {
+    let TopicsFound { completed_job: _, report: TopicReport { differs, blocks }, looked_at } = &plan.topics_found;
+    let at = looked_at.map(|time| format!(" at {time:.0}")).unwrap_or_default();
+    let found = format!("as Job {job} found{at}");
+    let trouble = if plan.topics == TopicsStep::Again { trouble(&plan.seen.topics_job) } else { None };
+    let again = trouble.map(|cause| format!("; to look again fails: {cause}")).unwrap_or_default();
+    let sentences = blocks.iter().chain(differs).map(String::as_str).collect::<Vec<_>>().join("; ");
+    match (blocks.as_slice(), differs.as_slice()) {
+        ([], []) => Verdict::holds(TopicsReason::TopicsCreated, format!("the topics are there, {found}{again}")),
+        ([], _) => Verdict::holds(
+            TopicsReason::Differs,
+            format!(
+                "the topics are there, and not as the spec says, {found}: {sentences}; it looks again some six hours later{again}"
+            ),
+        ),
+        _ => Verdict::fails(
+            TopicsReason::RecordsCannotPass,
+            format!(
+                "records cannot pass, {found}: {sentences}; it looks again after an hour, or within minutes when that Job is deleted{again}"
+            ),
+        ),
+    }
+}
+
+/// Why a Job that is to do its task does not.
+fn trouble(job: &JobState) -> Option<&str> {
+    match job {
+        JobState::Failed { cause } => Some(cause),
+        JobState::Running { trouble } => trouble.as_ref().map(Trouble::text),
+        JobState::Absent | JobState::Complete => None,
     }
 }
 
@@ -175,16 +226,17 @@ fn generator_available(plan: &PipelinePlan) -> Option<Verdict> {
         (GeneratorChild::Deployment(wanted), GeneratorSeen::Workload(workload)) => {
             Some(available("generator", &availability(workload, wanted), plan))
         }
-        (GeneratorChild::Job(job), GeneratorSeen::Job(state)) => {
-            Some(generator_job(job.metadata.name.as_deref().unwrap_or_default(), state, plan))
+        (GeneratorChild::Job(job), GeneratorSeen::Job { state, pods }) => {
+            Some(generator_job(job.metadata.name.as_deref().unwrap_or_default(), state, *pods, plan))
         }
         // What is there is of another mode still.
-        (_, GeneratorSeen::Workload(_) | GeneratorSeen::Job(_)) => Some(not_started("generator", plan)),
+        (_, GeneratorSeen::Workload(_) | GeneratorSeen::Job { .. }) => Some(not_started("generator", plan)),
     }
 }
 
-fn generator_job(name: &str, state: &JobState, plan: &PipelinePlan) -> Verdict {
+fn generator_job(name: &str, state: &JobState, pods: i32, plan: &PipelinePlan) -> Verdict {
     match state {
+        _ if plan.suspend && pods > 0 => stopping("generator", pods),
         _ if plan.suspend => suspended("generator"),
         JobState::Running { trouble: None } => {
             Verdict::holds(GeneratorReason::Generating, format!("Job {name} walks the data set"))
@@ -206,9 +258,7 @@ fn generator_job(name: &str, state: &JobState, plan: &PipelinePlan) -> Verdict {
 
 fn available(what: &str, availability: &Availability, plan: &PipelinePlan) -> Verdict {
     match availability {
-        Availability::Stopping { pods } => {
-            Verdict::fails(PodsReason::Stopping, format!("{pods} {what} pods are left, and end"))
-        }
+        Availability::Stopping { pods } => stopping(what, *pods),
         _ if plan.suspend => suspended(what),
         Availability::Absent => not_started(what, plan),
         Availability::ScaledToNothing => {
@@ -229,6 +279,10 @@ fn available(what: &str, availability: &Availability, plan: &PipelinePlan) -> Ve
             Verdict::fails(reason, message)
         }
     }
+}
+
+fn stopping(what: &str, pods: i32) -> Verdict {
+    Verdict::fails(PodsReason::Stopping, format!("{pods} {what} pods are left, and end"))
 }
 
 fn suspended(what: &str) -> Verdict {
@@ -261,14 +315,17 @@ fn ready(plan: &PipelinePlan, failure: Option<&ApplyFailure>, parts: &[&Verdict]
             Verdict::fails(ReadyReason::SecretMissing, message)
         }
         Some(part) => Verdict { holds: Some(false), ..(*part).clone() },
-        None => running(parts),
+        None => running(parts, plan),
     }
 }
 
-/// What runs, or is not to run.
-fn running(parts: &[&Verdict]) -> Verdict {
-    match parts.iter().find(|part| part.reason == PodsReason::ScaledToZero.as_str()) {
-        Some(part) => (*part).clone(),
-        None => Verdict::holds(ReadyReason::Running, "everything that the spec asks for is ready"),
+/// What runs, or is not to run. A Secret that is gone unsets nothing: what runs has what was in it, and what starts anew has not.
+fn running(parts: &[&Verdict], plan: &PipelinePlan) -> Verdict {
+    let part = parts.iter().find(|part| part.reason == PodsReason::ScaledToZero.as_str());
+    let runs = || Verdict::holds(ReadyReason::Running, "everything that the spec asks for is ready");
+    let verdict = part.map_or_else(runs, |part| (*part).clone());
+    match secrets(plan) {
+        mends if mends.is_empty() => verdict,
+        mends => Verdict { message: format!("{}; new pods cannot start{mends}", verdict.message), ..verdict },
     }
 }

@@ -5,8 +5,8 @@ use crate::manifest::{self, ValidatedManifest};
 use crate::reason::{ModelReason, Reason};
 use crate::site::Source;
 use crate::status::{
-    BUCKET_REACHABLE, DETECTOR_AVAILABLE, GENERATOR_AVAILABLE, MODEL_CURRENT, READY, RECONCILING, STALLED, find,
-    is_true,
+    BUCKET_REACHABLE, DETECTOR_AVAILABLE, FEATURES_PRESENT, GENERATOR_AVAILABLE, MODEL_CURRENT, READY, RECONCILING,
+    STALLED, STREAM_COMPLETE, TOPICS_READY, find, is_true,
 };
 use crate::workload::{LiveDeployment, PodSeen};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use vedette_contract::ModelVersion;
 use vedette_crds::{ModelStatus, ModelTarget};
 
-const SITE: &str = "{site: {name: east}, kafka: {bootstrapServers: 'k:9092'}, bucket: {name: b, credentialsSecret: s}, images: {topics: t, generator: g, detector: d, archiver: a, trainer: t}}";
+const SITE: &str = "{site: {name: east}, kafka: {bootstrapServers: 'k:9092'}, bucket: {name: b, credentialsSecret: s}, images: {topics: t, generator: g, detector: d, archiver: a, notifier: n, trainer: t}}";
 
 pub(super) fn site() -> SiteFile {
     SiteFile::parse(SITE).unwrap()
@@ -38,15 +38,16 @@ pub(super) fn seen(spec: &str) -> PipelineSeen {
         retry_model: None,
         missing: Vec::new(),
         bucket: BucketSeen { pointer: Pointer::Absent, artifact: None, answer: BucketAnswer::Answers },
-        health: HealthSeen::default(),
+        health: Some(HealthSeen::default()),
         topics_job: JobState::Complete,
+        topics_pods: 0,
         topic_report: None,
         topics_looked_at: None,
         trainings: None,
         left_over: Vec::new(),
         generator: match &children.generator {
             Some(GeneratorChild::Deployment(deployment)) => GeneratorSeen::Workload(ready(deployment)),
-            Some(GeneratorChild::Job(_)) => GeneratorSeen::Job(JobState::Running { trouble: None }),
+            Some(GeneratorChild::Job(_)) => GeneratorSeen::Job { state: JobState::Running { trouble: None }, pods: 1 },
             None => GeneratorSeen::Workload(Workload::default()),
         },
         detector: children.detector.as_ref().map(ready).unwrap_or_default(),
@@ -89,7 +90,7 @@ pub(super) fn plan_of(
 
 const FOLLOWS: &str = "{model: {training: flows}}";
 
-fn concluded(spec: &str, change: impl FnOnce(&mut PipelineSeen)) -> Conclusion<AnomalyPipelineStatus> {
+pub(super) fn concluded(spec: &str, change: impl FnOnce(&mut PipelineSeen)) -> Conclusion<AnomalyPipelineStatus> {
     let plan = plan_of(spec, &AnomalyPipelineStatus::default(), change);
     Pipeline::conclude(&plan, Ok(&()), Timestamp::UNIX_EPOCH)
 }
@@ -132,6 +133,26 @@ fn a_bucket_that_nobody_has_asked_is_not_called_reachable_and_what_was_known_of_
     let answers = Pipeline::conclude(&plan, Ok(&()), Timestamp::UNIX_EPOCH);
     assert_eq!(said(&answers.status), ("True".to_owned(), "Reachable".to_owned()));
     assert_eq!(answers.events, [], "everybody expects it");
+}
+
+#[test]
+fn what_processes_told_before_stands_until_somebody_has_looked() {
+    let told = serde_json::json!({
+        "site": "east", "pod": "d", "component": "detector",
+        "started_at": Timestamp::UNIX_EPOCH, "updated_at": Timestamp::UNIX_EPOCH,
+        "gaps": [{ "topic": "t", "partition": 0, "start": 3, "end": 9, "found_at": Timestamp::UNIX_EPOCH }],
+        "detector": { "threshold": 0.5, "model_version": "20261123T084210Z-1a2b3c4d", "recent": {
+            "records": 50, "features": { "a": { "missing": 50, "usually_missing": 0.0 } } } }
+    });
+    let seen = HealthSeen::new(&[serde_json::from_value(told).unwrap()], Timestamp::UNIX_EPOCH);
+    let before = concluded("{}", |pipeline| pipeline.health = Some(seen)).status;
+    let reason = |kind: &str| find(&before.conditions, kind).unwrap().reason.clone();
+    assert_eq!([reason(STREAM_COMPLETE), reason(FEATURES_PRESENT)], ["RecordsLost", "FieldsMissing"]);
+    let plan = plan_of("{}", &before, |pipeline| pipeline.health = None);
+    let restarted = Pipeline::conclude(&plan, Ok(&()), Timestamp::from_second(9).unwrap());
+    assert_eq!((restarted.status, restarted.events), (before, vec![]));
+    let first = concluded("{}", |pipeline| pipeline.health = None).status;
+    assert_eq!(find(&first.conditions, STREAM_COMPLETE).unwrap().reason, "NotTold");
 }
 
 fn missing(secret: &str) -> Vec<Missing> {
@@ -241,7 +262,10 @@ fn what_is_not_to_run_is_ready_once_it_does_not() {
         (seen.detector, seen.archiver) = (Workload::default(), Workload::default());
         seen.topics_job = JobState::Absent;
     };
-    ready_is(&concluded("{suspend: true}", nothing).status, "Suspended");
+    let never_ran = concluded("{suspend: true}", nothing).status;
+    ready_is(&never_ran, "Suspended");
+    let topics = find(&never_ran.conditions, TOPICS_READY).unwrap();
+    assert_eq!((topics.status.as_str(), topics.reason.as_str()), ("False", "Suspended"));
 }
 
 pub(super) const WALKS: &str = "{generator: {recordsPerSecond: 1, mode: Sequential, dataset: {object: {key: a.csv}}}}";
@@ -252,10 +276,10 @@ fn a_generator_is_a_part_of_what_is_ready() {
     ready_is(&concluded(generates, |_| ()).status, "Running");
     let short_of_one = |seen: &mut PipelineSeen| match &mut seen.generator {
         GeneratorSeen::Workload(workload) => short(workload),
-        GeneratorSeen::Job(_) => panic!("no Job"),
+        GeneratorSeen::Job { .. } => panic!("no Job"),
     };
     ready_is(&concluded(generates, short_of_one).status, "PodsNotReady");
-    let with = |state: JobState| concluded(WALKS, |seen| seen.generator = GeneratorSeen::Job(state)).status;
+    let with = |state: JobState| concluded(WALKS, |seen| seen.generator = GeneratorSeen::Job { state, pods: 1 }).status;
     ready_is(&with(JobState::Running { trouble: None }), "Running");
     ready_is(&with(JobState::Complete), "Running");
     let trouble = Some(Trouble::Failed("no such object".to_owned()));
@@ -282,8 +306,16 @@ fn what_the_platform_refuses_for_good_or_again_and_again_is_said_and_what_passes
 }
 
 #[test]
-fn a_secret_that_is_gone_does_not_unset_what_still_runs() {
-    ready_is(&concluded("{}", |seen| seen.missing = missing("vedette-kafka")).status, "Running");
+fn a_secret_that_is_gone_does_not_unset_what_still_runs_and_is_said() {
+    for (spec, reason) in [("{}", "Running"), ("{detector: {replicas: 0}}", "ScaledToZero")] {
+        let status = concluded(spec, |seen| seen.missing = missing("vedette-kafka")).status;
+        ready_is(&status, reason);
+        let message = &find(&status.conditions, READY).unwrap().message;
+        assert!(
+            message.ends_with("; new pods cannot start; create Secret vedette-kafka in this namespace"),
+            "{message}"
+        );
+    }
 }
 
 #[test]
@@ -294,6 +326,16 @@ fn other_sites_read_ready_as_the_condition_says_it() {
     assert!(!ready(|seen| short(&mut seen.archiver)));
     // A roll is under way, and the pipeline is ready.
     assert!(ready(|seen| seen.detector.deployment.as_mut().unwrap().is_complete = false));
+}
+
+#[test]
+fn other_sites_read_which_topics_the_pipeline_has() {
+    let topics = |spec: &str| concluded(spec, |_| ()).site_status.unwrap().status.topics.unwrap();
+    let named = topics("{topics: {alerts: {name: my-alerts}}}");
+    assert_eq!(
+        (named.alerts.as_str(), named.sensor_messages.as_str(), named.incidents),
+        ("my-alerts", "sensor_messages", None)
+    );
 }
 
 #[test]
@@ -318,11 +360,10 @@ fn a_refused_pipeline_keeps_what_it_had() {
 
 #[test]
 fn topics_that_are_not_as_the_spec_says_are_told_and_are_there_all_the_same() {
-    let report =
-        |differs: &[&str]| Some(TopicReport { differs: differs.iter().map(|text| (*text).to_owned()).collect() });
-    let found = concluded("{}", |seen| seen.topic_report = report(&["alerts has 2 partitions"])).status;
+    let report = TopicReport { differs: vec!["alerts has 2 partitions".to_owned()], blocks: Vec::new() };
+    let found = concluded("{}", |seen| seen.topic_report = Some(report)).status;
     ready_is(&found, "Running");
-    let topics = find(&found.conditions, crate::status::TOPICS_READY).unwrap();
+    let topics = find(&found.conditions, TOPICS_READY).unwrap();
     assert_eq!((topics.status.as_str(), topics.reason.as_str()), ("True", "Differs"));
     assert!(topics.message.contains("found: alerts has 2 partitions; it looks again"), "{}", topics.message);
     // The Job and its pods are gone.
@@ -356,8 +397,7 @@ fn it_is_looked_at_again_when_time_alone_changes_something() {
 #[test]
 fn what_is_not_as_it_is_to_be_is_looked_at_again_soon_and_waits_or_is_tried_again() {
     let of = |trouble: Option<Trouble>| concluded("{}", |seen| seen.topics_job = JobState::Running { trouble });
-    let said =
-        |trouble: Trouble| find(&of(Some(trouble)).status.conditions, crate::status::TOPICS_READY).unwrap().clone();
+    let said = |trouble: Trouble| find(&of(Some(trouble)).status.conditions, TOPICS_READY).unwrap().clone();
     assert_eq!(of(None).again.as_secs(), 30, "a pod may be late by then");
     assert_eq!(concluded("{}", |_| {}).again.as_secs(), 600);
     let failed = said(Trouble::Failed("no broker".to_owned()));

@@ -375,6 +375,17 @@ fn files_that_come_late_are_waited_for() {
 }
 
 #[test]
+fn a_pinned_pipeline_stays_with_its_version_whatever_somebody_promotes() {
+    let pin = VersionPolicy::Pinned(version(2));
+    let pinned = running(2, 7);
+    for (promoted, generation) in [(1, 8), (3, 9), (2, 10)] {
+        let pointer = pointer(promoted, generation);
+        let step = step(&pinned, &Observed { policy: &pin, ..observed(&pinned, &pointer) });
+        assert_eq!((step.state.template_version(), step.events), (Some(&version(2)), Vec::new()), "{promoted}");
+    }
+}
+
+#[test]
 fn an_older_pointer_is_not_followed_unless_pinned() {
     let state = running(2, 7);
     let older = advance(&state, &pointer(1, 6), &Artifact::Complete, &Rollout::Complete, 0);

@@ -1,11 +1,12 @@
 //! The bucket, as a site reaches it.
 
 use serde::{Deserialize, Serialize};
-use vedette_contract::Name;
+use vedette_contract::ObjectName;
 use vedette_contract::arguments::{BucketAddressing, BucketArguments, EncryptionAlgorithm};
 use vedette_contract::keys::KeyPrefix;
 
 use super::source::{Authority, Needs, Source, check_key};
+use super::url::check_url;
 use crate::field_error::{FieldErrors, MISSING, quoted};
 
 /// The bucket, as this site reaches it.
@@ -27,7 +28,7 @@ pub struct Bucket {
     pub region: String,
     /// Secret of the pipeline's namespace with an access key; the pods' own identity where omitted.
     #[serde(default)]
-    pub credentials_secret: Option<Name>,
+    pub credentials_secret: Option<ObjectName>,
     /// Which keys of it have the access key.
     #[serde(default)]
     pub credentials_keys: BucketKeys,
@@ -144,11 +145,8 @@ impl Bucket {
             ca,
             encryption,
         } = self;
-        let is_url = |endpoint: &str| {
-            ["http://", "https://"].iter().any(|scheme| endpoint.len() > scheme.len() && endpoint.starts_with(scheme))
-        };
-        if let Some(endpoint) = endpoint.as_ref().filter(|endpoint| !is_url(endpoint)) {
-            errors.push("bucket.endpoint", quoted(endpoint), "write a URL, such as https://s3.example.org");
+        if let Some(endpoint) = endpoint {
+            check_url("bucket.endpoint", endpoint, "https://s3.example.org", "bucket.credentialsSecret", errors);
         }
         for (path, text) in [("bucket.name", name), ("bucket.region", region)] {
             if text.trim().is_empty() {

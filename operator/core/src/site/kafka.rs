@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use vedette_contract::Name;
+use vedette_contract::ObjectName;
 use vedette_contract::kafka_property::{canonical, refusal};
 
 use super::source::{Authority, Needs, Source, check_key};
+use super::url::check_url;
 use crate::field_error::{FieldErrors, MISSING, quoted};
 
 /// Kafka of the site.
@@ -20,7 +21,7 @@ pub struct Kafka {
     pub properties: BTreeMap<String, String>,
     /// Secret of the pipeline's namespace with a user name and a password; no SASL where omitted.
     #[serde(default)]
-    pub credentials_secret: Option<Name>,
+    pub credentials_secret: Option<ObjectName>,
     /// Which keys of it have them.
     #[serde(default)]
     pub credentials_keys: KafkaKeys,
@@ -117,7 +118,7 @@ pub struct KafkaTls {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ClientCertificate {
     /// The Secret, of the pipeline's namespace.
-    pub secret: Name,
+    pub secret: ObjectName,
     /// Key of the certificate, and of those between it and its authority.
     #[serde(default = "certificate_key")]
     pub certificate_key: String,
@@ -223,7 +224,7 @@ fn check_properties(properties: &BTreeMap<String, String>, errors: &mut FieldErr
         if canonical(name) != name && properties.contains_key(canonical(name)) {
             errors.push("kafka.properties", quoted(name), format!("is another name of {}: keep one", canonical(name)));
         }
-        if let Some(instead) = refusal(name) {
+        if let Some(instead) = refusal(name, value) {
             errors.push("kafka.properties", quoted(name), format!("cannot be given: {instead}"));
         }
         if let Some((_, instead)) = SECRET_PROPERTIES.iter().find(|(secret, _)| *secret == canonical(name)) {
@@ -237,13 +238,10 @@ fn check_properties(properties: &BTreeMap<String, String>, errors: &mut FieldErr
 }
 
 impl KafkaOauth {
-    fn check(&self, mechanism: Option<SaslMechanism>, secret: Option<&Name>, errors: &mut FieldErrors) {
+    fn check(&self, mechanism: Option<SaslMechanism>, secret: Option<&ObjectName>, errors: &mut FieldErrors) {
         let Self { token_endpoint, scope, audience, ca } = self;
-        let host = token_endpoint.strip_prefix("https://").or_else(|| token_endpoint.strip_prefix("http://"));
-        let whole = !token_endpoint.contains(|letter: char| letter.is_whitespace() || letter.is_control());
-        if !whole || host.is_none_or(|host| host.is_empty() || host.starts_with('/') || host.contains('@')) {
-            errors.push("kafka.oauth.tokenEndpoint", quoted(token_endpoint), "write a URL, such as https://host/token");
-        }
+        let (path, example) = ("kafka.oauth.tokenEndpoint", "https://host/token");
+        check_url(path, token_endpoint, example, "kafka.credentialsSecret", errors);
         for (field, text) in [("scope", scope), ("audience", audience)] {
             if text.as_ref().is_some_and(String::is_empty) {
                 errors.push(format!("kafka.oauth.{field}"), quoted(""), "leave it out, or say which");

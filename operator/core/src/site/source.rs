@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use vedette_contract::Name;
+use vedette_contract::ObjectName;
+use vedette_contract::file_names::FileNames;
 
 use crate::field_error::{FieldErrors, MISSING, quoted};
 
@@ -12,14 +13,14 @@ use crate::field_error::{FieldErrors, MISSING, quoted};
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     /// A Secret.
-    Secret(Name),
+    Secret(ObjectName),
     /// A ConfigMap.
-    ConfigMap(Name),
+    ConfigMap(ObjectName),
 }
 
 impl Source {
     /// Its name.
-    pub fn name(&self) -> &Name {
+    pub fn name(&self) -> &ObjectName {
         match self {
             Self::Secret(name) | Self::ConfigMap(name) => name,
         }
@@ -35,7 +36,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// The keys that pods need, by the objects that should have them.
+/// The keys that pods need, by the objects that should have them; one that begins with `*` is [several](FileNames).
 pub type Needs = BTreeMap<Source, BTreeSet<String>>;
 
 /// What pods need and is not there.
@@ -52,7 +53,12 @@ impl fmt::Display for Missing {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Source(source) => write!(formatter, "create {source} in this namespace"),
-            Self::Key(source, key) => write!(formatter, "add the key {key} to {source} in this namespace"),
+            Self::Key(source, key) => match FileNames::of(key) {
+                FileNames::This(key) => write!(formatter, "add the key {key} to {source} in this namespace"),
+                FileNames::Ending(end) => {
+                    write!(formatter, "add a key that ends in {end} to {source} in this namespace")
+                }
+            },
         }
     }
 }
@@ -63,11 +69,11 @@ impl fmt::Display for Missing {
 pub struct Authority {
     /// The Secret.
     #[serde(default)]
-    pub secret: Option<Name>,
+    pub secret: Option<ObjectName>,
     /// The ConfigMap, in place of a Secret.
     #[serde(default)]
-    pub config_map: Option<Name>,
-    /// The key that has the certificates.
+    pub config_map: Option<ObjectName>,
+    /// The key that has the certificates; `*` and how keys end, such as `*.crt`, where several have some.
     #[serde(default = "authority_key")]
     pub key: String,
 }
@@ -98,8 +104,14 @@ impl Authority {
                 errors.push(format!("{path}.configMap"), quoted(name.as_str()), "leave it out, or leave secret out");
             }
         }
-        check_key(&format!("{path}.key"), key, errors);
+        check_keys(&format!("{path}.key"), key, errors);
     }
+}
+
+/// A key of a Secret or ConfigMap, or `*` and how its keys end.
+pub(crate) fn check_keys(path: &str, keys: &str, errors: &mut FieldErrors) {
+    let (FileNames::This(text) | FileNames::Ending(text)) = FileNames::of(keys);
+    check_key(path, text, errors);
 }
 
 /// A key of a Secret or ConfigMap, as the API server allows it.

@@ -34,6 +34,10 @@ pub const MODEL_CURRENT: &str = "ModelCurrent";
 pub const STREAM_COMPLETE: &str = "StreamComplete";
 /// Condition: the records have the fields that the model learned from; absent while no model scores.
 pub const FEATURES_PRESENT: &str = "FeaturesPresent";
+/// Condition: the scores of the records are distributed as in the training; absent while no model says how that was.
+pub const SCORES_STABLE: &str = "ScoresStable";
+/// Condition: as many records alert as may; absent while no model scores, or thresholds do not follow the stream.
+pub const BUDGET_HELD: &str = "BudgetHeld";
 /// Condition: there are enough records to learn from.
 pub const DATA_AVAILABLE: &str = "DataAvailable";
 /// Condition: the last run made a model.

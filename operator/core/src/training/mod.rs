@@ -16,7 +16,7 @@ use vedette_crds::ModelTrainingStatus;
 
 pub use self::adopt::{forgotten_run, replaced_jobs};
 use crate::job_state::{JobState, Trouble, is_outdated};
-use crate::job_step::failed_beside_others;
+use crate::job_step::{failed_beside_others, is_kept_by_others, lost_pod};
 use crate::platform::{ApplyFailure, Conclusion, Kind, Refused};
 use crate::refusal::Refusal;
 use crate::run_result::Ended;
@@ -128,20 +128,30 @@ pub enum RunSeen {
 impl RunSeen {
     /// As it is where its Job stands beside what it would be now; the pods are its own.
     #[must_use]
-    pub fn beside(self, wanted: &Job, live: Option<&Job>, pods: &[&Pod]) -> Self {
-        match (self, live) {
-            // Kubernetes makes no other pod while what runs beside the process keeps this one; the schedule tries again.
-            (Self::Seen { job: JobState::Running { trouble: Some(Trouble::Failed(cause)) }, left: None }, Some(_))
-                if failed_beside_others(pods).is_some() =>
+    pub fn beside(self, wanted: &Job, live: Option<&Job>, pods: &[&Pod], now: Timestamp) -> Self {
+        match (self, live, live.and_then(|live| lost_pod(live, pods, now))) {
+            // What it left counts, however its process ended, and Kubernetes does not say that the Job is over.
+            (Self::Seen { job: JobState::Running { trouble: _ }, left: Some(left) }, Some(live), _)
+                if is_kept_by_others(live, pods) =>
             {
-                Self::Seen { job: JobState::Failed { cause }, left: None }
+                Self::Seen { job: JobState::Complete, left: Some(left) }
             }
-            (Self::Seen { job: JobState::Running { trouble }, left: None }, Some(live))
+            // Kubernetes makes no other pod before somebody deletes the Node; the schedule tries again. What it left counts.
+            (Self::Seen { job: JobState::Running { trouble: _ }, left }, _, Some(cause)) => {
+                Self::Seen { job: JobState::Failed { cause }, left }
+            }
+            // Kubernetes makes no other pod while what runs beside the process keeps this one; the schedule tries again.
+            (
+                Self::Seen { job: JobState::Running { trouble: Some(Trouble::Failed(cause)) }, left: None },
+                Some(_),
+                _,
+            ) if failed_beside_others(pods).is_some() => Self::Seen { job: JobState::Failed { cause }, left: None },
+            (Self::Seen { job: JobState::Running { trouble }, left: None }, Some(live), _)
                 if is_outdated(live, wanted, pods.iter().copied()) =>
             {
                 Self::Outdated { trouble }
             }
-            (seen, _) => seen,
+            (seen, _, _) => seen,
         }
     }
 

@@ -34,10 +34,15 @@ pub(super) fn with_result(before: &ModelTrainingStatus, ended: &Ended) -> ModelT
     let mut status = before.clone();
     status.history.insert(0, ended.result.clone());
     status.history.truncate(HISTORY_LIMIT);
-    if ended.outcome == Outcome::Published {
-        status.model.clone_from(&ended.result.version);
-        // As people read it; the history has every digit.
-        status.score = ended.result.auroc.map(|auroc| (auroc * 1e4).round() / 1e4);
+    match ended.outcome {
+        Outcome::Published => {
+            status.model.clone_from(&ended.result.version);
+            // As people read it; the history has every digit.
+            status.score = ended.result.auroc.map(|auroc| (auroc * 1e4).round() / 1e4);
+            status.candidate = None;
+        }
+        Outcome::GateRefused => status.candidate.clone_from(&ended.result.version),
+        Outcome::NotEnoughData | Outcome::Failed => {}
     }
     status
 }
@@ -56,6 +61,7 @@ pub(super) fn training_status(
         conditions: conditions(plan, standing, state, now),
         phase: Some(phase(plan, standing, state)),
         model: settled.model.clone(),
+        candidate: settled.candidate.clone(),
         score: settled.score,
         records: seen.archive.records.as_ref().map_or(settled.records, |records| i64::try_from(*records).ok()),
         last_schedule_time: last_schedule_time.map(Time),
@@ -135,8 +141,22 @@ fn ready(plan: &TrainingPlan, standing: &Standing, state: &ScheduleState) -> Ver
         Standing::NotStarted(failure) => {
             apply_failed(failure, &plan.before.conditions).unwrap_or_else(|| due(plan, state))
         }
-        Standing::Decided(decision) => decided(plan, decision, state),
+        Standing::Decided(decision) => with_candidate(decided(plan, decision, state), decision, plan, state),
     }
+}
+
+/// That the gate refused a model is what a run should do, so the training is ready; whoever reads that is told where to look.
+fn with_candidate(verdict: Verdict, decision: &Decision, plan: &TrainingPlan, state: &ScheduleState) -> Verdict {
+    let is_at_rest = match decision {
+        Decision::Done | Decision::WaitingUntil(_) | Decision::WaitingForData { .. } => true,
+        Decision::Suspended | Decision::Running | Decision::Start { .. } => false,
+    };
+    if !is_at_rest || last_outcome(&plan.settled, state) != Some(Outcome::GateRefused) {
+        return verdict;
+    }
+    let message =
+        format!("{}; the model of the last run is a candidate: condition {GATE_PASSED} says why", verdict.message);
+    Verdict { message, ..verdict }
 }
 
 fn elsewhere(plan: &TrainingPlan) -> Verdict {
@@ -174,7 +194,10 @@ fn decided(plan: &TrainingPlan, decision: &Decision, state: &ScheduleState) -> V
         (Decision::WaitingUntil(time), Some(Outcome::NotEnoughData)) => {
             lacked_records(&format!("the next one starts at {time}, or when there are many more"))
         }
-        (Decision::WaitingUntil(time), _) => scheduled(&format!("at {time}")),
+        (Decision::WaitingUntil(time), _) => match plan.unknown() {
+            Some(unknown) => is_unknown(plan, unknown),
+            None => scheduled(&format!("at {time}")),
+        },
         (Decision::WaitingForData { needed, .. }, _) => awaits_records(plan, *needed),
         (Decision::Done, _) => {
             let message = "nothing more runs by itself; the annotation vedette.io/run asks for one";
@@ -320,6 +343,8 @@ mod tests {
             version: version.map(str::to_owned),
             auroc: version.map(|_| 0.9),
             records: 100,
+            report: None,
+            search: None,
             message: "because".to_owned(),
         };
         Ended { outcome, result, left: None }
@@ -339,7 +364,21 @@ mod tests {
             let held = [trained(last), gate_passed(last), published(last)].map(|verdict| verdict.holds == Some(true));
             assert_eq!(held, expected, "{outcome:?}");
             assert_eq!(status.model.is_some(), outcome == Outcome::Published);
+            assert_eq!(status.candidate.is_some(), outcome == Outcome::GateRefused);
         }
+    }
+
+    #[test]
+    fn a_candidate_is_told_until_a_later_model_is_published() {
+        let mut status = ModelTrainingStatus::default();
+        let mut after = |outcome| {
+            status = with_result(&status, &ended(outcome));
+            (status.model.is_some(), status.candidate.is_some())
+        };
+        assert_eq!(after(Outcome::Published), (true, false));
+        assert_eq!(after(Outcome::GateRefused), (true, true));
+        assert_eq!(after(Outcome::Failed), (true, true));
+        assert_eq!(after(Outcome::Published), (true, false));
     }
 
     #[test]

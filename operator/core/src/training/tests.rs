@@ -69,6 +69,8 @@ pub(super) fn result_of(outcome: TrainingOutcome) -> Box<TrainingResult> {
         version: Some("20261123T084210Z-1a2b3c4d".parse().unwrap()),
         metrics: None,
         baseline: None,
+        report: None,
+        search: None,
         message: "published".to_owned(),
     })
 }
@@ -250,8 +252,12 @@ fn names(names: &[&str]) -> Vec<Name> {
 
 /// What is told of a training at this site of which so many records are archived.
 fn told(at_site: &str, records: u64, names: NamesSeen) -> Conclusion<ModelTrainingStatus> {
+    told_of(&training(at_site), records, names)
+}
+
+fn told_of(training: &ValidatedTraining, records: u64, names: NamesSeen) -> Conclusion<ModelTrainingStatus> {
     let seen = TrainingSeen { names, ..seen(records, RunSeen::None) };
-    let plan = Training::decide(&training(at_site), &site(), &ModelTrainingStatus::default(), seen, at(50));
+    let plan = Training::decide(training, &site(), &ModelTrainingStatus::default(), seen, at(50));
     Training::conclude(&plan, Ok(&None), at(50))
 }
 
@@ -300,4 +306,15 @@ fn a_pipeline_that_nobody_knows_is_said_until_somebody_does() {
     ] {
         assert_eq!(reason(&told("east", records, names.clone()).status), "WaitingForData", "{records} {names:?}");
     }
+}
+
+/// Not only at its first time.
+#[test]
+fn a_pipeline_that_nobody_knows_is_said_of_a_training_with_a_schedule_too() {
+    let known = |pipelines: &[&str]| NamesSeen { sites: Some(Vec::new()), pipelines: Some(names(pipelines)) };
+    let daily = training_with("east", "schedule: '@daily'");
+    let Conclusion { status, again, .. } = told_of(&daily, 0, known(&["logins"]));
+    assert_eq!((ready(&status), again.as_secs()), (("Unknown".to_owned(), "UnknownPipeline".to_owned()), 30));
+    assert_eq!(reason(&told_of(&daily, 0, known(&["flows"])).status), "Scheduled");
+    assert_eq!(reason(&told_of(&daily, 1, known(&["logins"])).status), "Scheduled", "there are records of it");
 }

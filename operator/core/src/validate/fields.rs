@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use vedette_contract::{ModelVersion, Name, TopicName};
+use vedette_contract::fields::is_reserved;
+use vedette_contract::{ModelVersion, Name, ObjectName, TopicName};
 use vedette_crds::Resources;
 
 use super::units::{parse_duration, parse_quantity};
@@ -14,6 +15,11 @@ const NAME_MEND: &str = "use 1 to 63 lower-case letters, digits and '-', with a 
 
 pub(super) fn name(path: &str, value: &str, errors: &mut FieldErrors) -> Option<Name> {
     errors.check(path, quoted(value), value.parse().map_err(|_| NAME_MEND))
+}
+
+pub(super) fn object_name(path: &str, value: &str, errors: &mut FieldErrors) -> Option<ObjectName> {
+    let hint = "use 1 to 253 lower-case letters, digits, '-' and '.', with a letter or digit at both ends of each part";
+    errors.check(path, quoted(value), value.parse().map_err(|_| hint))
 }
 
 pub(super) fn topic_name(path: &str, value: &str, errors: &mut FieldErrors) -> Option<TopicName> {
@@ -49,6 +55,17 @@ pub(super) fn bytes(path: &str, value: &Quantity, limits: (u64, u64), errors: &m
                 .ok_or_else(|| format!("must be between {least} and {most} bytes"))
         });
     errors.check(path, quoted(&value.0), bytes)
+}
+
+/// The name of a field that records get: one that an expression can be written with, and none of ours.
+pub(super) fn new_field(path: &str, name: &str, errors: &mut FieldErrors) {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    if !name.bytes().all(inner) || name.starts_with(|first: char| first.is_ascii_digit()) {
+        errors.push(path, quoted(name), "use letters, digits and '_', and no digit first");
+    }
+    if is_reserved(name) {
+        errors.push(path, quoted(name), "is a field of Vedette's own; choose another name");
+    }
 }
 
 /// Keys of a list in which the API server takes each once.
@@ -90,5 +107,5 @@ pub(super) fn resources(path: &str, value: &Resources, errors: &mut FieldErrors)
 }
 
 pub(super) fn is_dns_name(text: &str) -> bool {
-    text.len() <= 253 && text.split('.').all(|part| part.parse::<Name>().is_ok())
+    text.parse::<ObjectName>().is_ok()
 }

@@ -1,21 +1,22 @@
 //! Validation of the incidents of a pipeline.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use vedette_contract::Name;
 use vedette_contract::incident::Severity;
-use vedette_contract::receiver::{FILTER_VARIABLES, Receiver, ReceiverKind, is_http_url};
-use vedette_contract::topic::TopicSpecification;
+use vedette_contract::receiver::{Address, FILTER_VARIABLES, Receiver, ReceiverKind, is_http_url};
+use vedette_contract::topic::{TopicManagement, TopicSpecification};
 use vedette_crds as crds;
 
 use super::fields;
-use super::validated_pipeline::{SecretValue, ValidatedIncidents, ValidatedReceiver};
+use super::validated_pipeline::{ReceiverFile, ValidatedIncidents, ValidatedReceiver};
 use crate::desired::receiver_file;
 use crate::field_error::{FieldErrors, MISSING, quoted};
-use crate::site::{SiteFile, check_key};
+use crate::site::{SiteFile, Source, WITH_USER, check_key, check_keys, has_user};
 
 const PATH: &str = "spec.incidents";
 const LONGEST_WINDOW_SECONDS: u64 = 7 * 24 * 3_600;
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 pub(super) fn incidents(
     incidents: &crds::Incidents,
@@ -37,6 +38,9 @@ pub(super) fn incidents(
         .enumerate()
         .map(|(index, receiver)| self::receiver(&format!("{PATH}.receivers[{index}]"), receiver, errors))
         .collect();
+    if let (Some(topic), Some(window)) = (&topic, window) {
+        check_retention(topic, window, errors);
+    }
     Some(ValidatedIncidents {
         topic: topic?,
         group_by: group_by.clone(),
@@ -46,55 +50,89 @@ pub(super) fn incidents(
     })
 }
 
+/// The topic is the notifier's only memory: what is open has to be there until it is closed, also when nobody was there for a while.
+fn check_retention(topic: &TopicSpecification, window: Duration, errors: &mut FieldErrors) {
+    let stated = topic.configuration.get("retention.ms").filter(|_| topic.management != TopicManagement::None);
+    let kept = stated.and_then(|kept| kept.parse::<u64>().ok()).map(Duration::from_millis);
+    let least = window + DAY;
+    if let Some(kept) = kept.filter(|kept| *kept < least && !kept.is_zero()) {
+        let mend = format!(
+            "must be at least {}, the window and a day: an open incident would be forgotten",
+            least.as_millis()
+        );
+        errors.push(format!("{PATH}.topic.retentionMs"), kept.as_millis(), mend);
+    }
+}
+
 fn receiver(path: &str, receiver: &crds::Receiver, errors: &mut FieldErrors) -> Option<ValidatedReceiver> {
     let crds::Receiver { name, minimum_severity, filter, alertmanager, webhook } = receiver;
     let name = fields::name(&format!("{path}.name"), name, errors)?;
     filter.iter().for_each(|expression| self::filter(&format!("{path}.filter"), expression, errors));
     // Both or none is against a rule of the CRD, which has its error already.
-    let (url, to, hmac, authorization) = match (alertmanager, webhook) {
-        (Some(crds::AlertmanagerReceiver { url, authorization_secret }), None) => {
-            (url, ReceiverKind::Alertmanager {}, None, authorization_secret)
+    let (kind, url, url_secret, ca, hmac, authorization) = match (alertmanager, webhook) {
+        (Some(crds::AlertmanagerReceiver { url, ca, authorization_secret }), None) => {
+            ("alertmanager", Some(url), None, ca, None, authorization_secret)
         }
-        (None, Some(crds::WebhookReceiver { url, hmac_secret, authorization_secret })) => {
-            let hmac_key_file = hmac_secret.as_ref().map(|secret| file(&name, HMAC, &secret.key));
-            (url, ReceiverKind::Webhook { hmac_key_file }, hmac_secret.as_ref(), authorization_secret)
+        (None, Some(crds::WebhookReceiver { url, url_secret, ca, hmac_secret, authorization_secret })) => {
+            ("webhook", url.as_ref(), url_secret.as_ref(), ca, hmac_secret.as_ref(), authorization_secret)
         }
         (Some(_), Some(_)) | (None, None) => return None,
     };
-    let path = format!("{path}.{}", kind(&to));
-    if !is_http_url(url) {
+    let path = format!("{path}.{kind}");
+    if let Some(url) = url.filter(|url| !is_http_url(url)) {
         errors.push(format!("{path}.url"), quoted(url), "write an http:// or https:// URL with a host");
     }
-    let [hmac_secret, authorization_secret] = [("hmacSecret", hmac), ("authorizationSecret", authorization.as_ref())]
-        .map(|(field, secret)| match secret {
-            Some(secret) => self::secret(&format!("{path}.{field}"), secret, errors).map(Some),
-            None => Some(None),
-        });
+    if url.is_some_and(|url| has_user(url)) {
+        let mend = "leave out what stands before the host; authorizationSecret names the Secret of who is let in";
+        errors.push(format!("{path}.url"), WITH_USER, mend);
+    }
+    let secrets = [
+        ("urlSecret", "url", url_secret),
+        ("hmacSecret", "hmac", hmac),
+        ("authorizationSecret", "auth", authorization.as_ref()),
+    ];
+    let [url_file, hmac_file, authorization_file] =
+        secrets.map(|(field, purpose, secret)| secret_file(&format!("{path}.{field}"), purpose, secret?, errors));
+    let ca_file = ca.as_ref().and_then(|ca| authority_file(&format!("{path}.ca"), ca, errors));
+    let place = |file: &Option<ReceiverFile>| Some(PathBuf::from(receiver_file(&name, file.as_ref()?)));
     let receiver = Receiver {
-        to,
-        url: url.clone(),
+        to: match alertmanager {
+            Some(_) => ReceiverKind::Alertmanager {},
+            None => ReceiverKind::Webhook { hmac_key_file: place(&hmac_file) },
+        },
+        url: url.cloned().map(Address::Url).or_else(|| place(&url_file).map(|file| Address::Secret { file }))?,
         minimum_severity: severity(*minimum_severity),
         filter: filter.clone(),
-        ca_file: None,
-        authorization_file: authorization.as_ref().map(|secret| file(&name, AUTHORIZATION, &secret.key)),
+        ca_file: place(&ca_file),
+        authorization_file: place(&authorization_file),
         name,
     };
-    Some(ValidatedReceiver { receiver, hmac_secret: hmac_secret?, authorization_secret: authorization_secret? })
+    let files = [url_file, hmac_file, authorization_file, ca_file].into_iter().flatten().collect();
+    Some(ValidatedReceiver { receiver, files })
 }
 
-/// The field that describes it.
-fn kind(to: &ReceiverKind) -> &'static str {
-    match to {
-        ReceiverKind::Alertmanager {} => "alertmanager",
-        ReceiverKind::Webhook { .. } => "webhook",
-    }
-}
-
-fn secret(path: &str, secret: &crds::SecretKey, errors: &mut FieldErrors) -> Option<SecretValue> {
+fn secret_file(
+    path: &str,
+    purpose: &'static str,
+    secret: &crds::SecretKey,
+    errors: &mut FieldErrors,
+) -> Option<ReceiverFile> {
     let crds::SecretKey { name, key } = secret;
-    let name = fields::name(&format!("{path}.name"), name, errors);
+    let name = fields::object_name(&format!("{path}.name"), name, errors);
     check_key(&format!("{path}.key"), key, errors);
-    Some(SecretValue { name: name?, key: key.clone() })
+    Some(ReceiverFile { purpose, source: Source::Secret(name?), key: key.clone() })
+}
+
+fn authority_file(path: &str, ca: &crds::Authority, errors: &mut FieldErrors) -> Option<ReceiverFile> {
+    let crds::Authority { secret, config_map, key } = ca;
+    check_keys(&format!("{path}.key"), key, errors);
+    // Both or none is against a rule of the CRD.
+    let source = match (secret, config_map) {
+        (Some(name), _) => Source::Secret(fields::object_name(&format!("{path}.secret"), name, errors)?),
+        (None, Some(name)) => Source::ConfigMap(fields::object_name(&format!("{path}.configMap"), name, errors)?),
+        (None, None) => return None,
+    };
+    Some(ReceiverFile { purpose: "ca", source, key: key.clone() })
 }
 
 fn filter(path: &str, expression: &str, errors: &mut FieldErrors) {
@@ -113,20 +151,41 @@ fn filter(path: &str, expression: &str, errors: &mut FieldErrors) {
     }
 }
 
-/// What the key of the signature is for, in the name of its volume, which has to be short.
-pub(crate) const HMAC: &str = "hmac";
-/// What a header's value is for.
-pub(crate) const AUTHORIZATION: &str = "auth";
-
-fn file(receiver: &Name, purpose: &str, key: &str) -> PathBuf {
-    receiver_file(receiver, purpose, key).into()
-}
-
 fn severity(severity: crds::IncidentSeverity) -> Severity {
     match severity {
         crds::IncidentSeverity::Low => Severity::Low,
         crds::IncidentSeverity::Medium => Severity::Medium,
         crds::IncidentSeverity::High => Severity::High,
         crds::IncidentSeverity::Critical => Severity::Critical,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_that_forgets_what_is_open_is_refused() {
+        let complaints = |topic: &str, window_hours: u64| {
+            let mut errors = FieldErrors::of("a pipeline");
+            check_retention(&topic.parse().unwrap(), Duration::from_secs(window_hours * 3_600), &mut errors);
+            errors.finish(Some(())).err().unwrap_or_default()
+        };
+        for (topic, window_hours) in
+            [("i:partitions=1,retention.ms=3600000", 24), ("i:partitions=1,retention.ms=172799999", 24)]
+        {
+            let complaints = complaints(topic, window_hours);
+            assert_eq!(complaints.len(), 1, "{topic}");
+            assert_eq!(complaints[0].path, "spec.incidents.topic.retentionMs");
+            assert!(complaints[0].hint.starts_with("must be at least 172800000"), "{complaints:?}");
+        }
+        assert_eq!(
+            complaints("i:partitions=1,retention.ms=604800000", 168).len(),
+            1,
+            "the default, and the longest window"
+        );
+        for kept in ["i:partitions=1,retention.ms=172800000", "i:partitions=1,retention.ms=-1", "i:partitions=1"] {
+            assert_eq!(complaints(kept, 24), [], "{kept}");
+        }
     }
 }

@@ -1,13 +1,17 @@
 //! Turns what people wrote into values in which nothing can be wrong any more, or into the list of everything that is.
 //! Limits and rules stand in the CRD and are checked with its own schema; here is what a schema cannot say.
 
+mod alerting;
+mod calculated_fields;
 mod fields;
 mod incidents;
 mod lookups;
 mod mounts;
 mod pipeline;
 mod pods;
+mod renamed_fields;
 mod tags;
+mod topics;
 mod training;
 mod units;
 mod validated_pipeline;
@@ -16,15 +20,16 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 use vedette_contract::Name;
 
-pub(crate) use incidents::{AUTHORIZATION, HMAC};
 pub use pipeline::validate_pipeline;
 pub use tags::Tags;
 pub use training::{ValidatedData, ValidatedFeatures, ValidatedJob, ValidatedTraining, validate_training};
 pub use validated_pipeline::{
-    Alerting, ComponentPods, ConfigMapKey, Dataset, Scale, SecretValue, ValidatedArchiver, ValidatedDetector,
+    Alerting, ComponentPods, ConfigMapKey, Dataset, ReceiverFile, Scale, ValidatedArchiver, ValidatedDetector,
     ValidatedGenerator, ValidatedIncidents, ValidatedLookup, ValidatedModel, ValidatedPipeline, ValidatedReceiver,
     ValidatedTopics,
 };
+
+pub(crate) use pods::OUR_VARIABLES;
 
 use crate::field_error::{FieldErrors, MISSING, quoted};
 use crate::schema::{Report, Schema};

@@ -4,13 +4,12 @@ use k8s_openapi::api::core::v1::VolumeMount;
 use vedette_crds::PodSettings;
 
 use super::fields;
-use crate::desired::{LOOKUP_VOLUMES, OUR_DIRECTORY, OUR_VOLUMES};
+use crate::desired::{OUR_DIRECTORY, is_our_volume};
 use crate::field_error::{FieldErrors, quoted};
 
 /// Volumes and mounts that would be in the way of Vedette's own.
 pub(super) fn check_names(path: &str, settings: &PodSettings, errors: &mut FieldErrors) {
-    let is_ours = |name: &&str| OUR_VOLUMES.contains(name) || name.starts_with(LOOKUP_VOLUMES);
-    for name in volumes(settings).filter(is_ours) {
+    for name in volumes(settings).filter(|name| is_our_volume(name)) {
         errors.push(format!("{path}.volumes"), quoted(name), "is a volume of Vedette's own; choose another name");
     }
     fields::once(&format!("{path}.volumes"), volumes(settings), errors);
@@ -113,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_volume_of_ours_can_neither_be_made_nor_mounted() {
-        for name in OUR_VOLUMES.iter().chain(&["vedette-lookup-services"]) {
+        for name in ["model", "kafka-oauth-ca", "vedette-lookup-services", "vedette-receiver-desk-url"] {
             let settings = settings(&[name], &[]);
             assert_eq!(errors(|errors| check_names("spec.pod", &settings, errors)).len(), 1, "{name}");
             let mounted = self::settings(&[], &[(name, "/x")]);

@@ -1,23 +1,24 @@
 //! Validation of an `AnomalyPipeline`.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use vedette_contract::arguments::{
-    DatasetArguments, DecimalMark, GeneratorMode, KeyValue, ProcessingGuarantee, Separator, TextEncoding,
+    DatasetArguments, DecimalMark, GeneratorMode, ProcessingGuarantee, Separator, TextEncoding,
 };
-use vedette_contract::fields as record;
 use vedette_contract::keys::{NamespaceKeys, PipelineKeys};
-use vedette_contract::topic::{self, TopicManagement, TopicSpecification};
 use vedette_crds::{self as crds, AnomalyPipeline};
 
+use super::alerting::alerting;
 use super::incidents::incidents;
 use super::tags::Tags;
+use super::topics::topics as validated_topics;
 use super::validated_pipeline::{
-    Alerting, ComponentPods, Dataset, Scale, ValidatedArchiver, ValidatedDetector, ValidatedGenerator, ValidatedModel,
-    ValidatedPipeline, ValidatedTopics,
+    ComponentPods, Dataset, Scale, ValidatedArchiver, ValidatedDetector, ValidatedGenerator, ValidatedModel,
+    ValidatedPipeline,
 };
-use super::{check_schema, fields, identity, label, lookups, mounts, pods, unsigned};
+use super::{
+    calculated_fields, check_schema, fields, identity, label, lookups, mounts, pods, renamed_fields, unsigned,
+};
 use crate::FieldError;
 use crate::field_error::{FieldErrors, MISSING, quoted, title};
 use crate::roll::VersionPolicy;
@@ -54,7 +55,7 @@ fn assemble(pipeline: &AnomalyPipeline, site: &SiteFile, errors: &mut FieldError
         pod: _,
     } = &pipeline.spec;
     let identity = identity(&pipeline.metadata, errors);
-    let (topics, incidents_topic) = self::topics(topics, incidents.as_ref(), site, errors);
+    let (topics, incidents_topic) = validated_topics(topics, incidents.as_ref(), site, errors);
     let keys = identity.as_ref().map(|(namespace, name)| PipelineKeys::new(namespace, name));
     let generator = match generator {
         Some(generator) => self::generator(generator, keys.as_ref(), errors).map(Some),
@@ -140,117 +141,6 @@ fn check_volumes<'a>(
     }
 }
 
-/// Of a topic that is made here, where the spec says nothing.
-const DEFAULT_PARTITIONS: i32 = 4;
-const DEFAULT_RETENTION_MS: i64 = 7 * 24 * 3_600_000;
-/// However small records are, an incident has so many texts of them.
-const LEAST_INCIDENT_BYTES: u64 = 256 * KIBIBYTE;
-const DAY_MS: i64 = 24 * 3_600_000;
-const DEFAULT_MESSAGE_BYTES: u64 = 1 << 20;
-
-fn topics(
-    topics: &crds::Topics,
-    incidents: Option<&crds::Incidents>,
-    site: &SiteFile,
-    errors: &mut FieldErrors,
-) -> (Option<ValidatedTopics>, Option<TopicSpecification>) {
-    let crds::Topics { sensor_messages, enriched_data, alerts, dead_letters, max_message_bytes, pod: _ } = topics;
-    let given: Option<u64> = max_message_bytes
-        .map_or(Some(DEFAULT_MESSAGE_BYTES), |bytes| unsigned("spec.topics.maxMessageBytes", bytes, errors));
-    let max_input_message_bytes = given.unwrap_or_default();
-    // Enriched, a record is longer, and a dead letter carries headers.
-    let max_output_message_bytes = max_input_message_bytes.saturating_mul(2);
-    let mut topic = |path: &str, topic: crds::Topic<'_>, message_bytes: u64| {
-        let crds::Topic {
-            name,
-            management,
-            partitions,
-            replication_factor,
-            min_insync_replicas,
-            retention_ms,
-            retention_bytes,
-        } = topic;
-        let name = fields::topic_name(&format!("{path}.name"), name, errors)?;
-        if retention_ms == Some(0) {
-            errors.push(format!("{path}.retentionMs"), 0, "would keep nothing; use milliseconds, or -1 for ever");
-        }
-        let replication_factor = replication_factor.or(site.kafka.replication_factor);
-        if let (Some(least), Some(all)) = (min_insync_replicas, replication_factor)
-            && least > all
-        {
-            let mend = format!("must not be over the replication factor, {all}: nobody could write to the topic");
-            errors.push(format!("{path}.minInsyncReplicas"), least, mend);
-        }
-        let mut settings = TopicSettings::default();
-        settings.add("max.message.bytes", max_message_bytes.map(|_| message_bytes), Some(message_bytes));
-        settings.add("retention.ms", retention_ms, Some(DEFAULT_RETENTION_MS));
-        settings.add("retention.bytes", retention_bytes, None);
-        settings.add("min.insync.replicas", min_insync_replicas, None);
-        let TopicSettings { configuration, mut defaults } = settings;
-        if partitions.is_none() {
-            defaults.insert(topic::PARTITIONS.to_owned());
-        }
-        Some(TopicSpecification {
-            name,
-            management: match management {
-                crds::TopicManagement::Create => TopicManagement::Create,
-                crds::TopicManagement::Manage => TopicManagement::Manage,
-                crds::TopicManagement::None => TopicManagement::None,
-            },
-            partitions: partitions.unwrap_or(DEFAULT_PARTITIONS),
-            replication_factor,
-            configuration,
-            defaults,
-        })
-    };
-    let sensor_messages = topic("spec.topics.sensorMessages", sensor_messages.topic(), max_input_message_bytes);
-    let enriched_data = topic("spec.topics.enrichedData", enriched_data.topic(), max_output_message_bytes);
-    let alerts = topic("spec.topics.alerts", alerts.topic(), max_output_message_bytes);
-    let dead_letters = topic("spec.topics.deadLetters", dead_letters.topic(), max_output_message_bytes);
-    let incident_bytes = max_output_message_bytes.max(LEAST_INCIDENT_BYTES);
-    let incidents = incidents
-        .and_then(|incidents| topic("spec.incidents.topic", incidents.topic.topic(), incident_bytes))
-        .map(compacted);
-    let validated = || {
-        given?;
-        Some(ValidatedTopics {
-            sensor_messages: sensor_messages?,
-            enriched_data: enriched_data?,
-            alerts: alerts?,
-            dead_letters: dead_letters?,
-            max_output_message_bytes,
-        })
-    };
-    (validated(), incidents)
-}
-
-/// The last message of a key is what counts, and what is old is none of anybody's business. What changes is kept for a day, so that
-/// who reads it late sees each change.
-fn compacted(mut topic: TopicSpecification) -> TopicSpecification {
-    topic.configuration.insert("cleanup.policy".to_owned(), "compact,delete".to_owned());
-    topic.configuration.insert("min.compaction.lag.ms".to_owned(), DAY_MS.to_string());
-    topic.defaults.insert("min.compaction.lag.ms".to_owned());
-    topic
-}
-
-/// The configuration of a topic, and what of it is a default.
-#[derive(Default)]
-struct TopicSettings {
-    configuration: BTreeMap<String, String>,
-    defaults: BTreeSet<String>,
-}
-
-impl TopicSettings {
-    fn add<T: ToString>(&mut self, key: &str, stated: Option<T>, default: Option<T>) {
-        if stated.is_none() && default.is_some() {
-            self.defaults.insert(key.to_owned());
-        }
-        if let Some(value) = stated.or(default) {
-            self.configuration.insert(key.to_owned(), value.to_string());
-        }
-    }
-}
-
 fn generator(
     generator: &crds::Generator,
     keys: Option<&PipelineKeys>,
@@ -324,26 +214,19 @@ fn detector(
         replicas,
         autoscaling,
         processing_guarantee,
+        renamed_fields: _,
         lookups: _,
         calculated_fields: _,
         alerting: _,
         reasons,
         disruption_budget,
+        rolling_update,
         resources,
         pod: _,
     } = detector;
     let lookups = lookups::lookups(detector, keys, errors);
-    let calculated_fields = detector.calculated_fields();
-    for (index, field) in calculated_fields.iter().enumerate() {
-        calculated_field(&format!("spec.detector.calculatedFields[{index}]"), field, errors);
-    }
-    let crds::Alerting { alert_budget_per_million, score_threshold } = detector.alerting();
-    // Both or none is against a rule of the CRD, which has its error already.
-    let alerting = match (alert_budget_per_million, score_threshold) {
-        (Some(budget), _) => Some(Alerting::BudgetPerMillion(budget)),
-        (None, Some(threshold)) => Some(Alerting::ScoreThreshold(threshold)),
-        (None, None) => None,
-    };
+    let calculated_fields = calculated_fields::calculated_fields(detector, errors);
+    let alerting = alerting(&detector.alerting());
     let reasons = unsigned("spec.detector.reasons", i64::from(*reasons), errors);
     fields::resources("spec.detector.resources", resources, errors);
     Some(ValidatedDetector {
@@ -361,29 +244,14 @@ fn detector(
             crds::ProcessingGuarantee::ExactlyOnce => ProcessingGuarantee::ExactlyOnce,
             crds::ProcessingGuarantee::AtLeastOnce => ProcessingGuarantee::AtLeastOnce,
         },
+        renamed_fields: renamed_fields::renamed_fields(detector, errors),
         lookups: lookups?,
-        calculated_fields: calculated_fields
-            .iter()
-            .map(|field| KeyValue { key: field.name.clone(), value: field.expression.clone() })
-            .collect(),
+        calculated_fields,
         alerting: alerting?,
         reasons: reasons?,
         max_unavailable: max_unavailable(disruption_budget),
+        rolling_update: *rolling_update,
     })
-}
-
-fn calculated_field(path: &str, field: &crds::CalculatedField, errors: &mut FieldErrors) {
-    let crds::CalculatedField { name, expression } = field;
-    let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    if !name.bytes().all(inner) || name.starts_with(|first: char| first.is_ascii_digit()) {
-        errors.push(format!("{path}.name"), quoted(name), "use letters, digits and '_', and no digit first");
-    }
-    if record::is_reserved(name) {
-        errors.push(format!("{path}.name"), quoted(name), "is a field of Vedette's own; choose another name");
-    }
-    if let Err(error) = cel::Program::compile(expression) {
-        errors.push(format!("{path}.expression"), quoted(expression), format!("is not CEL: {error}"));
-    }
 }
 
 /// None where there is no budget.
@@ -393,7 +261,7 @@ fn max_unavailable(budget: &crds::DisruptionBudget) -> Option<i32> {
 }
 
 fn archiver(archiver: &crds::Archiver, errors: &mut FieldErrors) -> Option<ValidatedArchiver> {
-    let crds::Archiver { replicas, rolling, disruption_budget, resources, pod: _ } = archiver;
+    let crds::Archiver { replicas, rolling, disruption_budget, rolling_update, resources, pod: _ } = archiver;
     let crds::Rolling { max_bytes, max_age } = rolling;
     let path = "spec.archiver.rolling";
     // One PUT carries at most 5 GiB, and a day closes an object in any case.
@@ -405,6 +273,7 @@ fn archiver(archiver: &crds::Archiver, errors: &mut FieldErrors) -> Option<Valid
         rolling_max_bytes: max_bytes?,
         rolling_max_age: max_age?,
         max_unavailable: max_unavailable(disruption_budget),
+        rolling_update: *rolling_update,
     })
 }
 

@@ -1,5 +1,6 @@
 //! Validation of what is said about pods: what Vedette sets itself cannot be set there.
 
+use k8s_openapi::api::core::v1::PodSecurityContext;
 use vedette_contract::arguments::{
     AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, AWS_SESSION_TOKEN_ENV, KAFKA_SASL_PASSWORD_ENV,
     KAFKA_SASL_USERNAME_ENV, LISTEN_ADDRESS_ENV, POD_NAME_ENV,
@@ -11,7 +12,7 @@ use crate::desired::LOG_LEVEL_ENV;
 use crate::field_error::{FieldErrors, quoted};
 
 /// Environment variables that the builders set.
-const OUR_VARIABLES: &[&str] = &[
+pub(crate) const OUR_VARIABLES: &[&str] = &[
     AWS_ACCESS_KEY_ID_ENV,
     AWS_SECRET_ACCESS_KEY_ENV,
     AWS_SESSION_TOKEN_ENV,
@@ -41,6 +42,10 @@ pub(super) fn check(path: &str, value: &PodSettings, errors: &mut FieldErrors) {
         log_level: _,
         priority_class_name,
         service_account_name,
+        host_aliases,
+        dns_policy: _,
+        dns_config,
+        security_context,
     } = value;
     tags::check(path, labels, annotations, errors);
     tags::check_labels(&format!("{path}.nodeSelector"), node_selector, errors);
@@ -51,6 +56,11 @@ pub(super) fn check(path: &str, value: &PodSettings, errors: &mut FieldErrors) {
     known_items(&format!("{path}.env"), env.as_deref(), errors);
     known_items(&format!("{path}.volumes"), volumes.as_deref(), errors);
     known_items(&format!("{path}.volumeMounts"), volume_mounts.as_deref(), errors);
+    known_items(&format!("{path}.hostAliases"), host_aliases.as_deref(), errors);
+    dns_config.iter().for_each(|config| known(&format!("{path}.dnsConfig"), config, errors));
+    security_context
+        .iter()
+        .for_each(|context| check_security_context(&format!("{path}.securityContext"), context, errors));
     let variables = || env.iter().flatten().map(|variable| variable.known.name.as_str());
     for name in variables().filter(|name| OUR_VARIABLES.contains(name)) {
         errors.push(format!("{path}.env"), quoted(name), "is set by Vedette; RUST_LOG is set by logLevel");
@@ -70,6 +80,18 @@ pub(super) fn check(path: &str, value: &PodSettings, errors: &mut FieldErrors) {
         if let Some(name) = name.as_ref().filter(|name| !fields::is_dns_name(name)) {
             errors.push(format!("{path}.{field}"), quoted(name), "use lower-case letters, digits, '-' and '.'");
         }
+    }
+}
+
+/// A kubelet would refuse each pod of it.
+fn check_security_context(path: &str, context: &Embedded<PodSecurityContext>, errors: &mut FieldErrors) {
+    known(path, context, errors);
+    let mend = "Vedette's processes run as no root; leave it out, or name another user";
+    if context.known.run_as_user == Some(0) {
+        errors.push(format!("{path}.runAsUser"), 0, mend);
+    }
+    if context.known.run_as_non_root == Some(false) {
+        errors.push(format!("{path}.runAsNonRoot"), false, mend);
     }
 }
 

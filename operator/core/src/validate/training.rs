@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use vedette_contract::{Name, fields as record};
-use vedette_crds::{self as crds, Algorithm, Gate, Label, ModelTraining, Parameters};
+use vedette_contract::search::{SearchSpace, SpaceFault};
+use vedette_contract::{Name, ReferenceWindow, fields as record};
+use vedette_crds::{self as crds, Algorithm, Gate, Label, ModelTraining, Parameters, Search};
 
 use super::tags::Tags;
 use super::{check_schema, fields, identity, label, mounts, pods, unsigned};
@@ -33,6 +34,8 @@ pub struct ValidatedTraining {
     pub algorithm: Algorithm,
     /// Its hyper-parameters; the algorithm's default where absent.
     pub parameters: Parameters,
+    /// The search for them, where there is one.
+    pub search: Option<Search>,
     /// Seed of everything random.
     pub seed: u64,
     /// Share of the sample that is set aside.
@@ -68,6 +71,8 @@ pub struct ValidatedData {
     pub sites: Vec<Name>,
     /// How old a record may be.
     pub lookback: Option<Duration>,
+    /// The period whose records are learned from; all where absent.
+    pub reference_window: Option<ReferenceWindow>,
     /// Size of the sample.
     pub max_records: u64,
     /// Field that identifies a record.
@@ -120,6 +125,7 @@ fn assemble(training: &ModelTraining, errors: &mut FieldErrors) -> Option<Valida
         features,
         algorithm,
         parameters,
+        search,
         seed,
         validation: crds::Validation { holdout_share, alert_budget_per_million, folds },
         publish: crds::Publish { gate, keep },
@@ -133,6 +139,7 @@ fn assemble(training: &ModelTraining, errors: &mut FieldErrors) -> Option<Valida
     let schedule = self::schedule(schedule.as_deref(), time_zone, trigger, *suspend, errors);
     let data = self::data(data, errors);
     let features = self::features(features, errors);
+    check_search(*algorithm, parameters, search.as_ref(), errors);
     let seed = unsigned("spec.seed", *seed, errors);
     let folds = unsigned("spec.validation.folds", i64::from(*folds), errors);
     let keep = unsigned("spec.publish.keep", i64::from(*keep), errors);
@@ -152,6 +159,7 @@ fn assemble(training: &ModelTraining, errors: &mut FieldErrors) -> Option<Valida
         features,
         algorithm: *algorithm,
         parameters: *parameters,
+        search: search.clone(),
         seed: seed?,
         holdout_share: *holdout_share,
         alert_budget_per_million: *alert_budget_per_million,
@@ -200,7 +208,7 @@ fn schedule(
 
 fn data(data: &crds::DataSource, errors: &mut FieldErrors) -> Option<ValidatedData> {
     const TEN_YEARS: u64 = 10 * 366 * 24 * 3600;
-    let crds::DataSource { pipeline, sites, lookback, max_records, deduplicate_by } = data;
+    let crds::DataSource { pipeline, sites, lookback, reference_window, max_records, deduplicate_by } = data;
     let pipeline = fields::name("spec.data.pipeline", pipeline, errors);
     let sites: Vec<Option<Name>> = sites
         .iter()
@@ -211,14 +219,38 @@ fn data(data: &crds::DataSource, errors: &mut FieldErrors) -> Option<ValidatedDa
         Some(lookback) => fields::duration("spec.data.lookback", lookback, (1, TEN_YEARS), errors).map(Some),
         None => Some(None),
     };
+    let reference_window = match reference_window {
+        Some(crds::ReferenceWindow { from, to }) => {
+            let window = ReferenceWindow::new(from.0, to.0);
+            errors.check("spec.data.referenceWindow", format!("{}/{}", from.0, to.0), window).map(Some)
+        }
+        None => Some(None),
+    };
     let max_records = unsigned("spec.data.maxRecords", *max_records, errors);
     Some(ValidatedData {
         pipeline: pipeline?,
         sites: sites.into_iter().collect::<Option<_>>()?,
         lookback: lookback?,
+        reference_window: reference_window?,
         max_records: max_records?,
         deduplicate_by: deduplicate_by.clone(),
     })
+}
+
+/// What a schema cannot say of a space: whether it is empty, infinite, or larger than the search.
+fn check_search(algorithm: Algorithm, fixed: &Parameters, search: Option<&Search>, errors: &mut FieldErrors) {
+    let Some(Search { algorithm: search, max_trials, parallel_trials: _, metric: _, parameters }) = search else {
+        return;
+    };
+    let max_trials = u64::try_from(*max_trials).unwrap_or_default();
+    // A learner without parameters has a rule of its own.
+    let faults = SearchSpace::new(algorithm, fixed, parameters, (*search, max_trials)).err().unwrap_or_default();
+    for SpaceFault { path, value, hint } in faults {
+        let path = format!("spec.search.{path}");
+        if !errors.has(&path) && !errors.has("spec.search") {
+            errors.push(path, value, hint);
+        }
+    }
 }
 
 fn features(features: &crds::Features, errors: &mut FieldErrors) -> ValidatedFeatures {

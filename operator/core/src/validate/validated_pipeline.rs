@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use vedette_contract::Name;
-use vedette_contract::arguments::{DatasetArguments, GeneratorMode, KeyValue, ProcessingGuarantee};
+use vedette_contract::arguments::{BudgetTracking, DatasetArguments, GeneratorMode, KeyValue, ProcessingGuarantee};
 use vedette_contract::lookup::Lookup;
 use vedette_contract::receiver::Receiver;
 use vedette_contract::topic::TopicSpecification;
-use vedette_crds::{Label, MissingModelPolicy, PodSettings};
+use vedette_crds::{Label, MissingModelPolicy, PodSettings, RollingUpdate};
 
 use super::tags::Tags;
 use crate::roll::VersionPolicy;
+use crate::site::Source;
 
 /// A pipeline in which nothing is wrong.
 #[derive(Debug, Clone)]
@@ -112,6 +113,8 @@ pub struct ValidatedDetector {
     pub scale: Scale,
     /// What a crash may repeat.
     pub processing_guarantee: ProcessingGuarantee,
+    /// Fields of the records, each with the name that it gets.
+    pub renamed_fields: Vec<KeyValue>,
     /// Tables that records are joined with.
     pub lookups: Vec<ValidatedLookup>,
     /// Name and CEL expression of each calculated field.
@@ -122,6 +125,8 @@ pub struct ValidatedDetector {
     pub reasons: u32,
     /// How many pods a drain may take at once; whatever it likes where there is none.
     pub max_unavailable: Option<i32>,
+    /// How its pods are replaced.
+    pub rolling_update: RollingUpdate,
 }
 
 impl ValidatedDetector {
@@ -169,7 +174,12 @@ pub enum Scale {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Alerting {
     /// So many records per million.
-    BudgetPerMillion(f64),
+    Budget {
+        /// How many.
+        per_million: f64,
+        /// Whether the threshold follows the stream.
+        tracking: BudgetTracking,
+    },
     /// Scores greater than this.
     ScoreThreshold(f64),
 }
@@ -185,6 +195,8 @@ pub struct ValidatedArchiver {
     pub rolling_max_age: Duration,
     /// How many pods a drain may take at once; whatever it likes where there is none.
     pub max_unavailable: Option<i32>,
+    /// How its pods are replaced.
+    pub rolling_update: RollingUpdate,
 }
 
 /// Incidents.
@@ -207,17 +219,17 @@ pub struct ValidatedIncidents {
 pub struct ValidatedReceiver {
     /// As the notifier is given it.
     pub receiver: Receiver,
-    /// Key of the signature.
-    pub hmac_secret: Option<SecretValue>,
-    /// Value of the header Authorization.
-    pub authorization_secret: Option<SecretValue>,
+    /// What it needs of Secrets and ConfigMaps of the namespace of the pods.
+    pub files: Vec<ReceiverFile>,
 }
 
-/// A value of a Secret in the namespace of the pods.
+/// A value of a Secret or ConfigMap as a file of the notifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SecretValue {
-    /// The Secret.
-    pub name: Name,
+pub struct ReceiverFile {
+    /// What it is for: a short word, in the name of its volume.
+    pub purpose: &'static str,
+    /// The Secret or ConfigMap.
+    pub source: Source,
     /// Its key.
     pub key: String,
 }

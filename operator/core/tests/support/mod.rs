@@ -85,6 +85,14 @@ pub(crate) fn pipeline_with(spec: &str) -> ValidatedPipeline {
     ))
 }
 
+/// Everything that is wrong with a pipeline of this spec.
+pub(crate) fn refusals(spec: &str) -> Vec<String> {
+    let text =
+        format!("{{apiVersion: vedette.io/v1alpha1, kind: AnomalyPipeline, metadata: {{name: flows}}, spec: {spec}}}");
+    let errors = manifest::load(&text, &default_namespace(), &site()).err().unwrap_or_default();
+    errors.iter().map(ToString::to_string).collect()
+}
+
 pub(crate) fn version() -> ModelVersion {
     "20261123T084210Z-1a2b3c4d".parse().unwrap()
 }
@@ -106,7 +114,7 @@ pub(crate) fn generator_job(children: &PipelineChildren) -> &Job {
 /// Every pod template that the manifests and some variants of them lead to, with its component.
 pub(crate) fn every_template() -> Vec<(String, PodTemplateSpec)> {
     let sequential = "{generator: {recordsPerSecond: 10, mode: Sequential, dataset: {object: {key: a/b.csv}}}}";
-    let pipelines = [
+    let pipelines = vec![
         pipeline(&text("minimal.yaml")),
         pipeline(&text("demo.yaml")),
         pipeline(&text("full.yaml")),

@@ -16,7 +16,7 @@ use super::super::children::{Stores, Wanted};
 use super::super::context::Context;
 use super::super::seen::Seen;
 use vedette_core::desired::{GeneratorChild, PipelineChildren};
-use vedette_core::job_step::{JobStep, asks_who_holds_it, job_step};
+use vedette_core::job_step::{JobStep, OnLostNode, asks_who_holds_it, job_step};
 use vedette_core::ownership::claim;
 use vedette_core::pipeline::{CountClaim, PipelinePlan};
 use vedette_core::validate::ValidatedPipeline;
@@ -51,7 +51,7 @@ pub(super) async fn apply(valid: &ValidatedPipeline, plan: &PipelinePlan, contex
     named_service_accounts.iter().for_each(|name| pass.spare::<ServiceAccount>(name));
     pass.want(topics_job);
     if topics.needs_job() {
-        pass.job(topics_job, &stores.jobs).await;
+        pass.job(topics_job, OnLostNode::MakeAnew, &stores.jobs).await;
     }
     pass.all(services, &stores.services).await;
     pass.all(disruption_budgets, &stores.disruption_budgets).await;
@@ -65,7 +65,7 @@ pub(super) async fn apply(valid: &ValidatedPipeline, plan: &PipelinePlan, contex
         if let Some(job) = generator_job
             && generator_step.needs_job()
         {
-            pass.job(job, &stores.jobs).await;
+            pass.job(job, OnLostNode::Leave, &stores.jobs).await;
         }
         if let Some(detector) = detector {
             pass.detector(detector, *count, &stores.deployments).await;
@@ -126,7 +126,7 @@ impl Pass<'_> {
     }
 
     /// A Job cannot be changed, but held and let go; one that was made otherwise and does nothing is made anew.
-    async fn job(&mut self, job: &Job, seen: &Seen<Job>) {
+    async fn job(&mut self, job: &Job, on_lost_node: OnLostNode, seen: &Seen<Job>) {
         let live = match self.live(job, seen) {
             Some(live) if !asks_who_holds_it(&live, job) => Some(live),
             Some(_) | None => match self.applier.read::<Job>(self.namespace.as_str(), &job.name_any()).await {
@@ -136,7 +136,8 @@ impl Pass<'_> {
         };
         let pods = self.stores.pods_of_job(live.as_deref());
         let pods: Vec<_> = pods.iter().map(Arc::as_ref).collect();
-        let outcome = match (job_step(live.as_deref(), job, &pods, Timestamp::now()), live) {
+        let step = job_step(live.as_deref(), job, &pods, on_lost_node, Timestamp::now());
+        let outcome = match (step, live) {
             (JobStep::Make, _) => self.applier.apply(job, None, Conflicts::Force).await,
             // The watch tells when it is gone, and then it is made anew.
             (JobStep::Replace, Some(live)) => match claim(live.meta(), job.meta()) {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::Job;
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 use vedette_contract::keys::PipelineKeys;
 use vedette_core::desired::labels::{self, Component, MANAGER, RETRY_MODEL};
 use vedette_core::desired::{Live, LiveReplicas, generator_job_name, names, topics_job_name};
-use vedette_core::job_state::{completed_at, job_state, topic_report};
+use vedette_core::job_state::{completed_at, job_state, pods_left, topic_report};
 use vedette_core::job_step::is_left_over;
 use vedette_core::pipeline::{GeneratorSeen, PipelineSeen};
 use vedette_core::validate::{Scale, ValidatedPipeline};
@@ -19,7 +20,7 @@ use vedette_crds::{AnomalyPipeline, AnomalyPipelineStatus};
 use vedette_look as look;
 use vedette_look::bucket_view::PointerView;
 
-use super::super::apply::{ApiError, Applier};
+use super::super::apply::ApiError;
 use super::super::backoff::jitter;
 use super::super::context::Context;
 use super::super::model_watch::TrainingKey;
@@ -43,6 +44,8 @@ pub(super) async fn look(
     };
     let topics_job = own_job(&topics_job_name(valid, &context.site), valid, context).await?;
     let topics_pods = context.stores.pods_of_job(topics_job.as_deref());
+    let topics_pods: Vec<_> = topics_pods.iter().map(Arc::as_ref).collect();
+    let topics_refusal = context.applier.pod_refusal(topics_job.as_deref(), &topics_pods).await;
     let generator_job = match generator_job_name(valid) {
         Some(name) => own_job(&name, valid, context).await?,
         None => None,
@@ -53,9 +56,13 @@ pub(super) async fn look(
         is_left_over(job, &pods.iter().map(Arc::as_ref).collect::<Vec<_>>())
     });
     let left_over = left_over.map(|job| job.name_any()).collect();
+    let [detector, archiver, notifier] = [Component::Detector, Component::Archiver, Component::Notifier]
+        .map(|component| workload(valid, component, context));
+    let is_at_rest = [&detector, &archiver, &notifier].iter().all(|workload| workload.pods.is_empty());
+    let keys = PipelineKeys::new(&valid.namespace, &valid.name);
     Ok(PipelineSeen {
         generation: pipeline.metadata.generation,
-        live: Live { secrets_hash, detector_replicas: live_replicas(valid, &context.applier).await? },
+        live: Live { secrets_hash, detector_replicas: live_replicas(valid, context).await? },
         retry_model: pipeline
             .metadata
             .annotations
@@ -63,25 +70,36 @@ pub(super) async fn look(
             .and_then(|annotations| annotations.get(RETRY_MODEL).cloned()),
         missing,
         bucket,
-        health: context.health.watch(&reference, PipelineKeys::new(&valid.namespace, &valid.name)),
+        health: context.health.watch(&reference, keys, is_at_rest),
         trainings: context.trainings_here.names(&valid.namespace),
-        topics_looked_at: topics_job.as_deref().and_then(|job| completed_at(job, topics_pods.iter().map(Arc::as_ref))),
-        topics_job: job_state(topics_job.as_deref(), topics_pods.iter().map(Arc::as_ref), Timestamp::now()),
-        topic_report: topic_report(topics_pods.iter().map(Arc::as_ref)),
+        topics_looked_at: topics_job.as_deref().and_then(|job| completed_at(job, topics_pods.iter().copied())),
+        topics_job: job_state(
+            topics_job.as_deref(),
+            topics_pods.iter().copied(),
+            topics_refusal.as_deref(),
+            Timestamp::now(),
+        ),
+        topics_pods: pods_left(topics_pods.iter().copied()),
+        topic_report: topic_report(topics_pods.iter().copied()),
         left_over,
-        generator: generator(valid, generator_job.as_deref(), context),
-        detector: workload(valid, Component::Detector, context),
-        archiver: workload(valid, Component::Archiver, context),
-        notifier: workload(valid, Component::Notifier, context),
+        generator: generator(valid, generator_job.as_deref(), context).await,
+        detector,
+        archiver,
+        notifier,
         jitter: jitter(),
     })
 }
 
-fn generator(valid: &ValidatedPipeline, job: Option<&Job>, context: &Context) -> GeneratorSeen {
+async fn generator(valid: &ValidatedPipeline, job: Option<&Job>, context: &Context) -> GeneratorSeen {
     match generator_job_name(valid) {
         Some(_) => {
             let pods = context.stores.pods_of_job(job);
-            GeneratorSeen::Job(job_state(job, pods.iter().map(Arc::as_ref), Timestamp::now()))
+            let pods: Vec<_> = pods.iter().map(Arc::as_ref).collect();
+            let refusal = context.applier.pod_refusal(job, &pods).await;
+            GeneratorSeen::Job {
+                state: job_state(job, pods.iter().copied(), refusal.as_deref(), Timestamp::now()),
+                pods: pods_left(pods.iter().copied()),
+            }
         }
         None => GeneratorSeen::Workload(workload(valid, Component::Generator, context)),
     }
@@ -122,15 +140,32 @@ fn secrets_hash_of(deployment: &Deployment) -> Option<String> {
     deployment.spec.template.metadata.as_ref()?.annotations.as_ref()?.get(labels::SECRETS_HASH).cloned()
 }
 
-/// Who counts the detectors; asked past the caches, and only where it matters.
-async fn live_replicas(valid: &ValidatedPipeline, applier: &Applier) -> Result<LiveReplicas, ApiError> {
+/// Who counts the detectors; asked past the caches, and only where it matters. An autoscaler of somebody that aims at the
+/// Deployment is heeded and not fought, as long as there are to be any; it counts none up from nothing.
+async fn live_replicas(valid: &ValidatedPipeline, context: &Context) -> Result<LiveReplicas, ApiError> {
+    let (namespace, name) = (valid.namespace.as_str(), names::deployment(&valid.name, Component::Detector));
     match valid.detector.scale {
-        Scale::Fixed(_) => Ok(LiveReplicas::Absent),
-        Scale::Automatic { .. } => {
-            let name = names::deployment(&valid.name, Component::Detector);
-            Ok(counted_by(applier.read::<Deployment>(valid.namespace.as_str(), &name).await?.as_ref()))
+        Scale::Fixed(count) => {
+            let live = deployment(valid, Component::Detector, context).and_then(|live| live.spec.replicas);
+            if !live.is_some_and(|live| live > 0 && count > 0 && live != count) {
+                return Ok(LiveReplicas::Absent);
+            }
+            let autoscalers = context.applier.list::<HorizontalPodAutoscaler>(namespace, "").await?;
+            let theirs =
+                autoscalers.iter().any(|autoscaler| is_of_another(autoscaler, valid) && aims_at(autoscaler, &name));
+            Ok(if theirs { LiveReplicas::Theirs } else { LiveReplicas::Absent })
         }
+        Scale::Automatic { .. } => Ok(counted_by(context.applier.read::<Deployment>(namespace, &name).await?.as_ref())),
     }
+}
+
+fn is_of_another(autoscaler: &HorizontalPodAutoscaler, valid: &ValidatedPipeline) -> bool {
+    !autoscaler.owner_references().iter().any(|owner| Some(&owner.uid) == valid.uid.as_ref())
+}
+
+fn aims_at(autoscaler: &HorizontalPodAutoscaler, deployment: &str) -> bool {
+    let target = &autoscaler.spec.scale_target_ref;
+    target.kind == Deployment::kind(&()) && target.name == deployment
 }
 
 fn counted_by(deployment: Option<&Deployment>) -> LiveReplicas {

@@ -1,6 +1,7 @@
 //! Reads what a training refers to: the progress of its records, and the run under way. It writes and decides nothing.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
@@ -36,7 +37,7 @@ pub(super) async fn look(
     let records = archive.records.as_ref().ok().copied();
     let count_again = match run {
         RunSeen::None | RunSeen::Outdated { .. } => {
-            context.counted.with(&Reference::of(training), |pace| pace.next(records))
+            context.counted.with(&Reference::of(training), |pace| pace.next(records, Instant::now()))
         }
         RunSeen::Unreadable | RunSeen::Seen { .. } => pace::SHORTEST,
     };
@@ -62,9 +63,10 @@ async fn run(valid: &ValidatedTraining, name: &str, context: &Context) -> Result
     let live = context.applier.with_holder(live).await?;
     let pods = context.stores.pods_of_job(live.as_deref());
     let pods: Vec<&Pod> = pods.iter().map(Arc::as_ref).collect();
-    let seen =
-        look::run(&context.bucket, valid, name, job_state(live.as_deref(), pods.iter().copied(), Timestamp::now()))
-            .await;
+    let now = Timestamp::now();
+    let refusal = context.applier.pod_refusal(live.as_deref(), &pods).await;
+    let state = job_state(live.as_deref(), pods.iter().copied(), refusal.as_deref(), now);
+    let seen = look::run(&context.bucket, valid, name, state).await;
     let wanted = build_training_job(valid, &context.site, name);
-    Ok(seen.beside(&wanted, live.as_deref(), &pods))
+    Ok(seen.beside(&wanted, live.as_deref(), &pods, now))
 }

@@ -34,7 +34,7 @@ pub(crate) struct World {
     pub store: TestBucket,
     pub bucket: Bucket,
     pub keys: PipelineKeys,
-    broker: TestBroker,
+    pub broker: TestBroker,
     pub settings: KafkaSettings,
 }
 
@@ -219,6 +219,13 @@ impl Running {
 
     pub(crate) async fn ready(&self) {
         eventually("the archiver is ready", async || self.get("/readyz").await.starts_with("HTTP/1.1 200")).await;
+    }
+
+    /// The value of a metric; 0 where it has none.
+    pub(crate) async fn metric(&self, name: &str) -> i64 {
+        let metrics = self.get("/metrics").await;
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0, |value| value.parse().unwrap())
     }
 
     /// The answer of its probes and metrics; empty while it does not listen.

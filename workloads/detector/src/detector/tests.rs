@@ -7,6 +7,7 @@ use prometheus_client::registry::Registry;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
+use vedette_contract::arguments::BudgetTracking;
 use vedette_contract::model::TextValues;
 use vedette_forest::Matrix;
 use vedette_records::{FieldNames, Scalar};
@@ -15,9 +16,10 @@ fn settings() -> DetectorSettings {
     DetectorSettings {
         site: "east".parse().unwrap(),
         sensor_messages_topic: "sensor_messages".parse().unwrap(),
+        renamed_fields: Vec::new(),
         lookups: Vec::new(),
         calculated_fields: vec!["total_bytes=src_bytes + dst_bytes".parse().unwrap()],
-        threshold: Threshold::new(None, Some(0.99)).unwrap(),
+        threshold: Threshold::new(None, BudgetTracking::Disabled, Some(0.99)).unwrap(),
         reasons: 2,
         max_message_bytes: 4096,
     }
@@ -157,6 +159,29 @@ fn what_was_filled_or_converted_is_counted_by_what_it_was() {
 }
 
 #[test]
+fn a_field_that_we_add_too_gets_its_other_name_before_anything_else() {
+    let renamed_fields =
+        ["score=risk", "site=plant", "ts=utc_of_the_plant"].map(|text| text.parse::<KeyValue>().unwrap()).to_vec();
+    let calculated_fields = vec!["twice=risk * 2".parse().unwrap()];
+    let mut detector = detector(DetectorSettings { renamed_fields, calculated_fields, ..settings() }, false);
+    let records: [&[u8]; 4] = [
+        br#"{"uuid":"u","utc":"t","site":"p7","a":{"score":9},"score":1}"#,
+        br#"{"uuid":"u","utc":"t","risk":3}"#,
+        br#"{"uuid":"u","utc":"t","risk":3,"score":1}"#,
+        br#"{"score":1}"#,
+    ];
+    let seen = process(&mut detector, &records);
+    let expected = r#"{"uuid":"u","utc":"t","plant":"p7","a":{"score":9},"risk":1,"twice":2,"site":"east"}"#;
+    assert_eq!(seen[0].enriched(), expected);
+    assert_eq!(seen[1].enriched(), r#"{"uuid":"u","utc":"t","risk":3,"twice":6,"site":"east"}"#);
+    assert!(matches!(seen[2], Seen::DeadLetter(DeadLetterReason::DuplicateKey)), "{:?}", seen[2]);
+    // The identity is that of the message, whatever its fields are called.
+    let uuid = uuid_of(&settings().site, &settings().sensor_messages_topic, &input(records[3]));
+    let enriched: Value = serde_json::from_str(seen[3].enriched()).unwrap();
+    assert_eq!((&enriched["uuid"], &enriched["risk"]), (&uuid.to_string().into(), &1.into()));
+}
+
+#[test]
 fn an_identity_or_a_time_that_is_no_scalar_and_what_the_detector_adds_are_refused() {
     let mut detector = detector(settings(), false);
     for field in [fields::UUID, fields::UTC] {
@@ -264,7 +289,10 @@ fn what_is_too_large_for_its_topic_is_a_dead_letter() {
 
 #[test]
 fn an_alert_gives_up_its_reasons_before_it_is_too_large() {
-    let everything_alerts = || DetectorSettings { threshold: Threshold::new(None, Some(0.0)).unwrap(), ..settings() };
+    let everything_alerts = || DetectorSettings {
+        threshold: Threshold::new(None, BudgetTracking::Disabled, Some(0.0)).unwrap(),
+        ..settings()
+    };
     let strange = br#"{"uuid":"b","utc":"t","duration":4,"service":"http","src_bytes":900000,"dst_bytes":200}"#;
     let whole = process(&mut detector(everything_alerts(), true), &[strange]);
     let Seen::Enriched(_, Some(alert)) = &whole[0] else { panic!("{whole:?}") };
@@ -297,6 +325,23 @@ fn key() -> impl Strategy<Value = String> {
         prop_oneof![Just("duration"), Just("service"), Just("src_bytes"), Just("dst_bytes")].prop_map(str::to_owned),
     ]
     .prop_filter("reserved", |key| !fields::is_reserved(key) && key != "total_bytes")
+}
+
+#[test]
+fn the_threshold_follows_what_is_committed_and_alerts_say_which_is_in_force() {
+    let threshold = Threshold::new(Some(10_000.), BudgetTracking::Enabled, None).unwrap();
+    let mut detector = detector(DetectorSettings { threshold, ..settings() }, true);
+    let strange = br#"{"uuid":"u","utc":"t","src_bytes":900000000,"dst_bytes":1,"service":"gopher","duration":1}"#;
+    let threshold = |detector: &mut Detector| {
+        let alert = process(detector, &[strange])[0].alert().unwrap();
+        alert["threshold"].as_f64().unwrap()
+    };
+    assert!((threshold(&mut detector) - 0.99).abs() < 1e-9);
+    // As many as may alert, and then a flood.
+    assert_eq!(detector.committed(2_500, 25).map(Threshold::score), Some(0.99));
+    let moved = detector.committed(2_500, 2_500).unwrap().score();
+    assert!((0.99..0.9935).contains(&moved) && (threshold(&mut detector) - moved).abs() < 1e-12, "{moved}");
+    assert!(self::detector(settings(), false).committed(1_000, 0).is_none());
 }
 
 /// Texts with and without a zone, numbers of every unit, and texts that are no time.

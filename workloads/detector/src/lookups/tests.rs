@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use prometheus_client::registry::Registry;
-use vedette_contract::arguments::{BucketArguments, KeyValue};
+use vedette_contract::arguments::{BucketArguments, BudgetTracking, KeyValue};
 use vedette_datasets::lookup::TableSettings;
 use vedette_records::RecordReader;
 use vedette_service::{Readiness, Shutdown};
@@ -10,10 +10,12 @@ use vedette_streams::bucket::Bucket;
 use super::table::{Place, Table};
 use super::*;
 use crate::added::{AddedFieldError, AddedFields};
-use crate::detector::{Detector, DetectorSettings, Input, Output};
+use crate::detector::{Detector, DetectorSettings, Output};
+use crate::input::Input;
 use crate::readiness::LOOKUPS;
-use crate::scoring::Threshold;
+use crate::tally::{FieldTally, Tally};
 use crate::testing;
+use crate::threshold::Threshold;
 use crate::watch::Watch;
 
 fn lookup(name: &str, field: &str, columns: &str, prefix: &str) -> Lookup {
@@ -79,9 +81,12 @@ fn values_are_spliced_in_and_what_matches_nothing_is_counted() {
     {
         assert_eq!(append(record), (String::new(), vec![None; 5]), "{record}");
     }
-    let outcomes = [LookupOutcome::Matched, LookupOutcome::Unmatched, LookupOutcome::NoValue];
-    assert_eq!(outcomes.map(|outcome| count(&metrics, "services", outcome)), [2, 2, 4]);
-    assert_eq!(outcomes.map(|outcome| count(&metrics, "assets", outcome)), [1, 0, 7]);
+    let counted = |lookup: &str| LookupOutcome::ALL.map(|outcome| count(&metrics, lookup, outcome));
+    assert_eq!([counted("services"), counted("assets")], [[0; 3]; 2], "what is not committed does not count");
+    let fields = FieldTally { lookups: added.take_outcomes(), ..FieldTally::default() };
+    metrics.count_committed(&Tally { fields, ..Tally::default() });
+    assert_eq!([counted("services"), counted("assets")], [[2, 2, 4], [1, 0, 7]]);
+    assert!(added.take_outcomes().is_empty());
     assert_eq!(
         ["dst_risk", "zone", "twice", "port"].map(|name| added.position(name)),
         [Some(1), Some(2), Some(3), None]
@@ -129,9 +134,10 @@ fn a_value_that_was_looked_up_is_a_feature_and_a_reason() {
     let settings = DetectorSettings {
         site: "east".parse().unwrap(),
         sensor_messages_topic: "sensor_messages".parse().unwrap(),
+        renamed_fields: Vec::new(),
         lookups,
         calculated_fields: vec!["more=total_bytes + 1".parse().unwrap()],
-        threshold: Threshold::new(None, Some(0.99)).unwrap(),
+        threshold: Threshold::new(None, BudgetTracking::Disabled, Some(0.99)).unwrap(),
         reasons: 2,
         max_message_bytes: 4096,
     };

@@ -1,20 +1,26 @@
 //! What a detector tells of itself and of the records.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde_json::{Value, json};
 use vedette_contract::ModelVersion;
-use vedette_contract::health::{Health, HealthComponent};
+use vedette_contract::distribution::{PSI_MODERATE, PSI_SHIFTED, SCORE_ENDS, score_bin};
+use vedette_contract::health::{Health, HealthComponent, StabilityHealth};
 use vedette_contract::keys::PipelineKeys;
 use vedette_contract::learner::Algorithm;
-use vedette_contract::model::{Column, ColumnKind, FeatureSpecification, MANIFEST_FILE, SCHEMA};
+use vedette_contract::model::{
+    Column, ColumnKind, FeatureSpecification, MANIFEST_FILE, METADATA_FILE, ModelMetadata, SCHEMA,
+};
 use vedette_forest::artifact::{manifest_for, pack};
+use vedette_forest::calibration::Calibrator;
 use vedette_forest::{Learner, Matrix, calibration, fit};
 use vedette_testing::{TestBucket, eventually};
 
 use crate::BUDGET;
 use crate::support::{Broker, TOPICS, detector};
 
-/// Keeps a model of these features where a detector finds it.
+/// Keeps a model of these features where a detector finds it, which learned from the numbers 0 to 49 as often as each other.
 fn keep_model(directory: &Path, features: &[&str]) -> ModelVersion {
     let column = |name: &&str| Column { name: (*name).to_owned(), kind: ColumnKind::numeric(0.0) };
     let columns: Vec<Column> = features.iter().map(column).collect();
@@ -23,8 +29,11 @@ fn keep_model(directory: &Path, features: &[&str]) -> ModelVersion {
     let forest = fit(&Learner::defaults(Algorithm::IsolationForest), &rows, &columns, &[], 1).unwrap();
     let mut scores = Vec::new();
     forest.score_batch(&rows, &mut scores);
-    let calibration = calibration::calibrate(scores).unwrap();
-    let packed = pack(&forest, &FeatureSpecification { schema: SCHEMA, columns }, &calibration).unwrap();
+    let calibration = calibration::calibrate(scores.clone()).unwrap();
+    let calibrator = Calibrator::new(&calibration).unwrap();
+    let mut packed = pack(&forest, &FeatureSpecification { schema: SCHEMA, columns }, &calibration).unwrap();
+    let metadata = metadata(features, scores.iter().map(|raw| calibrator.score(*raw)));
+    packed.files.insert(METADATA_FILE.to_owned(), metadata.to_string().into_bytes());
     let version = ModelVersion::new("2026-11-23T08:42:10Z".parse().unwrap(), &packed.content_sha256).unwrap();
     let manifest = serde_json::to_vec(&manifest_for(version.clone(), &packed.files)).unwrap();
     let home = directory.join(version.as_str());
@@ -35,6 +44,73 @@ fn keep_model(directory: &Path, features: &[&str]) -> ModelVersion {
         std::fs::write(home.join(name), bytes).unwrap();
     }
     version
+}
+
+/// What a trainer says of such a model.
+fn metadata(features: &[&str], scores: impl Iterator<Item = f64>) -> Value {
+    let mut shares = vec![0.; SCORE_ENDS.len() + 1];
+    scores.for_each(|score| shares[score_bin(score)] += 1. / 200.);
+    let half = json!({ "ends": [24.], "shares": [0.5, 0.5, 0.] });
+    let half: serde_json::Map<String, Value> = features.iter().map(|name| ((*name).to_owned(), half.clone())).collect();
+    let metadata = json!({
+        "schema": SCHEMA, "vedette_version": "0.1.0", "training": "flows", "pipeline": "flows", "trained_at_site": "east",
+        "trained_by": "flows-1", "trained_at": "2026-11-23T08:42:10Z", "algorithm": "IsolationForest", "parameters": {}, "seed": 1,
+        "objects": [], "sites": [], "records": 200, "duplicates": 0, "unreadable": 0, "sampled": 200, "learned": 200,
+        "last_utc": null, "baseline": null,
+        "metrics": {
+            "rows": 200, "anomalies": null, "auroc": null, "auprc": null, "recall_at_budget": null,
+            "precision_at_budget": null, "alert_budget_per_million": 100., "alerts_per_million": 100.
+        },
+        "distributions": { "score_ends": SCORE_ENDS, "scores": shares, "features": half }
+    });
+    serde_json::from_value::<ModelMetadata>(metadata.clone()).unwrap();
+    metadata
+}
+
+/// What a detector tells of a stream of such numbers: the index of the scores, and that of each feature that it tells.
+async fn stability(number: impl Fn(usize) -> usize) -> (f64, BTreeMap<String, f64>) {
+    let (broker, served) = (Broker::start([1, 1, 1, 1]).await, TestBucket::serve().await);
+    let directory = tempfile::tempdir().unwrap();
+    let version = keep_model(directory.path(), &["src_bytes", "dst_bytes"]);
+    let (bucket, model) = (served.options(), format!("--model-version={version}"));
+    let more = ["--processing-guarantee=ExactlyOnce", BUDGET, "--model-training=flows", &model];
+    let more: Vec<&str> = more.into_iter().chain(bucket.iter().map(String::as_str)).collect();
+    let running = detector(&broker, "detector-0", directory.path(), &more);
+    running.wait_until_ready().await;
+    // In so many batches at least that enough of their features are counted.
+    for part in 1..=4 {
+        let record = |row: usize| {
+            let (uuid, bytes) = (format!("u{part}-{row}"), number(row));
+            format!(r#"{{"uuid":"{uuid}","utc":"t","src_bytes":{bytes},"dst_bytes":{}}}"#, row % 50)
+        };
+        let records: Vec<String> = (0..250).map(record).collect();
+        broker.produce(1, records.iter().map(String::as_bytes));
+        broker.read(&[(TOPICS[1], 1)], 250 * part);
+    }
+    let key = PipelineKeys::new(&"team".parse().unwrap(), &"flows".parse().unwrap())
+        .health(&"east".parse().unwrap(), "detector-0");
+    let told = async || served.json::<Health>(&key).await.and_then(|health| health.detector?.stability);
+    eventually("it is told", async || told().await.is_some_and(|told| told.scores.records() == 1_000)).await;
+    let StabilityHealth { records: _, scores, features } = told().await.unwrap();
+    let metrics = running.ask("/metrics").await;
+    for line in [
+        "score_count 1000\n",
+        "end_to_end_latency_seconds_count 1000\n",
+        "feature_psi{field=\"src_bytes\"} ",
+        "score_psi ",
+    ] {
+        assert!(metrics.contains(&format!("vedette_detector_{line}")), "{line} {metrics}");
+    }
+    running.stop().await;
+    (scores.psi().unwrap(), features.into_iter().map(|(field, compared)| (field, compared.psi().unwrap())).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_are_not_as_those_of_the_training_are_told_with_the_field_and_others_are_not() {
+    let (as_learned, shifted) = tokio::join!(stability(|row| row % 50), stability(|row| 45 + row % 5));
+    assert!(as_learned.0 < PSI_MODERATE && as_learned.1.is_empty(), "{as_learned:?}");
+    let fields: Vec<&str> = shifted.1.keys().map(String::as_str).collect();
+    assert!(shifted.0 > PSI_SHIFTED && fields == ["src_bytes"], "{shifted:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

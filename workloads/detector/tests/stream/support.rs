@@ -72,11 +72,17 @@ impl Broker {
     /// Produces these messages to partition 0.
     pub(crate) fn produce_without_key(&self, values: Vec<Vec<u8>>) {
         let producer: BaseProducer = self.settings("source").producer().create().unwrap();
-        for value in &values {
-            let record = BaseRecord::<(), _>::to(TOPICS[0]).partition(0).payload(value);
-            producer.send(record).map_err(|(error, _)| error).unwrap();
-        }
+        send(&producer, &values);
         producer.flush(DEADLINE).unwrap();
+    }
+
+    /// The same in one transaction.
+    pub(crate) fn produce_in_transaction(&self, values: Vec<Vec<u8>>) {
+        let producer: BaseProducer = self.settings("source").transactional_producer("source").create().unwrap();
+        producer.init_transactions(DEADLINE).unwrap();
+        producer.begin_transaction().unwrap();
+        send(&producer, &values);
+        producer.commit_transaction(DEADLINE).unwrap();
     }
 
     pub(crate) fn settings(&self, client_id: &str) -> KafkaSettings {
@@ -141,6 +147,12 @@ impl Broker {
         }
     }
 
+    /// How many messages partition 0 of the enriched data holds.
+    pub(crate) fn written(&self) -> i64 {
+        let consumer: BaseConsumer = self.settings("onlooker").base().create().unwrap();
+        consumer.fetch_watermarks(TOPICS[1], 0, DEADLINE).unwrap().1
+    }
+
     /// How far the detectors have committed partition 0 of the input.
     pub(crate) fn committed(&self) -> Option<i64> {
         let settings = self.settings("onlooker");
@@ -151,6 +163,13 @@ impl Broker {
             Offset::Offset(offset) => Some(offset),
             _ => None,
         }
+    }
+}
+
+fn send(producer: &BaseProducer, values: &[Vec<u8>]) {
+    for value in values {
+        let record = BaseRecord::<(), _>::to(TOPICS[0]).partition(0).payload(value);
+        producer.send(record).map_err(|(error, _)| error).unwrap();
     }
 }
 
@@ -165,11 +184,18 @@ pub(crate) fn detector(broker: &Broker, pod_name: &str, directory: &Path, more: 
     if std::env::var_os("RUST_LOG").is_some() {
         vedette_service::initialize_telemetry();
     }
-    let probes = free_address();
+    let words = arguments(broker, pod_name, directory, more);
+    let arguments = DetectorArguments::try_parse_from(["vedette-detector".to_owned()].iter().chain(&words)).unwrap();
+    let (probes, shutdown) = (arguments.service.listen_address, Shutdown::new());
+    let handle = tokio::spawn(vedette_detector::run(arguments, shutdown.clone()));
+    Running { probes, shutdown, handle }
+}
+
+/// The arguments that all have, and more.
+pub(crate) fn arguments(broker: &Broker, pod_name: &str, directory: &Path, more: &[&str]) -> Vec<String> {
     let words = [
-        "vedette-detector".to_owned(),
         format!("--bootstrap-servers={}", broker.embedded.address()),
-        format!("--listen-address={probes}"),
+        format!("--listen-address={}", free_address()),
         format!("--pod-name={pod_name}"),
         "--namespace=team".to_owned(),
         "--pipeline=flows".to_owned(),
@@ -189,11 +215,8 @@ pub(crate) fn detector(broker: &Broker, pod_name: &str, directory: &Path, more: 
     ];
     let name = |word: &str| word.split('=').next().unwrap_or_default().to_owned();
     let is_given = |word: &String| more.iter().any(|given| name(given) == name(word) && !word.contains("-field"));
-    let words = words.into_iter().filter(|word| !is_given(word)).chain(more.iter().map(|word| (*word).to_owned()));
-    let arguments = DetectorArguments::try_parse_from(words).unwrap();
-    let shutdown = Shutdown::new();
-    let handle = tokio::spawn(vedette_detector::run(arguments, shutdown.clone()));
-    Running { probes, shutdown, handle }
+    let words = words.into_iter().filter(|word| !is_given(word));
+    words.chain(more.iter().map(|word| (*word).to_owned())).collect()
 }
 
 impl Drop for Running {

@@ -4,7 +4,7 @@ use rdkafka::Message;
 use vedette_testing::eventually;
 
 use crate::support::{Broker, TOPICS, detector, headers};
-use crate::{BUDGET, distinct, records, uuids};
+use crate::{BUDGET, distinct, noise, noisy, records, uuids};
 
 /// Readers of the output want a key there, which some records lack.
 #[tokio::test(flavor = "multi_thread")]
@@ -81,7 +81,6 @@ async fn a_backlog_passes_into_topics_that_accept_small_batches_only() {
     for topic in &TOPICS[1..] {
         broker.configure(topic, &[("max.message.bytes", "4000")]).await;
     }
-    let noisy = |number: usize| format!(r#"{{"uuid":"u{number}","x":"{}"}}"#, noise(number, 300)).into_bytes();
     let input: Vec<_> = (0..2_000).map(noisy).collect();
     broker.produce(1, input.iter().map(Vec::as_slice));
     let limit = "--max-message-bytes=4000";
@@ -162,6 +161,49 @@ async fn what_the_group_has_forgotten_is_not_enriched_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_retention_deleted_wholly_of_a_partition_that_the_group_has_forgotten_is_counted() {
+    let broker = Broker::start([1, 1, 1, 1]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let start = |group: &str| {
+        let more = ["--processing-guarantee=ExactlyOnce", BUDGET, &format!("--group={group}")];
+        detector(&broker, group, directory.path(), &more)
+    };
+    let produce = |numbers| broker.produce(1, records(numbers).iter().map(Vec::as_slice));
+    let first = start("another");
+    produce(0..30);
+    broker.read(&[(TOPICS[1], 1)], 30);
+    first.stop().await;
+    produce(30..50);
+    broker.pass(50).await;
+    let second = start("detectors");
+    second.wait_for("/metrics", |metrics| metrics.contains("vedette_detector_lost_records_total 20\n")).await;
+    produce(50..60);
+    assert_eq!(broker.read(&[(TOPICS[1], 1)], 40).len(), 40);
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn marks_of_transactions_that_retention_deleted_are_no_loss() {
+    let broker = Broker::start([1, 1, 1, 1]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let soon = "--kafka-property=statistics.interval.ms=100";
+    let start =
+        |name: &str| detector(&broker, name, directory.path(), &["--processing-guarantee=ExactlyOnce", BUDGET, soon]);
+    let first = start("detector-0");
+    broker.produce_in_transaction(records(0..10));
+    // A mark stands behind its last record.
+    eventually("the end is committed", async || broker.committed() == Some(11)).await;
+    first.stop().await;
+    broker.pass(11).await;
+    let second = start("detector-1");
+    broker.produce_in_transaction(records(10..20));
+    assert_eq!(broker.read(&[(TOPICS[1], 1)], 20).len(), 20);
+    let metrics = second.ask("/metrics").await;
+    assert!(metrics.contains("vedette_detector_lost_records_total 0\n"), "{metrics}");
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_topic_made_anew_of_which_the_group_knows_nothing_is_read_from_its_beginning() {
     let broker = Broker::start([1, 1, 1, 1]).await;
     let directory = tempfile::tempdir().unwrap();
@@ -171,7 +213,8 @@ async fn a_topic_made_anew_of_which_the_group_knows_nothing_is_read_from_its_beg
     broker.read(&[(TOPICS[1], 1)], 50);
     running.stop().await;
     broker.make_anew(TOPICS[0]).await;
-    broker.produce_without_key(records(50..150));
+    // They have the Kafka timestamps of those before.
+    broker.produce(1, records(50..150).iter().map(Vec::as_slice));
     let running = detector(&broker, "detector-1", directory.path(), &[more[0], more[1], "--group=another"]);
     let all = broker.read_until(&[(TOPICS[1], 1)], |messages| distinct(messages) == 150);
     assert_eq!(all.len(), 150);
@@ -194,14 +237,27 @@ async fn a_topic_made_anew_under_a_detector_is_read_from_its_beginning() {
     running.stop().await;
 }
 
-/// Text that does not compress.
-fn noise(seed: usize, length: usize) -> String {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed as u64 + 1);
-    let letter = |_| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        char::from(b'#' + u8::try_from(state % 57).unwrap())
-    };
-    (0..length).map(letter).collect()
+/// As when a broker that leads a partition never had its end: the records of before that are the same at the same offsets.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_lost_its_end_is_read_on_there_and_nothing_is_enriched_twice() {
+    for group in ["detectors", "another"] {
+        let broker = Broker::start([1, 1, 1, 1]).await;
+        let directory = tempfile::tempdir().unwrap();
+        let start = |name: &str, group: &str| {
+            let more = ["--processing-guarantee=ExactlyOnce", BUDGET, &format!("--group={group}")];
+            detector(&broker, name, directory.path(), &more)
+        };
+        let first = start("detector-0", "detectors");
+        broker.produce(1, records(0..100).iter().map(Vec::as_slice));
+        broker.read(&[(TOPICS[1], 1)], 100);
+        first.stop().await;
+        broker.make_anew(TOPICS[0]).await;
+        broker.produce(1, records(0..60).iter().map(Vec::as_slice));
+        let second = start("detector-1", group);
+        second.wait_for("/metrics", |metrics| metrics.contains("vedette_detector_truncated_records_total 40\n")).await;
+        broker.produce(1, records(100..130).iter().map(Vec::as_slice));
+        let enriched = broker.read(&[(TOPICS[1], 1)], 130);
+        assert_eq!((enriched.len(), distinct(&enriched)), (130, 130));
+        second.stop().await;
+    }
 }

@@ -7,13 +7,15 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use vedette_contract::incident::{Incident, IncidentStatus, Severity};
 
-use super::ledger::{News, Told};
+use super::heard::Told;
+use super::ledger::News;
 use super::summary::summary;
 
 /// How often what is open is posted again.
 pub(crate) const REPEAT: Duration = Duration::from_secs(60);
-/// What was posted and is not posted again is over after this long.
-const LASTS: Duration = Duration::from_secs(300);
+/// What was posted and is not posted again is over after this long: several repeats may be late or lost, as while Kafka moves or
+/// the notifier's pod does.
+const LASTS: Duration = Duration::from_secs(900);
 const PATH: &str = "/api/v2/alerts";
 const ALERT_NAME: &str = "VedetteIncident";
 
@@ -23,7 +25,7 @@ pub(crate) fn url(address: &str) -> String {
 }
 
 /// What tells news.
-pub(crate) fn news(News { incident, before, since: _ }: &News<'_>, now: Timestamp) -> Vec<Value> {
+pub(crate) fn news(News { incident, before }: &News<'_>, now: Timestamp) -> Vec<Value> {
     let severity = incident.severity;
     // Of what began and ended before anybody was told, people are told for a while.
     let ends = if incident.status == IncidentStatus::Closed && before.is_some() { now } else { later(now) };
@@ -79,13 +81,13 @@ mod tests {
     fn told(incident: &Incident, before: Option<Severity>) -> Vec<(String, String)> {
         let before = before.map(|severity| Told { news_revision: 1, severity });
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let alerts = news(&News { incident, before, since: now() }, now());
+        let alerts = news(&News { incident, before }, now());
         alerts.iter().map(|alert| (text(&alert["labels"]["severity"]), text(&alert["endsAt"]))).collect()
     }
 
     #[test]
     fn an_alert_is_known_by_what_does_not_change() {
-        let shown = &news(&News { incident: &incident(1), before: None, since: now() }, now())[0];
+        let shown = &news(&News { incident: &incident(1), before: None }, now())[0];
         let labels = json!({
             "alertname": "VedetteIncident", "namespace": "team", "pipeline": "flows", "site": "east", "severity": "low",
             "dedup_key": incident(1).id.to_string(),
@@ -100,7 +102,7 @@ mod tests {
     #[test]
     fn another_severity_ends_the_alert_of_the_one_before() {
         let of = |severity: &str, ends: &str| (severity.to_owned(), ends.to_owned());
-        let (now, later) = ("2026-11-23T09:00:00Z", "2026-11-23T09:05:00Z");
+        let (now, later) = ("2026-11-23T09:00:00Z", "2026-11-23T09:15:00Z");
         assert_eq!(told(&incident(1), None), [of("low", later)]);
         let worse = raised(incident(1));
         assert_eq!(told(&worse, Some(Severity::Low)), [of("critical", later), of("low", now)]);

@@ -9,7 +9,7 @@ use vedette_contract::Name;
 use vedette_contract::incident::IncidentId;
 use vedette_service::{Backoff, Shutdown};
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Refused};
 use super::metrics::ReceiverMetrics;
 use super::sender::{Delivery, Sender};
 
@@ -26,8 +26,7 @@ pub(crate) struct Round {
     name: Name,
     sender: Sender,
     metrics: ReceiverMetrics,
-    backoff: Backoff,
-    not_before: Instant,
+    rest: Rest,
     repeat_at: Option<Instant>,
     said: Option<Instant>,
     has_failed: bool,
@@ -36,61 +35,68 @@ pub(crate) struct Round {
 impl Round {
     pub(crate) fn new(name: Name, sender: Sender, metrics: ReceiverMetrics) -> Self {
         let repeat_at = sender.repeats().map(|_| Instant::now());
-        let not_before = Instant::now();
-        Self { name, sender, metrics, backoff: BACKOFF, not_before, repeat_at, said: None, has_failed: false }
+        Self { name, sender, metrics, rest: Rest::default(), repeat_at, said: None, has_failed: false }
     }
 
-    /// Whether something is told as soon as it comes, or something that waits can be told now.
+    /// Whether something that waits can be told now.
     pub(crate) fn is_due(&self, ledger: &Ledger) -> bool {
-        ledger.waiting() > 0 && Instant::now() >= self.not_before
+        let now = Instant::now();
+        self.rest.is_over(now) && ledger.next(now).is_some()
     }
 
     /// Tells what waits, as long as that is taken. Blocks.
     pub(crate) fn tell(&mut self, ledger: &mut Ledger, shutdown: &Shutdown) {
+        // Whatever waits, and for however long a receiver takes for each: what is open is repeated in time.
+        self.repeat(ledger, shutdown);
         for _ in 0..TOLD_AT_ONCE {
-            if !self.is_due(ledger) || !self.tell_next(ledger, shutdown) {
+            if !self.rest.is_over(Instant::now()) || !self.tell_next(ledger, shutdown) {
                 break;
             }
+            self.repeat(ledger, shutdown);
         }
-        self.repeat(ledger, shutdown);
         self.say(ledger);
     }
 
-    /// Whether the next may be told.
+    /// Whether there may be more to tell.
     fn tell_next(&mut self, ledger: &mut Ledger, shutdown: &Shutdown) -> bool {
-        let Some(news) = ledger.next() else { return false };
+        let Some(news) = ledger.next(Instant::now()) else { return false };
         let id = news.incident.id;
         let telling = self.sender.tell(&news, Timestamp::now());
         let Some(delivery) = Handle::current().block_on(shutdown.run_until_cancelled(telling)) else { return false };
-        self.took(id, delivery, ledger)
+        self.took(id, delivery, ledger);
+        true
     }
 
-    fn took(&mut self, id: IncidentId, delivery: Delivery, ledger: &mut Ledger) -> bool {
+    fn took(&mut self, id: IncidentId, delivery: Delivery, ledger: &mut Ledger) {
+        let now = Instant::now();
         match delivery {
             Delivery::Taken => {
                 self.metrics.deliveries.inc();
-                self.backoff.reset();
+                self.rest.taken();
                 if std::mem::take(&mut self.has_failed) {
                     info!(receiver = %self.name, "a receiver takes what it is told again");
                 }
-                ledger.settled(id);
-                true
+                ledger.told(id);
             }
-            Delivery::Refused(cause) => {
-                self.metrics.refusals.inc();
-                error!(receiver = %self.name, incident = %id, cause, "a receiver does not want to be told of an incident");
-                ledger.settled(id);
-                true
-            }
+            Delivery::Refused(cause) => match ledger.refused(id, Timestamp::now(), now) {
+                Refused::ForGood => {
+                    self.metrics.refusals.inc();
+                    error!(receiver = %self.name, incident = %id, cause, "a receiver does not want to be told of an incident");
+                }
+                Refused::Again => self.failed(id, &cause, None, now),
+            },
             Delivery::Failed { cause, retry_after } => {
-                self.metrics.failures.inc();
-                let rest = self.backoff.failed().max(retry_after.unwrap_or_default().min(LONGEST_REST));
-                self.not_before = Instant::now() + rest;
-                self.has_failed = true;
-                warn!(receiver = %self.name, incident = %id, cause, wait_seconds = rest.as_secs_f64(), "a receiver was not told yet");
-                false
+                ledger.failed(id, now);
+                self.failed(id, &cause, retry_after, now);
             }
         }
+    }
+
+    fn failed(&mut self, id: IncidentId, cause: &str, retry_after: Option<Duration>, now: Instant) {
+        self.metrics.failures.inc();
+        self.has_failed = true;
+        let rest = self.rest.failed(id, retry_after, now);
+        warn!(receiver = %self.name, incident = %id, cause, rest_seconds = rest.as_secs_f64(), "a receiver was not told yet");
     }
 
     fn repeat(&mut self, ledger: &Ledger, shutdown: &Shutdown) {
@@ -109,7 +115,7 @@ impl Round {
     }
 
     fn say(&mut self, ledger: &Ledger) {
-        let since = ledger.next().map(|news| news.since);
+        let since = ledger.waiting_since();
         let waited = since.map(|since| Timestamp::now().duration_since(since).unsigned_abs()).unwrap_or_default();
         self.metrics.waiting.set(i64::try_from(ledger.waiting()).unwrap_or(i64::MAX));
         self.metrics.longest_wait.set(i64::try_from(waited.as_secs()).unwrap_or(i64::MAX));
@@ -122,5 +128,67 @@ impl Round {
                 "a receiver could not be told of incidents for a day; they are kept and told as soon as it takes them"
             );
         }
+    }
+}
+
+/// When a receiver is left alone as a whole: not for one message that it does not take, but when it does not take the next either.
+#[derive(Debug)]
+struct Rest {
+    backoff: Backoff,
+    not_before: Option<Instant>,
+    /// The last that it did not take, if it took none after.
+    failed: Option<IncidentId>,
+}
+
+impl Default for Rest {
+    fn default() -> Self {
+        Self { backoff: BACKOFF, not_before: None, failed: None }
+    }
+}
+
+impl Rest {
+    fn is_over(&self, now: Instant) -> bool {
+        self.not_before.is_none_or(|at| at <= now)
+    }
+
+    fn taken(&mut self) {
+        *self = Self::default();
+    }
+
+    /// How long it rests.
+    fn failed(&mut self, id: IncidentId, retry_after: Option<Duration>, now: Instant) -> Duration {
+        let is_another = self.failed.replace(id).is_some_and(|failed| failed != id);
+        let own = if is_another { self.backoff.failed() } else { Duration::ZERO };
+        let rest = own.max(retry_after.unwrap_or_default().min(LONGEST_REST));
+        self.not_before = Some(now + rest);
+        rest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::ledger::testing::incident;
+
+    #[test]
+    fn a_receiver_rests_when_it_takes_two_messages_not_and_not_for_one_that_fails_again_and_again() {
+        let (mut rest, now) = (Rest::default(), Instant::now());
+        let [one, other] = [1, 2].map(|number| incident(number).id);
+        for _ in 0..5 {
+            assert_eq!(rest.failed(one, None, now), Duration::ZERO);
+        }
+        assert!(rest.is_over(now));
+        assert_eq!(rest.failed(other, None, now), Duration::from_millis(500));
+        assert!(!rest.is_over(now) && rest.is_over(now + Duration::from_millis(500)));
+        assert_eq!(rest.failed(one, None, now), Duration::from_secs(1));
+        rest.taken();
+        assert_eq!((rest.failed(other, None, now), rest.is_over(now)), (Duration::ZERO, true));
+    }
+
+    #[test]
+    fn who_wants_to_be_left_alone_is_though_not_for_ever() {
+        let (mut rest, now, id) = (Rest::default(), Instant::now(), incident(1).id);
+        assert_eq!(rest.failed(id, Some(Duration::from_secs(7)), now), Duration::from_secs(7));
+        assert_eq!(rest.failed(id, Some(Duration::MAX), now), LONGEST_REST);
     }
 }

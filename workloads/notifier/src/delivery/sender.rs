@@ -5,22 +5,24 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use vedette_contract::receiver::{Receiver, ReceiverKind};
+use vedette_contract::receiver::{Address, Receiver, ReceiverKind, is_http_url};
 use vedette_service::error_chain;
 use vedette_streams::http::{Answer, FetchError, Http, HttpSettings, post};
 
 use super::ledger::{Ledger, News};
+use super::webhook::Message;
 use super::{alertmanager, webhook};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// So many alerts are repeated in one request.
 const REPEATED_AT_ONCE: usize = 100;
+const NO_URL: &str = "what its Secret has is no http:// or https:// URL";
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Delivery {
     Taken,
-    /// It does not want this message, whenever it comes.
+    /// It says that it does not want this message.
     Refused(String),
     /// It may take it later.
     Failed {
@@ -35,9 +37,21 @@ pub(crate) struct Sender {
     http: Http,
 }
 
+/// Where a message goes.
+struct Target {
+    url: String,
+    /// Nobody may read it.
+    is_secret: bool,
+}
+
 impl Sender {
     pub(crate) fn new(receiver: Receiver) -> Self {
-        let settings = HttpSettings::of(&receiver.url, receiver.ca_file.clone(), CONNECT_TIMEOUT);
+        let url = match &receiver.url {
+            Address::Url(url) => url,
+            // What it says is not known yet, and may change.
+            Address::Secret { .. } => "https://",
+        };
+        let settings = HttpSettings::of(url, receiver.ca_file.clone(), CONNECT_TIMEOUT);
         Self { receiver, http: Http::new(settings) }
     }
 
@@ -54,51 +68,88 @@ impl Sender {
         match &self.receiver.to {
             ReceiverKind::Alertmanager {} => self.post_alerts(alertmanager::news(news, now)).await,
             ReceiverKind::Webhook { hmac_key_file } => {
-                let body = match webhook::event(news) {
-                    Ok(body) => body,
+                let messages = match webhook::messages(news) {
+                    Ok(messages) => messages,
                     Err(error) => return Delivery::Refused(error.to_string()),
                 };
-                let mut headers = vec![("content-type", webhook::CONTENT_TYPE.to_owned())];
-                if let Some(file) = hmac_key_file {
-                    let signed =
-                        secret(file).and_then(|key| webhook::signature(&key, &webhook::id(news.incident), now, &body));
-                    match signed {
-                        Ok(signature) => headers.extend(signature),
-                        Err(cause) => return Delivery::Failed { cause, retry_after: None },
+                for message in messages {
+                    let outcome = self.post_message(message, hmac_key_file.as_deref(), now).await;
+                    if outcome != Delivery::Taken {
+                        return outcome;
                     }
                 }
-                self.post(&self.receiver.url, headers, body).await
+                Delivery::Taken
             }
         }
     }
 
-    /// Says what is still open. What of it does not arrive is said again the next time.
-    pub(crate) async fn repeat(&self, ledger: &Ledger, now: Timestamp) -> Delivery {
-        let firing: Vec<_> = ledger.firing().collect();
-        for some in firing.chunks(REPEATED_AT_ONCE) {
-            let alerts = some.iter().map(|firing| alertmanager::repeated(*firing, now)).collect();
-            let outcome = self.post_alerts(alerts).await;
-            if outcome != Delivery::Taken {
-                return outcome;
+    async fn post_message(&self, message: Message, hmac_key_file: Option<&Path>, now: Timestamp) -> Delivery {
+        let Message { id, body } = message;
+        let mut headers = vec![("content-type", webhook::CONTENT_TYPE.to_owned())];
+        if let Some(file) = hmac_key_file {
+            match secret(file).and_then(|key| webhook::signature(&key, &id, now, &body)) {
+                Ok(signature) => headers.extend(signature),
+                Err(cause) => return Delivery::Failed { cause, retry_after: None },
             }
         }
-        Delivery::Taken
+        self.post(str::to_owned, headers, body).await
+    }
+
+    /// Says what is still open. What of it does not arrive is said again the next time, and what is refused keeps nothing else back.
+    pub(crate) async fn repeat(&self, ledger: &Ledger, now: Timestamp) -> Delivery {
+        let firing: Vec<_> = ledger.firing().collect();
+        let mut outcome = Delivery::Taken;
+        for some in firing.chunks(REPEATED_AT_ONCE) {
+            let alerts = some.iter().map(|firing| alertmanager::repeated(*firing, now)).collect();
+            match self.post_alerts(alerts).await {
+                Delivery::Taken => {}
+                refused @ Delivery::Refused(_) => outcome = refused,
+                failed @ Delivery::Failed { .. } => return failed,
+            }
+        }
+        outcome
     }
 
     async fn post_alerts(&self, alerts: Vec<Value>) -> Delivery {
         let headers = vec![("content-type", "application/json".to_owned())];
         let body = Value::from(alerts).to_string().into_bytes();
-        self.post(&alertmanager::url(&self.receiver.url), headers, body).await
+        self.post(alertmanager::url, headers, body).await
     }
 
-    async fn post(&self, url: &str, mut headers: Vec<(&'static str, String)>, body: Vec<u8>) -> Delivery {
+    async fn post(
+        &self,
+        path: fn(&str) -> String,
+        mut headers: Vec<(&'static str, String)>,
+        body: Vec<u8>,
+    ) -> Delivery {
+        let Target { url, is_secret } = match self.target() {
+            Ok(target) => target,
+            Err(cause) => return Delivery::Failed { cause, retry_after: None },
+        };
         if let Some(file) = &self.receiver.authorization_file {
             match secret(file) {
                 Ok(authorization) => headers.push(("authorization", authorization)),
                 Err(cause) => return Delivery::Failed { cause, retry_after: None },
             }
         }
-        outcome(post(&self.http, url, &headers, body).await)
+        match post(&self.http, &path(&url), &headers, body).await {
+            Err(FetchError::Request { .. }) if is_secret => {
+                Delivery::Failed { cause: NO_URL.to_owned(), retry_after: None }
+            }
+            // Some repeat in their answer where they were asked.
+            Ok(answer) if is_secret => outcome(Ok(Answer { text: String::new(), ..answer })),
+            answer => outcome(answer),
+        }
+    }
+
+    fn target(&self) -> Result<Target, String> {
+        match &self.receiver.url {
+            Address::Url(url) => Ok(Target { url: url.clone(), is_secret: false }),
+            Address::Secret { file } => match secret(file)? {
+                url if is_http_url(&url) => Ok(Target { url, is_secret: true }),
+                _ => Err(NO_URL.to_owned()),
+            },
+        }
     }
 }
 
@@ -113,10 +164,13 @@ fn outcome(answer: Result<Answer, FetchError>) -> Delivery {
         Ok(Answer { status, retry_after, text }) => (status, retry_after, text),
         Err(error) => return Delivery::Failed { cause: error_chain(&error), retry_after: None },
     };
-    let said = || format!("it answers with status {status}: {}", first_line(&text));
+    let said = || match first_line(&text) {
+        line if line.is_empty() => format!("it answers with status {status}"),
+        line => format!("it answers with status {status}: {line}"),
+    };
     match status {
         200..300 => Delivery::Taken,
-        // The message itself: the same will not be taken. All else somebody can mend.
+        // Maybe the message itself: whether others are taken tells. All else somebody can mend.
         400 | 413 | 415 | 422 => Delivery::Refused(said()),
         _ => Delivery::Failed { cause: said(), retry_after },
     }

@@ -17,32 +17,48 @@ pub(crate) const CONTENT_TYPE: &str = "application/cloudevents+json; charset=utf
 const ENCODED_KEY: &str = "whsec_";
 
 /// The id of a message, the same whenever it is sent again.
-pub(crate) fn id(incident: &Incident) -> String {
+fn id(incident: &Incident) -> String {
     format!("{}-{}", incident.id, incident.news_revision)
 }
 
-/// What tells news.
+/// A message and its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) id: String,
+    pub(crate) body: Vec<u8>,
+}
+
+/// What tells news, in the order in which it is told: of what is over before anybody was told, first that it opened.
 ///
 /// # Errors
 /// When an incident is no JSON, which cannot be.
-pub(crate) fn event(News { incident, before, since: _ }: &News<'_>) -> serde_json::Result<Vec<u8>> {
-    let Incident { id: incident_id, namespace, pipeline, site, last_utc, closed_utc, status, .. } = incident;
-    let change = match (status, before) {
-        (IncidentStatus::Closed, _) => "closed",
-        (IncidentStatus::Open, None) => "opened",
-        (IncidentStatus::Open, Some(_)) => "raised",
-    };
+pub(crate) fn messages(News { incident, before }: &News<'_>) -> serde_json::Result<Vec<Message>> {
+    match (incident.status, before) {
+        (IncidentStatus::Closed, Some(_)) => Ok(vec![message(incident, id(incident), "closed")?]),
+        (IncidentStatus::Closed, None) => {
+            let open = Incident { status: IncidentStatus::Open, closed_utc: None, ..(*incident).clone() };
+            let opened = message(&open, format!("{}-opened", open.id), "opened")?;
+            Ok(vec![opened, message(incident, id(incident), "closed")?])
+        }
+        (IncidentStatus::Open, None) => Ok(vec![message(incident, id(incident), "opened")?]),
+        (IncidentStatus::Open, Some(_)) => Ok(vec![message(incident, id(incident), "raised")?]),
+    }
+}
+
+fn message(incident: &Incident, id: String, change: &str) -> serde_json::Result<Message> {
+    let Incident { id: incident_id, namespace, pipeline, site, last_utc, closed_utc, .. } = incident;
     // Not by way of a value: an alert may have numbers that no type holds, and leaves as it came.
-    serde_json::to_vec(&Event {
+    let body = serde_json::to_vec(&Event {
         specversion: "1.0",
-        id: id(incident),
+        id: id.clone(),
         source: format!("/namespaces/{namespace}/pipelines/{pipeline}/sites/{site}"),
         change: format!("io.vedette.incident.{change}"),
         subject: *incident_id,
         time: closed_utc.unwrap_or(*last_utc),
         datacontenttype: "application/json",
         data: EventData { dedup_key: *incident_id, summary: summary(incident), incident },
-    })
+    })?;
+    Ok(Message { id, body })
 }
 
 /// The attributes of `CloudEvents`.
@@ -99,11 +115,11 @@ mod tests {
     use serde_json::{Value, json};
     use vedette_contract::incident::RawAlert;
 
-    use crate::delivery::ledger::Told;
+    use crate::delivery::heard::Told;
     use crate::delivery::ledger::testing::{closed, grown, incident, raised};
 
     fn text_of(incident: &Incident, before: Option<Told>) -> String {
-        String::from_utf8(event(&News { incident, before, since: Timestamp::UNIX_EPOCH }).unwrap()).unwrap()
+        String::from_utf8(messages(&News { incident, before }).unwrap().remove(0).body).unwrap()
     }
 
     fn of(incident: &Incident, before: Option<Told>) -> Value {
@@ -133,6 +149,22 @@ mod tests {
             (&json!("io.vedette.incident.raised"), &json!("io.vedette.incident.closed"))
         );
         assert!(worse["id"] != opened["id"] && worse["subject"] == opened["subject"]);
+    }
+
+    #[test]
+    fn of_what_is_over_before_anybody_was_told_is_told_that_it_opened_and_that_it_closed() {
+        let messages = messages(&News { incident: &closed(incident(1)), before: None }).unwrap();
+        let [opened, over] = messages.as_slice() else { panic!("{messages:?}") };
+        let [opened, over] = [opened, over].map(|Message { id, body }| {
+            let event: Value = serde_json::from_slice(body).unwrap();
+            assert_eq!(event["id"], *id);
+            event
+        });
+        let said = |event: &Value| (event["type"].clone(), event["data"]["incident"]["status"].clone());
+        assert_eq!(said(&opened), (json!("io.vedette.incident.opened"), json!("open")));
+        assert_eq!(said(&over), (json!("io.vedette.incident.closed"), json!("closed")));
+        assert_eq!(opened["subject"], over["subject"]);
+        assert!(opened["id"] != over["id"] && over["data"]["incident"]["closed_utc"] != Value::Null);
     }
 
     /// The example of the specification of Standard Webhooks.

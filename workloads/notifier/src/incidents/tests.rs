@@ -7,6 +7,19 @@ use super::*;
 
 const WINDOW: Duration = Duration::from_secs(600);
 
+impl Incidents {
+    /// Takes an alert that is not late.
+    fn take_at_once(&mut self, alert: Alert) -> Taken {
+        self.take(alert, None)
+    }
+
+    /// Takes all changes, in as many transactions as that needs.
+    fn take_all_changes(&mut self) -> Vec<Incident> {
+        let parts = std::iter::from_fn(|| Some(self.take_changes()).filter(|changes| !changes.is_empty()));
+        parts.flatten().collect()
+    }
+}
+
 fn rules(max_open: usize) -> Rules {
     let name = |text: &str| text.parse().unwrap();
     let owner = IncidentOwner { namespace: name("team"), pipeline: name("flows"), site: name("east") };
@@ -33,6 +46,7 @@ fn alert(second: u64, reasons: &[(&str, u64)]) -> Alert {
         origin: AlertOrigin { topic: "alerts".parse().unwrap(), partition: 0, offset: i64::try_from(second).unwrap() },
         utc: at(second),
         severity: Severity::Low,
+        is_severity_strange: false,
         score: Some(0.99),
         reasons: reasons.iter().map(reason).collect(),
         grouping: Grouping::Reasons,
@@ -52,29 +66,33 @@ fn told(changes: &[Incident]) -> Vec<(u64, IncidentStatus, bool)> {
 #[test]
 fn alerts_that_share_one_of_three_largest_reasons_are_one_incident() {
     let mut incidents = incidents();
-    assert_eq!(incidents.take(alert(0, &[("a", 50), ("b", 30), ("c", 10)])), Taken::Opened);
-    assert_eq!(incidents.take(alert(1, &[("x", 60), ("c", 20)])), Taken::Joined);
-    assert_eq!(incidents.take(alert(2, &[("y", 60), ("z", 20)])), Taken::Opened);
+    assert_eq!(incidents.take_at_once(alert(0, &[("a", 50), ("b", 30), ("c", 10)])), Taken::Opened);
+    assert_eq!(incidents.take_at_once(alert(1, &[("x", 60), ("c", 20)])), Taken::Joined);
+    assert_eq!(incidents.take_at_once(alert(2, &[("y", 60), ("z", 20)])), Taken::Opened);
     let changes = incidents.take_changes();
     assert_eq!(changes.iter().map(|incident| incident.alerts).sum::<u64>(), 3);
     let first = changes.iter().find(|incident| incident.alerts == 2).unwrap();
     let reasons: Vec<_> = first.reasons.iter().map(|reason| reason.field.as_str()).collect();
     assert_eq!((reasons, first.first_utc, first.last_utc), (vec!["x", "a", "b", "c"], at(0), at(1)));
-    assert_eq!(incidents.take(alert(3, &[("c", 60)])), Taken::Opened, "c is only the fourth of its reasons by now");
+    assert_eq!(
+        incidents.take_at_once(alert(3, &[("c", 60)])),
+        Taken::Opened,
+        "c is only the fourth of its reasons by now"
+    );
 }
 
 #[test]
 fn each_incident_is_written_once_and_growth_is_no_news() {
     let mut incidents = incidents();
     for second in 0..5 {
-        incidents.take(alert(second, &[("a", 50)]));
+        incidents.take_at_once(alert(second, &[("a", 50)]));
     }
     assert_eq!(told(&incidents.take_changes()), [(5, IncidentStatus::Open, true)]);
-    assert!(!incidents.has_changes());
-    incidents.take(alert(6, &[("a", 50)]));
+    assert!(!incidents.is_due());
+    incidents.take_at_once(alert(6, &[("a", 50)]));
     assert_eq!(told(&incidents.take_changes()), [(6, IncidentStatus::Open, false)]);
-    incidents.take(Alert { severity: Severity::High, ..alert(7, &[("a", 50)]) });
-    incidents.take(alert(8, &[("a", 50)]));
+    incidents.take_at_once(Alert { severity: Severity::High, ..alert(7, &[("a", 50)]) });
+    incidents.take_at_once(alert(8, &[("a", 50)]));
     let changes = incidents.take_changes();
     assert_eq!((told(&changes), changes[0].severity), (vec![(8, IncidentStatus::Open, true)], Severity::High));
 }
@@ -82,11 +100,11 @@ fn each_incident_is_written_once_and_growth_is_no_news() {
 #[test]
 fn a_quiet_window_closes_an_incident_and_the_next_alert_opens_another() {
     let mut incidents = incidents();
-    incidents.take(alert(0, &[("a", 50)]));
+    incidents.take_at_once(alert(0, &[("a", 50)]));
     incidents.close_quiet(at(599));
     assert_eq!(told(&incidents.take_changes()), [(1, IncidentStatus::Open, true)]);
     incidents.close_quiet(at(600));
-    assert_eq!(incidents.take(alert(600, &[("a", 50)])), Taken::Opened);
+    assert_eq!(incidents.take_at_once(alert(600, &[("a", 50)])), Taken::Opened);
     let mut changes = incidents.take_changes();
     changes.sort_by_key(|incident| incident.first_utc);
     assert_eq!(told(&changes), [(1, IncidentStatus::Closed, true), (1, IncidentStatus::Open, true)]);
@@ -99,7 +117,7 @@ fn what_is_read_late_and_one_partition_after_the_other_joins_where_it_belongs() 
     let mut incidents = incidents();
     for _partition in 0..2 {
         for second in [0, 60, 7_200, 7_260] {
-            incidents.take(alert(second, &[("a", 50)]));
+            incidents.take_at_once(alert(second, &[("a", 50)]));
         }
     }
     let mut changes = incidents.take_changes();
@@ -112,7 +130,7 @@ fn what_is_read_late_and_one_partition_after_the_other_joins_where_it_belongs() 
 fn the_example_is_that_of_the_highest_score_and_examples_do_not_fill_memory() {
     let mut incidents = incidents();
     for (second, score) in [(0, Some(0.5)), (1, Some(0.9)), (2, Some(0.7)), (3, None)] {
-        incidents.take(Alert { score, ..alert(second, &[("a", 50)]) });
+        incidents.take_at_once(Alert { score, ..alert(second, &[("a", 50)]) });
     }
     let changes = incidents.take_changes();
     assert_eq!((changes[0].highest_score, changes[0].example.origin.offset), (Some(0.9), 1));
@@ -120,19 +138,64 @@ fn the_example_is_that_of_the_highest_score_and_examples_do_not_fill_memory() {
     let mut full = Incidents::new(rules(usize::MAX));
     let large = RawAlert::new(&format!("\"{}\"", "x".repeat(8_000)));
     for number in 0..10_000 {
-        full.take(Alert { raw: large.clone(), ..of_group(number, &number.to_string()) });
+        full.take_at_once(Alert { raw: large.clone(), ..of_group(number, &number.to_string()) });
     }
     assert!(full.examples_bytes <= EXAMPLES_BYTES && full.examples_bytes > EXAMPLES_BYTES / 2);
     let held: usize = full.open.values().map(example_bytes).sum();
     assert_eq!(held, full.examples_bytes);
     full.close_quiet(at(100_000));
-    assert_eq!((full.take_changes().len(), full.examples_bytes, full.by_cause.len()), (10_000, 0, 0));
+    assert_eq!((full.take_all_changes().len(), full.examples_bytes, full.by_cause.len()), (10_000, 0, 0));
+}
+
+#[test]
+fn growth_is_written_by_the_tenth_and_news_at_once() {
+    let mut incidents = incidents();
+    let mut written = 0;
+    for second in 0..100_000 {
+        incidents.take_at_once(alert(second / 200, &[("a", 50)]));
+        if incidents.is_due() {
+            assert_eq!(incidents.take_changes().len(), 1);
+            written += 1;
+        }
+    }
+    assert!((20..150).contains(&written), "{written} messages of one incident");
+    incidents.take_at_once(Alert { severity: Severity::High, ..alert(500, &[("a", 50)]) });
+    assert!(incidents.is_due());
+}
+
+#[test]
+fn what_closes_at_once_is_written_in_parts_and_what_has_new_alerts_is_in_the_first() {
+    let mut incidents = Incidents::new(rules(usize::MAX));
+    let count = 3 * u64::try_from(MOST_WRITTEN).unwrap();
+    for number in 0..count {
+        incidents.take_at_once(of_group(0, &number.to_string()));
+    }
+    assert_eq!(incidents.take_changes().len(), 3 * MOST_WRITTEN, "all of them go with the positions of their alerts");
+    incidents.take_at_once(of_group(1, "0"));
+    incidents.close_quiet(at(100_000));
+    let first = incidents.take_changes();
+    assert_eq!((first.len(), first[0].alerts, incidents.is_due()), (MOST_WRITTEN, 2, true));
+    assert_eq!((incidents.take_all_changes().len(), incidents.open_count()), (2 * MOST_WRITTEN, 0));
+    assert!(!incidents.is_due());
+}
+
+#[test]
+fn alerts_that_are_read_later_than_a_window_are_one_incident_as_long_as_they_come() {
+    let mut incidents = incidents();
+    for second in 0..100 {
+        let read = at(second + 2 * WINDOW.as_secs());
+        incidents.take(alert(second, &[("a", 50)]), Some(read));
+        incidents.close_quiet(read);
+    }
+    assert_eq!(told(&incidents.take_changes()), [(100, IncidentStatus::Open, true)]);
+    incidents.close_quiet(at(99 + 3 * WINDOW.as_secs()));
+    assert_eq!(told(&incidents.take_changes()), [(100, IncidentStatus::Closed, true)]);
 }
 
 #[test]
 fn groups_are_told_apart_by_their_fields_whatever_the_reasons() {
     let mut incidents = incidents();
-    let taken = ["http", "ssh", "http"].map(|service| incidents.take(of_group(0, service)));
+    let taken = ["http", "ssh", "http"].map(|service| incidents.take_at_once(of_group(0, service)));
     assert_eq!(taken, [Taken::Opened, Taken::Opened, Taken::Joined]);
 }
 
@@ -140,7 +203,7 @@ fn groups_are_told_apart_by_their_fields_whatever_the_reasons() {
 fn what_goes_beyond_the_bound_is_one_incident_and_is_counted() {
     let mut incidents = Incidents::new(rules(3));
     let overflowed =
-        (0..1_000).filter(|number| incidents.take(of_group(*number, &number.to_string())) == Taken::Overflowed);
+        (0..1_000).filter(|number| incidents.take_at_once(of_group(*number, &number.to_string())) == Taken::Overflowed);
     assert_eq!(overflowed.count(), 997);
     let changes = incidents.take_changes();
     let overflow = changes.iter().find(|incident| incident.grouping == Grouping::Overflow).unwrap();
@@ -216,7 +279,7 @@ fn apply(step: &Step, incidents: &mut Incidents, topic: &mut Topic, second: &mut
             distinct.dedup_by_key(|reason| reason.0);
             distinct.sort_by_key(|reason| std::cmp::Reverse(reason.1));
             let (severity, score) = (Severity::ALL[*severity], Some(f64::from(*score) / 1_000.));
-            incidents.take(Alert { severity, score, ..alert(*second, &distinct) });
+            incidents.take_at_once(Alert { severity, score, ..alert(*second, &distinct) });
             return 1;
         }
         Step::Close { after } => {
@@ -234,7 +297,7 @@ proptest! {
     #[test]
     fn an_attack_of_ten_thousand_alerts_is_at_most_two_incidents(attack in attack()) {
         let mut incidents = incidents();
-        let opened = attack.into_iter().filter(|alert| incidents.take(alert.clone()) == Taken::Opened).count();
+        let opened = attack.into_iter().filter(|alert| incidents.take_at_once(alert.clone()) == Taken::Opened).count();
         prop_assert!(opened <= 2, "{opened}");
         let alerts: u64 = incidents.take_changes().iter().map(|incident| incident.alerts).sum();
         prop_assert_eq!(alerts, 10_000);

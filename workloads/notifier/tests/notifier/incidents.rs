@@ -19,11 +19,11 @@ fn alert(number: usize, field: &str) -> String {
     alert_at(0, number, field, "")
 }
 
-fn alerts(numbers: std::ops::Range<usize>, field: &str) -> impl Iterator<Item = String> {
+pub(crate) fn alerts(numbers: std::ops::Range<usize>, field: &str) -> impl Iterator<Item = String> {
     numbers.map(move |number| alert(number, field))
 }
 
-fn total(incidents: &[Incident]) -> u64 {
+pub(crate) fn total(incidents: &[Incident]) -> u64 {
     incidents.iter().map(|incident| incident.alerts).sum()
 }
 
@@ -41,11 +41,27 @@ async fn alerts_of_one_cause_are_one_incident_and_a_cause_of_its_own_is_another(
     assert!(
         standing.iter().all(|incident| incident.status == IncidentStatus::Open && incident.site.as_str() == "east")
     );
-    assert_eq!(broker.committed(), [Offset::Offset(261), Offset::Offset(261)]);
+    eventually("all of them were read", async || {
+        tokio::task::block_in_place(|| broker.committed()) == [Offset::Offset(261), Offset::Offset(261)]
+    })
+    .await;
     eventually("the unreadable one is counted", async || {
         running.metrics().await.contains("vedette_notifier_unreadable_alerts_total 1\n")
     })
     .await;
+    running.stop().await;
+}
+
+/// A batch of many is one message to Kafka.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_incidents_at_once_pass_a_topic_that_accepts_small_batches_only() {
+    let broker = Broker::whose_incidents_take_messages_of(16_384).await;
+    broker.produce((0..2_000).map(|number| alert(number, &format!("field-{number}"))));
+    let running = notifier(&broker, "a", &[]);
+    let (_, standing) = broker.incidents(|incidents| total(incidents) >= 2_000).await;
+    assert_eq!(standing.len(), 2_000);
+    let metrics = running.metrics().await;
+    assert!(metrics.contains("vedette_notifier_restarts_total 0\n"), "{metrics}");
     running.stop().await;
 }
 

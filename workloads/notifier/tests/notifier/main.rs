@@ -4,4 +4,5 @@
 
 mod delivery;
 mod incidents;
+mod places;
 mod support;

@@ -28,11 +28,14 @@ pub(crate) struct Broker {
 
 impl Broker {
     pub(crate) async fn start() -> Self {
-        let topics = [
-            "alerts:partitions=2,retention.ms=-1",
-            "incidents:partitions=2,cleanup.policy=compact,delete,min.compaction.lag.ms=86400000",
-        ];
-        Self { embedded: TestBroker::with_topics(&topics).await }
+        Self::whose_incidents_take_messages_of(1_048_576).await
+    }
+
+    /// Its topic of incidents accepts messages, and batches, of so many bytes.
+    pub(crate) async fn whose_incidents_take_messages_of(bytes: usize) -> Self {
+        let incidents = "incidents:partitions=2,cleanup.policy=compact,delete,min.compaction.lag.ms=86400000";
+        let incidents = format!("{incidents},max.message.bytes={bytes}");
+        Self { embedded: TestBroker::with_topics(&["alerts:partitions=2,retention.ms=-1", &incidents]).await }
     }
 
     /// Produces these alerts, round robin over the partitions.
@@ -42,15 +45,38 @@ impl Broker {
         producer.flush(DEADLINE).unwrap();
     }
 
+    /// The same in one transaction.
+    pub(crate) fn produce_in_transaction(&self, alerts: impl IntoIterator<Item = String>) {
+        self.transaction(alerts).commit_transaction(DEADLINE).unwrap();
+    }
+
     /// Produces alerts in a transaction that is aborted.
     pub(crate) fn produce_in_vain(&self, alerts: impl IntoIterator<Item = String>) {
+        self.transaction(alerts).abort_transaction(DEADLINE).unwrap();
+    }
+
+    fn transaction(&self, alerts: impl IntoIterator<Item = String>) -> BaseProducer {
         let producer: BaseProducer =
             self.embedded.settings("killed").transactional_producer("killed").create().unwrap();
         producer.init_transactions(DEADLINE).unwrap();
         producer.begin_transaction().unwrap();
         send(&producer, alerts);
         producer.flush(DEADLINE).unwrap();
-        producer.abort_transaction(DEADLINE).unwrap();
+        producer
+    }
+
+    /// Writes incidents as somebody else does.
+    pub(crate) fn write_incidents(&self, incidents: impl IntoIterator<Item = Incident>) {
+        incidents.into_iter().for_each(|incident| self.write_incident_to(0, &incident));
+    }
+
+    /// The same, to this partition.
+    pub(crate) fn write_incident_to(&self, partition: i32, incident: &Incident) {
+        let producer: BaseProducer = self.embedded.settings("other").producer().create().unwrap();
+        let (key, value) = (incident.id.to_string(), serde_json::to_string(incident).unwrap());
+        let record = BaseRecord::to("incidents").partition(partition).key(&key).payload(&value);
+        producer.send(record).map_err(|(error, _)| error).unwrap();
+        producer.flush(DEADLINE).unwrap();
     }
 
     /// All that was written, and of each incident how it stands, once that is `enough`.

@@ -5,7 +5,10 @@ use vedette_contract::fields;
 use vedette_records::{FieldNames, Label, RecordReader, splice};
 
 use super::*;
+use crate::batch::Of;
 use crate::line::{LineOutcome, LineReader};
+
+const ROW: LineOutcome = LineOutcome::Row(Of { stream: true, reference: false });
 
 fn schema() -> Schema {
     let columns = vec![("bytes".to_owned(), Kind::Numeric), ("service".to_owned(), Kind::Categorical)];
@@ -43,13 +46,13 @@ fn categories_are_ranked_by_frequency_and_missing_numbers_are_no_numbers() {
     ]
     .map(str::to_owned)
     .to_vec();
-    let sample = sampler(100, &[&lines]).finish(&schema());
+    let sample = sampler(100, &[&lines]).finish(&schema(), 0.);
     let [bytes, service] = sample.specification.columns.as_slice() else { panic!() };
     assert_eq!(bytes.kind, ColumnKind::numeric(20.0));
     let values = ["http", "ftp", "smtp"].map(str::to_owned).to_vec();
     assert_eq!(service.kind, ColumnKind::categorical(values));
     let encoder = Encoder::new(&sample.specification).unwrap();
-    let mut found = rows(&sample.split(&encoder, 0.0).0);
+    let mut found = rows(&sample.split(&encoder).training);
     found.iter_mut().flat_map(|(row, _)| row).filter(|value| value.is_nan()).for_each(|value| *value = MISSING);
     found.sort_by(|left, right| left.0.partial_cmp(&right.0).unwrap());
     assert_eq!(
@@ -73,12 +76,45 @@ fn the_same_record_twice_is_one_row_and_counted() {
 }
 
 #[test]
+fn with_a_reference_window_its_rows_are_learned_from_and_the_stream_calibrates() {
+    let window = "2026-11-01T00:00:00Z/2026-11-02T00:00:00Z".parse().unwrap();
+    let schema = Schema { not_before: Some("2026-11-01T12:00:00Z".parse().unwrap()), ..schema() };
+    let schema = schema.with_reference(Some(window));
+    let mut sampler = Sampler::new(&schema, 10_000, 7);
+    let (mut reader, mut batch) = (LineReader::new(&schema), Batch::default());
+    // By their hour: 0 to 11 are of the window, 12 to 23 of both, 24 to 47 of the stream; each hour's are there twice.
+    for number in (0..4_800).flat_map(|number| [number, number]) {
+        let (day, hour) = (1 + number % 48 / 24, number % 24);
+        let line =
+            format!(r#"{{"uuid":"{number}","bytes":{},"utc":"2026-11-{day:02}T{hour:02}:00:00Z"}}"#, number % 48);
+        reader.read(&schema, line.as_bytes(), &mut batch, String::new);
+    }
+    sampler.offer(&batch, &schema);
+    let tally = Tally { records: 7_200, reference: 4_800, ..Tally::default() };
+    assert_eq!((sampler.len(), sampler.held(), sampler.distinct(&tally)), (3_600, 6_000, 2_400));
+    let sample = sampler.finish(&schema, 0.25);
+    assert!(matches!(sample.specification.columns[0].kind, ColumnKind::Numeric { median, .. } if median < 24.));
+    let encoder = Encoder::new(&sample.specification).unwrap();
+    let Split { training, holdout, rest } = sample.split(&encoder);
+    let hours = |rows: &Rows| {
+        let mut hours: Vec<f32> = rows.matrix.iter().map(|row| row[0]).collect();
+        hours.sort_by(f32::total_cmp);
+        (hours[0], hours[hours.len() - 1])
+    };
+    let rest = rest.unwrap();
+    assert_eq!((hours(&training), hours(&holdout), hours(&rest)), ((0., 23.), (12., 47.), (24., 47.)));
+    assert!((800..1_000).contains(&holdout.matrix.rows()), "{}", holdout.matrix.rows());
+    assert!((1_700..1_900).contains(&training.matrix.rows()), "{}", training.matrix.rows());
+    assert!((1_700..1_900).contains(&rest.matrix.rows()), "{}", rest.matrix.rows());
+}
+
+#[test]
 fn the_holdout_has_its_share_and_hangs_on_the_identity_alone() {
     let lines: Vec<String> = (0..4_000).map(|number| format!(r#"{{"uuid":"{number}","bytes":{number}}}"#)).collect();
     let split = |size, lines: &[String]| {
-        let sample = sampler(size, &[lines]).finish(&schema());
+        let sample = sampler(size, &[lines]).finish(&schema(), 0.3);
         let encoder = Encoder::new(&sample.specification).unwrap();
-        let (training, holdout) = sample.split(&encoder, 0.3);
+        let Split { training, holdout, rest: _ } = sample.split(&encoder);
         [training, holdout].map(|side| side.matrix.iter().map(|row| row[0].to_bits()).collect::<Vec<_>>())
     };
     let [training, holdout] = split(4_000, &lines);
@@ -89,6 +125,24 @@ fn the_holdout_has_its_share_and_hangs_on_the_identity_alone() {
     assert!((220..380).contains(&few_holdout.len()), "{}", few_holdout.len());
     assert!(few_holdout.iter().all(|row| holdout.contains(row)));
     assert!(few_training.iter().all(|row| training.contains(row)));
+}
+
+#[test]
+fn what_only_the_rows_that_are_set_aside_have_was_never_seen() {
+    let lines: Vec<String> =
+        (0..1_000).map(|number| format!(r#"{{"uuid":"{number}","bytes":1,"service":"s{}"}}"#, number / 2)).collect();
+    let sample = sampler(1_000, &[&lines]).finish(&schema(), 0.3);
+    assert_eq!(sample.once(), [("service".to_owned(), 0.)]);
+    let ColumnKind::Categorical { values, .. } = sample.specification.columns[1].kind.clone() else { panic!() };
+    let encoder = Encoder::new(&sample.specification).unwrap();
+    let Split { training, holdout, rest: _ } = sample.split(&encoder);
+    let unseen = |rows: &Rows| rows.matrix.iter().filter(|row| row[1] >= values.len() as f32).count();
+    assert_eq!(unseen(&training), 0);
+    // Both of a pair are set aside: 9 % of all rows.
+    assert!((50..130).contains(&unseen(&holdout)), "{}", unseen(&holdout));
+    let lines: Vec<String> =
+        (0..100).map(|number| format!(r#"{{"uuid":"{number}","service":"s{}"}}"#, number.max(40))).collect();
+    assert_eq!(sampler(1_000, &[&lines]).finish(&schema(), 0.3).once(), [("service".to_owned(), 0.59)]);
 }
 
 /// Columns of both kinds over the same fields, and over one that is seldom there.
@@ -175,13 +229,13 @@ proptest! {
         let (mut reader, mut batch) = (LineReader::new(&schema), Batch::default());
         for record in &records {
             let (_, archived) = detected(record, None);
-            prop_assert_eq!(reader.read(&schema, &archived, &mut batch, String::new), LineOutcome::Row);
+            prop_assert_eq!(reader.read(&schema, &archived, &mut batch, String::new), ROW);
         }
         let mut sampler = Sampler::new(&schema, records.len(), 7);
         sampler.offer(&batch, &schema);
-        let sample = sampler.finish(&schema);
+        let sample = sampler.finish(&schema, 0.);
         let encoder = Encoder::new(&sample.specification).unwrap();
-        let (learned_from, _) = sample.split(&encoder, 0.0);
+        let learned_from = sample.split(&encoder).training;
         let scored = records.iter().map(|record| detected(record, Some(&encoder)).0);
         prop_assert_eq!(bits(learned_from.matrix.iter().map(<[f32]>::to_vec)), bits(scored));
     }
@@ -201,10 +255,10 @@ proptest! {
         size in 1usize..50,
     ) {
         let outcome = |sampler: Sampler| {
-            let sample = sampler.finish(&schema());
+            let sample = sampler.finish(&schema(), 0.5);
             let specification = sample.specification.clone();
             let encoder = Encoder::new(&specification).unwrap();
-            let (training, holdout) = sample.split(&encoder, 0.5);
+            let Split { training, holdout, rest: _ } = sample.split(&encoder);
             (specification, rows(&training), rows(&holdout))
         };
         let (left, right) = shuffled.split_at(cut.index(shuffled.len()));

@@ -4,6 +4,8 @@ use super::*;
 use crate::schema::Kind;
 use vedette_records::Label;
 
+const ROW: LineOutcome = LineOutcome::Row(Of { stream: true, reference: false });
+
 fn schema(not_before: Option<&str>) -> Schema {
     let columns = vec![
         ("service".to_owned(), Kind::Categorical),
@@ -40,7 +42,7 @@ fn a_record_becomes_a_row_in_the_order_of_the_columns() {
     let line =
         br#"{"service":"ht\u0074p","uuid":"a","duration":1.5,"logged_in":true,"x":{"deep":[1]},"label":"smurf."}"#;
     let (outcomes, rows) = read(&schema(None), &[line]);
-    assert_eq!(outcomes, [LineOutcome::Row]);
+    assert_eq!(outcomes, [ROW]);
     assert_eq!(rows, [("a".to_owned(), Some(true), 1.5, 1.0, Some("http".to_owned()))]);
 }
 
@@ -75,9 +77,28 @@ fn a_line_that_is_not_one_object_leaves_nothing_behind() {
     ];
     for line in bad {
         let (outcomes, rows) = read(&schema(None), &[line, br#"{"uuid":"next","service":"http"}"#]);
-        assert_eq!(outcomes, [LineOutcome::Unreadable, LineOutcome::Row], "{}", String::from_utf8_lossy(line));
+        assert_eq!(outcomes, [LineOutcome::Unreadable, ROW], "{}", String::from_utf8_lossy(line));
         assert_eq!((rows.len(), rows[0].0.as_str(), rows[0].4.as_deref()), (1, "next", Some("http")));
     }
+}
+
+#[test]
+fn a_record_of_the_reference_window_is_learned_from_however_old_it_is() {
+    let window = "2026-11-01T00:00:00Z/2026-11-23T00:00:00.5Z".parse().unwrap();
+    let schema = schema(Some("2026-11-23T00:00:00Z")).with_reference(Some(window));
+    let (mut reader, mut batch) = (LineReader::new(&schema), Batch::default());
+    let mut outcome = |utc: &str| {
+        let line = format!(r#"{{"utc":{utc}}}"#);
+        reader.read(&schema, line.as_bytes(), &mut batch, String::new)
+    };
+    let of = |stream, reference| LineOutcome::Row(Of { stream, reference });
+    assert_eq!(outcome(r#""2026-11-02T00:00:00Z""#), of(false, true));
+    assert_eq!(outcome("1795392000"), of(true, true));
+    assert_eq!(outcome(r#""2026-11-23T00:00:01Z""#), of(true, false));
+    assert_eq!(outcome(r#""2026-10-31T00:00:00Z""#), LineOutcome::OutsideLookback);
+    assert_eq!(outcome("null"), LineOutcome::OutsideLookback);
+    // What is only learned from says nothing of how far the stream is.
+    assert_eq!(reader.newest_utc.unwrap().1, "2026-11-23T00:00:01Z");
 }
 
 #[test]
@@ -86,11 +107,11 @@ fn records_are_filtered_by_their_own_utc_and_the_newest_is_known() {
     let (mut reader, mut batch) = (LineReader::new(&schema), Batch::default());
     let mut outcome = |line: &str| reader.read(&schema, line.as_bytes(), &mut batch, String::new);
     assert_eq!(outcome(r#"{"utc":"2026-11-22T23:59:59.999999Z"}"#), LineOutcome::OutsideLookback);
-    assert_eq!(outcome(r#"{"utc":"2026-11-23T01:00:00.000001+01:00"}"#), LineOutcome::Row);
-    assert_eq!(outcome(r#"{"utc":"2026-11-23T00:00:00.000000Z"}"#), LineOutcome::Row);
-    assert_eq!(outcome(r#"{"utc":"2026-11-23 00:00:00"}"#), LineOutcome::Row);
+    assert_eq!(outcome(r#"{"utc":"2026-11-23T01:00:00.000001+01:00"}"#), ROW);
+    assert_eq!(outcome(r#"{"utc":"2026-11-23T00:00:00.000000Z"}"#), ROW);
+    assert_eq!(outcome(r#"{"utc":"2026-11-23 00:00:00"}"#), ROW);
     assert_eq!(outcome(r#"{"utc":"2026-11-22T23:59:59"}"#), LineOutcome::OutsideLookback);
-    assert_eq!(outcome(r#"{"utc":1795392000}"#), LineOutcome::Row);
+    assert_eq!(outcome(r#"{"utc":1795392000}"#), ROW);
     assert_eq!(outcome(r#"{"utc":1795391999999}"#), LineOutcome::OutsideLookback);
     assert_eq!(outcome(r#"{"utc":"yesterday"}"#), LineOutcome::OutsideLookback);
     assert_eq!(outcome("{}"), LineOutcome::OutsideLookback);
@@ -142,7 +163,7 @@ proptest! {
         record in prop::collection::btree_map("service|duration|uuid|[a-z]{1,3}|\\PC{0,4}", json_scalar(), 0..8)
     ) {
         let (outcomes, rows) = read(&schema(None), &[serde_json::to_string(&record).unwrap().as_bytes()]);
-        prop_assert_eq!(outcomes, vec![LineOutcome::Row]);
+        prop_assert_eq!(outcomes, vec![ROW]);
         let duration = record.get("duration").and_then(|value| match value {
             serde_json::Value::Bool(truth) => Some(f64::from(u8::from(*truth))),
             other => other.as_f64(),
@@ -161,8 +182,8 @@ proptest! {
     #[test]
     fn any_bytes_are_read_or_refused_without_leaving_half_a_row(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let (outcomes, rows) = read(&schema(None), &[&bytes, br#"{"uuid":"next"}"#]);
-        prop_assert_eq!(outcomes[1], LineOutcome::Row);
+        prop_assert_eq!(outcomes[1], ROW);
         prop_assert_eq!(&rows.last().unwrap().0, "next");
-        prop_assert_eq!(rows.len(), outcomes.iter().filter(|outcome| **outcome == LineOutcome::Row).count());
+        prop_assert_eq!(rows.len(), outcomes.iter().filter(|outcome| **outcome == ROW).count());
     }
 }

@@ -95,6 +95,45 @@ async fn sites_and_lookback_choose_what_is_read() {
 }
 
 #[tokio::test]
+async fn a_period_that_is_known_to_be_clean_is_learned_from_and_the_stream_calibrates() {
+    let bucket = TestBucket::serve().await;
+    // An hour of clean records, then one in which every fifth record is of a worn machine that is quite like all others.
+    let clean = machine_records(0..3_600).into_iter().filter(|line| !line.contains("worn"));
+    bucket.archive(DAY, "east", 0, &clean.collect::<Vec<_>>()).await;
+    let worn = |(number, line): (usize, String)| {
+        let mut record: serde_json::Value = serde_json::from_str(&line).unwrap();
+        if number % 5 == 0 {
+            (record["vibration"], record["condition"]) = (9.into(), "worn".into());
+        }
+        record.to_string()
+    };
+    let later: Vec<String> = machine_records(3_600..7_200).into_iter().enumerate().map(worn).collect();
+    bucket.archive(DAY, "east", 3_600, &later).await;
+    let window = "--reference-window 2026-11-20T00:00:00Z/2026-11-20T01:00:00Z";
+    let budget = "--alert-budget-per-million 50000 --algorithm Ensemble";
+    train(&bucket, "daily-1", &format!("{LABEL} {budget}")).await.unwrap();
+    let of_all = metadata(&bucket).await;
+    train(&bucket, "daily-2", &format!("{LABEL} {budget} {window}")).await.unwrap();
+    let of_the_window = metadata(&bucket).await;
+    let reference = of_the_window.reference.unwrap();
+    assert_eq!((reference.window.to_string(), reference.records), (window[19..].to_owned(), 3_564));
+    assert!((1_600..2_000).contains(&of_the_window.learned), "{}", of_the_window.learned);
+    // The stream as it is, with the worn machines, is what the budget is about and what is evaluated on.
+    assert_eq!((of_the_window.records, of_all.records), (7_164, 7_164));
+    assert_eq!(of_the_window.metrics.rows, of_all.metrics.rows);
+    let [before, after] = [&of_all, &of_the_window].map(|found| found.metrics.auroc.unwrap());
+    assert!(after > 0.99 && after >= before, "{before} and {after}");
+    let message = result(&bucket, "daily-2").await.message;
+    assert!(message.contains("the 3564 records of the reference window 2026-11-20T00:00:00Z/"), "{message}");
+
+    let elsewhere = "--reference-window 2025-01-01T00:00:00Z/2025-02-01T00:00:00Z";
+    train(&bucket, "daily-3", elsewhere).await.unwrap();
+    let empty = result(&bucket, "daily-3").await;
+    assert_eq!(empty.outcome, TrainingOutcome::NotEnoughData);
+    assert!(empty.message.contains("spec.data.referenceWindow 2025-01-01T00:00:00Z/"), "{}", empty.message);
+}
+
+#[tokio::test]
 async fn too_little_data_is_a_result() {
     let bucket = TestBucket::serve().await;
     train(&bucket, "daily-1", "").await.unwrap();
@@ -143,7 +182,9 @@ async fn fields_that_are_no_features_are_named_and_can_be_asked_for() {
     assert_eq!(left_out, expected.map(|(name, words)| (name.to_owned(), words.to_owned())).into());
     let message = result(&bucket, "daily-1").await.message;
     assert!(message.contains("Attack (named like a label), measured (a time)"), "{message}");
-    train(&bucket, "daily-2", &format!("{LABEL} --numeric-feature uptime --categorical-feature Attack")).await.unwrap();
+    let refused = train(&bucket, "daily-2", &format!("{LABEL} --numeric-feature uptime")).await.unwrap_err();
+    assert!(matches!(&refused, TrainerError::EveryRecordIsNew { fields } if fields.contains("uptime")), "{refused}");
+    train(&bucket, "daily-3", &format!("{LABEL} --numeric-feature load --categorical-feature Attack")).await.unwrap();
     let metadata = metadata(&bucket).await;
     assert_eq!((metadata.left_out.len(), metadata.separating), (0, Vec::new()));
 }

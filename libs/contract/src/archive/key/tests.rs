@@ -23,6 +23,14 @@ fn a_key_says_what_its_object_holds_and_a_topic_with_dashes_keeps_its_name() {
 }
 
 #[test]
+fn the_objects_of_a_partition_have_a_prefix_of_their_own() {
+    let key: ArchiveObjectKey = OBJECT.parse().unwrap();
+    let prefix = PipelineKeys::archive_of_partition(&key.origin, key.day);
+    assert_eq!(prefix, "team-a/flows/alerts/2026-11-23/east/my-own-topic-3-");
+    assert!(OBJECT.starts_with(&prefix) && !OBJECT.replace("-3-", "-33-").starts_with(&prefix));
+}
+
+#[test]
 fn a_delta_lies_below_its_object_and_only_an_archive_key_may_be_one() {
     let object: ArchiveObjectKey = OBJECT.parse().unwrap();
     let delta = format!("{OBJECT}.tmp/00000000000000001300");

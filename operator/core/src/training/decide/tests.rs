@@ -1,7 +1,7 @@
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
-use vedette_contract::model::TrainingOutcome;
+use vedette_contract::model::{TrainingOutcome, TrainingResult};
 use vedette_crds::TrainingPhase;
 
 use super::super::tests::*;
@@ -90,20 +90,62 @@ fn only_a_job_that_hangs_and_left_nothing_is_outdated() {
     annotations.insert("vedette.io/spec-hash".to_owned(), "another".to_owned());
     let under_way = || RunSeen::Seen { job: JobState::Running { trouble: None }, left: None };
     let outdated = RunSeen::Outdated { trouble: None };
-    assert_eq!(under_way().beside(&wanted, Some(&live), &[]), outdated);
-    assert_eq!(under_way().beside(&wanted, Some(&wanted), &[]), under_way());
+    assert_eq!(under_way().beside(&wanted, Some(&live), &[], at(60)), outdated);
+    assert_eq!(under_way().beside(&wanted, Some(&wanted), &[], at(60)), under_way());
     let running: Pod = serde_json::from_value(json!({
         "metadata": { "name": "p", "labels": { "app.kubernetes.io/component": "trainer" } },
         "status": { "containerStatuses": [{ "name": "trainer", "image": "i", "imageID": "i", "restartCount": 0,
             "ready": false, "state": { "running": {} } }] }
     }))
     .unwrap();
-    assert_eq!(under_way().beside(&wanted, Some(&live), &[&running]), under_way(), "it is at work");
+    assert_eq!(under_way().beside(&wanted, Some(&live), &[&running], at(60)), under_way(), "it is at work");
     let published = RunSeen::Seen { job: JobState::Running { trouble: None }, left: Some(result()) };
     let gave_up = RunSeen::Seen { job: JobState::Failed { cause: "because".to_owned() }, left: None };
     for seen in [published, gave_up, RunSeen::Unreadable, RunSeen::None] {
-        assert_eq!(seen.clone().beside(&wanted, Some(&live), &[]), seen);
+        assert_eq!(seen.clone().beside(&wanted, Some(&live), &[], at(60)), seen);
     }
+}
+
+#[test]
+fn a_run_that_is_held_up_or_has_hardly_begun_is_looked_at_again_soon() {
+    let again = |trouble: Option<&str>, second: i64| {
+        let trouble = trouble.map(|what| Trouble::Waits(what.to_owned()));
+        let run = RunSeen::Seen { job: JobState::Running { trouble }, left: None };
+        step(&running(), seen(100, run), second).again.as_secs()
+    };
+    assert_eq!((again(None, 60), again(None, 300)), (30, 600));
+    assert_eq!(again(Some("it gets no pod: exceeded quota: q"), 300), 30);
+}
+
+#[test]
+fn what_a_run_left_counts_however_its_process_ended_beside_a_sidecar() {
+    let started = step(&ModelTrainingStatus::default(), seen(100, RunSeen::None), 50);
+    let job =
+        Training::decide(&training("east"), &site(), &ModelTrainingStatus::default(), seen(100, RunSeen::None), at(50));
+    let job = job.start.unwrap().job;
+    let pod = |state: serde_json::Value| -> Pod {
+        let container = |name: &str, state: serde_json::Value| json!({ "name": name, "image": "i", "imageID": "i", "restartCount": 0, "ready": false, "state": state });
+        serde_json::from_value(json!({
+            "metadata": { "name": "p", "labels": { "app.kubernetes.io/component": "trainer" } },
+            "status": { "phase": "Running", "containerStatuses": [
+                container("istio-proxy", json!({ "running": {} })), container("trainer", state)
+            ] }
+        }))
+        .unwrap()
+    };
+    let outcome = |pod: &Pod, left: Option<Box<TrainingResult>>| {
+        let state = job_state(Some(&job), [pod], None, at(60));
+        let run = RunSeen::Seen { job: state, left }.beside(&job, Some(&job), &[pod], at(60));
+        step(&started.status, seen(100, run), 60).status
+    };
+    for exit_code in [0, 1, 137] {
+        let ended = pod(json!({ "terminated": { "exitCode": exit_code } }));
+        let status = outcome(&ended, Some(result()));
+        assert!(is_true(&status.conditions, PUBLISHED) && status.failures == 0, "{exit_code}: {status:?}");
+        assert_eq!(outcome(&ended, None).failures, 1, "{exit_code}: it left nothing");
+    }
+    let at_work = pod(json!({ "running": {} }));
+    assert_eq!(reason(&outcome(&at_work, Some(result()))), "Running", "it removes old versions still");
 }
 
 #[test]
@@ -143,12 +185,15 @@ fn a_training_is_ready_where_its_last_run_did_what_it_should_or_none_is_due() {
         (TrainingOutcome::Published, "trigger: {minRecords: 100}", "Done", TrainingPhase::Done),
         (TrainingOutcome::Published, often, "WaitingForData", TrainingPhase::Scheduled),
         (TrainingOutcome::GateRefused, often, "WaitingForData", TrainingPhase::Scheduled),
+        (TrainingOutcome::GateRefused, "trigger: {minRecords: 100}", "Done", TrainingPhase::Done),
         (TrainingOutcome::NotEnoughData, often, "WaitingForData", TrainingPhase::WaitingForData),
     ] {
         let status = step_with(more, &running(), seen(100, ended(outcome)), 60).status;
         assert_eq!((reason(&status), status.phase), (expected, Some(phase)), "{outcome:?}");
         assert!(is_true(&status.conditions, READY));
         assert_eq!(is_true(&status.conditions, PUBLISHED), outcome == TrainingOutcome::Published);
+        let says_candidate = find(&status.conditions, READY).unwrap().message.contains("is a candidate");
+        assert_eq!(says_candidate, outcome == TrainingOutcome::GateRefused);
     }
     let failed = failed();
     assert_eq!((is_true(&failed.conditions, READY), failed.phase), (false, Some(TrainingPhase::Failed)));
@@ -237,8 +282,8 @@ fn a_run_whose_process_failed_beside_a_sidecar_has_failed_and_its_job_makes_way(
             "restartCount": 0, "ready": false, "state": { "terminated": { "exitCode": 1 } } }] }
     }))
     .unwrap();
-    let tried = RunSeen::Seen { job: job_state(Some(&wanted), [&pod], at(60)), left: None };
-    let failed = tried.beside(&wanted, Some(&wanted), &[&pod]);
+    let tried = RunSeen::Seen { job: job_state(Some(&wanted), [&pod], None, at(60)), left: None };
+    let failed = tried.beside(&wanted, Some(&wanted), &[&pod], at(60));
     let cause = "its pod ended with exit code 1".to_owned();
     assert_eq!(failed, RunSeen::Seen { job: JobState::Failed { cause }, left: None });
     let plan = Training::decide(&training("east"), &site(), &running(), seen(100, failed), at(60));
@@ -247,4 +292,30 @@ fn a_run_whose_process_failed_beside_a_sidecar_has_failed_and_its_job_makes_way(
     let told = Training::conclude(&plan, Err(failure), at(60)).status;
     let next = Training::decide(&training("east"), &site(), &told, seen(100, RunSeen::None), at(61));
     assert_eq!(next.ended_job(), Some("flows-50"), "it could not be deleted");
+}
+
+#[test]
+fn a_run_whose_node_is_gone_has_failed_and_is_tried_again_unless_it_left_a_result() {
+    let wanted =
+        Training::decide(&training("east"), &site(), &running(), seen(100, hangs()), at(60)).start.unwrap().job;
+    let pod: Pod = serde_json::from_value(json!({
+        "metadata": { "name": "p", "deletionTimestamp": at(360).to_string() },
+        "spec": { "nodeName": "n", "containers": [] },
+        "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "False" }] }
+    }))
+    .unwrap();
+    let beside = |left: Option<Box<TrainingResult>>, second: i64| {
+        let job = job_state(Some(&wanted), [&pod], None, at(second));
+        RunSeen::Seen { job, left }.beside(&wanted, Some(&wanted), &[&pod], at(second))
+    };
+    let waits = step(&running(), seen(100, beside(None, 419)), 419);
+    assert_eq!(waits.status.history, [], "it may still end by itself");
+    let lost = step(&running(), seen(100, beside(None, 420)), 420);
+    let last = &lost.status.history[0];
+    assert!(last.outcome == "Failed" && last.message.contains("its node n is gone"), "{last:?}");
+    assert_eq!(lost.status.failures, 1);
+    let retried = step(&lost.status, seen(100, RunSeen::None), 480);
+    assert!(retried.events.iter().any(|event| matches!(event, Event::RunStarted { .. })), "after the pause");
+    let published = step(&running(), seen(100, beside(Some(result()), 420)), 420);
+    assert_eq!((published.status.history[0].outcome.as_str(), published.status.failures), ("Published", 0));
 }

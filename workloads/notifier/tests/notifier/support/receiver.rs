@@ -13,6 +13,8 @@ use vedette_testing::eventually;
 pub(crate) enum Behaviour {
     /// Answers with this status line and these headers.
     Answer(&'static str, &'static str),
+    /// Answers with this status line to what has this text in it, and takes the rest.
+    AnswerTo(&'static str, &'static str),
     /// Closes the connection.
     Close,
     /// Says nothing.
@@ -80,17 +82,22 @@ impl StandIn {
 
     async fn serve(&self, mut stream: TcpStream) -> std::io::Result<()> {
         let request = read(&mut stream).await?;
-        self.requests.lock().unwrap().push(request);
+        self.requests.lock().unwrap().push(request.clone());
         let behaviour = {
             let mut script = self.script.lock().unwrap();
             if script.len() > 1 { script.pop_front().unwrap() } else { script[0] }
+        };
+        let behaviour = match behaviour {
+            Behaviour::AnswerTo(text, status) if request.body.contains(text) => Behaviour::Answer(status, ""),
+            Behaviour::AnswerTo(..) => TAKEN,
+            other => other,
         };
         match behaviour {
             Behaviour::Answer(status, headers) => {
                 let answer = format!("HTTP/1.1 {status}\r\n{headers}content-length: 0\r\nconnection: close\r\n\r\n");
                 stream.write_all(answer.as_bytes()).await
             }
-            Behaviour::Close => Ok(()),
+            Behaviour::Close | Behaviour::AnswerTo(..) => Ok(()),
             Behaviour::Silent => std::future::pending().await,
             Behaviour::BreakOff => stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nhalf").await,
             Behaviour::Endless => {

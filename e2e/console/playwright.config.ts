@@ -1,0 +1,29 @@
+// How the tests of the console run: one after the other in Debian's Chromium, beside one `vedette local` for all of them. What they leave is
+// below $VEDETTE_KEPT: pictures of each view, and for a test that failed its trace.
+import { defineConfig } from "@playwright/test";
+import { chromium, kept } from "./settings.ts";
+
+const views = /views\.spec\.ts/;
+
+export default defineConfig({
+  globalSetup: "./vedette.ts",
+  workers: 1,
+  forbidOnly: true,
+  // Until something is there, however busy the machine is.
+  timeout: 240_000,
+  expect: { timeout: 60_000 },
+  outputDir: `${kept}/failures`,
+  reporter: [["list"], ["html", { open: "never", outputFolder: `${kept}/report` }]],
+  use: {
+    viewport: { width: 1280, height: 800 },
+    locale: "en-GB",
+    timezoneId: "UTC",
+    trace: "retain-on-failure",
+    launchOptions: { executablePath: chromium, args: ["--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"] },
+  },
+  projects: [
+    { name: "desktop" },
+    { name: "dark", testMatch: views, use: { colorScheme: "dark" } },
+    { name: "phone", testMatch: views, use: { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true } },
+  ],
+});

@@ -1,0 +1,92 @@
+// Starts `vedette local` before all tests, as a user does, and stops it after them. The tests find its console by the environment.
+import { type ChildProcess, spawn } from "node:child_process";
+import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { dataset } from "./records.ts";
+import { kept, program } from "./settings.ts";
+
+const patience = 240_000;
+/** So many alerts, of which each text is likely to have its own, before the first test begins. */
+const enough = 60;
+
+export default async function start(): Promise<() => Promise<void>> {
+  mkdirSync(kept, { recursive: true });
+  const directory = mkdtempSync(join(tmpdir(), "vedette-console-"));
+  const file = join(directory, "records.jsonl");
+  writeFileSync(file, dataset());
+  const manifest = join(import.meta.dirname, "../fixtures/console.yaml");
+  const local = spawn(program, ["local", "-f", manifest, "--dataset", file, "--for", "20m"], { stdio: ["ignore", "pipe", "pipe"] });
+  // Also where somebody breaks the tests off.
+  process.once("exit", () => local.kill("SIGINT"));
+  const log = createWriteStream(join(kept, "vedette.log"));
+  let said = "";
+  for (const stream of [local.stdout, local.stderr]) {
+    stream.pipe(log, { end: false });
+    stream.on("data", (bytes: Buffer) => (said += bytes.toString()));
+  }
+  const stop = async () => {
+    await ended(local);
+    rmSync(directory, { recursive: true });
+  };
+  try {
+    const page = await until("the console", () => {
+      if (local.exitCode !== null) throw new Error(`vedette local ended:\n${said}`);
+      return /the console is at (http:\S+)/.exec(said)?.[1];
+    });
+    process.env.VEDETTE_PAGE = page;
+    process.env.VEDETTE_PID = String(local.pid);
+    await until("alerts, an incident and a model", () => hasEnough(page));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return stop;
+}
+
+async function hasEnough(page: string): Promise<true | undefined> {
+  const [alerts, incidents, trainings] = await Promise.all(
+    ["alerts?limit=1", "incidents?limit=1", "trainings"].map(async (path) => {
+      const answer = await fetch(`${page}api/v1/${path}`).catch(() => undefined);
+      return answer?.ok ? answer.json() : undefined;
+    }),
+  );
+  return alerts?.kept >= enough && incidents?.matching > 0 && trainings?.trainings.length > 0 ? true : undefined;
+}
+
+/** Waits until something is there. */
+export async function until<T>(what: string, look: () => T | undefined | Promise<T | undefined>): Promise<T> {
+  const deadline = Date.now() + patience;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (Date.now() > deadline) throw new Error(`${what}: not there after ${patience / 1_000} s`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+/** In the orderly way: it ends its processes itself. */
+function ended(local: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    if (local.exitCode !== null) return resolve();
+    local.once("exit", () => resolve());
+    local.kill("SIGINT");
+  });
+}
+
+/** The console's process, a child of `vedette local`. */
+export function consoleProcess(): number | undefined {
+  const parent = process.env.VEDETTE_PID;
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .find((pid) => {
+      try {
+        // Name and parent: the name stands in parentheses, and is cut at fifteen letters.
+        const [, name, , ppid] = /\((.*)\) (\S) (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? [];
+        return name === "vedette-console" && ppid === parent;
+      } catch {
+        return false; // It has just ended.
+      }
+    });
+}

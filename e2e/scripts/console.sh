@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Runs the tests of e2e/console: the console's page in a browser, beside a `vedette local`. usage: console.sh [ARGUMENT OF PLAYWRIGHT...]
+#
+# What they leave is in target/console: pictures of each view, a report, what `vedette local` said, and for a test that failed its trace.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+tests=$repository/e2e/console
+
+browser=$("$repository/e2e/scripts/browser.sh")
+program=${CARGO_TARGET_DIR:-$repository/target}/$(rustc -vV | sed -n 's/^host: //p')/release/vedette
+if ! [ -x "$program" ]; then
+    say "there is no $program; build it with:  make build"
+    exit 1
+fi
+
+# Its browsers are not fetched: that of the system is tested with.
+export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1
+npm --prefix "$tests" ci --silent
+export VEDETTE_CHROMIUM=$browser VEDETTE_PROGRAM=$program VEDETTE_KEPT=$repository/target/console
+rm -rf "$VEDETTE_KEPT"
+cd "$tests"
+exec ./node_modules/.bin/playwright test "$@"

@@ -1,0 +1,173 @@
+//! What each route answers.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::task::spawn_blocking;
+use vedette_contract::incident::{Incident, IncidentId, IncidentStatus};
+
+use super::Served;
+use super::parameters::{AlertsAsked, Asked, IncidentsAsked, Nothing, some};
+use super::problem::Problem;
+use crate::alert::{Alert, AlertId};
+use crate::history::{STEP_SECONDS, beginning};
+use crate::query::{self, AlertFilter};
+use crate::view::{
+    AlertView, AlertsView, HistogramView, HistoryView, IncidentRow, IncidentView, IncidentsView, OverviewView,
+    ScoresView, SeriesView, TrainingsView,
+};
+
+/// An answer as JSON.
+pub(super) struct Json<T>(T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
+            Err(error) => {
+                tracing::error!(%error, "an answer could not be written as JSON");
+                Problem::failed().into_response()
+            }
+        }
+    }
+}
+
+type Answer<T> = Result<Json<T>, Problem>;
+
+pub(super) async fn overview(State(served): State<Served>, Asked(Nothing {}): Asked<Nothing>) -> Answer<OverviewView> {
+    let now = Timestamp::now();
+    let state = served.store.state();
+    let series = state.sites.iter().map(|(owner, site)| SeriesView {
+        namespace: site.namespace.clone(),
+        pipeline: site.pipeline.clone(),
+        site: site.site.clone(),
+        alerts: state.history.of(owner, now),
+    });
+    let is_open = |incident: &Arc<Incident>| incident.status == IncidentStatus::Open;
+    Ok(Json(OverviewView {
+        now_utc: now,
+        own_site: served.site.clone(),
+        bucket: state.bucket.clone(),
+        kafka: state.kafka.clone(),
+        sites: state.sites.values().cloned().collect(),
+        history: HistoryView { from_utc: beginning(now), step_seconds: STEP_SECONDS, series: series.collect() },
+        open_incidents: state.incidents.newest().filter(|kept| is_open(&kept.value)).count(),
+    }))
+}
+
+pub(super) async fn incidents(
+    State(served): State<Served>,
+    Asked(asked): Asked<IncidentsAsked>,
+) -> Answer<IncidentsView> {
+    let (filter, after, limit) = (asked.filter()?, asked.after()?, asked.limit()?);
+    let all: Vec<_> = served.store.state().incidents.newest().map(|kept| Arc::clone(&kept.value)).collect();
+    Ok(Json(query::incidents(&all, &filter, after, limit)))
+}
+
+pub(super) async fn incident(
+    State(served): State<Served>,
+    Path(id): Path<String>,
+    Asked(Nothing {}): Asked<Nothing>,
+) -> Answer<IncidentView> {
+    let unknown = || Problem::not_found(format!("no incident {:?} is kept", id.chars().take(64).collect::<String>()));
+    let incident_id: IncidentId = id.parse().map_err(|_| unknown())?;
+    let incident = served.store.state().incidents.get(incident_id).cloned().ok_or_else(unknown)?;
+    let example_id = query::example_id(&incident).filter(|id| served.store.state().alerts.get(*id).is_some());
+    Ok(Json(IncidentView {
+        row: IncidentRow::of(&incident),
+        example: incident.example.alert.as_ref().map(|alert| alert.json().to_owned()),
+        example_id: example_id.map(|id| id.to_string()),
+        command: command(&incident),
+    }))
+}
+
+/// What anybody with access to Kafka can do to see the same.
+fn command(incident: &Incident) -> String {
+    let origin = &incident.example.origin;
+    format!(
+        "kcat -C -t {} -p {} -o {} -c 1 -X isolation.level=read_committed",
+        origin.topic, origin.partition, origin.offset
+    )
+}
+
+pub(super) async fn alerts(State(served): State<Served>, Asked(asked): Asked<AlertsAsked>) -> Answer<AlertsView> {
+    let limit = asked.limit()?;
+    let (all, filter) = chosen(&served, &asked)?;
+    off_the_runtime(move || query::alerts(&all, &filter, limit)).await
+}
+
+pub(super) async fn alert(
+    State(served): State<Served>,
+    Path(id): Path<String>,
+    Asked(Nothing {}): Asked<Nothing>,
+) -> Answer<AlertView> {
+    Ok(Json(AlertView::of(&*kept_alert(&served, &id)?)))
+}
+
+pub(super) async fn similar(
+    State(served): State<Served>,
+    Path(id): Path<String>,
+    Asked(Nothing {}): Asked<Nothing>,
+) -> Answer<AlertsView> {
+    let alert = kept_alert(&served, &id)?;
+    let all = served.store.state().newest_alerts();
+    off_the_runtime(move || query::similar(&all, &alert)).await
+}
+
+pub(super) async fn histogram(State(served): State<Served>, Asked(asked): Asked<AlertsAsked>) -> Answer<HistogramView> {
+    let (all, filter) = chosen(&served, &asked)?;
+    let field = some(asked.field.as_ref()).unwrap_or_else(|| "duration".to_owned());
+    let by = some(asked.by.as_ref()).unwrap_or_else(|| "service".to_owned());
+    off_the_runtime(move || query::histogram(&matching(&all, &filter), &field, &by)).await
+}
+
+pub(super) async fn scores(State(served): State<Served>, Asked(asked): Asked<AlertsAsked>) -> Answer<ScoresView> {
+    let (all, filter) = chosen(&served, &asked)?;
+    off_the_runtime(move || query::scores(&matching(&all, &filter))).await
+}
+
+pub(super) async fn trainings(
+    State(served): State<Served>,
+    Asked(Nothing {}): Asked<Nothing>,
+) -> Answer<TrainingsView> {
+    Ok(Json(TrainingsView { trainings: served.store.state().trainings.values().cloned().collect() }))
+}
+
+pub(super) async fn openapi() -> Json<serde_json::Value> {
+    Json(super::document())
+}
+
+fn chosen(served: &Served, asked: &AlertsAsked) -> Result<(Vec<Arc<Alert>>, AlertFilter), Problem> {
+    let state = served.store.state();
+    Ok((state.newest_alerts(), asked.filter(&state)?))
+}
+
+fn matching(all: &[Arc<Alert>], filter: &AlertFilter) -> Vec<Arc<Alert>> {
+    all.iter().filter(|alert| filter.matches(alert)).cloned().collect()
+}
+
+fn kept_alert(served: &Served, id: &str) -> Result<Arc<Alert>, Problem> {
+    let unknown = || {
+        Problem::not_found(format!(
+            "no alert {:?} is kept; the archive has all",
+            id.chars().take(64).collect::<String>()
+        ))
+    };
+    let id = AlertId::read(id).ok_or_else(unknown)?;
+    served.store.state().alerts.get(id).cloned().ok_or_else(unknown)
+}
+
+/// What looks through thousands of texts holds up no other answer.
+async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Answer<T> {
+    match spawn_blocking(work).await {
+        Ok(answer) => Ok(Json(answer)),
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be made");
+            Err(Problem::failed())
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The API as an OpenAPI 3.1 document, made of the types that it answers with. It is committed as `openapi.json`, of which the
+//! front end's types are made.
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use super::parameters::{AlertsAsked, IncidentsAsked, Nothing};
+use super::problem::Problem;
+use crate::view::{
+    AlertView, AlertsView, ChangesView, HistogramView, IncidentView, IncidentsView, OverviewView, ScoresView,
+    TrainingsView,
+};
+
+/// The document.
+pub(crate) fn document() -> Value {
+    let settings = SchemaSettings::draft2020_12().for_serialize().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+    });
+    let mut generator = settings.into_generator();
+    let mut paths = Map::new();
+    let mut add =
+        |path: &str, operation: Value| _ = paths.insert(format!("/api/v1{path}"), json!({ "get": operation }));
+    add(
+        "/overview",
+        answer::<Nothing, OverviewView>(&mut generator, "All sites, their topics and their alerts of a day"),
+    );
+    add(
+        "/incidents",
+        answer::<IncidentsAsked, IncidentsView>(&mut generator, "Incidents, those with the newest alert first"),
+    );
+    add("/incidents/{id}", answer::<Nothing, IncidentView>(&mut generator, "One incident"));
+    add("/alerts", answer::<AlertsAsked, AlertsView>(&mut generator, "The newest alerts of all sites"));
+    add("/alerts/{id}", answer::<Nothing, AlertView>(&mut generator, "One alert"));
+    add(
+        "/alerts/{id}/similar",
+        answer::<Nothing, AlertsView>(&mut generator, "Alerts with the same largest reason within an hour"),
+    );
+    add(
+        "/histogram",
+        answer::<AlertsAsked, HistogramView>(&mut generator, "A numeric field of alerts by a categorical one"),
+    );
+    add("/scores", answer::<AlertsAsked, ScoresView>(&mut generator, "How scores of alerts are distributed"));
+    add("/trainings", answer::<Nothing, TrainingsView>(&mut generator, "Trainings, their models and their runs"));
+    add("/changes", events(&mut generator));
+    for (path, operation) in &mut paths {
+        if path.contains("{id}") {
+            let id = json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } });
+            operation["get"]["parameters"] = json!([id]);
+        }
+    }
+    let schemas: Map<String, Value> = generator.take_definitions(true);
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Vedette console",
+            "version": "1",
+            "description": "What the page asks. It only reads; paths are below the path prefix of the console.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "paths": paths,
+        "components": { "schemas": schemas },
+    })
+}
+
+fn answer<Asked: JsonSchema, Answer: JsonSchema>(generator: &mut SchemaGenerator, summary: &str) -> Value {
+    operation(
+        summary,
+        parameters::<Asked>(generator),
+        "application/json",
+        &generator.subschema_for::<Answer>().to_value(),
+        generator,
+    )
+}
+
+fn events(generator: &mut SchemaGenerator) -> Value {
+    let summary = "What changes, as server-sent events: the data of each is a ChangesView";
+    let changes = generator.subschema_for::<ChangesView>().to_value();
+    operation(summary, json!([]), "text/event-stream", &changes, generator)
+}
+
+fn operation(summary: &str, parameters: Value, kind: &str, schema: &Value, generator: &mut SchemaGenerator) -> Value {
+    let problem = generator.subschema_for::<Problem>().to_value();
+    json!({
+        "summary": summary,
+        "parameters": parameters,
+        "responses": {
+            "200": { "description": "The answer", "content": { kind: { "schema": schema } } },
+            "4XX": {
+                "description": "What is wrong with the request",
+                "content": { "application/problem+json": { "schema": problem } },
+            },
+        },
+    })
+}
+
+/// Each member of a type is a parameter.
+fn parameters<Asked: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
+    let schema = Asked::json_schema(generator).to_value();
+    let members = schema["properties"].as_object().cloned().unwrap_or_default();
+    let parameter = |(name, member): (String, Value)| {
+        let description = member["description"].as_str().unwrap_or("As in the manifests").to_owned();
+        let kind = if name == "limit" { "integer" } else { "string" };
+        json!({ "name": name, "in": "query", "description": description, "schema": { "type": kind } })
+    };
+    members.into_iter().map(parameter).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_committed_is_the_document_of_this_build() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+        let text = serde_json::to_string_pretty(&document()).unwrap() + "\n";
+        if std::env::var_os("VEDETTE_WRITE").is_some() {
+            std::fs::write(path, &text).unwrap();
+        }
+        let committed = std::fs::read_to_string(path).unwrap();
+        assert!(
+            committed == text,
+            "run the test with VEDETTE_WRITE=1, then `npm run types` and `npm run build` in web/"
+        );
+    }
+
+    #[test]
+    fn every_path_has_its_parameters_and_its_answer() {
+        let document = document();
+        let paths = document["paths"].as_object().unwrap();
+        assert_eq!(paths.len(), 10);
+        assert_eq!(paths["/api/v1/alerts/{id}"]["get"]["parameters"][0]["name"], "id");
+        let names = paths["/api/v1/incidents"]["get"]["parameters"].as_array().unwrap();
+        assert!(names.iter().any(|parameter| parameter["name"] == "after"));
+        assert!(document["components"]["schemas"]["SiteView"]["properties"]["silent_since_utc"].is_object());
+    }
+}

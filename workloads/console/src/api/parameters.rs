@@ -1,0 +1,158 @@
+//! What may be asked behind a question mark. A name that is none, or a value that means nothing, is refused by its name.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::str::FromStr;
+use vedette_contract::incident::{IncidentId, IncidentStatus, Severity};
+
+use super::problem::Problem;
+use crate::query::{AlertFilter, Cursor, IncidentFilter};
+use crate::store::State;
+
+/// Rows of one answer.
+const MOST_ALERTS: usize = 1_000;
+const MOST_INCIDENTS: usize = 200;
+
+/// What is asked, read.
+pub(super) struct Asked<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let query = parts.uri.query().unwrap_or_default();
+        serde_urlencoded::from_str(query)
+            .map(Self)
+            .map_err(|error| Problem::parameter("what stands behind the question mark", &error.to_string()))
+    }
+}
+
+/// Nothing may be asked.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+/// Which alerts.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct AlertsAsked {
+    pub(super) namespace: Option<String>,
+    pub(super) pipeline: Option<String>,
+    pub(super) site: Option<String>,
+    /// Those that are at least so bad: low, medium, high or critical.
+    pub(super) severity: Option<String>,
+    /// A field among the three largest reasons.
+    pub(super) reason: Option<String>,
+    /// What stands in the JSON text, letter by letter.
+    pub(super) text: Option<String>,
+    /// Detected at this time or later, RFC 3339.
+    pub(super) from: Option<String>,
+    /// Detected at this time or before.
+    pub(super) to: Option<String>,
+    /// Id of an incident: its alerts.
+    pub(super) incident: Option<String>,
+    /// Rows at most, 1 to 1000.
+    pub(super) limit: Option<usize>,
+    /// Of histograms: the numeric field; duration where omitted.
+    pub(super) field: Option<String>,
+    /// Of histograms: the categorical field; service where omitted.
+    pub(super) by: Option<String>,
+}
+
+impl AlertsAsked {
+    pub(super) fn filter(&self, state: &State) -> Result<AlertFilter, Problem> {
+        let incident = match parsed::<IncidentId>("incident", self.incident.as_ref(), "the id of an incident")? {
+            Some(id) => Some(
+                state
+                    .incidents
+                    .get(id)
+                    .cloned()
+                    .ok_or_else(|| Problem::not_found(format!("no incident {id} is kept")))?,
+            ),
+            None => None,
+        };
+        Ok(AlertFilter {
+            namespace: parsed("namespace", self.namespace.as_ref(), "a name")?,
+            pipeline: parsed("pipeline", self.pipeline.as_ref(), "a name")?,
+            site: parsed("site", self.site.as_ref(), "a name")?,
+            severity: severity(self.severity.as_ref())?,
+            reason: some(self.reason.as_ref()),
+            text: some(self.text.as_ref()),
+            from: parsed::<Timestamp>("from", self.from.as_ref(), "a time such as 2026-11-23T08:00:00Z")?,
+            to: parsed::<Timestamp>("to", self.to.as_ref(), "a time such as 2026-11-23T08:00:00Z")?,
+            incident,
+        })
+    }
+
+    pub(super) fn limit(&self) -> Result<usize, Problem> {
+        limit(self.limit, MOST_ALERTS)
+    }
+}
+
+/// Which incidents.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct IncidentsAsked {
+    pub(super) namespace: Option<String>,
+    pub(super) pipeline: Option<String>,
+    pub(super) site: Option<String>,
+    /// Those that are at least so bad: low, medium, high or critical.
+    pub(super) severity: Option<String>,
+    /// open or closed.
+    pub(super) status: Option<String>,
+    /// What the page before said as `next`.
+    pub(super) after: Option<String>,
+    /// Rows at most, 1 to 200.
+    pub(super) limit: Option<usize>,
+}
+
+impl IncidentsAsked {
+    pub(super) fn filter(&self) -> Result<IncidentFilter, Problem> {
+        let status = match some(self.status.as_ref()).as_deref() {
+            None => None,
+            Some("open") => Some(IncidentStatus::Open),
+            Some("closed") => Some(IncidentStatus::Closed),
+            Some(_) => return Err(Problem::parameter("status", "say open or closed")),
+        };
+        Ok(IncidentFilter {
+            namespace: parsed("namespace", self.namespace.as_ref(), "a name")?,
+            pipeline: parsed("pipeline", self.pipeline.as_ref(), "a name")?,
+            site: parsed("site", self.site.as_ref(), "a name")?,
+            severity: severity(self.severity.as_ref())?,
+            status,
+        })
+    }
+
+    pub(super) fn after(&self) -> Result<Option<Cursor>, Problem> {
+        let wrong = || Problem::parameter("after", "say what the page before said as next");
+        some(self.after.as_ref()).map(|text| Cursor::read(&text).ok_or_else(wrong)).transpose()
+    }
+
+    pub(super) fn limit(&self) -> Result<usize, Problem> {
+        limit(self.limit, MOST_INCIDENTS)
+    }
+}
+
+/// An empty field of a form is none.
+pub(super) fn some(text: Option<&String>) -> Option<String> {
+    text.filter(|text| !text.is_empty()).cloned()
+}
+
+fn parsed<T: FromStr>(name: &str, text: Option<&String>, what: &str) -> Result<Option<T>, Problem> {
+    let wrong = |_| Problem::parameter(name, &format!("say {what}, or leave it out"));
+    some(text).map(|text| text.parse().map_err(wrong)).transpose()
+}
+
+fn severity(text: Option<&String>) -> Result<Option<Severity>, Problem> {
+    let wrong = || Problem::parameter("severity", "say low, medium, high or critical");
+    some(text).map(|text| Severity::read(&text).ok_or_else(wrong)).transpose()
+}
+
+fn limit(asked: Option<usize>, most: usize) -> Result<usize, Problem> {
+    let limit = asked.unwrap_or(most);
+    if (1..=most).contains(&limit) { Ok(limit) } else { Err(Problem::parameter("limit", &format!("say 1 to {most}"))) }
+}

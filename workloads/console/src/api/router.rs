@@ -1,0 +1,44 @@
+//! Which path is answered by what.
+
+use axum::Router;
+use axum::http::Uri;
+use axum::response::Redirect;
+use axum::routing::get;
+use vedette_contract::arguments::PathPrefix;
+
+use super::limits::limited;
+use super::page::{FILES, Tagged, file};
+use super::problem::Problem;
+use super::{Served, answers, stream};
+
+/// All routes below a prefix.
+pub(crate) fn router(prefix: &PathPrefix, served: Served) -> Router {
+    let at = |path: &str| format!("{prefix}{path}");
+    let api = Router::new()
+        .route(&at("/api/v1/overview"), get(answers::overview))
+        .route(&at("/api/v1/incidents"), get(answers::incidents))
+        .route(&at("/api/v1/incidents/{id}"), get(answers::incident))
+        .route(&at("/api/v1/alerts"), get(answers::alerts))
+        .route(&at("/api/v1/alerts/{id}"), get(answers::alert))
+        .route(&at("/api/v1/alerts/{id}/similar"), get(answers::similar))
+        .route(&at("/api/v1/histogram"), get(answers::histogram))
+        .route(&at("/api/v1/scores"), get(answers::scores))
+        .route(&at("/api/v1/trainings"), get(answers::trainings))
+        .route(&at("/api/v1/changes"), get(stream::changes))
+        .route(&at("/api/v1/openapi.json"), get(answers::openapi))
+        .with_state(served);
+    let page = FILES.into_iter().fold(Router::new(), |page, of_page| {
+        page.merge(Router::new().route(&at(of_page.path), get(file)).with_state(Tagged::new(of_page)))
+    });
+    let routes = api.merge(page).fallback(async |uri: Uri| {
+        Problem::not_found(format!("there is nothing at {:?}", uri.path().chars().take(200).collect::<String>()))
+    });
+    limited(match prefix.as_str() {
+        "" => routes,
+        // Relative addresses in the page go by the slash.
+        bare => {
+            let whole = format!("{bare}/");
+            routes.route(bare, get(async move || Redirect::permanent(&whole)))
+        }
+    })
+}

@@ -1,0 +1,101 @@
+use super::*;
+use crate::testing::{alert, incident};
+
+fn kept() -> Vec<Arc<Alert>> {
+    let one = |site: &str, detected: &str, own: &str| Arc::new(alert(site, detected, own));
+    vec![
+        one("west", "2026-11-23T10:00:00Z", "3"),
+        one("east", "2026-11-23T09:10:00Z", "\"<script>\""),
+        one("east", "2026-11-23T09:00:00Z", "1"),
+        one("east", "2026-11-23T07:00:00Z", "0"),
+    ]
+}
+
+#[test]
+fn counts_and_rows_come_from_one_pass() {
+    let all = kept();
+    let east = AlertFilter { site: Some("east".parse().unwrap()), ..AlertFilter::default() };
+    let view = alerts(&all, &east, 2);
+    assert_eq!((view.alerts.len(), view.matching, view.kept), (2, 3, 4));
+    assert_eq!(view.oldest_utc, Some("2026-11-23T07:00:00Z".parse().unwrap()));
+    assert_eq!(view.alerts[0].detected_utc, "2026-11-23T09:10:00Z".parse().unwrap());
+}
+
+#[test]
+fn each_filter_leaves_out() {
+    let all = kept();
+    let count = |filter: AlertFilter| alerts(&all, &filter, 10).matching;
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(count(AlertFilter::default()), 4);
+    assert_eq!(count(AlertFilter { severity: Some(Severity::High), ..AlertFilter::default() }), 4);
+    assert_eq!(count(AlertFilter { severity: Some(Severity::Critical), ..AlertFilter::default() }), 0);
+    assert_eq!(count(AlertFilter { reason: some("service"), ..AlertFilter::default() }), 4);
+    assert_eq!(count(AlertFilter { reason: some("serv"), ..AlertFilter::default() }), 0);
+    assert_eq!(count(AlertFilter { text: some("<script>"), ..AlertFilter::default() }), 1);
+    let at = |text: &str| Some(text.parse().unwrap());
+    assert_eq!(count(AlertFilter { from: at("2026-11-23T09:00:00Z"), ..AlertFilter::default() }), 3);
+    assert_eq!(count(AlertFilter { to: at("2026-11-23T09:00:00Z"), ..AlertFilter::default() }), 2);
+    assert_eq!(count(AlertFilter { namespace: Some("other".parse().unwrap()), ..AlertFilter::default() }), 0);
+    assert_eq!(count(AlertFilter { pipeline: Some("other".parse().unwrap()), ..AlertFilter::default() }), 0);
+}
+
+#[test]
+fn alerts_of_an_incident_are_of_its_site_time_and_cause() {
+    let all = kept();
+    let of = |incident: Incident| {
+        alerts(&all, &AlertFilter { incident: Some(Arc::new(incident)), ..AlertFilter::default() }, 10).matching
+    };
+    let incident = incident(1, "2026-11-23T09:00:00Z", "2026-11-23T09:10:00Z");
+    assert_eq!(of(incident.clone()), 2);
+    let mut other = incident.clone();
+    other.reasons[0].field = "bytes".to_owned();
+    assert_eq!(of(other), 0);
+    let by = |value: &str| {
+        let values =
+            vec![vedette_contract::incident::FieldValue { field: "service".to_owned(), value: Some(value.to_owned()) }];
+        Incident { grouping: Grouping::Fields { values }, ..incident.clone() }
+    };
+    assert_eq!((of(by("http")), of(by("ssh"))), (2, 0));
+}
+
+#[test]
+fn similar_alerts_are_near_in_time_at_any_site() {
+    let all = kept();
+    let view = similar(&all, &all[1]);
+    let found: Vec<_> = view.alerts.iter().map(|row| row.site.as_str()).collect();
+    assert_eq!(found, ["west", "east"], "not itself, and not that of two hours before");
+}
+
+#[test]
+fn pages_follow_each_other_without_a_gap_also_where_incidents_come_between() {
+    let at = |number: u32| incident(number, "2026-11-23T09:00:00Z", &format!("2026-11-23T09:{:02}:00Z", number / 2));
+    let mut all: Vec<_> = (0..9).map(|number| Arc::new(at(number))).collect();
+    all.sort_by_key(|incident| std::cmp::Reverse((incident.last_utc, incident.id)));
+    let (mut seen, mut cursor) = (Vec::new(), None);
+    loop {
+        let view = incidents(&all, &IncidentFilter::default(), cursor, 4);
+        assert_eq!((view.matching, view.open), (all.len(), all.len()));
+        seen.extend(view.incidents.into_iter().map(|row| row.id));
+        let Some(next) = view.next else { break };
+        cursor = Some(Cursor::read(&next).unwrap());
+        if seen.len() == 4 {
+            all.insert(0, Arc::new(at(99)));
+        }
+    }
+    assert_eq!(seen.len(), 9);
+    let expected: Vec<_> = all[1..].iter().map(|incident| incident.id.to_string()).collect();
+    assert_eq!(seen, expected);
+    for wrong in ["", "1", "_", "x_y", "1_2"] {
+        assert_eq!(Cursor::read(wrong), None, "{wrong}");
+    }
+}
+
+#[test]
+fn only_incidents_of_the_status_and_severity_are_told() {
+    let all = [Arc::new(incident(1, "2026-11-23T09:00:00Z", "2026-11-23T09:00:00Z"))];
+    let count = |filter: IncidentFilter| incidents(&all, &filter, None, 10).matching;
+    assert_eq!(count(IncidentFilter { status: Some(IncidentStatus::Open), ..IncidentFilter::default() }), 1);
+    assert_eq!(count(IncidentFilter { status: Some(IncidentStatus::Closed), ..IncidentFilter::default() }), 0);
+    assert_eq!(count(IncidentFilter { severity: Some(Severity::Critical), ..IncidentFilter::default() }), 0);
+    assert_eq!(count(IncidentFilter { site: Some("west".parse().unwrap()), ..IncidentFilter::default() }), 0);
+}

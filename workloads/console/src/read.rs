@@ -1,0 +1,14 @@
+//! Reads the bucket again and again: which pipelines there are, how their sites stand, and what was archived of alerts and
+//! incidents since the last look. How often is bounded by the requests of an hour.
+
+mod archive;
+mod mirror;
+mod pace;
+mod poll;
+mod reader;
+mod sites;
+mod trainings;
+
+pub(crate) use archive::take_record;
+pub(crate) use poll::{PollSettings, poll};
+pub(crate) use reader::Reader;

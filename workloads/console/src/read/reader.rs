@@ -1,0 +1,90 @@
+//! The bucket, with its requests counted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::civil::Date;
+use vedette_archive::{Fetched, FoundMetadata, Selection, Source, fetch, list_after, list_sources};
+use vedette_contract::archive::{ArchiveObjectKey, Origin};
+use vedette_contract::keys::PipelineKeys;
+use vedette_streams::bucket::{Bucket, BucketError, ObjectSummary};
+
+use crate::metrics::Metrics;
+
+/// Keys that one request lists.
+const PAGE: usize = 1_000;
+
+/// See the module; clones count together.
+#[derive(Debug, Clone)]
+pub(crate) struct Reader {
+    bucket: Bucket,
+    metrics: Metrics,
+    requests: Arc<AtomicU64>,
+}
+
+impl Reader {
+    pub(crate) fn new(bucket: Bucket, metrics: Metrics) -> Self {
+        Self { bucket, metrics, requests: Arc::default() }
+    }
+
+    /// How many requests there were.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    pub(crate) async fn list(&self, prefix: &str) -> Result<Vec<ObjectSummary>, BucketError> {
+        let listed = self.bucket.list(prefix, None).await?;
+        self.count(1 + listed.len() / PAGE);
+        Ok(listed)
+    }
+
+    pub(crate) async fn directories(&self, prefix: &str) -> Result<Vec<String>, BucketError> {
+        let listed = self.bucket.list_directories(prefix).await?;
+        self.count(1 + listed.len() / PAGE);
+        Ok(listed)
+    }
+
+    /// The bytes of a small object; nothing where there is none.
+    pub(crate) async fn bytes(&self, key: &str) -> Result<Option<bytes::Bytes>, BucketError> {
+        self.count(1);
+        Ok(self.bucket.get(key).await?.map(|object| object.bytes))
+    }
+
+    /// How many records a closed object holds, where its writer says so.
+    pub(crate) async fn records(&self, object: &ArchiveObjectKey) -> Result<Option<u64>, BucketError> {
+        self.count(1);
+        let head = self.bucket.head(&object.to_string()).await?;
+        Ok(head.and_then(|head| FoundMetadata::of(&head.metadata).records))
+    }
+
+    pub(crate) async fn sources(
+        &self,
+        keys: &PipelineKeys,
+        selection: Selection<'_>,
+    ) -> Result<Vec<Source>, BucketError> {
+        let listed = list_sources(&self.bucket, keys, selection).await?;
+        self.count(3 + listed.len() / PAGE);
+        Ok(listed)
+    }
+
+    pub(crate) async fn sources_after(
+        &self,
+        origin: &Origin,
+        day: Date,
+        after: Option<&ArchiveObjectKey>,
+    ) -> Result<Vec<Source>, BucketError> {
+        self.count(1);
+        list_after(&self.bucket, origin, day, after).await
+    }
+
+    pub(crate) async fn fetch(&self, source: Source) -> Result<Option<Fetched>, BucketError> {
+        self.count(source.keys().len());
+        fetch(&self.bucket, source).await
+    }
+
+    fn count(&self, requests: usize) {
+        let requests = u64::try_from(requests).unwrap_or(u64::MAX);
+        self.requests.fetch_add(requests, Ordering::Relaxed);
+        self.metrics.bucket_requests.inc_by(requests);
+    }
+}

@@ -1,0 +1,151 @@
+//! How the sites of a pipeline stand, from the objects that each of them writes.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use vedette_contract::Name;
+use vedette_contract::health::{DetectorHealth, Health, HealthComponent};
+use vedette_contract::progress::SiteStatus;
+
+use crate::owner::PipelineName;
+use crate::view::{SiteView, TopicView};
+
+/// A site of which nothing was heard for so long is silent: its operator tells every five minutes, its processes every minute.
+const SILENCE: SignedDuration = SignedDuration::from_mins(6);
+
+/// What is known of one site.
+#[derive(Debug, Default)]
+pub(super) struct Known<'a> {
+    pub(super) status: Option<&'a SiteStatus>,
+    /// Of each process what it tells, and what it told before.
+    pub(super) processes: Vec<(&'a Health, Option<&'a Health>)>,
+    /// When a process of it wrote something else, by the bucket's clock.
+    pub(super) wrote: Option<Timestamp>,
+}
+
+/// All of them, by name.
+pub(super) fn views(pipeline: &PipelineName, known: &BTreeMap<Name, Known<'_>>, now: Timestamp) -> Vec<SiteView> {
+    known.iter().map(|(site, known)| view(pipeline, site, known, now)).collect()
+}
+
+fn view(pipeline: &PipelineName, site: &Name, known: &Known<'_>, now: Timestamp) -> SiteView {
+    let Known { status, processes, wrote } = known;
+    let heard = processes.iter().map(|(health, _)| health.updated_at);
+    let heard = heard.chain(status.map(|status| status.updated_at)).chain(*wrote).max();
+    let fresh: Vec<_> = processes.iter().filter(|(health, _)| health.is_fresh(now)).copied().collect();
+    let detectors: Vec<_> =
+        fresh.iter().filter(|(health, _)| health.component == HealthComponent::Detector).copied().collect();
+    let told = |detector: fn(&DetectorHealth) -> u64| {
+        detectors.iter().filter_map(|(health, _)| health.detector.as_ref()).map(detector).sum::<u64>()
+    };
+    let topics = || fresh.iter().flat_map(|(health, _)| &health.topics);
+    let read = || detectors.iter().flat_map(|(health, _)| &health.topics);
+    SiteView {
+        namespace: pipeline.namespace.clone(),
+        pipeline: pipeline.pipeline.clone(),
+        site: site.clone(),
+        ready: status.map(|status| status.ready),
+        training: status.and_then(|status| status.training.clone()),
+        model_version: status.and_then(|status| status.model_version.clone()),
+        heard_utc: heard,
+        silent_since_utc: heard.filter(|heard| now.duration_since(*heard) > SILENCE),
+        records_per_second: rate(&detectors),
+        lag_records: read().map(|topic| topic.lag_records).sum(),
+        lag_seconds: read().filter_map(|topic| topic.lag_seconds).fold(0.0, f64::max),
+        lost_records: topics().map(|topic| topic.lost_records).sum(),
+        dead_letters: told(|detector| detector.dead_letters.values().sum()),
+        threshold: detectors.iter().filter_map(|(health, _)| Some(health.detector.as_ref()?.threshold)).next_back(),
+        topics: sizes(&fresh),
+    }
+}
+
+/// Topics that several processes read by their parts are one.
+fn sizes(processes: &[(&Health, Option<&Health>)]) -> Vec<TopicView> {
+    let mut sizes = BTreeMap::<&str, TopicView>::new();
+    for topic in processes.iter().flat_map(|(health, _)| &health.topics) {
+        let name = topic.topic.as_str();
+        let empty = TopicView { topic: name.to_owned(), partitions: 0, held_records: 0, lag_records: 0 };
+        let size = sizes.entry(name).or_insert(empty);
+        size.partitions += topic.partitions;
+        size.held_records += topic.held_records;
+        size.lag_records += topic.lag_records;
+    }
+    sizes.into_values().collect()
+}
+
+/// Records that detectors read in a second, between what each told last and what it told before.
+fn rate(detectors: &[(&Health, Option<&Health>)]) -> Option<f64> {
+    let rates: Vec<f64> = detectors.iter().filter_map(|(now, before)| rate_of(now, *before)).collect();
+    (!rates.is_empty()).then(|| rates.iter().sum())
+}
+
+fn rate_of(now: &Health, before: Option<&Health>) -> Option<f64> {
+    let records = |health: &Health| health.topics.iter().map(|topic| topic.records).sum::<u64>();
+    let before = before.filter(|before| before.started_at == now.started_at);
+    let (since, counted) = before.map_or((now.started_at, 0), |before| (before.updated_at, records(before)));
+    let seconds = now.updated_at.duration_since(since).as_secs_f64();
+    (seconds > 0.0).then(|| records(now).saturating_sub(counted) as f64 / seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: &str = "2026-11-23T08:10:00Z";
+
+    fn health(pod: &str, component: &str, updated: &str, records: u64) -> Health {
+        let text = format!(
+            r#"{{"site":"east","pod":"{pod}","component":"{component}","started_at":"2026-11-23T08:00:00Z",
+            "updated_at":"2026-11-23T{updated}Z","topics":[{{"topic":"sensors","partitions":2,"records":{records},
+            "held_records":100,"lag_records":5,"lag_seconds":1.5}}],
+            "detector":{{"threshold":0.9,"dead_letters":{{"empty":2}}}}}}"#
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn one(known: Known<'_>) -> SiteView {
+        let pipeline = PipelineName { namespace: "team".parse().unwrap(), pipeline: "flows".parse().unwrap() };
+        let known = BTreeMap::from([("east".parse().unwrap(), known)]);
+        views(&pipeline, &known, NOW.parse().unwrap()).pop().unwrap()
+    }
+
+    #[test]
+    fn a_site_is_the_sum_of_its_processes() {
+        let (before, now) =
+            (health("d-1", "detector", "08:09:00", 1_000), health("d-1", "detector", "08:09:30", 1_600));
+        let other = health("d-2", "detector", "08:09:00", 540);
+        let archiver = health("a", "archiver", "08:09:30", 9);
+        let processes = vec![(&now, Some(&before)), (&other, None), (&archiver, None)];
+        let view = one(Known { processes, ..Known::default() });
+        assert_eq!(view.records_per_second, Some(20.0 + 1.0));
+        assert_eq!((view.lag_records, view.lag_seconds, view.dead_letters, view.threshold), (10, 1.5, 4, Some(0.9)));
+        assert_eq!((view.topics.len(), view.topics[0].partitions, view.topics[0].held_records), (1, 6, 300));
+        assert_eq!((view.ready, view.silent_since_utc), (None, None));
+    }
+
+    #[test]
+    fn a_silent_site_is_silent_since_it_was_heard_last() {
+        let stale = health("d", "detector", "08:03:59", 1);
+        let view = one(Known { processes: vec![(&stale, None)], ..Known::default() });
+        assert_eq!(view.silent_since_utc, Some("2026-11-23T08:03:59Z".parse().unwrap()));
+        assert_eq!(
+            (view.records_per_second, view.threshold, view.topics.len()),
+            (None, None, 0),
+            "nothing is known now"
+        );
+        let wrote = Some("2026-11-23T08:09:00Z".parse().unwrap());
+        let view = one(Known { processes: vec![(&stale, None)], wrote, ..Known::default() });
+        assert_eq!((view.silent_since_utc, view.heard_utc), (None, wrote));
+        assert_eq!(one(Known::default()).silent_since_utc, None, "nothing was ever heard");
+    }
+
+    #[test]
+    fn a_process_that_started_anew_counts_from_its_start() {
+        let before = Health {
+            started_at: "2026-11-23T07:00:00Z".parse().unwrap(),
+            ..health("d", "detector", "08:00:00", 9_999)
+        };
+        let now = health("d", "detector", "08:01:40", 100);
+        assert_eq!(rate_of(&now, Some(&before)), Some(1.0));
+    }
+}

@@ -1,0 +1,79 @@
+//! From arguments to the served page.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use vedette_contract::arguments::{ConsoleArguments, ServiceArguments};
+use vedette_service::{Readiness, Shutdown, registry, serve};
+use vedette_streams::bucket::Bucket;
+use vedette_streams::kafka::KafkaSettings;
+
+use crate::api::{Served, router};
+use crate::error::ConsoleError;
+use crate::live::{LiveTopics, read_live};
+use crate::metrics::Metrics;
+use crate::read::{PollSettings, Reader, poll};
+use crate::readiness::BUCKET;
+use crate::store::Store;
+
+/// Runs a console until shutdown.
+///
+/// # Errors
+/// When the arguments cannot be used.
+pub async fn run(arguments: ConsoleArguments, shutdown: Shutdown) -> Result<(), ConsoleError> {
+    let ConsoleArguments {
+        kafka,
+        service: ServiceArguments { listen_address, pod_name },
+        bucket,
+        site,
+        namespaces,
+        page_address,
+        path_prefix,
+        bucket_requests_per_hour,
+    } = arguments;
+    let mut registry = registry("console");
+    let metrics = Metrics::register(&mut registry);
+    let readiness = Readiness::new(&[BUCKET]);
+    let server = serve(listen_address, readiness.clone(), registry, shutdown.clone()).await?;
+    let store = Arc::new(Store::new(metrics.clone()));
+    let (topics, told) = watch::channel(LiveTopics::new());
+
+    let reader = Reader::new(Bucket::new(&bucket), metrics.clone());
+    let settings = PollSettings { namespaces, site: site.clone(), requests_per_hour: bucket_requests_per_hour };
+    let polling = {
+        let (store, with, shutdown) = (Arc::clone(&store), (metrics.clone(), readiness), shutdown.clone());
+        tokio::spawn(async move { poll(settings, reader, &store, topics, with, shutdown).await })
+    };
+    let kafka = KafkaSettings::new(&kafka, &pod_name);
+    let reading = {
+        let (store, metrics, shutdown) = (Arc::clone(&store), metrics.clone(), shutdown.clone());
+        spawn_blocking(move || read_live(&kafka, told, &store, &metrics, &shutdown))
+    };
+    let run = format!("{:x}", Timestamp::now().as_microsecond());
+    let served = Served { store, metrics, site, run, shutdown: shutdown.clone() };
+    let outcome = tokio::select! {
+        outcome = serve_page(page_address, &path_prefix, served, shutdown.clone()) => outcome,
+        ended = reading => ended.map_err(ConsoleError::Part).flatten(),
+    };
+    shutdown.cancel();
+    polling.await.map_err(ConsoleError::Part)?;
+    let _ = server.handle.await;
+    outcome
+}
+
+async fn serve_page(
+    address: std::net::SocketAddr,
+    prefix: &vedette_contract::arguments::PathPrefix,
+    served: Served,
+    shutdown: Shutdown,
+) -> Result<(), ConsoleError> {
+    let refused = |source| ConsoleError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let address = listener.local_addr().map_err(refused)?;
+    tracing::info!(%address, prefix = prefix.as_str(), "serving the page");
+    let serving = axum::serve(listener, router(prefix, served)).with_graceful_shutdown(shutdown.cancelled_owned());
+    serving.await.map_err(ConsoleError::Serve)
+}

@@ -1,0 +1,352 @@
+//! What the API answers. The front end's types are made of these.
+
+mod training;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+use vedette_contract::incident::{Grouping, Incident, IncidentReason, IncidentStatus, Severity};
+use vedette_contract::{ModelVersion, Name};
+
+use crate::alert::Alert;
+
+pub(crate) use training::{CurrentView, RunView, TrainingView, TrainingsView, VersionView};
+
+/// How a pipeline stands at a site.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct SiteView {
+    #[schemars(with = "String")]
+    pub(crate) namespace: Name,
+    #[schemars(with = "String")]
+    pub(crate) pipeline: Name,
+    #[schemars(with = "String")]
+    pub(crate) site: Name,
+    /// Whether the pipeline is Ready there, as its operator says; null where it has not said anything.
+    pub(crate) ready: Option<bool>,
+    /// The training whose models it follows.
+    #[schemars(with = "Option<String>")]
+    pub(crate) training: Option<Name>,
+    /// The version that its detectors run.
+    #[schemars(with = "Option<String>")]
+    pub(crate) model_version: Option<ModelVersion>,
+    /// When anything was heard of the site last.
+    #[schemars(with = "Option<String>")]
+    pub(crate) heard_utc: Option<Timestamp>,
+    /// The same, where that is too long ago; null where the site speaks.
+    #[schemars(with = "Option<String>")]
+    pub(crate) silent_since_utc: Option<Timestamp>,
+    /// Records that its detectors read in a second; null where none tells.
+    pub(crate) records_per_second: Option<f64>,
+    /// Records that they have not come to yet.
+    pub(crate) lag_records: u64,
+    /// How long the oldest of these waits.
+    pub(crate) lag_seconds: f64,
+    /// Records that retention deleted before they were read.
+    pub(crate) lost_records: u64,
+    /// Records that could not be read or scored, since the detectors started.
+    pub(crate) dead_letters: u64,
+    /// A record alerts whose score is greater.
+    pub(crate) threshold: Option<f64>,
+    /// The topics that are read there.
+    pub(crate) topics: Vec<TopicView>,
+}
+
+/// A Kafka topic at a site.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct TopicView {
+    pub(crate) topic: String,
+    /// Partitions that are read.
+    pub(crate) partitions: u32,
+    /// Offsets that they hold.
+    pub(crate) held_records: u64,
+    /// Offsets that were not come to yet.
+    pub(crate) lag_records: u64,
+}
+
+/// Whether the console reaches what it reads.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct SourceView {
+    /// When it answered last; null where it never did.
+    #[schemars(with = "Option<String>")]
+    pub(crate) answered_utc: Option<Timestamp>,
+    /// Why it does not answer; null where it does.
+    pub(crate) trouble: Option<String>,
+}
+
+impl SourceView {
+    pub(crate) fn unread() -> Self {
+        Self { answered_utc: None, trouble: Some("not read yet".to_owned()) }
+    }
+
+    /// Takes in an answer. Returns whether that is news.
+    pub(crate) fn set(&mut self, answer: Result<(), String>, now: Timestamp) -> bool {
+        let trouble = answer.err();
+        if trouble.is_none() {
+            self.answered_utc = Some(now);
+        }
+        let is_news = trouble != self.trouble;
+        self.trouble = trouble;
+        is_news
+    }
+}
+
+/// All sites.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct OverviewView {
+    #[schemars(with = "String")]
+    pub(crate) now_utc: Timestamp,
+    /// The site whose Kafka the console reads.
+    #[schemars(with = "String")]
+    pub(crate) own_site: Name,
+    pub(crate) bucket: SourceView,
+    pub(crate) kafka: SourceView,
+    pub(crate) sites: Vec<SiteView>,
+    pub(crate) history: HistoryView,
+    pub(crate) open_incidents: usize,
+}
+
+/// How many alerts there were within the last day.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct HistoryView {
+    /// When the first step begins.
+    #[schemars(with = "String")]
+    pub(crate) from_utc: Timestamp,
+    pub(crate) step_seconds: i64,
+    pub(crate) series: Vec<SeriesView>,
+}
+
+/// Those of a pipeline at a site.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct SeriesView {
+    #[schemars(with = "String")]
+    pub(crate) namespace: Name,
+    #[schemars(with = "String")]
+    pub(crate) pipeline: Name,
+    #[schemars(with = "String")]
+    pub(crate) site: Name,
+    /// Alerts of each step.
+    pub(crate) alerts: Vec<u64>,
+}
+
+/// An alert in a list.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct AlertRow {
+    pub(crate) id: String,
+    #[schemars(with = "String")]
+    pub(crate) namespace: Name,
+    #[schemars(with = "String")]
+    pub(crate) pipeline: Name,
+    #[schemars(with = "String")]
+    pub(crate) site: Name,
+    #[schemars(with = "String")]
+    pub(crate) detected_utc: Timestamp,
+    pub(crate) severity: Severity,
+    pub(crate) score: Option<f64>,
+    pub(crate) text: String,
+    /// Names of the largest reasons.
+    pub(crate) reasons: Vec<String>,
+}
+
+impl AlertRow {
+    pub(crate) fn of(alert: &Alert) -> Self {
+        Self {
+            id: alert.id.to_string(),
+            namespace: alert.owner.namespace.clone(),
+            pipeline: alert.owner.pipeline.clone(),
+            site: alert.owner.site.clone(),
+            detected_utc: alert.detected,
+            severity: alert.severity,
+            score: alert.score,
+            text: alert.text.clone(),
+            reasons: alert.largest_reasons().map(str::to_owned).collect(),
+        }
+    }
+}
+
+/// One alert.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct AlertView {
+    #[serde(flatten)]
+    pub(crate) row: AlertRow,
+    pub(crate) threshold: Option<f64>,
+    pub(crate) model_version: Option<String>,
+    /// The fields behind it, the largest share first.
+    pub(crate) reasons_in_full: Vec<vedette_contract::fields::Reason>,
+    /// The alert as it was written, as JSON text.
+    pub(crate) json: String,
+    /// Whether that is all of it: of a long one it is the beginning.
+    pub(crate) is_whole: bool,
+    /// Bytes of the whole text.
+    pub(crate) bytes: usize,
+}
+
+impl AlertView {
+    pub(crate) fn of(alert: &Alert) -> Self {
+        Self {
+            row: AlertRow::of(alert),
+            threshold: alert.threshold,
+            model_version: alert.model_version.clone(),
+            reasons_in_full: alert.reasons.clone(),
+            json: alert.json.to_string(),
+            is_whole: alert.is_whole(),
+            bytes: alert.bytes,
+        }
+    }
+}
+
+/// A list of alerts, and how many there are.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct AlertsView {
+    /// The newest first.
+    pub(crate) alerts: Vec<AlertRow>,
+    /// How many of those that are kept match.
+    pub(crate) matching: usize,
+    /// How many are kept.
+    pub(crate) kept: usize,
+    /// When the oldest of these was detected.
+    #[schemars(with = "Option<String>")]
+    pub(crate) oldest_utc: Option<Timestamp>,
+}
+
+/// An incident in a list.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct IncidentRow {
+    pub(crate) id: String,
+    #[schemars(with = "String")]
+    pub(crate) namespace: Name,
+    #[schemars(with = "String")]
+    pub(crate) pipeline: Name,
+    #[schemars(with = "String")]
+    pub(crate) site: Name,
+    pub(crate) status: IncidentStatus,
+    pub(crate) severity: Severity,
+    #[schemars(with = "String")]
+    pub(crate) first_utc: Timestamp,
+    #[schemars(with = "String")]
+    pub(crate) last_utc: Timestamp,
+    #[schemars(with = "Option<String>")]
+    pub(crate) closed_utc: Option<Timestamp>,
+    pub(crate) alerts: u64,
+    pub(crate) highest_score: Option<f64>,
+    /// What its alerts have in common, in words.
+    pub(crate) common: String,
+    /// Its reasons, those that weigh most first.
+    pub(crate) reasons: Vec<IncidentReason>,
+}
+
+impl IncidentRow {
+    pub(crate) fn of(incident: &Incident) -> Self {
+        Self {
+            id: incident.id.to_string(),
+            namespace: incident.namespace.clone(),
+            pipeline: incident.pipeline.clone(),
+            site: incident.site.clone(),
+            status: incident.status,
+            severity: incident.severity,
+            first_utc: incident.first_utc,
+            last_utc: incident.last_utc,
+            closed_utc: incident.closed_utc,
+            alerts: incident.alerts,
+            highest_score: incident.highest_score,
+            common: common(incident),
+            reasons: incident.reasons.clone(),
+        }
+    }
+}
+
+fn common(incident: &Incident) -> String {
+    match &incident.grouping {
+        Grouping::Reasons => {
+            incident.reasons.iter().take(3).map(|reason| reason.field.as_str()).collect::<Vec<_>>().join(", ")
+        }
+        Grouping::Fields { values } => {
+            let worded =
+                values.iter().map(|value| format!("{} {}", value.field, value.value.as_deref().unwrap_or("(none)")));
+            worded.collect::<Vec<_>>().join(", ")
+        }
+        Grouping::Overflow => "more incidents than there is room for".to_owned(),
+    }
+}
+
+/// A page of incidents.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct IncidentsView {
+    /// Those with the newest alert first.
+    pub(crate) incidents: Vec<IncidentRow>,
+    /// How many match.
+    pub(crate) matching: usize,
+    /// How many of these are open.
+    pub(crate) open: usize,
+    /// What to ask for the next page with; null at the end.
+    pub(crate) next: Option<String>,
+}
+
+/// One incident.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct IncidentView {
+    #[serde(flatten)]
+    pub(crate) row: IncidentRow,
+    /// The alert with the highest score, as JSON text; null where it is large.
+    pub(crate) example: Option<String>,
+    /// Its id, where that alert is kept.
+    pub(crate) example_id: Option<String>,
+    /// The command that shows the same.
+    pub(crate) command: String,
+}
+
+/// How often a numeric field has which values, by a categorical one.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct HistogramView {
+    pub(crate) field: String,
+    pub(crate) by: String,
+    /// Bounds of the bins, one more than there are bins; each includes its lower one, and the last both.
+    pub(crate) bounds: Vec<f64>,
+    /// The most frequent categories first; the last may be of all others.
+    pub(crate) series: Vec<HistogramSeries>,
+    /// Alerts that were looked at.
+    pub(crate) alerts: usize,
+    /// Alerts that have no number in the field.
+    pub(crate) without: usize,
+    /// Fields of these alerts that hold numbers.
+    pub(crate) numeric_fields: Vec<String>,
+    /// Fields of these alerts that hold texts.
+    pub(crate) categorical_fields: Vec<String>,
+}
+
+/// One category.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct HistogramSeries {
+    pub(crate) category: String,
+    pub(crate) counts: Vec<u64>,
+}
+
+/// How the scores of alerts are distributed.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct ScoresView {
+    /// Bounds of the bins, one more than there are bins.
+    pub(crate) bounds: Vec<f64>,
+    pub(crate) counts: Vec<u64>,
+    pub(crate) alerts: usize,
+    /// Thresholds that were in force, by model version.
+    pub(crate) thresholds: Vec<ThresholdView>,
+}
+
+/// The threshold of a model version, as its newest alert says it.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct ThresholdView {
+    pub(crate) model_version: String,
+    pub(crate) threshold: f64,
+}
+
+/// What changed, as an event of the stream.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct ChangesView {
+    /// New alerts, the newest first.
+    pub(crate) alerts: Vec<AlertRow>,
+    /// Incidents that stand in another way, the newest first.
+    pub(crate) incidents: Vec<IncidentRow>,
+    /// Whether more changed than is said here, or what came before is not known: ask for everything anew.
+    pub(crate) is_cut: bool,
+    /// Whether a site stands in another way.
+    pub(crate) sites: bool,
+}

@@ -1,0 +1,49 @@
+// What the server answers, in the types that are made of its own (`npm run types`), and how it is asked.
+import type { components } from "./openapi";
+
+type Schemas = components["schemas"];
+export type Overview = Schemas["OverviewView"];
+export type Site = Schemas["SiteView"];
+export type Source = Schemas["SourceView"];
+export type History = Schemas["HistoryView"];
+export type AlertRow = Schemas["AlertRow"];
+export type Alerts = Schemas["AlertsView"];
+export type Alert = Schemas["AlertView"];
+export type Reason = Schemas["Reason"];
+export type IncidentRow = Schemas["IncidentRow"];
+export type Incidents = Schemas["IncidentsView"];
+export type Incident = Schemas["IncidentView"];
+export type Histogram = Schemas["HistogramView"];
+export type Scores = Schemas["ScoresView"];
+export type Trainings = Schemas["TrainingsView"];
+export type Training = Schemas["TrainingView"];
+export type Changes = Schemas["ChangesView"];
+export type Severity = Schemas["Severity"];
+
+export type Asked = Record<string, string | number | undefined>;
+
+const api = new URL("api/v1/", document.baseURI.split("#")[0]);
+
+export function address(path: string, asked: Asked = {}): string {
+  const url = new URL(path, api);
+  for (const [name, value] of Object.entries(asked)) {
+    if (value !== undefined && value !== "") url.searchParams.set(name, String(value));
+  }
+  return url.href;
+}
+
+/** Asks once. An error says what the server says is wrong, or that it does not answer. */
+export async function ask<T>(path: string, asked: Asked, signal: AbortSignal): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(address(path, asked), { signal });
+  } catch (error) {
+    if (signal.aborted) throw error;
+    throw new Error("The console does not answer. It is tried again.");
+  }
+  if (!response.ok) {
+    const problem: { detail?: string } = await response.json().catch(() => ({}));
+    throw new Error(problem.detail ?? `The console answers with status ${response.status}.`);
+  }
+  return (await response.json()) as T;
+}
