@@ -18,7 +18,7 @@ use vedette_contract::exit::Blame;
 use vedette_core::roll::{Fault, Rollout};
 use vedette_core::rollout::rollout;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A supervisor, what it told, and the directory that commands its workloads.
 struct Stage {
@@ -63,7 +63,7 @@ impl Stage {
             "spec": {
                 "replicas": replicas,
                 "selector": {},
-                "progressDeadlineSeconds": 2,
+                "progressDeadlineSeconds": 5,
                 "strategy": { "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 1, "maxUnavailable": 0 } },
                 "template": { "spec": self.pod(version, &[]) },
             },
@@ -80,8 +80,13 @@ impl Stage {
     }
 
     fn pod(&self, version: &str, args: &[&str]) -> Value {
-        let probe =
-            |path| json!({ "httpGet": { "path": path, "port": "http" }, "periodSeconds": 1, "failureThreshold": 1 });
+        // A machine that is busy is none that is stuck.
+        let probe = |path| {
+            json!({
+                "httpGet": { "path": path, "port": "http" },
+                "periodSeconds": 1, "timeoutSeconds": 20, "failureThreshold": 1,
+            })
+        };
         json!({
             "terminationGracePeriodSeconds": 2,
             "containers": [{

@@ -70,7 +70,7 @@ inside() { # DIRECTORY JARS COMMAND...
     for number in "${brokers[@]}"; do prepare "$directory" "$jars" "$number" & done
     for number in "${brokers[@]}"; do
         until grep -q 'Kafka Server started' "$directory/$number/log" 2>/dev/null; do
-            if [ $((attempt += 1)) -gt 1200 ]; then
+            if [ $((attempt += 1)) -gt 3000 ]; then
                 tail -n 30 "$directory"/*/log >&2
                 say "the brokers do not start"
                 exit 1

@@ -86,7 +86,7 @@ inside() { # DIRECTORY JARS COMMAND...
     (cd "$directory" && certificates && properties "$directory" >server.properties && format "$jars" &&
         kafka "$jars" kafka.Kafka server.properties) >"$directory/log" 2>&1 &
     until grep -q 'Kafka Server started' "$directory/log" 2>/dev/null; do
-        if [ $((attempt += 1)) -gt 600 ] || ! kill -0 $! 2>/dev/null; then
+        if [ $((attempt += 1)) -gt 3000 ] || ! kill -0 $! 2>/dev/null; then
             tail -n 30 "$directory/log" >&2
             say "Kafka does not start"
             exit 1

@@ -127,7 +127,7 @@ fn records_of_another_kind_are_learned_and_the_reasons_name_the_planted_column()
             .map(|line| line.contains(&format!("because of {}", pumps::PLANTED_COLUMN)));
         named.fold((0, 0), |(first, all), is| (first + usize::from(is), all + 1))
     };
-    run.wait_for("ten alerts of planted anomalies", PATIENCE, |run| reasons(run).1 >= 10).unwrap();
+    run.wait_for("fifty alerts of planted anomalies", PATIENCE, |run| reasons(run).1 >= 50).unwrap();
     let (first, all) = reasons(&run);
     run.signal("INT").unwrap();
     let summary = run.summary(PATIENCE).unwrap();

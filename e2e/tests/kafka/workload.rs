@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use vedette_e2e::local::{binary, send_signal};
 use vedette_testing::http_get;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 pub(crate) struct Workload {

@@ -79,7 +79,10 @@ pub(crate) async fn until_records_flow(site: &Site) {
 /// Waits until an alert of this version is in the site's topic, and checks it.
 pub(crate) async fn until_alert(site: &Site, version: &str) {
     let alert = wait_for(&format!("an alert of {version} at {}", site.cluster.name()), PATIENCE, || async {
-        let alerts = alerts(site).unwrap();
+        let alerts = match alerts(site) {
+            Ok(alerts) => alerts,
+            Err(error) => return Look::NotYet(error.to_string()),
+        };
         let seen = alerts.len();
         match alerts.into_iter().find(|alert| alert["model_version"] == version) {
             Some(alert) => Look::Holds(alert),
@@ -114,7 +117,10 @@ pub(crate) async fn until_all_enriched(site: &Site) -> HashSet<String> {
     let generated = uuids(in_topic(site, "sensor_messages").unwrap());
     assert!(!generated.is_empty());
     wait_for(&format!("every record to be enriched at {}", site.cluster.name()), PATIENCE, || async {
-        let enriched = uuids(in_topic(site, "enriched_data").unwrap());
+        let enriched = match in_topic(site, "enriched_data") {
+            Ok(records) => uuids(records),
+            Err(error) => return Look::NotYet(error.to_string()),
+        };
         let missing = generated.difference(&enriched).count();
         if missing == 0 { Look::Holds(()) } else { Look::NotYet(format!("{missing} are missing")) }
     })

@@ -141,7 +141,7 @@ impl Bed {
              --folds=0 --keep=3 --label-field=label --normal-label=normal."
                 .split_whitespace(),
         );
-        run(trainer);
+        run(&mut trainer).unwrap();
         let keys = ModelKeys::new(&"team".parse().unwrap(), &"daily".parse().unwrap());
         let pointer: CurrentPointer = self.bucket.json(&keys.current()).await.unwrap();
         pointer.version.to_string()
@@ -169,12 +169,17 @@ fn make_topics() {
         let settings = "replication.factor=3,min.insync.replicas=2,retention.ms=-1";
         command.arg(format!("--topic={topic}:partitions={PARTITIONS},{settings}"));
     }
-    run(command);
+    // A broker that starts beside others may be fenced for a moment, and three are needed.
+    let began = Instant::now();
+    while let Err(told) = run(&mut command) {
+        assert!(began.elapsed() < Duration::from_secs(120), "{told}");
+    }
 }
 
-fn run(mut command: Command) {
+fn run(command: &mut Command) -> Result<(), String> {
     let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let told = || format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.status.success().then_some(()).ok_or_else(told)
 }
 
 fn generator(endpoint: &str, seed: u64) -> Vec<String> {

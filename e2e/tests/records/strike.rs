@@ -75,6 +75,8 @@ async fn end(bed: &mut Bed, fault: Fault) {
         Fault::SpoolFull => _ = fs::remove_file(bed.small_disk.join(FILLER)),
         Fault::RetentionPassed(topic) => {
             let (topic, processes, group) = readers(topic);
+            // Who looks here is slowed down, too, and no fault ends before it has looked.
+            bed.brokers.throttle(None);
             match bed.ledger.delete_unread(topic, group).await {
                 Ok(before) => println!("    {topic} begins at {before:?} now"),
                 // A broker may be away.

@@ -350,7 +350,7 @@ async fn a_server_that_never_answers_is_given_up_in_time() {
     let started = Instant::now();
     let refusal = bucket.get("k").await.unwrap_err();
     assert!(matches!(refusal, BucketError::Timeout { .. }), "{refusal:?}");
-    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ use crate::record::Record;
 
 /// Pause between two looks at a queue that is full, or at what is in flight.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
-/// How long what is in flight is waited for after shutdown, and by who begins anew.
+/// How long what is in flight is waited for after shutdown.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(10);
 /// Between two tries of who may not write.
 const TRIES: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(15));
@@ -119,13 +119,18 @@ impl Sink {
     /// When the producer has failed for good.
     pub(crate) fn send(&mut self, record: &Record) -> Result<Sent, SinkError> {
         loop {
+            if self.refused.count() > 0 {
+                self.wait_for_grant()?;
+                if self.shutdown.is_cancelled() {
+                    return Ok(Sent::ShuttingDown);
+                }
+            }
             match self.producer.send(message(&self.settings.topic, record)) {
                 Ok(()) => return Ok(Sent::Taken),
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => self.pause(LOOK_AGAIN)?,
                 Err((cause, _)) if is_refused(&cause) => {
-                    // After a refusal librdkafka takes no record of the topic, also before it has told of that refusal: what
-                    // was refused first stands first.
-                    self.wait_for_answers(FLUSH_PATIENCE);
+                    // What was handed over before stands before it.
+                    self.take_back();
                     self.refused.push(record.clone());
                     self.wait_for_grant()?;
                     return Ok(Sent::Taken);
@@ -175,10 +180,14 @@ impl Sink {
 
     /// While Kafka refuses to take records of this user, says so and tries again what it refused. Returns at shutdown, too.
     fn wait_for_grant(&mut self) -> Result<(), SinkError> {
+        if !self.is_refused()? {
+            return Ok(());
+        }
         let (begun, mut tries) = (Instant::now(), TRIES);
-        while let Some(trouble) = self.trouble()? {
+        while self.is_refused()? {
             let missing = MissingAcl::WriteTopic(self.settings.topic.to_string());
             self.readiness.fail(BROKER, format!("{}; {WRITE_IDEMPOTENTLY}", missing.to_grant()));
+            self.take_back();
             if self.settings.patience.is_some_and(|patience| begun.elapsed() >= patience) {
                 return Err(SinkError::Refused(missing));
             }
@@ -186,39 +195,37 @@ impl Sink {
             if self.shutdown.is_cancelled() {
                 return Ok(());
             }
-            self.try_again(trouble)?;
+            self.try_again()?;
         }
-        if tries.failures() > 0 {
-            self.readiness.hold(BROKER);
-        }
+        self.readiness.hold(BROKER);
         Ok(())
     }
 
-    /// Sends what was refused, and returns when Kafka has answered for it or refuses again.
-    fn try_again(&mut self, trouble: Trouble) -> Result<(), SinkError> {
-        match trouble {
-            // What it took is answered for, so that nothing is twice.
-            Trouble::Records => self.wait(FLUSH_PATIENCE, |sink| sink.unanswered() == 0),
-            Trouble::Producer => {
-                // What it did not send goes to what was refused, to the last.
-                self.producer.purge(PurgeConfig::default().queue().inflight());
-                self.wait(FLUSH_PATIENCE, |sink| sink.unanswered() == 0);
-                self.producer = producer(&self.settings, &self.metrics, &self.refused)?;
-            }
-        }
+    /// Takes back what is not on its way, and waits for the answer to what is. Only a connection that breaks meanwhile leaves open
+    /// what Kafka has; such a record is rather there twice than lost.
+    fn take_back(&self) {
+        self.wait(Duration::MAX, |sink| {
+            // Again and again, as what was on its way may come back into the queue.
+            sink.producer.purge(PurgeConfig::default().queue());
+            sink.unanswered() == 0
+        });
+    }
+
+    /// Sends what was refused by another producer, and returns when Kafka has answered for it or refuses again.
+    ///
+    /// No producer goes on after a refusal: librdkafka takes the topic's partitions away, may send one more batch of theirs in its new
+    /// epoch, and numbers what comes when they are there again from the start of that epoch. Kafka takes these records for
+    /// ones that it has, acknowledges and drops them, or answers `OutOfOrderSequenceNumber`, which ends the producer.
+    fn try_again(&mut self) -> Result<(), SinkError> {
+        self.producer = producer(&self.settings, &self.metrics, &self.refused)?;
         for record in self.refused.take() {
             if let Err((cause, _)) = self.producer.send(message(&self.settings.topic, &record)) {
                 // Its queue is that of what refused them, so that it has place for all.
                 self.producer.context().failed_or_refused(&cause, Some(record), self.settings.topic.as_str());
             }
         }
-        self.wait_for_answers(Duration::MAX);
+        self.wait(Duration::MAX, |sink| sink.unanswered() == 0 || !matches!(sink.is_refused(), Ok(false)));
         Ok(())
-    }
-
-    /// Waits until Kafka has answered for every record or refuses to take them, for so long at most.
-    fn wait_for_answers(&self, duration: Duration) {
-        self.wait(duration, |sink| sink.unanswered() == 0 || !matches!(sink.trouble(), Ok(None)));
     }
 
     /// Waits for so long, until something holds, or until shutdown.
@@ -229,23 +236,14 @@ impl Sink {
         }
     }
 
-    /// Whether Kafka refuses to take records of this user.
-    fn trouble(&self) -> Result<Option<Trouble>, SinkError> {
+    /// Whether Kafka refuses to take records of this user: the records, or to be a producer at all.
+    fn is_refused(&self) -> Result<bool, SinkError> {
         match self.producer.client().fatal_error() {
-            None => Ok((self.refused.count() > 0).then_some(Trouble::Records)),
-            Some((RDKafkaErrorCode::ClusterAuthorizationFailed, _)) => Ok(Some(Trouble::Producer)),
+            None => Ok(self.refused.count() > 0),
+            Some((RDKafkaErrorCode::ClusterAuthorizationFailed, _)) => Ok(true),
             Some((code, reason)) => Err(SinkError::Fatal { code, reason }),
         }
     }
-}
-
-/// What Kafka refuses to who may not write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trouble {
-    /// Its records, one by one.
-    Records,
-    /// To be a producer at all, which ends this one.
-    Producer,
 }
 
 fn producer(
@@ -300,9 +298,10 @@ struct Deliveries {
 }
 
 impl Deliveries {
-    /// Keeps what is to be sent again, and counts all else.
+    /// Keeps what is to be sent again, and counts all else. After a refusal that is whatever comes back, as librdkafka calls it by
+    /// several names.
     fn failed_or_refused(&self, cause: &KafkaError, record: Option<Record>, topic: &str) {
-        match record.filter(|_| is_refused(cause)) {
+        match record.filter(|_| is_refused(cause) || self.refused.count() > 0) {
             Some(record) => self.refused.push(record),
             None => self.failed(cause, topic),
         }
@@ -350,10 +349,10 @@ impl ProducerContext for Deliveries {
 
 /// Whether it may be taken yet: it was refused to this user, or its producer ended before it was sent.
 fn is_refused(cause: &KafkaError) -> bool {
-    use RDKafkaErrorCode::{ClusterAuthorizationFailed, Fatal, PurgeInflight, PurgeQueue, TopicAuthorizationFailed};
+    use RDKafkaErrorCode::{ClusterAuthorizationFailed, Fatal, PurgeQueue, TopicAuthorizationFailed};
     matches!(
         cause.rdkafka_error_code(),
-        Some(ClusterAuthorizationFailed | Fatal | PurgeInflight | PurgeQueue | TopicAuthorizationFailed)
+        Some(ClusterAuthorizationFailed | Fatal | PurgeQueue | TopicAuthorizationFailed)
     )
 }
 

@@ -22,7 +22,7 @@ const TOPIC_SPECIFICATION: &str = "sensor_messages:partitions=4";
 const DATASET: &str = "demo/key";
 const DATASET_OPTION: &str = "--dataset-object=demo/key";
 const PARTITIONS: i32 = 4;
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// A broker with the topic.
 async fn broker() -> TestBroker {

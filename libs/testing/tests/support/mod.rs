@@ -43,7 +43,7 @@ impl Server {
 
 /// A client that gives up soon.
 pub(crate) fn impatient(address: SocketAddr) -> Bucket {
-    Bucket::with_timeouts(&arguments(address), Duration::from_millis(500), Duration::from_millis(300))
+    Bucket::with_timeouts(&arguments(address), Duration::from_secs(5), Duration::from_secs(2))
 }
 
 /// What a misbehaving server does with a request.

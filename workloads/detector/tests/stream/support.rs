@@ -19,7 +19,7 @@ use vedette_service::Shutdown;
 use vedette_streams::kafka::{Isolation, KafkaSettings};
 use vedette_testing::{TestBroker, free_address, http_get};
 
-pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(120);
 pub(crate) const TOPICS: [&str; 4] = ["sensor_messages", "enriched_data", "alerts", "dead_letters"];
 
 pub(crate) struct Broker {

@@ -18,6 +18,8 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from
 const LONGEST_REST: Duration = Duration::from_secs(600);
 /// So many are told before the topic is looked at again.
 const TOLD_AT_ONCE: usize = 100;
+/// So long after shutdown an answer is listened for that is on its way.
+const LAST_WORD: Duration = Duration::from_secs(2);
 /// What cannot be told for so long is said, as often as that.
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -62,7 +64,15 @@ impl Round {
         let Some(news) = ledger.next(Instant::now()) else { return false };
         let id = news.incident.id;
         let telling = self.sender.tell(&news, Timestamp::now());
-        let Some(delivery) = Handle::current().block_on(shutdown.run_until_cancelled(telling)) else { return false };
+        // What is on its way is still listened for: what was taken and not heard would be told once more.
+        let answered = Handle::current().block_on(async {
+            let mut telling = std::pin::pin!(telling);
+            match shutdown.run_until_cancelled(telling.as_mut()).await {
+                None => tokio::time::timeout(LAST_WORD, telling).await.ok(),
+                delivery => delivery,
+            }
+        });
+        let Some(delivery) = answered else { return false };
         self.took(id, delivery, ledger);
         true
     }
