@@ -100,6 +100,11 @@ impl TestBroker {
         self.embedded.refuse_writes(client_id, write);
     }
 
+    /// Refuses the next batches of this client, as an authorizer does whose ACL comes and goes.
+    pub fn refuse_batches(&self, client_id: &str, count: usize) {
+        self.embedded.refuse_batches(client_id, count);
+    }
+
     /// Refuses it no more.
     pub fn allow_writes(&self, client_id: &str) {
         self.embedded.allow_writes(client_id);

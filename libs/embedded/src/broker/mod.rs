@@ -123,6 +123,11 @@ impl EmbeddedBroker {
         lock(&self.shared.refusals).add_write(client_id, write);
     }
 
+    /// Refuses the next batches of this client, as an authorizer does whose ACL comes and goes.
+    pub fn refuse_batches(&self, client_id: &str, count: usize) {
+        lock(&self.shared.refusals).add_batches(client_id, count);
+    }
+
     /// Refuses it no more.
     pub fn allow_writes(&self, client_id: &str) {
         lock(&self.shared.refusals).allow_writes(client_id);

@@ -29,6 +29,8 @@ pub enum RefusedWrite {
 pub(super) struct Refusals {
     /// How many questions for committed offsets still are, by `client.id`.
     offset_fetches: HashMap<String, usize>,
+    /// How many batches of records still are, by `client.id`.
+    batches: HashMap<String, usize>,
     /// Of each kind by `client.id`.
     writes: HashMap<RefusedWrite, HashSet<String>>,
 }
@@ -36,6 +38,10 @@ pub(super) struct Refusals {
 impl Refusals {
     pub(super) fn add_offset_fetches(&mut self, client_id: &str, count: usize) {
         *self.offset_fetches.entry(client_id.to_owned()).or_default() += count;
+    }
+
+    pub(super) fn add_batches(&mut self, client_id: &str, count: usize) {
+        *self.batches.entry(client_id.to_owned()).or_default() += count;
     }
 
     pub(super) fn add_write(&mut self, client_id: &str, write: RefusedWrite) {
@@ -53,6 +59,11 @@ impl Refusals {
             ApiKey::OffsetFetch => {
                 let left = self.offset_fetches.get_mut(client_id).filter(|left| **left > 0)?;
                 let answer = refuse_offset_fetch(frame.clone())?;
+                *left -= 1;
+                Some(answer)
+            }
+            ApiKey::Produce if let Some(left) = self.batches.get_mut(client_id).filter(|left| **left > 0) => {
+                let answer = refuse_produce(frame.clone())?;
                 *left -= 1;
                 Some(answer)
             }
