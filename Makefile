@@ -3,7 +3,7 @@
 #   make test            every test that needs cargo and a C compiler only
 #   make build-tests     compiles what it and the e2e targets run
 #   make e2e             the tests on kind clusters: set-up, tests, take-down; e2e-clusters, e2e-up, e2e-test, e2e-down are its parts   TEST=--nocapture
-#   make e2e-chart       the tests of the Helm chart, without a cluster: Go, which builds helm and kubectl
+#   make e2e-chart       the tests of the Helm chart, without a cluster: Go, which builds helm and kubectl, promtool, and Node
 #   make e2e-apiserver   the operator's tests against a real API server without nodes: Go, and nothing else   TEST=NAME LOAD=full
 #   make e2e-bucket      the tests of the bucket's client, which all else goes through, against SeaweedFS, also by TLS and a pod's own identity: pip, openssl, and root
 #   make e2e-kafka       topics, detectors and archivers against Apache Kafka with its authorizer and TLS: Java, Maven, openssl, and root
@@ -74,6 +74,8 @@ e2e-down:
 	@./e2e/scripts/down.sh
 
 e2e-chart: setup
+	@./e2e/scripts/prometheus.sh
+	@./scripts/dashboards.sh
 	@VEDETTE_HELM_BIN=$$(./e2e/scripts/binaries.sh helm kubectl) $(CARGO) test --release --locked \
 		--workspace --test chart
 

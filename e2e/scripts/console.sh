@@ -6,6 +6,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 tests=$repository/e2e/console
 
+"$repository/e2e/scripts/prometheus.sh"
 browser=$("$repository/e2e/scripts/browser.sh")
 program=${CARGO_TARGET_DIR:-$repository/target}/$(rustc -vV | sed -n 's/^host: //p')/release/vedette
 if ! [ -x "$program" ]; then

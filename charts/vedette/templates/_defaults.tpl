@@ -80,6 +80,11 @@ serviceMonitor:
 prometheusRule:
   enabled: false
   labels: {}
+  runbookUrl: ""
+grafanaDashboards:
+  enabled: false
+  labels: {}
+  annotations: {}
 networkPolicy:
   enabled: false
   kafkaPorts: []

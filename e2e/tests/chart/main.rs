@@ -5,8 +5,10 @@
 mod alerts;
 mod commands;
 mod console;
+mod dashboards;
 mod helm;
 mod network;
+mod prometheus;
 mod values;
 
 use std::collections::BTreeSet;
@@ -36,8 +38,9 @@ fn needs(secrets: &[&str], config_maps: &[&str]) -> Needs {
 }
 
 fn site_file(objects: &[Value]) -> SiteFile {
-    let map: ConfigMap = object(objects, "ConfigMap");
-    SiteFile::parse(&map.data.unwrap()["site.yaml"]).unwrap_or_else(|errors| panic!("{errors:?}"))
+    let maps: Vec<ConfigMap> = all(objects, "ConfigMap");
+    let site = maps.into_iter().find_map(|map| map.data?.remove("site.yaml")).unwrap();
+    SiteFile::parse(&site).unwrap_or_else(|errors| panic!("{errors:?}"))
 }
 
 fn annotation<'a>(object: &'a Value, name: &str) -> Option<&'a str> {

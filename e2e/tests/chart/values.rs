@@ -123,6 +123,10 @@ fn others_of_the_operator() -> Vec<(&'static str, Value)> {
         ("serviceMonitor.metricRelabelings", json!([{ "action": "drop", "sourceLabels": ["pod"], "regex": "x" }])),
         ("prometheusRule.enabled", json!(false)),
         ("prometheusRule.labels", json!({ "release": "prometheus" })),
+        ("prometheusRule.runbookUrl", json!("https://wiki.example.org/vedette")),
+        ("grafanaDashboards.enabled", json!(false)),
+        ("grafanaDashboards.labels", json!({ "team": "monitoring" })),
+        ("grafanaDashboards.annotations", json!({ "grafana_folder": "Vedette" })),
         ("networkPolicy.enabled", json!(false)),
         ("networkPolicy.kafkaPorts", json!([9094])),
         ("networkPolicy.bucketPorts", json!([9000])),
@@ -155,7 +159,13 @@ pub(crate) fn rendered_with(arguments: &[String]) -> Vec<Value> {
 
 /// Arguments for what is off by default.
 fn switched_on() -> Vec<String> {
-    let off = ["serviceMonitor.enabled", "prometheusRule.enabled", "networkPolicy.enabled", "console.enabled"];
+    let off = [
+        "serviceMonitor.enabled",
+        "prometheusRule.enabled",
+        "grafanaDashboards.enabled",
+        "networkPolicy.enabled",
+        "console.enabled",
+    ];
     off.iter().flat_map(|path| set(path, &json!(true))).collect()
 }
 
@@ -220,6 +230,7 @@ fn values_that_an_older_release_did_not_have_are_as_by_default() {
         "networkPolicy",
         "serviceMonitor",
         "prometheusRule",
+        "grafanaDashboards",
         "podDisruptionBudget",
         "images",
         "crds",

@@ -1,0 +1,75 @@
+// The dashboards for Grafana: every panel has data of a Prometheus that scrapes the running pipeline. Operators and receivers of incidents are not
+// there; what they tell is tried with the chart.
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { expect, test } from "@playwright/test";
+import { until } from "./vedette.ts";
+
+const dashboards = join(import.meta.dirname, "../../charts/vedette/dashboards");
+const absent = /vedette_(operator|notifier)_/;
+
+interface Panel { title: string; targets?: { expr: string }[] }
+
+/** What runs of the pipeline, as the chart's monitor names it. */
+function targets(): { targets: string[]; labels: Record<string, string> }[] {
+  const words = (pid: string, file: string) => readFileSync(`/proc/${pid}/${file}`, "utf8").split("\0");
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
+    try {
+      const [, parent] = /\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? [];
+      if (parent !== process.env.VEDETTE_PID) return [];
+      const [program = "", ...given] = words(pid, "cmdline");
+      const address = given.concat(words(pid, "environ")).map((word) => /^(?:--listen-address|LISTEN_ADDRESS)=(.+)/.exec(word)?.[1]).find(Boolean);
+      const component = basename(program).replace("vedette-", "");
+      return address ? [{ targets: [address], labels: { site: "local", namespace: "shop", service: `flows-${component}`, pod: pid } }] : [];
+    } catch {
+      return []; // It has just ended.
+    }
+  });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once("error", reject).listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      server.close(() => (typeof address === "object" && address ? resolve(address.port) : reject(new Error("no port"))));
+    });
+  });
+}
+
+function expressions(): [string, string][] {
+  return readdirSync(dashboards).flatMap((file) => {
+    const panels: Panel[] = JSON.parse(readFileSync(join(dashboards, file), "utf8")).panels;
+    return panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }): [string, string] => [`${file}: ${title}`, expr]));
+  });
+}
+
+test("every panel has data", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "vedette-prometheus-"));
+  const listens = `127.0.0.1:${await freePort()}`;
+  // JSON is YAML.
+  const config = { scrape_configs: [{ job_name: "vedette", scrape_interval: "1s", static_configs: targets() }] };
+  writeFileSync(join(directory, "prometheus.yaml"), JSON.stringify(config));
+  const options = [`--config.file=${directory}/prometheus.yaml`, `--storage.tsdb.path=${directory}/data`, `--web.listen-address=${listens}`, "--log.level=error"];
+  const prometheus = spawn("prometheus", options, { stdio: "inherit" });
+  const ended = new Promise((resolve) => prometheus.once("exit", resolve).once("error", resolve));
+  try {
+    const asked = expressions().filter(([, expression]) => !absent.test(expression));
+    expect(asked.length).toBeGreaterThan(20);
+    for (const [panel, expression] of asked) {
+      const chosen = expression
+        .replaceAll("$__rate_interval", "10s").replaceAll("$site", "local").replaceAll("$namespace", "shop").replaceAll("$pipeline", "flows");
+      await until(`${panel}, ${chosen}`, async () => {
+        if (prometheus.exitCode !== null) throw new Error("prometheus ended");
+        const answer = await fetch(`http://${listens}/api/v1/query?query=${encodeURIComponent(chosen)}`).then((told) => told.json()).catch(() => undefined);
+        return answer?.data?.result.length > 0 ? true : undefined;
+      });
+    }
+  } finally {
+    prometheus.kill();
+    await ended;
+    rmSync(directory, { recursive: true });
+  }
+});
