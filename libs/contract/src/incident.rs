@@ -238,6 +238,23 @@ pub struct Incident {
     pub news_revision: u64,
 }
 
+impl Incident {
+    /// What its alerts have in common, in words.
+    pub fn common(&self) -> String {
+        match &self.grouping {
+            Grouping::Reasons => {
+                self.reasons.iter().take(3).map(|reason| reason.field.as_str()).collect::<Vec<_>>().join(", ")
+            }
+            Grouping::Fields { values } => {
+                let worded =
+                    |value: &FieldValue| format!("{} {}", value.field, value.value.as_deref().unwrap_or("(none)"));
+                values.iter().map(worded).collect::<Vec<_>>().join(", ")
+            }
+            Grouping::Overflow => "more incidents than there is room for".to_owned(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -291,6 +308,13 @@ mod tests {
         assert_eq!(id.to_string().parse(), Ok(id));
         assert!(id != of(&grouping, &later) && id != of(&Grouping::Reasons, &example.origin));
         assert!("ID".parse::<IncidentId>().is_err());
+    }
+
+    #[test]
+    fn what_alerts_have_in_common_is_said_in_words() {
+        let by_fields = incident();
+        assert_eq!(by_fields.common(), "service http");
+        assert_eq!(Incident { grouping: Grouping::Reasons, ..by_fields }.common(), "src_bytes");
     }
 
     #[test]

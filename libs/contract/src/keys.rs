@@ -122,6 +122,22 @@ impl PipelineKeys {
         format!("{}{pod}.json", self.health_prefix(site))
     }
 
+    /// The site that tells something in the object of this key: its status, its progress or its health.
+    pub fn site_of(&self, key: &str) -> Option<Name> {
+        let below = |prefix: String| key.strip_prefix(&prefix);
+        let file = below(self.sites_prefix()).and_then(|file| file.strip_suffix(".json"));
+        let directory = below(self.progress_prefix()).or_else(|| below(self.all_health_prefix()));
+        file.or_else(|| Some(directory?.split_once('/')?.0))?.parse().ok()
+    }
+
+    /// Whether this directory, right below [`Self::prefix`], is one that a pipeline has.
+    pub fn is_own(&self, directory: &str) -> bool {
+        Stream::ALL.iter().any(|stream| self.stream(*stream) == directory)
+            || [self.progress_prefix(), self.sites_prefix(), self.all_health_prefix()]
+                .iter()
+                .any(|own| own == directory)
+    }
+
     /// A data set that somebody put there: `…/datasets/<file name>`.
     pub fn dataset(&self, file_name: &str) -> String {
         format!("{}/datasets/{file_name}", self.prefix)
@@ -185,6 +201,10 @@ mod tests {
         assert_eq!(keys.progress_of(&keys.progress(&progress)), Some(progress));
         assert_eq!(keys.progress_of("team-b/flows/progress/east/enriched_data-3.json"), None);
         assert_eq!(keys.health(&name("east"), "d-1"), "team-a/flows/health/east/d-1.json");
+        assert_eq!(keys.site_of(&keys.health(&name("east"), "d-1")), Some(name("east")));
+        assert_eq!(keys.site_of(&keys.site(&name("west"))), Some(name("west")));
+        assert_eq!(keys.site_of("team-a/flows/alerts/east/a-0.json"), None);
+        assert!(keys.is_own(&keys.sites_prefix()) && !keys.is_own("team-a/flows/"));
         let models = ModelKeys::new(&name("team-a"), &name("flows"));
         let version: ModelVersion = "20261123T084210Z-1a2b3c4d".parse().unwrap();
         let key = models.file(&version, "manifest.json");

@@ -3,6 +3,7 @@
 //! thing takes it from here.
 #![warn(missing_docs)]
 
+pub mod alert;
 pub mod archive;
 pub mod arguments;
 pub mod dead_letter;

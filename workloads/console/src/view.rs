@@ -5,7 +5,7 @@ mod training;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
-use vedette_contract::incident::{Grouping, Incident, IncidentReason, IncidentStatus, Severity};
+use vedette_contract::incident::{Incident, IncidentReason, IncidentStatus, Severity};
 use vedette_contract::{ModelVersion, Name};
 
 use crate::alert::Alert;
@@ -248,23 +248,9 @@ impl IncidentRow {
             closed_utc: incident.closed_utc,
             alerts: incident.alerts,
             highest_score: incident.highest_score,
-            common: common(incident),
+            common: incident.common(),
             reasons: incident.reasons.clone(),
         }
-    }
-}
-
-fn common(incident: &Incident) -> String {
-    match &incident.grouping {
-        Grouping::Reasons => {
-            incident.reasons.iter().take(3).map(|reason| reason.field.as_str()).collect::<Vec<_>>().join(", ")
-        }
-        Grouping::Fields { values } => {
-            let worded =
-                values.iter().map(|value| format!("{} {}", value.field, value.value.as_deref().unwrap_or("(none)")));
-            worded.collect::<Vec<_>>().join(", ")
-        }
-        Grouping::Overflow => "more incidents than there is room for".to_owned(),
     }
 }
 

@@ -121,7 +121,8 @@ impl PipelineKeys {
         format!("{directory}{}-{}-", origin.topic, origin.partition)
     }
 
-    fn archive_of_day(&self, stream: Stream, day: Date) -> String {
+    /// Prefix of a day's objects of all sites: `…/<stream>/<yyyy-mm-dd>/`.
+    pub fn archive_of_day(&self, stream: Stream, day: Date) -> String {
         format!("{}{day}/", self.stream(stream))
     }
 }
