@@ -1,6 +1,7 @@
 //! The formats of objects: how records become bytes, bytes records, and how they are counted. Every use of a format goes
 //! through here, so that another one has one place.
 
+mod backwards;
 mod count;
 mod decode;
 mod encode;
@@ -9,7 +10,7 @@ mod last;
 mod pieces;
 
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 
 use vedette_contract::archive::Format;
@@ -19,6 +20,9 @@ pub use self::decode::Line;
 pub use self::encode::FrameEncoder;
 pub(crate) use self::find::SoughtLines;
 pub(crate) use self::last::LastLine;
+
+/// Lines are written in pieces of so many bytes.
+const WRITE_BYTES: usize = 256 << 10;
 
 /// Makes the bytes of objects of this format.
 ///
@@ -38,6 +42,28 @@ pub(crate) fn for_each_line(
 ) -> io::Result<()> {
     match format {
         Format::JsonLines => decode::for_each_line(stored, take),
+    }
+}
+
+/// Hands over each line of an object or of a delta, the last one first, until told to stop.
+pub(crate) fn for_each_line_backwards(
+    format: Format,
+    stored: &[u8],
+    take: impl FnMut(Line<'_>) -> ControlFlow<()>,
+) -> io::Result<()> {
+    match format {
+        Format::JsonLines => backwards::for_each_line_backwards(stored, take),
+    }
+}
+
+/// Writes the lines of an object or of a delta, each with its end.
+pub(crate) fn write_lines(format: Format, stored: &[u8], out: &mut impl Write) -> io::Result<()> {
+    match format {
+        Format::JsonLines => {
+            let mut out = BufWriter::with_capacity(WRITE_BYTES, out);
+            zstd::stream::copy_decode(stored, &mut out)?;
+            out.flush()
+        }
     }
 }
 

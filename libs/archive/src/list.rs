@@ -57,16 +57,31 @@ pub async fn list_sources(
     let Selection { stream, sites, not_before } = selection;
     let first = not_before.map(first_day);
     let mut found = Vec::new();
-    for (day, directory) in archived_days(bucket, keys, stream).await? {
-        if first.is_some_and(|first| day < first) {
-            continue;
+    for day in archived_days(bucket, keys, stream).await? {
+        if first.is_none_or(|first| day >= first) {
+            found.extend(list_day(bucket, keys, stream, day, sites).await?);
         }
-        if sites.is_empty() {
-            found.extend(bucket.list(&directory, None).await?);
-        }
-        for site in sites {
-            found.extend(bucket.list(&keys.archive_at_site(stream, day, site), None).await?);
-        }
+    }
+    Ok(found)
+}
+
+/// Lists the sources of one day, of these sites or of all where none are given, sorted by key.
+///
+/// # Errors
+/// When the bucket cannot be read.
+pub async fn list_day(
+    bucket: &Bucket,
+    keys: &PipelineKeys,
+    stream: Stream,
+    day: Date,
+    sites: &[Name],
+) -> Result<Vec<Source>, BucketError> {
+    let of_sites = sites.iter().map(|site| keys.archive_at_site(stream, day, site));
+    let prefixes: Vec<String> =
+        if sites.is_empty() { vec![keys.archive_of_day(stream, day)] } else { of_sites.collect() };
+    let mut found = Vec::new();
+    for prefix in prefixes {
+        found.extend(bucket.list(&prefix, None).await?);
     }
     Ok(sources(found))
 }
@@ -82,12 +97,12 @@ pub async fn list_newest(
     days_before: u8,
 ) -> Result<Vec<Source>, BucketError> {
     let days = archived_days(bucket, keys, stream).await?;
-    let first = days.last().map(|(day, _)| day.saturating_sub(i64::from(days_before).days()));
+    let first = days.last().map(|day| day.saturating_sub(i64::from(days_before).days()));
     let mut found = Vec::new();
-    for (_, directory) in days.into_iter().filter(|(day, _)| Some(*day) >= first) {
-        found.extend(bucket.list(&directory, None).await?);
+    for day in days.into_iter().filter(|day| Some(*day) >= first) {
+        found.extend(list_day(bucket, keys, stream, day, &[]).await?);
     }
-    Ok(sources(found))
+    Ok(found)
 }
 
 /// Lists the sources of one partition on a day that come after this object of it, sorted by key.
@@ -109,15 +124,13 @@ pub async fn list_after(
     Ok(sources(listed).into_iter().filter(is_new).collect())
 }
 
-/// The days that a stream has anything of, in their order, and the prefix of each.
-async fn archived_days(
-    bucket: &Bucket,
-    keys: &PipelineKeys,
-    stream: Stream,
-) -> Result<Vec<(Date, String)>, BucketError> {
-    let directories = bucket.list_directories(&keys.stream(stream)).await?.into_iter();
-    let mut days: Vec<(Date, String)> =
-        directories.filter_map(|directory| Some((keys.archived_day(stream, &directory)?, directory))).collect();
+/// The days that a stream has anything of, in their order.
+///
+/// # Errors
+/// When the bucket cannot be read.
+pub async fn archived_days(bucket: &Bucket, keys: &PipelineKeys, stream: Stream) -> Result<Vec<Date>, BucketError> {
+    let directories = bucket.list_directories(&keys.stream(stream)).await?;
+    let mut days: Vec<Date> = directories.iter().filter_map(|directory| keys.archived_day(stream, directory)).collect();
     days.sort_unstable();
     Ok(days)
 }

@@ -1,16 +1,17 @@
 //! Gets the bytes of a source and turns them into lines. Damage is for the caller to count, never an error; a bucket that
 //! does not answer is one.
 
-use std::io;
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
 use vedette_contract::archive::ArchiveKey;
 use vedette_service::Backoff;
 use vedette_streams::bucket::{Bucket, BucketError, Object};
 
-use crate::format::{Line, for_each_line};
+use crate::format::{Counted, Line, counter, for_each_line, for_each_line_backwards, write_lines};
 use crate::hash::sha256_hex;
 use crate::list::{Source, relist};
 use crate::metadata::FoundMetadata;
@@ -19,6 +20,8 @@ use crate::metadata::FoundMetadata;
 const FETCH_ATTEMPTS: usize = 3;
 /// An object that cannot be read for now is tried so often, with growing pauses.
 const GET_ATTEMPTS: usize = 5;
+/// So many deltas of an open object are asked for at once: it may have hundreds.
+const CONCURRENCY: usize = 8;
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(8));
 
 /// A source with its bytes.
@@ -71,18 +74,51 @@ impl Part {
     pub fn for_each_line(&self, take: impl FnMut(Line<'_>) -> ControlFlow<()>) -> io::Result<()> {
         for_each_line(self.key.object.format, &self.bytes, take)
     }
+
+    /// Hands over each line, the last one first, until told to stop. What stands before the lines that were taken is not decoded.
+    ///
+    /// # Errors
+    /// When its bytes are damaged or cut; of the lines some were handed over.
+    pub fn for_each_line_backwards(&self, take: impl FnMut(Line<'_>) -> ControlFlow<()>) -> io::Result<()> {
+        for_each_line_backwards(self.key.object.format, &self.bytes, take)
+    }
+
+    /// Whether all of it can be read and is what was written, from a pass over it. Returns its records.
+    ///
+    /// # Errors
+    /// When it cannot, or is not.
+    pub fn check(&self) -> io::Result<u64> {
+        if self.is_damaged() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it has another SHA-256 than when it was written"));
+        }
+        let mut counter = counter(self.key.object.format);
+        counter.push(&self.bytes);
+        let Counted { records, first_record: _, unreadable } = counter.finish();
+        unreadable.map_or(Ok(records), Err)
+    }
+
+    /// Writes its records, a line each, as they were archived.
+    ///
+    /// # Errors
+    /// When its bytes are damaged, or nothing more can be written.
+    pub fn write_lines(&self, out: &mut impl Write) -> io::Result<()> {
+        write_lines(self.key.object.format, &self.bytes, out)
+    }
 }
 
+/// All of them; nothing where one is gone.
 async fn fetch_parts(bucket: &Bucket, source: &Source) -> Result<Option<Vec<Part>>, BucketError> {
-    let mut parts = Vec::new();
-    for key in source.keys() {
-        let Some(Object { bytes, metadata, etag: _ }) = get(bucket, &key).await? else {
-            return Ok(None);
-        };
+    let parts = stream::iter(source.keys()).map(|key| fetch_part(bucket, key)).buffered(CONCURRENCY);
+    let parts: Vec<Option<Part>> = parts.try_collect().await?;
+    Ok(parts.into_iter().collect())
+}
+
+async fn fetch_part(bucket: &Bucket, key: ArchiveKey) -> Result<Option<Part>, BucketError> {
+    let object = get(bucket, &key).await?;
+    Ok(object.map(|Object { bytes, metadata, etag: _ }| {
         let FoundMetadata { end: _, records, sha256, last_record: _ } = FoundMetadata::of(&metadata);
-        parts.push(Part { key, bytes, sha256, records });
-    }
-    Ok(Some(parts))
+        Part { key, bytes, sha256, records }
+    }))
 }
 
 /// A connection may break in the middle of an object, which the client does not try again by itself.

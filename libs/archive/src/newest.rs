@@ -1,0 +1,170 @@
+//! Reads a stream from its newest records back, of all sites at once, and no farther than somebody wants: days are listed from the
+//! last to the first, the objects of a partition are read from the last to the first, and each from its end.
+//!
+//! Where a partition has come to is told by the time of the record that was taken last, as records of a partition follow each other
+//! in time. They do so nearly: whoever takes them asks for as much more as they may be out of their order.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::ControlFlow;
+
+use futures::{StreamExt, stream};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use vedette_contract::Name;
+use vedette_contract::archive::{ArchiveKey, Origin, Stream};
+use vedette_contract::keys::PipelineKeys;
+use vedette_streams::bucket::{Bucket, BucketError};
+
+use crate::format::Line;
+use crate::list::{Source, archived_days, list_day};
+use crate::read::{Fetched, fetch};
+
+/// So many objects are in memory at once.
+const CONCURRENCY: usize = 4;
+
+/// What of a stream is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Span<'a> {
+    /// The stream.
+    pub stream: Stream,
+    /// Whose objects; everybody's where empty.
+    pub sites: &'a [Name],
+    /// Records of this time and later are not wanted. They may all the same be handed over; what arrived more than a day after it is
+    /// not looked for.
+    pub before: Option<Timestamp>,
+}
+
+/// Who takes the records.
+pub trait TakeNewest {
+    /// Takes a record, and says of when it is; nothing where it is none.
+    fn take(&mut self, key: &ArchiveKey, record: &[u8]) -> Option<Timestamp>;
+
+    /// Records before this time are not wanted, or not any more: it may rise as records are taken.
+    fn not_before(&self) -> Timestamp;
+}
+
+/// What could not be taken.
+#[derive(Debug, Default)]
+pub struct Missed {
+    /// Objects that are damaged and were read as far as they could be, or that were deleted meanwhile, with what is wrong.
+    pub objects: Vec<(String, String)>,
+    /// Lines that are no record.
+    pub lines: u64,
+}
+
+/// Hands over records, the newest of each partition first, until nobody wants older ones.
+///
+/// # Errors
+/// When the bucket cannot be read.
+pub async fn read_newest(
+    bucket: &Bucket,
+    keys: &PipelineKeys,
+    span: Span<'_>,
+    taker: &mut impl TakeNewest,
+) -> Result<Missed, BucketError> {
+    let Span { stream, sites, before } = span;
+    let last = before.map(day_after);
+    let mut reading = Reading { taker, reached: HashMap::new(), missed: Missed::default() };
+    for day in archived_days(bucket, keys, stream).await?.into_iter().rev() {
+        if last.is_some_and(|last| day > last) {
+            continue;
+        }
+        if !reading.is_day_wanted(day) {
+            break;
+        }
+        let mut partitions = BTreeMap::<Origin, Vec<Source>>::new();
+        for source in list_day(bucket, keys, stream, day, sites).await? {
+            partitions.entry(source.object.origin.clone()).or_default().push(source);
+        }
+        while reading.read_one_of_each(bucket, &mut partitions).await? {}
+    }
+    Ok(reading.missed)
+}
+
+struct Reading<'a, T> {
+    taker: &'a mut T,
+    /// The time of the record of each partition that was taken last.
+    reached: HashMap<Origin, Timestamp>,
+    missed: Missed,
+}
+
+impl<T: TakeNewest> Reading<'_, T> {
+    /// A record is in the day of its arrival, or of that of the record with which its object begins.
+    fn is_day_wanted(&self, day: Date) -> bool {
+        day >= day_before(self.taker.not_before())
+    }
+
+    fn is_wanted(&self, origin: &Origin) -> bool {
+        let not_before = self.taker.not_before();
+        self.reached.get(origin).map_or(not_before < Timestamp::MAX, |reached| *reached >= not_before)
+    }
+
+    /// Reads the last object of each partition of which more is wanted. Returns whether there was any.
+    async fn read_one_of_each(
+        &mut self,
+        bucket: &Bucket,
+        partitions: &mut BTreeMap<Origin, Vec<Source>>,
+    ) -> Result<bool, BucketError> {
+        let wanted = partitions.iter_mut().filter(|(origin, _)| self.is_wanted(origin));
+        let sources: Vec<Source> = wanted.filter_map(|(_, sources)| sources.pop()).collect();
+        let has_any = !sources.is_empty();
+        let get = async |source: Source| {
+            let object = source.object.clone();
+            fetch(bucket, source).await.map(|fetched| (object, fetched))
+        };
+        let mut all = stream::iter(sources).map(get).buffered(CONCURRENCY);
+        while let Some(fetched) = all.next().await {
+            match fetched? {
+                (object, None) => self.miss(object.to_string(), "it was deleted while it was to be read"),
+                (object, Some(fetched)) => {
+                    if self.is_wanted(&object.origin) {
+                        self.read(&fetched);
+                    }
+                }
+            }
+        }
+        Ok(has_any)
+    }
+
+    fn read(&mut self, fetched: &Fetched) {
+        for part in fetched.parts.iter().rev() {
+            let (mut reached, mut strange) = (None, 0);
+            let taken = part.for_each_line_backwards(|line| {
+                let time = match line {
+                    Line::Whole(record) => self.taker.take(&part.key, record),
+                    Line::TooLong => None,
+                };
+                strange += u64::from(time.is_none());
+                reached = time.or(reached);
+                if time.is_some_and(|time| time < self.taker.not_before()) {
+                    ControlFlow::Break(())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            });
+            self.missed.lines += strange;
+            if let Err(error) = taken {
+                self.miss(part.key.to_string(), error);
+            }
+            if let Some(time) = reached {
+                self.reached.insert(part.key.object.origin.clone(), time);
+                if time < self.taker.not_before() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn miss(&mut self, key: String, what: impl ToString) {
+        self.missed.objects.push((key, what.to_string()));
+    }
+}
+
+fn day_before(time: Timestamp) -> Date {
+    time.to_zoned(TimeZone::UTC).date().saturating_sub(1.day())
+}
+
+fn day_after(time: Timestamp) -> Date {
+    time.to_zoned(TimeZone::UTC).date().saturating_add(1.day())
+}
