@@ -15,6 +15,7 @@ pub mod publish;
 pub mod results;
 pub mod retention;
 pub mod sites;
+pub mod standing;
 pub mod states;
 #[cfg(test)]
 mod testing;

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use vedette_contract::Name;
-use vedette_contract::health::{DetectorHealth, Health, HealthComponent};
+use vedette_contract::health::{Health, HealthComponent};
 use vedette_contract::progress::SiteStatus;
+use vedette_registry::standing::{Heard, Standing};
 
 use crate::owner::PipelineName;
 use crate::view::{SiteView, TopicView};
-
-/// A site of which nothing was heard for so long is silent: its operator tells every five minutes, its processes every minute.
-const SILENCE: SignedDuration = SignedDuration::from_mins(6);
 
 /// What is known of one site.
 #[derive(Debug, Default)]
@@ -30,31 +28,27 @@ pub(super) fn views(pipeline: &PipelineName, known: &BTreeMap<Name, Known<'_>>, 
 
 fn view(pipeline: &PipelineName, site: &Name, known: &Known<'_>, now: Timestamp) -> SiteView {
     let Known { status, processes, wrote } = known;
-    let heard = processes.iter().map(|(health, _)| health.updated_at);
-    let heard = heard.chain(status.map(|status| status.updated_at)).chain(*wrote).max();
+    let heard =
+        Heard { status: *status, processes: processes.iter().map(|(health, _)| *health).collect(), wrote: *wrote };
+    let standing = Standing::of(&heard, now);
     let fresh: Vec<_> = processes.iter().filter(|(health, _)| health.is_fresh(now)).copied().collect();
     let detectors: Vec<_> =
         fresh.iter().filter(|(health, _)| health.component == HealthComponent::Detector).copied().collect();
-    let told = |detector: fn(&DetectorHealth) -> u64| {
-        detectors.iter().filter_map(|(health, _)| health.detector.as_ref()).map(detector).sum::<u64>()
-    };
-    let topics = || fresh.iter().flat_map(|(health, _)| &health.topics);
-    let read = || detectors.iter().flat_map(|(health, _)| &health.topics);
     SiteView {
         namespace: pipeline.namespace.clone(),
         pipeline: pipeline.pipeline.clone(),
         site: site.clone(),
-        ready: status.map(|status| status.ready),
-        training: status.and_then(|status| status.training.clone()),
-        model_version: status.and_then(|status| status.model_version.clone()),
-        heard_utc: heard,
-        silent_since_utc: heard.filter(|heard| now.duration_since(*heard) > SILENCE),
+        ready: standing.ready,
+        training: standing.training,
+        model_version: standing.model_version,
+        heard_utc: standing.heard_utc,
+        silent_since_utc: standing.silent_since_utc,
         records_per_second: rate(&detectors),
-        lag_records: read().map(|topic| topic.lag_records).sum(),
-        lag_seconds: read().filter_map(|topic| topic.lag_seconds).fold(0.0, f64::max),
-        lost_records: topics().map(|topic| topic.lost_records).sum(),
-        dead_letters: told(|detector| detector.dead_letters.values().sum()),
-        threshold: detectors.iter().filter_map(|(health, _)| Some(health.detector.as_ref()?.threshold)).next_back(),
+        lag_records: standing.lag_records,
+        lag_seconds: standing.lag_seconds,
+        lost_records: standing.lost_records,
+        dead_letters: standing.dead_letters,
+        threshold: standing.threshold,
         topics: sizes(&fresh),
     }
 }
