@@ -1,4 +1,4 @@
-//! vedette: run a pipeline without Kubernetes, validate manifests, verify archives, look after models.
+//! vedette: run a pipeline without Kubernetes, validate manifests, look at alerts, incidents, sites and archives, look after models.
 //! Only this crate links the process supervisor.
 
 mod bucket_key;

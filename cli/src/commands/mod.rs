@@ -1,20 +1,34 @@
 //! The command line: which subcommands there are, and what runs them. A command is a file, `<noun>/<verb>.rs`.
 
+mod alerts;
 mod archive;
+mod completion;
+mod incidents;
+mod missed;
 mod models;
+mod moment;
+mod near;
+mod pipeline;
+mod record;
+mod status;
 mod validate;
 
 use clap::{Parser, Subcommand};
 use thiserror::Error;
 use vedette_service::Shutdown;
 
+use self::alerts::{AlertsCommand, AlertsError};
 use self::archive::{ArchiveCommand, ArchiveError};
+use self::completion::CompletionOptions;
+use self::incidents::{IncidentsCommand, IncidentsError};
 use self::models::{ModelsCommand, ModelsError};
+use self::status::{StatusError, StatusOptions};
 use self::validate::{ValidateError, ValidateOptions};
 use crate::local::{self, LocalError, LocalOptions};
+use crate::output::OutputError;
 
-/// Anomaly detection for streams of records: run a pipeline on this machine, validate manifests, verify archives, look after
-/// models.
+/// Anomaly detection for streams of records: run a pipeline on this machine, validate manifests, look at alerts, incidents and
+/// sites, read and verify archives, look after models.
 #[derive(Debug, Parser)]
 #[command(
     name = "vedette",
@@ -23,6 +37,8 @@ use crate::local::{self, LocalError, LocalOptions};
     after_help = "Examples:
   vedette local -f manifests/demo.yaml                         the whole flow on this machine, until Ctrl-C
   vedette validate -f pipeline.yaml -f training.yaml           every error of some manifests, before they are applied
+  vedette status --data-dir ./data -n demo                     how pipelines stand at their sites
+  vedette alerts list --data-dir ./data -n demo                the newest alerts of all sites
   vedette archive verify --data-dir ./data --pipeline kdd      whether nothing is missing from an archive
   vedette models list --data-dir ./data -n demo                what models there are, and which is current
   vedette models export --data-dir ./data --training kdd --format onnx --output kdd.onnx     a model for other engines"
@@ -40,12 +56,22 @@ pub enum Command {
     Local(Box<LocalOptions>),
     /// Check manifests as the operator will, and list every error
     Validate(ValidateOptions),
-    /// Look after the archive of a pipeline
+    /// Show how pipelines stand at their sites
+    Status(StatusOptions),
+    /// Look at alerts of all sites
+    #[command(subcommand, visible_alias = "alert")]
+    Alerts(AlertsCommand),
+    /// Look at incidents of all sites
+    #[command(subcommand, visible_alias = "incident")]
+    Incidents(IncidentsCommand),
+    /// Look at the archive of a pipeline, read and verify it
     #[command(subcommand)]
     Archive(ArchiveCommand),
     /// Look at models, compare, promote and replay them, and take them elsewhere
     #[command(subcommand, visible_alias = "model")]
     Models(ModelsCommand),
+    /// Complete commands and options in a shell
+    Completion(CompletionOptions),
 }
 
 /// Why a command failed.
@@ -57,12 +83,24 @@ pub enum CommandError {
     /// `vedette validate`.
     #[error(transparent)]
     Validate(#[from] ValidateError),
+    /// `vedette status`.
+    #[error(transparent)]
+    Status(#[from] StatusError),
+    /// `vedette alerts`.
+    #[error(transparent)]
+    Alerts(#[from] AlertsError),
+    /// `vedette incidents`.
+    #[error(transparent)]
+    Incidents(#[from] IncidentsError),
     /// `vedette archive`.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
     /// `vedette models`.
     #[error(transparent)]
     Models(#[from] ModelsError),
+    /// `vedette completion`.
+    #[error(transparent)]
+    Completion(#[from] OutputError),
 }
 
 /// Runs a command to its end, or until shutdown.
@@ -70,8 +108,12 @@ pub async fn run(command: Command, shutdown: Shutdown) -> Result<(), CommandErro
     match command {
         Command::Local(options) => Ok(local::run(*options, shutdown).await?),
         Command::Validate(options) => Ok(validate::run(&options)?),
+        Command::Status(options) => Ok(status::run(&options).await?),
+        Command::Alerts(command) => Ok(alerts::run(&command, &shutdown).await?),
+        Command::Incidents(command) => Ok(incidents::run(&command, &shutdown).await?),
         Command::Archive(command) => Ok(archive::run(&command, &shutdown).await?),
         Command::Models(command) => Ok(models::run(&command, &shutdown).await?),
+        Command::Completion(options) => Ok(completion::run(options)?),
     }
 }
 

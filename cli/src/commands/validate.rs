@@ -140,6 +140,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_nested_without_end_is_an_error() {
+        let head = "apiVersion: vedette.io/v1alpha1\nkind: AnomalyPipeline\nmetadata: {name: a}\nspec: ";
+        let deep = 100_000;
+        let blocks: String = (0..2_000).map(|depth| format!("\n{}a:", " ".repeat(depth + 1))).collect();
+        let doubled: String =
+            (1..60).map(|depth| format!("\n  a{depth}: &a{depth} [*a{0}, *a{0}]", depth - 1)).collect();
+        for nested in [
+            format!("{}{}", "[".repeat(deep), "]".repeat(deep)),
+            format!("{}1{}", "{a: ".repeat(deep), "}".repeat(deep)),
+            "[".repeat(deep),
+            "- ".repeat(deep),
+            blocks,
+            format!("\n  a0: &a0 [x, x]{doubled}"),
+        ] {
+            let error = check(&[&format!("{head}{nested}")]).unwrap_err().to_string();
+            assert!(error.contains("wrong"), "{}", &error[..error.floor_char_boundary(200)]);
+        }
+    }
+
+    #[test]
     fn a_missing_file_is_named() {
         let options = ValidateOptions {
             filenames: vec!["no-such.yaml".into()],

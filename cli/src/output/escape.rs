@@ -8,7 +8,7 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
 }
 
 /// The same within JSON, which stays the same JSON: such a character can stand only in a string there, but for the ends of lines.
-pub(super) fn escaped_json(json: &str) -> Cow<'_, str> {
+pub(crate) fn escaped_json(json: &str) -> Cow<'_, str> {
     let lines = |line| replaced(line, |character| format!("\\u{:04x}", u32::from(character)));
     if json.lines().all(|line| matches!(lines(line), Cow::Borrowed(_))) {
         return Cow::Borrowed(json);

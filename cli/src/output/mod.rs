@@ -3,6 +3,7 @@
 
 mod console;
 mod escape;
+mod figures;
 mod format;
 mod progress;
 mod standard;
@@ -10,7 +11,9 @@ mod table;
 
 pub(crate) use console::Console;
 pub use escape::escaped;
+pub(crate) use escape::escaped_json;
+pub(crate) use figures::{figure, time, value};
 pub(crate) use format::{OutputFormat, OutputOptions, write_json};
 pub(crate) use progress::Progress;
-pub(crate) use standard::{OutputError, print};
-pub(crate) use table::{Align, Table};
+pub(crate) use standard::{OutputError, print, print_while_read, warn};
+pub(crate) use table::{Align, Table, write_title};

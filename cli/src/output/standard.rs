@@ -1,8 +1,11 @@
 //! Standard output.
 
 use std::io::{self, ErrorKind, StdoutLock, Write};
+use std::ops::ControlFlow;
 
 use thiserror::Error;
+
+use super::escape::escaped;
 
 /// What was to be read by somebody cannot be written.
 #[derive(Debug, Error)]
@@ -14,14 +17,31 @@ pub struct OutputError(#[source] io::Error);
 /// # Errors
 /// When it takes no more, as a file on a full disk.
 pub(crate) fn print(write: impl FnOnce(&mut StdoutLock<'static>) -> io::Result<()>) -> Result<(), OutputError> {
+    print_while_read(write).map(drop)
+}
+
+/// The same, and whether somebody still reads.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn print_while_read(
+    write: impl FnOnce(&mut StdoutLock<'static>) -> io::Result<()>,
+) -> Result<ControlFlow<()>, OutputError> {
     let mut out = io::stdout().lock();
     judged(write(&mut out).and_then(|()| out.flush()))
 }
 
-fn judged(written: io::Result<()>) -> Result<(), OutputError> {
+/// Says on standard error what is wrong and stops nothing.
+pub(crate) fn warn(line: &str) {
+    // That nobody can read it is no reason to stop.
+    let _ = writeln!(io::stderr().lock(), "warning: {}", escaped(line));
+}
+
+fn judged(written: io::Result<()>) -> Result<ControlFlow<()>, OutputError> {
     match written {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(OutputError(error)),
-        Ok(()) | Err(_) => Ok(()),
+        Ok(()) => Ok(ControlFlow::Continue(())),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
+        Err(error) => Err(OutputError(error)),
     }
 }
 
@@ -31,8 +51,8 @@ mod tests {
 
     #[test]
     fn only_a_reader_that_went_away_is_no_error() {
-        assert!(judged(Ok(())).is_ok());
-        assert!(judged(Err(ErrorKind::BrokenPipe.into())).is_ok());
+        assert!(matches!(judged(Ok(())), Ok(ControlFlow::Continue(()))));
+        assert!(matches!(judged(Err(ErrorKind::BrokenPipe.into())), Ok(ControlFlow::Break(()))));
         assert!(judged(Err(ErrorKind::StorageFull.into())).is_err());
     }
 }

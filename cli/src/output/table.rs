@@ -61,6 +61,14 @@ impl Table {
     }
 }
 
+/// Names for people what comes below.
+pub(crate) fn write_title(out: &mut impl Write, title: &str, format: OutputFormat) -> io::Result<()> {
+    match format {
+        OutputFormat::Table => writeln!(out, "\n{title}:"),
+        OutputFormat::Plain | OutputFormat::Json => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -45,7 +45,7 @@ pub struct VerifyOptions {
 
 /// Why an archive was not found whole.
 #[derive(Debug, Error)]
-pub enum ArchiveError {
+pub enum VerifyError {
     /// The bucket could not be opened.
     #[error(transparent)]
     Place(#[from] PlaceError),
@@ -67,15 +67,15 @@ pub enum ArchiveError {
 }
 
 /// Verifies and prints the report.
-pub(super) async fn verify(options: &VerifyOptions, shutdown: &Shutdown) -> Result<(), ArchiveError> {
+pub(super) async fn verify(options: &VerifyOptions, shutdown: &Shutdown) -> Result<(), VerifyError> {
     let keys = PipelineKeys::new(&options.namespace, &options.pipeline);
     let opened = options.place.open().await?;
     let reading = verify_archive(&opened.bucket, &keys, options.stream, |_| {});
-    let report = shutdown.run_until_cancelled(reading).await.ok_or(ArchiveError::Stopped)??;
+    let report = shutdown.run_until_cancelled(reading).await.ok_or(VerifyError::Stopped)??;
     print(|out| write(out, &report, options.json))?;
     match report.findings.len() {
         0 => Ok(()),
-        findings => Err(ArchiveError::NotWhole { findings }),
+        findings => Err(VerifyError::NotWhole { findings }),
     }
 }
 
@@ -126,7 +126,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let options = options(&["--data-dir", &directory.path().display().to_string()]).unwrap();
         let error = verify(&options, &Shutdown::new()).await.unwrap_err();
-        assert!(matches!(error, ArchiveError::Place(PlaceError::NoData { .. })), "{error}");
+        assert!(matches!(error, VerifyError::Place(PlaceError::NoData { .. })), "{error}");
         std::fs::create_dir(directory.path().join("vedette")).unwrap();
         verify(&options, &Shutdown::new()).await.unwrap();
     }
@@ -139,6 +139,6 @@ mod tests {
         std::fs::write(stranger.join("stranger.jsonl.zst"), "x").unwrap();
         let options = options(&["--data-dir", &directory.path().display().to_string()]).unwrap();
         let error = verify(&options, &Shutdown::new()).await.unwrap_err();
-        assert!(matches!(error, ArchiveError::NotWhole { findings: 1 }), "{error}");
+        assert!(matches!(error, VerifyError::NotWhole { findings: 1 }), "{error}");
     }
 }

@@ -116,13 +116,3 @@ pub(super) fn followers(of: &[Follower]) -> String {
         of => of.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
     }
 }
-
-/// A time as people read it.
-pub(super) fn time(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
-}
-
-/// A share or an area as people read it; a dash where it is not known.
-pub(super) fn figure(value: Option<f64>) -> String {
-    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
-}

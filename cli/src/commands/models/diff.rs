@@ -10,10 +10,10 @@ use vedette_contract::model::{Column, ColumnKind, FoldMetrics, Metrics, ModelMet
 use vedette_forest::Model;
 use vedette_forest::calibration::{Calibrator, threshold_for_budget};
 
-use super::catalogue::{Catalogue, Summary, figure, time};
+use super::catalogue::{Catalogue, Summary};
 use super::training::{Chosen, TrainingOptions, WhichVersion};
 use super::{ModelsError, load_model};
-use crate::output::{Align, OutputFormat, OutputOptions, Table, print, write_json};
+use crate::output::{Align, OutputFormat, OutputOptions, Table, figure, print, time, write_json};
 
 /// Budgets for which the thresholds are compared, records per million.
 const BUDGETS: [f64; 4] = [100., 1_000., 10_000., 100_000.];

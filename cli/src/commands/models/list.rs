@@ -7,9 +7,9 @@ use serde::Serialize;
 use vedette_contract::Name;
 
 use super::ModelsError;
-use super::catalogue::{Catalogue, Summary, figure, time};
+use super::catalogue::{Catalogue, Summary};
 use super::training::TrainingOptions;
-use crate::output::{Align, OutputFormat, OutputOptions, Table, print, write_json};
+use crate::output::{Align, OutputFormat, OutputOptions, Table, figure, print, time, write_json};
 
 /// Lists the versions of a training, newest first: when each was trained, what it is (current, previous, candidate, rejected,
 /// superseded), how good it was on its holdout, and who made it current, or else which Job trained it.

@@ -4,15 +4,12 @@ mod counts;
 mod scoring;
 
 use std::io::{self, Write};
-use std::str::FromStr;
 use std::sync::Arc;
 
 use clap::Args;
 use futures::StreamExt;
 use futures::stream;
 use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use serde::Serialize;
 use thiserror::Error;
 use vedette_archive::{Selection, Source, fetch, list_sources};
@@ -25,10 +22,12 @@ use vedette_streams::bucket::Bucket;
 
 use self::counts::{Counts, Replayed};
 use self::scoring::{Scorer, Span};
-use super::catalogue::{Catalogue, time};
+use super::catalogue::Catalogue;
 use super::training::{TrainingOptions, WhichVersion};
 use super::{ModelsError, load_model};
-use crate::output::{Align, OutputFormat, OutputOptions, Progress, Table, print, write_json};
+use crate::commands::moment::Moment;
+use crate::commands::pipeline::pipelines;
+use crate::output::{Align, OutputFormat, OutputOptions, Progress, Table, print, time, write_json};
 
 /// Scores the archive of a pipeline, or a part of it, with any version of a model, and counts by day and site: the records, the alerts
 /// then, as they were archived, the alerts now, at the budget that is given, and those that are in both.
@@ -69,21 +68,6 @@ pub struct ReplayOptions {
     pub output: OutputOptions,
 }
 
-/// A time, or the midnight of a date in UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment(Timestamp);
-
-impl FromStr for Moment {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let midnight = |date: Date| date.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
-        let date = || text.parse::<Date>().and_then(midnight);
-        let moment = text.parse::<Timestamp>().or_else(|_| date());
-        moment.map(Self).map_err(|_| format!("{text:?} is no time: write 2026-11-20 or 2026-11-20T08:42:10Z"))
-    }
-}
-
 fn budget(text: &str) -> Result<f64, String> {
     let budget = text.parse().ok().filter(|budget| (0.0..=1e6).contains(budget));
     budget.ok_or_else(|| format!("{text:?} is not a number of records from 0 to 1000000"))
@@ -96,7 +80,7 @@ pub enum ReplayError {
     #[error("--from {from} is not before --to {to}")]
     NoSpan { from: Timestamp, to: Timestamp },
     /// Nothing to read.
-    #[error("the archive of pipeline {pipeline} has no records of that time and those sites; {}", pipelines(.known))]
+    #[error("the archive of pipeline {pipeline} has no records of that time and those sites; {}", those_that_are(.known))]
     Nothing { pipeline: Name, known: Vec<Name> },
     /// It was stopped.
     #[error("stopped before everything was read")]
@@ -106,7 +90,7 @@ pub enum ReplayError {
     Worker(#[from] tokio::task::JoinError),
 }
 
-fn pipelines(known: &[Name]) -> String {
+fn those_that_are(known: &[Name]) -> String {
     let known: Vec<&str> = known.iter().map(Name::as_str).collect();
     format!("pipelines of this namespace are: {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") })
 }
@@ -143,7 +127,7 @@ pub(super) async fn replay(options: &ReplayOptions, shutdown: &Shutdown) -> Resu
     let counting = count(chosen.bucket(), &keys, &options.sites, &scorer);
     let replayed = shutdown.run_until_cancelled(counting).await.ok_or(ReplayError::Stopped)??;
     if replayed.total.records + replayed.total.alerts_then == 0 {
-        let known = super::training::pipelines(chosen.bucket(), &chosen.namespace).await?;
+        let known = pipelines(chosen.bucket(), &chosen.namespace).await?;
         return Err(ReplayError::Nothing { pipeline, known }.into());
     }
     let Span { from, to } = span;
@@ -251,13 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_is_a_time_or_a_date() {
-        let moment = |text: &str| text.parse::<Moment>().map(|moment| moment.0.to_string());
-        assert_eq!(moment("2026-11-20").as_deref(), Ok("2026-11-20T00:00:00Z"));
-        assert_eq!(moment("2026-11-20T08:00:00+02:00").as_deref(), Ok("2026-11-20T06:00:00Z"));
-        for wrong in ["", "yesterday", "2026-13-01"] {
-            assert!(moment(wrong).is_err(), "{wrong}");
-        }
+    fn a_budget_is_a_share_of_a_million() {
         assert_eq!((budget("0"), budget("1e6")), (Ok(0.), Ok(1e6)));
         assert!(["-1", "1e7", "NaN", "many"].iter().all(|wrong| budget(wrong).is_err()));
     }

@@ -9,9 +9,9 @@ use vedette_contract::gate::NewestOfSite;
 use vedette_contract::model::{Metrics, ModelMetadata};
 
 use super::ModelsError;
-use super::catalogue::{Catalogue, Summary, figure, followers, time};
+use super::catalogue::{Catalogue, Summary, followers};
 use super::training::{TrainingOptions, WhichVersion};
-use crate::output::{Align, OutputFormat, OutputOptions, Table, print, write_json};
+use crate::output::{Align, OutputFormat, OutputOptions, Table, figure, print, time, write_json};
 
 /// Shows what a version was made of, how good it was on its holdout, what the gate made of it, why it is a candidate where it is
 /// one, and which sites use it.

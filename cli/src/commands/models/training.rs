@@ -11,10 +11,8 @@ use vedette_contract::{ModelVersion, Name};
 use vedette_registry::RegistryError;
 use vedette_streams::bucket::{Bucket, BucketError};
 
+use crate::commands::near::{LISTED, in_common, listed};
 use crate::place::{Opened, PlaceError, PlaceOptions};
-
-/// So many names or versions are listed in one error.
-const LISTED: usize = 10;
 
 /// Where the models are, and whose.
 #[derive(Debug, Clone, Args)]
@@ -90,19 +88,6 @@ fn versions(meant: &WhichVersion, known: &[ModelVersion]) -> String {
     format!("{are} {}", known.join(", "))
 }
 
-/// How many characters two names begin with alike, and of the rest how many they end with.
-fn in_common(one: &str, other: &str) -> (usize, usize) {
-    let begin = one.bytes().zip(other.bytes()).take_while(|(left, right)| left == right).count();
-    let (one, other) = (&one.as_bytes()[begin..], &other.as_bytes()[begin..]);
-    (begin, one.iter().rev().zip(other.iter().rev()).take_while(|(left, right)| left == right).count())
-}
-
-fn listed(names: &[Name]) -> String {
-    let more = names.len().saturating_sub(LISTED);
-    let listed = names.iter().take(LISTED).map(Name::as_str).collect::<Vec<_>>().join(", ");
-    if more > 0 { format!("{listed} and {more} more") } else { listed }
-}
-
 impl TrainingOptions {
     /// Opens the bucket and finds the training.
     ///
@@ -132,13 +117,6 @@ async fn trainings(bucket: &Bucket, namespace: &Name) -> Result<Vec<Name>, Bucke
     let keys = NamespaceKeys::new(namespace);
     let directories = bucket.list_directories(&keys.models()).await?;
     Ok(directories.iter().filter_map(|directory| keys.training_of(directory)).collect())
-}
-
-/// The pipelines of a namespace.
-pub(super) async fn pipelines(bucket: &Bucket, namespace: &Name) -> Result<Vec<Name>, BucketError> {
-    let keys = NamespaceKeys::new(namespace);
-    let directories = bucket.list_directories(&keys.prefix()).await?;
-    Ok(directories.iter().filter_map(|directory| keys.pipeline_name_of(directory)).collect())
 }
 
 async fn with_models(bucket: &Bucket) -> Result<Vec<Name>, BucketError> {
@@ -233,9 +211,5 @@ mod tests {
         assert!(nearest.starts_with("the nearest are 20261123T084210Z-1a2b3c4d, 20261124T"), "{nearest}");
         assert!(said("previous").starts_with("the newest are 20261124T084210Z-00000000, "), "{}", said("previous"));
         assert_eq!(versions(&WhichVersion::Current, &[]), "it has none yet");
-        assert_eq!(
-            [("abc", "abc"), ("abc", "axc"), ("", "a"), ("aa", "a")].map(|(one, other)| in_common(one, other)),
-            [(3, 0), (1, 1), (0, 0), (1, 0)]
-        );
     }
 }

@@ -9,6 +9,7 @@ mod secret;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -77,6 +78,11 @@ impl TestBucket {
     /// The same, as `http://host:port`.
     pub fn endpoint(&self) -> String {
         endpoint(self.address)
+    }
+
+    /// The data directory that holds it, as `vedette local` has one.
+    pub fn data_directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Breaks all connections and refuses new ones.

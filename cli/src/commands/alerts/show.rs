@@ -1,0 +1,149 @@
+//! `vedette alerts show`: everything there is to know of one alert.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use vedette_archive::{Span, TakeNewest, read_newest};
+use vedette_contract::Name;
+use vedette_contract::alert::Alert;
+use vedette_contract::archive::{ArchiveKey, Stream};
+use vedette_contract::fields::ADDED;
+
+use super::AlertsError;
+use super::reasons::reasons;
+use crate::commands::missed::complain;
+use crate::commands::near::Nearest;
+use crate::commands::pipeline::PipelineOptions;
+use crate::commands::record::fields;
+use crate::output::{Align, OutputFormat, OutputOptions, Table, print, time, write_json, write_title};
+
+/// Shows why a record alerted: each reason beside what is usual where the model learned, and the record as it was archived. The
+/// archive is read from the newest alerts back until it is found.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  vedette alerts show 7c9e6679-7425-40de-944b-e07fc1f90ae7 --data-dir ./data -n demo
+  vedette alerts show 7c9e6679-7425-40de-944b-e07fc1f90ae7 --bucket http://seaweedfs:8333 -n demo --pipeline kdd -o json")]
+pub struct ShowOptions {
+    /// The `uuid` of its record
+    #[arg(value_name = "UUID")]
+    pub uuid: String,
+    /// Whose alert.
+    #[command(flatten)]
+    pub pipeline: PipelineOptions,
+    /// Only alerts of this site are looked at; may be repeated
+    #[arg(long = "site", value_name = "NAME")]
+    pub sites: Vec<Name>,
+    /// In what form.
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// What is told.
+#[derive(Serialize)]
+struct Shown {
+    namespace: Name,
+    pipeline: Name,
+    site: Name,
+    /// The object, or the delta of one that is open.
+    archived_in: String,
+    #[serde(flatten)]
+    alert: Alert,
+    /// All of it, as it was archived.
+    record: Box<RawValue>,
+}
+
+/// Prints it.
+pub(super) async fn show(options: &ShowOptions) -> Result<(), AlertsError> {
+    let chosen = options.pipeline.choose().await?;
+    let span = Span { stream: Stream::Alerts, sites: &options.sites, before: None };
+    let mut sought = Sought { uuid: options.uuid.clone(), nearest: Nearest::to(&options.uuid), found: None };
+    let missed = read_newest(chosen.bucket(), &chosen.keys, span, &mut sought).await?;
+    complain(&missed);
+    let Some(Found { key, alert, record }) = sought.found else {
+        chosen.check_sites(&options.sites).await?;
+        return Err(AlertsError::NoAlert { uuid: sought.uuid, near: sought.nearest.names() });
+    };
+    let shown = Shown {
+        namespace: chosen.namespace.clone(),
+        pipeline: chosen.pipeline.clone(),
+        site: key.object.origin.site.clone(),
+        archived_in: key.to_string(),
+        alert,
+        record,
+    };
+    let format = options.output.format();
+    Ok(print(|out| write(out, &shown, format))?)
+}
+
+struct Sought {
+    uuid: String,
+    nearest: Nearest,
+    found: Option<Found>,
+}
+
+struct Found {
+    key: ArchiveKey,
+    alert: Alert,
+    record: Box<RawValue>,
+}
+
+/// What tells one alert from another.
+#[derive(Deserialize)]
+struct Identity<'a> {
+    #[serde(borrow, default)]
+    uuid: Option<&'a RawValue>,
+}
+
+impl TakeNewest for Sought {
+    fn take(&mut self, key: &ArchiveKey, record: &[u8]) -> Option<Timestamp> {
+        let json = std::str::from_utf8(record).ok()?.trim();
+        let Identity { uuid } = serde_json::from_str(json).ok()?;
+        let uuid: Option<String> = uuid.and_then(|uuid| serde_json::from_str(uuid.get()).ok());
+        match uuid {
+            Some(uuid) if uuid == self.uuid => {
+                let record = RawValue::from_string(json.to_owned()).ok()?;
+                self.found = Some(Found { key: key.clone(), alert: Alert::read(json)?, record });
+            }
+            Some(uuid) => self.nearest.meet(&uuid),
+            None => {}
+        }
+        // Until it is found all times are wanted alike, and then none.
+        Some(Timestamp::MIN)
+    }
+
+    fn not_before(&self) -> Timestamp {
+        if self.found.is_some() { Timestamp::MAX } else { Timestamp::MIN }
+    }
+}
+
+fn write(out: &mut impl Write, shown: &Shown, format: OutputFormat) -> io::Result<()> {
+    if format == OutputFormat::Json {
+        return write_json(out, shown);
+    }
+    let Shown { namespace, pipeline, site, archived_in, alert, record } = shown;
+    let Alert { uuid, detected_utc, severity, score, threshold, model_version, alert_text, reasons: all } = alert;
+    let unknown = || "-".to_owned();
+    let mut facts = Table::new([("", Align::Left), ("", Align::Left)]);
+    for (name, value) in [
+        ("uuid", uuid.clone().unwrap_or_else(unknown)),
+        ("detected", format!("{} UTC", time(*detected_utc))),
+        ("site", site.to_string()),
+        ("pipeline", format!("{namespace}/{pipeline}")),
+        ("severity", severity.as_str().to_owned()),
+        ("score", format!("{} (threshold {})", super::score(*score), super::score(*threshold))),
+        ("model", model_version.clone().unwrap_or_else(unknown)),
+        ("text", alert_text.clone()),
+        ("archived in", archived_in.clone()),
+    ] {
+        facts.row([name.to_owned(), value]);
+    }
+    facts.write(out, format)?;
+    write_title(out, "because of", format)?;
+    reasons(all).write(out, format)?;
+    write_title(out, "the record", format)?;
+    // What the detector added stands above.
+    fields(record.get(), &ADDED).write(out, format)
+}

@@ -1,0 +1,77 @@
+//! `vedette incidents`.
+
+mod change;
+mod list;
+mod show;
+
+use clap::Subcommand;
+use thiserror::Error;
+use vedette_contract::incident::IncidentStatus;
+use vedette_service::Shutdown;
+use vedette_streams::bucket::BucketError;
+
+use self::list::ListOptions;
+use self::show::ShowOptions;
+use super::near::listed;
+use super::pipeline::PipelineError;
+use crate::output::{OutputError, escaped};
+
+/// What to do with incidents.
+#[derive(Debug, Subcommand)]
+pub enum IncidentsCommand {
+    /// List the newest incidents of all sites
+    List(ListOptions),
+    /// Show everything about one incident
+    Show(ShowOptions),
+}
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+pub enum IncidentsError {
+    /// There is no such pipeline, or no such site of it, or the bucket could not be read.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// The incident is not archived.
+    #[error("no incident {} is archived; {}", escaped(.id), nearest(.near))]
+    NoIncident { id: String, near: Vec<String> },
+    /// It was stopped.
+    #[error("stopped before everything was read")]
+    Stopped,
+    /// The answer could not be printed.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+impl From<BucketError> for IncidentsError {
+    fn from(error: BucketError) -> Self {
+        Self::Pipeline(error.into())
+    }
+}
+
+fn nearest(near: &[String]) -> String {
+    match near {
+        [] => "there is none yet: is spec.incidents set?".to_owned(),
+        near => format!("the nearest are {}", listed(near)),
+    }
+}
+
+fn status(status: IncidentStatus) -> &'static str {
+    match status {
+        IncidentStatus::Open => "open",
+        IncidentStatus::Closed => "closed",
+    }
+}
+
+/// Does it.
+///
+/// # Errors
+/// When the incident or the pipeline is not there, the bucket cannot be read, or the answer cannot be written.
+pub(super) async fn run(command: &IncidentsCommand, shutdown: &Shutdown) -> Result<(), IncidentsError> {
+    let doing = async {
+        match command {
+            IncidentsCommand::List(options) => list::list(options).await,
+            IncidentsCommand::Show(options) => show::show(options).await,
+        }
+    };
+    shutdown.run_until_cancelled(doing).await.ok_or(IncidentsError::Stopped)?
+}

@@ -1,0 +1,151 @@
+//! `vedette status`: how pipelines stand at their sites.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use serde::Serialize;
+use thiserror::Error;
+use vedette_contract::Name;
+use vedette_contract::keys::PipelineKeys;
+use vedette_registry::RegistryError;
+use vedette_registry::standing::{self, Standing};
+
+use super::pipeline::{PipelineError, PipelineOptions};
+use crate::output::{Align, OutputError, OutputFormat, OutputOptions, Table, print, time, write_json};
+
+/// Shows how a pipeline, or each of a namespace, stands at its sites, a line each, from what they tell in the bucket: whether it is
+/// ready, the model that its detectors run, the records that they have read and the alerts among them since they started, what they
+/// have not come to yet, and what does not hold. A site of which nothing was heard for six minutes is silent.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  vedette status --data-dir ./data -n demo
+  vedette status --bucket http://seaweedfs:8333 -n demo --pipeline kdd -o json")]
+pub struct StatusOptions {
+    /// Of which pipeline.
+    #[command(flatten)]
+    pub pipeline: PipelineOptions,
+    /// In what form.
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// Why it cannot be told.
+#[derive(Debug, Error)]
+pub enum StatusError {
+    /// There is no such pipeline, or the bucket could not be read.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// What a site tells cannot be read.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The answer could not be printed.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+/// A pipeline at a site.
+#[derive(Debug, Serialize)]
+struct Row {
+    namespace: Name,
+    pipeline: Name,
+    site: Name,
+    #[serde(flatten)]
+    standing: Standing,
+}
+
+/// Prints it.
+pub(super) async fn run(options: &StatusOptions) -> Result<(), StatusError> {
+    let (opened, pipelines) = options.pipeline.find().await?;
+    let namespace = &options.pipeline.namespace;
+    let mut rows = Vec::new();
+    for pipeline in pipelines {
+        let all = standing::load_all(&opened.bucket, &PipelineKeys::new(namespace, &pipeline)).await?;
+        let row = |(site, standing)| Row { namespace: namespace.clone(), pipeline: pipeline.clone(), site, standing };
+        rows.extend(all.into_iter().map(row));
+    }
+    let format = options.output.format();
+    Ok(print(|out| write(out, &rows, format))?)
+}
+
+fn write(out: &mut impl Write, rows: &[Row], format: OutputFormat) -> io::Result<()> {
+    if format == OutputFormat::Json {
+        return write_json(out, &rows);
+    }
+    let mut table = Table::new([
+        ("PIPELINE", Align::Left),
+        ("SITE", Align::Left),
+        ("STATE", Align::Left),
+        ("MODEL", Align::Left),
+        ("RECORDS", Align::Right),
+        ("ALERTS", Align::Right),
+        ("LAG", Align::Right),
+        ("HEARD (UTC)", Align::Left),
+        ("NOT AS IT SHOULD BE", Align::Left),
+    ]);
+    for Row { pipeline, site, standing, .. } in rows {
+        // Of what nobody tells there is no number.
+        let number = |number: u64| if standing.detectors > 0 { number.to_string() } else { "-".to_owned() };
+        table.row([
+            pipeline.to_string(),
+            site.to_string(),
+            state(standing).to_owned(),
+            standing.model_version.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
+            number(standing.records),
+            number(standing.alerts),
+            number(standing.lag_records),
+            standing.heard_utc.map_or_else(|| "-".to_owned(), time),
+            troubles(standing),
+        ]);
+    }
+    table.write(out, format)
+}
+
+fn state(standing: &Standing) -> &'static str {
+    match (standing.silent_since_utc, standing.ready) {
+        (Some(_), _) => "silent",
+        (None, Some(true)) => "ready",
+        (None, Some(false)) => "not ready",
+        (None, None) => "unknown",
+    }
+}
+
+/// Everything that is not as it should be, on one line.
+fn troubles(standing: &Standing) -> String {
+    let silence = standing.silent_since_utc.map(|since| format!("silent since {} UTC", time(since)));
+    let lost = (standing.lost_records > 0).then(|| format!("{} records lost", standing.lost_records));
+    let unready = standing.unready.iter().map(|unready| {
+        let because = if unready.reason.is_empty() { String::new() } else { format!(": {}", unready.reason) };
+        format!("{} of {}{because}", unready.condition, unready.pod)
+    });
+    silence.into_iter().chain(lost).chain(unready).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use vedette_registry::standing::{Heard, UnreadyProcess};
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_as_it_should_be_stands_on_the_line_of_its_site() {
+        let at = |text: &str| text.parse().unwrap();
+        let heard = Heard { wrote: Some(at("2026-11-23T08:00:00Z")), ..Heard::default() };
+        let mut standing = Standing::of(&heard, at("2026-11-23T08:06:00Z"));
+        assert_eq!((state(&standing), troubles(&standing).as_str()), ("unknown", ""));
+        standing.ready = Some(false);
+        let unready = |condition: &str, reason: &str| UnreadyProcess {
+            pod: "d-1".to_owned(),
+            condition: condition.to_owned(),
+            reason: reason.to_owned(),
+        };
+        standing.unready = vec![unready("model", "publish one"), unready("broker", "")];
+        standing.lost_records = 7;
+        assert_eq!(state(&standing), "not ready");
+        assert_eq!(troubles(&standing), "7 records lost; model of d-1: publish one; broker of d-1");
+        let standing = Standing::of(&heard, at("2026-11-23T08:06:01Z"));
+        assert_eq!(
+            (state(&standing), troubles(&standing).as_str()),
+            ("silent", "silent since 2026-11-23 08:00:00 UTC")
+        );
+    }
+}
