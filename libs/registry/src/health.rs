@@ -60,13 +60,13 @@ pub async fn load_all(bucket: &Bucket, keys: &PipelineKeys, site: &Name) -> Resu
 pub async fn load_all_sites(bucket: &Bucket, keys: &PipelineKeys) -> Result<Told, BucketError> {
     let objects = bucket.list(&keys.all_health_prefix(), None).await?;
     let now = bucket.now();
-    let load = async |object: ObjectSummary| {
+    let load_own = async |object: ObjectSummary| {
         let key = object.key.clone();
         let told = load(bucket, object).await?;
         Ok(told.filter(|health| keys.health(&health.site, &health.pod) == key))
     };
     let all: Vec<Option<Health>> =
-        stream::iter(Aged::of(objects, now).recent).map(load).buffered(CONCURRENCY).try_collect().await?;
+        stream::iter(Aged::of(objects, now).recent).map(load_own).buffered(CONCURRENCY).try_collect().await?;
     Ok(Told { all: all.into_iter().flatten().collect(), now })
 }
 

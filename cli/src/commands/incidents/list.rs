@@ -181,7 +181,9 @@ mod tests {
         assert_eq!(changed, Some("2026-11-23T09:10:00Z".parse().unwrap()));
         take(&mut newest, 1, 1, "08:59:00", None);
         assert!(newest.rows.is_empty() && newest.not_before() == Timestamp::MIN);
-        (2..5).for_each(|number| drop(take(&mut newest, number, 1, &format!("09:00:0{number}"), None)));
+        for number in 2..5 {
+            assert!(take(&mut newest, number, 1, &format!("09:00:0{number}"), None).is_some());
+        }
         assert_eq!((newest.rows.len(), newest.not_before()), (2, "2026-11-22T09:00:03Z".parse().unwrap()));
     }
 }
