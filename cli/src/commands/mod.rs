@@ -8,8 +8,10 @@ mod missed;
 mod models;
 mod moment;
 mod near;
+mod people;
 mod pipeline;
 mod record;
+mod silences;
 mod status;
 mod validate;
 
@@ -22,13 +24,14 @@ use self::archive::{ArchiveCommand, ArchiveError};
 use self::completion::CompletionOptions;
 use self::incidents::{IncidentsCommand, IncidentsError};
 use self::models::{ModelsCommand, ModelsError};
+use self::silences::{SilencesCommand, SilencesError};
 use self::status::{StatusError, StatusOptions};
 use self::validate::{ValidateError, ValidateOptions};
 use crate::local::{self, LocalError, LocalOptions};
 use crate::output::OutputError;
 
 /// Anomaly detection for streams of records: run a pipeline on this machine, validate manifests, look at alerts, incidents and
-/// sites, read and verify archives, look after models.
+/// sites, silence alerts, read and verify archives, look after models.
 #[derive(Debug, Parser)]
 #[command(
     name = "vedette",
@@ -41,6 +44,7 @@ use crate::output::OutputError;
   vedette alerts list --data-dir ./data -n demo                the newest alerts of all sites
   vedette archive verify --data-dir ./data --pipeline kdd      whether nothing is missing from an archive
   vedette models list --data-dir ./data -n demo                what models there are, and which is current
+  vedette silences list --data-dir ./data -n demo              of which alerts people are not told, and until when
   vedette models export --data-dir ./data --training kdd --format onnx --output kdd.onnx     a model for other engines"
 )]
 pub struct Vedette {
@@ -72,6 +76,9 @@ pub enum Command {
     Models(ModelsCommand),
     /// Complete commands and options in a shell
     Completion(CompletionOptions),
+    /// Have people not told of some alerts for a time
+    #[command(subcommand, visible_alias = "silence")]
+    Silences(SilencesCommand),
 }
 
 /// Why a command failed.
@@ -101,6 +108,9 @@ pub enum CommandError {
     /// `vedette completion`.
     #[error(transparent)]
     Completion(#[from] OutputError),
+    /// `vedette silences`.
+    #[error(transparent)]
+    Silences(#[from] SilencesError),
 }
 
 /// Runs a command to its end, or until shutdown.
@@ -114,12 +124,14 @@ pub async fn run(command: Command, shutdown: Shutdown) -> Result<(), CommandErro
         Command::Archive(command) => Ok(archive::run(&command, &shutdown).await?),
         Command::Models(command) => Ok(models::run(&command, &shutdown).await?),
         Command::Completion(options) => Ok(completion::run(options)?),
+        Command::Silences(command) => Ok(silences::run(&command).await?),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
+    use vedette_testing::pages::words;
 
     use super::*;
 
@@ -139,7 +151,7 @@ mod tests {
             for line in text.to_string().lines().filter_map(|line| line.strip_prefix("  vedette ")) {
                 // An explanation follows after at least two spaces.
                 let example = line.split("  ").next().unwrap_or_default();
-                let words = std::iter::once("vedette").chain(example.split_whitespace());
+                let words = std::iter::once("vedette".to_owned()).chain(words(example));
                 if let Err(error) = Vedette::try_parse_from(words) {
                     panic!("{example}: {error}");
                 }

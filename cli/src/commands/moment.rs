@@ -1,10 +1,10 @@
-//! A time on the command line.
+//! Times on the command line, and how long something lasts.
 
 use std::str::FromStr;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 /// A time, or the midnight of a date in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,9 +21,26 @@ impl FromStr for Moment {
     }
 }
 
+/// How long something lasts, such as `2h`, `1h30m` or `3d`.
+pub(super) fn duration(text: &str) -> Result<SignedDuration, String> {
+    let span = text.parse::<Span>().and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
+    let lasting = span.ok().filter(SignedDuration::is_positive);
+    lasting.ok_or_else(|| format!("{text:?} is not how long something lasts: write 30m, 2h or 3d"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_duration_is_some_time_that_ends() {
+        let seconds = |text: &str| duration(text).map(|duration| duration.as_secs());
+        let read = ["30m", "2h", "1h30m", "3d", "1w"].map(seconds);
+        assert_eq!(read, [Ok(1_800), Ok(7_200), Ok(5_400), Ok(259_200), Ok(604_800)]);
+        for wrong in ["", "0s", "-2h", "2", "soon", "1 month"] {
+            assert!(duration(wrong).unwrap_err().contains("write 30m"), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_moment_is_a_time_or_a_date() {

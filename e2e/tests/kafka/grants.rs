@@ -11,7 +11,7 @@ use vedette_testing::eventually;
 use crate::acl::{Operation, Resource, allow, revoke};
 use crate::broker::{Login, create_topic, delete_group, produce, read, uuids};
 use crate::workload::Workload;
-use crate::{Topics, detector, member, passes, process, records};
+use crate::{Topics, detector, passes, process, records, service};
 
 /// Somebody who is told of incidents, and how often.
 fn receiver() -> (SocketAddr, Arc<AtomicUsize>) {
@@ -51,7 +51,8 @@ async fn a_notifier_with_the_documented_acls_tells_of_incidents_and_names_those_
         ],
     );
     let (address, told) = receiver();
-    let mut arguments = member(user, Login::Scram);
+    let bucket = TestBucket::serve().await;
+    let mut arguments = service(user, Login::Scram, &bucket);
     arguments.extend([
         format!("--alerts-topic={alerts}"),
         format!("--incidents-topic={incidents}"),

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 use uuid::Uuid;
 
+use crate::silence::SilenceId;
 use crate::{Name, TopicName};
 
 /// Ids are `UUIDv5` in this namespace.
@@ -199,6 +200,9 @@ impl PartialEq for RawAlert {
 
 impl Eq for RawAlert {}
 
+/// So many silences are listed of an incident.
+pub const MOST_SILENCES: usize = 12;
+
 /// How an incident stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
@@ -223,13 +227,19 @@ pub struct Incident {
     pub closed_utc: Option<Timestamp>,
     /// How many alerts it has.
     pub alerts: u64,
-    /// The worst of theirs.
+    /// How many of them a silence matched that was in force when they were detected.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub silenced_alerts: u64,
+    /// The silences that did, the first that did first; no more than [`MOST_SILENCES`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub silenced_by: Vec<SilenceId>,
+    /// The worst of theirs: of those that are not silenced, where there is one.
     pub severity: Severity,
-    /// The highest of their scores, to nine digits; none where they have none.
+    /// The highest of the same ones' scores, to nine digits; none where they have none.
     pub highest_score: Option<f64>,
-    /// The fields behind them, those that weigh most first.
+    /// The fields behind all of them, those that weigh most first.
     pub reasons: Vec<IncidentReason>,
-    /// One of them.
+    /// The one with that score.
     pub example: Example,
     /// How often it was written, this time included.
     pub revision: u64,
@@ -253,6 +263,16 @@ impl Incident {
             Grouping::Overflow => "more incidents than there is room for".to_owned(),
         }
     }
+
+    /// Whether nobody is told of it, as all of its alerts are silenced.
+    pub fn is_silenced(&self) -> bool {
+        self.silenced_alerts >= self.alerts
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 #[cfg(test)]
@@ -276,6 +296,8 @@ mod tests {
             last_utc: utc,
             closed_utc: None,
             alerts: 1,
+            silenced_alerts: 0,
+            silenced_by: Vec::new(),
             severity: Severity::High,
             highest_score: Some(0.999_95),
             reasons: vec![IncidentReason {
@@ -296,6 +318,13 @@ mod tests {
         assert!(json.contains(r#""alert":{"a": 1.50}"#), "{json}");
         assert!(json.contains(r#""site":"east""#) && json.contains(r#""severity":"high""#), "{json}");
         assert_eq!(serde_json::from_str::<Incident>(&json).unwrap(), incident());
+        assert!(!json.contains("silenced"), "{json}");
+        let id: SilenceId = "20261123T084210Z-1a2b3c4d".parse().unwrap();
+        let silenced = Incident { silenced_alerts: 1, silenced_by: vec![id], ..incident() };
+        let json = serde_json::to_string(&silenced).unwrap();
+        assert!(json.contains(r#""silenced_alerts":1,"silenced_by":["20261123T084210Z-1a2b3c4d"]"#), "{json}");
+        assert_eq!(serde_json::from_str::<Incident>(&json).unwrap(), silenced);
+        assert!(silenced.is_silenced() && !Incident { alerts: 2, ..silenced }.is_silenced());
     }
 
     #[test]

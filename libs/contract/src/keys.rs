@@ -4,6 +4,7 @@ mod prefix;
 
 use crate::archive::Stream;
 use crate::progress::ProgressKey;
+use crate::silence::SilenceKey;
 use crate::{ModelVersion, Name};
 
 pub use prefix::{KeyPrefix, KeyPrefixError};
@@ -133,9 +134,26 @@ impl PipelineKeys {
     /// Whether this directory, right below [`Self::prefix`], is one that a pipeline has.
     pub fn is_own(&self, directory: &str) -> bool {
         Stream::ALL.iter().any(|stream| self.stream(*stream) == directory)
-            || [self.progress_prefix(), self.sites_prefix(), self.all_health_prefix()]
+            || [self.progress_prefix(), self.sites_prefix(), self.all_health_prefix(), self.silences_prefix()]
                 .iter()
                 .any(|own| own == directory)
+    }
+
+    /// Prefix of the silences of all sites: `…/silences/`.
+    pub fn silences_prefix(&self) -> String {
+        format!("{}/silences/", self.prefix)
+    }
+
+    /// A [`crate::silence::Silence`]: `…/silences/<site>/<id>.json`.
+    pub fn silence(&self, key: &SilenceKey) -> String {
+        let SilenceKey { site, id } = key;
+        format!("{}{site}/{id}.json", self.silences_prefix())
+    }
+
+    /// The silence whose key this is, if it is one.
+    pub fn silence_of(&self, key: &str) -> Option<SilenceKey> {
+        let (site, file) = key.strip_prefix(&self.silences_prefix())?.split_once('/')?;
+        Some(SilenceKey { site: site.parse().ok()?, id: file.strip_suffix(".json")?.parse().ok()? })
     }
 
     /// A data set that somebody put there: `…/datasets/<file name>`.
@@ -205,6 +223,12 @@ mod tests {
         assert_eq!(keys.site_of(&keys.site(&name("west"))), Some(name("west")));
         assert_eq!(keys.site_of("team-a/flows/alerts/east/a-0.json"), None);
         assert!(keys.is_own(&keys.sites_prefix()) && !keys.is_own("team-a/flows/"));
+        let silence = SilenceKey { site: name("east"), id: "20261123T084210Z-1a2b3c4d".parse().unwrap() };
+        let key = "team-a/flows/silences/east/20261123T084210Z-1a2b3c4d.json";
+        assert_eq!((keys.silence(&silence).as_str(), keys.silence_of(key)), (key, Some(silence)));
+        for stranger in ["20261123T084210Z-1a2b3c4d.json", "east/x.json", "east/a/20261123T084210Z-1a2b3c4d.json"] {
+            assert_eq!(keys.silence_of(&format!("team-a/flows/silences/{stranger}")), None, "{stranger}");
+        }
         let models = ModelKeys::new(&name("team-a"), &name("flows"));
         let version: ModelVersion = "20261123T084210Z-1a2b3c4d".parse().unwrap();
         let key = models.file(&version, "manifest.json");

@@ -26,6 +26,7 @@ pub mod progress;
 pub mod receiver;
 pub mod reference;
 pub mod search;
+pub mod silence;
 pub mod timing;
 pub mod topic;
 

@@ -136,8 +136,7 @@ impl ModelVersion {
     /// # Errors
     /// When the digest is not hexadecimal or too short.
     pub fn new(published_at: jiff::Timestamp, content_sha256: &str) -> Result<Self, NameError> {
-        let time = published_at.strftime("%Y%m%dT%H%M%SZ");
-        format!("{time}-{}", content_sha256.get(..8).unwrap_or_default()).parse()
+        format!("{}-{}", stamp(published_at), content_sha256.get(..8).unwrap_or_default()).parse()
     }
 
     /// When it was published, to the second; none where the digits are not a time.
@@ -152,17 +151,26 @@ impl FromStr for ModelVersion {
     type Err = NameError;
 
     fn from_str(value: &str) -> Result<Self, NameError> {
-        let bytes = value.as_bytes();
-        let valid = bytes.len() == 25
-            && bytes.iter().enumerate().all(|(position, byte)| match position {
-                8 => *byte == b'T',
-                15 => *byte == b'Z',
-                16 => *byte == b'-',
-                0..=14 => byte.is_ascii_digit(),
-                _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(byte),
-            });
-        if valid { Ok(Self(value.to_owned())) } else { Err(NameError::Version { value: value.to_owned() }) }
+        if is_stamped(value) { Ok(Self(value.to_owned())) } else { Err(NameError::Version { value: value.to_owned() }) }
     }
+}
+
+/// A time as names begin with that are in its order: `20261123T084210Z`.
+pub(crate) fn stamp(time: jiff::Timestamp) -> String {
+    time.strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
+/// Whether it is such a time, '-' and eight hex digits.
+pub(crate) fn is_stamped(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() == 25
+        && bytes.iter().enumerate().all(|(position, byte)| match position {
+            8 => *byte == b'T',
+            15 => *byte == b'Z',
+            16 => *byte == b'-',
+            0..=14 => byte.is_ascii_digit(),
+            _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(byte),
+        })
 }
 
 #[cfg(test)]

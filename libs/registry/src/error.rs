@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 use vedette_contract::NameError;
+use vedette_contract::silence::SilenceError;
 use vedette_streams::bucket::{BucketError, JsonError};
 
 /// Why an object was not read or written.
@@ -31,8 +32,17 @@ pub enum RegistryError {
         #[source]
         source: serde_json::Error,
     },
+    /// What stands among the silences is none.
+    #[error("{key} is no silence; delete it, or put back what it was")]
+    NoSilence {
+        /// Full key.
+        key: String,
+        /// What is wrong with it.
+        #[source]
+        source: SilenceError,
+    },
     /// Somebody else wins every race for a key.
-    #[error("{key} was changed by others {attempts} times while it was to be written; nothing was made current")]
+    #[error("{key} was changed by others {attempts} times while it was to be written; it was left as it is")]
     Contention {
         /// Full key.
         key: String,
@@ -53,7 +63,7 @@ impl RegistryError {
         match self {
             Self::Bucket(error) => error.reason(),
             Self::PointerUnreadable { .. } => "PointerUnreadable",
-            Self::ObjectUnreadable { .. } => "ObjectUnreadable",
+            Self::ObjectUnreadable { .. } | Self::NoSilence { .. } => "ObjectUnreadable",
             Self::Contention { .. } => "Contention",
             Self::Json(_) => "InvalidJson",
             Self::Version(_) => "InvalidVersion",

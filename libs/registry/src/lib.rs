@@ -14,6 +14,7 @@ pub mod promote;
 pub mod publish;
 pub mod results;
 pub mod retention;
+pub mod silences;
 pub mod sites;
 pub mod standing;
 pub mod states;

@@ -20,11 +20,25 @@ pub fn pages() -> Vec<(PathBuf, String)> {
 
 /// The commands of a page that call this program, as words.
 pub fn commands(text: &str, program: &str) -> Vec<Vec<String>> {
-    code(text)
-        .iter()
-        .map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
-        .filter(|words| words.len() > 1 && words[0] == program)
-        .collect()
+    code(text).iter().map(|line| words(line)).filter(|words| words.len() > 1 && words[0] == program).collect()
+}
+
+/// The words of a line, as a shell takes them.
+pub fn words(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    for character in line.chars() {
+        match (character, quote) {
+            ('\'' | '"', None) => {
+                quote = Some(character);
+                word.get_or_insert_default();
+            }
+            (_, Some(begun)) if character == begun => quote = None,
+            (_, None) if character.is_whitespace() => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(character),
+        }
+    }
+    words.extend(word);
+    words
 }
 
 /// The lines of fenced blocks, without what a `#` begins and joined where they go on, and the code within sentences.

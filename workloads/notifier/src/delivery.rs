@@ -2,7 +2,6 @@
 //! so one that is down delays nobody else, and what it was not told of waits in the topic.
 
 mod alertmanager;
-mod filter;
 mod heard;
 mod interest;
 mod ledger;
@@ -15,7 +14,8 @@ mod sender;
 mod summary;
 mod webhook;
 
-pub use filter::FilterError;
+#[cfg(test)]
+pub(crate) use ledger::testing::incident;
 pub(crate) use metrics::DeliveryMetrics;
 pub use run::ReceiversError;
 pub(crate) use run::{DeliverySettings, Telling, check, deliver};

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use vedette_contract::incident::{
-    Example, Grouping, Incident, IncidentId, IncidentOwner, IncidentReason, IncidentStatus,
+    Example, Grouping, Incident, IncidentId, IncidentOwner, IncidentReason, IncidentStatus, MOST_SILENCES,
 };
+use vedette_contract::silence::SilenceId;
 
 use crate::alert::Alert;
+use crate::silences::Silences;
 use crate::tally;
 
 /// All examples together are not larger than this.
@@ -122,9 +124,9 @@ impl Incidents {
 
     /// An alert joins an incident or opens one. `read` is when, where all that there was before had been read: what is late then, as
     /// a clock or Kafka is, keeps its incident open as long as what is not.
-    pub(crate) fn take(&mut self, alert: Alert, read: Option<Timestamp>) -> Taken {
+    pub(crate) fn take(&mut self, alert: Alert, read: Option<Timestamp>, silences: &Silences) -> Taken {
         let late = read.filter(|read| *read > later(alert.utc, LATE));
-        let (id, taken) = self.take_in_time(alert);
+        let (id, taken) = self.take_in_time(alert, silences);
         match late {
             Some(read) => self.read_late.insert(id, read),
             None => self.read_late.remove(&id),
@@ -132,19 +134,19 @@ impl Incidents {
         taken
     }
 
-    fn take_in_time(&mut self, alert: Alert) -> (IncidentId, Taken) {
+    fn take_in_time(&mut self, alert: Alert, silences: &Silences) -> (IncidentId, Taken) {
         let causes = causes_of_alert(&alert);
         if let Some(id) = causes.iter().find_map(|cause| self.joinable(cause, alert.utc)) {
-            self.join(id, alert);
+            self.join(id, alert, silences);
             return (id, Taken::Joined);
         }
         if self.open.len() < self.rules.max_open {
-            return (self.open_with(alert), Taken::Opened);
+            return (self.open_with(alert, silences), Taken::Opened);
         }
         let Some(id) = self.joinable(&Cause::Group(Grouping::Overflow), alert.utc) else {
-            return (self.open_with(Alert { grouping: Grouping::Overflow, ..alert }), Taken::Overflowed);
+            return (self.open_with(Alert { grouping: Grouping::Overflow, ..alert }, silences), Taken::Overflowed);
         };
-        self.join(id, alert);
+        self.join(id, alert, silences);
         (id, Taken::Overflowed)
     }
 
@@ -204,50 +206,42 @@ impl Incidents {
         near.max_by_key(|incident| (incident.last_utc, incident.id)).map(|incident| incident.id)
     }
 
-    fn open_with(&mut self, alert: Alert) -> IncidentId {
-        let Rules { owner, window: _, max_open: _ } = &self.rules;
-        let Alert { origin, utc, severity, score, reasons, grouping, raw, is_severity_strange: _ } = alert;
-        let IncidentOwner { namespace, pipeline, site } = owner.clone();
-        let id = IncidentId::of_first(owner, &grouping, &origin, utc);
-        let incident = Incident {
-            id,
-            namespace,
-            pipeline,
-            site,
-            status: IncidentStatus::Open,
-            grouping,
-            first_utc: utc,
-            last_utc: utc,
-            closed_utc: None,
-            alerts: 1,
-            severity,
-            highest_score: score,
-            reasons: tallied(Vec::new(), reasons),
-            example: Example { origin, alert: raw },
-            revision: 0,
-            news_revision: 0,
-        };
+    fn open_with(&mut self, alert: Alert, silences: &Silences) -> IncidentId {
+        let owner = &self.rules.owner;
+        let id = IncidentId::of_first(owner, &alert.grouping, &alert.origin, alert.utc);
+        let silenced_by = silenced_by(owner, id, 1, &alert, silences);
+        let silenced_alerts = u64::from(!silenced_by.is_empty());
+        let incident = Incident { silenced_alerts, silenced_by, ..alone(owner, id, alert) };
         self.remember(incident);
         self.note(id, News::Told, Some(0));
         id
     }
 
-    fn join(&mut self, id: IncidentId, alert: Alert) {
+    fn join(&mut self, id: IncidentId, alert: Alert, silences: &Silences) {
         let Some(mut incident) = self.open.remove(&id) else { return };
         self.forget(&incident);
+        let silenced_by = silenced_by(&self.rules.owner, id, incident.alerts + 1, &alert, silences);
         let Alert { origin, utc, severity, score, reasons, grouping: _, raw, is_severity_strange: _ } = alert;
-        let news = if severity > incident.severity { News::Told } else { News::Growth };
+        let (was_silenced, is_silenced) = (incident.is_silenced(), !silenced_by.is_empty());
+        // It speaks for the incident where it is not silenced, or nothing else does; and the first that is not does so alone.
+        let speaks = was_silenced || !is_silenced;
+        let is_first_to_speak = was_silenced && !is_silenced;
+        let is_news = is_first_to_speak || (speaks && severity > incident.severity);
         let before = incident.alerts;
         incident.alerts += 1;
+        incident.silenced_alerts += u64::from(is_silenced);
+        note_silences(&mut incident.silenced_by, silenced_by);
         incident.first_utc = incident.first_utc.min(utc);
         incident.last_utc = incident.last_utc.max(utc);
-        incident.severity = incident.severity.max(severity);
         incident.reasons = tallied(incident.reasons, reasons);
-        if score > incident.highest_score {
+        if is_news {
+            incident.severity = severity;
+        }
+        if is_first_to_speak || (speaks && score > incident.highest_score) {
             (incident.highest_score, incident.example) = (score, Example { origin, alert: raw });
         }
         self.remember(incident);
-        self.note(id, news, Some(before));
+        self.note(id, if is_news { News::Told } else { News::Growth }, Some(before));
     }
 
     /// `before` is how many alerts it had, where it has one more.
@@ -278,6 +272,55 @@ impl Incidents {
             if ids.is_empty() {
                 self.by_cause.remove(&cause);
             }
+        }
+    }
+}
+
+/// An incident of this alert and no other.
+fn alone(owner: &IncidentOwner, id: IncidentId, alert: Alert) -> Incident {
+    let IncidentOwner { namespace, pipeline, site } = owner.clone();
+    let Alert { origin, utc, severity, score, reasons, grouping, raw, is_severity_strange: _ } = alert;
+    Incident {
+        id,
+        namespace,
+        pipeline,
+        site,
+        status: IncidentStatus::Open,
+        grouping,
+        first_utc: utc,
+        last_utc: utc,
+        closed_utc: None,
+        alerts: 1,
+        silenced_alerts: 0,
+        silenced_by: Vec::new(),
+        severity,
+        highest_score: score,
+        reasons: tallied(Vec::new(), reasons),
+        example: Example { origin, alert: raw },
+        revision: 0,
+        news_revision: 0,
+    }
+}
+
+/// The silences that match an alert of an incident that has so many with it.
+fn silenced_by(
+    owner: &IncidentOwner,
+    id: IncidentId,
+    alerts: u64,
+    alert: &Alert,
+    silences: &Silences,
+) -> Vec<SilenceId> {
+    // Of most alerts nobody has to ask more.
+    if !silences.is_any_in_force(alert.utc) {
+        return Vec::new();
+    }
+    silences.matching(&Incident { alerts, ..alone(owner, id, alert.clone()) })
+}
+
+fn note_silences(known: &mut Vec<SilenceId>, more: Vec<SilenceId>) {
+    for id in more {
+        if known.len() < MOST_SILENCES && !known.contains(&id) {
+            known.push(id);
         }
     }
 }

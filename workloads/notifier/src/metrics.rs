@@ -20,6 +20,33 @@ pub(crate) struct Metrics {
     pub(crate) written: Counter,
     pub(crate) write_seconds: Histogram,
     pub(crate) restarts: Counter,
+    pub(crate) silences: SilenceMetrics,
+}
+
+/// What is counted of silences.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SilenceMetrics {
+    pub(crate) silences: Gauge,
+    pub(crate) passed: Gauge,
+    pub(crate) look_failures: Counter,
+    pub(crate) silenced_alerts: Counter,
+    pub(crate) failures: Counter,
+}
+
+impl SilenceMetrics {
+    fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        let Self { silences, passed, look_failures, silenced_alerts, failures } = metrics.clone();
+        registry.register("silences", "Silences that are in force or to come", silences);
+        let help = "Objects among the silences that are none, or one too many";
+        registry.register("passed_silences", help, passed);
+        let help = "Looks at the silences that failed, after which those that are known stand";
+        registry.register("silence_look_failures", help, look_failures);
+        registry.register("silenced_alerts", "Alerts that a silence matched", silenced_alerts);
+        let help = "Alerts of which the match of a silence is neither true nor false, and which it does not silence";
+        registry.register("silence_failures", help, failures);
+        metrics
+    }
 }
 
 impl Metrics {
@@ -69,6 +96,7 @@ impl Metrics {
                 "restarts",
                 "Times that the incidents were read anew, as something was not written",
             ),
+            silences: SilenceMetrics::register(registry),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! blocks there; what becomes of an alert is decided in [`Incidents`].
 
 use std::collections::BTreeMap;
-use std::sync::Once;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -11,6 +11,7 @@ use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tokio::sync::watch;
 use tracing::{debug, info, warn};
 use vedette_contract::TopicName;
 use vedette_contract::incident::AlertOrigin;
@@ -23,6 +24,7 @@ use crate::error::NotifierError;
 use crate::incidents::{Incidents, Taken};
 use crate::metrics::Metrics;
 use crate::readiness::BROKER;
+use crate::silences::Silences;
 use crate::start::Started;
 use crate::still::Still;
 use crate::watermark::Watermark;
@@ -59,6 +61,7 @@ pub(crate) struct Pump {
     incidents: Incidents,
     topic: TopicName,
     reader: AlertReader,
+    silences: watch::Receiver<Arc<Silences>>,
     /// The next offset of each partition, where it is known.
     positions: BTreeMap<i32, i64>,
     watermark: Watermark,
@@ -82,6 +85,7 @@ impl Pump {
         started: Started,
         topic: TopicName,
         reader: AlertReader,
+        silences: watch::Receiver<Arc<Silences>>,
         metrics: Metrics,
         readiness: Readiness,
         shutdown: Shutdown,
@@ -96,6 +100,7 @@ impl Pump {
             incidents,
             topic,
             reader,
+            silences,
             positions,
             watermark: Watermark::new(beginnings.iter().map(|(partition, _)| *partition)),
             still: Still::default(),
@@ -171,7 +176,8 @@ impl Pump {
                 let read = self.watermark.has_caught_up().then(Timestamp::now);
                 self.watermark.read(partition, alert.utc);
                 self.note_what_is_strange(&alert, read);
-                let taken = self.incidents.take(alert, read);
+                let silences = Arc::clone(&self.silences.borrow());
+                let taken = self.incidents.take(alert, read, &silences);
                 self.count(taken);
             }
             Err(refusal) => {

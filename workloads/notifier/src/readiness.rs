@@ -4,3 +4,5 @@
 pub(crate) const BROKER: &str = "broker";
 /// The open incidents were read, and this process is the one that acts.
 pub(crate) const INCIDENTS: &str = "incidents";
+/// The silences of all sites were read a few seconds ago.
+pub(crate) const SILENCES: &str = "silences";

@@ -1,22 +1,28 @@
 //! From arguments to the running loop.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 use vedette_contract::arguments::{NotifierArguments, PipelineArguments, ServiceArguments};
 use vedette_contract::incident::IncidentOwner;
+use vedette_contract::keys::PipelineKeys;
 use vedette_service::{Backoff, Readiness, Shutdown, error_chain, registry, serve};
+use vedette_streams::bucket::Bucket;
 use vedette_streams::kafka::KafkaSettings;
 
 use crate::alert::AlertReader;
 use crate::delivery::{DeliveryMetrics, DeliverySettings, Telling, check, deliver};
 use crate::error::{NotifierError, joined};
 use crate::incidents::Rules;
+use crate::look::Looking;
 use crate::metrics::Metrics;
 use crate::pump::{Course, Pump};
-use crate::readiness::{BROKER, INCIDENTS};
+use crate::readiness::{BROKER, INCIDENTS, SILENCES};
+use crate::silences::Silences;
 use crate::start::{StartSettings, start};
 
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(30));
@@ -35,6 +41,7 @@ const PROGRESS: Duration = Duration::from_secs(60);
 pub async fn run(arguments: NotifierArguments, shutdown: Shutdown) -> Result<(), NotifierError> {
     let NotifierArguments {
         kafka,
+        bucket,
         service: ServiceArguments { listen_address, pod_name },
         owner: PipelineArguments { namespace, pipeline, site },
         group,
@@ -50,8 +57,16 @@ pub async fn run(arguments: NotifierArguments, shutdown: Shutdown) -> Result<(),
     let mut registry = registry("notifier");
     let metrics = Metrics::register(&mut registry);
     let delivery_metrics = DeliveryMetrics::register(&mut registry);
-    let readiness = Readiness::new(&[BROKER, INCIDENTS]);
+    let readiness = Readiness::new(&[BROKER, INCIDENTS, SILENCES]);
     let server = serve(listen_address, readiness.clone(), registry, shutdown.clone()).await?;
+    let (bucket, keys) = (Bucket::new(&bucket), PipelineKeys::new(&namespace, &pipeline));
+    let mut looking = Looking::new(bucket, keys, metrics.silences.clone(), readiness.clone());
+    // So that the first alerts meet the silences that there are.
+    if let Some(looked) = shutdown.run_until_cancelled(looking.look()).await {
+        joined(looked)?;
+    }
+    let silences = looking.known();
+    let looking = tokio::spawn(looking.go_on(shutdown.clone()));
     let rules = Rules {
         owner: IncidentOwner { namespace, pipeline, site },
         window: Duration::from_secs(window_seconds),
@@ -69,13 +84,16 @@ pub async fn run(arguments: NotifierArguments, shutdown: Shutdown) -> Result<(),
     };
     let (telling, stopping) = (Telling { begins: Shutdown::new(), ends: shutdown.child_token() }, shutdown.clone());
     let deliveries = tokio::spawn(deliver(delivery, receivers, delivery_metrics, telling.clone()));
-    let stream = spawn_blocking(move || run_anew(&settings, &group_by, &metrics, &readiness, &telling, &stopping));
+    let stream =
+        spawn_blocking(move || run_anew(&settings, &group_by, &silences, &metrics, &readiness, &telling, &stopping));
     let outcome = joined(stream.await).flatten();
     shutdown.cancel();
     let told = joined(deliveries.await);
+    let looked = joined(looking.await).and_then(joined);
     // The server only answers questions about a stream that is over.
     let _ = server.handle.await;
     told?;
+    looked?;
     outcome
 }
 
@@ -84,6 +102,7 @@ pub async fn run(arguments: NotifierArguments, shutdown: Shutdown) -> Result<(),
 fn run_anew(
     settings: &StartSettings,
     group_by: &[String],
+    silences: &watch::Receiver<Arc<Silences>>,
     metrics: &Metrics,
     readiness: &Readiness,
     telling: &Telling,
@@ -95,7 +114,8 @@ fn run_anew(
         let began = Instant::now();
         let reader = AlertReader::new(group_by.to_vec());
         let (topic, metrics_of_pump) = (settings.alerts.clone(), metrics.clone());
-        let pump = Pump::new(started, topic, reader, metrics_of_pump, readiness.clone(), shutdown.clone());
+        let (silences, readiness_of_pump) = (silences.clone(), readiness.clone());
+        let pump = Pump::new(started, topic, reader, silences, metrics_of_pump, readiness_of_pump, shutdown.clone());
         let cause = match pump.run()? {
             Course::End => return Ok(()),
             Course::Fenced => {

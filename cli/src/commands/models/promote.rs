@@ -14,14 +14,8 @@ use vedette_registry::states::{State, is_candidate};
 use super::ModelsError;
 use super::catalogue::{Catalogue, Summary};
 use super::training::{TrainingOptions, WhichVersion};
+use crate::commands::people::{person, reason, user};
 use crate::output::{OutputFormat, OutputOptions, print, write_json};
-
-/// Who is asked for a name, in this order.
-const NAMES: [&str; 2] = ["USER", "LOGNAME"];
-/// A longer name is none.
-const LONGEST_NAME: usize = 100;
-/// A longer comment belongs elsewhere.
-const LONGEST_COMMENT: usize = 1_000;
 
 /// Makes a version current: a candidate that the gate refused, or one of before, as after a model that turned out to be worse.
 ///
@@ -48,7 +42,7 @@ pub struct PromoteOptions {
     #[arg(long, value_name = "NAME", value_parser = person)]
     pub by: Option<String>,
     /// Why, for the pointer; needed for a candidate, as it overrides the gate
-    #[arg(long, value_name = "TEXT", value_parser = comment)]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub comment: Option<String>,
     /// In what form.
     #[command(flatten)]
@@ -93,28 +87,9 @@ struct Following {
     rejected: bool,
 }
 
-/// A name that can stand in an object that many read.
-fn person(text: &str) -> Result<String, String> {
-    words(text, LONGEST_NAME).ok_or_else(|| format!("{text:?} is not a name of 1 to {LONGEST_NAME} bytes"))
-}
-
-fn comment(text: &str) -> Result<String, String> {
-    words(text, LONGEST_COMMENT).ok_or_else(|| format!("{text:?} is not a line of 1 to {LONGEST_COMMENT} bytes"))
-}
-
-/// One line of words that is not too long.
-fn words(text: &str, longest: usize) -> Option<String> {
-    let words = text.trim();
-    let is_line = !words.is_empty() && words.len() <= longest && !words.contains(char::is_control);
-    is_line.then(|| words.to_owned())
-}
-
 /// Promotes and prints what follows.
 pub(super) async fn promote(options: &PromoteOptions) -> Result<(), ModelsError> {
-    let by = match &options.by {
-        Some(by) => by.clone(),
-        None => user(|variable| std::env::var(variable).ok()).ok_or(RefusedPromotion::Nobody)?,
-    };
+    let by = options.by.clone().or_else(user).ok_or(RefusedPromotion::Nobody)?;
     let chosen = options.training.choose().await?;
     let catalogue = Catalogue::read(&chosen).await?;
     let (version, metadata) = catalogue.find(&chosen, &options.version)?;
@@ -148,10 +123,6 @@ pub(super) async fn promote(options: &PromoteOptions) -> Result<(), ModelsError>
     Ok(print(|out| write(out, &promoted, format))?)
 }
 
-fn user(value_of: impl Fn(&str) -> Option<String>) -> Option<String> {
-    NAMES.into_iter().filter_map(value_of).find_map(|name| person(&name).ok())
-}
-
 fn write(out: &mut impl Write, promoted: &Promoted, format: OutputFormat) -> io::Result<()> {
     let Promoted { pointer, swapped, state_before, followers } = promoted;
     match format {
@@ -181,34 +152,4 @@ fn write(out: &mut impl Write, promoted: &Promoted, format: OutputFormat) -> io:
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_does_it_is_said_by_the_environment_where_nobody_else_does() {
-        let of = |user: Option<&str>, log_name: Option<&str>| {
-            let (given, log_name) = (user.map(str::to_owned), log_name.map(str::to_owned));
-            user_of(given, log_name)
-        };
-        assert_eq!(of(Some("ada"), Some("root")).as_deref(), Some("ada"));
-        assert_eq!(of(Some(" "), Some("root")).as_deref(), Some("root"));
-        assert_eq!(of(None, Some("a\u{1b}[2J")), None);
-    }
-
-    fn user_of(user_name: Option<String>, log_name: Option<String>) -> Option<String> {
-        user(move |variable| if variable == "USER" { user_name.clone() } else { log_name.clone() })
-    }
-
-    #[test]
-    fn a_name_is_short_and_says_nothing_to_a_terminal() {
-        assert_eq!(person(" Ada Lovelace ").as_deref(), Ok("Ada Lovelace"));
-        for wrong in ["", "  ", "a\nb", &"a".repeat(101)] {
-            assert!(person(wrong).is_err(), "{wrong:?}");
-        }
-        assert_eq!(comment(&"a".repeat(1_000)).map(|comment| comment.len()), Ok(1_000));
-        assert!(comment(" ").is_err() && comment("a\u{1b}[2J").is_err() && comment(&"a".repeat(1_001)).is_err());
-    }
 }

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 
-use super::{KafkaArguments, PipelineArguments, ServiceArguments};
+use super::{BucketArguments, KafkaArguments, PipelineArguments, ServiceArguments};
 use crate::TopicName;
 use crate::receiver::Receiver;
 
@@ -16,6 +16,9 @@ pub struct NotifierArguments {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub service: ServiceArguments,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub bucket: BucketArguments,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub owner: PipelineArguments,

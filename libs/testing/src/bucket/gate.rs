@@ -17,6 +17,8 @@ pub enum Behaviour {
     Refuses,
     /// As some servers do: every conditional write succeeds, and an object is sent whether it changed or not.
     IgnoresConditions,
+    /// Objects are listed and written, and nobody may read one.
+    OnlyLists,
 }
 
 /// The behaviour of a bucket, which lasts while its server comes and goes.
@@ -44,7 +46,7 @@ impl Gate {
 impl S3Access for Gate {
     async fn check(&self, request: &mut S3AccessContext<'_>) -> S3Result<()> {
         match (self.behaviour(), request.credentials()) {
-            (Behaviour::Honest | Behaviour::IgnoresConditions, Some(_)) => Ok(()),
+            (Behaviour::Honest | Behaviour::IgnoresConditions | Behaviour::OnlyLists, Some(_)) => Ok(()),
             (Behaviour::Refuses, _) | (_, None) => {
                 self.refusals.fetch_add(1, Ordering::Relaxed);
                 Err(s3_error!(AccessDenied))
@@ -53,8 +55,10 @@ impl S3Access for Gate {
     }
 
     async fn get_object(&self, request: &mut S3Request<GetObjectInput>) -> S3Result<()> {
-        if self.behaviour() == Behaviour::IgnoresConditions {
-            request.input.if_none_match = None;
+        match self.behaviour() {
+            Behaviour::Honest | Behaviour::Refuses => {}
+            Behaviour::IgnoresConditions => request.input.if_none_match = None,
+            Behaviour::OnlyLists => return Err(s3_error!(AccessDenied)),
         }
         Ok(())
     }

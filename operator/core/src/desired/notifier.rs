@@ -7,7 +7,7 @@ use vedette_crds::RollingUpdate;
 
 use super::PipelineContext;
 use super::arguments::{Arguments, service_environment};
-use super::connection::{Files, kafka_environment, kafka_files};
+use super::connection::{Files, all_files, bucket_environment, kafka_environment};
 use super::labels::Component;
 use super::names;
 use super::pod::{Process, deployment as build, template};
@@ -19,6 +19,7 @@ pub(super) fn deployment(context: &PipelineContext<'_>, incidents: &ValidatedInc
     let ValidatedIncidents { topic, group_by, window, receivers, image } = incidents;
     let arguments = Arguments::default()
         .kafka(&site.kafka)
+        .bucket(&site.bucket)
         .pipeline(owner.namespace, owner.name, &site.site.name)
         .option("group", names::notifier_group(owner.namespace, owner.name, &site.site.name))
         .option("alerts-topic", &topics.alerts.name)
@@ -30,13 +31,14 @@ pub(super) fn deployment(context: &PipelineContext<'_>, incidents: &ValidatedInc
         .into_vec();
     let mut environment = service_environment();
     environment.extend(kafka_environment(&site.kafka));
+    environment.extend(bucket_environment(&site.bucket));
     let process = Process {
         component: Component::Notifier,
         settings: &pods.notifier,
         image,
         arguments,
         environment,
-        files: kafka_files(&site.kafka).into_iter().chain(receivers.iter().flat_map(files)).collect(),
+        files: all_files(site).into_iter().chain(receivers.iter().flat_map(files)).collect(),
         directory: None,
         serves: true,
         grace_seconds: 30,

@@ -5,8 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use vedette_contract::incident::{Incident, Severity};
-
-use super::filter::{Filter, FilterError};
+use vedette_filters::{Filter, FilterError, Subject};
 
 /// Of what a receiver is told.
 #[derive(Debug)]
@@ -39,14 +38,14 @@ impl InterestWords {
 
 impl Interest {
     /// Whether a receiver that knows nothing of an incident is told of it as it was written, and what is wrong with the filter, which
-    /// lets it pass then.
+    /// lets it pass then. Nobody is told of one all of whose alerts are silenced.
     pub(crate) fn wants(&self, incident: &Incident, written: Timestamp) -> (bool, Result<(), String>) {
         let Self { minimum_severity, filter, history_after } = self;
         let is_history = written.duration_since(incident.last_utc) > signed(*history_after);
-        if incident.severity < *minimum_severity || is_history {
+        if incident.is_silenced() || incident.severity < *minimum_severity || is_history {
             return (false, Ok(()));
         }
-        match filter.as_ref().map(|filter| filter.matches(incident)) {
+        match filter.as_ref().map(|filter| filter.matches(&Subject::incident(incident))) {
             None => (true, Ok(())),
             Some(Ok(matches)) => (matches, Ok(())),
             // Rather one message too many than an incident that nobody hears of.

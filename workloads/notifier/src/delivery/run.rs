@@ -10,11 +10,11 @@ use tracing::warn;
 use vedette_contract::incident::IncidentOwner;
 use vedette_contract::receiver::Receiver;
 use vedette_contract::{Name, TopicName};
+use vedette_filters::{Filter, FilterError};
 use vedette_service::{Backoff, Shutdown, error_chain};
 use vedette_streams::kafka::group::is_position_lost;
 use vedette_streams::kafka::{self, KafkaSettings, TopicReader};
 
-use super::filter::{Filter, FilterError};
 use super::interest::InterestWords;
 use super::ledger::{Ledger, Recollection};
 use super::metrics::{DeliveryMetrics, ReceiverMetrics};

@@ -6,7 +6,7 @@ use crate::tally;
 
 /// `501 alerts at site east since 2026-11-23T08:42:10Z, because of src_bytes, service.`
 pub(crate) fn summary(incident: &Incident) -> String {
-    let Incident { alerts, site, first_utc, grouping, reasons, .. } = incident;
+    let Incident { alerts, silenced_alerts, site, first_utc, grouping, reasons, .. } = incident;
     let noun = if *alerts == 1 { "alert" } else { "alerts" };
     let mut text = format!("{alerts} {noun} at site {site} since {first_utc:.0}");
     match grouping {
@@ -20,6 +20,9 @@ pub(crate) fn summary(incident: &Incident) -> String {
     let reasons: Vec<_> = tally::largest(reasons).collect();
     if !reasons.is_empty() {
         text.extend([", because of ", &reasons.join(", ")]);
+    }
+    if *silenced_alerts > 0 {
+        text.push_str(&format!("; {silenced_alerts} of them silenced"));
     }
     text.push('.');
     // Names and values are what others sent.
@@ -48,6 +51,12 @@ mod tests {
         assert_eq!(
             summary(&incident),
             "2 alerts at site east since 2026-11-23T08:42:10Z, because of src_bytes, service."
+        );
+        let partly = Incident { alerts: 3, silenced_alerts: 2, ..incident.clone() };
+        assert!(
+            summary(&partly).ends_with("because of src_bytes, service; 2 of them silenced."),
+            "{}",
+            summary(&partly)
         );
         let values = vec![
             FieldValue { field: "service".to_owned(), value: Some("http".to_owned()) },

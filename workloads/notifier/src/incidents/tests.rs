@@ -1,16 +1,18 @@
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use vedette_contract::incident::{AlertOrigin, FieldValue, RawAlert, Severity};
 
 use super::*;
+use crate::silences::testing::{kept, silences};
 
 const WINDOW: Duration = Duration::from_secs(600);
 
 impl Incidents {
     /// Takes an alert that is not late.
     fn take_at_once(&mut self, alert: Alert) -> Taken {
-        self.take(alert, None)
+        self.take(alert, None, &Silences::default())
     }
 
     /// Takes all changes, in as many transactions as that needs.
@@ -184,7 +186,7 @@ fn alerts_that_are_read_later_than_a_window_are_one_incident_as_long_as_they_com
     let mut incidents = incidents();
     for second in 0..100 {
         let read = at(second + 2 * WINDOW.as_secs());
-        incidents.take(alert(second, &[("a", 50)]), Some(read));
+        incidents.take(alert(second, &[("a", 50)]), Some(read), &Silences::default());
         incidents.close_quiet(read);
     }
     assert_eq!(told(&incidents.take_changes()), [(100, IncidentStatus::Open, true)]);
@@ -209,6 +211,56 @@ fn what_goes_beyond_the_bound_is_one_incident_and_is_counted() {
     let overflow = changes.iter().find(|incident| incident.grouping == Grouping::Overflow).unwrap();
     assert_eq!((changes.len(), overflow.alerts, incidents.open_count()), (4, 997, 4));
 }
+
+/// What silences make of alerts at these seconds of these severities, the silence being in force from the 10th to before the 20th: how
+/// many alerts, how many of them silenced, how severe, whose example, and whether people are told.
+fn silenced(alerts: &[(u64, Severity)]) -> (u64, u64, Severity, i64, bool) {
+    let silences = silences(vec![kept(1, "'a' in reasons && alerts < 100", at(10), at(20))]);
+    let (mut incidents, mut is_news) = (incidents(), false);
+    for (second, severity) in alerts {
+        let score = Some(1. - f64::from(u32::try_from(*second).unwrap()) / 100.);
+        incidents.take(Alert { severity: *severity, score, ..alert(*second, &[("a", 50)]) }, None, &silences);
+        let changes = incidents.take_changes();
+        assert_eq!(changes.len(), 1);
+        is_news = changes[0].news_revision == changes[0].revision;
+    }
+    let Incident { alerts, silenced_alerts, silenced_by, severity, example, .. } =
+        incidents.open.pop_first().unwrap().1;
+    assert_eq!(silenced_by.len(), usize::from(silenced_alerts > 0));
+    (alerts, silenced_alerts, severity, example.origin.offset, is_news)
+}
+
+#[test]
+fn an_alert_is_silenced_by_what_is_in_force_when_it_is_detected_and_the_others_speak_for_their_incident() {
+    use Severity::{Critical, High, Low, Medium};
+    assert_eq!(silenced(&[(10, Low), (19, High)]), (2, 2, High, 10, true), "all of them are silenced");
+    let (alerts, silenced_alerts, severity, example, is_news) = silenced(&[(10, Critical), (20, Low)]);
+    assert_eq!((alerts, silenced_alerts), (2, 1));
+    assert_eq!((severity, example, is_news), (Low, 20, true), "the first that is not silenced begins anew");
+    assert_eq!(silenced(&[(9, Low), (10, Critical)]), (2, 1, Low, 9, false), "one that is silenced raises nothing");
+    assert_eq!(silenced(&[(10, Critical), (20, Low), (21, Medium)]), (3, 1, Medium, 20, true));
+    // It was detected before, though it is read after: as if it had been read in time.
+    assert_eq!(silenced(&[(25, Low), (12, High)]), (2, 1, Low, 25, false));
+}
+
+#[test]
+fn a_match_may_speak_of_the_incident_that_an_alert_joins() {
+    let mut incidents = incidents();
+    incidents.take_at_once(alert(0, &[("a", 50)]));
+    let id = incidents.take_changes()[0].id;
+    let silences = silences(vec![kept(1, &format!("id == '{id}' && alerts <= 3"), at(0), at(100))]);
+    for second in 1..4 {
+        incidents.take(alert(second, &[("a", 50)]), None, &silences);
+        incidents.take(of_group(second, "other"), None, &silences);
+    }
+    let mut counts: Vec<_> = incidents.take_changes().iter().map(|i| (i.alerts, i.silenced_alerts)).collect();
+    counts.sort_unstable();
+    assert_eq!(counts, [(3, 0), (4, 2)]);
+}
+
+/// In force at all times, for what one of the fields of the steps is behind.
+static SILENCES: LazyLock<Silences> =
+    LazyLock::new(|| silences(vec![kept(1, "'e' in reasons", Timestamp::MIN, Timestamp::MAX)]));
 
 /// Alerts of an attack: one of two fields is behind each, and others come with it.
 fn attack() -> impl Strategy<Value = Vec<Alert>> {
@@ -279,7 +331,7 @@ fn apply(step: &Step, incidents: &mut Incidents, topic: &mut Topic, second: &mut
             distinct.dedup_by_key(|reason| reason.0);
             distinct.sort_by_key(|reason| std::cmp::Reverse(reason.1));
             let (severity, score) = (Severity::ALL[*severity], Some(f64::from(*score) / 1_000.));
-            incidents.take_at_once(Alert { severity, score, ..alert(*second, &distinct) });
+            incidents.take(Alert { severity, score, ..alert(*second, &distinct) }, None, &SILENCES);
             return 1;
         }
         Step::Close { after } => {
@@ -341,7 +393,7 @@ proptest! {
         prop_assert_eq!(topic.restored(max_open).open.len(), incidents.open.len());
         for incident in topic.read() {
             prop_assert!(incident.first_utc <= incident.last_utc && incident.news_revision <= incident.revision);
-            prop_assert!(incident.news_revision > 0);
+            prop_assert!(incident.news_revision > 0 && incident.silenced_alerts <= incident.alerts);
         }
     }
 }

@@ -5,4 +5,5 @@
 mod delivery;
 mod incidents;
 mod places;
+mod silences;
 mod support;

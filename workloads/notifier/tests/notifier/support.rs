@@ -1,4 +1,4 @@
-//! A broker in memory, notifiers in tasks, and a reader that sees what any reader of committed records sees.
+//! A broker in memory and a bucket, notifiers in tasks, and a reader that sees what any reader of committed records sees.
 
 pub(crate) mod receiver;
 
@@ -17,13 +17,14 @@ use vedette_contract::incident::Incident;
 use vedette_notifier::NotifierError;
 use vedette_service::Shutdown;
 use vedette_streams::kafka::Isolation;
-use vedette_testing::{TestBroker, free_address, http_get};
+use vedette_testing::{TestBroker, TestBucket, free_address, http_get};
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 const PARTITIONS: i32 = 2;
 
 pub(crate) struct Broker {
     pub(crate) embedded: TestBroker,
+    pub(crate) bucket: TestBucket,
 }
 
 impl Broker {
@@ -35,7 +36,8 @@ impl Broker {
     pub(crate) async fn whose_incidents_take_messages_of(bytes: usize) -> Self {
         let incidents = "incidents:partitions=2,cleanup.policy=compact,delete,min.compaction.lag.ms=86400000";
         let incidents = format!("{incidents},max.message.bytes={bytes}");
-        Self { embedded: TestBroker::with_topics(&["alerts:partitions=2,retention.ms=-1", &incidents]).await }
+        let embedded = TestBroker::with_topics(&["alerts:partitions=2,retention.ms=-1", &incidents]).await;
+        Self { embedded, bucket: TestBucket::serve().await }
     }
 
     /// Produces these alerts, round robin over the partitions.
@@ -172,7 +174,7 @@ pub(crate) fn notifier(broker: &Broker, pod_name: &str, more: &[&str]) -> Runnin
         "--alerts-topic=alerts".to_owned(),
         "--incidents-topic=incidents".to_owned(),
     ];
-    let words = words.into_iter().chain(more.iter().map(|word| (*word).to_owned()));
+    let words = words.into_iter().chain(broker.bucket.options()).chain(more.iter().map(|word| (*word).to_owned()));
     let arguments = NotifierArguments::try_parse_from(words).unwrap();
     let shutdown = Shutdown::new();
     let handle = tokio::spawn(vedette_notifier::run(arguments, shutdown.clone()));

@@ -28,6 +28,8 @@ pub(crate) fn incident(number: i64) -> Incident {
         last_utc: utc,
         closed_utc: None,
         alerts: 1,
+        silenced_alerts: 0,
+        silenced_by: Vec::new(),
         severity: Severity::Low,
         highest_score: Some(0.999_95),
         reasons: vec![reason("src_bytes", "181"), reason("service", "http")],

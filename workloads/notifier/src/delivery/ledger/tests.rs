@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use vedette_contract::incident::Severity;
+use vedette_filters::Filter;
 
-use super::super::filter::Filter;
 use super::testing::{closed, grown, incident, raised};
 use super::*;
 
@@ -174,6 +174,16 @@ fn a_minimum_severity_and_a_filter_hold_back_until_they_do_not() {
     let mut by_count = self::ledger(Severity::Low, Some("alerts > 2"));
     by_count.take_all(When::Now, 0, [incident(1), grown(grown(incident(1)))]);
     assert_eq!(by_count.tell_all(), [(Open, 3, false)], "growth is no news, and made it true");
+}
+
+#[test]
+fn nobody_is_told_of_an_incident_all_of_whose_alerts_are_silenced_until_one_is_not() {
+    let silenced = |incident: Incident| Incident { silenced_alerts: incident.alerts, ..incident };
+    let (mut ledger, raised) = (all(), raised(incident(1)));
+    ledger.take_all(When::Now, 0, [silenced(incident(1)), silenced(raised.clone())]);
+    assert_eq!(ledger.next(Instant::now()), None);
+    ledger.take_all(When::Now, 2, [Incident { silenced_alerts: 2, ..grown(raised) }]);
+    assert_eq!(ledger.next(Instant::now()).map(|news| news.incident.alerts), Some(3));
 }
 
 #[test]

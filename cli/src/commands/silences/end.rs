@@ -1,0 +1,91 @@
+//! `vedette silences end`: ends a silence now.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
+use vedette_contract::Name;
+use vedette_contract::silence::{Silence, SilenceKey};
+use vedette_registry::silences::{self, Ended, KeptSilence, SilenceReader};
+
+use super::SilencesError;
+use crate::commands::pipeline::PipelineOptions;
+use crate::output::{OutputFormat, OutputOptions, print, time, write_json};
+
+/// Ends a silence now: its end is set to now by a conditional PUT, and it stays where it is as the record of what was silenced. One that
+/// has not begun is deleted. An incident that stays open is told with its next alert.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  vedette silences end 20261123T084210Z-0a1b2c3d --data-dir ./data -n demo
+  vedette silences end 20261123T084210Z-0a1b2c3d --bucket http://seaweedfs:8333 --site east -n demo -o json")]
+pub struct EndOptions {
+    /// Its id
+    #[arg(value_name = "SILENCE")]
+    pub silence: String,
+    /// Whose silence.
+    #[command(flatten)]
+    pub pipeline: PipelineOptions,
+    /// Site whose bucket this is: a silence is written there only where it was added
+    #[arg(long, value_name = "NAME", required_unless_present = "data_dir")]
+    pub site: Option<Name>,
+    /// In what form.
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    Ended,
+    /// It was over before.
+    Over,
+    /// It had not begun.
+    Deleted,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    outcome: Outcome,
+    #[serde(flatten)]
+    silence: KeptSilence,
+}
+
+/// Ends it and prints what became of it.
+pub(super) async fn end(options: &EndOptions) -> Result<(), SilencesError> {
+    let chosen = options.pipeline.choose().await?;
+    let silences = SilenceReader::default().read(chosen.bucket(), &chosen.keys).await?;
+    let unknown = || {
+        let known = silences.all.iter().rev().map(|kept| kept.key.id.clone()).collect();
+        SilencesError::Unknown { pipeline: chosen.pipeline.clone(), meant: options.silence.clone(), known }
+    };
+    let meant = silences.all.iter().find(|kept| kept.key.id.as_str() == options.silence);
+    let key = &meant.ok_or_else(unknown)?.key;
+    if let Some(here) = options.site.as_ref().filter(|here| **here != key.site) {
+        let SilenceKey { site: writer, id } = key.clone();
+        return Err(SilencesError::OtherSite { id, writer, here: here.clone() });
+    }
+    let (outcome, silence): (Outcome, Silence) =
+        match silences::end(chosen.bucket(), &chosen.keys, key, Timestamp::now()).await? {
+            Ended::Now(silence) => (Outcome::Ended, silence),
+            Ended::Before(silence) => (Outcome::Over, silence),
+            Ended::Deleted(silence) => (Outcome::Deleted, silence),
+            Ended::Missing => return Err(unknown()),
+        };
+    let report = Report { outcome, silence: KeptSilence { key: key.clone(), silence } };
+    let format = options.output.format();
+    Ok(print(|out| write(out, &report, format))?)
+}
+
+fn write(out: &mut impl Write, report: &Report, format: OutputFormat) -> io::Result<()> {
+    let Report { outcome, silence: KeptSilence { key: SilenceKey { id, .. }, silence } } = report;
+    let until = time(silence.until());
+    match (format, outcome) {
+        (OutputFormat::Json, _) => write_json(out, report),
+        (OutputFormat::Plain, _) => writeln!(out, "{id}\t{until}"),
+        (OutputFormat::Table, Outcome::Ended) => writeln!(out, "silence {id} ended at {until} UTC"),
+        (OutputFormat::Table, Outcome::Over) => writeln!(out, "silence {id} was over already, at {until} UTC"),
+        (OutputFormat::Table, Outcome::Deleted) => writeln!(out, "silence {id} had not begun, and is deleted"),
+    }
+}

@@ -1,0 +1,287 @@
+//! The silences of a pipeline: all sites' are read, and each is written by one site.
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use vedette_contract::keys::PipelineKeys;
+use vedette_contract::silence::{LARGEST_SILENCE, Silence, SilenceError, SilenceKey};
+use vedette_streams::bucket::{Bucket, BucketError, ETag, ObjectSummary, Swap};
+
+use crate::{RegistryError, json};
+
+/// So many objects are read at once.
+const CONCURRENCY: usize = 8;
+/// Of more silences the oldest are passed.
+const MOST_SILENCES: usize = 10_000;
+/// Times of a bucket may be whole seconds: what was read so soon after it was written may have been written once more since.
+const SETTLED: SignedDuration = SignedDuration::from_secs(2);
+/// How often a silence is tried to be ended when others are faster.
+const ATTEMPTS: u32 = 10;
+
+/// A silence, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeptSilence {
+    #[serde(flatten)]
+    pub key: SilenceKey,
+    #[serde(flatten)]
+    pub silence: Silence,
+}
+
+/// An object among the silences that is none, or one too many.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PassedObject {
+    /// Its full key.
+    pub key: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// What stands below the silences of a pipeline.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Silences {
+    /// By site and id.
+    pub all: Vec<KeptSilence>,
+    pub passed: Vec<PassedObject>,
+}
+
+/// Reads silences again and again, and of their objects those that are new or were written anew.
+#[derive(Debug, Default)]
+pub struct SilenceReader {
+    seen: BTreeMap<String, Seen>,
+}
+
+#[derive(Debug, Clone)]
+struct Seen {
+    object: ObjectSummary,
+    /// By the bucket's clock.
+    read_at: Timestamp,
+    read: Result<Silence, String>,
+}
+
+impl Seen {
+    /// Whether an object of a listing is surely still as it was read.
+    fn is(&self, object: &ObjectSummary) -> bool {
+        let is_settled = |written: Timestamp| self.read_at.duration_since(written) > SETTLED;
+        self.object == *object && object.last_modified.is_some_and(is_settled)
+    }
+}
+
+impl SilenceReader {
+    /// What is there now.
+    ///
+    /// # Errors
+    /// When the bucket cannot be read: what was read before stands.
+    pub async fn read(&mut self, bucket: &Bucket, keys: &PipelineKeys) -> Result<Silences, BucketError> {
+        let mut passed = Vec::new();
+        let mut found: Vec<(SilenceKey, ObjectSummary)> = Vec::new();
+        for object in bucket.list(&keys.silences_prefix(), None).await? {
+            match keys.silence_of(&object.key) {
+                Some(key) => found.push((key, object)),
+                None => passed.push(PassedObject { key: object.key, why: "is not <site>/<id>.json".to_owned() }),
+            }
+        }
+        found.sort_unstable_by(|(one, _), (other, _)| other.id.cmp(&one.id));
+        let old = found.split_off(found.len().min(MOST_SILENCES)).into_iter();
+        let too_many = format!("is older than {MOST_SILENCES} others");
+        passed.extend(old.map(|(_, object)| PassedObject { key: object.key, why: too_many.clone() }));
+
+        let seen = &self.seen;
+        let reading = stream::iter(found).map(|(key, object)| async move {
+            match seen.get(&object.key).filter(|seen| seen.is(&object)) {
+                Some(seen) => Ok(Some((key, seen.clone()))),
+                None => Ok::<_, BucketError>(look(bucket, object).await?.map(|seen| (key, seen))),
+            }
+        });
+        let read: Vec<Option<(SilenceKey, Seen)>> = reading.buffered(CONCURRENCY).try_collect().await?;
+        let (mut all, mut now) = (Vec::new(), BTreeMap::new());
+        for (key, seen) in read.into_iter().flatten() {
+            match seen.read.clone() {
+                Ok(silence) => all.push(KeptSilence { key, silence }),
+                Err(why) => passed.push(PassedObject { key: seen.object.key.clone(), why }),
+            }
+            now.insert(seen.object.key.clone(), seen);
+        }
+        self.seen = now;
+        all.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+        passed.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+        Ok(Silences { all, passed })
+    }
+}
+
+/// Reads an object of a listing; none where it is gone by now.
+async fn look(bucket: &Bucket, object: ObjectSummary) -> Result<Option<Seen>, BucketError> {
+    let read_at = bucket.now();
+    if object.length > LARGEST_SILENCE {
+        let read = Err(format!("has {} bytes, which no silence has", object.length));
+        return Ok(Some(Seen { object, read_at, read }));
+    }
+    let found = bucket.get(&object.key).await?;
+    Ok(found.map(|found| Seen { object, read_at, read: Silence::read(&found.bytes).map_err(|error| said(&error)) }))
+}
+
+fn said(error: &SilenceError) -> String {
+    match error {
+        SilenceError::Field { .. } => error.to_string(),
+        SilenceError::Json(source) => format!("{error}: {source}"),
+    }
+}
+
+/// Writes a silence that is not there yet.
+///
+/// # Errors
+/// When the bucket does not take it.
+pub async fn add(
+    bucket: &Bucket,
+    keys: &PipelineKeys,
+    key: &SilenceKey,
+    silence: &Silence,
+) -> Result<(), RegistryError> {
+    let key = keys.silence(key);
+    match bucket.swap(&key, json::pretty(silence)?, None).await? {
+        Swap::Swapped(_) => Ok(()),
+        Swap::Conflict => Err(RegistryError::Contention { key, attempts: 1 }),
+    }
+}
+
+/// What became of a silence that was to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// It ended now.
+    Now(Silence),
+    /// It was over before.
+    Before(Silence),
+    /// It had not begun, so it was deleted.
+    Deleted(Silence),
+    /// There is none.
+    Missing,
+}
+
+/// Ends a silence at this time, which is now.
+///
+/// # Errors
+/// When the object is no silence, or the bucket does not take it.
+pub async fn end(
+    bucket: &Bucket,
+    keys: &PipelineKeys,
+    key: &SilenceKey,
+    now: Timestamp,
+) -> Result<Ended, RegistryError> {
+    let key = keys.silence(key);
+    for _ in 0..ATTEMPTS {
+        let Some((silence, tag)) = load(bucket, &key).await? else { return Ok(Ended::Missing) };
+        if silence.until() <= now {
+            return Ok(Ended::Before(silence));
+        }
+        let Some(ended) = silence.ended(now) else {
+            bucket.delete(&key).await?;
+            return Ok(Ended::Deleted(silence));
+        };
+        match bucket.swap(&key, json::pretty(&ended)?, Some(&tag)).await? {
+            Swap::Swapped(_) => return Ok(Ended::Now(ended)),
+            Swap::Conflict => {}
+        }
+    }
+    Err(RegistryError::Contention { key, attempts: ATTEMPTS })
+}
+
+async fn load(bucket: &Bucket, key: &str) -> Result<Option<(Silence, ETag)>, RegistryError> {
+    let Some(object) = bucket.get(key).await? else { return Ok(None) };
+    let unreadable = |source| RegistryError::NoSilence { key: key.to_owned(), source };
+    Ok(Some((Silence::read(&object.bytes).map_err(unreadable)?, object.etag)))
+}
+
+#[cfg(test)]
+mod tests {
+    use vedette_contract::silence::SilenceFields;
+    use vedette_testing::TestBucket;
+    use vedette_testing::bucket::Behaviour;
+
+    use super::*;
+
+    fn keys() -> PipelineKeys {
+        PipelineKeys::new(&"team".parse().unwrap(), &"flows".parse().unwrap())
+    }
+
+    fn key(site: &str, number: u8) -> SilenceKey {
+        let id = format!("20261123T0842{number:02}Z-1a2b3c4d").parse().unwrap();
+        SilenceKey { site: site.parse().unwrap(), id }
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn silence() -> Silence {
+        let fields = SilenceFields {
+            matches: Some("true".to_owned()),
+            from: Some(at("2026-11-23T08:00:00Z")),
+            until: Some(at("2026-11-23T10:00:00Z")),
+            by: Some("ada".to_owned()),
+            why: Some("a test".to_owned()),
+            exclude_from_training: false,
+        };
+        fields.try_into().unwrap()
+    }
+
+    #[tokio::test]
+    async fn those_of_all_sites_are_read_and_what_is_none_is_told_and_passed() {
+        let (served, keys, mut reader) = (TestBucket::serve().await, keys(), SilenceReader::default());
+        assert_eq!(reader.read(&served.bucket, &keys).await.unwrap(), Silences::default());
+        for key in [key("west", 1), key("east", 2)] {
+            add(&served.bucket, &keys, &key, &silence()).await.unwrap();
+        }
+        assert!(
+            add(&served.bucket, &keys, &key("east", 2), &silence().ended(at("2026-11-23T09:00:00Z")).unwrap())
+                .await
+                .is_err()
+        );
+        served.put(&keys.silence(&key("east", 3)), "{half").await;
+        served.put(&keys.silence(&key("east", 4)), vec![b' '; 20_000]).await;
+        served.put("team/flows/silences/notes.txt", "x").await;
+        served.put("team/flows/silences/east/x.json", "x").await;
+        let Silences { all, passed } = reader.read(&served.bucket, &keys).await.unwrap();
+        let found: Vec<_> = all.iter().map(|kept| kept.key.clone()).collect();
+        assert_eq!((found, &all[0].silence), (vec![key("east", 2), key("west", 1)], &silence()));
+        let why: Vec<_> =
+            passed.iter().map(|passed| passed.why.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
+        assert_eq!(why, ["is not", "has 20000", "is not", "is not"], "{passed:?}");
+    }
+
+    #[tokio::test]
+    async fn what_has_not_changed_is_not_read_again_and_what_is_ended_is() {
+        let (served, keys, mut reader) = (TestBucket::serve().await, keys(), SilenceReader::default());
+        for number in 0..2 {
+            add(&served.bucket, &keys, &key("east", number), &silence()).await.unwrap();
+            served.age(&keys.silence(&key("east", number)), SignedDuration::from_secs(60));
+        }
+        let before = reader.read(&served.bucket, &keys).await.unwrap();
+        served.behave(Behaviour::OnlyLists);
+        assert_eq!(reader.read(&served.bucket, &keys).await.unwrap(), before);
+        assert!(SilenceReader::default().read(&served.bucket, &keys).await.is_err(), "a new reader has to read");
+        served.behave(Behaviour::Honest);
+        let ended = end(&served.bucket, &keys, &key("east", 1), at("2026-11-23T09:00:00Z")).await.unwrap();
+        let Ended::Now(ended) = ended else { panic!("{ended:?}") };
+        let after = reader.read(&served.bucket, &keys).await.unwrap();
+        assert_eq!((&after.all[0], &after.all[1].silence), (&before.all[0], &ended));
+    }
+
+    #[tokio::test]
+    async fn a_silence_ends_once_and_one_that_has_not_begun_was_never() {
+        let (served, keys) = (TestBucket::serve().await, keys());
+        let end =
+            async |number: u8, now: &str| end(&served.bucket, &keys, &key("east", number), at(now)).await.unwrap();
+        for number in 0..2 {
+            add(&served.bucket, &keys, &key("east", number), &silence()).await.unwrap();
+        }
+        let ended = silence().ended(at("2026-11-23T09:00:00Z")).unwrap();
+        assert_eq!(end(0, "2026-11-23T09:00:00Z").await, Ended::Now(ended.clone()));
+        assert_eq!(end(0, "2026-11-23T09:30:00Z").await, Ended::Before(ended));
+        assert_eq!(end(1, "2026-11-23T07:00:00Z").await, Ended::Deleted(silence()));
+        assert_eq!(end(1, "2026-11-23T09:00:00Z").await, Ended::Missing);
+        served.put(&keys.silence(&key("east", 3)), "{half").await;
+        let refused = super::end(&served.bucket, &keys, &key("east", 3), at("2026-11-23T09:00:00Z")).await.unwrap_err();
+        assert_eq!(refused.reason(), "ObjectUnreadable");
+    }
+}
