@@ -9,6 +9,7 @@ use crate::distribution::Distributions;
 use crate::gate::GateReport;
 use crate::learner::Algorithm;
 use crate::search::{SearchReport, SearchSummary};
+use crate::silence::SilenceKey;
 use crate::{ModelVersion, Name, ReferenceWindow};
 
 /// Schema of the artifact that this build writes, and the newest that it reads.
@@ -230,6 +231,12 @@ pub struct ModelMetadata {
     /// Records of theirs that could not be read, as far as their writer said how many there are.
     #[serde(default)]
     pub lost: u64,
+    /// Records that were left out of what is learned from, calibrated and evaluated on, as a silence says so.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub silenced: u64,
+    /// The silences that say so, as they were read, whether they matched a record or not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub silences: Vec<LearnedWithout>,
     /// What arrived as text in numeric features, by field.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub texts: BTreeMap<String, TextValues>,
@@ -273,6 +280,26 @@ pub struct ModelMetadata {
     /// What the gate made of it.
     #[serde(default)]
     pub gate: GateReport,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// A silence by which records were left out, as it was then: its end may have come earlier since.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LearnedWithout {
+    /// Where it stands.
+    #[serde(flatten)]
+    pub key: SilenceKey,
+    /// A CEL expression over a record.
+    #[serde(rename = "match")]
+    pub matches: String,
+    /// The first `utc` of a record that it may match.
+    pub from: Timestamp,
+    /// The first after that which it may not.
+    pub until: Timestamp,
 }
 
 /// A period that is known to be clean, and what was found in it.

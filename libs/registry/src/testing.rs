@@ -70,6 +70,8 @@ pub(crate) fn metadata(job: &str) -> ModelMetadata {
         distributions: None,
         left_out: BTreeMap::new(),
         separating: Vec::new(),
+        silenced: 0,
+        silences: Vec::new(),
         last_utc: None,
         metrics,
         search: None,

@@ -1,5 +1,7 @@
 //! Brings a model before the gate: as detectors would load it, beside the current version, on the newest records of every site.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use vedette_contract::ModelVersion;
 use vedette_contract::arguments::TrainerArguments;
@@ -16,6 +18,7 @@ use vedette_streams::bucket::Bucket;
 use crate::error::TrainerError;
 use crate::gate::{Contest, Gate, Promise};
 use crate::newest::try_on_sites;
+use crate::silenced::Silenced;
 
 /// Has the gate look at a model.
 pub(crate) async fn judge(
@@ -23,6 +26,7 @@ pub(crate) async fn judge(
     arguments: &TrainerArguments,
     artifact: &ArtifactFiles,
     metadata: &ModelMetadata,
+    silenced: &Arc<Silenced>,
 ) -> Result<GateReport, TrainerError> {
     let TrainerArguments { minimum_auroc, minimum_recall, gate_newest_records, .. } = arguments;
     let gate = Gate { minimum_auroc: *minimum_auroc, minimum_recall: *minimum_recall };
@@ -30,7 +34,7 @@ pub(crate) async fn judge(
         NewestRecords::Ignore => Vec::new(),
         NewestRecords::Check => {
             let contest = contest(bucket, arguments, artifact, metadata).await?;
-            try_on_sites(bucket, arguments, contest).await?
+            try_on_sites(bucket, arguments, contest, silenced).await?
         }
     };
     let promise = Promise { metrics: &metadata.metrics, missing: &metadata.missing };

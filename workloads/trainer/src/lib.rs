@@ -24,6 +24,7 @@ mod run;
 mod schema;
 mod search;
 mod separation;
+mod silenced;
 
 pub use error::TrainerError;
 pub use run::run;

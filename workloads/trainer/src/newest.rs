@@ -16,6 +16,7 @@ use vedette_streams::bucket::Bucket;
 
 use crate::error::TrainerError;
 use crate::gate::{Contest, Trial};
+use crate::silenced::{Silenced, SilencedReader};
 
 /// So many of a site's newest records are scored, shared by its partitions.
 const RECORDS: usize = 5_000;
@@ -29,6 +30,7 @@ pub(crate) async fn try_on_sites(
     bucket: &Bucket,
     arguments: &TrainerArguments,
     contest: Contest,
+    silenced: &Arc<Silenced>,
 ) -> Result<Vec<Trial>, TrainerError> {
     let keys = PipelineKeys::new(&arguments.owner.namespace, &arguments.owner.pipeline);
     let mut by_site: BTreeMap<Name, Vec<Source>> = BTreeMap::new();
@@ -41,7 +43,7 @@ pub(crate) async fn try_on_sites(
     }
     let (contest, mut trials) = (Arc::new(contest), Vec::new());
     for (site, sources) in by_site {
-        let lines = read(bucket, sources).await?;
+        let lines = read(bucket, sources, silenced).await?;
         let contest = Arc::clone(&contest);
         trials.push(tokio::task::spawn_blocking(move || contest.on(site, &lines)).await?);
     }
@@ -63,8 +65,8 @@ async fn followers(bucket: &Bucket, keys: &PipelineKeys, training: &Name) -> Vec
     }
 }
 
-/// The newest lines of a site.
-async fn read(bucket: &Bucket, sources: Vec<Source>) -> Result<Vec<Vec<u8>>, TrainerError> {
+/// The newest lines of a site, but for those that a silence leaves out.
+async fn read(bucket: &Bucket, sources: Vec<Source>, silenced: &Arc<Silenced>) -> Result<Vec<Vec<u8>>, TrainerError> {
     let mut by_origin: BTreeMap<Origin, Vec<Source>> = BTreeMap::new();
     for source in sources {
         by_origin.entry(source.object.origin.clone()).or_default().push(source);
@@ -77,7 +79,8 @@ async fn read(bucket: &Bucket, sources: Vec<Source>) -> Result<Vec<Vec<u8>>, Tra
         for source in sources.into_iter().take(OBJECTS) {
             let Some(fetched) = fetch(bucket, source).await? else { continue };
             let most = wanted - lines.len();
-            lines.extend(tokio::task::spawn_blocking(move || last_lines(&fetched, most)).await?);
+            let silenced = SilencedReader::new(silenced, &fetched.source.object.origin.site);
+            lines.extend(tokio::task::spawn_blocking(move || last_lines(&fetched, most, silenced)).await?);
             if lines.len() >= wanted {
                 break;
             }
@@ -87,11 +90,13 @@ async fn read(bucket: &Bucket, sources: Vec<Source>) -> Result<Vec<Vec<u8>>, Tra
 }
 
 /// The last lines of an object, at most so many. What is damaged was told when the archive was read.
-fn last_lines(fetched: &Fetched, most: usize) -> VecDeque<Vec<u8>> {
+fn last_lines(fetched: &Fetched, most: usize, mut silenced: SilencedReader) -> VecDeque<Vec<u8>> {
     let mut last: VecDeque<Vec<u8>> = VecDeque::new();
     for part in fetched.parts.iter().filter(|part| !part.is_damaged()) {
         let _whole = part.for_each_line(|line| {
-            if let Line::Whole(line) = line {
+            if let Line::Whole(line) = line
+                && !silenced.holds(line)
+            {
                 let mut kept = if last.len() < most { Vec::new() } else { last.pop_front().unwrap_or_default() };
                 kept.clear();
                 kept.extend_from_slice(line);

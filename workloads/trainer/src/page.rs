@@ -57,6 +57,8 @@ fn header(metadata: &ModelMetadata) -> String {
         unreadable,
         damaged,
         lost,
+        silenced,
+        silences,
         sampled,
         learned,
         reference,
@@ -85,6 +87,10 @@ fn header(metadata: &ModelMetadata) -> String {
         ("Calibrated on", format!("{at_random} rows at random, {newest} of the newest"))
     }));
     facts.extend((*damaged > 0).then(|| ("Damaged", format!("{damaged} archive objects, {lost} records lost"))));
+    facts.extend((!silences.is_empty()).then(|| {
+        let ids: Vec<_> = silences.iter().map(|silence| silence.key.id.as_str()).collect();
+        ("Left out by silences", format!("{silenced} records, by {}", ids.join(", ")))
+    }));
     facts.extend((!separating.is_empty()).then(|| ("May be labels", separating.join(", "))));
     let rows = facts.into_iter().map(|(name, value)| vec![Cell::Name(name.to_owned()), Cell::Text(value)]);
     format!("<h1>Model of training {}</h1>\n{}", Text(training), table(&[], rows))

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use vedette_archive::{Fetched, Line, Source, fetch};
-use vedette_contract::model::TextValues;
+use vedette_contract::model::{LearnedWithout, TextValues};
 use vedette_contract::{Name, ReferenceWindow};
 use vedette_records::LabelTally;
 use vedette_service::Shutdown;
@@ -24,6 +24,7 @@ use crate::error::TrainerError;
 use crate::infer::{self, FieldSurvey};
 use crate::line::{LineOutcome, LineReader};
 use crate::schema::Schema;
+use crate::silenced::{Silenced, SilencedReader};
 
 /// Stored bytes that may be in memory at once.
 const FETCH_BYTES: u32 = 256 << 20;
@@ -46,6 +47,8 @@ pub(crate) struct Reading {
     pub(crate) damaged: u64,
     /// Records of theirs that were not read, as far as their writers said how many there are.
     pub(crate) lost: u64,
+    /// By which silences records were left out.
+    pub(crate) silences: Vec<LearnedWithout>,
     /// Sums over the lines.
     pub(crate) tally: Tally,
 }
@@ -59,6 +62,8 @@ pub(crate) struct Tally {
     pub(crate) reference: u64,
     /// Records that are too old, or whose age cannot be told.
     pub(crate) outside_lookback: u64,
+    /// Records that a silence leaves out.
+    pub(crate) silenced: u64,
     /// Lines that are not a record.
     pub(crate) unreadable: u64,
     /// Newest `utc` of the records, and as it is written.
@@ -71,13 +76,14 @@ pub(crate) struct Tally {
 
 impl Tally {
     fn add(&mut self, other: Tally) {
-        let Self { records, reference, outside_lookback, unreadable, newest_utc, labels, texts } = self;
+        let Self { records, reference, outside_lookback, silenced, unreadable, newest_utc, labels, texts } = self;
         labels.add(&other.labels);
         texts.resize(other.texts.len().max(texts.len()), TextValues::default());
         texts.iter_mut().zip(&other.texts).for_each(|(texts, other)| texts.add(*other));
         *records += other.records;
         *reference += other.reference;
         *outside_lookback += other.outside_lookback;
+        *silenced += other.silenced;
         *unreadable += other.unreadable;
         // Equal times may be written in different ways: the smaller text, so that the order of reading does not show.
         let rank = |utc: &Option<(Timestamp, String)>| utc.clone().map(|(time, text)| (time, std::cmp::Reverse(text)));
@@ -92,6 +98,7 @@ pub(crate) async fn survey(
     bucket: &Bucket,
     sources: &[Source],
     reference: Option<ReferenceWindow>,
+    silenced: &Arc<Silenced>,
 ) -> Result<FieldSurvey, TrainerError> {
     let mut survey = FieldSurvey::of(reference);
     let share = infer::RECORDS / infer::OBJECTS.min(sources.len()).max(1) as u64;
@@ -102,13 +109,16 @@ pub(crate) async fn survey(
         let Some(fetched) = fetch(bucket, sources[position].clone()).await? else {
             continue;
         };
+        let mut silenced = SilencedReader::new(silenced, &fetched.source.object.origin.site);
         survey = tokio::task::spawn_blocking(move || {
             survey.interrupt();
             let stop_at = survey.records() + share;
             for part in fetched.parts.iter().filter(|part| !part.is_damaged()) {
                 // The damage is counted and told when the object is read for good.
                 let _whole = part.for_each_line(|line| {
-                    if let Line::Whole(line) = line {
+                    if let Line::Whole(line) = line
+                        && !silenced.holds(line)
+                    {
                         survey.add(line);
                     }
                     if survey.records() < stop_at { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
@@ -127,6 +137,7 @@ pub(crate) async fn read_all(
     sources: Vec<Source>,
     schema: &Arc<Schema>,
     sampler: &Arc<Mutex<Sampler>>,
+    silenced: &Arc<Silenced>,
     shutdown: &Shutdown,
 ) -> Result<Reading, TrainerError> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -136,7 +147,7 @@ pub(crate) async fn read_all(
     let (objects_total, mut objects_done) = (sources.len(), 0);
     let mut sources = sources.into_iter().peekable();
     let mut tasks: JoinSet<Result<Option<Decoded>, TrainerError>> = JoinSet::new();
-    let mut reading = Reading::default();
+    let mut reading = Reading { silences: silenced.told(), ..Reading::default() };
     let mut progress = tokio::time::interval(PROGRESS_INTERVAL);
     progress.tick().await;
     while sources.peek().is_some() || !tasks.is_empty() {
@@ -157,8 +168,8 @@ pub(crate) async fn read_all(
             }
             Ok(room) = memory.clone().acquire_many_owned(wanted), if has_room => {
                 let Some(source) = sources.next() else { continue };
-                let (schema, sampler) = (schema.clone(), sampler.clone());
-                let work = Work { schema, sampler, lines: lines.clone(), shutdown: shutdown.clone() };
+                let (schema, sampler, silenced) = (schema.clone(), sampler.clone(), silenced.clone());
+                let work = Work { schema, sampler, silenced, lines: lines.clone(), shutdown: shutdown.clone() };
                 tasks.spawn(read_source(bucket.clone(), source, work, decoding.clone(), room));
             }
         }
@@ -210,6 +221,7 @@ async fn read_source(
 struct Work {
     schema: Arc<Schema>,
     sampler: Arc<Mutex<Sampler>>,
+    silenced: Arc<Silenced>,
     lines: Arc<AtomicU64>,
     shutdown: Shutdown,
 }
@@ -220,6 +232,7 @@ impl Work {
         let object = source.object.to_string();
         let (mut tally, mut damaged, mut lost, mut line_number) = (Tally::default(), 0, 0, 0_u64);
         let (mut reader, mut batch) = (LineReader::new(&self.schema), Batch::default());
+        let mut silenced = SilencedReader::new(&self.silenced, &source.object.origin.site);
         for part in &parts {
             if part.is_damaged() {
                 damaged += 1;
@@ -235,6 +248,7 @@ impl Work {
                 line_number += 1;
                 let place = || format!("{object}#{line_number}");
                 match line {
+                    Line::Whole(line) if silenced.holds(line) => tally.silenced += 1,
                     Line::Whole(line) => match reader.read(&self.schema, line, &mut batch, place) {
                         LineOutcome::Row(Of { stream, reference }) => {
                             tally.records += u64::from(stream);

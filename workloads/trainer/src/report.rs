@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use vedette_contract::arguments::TrainerArguments;
 use vedette_contract::gate::GateReport;
 use vedette_contract::model::{
-    CalibrationRows, FoldMetrics, ModelMetadata, REPORT_FILE, Reference, SCHEMA, TextValues, TrainingOutcome,
-    TrainingResult,
+    CalibrationRows, FoldMetrics, LearnedWithout, ModelMetadata, REPORT_FILE, Reference, SCHEMA, TextValues,
+    TrainingOutcome, TrainingResult,
 };
 use vedette_contract::search::{BestTrial, SearchReport, SearchSummary};
 use vedette_contract::{ModelVersion, Name};
@@ -45,7 +45,7 @@ pub(crate) fn metadata(
         picture: _,
         distributions,
     } = learned;
-    let Reading { objects, sites, damaged, lost, tally } = reading;
+    let Reading { objects, sites, damaged, lost, silences, tally } = reading;
     ModelMetadata {
         schema: SCHEMA,
         vedette_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -64,6 +64,8 @@ pub(crate) fn metadata(
         unreadable: tally.unreadable,
         damaged,
         lost,
+        silenced: tally.silenced,
+        silences,
         texts,
         reference: arguments.reference_window.map(|window| Reference { window, records: tally.reference }),
         sampled,
@@ -115,7 +117,7 @@ pub(crate) fn candidate(arguments: &TrainerArguments, version: &ModelVersion, ga
 
 /// Why there is nothing to learn from.
 pub(crate) fn not_enough_data(reading: &Reading, distinct: u64, arguments: &TrainerArguments) -> String {
-    let Reading { objects, sites: _, damaged, lost: _, tally } = reading;
+    let Reading { objects, sites: _, damaged, lost: _, silences, tally } = reading;
     let TrainerArguments { min_records, reference_window, .. } = arguments;
     let message = format!(
         "{distinct} different records are not enough to learn from, it takes {min_records} and two patterns: {} objects were \
@@ -124,6 +126,8 @@ pub(crate) fn not_enough_data(reading: &Reading, distinct: u64, arguments: &Trai
         tally.outside_lookback,
         tally.unreadable,
     );
+    let message =
+        if tally.silenced == 0 { message } else { format!("{message}; {}", left_out_by(tally.silenced, silences)) };
     let Some(window) = reference_window else { return message };
     format!(
         "{message}; {} records lie in spec.data.referenceWindow {window}, and {} are of the stream to calibrate on: see that the \
@@ -147,6 +151,8 @@ pub(crate) fn summary(metadata: &ModelMetadata) -> String {
         separating,
         damaged,
         lost,
+        silenced,
+        silences,
         texts,
         gate,
         calibrated_on,
@@ -194,6 +200,9 @@ pub(crate) fn summary(metadata: &ModelMetadata) -> String {
     if *damaged > 0 {
         parts.push(format!("{damaged} archive objects are damaged, of which {lost} records are lost"));
     }
+    if *silenced > 0 {
+        parts.push(left_out_by(*silenced, silences));
+    }
     if !texts.is_empty() {
         let told = texts
             .iter()
@@ -209,6 +218,11 @@ pub(crate) fn summary(metadata: &ModelMetadata) -> String {
     parts.extend(gate.warnings.iter().cloned());
     parts.extend(calibrated_on.as_ref().map(|rows| of_calibration(rows, metrics.alert_budget_per_million)));
     parts.join("; ")
+}
+
+fn left_out_by(records: u64, silences: &[LearnedWithout]) -> String {
+    let noun = if silences.len() == 1 { "silence" } else { "silences" };
+    format!("{records} records are left out by {} {noun}", silences.len())
 }
 
 fn search_summary(search: &SearchReport) -> String {
@@ -251,13 +265,14 @@ pub(crate) fn log_features(features: &[(String, Kind)], left_out: &BTreeMap<Stri
 
 /// Logs what was read.
 pub(crate) fn log_reading(reading: &Reading, sampler: &Sampler) {
-    let Reading { objects, sites: _, damaged, lost, tally } = reading;
+    let Reading { objects, sites: _, damaged, lost, silences: _, tally } = reading;
     tracing::info!(
         objects = objects.len(),
         damaged,
         lost,
         records = tally.records,
         outside_lookback = tally.outside_lookback,
+        silenced = tally.silenced,
         unreadable = tally.unreadable,
         duplicates = sampler.duplicates(),
         sampled = sampler.len(),

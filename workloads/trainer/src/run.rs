@@ -37,6 +37,7 @@ use crate::read::{Reading, read_all, survey};
 use crate::report;
 use crate::schema::{Kind, Schema};
 use crate::search::{SearchSettings, search};
+use crate::silenced::Silenced;
 
 /// Of the records of an archive one in so many may be lost to damage.
 const LOST: u64 = 100;
@@ -58,9 +59,11 @@ async fn train(arguments: &TrainerArguments, shutdown: &Shutdown) -> Result<(), 
     let (settings, search) = (LearnSettings::new(arguments)?, SearchSettings::new(arguments)?);
     let learning = Learning { settings, search, shutdown: shutdown.clone() };
     let given = given_features(arguments)?;
+    let bucket = Bucket::new(&arguments.bucket);
     let training = Training {
         arguments,
-        bucket: Bucket::new(&arguments.bucket),
+        silenced: Silenced::read(&bucket, &arguments.owner).await?,
+        bucket,
         models: ModelKeys::new(&arguments.owner.namespace, &arguments.training),
         started: Timestamp::now(),
     };
@@ -97,6 +100,8 @@ async fn train(arguments: &TrainerArguments, shutdown: &Shutdown) -> Result<(), 
 struct Training<'a> {
     arguments: &'a TrainerArguments,
     bucket: Bucket,
+    /// What no model learns from.
+    silenced: Arc<Silenced>,
     models: ModelKeys,
     started: Timestamp,
 }
@@ -133,9 +138,9 @@ fn check(arguments: &TrainerArguments) -> Result<(), TrainerError> {
 
 /// Refuses an archive of which more than one record in so many is lost: what is left may not be what was.
 fn check_damage(reading: &Reading) -> Result<(), TrainerError> {
-    let Reading { objects: _, sites: _, damaged, lost, tally } = reading;
+    let Reading { objects: _, sites: _, damaged, lost, silences: _, tally } = reading;
     // Records of both the stream and the reference window count once.
-    let read = tally.records.max(tally.reference) + tally.outside_lookback + tally.unreadable;
+    let read = tally.records.max(tally.reference) + tally.outside_lookback + tally.silenced + tally.unreadable;
     let is_too_much = *lost > (read + lost) / LOST;
     if is_too_much { Err(TrainerError::Damaged { damaged: *damaged, lost: *lost, read }) } else { Ok(()) }
 }
@@ -228,7 +233,7 @@ impl Training<'_> {
         sources: &[Source],
     ) -> Result<Option<(Schema, BTreeMap<String, LeftOut>)>, TrainerError> {
         let TrainerArguments { deduplicate_by, label_field, normal_labels, reference_window, .. } = self.arguments;
-        let survey = survey(&self.bucket, sources, *reference_window).await?;
+        let survey = survey(&self.bucket, sources, *reference_window, &self.silenced).await?;
         let ChosenFeatures { columns, left_out } = match given {
             Some(columns) => ChosenFeatures { columns, ..ChosenFeatures::default() },
             None if survey.records() == 0 => return Ok(None),
@@ -250,7 +255,7 @@ impl Training<'_> {
         let size = usize::try_from(self.arguments.max_records).unwrap_or(usize::MAX);
         let schema = Arc::new(schema);
         let sampler = Arc::new(Mutex::new(Sampler::new(&schema, size, self.arguments.seed)));
-        let reading = read_all(&self.bucket, sources, &schema, &sampler, shutdown).await?;
+        let reading = read_all(&self.bucket, sources, &schema, &sampler, &self.silenced, shutdown).await?;
         let empty = Sampler::new(&schema, 0, self.arguments.seed);
         let sampler = std::mem::replace(&mut *sampler.lock().unwrap_or_else(PoisonError::into_inner), empty);
         report::log_reading(&reading, &sampler);
@@ -289,7 +294,7 @@ impl Training<'_> {
     /// Has the gate look at the model: what it says is in the metadata, and so in the report.
     async fn judge(&self, trained: Trained) -> Result<Trained, TrainerError> {
         let Trained { mut artifact, metadata, features, picture } = trained;
-        let gate = judge(&self.bucket, self.arguments, &artifact, &metadata).await?;
+        let gate = judge(&self.bucket, self.arguments, &artifact, &metadata, &self.silenced).await?;
         let metadata = ModelMetadata { gate, ..metadata };
         // It is a file of the version, and not of those that its hash is over.
         artifact.files.insert(REPORT_FILE.to_owned(), page(&metadata, &features, &picture).into_bytes());

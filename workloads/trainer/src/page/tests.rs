@@ -1,8 +1,9 @@
 use vedette_contract::gate::{GateReport, NewestOfSite};
 use vedette_contract::learner::Algorithm;
-use vedette_contract::model::{Column, ColumnKind, FoldMetrics, Metrics, SCHEMA, UsualNumbers};
+use vedette_contract::model::{Column, ColumnKind, FoldMetrics, LearnedWithout, Metrics, SCHEMA, UsualNumbers};
 use vedette_contract::parameters::Setting;
 use vedette_contract::search::{SearchAlgorithm, SearchMetric, SearchReport, Trial, TrialMetrics};
+use vedette_contract::silence::SilenceKey;
 
 use super::*;
 
@@ -67,6 +68,13 @@ fn metadata() -> ModelMetadata {
         distributions: None,
         left_out: [(HOSTILE.to_owned(), HOSTILE.to_owned())].into(),
         separating: vec![HOSTILE.to_owned()],
+        silenced: 7,
+        silences: vec![LearnedWithout {
+            key: SilenceKey { site: "east".parse().unwrap(), id: "20261123T084210Z-1a2b3c4d".parse().unwrap() },
+            matches: HOSTILE.to_owned(),
+            from: "2026-11-23T08:00:00Z".parse().unwrap(),
+            until: "2026-11-23T09:00:00Z".parse().unwrap(),
+        }],
         last_utc: None,
         baseline: Some(Metrics { folds: None, ..metrics.clone() }),
         metrics,
@@ -179,10 +187,14 @@ fn what_there_is_not_is_left_out() {
         baseline: None,
         left_out: [].into(),
         separating: Vec::new(),
+        silenced: 0,
+        silences: Vec::new(),
         metrics,
         ..metadata()
     };
     let page = page(&metadata, &features(), &Picture { histogram: None, budgets: Vec::new() });
+    assert!(!page.contains("silences"));
+    assert!(self::page(&self::metadata(), &features(), &drawn()).contains("7 records, by 20261123T084210Z-1a2b3c4d"));
     for title in ["Search", "Fields left out", "Recall and precision by alert budget"] {
         assert!(!page.contains(&format!("<h2>{title}</h2>")), "{title}");
     }

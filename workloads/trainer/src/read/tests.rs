@@ -2,6 +2,7 @@ use super::*;
 use crate::schema::Kind;
 use vedette_archive::{Selection, Stored, list_sources};
 use vedette_contract::archive::{METADATA_RECORDS, METADATA_SHA256, Stream};
+use vedette_contract::arguments::PipelineArguments;
 use vedette_contract::keys::PipelineKeys;
 use vedette_testing::TestBucket;
 use vedette_testing::bucket::object_key;
@@ -21,9 +22,12 @@ async fn sources(bucket: &TestBucket) -> Vec<Source> {
 }
 
 async fn read(bucket: &TestBucket, sources: Vec<Source>) -> (Reading, usize, u64) {
+    let name = |text: &str| text.parse().unwrap();
+    let owner = PipelineArguments { namespace: name("team"), pipeline: name("flows"), site: name("east") };
+    let silenced = Silenced::read(&bucket.bucket, &owner).await.unwrap();
     let schema = Arc::new(Schema::new(vec![("bytes".to_owned(), Kind::Numeric)], "uuid", None, None));
     let sampler = Arc::new(Mutex::new(Sampler::new(&schema, 1_000, 1)));
-    let reading = read_all(&bucket.bucket, sources, &schema, &sampler, &Shutdown::new()).await.unwrap();
+    let reading = read_all(&bucket.bucket, sources, &schema, &sampler, &silenced, &Shutdown::new()).await.unwrap();
     let sampler = sampler.lock().unwrap();
     (reading, sampler.len(), sampler.duplicates())
 }
@@ -75,6 +79,20 @@ async fn damage_is_counted_and_stops_nothing_else() {
     assert_eq!((reading.damaged, reading.lost, reading.tally.unreadable), (3, 110, 1));
     assert_eq!((reading.tally.records, sampled), (219, 19));
     assert_eq!(reading.tally.newest_utc.unwrap().1, "2026-11-23T00:00:19Z");
+}
+
+#[tokio::test]
+async fn records_that_a_silence_leaves_out_are_counted_and_not_sampled() {
+    let bucket = TestBucket::serve().await;
+    bucket.archive(DAY, "east", 0, &lines(0..20)).await;
+    bucket.archive(DAY, "west", 0, &lines(20..30)).await;
+    let silence = serde_json::json!({ "match": "example.bytes % 2 == 0 && site == 'east'", "from": "2026-11-23T00:00:10Z",
+        "until": "2026-11-23T01:00:00Z", "by": "ada", "why": "a test", "excludeFromTraining": true });
+    bucket.put_json("team/flows/silences/west/20261123T084210Z-1a2b3c4d.json", &silence).await;
+    let (reading, sampled, _) = read(&bucket, sources(&bucket).await).await;
+    assert_eq!((reading.tally.silenced, reading.tally.records, sampled), (5, 25, 25));
+    assert_eq!(reading.silences[0].key.id.as_str(), "20261123T084210Z-1a2b3c4d");
+    assert_eq!(reading.tally.newest_utc.unwrap().1, "2026-11-23T00:00:29Z");
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use vedette_contract::archive::{METADATA_RECORDS, METADATA_SHA256};
 use vedette_contract::model::{
-    CALIBRATION_FILE, ColumnKind, FEATURES_FILE, FOREST_FILE, FeatureSpecification, TextValues, TrainingOutcome,
+    CALIBRATION_FILE, ColumnKind, FEATURES_FILE, FOREST_FILE, FeatureSpecification, REPORT_FILE, TextValues,
+    TrainingOutcome,
 };
 use vedette_forest::Model;
 use vedette_testing::TestBucket;
@@ -71,6 +72,28 @@ async fn a_record_that_is_there_twice_counts_once() {
     let metadata = metadata(&bucket).await;
     assert_eq!((metadata.records, metadata.duplicates, metadata.sampled), (1_100, 100, 1_000));
     assert_eq!((metadata.objects.len(), metadata.metrics.auroc), (2, None));
+}
+
+#[tokio::test]
+async fn what_a_silence_leaves_out_is_not_learned_from_and_the_metadata_and_the_report_say_so() {
+    let bucket = TestBucket::serve().await;
+    bucket.archive(DAY, "east", 0, &machine_records(0..2_000)).await;
+    let id = "20261123T084210Z-1a2b3c4d";
+    let silence = serde_json::json!({ "match": "example.condition == 'worn'", "from": "2026-11-20T00:00:00Z",
+        "until": "2026-11-20T00:16:40Z", "by": "ada", "why": "a test", "excludeFromTraining": true });
+    bucket.put_json(&format!("team/flows/silences/west/{id}.json"), &silence).await;
+    bucket.put("team/flows/silences/west/20261123T084210Z-00000000.json", "{half").await;
+    train(&bucket, "daily-1", LABEL).await.unwrap();
+    let metadata = metadata(&bucket).await;
+    // Of the first thousand seconds.
+    assert_eq!((metadata.silenced, metadata.records, metadata.sampled), (10, 1_990, 1_990));
+    let [told] = metadata.silences.as_slice() else { panic!("{:?}", metadata.silences) };
+    assert_eq!((told.key.id.as_str(), told.until.to_string().as_str()), (id, "2026-11-20T00:16:40Z"));
+    let message = result(&bucket, "daily-1").await.message;
+    assert!(message.contains("10 records are left out by 1 silence"), "{message}");
+    let (_, files) = current_files(&bucket).await;
+    let report = String::from_utf8(files[REPORT_FILE].clone()).unwrap();
+    assert!(report.contains(&format!("10 records, by {id}")), "{report}");
 }
 
 #[tokio::test]
