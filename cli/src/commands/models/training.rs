@@ -73,11 +73,9 @@ fn namespaces(known: &[Name]) -> String {
 
 /// Those that are there, the newest first: the newest of them, or those that are spelled most like what was meant.
 fn versions(meant: &WhichVersion, known: &[ModelVersion]) -> String {
-    let names = known.iter().map(ModelVersion::as_str);
-    match meant {
-        _ if known.is_empty() => "it has none yet".to_owned(),
-        WhichVersion::Current | WhichVersion::Previous => format!("the newest are {}", first(names)),
-        WhichVersion::Named(name) => format!("the nearest are {}", nearest(name, names)),
+    let mut known: Vec<&str> = known.iter().map(ModelVersion::as_str).collect();
+    if known.is_empty() {
+        return "it has none yet".to_owned();
     }
     let are = match meant {
         WhichVersion::Current | WhichVersion::Previous => "the newest are",

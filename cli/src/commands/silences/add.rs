@@ -10,8 +10,8 @@ use vedette_filters::silence_filter;
 use vedette_registry::silences::{self, KeptSilence};
 
 use super::{LOCAL, SilencesError, state};
-use crate::commands::people::{person, reason, user};
 use crate::commands::moment::{Moment, duration};
+use crate::commands::people::{person, reason, user};
 use crate::commands::pipeline::PipelineOptions;
 use crate::output::{OutputFormat, OutputOptions, escaped, print, time, write_json};
 

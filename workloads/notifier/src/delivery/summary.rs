@@ -22,7 +22,7 @@ pub(crate) fn summary(incident: &Incident) -> String {
         text.extend([", because of ", &reasons.join(", ")]);
     }
     if *silenced_alerts > 0 {
-        text.push_str(&format!("; {silenced_alerts} of them silenced"));
+        text.extend(["; ", &silenced_alerts.to_string(), " of them silenced"]);
     }
     text.push('.');
     // Names and values are what others sent.
