@@ -79,7 +79,7 @@ async fn alerts_are_listed_by_site_time_and_severity() {
     assert_eq!(critical, [100, 30, 20].map(|number| uuid("west", number)));
     let span = listed(&["--from", "2026-11-20T08:10:00Z", "--until", "2026-11-20T08:11:00Z"]);
     assert_eq!(span, [uuid("west", 10), uuid("east", 10)]);
-    assert_eq!(listed(&["--until", "2026-11-20"]), [String::new(); 0]);
+    assert!(listed(&["--until", "2026-11-20"]).is_empty());
     assert_eq!(listed(&["--until", "2026-11-20T08:00:01Z"]), [uuid("east", 0)]);
 }
 
