@@ -92,6 +92,7 @@ groups:
           sum by (site, namespace, service) (rate(vedette_detector_alerts_total{ {{- $theirs -}} }[5m]))
           > 10 * max by (site, namespace, service) (vedette_detector_budget_in_force_per_million{ {{- $theirs -}} }) / 1e6
           * sum by (site, namespace, service) (rate(vedette_detector_records_total{ {{- $theirs -}} }[5m]))
+          and sum by (site, namespace, service) (increase(vedette_detector_alerts_total{ {{- $theirs -}} }[5m])) > 20
         for: 5m
         labels:
           severity: critical

@@ -7,8 +7,8 @@ use serde::Serialize;
 use thiserror::Error;
 use vedette_contract::Name;
 use vedette_contract::keys::PipelineKeys;
-use vedette_registry::RegistryError;
 use vedette_registry::standing::{self, Standing};
+use vedette_streams::bucket::BucketError;
 
 use super::pipeline::{PipelineError, PipelineOptions};
 use crate::output::{Align, OutputError, OutputFormat, OutputOptions, Table, print, time, write_json};
@@ -35,9 +35,9 @@ pub enum StatusError {
     /// There is no such pipeline, or the bucket could not be read.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
-    /// What a site tells cannot be read.
+    /// The bucket could not be read.
     #[error(transparent)]
-    Registry(#[from] RegistryError),
+    Bucket(#[from] BucketError),
     /// The answer could not be printed.
     #[error(transparent)]
     Output(#[from] OutputError),

@@ -6,6 +6,7 @@ mod subject;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use cel::common::ast::{EntryExpr, Expr, IdedExpr};
 use cel::{Program, Value};
 use thiserror::Error;
 use vedette_contract::receiver::FILTER_VARIABLES;
@@ -71,11 +72,39 @@ impl Filter {
         }
     }
 
+    /// Whether it goes through lists or maps, with `map`, `filter`, `all` and the like: a few of them in one another take any time and
+    /// any memory.
+    fn has_loops(&self) -> bool {
+        any(self.program.expression(), &|part| matches!(part.expr, Expr::Comprehension(_)))
+    }
+
     /// A variable that is none of these.
     fn speaks_of_other_than(&self, known: &[&str]) -> Option<String> {
         let references = self.program.references();
         references.variables().into_iter().find(|name| !known.contains(name)).map(str::to_owned)
     }
+}
+
+/// Whether something holds of an expression or a part of it.
+fn any(expression: &IdedExpr, holds: &impl Fn(&IdedExpr) -> bool) -> bool {
+    let entry = |entry: &EntryExpr| match entry {
+        EntryExpr::StructField(field) => any(&field.value, holds),
+        EntryExpr::MapEntry(entry) => any(&entry.key, holds) || any(&entry.value, holds),
+    };
+    holds(expression)
+        || match &expression.expr {
+            Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => false,
+            Expr::Call(call) => {
+                call.target.iter().any(|part| any(part, holds)) || call.args.iter().any(|part| any(part, holds))
+            }
+            Expr::Comprehension(of) => [&of.iter_range, &of.accu_init, &of.loop_cond, &of.loop_step, &of.result]
+                .into_iter()
+                .any(|part| any(part, holds)),
+            Expr::List(list) => list.elements.iter().any(|part| any(part, holds)),
+            Expr::Map(map) => map.entries.iter().any(|of| entry(&of.expr)),
+            Expr::Struct(of) => of.entries.iter().any(|of| entry(&of.expr)),
+            Expr::Select(select) => any(&select.operand, holds),
+        }
 }
 
 #[cfg(test)]

@@ -18,6 +18,12 @@ pub fn silence_filter(silence: &Silence) -> Result<Filter, SilenceError> {
             vedette_contract::receiver::FILTER_VARIABLES.join(", ")
         )),
     })?;
+    // Whoever may write into the bucket is asked at every alert of all sites.
+    if filter.has_loops() {
+        return Err(refused(
+            "goes through a list or a map; compare single values, or ask with `in` whether one is in a list".to_owned(),
+        ));
+    }
     match filter.speaks_of_other_than(&RECORD_VARIABLES).filter(|_| silence.excludes_from_training()) {
         None => Ok(filter),
         Some(variable) => Err(refused(format!(
@@ -66,6 +72,8 @@ mod tests {
         for (matches, excludes, complaint) in [
             ("site ==", false, "is not a CEL expression"),
             ("src_bytes > 1", false, "a field of the alert is example.src_bytes"),
+            ("['a'].map(site, site + site).size() == 1", false, "goes through a list or a map"),
+            ("!(size(example) > 1 && example.all(site, site == 'x'))", false, "goes through a list or a map"),
             (
                 "severity == 'low'",
                 true,

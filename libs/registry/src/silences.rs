@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use vedette_contract::keys::PipelineKeys;
 use vedette_contract::silence::{LARGEST_SILENCE, Silence, SilenceError, SilenceKey};
-use vedette_streams::bucket::{Bucket, BucketError, ETag, ObjectSummary, Swap};
+use vedette_streams::bucket::{Bucket, BucketError, ETag, Object, ObjectSummary, Swap};
 
 use crate::{RegistryError, json};
 
@@ -58,13 +58,15 @@ struct Seen {
     /// By the bucket's clock.
     read_at: Timestamp,
     read: Result<Silence, String>,
+    /// That the bucket does not give it, which it may do next time.
+    is_refused: bool,
 }
 
 impl Seen {
     /// Whether an object of a listing is surely still as it was read.
     fn is(&self, object: &ObjectSummary) -> bool {
         let is_settled = |written: Timestamp| self.read_at.duration_since(written) > SETTLED;
-        self.object == *object && object.last_modified.is_some_and(is_settled)
+        !self.is_refused && self.object == *object && object.last_modified.is_some_and(is_settled)
     }
 }
 
@@ -87,23 +89,27 @@ impl SilenceReader {
         let too_many = format!("is older than {MOST_SILENCES} others");
         passed.extend(old.map(|(_, object)| PassedObject { key: object.key, why: too_many.clone() }));
 
-        let seen = &self.seen;
-        let reading = stream::iter(found).map(|(key, object)| async move {
-            match seen.get(&object.key).filter(|seen| seen.is(&object)) {
-                Some(seen) => Ok(Some((key, seen.clone()))),
-                None => Ok::<_, BucketError>(look(bucket, object).await?.map(|seen| (key, seen))),
+        let mut known = std::mem::take(&mut self.seen);
+        let mut unread = Vec::new();
+        for (_, object) in &found {
+            match known.remove(&object.key).filter(|seen| seen.is(object)) {
+                Some(seen) => drop(self.seen.insert(object.key.clone(), seen)),
+                None => unread.push(object.clone()),
             }
-        });
-        let read: Vec<Option<(SilenceKey, Seen)>> = reading.buffered(CONCURRENCY).try_collect().await?;
-        let (mut all, mut now) = (Vec::new(), BTreeMap::new());
-        for (key, seen) in read.into_iter().flatten() {
-            match seen.read.clone() {
-                Ok(silence) => all.push(KeptSilence { key, silence }),
-                Err(why) => passed.push(PassedObject { key: seen.object.key.clone(), why }),
-            }
-            now.insert(seen.object.key.clone(), seen);
         }
-        self.seen = now;
+        // What was read stays so, also where somebody gives up in the middle of many.
+        let mut reading = stream::iter(unread).map(|object| look(bucket, object)).buffer_unordered(CONCURRENCY);
+        while let Some(read) = reading.try_next().await? {
+            self.seen.extend(read.map(|seen| (seen.object.key.clone(), seen)));
+        }
+        let mut all = Vec::new();
+        for (key, object) in found {
+            match self.seen.get(&object.key).map(|seen| seen.read.clone()) {
+                Some(Ok(silence)) => all.push(KeptSilence { key, silence }),
+                Some(Err(why)) => passed.push(PassedObject { key: object.key, why }),
+                None => {}
+            }
+        }
         all.sort_unstable_by(|one, other| one.key.cmp(&other.key));
         passed.sort_unstable_by(|one, other| one.key.cmp(&other.key));
         Ok(Silences { all, passed })
@@ -115,10 +121,17 @@ async fn look(bucket: &Bucket, object: ObjectSummary) -> Result<Option<Seen>, Bu
     let read_at = bucket.now();
     if object.length > LARGEST_SILENCE {
         let read = Err(format!("has {} bytes, which no silence has", object.length));
-        return Ok(Some(Seen { object, read_at, read }));
+        return Ok(Some(Seen { object, read_at, read, is_refused: false }));
     }
-    let found = bucket.get(&object.key).await?;
-    Ok(found.map(|found| Seen { object, read_at, read: Silence::read(&found.bytes).map_err(|error| said(&error)) }))
+    let found = match bucket.get(&object.key).await {
+        // It alone: all of them could be listed.
+        Err(error @ (BucketError::Denied { .. } | BucketError::Refused { .. })) => {
+            return Ok(Some(Seen { object, read_at, read: Err(error.to_string()), is_refused: true }));
+        }
+        found => found?,
+    };
+    let read = |found: Object| Silence::read(&found.bytes).map_err(|error| said(&error));
+    Ok(found.map(|found| Seen { object, read_at, read: read(found), is_refused: false }))
 }
 
 fn said(error: &SilenceError) -> String {

@@ -9,9 +9,9 @@ use vedette_contract::health::{DetectorHealth, Health, HealthComponent};
 use vedette_contract::keys::PipelineKeys;
 use vedette_contract::progress::SiteStatus;
 use vedette_contract::{ModelVersion, Name};
-use vedette_streams::bucket::Bucket;
+use vedette_streams::bucket::{Bucket, BucketError, JsonError};
 
-use crate::{RegistryError, health, sites};
+use crate::health;
 
 /// A site of which nothing was heard for so long is silent: its operator tells every five minutes, its processes every minute.
 const SILENCE: SignedDuration = SignedDuration::from_mins(6);
@@ -120,13 +120,26 @@ fn unready(health: &Health) -> impl Iterator<Item = UnreadyProcess> {
 /// How the pipeline stands at each site that has told of itself, by the clock of the bucket. It only reads.
 ///
 /// # Errors
-/// When the bucket cannot be read, or a site says something that is no status.
-pub async fn load_all(bucket: &Bucket, keys: &PipelineKeys) -> Result<BTreeMap<Name, Standing>, RegistryError> {
-    let statuses = sites::load_all(bucket, keys).await?;
+/// When the bucket cannot be read.
+pub async fn load_all(bucket: &Bucket, keys: &PipelineKeys) -> Result<BTreeMap<Name, Standing>, BucketError> {
+    let mut statuses = BTreeMap::new();
+    for object in bucket.list(&keys.sites_prefix(), None).await? {
+        let Some(site) = keys.site_of(&object.key) else { continue };
+        let status = match bucket.get_json::<SiteStatus>(&object.key).await {
+            Ok(status) => status,
+            Err(JsonError::Bucket(error)) => return Err(error),
+            // The others are told of, and of this one what else is known.
+            Err(error @ JsonError::Content { .. }) => {
+                tracing::warn!(%error, %site, "what the operator of a site says of the pipeline is passed");
+                None
+            }
+        };
+        statuses.insert(site, status);
+    }
     let health::Told { all, now } = health::load_all_sites(bucket, keys).await?;
     let mut heard = BTreeMap::<Name, Heard<'_>>::new();
-    for status in &statuses {
-        heard.entry(status.site.clone()).or_default().status = Some(status);
+    for (site, status) in &statuses {
+        heard.entry(site.clone()).or_default().status = status.as_ref();
     }
     for health in &all {
         heard.entry(health.site.clone()).or_default().processes.push(health);

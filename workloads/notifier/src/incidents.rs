@@ -141,10 +141,11 @@ impl Incidents {
             return (id, Taken::Joined);
         }
         if self.open.len() < self.rules.max_open {
-            return (self.open_with(alert, silences), Taken::Opened);
+            let grouping = alert.grouping.clone();
+            return (self.open_with(alert, grouping, silences), Taken::Opened);
         }
         let Some(id) = self.joinable(&Cause::Group(Grouping::Overflow), alert.utc) else {
-            return (self.open_with(Alert { grouping: Grouping::Overflow, ..alert }, silences), Taken::Overflowed);
+            return (self.open_with(alert, Grouping::Overflow, silences), Taken::Overflowed);
         };
         self.join(id, alert, silences);
         (id, Taken::Overflowed)
@@ -206,10 +207,12 @@ impl Incidents {
         near.max_by_key(|incident| (incident.last_utc, incident.id)).map(|incident| incident.id)
     }
 
-    fn open_with(&mut self, alert: Alert, silences: &Silences) -> IncidentId {
+    fn open_with(&mut self, alert: Alert, grouping: Grouping, silences: &Silences) -> IncidentId {
         let owner = &self.rules.owner;
-        let id = IncidentId::of_first(owner, &alert.grouping, &alert.origin, alert.utc);
+        let id = IncidentId::of_first(owner, &grouping, &alert.origin, alert.utc);
+        // By the fields of its own group, also where it shares an incident with others.
         let silenced_by = silenced_by(owner, id, 1, &alert, silences);
+        let alert = Alert { grouping, ..alert };
         let silenced_alerts = u64::from(!silenced_by.is_empty());
         let incident = Incident { silenced_alerts, silenced_by, ..alone(owner, id, alert) };
         self.remember(incident);

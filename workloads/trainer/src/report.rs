@@ -126,8 +126,16 @@ pub(crate) fn not_enough_data(reading: &Reading, distinct: u64, arguments: &Trai
         tally.outside_lookback,
         tally.unreadable,
     );
-    let message =
-        if tally.silenced == 0 { message } else { format!("{message}; {}", left_out_by(tally.silenced, silences)) };
+    let message = match (tally.silenced, silences.as_slice()) {
+        (0, []) => message,
+        // What was only looked at was not counted.
+        (0, [_, ..]) if tally.records == 0 => {
+            let ids: Vec<_> = silences.iter().map(|silence| silence.key.id.as_str()).collect();
+            format!("{message}; records are left out by the silences {}", ids.join(", "))
+        }
+        (0, _) => message,
+        (silenced, silences) => format!("{message}; {}", left_out_by(silenced, silences)),
+    };
     let Some(window) = reference_window else { return message };
     format!(
         "{message}; {} records lie in spec.data.referenceWindow {window}, and {} are of the stream to calibrate on: see that the \

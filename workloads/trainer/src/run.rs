@@ -73,7 +73,10 @@ async fn train(arguments: &TrainerArguments, shutdown: &Shutdown) -> Result<(), 
     training.bucket.probe_conditional_writes(&training.models.prefix()).await?;
     let sources = training.list().await?;
     let Some(schema) = training.choose_features(given, &sources).await? else {
-        return training.not_enough_data(&Reading::default(), 0).await;
+        // Of what is not read for good it is not counted what a silence leaves out.
+        let objects = sources.iter().map(|source| source.object.to_string()).collect();
+        let reading = Reading { objects, silences: training.silenced.told(), ..Reading::default() };
+        return training.not_enough_data(&reading, 0).await;
     };
     let (schema, left_out) = schema;
     let collected = training.collect(schema, sources, shutdown).await?;

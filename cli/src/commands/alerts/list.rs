@@ -118,6 +118,18 @@ struct Newest {
     taken: u64,
 }
 
+impl Newest {
+    /// Those of the oldest time, where there are enough without them: a detector that reads many at once detects them at one time, and
+    /// with some of them on this page the others would be on none.
+    fn drop_the_oldest(&mut self) {
+        let Some(oldest) = self.rows.first_key_value().map(|((detected, _), _)| *detected) else { return };
+        let of_oldest = self.rows.range(..=(oldest, u64::MAX)).count();
+        if self.rows.len() - of_oldest >= self.limit.get() {
+            self.rows.retain(|(detected, _), _| *detected > oldest);
+        }
+    }
+}
+
 impl TakeNewest for Newest {
     fn take(&mut self, key: &ArchiveKey, record: &[u8]) -> Option<Timestamp> {
         let alert = Alert::read(std::str::from_utf8(record).ok()?)?;
@@ -125,15 +137,13 @@ impl TakeNewest for Newest {
         if detected >= self.from && detected < self.until && alert.severity >= self.severity {
             self.taken += 1;
             self.rows.insert((detected, self.taken), Row { site: key.object.origin.site.clone(), alert });
-            if self.rows.len() > self.limit.get() {
-                self.rows.pop_first();
-            }
+            self.drop_the_oldest();
         }
         Some(detected)
     }
 
     fn not_before(&self) -> Timestamp {
-        let is_full = self.rows.len() == self.limit.get();
+        let is_full = self.rows.len() >= self.limit.get();
         let oldest = self.rows.first_key_value().filter(|_| is_full).map(|((detected, _), _)| *detected);
         let wanted = oldest.map_or(self.from, |oldest| oldest.max(self.from));
         wanted.checked_sub(DISORDER).unwrap_or(Timestamp::MIN)
@@ -164,7 +174,7 @@ fn write(out: &mut impl Write, listing: &Listing, limit: NonZeroUsize, format: O
     }
     table.write(out, format)?;
     match listing.alerts.last() {
-        Some(Row { alert, .. }) if format == OutputFormat::Table && listing.alerts.len() == limit.get() => {
+        Some(Row { alert, .. }) if format == OutputFormat::Table && listing.alerts.len() >= limit.get() => {
             writeln!(out, "\nolder ones: --until {}", alert.detected_utc)
         }
         Some(_) | None => Ok(()),

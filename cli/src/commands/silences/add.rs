@@ -63,10 +63,11 @@ pub struct AddOptions {
 /// Adds it and prints what it is.
 pub(super) async fn add(options: &AddOptions) -> Result<(), SilencesError> {
     let by = options.by.clone().or_else(user).ok_or(SilencesError::Nobody)?;
-    let now = Timestamp::now();
+    // The clocks of all who add and end are one.
+    let chosen = options.pipeline.choose().await?;
+    let now = chosen.bucket().now();
     let silence = silence(options, by, now)?;
     let site = options.site.clone().map_or_else(|| LOCAL.parse(), Ok)?;
-    let chosen = options.pipeline.choose().await?;
     let chance = uuid::Uuid::new_v4().as_fields().0;
     let key = SilenceKey { site, id: SilenceId::new(now, chance) };
     silences::add(chosen.bucket(), &chosen.keys, &key, &silence).await?;

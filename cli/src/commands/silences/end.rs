@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 
 use clap::Args;
-use jiff::Timestamp;
 use serde::Serialize;
 use vedette_contract::Name;
 use vedette_contract::silence::{Silence, SilenceKey};
@@ -67,7 +66,7 @@ pub(super) async fn end(options: &EndOptions) -> Result<(), SilencesError> {
         return Err(SilencesError::OtherSite { id, writer, here: here.clone() });
     }
     let (outcome, silence): (Outcome, Silence) =
-        match silences::end(chosen.bucket(), &chosen.keys, key, Timestamp::now()).await? {
+        match silences::end(chosen.bucket(), &chosen.keys, key, chosen.bucket().now()).await? {
             Ended::Now(silence) => (Outcome::Ended, silence),
             Ended::Before(silence) => (Outcome::Over, silence),
             Ended::Deleted(silence) => (Outcome::Deleted, silence),

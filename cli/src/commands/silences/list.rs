@@ -53,7 +53,7 @@ pub(super) async fn list(options: &ListOptions) -> Result<(), SilencesError> {
     let chosen = options.pipeline.choose().await?;
     let silences = SilenceReader::default().read(chosen.bucket(), &chosen.keys).await?;
     let is_wanted = |state: &str| options.all || state != "over";
-    let (silences, passed) = standing(silences, Timestamp::now(), is_wanted);
+    let (silences, passed) = standing(silences, chosen.bucket().now(), is_wanted);
     let (namespace, pipeline) = (chosen.namespace.clone(), chosen.pipeline.clone());
     let listing = Listing { namespace, pipeline, silences, passed };
     let format = options.output.format();
