@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use vedette_contract::keys::PipelineKeys;
@@ -99,8 +99,21 @@ impl SilenceReader {
         }
         // What was read stays so, also where somebody gives up in the middle of many.
         let mut reading = stream::iter(unread).map(|object| look(bucket, object)).buffer_unordered(CONCURRENCY);
-        while let Some(read) = reading.try_next().await? {
-            self.seen.extend(read.map(|seen| (seen.object.key.clone(), seen)));
+        let mut refusal = None;
+        while let Some(looked) = reading.next().await {
+            match looked {
+                Ok(seen) => self.seen.extend(seen.map(|seen| (seen.object.key.clone(), seen))),
+                // It alone, where others can be read.
+                Err((object, read_at, error @ (BucketError::Denied { .. } | BucketError::Refused { .. }))) => {
+                    let (key, read) = (object.key.clone(), Err(error.to_string()));
+                    self.seen.insert(key, Seen { object, read_at, read, is_refused: true });
+                    refusal = Some(error);
+                }
+                Err((_, _, error)) => return Err(error),
+            }
+        }
+        if let Some(error) = refusal.filter(|_| self.seen.values().all(|seen| seen.is_refused)) {
+            return Err(error);
         }
         let mut all = Vec::new();
         for (key, object) in found {
@@ -117,18 +130,15 @@ impl SilenceReader {
 }
 
 /// Reads an object of a listing; none where it is gone by now.
-async fn look(bucket: &Bucket, object: ObjectSummary) -> Result<Option<Seen>, BucketError> {
+async fn look(bucket: &Bucket, object: ObjectSummary) -> Result<Option<Seen>, (ObjectSummary, Timestamp, BucketError)> {
     let read_at = bucket.now();
     if object.length > LARGEST_SILENCE {
         let read = Err(format!("has {} bytes, which no silence has", object.length));
         return Ok(Some(Seen { object, read_at, read, is_refused: false }));
     }
     let found = match bucket.get(&object.key).await {
-        // It alone: all of them could be listed.
-        Err(error @ (BucketError::Denied { .. } | BucketError::Refused { .. })) => {
-            return Ok(Some(Seen { object, read_at, read: Err(error.to_string()), is_refused: true }));
-        }
-        found => found?,
+        Ok(found) => found,
+        Err(error) => return Err((object, read_at, error)),
     };
     let read = |found: Object| Silence::read(&found.bytes).map_err(|error| said(&error));
     Ok(found.map(|found| Seen { object, read_at, read: read(found), is_refused: false }))
@@ -273,7 +283,15 @@ mod tests {
         served.behave(Behaviour::OnlyLists);
         assert_eq!(reader.read(&served.bucket, &keys).await.unwrap(), before);
         assert!(SilenceReader::default().read(&served.bucket, &keys).await.is_err(), "a new reader has to read");
+        // One that the bucket does not give is passed, and asked for again.
         served.behave(Behaviour::Honest);
+        add(&served.bucket, &keys, &key("east", 2), &silence()).await.unwrap();
+        served.behave(Behaviour::OnlyLists);
+        let one_is_refused = reader.read(&served.bucket, &keys).await.unwrap();
+        assert_eq!(one_is_refused.all, before.all);
+        assert!(one_is_refused.passed[0].why.contains("access denied"), "{one_is_refused:?}");
+        served.behave(Behaviour::Honest);
+        assert_eq!(reader.read(&served.bucket, &keys).await.unwrap().all.len(), 3);
         let ended = end(&served.bucket, &keys, &key("east", 1), at("2026-11-23T09:00:00Z")).await.unwrap();
         let Ended::Now(ended) = ended else { panic!("{ended:?}") };
         let after = reader.read(&served.bucket, &keys).await.unwrap();
