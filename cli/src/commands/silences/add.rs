@@ -60,6 +60,9 @@ pub struct AddOptions {
     pub output: OutputOptions,
 }
 
+/// The clock of a bucket goes by whole seconds, so another who looks at it may see an earlier time: what begins now has begun for all.
+const CLOCK: SignedDuration = SignedDuration::from_secs(1);
+
 /// Adds it and prints what it is.
 pub(super) async fn add(options: &AddOptions) -> Result<(), SilencesError> {
     let by = options.by.clone().or_else(user).ok_or(SilencesError::Nobody)?;
@@ -79,9 +82,10 @@ pub(super) async fn add(options: &AddOptions) -> Result<(), SilencesError> {
 /// What is to be added, all of whose rules hold.
 fn silence(options: &AddOptions, by: String, now: Timestamp) -> Result<Silence, SilenceError> {
     let AddOptions { matches, from, lasting, until, why, exclude_from_training, .. } = options;
-    let from = from.map_or(now, |from| from.0);
+    let begin = from.map_or(now, |from| from.0);
     // What would be beyond the end of time ends with it.
-    let after = |lasting: SignedDuration| from.saturating_add(lasting).unwrap_or(Timestamp::MAX);
+    let after = |lasting: SignedDuration| begin.saturating_add(lasting).unwrap_or(Timestamp::MAX);
+    let from = if from.is_some() { begin } else { begin.saturating_sub(CLOCK).unwrap_or(begin) };
     let fields = SilenceFields {
         matches: Some(matches.clone()),
         from: Some(from),
