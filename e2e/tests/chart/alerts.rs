@@ -78,7 +78,7 @@ fn alerts_are_of_this_release_alone() {
 fn each_fires_when_it_should_and_only_then() {
     let directory = tempfile::tempdir().unwrap();
     let rules = serde_yaml::to_string(&rule_object(&["--set", "watchNamespaces={flows}"])["spec"]).unwrap();
-    let cases = repository_text("e2e/fixtures/alerts.yaml");
+    let cases = repository_text("e2e/tests/chart/alerts.yaml");
     for rule in rules.lines().filter_map(|line| line.split_once("alert: ")) {
         assert!(cases.contains(&format!("alertname: {}\n", rule.1)), "{} is never tried", rule.1);
     }

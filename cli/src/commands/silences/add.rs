@@ -156,12 +156,12 @@ mod tests {
     #[test]
     fn a_silence_has_one_end() {
         let times = |from: &str, until: &str| Ok((format!("2026-11-{from}Z"), format!("2026-11-{until}Z")));
-        assert_eq!(said(&["--match", "true", "--for", "2h"]), times("23T08:00:00", "23T10:00:00"));
+        assert_eq!(said(&["--match", "true", "--for", "2h"]), times("23T07:59:59", "23T10:00:00"));
         assert_eq!(
             said(&["--match", "true", "--from", "2026-11-24", "--for", "1d"]),
             times("24T00:00:00", "25T00:00:00")
         );
-        assert_eq!(said(&["--match", "true", "--until", "2026-11-23T09:00:00Z"]), times("23T08:00:00", "23T09:00:00"));
+        assert_eq!(said(&["--match", "true", "--until", "2026-11-23T09:00:00Z"]), times("23T07:59:59", "23T09:00:00"));
         for wrong in
             [&["--match", "true"][..], &["--match", "true", "--for", "2h", "--until", "2026-11-24"], &["--for", "2h"]]
         {
@@ -174,7 +174,8 @@ mod tests {
         for (arguments, complaint) in [
             (&["--match", "service == 1", "--for", "2h"][..], "example.service"),
             (&["--match", "alerts >", "--for", "2h"], "is not a CEL expression"),
-            (&["--match", "true", "--until", "2026-11-23T08:00:00Z"], "must be after from"),
+            (&["--match", "true", "--until", "2026-11-23T07:59:59Z"], "must be after from"),
+            (&["--match", "true", "--until", "2026-11-23T08:00:00Z"], "is over"),
             (&["--match", "true", "--from", "2026-11-22", "--for", "1h"], "is over"),
             (
                 &["--match", "alerts > 1", "--for", "2h", "--exclude-from-training"],
