@@ -119,13 +119,27 @@ struct Newest {
 }
 
 impl Newest {
-    /// Those of the oldest time, where there are enough without them: a detector that reads many at once detects them at one time, and
-    /// with some of them on this page the others would be on none.
-    fn drop_the_oldest(&mut self) {
-        let Some(oldest) = self.rows.first_key_value().map(|((detected, _), _)| *detected) else { return };
-        let of_oldest = self.rows.range(..=(oldest, u64::MAX)).count();
-        if self.rows.len() - of_oldest >= self.limit.get() {
-            self.rows.retain(|(detected, _), _| *detected > oldest);
+    /// The time of the oldest row, once there are enough of them.
+    fn oldest_of_enough(&self) -> Option<Timestamp> {
+        let is_full = self.rows.len() >= self.limit.get();
+        self.rows.first_key_value().filter(|_| is_full).map(|((detected, _), _)| *detected)
+    }
+
+    /// Of what is older than enough others nothing is kept. Those of the oldest time go together, where there are enough without them: a
+    /// detector that reads many at once detects them at one time, and with some of them on this page the others would be on none.
+    fn keep(&mut self, row: Row) {
+        let detected = row.alert.detected_utc;
+        let oldest = self.oldest_of_enough();
+        if oldest.is_some_and(|oldest| detected < oldest) {
+            return;
+        }
+        self.taken += 1;
+        self.rows.insert((detected, self.taken), row);
+        if let Some(oldest) = oldest.filter(|oldest| *oldest < detected) {
+            let newer = self.rows.range((oldest, u64::MAX)..).count();
+            if newer >= self.limit.get() {
+                self.rows = self.rows.split_off(&(oldest, u64::MAX));
+            }
         }
     }
 }
@@ -135,17 +149,13 @@ impl TakeNewest for Newest {
         let alert = Alert::read(std::str::from_utf8(record).ok()?)?;
         let detected = alert.detected_utc;
         if detected >= self.from && detected < self.until && alert.severity >= self.severity {
-            self.taken += 1;
-            self.rows.insert((detected, self.taken), Row { site: key.object.origin.site.clone(), alert });
-            self.drop_the_oldest();
+            self.keep(Row { site: key.object.origin.site.clone(), alert });
         }
         Some(detected)
     }
 
     fn not_before(&self) -> Timestamp {
-        let is_full = self.rows.len() >= self.limit.get();
-        let oldest = self.rows.first_key_value().filter(|_| is_full).map(|((detected, _), _)| *detected);
-        let wanted = oldest.map_or(self.from, |oldest| oldest.max(self.from));
+        let wanted = self.oldest_of_enough().map_or(self.from, |oldest| oldest.max(self.from));
         wanted.checked_sub(DISORDER).unwrap_or(Timestamp::MIN)
     }
 }
