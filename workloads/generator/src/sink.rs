@@ -180,9 +180,6 @@ impl Sink {
 
     /// While Kafka refuses to take records of this user, says so and tries again what it refused. Returns at shutdown, too.
     fn wait_for_grant(&mut self) -> Result<(), SinkError> {
-        if !self.is_refused()? {
-            return Ok(());
-        }
         let (begun, mut tries) = (Instant::now(), TRIES);
         while self.is_refused()? {
             let missing = MissingAcl::WriteTopic(self.settings.topic.to_string());
@@ -197,7 +194,9 @@ impl Sink {
             }
             self.try_again()?;
         }
-        self.readiness.hold(BROKER);
+        if tries.failures() > 0 {
+            self.readiness.hold(BROKER);
+        }
         Ok(())
     }
 
