@@ -75,7 +75,7 @@ impl Filter {
     /// Whether it goes through lists or maps, with `map`, `filter`, `all` and the like: a few of them in one another take any time and
     /// any memory.
     fn has_loops(&self) -> bool {
-        any(self.program.expression(), &|part| matches!(part.expr, Expr::Comprehension(_)))
+        has_loops(self.program.expression())
     }
 
     /// A variable that is none of these.
@@ -85,26 +85,20 @@ impl Filter {
     }
 }
 
-/// Whether something holds of an expression or a part of it.
-fn any(expression: &IdedExpr, holds: &impl Fn(&IdedExpr) -> bool) -> bool {
-    let entry = |entry: &EntryExpr| match entry {
-        EntryExpr::StructField(field) => any(&field.value, holds),
-        EntryExpr::MapEntry(entry) => any(&entry.key, holds) || any(&entry.value, holds),
+fn has_loops(expression: &IdedExpr) -> bool {
+    let in_entry = |entry: &EntryExpr| match entry {
+        EntryExpr::StructField(field) => has_loops(&field.value),
+        EntryExpr::MapEntry(entry) => has_loops(&entry.key) || has_loops(&entry.value),
     };
-    holds(expression)
-        || match &expression.expr {
-            Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => false,
-            Expr::Call(call) => {
-                call.target.iter().any(|part| any(part, holds)) || call.args.iter().any(|part| any(part, holds))
-            }
-            Expr::Comprehension(of) => [&of.iter_range, &of.accu_init, &of.loop_cond, &of.loop_step, &of.result]
-                .into_iter()
-                .any(|part| any(part, holds)),
-            Expr::List(list) => list.elements.iter().any(|part| any(part, holds)),
-            Expr::Map(map) => map.entries.iter().any(|of| entry(&of.expr)),
-            Expr::Struct(of) => of.entries.iter().any(|of| entry(&of.expr)),
-            Expr::Select(select) => any(&select.operand, holds),
-        }
+    match &expression.expr {
+        Expr::Comprehension(_) => true,
+        Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => false,
+        Expr::Call(call) => call.target.as_deref().into_iter().chain(&call.args).any(has_loops),
+        Expr::List(list) => list.elements.iter().any(has_loops),
+        Expr::Map(map) => map.entries.iter().any(|entry| in_entry(&entry.expr)),
+        Expr::Struct(of) => of.entries.iter().any(|entry| in_entry(&entry.expr)),
+        Expr::Select(select) => has_loops(&select.operand),
+    }
 }
 
 #[cfg(test)]

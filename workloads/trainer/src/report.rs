@@ -126,15 +126,14 @@ pub(crate) fn not_enough_data(reading: &Reading, distinct: u64, arguments: &Trai
         tally.outside_lookback,
         tally.unreadable,
     );
-    let message = match (tally.silenced, silences.as_slice()) {
-        (0, []) => message,
+    let message = if tally.silenced > 0 {
+        format!("{message}; {}", left_out_by(tally.silenced, silences))
+    } else if tally.records == 0 && !silences.is_empty() {
         // What was only looked at was not counted.
-        (0, [_, ..]) if tally.records == 0 => {
-            let ids: Vec<_> = silences.iter().map(|silence| silence.key.id.as_str()).collect();
-            format!("{message}; records are left out by the silences {}", ids.join(", "))
-        }
-        (0, _) => message,
-        (silenced, silences) => format!("{message}; {}", left_out_by(silenced, silences)),
+        let ids: Vec<_> = silences.iter().map(|silence| silence.key.id.as_str()).collect();
+        format!("{message}; records are left out by the silences {}", ids.join(", "))
+    } else {
+        message
     };
     let Some(window) = reference_window else { return message };
     format!(
