@@ -4,9 +4,9 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { expect, test } from "@playwright/test";
-import { until } from "./vedette.ts";
+import { processes, until } from "./vedette.ts";
 
 const dashboards = join(import.meta.dirname, "../../charts/vedette/dashboards");
 const absent = /vedette_(operator|notifier)_/;
@@ -15,15 +15,12 @@ interface Panel { title: string; targets?: { expr: string }[] }
 
 /** What runs of the pipeline, as the chart's monitor names it. */
 function targets(): { targets: string[]; labels: Record<string, string> }[] {
-  const words = (pid: string, file: string) => readFileSync(`/proc/${pid}/${file}`, "utf8").split("\0");
-  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
+  return processes().flatMap(({ pid, program }) => {
     try {
-      const [, parent] = /\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? [];
-      if (parent !== process.env.VEDETTE_PID) return [];
-      const [program = "", ...given] = words(pid, "cmdline");
-      const address = given.concat(words(pid, "environ")).map((word) => /^(?:--listen-address|LISTEN_ADDRESS)=(.+)/.exec(word)?.[1]).find(Boolean);
-      const component = basename(program).replace("vedette-", "");
-      return address ? [{ targets: [address], labels: { site: "local", namespace: "shop", service: `flows-${component}`, pod: pid } }] : [];
+      const words = ["cmdline", "environ"].flatMap((file) => readFileSync(`/proc/${pid}/${file}`, "utf8").split("\0"));
+      const address = words.map((word) => /^(?:--listen-address|LISTEN_ADDRESS)=(.+)/.exec(word)?.[1]).find(Boolean);
+      const service = program.replace("vedette-", "flows-");
+      return address ? [{ targets: [address], labels: { site: "local", namespace: "shop", service, pod: String(pid) } }] : [];
     } catch {
       return []; // It has just ended.
     }

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { dataset } from "./records.ts";
 import { kept, program } from "./settings.ts";
 
@@ -74,19 +74,22 @@ function ended(local: ChildProcess): Promise<void> {
   });
 }
 
-/** The console's process, a child of `vedette local`. */
-export function consoleProcess(): number | undefined {
+/** What `vedette local` runs: the process, and the name of its program. */
+export function processes(): { pid: number; program: string }[] {
   const parent = process.env.VEDETTE_PID;
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .find((pid) => {
-      try {
-        // Name and parent: the name stands in parentheses, and is cut at fifteen letters.
-        const [, name, , ppid] = /\((.*)\) (\S) (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? [];
-        return name === "vedette-console" && ppid === parent;
-      } catch {
-        return false; // It has just ended.
-      }
-    });
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
+    try {
+      // The parent stands after the name in parentheses, which is cut at fifteen letters.
+      const [, ppid] = /\) \S (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? [];
+      const [path = ""] = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+      return ppid === parent ? [{ pid: Number(pid), program: basename(path) }] : [];
+    } catch {
+      return []; // It has just ended.
+    }
+  });
+}
+
+/** The console's process. */
+export function consoleProcess(): number | undefined {
+  return processes().find(({ program }) => program === "vedette-console")?.pid;
 }
