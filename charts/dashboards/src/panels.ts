@@ -40,13 +40,13 @@ export function choice(name: string, label: string, query: string, regex = ""): 
 /** How something went, three beside each other. */
 export function series(title: string, description: string, unit: string, ...queries: Query[]): SeriesBuilder {
   const panel = new SeriesBuilder().title(title).description(description).unit(unit).min(0).span(WIDTH / 3).height(8);
-  return queries.reduce((panel, query, index) => panel.withTarget(target(query, index)), panel.datasource(PROMETHEUS));
+  return panel.datasource(PROMETHEUS).targets(queries.map(target));
 }
 
 /** How something is now, six beside each other. */
 export function now(title: string, description: string, unit: string, ...queries: Query[]): StatBuilder {
   const panel = new StatBuilder().title(title).description(description).unit(unit).span(WIDTH / 6).height(4);
-  return queries.reduce((panel, query, index) => panel.withTarget(target(query, index)), panel.datasource(PROMETHEUS));
+  return panel.datasource(PROMETHEUS).targets(queries.map(target));
 }
 
 function target([expression, legend]: Query, index: number): DataqueryBuilder {
