@@ -39,3 +39,15 @@ kafka() { # FILE TOOL ARGUMENT...
 kafka kafka-groups.txt org.apache.kafka.tools.consumer.group.ConsumerGroupCommand --bootstrap-server localhost:9092 --describe --all-groups
 kafka kafka-offsets.txt org.apache.kafka.tools.GetOffsetShell --bootstrap-server localhost:9092
 say "what the cluster $name knows of it is in $directory"
+
+# Where only what is printed is kept, as in CI: what runs, what Kubernetes complains of, and the last words of Jobs and of what is not ready.
+last_words() {
+    grep -v '^kube-system ' "$directory/pods.txt"
+    grep ' Warning ' "$directory/events.txt" | tail -n 12
+    awk 'NR > 1 && ($4 != "Running" || split($3, ready, "/") && ready[1] != ready[2] || $2 ~ /-[0-9]+-[a-z0-9]+$/) { print $1, $2 }' "$directory/pods.txt" |
+        grep -v '^kube-system ' | while read -r namespace pod; do
+            echo "-- $namespace/$pod"
+            tail -n 12 "$directory/log-$namespace-$pod.txt"
+        done
+}
+last_words 2>/dev/null | cut -c 1-400

@@ -68,6 +68,19 @@ start() {
     done
 }
 
+# All containers are one group, to which the kernel gives as much as to one process: two clusters would starve beside a build, and what
+# waits in them has deadlines.
+give_weight() {
+    local cgroups=/sys/fs/cgroup file value
+    if [ -d $cgroups/cpu ]; then
+        file=$cgroups/cpu/vedette-e2e/cpu.shares value=4096
+    else
+        file=$cgroups/vedette-e2e/cpu.weight value=400
+    fi
+    { mkdir -p "${file%/*}" && echo "$value" >"$file"; } 2>/dev/null ||
+        say "the clusters get no more of the processors than one process, as $file cannot be written"
+}
+
 # The network that kind puts its nodes on, with a bridge whose name is known. What comes from it goes nowhere else: a
 # ClusterIP that nobody serves would otherwise be routed out of the machine.
 keep_traffic_inside() {
@@ -83,6 +96,7 @@ up() {
         say "starting a Docker engine ..."
         start
     fi
+    give_weight
     keep_traffic_inside
 }
 

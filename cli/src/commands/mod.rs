@@ -16,6 +16,8 @@ mod status;
 mod validate;
 
 use clap::{Parser, Subcommand};
+use futures::FutureExt as _;
+use futures::future::LocalBoxFuture;
 use thiserror::Error;
 use vedette_service::Shutdown;
 
@@ -114,7 +116,11 @@ pub enum CommandError {
 }
 
 /// Runs a command to its end, or until shutdown.
-pub async fn run(command: Command, shutdown: Shutdown) -> Result<(), CommandError> {
+pub fn run(command: Command, shutdown: Shutdown) -> LocalBoxFuture<'static, Result<(), CommandError>> {
+    dispatch(command, shutdown).boxed_local()
+}
+
+async fn dispatch(command: Command, shutdown: Shutdown) -> Result<(), CommandError> {
     match command {
         Command::Local(options) => Ok(local::run(*options, shutdown).await?),
         Command::Validate(options) => Ok(validate::run(&options)?),

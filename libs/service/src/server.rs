@@ -10,6 +10,8 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 use thiserror::Error;
@@ -104,13 +106,18 @@ pub async fn serve(
         .route("/metrics", get(metrics))
         .with_state(Arc::new(Served { readiness, registry }));
     info!(%address, "serving probes and metrics");
-    let handle = tokio::spawn(async move {
-        let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned());
-        if let Err(cause) = server.await {
-            error!(error = %cause, "probes and metrics are no longer served");
-        }
-    });
-    Ok(ServiceServer { address, handle })
+    Ok(ServiceServer { address, handle: tokio::spawn(answer(listener, router, shutdown)) })
+}
+
+fn answer(listener: TcpListener, router: Router, shutdown: Shutdown) -> BoxFuture<'static, ()> {
+    let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).into_future();
+    server
+        .map(|outcome| {
+            if let Err(cause) = outcome {
+                error!(error = %cause, "probes and metrics are no longer served");
+            }
+        })
+        .boxed()
 }
 
 async fn readyz(State(served): State<Arc<Served>>) -> Response {

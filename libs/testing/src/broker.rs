@@ -90,6 +90,11 @@ impl TestBroker {
         self.embedded.give_leader(topic, partition);
     }
 
+    /// Names no broker to who asks, or itself again.
+    pub fn name_no_broker(&self, none: bool) {
+        self.embedded.name_no_broker(none);
+    }
+
     /// Answers the next questions of this client for its group's committed offsets as a coordinator that moved.
     pub fn refuse_offset_fetches(&self, client_id: &str, count: usize) {
         self.embedded.refuse_offset_fetches(client_id, count);

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -241,4 +241,70 @@ async fn partitions_without_a_leader_are_named() {
     assert_eq!(without_leader("led"), [].into());
     broker.give_leader("alerts", 1);
     eventually("it has one again", async || without_leader("alerts").is_empty()).await;
+}
+
+/// What a consumer comes to that reads partition 0 from its beginning, and is told of no broker for a moment.
+#[derive(Debug, PartialEq, Eq)]
+enum Came {
+    Back,
+    Stranded,
+}
+
+/// `before` records are there.
+async fn told_of_no_broker(broker: &TestBroker, topic: &'static str, before: usize) -> Came {
+    let mut arguments = broker.arguments();
+    let properties = ["statistics.interval.ms=200", "topic.metadata.refresh.interval.ms=50", "fetch.wait.max.ms=10"];
+    arguments.kafka_properties.extend(properties.map(|property| property.parse().unwrap()));
+    let settings = KafkaSettings::new(&arguments, "test");
+    let consumer: BaseConsumer<KafkaContext> =
+        settings.consumer("group", Isolation::ReadCommitted).create_with_context(settings.context()).unwrap();
+    let mut assignment = TopicPartitionList::new();
+    assignment.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
+    consumer.assign(&assignment).unwrap();
+    let read = Arc::new(AtomicUsize::new(0));
+    let (counter, ended) = (Arc::clone(&read), Arc::new(AtomicBool::new(false)));
+    let ends = Arc::clone(&ended);
+    let reading = tokio::task::spawn_blocking(move || {
+        while !ends.load(Ordering::SeqCst) {
+            if let Some(Ok(_)) = consumer.poll(Duration::from_millis(20)) {
+                counter.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    });
+    let reads = async |count| eventually("it reads", async || read.load(Ordering::SeqCst) >= count).await;
+    produce(broker, topic);
+    reads(before + 1).await;
+    broker.name_no_broker(true);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    broker.name_no_broker(false);
+    produce(broker, topic);
+    let came = tokio::select! {
+        () = reads(before + 2) => Came::Back,
+        error = settings.stranded() => {
+            assert_eq!(error.reason(), "KafkaClientStranded");
+            Came::Stranded
+        }
+    };
+    ended.store(true, Ordering::SeqCst);
+    reading.await.unwrap();
+    came
+}
+
+fn produce(broker: &TestBroker, topic: &str) {
+    let producer: BaseProducer = broker.settings("producer").producer().create().unwrap();
+    producer.send(BaseRecord::<(), _>::to(topic).payload("{}").partition(0)).map_err(|(error, _)| error).unwrap();
+    producer.flush(PATIENCE).unwrap();
+}
+
+/// Which it is depends on which of librdkafka's threads is first: the more partitions it is told of, the oftener it is stranded.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_told_of_no_broker_comes_back_or_is_known_to_be_stranded() {
+    let broker = TestBroker::with_topics(&["t:partitions=1000"]).await;
+    let mut stranded = 0;
+    for time in 0..5 {
+        if told_of_no_broker(&broker, "t", 2 * time).await == Came::Stranded {
+            stranded += 1;
+        }
+    }
+    println!("{stranded} of 5 were stranded");
 }

@@ -31,6 +31,8 @@ mod watch;
 
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use kube::Client;
 use kube::api::ListParams;
 use tokio::time::sleep;
@@ -56,7 +58,21 @@ const DEFINITIONS: &str = "customResourceDefinitions";
 ///
 /// # Errors
 /// When probes and metrics cannot be served. What goes wrong with the API server or the bucket is waited out.
-pub async fn run(settings: Settings, client: Client, bucket: Bucket, shutdown: Shutdown) -> Result<(), OperatorError> {
+pub fn run(
+    settings: Settings,
+    client: Client,
+    bucket: Bucket,
+    shutdown: Shutdown,
+) -> BoxFuture<'static, Result<(), OperatorError>> {
+    lead_and_reconcile(settings, client, bucket, shutdown).boxed()
+}
+
+async fn lead_and_reconcile(
+    settings: Settings,
+    client: Client,
+    bucket: Bucket,
+    shutdown: Shutdown,
+) -> Result<(), OperatorError> {
     let mut registry = vedette_service::registry("operator");
     let metrics = Metrics::register(&mut registry);
     let readiness = Readiness::new(&[DEFINITIONS]);

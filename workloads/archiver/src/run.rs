@@ -4,6 +4,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 use tracing::warn;
@@ -34,7 +36,11 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from
 /// # Errors
 /// When the spool cannot be used, the bucket ignores conditional writes, or Kafka gives
 /// this consumer up. A broker or a bucket that cannot be reached is no error: it is waited for.
-pub async fn run(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(), ArchiverError> {
+pub fn run(arguments: ArchiverArguments, shutdown: Shutdown) -> BoxFuture<'static, Result<(), ArchiverError>> {
+    archive(arguments, shutdown).boxed()
+}
+
+async fn archive(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(), ArchiverError> {
     let ArchiverArguments {
         kafka,
         service: ServiceArguments { listen_address, pod_name },
@@ -80,7 +86,7 @@ pub async fn run(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(),
         .map_err(|source| ArchiverError::kafka("create the consumer", source))?;
     let consumer = Arc::new(consumer);
     let commits: Arc<dyn CommitOffset> = Arc::clone(&consumer) as _;
-    let subscription = Subscription { kafka: settings, owner, group, topics, consumer };
+    let subscription = Subscription { kafka: settings.clone(), owner, group, topics, consumer };
     let closing = Closing {
         max_bytes: rolling_max_bytes,
         max_age: Duration::from_secs(rolling_max_age_seconds),
@@ -90,6 +96,7 @@ pub async fn run(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(),
     let pump = Pump::new(subscription, closing, spool, uploader, readiness, shutdown);
     tokio::select! {
         outcome = spawn_blocking(|| pump.run()) => outcome.map_err(ArchiverError::Step)?,
+        stranded = settings.stranded() => Err(stranded.into()),
         never = &mut telling => match never {},
     }
 }

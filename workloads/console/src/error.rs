@@ -25,6 +25,9 @@ pub enum ConsoleError {
     /// The server of the page.
     #[error("the page is no longer served")]
     Serve(#[source] io::Error),
+    /// The site's own Kafka, in the midst of it.
+    #[error(transparent)]
+    Kafka(vedette_streams::kafka::KafkaError),
     /// The consumer of the site's own Kafka.
     #[error("the consumer could not be made")]
     Consumer(#[source] rdkafka::error::KafkaError),
@@ -39,6 +42,7 @@ impl Reason for ConsoleError {
             Self::Service(error) => error.reason(),
             Self::Listen { .. } => "ListenFailed",
             Self::Serve(_) => "ServeFailed",
+            Self::Kafka(error) => error.reason(),
             Self::Consumer(_) => "InvalidSettings",
             Self::Part(_) => "PartFailed",
         }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -23,7 +25,11 @@ use crate::store::Store;
 ///
 /// # Errors
 /// When the arguments cannot be used.
-pub async fn run(arguments: ConsoleArguments, shutdown: Shutdown) -> Result<(), ConsoleError> {
+pub fn run(arguments: ConsoleArguments, shutdown: Shutdown) -> BoxFuture<'static, Result<(), ConsoleError>> {
+    show(arguments, shutdown).boxed()
+}
+
+async fn show(arguments: ConsoleArguments, shutdown: Shutdown) -> Result<(), ConsoleError> {
     let ConsoleArguments {
         kafka,
         service: ServiceArguments { listen_address, pod_name },
@@ -49,7 +55,7 @@ pub async fn run(arguments: ConsoleArguments, shutdown: Shutdown) -> Result<(), 
     };
     let kafka = KafkaSettings::new(&kafka, &pod_name);
     let reading = {
-        let (store, metrics, shutdown) = (Arc::clone(&store), metrics.clone(), shutdown.clone());
+        let (kafka, store, metrics, shutdown) = (kafka.clone(), Arc::clone(&store), metrics.clone(), shutdown.clone());
         spawn_blocking(move || read_live(&kafka, told, &store, &metrics, &shutdown))
     };
     let run = format!("{:x}", Timestamp::now().as_microsecond());
@@ -57,6 +63,7 @@ pub async fn run(arguments: ConsoleArguments, shutdown: Shutdown) -> Result<(), 
     let outcome = tokio::select! {
         outcome = serve_page(page_address, &path_prefix, served, shutdown.clone()) => outcome,
         ended = reading => ended.map_err(ConsoleError::Part).flatten(),
+        stranded = kafka.stranded() => Err(ConsoleError::Kafka(stranded)),
     };
     shutdown.cancel();
     polling.await.map_err(ConsoleError::Part)?;

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::{Mutex, PoisonError};
 
-use rdkafka::ClientContext;
 use rdkafka::Message as _;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::ProducerContext;
+use rdkafka::{ClientContext, Statistics};
 use vedette_streams::kafka::KafkaContext;
 
 /// Number of an input record among all that its producer was given messages of.
@@ -113,6 +113,10 @@ impl ClientContext for DeliveryContext {
 
     fn error(&self, cause: KafkaError, text: &str) {
         self.context.error(cause, text);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.context.stats(statistics);
     }
 }
 

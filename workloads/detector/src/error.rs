@@ -4,7 +4,7 @@ use thiserror::Error;
 use tokio::task::JoinError;
 use vedette_registry::load::LoadError;
 use vedette_service::{Reason, ServiceError};
-use vedette_streams::kafka::StartError;
+use vedette_streams::kafka::{KafkaError, StartError};
 
 use crate::added::AddedFieldError;
 use crate::pump::PumpError;
@@ -34,6 +34,9 @@ pub enum DetectorError {
     /// The stream did not start.
     #[error("the stream cannot start")]
     Start(#[from] StartError),
+    /// Kafka, in the midst of it.
+    #[error(transparent)]
+    Kafka(KafkaError),
     /// The stream ended.
     #[error("the stream broke off")]
     Stream(#[from] PumpError),
@@ -61,6 +64,7 @@ impl Reason for DetectorError {
             Self::ModelStuck => "ModelStuck",
             Self::NoTraining => "NoTraining",
             Self::Start(error) => error.reason(),
+            Self::Kafka(error) => error.reason(),
             Self::Stream(_) => "StreamFailed",
             Self::Thread(_) => "ThreadFailed",
         }
@@ -75,6 +79,7 @@ impl Reason for DetectorError {
             | Self::Service(_)
             | Self::NoTraining
             | Self::Start(_)
+            | Self::Kafka(_)
             | Self::Stream(_)
             | Self::Thread(_) => false,
         }

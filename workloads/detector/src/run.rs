@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use vedette_contract::ModelVersion;
 use vedette_contract::arguments::{DetectorArguments, PipelineArguments, ServiceArguments};
@@ -32,7 +34,11 @@ use crate::watch::Watch;
 ///
 /// # Errors
 /// When the arguments or the model cannot be used, or when only a new process can go on.
-pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(), DetectorError> {
+pub fn run(arguments: DetectorArguments, shutdown: Shutdown) -> BoxFuture<'static, Result<(), DetectorError>> {
+    detect(arguments, shutdown).boxed()
+}
+
+async fn detect(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(), DetectorError> {
     let DetectorArguments {
         kafka,
         service: ServiceArguments { listen_address, pod_name },
@@ -76,6 +82,8 @@ pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(),
         model_version: model_version.clone(),
         started_at: Timestamp::now(),
     });
+    let kafka = KafkaSettings::new(&kafka, &pod_name);
+    let settings_of_clients = kafka.clone();
     let watch = Watch::default();
     let store = |version| {
         let training = model_training.ok_or(DetectorError::NoTraining)?;
@@ -94,7 +102,7 @@ pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(),
         metrics.begin(calculated_fields.iter().map(|field| field.key.as_str()), features.map(|it| it.name.as_str()));
 
         let settings = StartSettings {
-            kafka: KafkaSettings::new(&kafka, &pod_name),
+            kafka: settings_of_clients,
             group,
             pod_name,
             guarantee: processing_guarantee,
@@ -129,6 +137,7 @@ pub async fn run(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(),
     let outcome = tokio::select! {
         outcome = work => outcome,
         () = watch.stuck() => Err(DetectorError::ModelStuck),
+        stranded = kafka.stranded() => Err(DetectorError::Kafka(stranded)),
         never = health::tell(&bucket, &keys, look) => match never {},
     };
     shutdown.cancel();

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
@@ -33,7 +35,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// When it cannot start, the producer fails for good, or mode Sequential ends before every row is in Kafka.
-pub async fn run(arguments: GeneratorArguments, shutdown: Shutdown) -> Result<(), GeneratorError> {
+pub fn run(arguments: GeneratorArguments, shutdown: Shutdown) -> BoxFuture<'static, Result<(), GeneratorError>> {
+    until_done(arguments, shutdown).boxed()
+}
+
+async fn until_done(arguments: GeneratorArguments, shutdown: Shutdown) -> Result<(), GeneratorError> {
     let plan = Plan::new(&arguments)?;
     let GeneratorArguments { kafka, service, bucket, topic, max_message_bytes, .. } = arguments;
     let readiness = Readiness::new(&[DATASET, BROKER]);
@@ -59,10 +65,13 @@ pub async fn run(arguments: GeneratorArguments, shutdown: Shutdown) -> Result<()
     };
     let (rows, stamp) = (source.length(), Stamp::new(identities, Timestamp::now()));
     let token_bucket = TokenBucket::new(plan.records_per_second);
-    let sink_settings = SinkSettings { kafka: settings, topic, max_message_bytes, patience };
+    let sink_settings = SinkSettings { kafka: settings.clone(), topic, max_message_bytes, patience };
     let sink = Sink::new(sink_settings, metrics.clone(), readiness, shutdown.clone())?;
     let started = Instant::now();
-    let generated = spawn_blocking(move || generate(source, stamp, token_bucket, sink, &shutdown)).await??;
+    let generated = tokio::select! {
+        generated = spawn_blocking(move || generate(source, stamp, token_bucket, sink, &shutdown)) => generated??,
+        stranded = settings.stranded() => return Err(stranded.into()),
+    };
     report(generated, rows, &metrics, started.elapsed())
 }
 

@@ -21,6 +21,9 @@ pub enum NotifierError {
     /// It did not start.
     #[error("the notifier cannot start")]
     Start(#[from] StartError),
+    /// Kafka, in the midst of it.
+    #[error(transparent)]
+    Kafka(vedette_streams::kafka::KafkaError),
     /// Reading.
     #[error("the consumer is of no use any more")]
     Consumer(#[source] KafkaError),
@@ -46,6 +49,7 @@ impl Reason for NotifierError {
             Self::Service(error) => error.reason(),
             Self::Receivers(_) => "InvalidReceiver",
             Self::Start(error) => error.reason(),
+            Self::Kafka(error) => error.reason(),
             Self::Consumer(_) => "KafkaFailed",
             Self::NoProgress(_) => "NoProgress",
             Self::Thread(_) => "ThreadFailed",

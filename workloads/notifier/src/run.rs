@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -38,7 +40,11 @@ const PROGRESS: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// When the arguments cannot be used, or when only a new process can go on.
-pub async fn run(arguments: NotifierArguments, shutdown: Shutdown) -> Result<(), NotifierError> {
+pub fn run(arguments: NotifierArguments, shutdown: Shutdown) -> BoxFuture<'static, Result<(), NotifierError>> {
+    notify(arguments, shutdown).boxed()
+}
+
+async fn notify(arguments: NotifierArguments, shutdown: Shutdown) -> Result<(), NotifierError> {
     let NotifierArguments {
         kafka,
         bucket,
@@ -73,8 +79,14 @@ pub async fn run(arguments: NotifierArguments, shutdown: Shutdown) -> Result<(),
         max_open: usize::try_from(max_open_incidents).unwrap_or(usize::MAX),
     };
     let kafka = KafkaSettings::new(&kafka, &pod_name);
-    let settings =
-        StartSettings { kafka, group, alerts: alerts_topic, incidents: incidents_topic, max_message_bytes, rules };
+    let settings = StartSettings {
+        kafka: kafka.clone(),
+        group,
+        alerts: alerts_topic,
+        incidents: incidents_topic,
+        max_message_bytes,
+        rules,
+    };
     let delivery = DeliverySettings {
         kafka: settings.kafka.clone(),
         group: settings.group.clone(),
@@ -86,7 +98,10 @@ pub async fn run(arguments: NotifierArguments, shutdown: Shutdown) -> Result<(),
     let deliveries = tokio::spawn(deliver(delivery, receivers, delivery_metrics, telling.clone()));
     let stream =
         spawn_blocking(move || run_anew(&settings, &group_by, &silences, &metrics, &readiness, &telling, &stopping));
-    let outcome = joined(stream.await).flatten();
+    let outcome = tokio::select! {
+        outcome = stream => joined(outcome).flatten(),
+        stranded = kafka.stranded() => Err(NotifierError::Kafka(stranded)),
+    };
     shutdown.cancel();
     let told = joined(deliveries.await);
     let looked = joined(looking.await).and_then(joined);

@@ -4,7 +4,6 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientContext;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::Consumer;
@@ -12,6 +11,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::{ClientContext, Statistics};
 use thiserror::Error;
 use tracing::debug;
 use vedette_contract::TopicName;
@@ -162,6 +162,10 @@ impl ClientContext for WriterContext {
     // What is fatal to one notifier is what its successor wants.
     fn error(&self, cause: KafkaError, text: &str) {
         debug!(target: "librdkafka", error = %cause, text, "Kafka client has trouble");
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.0.stats(statistics);
     }
 }
 

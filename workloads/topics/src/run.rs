@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use tokio::time::Instant;
 use tracing::{info, warn};
 use vedette_contract::arguments::TopicsArguments;
@@ -38,8 +40,8 @@ impl Default for Patience {
 ///
 /// # Errors
 /// When Kafka refuses, no broker came, or the process was told to end.
-pub async fn run(arguments: TopicsArguments, shutdown: Shutdown) -> Result<(), TopicsError> {
-    run_with_patience(arguments, Patience::default(), shutdown).await
+pub fn run(arguments: TopicsArguments, shutdown: Shutdown) -> BoxFuture<'static, Result<(), TopicsError>> {
+    run_with_patience(arguments, Patience::default(), shutdown).boxed()
 }
 
 /// As [`run`], with other limits.

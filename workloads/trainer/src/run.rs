@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use vedette_archive::{Selection, Source, list_sources};
 use vedette_contract::ModelVersion;
@@ -46,7 +48,11 @@ const LOST: u64 = 100;
 ///
 /// # Errors
 /// Whatever keeps the training from a result. Nothing is current then that was not before.
-pub async fn run(arguments: TrainerArguments, shutdown: Shutdown) -> Result<(), TrainerError> {
+pub fn run(arguments: TrainerArguments, shutdown: Shutdown) -> BoxFuture<'static, Result<(), TrainerError>> {
+    until_shutdown(arguments, shutdown).boxed()
+}
+
+async fn until_shutdown(arguments: TrainerArguments, shutdown: Shutdown) -> Result<(), TrainerError> {
     tokio::select! {
         biased;
         () = shutdown.cancelled() => Err(TrainerError::Interrupted),

@@ -1,5 +1,5 @@
-//! Partitions without a leader, for as long as somebody wants it: how tests see what waits for one, and what does not. Clients are told
-//! by the metadata, and by the answer to who asks for offsets all the same; what is there is kept.
+//! Partitions without a leader, or no broker at all, for as long as somebody wants it: how tests see what waits for one, and what
+//! does not. Clients are told by the metadata, and by the answer to who asks for offsets all the same; what is there is kept.
 
 use std::collections::HashSet;
 
@@ -13,26 +13,38 @@ use super::frame::{self, split_header};
 
 const NO_LEADER: i32 = -1;
 
-/// Topic and number of each.
 #[derive(Default)]
-pub(super) struct Leaderless(HashSet<(String, i32)>);
+pub(super) struct Leaderless {
+    /// Topic and number of each.
+    partitions: HashSet<(String, i32)>,
+    /// As if every broker were fenced.
+    names_no_broker: bool,
+}
 
 impl Leaderless {
     pub(super) fn take_leader(&mut self, topic: &str, partition: i32) {
-        self.0.insert((topic.to_owned(), partition));
+        self.partitions.insert((topic.to_owned(), partition));
     }
 
     pub(super) fn give_leader(&mut self, topic: &str, partition: i32) {
-        self.0.remove(&(topic.to_owned(), partition));
+        self.partitions.remove(&(topic.to_owned(), partition));
+    }
+
+    pub(super) fn name_no_broker(&mut self, none: bool) {
+        self.names_no_broker = none;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.partitions.is_empty() && !self.names_no_broker
     }
 
     fn has(&self, topic: &str, partition: i32) -> bool {
-        self.0.contains(&(topic.to_owned(), partition))
+        self.names_no_broker || self.partitions.contains(&(topic.to_owned(), partition))
     }
 
     /// The refusal of a `ListOffsets` of some of them, and of nothing else: so librdkafka asks.
     pub(super) fn refusal(&self, request: &BytesMut) -> Option<BytesMut> {
-        if self.0.is_empty() {
+        if self.is_empty() {
             return None;
         }
         let mut request = request.clone();
@@ -53,7 +65,7 @@ impl Leaderless {
 
     /// The answer to a request for metadata, which tells of no leader of theirs.
     pub(super) fn told(&self, request: &BytesMut, response: BytesMut) -> BytesMut {
-        if self.0.is_empty() {
+        if self.is_empty() {
             return response;
         }
         self.without_leaders(request.clone(), response.clone()).unwrap_or(response)
@@ -64,6 +76,9 @@ impl Leaderless {
         let version = header.request_api_version;
         ResponseHeader::decode(&mut response, MetadataResponse::header_version(version)).ok()?;
         let mut metadata = MetadataResponse::decode(&mut response, version).ok()?;
+        if self.names_no_broker {
+            metadata.brokers.clear();
+        }
         for topic in &mut metadata.topics {
             let Some(name) = topic.name.clone() else { continue };
             for partition in topic.partitions.iter_mut().filter(|it| self.has(&name, it.partition_index)) {

@@ -143,6 +143,11 @@ impl EmbeddedBroker {
         lock(&self.shared.leaderless).give_leader(topic, partition);
     }
 
+    /// Names no broker to who asks, as a cluster does whose brokers are all fenced, or names itself again.
+    pub fn name_no_broker(&self, none: bool) {
+        lock(&self.shared.leaderless).name_no_broker(none);
+    }
+
     /// Names the consumer groups that read a topic: what all of them have committed, and every other reader has fetched,
     /// is dropped from memory. A topic that is not named keeps everything that its retention leaves.
     pub fn drop_what_was_read(&self, topic: &str, groups: &[&str]) {

@@ -21,7 +21,11 @@ pub(super) struct Server {
 impl Server {
     /// Listens; when this returns, clients may connect.
     pub(super) async fn start(listen: SocketAddr, service: S3Service) -> io::Result<Self> {
-        let listener = TcpListener::bind(listen).await?;
+        Self::of(TcpListener::bind(listen).await?, service)
+    }
+
+    // Not async: what an async function holds is compiled again for each program that awaits it.
+    fn of(listener: TcpListener, service: S3Service) -> io::Result<Self> {
         let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
         let server = Self { address: listener.local_addr()?, shutdown: shutdown.clone(), tasks: tasks.clone() };
         server.tasks.spawn(async move {

@@ -18,6 +18,8 @@ use aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder;
 use aws_sdk_s3::operation::put_object::{PutObjectError, PutObjectOutput};
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use vedette_contract::arguments::{BucketAddressing, BucketArguments, EncryptionAlgorithm};
 use vedette_contract::keys::KeyPrefix;
@@ -198,88 +200,109 @@ impl Bucket {
     }
 
     /// Creates the bucket if it is missing. For development: in production a bucket has an owner.
-    pub async fn ensure_exists(&self) -> Result<(), BucketError> {
-        match self.client.create_bucket().bucket(&self.name).send().await {
-            Ok(_) => Ok(()),
-            Err(error) if matches!(error.code(), Some("BucketAlreadyOwnedByYou" | "BucketAlreadyExists")) => Ok(()),
-            Err(error) => Err(BucketError::of_request(self.attempt("create", ""), error)),
+    pub fn ensure_exists(&self) -> Answered<'_, ()> {
+        async move {
+            match self.client.create_bucket().bucket(&self.name).send().await {
+                Ok(_) => Ok(()),
+                Err(error) if matches!(error.code(), Some("BucketAlreadyOwnedByYou" | "BucketAlreadyExists")) => Ok(()),
+                Err(error) => Err(BucketError::of_request(self.attempt("create", ""), error)),
+            }
         }
+        .boxed()
     }
 
     /// An object with its bytes; `None` when there is none.
-    pub async fn get(&self, key: &str) -> Result<Option<Object>, BucketError> {
-        let Some(stream) = self.get_stream(key).await? else {
-            return Ok(None);
-        };
-        let ObjectStream { head: ObjectHead { etag, metadata, length: _ }, content, attempt } = stream;
-        let content = content.collect().await.map_err(|cause| BucketError::of_content(attempt, cause))?;
-        Ok(Some(Object { bytes: content.into_bytes(), etag, metadata }))
+    pub fn get<'a>(&'a self, key: &'a str) -> Answered<'a, Option<Object>> {
+        async move {
+            let Some(stream) = self.get_stream(key).await? else {
+                return Ok(None);
+            };
+            let ObjectStream { head: ObjectHead { etag, metadata, length: _ }, content, attempt } = stream;
+            let content = content.collect().await.map_err(|cause| BucketError::of_content(attempt, cause))?;
+            Ok(Some(Object { bytes: content.into_bytes(), etag, metadata }))
+        }
+        .boxed()
     }
 
     /// An object whose content is read piece by piece; `None` when there is none.
-    pub async fn get_stream(&self, key: &str) -> Result<Option<ObjectStream>, BucketError> {
-        match self.get_changed(key, None).await? {
-            Changed::Object(stream) => Ok(Some(*stream)),
-            Changed::Missing | Changed::Unchanged => Ok(None),
+    pub fn get_stream<'a>(&'a self, key: &'a str) -> Answered<'a, Option<ObjectStream>> {
+        async move {
+            match self.get_changed(key, None).await? {
+                Changed::Object(stream) => Ok(Some(*stream)),
+                Changed::Missing | Changed::Unchanged => Ok(None),
+            }
         }
+        .boxed()
     }
 
     /// As [`Self::get_stream`], where the object is not the one that was seen (`If-None-Match`).
-    pub async fn get_changed(&self, key: &str, seen: Option<&ETag>) -> Result<Changed, BucketError> {
-        let request = self.client.get_object().bucket(&self.name).key(self.whole(key));
-        let answer = match request.set_if_none_match(seen.map(|tag| tag.0.clone())).send().await {
-            Ok(answer) => answer,
-            Err(error) if error.code() == Some("NoSuchKey") => return Ok(Changed::Missing),
-            Err(error) if status(&error) == Some(304) => return Ok(Changed::Unchanged),
-            Err(error) => return Err(BucketError::of_request(self.attempt("get", key), error)),
-        };
-        let attempt = self.attempt("get", key);
-        let head = head(&attempt, answer.e_tag, answer.metadata, answer.content_length)?;
-        // Some servers answer with the object all the same.
-        Ok(match seen {
-            Some(tag) if *tag == head.etag => Changed::Unchanged,
-            Some(_) | None => Changed::Object(Box::new(ObjectStream { head, content: answer.body, attempt })),
-        })
+    pub fn get_changed<'a>(&'a self, key: &'a str, seen: Option<&'a ETag>) -> Answered<'a, Changed> {
+        async move {
+            let request = self.client.get_object().bucket(&self.name).key(self.whole(key));
+            let answer = match request.set_if_none_match(seen.map(|tag| tag.0.clone())).send().await {
+                Ok(answer) => answer,
+                Err(error) if error.code() == Some("NoSuchKey") => return Ok(Changed::Missing),
+                Err(error) if status(&error) == Some(304) => return Ok(Changed::Unchanged),
+                Err(error) => return Err(BucketError::of_request(self.attempt("get", key), error)),
+            };
+            let attempt = self.attempt("get", key);
+            let head = head(&attempt, answer.e_tag, answer.metadata, answer.content_length)?;
+            // Some servers answer with the object all the same.
+            Ok(match seen {
+                Some(tag) if *tag == head.etag => Changed::Unchanged,
+                Some(_) | None => Changed::Object(Box::new(ObjectStream { head, content: answer.body, attempt })),
+            })
+        }
+        .boxed()
     }
 
     /// An object without its bytes; `None` when there is none, or no such bucket: the answer does not tell which.
-    pub async fn head(&self, key: &str) -> Result<Option<ObjectHead>, BucketError> {
-        match self.client.head_object().bucket(&self.name).key(self.whole(key)).send().await {
-            Ok(answer) => {
-                head(&self.attempt("head", key), answer.e_tag, answer.metadata, answer.content_length).map(Some)
+    pub fn head<'a>(&'a self, key: &'a str) -> Answered<'a, Option<ObjectHead>> {
+        async move {
+            match self.client.head_object().bucket(&self.name).key(self.whole(key)).send().await {
+                Ok(answer) => {
+                    head(&self.attempt("head", key), answer.e_tag, answer.metadata, answer.content_length).map(Some)
+                }
+                Err(error) if status(&error) == Some(404) => Ok(None),
+                Err(error) => Err(BucketError::of_request(self.attempt("head", key), error)),
             }
-            Err(error) if status(&error) == Some(404) => Ok(None),
-            Err(error) => Err(BucketError::of_request(self.attempt("head", key), error)),
         }
+        .boxed()
     }
 
     /// Writes an object, whatever was there.
-    pub async fn put(&self, key: &str, body: Bytes) -> Result<(), BucketError> {
-        match self.put_object(key).body(body.into()).send().await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(BucketError::of_request(self.attempt("put", key), error)),
+    pub fn put<'a>(&'a self, key: &'a str, body: Bytes) -> Answered<'a, ()> {
+        async move {
+            match self.put_object(key).body(body.into()).send().await {
+                Ok(_) => Ok(()),
+                Err(error) => Err(BucketError::of_request(self.attempt("put", key), error)),
+            }
         }
+        .boxed()
     }
 
     /// Writes an object that must not exist yet (`If-None-Match: *`).
-    pub async fn create(
-        &self,
-        key: &str,
+    pub fn create<'a>(
+        &'a self,
+        key: &'a str,
         body: Body,
-        metadata: &BTreeMap<String, String>,
-    ) -> Result<Creation, BucketError> {
-        let metadata: HashMap<String, String> = metadata.clone().into_iter().collect();
-        for attempt in 1..=CREATE_ATTEMPTS {
-            let answer = self.create_once(key, &body, metadata.clone()).await?;
-            match answer {
-                Ok(_) => return Ok(Creation::Created),
-                Err(error) if status(&error) == Some(412) => return Ok(Creation::AlreadyExists),
-                // Another conditional write of this key is under way; it may yet fail, so this decides nothing.
-                Err(error) if status(&error) == Some(409) => tokio::time::sleep(FIRST_BACKOFF * attempt).await,
-                Err(error) => return Err(BucketError::of_request(self.attempt("create", key), error)),
+        metadata: &'a BTreeMap<String, String>,
+    ) -> Answered<'a, Creation> {
+        async move {
+            let metadata: HashMap<String, String> = metadata.clone().into_iter().collect();
+            for attempt in 1..=CREATE_ATTEMPTS {
+                let answer = self.create_once(key, &body, metadata.clone()).await?;
+                match answer {
+                    Ok(_) => return Ok(Creation::Created),
+                    Err(error) if status(&error) == Some(412) => return Ok(Creation::AlreadyExists),
+                    // Another conditional write of this key is under way; it may yet fail, so this decides nothing.
+                    Err(error) if status(&error) == Some(409) => tokio::time::sleep(FIRST_BACKOFF * attempt).await,
+                    Err(error) => return Err(BucketError::of_request(self.attempt("create", key), error)),
+                }
             }
+            Err(BucketError::Contended { attempt: self.attempt("create", key) })
         }
-        Err(BucketError::Contended { attempt: self.attempt("create", key) })
+        .boxed()
     }
 
     async fn create_once(
@@ -313,30 +336,36 @@ impl Bucket {
 
     /// Replaces an object if its tag is `expected`, or creates it if there must be none yet. An answer that was lost
     /// makes no conflict: an object that already holds exactly this content counts as swapped.
-    pub async fn swap(&self, key: &str, body: Bytes, expected: Option<&ETag>) -> Result<Swap, BucketError> {
-        let request = self.put_object(key).body(body.clone().into());
-        let request = match expected {
-            Some(ETag(tag)) => request.if_match(tag),
-            None => request.if_none_match("*"),
-        };
-        match request.send().await {
-            Ok(PutObjectOutput { e_tag: Some(tag), .. }) => Ok(Swap::Swapped(ETag(tag))),
-            Ok(_) => Err(without_tag(self.attempt("swap", key))),
-            Err(error) if is_conflict(&error) => match self.get(key).await? {
-                Some(Object { bytes, etag, .. }) if bytes == body => Ok(Swap::Swapped(etag)),
-                _ => Ok(Swap::Conflict),
-            },
-            Err(error) => Err(BucketError::of_request(self.attempt("swap", key), error)),
+    pub fn swap<'a>(&'a self, key: &'a str, body: Bytes, expected: Option<&'a ETag>) -> Answered<'a, Swap> {
+        async move {
+            let request = self.put_object(key).body(body.clone().into());
+            let request = match expected {
+                Some(ETag(tag)) => request.if_match(tag),
+                None => request.if_none_match("*"),
+            };
+            match request.send().await {
+                Ok(PutObjectOutput { e_tag: Some(tag), .. }) => Ok(Swap::Swapped(ETag(tag))),
+                Ok(_) => Err(without_tag(self.attempt("swap", key))),
+                Err(error) if is_conflict(&error) => match self.get(key).await? {
+                    Some(Object { bytes, etag, .. }) if bytes == body => Ok(Swap::Swapped(etag)),
+                    _ => Ok(Swap::Conflict),
+                },
+                Err(error) => Err(BucketError::of_request(self.attempt("swap", key), error)),
+            }
         }
+        .boxed()
     }
 
     /// Deletes an object; one that is missing is deleted already.
-    pub async fn delete(&self, key: &str) -> Result<(), BucketError> {
-        match self.client.delete_object().bucket(&self.name).key(self.whole(key)).send().await {
-            Ok(_) => Ok(()),
-            Err(error) if error.code() == Some("NoSuchKey") => Ok(()),
-            Err(error) => Err(BucketError::of_request(self.attempt("delete", key), error)),
+    pub fn delete<'a>(&'a self, key: &'a str) -> Answered<'a, ()> {
+        async move {
+            match self.client.delete_object().bucket(&self.name).key(self.whole(key)).send().await {
+                Ok(_) => Ok(()),
+                Err(error) if error.code() == Some("NoSuchKey") => Ok(()),
+                Err(error) => Err(BucketError::of_request(self.attempt("delete", key), error)),
+            }
         }
+        .boxed()
     }
 
     fn put_object(&self, key: &str) -> PutObjectFluentBuilder {
@@ -349,6 +378,10 @@ impl Bucket {
         }
     }
 }
+
+/// What a bucket answers. Boxed, because a future is compiled wherever one that holds it is polled, and the client of S3 would be
+/// compiled again for each program and each test.
+pub type Answered<'a, T> = BoxFuture<'a, Result<T, BucketError>>;
 
 type PutAnswer = Result<PutObjectOutput, SdkError<PutObjectError, HttpResponse>>;
 

@@ -3,45 +3,52 @@
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types;
+use futures::FutureExt as _;
 use jiff::Timestamp;
 
-use crate::bucket::{Bucket, BucketError, ObjectSummary};
+use crate::bucket::{Answered, Bucket, BucketError, ObjectSummary};
 
 impl Bucket {
     /// All objects whose key begins with the prefix and is greater than `start_after`, sorted. As the server skips what
     /// comes first in its own order, `start_after` is only for prefixes below which there is one level of keys.
-    pub async fn list(&self, prefix: &str, start_after: Option<&str>) -> Result<Vec<ObjectSummary>, BucketError> {
-        let mut objects = Vec::new();
-        let mut continuation = None;
-        loop {
-            let page = self.page(prefix, start_after, None, continuation).await?;
-            objects.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| self.summary(object)));
-            continuation = page.next_continuation_token;
-            if continuation.is_none() {
-                break;
+    pub fn list<'a>(&'a self, prefix: &'a str, start_after: Option<&'a str>) -> Answered<'a, Vec<ObjectSummary>> {
+        async move {
+            let mut objects = Vec::new();
+            let mut continuation = None;
+            loop {
+                let page = self.page(prefix, start_after, None, continuation).await?;
+                objects.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| self.summary(object)));
+                continuation = page.next_continuation_token;
+                if continuation.is_none() {
+                    break;
+                }
             }
+            objects.retain(|object| start_after.is_none_or(|start| object.key.as_str() > start));
+            objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+            Ok(objects)
         }
-        objects.retain(|object| start_after.is_none_or(|start| object.key.as_str() > start));
-        objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        Ok(objects)
+        .boxed()
     }
 
     /// The "directories" right below the prefix, sorted: full prefixes, each of which ends with '/'.
-    pub async fn list_directories(&self, prefix: &str) -> Result<Vec<String>, BucketError> {
-        let mut directories = Vec::new();
-        let mut continuation = None;
-        loop {
-            let page = self.page(prefix, None, Some("/"), continuation).await?;
-            let common = page.common_prefixes.unwrap_or_default().into_iter();
-            directories.extend(common.filter_map(|common| self.ours(common.prefix?)));
-            continuation = page.next_continuation_token;
-            if continuation.is_none() {
-                break;
+    pub fn list_directories<'a>(&'a self, prefix: &'a str) -> Answered<'a, Vec<String>> {
+        async move {
+            let mut directories = Vec::new();
+            let mut continuation = None;
+            loop {
+                let page = self.page(prefix, None, Some("/"), continuation).await?;
+                let common = page.common_prefixes.unwrap_or_default().into_iter();
+                directories.extend(common.filter_map(|common| self.ours(common.prefix?)));
+                continuation = page.next_continuation_token;
+                if continuation.is_none() {
+                    break;
+                }
             }
+            directories.sort_unstable();
+            directories.dedup();
+            Ok(directories)
         }
-        directories.sort_unstable();
-        directories.dedup();
-        Ok(directories)
+        .boxed()
     }
 
     async fn page(

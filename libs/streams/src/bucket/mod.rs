@@ -11,7 +11,7 @@ mod parse;
 mod plain;
 mod probe;
 
-pub use client::{Bucket, BucketPlace, Encryption};
+pub use client::{Answered, Bucket, BucketPlace, Encryption};
 pub use credentials::{BucketAccess, CredentialFiles, CredentialsMissing};
 pub use error::{Attempt, BucketError};
 pub use json::JsonError;

@@ -4,12 +4,14 @@ use std::error::Error;
 use std::sync::Arc;
 
 use rdkafka::ClientContext;
+use rdkafka::Statistics;
 use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
 use tracing::{debug, error, info, warn};
 
+use crate::kafka::stranded::BrokerWatch;
 use crate::kafka::token::TokenSource;
 use crate::kafka::{ErrorClass, KafkaError as Failure, classify};
 
@@ -20,11 +22,17 @@ use crate::kafka::{ErrorClass, KafkaError as Failure, classify};
 #[derive(Debug, Clone, Default)]
 pub struct KafkaContext {
     tokens: Option<Arc<TokenSource>>,
+    watch: BrokerWatch,
 }
 
 impl KafkaContext {
-    pub(super) fn new(tokens: Option<Arc<TokenSource>>) -> Self {
-        Self { tokens }
+    pub(super) fn new(tokens: Option<Arc<TokenSource>>, watch: BrokerWatch) -> Self {
+        Self { tokens, watch }
+    }
+
+    /// Looks at what the client tells of itself, for [`KafkaSettings::stranded`](crate::kafka::KafkaSettings::stranded).
+    pub(super) fn look(&self, statistics: &Statistics) {
+        self.watch.look(statistics);
     }
 
     /// A token, for clients that come by one. Blocks.
@@ -63,6 +71,10 @@ impl ClientContext for KafkaContext {
             // The same comes as a log line, with its repetitions left out.
             debug!(target: "librdkafka", error = %cause, text, "Kafka client has trouble");
         }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.look(&statistics);
     }
 }
 

@@ -90,6 +90,12 @@ pub enum KafkaError {
         /// Each as a `MissingAcl` is shown.
         acls: String,
     },
+    /// A client found no way back to a broker.
+    #[error(
+        "no broker was named at {servers} for a moment, and the Kafka client finds none by itself any more \
+         (confluentinc/librdkafka issue 5301); a new process goes on where this one ends"
+    )]
+    Stranded { servers: String },
     /// A property is wrong.
     #[error("the Kafka client refuses its settings; check the Kafka properties")]
     Settings(#[source] ClientError),
@@ -123,6 +129,7 @@ impl KafkaError {
             Self::TopicRefused { .. } => "TopicRefused",
             Self::TopicNotReady { .. } => "TopicNotReady",
             Self::AclMissing { .. } => "AclMissing",
+            Self::Stranded { .. } => "KafkaClientStranded",
             Self::Settings(_) => "InvalidKafkaSettings",
             Self::Request { .. } => "KafkaRequestFailed",
         }
@@ -138,6 +145,7 @@ impl KafkaError {
             | Self::TopicNotOurs { .. }
             | Self::TopicUntold { .. }
             | Self::TopicNotReady { .. }
+            | Self::Stranded { .. }
             | Self::AclMissing { .. } => true,
             // Somebody else created it just now: the next attempt finds it.
             Self::TopicRefused { source: RDKafkaErrorCode::TopicAlreadyExists, .. } => true,

@@ -20,7 +20,7 @@ use tracing::{info, warn};
 
 use crate::kafka::KafkaContext;
 use crate::kafka::place::committed;
-use crate::kafka::standing::{self, Standings};
+use crate::kafka::standing::Standings;
 
 /// A consumer whose rebalances wait for the loop.
 pub type GroupConsumer = BaseConsumer<GroupContext>;
@@ -91,9 +91,6 @@ impl GroupContext {
 pub fn create(config: &ClientConfig, context: KafkaContext) -> KafkaResult<GroupConsumer> {
     let mut config = config.clone();
     config.set("auto.offset.reset", "error");
-    if config.get("statistics.interval.ms").is_none() {
-        config.set("statistics.interval.ms", standing::INTERVAL_MS);
-    }
     config.create_with_context(GroupContext { context, ..GroupContext::default() })
 }
 
@@ -200,6 +197,7 @@ impl ClientContext for GroupContext {
     }
 
     fn stats(&self, statistics: Statistics) {
+        self.context.look(&statistics);
         let standings = Standings::of(&self.owned(), statistics);
         *self.standings.lock().unwrap_or_else(PoisonError::into_inner) = Some(standings);
     }

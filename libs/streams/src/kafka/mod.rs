@@ -17,6 +17,7 @@ pub mod place;
 mod settings;
 pub mod standing;
 mod start;
+mod stranded;
 mod token;
 mod topics;
 mod wait;

@@ -9,8 +9,9 @@ use vedette_contract::arguments::{KafkaArguments, KeyValue, SecretText};
 use vedette_contract::kafka_property::canonical;
 
 use crate::certificates;
-use crate::kafka::KafkaContext;
+use crate::kafka::stranded::{BrokerWatch, Stranding};
 use crate::kafka::token::TokenSource;
+use crate::kafka::{KafkaContext, KafkaError};
 
 /// What a consumer sees of open and aborted transactions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,7 @@ pub struct KafkaSettings {
     client_id: String,
     login: Option<Login>,
     properties: Vec<KeyValue>,
+    stranding: Stranding,
 }
 
 /// How a process proves who it is, by SASL.
@@ -55,6 +57,8 @@ const CLIENT: &[(&str, &str)] = &[
     ("reconnect.backoff.max.ms", "2000"),
     ("socket.connection.setup.timeout.ms", "10000"),
     ("socket.keepalive.enable", "true"),
+    // How often a client tells where its partitions and brokers stand.
+    ("statistics.interval.ms", "5000"),
     ("topic.metadata.refresh.interval.ms", "30000"),
 ];
 
@@ -112,6 +116,7 @@ impl KafkaSettings {
             client_id: client_id.to_owned(),
             login,
             properties: kafka_properties.clone(),
+            stranding: Stranding::default(),
         }
     }
 
@@ -122,10 +127,17 @@ impl KafkaSettings {
 
     /// What every client's context has or is.
     pub fn context(&self) -> KafkaContext {
-        KafkaContext::new(match &self.login {
+        let tokens = match &self.login {
             Some(Login::Token(tokens)) => Some(Arc::clone(tokens)),
             Some(Login::Password { .. }) | None => None,
-        })
+        };
+        KafkaContext::new(tokens, BrokerWatch::new(self.stranding.clone()))
+    }
+
+    /// Waits until a client with such a context has forgotten every broker, which only a new process mends.
+    pub async fn stranded(&self) -> KafkaError {
+        self.stranding.happened().await;
+        KafkaError::Stranded { servers: self.bootstrap_servers.clone() }
     }
 
     /// Whether brokers let it in by a token, which is asked of another server.

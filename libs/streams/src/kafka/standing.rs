@@ -8,9 +8,6 @@ use rdkafka::statistics::{Partition, Statistics};
 use vedette_contract::TopicName;
 use vedette_contract::health::TopicHealth;
 
-/// How often a client tells, milliseconds.
-pub(super) const INTERVAL_MS: &str = "5000";
-
 /// Where one partition stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
