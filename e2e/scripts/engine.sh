@@ -73,9 +73,9 @@ start() {
 give_weight() {
     local cgroups=/sys/fs/cgroup file value
     if [ -d $cgroups/cpu ]; then
-        file=$cgroups/cpu/vedette-e2e/cpu.shares value=4096
+        file=$cgroups/cpu/vedette-e2e/cpu.shares value=2048
     else
-        file=$cgroups/vedette-e2e/cpu.weight value=400
+        file=$cgroups/vedette-e2e/cpu.weight value=200
     fi
     { mkdir -p "${file%/*}" && echo "$value" >"$file"; } 2>/dev/null ||
         say "the clusters get no more of the processors than one process, as $file cannot be written"

@@ -3,6 +3,7 @@
 mod alerts;
 mod archive;
 mod completion;
+mod dead_letters;
 mod incidents;
 mod missed;
 mod models;
@@ -24,6 +25,7 @@ use vedette_service::Shutdown;
 use self::alerts::{AlertsCommand, AlertsError};
 use self::archive::{ArchiveCommand, ArchiveError};
 use self::completion::CompletionOptions;
+use self::dead_letters::{DeadLettersCommand, DeadLettersError};
 use self::incidents::{IncidentsCommand, IncidentsError};
 use self::models::{ModelsCommand, ModelsError};
 use self::silences::{SilencesCommand, SilencesError};
@@ -33,7 +35,7 @@ use crate::local::{self, LocalError, LocalOptions};
 use crate::output::OutputError;
 
 /// Anomaly detection for streams of records: run a pipeline on this machine, validate manifests, look at alerts, incidents and
-/// sites, silence alerts, read and verify archives, look after models.
+/// sites, silence alerts, read and verify archives, mend dead letters, look after models.
 #[derive(Debug, Parser)]
 #[command(
     name = "vedette",
@@ -45,6 +47,7 @@ use crate::output::OutputError;
   vedette status --data-dir ./data -n demo                     how pipelines stand at their sites
   vedette alerts list --data-dir ./data -n demo                the newest alerts of all sites
   vedette archive verify --data-dir ./data --pipeline kdd      whether nothing is missing from an archive
+  vedette dead-letters list --bootstrap-servers kafka:9092     what could not be read or scored, and why
   vedette models list --data-dir ./data -n demo                what models there are, and which is current
   vedette silences list --data-dir ./data -n demo              of which alerts people are not told, and until when
   vedette models export --data-dir ./data --training kdd --format onnx --output kdd.onnx     a model for other engines"
@@ -76,6 +79,9 @@ pub enum Command {
     /// Look at models, compare, promote and replay them, and take them elsewhere
     #[command(subcommand, visible_alias = "model")]
     Models(ModelsCommand),
+    /// Look at records that could not be read or scored, and send them once more
+    #[command(subcommand, visible_alias = "dead-letter")]
+    DeadLetters(DeadLettersCommand),
     /// Complete commands and options in a shell
     Completion(CompletionOptions),
     /// Have people not told of some alerts for a time
@@ -107,6 +113,9 @@ pub enum CommandError {
     /// `vedette models`.
     #[error(transparent)]
     Models(#[from] ModelsError),
+    /// `vedette dead-letters`.
+    #[error(transparent)]
+    DeadLetters(#[from] DeadLettersError),
     /// `vedette completion`.
     #[error(transparent)]
     Completion(#[from] OutputError),
@@ -129,6 +138,7 @@ async fn dispatch(command: Command, shutdown: Shutdown) -> Result<(), CommandErr
         Command::Incidents(command) => Ok(incidents::run(&command, &shutdown).await?),
         Command::Archive(command) => Ok(archive::run(&command, &shutdown).await?),
         Command::Models(command) => Ok(models::run(&command, &shutdown).await?),
+        Command::DeadLetters(command) => Ok(dead_letters::run(command, &shutdown).await?),
         Command::Completion(options) => Ok(completion::run(options)?),
         Command::Silences(command) => Ok(silences::run(&command).await?),
     }

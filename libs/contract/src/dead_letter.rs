@@ -21,6 +21,8 @@ pub const HEADER_TIME: &str = "vedette.time";
 pub const HEADER_LENGTH: &str = "vedette.length";
 /// Header of a value that was cut: lower-case hexadecimal SHA-256 of the whole value.
 pub const HEADER_SHA256: &str = "vedette.sha256";
+/// Header of a record that was sent once more: topic, partition and offset of its dead letter, with '/' between.
+pub const HEADER_REPLAYED: &str = "vedette.replayed";
 
 /// Why a record is a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -83,7 +85,7 @@ impl fmt::Display for DeadLetterReason {
 
 /// A text that is no [`DeadLetterReason`].
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is not a reason of a dead letter")]
+#[error("{0:?} is not a reason of a dead letter: {reasons}", reasons = DeadLetterReason::ALL.map(DeadLetterReason::as_str).join(", "))]
 pub struct UnknownDeadLetterReason(String);
 
 impl FromStr for DeadLetterReason {

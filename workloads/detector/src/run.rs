@@ -82,9 +82,7 @@ async fn detect(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(), 
         model_version: model_version.clone(),
         started_at: Timestamp::now(),
     });
-    let kafka = KafkaSettings::new(&kafka, &pod_name);
-    let settings_of_clients = kafka.clone();
-    let watch = Watch::default();
+    let (kafka, watch) = (KafkaSettings::new(&kafka, &pod_name), Watch::default());
     let store = |version| {
         let training = model_training.ok_or(DetectorError::NoTraining)?;
         let (bucket, keys) = (bucket.clone(), ModelKeys::new(&namespace, &training));
@@ -102,7 +100,7 @@ async fn detect(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(), 
         metrics.begin(calculated_fields.iter().map(|field| field.key.as_str()), features.map(|it| it.name.as_str()));
 
         let settings = StartSettings {
-            kafka: settings_of_clients,
+            kafka: kafka.clone(),
             group,
             pod_name,
             guarantee: processing_guarantee,
@@ -135,15 +133,26 @@ async fn detect(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(), 
         health
     };
     let outcome = tokio::select! {
-        outcome = work => outcome,
-        () = watch.stuck() => Err(DetectorError::ModelStuck),
-        stranded = kafka.stranded() => Err(DetectorError::Kafka(stranded)),
+        outcome = while_it_can(work, &watch, &kafka) => outcome,
         never = health::tell(&bucket, &keys, look) => match never {},
     };
     shutdown.cancel();
     // The server only answers questions about a stream that is over.
     let _ = server.handle.await;
     outcome
+}
+
+/// Works until only a new process can go on.
+async fn while_it_can(
+    work: impl Future<Output = Result<(), DetectorError>>,
+    watch: &Watch,
+    kafka: &KafkaSettings,
+) -> Result<(), DetectorError> {
+    tokio::select! {
+        outcome = work => outcome,
+        () = watch.stuck() => Err(DetectorError::ModelStuck),
+        stranded = kafka.stranded() => Err(DetectorError::Kafka(stranded)),
+    }
 }
 
 /// What was given to score with, if anything was.
