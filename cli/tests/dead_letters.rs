@@ -140,7 +140,11 @@ async fn the_help_of_each_command_ends_with_two_examples_that_run() {
     };
     letter("dead_letters");
     for verb in ["list", "show", "replay"] {
-        let help = Command::new(env!("CARGO_BIN_EXE_vedette")).args(["dead-letters", verb, "--help"]).output().unwrap();
+        let help = Command::new(env!("CARGO_BIN_EXE_vedette"))
+            .args(["dead-letters", verb, "--help"])
+            .env("COLUMNS", "1000")
+            .output()
+            .unwrap();
         let help = String::from_utf8(help.stdout).unwrap();
         let (_, examples) = help.rsplit_once("Examples:\n").unwrap();
         let examples: Vec<&str> = examples.trim_end().lines().map(str::trim).collect();

@@ -41,7 +41,7 @@ pub struct ReplayOptions {
     #[arg(long)]
     pub all: bool,
     /// Of all those of this reason, such as `invalid_json` or `scoring_failed`
-    #[arg(long, value_name = "REASON", requires = "all")]
+    #[arg(long, value_name = "REASON", conflicts_with = "places")]
     pub reason: Option<DeadLetterReason>,
     /// Where they are.
     #[command(flatten)]
