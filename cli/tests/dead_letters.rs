@@ -150,7 +150,6 @@ async fn the_help_of_each_command_ends_with_two_examples_that_run() {
         let examples: Vec<&str> = examples.trim_end().lines().map(str::trim).collect();
         assert_eq!(examples.len(), 2, "{verb}: {examples:?}");
         for example in examples {
-            let example = example.split(" > ").next().unwrap();
             let words = words(example);
             let words: Vec<&str> = words.iter().skip(2).map(String::as_str).collect();
             let output = world.run(&words);

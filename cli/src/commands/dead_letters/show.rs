@@ -19,7 +19,7 @@ use crate::output::{Align, OutputFormat, OutputOptions, Table, escaped, print, t
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   vedette dead-letters show 0:0 --bootstrap-servers kafka:9092
-  vedette dead-letters show 0:0 --bootstrap-servers kafka:9092 --value > record.json")]
+  vedette dead-letters show 0:0 --bootstrap-servers kafka:9092 --value")]
 pub struct ShowOptions {
     /// Which one, as list names it
     #[arg(value_name = "PARTITION:OFFSET")]
