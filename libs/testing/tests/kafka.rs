@@ -296,7 +296,7 @@ fn produce(broker: &TestBroker, topic: &str) {
     producer.flush(PATIENCE).unwrap();
 }
 
-/// Which it is depends on which of librdkafka's threads is first: the more partitions it is told of, the oftener it is stranded.
+/// Which it is depends on which of librdkafka's threads is first: that which reads of many partitions is late.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_is_told_of_no_broker_comes_back_or_is_known_to_be_stranded() {
     let broker = TestBroker::with_topics(&["t:partitions=1000"]).await;
