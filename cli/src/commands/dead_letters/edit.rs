@@ -80,21 +80,13 @@ impl Edit {
 }
 
 fn unread(error: &load::Error<&str>) -> String {
-    match error {
-        load::Error::Io(files) => files.iter().map(|(_, why)| why.clone()).collect::<Vec<_>>().join("; "),
-        load::Error::Lex(expected) => {
-            let one = |(expected, found): &(load::lex::Expect<&str>, &str)| {
-                format!("{} is expected before {found:?}", expected.as_str())
-            };
-            expected.iter().map(one).collect::<Vec<_>>().join("; ")
-        }
-        load::Error::Parse(expected) => {
-            let one = |(expected, found): &(load::parse::Expect<&str>, &str)| {
-                format!("{} is expected before {found:?}", expected.as_str())
-            };
-            expected.iter().map(one).collect::<Vec<_>>().join("; ")
-        }
-    }
+    let before = |expected: &str, found: &str| format!("{expected} is expected before {found:?}");
+    let said: Vec<String> = match error {
+        load::Error::Io(files) => files.iter().map(|(_, why)| why.clone()).collect(),
+        load::Error::Lex(unmet) => unmet.iter().map(|(expected, found)| before(expected.as_str(), found)).collect(),
+        load::Error::Parse(unmet) => unmet.iter().map(|(expected, found)| before(expected.as_str(), found)).collect(),
+    };
+    said.join("; ")
 }
 
 fn shortened(text: &str) -> String {

@@ -1,19 +1,15 @@
 //! Reads dead letters where they are.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaResult;
-use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
-use rdkafka::topic_partition_list::Offset;
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
 use vedette_contract::TopicName;
 use vedette_contract::dead_letter::{DeadLetterReason, HEADER_REPLAYED};
 use vedette_records::dead_letter::{DeadLetter, DeadLetterError, inherited};
-use vedette_streams::kafka::place::{at_offset, read_to_end};
+use vedette_streams::kafka::place::{at_offset, read_to_end, record_at};
 use vedette_streams::kafka::{Isolation, KafkaContext, KafkaSettings, TopicReader};
 
 use super::place::Place;
@@ -41,7 +37,7 @@ pub(super) struct Letter {
 }
 
 impl Letter {
-    fn read(message: &BorrowedMessage<'_>) -> Result<Self, DeadLetterError> {
+    fn read(message: &impl Message) -> Result<Self, DeadLetterError> {
         let headers: Vec<_> = message.headers().into_iter().flat_map(Headers::iter).collect();
         let pairs = || headers.iter().map(|header| (header.key, header.value));
         Ok(Self {
@@ -52,11 +48,6 @@ impl Letter {
             value: message.payload().map(<[u8]>::to_vec),
             headers: inherited(pairs()).map(|(key, value)| (key.to_owned(), value.map(<[u8]>::to_vec))).collect(),
         })
-    }
-
-    /// When it became a letter.
-    pub(super) fn refused_at(&self) -> Timestamp {
-        self.says.refused_at
     }
 
     pub(super) fn reason(&self) -> DeadLetterReason {
@@ -83,7 +74,7 @@ pub(super) struct Found {
 
 /// The topic of the letters.
 pub(super) struct Letters {
-    pub(super) settings: KafkaSettings,
+    settings: KafkaSettings,
     pub(super) topic: TopicName,
     partitions: i32,
 }
@@ -127,7 +118,7 @@ impl Letters {
                 window = window.saturating_mul(FARTHER);
             }
         }
-        found.letters.sort_by_key(|letter| std::cmp::Reverse((letter.refused_at(), letter.place)));
+        found.letters.sort_by_key(|letter| std::cmp::Reverse((letter.says.refused_at, letter.place)));
         found.letters.truncate(limit);
         Ok(found)
     }
@@ -156,23 +147,18 @@ impl Letters {
     /// The one at this place.
     pub(super) fn at(&self, place: Place) -> Result<Letter, DeadLettersError> {
         let nowhere = || DeadLettersError::Nowhere { place, topic: self.topic.clone() };
-        let bounds = self.bounds().map_err(|error| self.failed(error))?;
-        let (low, high) = *bounds.get(&place.partition).ok_or_else(nowhere)?;
-        if !(low..high).contains(&place.offset) {
+        let Place { partition, offset } = place;
+        if partition >= self.partitions {
             return Err(nowhere());
         }
-        let mut found = None;
-        self.read(place.partition, place.offset, |message| {
-            found = (message.offset() == place.offset).then(|| Letter::read(message));
-            ControlFlow::Break(())
-        })
-        .map_err(|error| self.failed(error))?;
+        let found = record_at(&self.settings, WHO, self.topic.as_str(), partition, offset);
+        let message = found.map_err(|error| self.failed(error))?.ok_or_else(nowhere)?;
         let no_letter = |source| DeadLettersError::NoLetter { place, topic: self.topic.clone(), source };
-        found.ok_or_else(nowhere)?.map_err(no_letter)
+        Letter::read(&message).map_err(no_letter)
     }
 
     /// The first offset of each partition, and that behind its last.
-    fn bounds(&self) -> KafkaResult<BTreeMap<i32, (i64, i64)>> {
+    fn bounds(&self) -> KafkaResult<Vec<(i32, (i64, i64))>> {
         let config = self.settings.consumer(WHO, Isolation::ReadCommitted);
         let consumer: BaseConsumer<KafkaContext> = config.create_with_context(self.settings.context())?;
         let bounds = |partition| Ok((partition, consumer.fetch_watermarks(self.topic.as_str(), partition, TIMEOUT)?));
@@ -189,28 +175,13 @@ impl Letters {
         if from >= to {
             return Ok(());
         }
-        self.read(partition, from, |message| {
+        read_to_end(&self.settings, WHO, &at_offset(self.topic.as_str(), partition, from)?, |message| {
             let next = message.offset() + 1;
             if next > to || take(Letter::read(message)).is_break() || next == to {
                 return ControlFlow::Break(());
             }
             ControlFlow::Continue(())
         })
-    }
-
-    fn read(
-        &self,
-        partition: i32,
-        from: i64,
-        take: impl FnMut(&BorrowedMessage<'_>) -> ControlFlow<()>,
-    ) -> KafkaResult<()> {
-        let mut place: TopicPartitionList = at_offset(self.topic.as_str(), partition, from)?;
-        if from == 0 {
-            // Retention may have passed it since.
-            place = TopicPartitionList::with_capacity(1);
-            place.add_partition_offset(self.topic.as_str(), partition, Offset::Beginning)?;
-        }
-        read_to_end(&self.settings, WHO, &place, take)
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use vedette_contract::TopicName;
 use vedette_contract::dead_letter::DeadLetterReason;
 
-use super::letters::{Found, Letter, Letters};
+use super::letters::{Found, Letters};
 use super::show::Summary;
 use super::{DeadLettersError, TopicOptions};
 use crate::output::{Align, OutputFormat, OutputOptions, Table, print, time, warn, write_json};
@@ -47,14 +47,14 @@ pub(super) fn list(options: &ListOptions) -> Result<(), DeadLettersError> {
     let Found { letters: newest, others } = letters.newest(options.limit.into(), options.reason)?;
     let format = options.output.format();
     let listing = Listing { topic: &letters.topic, letters: newest.iter().map(Summary::of).collect(), others };
-    print(|out| if format == OutputFormat::Json { write_json(out, &listing) } else { write(out, &newest, format) })?;
+    print(|out| if format == OutputFormat::Json { write_json(out, &listing) } else { write(out, &listing, format) })?;
     if others > 0 && format != OutputFormat::Json {
         warn(&format!("{others} messages of topic {} are no dead letters", letters.topic));
     }
     Ok(())
 }
 
-fn write(out: &mut impl Write, letters: &[Letter], format: OutputFormat) -> io::Result<()> {
+fn write(out: &mut impl Write, listing: &Listing<'_>, format: OutputFormat) -> io::Result<()> {
     let mut table = Table::new([
         ("PLACE", Align::Left),
         ("REFUSED (UTC)", Align::Left),
@@ -63,15 +63,14 @@ fn write(out: &mut impl Write, letters: &[Letter], format: OutputFormat) -> io::
         ("BYTES", Align::Right),
         ("WHAT WAS WRONG", Align::Left),
     ]);
-    for letter in letters {
-        let summary = Summary::of(letter);
+    for letter in &listing.letters {
         table.row([
             letter.place.to_string(),
-            time(letter.refused_at()),
-            letter.reason().to_string(),
-            summary.from(),
-            summary.bytes.to_string(),
-            letter.says.refusal.message.clone(),
+            time(letter.refused_at),
+            letter.reason.to_owned(),
+            letter.from(),
+            letter.bytes.to_string(),
+            letter.message.to_owned(),
         ]);
     }
     table.write(out, format)
