@@ -1,5 +1,6 @@
 # Two commands do everything, set-up included: `make demo` and `make test`.
-#   make demo            the whole flow on this machine, 2 minutes            FOR=5m JSON=1 DATA=FILE LABEL=column NORMAL=value (or UNLABELLED=1)
+#   make demo            the whole flow on this machine, 2 minutes            FOR=5m JSON=1 DATA=FILE LABEL=column NORMAL=value (or UNLABELLED=1) DATA_DIR=DIR
+#   make notebook        docs/exploration.ipynb in JupyterLab, on the bucket of a demo that runs or has run; Python   DATA_DIR=DIR or BUCKET=URL
 #   make test            every test that needs cargo and a C compiler only
 #   make build-tests     compiles what it and the e2e targets run   make build-e2e: these alone
 #   make e2e             the tests on kind clusters: set-up, tests, take-down; e2e-clusters, e2e-up, e2e-test, e2e-down are its parts   TEST=--nocapture
@@ -9,6 +10,7 @@
 #   make e2e-kafka       topics, detectors and archivers against Apache Kafka with its authorizer and TLS: Java, Maven, openssl, and root
 #   make e2e-records     the record path while brokers, processes, bucket, connections, disk and retention fail: Java, Maven, and root   FAULTS=100 SEED=N
 #   make e2e-console     the console's page: built again, byte by byte what is committed, and used in a browser: Node, Chromium   TEST=--headed
+#   make e2e-notebook    docs/exploration.ipynb, executed on what a demo left and on SeaweedFS: pip, openssl, and root   DATA_DIR=DIR
 #   make e2e-restricted  each workload as any user with a read-only disk, as OpenShift runs it: user namespaces
 #   make bench           the figures, into target/bench.json
 #   make quality         the learners beside scikit-learn's, into target/quality.json; Python   QUALITY="--data FILE --label COLUMN"
@@ -25,6 +27,14 @@ LABEL ?=
 NORMAL ?=
 UNLABELLED ?=
 JSON ?=
+DATA_DIR ?=
+BUCKET ?=
+BUCKET_NAME ?=
+BUCKET_PREFIX ?=
+BUCKET_REGION ?=
+NAMESPACE ?=
+PIPELINE ?=
+NOTEBOOK ?=
 TEST ?=
 LOAD ?=
 FAULTS ?= 100
@@ -32,7 +42,7 @@ SEED ?=
 # They want more than cargo, so nothing means them that does not name them.
 NAMED_TESTS = --test apiserver --test chart --test kind --test records-under-faults --test restricted --test secured-bucket --test secured-kafka
 
-.PHONY: all setup build demo test build-tests build-e2e e2e e2e-clusters e2e-up e2e-test e2e-down e2e-chart e2e-apiserver e2e-bucket e2e-kafka e2e-records e2e-console e2e-restricted bench quality speed formats lint ci crds clean help
+.PHONY: all setup build demo notebook test build-tests build-e2e e2e e2e-clusters e2e-up e2e-test e2e-down e2e-chart e2e-apiserver e2e-bucket e2e-kafka e2e-records e2e-console e2e-notebook e2e-restricted bench quality speed formats lint ci crds clean help
 
 all: build
 
@@ -46,10 +56,17 @@ setup:
 build: setup
 	@$(CARGO) build --release --locked --workspace --bins
 
+# It keeps what it archives for the notebook and other commands, until the next demo.
 demo: build
-	@$(BIN)/vedette local -f manifests/demo.yaml $(if $(FOR),--for $(FOR)) $(if $(DATA),--dataset '$(DATA)') \
+	@$(if $(DATA_DIR),,./scripts/demo-data.sh target/demo)
+	@$(BIN)/vedette local -f manifests/demo.yaml --data-dir '$(or $(DATA_DIR),target/demo)' $(if $(FOR),--for $(FOR)) $(if $(DATA),--dataset '$(DATA)') \
 		$(if $(LABEL),--label-field '$(LABEL)') $(if $(NORMAL),--normal-label '$(NORMAL)') $(if $(UNLABELLED),--unlabelled) \
 		$(if $(JSON),--json)
+
+notebook: setup
+	@VEDETTE_DATA_DIR='$(DATA_DIR)' VEDETTE_BUCKET='$(BUCKET)' VEDETTE_BUCKET_NAME='$(BUCKET_NAME)' \
+		VEDETTE_BUCKET_PREFIX='$(BUCKET_PREFIX)' VEDETTE_BUCKET_REGION='$(BUCKET_REGION)' VEDETTE_NAMESPACE='$(NAMESPACE)' \
+		VEDETTE_PIPELINE='$(PIPELINE)' ./scripts/notebook.sh $(NOTEBOOK)
 
 test: build
 	@$(CARGO) test --release --locked --workspace
@@ -101,6 +118,9 @@ e2e-records: build
 e2e-console: build
 	@./scripts/page.sh
 	@./e2e/scripts/console.sh $(TEST)
+
+e2e-notebook: build
+	@./e2e/scripts/notebook.sh $(if $(DATA_DIR),'$(DATA_DIR)')
 
 e2e-restricted: build
 	@$(CARGO) test --release --locked --workspace --test restricted

@@ -1,5 +1,5 @@
 //! Every command that the documentation shows is one that `make` and `vedette` know. CI runs them; here is proven that no
-//! page shows another.
+//! page shows another, and that the notebook is committed without what a run leaves in it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -7,6 +7,7 @@ use std::process::Command;
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use serde_json::{Value, json};
 use vedette_cli::commands::Vedette;
 use vedette_testing::pages::{commands, pages, repository};
 
@@ -55,4 +56,24 @@ fn every_make_command_of_the_docs_runs_commands_that_exist() {
         }
     }
     assert!(seen >= 5, "only {seen} commands were found");
+}
+
+#[test]
+fn the_notebook_is_committed_as_nobody_ran_it() {
+    let text = std::fs::read_to_string(repository().join("docs/exploration.ipynb")).unwrap();
+    let notebook: Value = serde_json::from_str(&text).unwrap();
+    let kernel = json!({ "display_name": "Python 3", "language": "python", "name": "python3" });
+    assert_eq!(notebook["metadata"], json!({ "kernelspec": kernel, "language_info": { "name": "python" } }));
+    let cells = notebook["cells"].as_array().unwrap();
+    for cell in cells {
+        let id = cell["id"].as_str().unwrap();
+        assert_eq!(cell["metadata"], json!({}), "{id}");
+        if cell["cell_type"] == "code" {
+            assert_eq!((&cell["outputs"], &cell["execution_count"]), (&json!([]), &Value::Null), "{id}");
+        }
+    }
+    assert!(cells.len() > 20, "only {} cells were found", cells.len());
+    for machine in ["/home/", "/Users/", "/root", "/work/", "/tmp/", "C:\\"] {
+        assert!(!text.contains(machine), "{machine}");
+    }
 }
