@@ -12,6 +12,11 @@ use vedette_streams::bucket::Bucket;
 
 use crate::bucket_key::{BucketKey, NotSet};
 
+/// The bucket where no other is named.
+pub(crate) const BUCKET_NAME: &str = "vedette";
+/// Its region where none is named.
+pub(crate) const BUCKET_REGION: &str = "us-east-1";
+
 /// One of both, and the bucket's name.
 #[derive(Debug, Clone, Args)]
 #[command(group = clap::ArgGroup::new("place").required(true))]
@@ -26,7 +31,7 @@ pub struct PlaceOptions {
     pub bucket_endpoint: Option<String>,
 
     /// Name of the bucket
-    #[arg(long, value_name = "NAME", default_value = "vedette")]
+    #[arg(long, value_name = "NAME", default_value = BUCKET_NAME)]
     pub bucket_name: String,
 
     /// What stands before all keys of the bucket, as in the site file
@@ -34,7 +39,7 @@ pub struct PlaceOptions {
     pub bucket_prefix: Option<KeyPrefix>,
 
     /// Region of the bucket
-    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
+    #[arg(long, value_name = "REGION", default_value = BUCKET_REGION)]
     pub bucket_region: String,
 }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use vedette_e2e::local::{binary, repository, send_signal};
 use vedette_e2e::processes::{Child, descendants};
 use vedette_e2e::{LocalRun, pumps};
+use vedette_testing::pages::words;
 
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -46,7 +47,7 @@ fn children_named(run: &LocalRun, name: &str) -> Vec<Child> {
 #[test]
 fn the_loop_closes_by_itself_and_a_second_run_adds_to_the_first() {
     let data = tempfile::tempdir().unwrap();
-    let directory = data.path().display().to_string();
+    let directory = data.path().join("kept data").display().to_string();
     let start = || {
         LocalRun::start(["local", "-f", &fixture("quick.yaml"), "--json", "--for", "10m", "--data-dir", &directory])
             .unwrap()
@@ -77,6 +78,21 @@ fn the_loop_closes_by_itself_and_a_second_run_adds_to_the_first() {
         .output()
         .unwrap();
     assert!(verify.status.success(), "{}", String::from_utf8_lossy(&verify.stderr));
+
+    let run =
+        LocalRun::start(["local", "-f", &fixture("quick.yaml"), "--for", "5s", "--data-dir", &directory]).unwrap();
+    let (status, said, log) = run.end(PATIENCE).unwrap();
+    assert!(status.success(), "{said}\n{log}");
+    let (_, next) = said.split_once("\nNext\n").unwrap_or_else(|| panic!("nothing is said of what to try: {said}"));
+    let lines: Vec<Vec<String>> = next.lines().map(words).collect();
+    let (notebook, commands) = lines.split_last().unwrap();
+    assert_eq!(notebook[..], ["make", "notebook", &format!("DATA_DIR={directory}")]);
+    assert_eq!(commands.len(), 3, "{next}");
+    for command in commands {
+        let output = std::process::Command::new(&command[0]).args(&command[1..]).output().unwrap();
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(!output.stdout.is_empty(), "{command:?} prints nothing");
+    }
 }
 
 #[test]

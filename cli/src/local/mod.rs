@@ -1,5 +1,6 @@
 //! `vedette local`: the whole flow on one machine, from the first record to the summary.
 
+mod afterwards;
 mod console;
 pub mod dataset;
 mod error;
@@ -84,7 +85,8 @@ pub async fn run(options: LocalOptions, shutdown: Shutdown) -> Result<(), LocalE
             .map_err(|error| LocalError::System { what: "write the summary", source: error.into() })?;
         output::print(|out| writeln!(out, "{json}"))?;
     } else {
-        output::print(|out| write!(out, "{summary}"))?;
+        let next = afterwards::lines(&options, pipeline, &summary);
+        output::print(|out| write!(out, "{summary}{next}"))?;
     }
     if pipeline.generator.is_some() && summary.nothing_generated() {
         return Err(LocalError::NothingGenerated);

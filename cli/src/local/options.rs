@@ -9,6 +9,8 @@ use vedette_contract::Name;
 use vedette_contract::arguments::DatasetArguments;
 use vedette_contract::keys::KeyPrefix;
 
+use crate::place::{BUCKET_NAME, BUCKET_REGION};
+
 /// Runs a pipeline and its trainings on this machine, without Kubernetes: the very Deployments and Jobs that a cluster
 /// gets, run as processes, on an embedded Kafka broker and an embedded S3 bucket.
 #[derive(Debug, Clone, Args)]
@@ -42,7 +44,7 @@ pub struct LocalOptions {
     pub bucket_endpoint: Option<String>,
 
     /// Name of the bucket
-    #[arg(long, value_name = "NAME", default_value = "vedette")]
+    #[arg(long, value_name = "NAME", default_value = BUCKET_NAME)]
     pub bucket_name: String,
 
     /// What stands before all keys of the bucket, as in the site file
@@ -50,7 +52,7 @@ pub struct LocalOptions {
     pub bucket_prefix: Option<KeyPrefix>,
 
     /// Region of the bucket
-    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
+    #[arg(long, value_name = "REGION", default_value = BUCKET_REGION)]
     pub bucket_region: String,
 
     /// Put this file into the bucket and generate from it: CSV or lines of JSON, plain, gzip or zstd
