@@ -15,6 +15,7 @@ mod record;
 mod silences;
 mod status;
 mod validate;
+mod verdicts;
 
 use clap::{Parser, Subcommand};
 use futures::FutureExt as _;
@@ -31,11 +32,12 @@ use self::models::{ModelsCommand, ModelsError};
 use self::silences::{SilencesCommand, SilencesError};
 use self::status::{StatusError, StatusOptions};
 use self::validate::{ValidateError, ValidateOptions};
+use self::verdicts::{VerdictsCommand, VerdictsError};
 use crate::local::{self, LocalError, LocalOptions};
 use crate::output::OutputError;
 
 /// Anomaly detection for streams of records: run a pipeline on this machine, validate manifests, look at alerts, incidents and
-/// sites, silence alerts, read and verify archives, mend dead letters, look after models.
+/// sites, silence alerts, say what they turned out to be, read and verify archives, mend dead letters, look after models.
 #[derive(Debug, Parser)]
 #[command(
     name = "vedette",
@@ -50,6 +52,7 @@ use crate::output::OutputError;
   vedette dead-letters list --bootstrap-servers kafka:9092     what could not be read or scored, and why
   vedette models list --data-dir ./data -n demo                what models there are, and which is current
   vedette silences list --data-dir ./data -n demo              of which alerts people are not told, and until when
+  vedette verdicts list --data-dir ./data -n demo              what alerts turned out to be, as people say
   vedette models export --data-dir ./data --training kdd --format onnx --output kdd.onnx     a model for other engines"
 )]
 pub struct Vedette {
@@ -87,6 +90,9 @@ pub enum Command {
     /// Have people not told of some alerts for a time
     #[command(subcommand, visible_alias = "silence")]
     Silences(SilencesCommand),
+    /// Say what alerts turned out to be
+    #[command(subcommand, visible_alias = "verdict")]
+    Verdicts(VerdictsCommand),
 }
 
 /// Why a command failed.
@@ -122,6 +128,9 @@ pub enum CommandError {
     /// `vedette silences`.
     #[error(transparent)]
     Silences(#[from] SilencesError),
+    /// `vedette verdicts`.
+    #[error(transparent)]
+    Verdicts(#[from] VerdictsError),
 }
 
 /// Runs a command to its end, or until shutdown.
@@ -141,6 +150,7 @@ async fn dispatch(command: Command, shutdown: Shutdown) -> Result<(), CommandErr
         Command::DeadLetters(command) => Ok(dead_letters::run(command, &shutdown).await?),
         Command::Completion(options) => Ok(completion::run(options)?),
         Command::Silences(command) => Ok(silences::run(&command).await?),
+        Command::Verdicts(command) => Ok(verdicts::run(&command, &shutdown).await?),
     }
 }
 

@@ -18,6 +18,8 @@ const ANY_DIRECTORY: &str = "./data";
 const ANY_BUCKET: &str = "http://seaweedfs:8333";
 const ANY_ALERT: &str = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
 const ANY_INCIDENT: &str = "e10ccd88-6b1b-5425-8e1e-5a86f19dd1c5";
+/// The model of all alerts.
+pub(crate) const VERSION: &str = "20261119T080000Z-00000000";
 /// An incident that was closed, and one that is open, as they are told.
 pub(crate) const CLOSED: &str = "00000000-0000-5000-8000-000000000001";
 pub(crate) const OPEN: &str = "00000000-0000-5000-8000-000000000002";
@@ -189,7 +191,7 @@ fn alerts(site: &str, numbers: std::ops::Range<usize>) -> Vec<Value> {
         let mut alert = record(site, number);
         let (day, minute) = (20 + number / 100, number % 100);
         let own = json!({
-            "score": 0.9995, "threshold": 0.999, "model_version": "20261119T080000Z-00000000", "alert_text": HOSTILE,
+            "score": 0.9995, "threshold": 0.999, "model_version": VERSION, "alert_text": HOSTILE,
             "alert_severity": if number.is_multiple_of(10) { "critical" } else { "medium" },
             "detected_utc": format!("2026-11-{day}T{:02}:{:02}:{:02}.000001Z", 8 + minute / 60, minute % 60, if site == "east" { 0 } else { 30 }),
             "reasons": [
@@ -212,7 +214,9 @@ fn incident(id: &str, hour: u32, revision: u64) -> Value {
         "closed_utc": closed.then(|| format!("2026-11-21T{hour:02}:12:00Z")), "alerts": 10 * revision, "severity": "high",
         "highest_score": 0.9995,
         "reasons": [{ "field": "bytes", "alerts": 10 * revision, "weight": 7_000_000 * revision, "value": HOSTILE }],
-        "example": { "origin": { "topic": "alerts", "partition": 0, "offset": 159 }, "alert": { "uuid": uuid("east", 109), "service": HOSTILE } },
+        "example": { "origin": { "topic": "alerts", "partition": 0, "offset": 159 }, "alert": {
+            "uuid": uuid("east", 109), "service": HOSTILE, "detected_utc": "2026-11-21T08:09:00.000001Z", "model_version": VERSION,
+        } },
         "revision": revision, "news_revision": 1,
     })
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod data;
+mod verdicts;
 
 use std::io::Read;
 use std::process::Stdio;
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 use self::data::{CLOSED, Data, HOSTILE, OPEN, object, uuid};
 
-const COMMANDS: [&[&str]; 7] = [
+const COMMANDS: [&[&str]; 9] = [
     &["alerts", "list"],
     &["alerts", "show"],
     &["incidents", "list"],
@@ -19,6 +20,8 @@ const COMMANDS: [&[&str]; 7] = [
     &["archive", "ls"],
     &["archive", "cat"],
     &["status"],
+    &["verdicts", "add"],
+    &["verdicts", "list"],
 ];
 
 fn has_control_characters(text: &str) -> bool {

@@ -5,6 +5,7 @@ mod prefix;
 use crate::archive::Stream;
 use crate::progress::ProgressKey;
 use crate::silence::SilenceKey;
+use crate::verdict::VerdictKey;
 use crate::{ModelVersion, Name};
 
 pub use prefix::{KeyPrefix, KeyPrefixError};
@@ -134,9 +135,15 @@ impl PipelineKeys {
     /// Whether this directory, right below [`Self::prefix`], is one that a pipeline has.
     pub fn is_own(&self, directory: &str) -> bool {
         Stream::ALL.iter().any(|stream| self.stream(*stream) == directory)
-            || [self.progress_prefix(), self.sites_prefix(), self.all_health_prefix(), self.silences_prefix()]
-                .iter()
-                .any(|own| own == directory)
+            || [
+                self.progress_prefix(),
+                self.sites_prefix(),
+                self.all_health_prefix(),
+                self.silences_prefix(),
+                self.verdicts_prefix(),
+            ]
+            .iter()
+            .any(|own| own == directory)
     }
 
     /// Prefix of the silences of all sites: `…/silences/`.
@@ -154,6 +161,25 @@ impl PipelineKeys {
     pub fn silence_of(&self, key: &str) -> Option<SilenceKey> {
         let (site, file) = key.strip_prefix(&self.silences_prefix())?.split_once('/')?;
         Some(SilenceKey { site: site.parse().ok()?, id: file.strip_suffix(".json")?.parse().ok()? })
+    }
+
+    /// Prefix of the verdicts of all sites: `…/labels/`.
+    pub fn verdicts_prefix(&self) -> String {
+        format!("{}/labels/", self.prefix)
+    }
+
+    /// A [`crate::verdict::Verdict`]: `…/labels/<site>/<yyyy-mm>/<id>.json`, by the month that its id tells.
+    pub fn verdict(&self, key: &VerdictKey) -> String {
+        let VerdictKey { site, id } = key;
+        format!("{}{site}/{}/{id}.json", self.verdicts_prefix(), id.month())
+    }
+
+    /// The verdict whose key this is, if it is one.
+    pub fn verdict_of(&self, key: &str) -> Option<VerdictKey> {
+        let (site, below) = key.strip_prefix(&self.verdicts_prefix())?.split_once('/')?;
+        let (month, file) = below.split_once('/')?;
+        let key = VerdictKey { site: site.parse().ok()?, id: file.strip_suffix(".json")?.parse().ok()? };
+        (key.id.month() == month).then_some(key)
     }
 
     /// A data set that somebody put there: `…/datasets/<file name>`.
@@ -228,6 +254,19 @@ mod tests {
         assert_eq!((keys.silence(&silence).as_str(), keys.silence_of(key)), (key, Some(silence)));
         for stranger in ["20261123T084210Z-1a2b3c4d.json", "east/x.json", "east/a/20261123T084210Z-1a2b3c4d.json"] {
             assert_eq!(keys.silence_of(&format!("team-a/flows/silences/{stranger}")), None, "{stranger}");
+        }
+        let verdict = VerdictKey { site: name("east"), id: "20261123T084210Z-1a2b3c4d".parse().unwrap() };
+        let key = "team-a/flows/labels/east/2026-11/20261123T084210Z-1a2b3c4d.json";
+        assert_eq!((keys.verdict(&verdict).as_str(), keys.verdict_of(key)), (key, Some(verdict)));
+        assert!(keys.is_own(&keys.verdicts_prefix()));
+        for stranger in [
+            "east/20261123T084210Z-1a2b3c4d.json",
+            "east/2026-12/20261123T084210Z-1a2b3c4d.json",
+            "east/2026-11/20261123T084210Z-1a2b3c4d",
+            "east/2026-11/x/20261123T084210Z-1a2b3c4d.json",
+            "East/2026-11/20261123T084210Z-1a2b3c4d.json",
+        ] {
+            assert_eq!(keys.verdict_of(&format!("team-a/flows/labels/{stranger}")), None, "{stranger}");
         }
         let models = ModelKeys::new(&name("team-a"), &name("flows"));
         let version: ModelVersion = "20261123T084210Z-1a2b3c4d".parse().unwrap();

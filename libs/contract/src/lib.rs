@@ -29,6 +29,8 @@ pub mod search;
 pub mod silence;
 pub mod timing;
 pub mod topic;
+pub mod verdict;
+mod written;
 
 pub use names::{ModelVersion, Name, NameError, ObjectName, TopicName};
 pub use reference::ReferenceWindow;

@@ -1,5 +1,7 @@
 //! The model artifact: an immutable directory of files, a manifest that hashes them, and the pointer to the current one.
 
+mod judged;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -11,6 +13,8 @@ use crate::learner::Algorithm;
 use crate::search::{SearchReport, SearchSummary};
 use crate::silence::SilenceKey;
 use crate::{ModelVersion, Name, ReferenceWindow};
+
+pub use judged::{JudgedVersion, ReadVerdict};
 
 /// Schema of the artifact that this build writes, and the newest that it reads.
 pub const SCHEMA: u32 = 1;
@@ -237,6 +241,12 @@ pub struct ModelMetadata {
     /// The silences that say so, as they were read, whether they matched a record or not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub silences: Vec<LearnedWithout>,
+    /// The verdicts that were read, by site and id, also those whose place a later one took.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verdicts: Vec<ReadVerdict>,
+    /// What they come to, of each version whose alerts were judged; the oldest first, and first what no version is known of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub judged: Vec<JudgedVersion>,
     /// What arrived as text in numeric features, by field.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub texts: BTreeMap<String, TextValues>,

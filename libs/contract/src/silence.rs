@@ -1,78 +1,23 @@
 //! Silences: what a person wants not to be told of, for a time. Each is one object in the bucket, which one site writes.
 
-use std::fmt;
-use std::str::FromStr;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::Name;
-use crate::names::{is_stamped, stamp};
+use crate::written::{self, LONGEST_NAME, LONGEST_REASON, stamped_id};
 
 /// A longer match is none.
 const LONGEST_MATCH: usize = 2_000;
-/// A longer name is none.
-const LONGEST_NAME: usize = 100;
-/// A longer reason belongs elsewhere.
-const LONGEST_REASON: usize = 1_000;
 /// What the match of a silence may speak of by which no model learns from records, in this order of a record: namespace, pipeline
 /// and site, and the record itself (a map). They mean the same in [`crate::receiver::FILTER_VARIABLES`].
 pub const RECORD_VARIABLES: [&str; 4] = ["namespace", "pipeline", "site", "example"];
 /// No silence is larger.
 pub const LARGEST_SILENCE: u64 = 16 * 1024;
 
-/// Names a silence for ever: when it was added, and eight random hex digits. Text order is time order.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct SilenceId(String);
-
-impl SilenceId {
-    /// The id of what is added at this time, with a number by chance, as several may be added at once.
-    pub fn new(added_at: Timestamp, chance: u32) -> Self {
-        Self(format!("{}-{chance:08x}", stamp(added_at)))
-    }
-
-    /// The id as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for SilenceId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-/// A text that is no silence's id.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{text:?} is not the id of a silence: they look like 20261123T084210Z-1a2b3c4d (UTC time, then 8 hex digits)")]
-pub struct SilenceIdError {
-    /// What was given.
-    pub text: String,
-}
-
-impl FromStr for SilenceId {
-    type Err = SilenceIdError;
-
-    fn from_str(text: &str) -> Result<Self, SilenceIdError> {
-        if is_stamped(text) { Ok(Self(text.to_owned())) } else { Err(SilenceIdError { text: text.to_owned() }) }
-    }
-}
-
-impl TryFrom<String> for SilenceId {
-    type Error = SilenceIdError;
-
-    fn try_from(text: String) -> Result<Self, SilenceIdError> {
-        text.parse()
-    }
-}
-
-impl From<SilenceId> for String {
-    fn from(id: SilenceId) -> String {
-        id.0
-    }
+stamped_id! {
+    /// Names a silence for ever: when it was added, and eight random hex digits. Text order is time order.
+    SilenceId, SilenceIdError, "silence"
 }
 
 /// Where a silence stands: the site that alone writes it, and its id.
@@ -172,9 +117,7 @@ impl TryFrom<SilenceFields> for Silence {
 
 fn line(field: &'static str, text: Option<String>, longest: usize, mend: &str) -> Result<String, SilenceError> {
     let text = text.ok_or_else(|| SilenceError::missing(field, mend))?;
-    let words = text.trim();
-    let is_line = !words.is_empty() && words.len() <= longest && !words.contains(char::is_control);
-    if is_line { Ok(words.to_owned()) } else { Err(SilenceError::of_field(field, &text, mend)) }
+    written::line(&text, longest).ok_or_else(|| SilenceError::of_field(field, &text, mend))
 }
 
 impl Silence {

@@ -7,6 +7,7 @@ mod json;
 #[cfg(feature = "load")]
 pub mod load;
 pub mod manifest;
+mod passed;
 pub mod pointer;
 pub mod progress;
 pub mod promote;
@@ -20,6 +21,8 @@ pub mod standing;
 pub mod states;
 #[cfg(test)]
 mod testing;
+pub mod verdicts;
 pub mod versions;
 
 pub use error::RegistryError;
+pub use passed::PassedObject;

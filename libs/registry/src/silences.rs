@@ -9,7 +9,7 @@ use vedette_contract::keys::PipelineKeys;
 use vedette_contract::silence::{LARGEST_SILENCE, Silence, SilenceError, SilenceKey};
 use vedette_streams::bucket::{Bucket, BucketError, ETag, Object, ObjectSummary, Swap};
 
-use crate::{RegistryError, json};
+use crate::{PassedObject, RegistryError, json};
 
 /// So many objects are read at once.
 const CONCURRENCY: usize = 8;
@@ -27,15 +27,6 @@ pub struct KeptSilence {
     pub key: SilenceKey,
     #[serde(flatten)]
     pub silence: Silence,
-}
-
-/// An object among the silences that is none, or one too many.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct PassedObject {
-    /// Its full key.
-    pub key: String,
-    /// What is wrong with it.
-    pub why: String,
 }
 
 /// What stands below the silences of a pipeline.

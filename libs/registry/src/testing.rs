@@ -72,6 +72,8 @@ pub(crate) fn metadata(job: &str) -> ModelMetadata {
         separating: Vec::new(),
         silenced: 0,
         silences: Vec::new(),
+        verdicts: Vec::new(),
+        judged: Vec::new(),
         last_utc: None,
         metrics,
         search: None,

@@ -10,7 +10,8 @@ use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
 use vedette_contract::keys::PipelineKeys;
-use vedette_registry::silences::{PassedObject, SilenceReader};
+use vedette_registry::PassedObject;
+use vedette_registry::silences::SilenceReader;
 use vedette_service::{Readiness, Shutdown, error_chain};
 use vedette_streams::bucket::Bucket;
 

@@ -9,7 +9,8 @@ use tracing::warn;
 use vedette_contract::incident::{Incident, MOST_SILENCES};
 use vedette_contract::silence::{SilenceId, SilenceKey};
 use vedette_filters::{Filter, Subject, silence_filter};
-use vedette_registry::silences::{KeptSilence, PassedObject, Silences as Listed};
+use vedette_registry::PassedObject;
+use vedette_registry::silences::{KeptSilence, Silences as Listed};
 
 use crate::metrics::SilenceMetrics;
 

@@ -11,6 +11,7 @@ mod gate;
 mod held_out;
 mod infer;
 mod judge;
+mod judged;
 mod learn;
 mod line;
 mod memory;

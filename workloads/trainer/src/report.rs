@@ -6,14 +6,15 @@ use jiff::Timestamp;
 use vedette_contract::arguments::TrainerArguments;
 use vedette_contract::gate::GateReport;
 use vedette_contract::model::{
-    CalibrationRows, FoldMetrics, LearnedWithout, ModelMetadata, REPORT_FILE, Reference, SCHEMA, TextValues,
-    TrainingOutcome, TrainingResult,
+    CalibrationRows, FoldMetrics, JudgedVersion, LearnedWithout, ModelMetadata, REPORT_FILE, Reference, SCHEMA,
+    TextValues, TrainingOutcome, TrainingResult,
 };
 use vedette_contract::search::{BestTrial, SearchReport, SearchSummary};
 use vedette_contract::{ModelVersion, Name};
 
 use crate::collect::Sampler;
 use crate::field::{LeftOut, listed, words};
+use crate::judged::Judged;
 use crate::learn::Learned;
 use crate::read::Reading;
 use crate::schema::Kind;
@@ -29,6 +30,7 @@ pub(crate) fn metadata(
     learned: Learned,
     (left_out, texts): (&BTreeMap<String, LeftOut>, BTreeMap<String, TextValues>),
     (duplicates, sampled): (u64, u64),
+    judged: Judged,
 ) -> ModelMetadata {
     let Learned {
         forest: _,
@@ -46,6 +48,7 @@ pub(crate) fn metadata(
         distributions,
     } = learned;
     let Reading { objects, sites, damaged, lost, silences, tally } = reading;
+    let Judged { verdicts, versions: judged } = judged;
     ModelMetadata {
         schema: SCHEMA,
         vedette_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -66,6 +69,8 @@ pub(crate) fn metadata(
         lost,
         silenced: tally.silenced,
         silences,
+        verdicts,
+        judged,
         texts,
         reference: arguments.reference_window.map(|window| Reference { window, records: tally.reference }),
         sampled,
@@ -160,6 +165,7 @@ pub(crate) fn summary(metadata: &ModelMetadata) -> String {
         lost,
         silenced,
         silences,
+        judged,
         texts,
         gate,
         calibrated_on,
@@ -222,6 +228,7 @@ pub(crate) fn summary(metadata: &ModelMetadata) -> String {
             separating.join(", ")
         ));
     }
+    parts.extend((!judged.is_empty()).then(|| judged_by_people(judged)));
     parts.extend(gate.warnings.iter().cloned());
     parts.extend(calibrated_on.as_ref().map(|rows| of_calibration(rows, metrics.alert_budget_per_million)));
     parts.join("; ")
@@ -230,6 +237,13 @@ pub(crate) fn summary(metadata: &ModelMetadata) -> String {
 fn left_out_by(records: u64, silences: &[LearnedWithout]) -> String {
     let noun = if silences.len() == 1 { "silence" } else { "silences" };
     format!("{records} records are left out by {} {noun}", silences.len())
+}
+
+fn judged_by_people(judged: &[JudgedVersion]) -> String {
+    let sum = |of: fn(&JudgedVersion) -> u64| judged.iter().map(of).fold(0, u64::saturating_add);
+    let noun = if judged.len() == 1 { "version" } else { "versions" };
+    let (alerts, anomalies) = (sum(|of| of.alerts), sum(|of| of.anomalies));
+    format!("of {alerts} alerts of {} {noun} that people judged {anomalies} are anomalies", judged.len())
 }
 
 fn search_summary(search: &SearchReport) -> String {

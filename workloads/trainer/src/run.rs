@@ -30,6 +30,7 @@ use crate::error::TrainerError;
 use crate::field::LeftOut;
 use crate::infer::{ChosenFeatures, given_features};
 use crate::judge::judge;
+use crate::judged::Judged;
 use crate::learn::{LearnSettings, Learned, is_too_little_data, learn};
 use crate::memory;
 use crate::novelty::refuse_all_new;
@@ -286,6 +287,7 @@ impl Training<'_> {
             });
             return Err(TrainerError::UnknownFeatures { columns: columns.collect() });
         }
+        let judged = Judged::read(&self.bucket, &self.arguments.owner).await?;
         let parallel_trials = learning.search.as_ref().map_or(0, |search| search.parallel_trials);
         let needed_bytes = memory::check(sampler.held(), schema.columns.len(), parallel_trials, memory::limit())?;
         tracing::info!(needed_bytes, "learning takes about so much memory");
@@ -296,7 +298,8 @@ impl Training<'_> {
         let work = move || learn_from(sampler.finish(&schema, holdout_share), &growing, &learning);
         let (artifact, features, learned) = tokio::task::spawn_blocking(work).await??;
         let picture = learned.picture.clone();
-        let metadata = report::metadata(self.arguments, reading, learned, (&left_out, texts), (duplicates, sampled));
+        let counts = (duplicates, sampled);
+        let metadata = report::metadata(self.arguments, reading, learned, (&left_out, texts), counts, judged);
         Ok(Trained { artifact, metadata, features, picture })
     }
 

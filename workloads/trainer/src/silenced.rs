@@ -11,7 +11,8 @@ use vedette_contract::keys::PipelineKeys;
 use vedette_contract::model::LearnedWithout;
 use vedette_filters::{Filter, Subject, silence_filter};
 use vedette_records::{Field, FieldNames, RecordReader, read_utc};
-use vedette_registry::silences::{KeptSilence, PassedObject, SilenceReader};
+use vedette_registry::PassedObject;
+use vedette_registry::silences::{KeptSilence, SilenceReader};
 use vedette_streams::bucket::Bucket;
 
 use crate::error::TrainerError;

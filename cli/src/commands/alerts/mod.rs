@@ -1,5 +1,6 @@
 //! `vedette alerts`.
 
+pub(super) mod find;
 mod list;
 mod reasons;
 mod show;

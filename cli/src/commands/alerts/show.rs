@@ -3,19 +3,15 @@
 use std::io::{self, Write};
 
 use clap::Args;
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
-use vedette_archive::{Span, TakeNewest, read_newest};
 use vedette_contract::Name;
 use vedette_contract::alert::Alert;
-use vedette_contract::archive::{ArchiveKey, Stream};
 use vedette_contract::fields::ADDED;
 
 use super::AlertsError;
+use super::find::{Found, find};
 use super::reasons::reasons;
-use crate::commands::missed::complain;
-use crate::commands::near::Nearest;
 use crate::commands::pipeline::PipelineOptions;
 use crate::commands::record::fields;
 use crate::output::{Align, OutputFormat, OutputOptions, Table, print, time, write_json, write_title};
@@ -58,14 +54,7 @@ struct Shown {
 /// Prints it.
 pub(super) async fn show(options: &ShowOptions) -> Result<(), AlertsError> {
     let chosen = options.pipeline.choose().await?;
-    let span = Span { stream: Stream::Alerts, sites: &options.sites, before: None };
-    let mut sought = Sought { uuid: options.uuid.clone(), nearest: Nearest::to(&options.uuid), found: None };
-    let missed = read_newest(chosen.bucket(), &chosen.keys, span, &mut sought).await?;
-    complain(&missed);
-    let Some(Found { key, alert, record }) = sought.found else {
-        chosen.check_sites(&options.sites).await?;
-        return Err(AlertsError::NoAlert { uuid: sought.uuid, near: sought.nearest.names() });
-    };
+    let Found { key, alert, record } = find(&chosen, &options.sites, &options.uuid).await?;
     let shown = Shown {
         namespace: chosen.namespace.clone(),
         pipeline: chosen.pipeline.clone(),
@@ -76,47 +65,6 @@ pub(super) async fn show(options: &ShowOptions) -> Result<(), AlertsError> {
     };
     let format = options.output.format();
     Ok(print(|out| write(out, &shown, format))?)
-}
-
-struct Sought {
-    uuid: String,
-    nearest: Nearest,
-    found: Option<Found>,
-}
-
-struct Found {
-    key: ArchiveKey,
-    alert: Alert,
-    record: Box<RawValue>,
-}
-
-/// What tells one alert from another.
-#[derive(Deserialize)]
-struct Identity<'a> {
-    #[serde(borrow, default)]
-    uuid: Option<&'a RawValue>,
-}
-
-impl TakeNewest for Sought {
-    fn take(&mut self, key: &ArchiveKey, record: &[u8]) -> Option<Timestamp> {
-        let json = std::str::from_utf8(record).ok()?.trim();
-        let Identity { uuid } = serde_json::from_str(json).ok()?;
-        let uuid: Option<String> = uuid.and_then(|uuid| serde_json::from_str(uuid.get()).ok());
-        match uuid {
-            Some(uuid) if uuid == self.uuid => {
-                let record = RawValue::from_string(json.to_owned()).ok()?;
-                self.found = Some(Found { key: key.clone(), alert: Alert::read(json)?, record });
-            }
-            Some(uuid) => self.nearest.meet(&uuid),
-            None => {}
-        }
-        // Until it is found all times are wanted alike, and then none.
-        Some(Timestamp::MIN)
-    }
-
-    fn not_before(&self) -> Timestamp {
-        if self.found.is_some() { Timestamp::MAX } else { Timestamp::MIN }
-    }
 }
 
 fn write(out: &mut impl Write, shown: &Shown, format: OutputFormat) -> io::Result<()> {

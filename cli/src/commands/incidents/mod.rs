@@ -1,6 +1,7 @@
 //! `vedette incidents`.
 
 mod change;
+pub(super) mod find;
 mod list;
 mod show;
 

@@ -4,15 +4,11 @@ use std::io::{self, Write};
 
 use clap::Args;
 use jiff::Timestamp;
-use vedette_archive::{Span, TakeNewest, read_newest};
 use vedette_contract::Name;
-use vedette_contract::archive::{ArchiveKey, Stream};
 use vedette_contract::incident::{AlertOrigin, Example, Incident, IncidentReason};
 
 use super::IncidentsError;
-use super::change::{DISORDER, changed, read};
-use crate::commands::missed::complain;
-use crate::commands::near::Nearest;
+use super::find::find;
 use crate::commands::pipeline::PipelineOptions;
 use crate::commands::record::fields;
 use crate::output::{Align, OutputFormat, OutputOptions, Table, print, time, write_json, write_title};
@@ -41,42 +37,9 @@ pub struct ShowOptions {
 /// Prints it.
 pub(super) async fn show(options: &ShowOptions) -> Result<(), IncidentsError> {
     let chosen = options.pipeline.choose().await?;
-    let span = Span { stream: Stream::Incidents, sites: &options.sites, before: None };
-    let mut sought = Sought { id: options.id.clone(), nearest: Nearest::to(&options.id), found: None };
-    let missed = read_newest(chosen.bucket(), &chosen.keys, span, &mut sought).await?;
-    complain(&missed);
-    let Some(incident) = sought.found else {
-        chosen.check_sites(&options.sites).await?;
-        return Err(IncidentsError::NoIncident { id: sought.id, near: sought.nearest.names() });
-    };
+    let incident = find(&chosen, &options.sites, &options.id).await?;
     let format = options.output.format();
     Ok(print(|out| write(out, &incident, format))?)
-}
-
-struct Sought {
-    id: String,
-    nearest: Nearest,
-    /// Its last revision of those that were met.
-    found: Option<Incident>,
-}
-
-impl TakeNewest for Sought {
-    fn take(&mut self, key: &ArchiveKey, record: &[u8]) -> Option<Timestamp> {
-        let incident = read(key, record)?;
-        let (id, changed) = (incident.id.to_string(), changed(&incident));
-        if id != self.id {
-            self.nearest.meet(&id);
-        } else if self.found.as_ref().is_none_or(|found| found.revision < incident.revision) {
-            self.found = Some(incident);
-        }
-        Some(changed)
-    }
-
-    fn not_before(&self) -> Timestamp {
-        // Another partition may have a later change, where there are more of them than there were.
-        let found = self.found.as_ref().and_then(|found| changed(found).checked_sub(DISORDER).ok());
-        found.unwrap_or(Timestamp::MIN)
-    }
 }
 
 fn write(out: &mut impl Write, incident: &Incident, format: OutputFormat) -> io::Result<()> {

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use vedette_contract::Name;
 use vedette_contract::gate::NewestOfSite;
-use vedette_contract::model::{Metrics, ModelMetadata};
+use vedette_contract::model::{JudgedVersion, Metrics, ModelMetadata};
 
 use super::ModelsError;
 use super::catalogue::{Catalogue, Summary, followers};
@@ -143,12 +143,17 @@ fn lists(metadata: &ModelMetadata) -> Vec<(&'static str, String)> {
         let values: Vec<String> = values.iter().map(ToString::to_string).collect();
         format!("{name} {}", values.join(" and "))
     });
+    let judged = metadata.judged.iter().map(|JudgedVersion { version, alerts, anomalies, precision }| {
+        let version = version.as_ref().map_or_else(|| "no known version".to_owned(), ToString::to_string);
+        format!("{version} {anomalies} anomalies of {alerts} alerts ({precision:.4})")
+    });
     let left_out = metadata.left_out.iter().map(|(name, why)| format!("{name} ({why})"));
     let lists = [
         ("features", features.collect::<Vec<_>>()),
         ("taken for missing", sentinels.collect()),
         ("left out", left_out.collect()),
         ("tell the label", metadata.separating.clone()),
+        ("judged by people", judged.collect()),
     ];
     lists.into_iter().filter(|(_, list)| !list.is_empty()).map(|(name, list)| (name, list.join(", "))).collect()
 }

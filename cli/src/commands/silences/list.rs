@@ -8,7 +8,8 @@ use serde::Serialize;
 use vedette_contract::Name;
 use vedette_contract::silence::SilenceKey;
 use vedette_filters::silence_filter;
-use vedette_registry::silences::{KeptSilence, PassedObject, SilenceReader, Silences};
+use vedette_registry::PassedObject;
+use vedette_registry::silences::{KeptSilence, SilenceReader, Silences};
 
 use super::{SilencesError, state};
 use crate::commands::pipeline::PipelineOptions;

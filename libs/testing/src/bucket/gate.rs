@@ -25,12 +25,17 @@ pub enum Behaviour {
 #[derive(Clone, Default)]
 pub(super) struct Gate {
     behaviour: Arc<Mutex<Behaviour>>,
+    requests: Arc<AtomicUsize>,
     refusals: Arc<AtomicUsize>,
 }
 
 impl Gate {
     pub(super) fn behave(&self, behaviour: Behaviour) {
         *self.behaviour.lock().unwrap() = behaviour;
+    }
+
+    pub(super) fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
     }
 
     pub(super) fn refusals(&self) -> usize {
@@ -45,6 +50,7 @@ impl Gate {
 #[async_trait::async_trait]
 impl S3Access for Gate {
     async fn check(&self, request: &mut S3AccessContext<'_>) -> S3Result<()> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
         match (self.behaviour(), request.credentials()) {
             (Behaviour::Honest | Behaviour::IgnoresConditions | Behaviour::OnlyLists, Some(_)) => Ok(()),
             (Behaviour::Refuses, _) | (_, None) => {

@@ -103,6 +103,11 @@ impl TestBucket {
         self.gate.behave(behaviour);
     }
 
+    /// How many requests came.
+    pub fn requests(&self) -> usize {
+        self.gate.requests()
+    }
+
     /// How many requests were refused.
     pub fn refusals(&self) -> usize {
         self.gate.refusals()

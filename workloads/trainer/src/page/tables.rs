@@ -1,6 +1,8 @@
 //! The tables of the page.
 
-use vedette_contract::model::{Column, ColumnKind, FeatureSpecification, Metrics, ModelMetadata, UsualNumbers};
+use vedette_contract::model::{
+    Column, ColumnKind, FeatureSpecification, JudgedVersion, Metrics, ModelMetadata, UsualNumbers,
+};
 use vedette_contract::search::{SearchReport, Trial, TrialMetrics};
 use vedette_forest::metrics::AtBudget;
 
@@ -9,6 +11,8 @@ use super::markup::{Cell, paragraph, table};
 
 /// Categories of a feature that are shown.
 const CATEGORIES: usize = 5;
+/// Versions of judged alerts that are shown.
+const JUDGED_VERSIONS: usize = 50;
 /// Characters of one.
 const CATEGORY_CHARACTERS: usize = 40;
 
@@ -41,6 +45,25 @@ pub(super) fn algorithms(metadata: &ModelMetadata) -> String {
     let words =
         format!("On the holdout, {rows_of}, at a budget of {} alerts per million.", metrics.alert_budget_per_million);
     format!("{}{}", paragraph(&words), table(&headings, rows))
+}
+
+/// What people made of the alerts of each version, the newest first.
+pub(super) fn judged(metadata: &ModelMetadata) -> String {
+    let ModelMetadata { judged, verdicts, .. } = metadata;
+    let row = |JudgedVersion { version, alerts, anomalies, precision }: &JudgedVersion| {
+        let version = version.as_ref().map_or_else(|| "not known".to_owned(), ToString::to_string);
+        let numbers = [alerts, anomalies].map(|count| Cell::Number(count.to_string()));
+        [Cell::Name(version)].into_iter().chain(numbers).chain([Cell::figure(Some(*precision))]).collect()
+    };
+    let more = judged.len().saturating_sub(JUDGED_VERSIONS);
+    let more = if more > 0 { format!(" {more} more are in the metadata.") } else { String::new() };
+    let words = format!(
+        "Verdicts read: {}. Of each alert or incident the last counts, and a judged incident for all its alerts but those that may be \
+         judged by themselves.{more}",
+        verdicts.len()
+    );
+    let rows = judged.iter().rev().take(JUDGED_VERSIONS).map(row);
+    format!("{}{}", paragraph(&words), table(&["Version", "Judged alerts", "Anomalies", "Precision"], rows))
 }
 
 /// Every trial, the best first.

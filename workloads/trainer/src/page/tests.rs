@@ -1,9 +1,12 @@
 use vedette_contract::gate::{GateReport, NewestOfSite};
 use vedette_contract::learner::Algorithm;
-use vedette_contract::model::{Column, ColumnKind, FoldMetrics, LearnedWithout, Metrics, SCHEMA, UsualNumbers};
+use vedette_contract::model::{
+    Column, ColumnKind, FoldMetrics, JudgedVersion, LearnedWithout, Metrics, ReadVerdict, SCHEMA, UsualNumbers,
+};
 use vedette_contract::parameters::Setting;
 use vedette_contract::search::{SearchAlgorithm, SearchMetric, SearchReport, Trial, TrialMetrics};
 use vedette_contract::silence::SilenceKey;
+use vedette_contract::verdict::VerdictKey;
 
 use super::*;
 
@@ -75,6 +78,11 @@ fn metadata() -> ModelMetadata {
             from: "2026-11-23T08:00:00Z".parse().unwrap(),
             until: "2026-11-23T09:00:00Z".parse().unwrap(),
         }],
+        verdicts: vec![ReadVerdict {
+            key: VerdictKey { site: "east".parse().unwrap(), id: "20261123T084210Z-1a2b3c4d".parse().unwrap() },
+            sha256: String::new(),
+        }],
+        judged: vec![judged(None, 1, 0), judged(Some("20261122T000000Z-1a2b3c4d"), 8, 5)],
         last_utc: None,
         baseline: Some(Metrics { folds: None, ..metrics.clone() }),
         metrics,
@@ -82,6 +90,11 @@ fn metadata() -> ModelMetadata {
         report: None,
         gate: GateReport::default(),
     }
+}
+
+fn judged(version: Option<&str>, alerts: u64, anomalies: u64) -> JudgedVersion {
+    let precision = anomalies as f64 / alerts as f64;
+    JudgedVersion { version: version.map(|version| version.parse().unwrap()), alerts, anomalies, precision }
 }
 
 fn features() -> FeatureSpecification {
@@ -155,6 +168,21 @@ fn what_is_known_of_the_model_stands_on_the_page() {
 }
 
 #[test]
+fn what_people_made_of_alerts_stands_by_version_the_newest_first() {
+    let number = |text: &str| format!("<td class=\"number\">{text}</td>");
+    let row = |version: &str, numbers: [&str; 3]| {
+        format!("<tr><th scope=\"row\">{version}</th>{}</tr>\n", numbers.map(number).concat())
+    };
+    let rows = row("20261122T000000Z-1a2b3c4d", ["8", "5", "0.6250"]) + &row("not known", ["1", "0", "0.0000"]);
+    let few = page(&metadata(), &features(), &drawn());
+    assert!(few.contains(&rows) && few.contains("Verdicts read: 1. "), "{few}");
+    let versions = (0..60).map(|number| judged(Some(&format!("20261122T0000{number:02}Z-1a2b3c4d")), 1, 1));
+    let many = page(&ModelMetadata { judged: versions.collect(), ..metadata() }, &features(), &drawn());
+    assert!(many.contains(" 10 more are in the metadata."));
+    assert!(many.contains("20261122T000010Z") && !many.contains("20261122T000009Z"));
+}
+
+#[test]
 fn the_page_of_a_candidate_says_why_and_how_each_site_stands() {
     let newest = |site: &str, alerts, alerts_before| NewestOfSite {
         site: site.parse().unwrap(),
@@ -189,13 +217,15 @@ fn what_there_is_not_is_left_out() {
         separating: Vec::new(),
         silenced: 0,
         silences: Vec::new(),
+        verdicts: Vec::new(),
+        judged: Vec::new(),
         metrics,
         ..metadata()
     };
     let page = page(&metadata, &features(), &Picture { histogram: None, budgets: Vec::new() });
     assert!(!page.contains("silences"));
     assert!(self::page(&self::metadata(), &features(), &drawn()).contains("7 records, by 20261123T084210Z-1a2b3c4d"));
-    for title in ["Search", "Fields left out", "Recall and precision by alert budget"] {
+    for title in ["Search", "Judged alerts", "Fields left out", "Recall and precision by alert budget"] {
         assert!(!page.contains(&format!("<h2>{title}</h2>")), "{title}");
     }
     assert!(page.contains("there is nothing to draw") && page.contains("1000 rows without labels"));

@@ -3,10 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 use vedette_contract::archive::{METADATA_RECORDS, METADATA_SHA256};
 use vedette_contract::model::{
-    CALIBRATION_FILE, ColumnKind, FEATURES_FILE, FOREST_FILE, FeatureSpecification, REPORT_FILE, TextValues,
-    TrainingOutcome,
+    CALIBRATION_FILE, ColumnKind, FEATURES_FILE, FOREST_FILE, FeatureSpecification, METADATA_FILE, REPORT_FILE,
+    TextValues, TrainingOutcome,
 };
 use vedette_forest::Model;
+use vedette_forest::artifact::sha256_hex;
 use vedette_testing::TestBucket;
 use vedette_testing::bucket::object_key;
 use vedette_trainer::TrainerError;
@@ -94,6 +95,49 @@ async fn what_a_silence_leaves_out_is_not_learned_from_and_the_metadata_and_the_
     let (_, files) = current_files(&bucket).await;
     let report = String::from_utf8(files[REPORT_FILE].clone()).unwrap();
     assert!(report.contains(&format!("10 records, by {id}")), "{report}");
+}
+
+#[tokio::test]
+async fn what_people_made_of_alerts_stands_in_the_metadata_and_the_report_and_changes_no_model() {
+    let bucket = TestBucket::serve().await;
+    bucket.archive(DAY, "east", 0, &machine_records(0..2_000)).await;
+    train(&bucket, "daily-1", LABEL).await.unwrap();
+    let (_, without) = current_files(&bucket).await;
+    let json = String::from_utf8(without[METADATA_FILE].clone()).unwrap();
+    assert!(!json.contains("verdicts") && !json.contains("judged"), "{json}");
+    assert!(!String::from_utf8(without[REPORT_FILE].clone()).unwrap().contains("Judged"));
+    assert!(!result(&bucket, "daily-1").await.message.contains("judged"));
+
+    let version = "20261119T000000Z-1a2b3c4d";
+    let verdict = |number: usize, finding: &str| {
+        let of = serde_json::json!({ "uuid": format!("record-{number}"), "site": "east", "modelVersion": version,
+            "detectedUtc": "2026-11-20T00:16:40Z" });
+        serde_json::json!({ "alert": of, "verdict": finding, "by": "ada", "why": "a test",
+            "at": format!("2026-11-23T08:42:{number:02}Z") })
+    };
+    let key = |number: usize| format!("team/flows/labels/west/2026-11/20261123T0842{number:02}Z-1a2b3c4d.json");
+    for (number, finding) in [(1, "anomaly"), (2, "expected"), (3, "anomaly"), (4, "anomaly")] {
+        bucket.put_json(&key(number), &verdict(number, finding)).await;
+    }
+    bucket.put(&key(5), "{half").await;
+    train(&bucket, "daily-2", LABEL).await.unwrap();
+    let metadata = metadata(&bucket).await;
+    let [of] = metadata.judged.as_slice() else { panic!("{:?}", metadata.judged) };
+    assert_eq!(
+        (of.version.as_ref().map(ToString::to_string).as_deref(), of.alerts, of.anomalies),
+        (Some(version), 4, 3)
+    );
+    assert_eq!((of.precision, metadata.verdicts.len()), (0.75, 4));
+    let object = bucket.bucket.get(&key(1)).await.unwrap().unwrap().bytes;
+    assert_eq!(metadata.verdicts[0].sha256, sha256_hex(&object));
+    let (_, with) = current_files(&bucket).await;
+    let report = String::from_utf8(with[REPORT_FILE].clone()).unwrap();
+    assert!(report.contains("<h2>Judged alerts</h2>") && report.contains(version), "{report}");
+    let message = result(&bucket, "daily-2").await.message;
+    assert!(message.contains("of 4 alerts of 1 version that people judged 3 are anomalies"), "{message}");
+    for file in [FOREST_FILE, FEATURES_FILE, CALIBRATION_FILE] {
+        assert!(with[file] == without[file], "{file}");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,129 @@
+//! `vedette verdicts add`: says what an alert, or all alerts of an incident, turned out to be.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use vedette_contract::incident::Incident;
+use vedette_contract::verdict::{Finding, JudgedAlert, JudgedIncident, Verdict, VerdictFields, VerdictKey, is_uuid};
+use vedette_contract::{ModelVersion, Name, alert::Alert};
+use vedette_registry::verdicts::{self, KeptVerdict};
+
+use super::{VerdictsError, words};
+use crate::commands::people::{person, reason, user};
+use crate::commands::pipeline::{Chosen, PipelineOptions};
+use crate::commands::{alerts, incidents};
+use crate::output::{OutputFormat, OutputOptions, escaped, print, write_json};
+
+/// The site of a data directory, unless another is named.
+const LOCAL: &str = "local";
+
+/// Says what an alert, or all alerts of an incident, turned out to be: an anomaly, or what was to be expected.
+///
+/// The alert or incident is looked for in the archive, as `alerts show` and `incidents show` do, and the verdict says by which model
+/// it was and when. A verdict is not changed: a later one of the same takes its place, whichever site gives it. Trainings count them,
+/// and say in their reports how many of the judged alerts of each model version were anomalies; nothing is learned from them. An
+/// incident counts for the alerts that it has now, by the model of its example.
+#[derive(Debug, Clone, Args)]
+#[command(group = clap::ArgGroup::new("judged").required(true))]
+#[command(after_help = "Examples:
+  vedette verdicts add --alert 7c9e6679-7425-40de-944b-e07fc1f90ae7 --verdict expected --by ada --why backup --data-dir ./data -n demo
+  vedette verdicts add --incident e10ccd88-6b1b-5425-8e1e-5a86f19dd1c5 --verdict anomaly --by ada --why exfiltration --bucket http://seaweedfs:8333 --site east -n demo")]
+pub struct AddOptions {
+    /// Whose alerts.
+    #[command(flatten)]
+    pub pipeline: PipelineOptions,
+    /// Of which alert, by the `uuid` of its record
+    #[arg(long, value_name = "UUID", group = "judged")]
+    pub alert: Option<String>,
+    /// Of all alerts of which incident, by its id
+    #[arg(long, value_name = "ID", group = "judged")]
+    pub incident: Option<String>,
+    /// What it turned out to be
+    #[arg(long, value_name = "VERDICT")]
+    pub verdict: Finding,
+    /// Who says so; your user name where omitted
+    #[arg(long, value_name = "NAME", value_parser = person)]
+    pub by: Option<String>,
+    /// Why
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub why: String,
+    /// Site whose bucket this is, which alone writes the verdict
+    #[arg(long, value_name = "NAME", required_unless_present = "data_dir")]
+    pub site: Option<Name>,
+    /// In what form.
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// Adds it and prints what it is.
+pub(super) async fn add(options: &AddOptions) -> Result<(), VerdictsError> {
+    let AddOptions { pipeline, alert, incident, verdict, by, why, site, output } = options;
+    let by = by.clone().or_else(user).ok_or(VerdictsError::Nobody)?;
+    let site = site.clone().map_or_else(|| LOCAL.parse(), Ok)?;
+    let chosen = pipeline.choose().await?;
+    let fields = VerdictFields {
+        alert: judged_alert(&chosen, alert.as_deref()).await?,
+        incident: judged_incident(&chosen, incident.as_deref()).await?,
+        finding: Some(*verdict),
+        by: Some(by),
+        why: Some(why.clone()),
+        // The clocks of all who give one are one.
+        at: Some(chosen.bucket().now()),
+    };
+    let chance = uuid::Uuid::new_v4().as_fields().0;
+    let added = verdicts::add(chosen.bucket(), &chosen.keys, (&site, chance), Verdict::try_from(fields)?).await?;
+    let format = output.format();
+    Ok(print(|out| write(out, &added, &chosen.pipeline, format))?)
+}
+
+async fn judged_alert(chosen: &Chosen, uuid: Option<&str>) -> Result<Option<JudgedAlert>, VerdictsError> {
+    let Some(uuid) = uuid else { return Ok(None) };
+    let alerts::find::Found { key, alert, .. } = alerts::find::find(chosen, &[], uuid).await?;
+    Ok(Some(JudgedAlert {
+        uuid: uuid.to_owned(),
+        site: key.object.origin.site,
+        detected_utc: alert.detected_utc,
+        model_version: version(&alert),
+    }))
+}
+
+async fn judged_incident(chosen: &Chosen, id: Option<&str>) -> Result<Option<JudgedIncident>, VerdictsError> {
+    let Some(id) = id else { return Ok(None) };
+    let Incident { id, site, first_utc, last_utc, alerts, example, .. } =
+        incidents::find::find(chosen, &[], id).await?;
+    let example = example.alert.and_then(|alert| Alert::read(alert.json()));
+    Ok(Some(JudgedIncident {
+        id,
+        site,
+        first_utc,
+        last_utc,
+        alerts,
+        model_version: example.as_ref().and_then(version),
+        example: example.and_then(|alert| alert.uuid).filter(|uuid| is_uuid(uuid)),
+    }))
+}
+
+/// The model that scored it, where it names one.
+fn version(alert: &Alert) -> Option<ModelVersion> {
+    alert.model_version.as_ref()?.parse().ok()
+}
+
+fn write(out: &mut impl Write, added: &KeptVerdict, pipeline: &Name, format: OutputFormat) -> io::Result<()> {
+    let KeptVerdict { key: VerdictKey { site, id }, sha256: _, verdict } = added;
+    match format {
+        OutputFormat::Json => return write_json(out, added),
+        OutputFormat::Plain => return writeln!(out, "{id}"),
+        OutputFormat::Table => {}
+    }
+    let [what, judged, alerts, version] = words(verdict.judged());
+    let of = if what == "incident" { format!(", {alerts} alerts") } else { String::new() };
+    let (judged, by, finding) = (escaped(&judged), escaped(verdict.by()), verdict.finding().as_str());
+    writeln!(
+        out,
+        "verdict {id} of pipeline {pipeline}: {what} {judged}{of} of model {version} is {finding}, by {by}, written by site {site}"
+    )?;
+    writeln!(
+        out,
+        "a later verdict of the same {what} takes its place; the next training reports what all of them come to"
+    )
+}

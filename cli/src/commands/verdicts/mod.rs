@@ -1,0 +1,89 @@
+//! `vedette verdicts`.
+
+mod add;
+mod list;
+
+use clap::Subcommand;
+use thiserror::Error;
+use vedette_contract::NameError;
+use vedette_contract::verdict::{Judged, VerdictError};
+use vedette_registry::RegistryError;
+use vedette_service::Shutdown;
+use vedette_streams::bucket::BucketError;
+
+use self::add::AddOptions;
+use self::list::ListOptions;
+use super::alerts::AlertsError;
+use super::incidents::IncidentsError;
+use super::pipeline::PipelineError;
+use crate::output::OutputError;
+
+/// What to do with verdicts.
+#[derive(Debug, Subcommand)]
+pub enum VerdictsCommand {
+    /// Say what an alert, or all alerts of an incident, turned out to be
+    Add(AddOptions),
+    /// List the verdicts of all sites
+    List(ListOptions),
+}
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+pub enum VerdictsError {
+    /// There is no such pipeline.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// The bucket could not be read.
+    #[error(transparent)]
+    Bucket(#[from] BucketError),
+    /// There is no such alert.
+    #[error(transparent)]
+    Alert(#[from] AlertsError),
+    /// There is no such incident.
+    #[error(transparent)]
+    Incident(#[from] IncidentsError),
+    /// A verdict could not be written.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// It would be none.
+    #[error(transparent)]
+    Verdict(#[from] VerdictError),
+    /// A site has no such name.
+    #[error(transparent)]
+    Site(#[from] NameError),
+    /// Nobody can be named.
+    #[error("neither USER nor LOGNAME says who you are: say it with --by")]
+    Nobody,
+    /// It was stopped.
+    #[error("stopped before everything was read")]
+    Stopped,
+    /// The answer could not be printed.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+}
+
+/// Does it.
+///
+/// # Errors
+/// When there is no such pipeline, alert or incident, or the bucket or the answer cannot be written.
+pub(super) async fn run(command: &VerdictsCommand, shutdown: &Shutdown) -> Result<(), VerdictsError> {
+    let doing = async {
+        match command {
+            VerdictsCommand::Add(options) => add::add(options).await,
+            VerdictsCommand::List(options) => list::list(options).await,
+        }
+    };
+    shutdown.run_until_cancelled(doing).await.ok_or(VerdictsError::Stopped)?
+}
+
+/// What is judged, in words: what it is, its id, how many alerts, and by which model.
+fn words(judged: &Judged) -> [String; 4] {
+    let (what, id, alerts, version) = match judged {
+        Judged::Alert(alert) => ("alert", alert.uuid.clone(), 1, alert.model_version.as_ref()),
+        Judged::Incident(incident) => {
+            ("incident", incident.id.to_string(), incident.alerts, incident.model_version.as_ref())
+        }
+    };
+    let version = version.map_or_else(|| "-".to_owned(), ToString::to_string);
+    [what.to_owned(), id, alerts.to_string(), version]
+}

@@ -1,0 +1,285 @@
+//! Verdicts: what a person says an alert, or all alerts of an incident, turned out to be. Each is one object in the bucket, which one
+//! site writes and nobody changes: a later one of the same takes its place.
+
+use clap::ValueEnum;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::incident::IncidentId;
+use crate::names::stamp;
+use crate::written::{self, LONGEST_NAME, LONGEST_REASON, is_line, stamped_id};
+use crate::{ModelVersion, Name};
+
+/// A longer identity of a record is none that a verdict can name.
+const LONGEST_UUID: usize = 1_000;
+/// No verdict is larger.
+pub const LARGEST_VERDICT: u64 = 16 * 1024;
+
+stamped_id! {
+    /// Names a verdict for ever: when it was given, and eight random hex digits. Text order is time order.
+    VerdictId, VerdictIdError, "verdict"
+}
+
+impl VerdictId {
+    /// The month in which it was given, as `2026-11`.
+    pub fn month(&self) -> String {
+        let (year, month) = (&self.as_str()[..4], &self.as_str()[4..6]);
+        format!("{year}-{month}")
+    }
+
+    /// Whether it is the id of what was given at this time.
+    pub fn is_of(&self, given_at: Timestamp) -> bool {
+        self.as_str().starts_with(&stamp(given_at))
+    }
+}
+
+/// Where a verdict stands: the site that alone writes it, and its id.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct VerdictKey {
+    /// The site.
+    pub site: Name,
+    /// The id.
+    pub id: VerdictId,
+}
+
+/// What it turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Finding {
+    /// Something was wrong, so it was right to tell.
+    Anomaly,
+    /// Nothing was: nobody wants to be told of such.
+    Expected,
+}
+
+impl Finding {
+    /// Its name in verdicts.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Anomaly => "anomaly",
+            Self::Expected => "expected",
+        }
+    }
+}
+
+/// An alert that is judged, as it is archived.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JudgedAlert {
+    /// Identity of its record.
+    pub uuid: String,
+    /// Where it was detected.
+    pub site: Name,
+    /// When.
+    pub detected_utc: Timestamp,
+    /// The model that scored it; none where it does not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_version: Option<ModelVersion>,
+}
+
+/// An incident that is judged, as it stood then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JudgedIncident {
+    /// Its id.
+    pub id: IncidentId,
+    /// Where it is.
+    pub site: Name,
+    /// When the first of its alerts was detected.
+    pub first_utc: Timestamp,
+    /// When the last was.
+    pub last_utc: Timestamp,
+    /// How many alerts it had.
+    pub alerts: u64,
+    /// Identity of the record of its example; none where that has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub example: Option<String>,
+    /// The model that scored its example, which stands for all; none where it does not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_version: Option<ModelVersion>,
+}
+
+/// What is judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Judged {
+    /// An alert.
+    Alert(JudgedAlert),
+    /// All alerts of an incident.
+    Incident(JudgedIncident),
+}
+
+/// What is the same for all verdicts of the same: the last of them stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum JudgedKey<'a> {
+    /// The alert of this record.
+    Alert(&'a str),
+    /// The incident of this id.
+    Incident(IncidentId),
+}
+
+impl Judged {
+    /// What it is, whatever else is said of it.
+    pub fn key(&self) -> JudgedKey<'_> {
+        match self {
+            Self::Alert(alert) => JudgedKey::Alert(&alert.uuid),
+            Self::Incident(incident) => JudgedKey::Incident(incident.id),
+        }
+    }
+}
+
+/// A verdict, all of whose rules hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    #[serde(flatten)]
+    judged: Judged,
+    #[serde(rename = "verdict")]
+    finding: Finding,
+    by: String,
+    why: String,
+    at: Timestamp,
+}
+
+/// What somebody wrote for a verdict; it becomes one where all of its rules hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct VerdictFields {
+    /// Of what alert, or
+    pub alert: Option<JudgedAlert>,
+    /// of what incident.
+    pub incident: Option<JudgedIncident>,
+    /// What it turned out to be.
+    #[serde(rename = "verdict")]
+    pub finding: Option<Finding>,
+    /// Who says so.
+    pub by: Option<String>,
+    /// Why.
+    pub why: Option<String>,
+    /// When, by the clock of the bucket.
+    pub at: Option<Timestamp>,
+}
+
+/// Why it is no verdict.
+#[derive(Debug, Error)]
+pub enum VerdictError {
+    /// One of its fields.
+    #[error("{field} {value}: {mend}")]
+    Field {
+        /// Which one.
+        field: &'static str,
+        /// What it is.
+        value: String,
+        /// What is wrong with it, and what to do.
+        mend: String,
+    },
+    /// It has not the fields of one.
+    #[error("is not a verdict as JSON")]
+    Json(#[source] serde_json::Error),
+}
+
+impl VerdictError {
+    fn of_field(field: &'static str, value: &str, mend: &str) -> Self {
+        Self::Field { field, value: format!("{value:?}"), mend: mend.to_owned() }
+    }
+
+    fn missing(field: &'static str, mend: &str) -> Self {
+        Self::Field { field, value: "is missing".to_owned(), mend: mend.to_owned() }
+    }
+}
+
+impl TryFrom<VerdictFields> for Verdict {
+    type Error = VerdictError;
+
+    fn try_from(fields: VerdictFields) -> Result<Self, VerdictError> {
+        let VerdictFields { alert, incident, finding, by, why, at } = fields;
+        let judged = match (alert, incident) {
+            (Some(alert), None) => Judged::Alert(checked_alert(alert)?),
+            (None, Some(incident)) => Judged::Incident(checked_incident(incident)?),
+            (None, None) => return Err(VerdictError::missing("alert", "say of what alert or incident it is")),
+            (Some(alert), Some(_)) => {
+                let mend = "a verdict is of an alert or of an incident: leave one of them out";
+                return Err(VerdictError::of_field("alert", &alert.uuid, mend));
+            }
+        };
+        let finding = finding.ok_or_else(|| VerdictError::missing("verdict", "say anomaly or expected"))?;
+        let by = line("by", by, LONGEST_NAME, "say who gives it, in a line of 1 to 100 bytes")?;
+        let why = line("why", why, LONGEST_REASON, "say why, in a line of 1 to 1000 bytes")?;
+        let at = at.ok_or_else(|| VerdictError::missing("at", "say when it was given, as 2026-11-23T08:42:10Z"))?;
+        Ok(Self { judged, finding, by, why, at })
+    }
+}
+
+fn checked_alert(alert: JudgedAlert) -> Result<JudgedAlert, VerdictError> {
+    if is_uuid(&alert.uuid) { Ok(alert) } else { Err(VerdictError::of_field("alert", &alert.uuid, NO_UUID)) }
+}
+
+/// Whether a verdict can name a record by this.
+pub fn is_uuid(text: &str) -> bool {
+    is_line(text, LONGEST_UUID)
+}
+
+const NO_UUID: &str = "a verdict names an alert by the uuid of its record, in a line of 1 to 1000 bytes";
+
+fn checked_incident(incident: JudgedIncident) -> Result<JudgedIncident, VerdictError> {
+    let JudgedIncident { id, first_utc, last_utc, alerts, example, .. } = &incident;
+    if *alerts == 0 {
+        return Err(VerdictError::of_field("incident", &id.to_string(), "an incident has at least one alert"));
+    }
+    if last_utc < first_utc {
+        let mend = format!("its last alert is of {last_utc}, before its first, which is of {first_utc}");
+        return Err(VerdictError::of_field("incident", &id.to_string(), &mend));
+    }
+    match example {
+        Some(uuid) if !is_uuid(uuid) => Err(VerdictError::of_field("incident", uuid, NO_UUID)),
+        Some(_) | None => Ok(incident),
+    }
+}
+
+fn line(field: &'static str, text: Option<String>, longest: usize, mend: &str) -> Result<String, VerdictError> {
+    let text = text.ok_or_else(|| VerdictError::missing(field, mend))?;
+    written::line(&text, longest).ok_or_else(|| VerdictError::of_field(field, &text, mend))
+}
+
+impl Verdict {
+    /// Reads an object of the bucket.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(bytes: &[u8]) -> Result<Self, VerdictError> {
+        serde_json::from_slice::<VerdictFields>(bytes).map_err(VerdictError::Json)?.try_into()
+    }
+
+    /// What is judged.
+    pub fn judged(&self) -> &Judged {
+        &self.judged
+    }
+
+    /// What it turned out to be.
+    pub fn finding(&self) -> Finding {
+        self.finding
+    }
+
+    /// Who says so.
+    pub fn by(&self) -> &str {
+        &self.by
+    }
+
+    /// Why.
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+
+    /// When it was given, by the clock of the bucket.
+    pub fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// The same, given at this time.
+    pub fn given(self, at: Timestamp) -> Self {
+        Self { at, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests;

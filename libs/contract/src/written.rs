@@ -1,0 +1,80 @@
+//! What people write in small objects of the bucket has in common: ids that tell when, and lines that fit on a terminal.
+
+/// A longer name is none.
+pub(crate) const LONGEST_NAME: usize = 100;
+/// A longer reason belongs elsewhere.
+pub(crate) const LONGEST_REASON: usize = 1_000;
+
+/// The text without blanks around it, where that is one line of no more bytes than this, with nothing to steer a terminal.
+pub(crate) fn line(text: &str, longest: usize) -> Option<String> {
+    let words = text.trim();
+    is_line(words, longest).then(|| words.to_owned())
+}
+
+/// Whether a text is such a line as it stands.
+pub(crate) fn is_line(text: &str, longest: usize) -> bool {
+    !text.is_empty() && text.len() <= longest && !text.contains(char::is_control)
+}
+
+/// Defines an id of a time, '-' and eight hex digits, and its error.
+macro_rules! stamped_id {
+    ($(#[$about:meta])* $type:ident, $error:ident, $of:literal) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, ::serde::Serialize, ::serde::Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $type(String);
+
+        impl $type {
+            /// The id of what is added at this time, with a number by chance, as several may be added at once.
+            pub fn new(added_at: ::jiff::Timestamp, chance: u32) -> Self {
+                Self(format!("{}-{chance:08x}", $crate::names::stamp(added_at)))
+            }
+
+            /// The id as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl ::std::fmt::Display for $type {
+            fn fmt(&self, formatter: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                formatter.write_str(&self.0)
+            }
+        }
+
+        /// A text that is no such id.
+        #[derive(Debug, Clone, PartialEq, Eq, ::thiserror::Error)]
+        #[error("{text:?} is not the id of a {}: they look like 20261123T084210Z-1a2b3c4d (UTC time, then 8 hex digits)", $of)]
+        pub struct $error {
+            /// What was given.
+            pub text: String,
+        }
+
+        impl ::std::str::FromStr for $type {
+            type Err = $error;
+
+            fn from_str(text: &str) -> Result<Self, $error> {
+                if $crate::names::is_stamped(text) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err($error { text: text.to_owned() })
+                }
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = $error;
+
+            fn try_from(text: String) -> Result<Self, $error> {
+                text.parse()
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(id: $type) -> String {
+                id.0
+            }
+        }
+    };
+}
+pub(crate) use stamped_id;
