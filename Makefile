@@ -2,7 +2,7 @@
 #   make demo            the whole flow on this machine, 2 minutes            FOR=5m JSON=1 DATA=FILE LABEL=column NORMAL=value (or UNLABELLED=1) DATA_DIR=DIR
 #   make notebook        docs/exploration.ipynb in JupyterLab, on the bucket of a demo that runs or has run; Python   DATA_DIR=DIR or BUCKET=URL
 #   make test            every test that needs cargo and a C compiler only
-#   make build-tests     compiles what it and the e2e targets run   make build-e2e: these alone
+#   make build-tests     compiles what it and the e2e targets run
 #   make e2e             the tests on kind clusters: set-up, tests, take-down; e2e-clusters, e2e-up, e2e-test, e2e-down are its parts   TEST=--nocapture
 #   make e2e-chart       the tests of the Helm chart, without a cluster: Go, which builds helm and kubectl, promtool, and Node
 #   make e2e-apiserver   the operator's tests against a real API server without nodes: Go, and nothing else   TEST=NAME LOAD=full
@@ -42,7 +42,7 @@ SEED ?=
 # They want more than cargo, so nothing means them that does not name them.
 NAMED_TESTS = --test apiserver --test chart --test kind --test records-under-faults --test restricted --test secured-bucket --test secured-kafka
 
-.PHONY: all setup build demo notebook test build-tests build-e2e e2e e2e-clusters e2e-up e2e-test e2e-down e2e-chart e2e-apiserver e2e-bucket e2e-kafka e2e-records e2e-console e2e-notebook e2e-restricted bench quality speed formats lint ci crds clean help
+.PHONY: all setup build demo notebook test build-tests e2e e2e-clusters e2e-up e2e-test e2e-down e2e-chart e2e-apiserver e2e-bucket e2e-kafka e2e-records e2e-console e2e-notebook e2e-restricted bench quality speed formats lint ci crds clean help
 
 all: build
 
@@ -71,11 +71,9 @@ notebook: setup
 test: build
 	@$(CARGO) test --release --locked --workspace
 
-build-e2e: build
-	@$(CARGO) test --release --locked --workspace --no-run $(NAMED_TESTS)
-
-build-tests: build-e2e
+build-tests: build
 	@$(CARGO) test --release --locked --workspace --no-run
+	@$(CARGO) test --release --locked --workspace --no-run $(NAMED_TESTS)
 
 e2e: build
 	@./e2e/scripts/e2e.sh $(TEST)

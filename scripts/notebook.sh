@@ -26,10 +26,11 @@ fi
 make --silent build
 VEDETTE=$PWD/target/$(rustc -vV | sed -n 's/^host: //p')/release/vedette
 export VEDETTE
-python=$(./scripts/venv.sh e2e/notebook/requirements.txt target/notebook/python)
+python=$(./scripts/venv.sh e2e/notebook/requirements.txt target/tools/notebook)
 
 # What is run and written in it is no change of the repository.
 opened=target/notebook/exploration.ipynb
+mkdir -p target/notebook
 if [ docs/exploration.ipynb -nt "$opened" ]; then
     [ ! -e "$opened" ] || mv "$opened" "$opened.earlier"
     cp docs/exploration.ipynb "$opened"

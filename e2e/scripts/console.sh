@@ -20,4 +20,11 @@ npm --prefix "$tests" ci --silent
 export VEDETTE_CHROMIUM=$browser VEDETTE_PROGRAM=$program VEDETTE_KEPT=$repository/target/console
 rm -rf "$VEDETTE_KEPT"
 cd "$tests"
-exec ./node_modules/.bin/playwright test "$@"
+status=0
+./node_modules/.bin/playwright test "$@" || status=$?
+if [ "$status" != 0 ]; then
+    say "how vedette local fared (all of it: target/console/vedette.log), the load $(cut -d' ' -f1-3 /proc/loadavg), and what the pages showed"
+    grep --invert-match ALERT "$VEDETTE_KEPT/vedette.log" | cut -c1-300 | tail -n 60 >&2 || true
+    find "$VEDETTE_KEPT/failures" -name error-context.md -exec sh -c 'for page; do echo "--- $page"; head -c 4000 "$page"; done' _ {} + >&2
+fi
+exit "$status"

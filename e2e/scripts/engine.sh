@@ -68,17 +68,17 @@ start() {
     done
 }
 
-# All containers are one group, to which the kernel gives as much as to one process: two clusters would starve beside a build, and what
-# waits in them has deadlines.
+# All containers are one group, to which the kernel gives as much as to one process. Two clusters would starve beside a build, and the
+# longer the story takes the more they cost, so they come first: they mostly wait.
 give_weight() {
     local cgroups=/sys/fs/cgroup file value
     if [ -d $cgroups/cpu ]; then
-        file=$cgroups/cpu/vedette-e2e/cpu.shares value=2048
+        file=$cgroups/cpu/vedette-e2e/cpu.shares value=10240
     else
-        file=$cgroups/vedette-e2e/cpu.weight value=200
+        file=$cgroups/vedette-e2e/cpu.weight value=1000
     fi
     { mkdir -p "${file%/*}" && echo "$value" >"$file"; } 2>/dev/null ||
-        say "the clusters get no more of the processors than one process, as $file cannot be written"
+        say "the clusters do not come first at the processors, as $file cannot be written"
 }
 
 # The network that kind puts its nodes on, with a bridge whose name is known. What comes from it goes nowhere else: a

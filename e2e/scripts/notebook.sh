@@ -7,7 +7,8 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 cd "$repository"
 program=$repository/target/$(rustc -vV | sed -n 's/^host: //p')/release/vedette
-python=$(./scripts/venv.sh e2e/notebook/requirements.txt target/notebook/python)
+mkdir -p target/notebook
+python=$(./scripts/venv.sh e2e/notebook/requirements.txt target/tools/notebook)
 data=${1:-}
 if [ -z "$data" ]; then
     data=target/notebook/demo

@@ -26,3 +26,8 @@ pub mod versions;
 
 pub use error::RegistryError;
 pub use passed::PassedObject;
+
+use jiff::SignedDuration;
+
+/// By so much clocks of the bucket may differ, as those who write to it know them: they go by whole seconds.
+pub(crate) const CLOCK: SignedDuration = SignedDuration::from_secs(2);

@@ -9,7 +9,7 @@ use vedette_contract::keys::PipelineKeys;
 use vedette_contract::silence::{LARGEST_SILENCE, Silence, SilenceError, SilenceKey};
 use vedette_streams::bucket::{Bucket, BucketError, ETag, Object, ObjectSummary, Swap};
 
-use crate::{PassedObject, RegistryError, json};
+use crate::{CLOCK, PassedObject, RegistryError, json};
 
 /// So many objects are read at once.
 const CONCURRENCY: usize = 8;
@@ -185,7 +185,8 @@ pub async fn end(
     let key = keys.silence(key);
     for _ in 0..ATTEMPTS {
         let Some((silence, tag)) = load(bucket, &key).await? else { return Ok(Ended::Missing) };
-        if silence.until() <= now {
+        // It may have been ended just now, by a clock before ours.
+        if silence.until() <= now.saturating_add(CLOCK).unwrap_or(now) {
             return Ok(Ended::Before(silence));
         }
         let Some(ended) = silence.ended(now) else {
@@ -299,7 +300,9 @@ mod tests {
         }
         let ended = silence().ended(at("2026-11-23T09:00:00Z")).unwrap();
         assert_eq!(end(0, "2026-11-23T09:00:00Z").await, Ended::Now(ended.clone()));
-        assert_eq!(end(0, "2026-11-23T09:30:00Z").await, Ended::Before(ended));
+        for again in ["2026-11-23T09:30:00Z", "2026-11-23T08:59:58Z"] {
+            assert_eq!(end(0, again).await, Ended::Before(ended.clone()));
+        }
         assert_eq!(end(1, "2026-11-23T07:00:00Z").await, Ended::Deleted(silence()));
         assert_eq!(end(1, "2026-11-23T09:00:00Z").await, Ended::Missing);
         served.put(&keys.silence(&key("east", 3)), "{half").await;

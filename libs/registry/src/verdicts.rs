@@ -11,14 +11,12 @@ use vedette_contract::keys::PipelineKeys;
 use vedette_contract::verdict::{JudgedKey, LARGEST_VERDICT, Verdict, VerdictError, VerdictId, VerdictKey};
 use vedette_streams::bucket::{Bucket, BucketError, ObjectSummary, Swap};
 
-use crate::{PassedObject, RegistryError, json};
+use crate::{CLOCK, PassedObject, RegistryError, json};
 
 /// So many objects are read at once: with 10 ms for each, 10,000 take 3 s.
 const CONCURRENCY: usize = 32;
 /// Of more verdicts the oldest are passed.
 const MOST_VERDICTS: usize = 10_000;
-/// Clocks of the bucket, as those who give verdicts know them, go by whole seconds.
-const CLOCK: SignedDuration = SignedDuration::from_secs(2);
 /// By so much a verdict is later than the one whose place it takes, where their times tell otherwise.
 const LATER: SignedDuration = SignedDuration::from_millis(1);
 
