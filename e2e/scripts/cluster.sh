@@ -48,6 +48,11 @@ kubeadmConfigPatches:
   - |
     kind: KubeletConfiguration
     failCgroupV1: false
+  # Each is the only one.
+  - |
+    kind: ClusterConfiguration
+    controllerManager: { extraArgs: [{ name: leader-elect, value: "false" }] }
+    scheduler: { extraArgs: [{ name: leader-elect, value: "false" }] }
 nodes:
   - role: control-plane
     extraPortMappings:

@@ -71,9 +71,9 @@ impl Site {
         let manifests = std::fs::read_to_string(vedette_e2e::local::repository().join("e2e/kind/namespace.yaml"));
         self.cluster.apply(&manifests.unwrap().replace("NAMESPACE", namespace)).unwrap();
         let values = format!("manifests/sites/{}.yaml", self.cluster.name());
-        let release =
-            ["upgrade", "--install", "vedette", "charts/vedette", "--namespace", namespace, "--values", &values];
-        self.cluster.helm(&[&release, more, &["--wait", "--timeout", "180s"]].concat()).unwrap();
+        let ours = ["--values", &values, "--values", "e2e/kind/values.yaml"];
+        let release = ["upgrade", "--install", "vedette", "charts/vedette", "--namespace", namespace];
+        self.cluster.helm(&[&release, &ours, more, &["--wait", "--timeout", "180s"]].concat()).unwrap();
     }
 
     /// What `helm test` asks, which fails where a release does not work.

@@ -92,6 +92,8 @@ impl Story {
                 if archived.len() >= expected {
                     return archived;
                 }
+                // Each look reads all of them.
+                tokio::time::sleep(Duration::from_secs(2)).await;
             }
             self.mend_replication().await;
         }
