@@ -60,7 +60,9 @@ def executed(settings, until=None):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "VEDETTE"))}
     with tempfile.TemporaryDirectory() as elsewhere:
         client = NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": elsewhere}})
-        client.execute(env={**environment, "VEDETTE": PROGRAM, **settings})
+        # What the kernel itself says, not a cell: that it is not encrypted, and that its process is not in /proc, as with-seaweedfs.sh has it.
+        with open(KEPT.with_name("kernel.log"), "a") as log:
+            client.execute(env={**environment, "VEDETTE": PROGRAM, **settings}, stderr=log)
     told = notebook.cells.pop().outputs[0].text
     return notebook, json.loads(told.removeprefix("told "))
 
@@ -136,6 +138,7 @@ def changed_copy(directory):
     objects[0].write_bytes(flipped)
     # Parts have no hash of their writer: they are tried.
     cut = Path(f"{objects[1]}.tmp") / f"{0:020}"
+    shutil.rmtree(cut.parent, ignore_errors=True)
     cut.parent.mkdir()
     cut.write_bytes(objects[1].read_bytes()[:-20])
     objects[1].unlink()
@@ -205,6 +208,7 @@ def check_s3(whole):
 
 
 PROGRAM, DATA, KEPT = str(Path(sys.argv[1]).resolve()), str(Path(sys.argv[2]).resolve()), Path(sys.argv[3])
+KEPT.with_name("kernel.log").unlink(missing_ok=True)
 began = time.monotonic()
 notebook, whole = executed({"VEDETTE_DATA_DIR": DATA})
 keep_outputs(notebook)

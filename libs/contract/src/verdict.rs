@@ -276,6 +276,7 @@ impl Verdict {
     }
 
     /// The same, given at this time.
+    #[must_use]
     pub fn given(self, at: Timestamp) -> Self {
         Self { at, ..self }
     }

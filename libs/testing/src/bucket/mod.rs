@@ -167,7 +167,9 @@ async fn start(directory: &TempDir, listen: SocketAddr, gate: Gate) -> EmbeddedB
         let options = BucketOptions { directory: directory.path(), name: BUCKET, listen, credentials };
         match EmbeddedBucket::start_with(options, |service| service.set_access(gate)).await {
             // A process that another test is starting holds the lock of before until it runs its program.
-            Err(EmbeddedBucketError::InUse { .. }) if tries.next().is_some() => tokio::time::sleep(Duration::from_millis(10)).await,
+            Err(EmbeddedBucketError::InUse { .. }) if tries.next().is_some() => {
+                tokio::time::sleep(Duration::from_millis(10)).await
+            }
             started => return started.unwrap(),
         }
     }
