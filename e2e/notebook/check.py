@@ -60,7 +60,7 @@ def executed(settings, until=None):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "VEDETTE"))}
     with tempfile.TemporaryDirectory() as elsewhere:
         client = NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": elsewhere}})
-        # What the kernel itself says, not a cell: that it is not encrypted, and that its process is not in /proc, as with-seaweedfs.sh has it.
+        # What the kernel says, not a cell: that it is not encrypted, and that its process is not in the /proc that with-seaweedfs.sh leaves.
         with open(KEPT.with_name("kernel.log"), "a") as log:
             client.execute(env={**environment, "VEDETTE": PROGRAM, **settings}, stderr=log)
     told = notebook.cells.pop().outputs[0].text
@@ -72,8 +72,7 @@ def refused(settings, words):
     try:
         executed(settings, until="list")
     except CellExecutionError as error:
-        said = str(error).strip().splitlines()[-1]
-        promise(f"it says what to do: {words}", said.startswith("LookupError") and words in said, said)
+        promise(f"it says what to do: {words}", error.ename == "LookupError" and words in error.evalue, f"{error.ename}: {error.evalue}")
     else:
         promise(f"it says what to do: {words}", False, "nothing was said")
 
@@ -123,7 +122,7 @@ def check_found(found):
     promise("there are two versions", len(found["versions"]) >= 2, found["versions"])
     # A version may have come too late to score anything.
     differences = [row["largest difference"] for row in found["checked"]]
-    promise("ONNX gives the archived scores", len(differences) >= 2 and max(differences) <= 1e-6, found["checked"])
+    promise("ONNX gives the archived scores", differences and max(differences) <= 1e-6, found["checked"])
     promise("versions agree on most", found["agreement"]["rank correlation"] > 0.5, found["agreement"])
     promise("a strange record alerts", found["needed"] is not None, found["needed"])
 

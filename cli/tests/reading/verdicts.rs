@@ -81,6 +81,10 @@ async fn a_verdict_says_of_what_it_is_and_a_later_one_takes_its_place() {
 async fn what_is_not_there_is_not_judged_and_what_is_near_is_said() {
     let mut data = Data::new().await;
     data.served.come_back().await;
+    // One is there twice: the last was detected at west, in whatever order they are read.
+    let twice = |minute: u32, version: &str| json!({ "uuid": "twice", "detected_utc": format!("2026-11-22T07:{minute:02}:00Z"), "model_version": version });
+    data.archive("alerts", "2026-11-22", "east", 170, &[twice(0, "20261101T000000Z-00000001")]).await;
+    data.archive("alerts", "2026-11-22", "west", 170, &[twice(20, "20261101T000000Z-00000002")]).await;
     let odd = json!({ "uuid": HOSTILE, "detected_utc": "2026-11-22T08:00:00Z", "model_version": "the last" });
     let unknown = json!({ "uuid": "odd", "detected_utc": "2026-11-22T08:00:00Z", "model_version": "the last" });
     data.archive("alerts", "2026-11-22", "east", 180, &[odd, unknown]).await;
@@ -104,11 +108,22 @@ async fn what_is_not_there_is_not_judged_and_what_is_near_is_said() {
         &["--alert", "a", "--verdict", "anomaly", "--why", "\u{1b}[2J"],
         &["--alert", "a", "--verdict", "anomaly", "--why", &"x".repeat(100_000)],
         &["--alert", "a", "--verdict", "anomaly"],
+        &["--alert", "", "--verdict", "anomaly", "--why", "x"],
+        &["--incident", CLOSED, "--alert-site", "east", "--verdict", "anomaly", "--why", "x"],
     ] {
         let output = data.run(&[&["verdicts", "add", "--data-dir", "./data"], words].concat());
         assert_eq!(output.status.code(), Some(2), "{words:?}");
     }
+    for site in ["--site", "--alert-site"] {
+        let said = data.failure(&[&add[..], &["--alert", "odd", site, "eats"]].concat());
+        assert!(said.contains("eats") && said.contains("east"), "{said}");
+    }
     assert!(!data.labels().exists());
+    let id = data.judges(&["--alert", "twice", "--verdict", "anomaly"]);
+    assert_eq!(data.object("local", &id)["alert"]["site"], "west");
+    let id = data.judges(&["--alert", "twice", "--alert-site", "east", "--verdict", "anomaly"]);
+    assert_eq!(data.object("local", &id)["alert"]["modelVersion"], "20261101T000000Z-00000001");
+    data.judges(&["--incident", &CLOSED.to_ascii_uppercase(), "--verdict", "expected"]);
     // Of a model that nobody can name nothing is said.
     let id = data.judges(&["--alert", "odd", "--verdict", "anomaly"]);
     assert_eq!(data.object("local", &id)["alert"]["modelVersion"], Value::Null);

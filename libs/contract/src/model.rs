@@ -14,7 +14,7 @@ use crate::search::{SearchReport, SearchSummary};
 use crate::silence::SilenceKey;
 use crate::{ModelVersion, Name, ReferenceWindow};
 
-pub use judged::{JudgedVersion, ReadVerdict};
+pub use judged::{JudgedVersion, ReadVerdict, Uncounted};
 
 /// Schema of the artifact that this build writes, and the newest that it reads.
 pub const SCHEMA: u32 = 1;
@@ -247,6 +247,9 @@ pub struct ModelMetadata {
     /// What they come to, of each version whose alerts were judged; the oldest first, and first what no version is known of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub judged: Vec<JudgedVersion>,
+    /// What of the verdicts counts for nothing; none where all of them count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdicts_uncounted: Option<Uncounted>,
     /// What arrived as text in numeric features, by field.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub texts: BTreeMap<String, TextValues>,

@@ -114,7 +114,12 @@ pub enum Judged {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum JudgedKey<'a> {
     /// The alert of this record.
-    Alert(&'a str),
+    Alert {
+        /// Where it was detected: another site may have a record of the same uuid.
+        site: &'a Name,
+        /// Identity of the record.
+        uuid: &'a str,
+    },
     /// The incident of this id.
     Incident(IncidentId),
 }
@@ -123,7 +128,7 @@ impl Judged {
     /// What it is, whatever else is said of it.
     pub fn key(&self) -> JudgedKey<'_> {
         match self {
-            Self::Alert(alert) => JudgedKey::Alert(&alert.uuid),
+            Self::Alert(JudgedAlert { site, uuid, .. }) => JudgedKey::Alert { site, uuid },
             Self::Incident(incident) => JudgedKey::Incident(incident.id),
         }
     }
@@ -206,6 +211,10 @@ impl TryFrom<VerdictFields> for Verdict {
         let by = line("by", by, LONGEST_NAME, "say who gives it, in a line of 1 to 100 bytes")?;
         let why = line("why", why, LONGEST_REASON, "say why, in a line of 1 to 1000 bytes")?;
         let at = at.ok_or_else(|| VerdictError::missing("at", "say when it was given, as 2026-11-23T08:42:10Z"))?;
+        // A later one must be able to take its place.
+        if at.as_second() >= NEVER {
+            return Err(VerdictError::of_field("at", &at.to_string(), "no clock is there yet: say when it was given"));
+        }
         Ok(Self { judged, finding, by, why, at })
     }
 }
@@ -218,6 +227,9 @@ fn checked_alert(alert: JudgedAlert) -> Result<JudgedAlert, VerdictError> {
 pub fn is_uuid(text: &str) -> bool {
     is_line(text, LONGEST_UUID)
 }
+
+/// 9000-01-01T00:00:00Z, in seconds since 1970.
+const NEVER: i64 = 221_845_392_000;
 
 const NO_UUID: &str = "a verdict names an alert by the uuid of its record, in a line of 1 to 1000 bytes";
 

@@ -74,6 +74,7 @@ pub(crate) fn metadata(job: &str) -> ModelMetadata {
         silences: Vec::new(),
         verdicts: Vec::new(),
         judged: Vec::new(),
+        verdicts_uncounted: None,
         last_utc: None,
         metrics,
         search: None,

@@ -17,6 +17,8 @@ use crate::{CLOCK, PassedObject, RegistryError, json};
 const CONCURRENCY: usize = 32;
 /// Of more verdicts the oldest are passed.
 const MOST_VERDICTS: usize = 10_000;
+/// What of a refusal of an object is told.
+const LONGEST_WHY: usize = 300;
 /// By so much a verdict is later than the one whose place it takes, where their times tell otherwise.
 const LATER: SignedDuration = SignedDuration::from_millis(1);
 
@@ -66,10 +68,15 @@ fn order(kept: &KeptVerdict) -> (Timestamp, &VerdictId, &Name) {
 /// # Errors
 /// When the bucket cannot be read, or gives none of them.
 pub async fn read(bucket: &Bucket, keys: &PipelineKeys) -> Result<Verdicts, BucketError> {
-    let (mut found, mut passed) = list(bucket, keys).await?;
+    let prefix = keys.verdicts_prefix();
+    let (mut found, mut passed) = list(bucket, keys, &prefix).await?;
     found.sort_unstable_by(|(one, _), (other, _)| (&other.id, &other.site).cmp(&(&one.id, &one.site)));
     let older = found.split_off(found.len().min(MOST_VERDICTS)).len();
-    let (all, unread) = read_each(bucket, found).await?;
+    let Given { mut all, passed: unread, refusal } = read_each(bucket, found).await?;
+    if let Some(error) = refusal.filter(|_| all.is_empty()) {
+        return Err(error);
+    }
+    all.sort_unstable_by(|one, other| one.key.cmp(&other.key));
     passed.extend(unread);
     passed.sort_unstable_by(|one, other| one.key.cmp(&other.key));
     Ok(Verdicts { all, passed, older })
@@ -78,9 +85,9 @@ pub async fn read(bucket: &Bucket, keys: &PipelineKeys) -> Result<Verdicts, Buck
 type Listed = Vec<(VerdictKey, ObjectSummary)>;
 
 /// What has the key of a verdict, and what has not.
-async fn list(bucket: &Bucket, keys: &PipelineKeys) -> Result<(Listed, Vec<PassedObject>), BucketError> {
+async fn list(bucket: &Bucket, keys: &PipelineKeys, prefix: &str) -> Result<(Listed, Vec<PassedObject>), BucketError> {
     let (mut found, mut passed) = (Vec::new(), Vec::new());
-    for object in bucket.list(&keys.verdicts_prefix(), None).await? {
+    for object in bucket.list(prefix, None).await? {
         match keys.verdict_of(&object.key) {
             Some(key) => found.push((key, object)),
             None => passed.push(PassedObject {
@@ -92,27 +99,35 @@ async fn list(bucket: &Bucket, keys: &PipelineKeys) -> Result<(Listed, Vec<Passe
     Ok((found, passed))
 }
 
-async fn read_each(bucket: &Bucket, found: Listed) -> Result<(Vec<KeptVerdict>, Vec<PassedObject>), BucketError> {
-    let (mut all, mut passed, mut refusal) = (Vec::new(), Vec::new(), None);
+/// What the bucket gave.
+#[derive(Default)]
+struct Given {
+    all: Vec<KeptVerdict>,
+    passed: Vec<PassedObject>,
+    /// Why it did not give one of those that were passed.
+    refusal: Option<BucketError>,
+}
+
+async fn read_each(bucket: &Bucket, found: Listed) -> Result<Given, BucketError> {
+    let mut given = Given::default();
     let mut reading = stream::iter(found).map(|(key, object)| look(bucket, key, object)).buffer_unordered(CONCURRENCY);
     while let Some(looked) = reading.next().await {
         match looked {
-            Ok(Looked::Verdict(kept)) => all.push(*kept),
-            Ok(Looked::None(object)) => passed.push(object),
+            Ok(Looked::Verdict(kept)) => given.all.push(*kept),
+            Ok(Looked::None(object)) => given.passed.push(object),
             Ok(Looked::Gone) => {}
-            // It alone, where others can be read.
-            Err((key, error @ (BucketError::Denied { .. } | BucketError::Refused { .. }))) => {
-                passed.push(PassedObject { key, why: error.to_string() });
-                refusal = Some(error);
+            // It alone, as others may be there.
+            Err((
+                key,
+                error @ (BucketError::Denied { .. } | BucketError::Refused { .. } | BucketError::Server { .. }),
+            )) => {
+                given.passed.push(PassedObject { key, why: error.to_string() });
+                given.refusal = Some(error);
             }
             Err((_, error)) => return Err(error),
         }
     }
-    if let Some(error) = refusal.filter(|_| all.is_empty()) {
-        return Err(error);
-    }
-    all.sort_unstable_by(|one, other| one.key.cmp(&other.key));
-    Ok((all, passed))
+    Ok(given)
 }
 
 enum Looked {
@@ -147,9 +162,13 @@ async fn look(bucket: &Bucket, key: VerdictKey, object: ObjectSummary) -> Result
 }
 
 fn said(error: &VerdictError) -> String {
-    match error {
+    let whole = match error {
         VerdictError::Field { .. } => error.to_string(),
         VerdictError::Json(source) => format!("{error}: {source}"),
+    };
+    match whole.char_indices().nth(LONGEST_WHY) {
+        Some((end, _)) => format!("{}…", &whole[..end]),
+        None => whole,
     }
 }
 
@@ -174,16 +193,33 @@ pub async fn add(
     }
 }
 
-/// When a verdict is given: at its time, or just after the last of the same.
+/// When a verdict is given: at its time, or just after the last of the same that the bucket gives.
 async fn time_of(bucket: &Bucket, keys: &PipelineKeys, verdict: &Verdict) -> Result<Timestamp, RegistryError> {
     let (at, judged) = (verdict.at(), verdict.judged().key());
     let sure = VerdictId::new(at.saturating_sub(CLOCK).unwrap_or(at), 0);
-    let (mut found, _) = list(bucket, keys).await?;
-    found.retain(|(key, _)| key.id >= sure);
-    let (others, _) = read_each(bucket, found).await?;
+    let mut found = Vec::new();
+    for month in months_from(bucket, keys, &sure.month()).await? {
+        let (listed, _) = list(bucket, keys, &month).await?;
+        found.extend(listed.into_iter().filter(|(key, _)| key.id >= sure));
+    }
+    let others = read_each(bucket, found).await?.all;
     let last =
         others.iter().filter(|other| other.verdict.judged().key() == judged).map(|other| other.verdict.at()).max();
     Ok(last.map_or(at, |last| at.max(last.saturating_add(LATER).unwrap_or(last))))
+}
+
+/// The prefixes of this month and later ones at all sites.
+async fn months_from(bucket: &Bucket, keys: &PipelineKeys, first: &str) -> Result<Vec<String>, BucketError> {
+    let mut months = Vec::new();
+    for site in bucket.list_directories(&keys.verdicts_prefix()).await? {
+        let of_site = bucket.list_directories(&site).await?;
+        months.extend(
+            of_site
+                .into_iter()
+                .filter(|month| month.strip_prefix(&site).is_some_and(|month| month.trim_end_matches('/') >= first)),
+        );
+    }
+    Ok(months)
 }
 
 #[cfg(test)]

@@ -3,36 +3,43 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use vedette_contract::arguments::PipelineArguments;
 use vedette_contract::keys::PipelineKeys;
-use vedette_contract::model::{JudgedVersion, ReadVerdict};
+use vedette_contract::model::{JudgedVersion, ReadVerdict, Uncounted};
 use vedette_contract::verdict::{Finding, Judged as Subject, JudgedAlert, JudgedIncident};
 use vedette_contract::{ModelVersion, Name};
 use vedette_registry::PassedObject;
 use vedette_registry::verdicts::{self, KeptVerdict, Verdicts};
 use vedette_streams::bucket::Bucket;
 
-use crate::error::TrainerError;
-
 /// So many of what is no verdict are named in the log.
 const NAMED: usize = 100;
+
+/// By so much a detector's clock may be ahead of that of the notifier, which dates no alert of an incident later than its own.
+const SKEW: SignedDuration = SignedDuration::from_mins(1);
 
 /// As the metadata has them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Judged {
     pub(crate) verdicts: Vec<ReadVerdict>,
     pub(crate) versions: Vec<JudgedVersion>,
+    pub(crate) uncounted: Option<Uncounted>,
 }
 
 impl Judged {
-    /// Reads the verdicts of all sites.
-    ///
-    /// # Errors
-    /// When the bucket cannot be read. What is no verdict counts for nothing.
-    pub(crate) async fn read(bucket: &Bucket, owner: &PipelineArguments) -> Result<Self, TrainerError> {
+    /// Reads the verdicts of all sites. What is none counts for nothing, and none does where the bucket gives none: nothing is learned
+    /// from them, so a training does not stop for them.
+    pub(crate) async fn read(bucket: &Bucket, owner: &PipelineArguments) -> Self {
         let keys = PipelineKeys::new(&owner.namespace, &owner.pipeline);
-        let read = verdicts::read(bucket, &keys).await?;
+        let read = match verdicts::read(bucket, &keys).await {
+            Ok(read) => read,
+            Err(error) => {
+                let unread = Some(error.to_string());
+                tracing::warn!(reason = error.reason(), %error, "verdicts on alerts cannot be read, and count for nothing");
+                return Self { uncounted: Some(Uncounted { unread, ..Uncounted::default() }), ..Self::default() };
+            }
+        };
         let Verdicts { all, passed, older } = &read;
         for PassedObject { key, why } in passed.iter().take(NAMED) {
             tracing::warn!(key, why, "what stands among the verdicts is none, and counts for nothing");
@@ -42,14 +49,17 @@ impl Judged {
         }
         let told =
             |KeptVerdict { key, sha256, .. }: &KeptVerdict| ReadVerdict { key: key.clone(), sha256: sha256.clone() };
-        let judged = Self { verdicts: all.iter().map(told).collect(), versions: by_version(&read) };
-        tracing::info!(verdicts = all.len(), versions = judged.versions.len(), "verdicts on alerts were read");
-        Ok(judged)
+        let (versions, alerts_of_incidents) = by_version(&read);
+        let uncounted = Uncounted { unread: None, passed: passed.len(), older: *older, alerts_of_incidents };
+        let uncounted = (uncounted != Uncounted::default()).then_some(uncounted);
+        tracing::info!(verdicts = all.len(), versions = versions.len(), "verdicts on alerts were read");
+        Self { verdicts: all.iter().map(told).collect(), versions, uncounted }
     }
 }
 
-/// Of all that are judged each alert once: by the verdict on itself, where there is one, and else by that on its incident.
-fn by_version(verdicts: &Verdicts) -> Vec<JudgedVersion> {
+/// Of all that are judged each alert once: by the verdict on itself, where there is one, and else by that on its incident. Also how many
+/// alerts of incidents were not counted for that.
+fn by_version(verdicts: &Verdicts) -> (Vec<JudgedVersion>, u64) {
     let standing = verdicts.standing();
     let mut tally = Tally::default();
     let mut alone = Alone::default();
@@ -60,13 +70,15 @@ fn by_version(verdicts: &Verdicts) -> Vec<JudgedVersion> {
         }
     }
     alone.times.values_mut().for_each(|times| times.sort_unstable());
+    let mut uncounted = 0_u64;
     for kept in standing.values() {
         if let Subject::Incident(incident) = kept.verdict.judged() {
-            let alerts = incident.alerts.saturating_sub(alone.of(incident));
-            tally.add(incident.model_version.as_ref(), kept.verdict.finding(), alerts);
+            let taken = alone.of(incident).min(incident.alerts);
+            uncounted = uncounted.saturating_add(taken);
+            tally.add(incident.model_version.as_ref(), kept.verdict.finding(), incident.alerts - taken);
         }
     }
-    tally.versions()
+    (tally.versions(), uncounted)
 }
 
 /// The alerts that have a verdict of their own.
@@ -74,27 +86,29 @@ fn by_version(verdicts: &Verdicts) -> Vec<JudgedVersion> {
 struct Alone<'a> {
     /// When those of a site were detected; to be sorted.
     times: BTreeMap<&'a Name, Vec<Timestamp>>,
-    alerts: BTreeMap<&'a str, &'a JudgedAlert>,
+    /// By site and uuid.
+    alerts: BTreeMap<(&'a Name, &'a str), &'a JudgedAlert>,
 }
 
 impl<'a> Alone<'a> {
     fn note(&mut self, alert: &'a JudgedAlert) {
         self.times.entry(&alert.site).or_default().push(alert.detected_utc);
-        self.alerts.insert(&alert.uuid, alert);
+        self.alerts.insert((&alert.site, &alert.uuid), alert);
     }
 
     /// How many of an incident they may be. It does not say which alerts it has, but where, from when until when, and its example: so
     /// all that were detected there and then, that none is counted twice.
     fn of(&self, incident: &JudgedIncident) -> u64 {
         let JudgedIncident { site, first_utc, last_utc, example, .. } = incident;
+        let first = first_utc.saturating_sub(SKEW).unwrap_or(*first_utc);
+        let last = last_utc.saturating_add(SKEW).unwrap_or(*last_utc);
         let within = self.times.get(site).map_or(0, |times| {
-            let before = times.partition_point(|time| time < first_utc);
-            times.partition_point(|time| time <= last_utc) - before
+            let before = times.partition_point(|time| *time < first);
+            times.partition_point(|time| *time <= last) - before
         });
-        let is_within =
-            |alert: &JudgedAlert| alert.site == *site && (first_utc..=last_utc).contains(&&alert.detected_utc);
-        let example = example.as_ref().and_then(|uuid| self.alerts.get(uuid.as_str()));
-        (within + usize::from(example.is_some_and(|alert| !is_within(alert)))) as u64
+        let example = example.as_ref().and_then(|uuid| self.alerts.get(&(site, uuid.as_str())));
+        let is_beyond = example.is_some_and(|alert| !(first..=last).contains(&alert.detected_utc));
+        (within + usize::from(is_beyond)) as u64
     }
 }
 
@@ -129,6 +143,7 @@ impl<'a> Tally<'a> {
 mod tests {
     use serde_json::{Value, json};
     use vedette_testing::TestBucket;
+    use vedette_testing::bucket::Behaviour;
 
     use super::*;
 
@@ -169,7 +184,7 @@ mod tests {
             let key = format!("team/flows/labels/{site}/2026-11/20261123T0842{number:02}Z-1a2b3c4d.json");
             served.put_json(&key, &verdict).await;
         }
-        Judged::read(&served.bucket, &owner).await.unwrap()
+        Judged::read(&served.bucket, &owner).await
     }
 
     fn told(judged: &Judged) -> Vec<(Option<&str>, u64, u64)> {
@@ -207,11 +222,12 @@ mod tests {
             ("anomaly", alert("u-1", "east", 0, Some(NEW))),
             ("expected", alert("u-2", "east", 30, Some(OLD))),
             ("expected", alert("u-3", "west", 7, Some(NEW))),
-            ("expected", alert("u-4", "east", 31, Some(NEW))),
+            ("expected", alert("u-4", "east", 32, Some(NEW))),
             ("anomaly", incident(INCIDENT, "east", 10, Some("u-1"), Some(NEW))),
         ])
         .await;
         assert_eq!(told(&judged), [(Some(OLD), 1, 0), (Some(NEW), 3 + 8, 1 + 8)]);
+        assert_eq!(judged.uncounted, Some(Uncounted { alerts_of_incidents: 2, ..Uncounted::default() }));
     }
 
     #[tokio::test]
@@ -223,15 +239,45 @@ mod tests {
         ])
         .await;
         assert_eq!(told(&example), [(Some(NEW), 1, 0)]);
+        let ahead = judged(&[
+            // The notifier, whose clock ends the incident, is behind the detector.
+            ("anomaly", alert("u-9", "east", 31, Some(NEW))),
+            ("expected", incident(INCIDENT, "east", 2, Some("u-1"), Some(NEW))),
+        ])
+        .await;
+        assert_eq!(told(&ahead), [(Some(NEW), 2, 1)]);
         let grown = judged(&[
             ("anomaly", incident(INCIDENT, "east", 3, None, None)),
-            ("expected", incident(OTHER, "east", u64::MAX, None, None)),
             ("expected", incident(INCIDENT, "east", 5, None, Some(OLD))),
-            ("anomaly", alert("u-1", "east", 1, Some(OLD))),
+            ("anomaly", alert("u-1", "west", 1, Some(OLD))),
+        ])
+        .await;
+        assert_eq!((told(&grown), &grown.uncounted), (vec![(Some(OLD), 1 + 5, 1)], &None), "of another site");
+        let huge = judged(&[
+            ("anomaly", incident(INCIDENT, "east", u64::MAX, None, Some(OLD))),
             ("anomaly", incident(OTHER, "west", u64::MAX, None, Some(OLD))),
         ])
         .await;
-        assert_eq!(told(&grown), [(Some(OLD), u64::MAX, u64::MAX)]);
+        assert_eq!(told(&huge), [(Some(OLD), u64::MAX, u64::MAX)]);
         assert_eq!(judged(&[]).await, Judged::default());
+    }
+    #[tokio::test]
+    async fn what_cannot_be_read_counts_for_nothing_and_is_told() {
+        let served = TestBucket::serve().await;
+        let name = |text: &str| text.parse::<Name>().unwrap();
+        let owner = PipelineArguments { namespace: name("team"), pipeline: name("flows"), site: name("east") };
+        let mut verdict = alert("u-1", "east", 1, Some(NEW));
+        let more = json!({ "verdict": "anomaly", "by": "ada", "why": "a test", "at": "2026-11-23T08:42:10Z" });
+        verdict.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let month = "team/flows/labels/east/2026-11";
+        served.put_json(&format!("{month}/20261123T084210Z-1a2b3c4d.json"), &verdict).await;
+        served.put(&format!("{month}/20261123T084211Z-1a2b3c4d.json"), "{half").await;
+        let read = Judged::read(&served.bucket, &owner).await;
+        assert_eq!(told(&read), [(Some(NEW), 1, 1)]);
+        assert_eq!(read.uncounted, Some(Uncounted { passed: 1, ..Uncounted::default() }));
+        served.behave(Behaviour::OnlyLists);
+        let Judged { verdicts, versions, uncounted } = Judged::read(&served.bucket, &owner).await;
+        let unread = uncounted.and_then(|uncounted| uncounted.unread).unwrap();
+        assert!(verdicts.is_empty() && versions.is_empty() && unread.contains("access denied"), "{unread}");
     }
 }

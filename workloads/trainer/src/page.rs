@@ -27,7 +27,10 @@ pub(crate) fn page(metadata: &ModelMetadata, features: &FeatureSpecification, pi
         section("Recall and precision by alert budget", &budgets)
     }));
     body.push(section("Comparison of algorithms", &tables::algorithms(metadata)));
-    body.extend((!metadata.judged.is_empty()).then(|| section("Judged alerts", &tables::judged(metadata))));
+    body.extend(
+        (!metadata.judged.is_empty() || metadata.verdicts_uncounted.is_some())
+            .then(|| section("Judged alerts", &tables::judged(metadata))),
+    );
     body.extend(metadata.search.as_ref().map(|search| section("Search", &tables::search(search))));
     body.push(section("Features", &tables::features(features, metadata)));
     body.extend((!metadata.left_out.is_empty()).then(|| section("Fields left out", &tables::left_out(metadata))));

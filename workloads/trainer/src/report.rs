@@ -48,7 +48,7 @@ pub(crate) fn metadata(
         distributions,
     } = learned;
     let Reading { objects, sites, damaged, lost, silences, tally } = reading;
-    let Judged { verdicts, versions: judged } = judged;
+    let Judged { verdicts, versions: judged, uncounted: verdicts_uncounted } = judged;
     ModelMetadata {
         schema: SCHEMA,
         vedette_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -71,6 +71,7 @@ pub(crate) fn metadata(
         silences,
         verdicts,
         judged,
+        verdicts_uncounted,
         texts,
         reference: arguments.reference_window.map(|window| Reference { window, records: tally.reference }),
         sampled,
@@ -166,6 +167,7 @@ pub(crate) fn summary(metadata: &ModelMetadata) -> String {
         silenced,
         silences,
         judged,
+        verdicts_uncounted,
         texts,
         gate,
         calibrated_on,
@@ -229,6 +231,12 @@ pub(crate) fn summary(metadata: &ModelMetadata) -> String {
         ));
     }
     parts.extend((!judged.is_empty()).then(|| judged_by_people(judged)));
+    parts.extend(
+        verdicts_uncounted
+            .as_ref()
+            .and_then(|of| of.unread.as_ref())
+            .map(|why| format!("verdicts are not read: {why}")),
+    );
     parts.extend(gate.warnings.iter().cloned());
     parts.extend(calibrated_on.as_ref().map(|rows| of_calibration(rows, metrics.alert_budget_per_million)));
     parts.join("; ")

@@ -287,7 +287,7 @@ impl Training<'_> {
             });
             return Err(TrainerError::UnknownFeatures { columns: columns.collect() });
         }
-        let judged = Judged::read(&self.bucket, &self.arguments.owner).await?;
+        let judged = Judged::read(&self.bucket, &self.arguments.owner).await;
         let parallel_trials = learning.search.as_ref().map_or(0, |search| search.parallel_trials);
         let needed_bytes = memory::check(sampler.held(), schema.columns.len(), parallel_trials, memory::limit())?;
         tracing::info!(needed_bytes, "learning takes about so much memory");

@@ -9,6 +9,7 @@ use vedette_contract::alert::Alert;
 use vedette_contract::archive::{ArchiveKey, Stream};
 
 use super::AlertsError;
+use super::list::DISORDER;
 use crate::commands::missed::complain;
 use crate::commands::near::Nearest;
 use crate::commands::pipeline::Chosen;
@@ -21,7 +22,7 @@ pub(in crate::commands) struct Found {
     pub(super) record: Box<RawValue>,
 }
 
-/// The newest of this `uuid`, of these sites, or of all where none is named.
+/// The last of this `uuid`, as it was detected, of these sites, or of all where none is named.
 ///
 /// # Errors
 /// When there is none, or the bucket cannot be read.
@@ -43,31 +44,37 @@ struct Sought {
     found: Option<Found>,
 }
 
-/// What tells one alert from another.
+/// What tells one alert from another, and when it was.
 #[derive(Deserialize)]
 struct Identity<'a> {
     #[serde(borrow, default)]
     uuid: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    detected_utc: Option<&'a RawValue>,
 }
 
 impl TakeNewest for Sought {
     fn take(&mut self, key: &ArchiveKey, record: &[u8]) -> Option<Timestamp> {
         let json = std::str::from_utf8(record).ok()?.trim();
-        let Identity { uuid } = serde_json::from_str(json).ok()?;
+        let Identity { uuid, detected_utc } = serde_json::from_str(json).ok()?;
+        let detected_utc = serde_json::from_str(detected_utc?.get()).ok()?;
         let uuid: Option<String> = uuid.and_then(|uuid| serde_json::from_str(uuid.get()).ok());
         match uuid {
             Some(uuid) if uuid == self.uuid => {
-                let record = RawValue::from_string(json.to_owned()).ok()?;
-                self.found = Some(Found { key: key.clone(), alert: Alert::read(json)?, record });
+                if self.found.as_ref().is_none_or(|found| found.alert.detected_utc < detected_utc) {
+                    let record = RawValue::from_string(json.to_owned()).ok()?;
+                    self.found = Some(Found { key: key.clone(), alert: Alert::read(json)?, record });
+                }
             }
             Some(uuid) => self.nearest.meet(&uuid),
             None => {}
         }
-        // Until it is found all times are wanted alike, and then none.
-        Some(Timestamp::MIN)
+        Some(detected_utc)
     }
 
     fn not_before(&self) -> Timestamp {
-        if self.found.is_some() { Timestamp::MAX } else { Timestamp::MIN }
+        // Another partition, or another site, may have a later one.
+        let found = self.found.as_ref().and_then(|found| found.alert.detected_utc.checked_sub(DISORDER).ok());
+        found.unwrap_or(Timestamp::MIN)
     }
 }

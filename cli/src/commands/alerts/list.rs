@@ -20,7 +20,7 @@ use crate::commands::pipeline::PipelineOptions;
 use crate::output::{Align, OutputFormat, OutputOptions, Table, print, time, write_json};
 
 /// Alerts of a partition stand in the order in which they were detected, but for the clocks of several detectors.
-const DISORDER: SignedDuration = SignedDuration::from_mins(1);
+pub(super) const DISORDER: SignedDuration = SignedDuration::from_mins(1);
 
 /// Lists the newest alerts of a pipeline at all its sites, from the archive in the bucket, where an alert is some seconds after it was
 /// detected. No more is read than it takes; what is older is listed with --until.

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 use vedette_contract::incident::Incident;
 use vedette_contract::verdict::{Finding, JudgedAlert, JudgedIncident, Verdict, VerdictFields, VerdictKey, is_uuid};
 use vedette_contract::{ModelVersion, Name, alert::Alert};
@@ -33,8 +34,11 @@ pub struct AddOptions {
     #[command(flatten)]
     pub pipeline: PipelineOptions,
     /// Of which alert, by the `uuid` of its record
-    #[arg(long, value_name = "UUID", group = "judged")]
+    #[arg(long, value_name = "UUID", group = "judged", value_parser = NonEmptyStringValueParser::new())]
     pub alert: Option<String>,
+    /// Where it was detected, if alerts of several sites have this uuid; otherwise the last of all is judged
+    #[arg(long, value_name = "NAME", requires = "alert")]
+    pub alert_site: Option<Name>,
     /// Of all alerts of which incident, by its id
     #[arg(long, value_name = "ID", group = "judged")]
     pub incident: Option<String>,
@@ -57,12 +61,13 @@ pub struct AddOptions {
 
 /// Adds it and prints what it is.
 pub(super) async fn add(options: &AddOptions) -> Result<(), VerdictsError> {
-    let AddOptions { pipeline, alert, incident, verdict, by, why, site, output } = options;
+    let AddOptions { pipeline, alert, alert_site, incident, verdict, by, why, site, output } = options;
     let by = by.clone().or_else(user).ok_or(VerdictsError::Nobody)?;
-    let site = site.clone().map_or_else(|| LOCAL.parse(), Ok)?;
     let chosen = pipeline.choose().await?;
+    chosen.check_sites(site.as_slice()).await?;
+    let site = site.clone().map_or_else(|| LOCAL.parse(), Ok)?;
     let fields = VerdictFields {
-        alert: judged_alert(&chosen, alert.as_deref()).await?,
+        alert: judged_alert(&chosen, alert_site.as_slice(), alert.as_deref()).await?,
         incident: judged_incident(&chosen, incident.as_deref()).await?,
         finding: Some(*verdict),
         by: Some(by),
@@ -76,9 +81,13 @@ pub(super) async fn add(options: &AddOptions) -> Result<(), VerdictsError> {
     Ok(print(|out| write(out, &added, &chosen.pipeline, format))?)
 }
 
-async fn judged_alert(chosen: &Chosen, uuid: Option<&str>) -> Result<Option<JudgedAlert>, VerdictsError> {
+async fn judged_alert(
+    chosen: &Chosen,
+    sites: &[Name],
+    uuid: Option<&str>,
+) -> Result<Option<JudgedAlert>, VerdictsError> {
     let Some(uuid) = uuid else { return Ok(None) };
-    let alerts::find::Found { key, alert, .. } = alerts::find::find(chosen, &[], uuid).await?;
+    let alerts::find::Found { key, alert, .. } = alerts::find::find(chosen, sites, uuid).await?;
     Ok(Some(JudgedAlert {
         uuid: uuid.to_owned(),
         site: key.object.origin.site,
@@ -90,7 +99,7 @@ async fn judged_alert(chosen: &Chosen, uuid: Option<&str>) -> Result<Option<Judg
 async fn judged_incident(chosen: &Chosen, id: Option<&str>) -> Result<Option<JudgedIncident>, VerdictsError> {
     let Some(id) = id else { return Ok(None) };
     let Incident { id, site, first_utc, last_utc, alerts, example, .. } =
-        incidents::find::find(chosen, &[], id).await?;
+        incidents::find::find(chosen, &[], &id.to_ascii_lowercase()).await?;
     let example = example.alert.and_then(|alert| Alert::read(alert.json()));
     Ok(Some(JudgedIncident {
         id,

@@ -15,6 +15,21 @@ pub struct ReadVerdict {
     pub sha256: String,
 }
 
+/// What counts for nothing of what people made of alerts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Uncounted {
+    /// Why no verdict could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
+    /// How many objects among them are none, or were not given by the bucket.
+    pub passed: usize,
+    /// How many verdicts are older than the 10,000 that are read.
+    pub older: usize,
+    /// How many alerts of judged incidents may be among those that were judged by themselves, and are counted only there.
+    pub alerts_of_incidents: u64,
+}
+
 /// What people made of the alerts of a version, each counted once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JudgedVersion {

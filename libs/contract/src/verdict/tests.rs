@@ -16,7 +16,7 @@ fn a_verdict_of_an_alert_and_of_an_incident_read_back() {
     let verdict = Verdict::read(OF_ALERT.as_bytes()).unwrap();
     assert_eq!(
         (verdict.by(), verdict.finding(), verdict.judged().key()),
-        ("ada", Finding::Anomaly, JudgedKey::Alert("u-1"))
+        ("ada", Finding::Anomaly, JudgedKey::Alert { site: &"east".parse().unwrap(), uuid: "u-1" })
     );
     let json = serde_json::to_value(&verdict).unwrap();
     assert_eq!(json, serde_json::from_str::<serde_json::Value>(&OF_ALERT.replace(" ada ", "ada")).unwrap());
@@ -40,6 +40,7 @@ fn what_is_none_is_refused_with_the_field_its_value_and_what_to_do() {
         (OF_ALERT, "\"an intrusion\"", long.as_str(), "why", "in a line of"),
         (OF_ALERT, "an intrusion", "\\u001b[2J", "why", "\"\\u{1b}[2J\""),
         (OF_ALERT, " ada ", "  ", "by", "say who gives it"),
+        (OF_ALERT, "2026-11-23T09:00:00.25Z", "9999-12-30T22:00:00.999999999Z", "at", "no clock is there yet"),
         (OF_INCIDENT, "\"alerts\":7", "\"alerts\":0", "incident", "at least one alert"),
         (OF_INCIDENT, "08:30:00", "07:30:00", "incident", "before its first"),
         (OF_INCIDENT, "\"u-1\"", "\"\\t\"", "incident", "\"\\t\""),

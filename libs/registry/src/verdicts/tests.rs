@@ -63,7 +63,7 @@ async fn the_last_verdict_of_the_same_stands_whichever_site_gave_it() {
     assert_eq!(add("west", 9, verdict("u-1", "anomaly", NOW)).await, NOW);
     assert_eq!(add("east", 1, verdict("u-1", "expected", "2026-11-23T08:42:10Z")).await, "2026-11-23T08:42:10.251Z");
     assert_eq!(add("east", 2, verdict("u-2", "anomaly", "2026-11-23T08:42:10Z")).await, "2026-11-23T08:42:10Z");
-    let [alert, other] = ["Alert(\"u-1\")", "Alert(\"u-2\")"].map(str::to_owned);
+    let [alert, other] = ["u-1", "u-2"].map(|uuid| format!("{:?}", verdict(uuid, "anomaly", NOW).judged().key()));
     let both = [(alert.clone(), Finding::Expected), (other.clone(), Finding::Anomaly)];
     assert_eq!(standing(&read(&served.bucket, &keys).await.unwrap()), both);
     // One that a clock of the bucket dated far ahead is replaced all the same.
@@ -114,7 +114,12 @@ async fn ten_thousand_are_read_with_one_request_each_and_of_more_the_oldest_are_
     let verdicts = read(&served.bucket, &keys).await.unwrap();
     assert_eq!((verdicts.all.len(), verdicts.older, verdicts.passed.len()), (MOST_VERDICTS, 3, 0));
     assert_eq!(verdicts.standing().len(), MOST_VERDICTS);
-    assert!(!verdicts.standing().contains_key(&JudgedKey::Alert("u-2")), "the oldest");
+    let oldest = verdict("u-2", "anomaly", NOW);
+    assert!(!verdicts.standing().contains_key(&oldest.judged().key()));
     // A thousand objects are a page of a listing.
     assert_eq!(served.requests() - before, MOST_VERDICTS + 11);
+    // Who gives one more reads no month that is over, however many they were: sites, months, and one listing each.
+    let before = served.requests();
+    add(&served.bucket, &keys, (&name("east"), 8), verdict("u-1", "anomaly", NOW)).await.unwrap();
+    assert_eq!(served.requests() - before, 1 + 2 + 1);
 }

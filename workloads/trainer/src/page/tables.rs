@@ -1,7 +1,7 @@
 //! The tables of the page.
 
 use vedette_contract::model::{
-    Column, ColumnKind, FeatureSpecification, JudgedVersion, Metrics, ModelMetadata, UsualNumbers,
+    Column, ColumnKind, FeatureSpecification, JudgedVersion, Metrics, ModelMetadata, Uncounted, UsualNumbers,
 };
 use vedette_contract::search::{SearchReport, Trial, TrialMetrics};
 use vedette_forest::metrics::AtBudget;
@@ -49,7 +49,7 @@ pub(super) fn algorithms(metadata: &ModelMetadata) -> String {
 
 /// What people made of the alerts of each version, the newest first.
 pub(super) fn judged(metadata: &ModelMetadata) -> String {
-    let ModelMetadata { judged, verdicts, .. } = metadata;
+    let ModelMetadata { judged, verdicts, verdicts_uncounted, .. } = metadata;
     let row = |JudgedVersion { version, alerts, anomalies, precision }: &JudgedVersion| {
         let version = version.as_ref().map_or_else(|| "not known".to_owned(), ToString::to_string);
         let numbers = [alerts, anomalies].map(|count| Cell::Number(count.to_string()));
@@ -57,9 +57,21 @@ pub(super) fn judged(metadata: &ModelMetadata) -> String {
     };
     let more = judged.len().saturating_sub(JUDGED_VERSIONS);
     let more = if more > 0 { format!(" {more} more are in the metadata.") } else { String::new() };
+    let Uncounted { unread, passed, older, alerts_of_incidents } = verdicts_uncounted.clone().unwrap_or_default();
+    if let Some(why) = unread {
+        return paragraph(&format!("The verdicts are not read, and count for nothing: {why}."));
+    }
+    let left_out: Vec<String> =
+        [(passed as u64, "that are none or were not given"), (older as u64, "that are too old")]
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!(", {count} {what} left out"))
+            .collect();
+    let left_out = left_out.concat();
+    let uncounted = if alerts_of_incidents > 0 { format!(" ({alerts_of_incidents})") } else { String::new() };
     let words = format!(
-        "Verdicts read: {}. Of each alert or incident the last counts, and a judged incident for all its alerts but those that may be \
-         judged by themselves.{more}",
+        "Verdicts read: {}{left_out}. Of each alert or incident the last counts, and a judged incident for all its alerts but those that may be \
+         judged by themselves{uncounted}.{more}",
         verdicts.len()
     );
     let rows = judged.iter().rev().take(JUDGED_VERSIONS).map(row);

@@ -1,7 +1,8 @@
 use vedette_contract::gate::{GateReport, NewestOfSite};
 use vedette_contract::learner::Algorithm;
 use vedette_contract::model::{
-    Column, ColumnKind, FoldMetrics, JudgedVersion, LearnedWithout, Metrics, ReadVerdict, SCHEMA, UsualNumbers,
+    Column, ColumnKind, FoldMetrics, JudgedVersion, LearnedWithout, Metrics, ReadVerdict, SCHEMA, Uncounted,
+    UsualNumbers,
 };
 use vedette_contract::parameters::Setting;
 use vedette_contract::search::{SearchAlgorithm, SearchMetric, SearchReport, Trial, TrialMetrics};
@@ -83,6 +84,7 @@ fn metadata() -> ModelMetadata {
             sha256: String::new(),
         }],
         judged: vec![judged(None, 1, 0), judged(Some("20261122T000000Z-1a2b3c4d"), 8, 5)],
+        verdicts_uncounted: None,
         last_utc: None,
         baseline: Some(Metrics { folds: None, ..metrics.clone() }),
         metrics,
@@ -176,6 +178,13 @@ fn what_people_made_of_alerts_stands_by_version_the_newest_first() {
     let rows = row("20261122T000000Z-1a2b3c4d", ["8", "5", "0.6250"]) + &row("not known", ["1", "0", "0.0000"]);
     let few = page(&metadata(), &features(), &drawn());
     assert!(few.contains(&rows) && few.contains("Verdicts read: 1. "), "{few}");
+    let uncounted = Uncounted { passed: 2, alerts_of_incidents: 3, ..Uncounted::default() };
+    let some = page(&ModelMetadata { verdicts_uncounted: Some(uncounted), ..metadata() }, &features(), &drawn());
+    assert!(some.contains("Verdicts read: 1, 2 that are none or were not given left out. "), "{some}");
+    assert!(some.contains("judged by themselves (3)."), "{some}");
+    let uncounted = Uncounted { unread: Some("access denied".to_owned()), ..Uncounted::default() };
+    let without = ModelMetadata { verdicts_uncounted: Some(uncounted), judged: Vec::new(), ..metadata() };
+    assert!(page(&without, &features(), &drawn()).contains("are not read, and count for nothing: access denied."));
     let versions = (0..60).map(|number| judged(Some(&format!("20261122T0000{number:02}Z-1a2b3c4d")), 1, 1));
     let many = page(&ModelMetadata { judged: versions.collect(), ..metadata() }, &features(), &drawn());
     assert!(many.contains(" 10 more are in the metadata."));
@@ -219,6 +228,7 @@ fn what_there_is_not_is_left_out() {
         silences: Vec::new(),
         verdicts: Vec::new(),
         judged: Vec::new(),
+        verdicts_uncounted: None,
         metrics,
         ..metadata()
     };
