@@ -59,15 +59,14 @@ impl TakeNewest for Sought {
         let Identity { uuid, detected_utc } = serde_json::from_str(json).ok()?;
         let detected_utc = serde_json::from_str(detected_utc?.get()).ok()?;
         let uuid: Option<String> = uuid.and_then(|uuid| serde_json::from_str(uuid.get()).ok());
+        let is_later = || self.found.as_ref().is_none_or(|found| found.alert.detected_utc < detected_utc);
         match uuid {
-            Some(uuid) if uuid == self.uuid => {
-                if self.found.as_ref().is_none_or(|found| found.alert.detected_utc < detected_utc) {
-                    let record = RawValue::from_string(json.to_owned()).ok()?;
-                    self.found = Some(Found { key: key.clone(), alert: Alert::read(json)?, record });
-                }
+            Some(uuid) if uuid != self.uuid => self.nearest.meet(&uuid),
+            Some(_) if is_later() => {
+                let record = RawValue::from_string(json.to_owned()).ok()?;
+                self.found = Some(Found { key: key.clone(), alert: Alert::read(json)?, record });
             }
-            Some(uuid) => self.nearest.meet(&uuid),
-            None => {}
+            Some(_) | None => {}
         }
         Some(detected_utc)
     }

@@ -168,7 +168,7 @@ async fn start(directory: &TempDir, listen: SocketAddr, gate: Gate) -> EmbeddedB
         match EmbeddedBucket::start_with(options, |service| service.set_access(gate)).await {
             // A process that another test is starting holds the lock of before until it runs its program.
             Err(EmbeddedBucketError::InUse { .. }) if tries.next().is_some() => {
-                tokio::time::sleep(Duration::from_millis(10)).await
+                tokio::time::sleep(Duration::from_millis(10)).await;
             }
             started => return started.unwrap(),
         }
