@@ -73,7 +73,7 @@ impl Site {
         let values = format!("manifests/sites/{}.yaml", self.cluster.name());
         let ours = ["--values", &values, "--values", "e2e/kind/values.yaml"];
         let release = ["upgrade", "--install", "vedette", "charts/vedette", "--namespace", namespace];
-        self.cluster.helm(&[&release, &ours, more, &["--wait", "--timeout", "180s"]].concat()).unwrap();
+        self.cluster.helm(&[&release[..], &ours, more, &["--wait", "--timeout", "180s"]].concat()).unwrap();
     }
 
     /// What `helm test` asks, which fails where a release does not work.
