@@ -92,7 +92,7 @@ pub enum KafkaError {
     },
     /// A client found no way back to a broker.
     #[error(
-        "no broker was named at {servers} for a moment, and the Kafka client finds none by itself any more \
+        "the Kafka client finds back to no broker at {servers} by itself any more, as can be after none was named for a moment \
          (confluentinc/librdkafka issue 5301); a new process goes on where this one ends"
     )]
     Stranded { servers: String },
