@@ -37,7 +37,7 @@ pub struct AddOptions {
     #[arg(long, value_name = "UUID", group = "judged", value_parser = NonEmptyStringValueParser::new())]
     pub alert: Option<String>,
     /// Where it was detected, if alerts of several sites have this uuid; otherwise the last of all is judged
-    #[arg(long, value_name = "NAME", requires = "alert")]
+    #[arg(long, value_name = "NAME", conflicts_with = "incident")]
     pub alert_site: Option<Name>,
     /// Of all alerts of which incident, by its id
     #[arg(long, value_name = "ID", group = "judged")]
