@@ -2,10 +2,9 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::Name;
-use crate::written::{self, LONGEST_NAME, LONGEST_REASON, stamped_id};
+use crate::written::{self, LONGEST_NAME, LONGEST_REASON, WrittenError, line, stamped_id};
 
 /// A longer match is none.
 const LONGEST_MATCH: usize = 2_000;
@@ -63,51 +62,22 @@ pub struct SilenceFields {
     pub exclude_from_training: bool,
 }
 
-/// Why it is no silence.
-#[derive(Debug, Error)]
-pub enum SilenceError {
-    /// One of its fields.
-    #[error("{field} {value}: {mend}")]
-    Field {
-        /// Which one.
-        field: &'static str,
-        /// What it is.
-        value: String,
-        /// What is wrong with it, and what to do.
-        mend: String,
-    },
-    /// It has not the fields of one.
-    #[error("is not a silence as JSON")]
-    Json(#[source] serde_json::Error),
-}
-
-impl SilenceError {
-    /// A field whose value cannot be.
-    pub fn of_field(field: &'static str, value: &str, mend: impl Into<String>) -> Self {
-        Self::Field { field, value: format!("{value:?}"), mend: mend.into() }
-    }
-
-    fn missing(field: &'static str, mend: &str) -> Self {
-        Self::Field { field, value: "is missing".to_owned(), mend: mend.to_owned() }
-    }
-}
-
 impl TryFrom<SilenceFields> for Silence {
-    type Error = SilenceError;
+    type Error = WrittenError;
 
-    fn try_from(fields: SilenceFields) -> Result<Self, SilenceError> {
+    fn try_from(fields: SilenceFields) -> Result<Self, WrittenError> {
         let SilenceFields { matches, from, until, by, why, exclude_from_training } = fields;
         let mend = "write a CEL expression over an alert of 1 to 2000 bytes, such as site == 'east'";
-        let matches = matches.ok_or_else(|| SilenceError::missing("match", mend))?;
+        let matches = matches.ok_or_else(|| WrittenError::missing("match", mend))?;
         if matches.trim().is_empty() || matches.len() > LONGEST_MATCH {
-            return Err(SilenceError::of_field("match", &matches, mend));
+            return Err(WrittenError::of_field("match", &matches, mend));
         }
-        let from = from.ok_or_else(|| SilenceError::missing("from", "say from when on, as 2026-11-23T08:00:00Z"))?;
+        let from = from.ok_or_else(|| WrittenError::missing("from", "say from when on, as 2026-11-23T08:00:00Z"))?;
         let mend = "a silence has an end: say when, as 2026-11-23T20:00:00Z";
-        let until = until.ok_or_else(|| SilenceError::missing("until", mend))?;
+        let until = until.ok_or_else(|| WrittenError::missing("until", mend))?;
         if until <= from {
             let mend = format!("must be after from, which is {from}");
-            return Err(SilenceError::of_field("until", &until.to_string(), mend));
+            return Err(WrittenError::of_field("until", &until.to_string(), mend));
         }
         let by = line("by", by, LONGEST_NAME, "say who wants it, in a line of 1 to 100 bytes")?;
         let why = line("why", why, LONGEST_REASON, "say why, in a line of 1 to 1000 bytes")?;
@@ -115,18 +85,13 @@ impl TryFrom<SilenceFields> for Silence {
     }
 }
 
-fn line(field: &'static str, text: Option<String>, longest: usize, mend: &str) -> Result<String, SilenceError> {
-    let text = text.ok_or_else(|| SilenceError::missing(field, mend))?;
-    written::line(&text, longest).ok_or_else(|| SilenceError::of_field(field, &text, mend))
-}
-
 impl Silence {
     /// Reads an object of the bucket.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn read(bytes: &[u8]) -> Result<Self, SilenceError> {
-        serde_json::from_slice::<SilenceFields>(bytes).map_err(SilenceError::Json)?.try_into()
+    pub fn read(bytes: &[u8]) -> Result<Self, WrittenError> {
+        written::read::<SilenceFields>(bytes, "silence")?.try_into()
     }
 
     /// A CEL expression that says of what alerts people are not told.
@@ -228,7 +193,7 @@ mod tests {
             assert!(refused.starts_with(&format!("{field} is missing: ")), "{refused}");
         }
         for strange in ["{half", r#"{"matches":"true"}"#, r#"{"until":"tomorrow"}"#] {
-            assert!(matches!(Silence::read(strange.as_bytes()), Err(SilenceError::Json(_))), "{strange}");
+            assert!(matches!(Silence::read(strange.as_bytes()), Err(WrittenError::Json { .. })), "{strange}");
         }
     }
 

@@ -4,11 +4,10 @@
 use clap::ValueEnum;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::incident::IncidentId;
 use crate::names::stamp;
-use crate::written::{self, LONGEST_NAME, LONGEST_REASON, is_line, stamped_id};
+use crate::written::{self, LONGEST_NAME, LONGEST_REASON, WrittenError, is_line, line, stamped_id};
 use crate::{ModelVersion, Name};
 
 /// A longer identity of a record is none that a verdict can name.
@@ -165,62 +164,34 @@ pub struct VerdictFields {
     pub at: Option<Timestamp>,
 }
 
-/// Why it is no verdict.
-#[derive(Debug, Error)]
-pub enum VerdictError {
-    /// One of its fields.
-    #[error("{field} {value}: {mend}")]
-    Field {
-        /// Which one.
-        field: &'static str,
-        /// What it is.
-        value: String,
-        /// What is wrong with it, and what to do.
-        mend: String,
-    },
-    /// It has not the fields of one.
-    #[error("is not a verdict as JSON")]
-    Json(#[source] serde_json::Error),
-}
-
-impl VerdictError {
-    fn of_field(field: &'static str, value: &str, mend: &str) -> Self {
-        Self::Field { field, value: format!("{value:?}"), mend: mend.to_owned() }
-    }
-
-    fn missing(field: &'static str, mend: &str) -> Self {
-        Self::Field { field, value: "is missing".to_owned(), mend: mend.to_owned() }
-    }
-}
-
 impl TryFrom<VerdictFields> for Verdict {
-    type Error = VerdictError;
+    type Error = WrittenError;
 
-    fn try_from(fields: VerdictFields) -> Result<Self, VerdictError> {
+    fn try_from(fields: VerdictFields) -> Result<Self, WrittenError> {
         let VerdictFields { alert, incident, finding, by, why, at } = fields;
         let judged = match (alert, incident) {
             (Some(alert), None) => Judged::Alert(checked_alert(alert)?),
             (None, Some(incident)) => Judged::Incident(checked_incident(incident)?),
-            (None, None) => return Err(VerdictError::missing("alert", "say of what alert or incident it is")),
+            (None, None) => return Err(WrittenError::missing("alert", "say of what alert or incident it is")),
             (Some(alert), Some(_)) => {
                 let mend = "a verdict is of an alert or of an incident: leave one of them out";
-                return Err(VerdictError::of_field("alert", &alert.uuid, mend));
+                return Err(WrittenError::of_field("alert", &alert.uuid, mend));
             }
         };
-        let finding = finding.ok_or_else(|| VerdictError::missing("verdict", "say anomaly or expected"))?;
+        let finding = finding.ok_or_else(|| WrittenError::missing("verdict", "say anomaly or expected"))?;
         let by = line("by", by, LONGEST_NAME, "say who gives it, in a line of 1 to 100 bytes")?;
         let why = line("why", why, LONGEST_REASON, "say why, in a line of 1 to 1000 bytes")?;
-        let at = at.ok_or_else(|| VerdictError::missing("at", "say when it was given, as 2026-11-23T08:42:10Z"))?;
+        let at = at.ok_or_else(|| WrittenError::missing("at", "say when it was given, as 2026-11-23T08:42:10Z"))?;
         // A later one must be able to take its place.
         if at.as_second() >= NEVER {
-            return Err(VerdictError::of_field("at", &at.to_string(), "no clock is there yet: say when it was given"));
+            return Err(WrittenError::of_field("at", &at.to_string(), "no clock is there yet: say when it was given"));
         }
         Ok(Self { judged, finding, by, why, at })
     }
 }
 
-fn checked_alert(alert: JudgedAlert) -> Result<JudgedAlert, VerdictError> {
-    if is_uuid(&alert.uuid) { Ok(alert) } else { Err(VerdictError::of_field("alert", &alert.uuid, NO_UUID)) }
+fn checked_alert(alert: JudgedAlert) -> Result<JudgedAlert, WrittenError> {
+    if is_uuid(&alert.uuid) { Ok(alert) } else { Err(WrittenError::of_field("alert", &alert.uuid, NO_UUID)) }
 }
 
 /// Whether a verdict can name a record by this.
@@ -233,24 +204,19 @@ const NEVER: i64 = 221_845_392_000;
 
 const NO_UUID: &str = "a verdict names an alert by the uuid of its record, in a line of 1 to 1000 bytes";
 
-fn checked_incident(incident: JudgedIncident) -> Result<JudgedIncident, VerdictError> {
+fn checked_incident(incident: JudgedIncident) -> Result<JudgedIncident, WrittenError> {
     let JudgedIncident { id, first_utc, last_utc, alerts, example, .. } = &incident;
     if *alerts == 0 {
-        return Err(VerdictError::of_field("incident", &id.to_string(), "an incident has at least one alert"));
+        return Err(WrittenError::of_field("incident", &id.to_string(), "an incident has at least one alert"));
     }
     if last_utc < first_utc {
         let mend = format!("its last alert is of {last_utc}, before its first, which is of {first_utc}");
-        return Err(VerdictError::of_field("incident", &id.to_string(), &mend));
+        return Err(WrittenError::of_field("incident", &id.to_string(), &mend));
     }
     match example {
-        Some(uuid) if !is_uuid(uuid) => Err(VerdictError::of_field("incident", uuid, NO_UUID)),
+        Some(uuid) if !is_uuid(uuid) => Err(WrittenError::of_field("incident", uuid, NO_UUID)),
         Some(_) | None => Ok(incident),
     }
-}
-
-fn line(field: &'static str, text: Option<String>, longest: usize, mend: &str) -> Result<String, VerdictError> {
-    let text = text.ok_or_else(|| VerdictError::missing(field, mend))?;
-    written::line(&text, longest).ok_or_else(|| VerdictError::of_field(field, &text, mend))
 }
 
 impl Verdict {
@@ -258,8 +224,8 @@ impl Verdict {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn read(bytes: &[u8]) -> Result<Self, VerdictError> {
-        serde_json::from_slice::<VerdictFields>(bytes).map_err(VerdictError::Json)?.try_into()
+    pub fn read(bytes: &[u8]) -> Result<Self, WrittenError> {
+        written::read::<VerdictFields>(bytes, "verdict")?.try_into()
     }
 
     /// What is judged.

@@ -1,14 +1,71 @@
 //! What people write in small objects of the bucket has in common: ids that tell when, and lines that fit on a terminal.
 
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
 /// A longer name is none.
 pub(crate) const LONGEST_NAME: usize = 100;
 /// A longer reason belongs elsewhere.
 pub(crate) const LONGEST_REASON: usize = 1_000;
 
-/// The text without blanks around it, where that is one line of no more bytes than this, with nothing to steer a terminal.
-pub(crate) fn line(text: &str, longest: usize) -> Option<String> {
+/// Why an object is none of its kind.
+#[derive(Debug, Error)]
+pub enum WrittenError {
+    /// One of its fields.
+    #[error("{field} {value}: {mend}")]
+    Field {
+        /// Which one.
+        field: &'static str,
+        /// What it is.
+        value: String,
+        /// What is wrong with it, and what to do.
+        mend: String,
+    },
+    /// It has not the fields of one.
+    #[error("is not a {of} as JSON")]
+    Json {
+        /// What it was to be.
+        of: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+impl WrittenError {
+    /// A field whose value cannot be.
+    pub fn of_field(field: &'static str, value: &str, mend: impl Into<String>) -> Self {
+        Self::Field { field, value: format!("{value:?}"), mend: mend.into() }
+    }
+
+    pub(crate) fn missing(field: &'static str, mend: &str) -> Self {
+        Self::Field { field, value: "is missing".to_owned(), mend: mend.to_owned() }
+    }
+
+    /// With its cause, in one line.
+    pub fn whole(&self) -> String {
+        match self {
+            Self::Field { .. } => self.to_string(),
+            Self::Json { source, .. } => format!("{self}: {source}"),
+        }
+    }
+}
+
+/// Reads the fields of a silence, or whatever it is to be.
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8], of: &'static str) -> Result<T, WrittenError> {
+    serde_json::from_slice(bytes).map_err(|source| WrittenError::Json { of, source })
+}
+
+/// The text without blanks around it, which is one line of no more bytes than this, with nothing to steer a terminal.
+pub(crate) fn line(
+    field: &'static str,
+    text: Option<String>,
+    longest: usize,
+    mend: &str,
+) -> Result<String, WrittenError> {
+    let text = text.ok_or_else(|| WrittenError::missing(field, mend))?;
     let words = text.trim();
-    is_line(words, longest).then(|| words.to_owned())
+    if is_line(words, longest) { Ok(words.to_owned()) } else { Err(WrittenError::of_field(field, &text, mend)) }
 }
 
 /// Whether a text is such a line as it stands.

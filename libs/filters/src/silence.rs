@@ -1,6 +1,7 @@
 //! The match of a silence.
 
-use vedette_contract::silence::{RECORD_VARIABLES, Silence, SilenceError};
+use vedette_contract::WrittenError;
+use vedette_contract::silence::{RECORD_VARIABLES, Silence};
 
 use crate::{Filter, FilterError};
 
@@ -8,9 +9,9 @@ use crate::{Filter, FilterError};
 ///
 /// # Errors
 /// When it can be true of no alert; and of no record, where no model is to learn from what it matches.
-pub fn silence_filter(silence: &Silence) -> Result<Filter, SilenceError> {
+pub fn silence_filter(silence: &Silence) -> Result<Filter, WrittenError> {
     let matches = silence.matches();
-    let refused = |mend: String| SilenceError::of_field("match", matches, mend);
+    let refused = |mend: String| WrittenError::of_field("match", matches, mend);
     let filter = Filter::compile(matches).map_err(|error| match error {
         FilterError::Syntax { expression: _, message } => refused(format!("is not a CEL expression: {message}")),
         FilterError::Variable { expression: _, variable } => refused(format!(

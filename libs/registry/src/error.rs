@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 use vedette_contract::NameError;
-use vedette_contract::silence::SilenceError;
+use vedette_contract::WrittenError;
 use vedette_streams::bucket::{BucketError, JsonError};
 
 /// Why an object was not read or written.
@@ -39,7 +39,7 @@ pub enum RegistryError {
         key: String,
         /// What is wrong with it.
         #[source]
-        source: SilenceError,
+        source: WrittenError,
     },
     /// Somebody else wins every race for a key.
     #[error("{key} was changed by others {attempts} times while it was to be written; it was left as it is")]

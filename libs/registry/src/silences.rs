@@ -6,7 +6,7 @@ use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use vedette_contract::keys::PipelineKeys;
-use vedette_contract::silence::{LARGEST_SILENCE, Silence, SilenceError, SilenceKey};
+use vedette_contract::silence::{LARGEST_SILENCE, Silence, SilenceKey};
 use vedette_streams::bucket::{Bucket, BucketError, ETag, Object, ObjectSummary, Swap};
 
 use crate::{CLOCK, PassedObject, RegistryError, json};
@@ -131,15 +131,8 @@ async fn look(bucket: &Bucket, object: ObjectSummary) -> Result<Option<Seen>, (O
         Ok(found) => found,
         Err(error) => return Err((object, read_at, error)),
     };
-    let read = |found: Object| Silence::read(&found.bytes).map_err(|error| said(&error));
+    let read = |found: Object| Silence::read(&found.bytes).map_err(|error| error.whole());
     Ok(found.map(|found| Seen { object, read_at, read: read(found), is_refused: false }))
-}
-
-fn said(error: &SilenceError) -> String {
-    match error {
-        SilenceError::Field { .. } => error.to_string(),
-        SilenceError::Json(source) => format!("{error}: {source}"),
-    }
 }
 
 /// Writes a silence that is not there yet.

@@ -7,8 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use vedette_contract::Name;
+use vedette_contract::WrittenError;
 use vedette_contract::keys::PipelineKeys;
-use vedette_contract::verdict::{JudgedKey, LARGEST_VERDICT, Verdict, VerdictError, VerdictId, VerdictKey};
+use vedette_contract::verdict::{JudgedKey, LARGEST_VERDICT, Verdict, VerdictId, VerdictKey};
 use vedette_streams::bucket::{Bucket, BucketError, ObjectSummary, Swap};
 
 use crate::{CLOCK, PassedObject, RegistryError, json};
@@ -161,11 +162,8 @@ async fn look(bucket: &Bucket, key: VerdictKey, object: ObjectSummary) -> Result
     })
 }
 
-fn said(error: &VerdictError) -> String {
-    let whole = match error {
-        VerdictError::Field { .. } => error.to_string(),
-        VerdictError::Json(source) => format!("{error}: {source}"),
-    };
+fn said(error: &WrittenError) -> String {
+    let whole = error.whole();
     match whole.char_indices().nth(LONGEST_WHY) {
         Some((end, _)) => format!("{}…", &whole[..end]),
         None => whole,

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use vedette_contract::arguments::PipelineArguments;
 use vedette_contract::keys::PipelineKeys;
 use vedette_contract::model::{JudgedVersion, ReadVerdict, Uncounted};
-use vedette_contract::verdict::{Finding, Judged as Subject, JudgedAlert, JudgedIncident};
+use vedette_contract::verdict::{Finding, Judged as Subject, JudgedIncident, JudgedKey};
 use vedette_contract::{ModelVersion, Name};
 use vedette_registry::PassedObject;
 use vedette_registry::verdicts::{self, KeptVerdict, Verdicts};
@@ -62,14 +62,15 @@ impl Judged {
 fn by_version(verdicts: &Verdicts) -> (Vec<JudgedVersion>, u64) {
     let standing = verdicts.standing();
     let mut tally = Tally::default();
-    let mut alone = Alone::default();
+    let mut times = BTreeMap::<_, Vec<_>>::new();
     for kept in standing.values() {
         if let Subject::Alert(alert) = kept.verdict.judged() {
             tally.add(alert.model_version.as_ref(), kept.verdict.finding(), 1);
-            alone.note(alert);
+            times.entry(&alert.site).or_default().push(alert.detected_utc);
         }
     }
-    alone.times.values_mut().for_each(|times| times.sort_unstable());
+    times.values_mut().for_each(|times| times.sort_unstable());
+    let alone = Alone { times, standing: &standing };
     let mut uncounted = 0_u64;
     for kept in standing.values() {
         if let Subject::Incident(incident) = kept.verdict.judged() {
@@ -82,20 +83,13 @@ fn by_version(verdicts: &Verdicts) -> (Vec<JudgedVersion>, u64) {
 }
 
 /// The alerts that have a verdict of their own.
-#[derive(Default)]
 struct Alone<'a> {
-    /// When those of a site were detected; to be sorted.
+    /// When those of a site were detected, sorted.
     times: BTreeMap<&'a Name, Vec<Timestamp>>,
-    /// By site and uuid.
-    alerts: BTreeMap<(&'a Name, &'a str), &'a JudgedAlert>,
+    standing: &'a BTreeMap<JudgedKey<'a>, &'a KeptVerdict>,
 }
 
-impl<'a> Alone<'a> {
-    fn note(&mut self, alert: &'a JudgedAlert) {
-        self.times.entry(&alert.site).or_default().push(alert.detected_utc);
-        self.alerts.insert((&alert.site, &alert.uuid), alert);
-    }
-
+impl Alone<'_> {
     /// How many of an incident they may be. It does not say which alerts it has, but where, from when until when, and its example: so
     /// all that were detected there and then, that none is counted twice.
     fn of(&self, incident: &JudgedIncident) -> u64 {
@@ -106,8 +100,11 @@ impl<'a> Alone<'a> {
             let before = times.partition_point(|time| *time < first);
             times.partition_point(|time| *time <= last) - before
         });
-        let example = example.as_ref().and_then(|uuid| self.alerts.get(&(site, uuid.as_str())));
-        let is_beyond = example.is_some_and(|alert| !(first..=last).contains(&alert.detected_utc));
+        let example = example.as_ref().and_then(|uuid| self.standing.get(&JudgedKey::Alert { site, uuid }));
+        let is_beyond = example.is_some_and(|kept| match kept.verdict.judged() {
+            Subject::Alert(alert) => !(first..=last).contains(&alert.detected_utc),
+            Subject::Incident(_) => false,
+        });
         (within + usize::from(is_beyond)) as u64
     }
 }

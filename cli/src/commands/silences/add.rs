@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use vedette_contract::Name;
-use vedette_contract::silence::{Silence, SilenceError, SilenceFields, SilenceId, SilenceKey};
+use vedette_contract::WrittenError;
+use vedette_contract::silence::{Silence, SilenceFields, SilenceId, SilenceKey};
 use vedette_filters::silence_filter;
 use vedette_registry::silences::{self, KeptSilence};
 
@@ -80,7 +81,7 @@ pub(super) async fn add(options: &AddOptions) -> Result<(), SilencesError> {
 }
 
 /// What is to be added, all of whose rules hold.
-fn silence(options: &AddOptions, by: String, now: Timestamp) -> Result<Silence, SilenceError> {
+fn silence(options: &AddOptions, by: String, now: Timestamp) -> Result<Silence, WrittenError> {
     let AddOptions { matches, from, lasting, until, why, exclude_from_training, .. } = options;
     let begin = from.map_or(now, |from| from.0);
     // What would be beyond the end of time ends with it.
@@ -99,7 +100,7 @@ fn silence(options: &AddOptions, by: String, now: Timestamp) -> Result<Silence, 
     if silence.until() <= now && !exclude_from_training {
         let mend =
             "is over, so nothing would be silenced; with --exclude-from-training no model learns from what was then";
-        return Err(SilenceError::of_field("until", &silence.until().to_string(), mend));
+        return Err(WrittenError::of_field("until", &silence.until().to_string(), mend));
     }
     Ok(silence)
 }

@@ -12,8 +12,9 @@ use vedette_registry::PassedObject;
 use vedette_registry::silences::{KeptSilence, SilenceReader, Silences};
 
 use super::{SilencesError, state};
+use crate::commands::missed::tell_passed;
 use crate::commands::pipeline::PipelineOptions;
-use crate::output::{Align, OutputFormat, OutputOptions, Table, escaped, print, time, write_json};
+use crate::output::{Align, OutputFormat, OutputOptions, Table, print, time, write_json};
 
 /// Lists the silences of a pipeline that are in force or to come, of all sites, the newest first; and which objects among them are
 /// none, as notifiers pass them.
@@ -60,9 +61,7 @@ pub(super) async fn list(options: &ListOptions) -> Result<(), SilencesError> {
     let format = options.output.format();
     print(|out| write(out, &listing, format))?;
     if format != OutputFormat::Json {
-        for PassedObject { key, why } in &listing.passed {
-            eprintln!("{} is no silence: {}", escaped(key), escaped(why));
-        }
+        tell_passed(&listing.passed, "silence");
     }
     Ok(())
 }

@@ -7,7 +7,8 @@ mod list;
 use clap::Subcommand;
 use jiff::Timestamp;
 use thiserror::Error;
-use vedette_contract::silence::{Silence, SilenceError, SilenceId};
+use vedette_contract::WrittenError;
+use vedette_contract::silence::{Silence, SilenceId};
 use vedette_contract::{Name, NameError};
 use vedette_registry::RegistryError;
 use vedette_streams::bucket::BucketError;
@@ -47,7 +48,7 @@ pub enum SilencesError {
     Registry(#[from] RegistryError),
     /// It would be none.
     #[error(transparent)]
-    Silence(#[from] SilenceError),
+    Silence(#[from] WrittenError),
     /// A site has no such name.
     #[error(transparent)]
     Site(#[from] NameError),

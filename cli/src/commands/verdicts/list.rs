@@ -10,8 +10,9 @@ use vedette_registry::PassedObject;
 use vedette_registry::verdicts::{self, KeptVerdict, Verdicts};
 
 use super::{VerdictsError, words};
+use crate::commands::missed::tell_passed;
 use crate::commands::pipeline::PipelineOptions;
-use crate::output::{Align, OutputFormat, OutputOptions, Table, escaped, print, time, warn, write_json};
+use crate::output::{Align, OutputFormat, OutputOptions, Table, print, time, warn, write_json};
 
 /// Lists the verdicts of a pipeline, of all sites, the newest first: of each alert and incident the last; and which objects among
 /// them are none, as trainings pass them.
@@ -60,9 +61,7 @@ pub(super) async fn list(options: &ListOptions) -> Result<(), VerdictsError> {
     let format = options.output.format();
     print(|out| write(out, &listing, format))?;
     if format != OutputFormat::Json {
-        for PassedObject { key, why } in &listing.passed {
-            eprintln!("{} is no verdict: {}", escaped(key), escaped(why));
-        }
+        tell_passed(&listing.passed, "verdict");
         if older > 0 {
             warn(&format!("{older} more are older than all of these, and count for nothing"));
         }

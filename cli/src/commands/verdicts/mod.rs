@@ -6,7 +6,8 @@ mod list;
 use clap::Subcommand;
 use thiserror::Error;
 use vedette_contract::NameError;
-use vedette_contract::verdict::{Judged, VerdictError};
+use vedette_contract::WrittenError;
+use vedette_contract::verdict::Judged;
 use vedette_registry::RegistryError;
 use vedette_service::Shutdown;
 use vedette_streams::bucket::BucketError;
@@ -47,7 +48,7 @@ pub enum VerdictsError {
     Registry(#[from] RegistryError),
     /// It would be none.
     #[error(transparent)]
-    Verdict(#[from] VerdictError),
+    Verdict(#[from] WrittenError),
     /// A site has no such name.
     #[error(transparent)]
     Site(#[from] NameError),

@@ -73,7 +73,7 @@ fn what_has_other_fields_is_no_verdict() {
         OF_INCIDENT.replace("\"alerts\":7", "\"alerts\":-7"),
         OF_INCIDENT.replace("\"alerts\":7", "\"alerts\":18446744073709551616"),
     ] {
-        assert!(matches!(Verdict::read(strange.as_bytes()), Err(VerdictError::Json(_))), "{strange}");
+        assert!(matches!(Verdict::read(strange.as_bytes()), Err(WrittenError::Json { .. })), "{strange}");
     }
 }
 

@@ -61,13 +61,11 @@ pub(super) fn judged(metadata: &ModelMetadata) -> String {
     if let Some(why) = unread {
         return paragraph(&format!("The verdicts are not read, and count for nothing: {why}."));
     }
-    let left_out: Vec<String> =
-        [(passed as u64, "that are none or were not given"), (older as u64, "that are too old")]
-            .into_iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!(", {count} {what} left out"))
-            .collect();
-    let left_out = left_out.concat();
+    let left_out: String = [(passed as u64, "that are none or were not given"), (older as u64, "that are too old")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!(", {count} {what} left out"))
+        .collect();
     let uncounted = if alerts_of_incidents > 0 { format!(" ({alerts_of_incidents})") } else { String::new() };
     let words = format!(
         "Verdicts read: {}{left_out}. Of each alert or incident the last counts, and a judged incident for all its alerts but those that may be \
