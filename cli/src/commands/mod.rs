@@ -9,6 +9,7 @@ mod missed;
 mod models;
 mod moment;
 mod near;
+mod news;
 mod people;
 mod pipeline;
 mod record;
@@ -16,6 +17,7 @@ mod silences;
 mod status;
 mod validate;
 mod verdicts;
+mod watch;
 
 use clap::{Parser, Subcommand};
 use futures::FutureExt as _;
@@ -48,6 +50,7 @@ use crate::output::OutputError;
   vedette validate -f pipeline.yaml -f training.yaml           every error of some manifests, before they are applied
   vedette status --data-dir ./data -n demo                     how pipelines stand at their sites
   vedette alerts list --data-dir ./data -n demo                the newest alerts of all sites
+  vedette alerts list --bucket http://s3:8333 -n demo --follow     each alert as it comes to the archive
   vedette archive verify --data-dir ./data --pipeline kdd      whether nothing is missing from an archive
   vedette dead-letters list --bootstrap-servers kafka:9092     what could not be read or scored, and why
   vedette models list --data-dir ./data -n demo                what models there are, and which is current
@@ -142,14 +145,14 @@ async fn dispatch(command: Command, shutdown: Shutdown) -> Result<(), CommandErr
     match command {
         Command::Local(options) => Ok(local::run(*options, shutdown).await?),
         Command::Validate(options) => Ok(validate::run(&options)?),
-        Command::Status(options) => Ok(status::run(&options).await?),
+        Command::Status(options) => Ok(status::run(&options, &shutdown).await?),
         Command::Alerts(command) => Ok(alerts::run(&command, &shutdown).await?),
         Command::Incidents(command) => Ok(incidents::run(&command, &shutdown).await?),
         Command::Archive(command) => Ok(archive::run(&command, &shutdown).await?),
         Command::Models(command) => Ok(models::run(&command, &shutdown).await?),
         Command::DeadLetters(command) => Ok(dead_letters::run(command, &shutdown).await?),
         Command::Completion(options) => Ok(completion::run(options)?),
-        Command::Silences(command) => Ok(silences::run(&command).await?),
+        Command::Silences(command) => Ok(silences::run(&command, &shutdown).await?),
         Command::Verdicts(command) => Ok(verdicts::run(&command, &shutdown).await?),
     }
 }

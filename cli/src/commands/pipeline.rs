@@ -56,6 +56,20 @@ pub enum PipelineError {
     NoSite { pipeline: Name, site: Name, near: Vec<String> },
 }
 
+impl PipelineError {
+    /// Whether the bucket is away, so that all may be well later.
+    pub(super) fn is_away(&self) -> bool {
+        match self {
+            Self::Bucket(error) => error.is_retriable(),
+            Self::Place(_)
+            | Self::NoPipelines { .. }
+            | Self::Unknown { .. }
+            | Self::Several { .. }
+            | Self::NoSite { .. } => false,
+        }
+    }
+}
+
 fn namespaces(known: &[Name]) -> String {
     match known {
         [] => "no namespace of this bucket has any: look at --bucket-name, and --bucket-prefix".to_owned(),

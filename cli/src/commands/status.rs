@@ -8,22 +8,27 @@ use thiserror::Error;
 use vedette_contract::Name;
 use vedette_contract::keys::PipelineKeys;
 use vedette_registry::standing::{self, Standing};
+use vedette_service::Shutdown;
 use vedette_streams::bucket::BucketError;
 
-use super::pipeline::{PipelineError, PipelineOptions};
-use crate::output::{Align, OutputError, OutputFormat, OutputOptions, Table, print, time, write_json};
+use super::pipeline::{PipelineError, PipelineOptions, pipelines};
+use super::watch::{Told, Unseen, WatchOptions, tell, until_stopped};
+use crate::output::{Align, OutputError, OutputFormat, OutputOptions, Table, time};
 
 /// Shows how a pipeline, or each of a namespace, stands at its sites, a line each, from what they tell in the bucket: whether it is
 /// ready, the model that its detectors run, the records that they have read and the alerts among them since they started, what they
 /// have not come to yet, and what does not hold. A site of which nothing was heard for six minutes is silent.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
-  vedette status --data-dir ./data -n demo
-  vedette status --bucket http://seaweedfs:8333 -n demo --pipeline kdd -o json")]
+  vedette status --data-dir ./data -n demo -o wide
+  vedette status --bucket http://seaweedfs:8333 -n demo --pipeline kdd --watch")]
 pub struct StatusOptions {
     /// Of which pipeline.
     #[command(flatten)]
     pub pipeline: PipelineOptions,
+    /// How often.
+    #[command(flatten)]
+    pub watch: WatchOptions,
     /// In what form.
     #[command(flatten)]
     pub output: OutputOptions,
@@ -38,9 +43,26 @@ pub enum StatusError {
     /// The bucket could not be read.
     #[error(transparent)]
     Bucket(#[from] BucketError),
+    /// It was stopped.
+    #[error("stopped before everything was read")]
+    Stopped,
     /// The answer could not be printed.
     #[error(transparent)]
     Output(#[from] OutputError),
+}
+
+impl Unseen for StatusError {
+    fn is_away(&self) -> bool {
+        match self {
+            Self::Pipeline(error) => error.is_away(),
+            Self::Bucket(error) => error.is_retriable(),
+            Self::Stopped | Self::Output(_) => false,
+        }
+    }
+
+    fn stopped() -> Self {
+        Self::Stopped
+    }
 }
 
 /// A pipeline at a site.
@@ -54,23 +76,33 @@ struct Row {
 }
 
 /// Prints it.
-pub(super) async fn run(options: &StatusOptions) -> Result<(), StatusError> {
-    let (opened, pipelines) = options.pipeline.find().await?;
-    let namespace = &options.pipeline.namespace;
-    let mut rows = Vec::new();
-    for pipeline in pipelines {
-        let all = standing::load_all(&opened.bucket, &PipelineKeys::new(namespace, &pipeline)).await?;
-        let row = |(site, standing)| Row { namespace: namespace.clone(), pipeline: pipeline.clone(), site, standing };
-        rows.extend(all.into_iter().map(row));
-    }
-    let format = options.output.format();
-    Ok(print(|out| write(out, &rows, format))?)
+pub(super) async fn run(options: &StatusOptions, shutdown: &Shutdown) -> Result<(), StatusError> {
+    until_stopped(shutdown, options.watch.watch, status(options)).await
+}
+
+async fn status(options: &StatusOptions) -> Result<(), StatusError> {
+    let PipelineOptions { place: _, namespace, pipeline: named } = &options.pipeline;
+    let (opened, found) = options.pipeline.find().await?;
+    let mut found = Some(found);
+    let look = async || -> Result<Option<Told<Vec<Row>>>, StatusError> {
+        let pipelines = match (found.take(), named) {
+            (Some(found), _) => found,
+            (None, Some(named)) => vec![named.clone()],
+            (None, None) => pipelines(&opened.bucket, namespace).await?,
+        };
+        let mut rows = Vec::new();
+        for pipeline in pipelines {
+            let all = standing::load_all(&opened.bucket, &PipelineKeys::new(namespace, &pipeline)).await?;
+            let row =
+                |(site, standing)| Row { namespace: namespace.clone(), pipeline: pipeline.clone(), site, standing };
+            rows.extend(all.into_iter().map(row));
+        }
+        Ok(Some(Told { answer: rows, notes: Vec::new() }))
+    };
+    tell(&options.watch, options.output.format(), look, |out, rows, format| write(out, rows, format)).await
 }
 
 fn write(out: &mut impl Write, rows: &[Row], format: OutputFormat) -> io::Result<()> {
-    if format == OutputFormat::Json {
-        return write_json(out, &rows);
-    }
     let mut table = Table::new([
         ("PIPELINE", Align::Left),
         ("SITE", Align::Left),
@@ -81,6 +113,14 @@ fn write(out: &mut impl Write, rows: &[Row], format: OutputFormat) -> io::Result
         ("LAG", Align::Right),
         ("HEARD (UTC)", Align::Left),
         ("NOT AS IT SHOULD BE", Align::Left),
+    ])
+    .with_further([
+        ("TRAINING", Align::Left),
+        ("DETECTORS", Align::Right),
+        ("THRESHOLD", Align::Right),
+        ("LAG SECONDS", Align::Right),
+        ("DEAD LETTERS", Align::Right),
+        ("LOST", Align::Right),
     ]);
     for Row { pipeline, site, standing, .. } in rows {
         // Of what nobody tells there is no number.
@@ -95,6 +135,12 @@ fn write(out: &mut impl Write, rows: &[Row], format: OutputFormat) -> io::Result
             number(standing.lag_records),
             standing.heard_utc.map_or_else(|| "-".to_owned(), time),
             troubles(standing),
+            standing.training.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
+            standing.detectors.to_string(),
+            standing.threshold.map_or_else(|| "-".to_owned(), |threshold| format!("{threshold:.6}")),
+            if standing.detectors > 0 { format!("{:.1}", standing.lag_seconds) } else { "-".to_owned() },
+            number(standing.dead_letters),
+            standing.lost_records.to_string(),
         ]);
     }
     table.write(out, format)

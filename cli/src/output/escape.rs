@@ -25,7 +25,7 @@ fn replaced(text: &str, replacement: impl Fn(char) -> String) -> Cow<'_, str> {
 }
 
 /// Control characters of both kinds, and those of Unicode that join lines or turn the direction. None is beyond U+FFFF.
-fn steers(character: char) -> bool {
+pub(super) fn steers(character: char) -> bool {
     character.is_control()
         || matches!(
             character,

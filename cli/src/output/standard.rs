@@ -33,8 +33,13 @@ pub(crate) fn print_while_read(
 
 /// Says on standard error what is wrong and stops nothing.
 pub(crate) fn warn(line: &str) {
+    say(&format!("warning: {line}"));
+}
+
+/// Says something on standard error.
+pub(crate) fn say(line: &str) {
     // That nobody can read it is no reason to stop.
-    let _ = writeln!(io::stderr().lock(), "warning: {}", escaped(line));
+    let _ = writeln!(io::stderr().lock(), "{}", escaped(line));
 }
 
 fn judged(written: io::Result<()>) -> Result<ControlFlow<()>, OutputError> {

@@ -17,13 +17,24 @@ pub(crate) enum Align {
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
     columns: Vec<(&'static str, Align)>,
+    /// So many of them stand in every form, the others where it is to be wide.
+    usual: usize,
     rows: Vec<Vec<String>>,
+    /// How wide the columns of the rows are that were written before, where any were.
+    written: Option<Vec<usize>>,
 }
 
 impl Table {
     /// A table without rows; of columns without names none are written.
     pub(crate) fn new(columns: impl IntoIterator<Item = (&'static str, Align)>) -> Self {
-        Self { columns: columns.into_iter().collect(), rows: Vec::new() }
+        let columns: Vec<_> = columns.into_iter().collect();
+        Self { usual: columns.len(), columns, rows: Vec::new(), written: None }
+    }
+
+    /// The same with columns that stand only where the table is to be wide: the last cells of each row are theirs.
+    pub(crate) fn with_further(mut self, columns: impl IntoIterator<Item = (&'static str, Align)>) -> Self {
+        self.columns.extend(columns);
+        self
     }
 
     /// Adds a row of as many cells as there are columns.
@@ -33,25 +44,45 @@ impl Table {
 
     /// Writes it for people, or a line for each row with tabs between the cells.
     pub(crate) fn write(&self, out: &mut impl Write, format: OutputFormat) -> io::Result<()> {
-        match format {
-            OutputFormat::Table => self.write_columns(out),
-            OutputFormat::Plain | OutputFormat::Json => {
-                self.rows.iter().try_for_each(|row| writeln!(out, "{}", row.join("\t")))
-            }
-        }
+        self.write_rows(out, format, &self.widths(&[]), true)
     }
 
-    fn write_columns(&self, out: &mut impl Write) -> io::Result<()> {
-        let names: Vec<String> = self.columns.iter().map(|(name, _)| (*name).to_owned()).collect();
-        let is_named = names.iter().any(|name| !name.is_empty());
-        let lines: Vec<&Vec<String>> = is_named.then_some(&names).into_iter().chain(&self.rows).collect();
-        let width = |column: usize| {
-            let cells = lines.iter().filter_map(|line| line.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+    /// Writes the rows that were added since it was written last, below those of before and in their columns, as far as these are wide
+    /// enough.
+    pub(crate) fn write_next(&mut self, out: &mut impl Write, format: OutputFormat) -> io::Result<()> {
+        let widths = self.widths(self.written.as_deref().unwrap_or_default());
+        self.write_rows(out, format, &widths, self.written.is_none())?;
+        self.written = Some(widths);
+        self.rows.clear();
+        Ok(())
+    }
+
+    /// How wide each column is, at least as wide as these.
+    fn widths(&self, at_least: &[usize]) -> Vec<usize> {
+        let width = |(column, (name, _)): (usize, &(&str, Align))| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+            let least = at_least.get(column).copied().unwrap_or_default();
+            cells.chain([name.chars().count(), least]).max().unwrap_or_default()
         };
-        let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
-        for line in lines {
-            let cells = line.iter().zip(&widths).zip(&self.columns).map(|((cell, width), (_, align))| match align {
+        self.columns.iter().enumerate().map(width).collect()
+    }
+
+    fn write_rows(
+        &self,
+        out: &mut impl Write,
+        format: OutputFormat,
+        widths: &[usize],
+        has_names: bool,
+    ) -> io::Result<()> {
+        let columns = if format == OutputFormat::Wide { self.columns.len() } else { self.usual };
+        if !format.is_for_people() {
+            return self.rows.iter().try_for_each(|row| writeln!(out, "{}", row[..columns.min(row.len())].join("\t")));
+        }
+        let names: Vec<String> = self.columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let is_named = has_names && names.iter().any(|name| !name.is_empty());
+        for line in is_named.then_some(&names).into_iter().chain(&self.rows) {
+            let cells = line.iter().zip(widths).zip(&self.columns).take(columns);
+            let cells = cells.map(|((cell, width), (_, align))| match align {
                 Align::Left => format!("{cell:<width$}"),
                 Align::Right => format!("{cell:>width$}"),
             });
@@ -63,22 +94,24 @@ impl Table {
 
 /// Names for people what comes below.
 pub(crate) fn write_title(out: &mut impl Write, title: &str, format: OutputFormat) -> io::Result<()> {
-    match format {
-        OutputFormat::Table => writeln!(out, "\n{title}:"),
-        OutputFormat::Plain | OutputFormat::Json => Ok(()),
-    }
+    if format.is_for_people() { writeln!(out, "\n{title}:") } else { Ok(()) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn table() -> Table {
+        let table = Table::new([("NAME", Align::Left), ("RECORDS", Align::Right)]);
+        let mut table = table.with_further([("WHY", Align::Left)]);
+        table.row(["flows".to_owned(), "7".to_owned(), "a test".to_owned()]);
+        table.row(["Zürich\u{1b}[31m".to_owned(), "12345678".to_owned(), "\u{9b}".to_owned()]);
+        table
+    }
+
     fn written(format: OutputFormat) -> String {
-        let mut table = Table::new([("NAME", Align::Left), ("RECORDS", Align::Right)]);
-        table.row(["flows".to_owned(), "7".to_owned()]);
-        table.row(["Zürich\u{1b}[31m".to_owned(), "12345678".to_owned()]);
         let mut out = Vec::new();
-        table.write(&mut out, format).unwrap();
+        table().write(&mut out, format).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -88,5 +121,27 @@ mod tests {
             concat!("NAME               RECORDS\n", "flows                    7\n", "Zürich\\u{1b}[31m  12345678\n",);
         assert_eq!(written(OutputFormat::Table), table);
         assert_eq!(written(OutputFormat::Plain), "flows\t7\nZürich\\u{1b}[31m\t12345678\n");
+    }
+
+    #[test]
+    fn who_wants_it_wide_gets_further_columns() {
+        let table = concat!(
+            "NAME               RECORDS  WHY\n",
+            "flows                    7  a test\n",
+            "Zürich\\u{1b}[31m  12345678  \\u{9b}\n",
+        );
+        assert_eq!(written(OutputFormat::Wide), table);
+    }
+
+    #[test]
+    fn rows_that_come_later_stand_in_the_columns_of_before() {
+        let (mut table, mut out) = (table(), Vec::new());
+        table.write_next(&mut out, OutputFormat::Table).unwrap();
+        out.clear();
+        table.write_next(&mut out, OutputFormat::Table).unwrap();
+        assert!(out.is_empty());
+        table.row(["a".to_owned(), "1".to_owned(), String::new()]);
+        table.write_next(&mut out, OutputFormat::Table).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "a                        1\n");
     }
 }

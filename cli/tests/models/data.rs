@@ -22,6 +22,7 @@ use vedette_forest::calibration::calibrate;
 use vedette_forest::{Learner, Matrix, fit};
 use vedette_registry::publish::{Publication, keep_candidate, publish};
 use vedette_streams::bucket::{Body, Bucket};
+use vedette_testing::Running;
 
 /// What no terminal may get: clears it, and turns the direction.
 pub(crate) const HOSTILE: &str = "odd\u{1b}[2J\u{9b}1m\u{202e}";
@@ -113,13 +114,30 @@ impl Data {
             return self.run(&words.iter().map(String::as_str).collect::<Vec<_>>());
         }
         let served = serve(&self.directory.path().join("data")).await;
+        let output = self.run_at(&served, &words.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        served.stop().await;
+        output
+    }
+
+    fn command_at(&self, served: &EmbeddedBucket, words: &[&str]) -> Command {
         let words: Vec<String> = words.iter().map(|word| word.replace(ANY_BUCKET, &served.endpoint())).collect();
         let Credentials { access_key_id, secret_access_key } = served.credentials().clone();
         let mut command = self.command(&words.iter().map(String::as_str).collect::<Vec<_>>());
         command.env("AWS_ACCESS_KEY_ID", access_key_id).env("AWS_SECRET_ACCESS_KEY", secret_access_key);
-        let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
-        served.stop().await;
-        output
+        command
+    }
+
+    /// Runs it on the bucket at its endpoint.
+    pub(crate) async fn run_at(&self, served: &EmbeddedBucket, words: &[&str]) -> Output {
+        let mut command = self.command_at(served, words);
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    }
+
+    /// Starts it there, together with the bucket.
+    pub(crate) async fn start(&self, words: &[&str]) -> (EmbeddedBucket, Running) {
+        let served = serve(&self.directory.path().join("data")).await;
+        let running = Running::start(self.command_at(&served, words));
+        (served, running)
     }
 }
 

@@ -148,6 +148,55 @@ async fn a_version_is_promoted_only_in_the_bucket_of_the_site_of_the_training() 
 }
 
 #[tokio::test]
+async fn who_watches_is_told_when_another_version_is_current() {
+    let data = Data::new().await;
+    let place = ["--bucket", "http://seaweedfs:8333", "--namespace", "demo"];
+    let words = ["models", "list", "--watch", "--interval", "1s", "-o", "json"];
+    let (served, mut watch) = data.start(&[&words[..], &place].concat()).await;
+    let told: Value = serde_json::from_str(&watch.line().await).unwrap();
+    assert_eq!((&told["generation"], &told["versions"][1]["state"]), (&json!(2), &json!("current")));
+    let promoted =
+        data.run_at(&served, &[&["models", "promote", "previous", "--site", "east"], &place[..]].concat()).await;
+    assert!(promoted.status.success(), "{}", String::from_utf8_lossy(&promoted.stderr));
+    let told: Value = serde_json::from_str(&watch.line().await).unwrap();
+    assert_eq!((&told["generation"], &told["versions"][2]["state"]), (&json!(3), &json!("current")));
+    let ended = watch.interrupt().await;
+    assert_eq!((ended.status.code(), ended.printed, ended.said), (Some(0), Vec::new(), Vec::new()));
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn every_form_of_an_answer_says_the_same_and_steers_no_terminal() {
+    let data = Data::new().await;
+    for (words, further) in [
+        (&["list"][..], "REFUSED FOR"),
+        (&["show", data.candidate.as_str()], ""),
+        (&["diff", "previous", data.candidate.as_str()], ""),
+        (&["replay"], ""),
+        (&["pin", "current"], ""),
+    ] {
+        let [table, wide, _, json, yaml] = ["table", "wide", "plain", "json", "yaml"].map(|format| {
+            let said = data.models(&[words, &["--output", format]].concat());
+            assert!(!has_control_characters(&said), "{words:?} {format}: {said:?}");
+            said
+        });
+        let [json, yaml]: [Value; 2] = [serde_json::from_str(&json).unwrap(), serde_yaml::from_str(&yaml).unwrap()];
+        // Of a figure of many digits the reader of JSON has the last one otherwise.
+        assert_eq!(rounded(&yaml), rounded(&json), "{words:?}");
+        assert_eq!((table == wide, wide.contains(further)), (further.is_empty(), true), "{words:?}: {wide}");
+    }
+}
+
+fn rounded(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => number.as_f64().map_or(Value::Null, |number| json!(format!("{number:.9e}"))),
+        Value::Array(values) => values.iter().map(rounded).collect(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), rounded(value))).collect(),
+        Value::Null | Value::Bool(_) | Value::String(_) => value.clone(),
+    }
+}
+
+#[tokio::test]
 async fn a_pin_is_a_patch_of_a_version_that_is_whole() {
     let data = Data::new().await;
     let patch: Value = serde_json::from_str(&data.models(&["pin", data.candidate.as_str()])).unwrap();

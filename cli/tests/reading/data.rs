@@ -8,14 +8,16 @@ use serde_json::{Value, json};
 use vedette_archive::{Metadata, encoder, record_sha256};
 use vedette_contract::archive::{ArchiveObjectKey, Format};
 use vedette_contract::keys::PipelineKeys;
-use vedette_testing::TestBucket;
 use vedette_testing::bucket::{ACCESS_KEY, SECRET_KEY};
+use vedette_testing::{Ended, Running, TestBucket};
 
 /// What no terminal may get: clears it, and turns the direction.
 pub(crate) const HOSTILE: &str = "odd\u{1b}[2J\u{9b}1m\u{202e}";
 /// Stand for those here in examples.
 const ANY_DIRECTORY: &str = "./data";
 const ANY_BUCKET: &str = "http://seaweedfs:8333";
+/// What has no end of its own.
+const LASTING: [&str; 2] = ["--follow", "--watch"];
 const ANY_ALERT: &str = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
 const ANY_INCIDENT: &str = "e10ccd88-6b1b-5425-8e1e-5a86f19dd1c5";
 /// The model of all alerts.
@@ -98,7 +100,8 @@ impl Data {
         self.served.create(&object(stream, day, site, start), bytes, &metadata.into_fields()).await;
     }
 
-    async fn tail(&self, object: &str, offset: i64, records: &[Value]) {
+    /// Writes a delta of an open object.
+    pub(crate) async fn tail(&self, object: &str, offset: i64, records: &[Value]) {
         let key = object.parse::<ArchiveObjectKey>().unwrap().delta(offset).to_string();
         self.served.create(&key, frames(records), &BTreeMap::new()).await;
     }
@@ -128,11 +131,31 @@ impl Data {
         if !words.contains(&ANY_BUCKET) {
             return self.run(words);
         }
+        if words.iter().any(|word| LASTING.contains(word)) {
+            return self.lasting_example(words).await;
+        }
         self.served.come_back().await;
         let mut command = self.command(words);
         let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
         self.served.go_away().await;
         output
+    }
+
+    /// Runs one that lasts until it has printed a line.
+    async fn lasting_example(&mut self, words: &[&str]) -> Output {
+        self.served.come_back().await;
+        let mut running = Running::start(self.command(words));
+        let stdout = running.line().await.into_bytes();
+        let Ended { status, printed: _, said } = running.interrupt().await;
+        self.served.go_away().await;
+        Output { status, stdout, stderr: said.join("\n").into_bytes() }
+    }
+
+    /// Starts it on the bucket at its endpoint, which is there from now on.
+    pub(crate) async fn start(&mut self, words: &[&str]) -> Running {
+        self.served.come_back().await;
+        let place = ["--interval", "1s", "--namespace", "demo", "--bucket", ANY_BUCKET];
+        Running::start(self.command(&[words, &place].concat()))
     }
 
     /// Runs it.
@@ -186,7 +209,7 @@ fn record(site: &str, number: usize) -> Value {
 }
 
 /// Alerts of a hundred minutes of the first day, and then of the next; each in ten is critical.
-fn alerts(site: &str, numbers: std::ops::Range<usize>) -> Vec<Value> {
+pub(crate) fn alerts(site: &str, numbers: std::ops::Range<usize>) -> Vec<Value> {
     let alert = |number: usize| {
         let mut alert = record(site, number);
         let (day, minute) = (20 + number / 100, number % 100);
@@ -205,7 +228,7 @@ fn alerts(site: &str, numbers: std::ops::Range<usize>) -> Vec<Value> {
     numbers.map(alert).collect()
 }
 
-fn incident(id: &str, hour: u32, revision: u64) -> Value {
+pub(crate) fn incident(id: &str, hour: u32, revision: u64) -> Value {
     let closed = revision == 3;
     json!({
         "id": id, "namespace": "demo", "pipeline": "kdd", "site": "east", "status": if closed { "closed" } else { "open" },

@@ -4,6 +4,7 @@
 
 mod data;
 mod verdicts;
+mod watch;
 
 use std::io::Read;
 use std::process::Stdio;
@@ -158,6 +159,33 @@ async fn records_are_written_as_they_were_archived_and_damaged_objects_left_out(
     assert_eq!((all.status.code(), String::from_utf8(all.stdout).unwrap().lines().count()), (Some(1), 180));
     assert!(said.contains(&format!("warning: {} is damaged and left out", object("alerts", "2026-11-19", "east", 0))));
     assert!(said.contains("error: 1 archive objects are left out"), "{said}");
+}
+
+#[tokio::test]
+async fn every_form_of_an_answer_says_the_same_and_steers_no_terminal() {
+    let data = Data::new().await;
+    let (alert, verdict) = (uuid("west", 3), ["verdicts", "add", "--verdict", "expected", "--by", "ada", "--alert"]);
+    data.says(&[&verdict[..], &[alert.as_str(), "--why", "turned\u{202e}"]].concat());
+    for (words, further) in [
+        (&["alerts", "list", "--limit", "3"][..], "MODEL"),
+        (&["alerts", "show", &alert], ""),
+        (&["incidents", "list"], "HIGHEST SCORE"),
+        (&["incidents", "show", CLOSED], ""),
+        (&["archive", "ls"], "KEY"),
+        (&["status"], "DEAD LETTERS"),
+        (&["verdicts", "list"], "DETECTED AT"),
+    ] {
+        let [table, wide, plain, json, yaml] = ["table", "wide", "plain", "json", "yaml"].map(|format| {
+            let said = data.says(&[words, &["--output", format]].concat());
+            assert!(!has_control_characters(&said), "{words:?} {format}: {said:?}");
+            said
+        });
+        let [json, yaml]: [Value; 2] = [serde_json::from_str(&json).unwrap(), serde_yaml::from_str(&yaml).unwrap()];
+        assert_eq!(yaml, json, "{words:?}");
+        assert_eq!((table == wide, wide.contains(further)), (further.is_empty(), true), "{words:?}: {wide}");
+        assert!(further.is_empty() || !table.contains(further), "{words:?}: {table}");
+        assert!(plain.contains('\t') && !plain.contains("  "), "{words:?}: {plain}");
+    }
 }
 
 #[tokio::test]

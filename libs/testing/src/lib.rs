@@ -12,6 +12,8 @@ pub mod container;
 pub mod last_words;
 pub mod pages;
 #[cfg(feature = "wait")]
+mod running;
+#[cfg(feature = "wait")]
 mod wait;
 
 use std::net::{SocketAddr, TcpListener};
@@ -20,6 +22,8 @@ use std::net::{SocketAddr, TcpListener};
 pub use broker::{TestBroker, kafka_arguments};
 #[cfg(feature = "bucket")]
 pub use bucket::TestBucket;
+#[cfg(feature = "wait")]
+pub use running::{Ended, Running};
 #[cfg(feature = "broker")]
 pub use vedette_embedded::broker::RefusedWrite;
 #[cfg(feature = "wait")]

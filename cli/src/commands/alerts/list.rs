@@ -7,27 +7,30 @@ use std::num::NonZeroUsize;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use vedette_archive::{Span, TakeNewest, read_newest};
+use vedette_archive::{Missed, Span, TakeNewest};
 use vedette_contract::Name;
 use vedette_contract::alert::Alert;
 use vedette_contract::archive::{ArchiveKey, Stream};
 use vedette_contract::incident::Severity;
 
 use super::AlertsError;
-use crate::commands::missed::complain;
+use crate::commands::missed::complaints;
 use crate::commands::moment::Moment;
-use crate::commands::pipeline::PipelineOptions;
-use crate::output::{Align, OutputFormat, OutputOptions, Table, print, time, write_json};
+use crate::commands::news::News;
+use crate::commands::pipeline::{Chosen, PipelineOptions};
+use crate::commands::watch::{Told, WatchOptions, tell};
+use crate::output::{Align, OutputFormat, OutputOptions, Table, time};
 
 /// Alerts of a partition stand in the order in which they were detected, but for the clocks of several detectors.
 pub(super) const DISORDER: SignedDuration = SignedDuration::from_mins(1);
 
 /// Lists the newest alerts of a pipeline at all its sites, from the archive in the bucket, where an alert is some seconds after it was
-/// detected. No more is read than it takes; what is older is listed with --until.
+/// detected. No more is read than it takes; what is older is listed with --until. With --follow they are told the oldest first, and then
+/// each that comes.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
-  vedette alerts list --data-dir ./data -n demo --severity high
-  vedette alerts list --bucket http://seaweedfs:8333 -n demo --pipeline kdd --site east --until 2026-11-22 -o json")]
+  vedette alerts list --data-dir ./data -n demo --site east --until 2026-11-22 -o json
+  vedette alerts list --bucket http://seaweedfs:8333 -n demo --pipeline kdd --severity high --follow")]
 pub struct ListOptions {
     /// Whose alerts.
     #[command(flatten)]
@@ -47,6 +50,13 @@ pub struct ListOptions {
     /// So many at most
     #[arg(long, value_name = "NUMBER", default_value = "100")]
     pub limit: NonZeroUsize,
+    /// Tell the newest, the oldest of them first, and then each new one as it comes to the archive, until Ctrl-C: a line each, of JSON with
+    /// -o json
+    #[arg(short = 'f', long, group = "lasting", conflicts_with = "until")]
+    pub follow: bool,
+    /// How often.
+    #[command(flatten)]
+    pub watch: WatchOptions,
     /// In what form.
     #[command(flatten)]
     pub output: OutputOptions,
@@ -68,50 +78,82 @@ struct Listing {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
-struct Row {
-    site: Name,
+pub(super) struct Row {
+    pub(super) site: Name,
     #[serde(flatten)]
-    alert: Alert,
+    pub(super) alert: Alert,
+}
+
+/// Which are wanted, wherever they are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    from: Timestamp,
+    until: Timestamp,
+    severity: Severity,
+}
+
+impl Wanted {
+    /// Those of a command line.
+    ///
+    /// # Errors
+    /// When its span is empty.
+    pub(super) fn of(options: &ListOptions) -> Result<Self, AlertsError> {
+        let [from, until] = [options.from, options.until].map(|moment| moment.map(|moment| moment.0));
+        if let Some((from, until)) = from.zip(until).filter(|(from, until)| from >= until) {
+            return Err(AlertsError::NoSpan { from, until });
+        }
+        let (from, until) = (from.unwrap_or(Timestamp::MIN), until.unwrap_or(Timestamp::MAX));
+        Ok(Self { from, until, severity: options.severity.unwrap_or_default() })
+    }
+
+    pub(super) fn has(&self, alert: &Alert) -> bool {
+        let Self { from, until, severity } = *self;
+        alert.detected_utc >= from && alert.detected_utc < until && alert.severity >= severity
+    }
 }
 
 /// Prints them.
 pub(super) async fn list(options: &ListOptions) -> Result<(), AlertsError> {
-    let [from, until] = [options.from, options.until].map(|moment| moment.map(|moment| moment.0));
-    if let Some((from, until)) = from.zip(until).filter(|(from, until)| from >= until) {
-        return Err(AlertsError::NoSpan { from, until });
-    }
+    let wanted = Wanted::of(options)?;
     let chosen = options.pipeline.choose().await?;
-    let span = Span { stream: Stream::Alerts, sites: &options.sites, before: until };
-    let mut newest = Newest {
-        from: from.unwrap_or(Timestamp::MIN),
-        until: until.unwrap_or(Timestamp::MAX),
-        severity: options.severity.unwrap_or_default(),
-        limit: options.limit,
-        rows: BTreeMap::new(),
-        taken: 0,
+    let mut news = News::default();
+    let look = async || -> Result<Option<Told<Listing>>, AlertsError> {
+        let Some((rows, missed)) = newest(options, wanted, &chosen, &mut news).await? else { return Ok(None) };
+        let answer = Listing {
+            namespace: chosen.namespace.clone(),
+            pipeline: chosen.pipeline.clone(),
+            alerts: rows.into_iter().rev().collect(),
+            unreadable: missed.lines,
+        };
+        Ok(Some(Told { answer, notes: complaints(&missed) }))
     };
-    let missed = read_newest(chosen.bucket(), &chosen.keys, span, &mut newest).await?;
+    let write = |out: &mut Vec<u8>, listing: &Listing, format| write(out, listing, options.limit, format);
+    tell(&options.watch, options.output.format(), look, write).await
+}
+
+/// The newest that are wanted, the oldest of them first; nothing where nothing is new.
+///
+/// # Errors
+/// When there is no such site, or the bucket cannot be read.
+pub(super) async fn newest(
+    options: &ListOptions,
+    wanted: Wanted,
+    chosen: &Chosen,
+    news: &mut News,
+) -> Result<Option<(Vec<Row>, Missed)>, AlertsError> {
+    let before = options.until.map(|until| until.0);
+    let span = Span { stream: Stream::Alerts, sites: &options.sites, before };
+    let newest = Newest { wanted, limit: options.limit, rows: BTreeMap::new(), taken: 0 };
+    let Some((newest, missed)) = news.read(chosen, span, newest).await? else { return Ok(None) };
     if newest.rows.is_empty() {
         chosen.check_sites(&options.sites).await?;
     }
-    let alerts: Vec<Row> = newest.rows.into_values().rev().collect();
-    let listing = Listing {
-        namespace: chosen.namespace.clone(),
-        pipeline: chosen.pipeline.clone(),
-        alerts,
-        unreadable: missed.lines,
-    };
-    let (format, limit) = (options.output.format(), options.limit);
-    print(|out| write(out, &listing, limit, format))?;
-    complain(&missed);
-    Ok(())
+    Ok(Some((newest.rows.into_values().collect(), missed)))
 }
 
 /// The newest that are wanted.
 struct Newest {
-    from: Timestamp,
-    until: Timestamp,
-    severity: Severity,
+    wanted: Wanted,
     limit: NonZeroUsize,
     /// By time, and of one time by how late they were taken.
     rows: BTreeMap<(Timestamp, u64), Row>,
@@ -148,22 +190,21 @@ impl TakeNewest for Newest {
     fn take(&mut self, key: &ArchiveKey, record: &[u8]) -> Option<Timestamp> {
         let alert = Alert::read(std::str::from_utf8(record).ok()?)?;
         let detected = alert.detected_utc;
-        if detected >= self.from && detected < self.until && alert.severity >= self.severity {
+        if self.wanted.has(&alert) {
             self.keep(Row { site: key.object.origin.site.clone(), alert });
         }
         Some(detected)
     }
 
     fn not_before(&self) -> Timestamp {
-        let wanted = self.oldest_of_enough().map_or(self.from, |oldest| oldest.max(self.from));
+        let from = self.wanted.from;
+        let wanted = self.oldest_of_enough().map_or(from, |oldest| oldest.max(from));
         wanted.checked_sub(DISORDER).unwrap_or(Timestamp::MIN)
     }
 }
 
-fn write(out: &mut impl Write, listing: &Listing, limit: NonZeroUsize, format: OutputFormat) -> io::Result<()> {
-    if format == OutputFormat::Json {
-        return write_json(out, listing);
-    }
+/// Its columns; those of the model and the text are for who wants it wide.
+pub(super) fn table(rows: &[Row]) -> Table {
     let mut table = Table::new([
         ("DETECTED (UTC)", Align::Left),
         ("SITE", Align::Left),
@@ -171,20 +212,32 @@ fn write(out: &mut impl Write, listing: &Listing, limit: NonZeroUsize, format: O
         ("SCORE", Align::Right),
         ("REASONS", Align::Left),
         ("UUID", Align::Left),
-    ]);
-    for Row { site, alert } in &listing.alerts {
-        table.row([
-            time(alert.detected_utc),
-            site.to_string(),
-            alert.severity.as_str().to_owned(),
-            super::score(alert.score),
-            alert.largest_reasons().collect::<Vec<_>>().join(", "),
-            alert.uuid.clone().unwrap_or_else(|| "-".to_owned()),
-        ]);
-    }
-    table.write(out, format)?;
+    ])
+    .with_further([("THRESHOLD", Align::Right), ("MODEL", Align::Left), ("TEXT", Align::Left)]);
+    rows.iter().for_each(|row| table.row(cells(row)));
+    table
+}
+
+/// The cells of an alert in it.
+pub(super) fn cells(Row { site, alert }: &Row) -> [String; 9] {
+    let unknown = || "-".to_owned();
+    [
+        time(alert.detected_utc),
+        site.to_string(),
+        alert.severity.as_str().to_owned(),
+        super::score(alert.score),
+        alert.largest_reasons().collect::<Vec<_>>().join(", "),
+        alert.uuid.clone().unwrap_or_else(unknown),
+        super::score(alert.threshold),
+        alert.model_version.clone().unwrap_or_else(unknown),
+        alert.alert_text.clone(),
+    ]
+}
+
+fn write(out: &mut impl Write, listing: &Listing, limit: NonZeroUsize, format: OutputFormat) -> io::Result<()> {
+    table(&listing.alerts).write(out, format)?;
     match listing.alerts.last() {
-        Some(Row { alert, .. }) if format == OutputFormat::Table && listing.alerts.len() >= limit.get() => {
+        Some(Row { alert, .. }) if format.is_for_people() && listing.alerts.len() >= limit.get() => {
             writeln!(out, "\nolder ones: --until {}", alert.detected_utc)
         }
         Some(_) | None => Ok(()),
@@ -197,8 +250,8 @@ mod tests {
 
     fn newest(limit: usize) -> Newest {
         let [from, until] = ["2026-11-23T08:00:00Z", "2026-11-23T09:00:00Z"].map(|time| time.parse().unwrap());
-        let (severity, limit) = (Severity::High, NonZeroUsize::new(limit).unwrap());
-        Newest { from, until, severity, limit, rows: BTreeMap::new(), taken: 0 }
+        let (wanted, limit) = (Wanted { from, until, severity: Severity::High }, NonZeroUsize::new(limit).unwrap());
+        Newest { wanted, limit, rows: BTreeMap::new(), taken: 0 }
     }
 
     fn take(newest: &mut Newest, detected: &str, severity: &str) -> Option<Timestamp> {

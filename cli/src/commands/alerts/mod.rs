@@ -1,6 +1,8 @@
 //! `vedette alerts`.
 
+mod arrivals;
 pub(super) mod find;
+mod follow;
 mod list;
 mod reasons;
 mod show;
@@ -15,6 +17,7 @@ use self::list::ListOptions;
 use self::show::ShowOptions;
 use super::near::listed;
 use super::pipeline::PipelineError;
+use super::watch::{Unseen, until_stopped};
 use crate::output::{OutputError, escaped};
 
 /// What to do with alerts.
@@ -46,6 +49,28 @@ pub enum AlertsError {
     Output(#[from] OutputError),
 }
 
+impl AlertsCommand {
+    fn is_lasting(&self) -> bool {
+        match self {
+            Self::List(options) => options.follow || options.watch.watch,
+            Self::Show(_) => false,
+        }
+    }
+}
+
+impl Unseen for AlertsError {
+    fn is_away(&self) -> bool {
+        match self {
+            Self::Pipeline(error) => error.is_away(),
+            Self::NoSpan { .. } | Self::NoAlert { .. } | Self::Stopped | Self::Output(_) => false,
+        }
+    }
+
+    fn stopped() -> Self {
+        Self::Stopped
+    }
+}
+
 impl From<BucketError> for AlertsError {
     fn from(error: BucketError) -> Self {
         Self::Pipeline(error.into())
@@ -71,9 +96,10 @@ fn score(score: Option<f64>) -> String {
 pub(super) async fn run(command: &AlertsCommand, shutdown: &Shutdown) -> Result<(), AlertsError> {
     let doing = async {
         match command {
+            AlertsCommand::List(options) if options.follow => follow::follow(options).await,
             AlertsCommand::List(options) => list::list(options).await,
             AlertsCommand::Show(options) => show::show(options).await,
         }
     };
-    shutdown.run_until_cancelled(doing).await.ok_or(AlertsError::Stopped)?
+    until_stopped(shutdown, command.is_lasting(), doing).await
 }

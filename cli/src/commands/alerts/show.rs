@@ -14,7 +14,7 @@ use super::find::{Found, find};
 use super::reasons::reasons;
 use crate::commands::pipeline::PipelineOptions;
 use crate::commands::record::fields;
-use crate::output::{Align, OutputFormat, OutputOptions, Table, print, time, write_json, write_title};
+use crate::output::{Align, OutputFormat, OutputOptions, Table, print, time, write_title};
 
 /// Shows why a record alerted: each reason beside what is usual where the model learned, and the record as it was archived. The
 /// archive is read from the newest alerts back until it is found.
@@ -68,8 +68,8 @@ pub(super) async fn show(options: &ShowOptions) -> Result<(), AlertsError> {
 }
 
 fn write(out: &mut impl Write, shown: &Shown, format: OutputFormat) -> io::Result<()> {
-    if format == OutputFormat::Json {
-        return write_json(out, shown);
+    if let Some(document) = format.document() {
+        return document.write(out, shown);
     }
     let Shown { namespace, pipeline, site, archived_in, alert, record } = shown;
     let Alert { uuid, detected_utc, severity, score, threshold, model_version, alert_text, reasons: all } = alert;

@@ -16,7 +16,7 @@ use vedette_streams::bucket::{Bucket, BucketError};
 
 use super::ArchiveError;
 use crate::commands::pipeline::PipelineOptions;
-use crate::output::{Align, OutputFormat, OutputOptions, Progress as Told, Table, print, write_json};
+use crate::output::{Align, OutputFormat, OutputOptions, Progress as Told, Table, print};
 
 /// So many objects are asked for at once what their writers say of them.
 const CONCURRENCY: usize = 32;
@@ -118,8 +118,8 @@ fn tail(start: i64, progress: Option<&Progress>) -> (Option<i64>, Option<u64>) {
 }
 
 fn write(out: &mut impl Write, rows: &[Row], format: OutputFormat) -> io::Result<()> {
-    if format == OutputFormat::Json {
-        return write_json(out, &rows);
+    if let Some(document) = format.document() {
+        return document.write(out, &rows);
     }
     let mut table = Table::new([
         ("DAY", Align::Left),
@@ -132,7 +132,8 @@ fn write(out: &mut impl Write, rows: &[Row], format: OutputFormat) -> io::Result
         ("RECORDS", Align::Right),
         ("BYTES", Align::Right),
         ("STATE", Align::Left),
-    ]);
+    ])
+    .with_further([("KEY", Align::Left)]);
     for row in rows {
         table.row([
             row.day.to_string(),
@@ -145,6 +146,7 @@ fn write(out: &mut impl Write, rows: &[Row], format: OutputFormat) -> io::Result
             row.records.map_or_else(|| "-".to_owned(), |records| records.to_string()),
             row.bytes.to_string(),
             if row.is_open { "open" } else { "closed" }.to_owned(),
+            row.key.clone(),
         ]);
     }
     table.write(out, format)

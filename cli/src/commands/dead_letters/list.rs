@@ -10,7 +10,7 @@ use vedette_contract::dead_letter::DeadLetterReason;
 use super::letters::{Found, Letters};
 use super::show::Summary;
 use super::{DeadLettersError, TopicOptions};
-use crate::output::{Align, OutputFormat, OutputOptions, Table, print, time, warn, write_json};
+use crate::output::{Align, OutputFormat, OutputOptions, Table, print, time, warn};
 
 /// Lists the newest records that could not be read or scored, as their topic has them, with the reason of each. The place of one is what
 /// the commands show and replay take.
@@ -47,14 +47,17 @@ pub(super) fn list(options: &ListOptions) -> Result<(), DeadLettersError> {
     let Found { letters: newest, others } = letters.newest(options.limit.into(), options.reason)?;
     let format = options.output.format();
     let listing = Listing { topic: &letters.topic, letters: newest.iter().map(Summary::of).collect(), others };
-    print(|out| if format == OutputFormat::Json { write_json(out, &listing) } else { write(out, &listing, format) })?;
-    if others > 0 && format != OutputFormat::Json {
+    print(|out| write(out, &listing, format))?;
+    if others > 0 && format.document().is_none() {
         warn(&format!("{others} messages of topic {} are no dead letters", letters.topic));
     }
     Ok(())
 }
 
 fn write(out: &mut impl Write, listing: &Listing<'_>, format: OutputFormat) -> io::Result<()> {
+    if let Some(document) = format.document() {
+        return document.write(out, listing);
+    }
     let mut table = Table::new([
         ("PLACE", Align::Left),
         ("REFUSED (UTC)", Align::Left),

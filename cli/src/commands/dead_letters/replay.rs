@@ -19,7 +19,7 @@ use super::edit::Edit;
 use super::letters::{Letter, Letters};
 use super::place::Place;
 use super::{DeadLettersError, TopicOptions};
-use crate::output::{Align, OutputFormat, OutputOptions, Progress, Table, escaped_json, print, warn, write_json};
+use crate::output::{Align, OutputFormat, OutputOptions, Progress, Table, escaped_json, print, warn};
 
 /// So many are on their way at once.
 const ON_THEIR_WAY: usize = 256;
@@ -210,7 +210,7 @@ fn would_send(ready: &Ready) -> Result<Option<Replayed>, Left> {
 
 fn tell(outcome: &Outcome, dry_run: bool, format: OutputFormat) -> Result<(), DeadLettersError> {
     if !dry_run {
-        print(|out| if format == OutputFormat::Json { write_json(out, outcome) } else { write(out, outcome, format) })?;
+        print(|out| write(out, outcome, format))?;
     }
     for Left { place, why } in &outcome.left {
         warn(&format!("{place} was not sent: {why}"));
@@ -222,6 +222,9 @@ fn tell(outcome: &Outcome, dry_run: bool, format: OutputFormat) -> Result<(), De
 }
 
 fn write(out: &mut impl Write, outcome: &Outcome, format: OutputFormat) -> io::Result<()> {
+    if let Some(document) = format.document() {
+        return document.write(out, outcome);
+    }
     let mut table = Table::new([("PLACE", Align::Left), ("NOW AT", Align::Left)]);
     for Replayed { place, topic, partition, offset } in &outcome.replayed {
         table.row([place.to_string(), format!("{topic} {partition}:{offset}")]);

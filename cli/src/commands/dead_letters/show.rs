@@ -13,7 +13,7 @@ use vedette_records::dead_letter::{Origin, WholeValue};
 use super::letters::{Letter, Letters};
 use super::place::Place;
 use super::{DeadLettersError, TopicOptions};
-use crate::output::{Align, OutputFormat, OutputOptions, Table, escaped, print, time, write_json, write_title};
+use crate::output::{Align, OutputFormat, OutputOptions, Table, escaped, print, time, write_title};
 
 /// Shows what was wrong with a record, where it came from, and the record itself.
 #[derive(Debug, Clone, Args)]
@@ -106,9 +106,7 @@ pub(super) fn show(options: &ShowOptions) -> Result<(), DeadLettersError> {
         return Ok(print(|out| out.write_all(letter.value.as_deref().unwrap_or_default()))?);
     }
     let format = options.output.format();
-    Ok(print(|out| {
-        if format == OutputFormat::Json { write_json(out, &shown(&letter)) } else { write(out, &letter, format) }
-    })?)
+    Ok(print(|out| write(out, &letter, format))?)
 }
 
 fn shown(letter: &Letter) -> Shown<'_> {
@@ -127,6 +125,9 @@ fn made_at(letter: &Letter) -> Option<Timestamp> {
 }
 
 fn write(out: &mut impl Write, letter: &Letter, format: OutputFormat) -> io::Result<()> {
+    if let Some(document) = format.document() {
+        return document.write(out, &shown(letter));
+    }
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let summary = Summary::of(letter);
     let mut table = Table::new([("", Align::Left), ("", Align::Left)]);

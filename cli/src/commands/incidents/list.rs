@@ -7,23 +7,25 @@ use std::num::NonZeroUsize;
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
-use vedette_archive::{Span, TakeNewest, read_newest};
+use vedette_archive::{Span, TakeNewest};
 use vedette_contract::Name;
 use vedette_contract::archive::{ArchiveKey, Stream};
 use vedette_contract::incident::{Incident, IncidentId, IncidentStatus};
 
 use super::IncidentsError;
 use super::change::{DISORDER, changed, read};
-use crate::commands::missed::complain;
+use crate::commands::missed::complaints;
+use crate::commands::news::News;
 use crate::commands::pipeline::PipelineOptions;
-use crate::output::{Align, OutputFormat, OutputOptions, Table, print, time, write_json};
+use crate::commands::watch::{Told, WatchOptions, tell};
+use crate::output::{Align, OutputFormat, OutputOptions, Table, time};
 
 /// Lists how incidents stand, those with the newest alert first, from the changes that are archived: of each incident the last one
 /// counts. No more is read than it takes; with --open, where few are, that may be the whole archive.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   vedette incidents list --data-dir ./data -n demo --open
-  vedette incidents list --bucket http://seaweedfs:8333 -n demo --pipeline kdd --site east --limit 10 -o json")]
+  vedette incidents list --bucket http://seaweedfs:8333 -n demo --pipeline kdd --site east --limit 10 -o yaml")]
 pub struct ListOptions {
     /// Whose incidents.
     #[command(flatten)]
@@ -37,6 +39,9 @@ pub struct ListOptions {
     /// So many at most
     #[arg(long, value_name = "NUMBER", default_value = "100")]
     pub limit: NonZeroUsize,
+    /// How often.
+    #[command(flatten)]
+    pub watch: WatchOptions,
     /// In what form.
     #[command(flatten)]
     pub output: OutputOptions,
@@ -57,21 +62,22 @@ pub(super) async fn list(options: &ListOptions) -> Result<(), IncidentsError> {
     let chosen = options.pipeline.choose().await?;
     let span = Span { stream: Stream::Incidents, sites: &options.sites, before: None };
     let wanted = options.open.then_some(IncidentStatus::Open);
-    let mut newest = Newest { wanted, limit: options.limit, seen: HashMap::new(), rows: BTreeMap::new() };
-    let missed = read_newest(chosen.bucket(), &chosen.keys, span, &mut newest).await?;
-    if newest.rows.is_empty() {
-        chosen.check_sites(&options.sites).await?;
-    }
-    let listing = Listing {
-        namespace: chosen.namespace.clone(),
-        pipeline: chosen.pipeline.clone(),
-        incidents: newest.rows.into_values().rev().collect(),
-        unreadable: missed.lines,
+    let mut news = News::default();
+    let look = async || -> Result<Option<Told<Listing>>, IncidentsError> {
+        let newest = Newest { wanted, limit: options.limit, seen: HashMap::new(), rows: BTreeMap::new() };
+        let Some((newest, missed)) = news.read(&chosen, span, newest).await? else { return Ok(None) };
+        if newest.rows.is_empty() {
+            chosen.check_sites(&options.sites).await?;
+        }
+        let answer = Listing {
+            namespace: chosen.namespace.clone(),
+            pipeline: chosen.pipeline.clone(),
+            incidents: newest.rows.into_values().rev().collect(),
+            unreadable: missed.lines,
+        };
+        Ok(Some(Told { answer, notes: complaints(&missed) }))
     };
-    let format = options.output.format();
-    print(|out| write(out, &listing, format))?;
-    complain(&missed);
-    Ok(())
+    tell(&options.watch, options.output.format(), look, write).await
 }
 
 /// The newest that are wanted, as they stand.
@@ -113,9 +119,6 @@ impl TakeNewest for Newest {
 }
 
 fn write(out: &mut impl Write, listing: &Listing, format: OutputFormat) -> io::Result<()> {
-    if format == OutputFormat::Json {
-        return write_json(out, listing);
-    }
     let mut table = Table::new([
         ("LAST ALERT (UTC)", Align::Left),
         ("FIRST (UTC)", Align::Left),
@@ -125,7 +128,8 @@ fn write(out: &mut impl Write, listing: &Listing, format: OutputFormat) -> io::R
         ("ALERTS", Align::Right),
         ("IN COMMON", Align::Left),
         ("ID", Align::Left),
-    ]);
+    ])
+    .with_further([("CLOSED (UTC)", Align::Left), ("HIGHEST SCORE", Align::Right), ("REVISION", Align::Right)]);
     for incident in &listing.incidents {
         table.row([
             time(incident.last_utc),
@@ -136,6 +140,9 @@ fn write(out: &mut impl Write, listing: &Listing, format: OutputFormat) -> io::R
             incident.alerts.to_string(),
             incident.common(),
             incident.id.to_string(),
+            incident.closed_utc.map_or_else(|| "-".to_owned(), time),
+            incident.highest_score.map_or_else(|| "-".to_owned(), |score| format!("{score:.6}")),
+            incident.revision.to_string(),
         ]);
     }
     table.write(out, format)

@@ -15,6 +15,7 @@ use self::list::ListOptions;
 use self::show::ShowOptions;
 use super::near::listed;
 use super::pipeline::PipelineError;
+use super::watch::{Unseen, until_stopped};
 use crate::output::{OutputError, escaped};
 
 /// What to do with incidents.
@@ -41,6 +42,28 @@ pub enum IncidentsError {
     /// The answer could not be printed.
     #[error(transparent)]
     Output(#[from] OutputError),
+}
+
+impl IncidentsCommand {
+    fn is_lasting(&self) -> bool {
+        match self {
+            Self::List(options) => options.watch.watch,
+            Self::Show(_) => false,
+        }
+    }
+}
+
+impl Unseen for IncidentsError {
+    fn is_away(&self) -> bool {
+        match self {
+            Self::Pipeline(error) => error.is_away(),
+            Self::NoIncident { .. } | Self::Stopped | Self::Output(_) => false,
+        }
+    }
+
+    fn stopped() -> Self {
+        Self::Stopped
+    }
 }
 
 impl From<BucketError> for IncidentsError {
@@ -74,5 +97,5 @@ pub(super) async fn run(command: &IncidentsCommand, shutdown: &Shutdown) -> Resu
             IncidentsCommand::Show(options) => show::show(options).await,
         }
     };
-    shutdown.run_until_cancelled(doing).await.ok_or(IncidentsError::Stopped)?
+    until_stopped(shutdown, command.is_lasting(), doing).await
 }

@@ -11,7 +11,7 @@ use super::IncidentsError;
 use super::find::find;
 use crate::commands::pipeline::PipelineOptions;
 use crate::commands::record::fields;
-use crate::output::{Align, OutputFormat, OutputOptions, Table, print, time, write_json, write_title};
+use crate::output::{Align, OutputFormat, OutputOptions, Table, print, time, write_title};
 
 /// Shows how an incident stands: since when, how many alerts, how bad, the fields behind them, and as its example the alert with the
 /// highest score.
@@ -43,8 +43,8 @@ pub(super) async fn show(options: &ShowOptions) -> Result<(), IncidentsError> {
 }
 
 fn write(out: &mut impl Write, incident: &Incident, format: OutputFormat) -> io::Result<()> {
-    if format == OutputFormat::Json {
-        return write_json(out, incident);
+    if let Some(document) = format.document() {
+        return document.write(out, incident);
     }
     let Example { origin: AlertOrigin { topic, partition, offset }, alert } = &incident.example;
     let at = |at: Timestamp| format!("{} UTC", time(at));

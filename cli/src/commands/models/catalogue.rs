@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 use vedette_contract::gate::GateReport;
+use vedette_contract::keys::ModelKeys;
 use vedette_contract::learner::Algorithm;
 use vedette_contract::model::{CurrentPointer, EarlierPointer, Metrics, ModelMetadata};
 use vedette_contract::progress::SiteStatus;
 use vedette_contract::{ModelVersion, Name};
 use vedette_registry::states::State;
 use vedette_registry::{pointer, sites, versions};
+use vedette_streams::bucket::{Bucket, BucketError, ObjectSummary};
 
 use super::training::{Chosen, TrainingError, WhichVersion};
 
@@ -20,6 +22,8 @@ pub(super) struct Catalogue {
     pub(super) versions: BTreeMap<ModelVersion, ModelMetadata>,
     /// What the sites say whose pipelines follow it, by pipeline.
     pub(super) followers: Vec<(Name, SiteStatus)>,
+    /// The objects of the versions before they were read, where somebody reads them again.
+    listed: Option<Vec<ObjectSummary>>,
 }
 
 /// A version in a few figures.
@@ -53,11 +57,20 @@ pub(super) struct Follower {
 
 impl Catalogue {
     pub(super) async fn read(chosen: &Chosen) -> Result<Self, TrainingError> {
+        Self::read_again(chosen, None).await
+    }
+
+    /// The same where it was read before: a version never changes, so that they are read again only where others are listed.
+    pub(super) async fn read_again(chosen: &Chosen, before: Option<Self>) -> Result<Self, TrainingError> {
         let (bucket, keys) = (chosen.bucket(), &chosen.keys);
         let pointer = pointer::load(bucket, keys).await?.map(|stored| stored.pointer);
-        let versions = versions::list(bucket, keys).await?.into_iter().collect();
+        let listed = if before.is_some() { Some(objects(bucket, keys).await?) } else { None };
+        let versions = match before.filter(|before| before.listed == listed) {
+            Some(before) => before.versions,
+            None => versions::list(bucket, keys).await?.into_iter().collect(),
+        };
         let followers = sites::followers(bucket, &chosen.namespace, &chosen.training).await?;
-        Ok(Self { pointer, versions, followers })
+        Ok(Self { pointer, versions, followers, listed })
     }
 
     /// A version that is there, with what it was made of.
@@ -96,6 +109,12 @@ impl Catalogue {
             rejected_by,
         }
     }
+}
+
+/// Those of the versions of a training: beside them are what changes, and what has ended.
+async fn objects(bucket: &Bucket, keys: &ModelKeys) -> Result<Vec<ObjectSummary>, BucketError> {
+    let all = bucket.list(&keys.prefix(), None).await?;
+    Ok(all.into_iter().filter(|object| keys.version_of(&object.key).is_some()).collect())
 }
 
 /// When a version was made current last, by whom, and why.

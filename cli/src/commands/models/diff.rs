@@ -13,7 +13,7 @@ use vedette_forest::calibration::{Calibrator, threshold_for_budget};
 use super::catalogue::{Catalogue, Summary};
 use super::training::{Chosen, TrainingOptions, WhichVersion};
 use super::{ModelsError, load_model};
-use crate::output::{Align, OutputFormat, OutputOptions, Table, figure, print, time, write_json};
+use crate::output::{Align, OutputFormat, OutputOptions, Table, figure, print, time};
 
 /// Budgets for which the thresholds are compared, records per million.
 const BUDGETS: [f64; 4] = [100., 1_000., 10_000., 100_000.];
@@ -154,8 +154,8 @@ fn write(
     metadata: [&ModelMetadata; 2],
     format: OutputFormat,
 ) -> io::Result<()> {
-    if format == OutputFormat::Json {
-        return write_json(out, difference);
+    if let Some(document) = format.document() {
+        return document.write(out, difference);
     }
     let Difference { from, to, thresholds, features } = difference;
     let mut table = Table::new([("", Align::Left), ("FROM", Align::Left), ("TO", Align::Left)]);

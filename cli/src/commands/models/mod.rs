@@ -29,6 +29,7 @@ use self::promote::{PromoteOptions, RefusedPromotion};
 use self::replay::{ReplayError, ReplayOptions};
 use self::show::ShowOptions;
 use self::training::TrainingError;
+use super::watch::{Unseen, until_stopped};
 use crate::output::OutputError;
 
 /// What to do with models.
@@ -80,9 +81,33 @@ pub enum ModelsError {
     /// `vedette models export`.
     #[error(transparent)]
     Export(#[from] ExportError),
+    /// It was stopped.
+    #[error("stopped before everything was read")]
+    Stopped,
     /// The answer could not be printed.
     #[error(transparent)]
     Output(#[from] OutputError),
+}
+
+impl Unseen for ModelsError {
+    fn is_away(&self) -> bool {
+        match self {
+            Self::Training(error) => error.is_away(),
+            Self::Load(_)
+            | Self::Missing { .. }
+            | Self::RefusedPromotion(_)
+            | Self::Promote(_)
+            | Self::Unpinnable(_)
+            | Self::Replay(_)
+            | Self::Export(_)
+            | Self::Stopped
+            | Self::Output(_) => false,
+        }
+    }
+
+    fn stopped() -> Self {
+        Self::Stopped
+    }
 }
 
 impl From<BucketError> for ModelsError {
@@ -103,7 +128,7 @@ impl From<RegistryError> for ModelsError {
 /// When the version is not there, is damaged, or the answer cannot be written.
 pub(super) async fn run(command: &ModelsCommand, shutdown: &Shutdown) -> Result<(), ModelsError> {
     match command {
-        ModelsCommand::List(options) => list::list(options).await,
+        ModelsCommand::List(options) => until_stopped(shutdown, options.watch.watch, list::list(options)).await,
         ModelsCommand::Show(options) => show::show(options).await,
         ModelsCommand::Diff(options) => diff::diff(options).await,
         ModelsCommand::Promote(options) => promote::promote(options).await,

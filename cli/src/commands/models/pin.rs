@@ -12,7 +12,7 @@ use vedette_registry::versions::{Damage, Held, look_at};
 use super::ModelsError;
 use super::catalogue::Catalogue;
 use super::training::{TrainingOptions, WhichVersion};
-use crate::output::{OutputFormat, OutputOptions, print, write_json};
+use crate::output::{OutputFormat, OutputOptions, print};
 
 /// Says what pins a pipeline to a version, having looked whether the bucket has all of it; it changes nothing. A pin stands in
 /// the pipeline's manifest: on a terminal the whole command that puts it there is shown, else the patch alone.
@@ -76,12 +76,12 @@ fn write(
     patch: &Value,
     format: OutputFormat,
 ) -> io::Result<()> {
-    match format {
-        OutputFormat::Json => write_json(out, patch),
-        OutputFormat::Plain => writeln!(out, "{patch}"),
-        OutputFormat::Table => {
+    match format.document() {
+        Some(document) => document.write(out, patch),
+        None if format.is_for_people() => {
             writeln!(out, "kubectl patch anomalypipeline {pipeline} -n {namespace} --type merge --patch '{patch}'")
         }
+        None => writeln!(out, "{patch}"),
     }
 }
 

@@ -15,7 +15,7 @@ use super::ModelsError;
 use super::catalogue::{Catalogue, Summary};
 use super::training::{TrainingOptions, WhichVersion};
 use crate::commands::people::{person, reason, user};
-use crate::output::{OutputFormat, OutputOptions, print, write_json};
+use crate::output::{OutputFormat, OutputOptions, print};
 
 /// Makes a version current: a candidate that the gate refused, or one of before, as after a model that turned out to be worse.
 ///
@@ -125,10 +125,11 @@ pub(super) async fn promote(options: &PromoteOptions) -> Result<(), ModelsError>
 
 fn write(out: &mut impl Write, promoted: &Promoted, format: OutputFormat) -> io::Result<()> {
     let Promoted { pointer, swapped, state_before, followers } = promoted;
-    match format {
-        OutputFormat::Json => return write_json(out, promoted),
-        OutputFormat::Plain => return writeln!(out, "{}\t{}", pointer.version, pointer.generation),
-        OutputFormat::Table => {}
+    if let Some(document) = format.document() {
+        return document.write(out, promoted);
+    }
+    if !format.is_for_people() {
+        return writeln!(out, "{}\t{}", pointer.version, pointer.generation);
     }
     let CurrentPointer { version, generation, published_by, .. } = pointer;
     let by = crate::output::escaped(published_by);

@@ -27,7 +27,7 @@ use super::training::{TrainingOptions, WhichVersion};
 use super::{ModelsError, load_model};
 use crate::commands::moment::Moment;
 use crate::commands::pipeline::pipelines;
-use crate::output::{Align, OutputFormat, OutputOptions, Progress, Table, print, time, write_json};
+use crate::output::{Align, OutputFormat, OutputOptions, Progress, Table, print, time};
 
 /// Scores the archive of a pipeline, or a part of it, with any version of a model, and counts by day and site: the records, the alerts
 /// then, as they were archived, the alerts now, at the budget that is given, and those that are in both.
@@ -182,8 +182,8 @@ async fn one(bucket: &Bucket, source: Source, scorer: Arc<Scorer>) -> Result<Rep
 }
 
 fn write(out: &mut impl Write, report: &Report, format: OutputFormat) -> io::Result<()> {
-    if format == OutputFormat::Json {
-        return write_json(out, report);
+    if let Some(document) = format.document() {
+        return document.write(out, report);
     }
     let mut table = Table::new([
         ("DAY", Align::Left),
@@ -199,11 +199,11 @@ fn write(out: &mut impl Write, report: &Report, format: OutputFormat) -> io::Res
     for day in &replayed.days {
         table.row(row(day.day.to_string(), day.site.to_string(), &day.counts));
     }
-    if format == OutputFormat::Table {
+    if format.is_for_people() {
         table.row(row("all".to_owned(), String::new(), &replayed.total));
     }
     table.write(out, format)?;
-    if format == OutputFormat::Plain {
+    if !format.is_for_people() {
         return Ok(());
     }
     let bound = |bound: &Option<Timestamp>, open: &str| bound.map_or_else(|| open.to_owned(), time);

@@ -11,7 +11,7 @@ use vedette_contract::model::{JudgedVersion, Metrics, ModelMetadata};
 use super::ModelsError;
 use super::catalogue::{Catalogue, Summary, followers};
 use super::training::{TrainingOptions, WhichVersion};
-use crate::output::{Align, OutputFormat, OutputOptions, Table, figure, print, time, write_json};
+use crate::output::{Align, OutputFormat, OutputOptions, Table, figure, print, time};
 
 /// Shows what a version was made of, how good it was on its holdout, what the gate made of it, why it is a candidate where it is
 /// one, and which sites use it.
@@ -49,8 +49,8 @@ pub(super) async fn show(options: &ShowOptions) -> Result<(), ModelsError> {
 }
 
 fn write(out: &mut impl Write, shown: &Shown<'_>, format: OutputFormat) -> io::Result<()> {
-    if format == OutputFormat::Json {
-        return write_json(out, shown);
+    if let Some(document) = format.document() {
+        return document.write(out, shown);
     }
     let mut facts = Table::new([("", Align::Left), ("", Align::Left)]);
     let Shown { summary, metadata } = shown;
@@ -67,7 +67,7 @@ fn write(out: &mut impl Write, shown: &Shown<'_>, format: OutputFormat) -> io::R
         facts.row(["warning".to_owned(), warning.clone()]);
     }
     facts.write(out, format)?;
-    if format == OutputFormat::Table && !summary.gate.newest.is_empty() {
+    if format.is_for_people() && !summary.gate.newest.is_empty() {
         writeln!(out, "\non the newest records when it was trained:")?;
         return newest(&summary.gate.newest).write(out, format);
     }

@@ -64,6 +64,21 @@ pub enum TrainingError {
     NoVersion { training: Name, version: WhichVersion, known: Vec<ModelVersion> },
 }
 
+impl TrainingError {
+    /// Whether the bucket is away, so that all may be well later.
+    pub(super) fn is_away(&self) -> bool {
+        match self {
+            Self::Bucket(error) | Self::Registry(RegistryError::Bucket(error)) => error.is_retriable(),
+            Self::Place(_)
+            | Self::Registry(_)
+            | Self::NoModels { .. }
+            | Self::Unknown { .. }
+            | Self::Several { .. }
+            | Self::NoVersion { .. } => false,
+        }
+    }
+}
+
 fn namespaces(known: &[Name]) -> String {
     match known {
         [] => "no namespace of this bucket has any: look at --bucket-name, and --bucket-prefix".to_owned(),

@@ -14,7 +14,7 @@ use super::{LOCAL, SilencesError, state};
 use crate::commands::moment::{Moment, duration};
 use crate::commands::people::{person, reason, user};
 use crate::commands::pipeline::PipelineOptions;
-use crate::output::{OutputFormat, OutputOptions, escaped, print, time, write_json};
+use crate::output::{OutputFormat, OutputOptions, escaped, print, time};
 
 /// Has people not told of the alerts that match, from now or a time on and before another.
 ///
@@ -113,10 +113,11 @@ fn write(
     format: OutputFormat,
 ) -> io::Result<()> {
     let KeptSilence { key: SilenceKey { site, id }, silence } = added;
-    match format {
-        OutputFormat::Json => return write_json(out, added),
-        OutputFormat::Plain => return writeln!(out, "{id}"),
-        OutputFormat::Table => {}
+    if let Some(document) = format.document() {
+        return document.write(out, added);
+    }
+    if !format.is_for_people() {
+        return writeln!(out, "{id}");
     }
     let (from, until, by) = (time(silence.from()), time(silence.until()), escaped(silence.by()));
     let state = state(silence, now);

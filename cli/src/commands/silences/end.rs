@@ -10,7 +10,7 @@ use vedette_registry::silences::{self, Ended, KeptSilence, SilenceReader};
 
 use super::SilencesError;
 use crate::commands::pipeline::PipelineOptions;
-use crate::output::{OutputFormat, OutputOptions, print, time, write_json};
+use crate::output::{OutputFormat, OutputOptions, print, time};
 
 /// Ends a silence now: its end is set to now by a conditional PUT, and it stays where it is as the record of what was silenced. One that
 /// has not begun is deleted. An incident that stays open is told with its next alert.
@@ -80,11 +80,11 @@ pub(super) async fn end(options: &EndOptions) -> Result<(), SilencesError> {
 fn write(out: &mut impl Write, report: &Report, format: OutputFormat) -> io::Result<()> {
     let Report { outcome, silence: KeptSilence { key: SilenceKey { id, .. }, silence } } = report;
     let until = time(silence.until());
-    match (format, outcome) {
-        (OutputFormat::Json, _) => write_json(out, report),
-        (OutputFormat::Plain, _) => writeln!(out, "{id}\t{until}"),
-        (OutputFormat::Table, Outcome::Ended) => writeln!(out, "silence {id} ended at {until} UTC"),
-        (OutputFormat::Table, Outcome::Over) => writeln!(out, "silence {id} was over already, at {until} UTC"),
-        (OutputFormat::Table, Outcome::Deleted) => writeln!(out, "silence {id} had not begun, and is deleted"),
+    match (format.document(), outcome) {
+        (Some(document), _) => document.write(out, report),
+        (None, _) if !format.is_for_people() => writeln!(out, "{id}\t{until}"),
+        (None, Outcome::Ended) => writeln!(out, "silence {id} ended at {until} UTC"),
+        (None, Outcome::Over) => writeln!(out, "silence {id} was over already, at {until} UTC"),
+        (None, Outcome::Deleted) => writeln!(out, "silence {id} had not begun, and is deleted"),
     }
 }

@@ -12,16 +12,17 @@ use vedette_registry::PassedObject;
 use vedette_registry::silences::{KeptSilence, SilenceReader, Silences};
 
 use super::{SilencesError, state};
-use crate::commands::missed::tell_passed;
+use crate::commands::missed::notes_of_passed;
 use crate::commands::pipeline::PipelineOptions;
-use crate::output::{Align, OutputFormat, OutputOptions, Table, print, time, write_json};
+use crate::commands::watch::{Told, WatchOptions, tell};
+use crate::output::{Align, OutputFormat, OutputOptions, Table, time};
 
 /// Lists the silences of a pipeline that are in force or to come, of all sites, the newest first; and which objects among them are
 /// none, as notifiers pass them.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   vedette silences list --data-dir ./data -n demo
-  vedette silences list --bucket http://seaweedfs:8333 -n demo --pipeline kdd --all -o json")]
+  vedette silences list --bucket http://seaweedfs:8333 -n demo --pipeline kdd --all -o yaml")]
 pub struct ListOptions {
     /// Whose silences.
     #[command(flatten)]
@@ -29,6 +30,9 @@ pub struct ListOptions {
     /// Those that are over, too
     #[arg(long)]
     pub all: bool,
+    /// How often.
+    #[command(flatten)]
+    pub watch: WatchOptions,
     /// In what form.
     #[command(flatten)]
     pub output: OutputOptions,
@@ -53,17 +57,18 @@ struct Listed {
 /// Prints them.
 pub(super) async fn list(options: &ListOptions) -> Result<(), SilencesError> {
     let chosen = options.pipeline.choose().await?;
-    let silences = SilenceReader::default().read(chosen.bucket(), &chosen.keys).await?;
-    let is_wanted = |state: &str| options.all || state != "over";
-    let (silences, passed) = standing(silences, chosen.bucket().now(), is_wanted);
-    let (namespace, pipeline) = (chosen.namespace.clone(), chosen.pipeline.clone());
-    let listing = Listing { namespace, pipeline, silences, passed };
     let format = options.output.format();
-    print(|out| write(out, &listing, format))?;
-    if format != OutputFormat::Json {
-        tell_passed(&listing.passed, "silence");
-    }
-    Ok(())
+    let mut reader = SilenceReader::default();
+    let look = async || -> Result<Option<Told<Listing>>, SilencesError> {
+        let silences = reader.read(chosen.bucket(), &chosen.keys).await?;
+        let is_wanted = |state: &str| options.all || state != "over";
+        let (silences, passed) = standing(silences, chosen.bucket().now(), is_wanted);
+        // A document has them, too.
+        let notes = if format.document().is_none() { notes_of_passed(&passed, "silence") } else { Vec::new() };
+        let (namespace, pipeline) = (chosen.namespace.clone(), chosen.pipeline.clone());
+        Ok(Some(Told { answer: Listing { namespace, pipeline, silences, passed }, notes }))
+    };
+    tell(&options.watch, format, look, write).await
 }
 
 /// Those that are wanted, the newest first, and what is none.
@@ -86,9 +91,6 @@ fn standing(silences: Silences, now: Timestamp, is_wanted: impl Fn(&str) -> bool
 }
 
 fn write(out: &mut impl Write, listing: &Listing, format: OutputFormat) -> io::Result<()> {
-    if format == OutputFormat::Json {
-        return write_json(out, listing);
-    }
     let mut table = Table::new([
         ("SILENCE", Align::Left),
         ("SITE", Align::Left),

@@ -11,6 +11,7 @@ use vedette_contract::WrittenError;
 use vedette_contract::silence::{Silence, SilenceId};
 use vedette_contract::{Name, NameError};
 use vedette_registry::RegistryError;
+use vedette_service::Shutdown;
 use vedette_streams::bucket::BucketError;
 
 use self::add::AddOptions;
@@ -18,6 +19,7 @@ use self::end::EndOptions;
 use self::list::ListOptions;
 use super::near::{Nearest, listed};
 use super::pipeline::PipelineError;
+use super::watch::{Unseen, until_stopped};
 use crate::output::OutputError;
 
 /// The site of a data directory, unless another is named.
@@ -63,9 +65,33 @@ pub enum SilencesError {
         "silence {id} is of site {writer}, which alone writes it, and this is the bucket of site {here}: end it in the bucket of site {writer}"
     )]
     OtherSite { id: SilenceId, writer: Name, here: Name },
+    /// It was stopped.
+    #[error("stopped before everything was read")]
+    Stopped,
     /// The answer could not be printed.
     #[error(transparent)]
     Output(#[from] OutputError),
+}
+
+impl Unseen for SilencesError {
+    fn is_away(&self) -> bool {
+        match self {
+            Self::Pipeline(error) => error.is_away(),
+            Self::Bucket(error) | Self::Registry(RegistryError::Bucket(error)) => error.is_retriable(),
+            Self::Registry(_)
+            | Self::Silence(_)
+            | Self::Site(_)
+            | Self::Nobody
+            | Self::Unknown { .. }
+            | Self::OtherSite { .. }
+            | Self::Stopped
+            | Self::Output(_) => false,
+        }
+    }
+
+    fn stopped() -> Self {
+        Self::Stopped
+    }
 }
 
 /// Those that are there, those first that are spelled most like what was meant.
@@ -84,10 +110,10 @@ fn silences(meant: &str, known: &[SilenceId]) -> String {
 ///
 /// # Errors
 /// When there is no such pipeline or silence, or the bucket or the answer cannot be written.
-pub(super) async fn run(command: &SilencesCommand) -> Result<(), SilencesError> {
+pub(super) async fn run(command: &SilencesCommand, shutdown: &Shutdown) -> Result<(), SilencesError> {
     match command {
         SilencesCommand::Add(options) => add::add(options).await,
-        SilencesCommand::List(options) => list::list(options).await,
+        SilencesCommand::List(options) => until_stopped(shutdown, options.watch.watch, list::list(options)).await,
         SilencesCommand::End(options) => end::end(options).await,
     }
 }

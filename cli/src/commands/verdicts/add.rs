@@ -13,7 +13,7 @@ use super::{VerdictsError, words};
 use crate::commands::people::{person, reason, user};
 use crate::commands::pipeline::{Chosen, PipelineOptions};
 use crate::commands::{alerts, incidents};
-use crate::output::{OutputFormat, OutputOptions, escaped, print, write_json};
+use crate::output::{OutputFormat, OutputOptions, escaped, print};
 
 /// The site of a data directory, unless another is named.
 const LOCAL: &str = "local";
@@ -119,10 +119,11 @@ fn version(alert: &Alert) -> Option<ModelVersion> {
 
 fn write(out: &mut impl Write, added: &KeptVerdict, pipeline: &Name, format: OutputFormat) -> io::Result<()> {
     let KeptVerdict { key: VerdictKey { site, id }, sha256: _, verdict } = added;
-    match format {
-        OutputFormat::Json => return write_json(out, added),
-        OutputFormat::Plain => return writeln!(out, "{id}"),
-        OutputFormat::Table => {}
+    if let Some(document) = format.document() {
+        return document.write(out, added);
+    }
+    if !format.is_for_people() {
+        return writeln!(out, "{id}");
     }
     let [what, judged, alerts, version] = words(verdict.judged());
     let of = if what == "incident" { format!(", {alerts} alerts") } else { String::new() };

@@ -6,20 +6,23 @@ use std::io::{self, Write};
 use clap::Args;
 use serde::Serialize;
 use vedette_contract::Name;
+use vedette_contract::verdict::{Judged, JudgedAlert, JudgedIncident};
 use vedette_registry::PassedObject;
 use vedette_registry::verdicts::{self, KeptVerdict, Verdicts};
+use vedette_streams::bucket::ObjectSummary;
 
 use super::{VerdictsError, words};
-use crate::commands::missed::tell_passed;
+use crate::commands::missed::notes_of_passed;
 use crate::commands::pipeline::PipelineOptions;
-use crate::output::{Align, OutputFormat, OutputOptions, Table, print, time, warn, write_json};
+use crate::commands::watch::{Told, WatchOptions, tell};
+use crate::output::{Align, OutputFormat, OutputOptions, Table, time};
 
 /// Lists the verdicts of a pipeline, of all sites, the newest first: of each alert and incident the last; and which objects among
 /// them are none, as trainings pass them.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   vedette verdicts list --data-dir ./data -n demo
-  vedette verdicts list --bucket http://seaweedfs:8333 -n demo --pipeline kdd --all -o json")]
+  vedette verdicts list --bucket http://seaweedfs:8333 -n demo --pipeline kdd --all -o wide")]
 pub struct ListOptions {
     /// Whose verdicts.
     #[command(flatten)]
@@ -27,6 +30,9 @@ pub struct ListOptions {
     /// Those whose place a later one took, too
     #[arg(long)]
     pub all: bool,
+    /// How often.
+    #[command(flatten)]
+    pub watch: WatchOptions,
     /// In what form.
     #[command(flatten)]
     pub output: OutputOptions,
@@ -53,20 +59,32 @@ struct Listed {
 /// Prints them.
 pub(super) async fn list(options: &ListOptions) -> Result<(), VerdictsError> {
     let chosen = options.pipeline.choose().await?;
-    let read = verdicts::read(chosen.bucket(), &chosen.keys).await?;
-    let verdicts = listed(&read, options.all);
-    let Verdicts { all: _, passed, older } = read;
-    let (namespace, pipeline) = (chosen.namespace.clone(), chosen.pipeline.clone());
-    let listing = Listing { namespace, pipeline, verdicts, passed, older };
-    let format = options.output.format();
-    print(|out| write(out, &listing, format))?;
-    if format != OutputFormat::Json {
-        tell_passed(&listing.passed, "verdict");
-        if older > 0 {
-            warn(&format!("{older} more are older than all of these, and count for nothing"));
+    let (format, prefix) = (options.output.format(), chosen.keys.verdicts_prefix());
+    let mut seen: Option<Vec<ObjectSummary>> = None;
+    let look = async || -> Result<Option<Told<Listing>>, VerdictsError> {
+        // A verdict never changes, so that the same list has the same verdicts.
+        let there = if options.watch.watch { Some(chosen.bucket().list(&prefix, None).await?) } else { None };
+        if there.is_some() && there == seen {
+            return Ok(None);
         }
-    }
-    Ok(())
+        let read = verdicts::read(chosen.bucket(), &chosen.keys).await?;
+        // One that the bucket did not give is asked for again.
+        seen = there.filter(|_| read.passed.is_empty());
+        let verdicts = listed(&read, options.all);
+        let Verdicts { all: _, passed, older } = read;
+        let (namespace, pipeline) = (chosen.namespace.clone(), chosen.pipeline.clone());
+        let answer = Listing { namespace, pipeline, verdicts, passed, older };
+        // A document has them, too.
+        let notes = if format.document().is_none() { notes(&answer) } else { Vec::new() };
+        Ok(Some(Told { answer, notes }))
+    };
+    tell(&options.watch, format, look, write).await
+}
+
+fn notes(listing: &Listing) -> Vec<String> {
+    let older = (listing.older > 0)
+        .then(|| format!("{} more are older than all of these, and count for nothing", listing.older));
+    notes_of_passed(&listing.passed, "verdict").into_iter().chain(older).collect()
 }
 
 /// Those that stand, or all, the newest first.
@@ -83,9 +101,6 @@ fn listed(read: &Verdicts, all: bool) -> Vec<Listed> {
 }
 
 fn write(out: &mut impl Write, listing: &Listing, format: OutputFormat) -> io::Result<()> {
-    if format == OutputFormat::Json {
-        return write_json(out, listing);
-    }
     let mut table = Table::new([
         ("ID", Align::Left),
         ("SITE", Align::Left),
@@ -98,9 +113,14 @@ fn write(out: &mut impl Write, listing: &Listing, format: OutputFormat) -> io::R
         ("MODEL", Align::Left),
         ("BY", Align::Left),
         ("WHY", Align::Left),
-    ]);
+    ])
+    .with_further([("DETECTED AT", Align::Left), ("FROM (UTC)", Align::Left), ("TO (UTC)", Align::Left)]);
     for Listed { state, verdict: KeptVerdict { key, sha256: _, verdict } } in &listing.verdicts {
         let [what, which, alerts, version] = words(verdict.judged());
+        let (site, from, to) = match verdict.judged() {
+            Judged::Alert(JudgedAlert { site, detected_utc, .. }) => (site, *detected_utc, *detected_utc),
+            Judged::Incident(JudgedIncident { site, first_utc, last_utc, .. }) => (site, *first_utc, *last_utc),
+        };
         table.row([
             key.id.to_string(),
             key.site.to_string(),
@@ -113,6 +133,9 @@ fn write(out: &mut impl Write, listing: &Listing, format: OutputFormat) -> io::R
             version,
             verdict.by().to_owned(),
             verdict.why().to_owned(),
+            site.to_string(),
+            time(from),
+            time(to),
         ]);
     }
     table.write(out, format)

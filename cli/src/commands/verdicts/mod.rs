@@ -17,6 +17,7 @@ use self::list::ListOptions;
 use super::alerts::AlertsError;
 use super::incidents::IncidentsError;
 use super::pipeline::PipelineError;
+use super::watch::{Unseen, until_stopped};
 use crate::output::OutputError;
 
 /// What to do with verdicts.
@@ -63,6 +64,33 @@ pub enum VerdictsError {
     Output(#[from] OutputError),
 }
 
+impl VerdictsCommand {
+    fn is_lasting(&self) -> bool {
+        match self {
+            Self::Add(_) => false,
+            Self::List(options) => options.watch.watch,
+        }
+    }
+}
+
+impl Unseen for VerdictsError {
+    fn is_away(&self) -> bool {
+        match self {
+            Self::Pipeline(error) => error.is_away(),
+            Self::Bucket(error) | Self::Registry(RegistryError::Bucket(error)) => error.is_retriable(),
+            Self::Alert(error) => error.is_away(),
+            Self::Incident(error) => error.is_away(),
+            Self::Registry(_) | Self::Verdict(_) | Self::Site(_) | Self::Nobody | Self::Stopped | Self::Output(_) => {
+                false
+            }
+        }
+    }
+
+    fn stopped() -> Self {
+        Self::Stopped
+    }
+}
+
 /// Does it.
 ///
 /// # Errors
@@ -74,7 +102,7 @@ pub(super) async fn run(command: &VerdictsCommand, shutdown: &Shutdown) -> Resul
             VerdictsCommand::List(options) => list::list(options).await,
         }
     };
-    shutdown.run_until_cancelled(doing).await.ok_or(VerdictsError::Stopped)?
+    until_stopped(shutdown, command.is_lasting(), doing).await
 }
 
 /// What is judged, in words: what it is, its id, how many alerts, and by which model.
