@@ -43,6 +43,32 @@ pub struct Silence {
     exclude_from_training: bool,
 }
 
+/// How a silence stands at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub enum SilenceState {
+    /// It has begun and has not ended.
+    #[serde(rename = "in force")]
+    InForce,
+    /// It has not begun.
+    #[serde(rename = "to come")]
+    ToCome,
+    /// It has ended.
+    #[serde(rename = "over")]
+    Over,
+}
+
+impl SilenceState {
+    /// Its name in lists.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InForce => "in force",
+            Self::ToCome => "to come",
+            Self::Over => "over",
+        }
+    }
+}
+
 /// What somebody wrote for a silence; it becomes one where all of its rules hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -129,6 +155,17 @@ impl Silence {
         self.from <= at && at < self.until
     }
 
+    /// How it stands at a time.
+    pub fn state(&self, at: Timestamp) -> SilenceState {
+        if self.is_in_force(at) {
+            SilenceState::InForce
+        } else if at < self.from {
+            SilenceState::ToCome
+        } else {
+            SilenceState::Over
+        }
+    }
+
     /// The same with an end at this time; none where it has not begun by then.
     pub fn ended(&self, at: Timestamp) -> Option<Self> {
         (self.from < at).then(|| Self { until: at.min(self.until), ..self.clone() })
@@ -155,6 +192,12 @@ mod tests {
         let holds = ["2026-11-23T07:59:59Z", "2026-11-23T08:00:00Z", "2026-11-23T09:59:59Z", "2026-11-23T10:00:00Z"]
             .map(|time| silence.is_in_force(at(time)));
         assert_eq!(holds, [false, true, true, false]);
+        let states = ["2026-11-23T07:59:59Z", "2026-11-23T08:00:00Z", "2026-11-23T10:00:00Z"]
+            .map(|time| silence.state(at(time)).as_str());
+        assert_eq!(states, ["to come", "in force", "over"]);
+        for state in [SilenceState::ToCome, SilenceState::InForce, SilenceState::Over] {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+        }
         let excluding = WHOLE.replace("\"by\"", "\"excludeFromTraining\":true,\"by\"");
         let excluding = Silence::read(excluding.as_bytes()).unwrap();
         assert!(excluding.excludes_from_training());

@@ -5,7 +5,8 @@ use clap::ValueEnum;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::incident::IncidentId;
+use crate::alert::Alert;
+use crate::incident::{Incident, IncidentId};
 use crate::names::stamp;
 use crate::written::{self, LONGEST_NAME, LONGEST_REASON, WrittenError, is_line, line, stamped_id};
 use crate::{ModelVersion, Name};
@@ -44,6 +45,7 @@ pub struct VerdictKey {
 
 /// What it turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ValueEnum)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Finding {
     /// Something was wrong, so it was right to tell.
@@ -97,6 +99,24 @@ pub struct JudgedIncident {
     /// The model that scored its example, which stands for all; none where it does not say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_version: Option<ModelVersion>,
+}
+
+impl JudgedIncident {
+    /// An incident as it stands.
+    pub fn of(incident: &Incident) -> Self {
+        let Incident { id, site, first_utc, last_utc, alerts, example, .. } = incident;
+        let example = example.alert.as_ref().and_then(|alert| Alert::read(alert.json()));
+        let version = example.as_ref().and_then(|alert| alert.model_version.as_deref());
+        Self {
+            id: *id,
+            site: site.clone(),
+            first_utc: *first_utc,
+            last_utc: *last_utc,
+            alerts: *alerts,
+            model_version: version.and_then(|version| version.parse().ok()),
+            example: example.and_then(|alert| alert.uuid).filter(|uuid| is_uuid(uuid)),
+        }
+    }
 }
 
 /// What is judged.

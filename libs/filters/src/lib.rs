@@ -3,6 +3,7 @@
 
 mod silence;
 mod subject;
+mod wanted;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -13,6 +14,7 @@ use vedette_contract::receiver::FILTER_VARIABLES;
 
 pub use silence::silence_filter;
 pub use subject::Subject;
+pub use wanted::{SilenceEnd, WantedSilence};
 
 /// Why a filter was refused.
 #[derive(Debug, Error)]

@@ -13,6 +13,8 @@ use crate::{CLOCK, PassedObject, RegistryError, json};
 
 /// So many objects are read at once.
 const CONCURRENCY: usize = 8;
+/// Keys that one request lists.
+const PAGE: usize = 1_000;
 /// Of more silences the oldest are passed.
 const MOST_SILENCES: usize = 10_000;
 /// Times of a bucket may be whole seconds: what was read so soon after it was written may have been written once more since.
@@ -41,6 +43,7 @@ pub struct Silences {
 #[derive(Debug, Default)]
 pub struct SilenceReader {
     seen: BTreeMap<String, Seen>,
+    requests: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -62,6 +65,11 @@ impl Seen {
 }
 
 impl SilenceReader {
+    /// How often the bucket was asked so far.
+    pub fn requests(&self) -> usize {
+        self.requests
+    }
+
     /// What is there now.
     ///
     /// # Errors
@@ -69,7 +77,9 @@ impl SilenceReader {
     pub async fn read(&mut self, bucket: &Bucket, keys: &PipelineKeys) -> Result<Silences, BucketError> {
         let mut passed = Vec::new();
         let mut found: Vec<(SilenceKey, ObjectSummary)> = Vec::new();
-        for object in bucket.list(&keys.silences_prefix(), None).await? {
+        let listed = bucket.list(&keys.silences_prefix(), None).await?;
+        self.requests += 1 + listed.len() / PAGE;
+        for object in listed {
             match keys.silence_of(&object.key) {
                 Some(key) => found.push((key, object)),
                 None => passed.push(PassedObject { key: object.key, why: "is not <site>/<id>.json".to_owned() }),
@@ -88,6 +98,7 @@ impl SilenceReader {
                 None => unread.push(object.clone()),
             }
         }
+        self.requests += unread.len();
         // What was read stays so, also where somebody gives up in the middle of many.
         let mut reading = stream::iter(unread).map(|object| look(bucket, object)).buffer_unordered(CONCURRENCY);
         let mut refusal = None;

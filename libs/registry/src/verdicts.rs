@@ -58,6 +58,14 @@ impl Verdicts {
         }
         standing
     }
+
+    /// The last of this alert or incident.
+    pub fn standing_of(&self, judged: JudgedKey<'_>) -> Option<&KeptVerdict> {
+        self.all
+            .iter()
+            .filter(|kept| kept.verdict.judged().key() == judged)
+            .max_by(|one, other| order(one).cmp(&order(other)))
+    }
 }
 
 fn order(kept: &KeptVerdict) -> (Timestamp, &VerdictId, &Name) {
@@ -148,18 +156,24 @@ async fn look(bucket: &Bucket, key: VerdictKey, object: ObjectSummary) -> Result
         Ok(None) => return Ok(Looked::Gone),
         Err(error) => return Err((full, error)),
     };
-    Ok(match Verdict::read(&found.bytes) {
-        Ok(verdict) if !key.id.is_of(verdict.at()) => {
-            let why =
-                format!("at \"{}\": its id tells another time; verdicts are not changed, give another", verdict.at());
-            Looked::None(PassedObject { key: full, why })
-        }
-        Ok(verdict) => {
-            let sha256 = hex::encode(Sha256::digest(&found.bytes));
-            Looked::Verdict(Box::new(KeptVerdict { key, sha256, verdict }))
-        }
-        Err(error) => Looked::None(PassedObject { key: full, why: said(&error) }),
+    Ok(match understood(key, &found.bytes) {
+        Ok(kept) => Looked::Verdict(Box::new(kept)),
+        Err(why) => Looked::None(PassedObject { key: full, why }),
     })
+}
+
+/// The verdict that stands there.
+///
+/// # Errors
+/// Why it is none.
+pub fn understood(key: VerdictKey, bytes: &[u8]) -> Result<KeptVerdict, String> {
+    let verdict = Verdict::read(bytes).map_err(|error| said(&error))?;
+    if !key.id.is_of(verdict.at()) {
+        let at = verdict.at();
+        return Err(format!("at \"{at}\": its id tells another time; verdicts are not changed, give another"));
+    }
+    let sha256 = hex::encode(Sha256::digest(bytes));
+    Ok(KeptVerdict { key, sha256, verdict })
 }
 
 fn said(error: &WrittenError) -> String {

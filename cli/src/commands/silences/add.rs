@@ -6,11 +6,11 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use vedette_contract::Name;
 use vedette_contract::WrittenError;
-use vedette_contract::silence::{Silence, SilenceFields, SilenceId, SilenceKey};
-use vedette_filters::silence_filter;
+use vedette_contract::silence::{Silence, SilenceId, SilenceKey};
+use vedette_filters::{SilenceEnd, WantedSilence};
 use vedette_registry::silences::{self, KeptSilence};
 
-use super::{LOCAL, SilencesError, state};
+use super::{LOCAL, SilencesError};
 use crate::commands::moment::{Moment, duration};
 use crate::commands::people::{person, reason, user};
 use crate::commands::pipeline::PipelineOptions;
@@ -61,9 +61,6 @@ pub struct AddOptions {
     pub output: OutputOptions,
 }
 
-/// The clock of a bucket goes by whole seconds, so another who looks at it may see an earlier time: what begins now has begun for all.
-const CLOCK: SignedDuration = SignedDuration::from_secs(1);
-
 /// Adds it and prints what it is.
 pub(super) async fn add(options: &AddOptions) -> Result<(), SilencesError> {
     let by = options.by.clone().or_else(user).ok_or(SilencesError::Nobody)?;
@@ -83,26 +80,15 @@ pub(super) async fn add(options: &AddOptions) -> Result<(), SilencesError> {
 /// What is to be added, all of whose rules hold.
 fn silence(options: &AddOptions, by: String, now: Timestamp) -> Result<Silence, WrittenError> {
     let AddOptions { matches, from, lasting, until, why, exclude_from_training, .. } = options;
-    let begin = from.map_or(now, |from| from.0);
-    // What would be beyond the end of time ends with it.
-    let after = |lasting: SignedDuration| begin.saturating_add(lasting).unwrap_or(Timestamp::MAX);
-    let from = if from.is_some() { begin } else { begin.saturating_sub(CLOCK).unwrap_or(begin) };
-    let fields = SilenceFields {
-        matches: Some(matches.clone()),
-        from: Some(from),
-        until: until.map(|until| until.0).or(lasting.map(after)),
+    let wanted = WantedSilence {
+        matches: matches.clone(),
+        from: from.map(|from| from.0),
+        end: until.map(|until| SilenceEnd::At(until.0)).or(lasting.map(SilenceEnd::After)),
         by: Some(by),
-        why: Some(why.clone()),
+        why: why.clone(),
         exclude_from_training: *exclude_from_training,
     };
-    let silence = Silence::try_from(fields)?;
-    silence_filter(&silence)?;
-    if silence.until() <= now && !exclude_from_training {
-        let mend =
-            "is over, so nothing would be silenced; with --exclude-from-training no model learns from what was then";
-        return Err(WrittenError::of_field("until", &silence.until().to_string(), mend));
-    }
-    Ok(silence)
+    wanted.checked(now)
 }
 
 fn write(
@@ -120,7 +106,7 @@ fn write(
         return writeln!(out, "{id}");
     }
     let (from, until, by) = (time(silence.from()), time(silence.until()), escaped(silence.by()));
-    let state = state(silence, now);
+    let state = silence.state(now).as_str();
     writeln!(
         out,
         "silence {id} of pipeline {pipeline} is {state}: from {from} to {until} UTC, by {by}, written by site {site}"

@@ -11,7 +11,7 @@ use vedette_filters::silence_filter;
 use vedette_registry::PassedObject;
 use vedette_registry::silences::{KeptSilence, SilenceReader, Silences};
 
-use super::{SilencesError, state};
+use super::SilencesError;
 use crate::commands::missed::notes_of_passed;
 use crate::commands::pipeline::PipelineOptions;
 use crate::commands::watch::{Told, WatchOptions, tell};
@@ -76,7 +76,7 @@ fn standing(silences: Silences, now: Timestamp, is_wanted: impl Fn(&str) -> bool
     let Silences { all, mut passed } = silences;
     let mut listed = Vec::new();
     for silence in all {
-        let state = state(&silence.silence, now);
+        let state = silence.silence.state(now).as_str();
         match silence_filter(&silence.silence) {
             Ok(_) if is_wanted(state) => listed.push(Listed { state, silence }),
             Ok(_) => {}

@@ -5,10 +5,9 @@ mod end;
 mod list;
 
 use clap::Subcommand;
-use jiff::Timestamp;
 use thiserror::Error;
 use vedette_contract::WrittenError;
-use vedette_contract::silence::{Silence, SilenceId};
+use vedette_contract::silence::SilenceId;
 use vedette_contract::{Name, NameError};
 use vedette_registry::RegistryError;
 use vedette_service::Shutdown;
@@ -115,16 +114,5 @@ pub(super) async fn run(command: &SilencesCommand, shutdown: &Shutdown) -> Resul
         SilencesCommand::Add(options) => add::add(options).await,
         SilencesCommand::List(options) => until_stopped(shutdown, options.watch.watch, list::list(options)).await,
         SilencesCommand::End(options) => end::end(options).await,
-    }
-}
-
-/// How a silence stands at a time.
-fn state(silence: &Silence, now: Timestamp) -> &'static str {
-    if silence.is_in_force(now) {
-        "in force"
-    } else if now < silence.from() {
-        "to come"
-    } else {
-        "over"
     }
 }

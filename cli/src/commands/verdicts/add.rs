@@ -4,9 +4,8 @@ use std::io::{self, Write};
 
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
-use vedette_contract::incident::Incident;
-use vedette_contract::verdict::{Finding, JudgedAlert, JudgedIncident, Verdict, VerdictFields, VerdictKey, is_uuid};
-use vedette_contract::{ModelVersion, Name, alert::Alert};
+use vedette_contract::Name;
+use vedette_contract::verdict::{Finding, JudgedAlert, JudgedIncident, Verdict, VerdictFields, VerdictKey};
 use vedette_registry::verdicts::{self, KeptVerdict};
 
 use super::{VerdictsError, words};
@@ -92,29 +91,14 @@ async fn judged_alert(
         uuid: uuid.to_owned(),
         site: key.object.origin.site,
         detected_utc: alert.detected_utc,
-        model_version: version(&alert),
+        model_version: alert.model_version.as_ref().and_then(|version| version.parse().ok()),
     }))
 }
 
 async fn judged_incident(chosen: &Chosen, id: Option<&str>) -> Result<Option<JudgedIncident>, VerdictsError> {
     let Some(id) = id else { return Ok(None) };
-    let Incident { id, site, first_utc, last_utc, alerts, example, .. } =
-        incidents::find::find(chosen, &[], &id.to_ascii_lowercase()).await?;
-    let example = example.alert.and_then(|alert| Alert::read(alert.json()));
-    Ok(Some(JudgedIncident {
-        id,
-        site,
-        first_utc,
-        last_utc,
-        alerts,
-        model_version: example.as_ref().and_then(version),
-        example: example.and_then(|alert| alert.uuid).filter(|uuid| is_uuid(uuid)),
-    }))
-}
-
-/// The model that scored it, where it names one.
-fn version(alert: &Alert) -> Option<ModelVersion> {
-    alert.model_version.as_ref()?.parse().ok()
+    let incident = incidents::find::find(chosen, &[], &id.to_ascii_lowercase()).await?;
+    Ok(Some(JudgedIncident::of(&incident)))
 }
 
 fn write(out: &mut impl Write, added: &KeptVerdict, pipeline: &Name, format: OutputFormat) -> io::Result<()> {
