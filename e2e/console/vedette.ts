@@ -35,6 +35,7 @@ export default async function start(): Promise<() => Promise<void>> {
       return /the console is at (http:\S+)/.exec(said)?.[1];
     });
     process.env.VEDETTE_PAGE = page;
+    process.env.VEDETTE_WRITE = await until("the address to write by", () => /open (http:\S+#\/access\?token=\S+)/.exec(said)?.[1]);
     process.env.VEDETTE_PID = String(local.pid);
     await until("alerts, an incident and a model", () => hasEnough(page));
   } catch (error) {

@@ -12,21 +12,26 @@ declare global {
 
 const pictures = `${kept}/pictures`;
 
-const views: { name: string; view: string; follow?: string; heading: RegExp }[] = [
+const views: { name: string; view: string; follow?: string; press?: string; heading: RegExp }[] = [
   { name: "overview", view: "", heading: /^Overview$/ },
   { name: "incidents", view: "incidents", heading: /^Incidents$/ },
   { name: "incident", view: "incidents", follow: incidentTable, heading: /^Incident: / },
   { name: "alerts", view: "alerts", heading: /^Alerts$/ },
   { name: "alert", view: "alerts?text=telnet", follow: alertTable, heading: /^Alert at local/ },
+  { name: "silence", view: "alerts?text=telnet", follow: alertTable, press: "Silence …", heading: /^Alert at local/ },
+  { name: "verdict", view: "incidents", follow: incidentTable, press: "Expected", heading: /^Incident: / },
+  { name: "silences", view: "silences", heading: /^Silences$/ },
+  { name: "access", view: "access", heading: /^Writing$/ },
   { name: "histogram", view: "histogram", heading: /^Histogram/ },
   { name: "models", view: "models", heading: /^Models/ },
 ];
 
-for (const { name, view, follow, heading } of views) {
+for (const { name, view, follow, press, heading } of views) {
   test(name, async ({ page }, { project }) => {
     await open(page, view);
     if (follow !== undefined) await rows(page, follow).first().click();
     await expect(page.getByRole("heading", { level: 1 })).toHaveText(heading);
+    if (press !== undefined) await page.getByRole("button", { name: press, exact: true }).click();
     await expect(page.getByText("Loading …")).toHaveCount(0);
     // What is wide scrolls by itself; the page does not.
     expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);

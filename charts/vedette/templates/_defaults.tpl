@@ -99,6 +99,10 @@ console:
   enabled: false
   namespaces: []
   pathPrefix: ""
+  token: {}
+  trustedProxy:
+    header: ""
+    addresses: []
   bucketRequestsPerHour: 36000
   replicas: 1
   serviceAccount:

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::api::core::v1::{
     Container, EnvVar, EnvVarSource, HTTPGetAction, ObjectFieldSelector, PodSpec, PodTemplateSpec, Probe,
-    SecretKeySelector,
+    SecretKeySelector, SecretVolumeSource, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -19,14 +19,16 @@ use vedette_core::site::{Bucket, Kafka, SiteFile};
 
 use super::error::LocalError;
 use super::servers::Servers;
-use super::setup::BUCKET_SECRET;
+use super::setup::{BUCKET_SECRET, CONSOLE_SECRET, TOKEN_KEY};
 use super::supervisor::Supervisor;
 use crate::output::Console;
 
 const NAME: &str = "console";
 const PORT: &str = "http";
+/// Where the token is mounted by which people write.
+const TOKEN_DIRECTORY: &str = "/var/lib/vedette/console-token";
 
-/// Starts it and says where it is.
+/// Starts it and says where it is, and how one writes there: loopback alone says nothing of who asks, as any page of the browser can.
 ///
 /// # Errors
 /// When nothing can listen where it is to, or the supervisor refuses it.
@@ -40,6 +42,9 @@ pub(super) fn start(
     let page = free(listen).map_err(|source| LocalError::System { what: "listen for the console's page", source })?;
     supervisor.apply_deployment(&deployment(namespace, &servers.site, page))?;
     console.say(&format!("the console is at http://{page}/"));
+    if let Some(token) = servers.secrets.get(CONSOLE_SECRET).and_then(|secret| secret.get(TOKEN_KEY)) {
+        console.say(&format!("to write silences and verdicts there, open http://{page}/#/access?token={token}"));
+    }
     Ok(())
 }
 
@@ -69,7 +74,11 @@ fn deployment(namespace: &Name, site: &SiteFile, page: SocketAddr) -> Deployment
             }),
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta { labels: Some(labels), ..Default::default() }),
-                spec: Some(PodSpec { containers: vec![container(site, page)], ..Default::default() }),
+                spec: Some(PodSpec {
+                    containers: vec![container(site, page)],
+                    volumes: Some(vec![token()]),
+                    ..Default::default()
+                }),
             },
             ..Default::default()
         },
@@ -83,6 +92,11 @@ fn container(site: &SiteFile, page: SocketAddr) -> Container {
         image: Some("vedette-console".to_owned()),
         args: Some(arguments(site)),
         env: Some(environment(site, page)),
+        volume_mounts: Some(vec![VolumeMount {
+            name: CONSOLE_SECRET.to_owned(),
+            mount_path: TOKEN_DIRECTORY.to_owned(),
+            ..Default::default()
+        }]),
         readiness_probe: Some(Probe {
             http_get: Some(HTTPGetAction {
                 path: Some("/readyz".to_owned()),
@@ -96,6 +110,11 @@ fn container(site: &SiteFile, page: SocketAddr) -> Container {
     }
 }
 
+fn token() -> Volume {
+    let secret = SecretVolumeSource { secret_name: Some(CONSOLE_SECRET.to_owned()), ..Default::default() };
+    Volume { name: CONSOLE_SECRET.to_owned(), secret: Some(secret), ..Default::default() }
+}
+
 fn arguments(site: &SiteFile) -> Vec<String> {
     let Kafka { bootstrap_servers, properties, .. } = &site.kafka;
     let Bucket { endpoint, name, prefix, region, .. } = &site.bucket;
@@ -105,6 +124,7 @@ fn arguments(site: &SiteFile) -> Vec<String> {
         format!("--bootstrap-servers={bootstrap_servers}"),
         format!("--bucket={name}"),
         format!("--bucket-region={region}"),
+        format!("--write-token-file={TOKEN_DIRECTORY}/{TOKEN_KEY}"),
     ];
     let optional = [
         endpoint.as_ref().map(|endpoint| format!("--bucket-endpoint={endpoint}")),
@@ -156,6 +176,7 @@ mod tests {
         let arguments = ConsoleArguments::try_parse_from(words).unwrap();
         assert_eq!((arguments.site.as_str(), arguments.kafka.bootstrap_servers.as_str()), ("east", "localhost:1"));
         assert_eq!(arguments.bucket.bucket_prefix.unwrap().to_string(), "teams/fraud");
+        assert!(arguments.writers.write_token_file.unwrap().starts_with(TOKEN_DIRECTORY));
     }
 
     #[test]

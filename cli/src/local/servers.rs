@@ -12,7 +12,7 @@ use vedette_streams::kafka::{KafkaSettings, check_broker};
 
 use super::error::LocalError;
 use super::options::LocalOptions;
-use super::setup::{BUCKET_SECRET, site_file};
+use super::setup::{BUCKET_SECRET, CONSOLE_SECRET, TOKEN_KEY, site_file};
 use crate::bucket_key::BucketKey;
 use vedette_embedded::broker::EmbeddedBroker;
 use vedette_embedded::bucket::{BucketOptions, Credentials, EmbeddedBucket};
@@ -77,7 +77,10 @@ pub(super) async fn start(options: &LocalOptions) -> Result<Servers, LocalError>
     bucket.ensure_exists().await?;
     let (credentials, keys) = key.into_secret();
     site.bucket.credentials_keys = keys;
-    let secrets = BTreeMap::from([(BUCKET_SECRET.to_owned(), credentials)]);
+    // 122 bits by chance, for this run.
+    let token = uuid::Uuid::new_v4().simple().to_string();
+    let token = BTreeMap::from([(TOKEN_KEY.to_owned(), token)]);
+    let secrets = BTreeMap::from([(BUCKET_SECRET.to_owned(), credentials), (CONSOLE_SECRET.to_owned(), token)]);
     Ok(Servers { site, secrets, bucket, kafka, broker, embedded_bucket, _temporary: temporary })
 }
 

@@ -16,6 +16,10 @@ use super::options::LocalOptions;
 
 /// Secret of the bucket's credentials, in every namespace of a local run.
 pub(super) const BUCKET_SECRET: &str = "bucket-credentials";
+/// Secret of the token by which people write on the console's page, under [`TOKEN_KEY`].
+pub(super) const CONSOLE_SECRET: &str = "console-token";
+/// Its key.
+pub(super) const TOKEN_KEY: &str = "token";
 
 /// One pipeline and its trainings, in which nothing is wrong.
 pub(super) struct Plan {

@@ -1,6 +1,8 @@
 //! The console of a release: it understands what it is given, reaches Kafka and the bucket as the pods of pipelines do, and may do nothing
 //! in the cluster.
 
+use std::path::Path;
+
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Container, PodSpec, Service, ServiceAccount};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -152,6 +154,39 @@ fn it_mounts_what_its_values_give_beside_the_authorities_of_the_site() {
         assert_eq!(mounts, expected);
     }
     let taken = template(&["--values", &helm::values_of("east"), "--set", "console.extraVolumes[0].name=bucket-ca"]);
+    assert!(taken.unwrap_err().contains("extraVolumes"));
+}
+
+#[test]
+fn nobody_writes_unless_the_values_let_people() {
+    let writers = understood(&[]).writers;
+    assert!(writers.write_token_file.is_none() && writers.proxy_user_header.is_none());
+
+    let proxy = "console.trustedProxy.header=X-Forwarded-User,console.trustedProxy.addresses={10.1.2.0/24,fd00::/8}";
+    let writers = understood(&["--set", proxy]).writers;
+    assert_eq!(writers.proxy_user_header.unwrap().as_str(), "x-forwarded-user");
+    assert!(writers.proxy_addresses[1].contains("fd00::7".parse().unwrap()));
+}
+
+#[test]
+fn its_token_is_a_file_of_a_secret_that_may_come_later() {
+    for (values, key) in
+        [("console.token.secret=writers", "token"), ("console.token.secret=writers,console.token.key=page", "page")]
+    {
+        let (_, deployment) = console(&["--set", values, "--set", "bucket.ca.secret=ca"]);
+        let pod = pod(deployment);
+        let arguments: ConsoleArguments = container::parse(&pod.containers[0], &LOG);
+        let file = arguments.writers.write_token_file.unwrap();
+        let volumes = pod.volumes.unwrap();
+        let secret = volumes.iter().find(|volume| volume.name == "console-token").unwrap().secret.clone().unwrap();
+        assert_eq!((secret.secret_name.as_deref(), secret.optional), (Some("writers"), Some(true)));
+        let item = &secret.items.unwrap()[0];
+        let mut mounts = pod.containers[0].volume_mounts.iter().flatten();
+        let mount = mounts.find(|mount| mount.name == "console-token").unwrap();
+        assert_eq!((item.key.as_str(), file), (key, Path::new(&mount.mount_path).join(&item.path)));
+    }
+    let taken =
+        template(&["--values", &helm::values_of("east"), "--set", "console.extraVolumes[0].name=console-token"]);
     assert!(taken.unwrap_err().contains("extraVolumes"));
 }
 

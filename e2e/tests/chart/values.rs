@@ -16,6 +16,9 @@ fn others_of_the_console() -> Vec<(&'static str, Value)> {
         ("console.enabled", json!(false)),
         ("console.namespaces", json!(["payments"])),
         ("console.pathPrefix", json!("/tools/vedette")),
+        ("console.token", json!({ "secret": "console-token" })),
+        ("console.trustedProxy.header", json!("X-Forwarded-User")),
+        ("console.trustedProxy.addresses", json!(["10.1.2.0/24"])),
         ("console.bucketRequestsPerHour", json!(2_000_000)),
         ("console.replicas", json!(2)),
         ("console.resources.requests.cpu", json!("100m")),
@@ -356,7 +359,12 @@ fn a_wrong_value_is_refused_with_its_path() {
         ("console.pathPrefix", json!("/a/../b"), "/console/pathPrefix"),
         ("console.bucketRequestsPerHour", json!(10), "/console/bucketRequestsPerHour"),
         ("console.service.port", json!("page"), "/console/service/port"),
-        ("console.token", json!("secret"), "/console"),
+        ("console.token", json!("secret"), "/console/token"),
+        ("console.token", json!({ "key": "token" }), "/console/token"),
+        ("console.token", json!({ "secret": "A" }), "/console/token/secret"),
+        ("console.trustedProxy.header", json!("X-Forwarded-User: ada"), "/console/trustedProxy/header"),
+        ("console.trustedProxy.addresses", json!(["proxy"]), "/console/trustedProxy/addresses/0"),
+        ("console.trustedProxy.addresses", json!(["0.0.0.0/0"]), "/console/trustedProxy/addresses/0"),
     ];
     for (path, value, expected) in wrong {
         let [flag, argument] = set(path, &value);

@@ -6,6 +6,7 @@ mod console;
 mod dataset;
 mod notifier;
 mod search;
+mod writers;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ pub use console::{ConsoleArguments, PAGE_ADDRESS_ENV, PathPrefix, PathPrefixErro
 pub use dataset::{DatasetArguments, DecimalMark, Separator, TextEncoding};
 pub use notifier::NotifierArguments;
 pub use search::SearchArguments;
+pub use writers::{Network, NetworkError, UserHeader, UserHeaderError, WriterArguments};
 
 /// Environment variable of [`ServiceArguments::listen_address`].
 pub const LISTEN_ADDRESS_ENV: &str = "LISTEN_ADDRESS";

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use vedette_contract::alert as contract;
 use vedette_contract::fields::Reason;
 use vedette_contract::incident::Severity;
+use vedette_contract::verdict::is_uuid;
 
 use crate::owner::Owner;
 
@@ -46,6 +47,8 @@ impl std::fmt::Display for AlertId {
 pub(crate) struct Alert {
     pub(crate) id: AlertId,
     pub(crate) owner: Owner,
+    /// Identity of its record; none where a verdict could not name it.
+    pub(crate) uuid: Option<String>,
     pub(crate) detected: Timestamp,
     pub(crate) severity: Severity,
     pub(crate) score: Option<f64>,
@@ -64,11 +67,12 @@ impl Alert {
     /// Reads the alert of this JSON text; none where it is no object, or does not say when it was detected.
     pub(crate) fn read(owner: Owner, json: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(json).ok()?.trim();
-        let contract::Alert { uuid: _, detected_utc, severity, score, threshold, model_version, alert_text, reasons } =
+        let contract::Alert { uuid, detected_utc, severity, score, threshold, model_version, alert_text, reasons } =
             contract::Alert::read(text)?;
         Some(Self {
             id: AlertId::of(text.as_bytes()),
             owner,
+            uuid: uuid.filter(|uuid| is_uuid(uuid)),
             detected: detected_utc,
             severity,
             score,
@@ -98,7 +102,7 @@ impl Alert {
 
     /// About how much memory it takes.
     pub(crate) fn size(&self) -> usize {
-        self.json.len() * 2 + self.text.len() + 512
+        self.json.len() * 2 + self.text.len() + self.uuid.as_ref().map_or(0, String::len) + 512
     }
 }
 
@@ -118,6 +122,7 @@ mod tests {
         assert_eq!(Alert::read(owner("east"), format!("{json}\n").as_bytes()).unwrap(), alert);
         assert_eq!(AlertId::read(&alert.id.to_string()), Some(alert.id));
         assert_eq!((alert.severity, alert.score), (Severity::High, Some(0.999)));
+        assert_eq!(alert.uuid.as_deref(), Some("u"));
         assert_eq!(alert.largest_reasons().collect::<Vec<_>>(), ["duration", "service"]);
         assert!(alert.is_whole());
     }

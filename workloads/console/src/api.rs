@@ -1,30 +1,47 @@
-//! The page and the API behind it, over HTTP: what may be asked, how often, and how it is answered. It only reads.
+//! The page and the API behind it, over HTTP: what may be asked and done, by whom and how often, and how it is answered.
 
+mod acting;
+mod actions;
 mod answers;
+mod bodies;
+mod json;
+mod kept;
 mod limits;
 mod openapi;
+mod origin;
 mod page;
 mod parameters;
+mod people;
 mod problem;
 mod router;
 mod stream;
+mod writers;
 
 use std::sync::Arc;
 
 use vedette_contract::Name;
 
+use crate::act::Desk;
 use crate::metrics::Metrics;
 use crate::store::Store;
 
 pub(crate) use openapi::document;
+pub(crate) use people::place;
 pub(crate) use router::router;
+pub(crate) use writers::Writers;
 
 /// What answers are made of.
 #[derive(Debug, Clone)]
 pub(crate) struct Served {
     pub(crate) store: Arc<Store>,
     pub(crate) metrics: Metrics,
-    /// The site whose Kafka is read.
+    /// Who may write.
+    pub(crate) writers: Arc<Writers>,
+    /// Where what they write goes.
+    pub(crate) desk: Desk,
+    /// Options by which a command finds the bucket.
+    pub(crate) place: Arc<[String]>,
+    /// The site whose Kafka is read, and that writes what people write here.
     pub(crate) site: Name,
     /// Tells this process from the one before, whose numbers of changes mean nothing here.
     pub(crate) run: String,

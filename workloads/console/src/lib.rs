@@ -1,7 +1,8 @@
 //! The console: a page that shows the pipelines of all sites, and the API that it asks. The bucket tells of all sites (`read`), the
 //! site's own Kafka of what is new within a second (`live`); both write into one bounded memory (`store`), of which `api` answers.
-//! It writes nothing anywhere.
+//! What people write on the page goes into the bucket by `act`, and nothing else does.
 
+mod act;
 mod alert;
 mod api;
 mod error;
@@ -15,6 +16,7 @@ mod readiness;
 mod ring;
 mod run;
 mod store;
+mod suggest;
 #[cfg(test)]
 mod testing;
 mod view;

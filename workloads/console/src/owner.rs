@@ -33,6 +33,11 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
+    /// The pipeline, wherever it runs.
+    pub(crate) fn pipeline_name(&self) -> PipelineName {
+        PipelineName { namespace: self.namespace.clone(), pipeline: self.pipeline.clone() }
+    }
+
     pub(crate) fn of(origin: &Origin) -> Self {
         let Origin { namespace, pipeline, stream: _, site, topic: _, partition: _ } = origin.clone();
         Self { namespace, pipeline, site }

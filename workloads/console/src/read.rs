@@ -4,6 +4,7 @@
 mod archive;
 mod mirror;
 mod pace;
+mod people;
 mod poll;
 mod reader;
 mod sites;

@@ -1,5 +1,6 @@
 //! From arguments to the served page.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
@@ -13,7 +14,8 @@ use vedette_service::{Readiness, Shutdown, registry, serve};
 use vedette_streams::bucket::Bucket;
 use vedette_streams::kafka::KafkaSettings;
 
-use crate::api::{Served, router};
+use crate::act::Desk;
+use crate::api::{Served, Writers, place, router};
 use crate::error::ConsoleError;
 use crate::live::{LiveTopics, read_live};
 use crate::metrics::Metrics;
@@ -34,6 +36,7 @@ async fn show(arguments: ConsoleArguments, shutdown: Shutdown) -> Result<(), Con
         kafka,
         service: ServiceArguments { listen_address, pod_name },
         bucket,
+        writers,
         site,
         namespaces,
         page_address,
@@ -47,7 +50,11 @@ async fn show(arguments: ConsoleArguments, shutdown: Shutdown) -> Result<(), Con
     let store = Arc::new(Store::new(metrics.clone()));
     let (topics, told) = watch::channel(LiveTopics::new());
 
-    let reader = Reader::new(Bucket::new(&bucket), metrics.clone());
+    let (place, bucket) = (place(&bucket).into(), Bucket::new(&bucket));
+    let writers = Arc::new(Writers::new(writers));
+    writers.look().await;
+    let desk = Desk::new(bucket.clone(), site.clone());
+    let reader = Reader::new(bucket, metrics.clone());
     let settings = PollSettings { namespaces, site: site.clone(), requests_per_hour: bucket_requests_per_hour };
     let polling = {
         let (store, with, shutdown) = (Arc::clone(&store), (metrics.clone(), readiness), shutdown.clone());
@@ -59,7 +66,7 @@ async fn show(arguments: ConsoleArguments, shutdown: Shutdown) -> Result<(), Con
         spawn_blocking(move || read_live(&kafka, told, &store, &metrics, &shutdown))
     };
     let run = format!("{:x}", Timestamp::now().as_microsecond());
-    let served = Served { store, metrics, site, run, shutdown: shutdown.clone() };
+    let served = Served { store, metrics, writers, desk, place, site, run, shutdown: shutdown.clone() };
     let outcome = tokio::select! {
         outcome = serve_page(page_address, &path_prefix, served, shutdown.clone()) => outcome,
         ended = reading => ended.map_err(ConsoleError::Part).flatten(),
@@ -72,7 +79,7 @@ async fn show(arguments: ConsoleArguments, shutdown: Shutdown) -> Result<(), Con
 }
 
 async fn serve_page(
-    address: std::net::SocketAddr,
+    address: SocketAddr,
     prefix: &vedette_contract::arguments::PathPrefix,
     served: Served,
     shutdown: Shutdown,
@@ -81,6 +88,8 @@ async fn serve_page(
     let listener = TcpListener::bind(address).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     tracing::info!(%address, prefix = prefix.as_str(), "serving the page");
-    let serving = axum::serve(listener, router(prefix, served)).with_graceful_shutdown(shutdown.cancelled_owned());
+    // Whom a proxy names is believed for the address of the proxy.
+    let service = router(prefix, served).into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(shutdown.cancelled_owned());
     serving.await.map_err(ConsoleError::Serve)
 }

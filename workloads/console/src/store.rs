@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use vedette_contract::incident::{Incident, IncidentId};
+use vedette_registry::silences::{KeptSilence, Silences};
+use vedette_registry::verdicts::{KeptVerdict, Verdicts};
 
 use crate::alert::{Alert, AlertId};
 use crate::history::History;
@@ -37,8 +39,19 @@ pub(crate) struct State {
     /// The change by which a site became another.
     pub(crate) sites_change: u64,
     pub(crate) trainings: BTreeMap<PipelineName, TrainingView>,
+    pub(crate) people: BTreeMap<PipelineName, People>,
+    /// The change by which a silence or a verdict came, or became another.
+    pub(crate) people_change: u64,
     pub(crate) bucket: SourceView,
     pub(crate) kafka: SourceView,
+}
+
+/// What people wrote of a pipeline.
+#[derive(Debug, Default)]
+pub(crate) struct People {
+    pub(crate) silences: Silences,
+    /// The newest, also those whose place a later one took.
+    pub(crate) verdicts: Verdicts,
 }
 
 impl Store {
@@ -51,6 +64,8 @@ impl Store {
             sites: BTreeMap::new(),
             sites_change: 0,
             trainings: BTreeMap::new(),
+            people: BTreeMap::new(),
+            people_change: 0,
             bucket: SourceView::unread(),
             kafka: SourceView::unread(),
         };
@@ -111,9 +126,54 @@ impl Store {
 
     /// Forgets pipelines that are not there any more.
     pub(crate) fn retain_pipelines(&self, is_there: impl Fn(&PipelineName) -> bool) {
-        self.state().sites.retain(|Owner { namespace, pipeline, site: _ }, _| {
+        let mut state = self.state();
+        state.sites.retain(|Owner { namespace, pipeline, site: _ }, _| {
             is_there(&PipelineName { namespace: namespace.clone(), pipeline: pipeline.clone() })
         });
+        state.people.retain(|pipeline, _| is_there(pipeline));
+    }
+
+    /// The silences of a pipeline, as they were read.
+    pub(crate) fn set_silences(&self, pipeline: &PipelineName, silences: Silences) {
+        self.change_people(pipeline, |people| std::mem::replace(&mut people.silences, silences) != people.silences);
+    }
+
+    /// The newest verdicts of a pipeline, as they were read.
+    pub(crate) fn set_verdicts(&self, pipeline: &PipelineName, verdicts: Verdicts) {
+        self.change_people(pipeline, |people| std::mem::replace(&mut people.verdicts, verdicts) != people.verdicts);
+    }
+
+    /// A silence that was written here just now.
+    pub(crate) fn put_silence(&self, pipeline: &PipelineName, kept: KeptSilence) {
+        self.change_people(pipeline, |people| {
+            people.silences.all.retain(|other| other.key != kept.key);
+            people.silences.all.push(kept);
+            true
+        });
+    }
+
+    /// A silence that was deleted here just now.
+    pub(crate) fn drop_silence(&self, pipeline: &PipelineName, kept: &KeptSilence) {
+        self.change_people(pipeline, |people| {
+            people.silences.all.retain(|other| other.key != kept.key);
+            true
+        });
+    }
+
+    /// A verdict that was written here just now.
+    pub(crate) fn put_verdict(&self, pipeline: &PipelineName, kept: KeptVerdict) {
+        self.change_people(pipeline, |people| {
+            people.verdicts.all.push(kept);
+            true
+        });
+    }
+
+    fn change_people(&self, pipeline: &PipelineName, change: impl FnOnce(&mut People) -> bool) {
+        let mut state = self.state();
+        if change(state.people.entry(pipeline.clone()).or_default()) {
+            state.people_change = state.change + 1;
+            self.changed(&mut state);
+        }
     }
 
     /// The models of all trainings.
@@ -149,6 +209,12 @@ impl State {
     /// The number of the last change.
     pub(crate) fn change(&self) -> u64 {
         self.change
+    }
+
+    /// Whether a pipeline is one of those that are shown: a site has told of it.
+    pub(crate) fn shows(&self, pipeline: &PipelineName) -> bool {
+        let PipelineName { namespace, pipeline } = pipeline;
+        self.sites.keys().any(|owner| owner.namespace == *namespace && owner.pipeline == *pipeline)
     }
 
     /// All alerts, the newest first.

@@ -1,15 +1,19 @@
 //! What the API answers. The front end's types are made of these.
 
+mod people;
 mod training;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use vedette_contract::incident::{Incident, IncidentReason, IncidentStatus, Severity};
+use vedette_contract::silence::SilenceId;
 use vedette_contract::{ModelVersion, Name};
 
 use crate::alert::Alert;
+use crate::suggest;
 
+pub(crate) use people::{AccessView, EndedView, PassedView, SilenceView, SilencesView, VerdictView};
 pub(crate) use training::{CurrentView, RunView, TrainingView, TrainingsView, VersionView};
 
 /// How a pipeline stands at a site.
@@ -178,10 +182,16 @@ pub(crate) struct AlertView {
     pub(crate) is_whole: bool,
     /// Bytes of the whole text.
     pub(crate) bytes: usize,
+    /// Identity of its record; null where it has none by which a verdict can name it.
+    pub(crate) uuid: Option<String>,
+    /// A match by which a silence of it and its like could begin.
+    pub(crate) silence_match: String,
+    /// What somebody said it turned out to be, last.
+    pub(crate) verdict: Option<VerdictView>,
 }
 
 impl AlertView {
-    pub(crate) fn of(alert: &Alert) -> Self {
+    pub(crate) fn of(alert: &Alert, verdict: Option<VerdictView>) -> Self {
         Self {
             row: AlertRow::of(alert),
             threshold: alert.threshold,
@@ -190,6 +200,9 @@ impl AlertView {
             json: alert.json.to_string(),
             is_whole: alert.is_whole(),
             bytes: alert.bytes,
+            uuid: alert.uuid.clone(),
+            silence_match: suggest::of_alert(alert),
+            verdict,
         }
     }
 }
@@ -278,6 +291,15 @@ pub(crate) struct IncidentView {
     pub(crate) example_id: Option<String>,
     /// The command that shows the same.
     pub(crate) command: String,
+    /// How many of its alerts are silenced.
+    pub(crate) silenced_alerts: u64,
+    /// The silences that did it, the first twelve.
+    #[schemars(with = "Vec<String>")]
+    pub(crate) silenced_by: Vec<SilenceId>,
+    /// A match by which a silence of its alerts could begin.
+    pub(crate) silence_match: String,
+    /// What somebody said all of its alerts turned out to be, last.
+    pub(crate) verdict: Option<VerdictView>,
 }
 
 /// How often a numeric field has which values, by a categorical one.
@@ -335,4 +357,6 @@ pub(crate) struct ChangesView {
     pub(crate) is_cut: bool,
     /// Whether a site stands in another way.
     pub(crate) sites: bool,
+    /// Whether a silence or a verdict is new, or another.
+    pub(crate) people: bool,
 }

@@ -7,13 +7,14 @@ use std::str::FromStr;
 use clap::Parser;
 use thiserror::Error;
 
-use super::{BucketArguments, KafkaArguments, ServiceArguments};
+use super::{BucketArguments, KafkaArguments, ServiceArguments, WriterArguments};
 use crate::Name;
 
 /// Environment variable of [`ConsoleArguments::page_address`].
 pub const PAGE_ADDRESS_ENV: &str = "PAGE_ADDRESS";
 
-/// Shows the pipelines of all sites: what the bucket has of them, and what its own site's Kafka has at once.
+/// Shows the pipelines of all sites: what the bucket has of them, and what its own site's Kafka has at once. Who may writes silences and
+/// verdicts.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "vedette-console", version)]
 pub struct ConsoleArguments {
@@ -26,6 +27,9 @@ pub struct ConsoleArguments {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub bucket: BucketArguments,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub writers: WriterArguments,
 
     /// Site where this process runs: of its pipelines alerts and incidents are read from Kafka
     #[arg(long)]
@@ -94,6 +98,21 @@ impl FromStr for PathPrefix {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_header_is_believed_of_named_addresses_alone() {
+        let parsed = |more: &[&str]| {
+            let words = ["vedette-console", "--bootstrap-servers=k:1", "--pod-name=c", "--bucket=b", "--site=east"];
+            ConsoleArguments::try_parse_from([&words[..], more].concat()).map(|arguments| arguments.writers)
+        };
+        let header = "--proxy-user-header=X-Forwarded-User";
+        let writers = parsed(&[header, "--proxy-address=10.1.2.0/24", "--proxy-address=::1"]).unwrap();
+        assert_eq!(writers.proxy_addresses.len(), 2);
+        assert!(parsed(&[]).unwrap().write_token_file.is_none());
+        for wrong in [&[header][..], &["--proxy-address=::1"], &[header, "--proxy-address=::/0"]] {
+            assert!(parsed(wrong).is_err(), "{wrong:?}");
+        }
+    }
 
     #[test]
     fn a_prefix_is_a_path_without_a_slash_at_its_end() {

@@ -3,40 +3,23 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use serde::Serialize;
 use tokio::task::spawn_blocking;
-use vedette_contract::incident::{Incident, IncidentId, IncidentStatus};
+use vedette_contract::incident::{Incident, IncidentStatus};
 
 use super::Served;
+use super::json::{Answer, Json};
+use super::kept::{kept_alert, kept_incident, verdict_of_alert, verdict_of_incident};
 use super::parameters::{AlertsAsked, Asked, IncidentsAsked, Nothing, some};
 use super::problem::Problem;
-use crate::alert::{Alert, AlertId};
+use crate::alert::Alert;
 use crate::history::{STEP_SECONDS, beginning};
 use crate::query::{self, AlertFilter};
+use crate::suggest;
 use crate::view::{
     AlertView, AlertsView, HistogramView, HistoryView, IncidentRow, IncidentView, IncidentsView, OverviewView,
     ScoresView, SeriesView, TrainingsView,
 };
-
-/// An answer as JSON.
-pub(super) struct Json<T>(T);
-
-impl<T: Serialize> IntoResponse for Json<T> {
-    fn into_response(self) -> Response {
-        match serde_json::to_vec(&self.0) {
-            Ok(body) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
-            Err(error) => {
-                tracing::error!(%error, "an answer could not be written as JSON");
-                Problem::failed().into_response()
-            }
-        }
-    }
-}
-
-type Answer<T> = Result<Json<T>, Problem>;
 
 pub(super) async fn overview(State(served): State<Served>, Asked(Nothing {}): Asked<Nothing>) -> Answer<OverviewView> {
     let now = Timestamp::now();
@@ -73,15 +56,17 @@ pub(super) async fn incident(
     Path(id): Path<String>,
     Asked(Nothing {}): Asked<Nothing>,
 ) -> Answer<IncidentView> {
-    let unknown = || Problem::not_found(format!("no incident {:?} is kept", id.chars().take(64).collect::<String>()));
-    let incident_id: IncidentId = id.parse().map_err(|_| unknown())?;
-    let incident = served.store.state().incidents.get(incident_id).cloned().ok_or_else(unknown)?;
+    let incident = kept_incident(&served, &id)?;
     let example_id = query::example_id(&incident).filter(|id| served.store.state().alerts.get(*id).is_some());
     Ok(Json(IncidentView {
         row: IncidentRow::of(&incident),
         example: incident.example.alert.as_ref().map(|alert| alert.json().to_owned()),
         example_id: example_id.map(|id| id.to_string()),
         command: command(&incident),
+        silenced_alerts: incident.silenced_alerts,
+        silenced_by: incident.silenced_by.clone(),
+        silence_match: suggest::of_incident(&incident),
+        verdict: verdict_of_incident(&served, &incident),
     }))
 }
 
@@ -105,7 +90,9 @@ pub(super) async fn alert(
     Path(id): Path<String>,
     Asked(Nothing {}): Asked<Nothing>,
 ) -> Answer<AlertView> {
-    Ok(Json(AlertView::of(&*kept_alert(&served, &id)?)))
+    let alert = kept_alert(&served, &id)?;
+    let verdict = verdict_of_alert(&served, &alert);
+    Ok(Json(AlertView::of(&alert, verdict)))
 }
 
 pub(super) async fn similar(
@@ -148,17 +135,6 @@ fn chosen(served: &Served, asked: &AlertsAsked) -> Result<(Vec<Arc<Alert>>, Aler
 
 fn matching(all: &[Arc<Alert>], filter: &AlertFilter) -> Vec<Arc<Alert>> {
     all.iter().filter(|alert| filter.matches(alert)).cloned().collect()
-}
-
-fn kept_alert(served: &Served, id: &str) -> Result<Arc<Alert>, Problem> {
-    let unknown = || {
-        Problem::not_found(format!(
-            "no alert {:?} is kept; the archive has all",
-            id.chars().take(64).collect::<String>()
-        ))
-    };
-    let id = AlertId::read(id).ok_or_else(unknown)?;
-    served.store.state().alerts.get(id).cloned().ok_or_else(unknown)
 }
 
 /// What looks through thousands of texts holds up no other answer.

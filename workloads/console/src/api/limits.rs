@@ -6,7 +6,7 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
-use axum::http::{Request, StatusCode};
+use axum::http::{Method, Request, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use std::time::Duration;
@@ -18,13 +18,12 @@ use tower_http::compression::CompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use super::acting::LARGEST_BODY;
 use super::problem::Problem;
 
 /// Requests of all browsers within a second; beyond them so many wait.
 const REQUESTS_PER_SECOND: u64 = 200;
 const WAITING: usize = 400;
-/// Nothing that is asked has a body.
-const LARGEST_BODY: usize = 1_024;
 /// A path with what is asked behind it.
 const LONGEST_URI: usize = 8_192;
 
@@ -42,7 +41,7 @@ pub(super) fn limited(routes: Router) -> Router {
     let fixed = |name: HeaderName, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };
-    let routes = routes.layer(middleware::from_fn(plain_words)).layer(RequestBodyLimitLayer::new(LARGEST_BODY));
+    let routes = routes.layer(RequestBodyLimitLayer::new(LARGEST_BODY)).layer(middleware::from_fn(plain_words));
     // As the one service of a router: a layer would count each route by itself.
     Router::new()
         .fallback_service(shed.service(routes))
@@ -61,8 +60,14 @@ async fn plain_words(request: Request<axum::body::Body>, next: Next) -> Response
     if request.uri().to_string().len() > LONGEST_URI {
         return Problem::parameter("the address", "it is longer than 8 KiB").into_response();
     }
-    let has_body = request.headers().get("content-length").is_some_and(|length| length != "0");
-    if has_body {
+    let length = request.headers().get("content-length").map(|length| length.to_str().ok()?.parse::<u64>().ok());
+    // A length that is none is the server's to refuse.
+    let length = length.flatten().unwrap_or(0);
+    if *request.method() == Method::POST {
+        if length > u64::try_from(LARGEST_BODY).unwrap_or(u64::MAX) {
+            return Problem::body_too_large().into_response();
+        }
+    } else if length > 0 {
         return Problem::too_large().into_response();
     }
     let response = next.run(request).await;

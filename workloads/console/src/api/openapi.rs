@@ -5,19 +5,21 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::parameters::{AlertsAsked, IncidentsAsked, Nothing};
+use super::bodies::{EndSent, SilenceSent, VerdictSent};
+use super::parameters::{AlertsAsked, IncidentsAsked, Nothing, SilencesAsked};
 use super::problem::Problem;
 use crate::view::{
-    AlertView, AlertsView, ChangesView, HistogramView, IncidentView, IncidentsView, OverviewView, ScoresView,
-    TrainingsView,
+    AccessView, AlertView, AlertsView, ChangesView, EndedView, HistogramView, IncidentView, IncidentsView,
+    OverviewView, ScoresView, SilenceView, SilencesView, TrainingsView, VerdictView,
 };
 
 /// The document.
 pub(crate) fn document() -> Value {
-    let settings = SchemaSettings::draft2020_12().for_serialize().with(|settings| {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.definitions_path = "/components/schemas".into();
     });
-    let mut generator = settings.into_generator();
+    let mut bodies = settings.clone().for_deserialize().into_generator();
+    let mut generator = settings.for_serialize().into_generator();
     let mut paths = Map::new();
     let mut add =
         |path: &str, operation: Value| _ = paths.insert(format!("/api/v1{path}"), json!({ "get": operation }));
@@ -43,23 +45,45 @@ pub(crate) fn document() -> Value {
     add("/scores", answer::<AlertsAsked, ScoresView>(&mut generator, "How scores of alerts are distributed"));
     add("/trainings", answer::<Nothing, TrainingsView>(&mut generator, "Trainings, their models and their runs"));
     add("/changes", events(&mut generator));
-    for (path, operation) in &mut paths {
-        if path.contains("{id}") {
-            let id = json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } });
-            operation["get"]["parameters"] = json!([id]);
-        }
+    let access = "Whether whoever asks may write, and what the command line needs to do the same";
+    add("/access", answer::<Nothing, AccessView>(&mut generator, access));
+    add("/silences", answer::<SilencesAsked, SilencesView>(&mut generator, "Silences, those in force first"));
+    paths["/api/v1/silences"]["post"] = sent::<SilenceSent, SilenceView>(
+        (&mut generator, &mut bodies),
+        "Adds a silence, written by the console's site",
+    );
+    let posts = [
+        (
+            "/silences/{id}/end",
+            sent::<EndSent, EndedView>((&mut generator, &mut bodies), "Ends a silence of the console's site now"),
+        ),
+        (
+            "/verdicts",
+            sent::<VerdictSent, VerdictView>(
+                (&mut generator, &mut bodies),
+                "Says what an alert or an incident turned out to be",
+            ),
+        ),
+    ];
+    paths.extend(posts.map(|(path, operation)| (format!("/api/v1{path}"), json!({ "post": operation }))));
+    for (path, operations) in &mut paths {
+        let id = json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } });
+        let operations = operations.as_object_mut().into_iter().flat_map(Map::values_mut);
+        operations.filter(|_| path.contains("{id}")).for_each(|operation| operation["parameters"] = json!([id]));
     }
-    let schemas: Map<String, Value> = generator.take_definitions(true);
+    let mut schemas: Map<String, Value> = generator.take_definitions(true);
+    schemas.extend(bodies.take_definitions(true));
     json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Vedette console",
             "version": "1",
-            "description": "What the page asks. It only reads; paths are below the path prefix of the console.",
+            "description": "What the page asks and does. Paths are below the path prefix of the console. What is sent is taken as JSON, of \
+                            whoever sends its token, or is named by the proxy that it trusts, and of no other page.",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "paths": paths,
-        "components": { "schemas": schemas },
+        "components": { "schemas": schemas, "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } } },
     })
 }
 
@@ -71,6 +95,19 @@ fn answer<Asked: JsonSchema, Answer: JsonSchema>(generator: &mut SchemaGenerator
         &generator.subschema_for::<Answer>().to_value(),
         generator,
     )
+}
+
+/// What is sent, and what comes of it. Without the token, where the proxy names who sends it.
+fn sent<Sent: JsonSchema, Answer: JsonSchema>(
+    (generator, bodies): (&mut SchemaGenerator, &mut SchemaGenerator),
+    summary: &str,
+) -> Value {
+    let body = bodies.subschema_for::<Sent>().to_value();
+    let mut operation =
+        operation(summary, json!([]), "application/json", &generator.subschema_for::<Answer>().to_value(), generator);
+    operation["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": body } } });
+    operation["security"] = json!([{ "token": [] }, {}]);
+    operation
 }
 
 fn events(generator: &mut SchemaGenerator) -> Value {
@@ -128,7 +165,14 @@ mod tests {
     fn every_path_has_its_parameters_and_its_answer() {
         let document = document();
         let paths = document["paths"].as_object().unwrap();
-        assert_eq!(paths.len(), 10);
+        assert_eq!(paths.len(), 14);
+        let post = &paths["/api/v1/silences"]["post"];
+        let body = &post["requestBody"]["content"]["application/json"]["schema"];
+        assert_eq!(body["$ref"], "#/components/schemas/SilenceSent");
+        let sent = &document["components"]["schemas"]["SilenceSent"];
+        assert_eq!(sent["required"], json!(["namespace", "pipeline", "match", "until", "why"]), "{sent}");
+        assert_eq!(sent["additionalProperties"], false);
+        assert_eq!(paths["/api/v1/silences/{id}/end"]["post"]["parameters"][0]["name"], "id");
         assert_eq!(paths["/api/v1/alerts/{id}"]["get"]["parameters"][0]["name"], "id");
         let names = paths["/api/v1/incidents"]["get"]["parameters"].as_array().unwrap();
         assert!(names.iter().any(|parameter| parameter["name"] == "after"));

@@ -7,15 +7,20 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
+use vedette_contract::Name;
 use vedette_contract::incident::{IncidentId, IncidentStatus, Severity};
+use vedette_contract::silence::SilenceState;
 
 use super::problem::Problem;
+use crate::owner::PipelineName;
 use crate::query::{AlertFilter, Cursor, IncidentFilter};
 use crate::store::State;
+use crate::view::SilenceView;
 
 /// Rows of one answer.
 const MOST_ALERTS: usize = 1_000;
 const MOST_INCIDENTS: usize = 200;
+const MOST_SILENCES: usize = 1_000;
 
 /// What is asked, read.
 pub(super) struct Asked<T>(pub(super) T);
@@ -134,6 +139,62 @@ impl IncidentsAsked {
 
     pub(super) fn limit(&self) -> Result<usize, Problem> {
         limit(self.limit, MOST_INCIDENTS)
+    }
+}
+
+/// Which silences.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct SilencesAsked {
+    pub(super) namespace: Option<String>,
+    pub(super) pipeline: Option<String>,
+    /// The site that wrote them.
+    pub(super) site: Option<String>,
+    /// in force, to come or over.
+    pub(super) state: Option<String>,
+    /// Rows at most, 1 to 1000.
+    pub(super) limit: Option<usize>,
+}
+
+impl SilencesAsked {
+    pub(super) fn filter(&self) -> Result<SilenceFilter, Problem> {
+        let state = match some(self.state.as_ref()).as_deref() {
+            None => None,
+            Some("in force") => Some(SilenceState::InForce),
+            Some("to come") => Some(SilenceState::ToCome),
+            Some("over") => Some(SilenceState::Over),
+            Some(_) => return Err(Problem::parameter("state", "say in force, to come or over")),
+        };
+        Ok(SilenceFilter {
+            namespace: parsed("namespace", self.namespace.as_ref(), "a name")?,
+            pipeline: parsed("pipeline", self.pipeline.as_ref(), "a name")?,
+            site: parsed("site", self.site.as_ref(), "a name")?,
+            state,
+        })
+    }
+
+    pub(super) fn limit(&self) -> Result<usize, Problem> {
+        limit(self.limit, MOST_SILENCES)
+    }
+}
+
+/// What is true of silences that are wanted.
+pub(super) struct SilenceFilter {
+    namespace: Option<Name>,
+    pipeline: Option<Name>,
+    site: Option<Name>,
+    state: Option<SilenceState>,
+}
+
+impl SilenceFilter {
+    pub(super) fn is_of(&self, of: &PipelineName) -> bool {
+        let is = |wanted: &Option<Name>, name: &Name| wanted.as_ref().is_none_or(|wanted| wanted == name);
+        is(&self.namespace, &of.namespace) && is(&self.pipeline, &of.pipeline)
+    }
+
+    pub(super) fn matches(&self, silence: &SilenceView) -> bool {
+        self.site.as_ref().is_none_or(|site| *site == silence.site)
+            && self.state.is_none_or(|state| state == silence.state)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is wrong with a request, as RFC 9457 has it.
 
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -33,11 +33,47 @@ impl Problem {
     }
 
     pub(super) fn method() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "this console only reads: ask with GET")
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "most paths are only read: ask with GET; api/v1/openapi.json says what takes POST",
+        )
     }
 
     pub(super) fn too_large() -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "a request to this console has no body")
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "a question to this console has no body")
+    }
+
+    pub(super) fn body_too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "what is sent has at most 20 KiB: shorten the match or the reason")
+    }
+
+    /// What was sent cannot be done as it is.
+    pub(super) fn invalid(what: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, what)
+    }
+
+    pub(super) fn unsupported(what: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, what)
+    }
+
+    /// Nobody has said who asks.
+    pub(super) fn unauthorized(what: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, what)
+    }
+
+    /// Whoever asks may not.
+    pub(super) fn forbidden(what: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, what)
+    }
+
+    /// It does not fit what is there.
+    pub(super) fn conflict(what: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, what)
+    }
+
+    /// The bucket is away.
+    pub(super) fn unavailable(what: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, what)
     }
 
     pub(super) fn too_many() -> Self {
@@ -56,6 +92,9 @@ impl IntoResponse for Problem {
         let mut response = (status, [(CONTENT_TYPE, "application/problem+json")], body).into_response();
         if status == StatusCode::TOO_MANY_REQUESTS {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }

@@ -3,13 +3,13 @@
 use axum::Router;
 use axum::http::Uri;
 use axum::response::Redirect;
-use axum::routing::get;
+use axum::routing::{get, post};
 use vedette_contract::arguments::PathPrefix;
 
 use super::limits::limited;
 use super::page::{FILES, Tagged, file};
 use super::problem::Problem;
-use super::{Served, answers, stream};
+use super::{Served, actions, answers, people, stream};
 
 /// All routes below a prefix.
 pub(crate) fn router(prefix: &PathPrefix, served: Served) -> Router {
@@ -24,6 +24,10 @@ pub(crate) fn router(prefix: &PathPrefix, served: Served) -> Router {
         .route(&at("/api/v1/histogram"), get(answers::histogram))
         .route(&at("/api/v1/scores"), get(answers::scores))
         .route(&at("/api/v1/trainings"), get(answers::trainings))
+        .route(&at("/api/v1/access"), get(people::access))
+        .route(&at("/api/v1/silences"), get(people::silences).post(actions::add_silence))
+        .route(&at("/api/v1/silences/{id}/end"), post(actions::end_silence))
+        .route(&at("/api/v1/verdicts"), post(actions::give_verdict))
         .route(&at("/api/v1/changes"), get(stream::changes))
         .route(&at("/api/v1/openapi.json"), get(answers::openapi))
         .with_state(served);

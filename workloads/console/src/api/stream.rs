@@ -113,7 +113,8 @@ impl Listening {
 
 /// What changed since a change; nothing at the first event of a new browser, and all where what it knew is not known.
 fn since(state: &store::State, since: Since) -> ChangesView {
-    let nothing = |is_cut| ChangesView { alerts: Vec::new(), incidents: Vec::new(), is_cut, sites: is_cut };
+    let nothing =
+        |is_cut| ChangesView { alerts: Vec::new(), incidents: Vec::new(), is_cut, sites: is_cut, people: is_cut };
     let change = match since {
         Since::Now => return nothing(false),
         Since::Change(change) if change <= state.change() => change,
@@ -130,6 +131,7 @@ fn since(state: &store::State, since: Since) -> ChangesView {
         incidents: incidents.into_iter().map(|kept| IncidentRow::of(&kept.value)).collect(),
         is_cut: false,
         sites: state.sites_change > change,
+        people: state.people_change > change,
     }
 }
 

@@ -16,6 +16,7 @@ use super::Reader;
 use super::archive::{Feed, Sink};
 use super::mirror::Mirror;
 use super::pace::pause;
+use super::people::People;
 use super::sites::{Known, views};
 use super::trainings::Training;
 use crate::live::LiveTopics;
@@ -24,7 +25,7 @@ use crate::owner::PipelineName;
 use crate::readiness::BUCKET;
 use crate::store::Store;
 
-/// How often is looked for pipelines, trainings and models.
+/// How often is looked for pipelines, trainings, models and verdicts.
 const DISCOVERY: SignedDuration = SignedDuration::from_secs(30);
 /// Small objects that are read in one look, of each kind and pipeline.
 const MOST_OBJECTS: usize = 200;
@@ -97,6 +98,7 @@ struct Pipeline {
     health: Mirror<Health>,
     progress: Mirror<Progress>,
     feed: Feed,
+    people: People,
     has_begun: bool,
     /// When the progress of a partition was seen to move.
     moved: BTreeMap<ProgressKey, (Option<Timestamp>, Timestamp)>,
@@ -105,7 +107,8 @@ struct Pipeline {
 impl Poller {
     async fn look(&mut self, store: &Store, metrics: &Metrics) -> Result<(), BucketError> {
         let now = Timestamp::now();
-        if self.discovered.is_none_or(|then| now.duration_since(then) >= DISCOVERY) {
+        let is_discovery = self.discovered.is_none_or(|then| now.duration_since(then) >= DISCOVERY);
+        if is_discovery {
             self.discover(store).await?;
             self.discovered = Some(now);
         }
@@ -114,6 +117,12 @@ impl Poller {
             pipeline.look_at_sites(&self.reader, name).await?;
             store.set_sites(name, pipeline.views(name, now));
             pipeline.look_at_archive(&self.reader, name, sink).await?;
+            if let Some(silences) = pipeline.people.look_at_silences(&self.reader, &name.keys()).await? {
+                store.set_silences(name, silences);
+            }
+            if is_discovery {
+                store.set_verdicts(name, pipeline.people.look_at_verdicts(&self.reader, &name.keys()).await?);
+            }
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use vedette_archive::{Fetched, FoundMetadata, Selection, Source, fetch, list_after, list_sources};
 use vedette_contract::archive::{ArchiveObjectKey, Origin};
 use vedette_contract::keys::PipelineKeys;
+use vedette_registry::silences::{SilenceReader, Silences};
 use vedette_streams::bucket::{Bucket, BucketError, ObjectSummary};
 
 use crate::metrics::Metrics;
@@ -55,6 +56,18 @@ impl Reader {
         self.count(1);
         let head = self.bucket.head(&object.to_string()).await?;
         Ok(head.and_then(|head| FoundMetadata::of(&head.metadata).records))
+    }
+
+    /// Silences, by one who knows what was read before.
+    pub(crate) async fn silences(
+        &self,
+        silences: &mut SilenceReader,
+        keys: &PipelineKeys,
+    ) -> Result<Silences, BucketError> {
+        let before = silences.requests();
+        let read = silences.read(&self.bucket, keys).await;
+        self.count(silences.requests() - before);
+        read
     }
 
     pub(crate) async fn sources(

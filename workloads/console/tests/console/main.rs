@@ -3,6 +3,7 @@
 // Helpers of tests are tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod people;
 mod support;
 
 use jiff::{SignedDuration, Timestamp};
@@ -163,8 +164,8 @@ async fn the_page_is_below_its_prefix_and_what_is_wrong_is_told_clearly() {
         ("GET", format!("{api}/incidents?after=x"), 400, "next"),
         ("GET", format!("{api}/incidents/7"), 404, "no incident"),
         ("GET", format!("{api}/alerts?text={}", "a".repeat(9_000)), 400, "8 KiB"),
-        ("POST", format!("{api}/alerts"), 405, "only reads"),
-        ("DELETE", "/tools/vedette/".to_owned(), 405, "only reads"),
+        ("POST", format!("{api}/alerts"), 405, "only read"),
+        ("DELETE", "/tools/vedette/".to_owned(), 405, "only read"),
     ] {
         let answer = console.ask(method, &path, &[]).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{method} {path}: {answer}");

@@ -1,5 +1,6 @@
 // What the server answers, in the types that are made of its own (`npm run types`), and how it is asked.
 import type { components } from "./openapi";
+import { token } from "./token";
 
 type Schemas = components["schemas"];
 export type Overview = Schemas["OverviewView"];
@@ -18,6 +19,15 @@ export type Scores = Schemas["ScoresView"];
 export type Trainings = Schemas["TrainingsView"];
 export type Training = Schemas["TrainingView"];
 export type Changes = Schemas["ChangesView"];
+export type Access = Schemas["AccessView"];
+export type Silence = Schemas["SilenceView"];
+export type Silences = Schemas["SilencesView"];
+export type Ended = Schemas["EndedView"];
+export type Verdict = Schemas["VerdictView"];
+export type Finding = Schemas["Finding"];
+export type SilenceSent = Schemas["SilenceSent"];
+export type EndSent = Schemas["EndSent"];
+export type VerdictSent = Schemas["VerdictSent"];
 export type Severity = Schemas["Severity"];
 
 export type Asked = Record<string, string | number | undefined>;
@@ -36,11 +46,32 @@ export function address(path: string, asked: Asked = {}): string {
 export async function ask<T>(path: string, asked: Asked, signal: AbortSignal): Promise<T> {
   let response: Response;
   try {
-    response = await fetch(address(path, asked), { signal });
+    response = await fetch(address(path, asked), { signal, headers: credentials() });
   } catch (error) {
     if (signal.aborted) throw error;
     throw new Error("The console does not answer. It is tried again.");
   }
+  return answered<T>(response);
+}
+
+/** Has something written. It is not tried again by itself: whoever asked decides. */
+export async function send<T>(path: string, body: unknown): Promise<T> {
+  const headers = { ...credentials(), "content-type": "application/json" };
+  let response: Response;
+  try {
+    response = await fetch(address(path), { method: "POST", headers, body: JSON.stringify(body) });
+  } catch {
+    throw new Error("The console does not answer, so whether it was written is not known. Look before you send it again.");
+  }
+  return answered<T>(response);
+}
+
+function credentials(): Record<string, string> {
+  const given = token();
+  return given === undefined ? {} : { authorization: `Bearer ${given}` };
+}
+
+async function answered<T>(response: Response): Promise<T> {
   if (!response.ok) {
     const problem: { detail?: string } = await response.json().catch(() => ({}));
     throw new Error(problem.detail ?? `The console answers with status ${response.status}.`);

@@ -10,6 +10,8 @@ type Settings<T> = {
   concerns?: (changes: Changes, value: T | undefined) => boolean | { value: T };
   /** The shortest time between two questions, milliseconds. */
   pause?: number;
+  /** Another turn has it asked anew. */
+  turn?: number;
 };
 
 const AGAIN = 30_000;
@@ -18,7 +20,7 @@ export function useData<T>(path: string, asked: Asked, settings: Settings<T> = {
   const [data, setData] = useState<Data<T>>({});
   const kept = useRef(settings);
   kept.current = settings;
-  const key = JSON.stringify([path, asked]);
+  const key = JSON.stringify([path, asked, settings.turn]);
   useEffect(() => {
     const controller = new AbortController();
     let value: T | undefined;

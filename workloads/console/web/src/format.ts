@@ -44,3 +44,17 @@ export function score(value: number | null | undefined): string {
 export function plural(amount: number, one: string, many = `${one}s`): string {
   return `${count(amount)} ${amount === 1 ? one : many}`;
 }
+
+/** The time so many hours from now, as the API has it. */
+export function later(hours: number, now = Date.now()): string {
+  return new Date(now + hours * 3_600_000).toISOString();
+}
+
+/** The next Friday at 18:00, as clocks are here. */
+export function friday(now = new Date()): string {
+  const end = new Date(now);
+  end.setHours(18, 0, 0, 0);
+  end.setDate(end.getDate() + ((5 - end.getDay() + 7) % 7));
+  if (end <= now) end.setDate(end.getDate() + 7);
+  return end.toISOString();
+}

@@ -2,18 +2,22 @@
 import { render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import "./app.css";
+import { useAccess } from "./access";
 import { listen, start } from "./live";
+import { AccessPage } from "./pages/access";
 import { AlertPage, AlertsPage } from "./pages/alerts";
 import { HistogramPage } from "./pages/histogram";
 import { IncidentPage, IncidentsPage } from "./pages/incidents";
 import { ModelsPage } from "./pages/models";
 import { OverviewPage } from "./pages/overview";
+import { SilencesPage } from "./pages/silences";
 import { to, useRoute, type Route } from "./route";
 
 const places = [
   { path: "", label: "Overview" },
   { path: "incidents", label: "Incidents" },
   { path: "alerts", label: "Alerts" },
+  { path: "silences", label: "Silences" },
   { path: "histogram", label: "Histogram" },
   { path: "models", label: "Models" },
 ];
@@ -27,6 +31,10 @@ function Page({ path, asked }: Route) {
       return first ? <IncidentPage key={first} id={first} /> : <IncidentsPage asked={asked} />;
     case "alerts":
       return first ? <AlertPage key={first} id={first} /> : <AlertsPage asked={asked} />;
+    case "silences":
+      return <SilencesPage asked={asked} />;
+    case "access":
+      return <AccessPage given={asked.token} />;
     case "histogram":
       return <HistogramPage asked={asked} />;
     case "models":
@@ -77,6 +85,7 @@ function App() {
             </a>
           ))}
         </nav>
+        <Writing />
         <span role="status" class={isConnected ? "state good" : "state bad"}>
           {isConnected ? "live" : "not connected; trying again"}
         </span>
@@ -89,6 +98,13 @@ function App() {
       </footer>
     </>
   );
+}
+
+/** Whether one may write, and the way there. */
+function Writing() {
+  const { value: access } = useAccess();
+  if (!access || (!access.may_write && !access.takes_token)) return null;
+  return <a href={to(["access"])}>{access.may_write ? "you may write" : "you only read"}</a>;
 }
 
 /** j and k go from row to row, unless somebody is writing. */

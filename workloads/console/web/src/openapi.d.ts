@@ -4,6 +4,51 @@
  */
 
 export interface paths {
+    "/api/v1/access": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether whoever asks may write, and what the command line needs to do the same */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The answer */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["AccessView"];
+                    };
+                };
+                /** @description What is wrong with the request */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/alerts": {
         parameters: {
             query?: never;
@@ -505,6 +550,146 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/silences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Silences, those in force first */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Rows at most, 1 to 1000. */
+                    limit?: number;
+                    /** @description As in the manifests */
+                    namespace?: string;
+                    /** @description As in the manifests */
+                    pipeline?: string;
+                    /** @description The site that wrote them. */
+                    site?: string;
+                    /** @description in force, to come or over. */
+                    state?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The answer */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SilencesView"];
+                    };
+                };
+                /** @description What is wrong with the request */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        /** Adds a silence, written by the console's site */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["SilenceSent"];
+                };
+            };
+            responses: {
+                /** @description The answer */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SilenceView"];
+                    };
+                };
+                /** @description What is wrong with the request */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/silences/{id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ends a silence of the console's site now */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["EndSent"];
+                };
+            };
+            responses: {
+                /** @description The answer */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["EndedView"];
+                    };
+                };
+                /** @description What is wrong with the request */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/trainings": {
         parameters: {
             query?: never;
@@ -550,10 +735,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/verdicts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Says what an alert or an incident turned out to be */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["VerdictSent"];
+                };
+            };
+            responses: {
+                /** @description The answer */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["VerdictView"];
+                    };
+                };
+                /** @description What is wrong with the request */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Whether whoever asks may write, and what the command line needs to do the same. */
+        AccessView: {
+            /** @description Who asks, as the proxy says; null where nobody says it: then whoever writes gives a name. */
+            by: string | null;
+            /** @description Whether silences and verdicts are taken of this request. */
+            may_write: boolean;
+            /** @description Options by which a command finds the bucket. */
+            place: string[];
+            /** @description The site that writes what is written here. */
+            site: string;
+            /** @description Whether a token is asked for. */
+            takes_token: boolean;
+            /** @description Why nothing is taken, and what to do; null where it is. */
+            why_not: string | null;
+        };
         /** @description An alert in a list. */
         AlertRow: {
             detected_utc: string;
@@ -591,10 +840,16 @@ export interface components {
             /** Format: double */
             score: number | null;
             severity: components["schemas"]["Severity"];
+            /** @description A match by which a silence of it and its like could begin. */
+            silence_match: string;
             site: string;
             text: string;
             /** Format: double */
             threshold: number | null;
+            /** @description Identity of its record; null where it has none by which a verdict can name it. */
+            uuid: string | null;
+            /** @description What somebody said it turned out to be, last. */
+            verdict: components["schemas"]["VerdictView"] | null;
         };
         /** @description A list of alerts, and how many there are. */
         AlertsView: {
@@ -623,6 +878,8 @@ export interface components {
             incidents: components["schemas"]["IncidentRow"][];
             /** @description Whether more changed than is said here, or what came before is not known: ask for everything anew. */
             is_cut: boolean;
+            /** @description Whether a silence or a verdict is new, or another. */
+            people: boolean;
             /** @description Whether a site stands in another way. */
             sites: boolean;
         };
@@ -636,6 +893,20 @@ export interface components {
         };
         /** @description How a value differs from the usual ones. */
         Direction: "above" | "below" | "unseen" | "missing";
+        /** @description Whose silence is to end. */
+        EndSent: {
+            /** @description Who ends it: with a token, as a proxy says it itself. */
+            by?: string | null;
+            namespace: string;
+            pipeline: string;
+        };
+        /** @description What became of a silence that was to end. */
+        EndedView: {
+            /** @description Whether it had not begun, and is deleted. */
+            is_deleted: boolean;
+            /** @description As it stands now, or stood. */
+            silence: components["schemas"]["SilenceView"];
+        };
         /** @description A value that does not fit those of the other fields of its record, and those that would. */
         Expected: {
             /**
@@ -654,6 +925,8 @@ export interface components {
              */
             value: number;
         };
+        /** @description What it turned out to be. */
+        Finding: "anomaly" | "expected";
         /** @description One category. */
         HistogramSeries: {
             category: string;
@@ -752,8 +1025,19 @@ export interface components {
             /** @description Its reasons, those that weigh most first. */
             reasons: components["schemas"]["IncidentReason"][];
             severity: components["schemas"]["Severity"];
+            /** @description A match by which a silence of its alerts could begin. */
+            silence_match: string;
+            /**
+             * Format: uint64
+             * @description How many of its alerts are silenced.
+             */
+            silenced_alerts: number;
+            /** @description The silences that did it, the first twelve. */
+            silenced_by: string[];
             site: string;
             status: components["schemas"]["IncidentStatus"];
+            /** @description What somebody said all of its alerts turned out to be, last. */
+            verdict: components["schemas"]["VerdictView"] | null;
         };
         /** @description A page of incidents. */
         IncidentsView: {
@@ -783,6 +1067,11 @@ export interface components {
             /** @description The site whose Kafka the console reads. */
             own_site: string;
             sites: components["schemas"]["SiteView"][];
+        };
+        /** @description An object among the silences that is none. */
+        PassedView: {
+            key: string;
+            why: string;
         };
         /** @description `application/problem+json`. */
         Problem: {
@@ -862,6 +1151,59 @@ export interface components {
         };
         /** @description How bad it is, from the least to the worst. */
         Severity: "low" | "medium" | "high" | "critical";
+        /** @description A silence that is to be added. */
+        SilenceSent: {
+            /** @description Who wants it, in a line of 1 to 100 bytes: with a token, as a proxy says it itself. */
+            by?: string | null;
+            /** @description Whether no model learns from the records that match and were made in that time; not where omitted. */
+            exclude_from_training?: boolean | null;
+            /** @description From when on, RFC 3339; from now where omitted. */
+            from?: string | null;
+            /** @description Of what alerts, as a CEL expression. */
+            match: string;
+            namespace: string;
+            pipeline: string;
+            /** @description Before when, RFC 3339. */
+            until: string;
+            /** @description Why, in a line of 1 to 1000 bytes. */
+            why: string;
+        };
+        /** @description How a silence stands at a time. */
+        SilenceState: "in force" | "to come" | "over";
+        /** @description A silence. */
+        SilenceView: {
+            by: string;
+            /** @description Whether no model learns from the records that it matches. */
+            exclude_from_training: boolean;
+            from_utc: string;
+            id: string;
+            /** @description A CEL expression over an alert. */
+            match: string;
+            namespace: string;
+            pipeline: string;
+            /** @description The site that alone writes it. */
+            site: string;
+            state: components["schemas"]["SilenceState"];
+            until_utc: string;
+            why: string;
+        };
+        /** @description Silences of pipelines. */
+        SilencesView: {
+            /**
+             * Format: uint
+             * @description How many of these are in force.
+             */
+            in_force: number;
+            /**
+             * Format: uint
+             * @description How many match, listed or not.
+             */
+            matching: number;
+            /** @description Objects among them that silence nothing. */
+            passed: components["schemas"]["PassedView"][];
+            /** @description Those in force first, then those to come, then those that are over; of each the newest first. */
+            silences: components["schemas"]["SilenceView"][];
+        };
         /** @description How a pipeline stands at a site. */
         SiteView: {
             /**
@@ -980,6 +1322,29 @@ export interface components {
             share: number;
             /** @description The text, or the JSON text of another scalar. */
             value: string;
+        };
+        /** @description A verdict on an alert or on all alerts of an incident. */
+        VerdictSent: {
+            /** @description The id of an alert, as `alerts` has it, or */
+            alert?: string | null;
+            /** @description Who says so, in a line of 1 to 100 bytes: with a token, as a proxy says it itself. */
+            by?: string | null;
+            /** @description that of an incident. */
+            incident?: string | null;
+            /** @description What it turned out to be. */
+            verdict: components["schemas"]["Finding"];
+            /** @description Why, in a line of 1 to 1000 bytes. */
+            why: string;
+        };
+        /** @description A verdict. */
+        VerdictView: {
+            by: string;
+            given_utc: string;
+            id: string;
+            /** @description The site that wrote it. */
+            site: string;
+            verdict: components["schemas"]["Finding"];
+            why: string;
         };
         /** @description A model version. */
         VersionView: {

@@ -1,4 +1,5 @@
 // The newest alerts of all sites, filtered as the address says; one alert with its reasons.
+import { Actions } from "../act";
 import type { Alert, AlertRow, Alerts, Changes, Reason } from "../api";
 import { useData } from "../data";
 import { number, score, shown } from "../format";
@@ -65,7 +66,7 @@ function matches(asked: Record<string, string>, alert: AlertRow): boolean {
 
 export function AlertPage({ id }: { id: string }) {
   const path = `alerts/${encodeURIComponent(id)}`;
-  const data = useData<Alert>(path, {});
+  const data = useData<Alert>(path, {}, { concerns: ({ people }) => people, pause: 300 });
   const similar = useData<Alerts>(`${path}/similar`, {}, { concerns: ({ alerts }) => alerts.length > 0, pause: 5_000 });
   return (
     <>
@@ -105,6 +106,12 @@ export function AlertPage({ id }: { id: string }) {
                 <dd>{alert.model_version ? <Value text={alert.model_version} /> : "–"}</dd>
               </div>
             </dl>
+            <Actions
+              of={{ namespace: alert.namespace, pipeline: alert.pipeline }}
+              match={alert.silence_match}
+              judged={{ alert: alert.id, uuid: alert.uuid, site: alert.site }}
+              verdict={alert.verdict}
+            />
             <h2>Reasons</h2>
             <Reasons reasons={alert.reasons_in_full} />
             <h2>Record</h2>

@@ -1,5 +1,6 @@
 // Incidents, and the newest alerts below them; one incident.
-import type { Alerts, Incident, Incidents } from "../api";
+import { Actions } from "../act";
+import type { Alerts, Changes, Incident, Incidents } from "../api";
 import { useData } from "../data";
 import { count, plural, score, shown, time } from "../format";
 import { AlertTable, Copy, Filters, IncidentTable, Matching, SeverityMark, Shown, Time, Value } from "../parts";
@@ -55,8 +56,9 @@ function NewestAlerts({ asked }: { asked: Record<string, string | number | undef
 }
 
 export function IncidentPage({ id }: { id: string }) {
-  const concerns = { concerns: ({ incidents }: { incidents: { id: string }[] }) => incidents.some((incident) => incident.id === id) };
-  const data = useData<Incident>(`incidents/${encodeURIComponent(id)}`, {}, concerns);
+  const isChanged = ({ incidents }: Changes) => incidents.some((incident) => incident.id === id);
+  const concerns = { concerns: isChanged };
+  const data = useData<Incident>(`incidents/${encodeURIComponent(id)}`, {}, { concerns: (changes) => changes.people || isChanged(changes), pause: 300 });
   const alerts = useData<Alerts>("alerts", { incident: id, limit: 1_000 }, concerns);
   return (
     <>
@@ -110,6 +112,17 @@ export function IncidentPage({ id }: { id: string }) {
                 <dd>{score(incident.highest_score)}</dd>
               </div>
             </dl>
+            {incident.silenced_alerts > 0 && (
+              <p class="notice">
+                {count(incident.silenced_alerts)} of its alerts are silenced, by {incident.silenced_by.join(", ")}. <a href={to(["silences"])}>Silences</a>
+              </p>
+            )}
+            <Actions
+              of={{ namespace: incident.namespace, pipeline: incident.pipeline }}
+              match={incident.silence_match}
+              judged={{ incident: incident.id }}
+              verdict={incident.verdict}
+            />
             <h2>Reasons</h2>
             <div class="wide" role="region" aria-label="Reasons" tabIndex={0}>
               <table>

@@ -1,0 +1,92 @@
+//! What people do on the page, as objects in the bucket of this site: silences that they add and end, verdicts that they give. What is
+//! a silence or a verdict is decided where the command line has it decided, too.
+
+use thiserror::Error;
+use vedette_contract::Name;
+use vedette_contract::silence::{SilenceError, SilenceId, SilenceKey};
+use vedette_contract::verdict::{Verdict, VerdictError, VerdictFields};
+use vedette_filters::WantedSilence;
+use vedette_registry::RegistryError;
+use vedette_registry::silences::{self, Ended, KeptSilence};
+use vedette_registry::verdicts::{self, KeptVerdict};
+use vedette_streams::bucket::Bucket;
+
+use crate::owner::PipelineName;
+
+/// Where people's objects go: each has one writing site.
+#[derive(Debug, Clone)]
+pub(crate) struct Desk {
+    bucket: Bucket,
+    site: Name,
+}
+
+/// Why nothing was done.
+#[derive(Debug, Error)]
+pub(crate) enum ActError {
+    /// It would be no silence.
+    #[error(transparent)]
+    Silence(#[from] SilenceError),
+    /// It would be no verdict.
+    #[error(transparent)]
+    Verdict(#[from] VerdictError),
+    /// The bucket does not take it.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+/// What became of a silence that was to end.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// It is over, since now or before.
+    Over(KeptSilence),
+    /// It had not begun, and is deleted.
+    Deleted(KeptSilence),
+    /// This site has written none of this id.
+    Missing,
+}
+
+impl Desk {
+    pub(crate) fn new(bucket: Bucket, site: Name) -> Self {
+        Self { bucket, site }
+    }
+
+    /// Adds a silence, from now or a time on.
+    pub(crate) async fn add_silence(
+        &self,
+        pipeline: &PipelineName,
+        wanted: WantedSilence,
+    ) -> Result<KeptSilence, ActError> {
+        // The clocks of all who add and end are one.
+        let now = self.bucket.now();
+        let silence = wanted.checked(now)?;
+        let key = SilenceKey { site: self.site.clone(), id: SilenceId::new(now, chance()) };
+        silences::add(&self.bucket, &pipeline.keys(), &key, &silence).await?;
+        Ok(KeptSilence { key, silence })
+    }
+
+    /// Ends a silence of this site now.
+    pub(crate) async fn end_silence(&self, pipeline: &PipelineName, id: SilenceId) -> Result<End, ActError> {
+        let key = SilenceKey { site: self.site.clone(), id };
+        let ended = silences::end(&self.bucket, &pipeline.keys(), &key, self.bucket.now()).await?;
+        Ok(match ended {
+            Ended::Now(silence) | Ended::Before(silence) => End::Over(KeptSilence { key, silence }),
+            Ended::Deleted(silence) => End::Deleted(KeptSilence { key, silence }),
+            Ended::Missing => End::Missing,
+        })
+    }
+
+    /// Gives a verdict now.
+    pub(crate) async fn give_verdict(
+        &self,
+        pipeline: &PipelineName,
+        fields: VerdictFields,
+    ) -> Result<KeptVerdict, ActError> {
+        let verdict = Verdict::try_from(VerdictFields { at: Some(self.bucket.now()), ..fields })?;
+        Ok(verdicts::add(&self.bucket, &pipeline.keys(), (&self.site, chance()), verdict).await?)
+    }
+}
+
+/// Tells things from each other that are done within one second.
+fn chance() -> u32 {
+    uuid::Uuid::new_v4().as_fields().0
+}

@@ -1,0 +1,301 @@
+// What somebody does beside an incident or an alert: a silence, a verdict. Each form shows the command that does the same, and is all that
+// there is where nobody may write.
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { useAccess } from "./access";
+import { send, type Access, type EndSent, type Ended, type Finding, type Silence, type SilenceSent, type Verdict, type VerdictSent } from "./api";
+import { end as endCommand, silence as silenceCommand, verdict as verdictCommand, type Judged, type Of } from "./command";
+import { friday, later, shown, time } from "./format";
+import { Copy, Time, Value } from "./parts";
+import { to } from "./route";
+import { person, setPerson } from "./token";
+
+/** The command that does the same; where nobody may write, why, and that it is the way. */
+function Command({ access, command }: { access: Access | undefined; command: string }) {
+  return (
+    <>
+      {access && !access.may_write && (
+        <p class="notice">
+          You only read here: {shown(access.why_not ?? "", 1_000)}.{" "}
+          {access.takes_token && <a href={to(["access"])}>Give a token.</a>} This command does it:
+        </p>
+      )}
+      <p class="command">
+        {access?.may_write && <span class="quiet">The same: </span>}
+        <code>{shown(command, 6_000)}</code> <Copy text={command} />
+      </p>
+    </>
+  );
+}
+
+type FormProps = {
+  label: string;
+  access: Access | undefined;
+  command: string;
+  action: string;
+  /** What is done; it says what went wrong by an error. */
+  onSend: () => Promise<void>;
+  onClose: () => void;
+  children?: ComponentChildren;
+};
+
+/** A form in the page: its first field is where one is, Escape leaves it. */
+function Form({ label, access, command, action, onSend, onClose, children }: FormProps) {
+  const form = useRef<HTMLFormElement>(null);
+  const [error, setError] = useState<string>();
+  const [isSending, setSending] = useState(false);
+  useEffect(() => form.current?.querySelector<HTMLElement>("input, textarea, select, button")?.focus(), []);
+  const submit = async (event: Event) => {
+    event.preventDefault();
+    if (isSending || !access?.may_write) return;
+    setSending(true);
+    setError(undefined);
+    try {
+      await onSend();
+    } catch (error) {
+      setError(String((error as Error).message));
+      setSending(false);
+    }
+  };
+  const pressed = (event: KeyboardEvent) => {
+    if (event.key === "Escape") onClose();
+  };
+  return (
+    <form ref={form} class="act" aria-label={label} onSubmit={(event) => void submit(event)} onKeyDown={pressed}>
+      {children}
+      {error && (
+        <p class="notice bad" role="alert">
+          {shown(error, 1_000)}
+        </p>
+      )}
+      <Command access={access} command={command} />
+      <p class="buttons">
+        {access?.may_write && (
+          <button type="submit" class="main" disabled={isSending}>
+            {action}
+          </button>
+        )}
+        <button type="button" onClick={onClose}>
+          Close
+        </button>
+      </p>
+    </form>
+  );
+}
+
+/** Who does it: as the proxy says, or as somebody says with a token. */
+function By({ access, name, onName }: { access: Access | undefined; name: string; onName: (name: string) => void }) {
+  if (access?.by) {
+    return (
+      <p class="quiet">
+        By <Value text={access.by} />.
+      </p>
+    );
+  }
+  return (
+    <label>
+      <span>Your name</span>
+      <input type="text" value={name} required maxLength={100} autocomplete="name" onInput={(event) => onName(event.currentTarget.value)} />
+    </label>
+  );
+}
+
+/** Keeps a name for the next form of this tab. */
+function useName(access: Access | undefined): [string, (name: string) => void, string | undefined] {
+  const [name, setName] = useState(person());
+  // Where a proxy says who asks, nothing else is sent.
+  return [access?.by ?? name, setName, access?.by ? undefined : name];
+}
+
+/** What is open below a row of buttons; focus goes back to the button that opened it. */
+function useOpen<T extends string>() {
+  const [open, setOpen] = useState<T>();
+  const opener = useRef<HTMLButtonElement | null>(null);
+  const close = () => {
+    setOpen(undefined);
+    opener.current?.focus();
+  };
+  const button = (what: T) => ({
+    type: "button" as const,
+    "aria-expanded": open === what,
+    onClick: (event: { currentTarget: HTMLButtonElement }) => {
+      opener.current = event.currentTarget;
+      setOpen(open === what ? undefined : what);
+    },
+  });
+  return { open, button, close };
+}
+
+type ActionsProps = { of: Of; match: string; judged: Judged; verdict: Verdict | null | undefined };
+
+/** What can be done of an incident or an alert. */
+export function Actions({ of, match, judged, verdict }: ActionsProps) {
+  const { value: access } = useAccess();
+  const { open, button, close } = useOpen<"silence" | Finding>();
+  const [done, setDone] = useState<string>();
+  const [given, setGiven] = useState<Verdict>();
+  const last = given && (!verdict || Date.parse(verdict.given_utc) < Date.parse(given.given_utc)) ? given : verdict;
+  const finish = (what: string) => {
+    setDone(what);
+    close();
+  };
+  const isNamed = "incident" in judged || judged.uuid !== null;
+  return (
+    <section aria-label="What to do">
+      {last && (
+        <p>
+          <strong>{last.verdict === "expected" ? "Expected" : "Anomaly"}</strong>, said <Value text={last.by} longest={100} /> at{" "}
+          <Time utc={last.given_utc} />: <Value text={last.why} longest={1_000} />
+        </p>
+      )}
+      <p class="buttons">
+        <button {...button("silence")}>Silence …</button>
+        {isNamed && (
+          <>
+            <button {...button("expected")}>Expected</button>
+            <button {...button("anomaly")}>Anomaly</button>
+          </>
+        )}
+      </p>
+      <p role="status">{done && shown(done, 500)}</p>
+      {open === "silence" && <SilenceForm of={of} match={match} access={access} onDone={finish} onClose={close} />}
+      {(open === "expected" || open === "anomaly") && (
+        <VerdictForm
+          key={open}
+          of={of}
+          judged={judged}
+          finding={open}
+          access={access}
+          onClose={close}
+          onDone={(verdict) => {
+            setGiven(verdict);
+            finish("The verdict is given.");
+          }}
+        />
+      )}
+    </section>
+  );
+}
+
+type Until = "1h" | "1d" | "friday" | "other";
+
+type SilenceFormProps = { of: Of; match: string; access: Access | undefined; onDone: (what: string) => void; onClose: () => void };
+
+function SilenceForm({ of, match: suggested, access, onDone, onClose }: SilenceFormProps) {
+  const [match, setMatch] = useState(suggested);
+  const [until, setUntil] = useState<Until>("1h");
+  const [other, setOther] = useState("");
+  const [why, setWhy] = useState("");
+  const [exclude, setExclude] = useState(false);
+  const [name, setName, by] = useName(access);
+  const end = (): string => (until === "friday" ? friday() : until === "other" ? new Date(other || Date.now()).toISOString() : later(until === "1h" ? 1 : 24));
+  const lasting = until === "1h" || until === "1d" ? { for: until } : { until: end() };
+  const command = silenceCommand(access, of, { match, end: lasting, by: name, why: why || "…", exclude });
+  const submit = async () => {
+    const sent: SilenceSent = { ...of, match, until: end(), why, exclude_from_training: exclude, by };
+    const added = await send<Silence>("silences", sent);
+    if (by !== undefined) setPerson(by);
+    onDone(`Silenced until ${time(added.until_utc)}: silence ${added.id}.`);
+  };
+  return (
+    <Form label="Silence" access={access} command={command} action="Silence" onSend={submit} onClose={onClose}>
+      <label>
+        <span>Which alerts, as a CEL expression</span>
+        <textarea rows={3} value={match} required maxLength={2_000} spellcheck={false} onInput={(event) => setMatch(event.currentTarget.value)} />
+      </label>
+      <fieldset>
+        <legend>Until</legend>
+        {(
+          [
+            ["1h", "in 1 hour"],
+            ["1d", "in 1 day"],
+            ["friday", `Friday (${time(friday())})`],
+            ["other", "another time"],
+          ] as const
+        ).map(([value, label]) => (
+          <label key={value} class="choice">
+            <input type="radio" name="until" value={value} checked={until === value} onChange={() => setUntil(value)} />
+            <span>{label}</span>
+          </label>
+        ))}
+        {until === "other" && (
+          <label>
+            <span>Time</span>
+            <input type="datetime-local" value={other} required onInput={(event) => setOther(event.currentTarget.value)} />
+          </label>
+        )}
+      </fieldset>
+      <label>
+        <span>Why</span>
+        <input type="text" value={why} required maxLength={1_000} onInput={(event) => setWhy(event.currentTarget.value)} />
+      </label>
+      <By access={access} name={name} onName={setName} />
+      <label class="choice">
+        <input type="checkbox" checked={exclude} onChange={(event) => setExclude(event.currentTarget.checked)} />
+        <span>No model learns from these records either (the expression may then speak of namespace, pipeline, site and example alone)</span>
+      </label>
+    </Form>
+  );
+}
+
+type VerdictFormProps = {
+  of: Of;
+  judged: Judged;
+  finding: Finding;
+  access: Access | undefined;
+  onDone: (verdict: Verdict) => void;
+  onClose: () => void;
+};
+
+function VerdictForm({ of, judged, finding, access, onDone, onClose }: VerdictFormProps) {
+  const [why, setWhy] = useState("judged by its reasons");
+  const [name, setName, by] = useName(access);
+  const command = verdictCommand(access, of, judged, finding, name, why || "…");
+  const submit = async () => {
+    const which = "incident" in judged ? { incident: judged.incident } : { alert: judged.alert };
+    const sent: VerdictSent = { ...which, verdict: finding, why, by };
+    const given = await send<Verdict>("verdicts", sent);
+    if (by !== undefined) setPerson(by);
+    onDone(given);
+  };
+  const all = "incident" in judged ? "All alerts of this incident were" : "This alert was";
+  const what = finding === "expected" ? "to be expected: nothing was wrong" : "right: something was wrong";
+  return (
+    <Form label="Verdict" access={access} command={command} action={`Say ${finding}`} onSend={submit} onClose={onClose}>
+      <p>
+        {all} {what}.
+      </p>
+      <label>
+        <span>Why</span>
+        <input type="text" value={why} required maxLength={1_000} onInput={(event) => setWhy(event.currentTarget.value)} />
+      </label>
+      <By access={access} name={name} onName={setName} />
+    </Form>
+  );
+}
+
+/** Ends a silence that this site has written. */
+export function End({ silence, access }: { silence: Silence; access: Access | undefined }) {
+  const { open, button, close } = useOpen<"end">();
+  const [name, , by] = useName(access);
+  if (silence.state === "over") return <>–</>;
+  if (access && silence.site !== access.site) return <span class="quiet">at the console of {silence.site}</span>;
+  const of = { namespace: silence.namespace, pipeline: silence.pipeline };
+  const submit = async () => {
+    const sent: EndSent = { ...of, by: by === "" ? undefined : by };
+    await send<Ended>(`silences/${encodeURIComponent(silence.id)}/end`, sent);
+    close();
+  };
+  return (
+    <>
+      <button {...button("end")} aria-label={`End silence ${silence.id} …`}>
+        End …
+      </button>
+      {open && (
+        <Form label={`End silence ${silence.id}`} access={access} command={endCommand(access, of, silence.id)} action="End it now" onSend={submit} onClose={close}>
+          <p class="quiet">{name === "" ? "People are told of such alerts again." : `People are told of such alerts again; ${shown(name, 100)} ends it.`}</p>
+        </Form>
+      )}
+    </>
+  );
+}
