@@ -2,9 +2,9 @@
 //! a silence or a verdict is decided where the command line has it decided, too.
 
 use thiserror::Error;
-use vedette_contract::Name;
-use vedette_contract::silence::{SilenceError, SilenceId, SilenceKey};
-use vedette_contract::verdict::{Verdict, VerdictError, VerdictFields};
+use vedette_contract::silence::{SilenceId, SilenceKey};
+use vedette_contract::verdict::{Verdict, VerdictFields};
+use vedette_contract::{Name, WrittenError};
 use vedette_filters::WantedSilence;
 use vedette_registry::RegistryError;
 use vedette_registry::silences::{self, Ended, KeptSilence};
@@ -23,12 +23,9 @@ pub(crate) struct Desk {
 /// Why nothing was done.
 #[derive(Debug, Error)]
 pub(crate) enum ActError {
-    /// It would be no silence.
+    /// It would be no silence or no verdict.
     #[error(transparent)]
-    Silence(#[from] SilenceError),
-    /// It would be no verdict.
-    #[error(transparent)]
-    Verdict(#[from] VerdictError),
+    Written(#[from] WrittenError),
     /// The bucket does not take it.
     #[error(transparent)]
     Registry(#[from] RegistryError),

@@ -108,7 +108,7 @@ impl Arrivals {
             (Some(ReadSoFar::All), _) => None,
             (Some(ReadSoFar::Deltas(read)), Stored::Open(deltas)) => {
                 let new: Vec<i64> = deltas.iter().copied().filter(|delta| !read.contains(delta)).collect();
-                (!new.is_empty()).then(|| Source { stored: Stored::Open(new), ..source })
+                (!new.is_empty()).then_some(Source { stored: Stored::Open(new), ..source })
             }
             (Some(ReadSoFar::Deltas(_)), Stored::Closed) | (None, _) => Some(source),
         }

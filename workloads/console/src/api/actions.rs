@@ -138,8 +138,7 @@ fn missing(served: &Served, pipeline: &PipelineName, id: &SilenceId) -> Problem 
 fn refused(served: &Served, error: ActError) -> Problem {
     served.metrics.refused_actions.inc();
     match error {
-        ActError::Silence(error) => Problem::invalid(error_chain(&error)),
-        ActError::Verdict(error) => Problem::invalid(error_chain(&error)),
+        ActError::Written(error) => Problem::invalid(error.whole()),
         ActError::Registry(error @ RegistryError::Contention { .. }) => {
             Problem::conflict(format!("{}; ask again", error_chain(&error)))
         }
