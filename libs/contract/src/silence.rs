@@ -44,7 +44,8 @@ pub struct Silence {
 }
 
 /// How a silence stands at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+// In the order of lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub enum SilenceState {
     /// It has begun and has not ended.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use vedette_contract::Name;
 use vedette_contract::archive::Origin;
+use vedette_contract::incident::Incident;
 use vedette_contract::keys::PipelineKeys;
 
 /// A pipeline, wherever it runs.
@@ -13,6 +14,11 @@ pub(crate) struct PipelineName {
 }
 
 impl PipelineName {
+    /// That of an incident.
+    pub(crate) fn of(incident: &Incident) -> Self {
+        Self { namespace: incident.namespace.clone(), pipeline: incident.pipeline.clone() }
+    }
+
     /// Its part of the bucket.
     pub(crate) fn keys(&self) -> PipelineKeys {
         PipelineKeys::new(&self.namespace, &self.pipeline)

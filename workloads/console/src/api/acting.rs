@@ -1,9 +1,7 @@
 //! A request that changes something, read: from this page or a program, as JSON, of somebody who may.
 
-use std::net::SocketAddr;
-
 use axum::body::to_bytes;
-use axum::extract::{ConnectInfo, FromRequest, Request};
+use axum::extract::{FromRequest, Request};
 use axum::http::header::{CONTENT_TYPE, HeaderMap};
 use serde::de::DeserializeOwned;
 
@@ -45,8 +43,7 @@ async fn read<T: DeserializeOwned>(request: Request, served: &Served) -> Result<
             "what is sent stands in the body alone",
         ));
     }
-    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-    let writer = served.writers.who(peer, &parts.headers).await?;
+    let writer = served.writers.sender(&parts).await?;
     let bytes = to_bytes(body, LARGEST_BODY).await.map_err(|_| Problem::body_too_large())?;
     let sent = serde_json::from_slice(&bytes)
         .map_err(|error| Problem::parameter("what was sent", &format!("{error}; openapi.json says what is taken")))?;

@@ -78,8 +78,7 @@ pub(super) async fn give_verdict(
         }
         (None, Some(id)) => {
             let incident = kept_incident(&served, &id)?;
-            let pipeline = PipelineName { namespace: incident.namespace.clone(), pipeline: incident.pipeline.clone() };
-            (pipeline, VerdictFields { incident: Some(JudgedIncident::of(&incident)), ..fields })
+            (PipelineName::of(&incident), VerdictFields { incident: Some(JudgedIncident::of(&incident)), ..fields })
         }
         (Some(_), Some(_)) | (None, None) => {
             return Err(Problem::parameter("what was sent", "say the id of an alert or of an incident, one of them"));

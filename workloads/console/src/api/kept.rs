@@ -36,8 +36,7 @@ pub(super) fn verdict_of_alert(served: &Served, alert: &Alert) -> Option<Verdict
 
 /// What somebody said last of an incident.
 pub(super) fn verdict_of_incident(served: &Served, incident: &Incident) -> Option<VerdictView> {
-    let pipeline = PipelineName { namespace: incident.namespace.clone(), pipeline: incident.pipeline.clone() };
-    verdict(served, &pipeline, JudgedKey::Incident(incident.id))
+    verdict(served, &PipelineName::of(incident), JudgedKey::Incident(incident.id))
 }
 
 fn verdict(served: &Served, pipeline: &PipelineName, judged: JudgedKey<'_>) -> Option<VerdictView> {

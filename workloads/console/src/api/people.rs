@@ -1,8 +1,6 @@
 //! What people wrote, and who may write.
 
-use std::net::SocketAddr;
-
-use axum::extract::{ConnectInfo, FromRequestParts, State};
+use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use jiff::Timestamp;
 use vedette_contract::arguments::BucketArguments;
@@ -39,8 +37,7 @@ impl FromRequestParts<Served> for Asking {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, served: &Served) -> Result<Self, Problem> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-        Ok(Self(served.writers.who(peer, &parts.headers).await.map_err(Refusal::mend)))
+        Ok(Self(served.writers.sender(parts).await.map_err(Refusal::mend)))
     }
 }
 
@@ -75,20 +72,12 @@ pub(super) async fn silences(State(served): State<Served>, Asked(asked): Asked<S
             passed.extend(told.map(|passed| PassedView { key: passed.key.clone(), why: passed.why.clone() }));
         }
     }
-    silences.sort_by(|one, other| (rank(one.state), &other.id).cmp(&(rank(other.state), &one.id)));
+    silences.sort_by(|one, other| (one.state, &other.id).cmp(&(other.state, &one.id)));
     let in_force = silences.iter().filter(|silence| silence.state == SilenceState::InForce).count();
     let matching = silences.len();
     silences.truncate(limit);
     passed.truncate(limit);
     Ok(Json(SilencesView { silences, matching, in_force, passed }))
-}
-
-fn rank(state: SilenceState) -> u8 {
-    match state {
-        SilenceState::InForce => 0,
-        SilenceState::ToCome => 1,
-        SilenceState::Over => 2,
-    }
 }
 
 #[cfg(test)]

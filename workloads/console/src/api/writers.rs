@@ -1,9 +1,11 @@
 //! Who may write: whoever knows the token, and whom a proxy names that is known by its address. Who asks in any other way is told how.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use axum::extract::ConnectInfo;
 use axum::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
+use axum::http::request::Parts;
 use sha2::{Digest, Sha256};
 use vedette_contract::arguments::{Network, UserHeader, WriterArguments};
 
@@ -99,8 +101,14 @@ impl Writers {
         self.token_file.is_some()
     }
 
+    /// Who sends this request.
+    pub(super) async fn sender(&self, request: &Parts) -> Result<Writer, Refusal> {
+        let peer = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+        self.who(peer, &request.headers).await
+    }
+
     /// Who it is that asks, from this address and with these headers.
-    pub(super) async fn who(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Result<Writer, Refusal> {
+    async fn who(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> Result<Writer, Refusal> {
         if let Some(name) = self.proxy.as_ref().and_then(|proxy| proxy.name(peer, headers)) {
             return Ok(Writer::Named(name));
         }
