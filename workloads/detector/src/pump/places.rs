@@ -28,6 +28,8 @@ const COORDINATOR_WAIT: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     partitions: BTreeMap<i32, Search>,
+    /// Where they were read on, of whose commit no answer came: it may be made, and it may be not.
+    unanswered: BTreeMap<i32, Beginning>,
     /// Not before.
     again_at: Option<Instant>,
 }
@@ -44,7 +46,20 @@ enum Search {
 impl Waiting {
     /// Forgets those that are another's from now on.
     pub(super) fn give_up(&mut self, partitions: &TopicPartitionList) {
-        partitions.elements().iter().for_each(|element| _ = self.partitions.remove(&element.partition()));
+        for partition in partitions.elements().iter().map(TopicPartitionListElem::partition) {
+            self.partitions.remove(&partition);
+            self.unanswered.remove(&partition);
+        }
+    }
+
+    /// What is to be counted of a partition that is read on from here, which was committed with or without an answer: what of it is
+    /// gone, once it is known to be found no more, and what was before it.
+    fn gone(&mut self, partition: i32, found: Beginning, is_answered: bool) -> impl Iterator<Item = Beginning> {
+        let before = self.unanswered.remove(&partition).filter(|before| !is_found_again(*before, found));
+        if !is_answered {
+            self.unanswered.insert(partition, found);
+        }
+        before.into_iter().chain(is_answered.then_some(found))
     }
 
     fn is_due(&self) -> bool {
@@ -73,6 +88,19 @@ impl Waiting {
         self.again_at = Some(Instant::now() + (TIMES_A_SEARCH * search).max(SHORTEST_PAUSE));
     }
 }
+
+/// Whether the commit behind what was gone before was not made, so that this is gone with it.
+fn is_found_again(before: Beginning, found: Beginning) -> bool {
+    matches!(
+        (before, found),
+        (Beginning::AfterLoss { committed: before, .. }, Beginning::AfterLoss { committed: now, .. })
+            | (Beginning::Truncated { committed: before, .. }, Beginning::Truncated { committed: now, .. })
+            if before == now
+    )
+}
+
+/// Where a partition is read on, and what came of committing that.
+type ReadOn = (Beginning, KafkaResult<()>);
 
 impl Pump<'_> {
     /// Takes the partitions of which it is known from where they are read; the others later. `false` where the group's coordinator does
@@ -170,13 +198,20 @@ impl Pump<'_> {
                 return self.wait_on(&cause, started);
             }
         };
-        let (leaderless, mut failed) = (self.leaderless(partitions), BTreeMap::new());
+        let (leaderless, mut failed, mut found) = (self.leaderless(partitions), BTreeMap::new(), Vec::new());
         let mut resume = Resume::begin(&self.kafka, &self.group, &self.consumer, &self.outputs);
         for (topic, partition, committed) in known {
             let is_led = !leaderless.contains(&partition);
             let read_on = |committed| self.read_on_from(&mut resume, &topic, partition, committed);
-            let read = if is_led { committed.and_then(read_on) } else { Err(no_leader()) };
-            read.err().into_iter().for_each(|cause| _ = failed.insert(partition, cause));
+            match if is_led { committed.and_then(read_on) } else { Err(no_leader()) } {
+                Ok(read_on) => found.push((partition, read_on)),
+                Err(cause) => _ = failed.insert(partition, cause),
+            }
+        }
+        for (partition, (beginning, answer)) in found {
+            let gone: Vec<_> = self.waiting.gone(partition, beginning, answer.is_ok()).collect();
+            gone.into_iter().for_each(|gone| self.count(partition, gone));
+            answer.err().into_iter().for_each(|cause| _ = failed.insert(partition, cause));
         }
         self.waiting.searched(Search::Position, partitions, &failed);
         self.waiting.pause_after(started.elapsed());
@@ -190,15 +225,15 @@ impl Pump<'_> {
         topic: &str,
         partition: i32,
         committed: Option<i64>,
-    ) -> KafkaResult<()> {
+    ) -> KafkaResult<ReadOn> {
         let beginning = resume.shortened(partition, beginning(&self.consumer, topic, partition, committed)?)?;
         move_to(&self.consumer, topic, partition, beginning.offset())?;
-        if !matches!(beginning, Beginning::Committed(_)) {
-            beginning.report(topic, partition);
-            self.consumer.commit(&at_offset(topic, partition, beginning.offset())?, CommitMode::Sync)?;
-            self.count(partition, beginning);
+        if matches!(beginning, Beginning::Committed(_)) {
+            return Ok((beginning, Ok(())));
         }
-        Ok(())
+        beginning.report(topic, partition);
+        let place = at_offset(topic, partition, beginning.offset())?;
+        Ok((beginning, self.consumer.commit(&place, CommitMode::Sync)))
     }
 
     fn wait_on(&mut self, cause: &KafkaError, started: Instant) {
@@ -286,6 +321,30 @@ mod tests {
         assert!(!waiting.is_due());
         waiting.searched(Search::Beginning, &[1], &BTreeMap::new());
         assert!(waiting.of(Search::Beginning).is_empty());
+    }
+
+    #[test]
+    fn what_is_gone_is_counted_once_whether_its_commit_was_made_or_not() {
+        let lost = |committed, first| Beginning::AfterLoss { committed, first };
+        let counted = |looks: &[(Beginning, bool)]| {
+            let mut waiting = Waiting::default();
+            let gone =
+                looks.iter().flat_map(|(found, is_answered)| waiting.gone(0, *found, *is_answered).collect::<Vec<_>>());
+            gone.map(|gone| gone.lost() + gone.truncated()).sum::<u64>()
+        };
+        assert_eq!(counted(&[(lost(0, 5), true), (Beginning::Committed(5), true)]), 5);
+        assert_eq!(counted(&[(lost(0, 5), false)]), 0, "nobody knows yet");
+        assert_eq!(counted(&[(lost(0, 5), false), (Beginning::Committed(5), true)]), 5, "it was made");
+        assert_eq!(
+            counted(&[(lost(0, 5), false), (Beginning::Committed(9), true)]),
+            5,
+            "records were read on meanwhile"
+        );
+        assert_eq!(counted(&[(lost(0, 5), false), (lost(0, 8), false), (lost(0, 9), true)]), 9, "it was not made");
+        assert_eq!(counted(&[(lost(0, 5), false), (lost(5, 8), true)]), 8, "it was, and more was deleted");
+        let truncated = |committed, end| Beginning::Truncated { committed, end };
+        assert_eq!(counted(&[(truncated(9, 5), false), (truncated(9, 5), true)]), 4);
+        assert_eq!(counted(&[(truncated(9, 5), false), (Beginning::Committed(5), true)]), 4);
     }
 
     #[test]
