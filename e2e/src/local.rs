@@ -10,6 +10,20 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
+/// The programs, and the most megabytes that each may have: what runs in pods 25, and the command line, which has a Kafka and a bucket
+/// in it, 40.
+pub const PROGRAMS: [(&str, f64); 9] = [
+    ("vedette-topics", 25.),
+    ("vedette-generator", 25.),
+    ("vedette-detector", 25.),
+    ("vedette-archiver", 25.),
+    ("vedette-notifier", 25.),
+    ("vedette-trainer", 25.),
+    ("vedette-console", 25.),
+    ("vedette-operator", 25.),
+    ("vedette", 40.),
+];
+
 /// Why a run gave no summary.
 #[derive(Debug, Error)]
 pub enum RunError {

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use vedette_e2e::local::{binary, repository, send_signal};
+use vedette_e2e::local::{PROGRAMS, binary, repository, send_signal};
 use vedette_e2e::processes::{Child, descendants};
 use vedette_e2e::{LocalRun, pumps};
 use vedette_testing::pages::words;
@@ -42,6 +42,14 @@ fn models_in(log: &str) -> usize {
 
 fn children_named(run: &LocalRun, name: &str) -> Vec<Child> {
     descendants(run.pid()).into_iter().filter(|child| child.name == name).collect()
+}
+
+#[test]
+fn no_program_is_larger_than_it_may_be() {
+    for (program, most) in PROGRAMS {
+        let bytes = std::fs::metadata(binary(program)).unwrap().len();
+        assert!(bytes as f64 <= most * 1e6, "{program}: {bytes} bytes, and at most {most} MB");
+    }
 }
 
 #[test]

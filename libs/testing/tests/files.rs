@@ -13,7 +13,7 @@ const LONGEST: usize = 450;
 
 /// Every Rust file of ours.
 fn rust_files() -> Vec<PathBuf> {
-    let ours = ["crds", "libs", "operator", "workloads", "cli", "e2e"].map(|room| repository().join(room));
+    let ours = ["crds", "libs", "operator", "workloads", "cli", "e2e", "scripts"].map(|room| repository().join(room));
     let mut found = Vec::new();
     let mut open = Vec::from(ours);
     while let Some(directory) = open.pop() {
