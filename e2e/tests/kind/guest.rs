@@ -3,12 +3,16 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::{EvictParams, ListParams};
+use kube::{Api, ResourceExt};
+use vedette_contract::model::{TrainingOutcome, TrainingResult};
 use vedette_e2e::cluster::{Look, wait_for};
 use vedette_e2e::topic;
 
 use crate::records::until_records_flow;
-use crate::site::{GUEST, PATIENCE, Site, look};
+use crate::site::{GUEST, NAMESPACE, PATIENCE, Site, look, models};
 use crate::story::Story;
 
 /// The topic that others made, and what they set.
@@ -36,6 +40,23 @@ async fn until_partitions(site: &Site, wanted: u8) {
             Ok(seen) if seen == usize::from(wanted) => Look::Holds(()),
             seen => Look::NotYet(format!("{seen:?}")),
         }
+    })
+    .await
+    .unwrap();
+}
+
+/// The names of the pods with this label, those on their way out among them.
+async fn pods(site: &Site, label: &str) -> Vec<String> {
+    let pods: Api<Pod> = Api::namespaced(site.cluster.client(), NAMESPACE);
+    pods.list(&ListParams::default().labels(label)).await.unwrap().iter().map(ResourceExt::name_any).collect()
+}
+
+/// There is nobody who decides anything.
+async fn without_its_operator(site: &Site) {
+    site.kubectl(&["scale", "deployment/vedette-operator", "--replicas=0"]);
+    wait_for("the end of the operator", PATIENCE, || async {
+        let left = pods(site, "app.kubernetes.io/name=vedette-operator").await;
+        if left.is_empty() { Look::Holds(()) } else { Look::NotYet(format!("{left:?}")) }
     })
     .await
     .unwrap();
@@ -99,6 +120,50 @@ impl Story {
             site.until_active(&next).await;
             site.until("Ready", "Running").await;
         }
+    }
+
+    /// A node is drained under a training, and its Job is deleted once it published, which no operator sees: what it published counts.
+    /// Returns the version.
+    pub(crate) async fn a_training_is_failed_neither_by_a_drain_nor_by_the_end_of_its_job(&self) -> String {
+        let west = &self.west;
+        let before = west.training().await.unwrap().last_run.map(|run| run.job);
+        west.kubectl(&["annotate", "mt/flows", &format!("vedette.io/run={}", jiff::Timestamp::now()), "--overwrite"]);
+        let job = wait_for("a run", PATIENCE, || {
+            look(west.training(), |status| {
+                let run = status.last_run.as_ref().filter(|run| run.finished_at.is_none())?;
+                Some(run.job.clone()).filter(|job| before.as_ref() != Some(job))
+            })
+        })
+        .await
+        .unwrap();
+        let drained = wait_for("a pod of the training", PATIENCE, || async {
+            let pod = pods(west, &format!("batch.kubernetes.io/job-name={job}")).await.pop();
+            pod.map_or_else(|| Look::NotYet("none".to_owned()), Look::Holds)
+        })
+        .await
+        .unwrap();
+        let api: Api<Pod> = Api::namespaced(west.cluster.client(), NAMESPACE);
+        api.evict(&drained, &EvictParams::default()).await.unwrap();
+        without_its_operator(west).await;
+        let result = wait_for("what the training left", PATIENCE, || async {
+            let left = west.cluster.bucket().get_json::<TrainingResult>(&models().result(&job)).await.unwrap();
+            left.map_or_else(|| Look::NotYet("nothing".to_owned()), Look::Holds)
+        })
+        .await
+        .unwrap();
+        assert_eq!(result.outcome, TrainingOutcome::Published, "{}", result.message);
+        west.kubectl(&["delete", &format!("job/{job}"), "--timeout=60s"]);
+
+        west.kubectl(&["scale", "deployment/vedette-operator", "--replicas=1"]);
+        let ended = wait_for("what came of the run", PATIENCE, || {
+            look(west.training(), |status| {
+                status.history.first().filter(|run| run.job == job).map(|run| {
+                    (run.outcome.clone(), status.failures, status.last_run.as_ref().map(|run| run.job.clone()))
+                })
+            })
+        });
+        assert_eq!(ended.await.unwrap(), ("Published".to_owned(), 0, Some(job)));
+        result.version.unwrap().to_string()
     }
 
     pub(crate) async fn jobs_that_wait_say_so_and_are_made_anew_once_mended(&self) {

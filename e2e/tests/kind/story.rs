@@ -196,19 +196,22 @@ impl Story {
         }
     }
 
-    pub(crate) async fn pinning_goes_back_and_forth(&self, first: &str, second: &str) {
+    pub(crate) async fn pinning_goes_back(&self, first: &str) {
         for site in self.sites() {
             site.patch(&format!("{{\"model\":{{\"versionPolicy\":\"Pinned\",\"version\":\"{first}\"}}}}"));
         }
         for site in self.sites() {
             site.until_active(first).await;
         }
-        let third = self.train_on_demand(second).await;
+    }
+
+    /// What was published meanwhile is not rolled before.
+    pub(crate) async fn unpinning_goes_forth(&self, first: &str, newest: &str) {
         for site in self.sites() {
             site.until_active(first).await;
             site.patch("{\"model\":{\"versionPolicy\":\"Latest\",\"version\":null}}");
         }
-        self.rolled_everywhere(&third).await;
+        self.rolled_everywhere(newest).await;
     }
 
     /// It has a release of its own, without the CRDs.
