@@ -13,7 +13,7 @@ pub struct AnomalyPipelineStatus {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "looked_at")]
     pub observed_generation: Option<i64>,
     /// Ready, TopicsReady, BucketReachable, GeneratorAvailable, DetectorAvailable, ArchiverAvailable, NotifierAvailable, ModelCurrent,
-    /// StreamComplete, FeaturesPresent, ScoresStable and BudgetHeld; Reconciling or Stalled while it is not Ready.
+    /// StreamComplete, FeaturesPresent, ScoresStable, BudgetHeld and ReceiversUsable; Reconciling or Stalled while it is not Ready.
     #[serde(default)]
     #[schemars(schema_with = "conditions")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]

@@ -3,6 +3,7 @@
 //! writer does not know yet is as if there were none, so builds of any age read each other.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,9 @@ pub struct Health {
     /// What a detector made of the records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detector: Option<DetectorHealth>,
+    /// What a notifier knows of who is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notifier: Option<NotifierHealth>,
 }
 
 impl Health {
@@ -100,6 +104,8 @@ pub enum HealthComponent {
     Detector,
     /// Writes the archive.
     Archiver,
+    /// Groups alerts into incidents, and tells receivers of them.
+    Notifier,
     /// What this build does not know.
     #[serde(other)]
     Other,
@@ -219,6 +225,26 @@ pub struct BudgetHealth {
     pub is_exceeded: bool,
 }
 
+/// What a notifier knows of who is told of incidents.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotifierHealth {
+    /// Files of Secrets and `ConfigMaps` without which a receiver is told nothing, and which are of no use now.
+    #[serde(default)]
+    pub unusable_files: Vec<UnusableFile>,
+}
+
+/// A file that is of no use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnusableFile {
+    /// The receiver that needs it.
+    pub receiver: Name,
+    /// Where it should be, as the receiver's argument has it.
+    pub file: PathBuf,
+    /// What is wrong with it, such as "is empty", and nothing of what is in it; none where it is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrong: Option<String>,
+}
+
 /// How the features of a model looked in the last half minute, or for as long as it takes to see some records.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RecentFeatures {
@@ -252,11 +278,14 @@ mod tests {
     fn builds_of_any_age_read_each_other() {
         let newer = r#"{"site":"east","pod":"p","component":"sorter","started_at":"2026-11-23T08:00:00Z",
             "updated_at":"2026-11-23T08:00:00Z","colour":"red","unready":[{"condition":"broker"}],"topics":[{"topic":"t","warmth":3}],
-            "detector":{"threshold":0.5,"recent":{"features":{"a":{"missing":3}}}}}"#;
+            "detector":{"threshold":0.5,"recent":{"features":{"a":{"missing":3}}}},
+            "notifier":{"unusable_files":[{"receiver":"chat","file":"/chat/url","since":"today"}],"mood":"good"}}"#;
         let read: Health = serde_json::from_str(newer).unwrap();
         assert_eq!((read.component, read.topics[0].lag_seconds), (HealthComponent::Other, None));
         let detector = read.detector.clone().unwrap();
         assert_eq!((detector.model_version, detector.recent.features["a"].usually_missing), (None, None));
+        let NotifierHealth { unusable_files } = read.notifier.clone().unwrap();
+        assert_eq!((unusable_files[0].file.to_str(), &unusable_files[0].wrong), (Some("/chat/url"), &None));
         assert_eq!(serde_json::from_str::<Health>(&serde_json::to_string(&read).unwrap()).unwrap(), {
             let component = HealthComponent::Other;
             Health { component, ..read }

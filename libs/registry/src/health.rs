@@ -199,6 +199,7 @@ mod tests {
             gaps: Vec::new(),
             unready: Vec::new(),
             detector: None,
+            notifier: None,
         }
     }
 

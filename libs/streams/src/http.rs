@@ -130,6 +130,23 @@ pub struct Answer {
     pub text: String,
 }
 
+/// Whether a request can be made of this URL.
+pub fn is_url(url: &str) -> bool {
+    HttpRequest::get(url).is_ok()
+}
+
+/// Whether a file, or several, has certificates of authorities that can be trusted, and nothing but those.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn has_authorities(path: &Path) -> io::Result<bool> {
+    match read(path) {
+        Ok(_) => Ok(true),
+        Err(AuthorityError::Unreadable { path: _, source }) => Err(source),
+        Err(AuthorityError::NoCertificate { .. } | AuthorityError::Client(_)) => Ok(false),
+    }
+}
+
 /// Status and text of what this URL answers.
 pub(crate) async fn get(http: &Http, url: &str, authorization: Option<&str>) -> Result<(u16, String), FetchError> {
     let request = HttpRequest::get(url).map_err(|_| FetchError::Request { url: url.to_owned() })?;

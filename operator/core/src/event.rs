@@ -2,14 +2,19 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use crate::reason::{self, BucketReason, BudgetReason, FeaturesReason, Outcome, Reason, StabilityReason, StreamReason};
+use crate::reason::{
+    self, BucketReason, BudgetReason, FeaturesReason, Outcome, Reason, ReceiversReason, StabilityReason, StreamReason,
+};
 use crate::roll::RollEvent;
 use crate::run_result::Ended;
 use crate::schedule::{Run, StartReason};
-use crate::status::{BUCKET_REACHABLE, BUDGET_HELD, FEATURES_PRESENT, READY, SCORES_STABLE, STREAM_COMPLETE, find};
+use crate::status::{
+    BUCKET_REACHABLE, BUDGET_HELD, FEATURES_PRESENT, READY, RECEIVERS_USABLE, SCORES_STABLE, STREAM_COMPLETE, find,
+};
 
 /// The conditions of which it is told that they flip.
-const TOLD: [&str; 6] = [READY, BUCKET_REACHABLE, STREAM_COMPLETE, FEATURES_PRESENT, SCORES_STABLE, BUDGET_HELD];
+const TOLD: [&str; 7] =
+    [READY, BUCKET_REACHABLE, STREAM_COMPLETE, FEATURES_PRESENT, SCORES_STABLE, BUDGET_HELD, RECEIVERS_USABLE];
 
 /// Something that happened to an object.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,19 +81,21 @@ pub(crate) fn flipped(before: &[Condition], after: &[Condition]) -> Vec<Event> {
             Some(last) => {
                 last.status != now.status || (now.status == "False" && is_lasting && last.reason != now.reason)
             }
-            None => is_lasting || is_of_records(&now.reason),
+            None => is_lasting || is_told_by_processes(&now.reason),
         };
         is_news.then(|| Event::Flipped(now.clone()))
     });
     flipped.collect()
 }
 
-/// Whether a reason says of the records that they are not as they were learned.
-fn is_of_records(reason: &str) -> bool {
+/// Whether a reason says what processes alone find: that records are not as they were learned, or that a receiver cannot be told.
+fn is_told_by_processes(reason: &str) -> bool {
     let told = [
         FeaturesReason::FieldsMissing.as_str(),
         StabilityReason::ScoresShifted.as_str(),
         BudgetReason::Exceeded.as_str(),
+        ReceiversReason::ReceiverSecretMissing.as_str(),
+        ReceiversReason::ReceiverSecretWrong.as_str(),
     ];
     told.contains(&reason)
 }
@@ -186,5 +193,9 @@ mod tests {
         assert_eq!(reasons(&lost, &complete), ["StreamComplete"]);
         let lacking = with(FEATURES_PRESENT, Verdict::fails(FeaturesReason::FieldsMissing, ""));
         assert_eq!((reasons(&[], &lacking), reasons(&lacking, &[])), (vec!["FieldsMissing".to_owned()], vec![]));
+        let missing = with(RECEIVERS_USABLE, Verdict::fails(ReceiversReason::ReceiverSecretMissing, ""));
+        assert_eq!(reasons(&[], &missing), ["ReceiverSecretMissing"]);
+        let usable = with(RECEIVERS_USABLE, Verdict::holds(ReceiversReason::Usable, ""));
+        assert_eq!((reasons(&[], &usable), reasons(&missing, &usable)), (vec![], vec!["ReceiversUsable".to_owned()]));
     }
 }

@@ -1,18 +1,21 @@
 //! What a pipeline's processes tell of the records, as conditions: whether all of them were read, whether they have the fields
-//! that the model learned from, whether they are still like those, and whether no more of them alert than may.
+//! that the model learned from, whether they are still like those, and whether no more of them alert than may; and whether receivers of
+//! incidents can be told.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use vedette_contract::TopicName;
 use vedette_contract::health::{
     BudgetHealth, DetectorHealth, FeatureHealth, GAPS_TOLD, Gap, Health, HealthComponent, Unready,
 };
+use vedette_contract::{Name, TopicName};
 
 use crate::last_words::cut;
 use crate::reason::{BudgetReason, FeaturesReason, StreamReason};
+use crate::receivers::ReceiversSeen;
 use crate::stability::StabilitySeen;
 use crate::status::Verdict;
+use crate::validate::ValidatedReceiver;
 
 /// Fewer records say nothing of a field.
 const RECORDS: f64 = 20.;
@@ -24,7 +27,7 @@ const MOVED: f64 = 1.5;
 /// What the processes of a pipeline at its site tell, as far as conditions depend on it: it changes only where they may.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HealthSeen {
-    /// Whether any tells anything.
+    /// Whether any tells anything that reads the stream.
     is_told: bool,
     /// What was lost of late.
     gaps: Vec<Gap>,
@@ -35,6 +38,7 @@ pub struct HealthSeen {
     /// By pod, why it is not ready.
     unready: BTreeMap<String, String>,
     budget: Option<BudgetSeen>,
+    receivers: Option<ReceiversSeen>,
 }
 
 /// What the detectors tell of their budget: of several what is farthest from it.
@@ -72,7 +76,8 @@ impl HealthSeen {
         let fresh: Vec<&Health> = all.iter().filter(|health| health.is_fresh(now)).collect();
         let (features, unready) = (features(&fresh), unready(&fresh));
         let (stability, budget) = (StabilitySeen::new(scoring(&fresh)), budget(&fresh));
-        Self { is_told: !fresh.is_empty(), gaps, untold, features, stability, unready, budget }
+        let (is_told, receivers) = (fresh.iter().any(|health| reads_stream(health)), ReceiversSeen::new(&fresh));
+        Self { is_told, gaps, untold, features, stability, unready, budget, receivers }
     }
 
     /// Why this pod is not ready, by its own words.
@@ -112,6 +117,11 @@ impl HealthSeen {
         self.stability.as_ref().map(|seen| seen.verdict(was_shifted))
     }
 
+    /// Whether these receivers of incidents can use what they need of Secrets and `ConfigMaps`; none where they need nothing, or nobody tells.
+    pub(crate) fn receivers_usable(&self, receivers: &[ValidatedReceiver], namespace: &Name) -> Option<Verdict> {
+        self.receivers.as_ref()?.verdict(receivers, namespace)
+    }
+
     /// Whether no more records alert than may; none where no threshold is moved for that.
     pub(crate) fn budget_held(&self) -> Option<Verdict> {
         Some(match self.budget? {
@@ -129,6 +139,13 @@ impl HealthSeen {
                  see the reasons of the alerts, and train again if that is to stay",
             ),
         })
+    }
+}
+
+fn reads_stream(health: &Health) -> bool {
+    match health.component {
+        HealthComponent::Detector | HealthComponent::Archiver => true,
+        HealthComponent::Notifier | HealthComponent::Other => false,
     }
 }
 
@@ -282,6 +299,8 @@ mod tests {
         assert_eq!(complete(&[], 1_000).holds, None);
         let mut health = detector(0, &json!({}));
         assert_eq!(complete(std::slice::from_ref(&health), 1_000).holds, Some(true));
+        let notifier = Health { component: HealthComponent::Notifier, ..health.clone() };
+        assert_eq!(complete(&[notifier], 1_000).holds, None, "it reads no records");
         let topic = "sensor_messages".parse().unwrap();
         health.gaps.push(Gap { topic, partition: 2, start: 100, end: 600, found_at: at(900) });
         let said = complete(std::slice::from_ref(&health), 4_500);

@@ -17,6 +17,7 @@ pub mod pipeline;
 pub mod platform;
 pub mod pod_refusal;
 pub mod reason;
+mod receivers;
 pub mod refusal;
 mod resync;
 pub mod roll;

@@ -158,6 +158,16 @@ reasons! {
         Exceeded,
     }
 
+    /// Why receivers of incidents can use what they need of Secrets and `ConfigMaps`, or not.
+    ReceiversReason {
+        /// They can.
+        Usable,
+        /// One is not there, or has no such key.
+        ReceiverSecretMissing,
+        /// All are there, and one does not have what it should.
+        ReceiverSecretWrong,
+    }
+
     /// Why the detectors run the wanted version, or not.
     ModelReason {
         /// They do.

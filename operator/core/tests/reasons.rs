@@ -41,6 +41,7 @@ fn conditions() -> BTreeSet<&'static str> {
         status::FEATURES_PRESENT,
         status::SCORES_STABLE,
         status::BUDGET_HELD,
+        status::RECEIVERS_USABLE,
         status::DATA_AVAILABLE,
         status::TRAINED,
         status::GATE_PASSED,

@@ -7,7 +7,7 @@ use vedette_testing::bucket::Behaviour;
 use vedette_testing::last_words::{FAILED_BECAUSE, FAILED_LOG};
 
 use crate::api::Api;
-use crate::cluster::{Cluster, version};
+use crate::cluster::{Cluster, SITE, version};
 
 fn status(cluster: &Cluster) -> Value {
     cluster.api.get("modeltrainings", "flows").unwrap()["status"].clone()
@@ -259,5 +259,22 @@ async fn what_processes_tell_of_the_records_is_a_condition() {
         cluster.api.until("an event", |_| told(&cluster).then_some(())).await;
     }
     assert_eq!(cluster.objects.json::<Value>(&key("flows-detector-3")).await, None, "it is a day old");
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_receiver_of_incidents_lacks_is_a_condition() {
+    let cluster = Cluster::new().await;
+    let file = "/var/lib/vedette/vedette-receiver-chat-url/url";
+    let told = vedette_testing::bucket::lacks_file("chat", file, jiff::Timestamp::now());
+    cluster.objects.put_json("n/flows/health/east/flows-notifier.json", &told).await;
+    let receiver = json!({ "name": "chat", "webhook": { "urlSecret": { "name": "chat", "key": "url" } } });
+    cluster.pipeline("flows", json!({ "incidents": { "receivers": [receiver] } }));
+    let operator = cluster.operator_at(&SITE.replace("trainer: t", "notifier: n, trainer: t"), "a", &["n"]);
+    let reason = "ReceiverSecretMissing";
+    let told = cluster.until_reason("anomalypipelines", "flows", "ReceiversUsable", reason).await;
+    let message = told["message"].as_str().unwrap();
+    assert!(message.starts_with("receiver chat lacks the key url of Secret chat in namespace n: create"), "{message}");
+    cluster.api.until("an event", |_| cluster.events().contains(&reason.to_owned()).then_some(())).await;
     operator.stop().await;
 }

@@ -75,6 +75,7 @@ impl Known {
             gaps: state.gaps.clone(),
             unready: Vec::new(),
             detector: None,
+            notifier: None,
         }
     }
 

@@ -135,6 +135,7 @@ impl Known {
             gaps: state.gaps.clone(),
             unready: Vec::new(),
             detector: Some(detector),
+            notifier: None,
         }
     }
 

@@ -2,6 +2,7 @@
 //! so one that is down delays nobody else, and what it was not told of waits in the topic.
 
 mod alertmanager;
+mod files;
 mod heard;
 mod interest;
 mod ledger;
@@ -14,6 +15,7 @@ mod sender;
 mod summary;
 mod webhook;
 
+pub(crate) use files::unusable;
 #[cfg(test)]
 pub(crate) use ledger::testing::incident;
 pub(crate) use metrics::DeliveryMetrics;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -12,6 +13,7 @@ use tracing::{info, warn};
 use vedette_contract::arguments::{NotifierArguments, PipelineArguments, ServiceArguments};
 use vedette_contract::incident::IncidentOwner;
 use vedette_contract::keys::PipelineKeys;
+use vedette_registry::health;
 use vedette_service::{Backoff, Readiness, Shutdown, error_chain, registry, serve};
 use vedette_streams::bucket::Bucket;
 use vedette_streams::kafka::KafkaSettings;
@@ -19,6 +21,7 @@ use vedette_streams::kafka::KafkaSettings;
 use crate::alert::AlertReader;
 use crate::delivery::{DeliveryMetrics, DeliverySettings, Telling, check, deliver};
 use crate::error::{NotifierError, joined};
+use crate::health::Teller;
 use crate::incidents::Rules;
 use crate::look::Looking;
 use crate::metrics::Metrics;
@@ -66,7 +69,14 @@ async fn notify(arguments: NotifierArguments, shutdown: Shutdown) -> Result<(), 
     let readiness = Readiness::new(&[BROKER, INCIDENTS, SILENCES]);
     let server = serve(listen_address, readiness.clone(), registry, shutdown.clone()).await?;
     let (bucket, keys) = (Bucket::new(&bucket), PipelineKeys::new(&namespace, &pipeline));
-    let mut looking = Looking::new(bucket, keys, metrics.silences.clone(), readiness.clone());
+    let mut looking = Looking::new(bucket.clone(), keys.clone(), metrics.silences.clone(), readiness.clone());
+    let teller = Teller {
+        site: site.clone(),
+        pod: pod_name.clone(),
+        receivers: receivers.clone(),
+        readiness: readiness.clone(),
+        started_at: Timestamp::now(),
+    };
     // So that the first alerts meet the silences that there are.
     if let Some(looked) = shutdown.run_until_cancelled(looking.look()).await {
         joined(looked)?;
@@ -101,6 +111,7 @@ async fn notify(arguments: NotifierArguments, shutdown: Shutdown) -> Result<(), 
     let outcome = tokio::select! {
         outcome = stream => joined(outcome).flatten(),
         stranded = kafka.stranded() => Err(NotifierError::Kafka(stranded)),
+        never = health::tell(&bucket, &keys, |now| teller.told(now)) => match never {},
     };
     shutdown.cancel();
     let told = joined(deliveries.await);

@@ -14,8 +14,8 @@ use vedette_contract::progress::ProgressKey;
 use vedette_core::roll::{Rollout, Underway};
 use vedette_core::rollout::rollout;
 use vedette_core::status::{
-    DATA_AVAILABLE, DETECTOR_AVAILABLE, FEATURES_PRESENT, GENERATOR_AVAILABLE, PUBLISHED, READY, SCORES_STABLE,
-    STREAM_COMPLETE, find, is_true,
+    DATA_AVAILABLE, DETECTOR_AVAILABLE, FEATURES_PRESENT, GENERATOR_AVAILABLE, PUBLISHED, READY, RECEIVERS_USABLE,
+    SCORES_STABLE, STREAM_COMPLETE, find, is_true,
 };
 use vedette_core::workload::Workload;
 use vedette_crds::TrainingPhase;
@@ -328,5 +328,25 @@ async fn what_processes_tell_of_the_records_is_a_condition() {
     assert_eq!(find(&pipeline.status.conditions, STREAM_COMPLETE).unwrap().reason, "RecordsLost");
     let scores = find(&pipeline.status.conditions, SCORES_STABLE).unwrap();
     assert_eq!((scores.status.as_str(), scores.reason.as_str()), ("False", "ScoresShifted"));
+    stage.supervisor.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_receiver_of_incidents_lacks_is_a_condition() {
+    let spec = "{incidents: {receivers: [{name: chat, webhook: {urlSecret: {name: chat, key: url}}}]}}";
+    let stage = Stage::with(spec).await;
+    stage.program("topics", "exit 0");
+    for component in ["archiver", "detector", "notifier"] {
+        stage.serving_program(component);
+    }
+    let key = stage.keys().health(&stage.servers.site.site.name, "flows-notifier-1");
+    let file = "/var/lib/vedette/vedette-receiver-chat-url/url";
+    stage.objects.put_json(&key, &vedette_testing::bucket::lacks_file("chat", file, Timestamp::now())).await;
+    let mut pipeline = stage.pipeline();
+    pipeline.step(Timestamp::now()).await.unwrap();
+    let receivers = find(&pipeline.status.conditions, RECEIVERS_USABLE).unwrap();
+    assert_eq!((receivers.status.as_str(), receivers.reason.as_str()), ("False", "ReceiverSecretMissing"));
+    let named = "receiver chat lacks the key url of Secret chat in namespace default: create";
+    assert!(receivers.message.starts_with(named), "{}", receivers.message);
     stage.supervisor.stop_all().await;
 }

@@ -1,9 +1,10 @@
-//! What a detector tells.
+//! What a detector tells, and a notifier.
 
 use jiff::{SignedDuration, Timestamp};
 use vedette_contract::distribution::Compared;
 use vedette_contract::health::{
-    DetectorHealth, FeatureHealth, Gap, Health, HealthComponent, RecentFeatures, StabilityHealth,
+    DetectorHealth, FeatureHealth, Gap, Health, HealthComponent, NotifierHealth, RecentFeatures, StabilityHealth,
+    UnusableFile,
 };
 
 /// That of a detector of the site `east` whose records lack a feature and are not as those of the training, and that found 500
@@ -35,5 +36,23 @@ pub fn lacks(feature: &str, now: Timestamp) -> Health {
                     .into(),
             }),
         }),
+        notifier: None,
+    }
+}
+
+/// That of a notifier of the site `east` whose receiver needs a file that is not there.
+pub fn lacks_file(receiver: &str, file: &str, now: Timestamp) -> Health {
+    let unusable = UnusableFile { receiver: receiver.parse().unwrap(), file: file.into(), wrong: None };
+    Health {
+        site: "east".parse().unwrap(),
+        pod: "flows-notifier".to_owned(),
+        component: HealthComponent::Notifier,
+        started_at: now - SignedDuration::from_hours(1),
+        updated_at: now,
+        topics: Vec::new(),
+        gaps: Vec::new(),
+        unready: Vec::new(),
+        detector: None,
+        notifier: Some(NotifierHealth { unusable_files: vec![unusable] }),
     }
 }

@@ -23,7 +23,7 @@ use vedette_streams::bucket::{Body, Bucket, Creation};
 
 pub use self::archive::object_key;
 pub use self::gate::Behaviour;
-pub use self::health::lacks;
+pub use self::health::{lacks, lacks_file};
 pub use self::secret::MountedSecret;
 
 use self::gate::Gate;

@@ -22,9 +22,10 @@ pub(super) fn decide(
     mut seen: PipelineSeen,
     now: Timestamp,
 ) -> PipelinePlan {
-    let PipelineSeen { detector, archiver, health, .. } = &mut seen;
+    let PipelineSeen { detector, archiver, notifier, health, .. } = &mut seen;
     detector.told(health.as_ref());
     archiver.told(health.as_ref());
+    notifier.told(health.as_ref());
     let roll = roll_step(object, site, before, &seen, now);
     let children = build_pipeline(object, site, roll.state.template_version(), &seen.live);
     let wanted_job = children.topics_job.metadata.name.clone();
@@ -48,6 +49,7 @@ pub(super) fn decide(
         name: object.name.clone(),
         suspend: object.suspend,
         training: object.model.training.clone(),
+        receivers: object.incidents.as_ref().map(|incidents| incidents.receivers.clone()).unwrap_or_default(),
         progress_deadline: progress_deadline(object),
     }
 }

@@ -19,7 +19,7 @@ use crate::reason::{BucketReason, ModelReason, Reason};
 use crate::refusal::Refusal;
 use crate::roll::{Artifact, Pointer, RollStep};
 use crate::site::{Missing, SiteFile};
-use crate::validate::ValidatedPipeline;
+use crate::validate::{ValidatedPipeline, ValidatedReceiver};
 use crate::workload::Workload;
 use topics::TopicsFound;
 
@@ -192,6 +192,7 @@ pub struct PipelinePlan {
     name: Name,
     suspend: bool,
     training: Option<Name>,
+    receivers: Vec<ValidatedReceiver>,
     progress_deadline: SignedDuration,
 }
 

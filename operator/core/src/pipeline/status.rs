@@ -1,7 +1,7 @@
 //! The status of a pipeline.
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use vedette_contract::topic::TopicReport;
 use vedette_crds::{AnomalyPipelineStatus, GeneratorStatus, TopicsStatus};
 
@@ -18,8 +18,8 @@ use crate::roll::ModelCurrent;
 use crate::rollout::{Availability, availability};
 use crate::status::{
     ARCHIVER_AVAILABLE, BUCKET_REACHABLE, BUDGET_HELD, Conditions, DETECTOR_AVAILABLE, FEATURES_PRESENT,
-    GENERATOR_AVAILABLE, MODEL_CURRENT, NOTIFIER_AVAILABLE, SCORES_STABLE, STREAM_COMPLETE, TOPICS_READY, Verdict,
-    apply_failed, find, listed, model_status,
+    GENERATOR_AVAILABLE, MODEL_CURRENT, NOTIFIER_AVAILABLE, RECEIVERS_USABLE, SCORES_STABLE, STREAM_COMPLETE,
+    TOPICS_READY, Verdict, apply_failed, find, listed, model_status,
 };
 
 /// The status of a pipeline that is in order, with why its plan was not applied, if it was not.
@@ -53,7 +53,7 @@ pub(super) fn pipeline_status(
         .with(ARCHIVER_AVAILABLE, archiver)
         .with(MODEL_CURRENT, model_current(plan));
     let conditions = with_bucket(conditions, &seen.bucket.answer);
-    let conditions = with_health(conditions, seen.health.as_ref(), &before.conditions);
+    let conditions = with_health(conditions, plan);
     let conditions = match generator {
         Some(generator) => conditions.with(GENERATOR_AVAILABLE, generator),
         None => conditions.without(GENERATOR_AVAILABLE),
@@ -107,16 +107,17 @@ fn with_bucket(conditions: Conditions, answer: &BucketAnswer) -> Conditions {
 }
 
 /// As with the bucket, an operator that begins knows nothing yet.
-fn with_health(conditions: Conditions, health: Option<&HealthSeen>, before: &[Condition]) -> Conditions {
-    let Some(health) = health else {
+fn with_health(conditions: Conditions, plan: &PipelinePlan) -> Conditions {
+    let Some(health) = &plan.seen.health else {
         return conditions.kept_or(STREAM_COMPLETE, HealthSeen::default().stream_complete());
     };
     let conditions = conditions.with(STREAM_COMPLETE, health.stream_complete());
-    let was_shifted = find(before, SCORES_STABLE).is_some_and(|condition| condition.status == "False");
+    let was_shifted = find(&plan.before.conditions, SCORES_STABLE).is_some_and(|condition| condition.status == "False");
     let told = [
         (FEATURES_PRESENT, health.features_present()),
         (SCORES_STABLE, health.scores_stable(was_shifted)),
         (BUDGET_HELD, health.budget_held()),
+        (RECEIVERS_USABLE, health.receivers_usable(&plan.receivers, &plan.namespace)),
     ];
     told.into_iter().fold(conditions, |conditions, (kind, verdict)| match verdict {
         Some(verdict) => conditions.with(kind, verdict),

@@ -38,6 +38,8 @@ pub const FEATURES_PRESENT: &str = "FeaturesPresent";
 pub const SCORES_STABLE: &str = "ScoresStable";
 /// Condition: as many records alert as may; absent while no model scores, or thresholds do not follow the stream.
 pub const BUDGET_HELD: &str = "BudgetHeld";
+/// Condition: receivers of incidents can use what they need of Secrets and `ConfigMaps`; absent where they need none, and while no notifier tells.
+pub const RECEIVERS_USABLE: &str = "ReceiversUsable";
 /// Condition: there are enough records to learn from.
 pub const DATA_AVAILABLE: &str = "DataAvailable";
 /// Condition: the last run made a model.

@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
-use vedette_contract::receiver::{Address, Receiver, ReceiverKind, is_http_url};
+use vedette_contract::receiver::{Address, Receiver, ReceiverKind};
 use vedette_service::error_chain;
 use vedette_streams::http::{Answer, FetchError, Http, HttpSettings, post};
 
+use super::files::FileError;
 use super::ledger::{Ledger, News};
 use super::webhook::Message;
-use super::{alertmanager, webhook};
+use super::{alertmanager, files, webhook};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// So many alerts are repeated in one request.
 const REPEATED_AT_ONCE: usize = 100;
-const NO_URL: &str = "what its Secret has is no http:// or https:// URL";
+const NO_REQUEST: &str = "no request can be made of what its Secrets have";
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +88,8 @@ impl Sender {
         let Message { id, body } = message;
         let mut headers = vec![("content-type", webhook::CONTENT_TYPE.to_owned())];
         if let Some(file) = hmac_key_file {
-            match secret(file).and_then(|key| webhook::signature(&key, &id, now, &body)) {
+            let key = files::key(file).map_err(|error| error.to_string());
+            match key.and_then(|key| webhook::signature(&key, &id, now, &body)) {
                 Ok(signature) => headers.extend(signature),
                 Err(cause) => return Delivery::Failed { cause, retry_after: None },
             }
@@ -124,17 +126,17 @@ impl Sender {
     ) -> Delivery {
         let Target { url, is_secret } = match self.target() {
             Ok(target) => target,
-            Err(cause) => return Delivery::Failed { cause, retry_after: None },
+            Err(error) => return Delivery::Failed { cause: error.to_string(), retry_after: None },
         };
         if let Some(file) = &self.receiver.authorization_file {
-            match secret(file) {
+            match files::authorization(file) {
                 Ok(authorization) => headers.push(("authorization", authorization)),
-                Err(cause) => return Delivery::Failed { cause, retry_after: None },
+                Err(error) => return Delivery::Failed { cause: error.to_string(), retry_after: None },
             }
         }
         match post(&self.http, &path(&url), &headers, body).await {
             Err(FetchError::Request { .. }) if is_secret => {
-                Delivery::Failed { cause: NO_URL.to_owned(), retry_after: None }
+                Delivery::Failed { cause: NO_REQUEST.to_owned(), retry_after: None }
             }
             // Some repeat in their answer where they were asked.
             Ok(answer) if is_secret => outcome(Ok(Answer { text: String::new(), ..answer })),
@@ -142,21 +144,12 @@ impl Sender {
         }
     }
 
-    fn target(&self) -> Result<Target, String> {
+    fn target(&self) -> Result<Target, FileError> {
         match &self.receiver.url {
             Address::Url(url) => Ok(Target { url: url.clone(), is_secret: false }),
-            Address::Secret { file } => match secret(file)? {
-                url if is_http_url(&url) => Ok(Target { url, is_secret: true }),
-                _ => Err(NO_URL.to_owned()),
-            },
+            Address::Secret { file } => Ok(Target { url: files::url(file)?, is_secret: true }),
         }
     }
-}
-
-/// Read anew each time, so that a Secret that is changed is used.
-fn secret(file: &Path) -> Result<String, String> {
-    let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    Ok(text.trim().to_owned())
 }
 
 fn outcome(answer: Result<Answer, FetchError>) -> Delivery {

@@ -99,11 +99,13 @@ pub(crate) fn signature(
     Ok([("webhook-id", id.to_owned()), ("webhook-timestamp", seconds), ("webhook-signature", signature)])
 }
 
-fn key_bytes(key: &str) -> Result<Vec<u8>, String> {
+/// The key itself, of how it is written. What is wrong is said without a letter of it.
+///
+/// # Errors
+/// When it is empty, or not written as it says.
+pub(crate) fn key_bytes(key: &str) -> Result<Vec<u8>, String> {
     let bytes = match key.strip_prefix(ENCODED_KEY) {
-        Some(encoded) => {
-            STANDARD.decode(encoded).map_err(|error| format!("the key is not base64 after {ENCODED_KEY}: {error}"))?
-        }
+        Some(encoded) => STANDARD.decode(encoded).map_err(|_| format!("the key is not base64 behind {ENCODED_KEY}"))?,
         None => key.as_bytes().to_vec(),
     };
     if bytes.is_empty() { Err("the key is empty".to_owned()) } else { Ok(bytes) }

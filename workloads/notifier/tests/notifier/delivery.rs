@@ -96,6 +96,12 @@ async fn a_receiver_whose_secrets_are_missing_is_told_when_they_are_there_and_ho
         webhook("other", &other, &json!({})),
     ];
     let running = telling(&broker, "first", &words, &["--window-seconds=3600"]);
+    let lacking = async || {
+        let files = broker.health("first").await?.notifier?.unusable_files.into_iter();
+        Some(files.map(|file| (file.receiver.to_string(), file.file, file.wrong)).collect::<Vec<_>>())
+    };
+    let all = [("chat".to_owned(), url.clone(), None), ("private".to_owned(), token.clone(), None)];
+    eventually("who lacks what is told", async || lacking().await.is_some_and(|lacking| lacking == all)).await;
     broker.produce([alert("src_bytes", "")]);
     other.received(1).await;
     assert_eq!(receiver.requests().len(), 0);
@@ -106,6 +112,7 @@ async fn a_receiver_whose_secrets_are_missing_is_told_when_they_are_there_and_ho
     let mut paths: Vec<_> = receiver.received(2).await.into_iter().map(|request| request.path).collect();
     paths.sort();
     assert_eq!(paths, ["/hook", "/secret"]);
+    eventually("nothing is lacking", async || lacking().await.is_some_and(|lacking| lacking.is_empty())).await;
     running.stop().await;
 }
 

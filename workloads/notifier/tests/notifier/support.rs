@@ -13,7 +13,9 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use tokio::task::JoinHandle;
 use vedette_contract::arguments::NotifierArguments;
+use vedette_contract::health::Health;
 use vedette_contract::incident::Incident;
+use vedette_contract::keys::PipelineKeys;
 use vedette_notifier::NotifierError;
 use vedette_service::Shutdown;
 use vedette_streams::kafka::Isolation;
@@ -119,6 +121,12 @@ impl Broker {
             }
         }
         written
+    }
+
+    /// What the notifier of this pod tells of itself.
+    pub(crate) async fn health(&self, pod_name: &str) -> Option<Health> {
+        let keys = PipelineKeys::new(&"team".parse().unwrap(), &"flows".parse().unwrap());
+        self.bucket.json(&keys.health(&"east".parse().unwrap(), pod_name)).await
     }
 
     /// How far the alerts of each partition were read for what is written.

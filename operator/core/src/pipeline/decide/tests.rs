@@ -6,10 +6,14 @@ use vedette_contract::health::Health;
 use super::super::tests::*;
 use super::super::*;
 use crate::desired::{LiveReplicas, labels, topics_job_name};
+use crate::event::Event;
 use crate::health::HealthSeen;
 use crate::manifest::{self, ValidatedManifest};
 use crate::roll::Fault;
-use crate::status::{ARCHIVER_AVAILABLE, GENERATOR_AVAILABLE, STALLED, TOPICS_READY, find, is_true};
+use crate::status::{
+    ARCHIVER_AVAILABLE, GENERATOR_AVAILABLE, NOTIFIER_AVAILABLE, READY, RECEIVERS_USABLE, STALLED, TOPICS_READY, find,
+    is_true,
+};
 use crate::workload::PodSeen;
 
 #[test]
@@ -275,4 +279,45 @@ fn why_a_process_is_not_ready_stands_in_the_condition_of_its_component() {
     assert!(said(told(), None).ends_with(&format!("pod flows-archiver-1 {because}")));
     assert!(said(told(), Some(Blame::Unknown)).ends_with(&format!("does not become ready, and {because}")));
     assert!(said(None, None).ends_with("runs and does not become ready"), "the bucket is away");
+}
+
+#[test]
+fn a_receiver_that_cannot_be_told_is_a_condition_of_its_own_and_what_keeps_the_notifier_from_being_ready_is_in_its_own()
+{
+    let spec = "{incidents: {receivers: [{name: chat, webhook: {urlSecret: {name: chat, key: url}}}]}}";
+    let health: Health = serde_json::from_value(json!({
+        "site": "east", "pod": "flows-notifier-1", "component": "notifier", "started_at": "1970-01-01T00:00:00Z",
+        "updated_at": "1970-01-01T00:00:00Z",
+        "unready": [{ "condition": "incidents", "reason": "another notifier of this pipeline acts" }],
+        "notifier": { "unusable_files": [{ "receiver": "chat", "file": "/var/lib/vedette/vedette-receiver-chat-url/url" }] }
+    }))
+    .unwrap();
+    let told = HealthSeen::new(&[health], Timestamp::UNIX_EPOCH);
+    let concluded = |spec: &str, before: &AnomalyPipelineStatus| {
+        let plan = plan_of(spec, before, |seen| seen.health = Some(told.clone()));
+        Pipeline::conclude(&plan, Ok(&()), Timestamp::UNIX_EPOCH)
+    };
+    let lacking = concluded(spec, &AnomalyPipelineStatus::default());
+    let condition = find(&lacking.status.conditions, RECEIVERS_USABLE).unwrap().clone();
+    assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("False", "ReceiverSecretMissing"));
+    let named = "receiver chat lacks the key url of Secret chat in namespace n: create the Secret";
+    assert!(condition.message.starts_with(named), "{}", condition.message);
+    assert!(is_true(&lacking.status.conditions, READY), "its pod runs, and tells others");
+    assert_eq!(lacking.events, [Event::Flipped(condition)]);
+    let without = concluded("{incidents: {receivers: [{name: chat, webhook: {url: 'http://a'}}]}}", &lacking.status);
+    assert_eq!(find(&without.status.conditions, RECEIVERS_USABLE), None);
+    let none = concluded("{}", &lacking.status);
+    assert_eq!(find(&none.status.conditions, RECEIVERS_USABLE), None);
+
+    let plan = plan_of(spec, &AnomalyPipelineStatus::default(), |seen| {
+        let notifier = &mut seen.notifier;
+        notifier.deployment.as_mut().unwrap().is_complete = false;
+        let cause = "pod flows-notifier-1 runs and does not become ready".to_owned();
+        let (name, fault) = (Some("flows-notifier-1".to_owned()), Some(Fault::Unready { blamed: None, cause }));
+        notifier.pods[0] = PodSeen { name, is_ready: false, fault, ..notifier.pods[0].clone() };
+        seen.health = Some(told.clone());
+    });
+    let status = Pipeline::conclude(&plan, Ok(&()), Timestamp::UNIX_EPOCH).status;
+    let said = &find(&status.conditions, NOTIFIER_AVAILABLE).unwrap().message;
+    assert!(said.ends_with("is not ready: another notifier of this pipeline acts"), "{said}");
 }
