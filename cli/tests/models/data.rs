@@ -184,6 +184,7 @@ fn status(site: &str, version: &ModelVersion, rejected: Vec<ModelVersion>) -> Si
         rejected,
         ready: true,
         topics: None,
+        alert_budget_per_million: None,
         updated_at: Timestamp::now(),
     }
 }

@@ -67,7 +67,7 @@ impl FromStr for ProgressKey {
 }
 
 /// What a site says of itself; written by its operator.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SiteStatus {
     /// The site.
     pub site: Name,
@@ -83,6 +83,9 @@ pub struct SiteStatus {
     /// Its topics there; none where the operator is of a version that does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topics: Option<SiteTopics>,
+    /// How many records per million may alert there; none where a score is the threshold, or the operator does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert_budget_per_million: Option<f64>,
     /// When this was written.
     pub updated_at: Timestamp,
 }
@@ -120,6 +123,17 @@ mod tests {
     fn a_topic_with_dashes_keeps_its_name() {
         let key: ProgressKey = "east/my-own-topic-3.json".parse().unwrap();
         assert_eq!((key.topic.as_str(), key.partition), ("my-own-topic", 3));
+    }
+
+    #[test]
+    fn a_status_of_a_version_that_tells_less_is_one() {
+        let told =
+            r#"{"site":"east","training":null,"model_version":null,"ready":true,"updated_at":"2026-11-23T08:00:00Z"}"#;
+        let status: SiteStatus = serde_json::from_str(told).unwrap();
+        assert_eq!((&status.topics, status.alert_budget_per_million, status.rejected.len()), (&None, None, 0));
+        assert_eq!(serde_json::to_string(&status).unwrap(), told);
+        let more = SiteStatus { alert_budget_per_million: Some(0.5), ..status };
+        assert_eq!(serde_json::from_str::<SiteStatus>(&serde_json::to_string(&more).unwrap()).unwrap(), more);
     }
 
     #[test]

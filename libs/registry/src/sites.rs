@@ -61,6 +61,7 @@ mod tests {
             rejected: Vec::new(),
             ready,
             topics: None,
+            alert_budget_per_million: None,
             updated_at: "2026-11-23T00:00:00Z".parse().unwrap(),
         };
         for status in [status("west", true), status("east", false), status("east", true)] {

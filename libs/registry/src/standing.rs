@@ -56,6 +56,8 @@ pub struct Standing {
     pub dead_letters: u64,
     /// A record alerts whose score is greater.
     pub threshold: Option<f64>,
+    /// How many records per million may alert, as its operator says; none where a score was chosen, or it does not say.
+    pub alert_budget_per_million: Option<f64>,
     /// Conditions of readiness that do not hold.
     pub unready: Vec<UnreadyProcess>,
 }
@@ -104,6 +106,7 @@ impl Standing {
             lost_records: fresh.iter().flat_map(|health| &health.topics).map(|topic| topic.lost_records).sum(),
             dead_letters: sum(|detector| detector.dead_letters.values().sum()),
             threshold: told().map(|detector| detector.threshold).next_back(),
+            alert_budget_per_million: status.and_then(|status| status.alert_budget_per_million),
             unready: fresh.iter().flat_map(|health| unready(health)).collect(),
         }
     }

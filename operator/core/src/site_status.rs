@@ -8,7 +8,7 @@ use vedette_contract::progress::SiteStatus;
 const SITE_STATUS_INTERVAL: SignedDuration = SignedDuration::from_mins(5);
 
 /// What the other sites are told of a pipeline, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SiteStatusUpdate {
     /// The pipeline's part of the bucket.
     pub keys: PipelineKeys,
@@ -42,6 +42,7 @@ mod tests {
             rejected: Vec::new(),
             ready: true,
             topics: None,
+            alert_budget_per_million: None,
             updated_at: "2026-11-23T08:00:00Z".parse().unwrap(),
         };
         let later = |text: &str| at(&first, text.parse().unwrap());

@@ -177,6 +177,7 @@ mod tests {
             rejected: Vec::new(),
             ready: true,
             topics: None,
+            alert_budget_per_million: None,
             updated_at: "2026-11-23T08:00:00Z".parse().unwrap(),
         };
         context.report.publish_site_status(object, SiteStatusUpdate { keys, status });

@@ -52,7 +52,8 @@ fn status(site: &str, at: Timestamp, version: &str) -> Value {
         "sensor_messages": "sensor_messages", "enriched_data": "enriched_data", "alerts": "alerts", "incidents": "incidents",
         "dead_letters": "dead_letters"
     });
-    json!({"site": site, "training": "flows", "model_version": version, "ready": site != "west", "updated_at": at, "topics": topics})
+    json!({"site": site, "training": "flows", "model_version": version, "ready": site != "west", "updated_at": at, "topics": topics,
+        "alert_budget_per_million": 5_000.0})
 }
 
 async fn tell(bucket: &TestBucket, site: &str, at: Timestamp, version: &str) {

@@ -51,6 +51,8 @@ pub(crate) struct SiteView {
     pub(crate) dead_letters: u64,
     /// A record alerts whose score is greater.
     pub(crate) threshold: Option<f64>,
+    /// How many records per million may alert; null where a score was chosen, or its operator does not say.
+    pub(crate) alert_budget_per_million: Option<f64>,
     /// The topics that are read there.
     pub(crate) topics: Vec<TopicView>,
 }

@@ -55,6 +55,7 @@ fn site_status(plan: &PipelinePlan, status: &AnomalyPipelineStatus, now: Timesta
         rejected: plan.roll.state.rejected.clone(),
         ready: is_true(&status.conditions, READY),
         topics: Some(plan.site_topics.clone()),
+        alert_budget_per_million: plan.alert_budget_per_million,
         updated_at: now,
     };
     SiteStatusUpdate { keys: PipelineKeys::new(&plan.namespace, &plan.name), status }

@@ -45,6 +45,7 @@ pub(super) fn decide(
         before: before.clone(),
         site: site.site.name.clone(),
         site_topics: site_topics(object),
+        alert_budget_per_million: object.detector.alerting.budget_per_million(),
         namespace: object.namespace.clone(),
         name: object.name.clone(),
         suspend: object.suspend,

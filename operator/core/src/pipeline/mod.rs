@@ -188,6 +188,7 @@ pub struct PipelinePlan {
     before: AnomalyPipelineStatus,
     site: Name,
     site_topics: SiteTopics,
+    alert_budget_per_million: Option<f64>,
     namespace: Name,
     name: Name,
     suspend: bool,

@@ -339,6 +339,14 @@ fn other_sites_read_which_topics_the_pipeline_has() {
 }
 
 #[test]
+fn other_sites_read_the_budget_of_the_alerts_where_there_is_one() {
+    let budget = |spec: &str| concluded(spec, |_| ()).site_status.unwrap().status.alert_budget_per_million;
+    assert_eq!(budget("{}"), Some(1000.0));
+    assert_eq!(budget("{detector: {alerting: {alertBudgetPerMillion: 0.5}}}"), Some(0.5));
+    assert_eq!(budget("{detector: {alerting: {scoreThreshold: 0.9}}}"), None);
+}
+
+#[test]
 fn a_refused_pipeline_keeps_what_it_had() {
     let before = concluded("{}", |_| ()).status;
     let site = site();

@@ -184,6 +184,16 @@ pub enum Alerting {
     ScoreThreshold(f64),
 }
 
+impl Alerting {
+    /// How many records per million may alert; none where a score decides.
+    pub fn budget_per_million(self) -> Option<f64> {
+        match self {
+            Self::Budget { per_million, tracking: _ } => Some(per_million),
+            Self::ScoreThreshold(_) => None,
+        }
+    }
+}
+
 /// The archiver.
 #[derive(Debug, Clone)]
 pub struct ValidatedArchiver {

@@ -49,6 +49,7 @@ fn view(pipeline: &PipelineName, site: &Name, known: &Known<'_>, now: Timestamp)
         lost_records: standing.lost_records,
         dead_letters: standing.dead_letters,
         threshold: standing.threshold,
+        alert_budget_per_million: standing.alert_budget_per_million,
         topics: sizes(&fresh),
     }
 }
@@ -115,6 +116,17 @@ mod tests {
         assert_eq!((view.lag_records, view.lag_seconds, view.dead_letters, view.threshold), (10, 1.5, 4, Some(0.9)));
         assert_eq!((view.topics.len(), view.topics[0].partitions, view.topics[0].held_records), (1, 6, 300));
         assert_eq!((view.ready, view.silent_since_utc), (None, None));
+    }
+
+    #[test]
+    fn a_site_has_the_budget_that_its_operator_tells() {
+        let told =
+            r#"{"site":"east","training":null,"model_version":null,"ready":true,"updated_at":"2026-11-23T08:09:00Z"}"#;
+        let older: SiteStatus = serde_json::from_str(told).unwrap();
+        let newer = SiteStatus { alert_budget_per_million: Some(1000.0), ..older.clone() };
+        let budgets = [older, newer]
+            .map(|status| one(Known { status: Some(&status), ..Known::default() }).alert_budget_per_million);
+        assert_eq!(budgets, [None, Some(1000.0)]);
     }
 
     #[test]

@@ -1207,6 +1207,11 @@ export interface components {
         /** @description How a pipeline stands at a site. */
         SiteView: {
             /**
+             * Format: double
+             * @description How many records per million may alert; null where a score was chosen, or its operator does not say.
+             */
+            alert_budget_per_million: number | null;
+            /**
              * Format: uint64
              * @description Records that could not be read or scored, since the detectors started.
              */

@@ -46,6 +46,7 @@ async fn west_follows(bucket: &TestBucket) {
         rejected: Vec::new(),
         ready: true,
         topics: None,
+        alert_budget_per_million: None,
         updated_at: Timestamp::now(),
     };
     bucket.put_json(&PipelineKeys::new(&name("team"), &name("flows")).site(&name("west")), &status).await;

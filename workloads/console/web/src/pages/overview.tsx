@@ -64,6 +64,9 @@ function Sites({ sites, now, own }: { sites: Site[]; now: number; own: string })
             <th scope="col">State</th>
             <th scope="col">Model</th>
             <th scope="col" class="number">
+              Budget/million
+            </th>
+            <th scope="col" class="number">
               Records/s
             </th>
             <th scope="col" class="number">
@@ -98,6 +101,7 @@ function Sites({ sites, now, own }: { sites: Site[]; now: number; own: string })
                   (site.model_version ?? "none")
                 )}
               </td>
+              <td class="number">{number(site.alert_budget_per_million)}</td>
               <td class="number">{number(site.records_per_second, 3)}</td>
               <td class="number">
                 {count(site.lag_records)}
