@@ -1,5 +1,5 @@
-// The dashboards for Grafana: every panel has data of a Prometheus that scrapes the running pipeline. Operators and receivers of incidents are not
-// there; what they tell is tried with the chart.
+// The dashboards for Grafana, and the alerts: every panel, and every metric of an alert, has data of a Prometheus that scrapes the running pipeline.
+// Operators and receivers of incidents are not there; what they tell is tried with the chart.
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { expect, test } from "@playwright/test";
 import { processes, until } from "./vedette.ts";
 
-const dashboards = join(import.meta.dirname, "../../charts/vedette/dashboards");
+const chart = join(import.meta.dirname, "../../charts/vedette");
+const dashboards = join(chart, "dashboards");
 const absent = /vedette_(operator|notifier)_/;
 
 interface Panel { title: string; targets?: { expr: string }[] }
@@ -43,7 +44,13 @@ function expressions(): [string, string][] {
   });
 }
 
-test("every panel has data", async () => {
+/** What the alerts go by: the metrics themselves, as an alert that should not fire has no data. */
+function metrics(): [string, string][] {
+  const rules = readFileSync(join(chart, "templates/_alerts.tpl"), "utf8");
+  return [...new Set(rules.match(/\bvedette_\w+/g))].map((metric): [string, string] => ["alerts", metric]);
+}
+
+test("every panel and every alert has data", async () => {
   const directory = mkdtempSync(join(tmpdir(), "vedette-prometheus-"));
   const listens = `127.0.0.1:${await freePort()}`;
   // JSON is YAML.
@@ -53,8 +60,9 @@ test("every panel has data", async () => {
   const prometheus = spawn("prometheus", options, { stdio: "inherit" });
   const ended = new Promise((resolve) => prometheus.once("exit", resolve).once("error", resolve));
   try {
-    const asked = expressions().filter(([, expression]) => !absent.test(expression));
+    const asked = [...expressions(), ...metrics()].filter(([, expression]) => !absent.test(expression));
     expect(asked.length).toBeGreaterThan(20);
+    expect(asked).toContainEqual(["alerts", "vedette_console_site_silence_seconds"]);
     for (const [panel, expression] of asked) {
       const chosen = expression
         .replaceAll("$__rate_interval", "10s").replaceAll("$site", "local").replaceAll("$namespace", "shop").replaceAll("$pipeline", "flows");

@@ -47,6 +47,13 @@ groups:
           severity: warning
         annotations:
           summary: {{ printf "%s has no model, or not the one that is wanted; its condition ModelCurrent says why" $object | quote }}
+      - alert: VedetteModelOld
+        expr: time() - vedette_operator_model_timestamp_seconds{kind="AnomalyPipeline",{{ $ours }}} > {{ mul $.Values.prometheusRule.oldModelDays 86400 }}
+        for: 1h
+        labels:
+          severity: warning
+        annotations:
+          summary: {{ printf "the model of %s is older than %d days" $object (int $.Values.prometheusRule.oldModelDays) | quote }}
       - alert: VedetteScoresShifted
         expr: vedette_operator_object_condition{condition="ScoresStable",{{ $ours }}} == 0
         for: 1h
@@ -123,4 +130,18 @@ groups:
           severity: critical
         annotations:
           summary: {{ `{{ $labels.namespace }}/{{ $labels.service }} cannot tell the receiver {{ $labels.receiver }} of incidents` | quote }}
+  {{- if .Values.console.enabled }}
+  - name: {{ include "vedette.name" $ | printf "%s-sites" | quote }}
+    rules:
+      # A console hears of all sites by the bucket, and by the labels of its own.
+      {{- $console := printf "namespace=%q,service=%q" $.Release.Namespace (include "vedette.consoleName" $ | printf "%s-metrics") }}
+      - alert: VedetteSiteSilent
+        # Who is not heard of for a week is not expected any more.
+        expr: max by (site, object_namespace, pipeline, object_site) (vedette_console_site_silence_seconds{ {{- $console -}} }) > 600 < 604800
+        for: 5m
+        labels:
+          severity: critical
+        annotations:
+          summary: {{ `nothing was heard of {{ $labels.object_namespace }}/{{ $labels.pipeline }} at {{ $labels.object_site }} for over ten minutes` | quote }}
+  {{- end }}
 {{- end }}

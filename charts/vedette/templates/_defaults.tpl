@@ -81,6 +81,7 @@ prometheusRule:
   enabled: false
   labels: {}
   runbookUrl: ""
+  oldModelDays: 30
 grafanaDashboards:
   enabled: false
   labels: {}

@@ -10,12 +10,12 @@ use crate::helm::{rendered, repository_text};
 use crate::prometheus::{assert_documented, promtool};
 
 fn rule_object(arguments: &[&str]) -> Value {
-    let arguments = [&["--set", "prometheusRule.enabled=true"], arguments].concat();
+    let arguments = [&["--set", "prometheusRule.enabled=true,console.enabled=true"], arguments].concat();
     let objects = rendered(&arguments);
     objects.into_iter().find(|object| object["kind"] == "PrometheusRule").unwrap()
 }
 
-/// Of the group that goes by what the operator tells, or by what all others do.
+/// Of the group that goes by what the operator tells, by what pipelines do, or by what the console hears of sites.
 fn rules(group: usize, arguments: &[&str]) -> Vec<Value> {
     rule_object(arguments)["spec"]["groups"][group]["rules"].as_array().unwrap().clone()
 }
@@ -29,7 +29,7 @@ fn there_are_none_by_default_and_each_goes_by_metrics_that_there_are_and_has_a_r
     assert!(!rendered(&[]).iter().any(|object| object["kind"] == "PrometheusRule"));
     let runbooks = repository_text("docs/runbooks.md");
     let mut names = BTreeSet::new();
-    for rule in [rules(0, &[]), rules(1, &[])].concat() {
+    for rule in [rules(0, &[]), rules(1, &[]), rules(2, &[])].concat() {
         assert_documented(text(&rule, "/expr"));
         assert!(["warning", "critical"].contains(&text(&rule, "/labels/severity")), "{rule}");
         assert!(runbooks.contains(&format!("\n## {}\n", text(&rule, "/alert"))), "{rule} has no runbook");
@@ -62,6 +62,13 @@ fn alerts_are_of_this_release_alone() {
     assert_eq!(conditions, BTreeSet::from(wanted.map(str::to_owned)));
     let other = rules(0, &["--set", "fullnameOverride=watcher"]);
     assert!(other.iter().all(|rule| text(rule, "/expr").contains("service=\"watcher\"")));
+
+    for rule in rules(2, &[]) {
+        let expression = text(&rule, "/expr");
+        assert!(expression.contains(r#"namespace="vedette",service="vedette-console-metrics""#), "{expression}");
+    }
+    let without = rule_object(&["--set", "console.enabled=false"]);
+    assert_eq!(without["spec"]["groups"].as_array().unwrap().len(), 2, "who hears of no site has no alerts on them");
 
     let each_selects = |arguments: &[&str], matcher: &str| {
         for rule in rules(1, arguments) {

@@ -127,6 +127,7 @@ fn others_of_the_operator() -> Vec<(&'static str, Value)> {
         ("prometheusRule.enabled", json!(false)),
         ("prometheusRule.labels", json!({ "release": "prometheus" })),
         ("prometheusRule.runbookUrl", json!("https://wiki.example.org/vedette")),
+        ("prometheusRule.oldModelDays", json!(7)),
         ("grafanaDashboards.enabled", json!(false)),
         ("grafanaDashboards.labels", json!({ "team": "monitoring" })),
         ("grafanaDashboards.annotations", json!({ "grafana_folder": "Vedette" })),

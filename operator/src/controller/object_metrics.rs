@@ -8,7 +8,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
+use vedette_contract::ModelVersion;
 use vedette_core::status::READY;
 use vedette_crds::{AnomalyPipelineStatus, ModelTrainingStatus};
 
@@ -61,6 +62,14 @@ struct ObjectLabel {
     model_version: String,
 }
 
+/// Which object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NameLabel {
+    kind: &'static str,
+    object_namespace: String,
+    name: String,
+}
+
 /// The series of one object.
 #[derive(Debug, Default)]
 struct Shown {
@@ -73,6 +82,7 @@ struct Shown {
 pub(super) struct ObjectMetrics {
     conditions: Family<ConditionLabel, Gauge>,
     objects: Family<ObjectLabel, Gauge>,
+    model_times: Family<NameLabel, Gauge>,
     shown: Arc<PerObject<Shown>>,
 }
 
@@ -89,6 +99,12 @@ impl ObjectMetrics {
             "object_info",
             "Pipelines and trainings, with the reason of Ready and the model version",
             metrics.objects.clone(),
+        );
+        registry.register_with_unit(
+            "model_timestamp",
+            "When the model version of a pipeline or training was published, Unix time",
+            Unit::Seconds,
+            metrics.model_times.clone(),
         );
         metrics
     }
@@ -114,6 +130,10 @@ impl ObjectMetrics {
             let label = object_label(object, standing);
             if shown.object.as_ref() != Some(&label) {
                 shown.object.iter().for_each(|before| _ = self.objects.remove(before));
+                match published(&label.model_version) {
+                    Some(time) => _ = self.model_times.get_or_create(&name_label(object)).set(time),
+                    None => _ = self.model_times.remove(&name_label(object)),
+                }
                 self.objects.get_or_create(&label).set(1);
                 shown.object = Some(label);
             }
@@ -125,6 +145,7 @@ impl ObjectMetrics {
         self.shown.with_known(object, |shown| {
             shown.conditions.iter().for_each(|label| _ = self.conditions.remove(label));
             shown.object.iter().for_each(|label| _ = self.objects.remove(label));
+            self.model_times.remove(&name_label(object));
         });
         self.shown.forget(object);
     }
@@ -138,6 +159,16 @@ impl ObjectMetrics {
 fn condition_label(object: &Reference, condition: &Condition) -> ConditionLabel {
     let Reference { kind, namespace, name } = object.clone();
     ConditionLabel { kind, object_namespace: namespace, name, condition: condition.type_.clone() }
+}
+
+fn name_label(object: &Reference) -> NameLabel {
+    let Reference { kind, namespace, name } = object.clone();
+    NameLabel { kind, object_namespace: namespace, name }
+}
+
+/// When a version was published, in seconds since 1970.
+fn published(version: &str) -> Option<i64> {
+    Some(version.parse::<ModelVersion>().ok()?.time()?.as_second())
 }
 
 fn object_label(object: &Reference, standing: &impl Standing) -> ObjectLabel {
@@ -192,14 +223,20 @@ mod tests {
                 format!("object_info{}", of("reason=\"Stuck\",model_version=\"\"} 1")),
             ]
         );
-        metrics.show(&object, &status(&[("Ready", "True", "Running")], json!("v1")));
+        let version = "20261123T084210Z-1a2b3c4d";
+        metrics.show(&object, &status(&[("Ready", "True", "Running")], json!(version)));
         assert_eq!(
             lines(&registry),
             [
+                "model_timestamp_seconds{kind=\"AnomalyPipeline\",object_namespace=\"n\",name=\"flows\"} 1795423330"
+                    .to_owned(),
                 format!("object_condition{}", of("condition=\"Ready\"} 1")),
-                format!("object_info{}", of("reason=\"Running\",model_version=\"v1\"} 1")),
+                format!("object_info{}", of(&format!("reason=\"Running\",model_version=\"{version}\"}} 1"))),
             ]
         );
+        metrics.show(&object, &status(&[("Ready", "True", "Running")], json!("v1")));
+        assert_eq!(lines(&registry).len(), 2, "a text that is no version has no time");
+        metrics.show(&object, &status(&[("Ready", "True", "Running")], json!(version)));
         metrics.show(&Reference::new::<AnomalyPipeline>("n", "other"), &status(&[], Value::Null));
         metrics.forget(&object);
         assert_eq!(lines(&registry).len(), 1, "the other");

@@ -1,8 +1,53 @@
 //! What the console counts.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::owner::Owner;
+
+/// Which pipeline at which site. Prometheus has labels `namespace` and `site` of its own, those of the console's pod.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SiteLabel {
+    object_namespace: String,
+    pipeline: String,
+    object_site: String,
+}
+
+impl From<&Owner> for SiteLabel {
+    fn from(owner: &Owner) -> Self {
+        let Owner { namespace, pipeline, site } = owner;
+        Self { object_namespace: namespace.to_string(), pipeline: pipeline.to_string(), object_site: site.to_string() }
+    }
+}
+
+/// How long nothing was heard of each site; clones share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SiteSilences {
+    seconds: Family<SiteLabel, Gauge<f64, AtomicU64>>,
+    told: Arc<Mutex<BTreeMap<Owner, f64>>>,
+}
+
+impl SiteSilences {
+    /// These are all that there are, with the seconds of each.
+    pub(crate) fn set(&self, silences: BTreeMap<Owner, f64>) {
+        // What is told is whole, whatever a thread did that panicked.
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for gone in told.keys().filter(|owner| !silences.contains_key(owner)) {
+            self.seconds.remove(&gone.into());
+        }
+        for (owner, seconds) in &silences {
+            self.seconds.get_or_create_owned(&owner.into()).set(*seconds);
+        }
+        *told = silences;
+    }
+}
 
 /// The console's metrics; clones share them.
 #[derive(Debug, Clone, Default)]
@@ -21,13 +66,23 @@ pub(crate) struct Metrics {
     pub(crate) actions: Counter,
     /// Those that were not.
     pub(crate) refused_actions: Counter,
+    /// How long nothing was heard of each site.
+    pub(crate) site_silences: SiteSilences,
 }
 
 impl Metrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        let Self { bucket_requests, bucket_failures, unreadable, kept_alerts, listeners, actions, refused_actions } =
-            metrics.clone();
+        let Self {
+            bucket_requests,
+            bucket_failures,
+            unreadable,
+            kept_alerts,
+            listeners,
+            actions,
+            refused_actions,
+            site_silences,
+        } = metrics.clone();
         registry.register("bucket_requests", "Requests to the bucket", bucket_requests);
         registry.register("bucket_failures", "Looks at the bucket that failed", bucket_failures);
         registry.register("unreadable_messages", "Messages that are no alert or no incident", unreadable);
@@ -35,6 +90,33 @@ impl Metrics {
         registry.register("listeners", "Browsers that are told what is new", listeners);
         registry.register("actions", "Silences that were added or ended here, and verdicts that were given", actions);
         registry.register("refused_actions", "Requests to write that were refused", refused_actions);
+        let help = "How long nothing was heard of a pipeline at a site, when the bucket was read last";
+        registry.register_with_unit("site_silence", help, Unit::Seconds, site_silences.seconds);
         metrics
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::owner;
+
+    #[test]
+    fn a_site_that_is_not_there_any_more_is_not_silent() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let silences = || {
+            let mut text = String::new();
+            prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+            let told = text.lines().filter_map(|line| line.strip_prefix("site_silence_seconds")).map(str::to_owned);
+            let mut told: Vec<String> = told.collect();
+            told.sort();
+            told
+        };
+        metrics.site_silences.set(BTreeMap::from([(owner("east"), 1.5), (owner("west"), 60.0)]));
+        let of = |site: &str| format!("{{object_namespace=\"team\",pipeline=\"flows\",object_site=\"{site}\"}}");
+        assert_eq!(silences(), [format!("{} 1.5", of("east")), format!("{} 60.0", of("west"))]);
+        metrics.site_silences.set(BTreeMap::from([(owner("west"), 61.0)]));
+        assert_eq!(silences(), [format!("{} 61.0", of("west"))]);
     }
 }

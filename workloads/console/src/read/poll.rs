@@ -113,9 +113,15 @@ impl Poller {
             self.discovered = Some(now);
         }
         let sink = Sink { store, metrics, now };
+        let mut silences = BTreeMap::new();
         for (name, pipeline) in &mut self.pipelines {
             pipeline.look_at_sites(&self.reader, name).await?;
-            store.set_sites(name, pipeline.views(name, now));
+            let views = pipeline.views(name, now);
+            silences.extend(views.iter().filter_map(|view| {
+                let heard = view.heard_utc?;
+                Some((name.at(&view.site), now.duration_since(heard).as_secs_f64().max(0.0)))
+            }));
+            store.set_sites(name, views);
             pipeline.look_at_archive(&self.reader, name, sink).await?;
             if let Some(silences) = pipeline.people.look_at_silences(&self.reader, &name.keys()).await? {
                 store.set_silences(name, silences);
@@ -124,6 +130,8 @@ impl Poller {
                 store.set_verdicts(name, pipeline.people.look_at_verdicts(&self.reader, &name.keys()).await?);
             }
         }
+        // Where the bucket does not answer, what it said last stands: no site is silent for that.
+        metrics.site_silences.set(silences);
         Ok(())
     }
 
