@@ -151,10 +151,15 @@ impl PipelineKeys {
         format!("{}/silences/", self.prefix)
     }
 
+    /// Prefix of the silences that a site writes: `…/silences/<site>/`.
+    pub fn silences_prefix_of(&self, site: &Name) -> String {
+        format!("{}{site}/", self.silences_prefix())
+    }
+
     /// A [`crate::silence::Silence`]: `…/silences/<site>/<id>.json`.
     pub fn silence(&self, key: &SilenceKey) -> String {
         let SilenceKey { site, id } = key;
-        format!("{}{site}/{id}.json", self.silences_prefix())
+        format!("{}{id}.json", self.silences_prefix_of(site))
     }
 
     /// The silence whose key this is, if it is one.

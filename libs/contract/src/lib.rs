@@ -34,4 +34,4 @@ mod written;
 
 pub use names::{ModelVersion, Name, NameError, ObjectName, TopicName};
 pub use reference::ReferenceWindow;
-pub use written::WrittenError;
+pub use written::{ByName, WrittenError};

@@ -239,6 +239,12 @@ mod tests {
         for strange in ["{half", r#"{"matches":"true"}"#, r#"{"until":"tomorrow"}"#] {
             assert!(matches!(Silence::read(strange.as_bytes()), Err(WrittenError::Json { .. })), "{strange}");
         }
+        let list = r#"["true","2026-11-23T08:00:00Z","2026-11-23T10:00:00Z","ada","a test",false]"#;
+        let refused = Silence::read(list.as_bytes()).unwrap_err().whole();
+        assert!(
+            refused.starts_with("is not a silence as JSON: invalid type: sequence, expected an object with"),
+            "{refused}"
+        );
     }
 
     #[test]

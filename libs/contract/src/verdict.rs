@@ -170,8 +170,10 @@ pub struct Verdict {
 #[serde(deny_unknown_fields, default)]
 pub struct VerdictFields {
     /// Of what alert, or
+    #[serde(deserialize_with = "written::by_name")]
     pub alert: Option<JudgedAlert>,
     /// of what incident.
+    #[serde(deserialize_with = "written::by_name")]
     pub incident: Option<JudgedIncident>,
     /// What it turned out to be.
     #[serde(rename = "verdict")]

@@ -1,6 +1,12 @@
-//! What people write in small objects of the bucket has in common: ids that tell when, and lines that fit on a terminal.
+//! What people write in small objects of the bucket has in common: fields by their names, ids that tell when, and lines that fit on a
+//! terminal.
 
-use serde::de::DeserializeOwned;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 /// A longer name is none.
@@ -53,7 +59,37 @@ impl WrittenError {
 
 /// Reads the fields of a silence, or whatever it is to be.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8], of: &'static str) -> Result<T, WrittenError> {
-    serde_json::from_slice(bytes).map_err(|source| WrittenError::Json { of, source })
+    let ByName(fields) = serde_json::from_slice(bytes).map_err(|source| WrittenError::Json { of, source })?;
+    Ok(fields)
+}
+
+/// What is written as an object, with its fields by their names. Serde would take a list of values, in the order of the fields, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByName<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for ByName<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Fields(PhantomData))
+    }
+}
+
+struct Fields<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+    type Value = ByName<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object with its fields by their names, as {\"by\": \"ada\"}")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<ByName<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(fields)).map(ByName)
+    }
+}
+
+/// Such an object as a field that may be left out.
+pub(crate) fn by_name<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Ok(Option::<ByName<T>>::deserialize(deserializer)?.map(|ByName(fields)| fields))
 }
 
 /// The text without blanks around it, which is one line of no more bytes than this, with nothing to steer a terminal.

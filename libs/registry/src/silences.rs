@@ -1,10 +1,11 @@
-//! The silences of a pipeline: all sites' are read, and each is written by one site.
+//! The silences of a pipeline: all sites' are read, and each is written by one site, which deletes it long after its end.
 
 use std::collections::BTreeMap;
 
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use vedette_contract::Name;
 use vedette_contract::keys::PipelineKeys;
 use vedette_contract::silence::{LARGEST_SILENCE, Silence, SilenceKey};
 use vedette_streams::bucket::{Bucket, BucketError, ETag, Object, ObjectSummary, Swap};
@@ -19,6 +20,10 @@ const PAGE: usize = 1_000;
 const MOST_SILENCES: usize = 10_000;
 /// Times of a bucket may be whole seconds: what was read so soon after it was written may have been written once more since.
 const SETTLED: SignedDuration = SignedDuration::from_secs(2);
+/// So long after its end a silence is kept for those who ask what was silenced then, and why.
+const KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
+/// So many that may be over for that long are looked at when another is added.
+const MOST_OLD: usize = 200;
 /// How often a silence is tried to be ended when others are faster.
 const ATTEMPTS: u32 = 10;
 
@@ -146,7 +151,8 @@ async fn look(bucket: &Bucket, object: ObjectSummary) -> Result<Option<Seen>, (O
     Ok(found.map(|found| Seen { object, read_at, read: read(found), is_refused: false }))
 }
 
-/// Writes a silence that is not there yet.
+/// Writes a silence that is not there yet, and deletes those of its site that were over long ago, so that they do not pile up: who adds
+/// one is who writes there.
 ///
 /// # Errors
 /// When the bucket does not take it.
@@ -156,11 +162,45 @@ pub async fn add(
     key: &SilenceKey,
     silence: &Silence,
 ) -> Result<(), RegistryError> {
-    let key = keys.silence(key);
-    match bucket.swap(&key, json::pretty(silence)?, None).await? {
-        Swap::Swapped(_) => Ok(()),
-        Swap::Conflict => Err(RegistryError::Contention { key, attempts: 1 }),
+    let written = keys.silence(key);
+    match bucket.swap(&written, json::pretty(silence)?, None).await? {
+        Swap::Swapped(_) => {}
+        Swap::Conflict => return Err(RegistryError::Contention { key: written, attempts: 1 }),
     }
+    if let Err(error) = delete_old(bucket, keys, &key.site).await {
+        tracing::warn!(reason = error.reason(), %error, "silences that were over long ago are not deleted; the next that is added tries again");
+    }
+    Ok(())
+}
+
+/// Deletes the silences of a site that were over long ago, some at a time. Those by which records are left out of trainings stay: trainings
+/// need them as long as the archive has the records.
+async fn delete_old(bucket: &Bucket, keys: &PipelineKeys, site: &Name) -> Result<(), BucketError> {
+    let now = bucket.now();
+    let is_old = |written: Timestamp| now.duration_since(written) >= KEPT;
+    let listed = bucket.list(&keys.silences_prefix_of(site), None).await?;
+    let mut old: Vec<ObjectSummary> = listed
+        .into_iter()
+        .filter(|object| keys.silence_of(&object.key).is_some() && object.length <= LARGEST_SILENCE)
+        .filter(|object| object.last_modified.is_some_and(is_old))
+        .collect();
+    if old.is_empty() {
+        return Ok(());
+    }
+    // From anywhere, so that those that stay keep no other from its turn.
+    let start = usize::try_from(now.as_millisecond()).unwrap_or(0) % old.len();
+    old.rotate_left(start);
+    old.truncate(MOST_OLD);
+    let deleting = stream::iter(old).map(|ObjectSummary { key, .. }| async move {
+        let Some(object) = bucket.get(&key).await? else { return Ok(()) };
+        // What is none is told by those who read it, and is somebody else's.
+        let Ok(silence) = Silence::read(&object.bytes) else { return Ok(()) };
+        if !silence.excludes_from_training() && is_old(silence.until()) {
+            bucket.delete(&key).await?;
+        }
+        Ok::<(), BucketError>(())
+    });
+    deleting.buffer_unordered(CONCURRENCY).try_collect().await
 }
 
 /// What became of a silence that was to end.
@@ -292,6 +332,35 @@ mod tests {
         let Ended::Now(ended) = ended else { panic!("{ended:?}") };
         let after = reader.read(&served.bucket, &keys).await.unwrap();
         assert_eq!((&after.all[0], &after.all[1].silence), (&before.all[0], &ended));
+    }
+
+    #[tokio::test]
+    async fn what_was_over_long_ago_goes_when_another_is_added_but_what_trainings_go_by() {
+        let (served, keys) = (TestBucket::serve().await, keys());
+        let days = |days: i64| SignedDuration::from_hours(24 * days);
+        let now = Timestamp::now();
+        let over = |since: i64, excludes: bool| {
+            let (from, until) = (now - days(since + 1), now - days(since));
+            serde_json::json!({ "match": "true", "from": from, "until": until, "by": "ada", "why": "a test",
+                "excludeFromTraining": excludes })
+        };
+        let put = async |site: &str, number: u8, silence: &serde_json::Value, age: i64| {
+            let key = keys.silence(&key(site, number));
+            served.put_json(&key, silence).await;
+            served.age(&key, days(age));
+        };
+        put("east", 1, &over(91, false), 92).await;
+        put("east", 2, &over(91, true), 92).await;
+        put("east", 3, &over(89, false), 92).await;
+        // It came late, and was over before.
+        put("east", 4, &over(91, false), 1).await;
+        put("east", 5, &serde_json::json!("none"), 92).await;
+        put("west", 6, &over(91, false), 92).await;
+        add(&served.bucket, &keys, &key("east", 7), &silence()).await.unwrap();
+        let listed = served.bucket.list(&keys.silences_prefix(), None).await.unwrap();
+        let left: Vec<_> = listed.iter().filter_map(|object| keys.silence_of(&object.key)).collect();
+        let of_east = (2..=5).chain([7]).map(|number| key("east", number));
+        assert_eq!(left, of_east.chain([key("west", 6)]).collect::<Vec<_>>());
     }
 
     #[tokio::test]

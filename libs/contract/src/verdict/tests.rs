@@ -31,6 +31,21 @@ fn a_verdict_of_an_alert_and_of_an_incident_read_back() {
 }
 
 #[test]
+fn a_list_of_values_is_no_verdict_and_names_no_alert_and_no_incident() {
+    let list = r#"[null,null,"anomaly","ada","why","2026-11-23T09:00:00Z"]"#;
+    let alert = r#"["u-1","east","2026-11-23T08:00:00Z",null]"#;
+    let incident =
+        r#"["e10ccd88-6b1b-5425-8e1e-5a86f19dd1c5","west","2026-11-23T08:00:00Z","2026-11-23T08:30:00Z",7,"u-1",null]"#;
+    for json in [list.to_owned(), format!("{{\"alert\":{alert}}}"), format!("{{\"incident\":{incident}}}")] {
+        let refused = Verdict::read(json.as_bytes()).unwrap_err().whole();
+        assert!(
+            refused.contains("invalid type: sequence, expected an object with its fields by their names"),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
 fn what_is_none_is_refused_with_the_field_its_value_and_what_to_do() {
     let long = format!("\"{}\"", "x".repeat(1_001));
     for (json, of, by, field, value) in [

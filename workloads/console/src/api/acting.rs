@@ -4,6 +4,7 @@ use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::header::{CONTENT_TYPE, HeaderMap};
 use serde::de::DeserializeOwned;
+use vedette_contract::ByName;
 
 use super::Served;
 use super::origin;
@@ -45,7 +46,7 @@ async fn read<T: DeserializeOwned>(request: Request, served: &Served) -> Result<
     }
     let writer = served.writers.sender(&parts).await?;
     let bytes = to_bytes(body, LARGEST_BODY).await.map_err(|_| Problem::body_too_large())?;
-    let sent = serde_json::from_slice(&bytes)
+    let ByName(sent) = serde_json::from_slice(&bytes)
         .map_err(|error| Problem::parameter("what was sent", &format!("{error}; openapi.json says what is taken")))?;
     Ok(Acting { writer, sent })
 }
