@@ -7,7 +7,7 @@ use serde_json::Value;
 use vedette_core::status::{BUDGET_HELD, MODEL_CURRENT, READY, SCORES_STABLE, STALLED, STREAM_COMPLETE, TRAINED};
 
 use crate::helm::{rendered, repository_text};
-use crate::prometheus::{assert_documented, promtool};
+use crate::prometheus::{assert_known, promtool};
 
 fn rule_object(arguments: &[&str]) -> Value {
     let arguments = [&["--set", "prometheusRule.enabled=true,console.enabled=true"], arguments].concat();
@@ -30,7 +30,7 @@ fn there_are_none_by_default_and_each_goes_by_metrics_that_there_are_and_has_a_r
     let runbooks = repository_text("docs/runbooks.md");
     let mut names = BTreeSet::new();
     for rule in [rules(0, &[]), rules(1, &[]), rules(2, &[])].concat() {
-        assert_documented(text(&rule, "/expr"));
+        assert_known(text(&rule, "/expr"));
         assert!(["warning", "critical"].contains(&text(&rule, "/labels/severity")), "{rule}");
         assert!(runbooks.contains(&format!("\n## {}\n", text(&rule, "/alert"))), "{rule} has no runbook");
         assert!(names.insert(text(&rule, "/alert").to_owned()), "{rule}");

@@ -19,6 +19,7 @@ pub mod kafka_property;
 pub mod keys;
 pub mod learner;
 pub mod lookup;
+pub mod metrics;
 pub mod model;
 pub mod names;
 pub mod parameters;

@@ -13,11 +13,12 @@ use axum::routing::get;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{self, Registry, Unit};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tracing::{error, info};
+use vedette_contract::metrics::Metric;
 
 use crate::{Readiness, Reason, Shutdown};
 
@@ -54,12 +55,20 @@ pub struct ServiceServer {
     pub handle: JoinHandle<()>,
 }
 
-/// A registry whose metrics begin with `vedette_<component>_`, with the version of this build as `…_build_info`.
-pub fn registry(component: &'static str) -> Registry {
-    let mut registry = Registry::with_prefix(format!("vedette_{component}"));
-    let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-    registry.register("build", "Version of this program", build);
+/// A registry that has the version of this build, by this metric of the inventory.
+pub fn registry(build: &Metric) -> Registry {
+    let mut registry = Registry::default();
+    register(&mut registry, build, Info::new([("version", env!("CARGO_PKG_VERSION"))]));
     registry
+}
+
+/// Has a registry serve what the inventory says of a metric, with these values.
+pub fn register(registry: &mut Registry, metric: &Metric, values: impl registry::Metric) {
+    match metric.parts() {
+        (name, None) => registry.register(name, metric.help, values),
+        (name, Some("seconds")) => registry.register_with_unit(name, metric.help, Unit::Seconds, values),
+        (name, Some(unit)) => registry.register_with_unit(name, metric.help, Unit::Other(unit.to_owned()), values),
+    }
 }
 
 /// Listens; at every IPv4 address where every address is asked for and the machine has no IPv6.
@@ -142,6 +151,12 @@ async fn metrics(State(served): State<Arc<Served>>) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vedette_contract::metrics::MetricKind;
+
+    const BUILD: Metric =
+        Metric { name: "vedette_test_build_info", kind: MetricKind::Info, help: "Version", labels: &["version"] };
+    const RECORDS: Metric =
+        Metric { name: "vedette_test_records_total", kind: MetricKind::Counter, help: "Records seen", labels: &[] };
 
     #[tokio::test]
     async fn every_address_is_every_ipv4_address_where_there_is_no_ipv6() {
@@ -200,7 +215,7 @@ mod tests {
     #[tokio::test]
     async fn readiness_follows_the_conditions() {
         let readiness = Readiness::new(&["broker"]);
-        let (server, _shutdown) = start(&readiness, registry("test")).await;
+        let (server, _shutdown) = start(&readiness, registry(&BUILD)).await;
         assert!(request(server.address, "/livez").await.starts_with("HTTP/1.1 200 "));
         let answer = request(server.address, "/readyz").await;
         assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
@@ -213,9 +228,9 @@ mod tests {
 
     #[tokio::test]
     async fn metrics_are_openmetrics_text() {
-        let mut registry = registry("test");
+        let mut registry = registry(&BUILD);
         let records: Counter = Counter::default();
-        registry.register("records", "Records seen", records.clone());
+        register(&mut registry, &RECORDS, records.clone());
         let (server, _shutdown) = start(&Readiness::new(&[]), registry).await;
         records.inc_by(3);
         let answer = request(server.address, "/metrics").await;
@@ -227,14 +242,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_taken_port_is_named() {
-        let (server, _shutdown) = start(&Readiness::new(&[]), registry("test")).await;
-        let refusal = serve(server.address, Readiness::new(&[]), registry("test"), Shutdown::new()).await.unwrap_err();
+        let (server, _shutdown) = start(&Readiness::new(&[]), registry(&BUILD)).await;
+        let refusal = serve(server.address, Readiness::new(&[]), registry(&BUILD), Shutdown::new()).await.unwrap_err();
         assert!(refusal.to_string().contains(&server.address.to_string()), "{refusal}");
     }
 
     #[tokio::test]
     async fn shutdown_ends_the_server() {
-        let (server, shutdown) = start(&Readiness::new(&[]), registry("test")).await;
+        let (server, shutdown) = start(&Readiness::new(&[]), registry(&BUILD)).await;
         shutdown.cancel();
         tokio::time::timeout(std::time::Duration::from_secs(5), server.handle).await.unwrap().unwrap();
         assert!(TcpStream::connect(server.address).await.is_err());

@@ -10,6 +10,8 @@ pub mod bucket;
 #[cfg(feature = "container")]
 pub mod container;
 pub mod last_words;
+#[cfg(feature = "bucket")]
+pub mod metrics;
 pub mod pages;
 #[cfg(feature = "wait")]
 mod running;

@@ -184,7 +184,7 @@ mod tests {
     }
 
     fn polled(registry: &Registry) -> String {
-        line_of(registry, "models_watched ")
+        line_of(registry, "vedette_operator_models_watched ")
     }
 
     fn line_of(registry: &Registry, metric: &str) -> String {
@@ -199,10 +199,10 @@ mod tests {
         let (context, registry) = testing::context(&served.bucket);
         let object = Reference::new::<AnomalyPipeline>("n", "flows");
         remember_everything(&context, &object).await;
-        assert_eq!(polled(&registry), "models_watched 1");
-        assert!(line_of(&registry, "object_info{").ends_with(" 1"));
+        assert_eq!(polled(&registry), "vedette_operator_models_watched 1");
+        assert!(line_of(&registry, "vedette_operator_object_info{").ends_with(" 1"));
         context.forget(&object);
-        assert_eq!(line_of(&registry, "object_info{"), "");
+        assert_eq!(line_of(&registry, "vedette_operator_object_info{"), "");
         assert!(is_empty(&context.failures) && is_empty(&context.counted));
         assert!(is_empty(&context.pipelines) && is_empty(&context.trainings));
         let over = Shutdown::new();
@@ -210,7 +210,7 @@ mod tests {
         context.report.run(&over).await;
         assert_eq!(served.json::<serde_json::Value>("n/flows/sites/east.json").await, None);
         let deadline = Instant::now() + Duration::from_secs(30);
-        while polled(&registry) != "models_watched 0" {
+        while polled(&registry) != "vedette_operator_models_watched 0" {
             assert!(Instant::now() < deadline, "the pointer is still looked up");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

@@ -7,7 +7,9 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
+use vedette_contract::metrics::operator;
+use vedette_service::register;
 
 use super::object_metrics::ObjectMetrics;
 
@@ -76,25 +78,16 @@ impl Metrics {
             leader: Gauge::default(),
             objects: ObjectMetrics::register(registry),
         };
-        registry.register("reconciles", "Reconciles that ended, well or not", metrics.reconciles.clone());
-        registry.register("reconcile_errors", "Reconciles that failed", metrics.reconcile_errors.clone());
-        registry.register_with_unit(
-            "reconcile_duration",
-            "How long a reconcile took",
-            Unit::Seconds,
-            metrics.reconcile_seconds.clone(),
-        );
-        registry.register("watch_errors", "Watches that broke and were begun again", metrics.watch_errors.clone());
-        registry.register(
-            "namespace_reachable",
-            "Whether everything in a watched namespace can be watched",
-            metrics.namespaces_reachable.clone(),
-        );
-        registry.register("namespaces", "Namespaces that are acted upon", metrics.namespaces.clone());
-        registry.register("applies", "Objects that were sent to the API server", metrics.applies.clone());
-        registry.register("model_polls", "Lookups of a current pointer in the bucket", metrics.model_polls.clone());
-        registry.register("models_watched", "Trainings whose pointer is looked up", metrics.models_watched.clone());
-        registry.register("leader", "Whether this process holds the lease", metrics.leader.clone());
+        register(registry, &operator::RECONCILES, metrics.reconciles.clone());
+        register(registry, &operator::RECONCILE_ERRORS, metrics.reconcile_errors.clone());
+        register(registry, &operator::RECONCILE_DURATION, metrics.reconcile_seconds.clone());
+        register(registry, &operator::WATCH_ERRORS, metrics.watch_errors.clone());
+        register(registry, &operator::NAMESPACE_REACHABLE, metrics.namespaces_reachable.clone());
+        register(registry, &operator::NAMESPACES, metrics.namespaces.clone());
+        register(registry, &operator::APPLIES, metrics.applies.clone());
+        register(registry, &operator::MODEL_POLLS, metrics.model_polls.clone());
+        register(registry, &operator::MODELS_WATCHED, metrics.models_watched.clone());
+        register(registry, &operator::LEADER, metrics.leader.clone());
         metrics
     }
 
@@ -157,17 +150,20 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vedette_testing::metrics::{assert_registered, assert_served};
 
     #[test]
     fn the_names_are_those_of_the_docs() {
-        let mut registry = vedette_service::registry("operator");
+        let mut registry = vedette_service::registry(&operator::BUILD);
         let metrics = Metrics::register(&mut registry);
+        assert_registered(&registry, operator::ALL);
         metrics.reconciled("AnomalyPipeline", Duration::from_millis(3), Some("Forbidden"));
         metrics.polled("current");
         metrics.leads(true);
         metrics.reaches("payments", false);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        assert_served(&text, operator::ALL);
         for line in [
             "vedette_operator_reconciles_total{kind=\"AnomalyPipeline\"} 1",
             "vedette_operator_reconcile_errors_total{kind=\"AnomalyPipeline\",reason=\"Forbidden\"} 1",

@@ -73,7 +73,7 @@ async fn lead_and_reconcile(
     bucket: Bucket,
     shutdown: Shutdown,
 ) -> Result<(), OperatorError> {
-    let mut registry = vedette_service::registry("operator");
+    let mut registry = vedette_service::registry(&vedette_contract::metrics::operator::BUILD);
     let metrics = Metrics::register(&mut registry);
     let readiness = Readiness::new(&[DEFINITIONS]);
     let server = vedette_service::serve(settings.listen_address, readiness.clone(), registry, shutdown.clone()).await?;

@@ -8,10 +8,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
 use vedette_contract::ModelVersion;
+use vedette_contract::metrics::operator;
 use vedette_core::status::READY;
 use vedette_crds::{AnomalyPipelineStatus, ModelTrainingStatus};
+use vedette_service::register;
 
 use super::per_object::{PerObject, Reference};
 
@@ -90,22 +92,9 @@ impl ObjectMetrics {
     /// Registers them.
     pub(super) fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        registry.register(
-            "object_condition",
-            "Conditions of pipelines and trainings: 1 for True, 0 for False, -1 for Unknown",
-            metrics.conditions.clone(),
-        );
-        registry.register(
-            "object_info",
-            "Pipelines and trainings, with the reason of Ready and the model version",
-            metrics.objects.clone(),
-        );
-        registry.register_with_unit(
-            "model_timestamp",
-            "When the model version of a pipeline or training was published, Unix time",
-            Unit::Seconds,
-            metrics.model_times.clone(),
-        );
+        register(registry, &operator::OBJECT_CONDITION, metrics.conditions.clone());
+        register(registry, &operator::OBJECT_INFO, metrics.objects.clone());
+        register(registry, &operator::MODEL_TIMESTAMP, metrics.model_times.clone());
         metrics
     }
 
@@ -188,6 +177,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
     use vedette_crds::AnomalyPipeline;
+    use vedette_testing::metrics::assert_served;
 
     fn status(conditions: &[(&str, &str, &str)], model: Value) -> AnomalyPipelineStatus {
         let conditions = conditions.iter().map(|(kind, status, reason)| {
@@ -200,6 +190,7 @@ mod tests {
     fn lines(registry: &Registry) -> Vec<String> {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, registry).unwrap();
+        assert_served(&text, operator::ALL);
         let mut lines: Vec<String> = text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
         lines.sort();
         lines
@@ -217,10 +208,10 @@ mod tests {
         assert_eq!(
             lines(&registry),
             [
-                format!("object_condition{}", of("condition=\"Ready\"} 0")),
-                format!("object_condition{}", of("condition=\"Stalled\"} 1")),
-                format!("object_condition{}", of("condition=\"StreamComplete\"} -1")),
-                format!("object_info{}", of("reason=\"Stuck\",model_version=\"\"} 1")),
+                format!("vedette_operator_object_condition{}", of("condition=\"Ready\"} 0")),
+                format!("vedette_operator_object_condition{}", of("condition=\"Stalled\"} 1")),
+                format!("vedette_operator_object_condition{}", of("condition=\"StreamComplete\"} -1")),
+                format!("vedette_operator_object_info{}", of("reason=\"Stuck\",model_version=\"\"} 1")),
             ]
         );
         let version = "20261123T084210Z-1a2b3c4d";
@@ -228,10 +219,10 @@ mod tests {
         assert_eq!(
             lines(&registry),
             [
-                "model_timestamp_seconds{kind=\"AnomalyPipeline\",object_namespace=\"n\",name=\"flows\"} 1795423330"
+                "vedette_operator_model_timestamp_seconds{kind=\"AnomalyPipeline\",object_namespace=\"n\",name=\"flows\"} 1795423330"
                     .to_owned(),
-                format!("object_condition{}", of("condition=\"Ready\"} 1")),
-                format!("object_info{}", of(&format!("reason=\"Running\",model_version=\"{version}\"}} 1"))),
+                format!("vedette_operator_object_condition{}", of("condition=\"Ready\"} 1")),
+                format!("vedette_operator_object_info{}", of(&format!("reason=\"Running\",model_version=\"{version}\"}} 1"))),
             ]
         );
         metrics.show(&object, &status(&[("Ready", "True", "Running")], json!("v1")));

@@ -6,9 +6,11 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::{Metric, Registry, Unit};
+use prometheus_client::registry::{self, Registry};
 use vedette_contract::archive::Stream;
 use vedette_contract::health::TopicHealth;
+use vedette_contract::metrics::{Metric, archiver};
+use vedette_service::register;
 use vedette_streams::bucket::BucketError;
 
 use crate::upload::UploadError;
@@ -55,53 +57,23 @@ pub(crate) struct RecordCounters {
 impl Metrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         Self {
-            records: counted(registry, "records", "Records read from Kafka"),
-            archived_records: counted(registry, "archived_records", "Records of the closed objects"),
-            lag_records: counted(registry, "lag_records", "Offsets of its partitions that it has not come to yet"),
-            lag_seconds: measured(
-                registry,
-                "lag",
-                "How long ago the last record was written that it has read, where it lags",
-                Unit::Seconds,
-            ),
-            untold_partitions: counted(
-                registry,
-                "untold_partitions",
-                "Partitions of its own that are in no lag: without a leader, or it is looked for from where they are read",
-            ),
-            truncated_records: counted(
-                registry,
-                "truncated_records",
-                "Offsets whose records Kafka lost after they were read",
-            ),
-            lost_records: counted(
-                registry,
-                "lost_records",
-                "Offsets whose records retention deleted before they were archived",
-            ),
-            record_bytes: measured(registry, "record", "Bytes of the records read", Unit::Bytes),
-            objects: counted(registry, "objects", "Objects closed in the bucket"),
-            mixed_objects: counted(
-                registry,
-                "mixed_objects",
-                "Objects with records of another site among theirs: two releases write to one topic",
-            ),
-            object_bytes: measured(registry, "object", "Compressed bytes of the closed objects", Unit::Bytes),
-            deltas: counted(registry, "deltas", "Deltas of open objects sent to the bucket"),
-            last_close: measured(
-                registry,
-                "last_close_timestamp",
-                "When an object was closed last, Unix time",
-                Unit::Seconds,
-            ),
-            failures: counted(
-                registry,
-                "upload_failures",
-                "Work on the bucket or commits that failed and is tried again",
-            ),
-            partitions: counted(registry, "partitions", "Partitions that it archives now"),
-            open_objects: counted(registry, "open_objects", "Objects that take records now"),
-            paused_partitions: counted(registry, "paused_partitions", "Partitions that wait for the bucket"),
+            records: registered(registry, &archiver::RECORDS),
+            archived_records: registered(registry, &archiver::ARCHIVED_RECORDS),
+            lag_records: registered(registry, &archiver::LAG_RECORDS),
+            lag_seconds: registered(registry, &archiver::LAG),
+            untold_partitions: registered(registry, &archiver::UNTOLD_PARTITIONS),
+            truncated_records: registered(registry, &archiver::TRUNCATED_RECORDS),
+            lost_records: registered(registry, &archiver::LOST_RECORDS),
+            record_bytes: registered(registry, &archiver::RECORD_BYTES),
+            objects: registered(registry, &archiver::OBJECTS),
+            mixed_objects: registered(registry, &archiver::MIXED_OBJECTS),
+            object_bytes: registered(registry, &archiver::OBJECT_BYTES),
+            deltas: registered(registry, &archiver::DELTAS),
+            last_close: registered(registry, &archiver::LAST_CLOSE),
+            failures: registered(registry, &archiver::UPLOAD_FAILURES),
+            partitions: registered(registry, &archiver::PARTITIONS),
+            open_objects: registered(registry, &archiver::OPEN_OBJECTS),
+            paused_partitions: registered(registry, &archiver::PAUSED_PARTITIONS),
         }
     }
 
@@ -176,26 +148,22 @@ impl Metrics {
     }
 }
 
-fn counted<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+fn registered<M: registry::Metric + Clone + Default>(registry: &mut Registry, of: &Metric) -> M {
     let metric = M::default();
-    registry.register(name, help, metric.clone());
-    metric
-}
-
-fn measured<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str, unit: Unit) -> M {
-    let metric = M::default();
-    registry.register_with_unit(name, help, unit, metric.clone());
+    register(registry, of, metric.clone());
     metric
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vedette_testing::metrics::{assert_registered, assert_served};
 
     #[test]
     fn names_carry_their_unit_and_labels_are_bounded() {
-        let mut registry = Registry::with_prefix("vedette_archiver");
+        let mut registry = vedette_service::registry(&archiver::BUILD);
         let metrics = Metrics::register(&mut registry);
+        assert_registered(&registry, archiver::ALL);
         metrics.of_stream(Stream::Alerts).records.inc();
         metrics.of_stream(Stream::Alerts).bytes.inc_by(7);
         metrics.closed(Stream::EnrichedData, 4, 9);
@@ -203,6 +171,7 @@ mod tests {
         metrics.failed("BucketTimeout");
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        assert_served(&text, archiver::ALL);
         for line in [
             "vedette_archiver_records_total{stream=\"alerts\"} 1",
             "vedette_archiver_record_bytes_total{stream=\"alerts\"} 7",

@@ -12,6 +12,7 @@ use tracing::warn;
 use vedette_contract::TopicName;
 use vedette_contract::arguments::{ArchiverArguments, ServiceArguments};
 use vedette_contract::keys::PipelineKeys;
+use vedette_contract::metrics;
 use vedette_registry::health;
 use vedette_service::{Backoff, Readiness, Shutdown, error_chain, registry, serve};
 use vedette_streams::bucket::{Bucket, BucketError};
@@ -53,7 +54,7 @@ async fn archive(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(),
         tail_interval_seconds,
         spool_directory,
     } = arguments;
-    let mut registry = registry("archiver");
+    let mut registry = registry(&metrics::archiver::BUILD);
     let metrics = Metrics::register(&mut registry);
     metrics.begin(topics.iter().map(|archived| archived.stream));
     let known = Known::new(owner.site.clone(), pod_name.clone(), topics.clone(), Timestamp::now());

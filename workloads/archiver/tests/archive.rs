@@ -19,6 +19,7 @@ use vedette_streams::bucket::{Body, BucketError};
 use vedette_streams::kafka::KafkaContext;
 use vedette_testing::bucket::Behaviour;
 use vedette_testing::eventually;
+use vedette_testing::metrics::assert_served;
 
 use Stream::{Alerts, EnrichedData};
 
@@ -93,6 +94,7 @@ async fn records_of_another_site_are_archived_and_their_objects_are_counted() {
     eventually("the object of each earlier day is closed", async || world.objects(EnrichedData).await.len() == 3).await;
     eventually("one of them is counted", async || {
         let metrics = archiver.get("/metrics").await;
+        assert_served(&metrics, vedette_contract::metrics::archiver::ALL);
         metrics.contains("vedette_archiver_objects_total{stream=\"enriched_data\"} 3\n")
             && metrics.contains("vedette_archiver_mixed_objects_total{stream=\"enriched_data\"} 1\n")
     })

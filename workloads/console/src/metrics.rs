@@ -8,7 +8,9 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
+use vedette_contract::metrics::console;
+use vedette_service::register;
 
 use crate::owner::Owner;
 
@@ -83,15 +85,14 @@ impl Metrics {
             refused_actions,
             site_silences,
         } = metrics.clone();
-        registry.register("bucket_requests", "Requests to the bucket", bucket_requests);
-        registry.register("bucket_failures", "Looks at the bucket that failed", bucket_failures);
-        registry.register("unreadable_messages", "Messages that are no alert or no incident", unreadable);
-        registry.register("kept_alerts", "Alerts that are kept in memory", kept_alerts);
-        registry.register("listeners", "Browsers that are told what is new", listeners);
-        registry.register("actions", "Silences that were added or ended here, and verdicts that were given", actions);
-        registry.register("refused_actions", "Requests to write that were refused", refused_actions);
-        let help = "How long nothing was heard of a pipeline at a site, when the bucket was read last";
-        registry.register_with_unit("site_silence", help, Unit::Seconds, site_silences.seconds);
+        register(registry, &console::BUCKET_REQUESTS, bucket_requests);
+        register(registry, &console::BUCKET_FAILURES, bucket_failures);
+        register(registry, &console::UNREADABLE_MESSAGES, unreadable);
+        register(registry, &console::KEPT_ALERTS, kept_alerts);
+        register(registry, &console::LISTENERS, listeners);
+        register(registry, &console::ACTIONS, actions);
+        register(registry, &console::REFUSED_ACTIONS, refused_actions);
+        register(registry, &console::SITE_SILENCE, site_silences.seconds);
         metrics
     }
 }
@@ -100,15 +101,18 @@ impl Metrics {
 mod tests {
     use super::*;
     use crate::testing::owner;
+    use vedette_testing::metrics::{assert_registered, assert_served};
 
     #[test]
     fn a_site_that_is_not_there_any_more_is_not_silent() {
-        let mut registry = Registry::default();
+        let mut registry = vedette_service::registry(&console::BUILD);
         let metrics = Metrics::register(&mut registry);
+        assert_registered(&registry, console::ALL);
         let silences = || {
             let mut text = String::new();
             prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
-            let told = text.lines().filter_map(|line| line.strip_prefix("site_silence_seconds")).map(str::to_owned);
+            assert_served(&text, console::ALL);
+            let told = text.lines().filter_map(|line| line.strip_prefix(console::SITE_SILENCE.name)).map(str::to_owned);
             let mut told: Vec<String> = told.collect();
             told.sort();
             told

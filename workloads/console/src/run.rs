@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use vedette_contract::arguments::{ConsoleArguments, ServiceArguments};
+use vedette_contract::metrics;
 use vedette_service::{Readiness, Shutdown, registry, serve};
 use vedette_streams::bucket::Bucket;
 use vedette_streams::kafka::KafkaSettings;
@@ -43,7 +44,7 @@ async fn show(arguments: ConsoleArguments, shutdown: Shutdown) -> Result<(), Con
         path_prefix,
         bucket_requests_per_hour,
     } = arguments;
-    let mut registry = registry("console");
+    let mut registry = registry(&metrics::console::BUILD);
     let metrics = Metrics::register(&mut registry);
     let readiness = Readiness::new(&[BUCKET]);
     let server = serve(listen_address, readiness.clone(), registry, shutdown.clone()).await?;

@@ -8,11 +8,13 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
 use vedette_contract::dead_letter::DeadLetterReason;
 use vedette_contract::distribution::SCORE_ENDS;
 use vedette_contract::health::TopicHealth;
+use vedette_contract::metrics::detector;
 use vedette_contract::model::TextValues;
+use vedette_service::register;
 
 use crate::histogram::CountedHistogram;
 use crate::known_gauge::KnownGauge;
@@ -249,60 +251,20 @@ impl Metrics {
             metrics.mended_fields.get_or_create_owned(&mended_label(field, was));
         }
         let shared = metrics.clone();
-        registry.register("records", "Messages read, and what was made of them committed", shared.records);
-        registry.register("alerts", "Alerts produced", shared.alerts);
-        registry.register("dead_letters", "Messages that could not be read or scored, by reason", shared.dead_letters);
-        registry.register(
-            "lost_records",
-            "Offsets whose messages retention deleted before they were read",
-            shared.lost_records,
-        );
-        registry.register(
-            "refused_records",
-            "Messages of which Kafka took neither what was made of them nor a dead letter: they are left out",
-            shared.refused_records,
-        );
-        registry.register(
-            "redated_records",
-            "Messages of which something was written with the present time, as a topic would soon delete what is so old",
-            shared.redated_records,
-        );
-        registry.register(
-            "calculated_field_failures",
-            "Records without a calculated field because it could not be calculated, by field",
-            shared.calculated_field_failures,
-        );
-        registry.register("lookups", "Records by lookup and by what became of it", shared.lookups);
-        registry.register(
-            "lookup_rows",
-            "Keys of the table that records are joined with, by lookup",
-            shared.lookup_rows,
-        );
-        registry.register(
-            "lookup_table_failures",
-            "Looks at a table that found none that can be joined with, by lookup",
-            shared.lookup_table_failures,
-        );
-        registry.register(
-            "mended_fields",
-            "Records whose uuid or utc was filled or converted, by field and by what it was",
-            shared.mended_fields,
-        );
-        registry.register(
-            "text_values",
-            "Values of numeric features that arrived as text, by field and whether they are numbers or count as missing",
-            shared.text_values,
-        );
-        registry.register(
-            "missing_values",
-            "Records without a value that a feature of the model can use, by field",
-            shared.missing_values,
-        );
-        registry.register(
-            "unseen_values",
-            "Records with a category of a feature that was not there in training, by field",
-            shared.unseen_values,
-        );
+        register(registry, &detector::RECORDS, shared.records);
+        register(registry, &detector::ALERTS, shared.alerts);
+        register(registry, &detector::DEAD_LETTERS, shared.dead_letters);
+        register(registry, &detector::LOST_RECORDS, shared.lost_records);
+        register(registry, &detector::REFUSED_RECORDS, shared.refused_records);
+        register(registry, &detector::REDATED_RECORDS, shared.redated_records);
+        register(registry, &detector::CALCULATED_FIELD_FAILURES, shared.calculated_field_failures);
+        register(registry, &detector::LOOKUPS, shared.lookups);
+        register(registry, &detector::LOOKUP_ROWS, shared.lookup_rows);
+        register(registry, &detector::LOOKUP_TABLE_FAILURES, shared.lookup_table_failures);
+        register(registry, &detector::MENDED_FIELDS, shared.mended_fields);
+        register(registry, &detector::TEXT_VALUES, shared.text_values);
+        register(registry, &detector::MISSING_VALUES, shared.missing_values);
+        register(registry, &detector::UNSEEN_VALUES, shared.unseen_values);
         metrics.register_threshold(registry);
         metrics.register_flow(registry);
         metrics.register_distributions(registry);
@@ -312,73 +274,47 @@ impl Metrics {
     /// How scores and features are distributed.
     fn register_distributions(&self, registry: &mut Registry) {
         let shared = self.clone();
-        registry.register("score", "Scores of records: their ranks in the calibration of the model", shared.scores);
-        registry.register(
-            "score_psi",
-            "Population stability index of the scores of the last records against those of the training, once it is known",
-            shared.score_psi,
-        );
-        registry.register(
-            "feature_psi",
-            "Population stability index of a feature in the last records against the training, by field, once it is known",
-            shared.feature_psi,
-        );
+        register(registry, &detector::SCORE, shared.scores);
+        register(registry, &detector::SCORE_PSI, shared.score_psi);
+        register(registry, &detector::FEATURE_PSI, shared.feature_psi);
     }
 
     /// What it takes for a record to alert.
     fn register_threshold(&self, registry: &mut Registry) {
         let shared = self.clone();
-        registry.register(
-            "score_threshold",
-            "The score above which a record alerts, once there is a model",
-            shared.score_threshold,
-        );
-        registry.register(
-            "budget_in_force_per_million",
-            "Records per million that alert at that threshold, by the model's calibration",
-            shared.budget_in_force,
-        );
+        register(registry, &detector::SCORE_THRESHOLD, shared.score_threshold);
+        register(registry, &detector::BUDGET_IN_FORCE, shared.budget_in_force);
     }
 
     /// How far the input is read, and how quickly.
     fn register_flow(&self, registry: &mut Registry) {
         let shared = self.clone();
-        registry.register("lag_records", "Offsets of its partitions that it has not come to yet", shared.lag_records);
-        registry.register(
-            "untold_partitions",
-            "Partitions of its own that are in no lag: without a leader, or it is looked for from where they are read",
-            shared.untold_partitions,
-        );
-        registry.register_with_unit(
-            "lag",
-            "How long ago the last message was written that it has read, where it lags",
-            Unit::Seconds,
-            shared.lag_seconds,
-        );
-        registry.register(
-            "truncated_records",
-            "Offsets whose messages Kafka lost after they were read",
-            shared.truncated_records,
-        );
-        registry.register("batch_records", "Messages processed at once", shared.batch_records);
-        registry.register_with_unit(
-            "processing",
-            "Time to process and enqueue a batch",
-            Unit::Seconds,
-            shared.processing_seconds,
-        );
-        registry.register_with_unit(
-            "end_to_end_latency",
-            "From the time that a message has in Kafka to the commit of what was made of it",
-            Unit::Seconds,
-            shared.end_to_end_latency,
-        );
-        registry.register("commits", "Commits of output and position", shared.commits);
-        registry.register_with_unit("commit", "Time of a commit", Unit::Seconds, shared.commit_seconds);
-        registry.register("aborts", "Units of work that were given up and done again", shared.aborts);
+        register(registry, &detector::LAG_RECORDS, shared.lag_records);
+        register(registry, &detector::UNTOLD_PARTITIONS, shared.untold_partitions);
+        register(registry, &detector::LAG, shared.lag_seconds);
+        register(registry, &detector::TRUNCATED_RECORDS, shared.truncated_records);
+        register(registry, &detector::BATCH_RECORDS, shared.batch_records);
+        register(registry, &detector::PROCESSING, shared.processing_seconds);
+        register(registry, &detector::END_TO_END_LATENCY, shared.end_to_end_latency);
+        register(registry, &detector::COMMITS, shared.commits);
+        register(registry, &detector::COMMIT, shared.commit_seconds);
+        register(registry, &detector::ABORTS, shared.aborts);
     }
 }
 
 fn mended_label(field: MendedField, was: Mending) -> MendedLabel {
     MendedLabel { field: field.name(), was: was.word() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vedette_testing::metrics::assert_registered;
+
+    #[test]
+    fn all_metrics_are_served_and_no_others() {
+        let mut registry = vedette_service::registry(&detector::BUILD);
+        Metrics::register(&mut registry);
+        assert_registered(&registry, detector::ALL);
+    }
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use vedette_contract::ModelVersion;
 use vedette_contract::arguments::{DetectorArguments, PipelineArguments, ServiceArguments};
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
+use vedette_contract::metrics;
 use vedette_forest::Model;
 use vedette_registry::health;
 use vedette_registry::load::Learned;
@@ -65,7 +66,7 @@ async fn detect(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(), 
         model_directory,
     } = arguments;
     let threshold = Threshold::new(alert_budget_per_million, budget_tracking, score_threshold)?;
-    let mut registry = registry("detector");
+    let mut registry = registry(&metrics::detector::BUILD);
     let (metrics, bucket) = (Metrics::register(&mut registry), Bucket::new(&bucket));
     let mut tables = Tables::new(&lookups, &lookup_files, &bucket, &metrics).map_err(AddedFieldError::from)?;
     // Whatever is wrong with lookups and expressions is said now, not after the wait for tables and a model.

@@ -5,7 +5,9 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
+use vedette_contract::metrics::generator;
 use vedette_datasets::{LeftOut, RowFault};
+use vedette_service::register;
 
 /// Why a row was left out.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -31,10 +33,10 @@ impl Metrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
         let Self { records, bytes, bad_rows, delivery_errors } = &metrics;
-        registry.register("records", "Records that Kafka has acknowledged", records.clone());
-        registry.register("record_bytes", "Bytes of the records that Kafka has acknowledged", bytes.clone());
-        registry.register("bad_rows", "Rows of the data set that were left out, by reason", bad_rows.clone());
-        registry.register("delivery_errors", "Records that Kafka did not take", delivery_errors.clone());
+        register(registry, &generator::RECORDS, records.clone());
+        register(registry, &generator::RECORD_BYTES, bytes.clone());
+        register(registry, &generator::BAD_ROWS, bad_rows.clone());
+        register(registry, &generator::DELIVERY_ERRORS, delivery_errors.clone());
         // Every series is there from the start.
         RowFault::ALL.into_iter().for_each(|fault| drop(metrics.bad_rows_of(fault)));
         metrics
@@ -49,5 +51,18 @@ impl Metrics {
 
     fn bad_rows_of(&self, fault: RowFault) -> Counter {
         self.bad_rows.get_or_create(&RowFaultLabel { reason: fault.word() }).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vedette_testing::metrics::assert_registered;
+
+    #[test]
+    fn all_metrics_are_served_and_no_others() {
+        let mut registry = vedette_service::registry(&generator::BUILD);
+        Metrics::register(&mut registry);
+        assert_registered(&registry, generator::ALL);
     }
 }

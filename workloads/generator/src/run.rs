@@ -10,6 +10,7 @@ use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 use vedette_contract::TopicName;
 use vedette_contract::arguments::GeneratorArguments;
+use vedette_contract::metrics;
 use vedette_service::{Readiness, Shutdown, error_chain, registry, serve};
 use vedette_streams::bucket::Bucket;
 use vedette_streams::kafka::{KafkaError, KafkaSettings, TopicReader, largest_message, wait_for_topics};
@@ -43,7 +44,7 @@ async fn until_done(arguments: GeneratorArguments, shutdown: Shutdown) -> Result
     let plan = Plan::new(&arguments)?;
     let GeneratorArguments { kafka, service, bucket, topic, max_message_bytes, .. } = arguments;
     let readiness = Readiness::new(&[DATASET, BROKER]);
-    let mut registry = registry("generator");
+    let mut registry = registry(&metrics::generator::BUILD);
     let metrics = Metrics::register(&mut registry);
     serve(service.listen_address, readiness.clone(), registry, shutdown.clone()).await?;
 

@@ -14,6 +14,7 @@ use vedette_contract::arguments::GeneratorArguments;
 use vedette_generator::{GeneratorError, run};
 use vedette_service::Shutdown;
 use vedette_streams::kafka::Isolation;
+use vedette_testing::metrics::assert_served;
 use vedette_testing::{RefusedWrite, TestBroker, TestBucket, eventually, free_address, http_get};
 
 const TOPIC: &str = "sensor_messages";
@@ -196,6 +197,7 @@ async fn rows_that_are_left_out_are_counted_by_reason() {
     eventually("the metrics have all reasons", async || {
         assert!(!running.is_finished());
         let metrics = http_get(free, "/metrics").await;
+        assert_served(&metrics, vedette_contract::metrics::generator::ALL);
         lines.iter().all(|line| metrics.contains(line))
     })
     .await;

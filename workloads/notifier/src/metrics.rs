@@ -3,7 +3,9 @@
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
+use vedette_contract::metrics::{Metric, notifier};
+use vedette_service::register;
 
 /// The notifier's metrics; clones share them.
 #[derive(Debug, Clone)]
@@ -37,66 +39,57 @@ impl SilenceMetrics {
     fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
         let Self { silences, passed, look_failures, silenced_alerts, failures } = metrics.clone();
-        registry.register("silences", "Silences that are in force or to come", silences);
-        let help = "Objects among the silences that are none, or one too many";
-        registry.register("passed_silences", help, passed);
-        let help = "Looks at the silences that failed, after which those that are known stand";
-        registry.register("silence_look_failures", help, look_failures);
-        registry.register("silenced_alerts", "Alerts that a silence matched", silenced_alerts);
-        let help = "Alerts of which the match of a silence is neither true nor false, and which it does not silence";
-        registry.register("silence_failures", help, failures);
+        register(registry, &notifier::SILENCES, silences);
+        register(registry, &notifier::PASSED_SILENCES, passed);
+        register(registry, &notifier::SILENCE_LOOK_FAILURES, look_failures);
+        register(registry, &notifier::SILENCED_ALERTS, silenced_alerts);
+        register(registry, &notifier::SILENCE_FAILURES, failures);
         metrics
     }
 }
 
 impl Metrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
-        let counted = |registry: &mut Registry, name, help| {
+        let counted = |registry: &mut Registry, of: &Metric| {
             let counter = Counter::default();
-            registry.register(name, help, counter.clone());
+            register(registry, of, counter.clone());
             counter
         };
         let open = Gauge::default();
-        registry.register("open_incidents", "Incidents that alerts may join", open.clone());
+        register(registry, &notifier::OPEN_INCIDENTS, open.clone());
         let largest_lag = Gauge::default();
-        let help = "How long after it was detected the latest of the late alerts was read";
-        registry.register_with_unit("largest_lag", help, Unit::Seconds, largest_lag.clone());
+        register(registry, &notifier::LARGEST_LAG, largest_lag.clone());
         let write_seconds = Histogram::new(exponential_buckets(0.001, 2.0, 14));
-        registry.register_with_unit("write", "Time that one transaction took", Unit::Seconds, write_seconds.clone());
+        register(registry, &notifier::WRITE, write_seconds.clone());
         Self {
-            alerts: counted(registry, "alerts", "Alerts read"),
-            lost_alerts: counted(
-                registry,
-                "lost_alerts",
-                "Offsets whose alerts retention deleted before they were read",
-            ),
-            unreadable_alerts: counted(registry, "unreadable_alerts", "Messages among the alerts that are no record"),
-            overflowed_alerts: counted(
-                registry,
-                "overflowed_alerts",
-                "Alerts that would have opened an incident and had no room for one of their own",
-            ),
-            strange_severities: counted(
-                registry,
-                "strange_severities",
-                "Alerts whose record has a severity that is none of low, medium, high and critical",
-            ),
-            late_alerts: counted(
-                registry,
-                "late_alerts",
-                "Alerts that were read a window or more after they were detected",
-            ),
+            alerts: counted(registry, &notifier::ALERTS),
+            lost_alerts: counted(registry, &notifier::LOST_ALERTS),
+            unreadable_alerts: counted(registry, &notifier::UNREADABLE_ALERTS),
+            overflowed_alerts: counted(registry, &notifier::OVERFLOWED_ALERTS),
+            strange_severities: counted(registry, &notifier::STRANGE_SEVERITIES),
+            late_alerts: counted(registry, &notifier::LATE_ALERTS),
             largest_lag,
-            opened: counted(registry, "opened_incidents", "Incidents opened"),
+            opened: counted(registry, &notifier::OPENED_INCIDENTS),
             open,
-            written: counted(registry, "written_incidents", "Messages written to the topic of the incidents"),
+            written: counted(registry, &notifier::WRITTEN_INCIDENTS),
             write_seconds,
-            restarts: counted(
-                registry,
-                "restarts",
-                "Times that the incidents were read anew, as something was not written",
-            ),
+            restarts: counted(registry, &notifier::RESTARTS),
             silences: SilenceMetrics::register(registry),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery::DeliveryMetrics;
+    use vedette_testing::metrics::assert_registered;
+
+    #[test]
+    fn all_metrics_are_served_and_no_others() {
+        let mut registry = vedette_service::registry(&notifier::BUILD);
+        Metrics::register(&mut registry);
+        DeliveryMetrics::register(&mut registry);
+        assert_registered(&registry, notifier::ALL);
     }
 }

@@ -13,6 +13,7 @@ use tracing::{info, warn};
 use vedette_contract::arguments::{NotifierArguments, PipelineArguments, ServiceArguments};
 use vedette_contract::incident::IncidentOwner;
 use vedette_contract::keys::PipelineKeys;
+use vedette_contract::metrics;
 use vedette_registry::health;
 use vedette_service::{Backoff, Readiness, Shutdown, error_chain, registry, serve};
 use vedette_streams::bucket::Bucket;
@@ -63,7 +64,7 @@ async fn notify(arguments: NotifierArguments, shutdown: Shutdown) -> Result<(), 
         receivers,
     } = arguments;
     check(&receivers)?;
-    let mut registry = registry("notifier");
+    let mut registry = registry(&metrics::notifier::BUILD);
     let metrics = Metrics::register(&mut registry);
     let delivery_metrics = DeliveryMetrics::register(&mut registry);
     let readiness = Readiness::new(&[BROKER, INCIDENTS, SILENCES]);

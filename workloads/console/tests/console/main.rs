@@ -9,6 +9,7 @@ mod support;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use support::{Console, Events, alert, site_status};
+use vedette_testing::metrics::assert_served;
 use vedette_testing::{TestBroker, TestBucket, eventually, free_address, http_get};
 
 const TOPICS: [&str; 2] = ["alerts:partitions=2", "incidents:partitions=1,cleanup.policy=compact"];
@@ -89,7 +90,9 @@ async fn what_comes_is_told_at_once_and_is_one_with_what_is_archived_later() {
     assert_eq!((missed.data["alerts"].as_array().unwrap().len(), &missed.data["is_cut"]), (2, &false.into()));
     let mut stranger = Events::listen(console.page, Some("other-1")).await;
     assert_eq!(stranger.next().await.data["is_cut"], true);
-    assert!(http_get(console.probes, "/metrics").await.contains("vedette_console_unreadable_messages_total 1\n"));
+    let metrics = http_get(console.probes, "/metrics").await;
+    assert_served(&metrics, vedette_contract::metrics::console::ALL);
+    assert!(metrics.contains("vedette_console_unreadable_messages_total 1\n"), "{metrics}");
     console.stop().await;
 }
 

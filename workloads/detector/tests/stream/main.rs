@@ -15,9 +15,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rdkafka::message::{Headers, Message, OwnedMessage, Timestamp};
 use serde_json::{Map, Value};
+use vedette_contract::metrics::detector;
 use vedette_records::dead_letter::{self, DeadLetter, Origin};
 use vedette_records::size;
 use vedette_testing::eventually;
+use vedette_testing::metrics::assert_served;
 
 use support::{Broker, TOPICS, detector, headers};
 
@@ -141,6 +143,7 @@ async fn enriched_messages_and_dead_letters_equal_the_input() {
         ]
     );
     let metrics = running.ask("/metrics").await;
+    assert_served(&metrics, detector::ALL);
     assert!(metrics.contains("vedette_detector_records_total 513\n"), "{metrics}");
     assert!(metrics.contains("vedette_detector_dead_letters_total{reason=\"reserved_field\"} 3\n"), "{metrics}");
     running.stop().await;

@@ -4,8 +4,10 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::Registry;
 use vedette_contract::Name;
+use vedette_contract::metrics::notifier;
+use vedette_service::register;
 
 /// Label of what concerns one receiver; their number is that of the manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -41,23 +43,13 @@ impl DeliveryMetrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
         let Self { deliveries, failures, refusals, filter_failures, foreign, waiting, longest_wait } = metrics.clone();
-        registry.register("deliveries", "Messages that a receiver took", deliveries);
-        registry.register(
-            "delivery_failures",
-            "Messages that a receiver did not take and that are sent again",
-            failures,
-        );
-        registry.register(
-            "refused_deliveries",
-            "Messages that a receiver refuses though it takes others, or for a day, and of which it is not told",
-            refusals,
-        );
-        registry.register("filter_failures", "Incidents of which a filter is neither true nor false", filter_failures);
-        let help = "Messages among the incidents that are of another pipeline or site";
-        registry.register("foreign_incidents", help, foreign);
-        registry.register("waiting_incidents", "Incidents of which a receiver is yet to be told", waiting);
-        let help = "How long the oldest incident waits of which a receiver is yet to be told";
-        registry.register_with_unit("longest_wait", help, Unit::Seconds, longest_wait);
+        register(registry, &notifier::DELIVERIES, deliveries);
+        register(registry, &notifier::DELIVERY_FAILURES, failures);
+        register(registry, &notifier::REFUSED_DELIVERIES, refusals);
+        register(registry, &notifier::FILTER_FAILURES, filter_failures);
+        register(registry, &notifier::FOREIGN_INCIDENTS, foreign);
+        register(registry, &notifier::WAITING_INCIDENTS, waiting);
+        register(registry, &notifier::LONGEST_WAIT, longest_wait);
         metrics
     }
 

@@ -9,6 +9,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use vedette_contract::incident::{Incident, IncidentStatus};
+use vedette_testing::metrics::assert_served;
 use vedette_testing::{eventually, free_address};
 
 use crate::support::receiver::{Behaviour, Request, StandIn, TAKEN};
@@ -142,6 +143,7 @@ async fn a_webhook_that_fails_in_every_way_is_told_again_until_it_takes_it() {
         let ids: Vec<_> = receiver.requests().iter().map(|request| text(&request.json()["id"])).collect();
         assert!(ids.len() == 5 && ids.iter().all(|id| *id == ids[0]), "{ids:?}");
         let metrics = running.metrics().await;
+        assert_served(&metrics, vedette_contract::metrics::notifier::ALL);
         assert!(metrics.contains(&counts("delivery_failures", 4)), "{metrics}");
     }
     running.stop().await;

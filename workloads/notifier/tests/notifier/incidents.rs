@@ -3,6 +3,7 @@
 use rdkafka::topic_partition_list::Offset;
 use vedette_contract::incident::{Grouping, Incident, IncidentStatus, Severity};
 use vedette_testing::eventually;
+use vedette_testing::metrics::assert_served;
 
 use crate::support::{Broker, notifier};
 
@@ -61,6 +62,7 @@ async fn many_incidents_at_once_pass_a_topic_that_accepts_small_batches_only() {
     let (_, standing) = broker.incidents(|incidents| total(incidents) >= 2_000).await;
     assert_eq!(standing.len(), 2_000);
     let metrics = running.metrics().await;
+    assert_served(&metrics, vedette_contract::metrics::notifier::ALL);
     assert!(metrics.contains("vedette_notifier_restarts_total 0\n"), "{metrics}");
     running.stop().await;
 }
