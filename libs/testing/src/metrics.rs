@@ -33,7 +33,8 @@ pub fn assert_served(text: &str, inventory: &[Metric]) {
             let series = line.split(['{', ' ']).next().unwrap();
             let metric = Metric::of_series(series).filter(|metric| inventory.contains(metric));
             let metric = metric.unwrap_or_else(|| panic!("{line} is not in the inventory"));
-            assert_eq!(labels(line, metric.kind), BTreeSet::from_iter(metric.labels.iter().copied()), "{line}");
+            let wanted: BTreeSet<&str> = metric.labels.iter().copied().collect();
+            assert_eq!(labels(line, metric.kind), wanted, "{line}");
         }
     }
     assert!(types > 0, "no metrics: {text}");

@@ -94,11 +94,11 @@ async fn records_of_another_site_are_archived_and_their_objects_are_counted() {
     eventually("the object of each earlier day is closed", async || world.objects(EnrichedData).await.len() == 3).await;
     eventually("one of them is counted", async || {
         let metrics = archiver.get("/metrics").await;
-        assert_served(&metrics, vedette_contract::metrics::archiver::ALL);
         metrics.contains("vedette_archiver_objects_total{stream=\"enriched_data\"} 3\n")
             && metrics.contains("vedette_archiver_mixed_objects_total{stream=\"enriched_data\"} 1\n")
     })
     .await;
+    assert_served(&archiver.get("/metrics").await, vedette_contract::metrics::archiver::ALL);
     archiver.stop().await;
     assert_eq!(world.archived(EnrichedData).await.len(), 20);
 }
