@@ -8,6 +8,7 @@
 #   make e2e-apiserver   the operator's tests against a real API server without nodes: Go, and nothing else   TEST=NAME LOAD=full
 #   make e2e-bucket      the tests of the bucket's client, which all else goes through, against SeaweedFS, also by TLS and a pod's own identity: pip, openssl, and root
 #   make e2e-kafka       topics, detectors and archivers against Apache Kafka with its authorizer and TLS: Java, Maven, openssl, and root
+#   make e2e-notifier    the notifier against Alertmanager, also while it is killed again and again: Debian's prometheus-alertmanager   FAULTS=50
 #   make e2e-records     the record path while brokers, processes, bucket, connections, disk and retention fail: Java, Maven, and root   FAULTS=100 SEED=N
 #   make e2e-console     the console's page: built again, byte by byte what is committed, and used in a browser: Node, Chromium   TEST=--headed
 #   make e2e-notebook    docs/exploration.ipynb, executed on what a demo left and on SeaweedFS: pip, openssl, and root   DATA_DIR=DIR
@@ -40,9 +41,9 @@ LOAD ?=
 FAULTS ?= 100
 SEED ?=
 # They want more than cargo, so nothing means them that does not name them.
-NAMED_TESTS = --test apiserver --test chart --test kind --test records-under-faults --test restricted --test secured-bucket --test secured-kafka
+NAMED_TESTS = --test alertmanager --test apiserver --test chart --test kind --test records-under-faults --test restricted --test secured-bucket --test secured-kafka
 
-.PHONY: all setup build demo notebook test build-tests e2e e2e-clusters e2e-up e2e-test e2e-down e2e-chart e2e-apiserver e2e-bucket e2e-kafka e2e-records e2e-console e2e-notebook e2e-restricted bench quality speed formats lint ci crds clean help
+.PHONY: all setup build demo notebook test build-tests e2e e2e-clusters e2e-up e2e-test e2e-down e2e-chart e2e-apiserver e2e-bucket e2e-kafka e2e-notifier e2e-records e2e-console e2e-notebook e2e-restricted bench quality speed formats lint ci crds clean help
 
 all: build
 
@@ -107,6 +108,11 @@ e2e-bucket: build
 e2e-kafka: build
 	@$(CARGO) test --release --locked --workspace --test secured-kafka --no-run
 	@./e2e/scripts/with-kafka.sh $(CARGO) test --release --locked --workspace --test secured-kafka
+
+# Its faults are fewer, unless somebody says how many.
+e2e-notifier: setup
+	@./e2e/scripts/alertmanager.sh >/dev/null
+	@$(CARGO) test --release --locked --workspace --test alertmanager -- --nocapture
 
 e2e-records: build
 	@$(CARGO) test --release --locked --workspace --test records-under-faults --no-run

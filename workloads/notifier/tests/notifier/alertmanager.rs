@@ -1,10 +1,11 @@
-//! The notifier against Alertmanager itself, and a receiver behind that. Alertmanager is `prometheus-alertmanager` of the path, or
-//! what `VEDETTE_ALERTMANAGER` names.
+//! The notifier against Alertmanager itself, and a receiver behind that, also where it is killed again and again. Alertmanager is
+//! `prometheus-alertmanager` of the path, or what `VEDETTE_ALERTMANAGER` names; `make e2e-notifier` installs it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 // Only a part of what the tests share.
 #![allow(dead_code)]
 
+mod faults;
 mod support;
 
 use std::net::SocketAddr;

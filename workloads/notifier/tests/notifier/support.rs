@@ -169,6 +169,14 @@ pub(crate) fn notifier(broker: &Broker, pod_name: &str, more: &[&str]) -> Runnin
         vedette_service::initialize_telemetry();
     }
     let probes = free_address();
+    let arguments = NotifierArguments::try_parse_from(words(broker, probes, pod_name, more)).unwrap();
+    let shutdown = Shutdown::new();
+    let handle = tokio::spawn(vedette_notifier::run(arguments, shutdown.clone()));
+    Running { probes, shutdown, handle }
+}
+
+/// The command line of a notifier.
+pub(crate) fn words(broker: &Broker, probes: SocketAddr, pod_name: &str, more: &[&str]) -> Vec<String> {
     let words = [
         "vedette-notifier".to_owned(),
         format!("--bootstrap-servers={}", broker.embedded.address()),
@@ -182,11 +190,7 @@ pub(crate) fn notifier(broker: &Broker, pod_name: &str, more: &[&str]) -> Runnin
         "--alerts-topic=alerts".to_owned(),
         "--incidents-topic=incidents".to_owned(),
     ];
-    let words = words.into_iter().chain(broker.bucket.options()).chain(more.iter().map(|word| (*word).to_owned()));
-    let arguments = NotifierArguments::try_parse_from(words).unwrap();
-    let shutdown = Shutdown::new();
-    let handle = tokio::spawn(vedette_notifier::run(arguments, shutdown.clone()));
-    Running { probes, shutdown, handle }
+    words.into_iter().chain(broker.bucket.options()).chain(more.iter().map(|word| (*word).to_owned())).collect()
 }
 
 impl Drop for Running {
