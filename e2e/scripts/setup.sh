@@ -15,6 +15,7 @@ need jlink openjdk-17-jdk-headless
 need mvn maven
 need openssl openssl
 need pip3 python3-pip
+need prometheus-alertmanager prometheus-alertmanager
 case $node_image in
 built)
     if [ "$(id -u)" != 0 ]; then

@@ -177,6 +177,15 @@ impl Cluster {
         run(Path::new("docker"), &[&["exec", &node], arguments].concat(), "")
     }
 
+    /// Copies a file of this machine to the cluster's node.
+    ///
+    /// # Errors
+    /// When it fails; the error has what it said.
+    pub fn copy_to_node(&self, file: &str, place: &str) -> Result<String, ClusterError> {
+        let place = format!("vedette-{}-control-plane:{place}", self.name);
+        run(Path::new("docker"), &["cp", "--follow-link", file, &place], "")
+    }
+
     fn with_kubeconfig<'a>(&'a self, arguments: &[&'a str]) -> Vec<&'a str> {
         [&["--kubeconfig", &self.kubeconfig], arguments].concat()
     }

@@ -37,7 +37,7 @@ fn shows(at: &Site, of: &Site, version: &str) -> Result<Look<()>, ClusterError> 
 }
 
 /// By way of the API server, which reaches the Service.
-fn asked(at: &Site, what: &str) -> Result<Value, ClusterError> {
+pub(crate) fn asked(at: &Site, what: &str) -> Result<Value, ClusterError> {
     let text = at.cluster.kubectl(&["get", "--raw", &path(what)])?;
     Ok(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}")))
 }

@@ -9,8 +9,14 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use crate::site::Site;
 
 /// What stands in the command line of the processes that may fail.
-const PROCESSES: [&str; 5] =
-    ["/vedette-detector", "/vedette-archiver", "/vedette-generator", "/vedette-operator", "kafka.Kafka"];
+const PROCESSES: [&str; 6] = [
+    "/vedette-detector",
+    "/vedette-archiver",
+    "/vedette-notifier",
+    "/vedette-generator",
+    "/vedette-operator",
+    "kafka.Kafka",
+];
 const PAUSE: Duration = Duration::from_secs(12);
 
 /// So many faults, one after the other; the same for the same seed.

@@ -18,7 +18,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 pub(crate) const NAMESPACE: &str = "vedette";
 pub(crate) const TENANT: &str = "tenant";
 pub(crate) const GUEST: &str = "guest";
-const TOPICS: [&str; 4] = ["sensor_messages", "enriched_data", "alerts", "dead_letters"];
+const TOPICS: [&str; 5] = ["sensor_messages", "enriched_data", "alerts", "incidents", "dead_letters"];
 
 pub(crate) struct Site {
     pub cluster: Cluster,

@@ -9,6 +9,7 @@ use vedette_e2e::figure::figure;
 
 use crate::faults;
 use crate::guest;
+use crate::incidents::{start_alertmanager, until_all_alerts_are_in_incidents};
 use crate::models::{Flaw, publish_flawed};
 use crate::records::{
     Found, assert_each_once, enriched_in_archive, in_topic, until_alert, until_all_enriched, until_archived,
@@ -42,6 +43,7 @@ impl Story {
         for site in self.sites() {
             site.begin_anew().await;
             site.kubectl_file("e2e/kind/filer.yaml");
+            start_alertmanager(site).await;
         }
         guest::others_make_a_topic(&self.east).await;
         let text = std::fs::read_to_string(vedette_e2e::local::repository().join("e2e/kind/replication.yaml"));
@@ -233,7 +235,7 @@ impl Story {
     pub(crate) async fn suspension_stops_and_resumption_goes_on(&self) {
         let west = &self.west;
         west.patch("{\"suspend\":true}");
-        for component in ["generator", "detector", "archiver"] {
+        for component in ["generator", "detector", "archiver", "notifier"] {
             west.until_gone(component).await;
         }
         west.patch("{\"suspend\":false}");
@@ -335,9 +337,10 @@ impl Story {
             site.until_gone("generator").await;
             let records = until_all_enriched(site).await;
             until_archived(site, records.len() as u64).await;
+            until_all_alerts_are_in_incidents(site).await;
             generated.push(records);
             site.patch("{\"suspend\":true}");
-            for component in ["detector", "archiver"] {
+            for component in ["detector", "archiver", "notifier"] {
                 site.until_gone(component).await;
             }
         }
