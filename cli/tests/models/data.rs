@@ -62,9 +62,11 @@ impl Data {
             put(&bucket, &pipeline().site(&name(site)), &status(site, &current, rejected)).await;
         }
         for (day, site, first) in [(20, "east", 0), (20, "west", 1_000), (21, "east", 2_000)] {
-            archive(&bucket, "enriched_data", day, site, (first..first + 500).map(record)).await;
-            archive(&bucket, "alerts", day, site, (first..first + 500).filter(|number| number % 50 == 0).map(alert))
-                .await;
+            let made_up = |of: fn(usize) -> Value| std::iter::once(simulated(of(first)));
+            let records = (first..first + 500).map(record).chain(made_up(record));
+            archive(&bucket, "enriched_data", day, site, records).await;
+            let alerts = (first..first + 500).filter(|number| number % 50 == 0).map(alert).chain(made_up(alert));
+            archive(&bucket, "alerts", day, site, alerts).await;
         }
         let damaged = format!("demo/kdd/enriched_data/2026-11-22/east/enriched_data-0-{:020}-00c0ffee.jsonl.zst", 0);
         bucket.put(&damaged, "altered".into()).await.unwrap();
@@ -185,6 +187,7 @@ fn status(site: &str, version: &ModelVersion, rejected: Vec<ModelVersion>) -> Si
         ready: true,
         topics: None,
         alert_budget_per_million: None,
+        added_fields: Vec::new(),
         updated_at: Timestamp::now(),
     }
 }
@@ -251,6 +254,13 @@ fn alert(number: usize) -> Value {
     alert["threshold"] = json!(0.9 + (number / 1_000) as f64 / 100.);
     alert["alert_text"] = json!(HOSTILE);
     alert
+}
+
+/// The same, as somebody made it up.
+fn simulated(mut record: Value) -> Value {
+    record["simulated"] = json!(true);
+    record["threshold"] = json!(0.1);
+    record
 }
 
 async fn archive(bucket: &Bucket, stream: &str, day: u8, site: &str, records: impl Iterator<Item = Value>) {

@@ -216,6 +216,7 @@ async fn a_replay_counts_the_alerts_then_and_now_by_day_and_site() {
     assert_eq!(days, expected.map(|(day, site)| (json!(day), json!(site))));
     let total = &all["total"];
     assert_eq!((&total["records"], &total["alerts_then"]), (&json!(1_500), &json!(30)));
+    assert_eq!(all["simulated"], 6, "of three objects of records and three of alerts");
     // What was far then is far by this model, too.
     let [now, both] = ["alerts_now", "alerts_both"].map(|name| total[name].as_u64().unwrap());
     assert!(both == 30 && (30..45).contains(&now), "{total}");
@@ -231,7 +232,7 @@ async fn a_replay_counts_the_alerts_then_and_now_by_day_and_site() {
     let table = data.models(&["replay", "--output", "table"]);
     assert!(table.starts_with("DAY ") && table.contains("ONLY NOW") && table.contains("\nall "), "{table}");
     assert!(table.contains("the thresholds of the alerts were 0.9 to 0.92"), "{table}");
-    assert!(table.contains("1 archive objects are damaged"), "{table}");
+    assert!(table.contains("1 archive objects are damaged") && table.contains("6 records are simulated"), "{table}");
     assert_eq!(data.models(&["replay"]).lines().count(), 3);
 }
 

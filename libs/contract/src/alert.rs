@@ -29,6 +29,9 @@ pub struct Alert {
     pub alert_text: String,
     /// The fields behind it, the largest share first.
     pub reasons: Vec<Reason>,
+    /// Whether somebody made the record up, to see what becomes of it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub simulated: bool,
 }
 
 /// What is read of one. All is optional: a record may bring fields of some of these names with anything in them.
@@ -52,6 +55,8 @@ struct Fields<'a> {
     alert_text: Option<&'a RawValue>,
     #[serde(borrow, default)]
     reasons: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    simulated: Option<&'a RawValue>,
 }
 
 impl Alert {
@@ -67,6 +72,7 @@ impl Alert {
             model_version,
             alert_text,
             reasons,
+            simulated,
         } = serde_json::from_str(json).ok()?;
         // What a record says of itself raises, and never lowers what the detector found: its sender may be the attacker.
         let [found, said] = [alert_severity, severity].map(|raw| Severity::read(&value::<String>(raw)?));
@@ -79,6 +85,7 @@ impl Alert {
             model_version: value(model_version),
             alert_text: value(alert_text).unwrap_or_default(),
             reasons: value(reasons).unwrap_or_default(),
+            simulated: value(simulated).unwrap_or_default(),
         })
     }
 
@@ -116,6 +123,22 @@ mod tests {
         };
         assert_eq!([r#""low""#, r#""ERROR""#, "3"].map(severity), [Severity::Medium; 3]);
         assert_eq!(severity(r#""Critical""#), Severity::Critical);
+    }
+
+    #[test]
+    fn an_alert_is_simulated_where_its_record_says_true_and_nothing_else() {
+        let simulated = |said: &str| {
+            let alert = Alert::read(&format!(r#"{{"detected_utc":"2026-11-23T08:42:10Z"{said}}}"#)).unwrap();
+            let json = serde_json::to_value(&alert).unwrap();
+            assert_eq!(json.get("simulated").is_some(), alert.simulated, "{json}");
+            alert.simulated
+        };
+        assert!(simulated(r#","simulated":true"#));
+        for other in
+            ["", r#","simulated":false"#, r#","simulated":1"#, r#","simulated":"true""#, r#","simulated":[true]"#]
+        {
+            assert!(!simulated(other), "{other}");
+        }
     }
 
     #[test]

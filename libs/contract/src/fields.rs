@@ -11,6 +11,9 @@ pub const UTC: &str = "utc";
 pub const SEQUENCE_ID: &str = "sequence_id";
 /// Row of the record in the generator's data set, from 0.
 pub const INDEX: &str = "index";
+/// That somebody made the record up, to see what becomes of it: where it is `true` the record is scored like any other, and never learned
+/// from, told or counted as quality. A record with any other value here is one like all.
+pub const SIMULATED: &str = "simulated";
 /// Site of the detector that read the record.
 pub const SITE: &str = "site";
 /// Calibrated anomaly score, 0 to 1; present once there is a model.
@@ -36,11 +39,12 @@ pub const SEVERITY: &str = "severity";
 pub const ADDED: [&str; 8] = [SITE, SCORE, MODEL_VERSION, ALERT_TEXT, ALERT_SEVERITY, THRESHOLD, DETECTED_UTC, REASONS];
 
 /// Fields that are never features, beside the label.
-pub const RESERVED: [&str; 12] = [
+pub const RESERVED: [&str; 13] = [
     UUID,
     UTC,
     SEQUENCE_ID,
     INDEX,
+    SIMULATED,
     SITE,
     SCORE,
     MODEL_VERSION,
@@ -142,6 +146,7 @@ mod tests {
             "utc",
             "sequence_id",
             "index",
+            "simulated",
             "site",
             "score",
             "model_version",
@@ -153,12 +158,13 @@ mod tests {
         ] {
             assert!(is_reserved(name), "{name}");
         }
-        assert_eq!(RESERVED.len(), 12);
+        assert_eq!(RESERVED.len(), 13);
         for name in
             ["site", "score", "model_version", "alert_text", "alert_severity", "threshold", "detected_utc", "reasons"]
         {
             assert!(ADDED.contains(&name), "{name}");
         }
+        assert!(!ADDED.contains(&SIMULATED), "a record may bring it");
         assert!(!is_reserved("label") && !is_reserved("total_bytes"));
     }
 }

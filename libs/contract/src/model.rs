@@ -238,6 +238,9 @@ pub struct ModelMetadata {
     /// Records that were left out of what is learned from, calibrated and evaluated on, as a silence says so.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub silenced: u64,
+    /// Records that were left out of the same, as somebody made them up to see what becomes of them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub simulated: u64,
     /// The silences that say so, as they were read, whether they matched a record or not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub silences: Vec<LearnedWithout>,

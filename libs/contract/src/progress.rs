@@ -86,6 +86,9 @@ pub struct SiteStatus {
     /// How many records per million may alert there; none where a score is the threshold, or the operator does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert_budget_per_million: Option<f64>,
+    /// Fields that its detectors look up and calculate, beside those that all add; none where the operator does not tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added_fields: Vec<String>,
     /// When this was written.
     pub updated_at: Timestamp,
 }

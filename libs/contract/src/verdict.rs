@@ -79,6 +79,14 @@ pub struct JudgedAlert {
     pub model_version: Option<ModelVersion>,
 }
 
+impl JudgedAlert {
+    /// Why an alert whose record somebody made up is not judged.
+    pub fn simulated(uuid: &str) -> WrittenError {
+        let mend = "is the record of a simulation, which says nothing of what a model finds: judge alerts of records that came";
+        WrittenError::of_field("alert", uuid, mend)
+    }
+}
+
 /// An incident that is judged, as it stood then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -45,6 +45,11 @@ impl<'a> Scalar<'a> {
         }
     }
 
+    /// Whether it is the boolean `true`, and nothing that stands for it.
+    pub fn is_true(self) -> bool {
+        self.0 == "true"
+    }
+
     /// A number, also one that is written as text, or a boolean as 0 and 1; `None` for anything else, such as `"NaN"` and `"n/a"`.
     /// A number beyond the range of `f64`, and the text `Infinity`, is infinite.
     pub fn number(self) -> Option<f64> {

@@ -62,6 +62,7 @@ mod tests {
             ready,
             topics: None,
             alert_budget_per_million: None,
+            added_fields: Vec::new(),
             updated_at: "2026-11-23T00:00:00Z".parse().unwrap(),
         };
         for status in [status("west", true), status("east", false), status("east", true)] {

@@ -71,6 +71,7 @@ pub(crate) fn metadata(job: &str) -> ModelMetadata {
         left_out: BTreeMap::new(),
         separating: Vec::new(),
         silenced: 0,
+        simulated: 0,
         silences: Vec::new(),
         verdicts: Vec::new(),
         judged: Vec::new(),

@@ -43,6 +43,7 @@ mod tests {
             ready: true,
             topics: None,
             alert_budget_per_million: None,
+            added_fields: Vec::new(),
             updated_at: "2026-11-23T08:00:00Z".parse().unwrap(),
         };
         let later = |text: &str| at(&first, text.parse().unwrap());

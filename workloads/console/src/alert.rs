@@ -57,6 +57,8 @@ pub(crate) struct Alert {
     /// One sentence for a person.
     pub(crate) text: String,
     pub(crate) reasons: Vec<Reason>,
+    /// Somebody made its record up: it is shown, and counted nowhere.
+    pub(crate) simulated: bool,
     /// The JSON text, cut where it is very long.
     pub(crate) json: Box<str>,
     /// Bytes of the whole text.
@@ -67,8 +69,17 @@ impl Alert {
     /// Reads the alert of this JSON text; none where it is no object, or does not say when it was detected.
     pub(crate) fn read(owner: Owner, json: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(json).ok()?.trim();
-        let contract::Alert { uuid, detected_utc, severity, score, threshold, model_version, alert_text, reasons } =
-            contract::Alert::read(text)?;
+        let contract::Alert {
+            uuid,
+            detected_utc,
+            severity,
+            score,
+            threshold,
+            model_version,
+            alert_text,
+            reasons,
+            simulated,
+        } = contract::Alert::read(text)?;
         Some(Self {
             id: AlertId::of(text.as_bytes()),
             owner,
@@ -80,6 +91,7 @@ impl Alert {
             model_version,
             text: cut(&alert_text, 2_000).to_owned(),
             reasons,
+            simulated,
             json: cut(text, LONGEST_TEXT).into(),
             bytes: text.len(),
         })

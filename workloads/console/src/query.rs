@@ -56,7 +56,8 @@ impl AlertFilter {
 /// Whether an alert belongs to an incident, as far as the two tell.
 fn is_of(alert: &Alert, incident: &Incident) -> bool {
     let owner = &alert.owner;
-    let is_near = owner.namespace == incident.namespace
+    let is_near = !alert.simulated
+        && owner.namespace == incident.namespace
         && owner.pipeline == incident.pipeline
         && owner.site == incident.site
         && (incident.first_utc..=incident.last_utc).contains(&alert.detected);

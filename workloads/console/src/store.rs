@@ -86,7 +86,9 @@ impl Store {
     /// Takes in an alert, unless it is known.
     pub(crate) fn add_alert(&self, alert: Alert, now: Timestamp) {
         let mut state = self.state();
-        state.history.count(&alert.owner, alert.id, alert.detected, now);
+        if !alert.simulated {
+            state.history.count(&alert.owner, alert.id, alert.detected, now);
+        }
         if state.alerts.get(alert.id).is_some() {
             return;
         }

@@ -35,6 +35,14 @@ impl AlertFields<'_> {
         out.push(b'}');
     }
 
+    /// Appends to the same what was decided by, and nothing that tells somebody.
+    pub(crate) fn append_decision(&self, out: &mut Vec<u8>) {
+        out.pop();
+        field(out, fields::THRESHOLD, &self.threshold);
+        field(out, fields::REASONS, self.reasons);
+        out.push(b'}');
+    }
+
     fn text(&self) -> String {
         use std::fmt::Write;
 

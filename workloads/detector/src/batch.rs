@@ -104,7 +104,11 @@ fn enqueue(
         let (message, serial) = (&messages[position], first + position);
         match (refusals.of(message.partition(), message.offset()), output) {
             (Some(refused), _) => writer.refused(message, serial, refused),
-            (None, Output::Enriched { value, alert }) => writer.enriched(message, serial, value, alert),
+            (None, Output::Enriched { value, alert, is_simulated }) => {
+                writer.tally.simulated += u64::from(is_simulated);
+                writer.tally.alerts += u64::from(alert.is_some() && !is_simulated);
+                writer.enriched(message, serial, value, alert)
+            }
             (None, Output::DeadLetter(refusal)) => {
                 let time = MessageTime::of(message, outputs.keepings.dead_letters, now);
                 writer.tally.redated += u64::from(time.is_another());
@@ -139,7 +143,6 @@ impl Writer<'_> {
         let mut redated = time.is_another();
         self.unit.produce(self.outputs.enriched(message, value, time), serial)?;
         if let Some(alert) = alert {
-            self.tally.alerts += 1;
             let time = MessageTime::of(message, self.outputs.keepings.alerts, self.now);
             redated |= time.is_another();
             self.unit.produce(self.outputs.alert(message, alert, time), serial)?;

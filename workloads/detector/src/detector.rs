@@ -12,7 +12,7 @@ use vedette_contract::lookup::Lookup;
 use vedette_contract::{ModelVersion, Name, TopicName, fields};
 use vedette_forest::Model;
 use vedette_records::splice::{self, Replacement};
-use vedette_records::{Field, RecordReader, Refusal, Renames};
+use vedette_records::{Field, RecordReader, Refusal, Renames, Scalar};
 
 use crate::added::{AddedFieldError, AddedFields};
 use crate::alert::AlertFields;
@@ -53,6 +53,8 @@ pub(crate) enum Output<'a> {
         value: &'a [u8],
         /// The alert, where the score is above the threshold.
         alert: Option<&'a [u8]>,
+        /// Somebody made the record up: neither it nor its alert counts.
+        is_simulated: bool,
     },
     /// It was not.
     DeadLetter(&'a Refusal),
@@ -68,6 +70,7 @@ pub(crate) struct Detector {
     uuid: Field,
     utc: Field,
     severity: Field,
+    simulated: Field,
     /// Where a severity stands among the fields that are added.
     added_severity: Option<usize>,
     added: AddedFields,
@@ -126,6 +129,7 @@ struct Prepared {
     open_object: Range<usize>,
     has_fields: bool,
     has_severity: bool,
+    is_simulated: bool,
     replacements: Vec<Replacement>,
     additions: Range<usize>,
     row: Option<usize>,
@@ -156,7 +160,8 @@ impl Detector {
         let renames = Renames::new(renamed_fields.iter().map(|field| (field.key.as_str(), field.value.as_str())));
         let (added, mut names) = AddedFields::compile(&lookups, tables, &calculated_fields, metrics)?;
         let scoring = model.map(|model| Scoring::new(model, watch, threshold, reasons, &added, &mut names));
-        let [uuid, utc, severity] = [fields::UUID, fields::UTC, fields::SEVERITY].map(|name| names.want(name));
+        let [uuid, utc, severity, simulated] =
+            [fields::UUID, fields::UTC, fields::SEVERITY, fields::SIMULATED].map(|name| names.want(name));
         let reader = RecordReader::new(names);
         let mut site_field = Vec::new();
         splice::field(&mut site_field, fields::SITE, site.as_str());
@@ -170,6 +175,7 @@ impl Detector {
             uuid,
             utc,
             severity,
+            simulated,
             added_severity: added.position(fields::SEVERITY),
             added,
             scoring,
@@ -216,10 +222,11 @@ impl Detector {
         }
         if let Some(scoring) = &mut self.scoring {
             scoring.finish();
-            let (rows, scores) = scoring.scored();
-            self.tally.scored += rows.rows() as u64;
-            self.tally.spread.count_scores(scores);
-            self.bins.iter().for_each(|bins| bins.count(rows, &mut self.tally.spread));
+            self.tally.scored += scoring.counted().count() as u64;
+            self.tally.spread.count_scores(scoring.counted().map(|(_, score)| score));
+            if let Some(bins) = &self.bins {
+                bins.count(scoring.counted().map(|(row, _)| row), &mut self.tally.spread);
+            }
             for (field, seen) in scoring.take_seen() {
                 self.tally.features.entry(field.to_owned()).or_default().add(seen);
             }
@@ -228,11 +235,14 @@ impl Detector {
         let outcome = inputs.iter().zip(&prepared).enumerate().try_for_each(|(position, (input, prepared))| {
             let record = renamed.record(position, input);
             let prepared = prepared.as_ref().map_err(Clone::clone);
-            let written = prepared.and_then(|prepared| self.write(input, record, prepared, now));
+            let written = prepared.and_then(|prepared| Ok((prepared, self.write(input, record, prepared, now)?)));
             match written {
-                Ok(alerts) => {
+                Ok((prepared, alerts)) => {
                     let alert = alerts.then_some(self.alert.as_slice());
-                    emit(position, Output::Enriched { value: &self.enriched, alert })
+                    emit(
+                        position,
+                        Output::Enriched { value: &self.enriched, alert, is_simulated: prepared.is_simulated },
+                    )
                 }
                 Err(refusal) => emit(position, Output::DeadLetter(&refusal)),
             }
@@ -273,12 +283,15 @@ impl Detector {
             }
         };
         self.added.append(&record, &mut self.additions, &mut self.added_values, failed);
-        let row = self.scoring.as_mut().map(|scoring| scoring.push(&record, &self.additions, &self.added_values));
+        let is_simulated = record.get(self.simulated).is_some_and(Scalar::is_true);
+        let (additions, added) = (&self.additions, &self.added_values);
+        let row = self.scoring.as_mut().map(|scoring| scoring.push(&record, additions, added, is_simulated));
         let is_severity_added = self.added_severity.is_some_and(|position| self.added_values[position].is_some());
         Ok(Prepared {
             open_object: record.open_object(),
             has_fields: record.has_fields(),
             has_severity: is_severity_added || record.get(self.severity).is_some(),
+            is_simulated,
             replacements,
             additions: start..self.additions.len(),
             row,
@@ -293,7 +306,7 @@ impl Detector {
         prepared: &Prepared,
         now: Timestamp,
     ) -> Result<bool, Refusal> {
-        let Prepared { open_object, has_fields, has_severity, replacements, additions, row } = prepared;
+        let Prepared { open_object, has_fields, has_severity, is_simulated, replacements, additions, row } = prepared;
         let out = &mut self.enriched;
         splice::begin(out, record, open_object.clone(), replacements);
         let additions = &self.additions[additions.clone()];
@@ -311,7 +324,8 @@ impl Detector {
         out.push(b'}');
         let threshold = scoring.threshold().score();
         let alerts = score > threshold;
-        if alerts {
+        // Whoever made a record up wants to know why it is no alert, too.
+        if alerts || *is_simulated {
             let site = self.site.as_str();
             let severity = scoring.severity(row, score);
             let reasons = scoring.reasons(row, out);
@@ -325,7 +339,12 @@ impl Detector {
                 self.alert.clone_from(&self.enriched);
                 alert.append(&mut self.alert);
             }
-            self.check_size(input, self.alert.len())?;
+            if *is_simulated {
+                alert.append_decision(&mut self.enriched);
+            }
+            if alerts {
+                self.check_size(input, self.alert.len())?;
+            }
         }
         self.check_size(input, self.enriched.len())?;
         Ok(alerts)

@@ -32,6 +32,7 @@ const LATENCY_ENDS: [f64; 16] =
 pub(crate) struct Metrics {
     pub(crate) records: Counter,
     pub(crate) alerts: Counter,
+    pub(crate) simulated_records: Counter,
     pub(crate) dead_letters: Family<DeadLetterLabel, Counter>,
     pub(crate) calculated_field_failures: Family<CalculatedFieldLabel, Counter>,
     pub(crate) lookups: Family<LookupLabel, Counter>,
@@ -137,9 +138,10 @@ pub(crate) struct FeatureLabel {
 impl Metrics {
     /// Counts what a unit of work did that is committed.
     pub(crate) fn count_committed(&self, tally: &Tally) {
-        let Tally { records, alerts, refused, redated, dead_letters, read_at: _, fields } = tally;
+        let Tally { records, alerts, simulated, refused, redated, dead_letters, read_at: _, fields } = tally;
         self.records.inc_by(*records);
         self.alerts.inc_by(*alerts);
+        self.simulated_records.inc_by(*simulated);
         self.refused_records.inc_by(*refused);
         self.redated_records.inc_by(*redated);
         for (reason, count) in dead_letters {
@@ -216,6 +218,7 @@ impl Metrics {
         let metrics = Self {
             records: Counter::default(),
             alerts: Counter::default(),
+            simulated_records: Counter::default(),
             dead_letters: Family::default(),
             calculated_field_failures: Family::default(),
             lookups: Family::default(),
@@ -253,6 +256,7 @@ impl Metrics {
         let shared = metrics.clone();
         register(registry, &detector::RECORDS, shared.records);
         register(registry, &detector::ALERTS, shared.alerts);
+        register(registry, &detector::SIMULATED_RECORDS, shared.simulated_records);
         register(registry, &detector::DEAD_LETTERS, shared.dead_letters);
         register(registry, &detector::LOST_RECORDS, shared.lost_records);
         register(registry, &detector::REFUSED_RECORDS, shared.refused_records);

@@ -35,6 +35,8 @@ pub(crate) struct Scoring {
     threshold: Threshold,
     reason_limit: usize,
     rows: Matrix,
+    /// Numbers of the rows that count for nothing, in their order.
+    uncounted: Vec<usize>,
     row: Vec<f32>,
     scores: Vec<f64>,
     reasons: Vec<Reason>,
@@ -58,19 +60,39 @@ impl Scoring {
         let mut version_field = Vec::new();
         splice::field(&mut version_field, fields::MODEL_VERSION, version.as_str());
         let rows = Matrix::new(sources.len());
-        let (row, scores, reasons) = (Vec::new(), Vec::new(), Vec::new());
         let seen = vec![FeatureTally::default(); sources.len()];
-        Self { model, watch, sources, seen, version_field, threshold, reason_limit, rows, row, scores, reasons }
+        Self {
+            model,
+            watch,
+            sources,
+            seen,
+            version_field,
+            threshold,
+            reason_limit,
+            rows,
+            uncounted: Vec::new(),
+            row: Vec::new(),
+            scores: Vec::new(),
+            reasons: Vec::new(),
+        }
     }
 
     /// Begins a batch.
     pub(crate) fn start(&mut self) {
         self.rows.clear();
+        self.uncounted.clear();
         self.scores.clear();
     }
 
-    /// Adds a record; `added` says where in `json` the values stand of the fields that were added. Gives its row's number.
-    pub(crate) fn push(&mut self, record: &Record<'_>, json: &[u8], added: &[Option<Range<usize>>]) -> usize {
+    /// Adds a record; `added` says where in `json` the values stand of the fields that were added. One that is simulated is scored, and
+    /// counts for nothing. Gives its row's number.
+    pub(crate) fn push(
+        &mut self,
+        record: &Record<'_>,
+        json: &[u8],
+        added: &[Option<Range<usize>>],
+        is_simulated: bool,
+    ) -> usize {
         self.row.clear();
         for (column, source) in self.sources.iter().enumerate() {
             let value = match source {
@@ -81,11 +103,17 @@ impl Scoring {
                     .map(Scalar::of_json),
             };
             let number = self.model.encoder.encode(column, value);
-            note(&mut self.seen[column], &self.model.encoder, column, value, number);
+            if !is_simulated {
+                note(&mut self.seen[column], &self.model.encoder, column, value, number);
+            }
             self.row.push(number);
         }
+        let row = self.rows.rows();
         self.rows.push_row(&self.row);
-        self.rows.rows() - 1
+        if is_simulated {
+            self.uncounted.push(row);
+        }
+        row
     }
 
     /// Scores the whole batch.
@@ -99,9 +127,11 @@ impl Scoring {
         names.zip(self.seen.iter_mut().map(std::mem::take)).filter(|(_, seen)| *seen != FeatureTally::default())
     }
 
-    /// The rows of the batch, and their scores.
-    pub(crate) fn scored(&self) -> (&Matrix, &[f64]) {
-        (&self.rows, &self.scores)
+    /// The rows of the batch that count, each with its score.
+    pub(crate) fn counted(&self) -> impl Iterator<Item = (&[f32], f64)> + Clone {
+        let scored = (0..self.rows.rows()).zip(&self.scores);
+        let counted = scored.filter(move |(row, _)| self.uncounted.binary_search(row).is_err());
+        counted.map(move |(row, score)| (self.rows.row(row), *score))
     }
 
     /// The score of a row; `None` where the model gave no finite one.

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use vedette_contract::distribution::{Compared, Distribution, Distributions, SCORE_ENDS, score_bin};
 use vedette_contract::health::StabilityHealth;
 use vedette_contract::model::Column;
-use vedette_forest::Matrix;
 
 pub(crate) use self::window::Window;
 
@@ -33,9 +32,9 @@ pub(crate) struct Spread {
 
 impl Spread {
     /// Counts the scores of a batch.
-    pub(crate) fn count_scores(&mut self, scores: &[f64]) {
-        for score in scores.iter().filter(|score| score.is_finite()) {
-            self.scores[score_bin(*score)] += 1;
+    pub(crate) fn count_scores(&mut self, scores: impl Iterator<Item = f64>) {
+        for score in scores.filter(|score| score.is_finite()) {
+            self.scores[score_bin(score)] += 1;
             self.sum_of_scores += score;
         }
     }
@@ -100,11 +99,10 @@ impl Bins {
     }
 
     /// Counts the features of a batch.
-    pub(crate) fn count(&self, rows: &Matrix, spread: &mut Spread) {
+    pub(crate) fn count<'a>(&self, rows: impl Iterator<Item = &'a [f32]> + Clone, spread: &mut Spread) {
         let Trained { scores: _, features, bins } = &*self.0;
         spread.features.resize(*bins, 0);
-        for row in (0..rows.rows()).step_by(rows.rows().div_ceil(ROWS).max(1)) {
-            let row = rows.row(row);
+        for row in rows.clone().step_by(rows.count().div_ceil(ROWS).max(1)) {
             for Feature { name: _, column, distribution, first } in features {
                 spread.features[first + distribution.bin(row[*column])] += 1;
             }
@@ -147,6 +145,7 @@ impl Stability {
 #[cfg(test)]
 pub(crate) mod testing {
     use vedette_contract::model::ColumnKind;
+    use vedette_forest::Matrix;
 
     use super::*;
 
@@ -165,8 +164,8 @@ pub(crate) mod testing {
     pub(crate) fn spread(numbers: impl IntoIterator<Item = f32>) -> Spread {
         let (mut rows, mut spread) = (Matrix::new(1), Spread::default());
         numbers.into_iter().for_each(|number| rows.push_row(&[number]));
-        spread.count_scores(&rows.iter().map(|row| f64::from(row[0]).clamp(0., 1.)).collect::<Vec<_>>());
-        bins().count(&rows, &mut spread);
+        spread.count_scores(rows.iter().map(|row| f64::from(row[0]).clamp(0., 1.)));
+        bins().count((0..rows.rows()).map(|row| rows.row(row)), &mut spread);
         spread
     }
 }

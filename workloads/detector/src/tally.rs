@@ -13,7 +13,10 @@ use crate::stability::Spread;
 pub(crate) struct Tally {
     /// Messages read.
     pub(crate) records: u64,
+    /// Alerts, but for those of simulated records.
     pub(crate) alerts: u64,
+    /// Records that somebody made up: of what is counted of fields and scores they are no part.
+    pub(crate) simulated: u64,
     /// Messages of which Kafka took nothing.
     pub(crate) refused: u64,
     /// Messages of which something was written with the present time, as their own is too old.
@@ -27,9 +30,10 @@ pub(crate) struct Tally {
 impl Tally {
     /// Takes in what another unit did, which came after.
     pub(crate) fn add(&mut self, other: Self) {
-        let Self { records, alerts, refused, redated, dead_letters, read_at, fields } = other;
+        let Self { records, alerts, simulated, refused, redated, dead_letters, read_at, fields } = other;
         self.records += records;
         self.alerts += alerts;
+        self.simulated += simulated;
         self.refused += refused;
         self.redated += redated;
         dead_letters.into_iter().for_each(|(reason, count)| *self.dead_letters.entry(reason).or_default() += count);

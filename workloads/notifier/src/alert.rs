@@ -34,6 +34,8 @@ pub(crate) struct Alert {
     pub(crate) reasons: Vec<IncidentReason>,
     /// What it is grouped by.
     pub(crate) grouping: Grouping,
+    /// Somebody made its record up: no incident is made of it.
+    pub(crate) is_simulated: bool,
     /// Itself, where it is small enough.
     pub(crate) raw: Option<RawAlert>,
 }
@@ -96,7 +98,14 @@ impl AlertFields {
     fn forget(&mut self) {
         (self.names, self.known) = (FieldNames::default(), HashMap::new());
         let group_by = self.group_by.clone();
-        let always = [fields::DETECTED_UTC, fields::ALERT_SEVERITY, fields::SEVERITY, fields::SCORE, fields::REASONS];
+        let always = [
+            fields::DETECTED_UTC,
+            fields::ALERT_SEVERITY,
+            fields::SEVERITY,
+            fields::SCORE,
+            fields::REASONS,
+            fields::SIMULATED,
+        ];
         always.into_iter().chain(group_by.iter().map(String::as_str)).for_each(|name| self.want(name));
     }
 
@@ -138,6 +147,7 @@ impl AlertFields {
             score: score.map(|score| (score * NINE_DIGITS).round() / NINE_DIGITS),
             reasons: reasons.into_iter().map(|reason| self.with_value(reason, record)).collect(),
             grouping: self.grouping(record),
+            is_simulated: self.get(record, fields::SIMULATED).is_some_and(Scalar::is_true),
             raw,
         }
     }
@@ -252,6 +262,14 @@ mod tests {
         let by_one_before = read(&[], r#"{"severity":"High"}"#);
         assert_eq!((by_one_before.severity, by_one_before.is_severity_strange), (Severity::High, false));
         assert_eq!(read(&[], r#"{"alert_severity":"medium"}"#).severity, Severity::Medium);
+    }
+
+    #[test]
+    fn an_alert_is_simulated_where_its_record_says_true_and_nothing_else() {
+        assert!(read(&[], r#"{"simulated":true}"#).is_simulated);
+        for other in ["{}", r#"{"simulated":false}"#, r#"{"simulated":1}"#, r#"{"simulated":"true"}"#] {
+            assert!(!read(&[], other).is_simulated, "{other}");
+        }
     }
 
     #[test]

@@ -224,7 +224,8 @@ impl Incidents {
         let Some(mut incident) = self.open.remove(&id) else { return };
         self.forget(&incident);
         let silenced_by = silenced_by(&self.rules.owner, id, incident.alerts + 1, &alert, silences);
-        let Alert { origin, utc, severity, score, reasons, grouping: _, raw, is_severity_strange: _ } = alert;
+        let Alert { origin, utc, severity, score, reasons, grouping: _, raw, is_severity_strange: _, is_simulated: _ } =
+            alert;
         let (was_silenced, is_silenced) = (incident.is_silenced(), !silenced_by.is_empty());
         // It speaks for the incident where it is not silenced, or nothing else does; and the first that is not does so alone.
         let speaks = was_silenced || !is_silenced;
@@ -282,7 +283,7 @@ impl Incidents {
 /// An incident of this alert and no other.
 fn alone(owner: &IncidentOwner, id: IncidentId, alert: Alert) -> Incident {
     let IncidentOwner { namespace, pipeline, site } = owner.clone();
-    let Alert { origin, utc, severity, score, reasons, grouping, raw, is_severity_strange: _ } = alert;
+    let Alert { origin, utc, severity, score, reasons, grouping, raw, is_severity_strange: _, is_simulated: _ } = alert;
     Incident {
         id,
         namespace,

@@ -172,6 +172,10 @@ impl Pump {
         self.is_behind = true;
         self.metrics.alerts.inc();
         match alert {
+            Ok(alert) if alert.is_simulated => {
+                self.watermark.read(partition, alert.utc);
+                self.metrics.simulated_alerts.inc();
+            }
             Ok(alert) => {
                 let read = self.watermark.has_caught_up().then(Timestamp::now);
                 self.watermark.read(partition, alert.utc);

@@ -88,6 +88,9 @@ impl FieldSurvey {
         let Ok(record) = serde_json::from_slice::<BTreeMap<String, &RawValue>>(line) else {
             return;
         };
+        if record.get(fields::SIMULATED).is_some_and(|raw| Scalar::of_json(raw.get()).is_true()) {
+            return;
+        }
         let utc = || read_utc(Scalar::of_json(record.get(fields::UTC)?.get()));
         if self.reference.is_some_and(|window| !utc().is_some_and(|(time, _)| window.contains(time))) {
             return;
@@ -195,6 +198,17 @@ mod tests {
                 ("service", Kind::Categorical),
             ]
         );
+    }
+
+    #[test]
+    fn a_simulated_record_is_not_looked_at() {
+        let mut survey = FieldSurvey::default();
+        (0..3_000).for_each(|number| survey.add(format!(r#"{{"bytes":{}}}"#, number * number % 977).as_bytes()));
+        let features = survey.features(None).unwrap();
+        survey.add(br#"{"bytes":"many","made_up":"x","simulated":true}"#);
+        assert_eq!((survey.records(), survey.features(None).unwrap()), (3_000, features));
+        survey.add(br#"{"bytes":"many","made_up":"x","simulated":"true"}"#);
+        assert_eq!(survey.records(), 3_001);
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub(crate) enum LineOutcome {
     Row(Of),
     /// Its `utc` is too old and not in the reference window, or cannot be read while there is a lookback.
     OutsideLookback,
+    /// Somebody made it up, to see what becomes of it.
+    Simulated,
     /// It is not one record.
     Unreadable,
 }
@@ -51,10 +53,13 @@ impl LineReader {
         place: impl FnOnce() -> String,
     ) -> LineOutcome {
         let Schema { columns, not_before, reference, growing: _, fields } = schema;
-        let SchemaFields { names: _, columns: column_fields, identity, utc, label } = fields;
+        let SchemaFields { names: _, columns: column_fields, identity, utc, simulated, label } = fields;
         let Ok(record) = self.reader.read(line) else {
             return LineOutcome::Unreadable;
         };
+        if record.get(*simulated).is_some_and(Scalar::is_true) {
+            return LineOutcome::Simulated;
+        }
         let utc = record.get(*utc).and_then(|value| Some((value, read_utc(value)?)));
         let of = Of {
             stream: is_within_lookback(*not_before, utc, &mut self.newest_utc),

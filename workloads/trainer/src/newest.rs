@@ -6,10 +6,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use vedette_archive::{Fetched, Line, Source, fetch, list_newest};
-use vedette_contract::Name;
 use vedette_contract::archive::{Origin, Stream};
 use vedette_contract::arguments::TrainerArguments;
 use vedette_contract::keys::PipelineKeys;
+use vedette_contract::{Name, fields};
+use vedette_records::{FieldNames, RecordReader, Scalar};
 use vedette_registry::sites;
 use vedette_service::error_chain;
 use vedette_streams::bucket::Bucket;
@@ -65,7 +66,7 @@ async fn followers(bucket: &Bucket, keys: &PipelineKeys, training: &Name) -> Vec
     }
 }
 
-/// The newest lines of a site, but for those that a silence leaves out.
+/// The newest lines of a site, but for those that a silence leaves out, and those of simulated records.
 async fn read(bucket: &Bucket, sources: Vec<Source>, silenced: &Arc<Silenced>) -> Result<Vec<Vec<u8>>, TrainerError> {
     let mut by_origin: BTreeMap<Origin, Vec<Source>> = BTreeMap::new();
     for source in sources {
@@ -89,13 +90,19 @@ async fn read(bucket: &Bucket, sources: Vec<Source>, silenced: &Arc<Silenced>) -
     Ok(lines)
 }
 
-/// The last lines of an object, at most so many. What is damaged was told when the archive was read.
+/// The last lines of an object that count, at most so many. What is damaged was told when the archive was read.
 fn last_lines(fetched: &Fetched, most: usize, mut silenced: SilencedReader) -> VecDeque<Vec<u8>> {
     let mut last: VecDeque<Vec<u8>> = VecDeque::new();
+    let mut names = FieldNames::default();
+    let field = names.want(fields::SIMULATED);
+    let mut reader = RecordReader::new(names);
+    let mut is_simulated =
+        |line: &[u8]| reader.read(line).is_ok_and(|record| record.get(field).is_some_and(Scalar::is_true));
     for part in fetched.parts.iter().filter(|part| !part.is_damaged()) {
         let _whole = part.for_each_line(|line| {
             if let Line::Whole(line) = line
                 && !silenced.holds(line)
+                && !is_simulated(line)
             {
                 let mut kept = if last.len() < most { Vec::new() } else { last.pop_front().unwrap_or_default() };
                 kept.clear();

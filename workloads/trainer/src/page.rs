@@ -62,6 +62,7 @@ fn header(metadata: &ModelMetadata) -> String {
         damaged,
         lost,
         silenced,
+        simulated,
         silences,
         sampled,
         learned,
@@ -95,6 +96,7 @@ fn header(metadata: &ModelMetadata) -> String {
         let ids: Vec<_> = silences.iter().map(|silence| silence.key.id.as_str()).collect();
         ("Left out by silences", format!("{silenced} records, by {}", ids.join(", ")))
     }));
+    facts.extend((*simulated > 0).then(|| ("Left out as simulated", format!("{simulated} records"))));
     facts.extend((!separating.is_empty()).then(|| ("May be labels", separating.join(", "))));
     let rows = facts.into_iter().map(|(name, value)| vec![Cell::Name(name.to_owned()), Cell::Text(value)]);
     format!("<h1>Model of training {}</h1>\n{}", Text(training), table(&[], rows))

@@ -64,6 +64,8 @@ pub(crate) struct Tally {
     pub(crate) outside_lookback: u64,
     /// Records that a silence leaves out.
     pub(crate) silenced: u64,
+    /// Records that somebody made up.
+    pub(crate) simulated: u64,
     /// Lines that are not a record.
     pub(crate) unreadable: u64,
     /// Newest `utc` of the records, and as it is written.
@@ -76,7 +78,8 @@ pub(crate) struct Tally {
 
 impl Tally {
     fn add(&mut self, other: Tally) {
-        let Self { records, reference, outside_lookback, silenced, unreadable, newest_utc, labels, texts } = self;
+        let Self { records, reference, outside_lookback, silenced, simulated, unreadable, newest_utc, labels, texts } =
+            self;
         labels.add(&other.labels);
         texts.resize(other.texts.len().max(texts.len()), TextValues::default());
         texts.iter_mut().zip(&other.texts).for_each(|(texts, other)| texts.add(*other));
@@ -84,6 +87,7 @@ impl Tally {
         *reference += other.reference;
         *outside_lookback += other.outside_lookback;
         *silenced += other.silenced;
+        *simulated += other.simulated;
         *unreadable += other.unreadable;
         // Equal times may be written in different ways: the smaller text, so that the order of reading does not show.
         let rank = |utc: &Option<(Timestamp, String)>| utc.clone().map(|(time, text)| (time, std::cmp::Reverse(text)));
@@ -255,6 +259,7 @@ impl Work {
                             tally.reference += u64::from(reference);
                         }
                         LineOutcome::OutsideLookback => tally.outside_lookback += 1,
+                        LineOutcome::Simulated => tally.simulated += 1,
                         LineOutcome::Unreadable => tally.unreadable += 1,
                     },
                     Line::TooLong => tally.unreadable += 1,

@@ -68,6 +68,7 @@ pub(crate) fn metadata(
         damaged,
         lost,
         silenced: tally.silenced,
+        simulated: tally.simulated,
         silences,
         verdicts,
         judged,
@@ -141,6 +142,10 @@ pub(crate) fn not_enough_data(reading: &Reading, distinct: u64, arguments: &Trai
     } else {
         message
     };
+    let message = match tally.simulated {
+        0 => message,
+        simulated => format!("{message}; {}", left_out_as_simulated(simulated)),
+    };
     let Some(window) = reference_window else { return message };
     format!(
         "{message}; {} records lie in spec.data.referenceWindow {window}, and {} are of the stream to calibrate on: see that the \
@@ -165,6 +170,7 @@ pub(crate) fn summary(metadata: &ModelMetadata) -> String {
         damaged,
         lost,
         silenced,
+        simulated,
         silences,
         judged,
         verdicts_uncounted,
@@ -218,6 +224,9 @@ pub(crate) fn summary(metadata: &ModelMetadata) -> String {
     if *silenced > 0 {
         parts.push(left_out_by(*silenced, silences));
     }
+    if *simulated > 0 {
+        parts.push(left_out_as_simulated(*simulated));
+    }
     if !texts.is_empty() {
         let told = texts
             .iter()
@@ -245,6 +254,10 @@ pub(crate) fn summary(metadata: &ModelMetadata) -> String {
 fn left_out_by(records: u64, silences: &[LearnedWithout]) -> String {
     let noun = if silences.len() == 1 { "silence" } else { "silences" };
     format!("{records} records are left out by {} {noun}", silences.len())
+}
+
+fn left_out_as_simulated(records: u64) -> String {
+    format!("{records} records are left out, as they are simulated")
 }
 
 fn judged_by_people(judged: &[JudgedVersion]) -> String {
@@ -302,6 +315,7 @@ pub(crate) fn log_reading(reading: &Reading, sampler: &Sampler) {
         records = tally.records,
         outside_lookback = tally.outside_lookback,
         silenced = tally.silenced,
+        simulated = tally.simulated,
         unreadable = tally.unreadable,
         duplicates = sampler.duplicates(),
         sampled = sampler.len(),

@@ -150,7 +150,8 @@ fn check(arguments: &TrainerArguments) -> Result<(), TrainerError> {
 fn check_damage(reading: &Reading) -> Result<(), TrainerError> {
     let Reading { objects: _, sites: _, damaged, lost, silences: _, tally } = reading;
     // Records of both the stream and the reference window count once.
-    let read = tally.records.max(tally.reference) + tally.outside_lookback + tally.silenced + tally.unreadable;
+    let passed = tally.outside_lookback + tally.silenced + tally.simulated + tally.unreadable;
+    let read = tally.records.max(tally.reference) + passed;
     let is_too_much = *lost > (read + lost) / LOST;
     if is_too_much { Err(TrainerError::Damaged { damaged: *damaged, lost: *lost, read }) } else { Ok(()) }
 }

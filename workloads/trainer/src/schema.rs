@@ -40,6 +40,7 @@ pub(crate) struct SchemaFields {
     pub columns: Vec<Field>,
     pub identity: Field,
     pub utc: Field,
+    pub simulated: Field,
     pub label: Option<(Label, Field)>,
 }
 
@@ -70,7 +71,7 @@ impl Schema {
         columns.sort_by(|(left, _), (right, _)| left.cmp(right));
         let mut names = FieldNames::default();
         let features = columns.iter().map(|(name, _)| names.want(name)).collect();
-        let (identity, utc) = (names.want(identity_field), names.want(fields::UTC));
+        let [identity, utc, simulated] = [identity_field, fields::UTC, fields::SIMULATED].map(|name| names.want(name));
         let label = label.map(|label| {
             let field = names.want(label.field());
             (label, field)
@@ -80,7 +81,7 @@ impl Schema {
             not_before,
             reference: None,
             growing: BTreeSet::new(),
-            fields: SchemaFields { names, columns: features, identity, utc, label },
+            fields: SchemaFields { names, columns: features, identity, utc, simulated, label },
         }
     }
 }

@@ -72,7 +72,8 @@ fn write(out: &mut impl Write, shown: &Shown, format: OutputFormat) -> io::Resul
         return document.write(out, shown);
     }
     let Shown { namespace, pipeline, site, archived_in, alert, record } = shown;
-    let Alert { uuid, detected_utc, severity, score, threshold, model_version, alert_text, reasons: all } = alert;
+    let Alert { uuid, detected_utc, severity, score, threshold, model_version, alert_text, reasons: all, simulated } =
+        alert;
     let unknown = || "-".to_owned();
     let mut facts = Table::new([("", Align::Left), ("", Align::Left)]);
     for (name, value) in [
@@ -87,6 +88,9 @@ fn write(out: &mut impl Write, shown: &Shown, format: OutputFormat) -> io::Resul
         ("archived in", archived_in.clone()),
     ] {
         facts.row([name.to_owned(), value]);
+    }
+    if *simulated {
+        facts.row(["simulated".to_owned(), "yes: nobody is told of it, and nothing is learned from it".to_owned()]);
     }
     facts.write(out, format)?;
     write_title(out, "because of", format)?;

@@ -87,6 +87,9 @@ async fn judged_alert(
 ) -> Result<Option<JudgedAlert>, VerdictsError> {
     let Some(uuid) = uuid else { return Ok(None) };
     let alerts::find::Found { key, alert, .. } = alerts::find::find(chosen, sites, uuid).await?;
+    if alert.simulated {
+        return Err(JudgedAlert::simulated(uuid).into());
+    }
     Ok(Some(JudgedAlert {
         uuid: uuid.to_owned(),
         site: key.object.origin.site,

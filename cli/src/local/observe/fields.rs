@@ -16,6 +16,8 @@ pub(super) struct CountedFields {
     pub alert_text: Option<String>,
     /// Whether the label says anomaly.
     pub anomaly: Option<bool>,
+    /// Whether somebody made it up.
+    pub simulated: bool,
 }
 
 /// Reads messages one after the other.
@@ -26,20 +28,21 @@ pub(super) struct FieldReader {
     score: Field,
     model_version: Field,
     alert_text: Field,
+    simulated: Field,
     label: Option<(Label, Field)>,
 }
 
 impl FieldReader {
     pub(super) fn new(label: Option<Label>) -> Self {
         let mut names = FieldNames::default();
-        let [uuid, utc, score, model_version, alert_text] =
-            [fields::UUID, fields::UTC, fields::SCORE, fields::MODEL_VERSION, fields::ALERT_TEXT]
+        let [uuid, utc, score, model_version, alert_text, simulated] =
+            [fields::UUID, fields::UTC, fields::SCORE, fields::MODEL_VERSION, fields::ALERT_TEXT, fields::SIMULATED]
                 .map(|name| names.want(name));
         let label = label.map(|label| {
             let field = names.want(label.field());
             (label, field)
         });
-        Self { reader: RecordReader::new(names), uuid, utc, score, model_version, alert_text, label }
+        Self { reader: RecordReader::new(names), uuid, utc, score, model_version, alert_text, simulated, label }
     }
 
     pub(super) fn read(&mut self, message: &[u8]) -> CountedFields {
@@ -54,6 +57,7 @@ impl FieldReader {
             model_version: text(self.model_version).map(Into::into),
             alert_text: text(self.alert_text).map(Into::into),
             anomaly: self.label.as_ref().and_then(|(label, field)| label.is_anomaly(record.get(*field)?)),
+            simulated: record.get(self.simulated).is_some_and(Scalar::is_true),
         }
     }
 }
@@ -84,7 +88,7 @@ mod tests {
     fn what_is_counted_is_read_and_what_is_no_record_has_nothing() {
         let message =
             br#"{"uuid":"00000000-0000-0000-0000-0000000000ff","utc":"2026-11-23T08:42:10.123456Z","score":0.5,
-            "model_version":"v","alert_text":"score \"0.5\"","label":"smurf."}"#;
+            "model_version":"v","alert_text":"score \"0.5\"","label":"smurf.","simulated":true}"#;
         let expected = CountedFields {
             uuid: Some(255),
             utc: Some("2026-11-23T08:42:10.123456Z".parse().unwrap()),
@@ -92,6 +96,7 @@ mod tests {
             model_version: Some("v".to_owned()),
             alert_text: Some("score \"0.5\"".to_owned()),
             anomaly: Some(true),
+            simulated: true,
         };
         let mut reader = reader();
         assert_eq!(reader.read(message), expected);

@@ -8,7 +8,9 @@ inventory! {
     RECORDS: Counter "vedette_detector_records_total" []
         "Messages read, and what was made of them committed";
     ALERTS: Counter "vedette_detector_alerts_total" []
-        "Alerts produced";
+        "Alerts produced, but for those of simulated records";
+    SIMULATED_RECORDS: Counter "vedette_detector_simulated_records_total" []
+        "Records that somebody made up: scored, and neither among alerts nor among scores and features";
     DEAD_LETTERS: Counter "vedette_detector_dead_letters_total" ["reason"]
         "Messages that could not be read or scored, by reason";
     LOST_RECORDS: Counter "vedette_detector_lost_records_total" []

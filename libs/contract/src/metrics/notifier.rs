@@ -11,6 +11,8 @@ inventory! {
         "Offsets whose alerts retention deleted before they were read";
     UNREADABLE_ALERTS: Counter "vedette_notifier_unreadable_alerts_total" []
         "Messages among the alerts that are no record";
+    SIMULATED_ALERTS: Counter "vedette_notifier_simulated_alerts_total" []
+        "Alerts of records that somebody made up, of which no incident is made";
     OVERFLOWED_ALERTS: Counter "vedette_notifier_overflowed_alerts_total" []
         "Alerts that would have opened an incident and had no room for one of their own";
     STRANGE_SEVERITIES: Counter "vedette_notifier_strange_severities_total" []

@@ -46,6 +46,7 @@ pub(super) fn decide(
         site: site.site.name.clone(),
         site_topics: site_topics(object),
         alert_budget_per_million: object.detector.alerting.budget_per_million(),
+        added_fields: object.detector.added_names(),
         namespace: object.namespace.clone(),
         name: object.name.clone(),
         suspend: object.suspend,

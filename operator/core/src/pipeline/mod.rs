@@ -189,6 +189,7 @@ pub struct PipelinePlan {
     site: Name,
     site_topics: SiteTopics,
     alert_budget_per_million: Option<f64>,
+    added_fields: Vec<String>,
     namespace: Name,
     name: Name,
     suspend: bool,

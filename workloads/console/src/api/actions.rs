@@ -98,6 +98,9 @@ fn judged(alert: &Alert) -> Result<JudgedAlert, Problem> {
     let uuid = alert.uuid.clone().ok_or_else(|| {
         Problem::conflict("the record of this alert has no uuid by which a verdict can name it: judge its incident")
     })?;
+    if alert.simulated {
+        return Err(Problem::invalid(JudgedAlert::simulated(&uuid).whole()));
+    }
     Ok(JudgedAlert {
         uuid,
         site: alert.owner.site.clone(),

@@ -19,10 +19,11 @@ const OTHERS: &str = "(others)";
 const NAMED_FIELDS: usize = 200;
 const LONGEST_NAME: usize = 200;
 
-/// Of these alerts. Where the values span several powers of ten the bins do, too.
+/// Of these alerts, without those of simulated records. Where the values span several powers of ten the bins do, too.
 pub(crate) fn histogram(alerts: &[Arc<Alert>], field: &str, by: &str) -> HistogramView {
     let (mut values, mut fields) = (Vec::new(), FieldNames::default());
-    for alert in alerts {
+    let alerts: Vec<_> = alerts.iter().filter(|alert| !alert.simulated).collect();
+    for alert in &alerts {
         let record = alert.fields();
         fields.note(&record);
         let Some(number) = number(record.get(field)) else { continue };

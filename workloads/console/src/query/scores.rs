@@ -7,11 +7,12 @@ use super::histogram::{bin, bounds};
 use crate::alert::Alert;
 use crate::view::{ScoresView, ThresholdView};
 
-/// Of these alerts, the newest of which come first.
+/// Of these alerts, the newest of which come first, without those of simulated records.
 pub(crate) fn scores(alerts: &[Arc<Alert>]) -> ScoresView {
-    let scores: Vec<f64> = alerts.iter().filter_map(|alert| alert.score).collect();
+    let alerts = || alerts.iter().filter(|alert| !alert.simulated);
+    let scores: Vec<f64> = alerts().filter_map(|alert| alert.score).collect();
     let mut thresholds = BTreeMap::new();
-    for alert in alerts.iter().rev() {
+    for alert in alerts().rev() {
         if let Some((version, threshold)) = alert.model_version.as_ref().zip(alert.threshold) {
             thresholds.insert(version, threshold);
         }

@@ -59,6 +59,18 @@ fn alerts_of_an_incident_are_of_its_site_time_and_cause() {
 }
 
 #[test]
+fn an_alert_of_a_simulated_record_is_listed_and_of_no_incident_and_in_no_distribution() {
+    let all = ["1", r#"2,"simulated":true"#, r#"3,"simulated":"true""#];
+    let all = all.map(|own| Arc::new(alert("east", "2026-11-23T09:05:00Z", own)));
+    assert_eq!(all.each_ref().map(|alert| alert.simulated), [false, true, false]);
+    let listed = alerts(&all, &AlertFilter::default(), 10);
+    assert_eq!(listed.matching, 3);
+    let of = Some(Arc::new(incident(1, "2026-11-23T09:00:00Z", "2026-11-23T09:10:00Z")));
+    assert_eq!(alerts(&all, &AlertFilter { incident: of, ..AlertFilter::default() }, 10).matching, 2);
+    assert_eq!((scores(&all).alerts, histogram(&all, "own", "service").alerts), (2, 2));
+}
+
+#[test]
 fn similar_alerts_are_near_in_time_at_any_site() {
     let all = kept();
     let view = similar(&all, &all[1]);

@@ -1,3 +1,5 @@
+mod simulated;
+
 use super::*;
 use crate::identity::UUID_NAMESPACE;
 use crate::metrics::Metrics;
@@ -70,7 +72,7 @@ fn process(detector: &mut Detector, values: &[&[u8]]) -> Vec<Seen> {
     let outcome: Result<(), ()> = detector.process(&inputs, now(), |position, output| {
         assert_eq!(position, seen.len());
         seen.push(match output {
-            Output::Enriched { value, alert } => Seen::Enriched(text(value), alert.map(text)),
+            Output::Enriched { value, alert, is_simulated: _ } => Seen::Enriched(text(value), alert.map(text)),
             Output::DeadLetter(refusal) => Seen::DeadLetter(refusal.reason),
         });
         Ok(())

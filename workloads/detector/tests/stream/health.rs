@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use rdkafka::Message as _;
 use serde_json::{Value, json};
 use vedette_contract::ModelVersion;
 use vedette_contract::distribution::{PSI_MODERATE, PSI_SHIFTED, SCORE_ENDS, score_bin};
@@ -111,6 +112,41 @@ async fn records_that_are_not_as_those_of_the_training_are_told_with_the_field_a
     assert!(as_learned.0 < PSI_MODERATE && as_learned.1.is_empty(), "{as_learned:?}");
     let fields: Vec<&str> = shifted.1.keys().map(String::as_str).collect();
     assert!(shifted.0 > PSI_SHIFTED && fields == ["src_bytes"], "{shifted:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_simulated_record_comes_out_with_its_alert_and_is_counted_as_such_alone() {
+    let (broker, served) = (Broker::start([1, 1, 1, 1]).await, TestBucket::serve().await);
+    let directory = tempfile::tempdir().unwrap();
+    let version = keep_model(directory.path(), &["src_bytes", "dst_bytes"]);
+    let (bucket, model) = (served.options(), format!("--model-version={version}"));
+    let more = ["--processing-guarantee=ExactlyOnce", "--score-threshold=0", "--model-training=flows", &model];
+    let more: Vec<&str> = more.into_iter().chain(bucket.iter().map(String::as_str)).collect();
+    let running = detector(&broker, "detector-0", directory.path(), &more);
+    running.wait_until_ready().await;
+    let record = |number: usize, more: &str| {
+        format!(r#"{{"uuid":"u{number}","utc":"t","src_bytes":{},"dst_bytes":1{more}}}"#, 1_000 * number)
+    };
+    let records = [record(1, ""), record(2, r#","simulated":true"#), record(3, r#","simulated":1"#)];
+    broker.produce(1, records.iter().map(String::as_bytes));
+    let simulated = |messages: Vec<rdkafka::message::OwnedMessage>| {
+        let values =
+            messages.iter().map(|message| serde_json::from_slice::<Value>(message.payload().unwrap()).unwrap());
+        values.map(|value| (value["uuid"].clone(), value["simulated"].clone(), value["score"].is_number())).collect()
+    };
+    let expected = [("u1", json!(null), true), ("u2", json!(true), true), ("u3", json!(1), true)];
+    let expected: Vec<_> = expected.into_iter().map(|(uuid, said, scored)| (json!(uuid), said, scored)).collect();
+    for topic in [TOPICS[1], TOPICS[2]] {
+        let seen: Vec<(Value, Value, bool)> = simulated(broker.read(&[(topic, 1)], 3));
+        assert_eq!(seen, expected, "{topic}");
+    }
+    let counted = ["records_total 3\n", "alerts_total 2\n", "simulated_records_total 1\n", "score_count 2\n"];
+    running
+        .wait_for("/metrics", |metrics| {
+            counted.iter().all(|line| metrics.contains(&format!("vedette_detector_{line}")))
+        })
+        .await;
+    running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

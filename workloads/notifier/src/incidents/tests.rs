@@ -49,6 +49,7 @@ fn alert(second: u64, reasons: &[(&str, u64)]) -> Alert {
         utc: at(second),
         severity: Severity::Low,
         is_severity_strange: false,
+        is_simulated: false,
         score: Some(0.99),
         reasons: reasons.iter().map(reason).collect(),
         grouping: Grouping::Reasons,

@@ -53,6 +53,24 @@ async fn alerts_of_one_cause_are_one_incident_and_a_cause_of_its_own_is_another(
     running.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn no_incident_is_made_of_an_alert_whose_record_somebody_made_up() {
+    let broker = Broker::start().await;
+    let running = notifier(&broker, "a", &[]);
+    broker.produce((0..10).map(|number| alert_at(0, number, "made_up", r#","simulated":true"#)));
+    broker.produce([alert_at(0, 10, "src_bytes", r#","simulated":"true""#)]);
+    let (_, standing) = broker.incidents(|incidents| total(incidents) >= 1).await;
+    assert_eq!((standing.len(), standing[0].alerts, standing[0].reasons[0].field.as_str()), (1, 1, "src_bytes"));
+    eventually("all were read", async || {
+        let metrics = running.metrics().await;
+        ["alerts_total 11\n", "simulated_alerts_total 10\n", "opened_incidents_total 1\n"]
+            .iter()
+            .all(|line| metrics.contains(&format!("vedette_notifier_{line}")))
+    })
+    .await;
+    running.stop().await;
+}
+
 /// A batch of many is one message to Kafka.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_incidents_at_once_pass_a_topic_that_accepts_small_batches_only() {

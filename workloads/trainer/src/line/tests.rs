@@ -47,6 +47,21 @@ fn a_record_becomes_a_row_in_the_order_of_the_columns() {
 }
 
 #[test]
+fn a_simulated_record_is_no_row_and_no_label_and_not_the_newest() {
+    let schema = schema(None);
+    let of = |utc: &str, simulated: &str| {
+        format!(r#"{{"uuid":"a","utc":"2026-11-23T{utc}Z","duration":"1","label":"smurf."{simulated}}}"#).into_bytes()
+    };
+    let (plain, other) = (of("08:00:00", ""), of("08:00:01", r#","simulated":1"#));
+    let (mut reader, mut batch) = (LineReader::new(&schema), Batch::default());
+    let mut read = |line: &[u8]| reader.read(&schema, line, &mut batch, || "place".to_owned());
+    assert_eq!(read(&of("09:00:00", r#","simulated":true"#)), LineOutcome::Simulated);
+    assert_eq!([read(&plain), read(&other)], [ROW; 2]);
+    assert_eq!((batch.len(), reader.labels.anomalies, reader.texts[0].numbers), (2, 2, 2));
+    assert_eq!(reader.newest_utc.unwrap().1, "2026-11-23T08:00:01Z");
+}
+
+#[test]
 fn what_is_missing_or_of_another_kind_is_missing() {
     let (_, rows) = read(
         &schema(None),

@@ -73,6 +73,7 @@ fn metadata() -> ModelMetadata {
         left_out: [(HOSTILE.to_owned(), HOSTILE.to_owned())].into(),
         separating: vec![HOSTILE.to_owned()],
         silenced: 7,
+        simulated: 3,
         silences: vec![LearnedWithout {
             key: SilenceKey { site: "east".parse().unwrap(), id: "20261123T084210Z-1a2b3c4d".parse().unwrap() },
             matches: HOSTILE.to_owned(),
@@ -225,6 +226,7 @@ fn what_there_is_not_is_left_out() {
         left_out: [].into(),
         separating: Vec::new(),
         silenced: 0,
+        simulated: 0,
         silences: Vec::new(),
         verdicts: Vec::new(),
         judged: Vec::new(),
@@ -233,7 +235,8 @@ fn what_there_is_not_is_left_out() {
         ..metadata()
     };
     let page = page(&metadata, &features(), &Picture { histogram: None, budgets: Vec::new() });
-    assert!(!page.contains("silences"));
+    assert!(!page.contains("silences") && !page.contains("simulated"));
+    assert!(self::page(&self::metadata(), &features(), &drawn()).contains("Left out as simulated"));
     assert!(self::page(&self::metadata(), &features(), &drawn()).contains("7 records, by 20261123T084210Z-1a2b3c4d"));
     for title in ["Search", "Judged alerts", "Fields left out", "Recall and precision by alert budget"] {
         assert!(!page.contains(&format!("<h2>{title}</h2>")), "{title}");

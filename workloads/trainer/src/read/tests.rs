@@ -96,6 +96,17 @@ async fn records_that_a_silence_leaves_out_are_counted_and_not_sampled() {
 }
 
 #[tokio::test]
+async fn simulated_records_are_counted_and_not_sampled() {
+    let bucket = TestBucket::serve().await;
+    let mut records = lines(0..20);
+    bucket.archive(DAY, "east", 0, &records[..10]).await;
+    records[10..15].iter_mut().for_each(|line| *line = line.replacen('{', r#"{"simulated":true,"#, 1));
+    bucket.archive(DAY, "east", 10, &records[10..]).await;
+    let (reading, sampled, _) = read(&bucket, sources(&bucket).await).await;
+    assert_eq!((reading.tally.simulated, reading.tally.records, sampled), (5, 15, 15));
+}
+
+#[tokio::test]
 async fn records_without_an_identity_are_told_apart_by_their_place() {
     let bucket = TestBucket::serve().await;
     let same = vec![r#"{"bytes":1}"#.to_owned(); 5];

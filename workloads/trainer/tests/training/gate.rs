@@ -47,6 +47,7 @@ async fn west_follows(bucket: &TestBucket) {
         ready: true,
         topics: None,
         alert_budget_per_million: None,
+        added_fields: Vec::new(),
         updated_at: Timestamp::now(),
     };
     bucket.put_json(&PipelineKeys::new(&name("team"), &name("flows")).site(&name("west")), &status).await;

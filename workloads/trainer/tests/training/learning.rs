@@ -98,6 +98,31 @@ async fn what_a_silence_leaves_out_is_not_learned_from_and_the_metadata_and_the_
 }
 
 #[tokio::test]
+async fn a_simulated_record_changes_no_model_and_the_metadata_and_the_report_say_how_many_there_were() {
+    let (plain, bucket) = (TestBucket::serve().await, TestBucket::serve().await);
+    let records = machine_records(0..2_000);
+    plain.archive(DAY, "east", 0, &records).await;
+    let made_up = records[..20].iter().map(|line| line.replacen('{', r#"{"simulated":true,"#, 1));
+    let made_up = made_up.enumerate().map(|(number, line)| line.replacen("record-", &format!("made-up-{number}-"), 1));
+    bucket.archive(DAY, "east", 0, &[records.clone(), made_up.collect()].concat()).await;
+    let mut files = Vec::new();
+    for bucket in [&plain, &bucket] {
+        train(bucket, "daily-1", LABEL).await.unwrap();
+        files.push(current_files(bucket).await.1);
+    }
+    let metadata = metadata(&bucket).await;
+    assert_eq!((metadata.simulated, metadata.records, metadata.sampled), (20, 2_000, 2_000));
+    let report = String::from_utf8(files[1][REPORT_FILE].clone()).unwrap();
+    assert!(report.contains("Left out as simulated") && report.contains("20 records"), "{report}");
+    let message = result(&bucket, "daily-1").await.message;
+    assert!(message.contains("20 records are left out, as they are simulated"), "{message}");
+    for (name, content) in files[0].iter().filter(|(name, _)| ![METADATA_FILE, REPORT_FILE].contains(&name.as_str())) {
+        assert!(files[1][name] == *content, "{name}");
+    }
+    assert_eq!(metadata.gate, self::metadata(&plain).await.gate);
+}
+
+#[tokio::test]
 async fn what_people_made_of_alerts_stands_in_the_metadata_and_the_report_and_changes_no_model() {
     let bucket = TestBucket::serve().await;
     bucket.archive(DAY, "east", 0, &machine_records(0..2_000)).await;

@@ -42,6 +42,8 @@ pub(super) struct Replayed {
     pub(super) thresholds_then: Option<(f64, f64)>,
     /// Records that have no time to go by, where a span is given: they are in no other count.
     pub(super) without_time: u64,
+    /// Records that somebody made up: they are in no other count.
+    pub(super) simulated: u64,
     /// Lines that are no record.
     pub(super) unreadable: u64,
     /// Objects that are damaged, and read as far as they could be.
@@ -74,6 +76,7 @@ impl Replayed {
             without_model_then,
             thresholds_then,
             without_time,
+            simulated,
             unreadable,
             damaged_objects,
         } = other;
@@ -91,6 +94,7 @@ impl Replayed {
             (one, other) => one.or(other),
         };
         self.without_time += without_time;
+        self.simulated += simulated;
         self.unreadable += unreadable;
         self.damaged_objects += damaged_objects;
     }
@@ -98,7 +102,14 @@ impl Replayed {
     /// What a person should know beside the counts.
     pub(super) fn notes(&self) -> Vec<String> {
         let Self {
-            models_then, without_model_then, thresholds_then, without_time, unreadable, damaged_objects, ..
+            models_then,
+            without_model_then,
+            thresholds_then,
+            without_time,
+            simulated,
+            unreadable,
+            damaged_objects,
+            ..
         } = self;
         let models = models_then.iter().map(|(version, records)| format!("{version} scored {records}"));
         let unscored = (*without_model_then > 0).then(|| format!("{without_model_then} had no score"));
@@ -110,6 +121,7 @@ impl Replayed {
         let then = format!("then: {}{}", models.join(", "), thresholds.unwrap_or_default());
         let counted = [
             (*without_time, "records have no utc that can be read, and are left out"),
+            (*simulated, "records are simulated, and are left out"),
             (*unreadable, "lines are no records"),
             (*damaged_objects, "archive objects are damaged; `vedette archive verify` names them"),
         ];

@@ -67,6 +67,7 @@ struct Fields {
     utc: Field,
     model_version: Field,
     threshold: Field,
+    simulated: Field,
 }
 
 impl Scorer {
@@ -75,9 +76,9 @@ impl Scorer {
         let Fetched { source, parts } = fetched;
         let mut names = FieldNames::default();
         let mut rows = RowReader::new(&self.model.encoder, &mut names);
-        let [utc, model_version, threshold] =
-            [fields::UTC, fields::MODEL_VERSION, fields::THRESHOLD].map(|name| names.want(name));
-        let fields = Fields { utc, model_version, threshold };
+        let [utc, model_version, threshold, simulated] =
+            [fields::UTC, fields::MODEL_VERSION, fields::THRESHOLD, fields::SIMULATED].map(|name| names.want(name));
+        let fields = Fields { utc, model_version, threshold, simulated };
         let mut reader = RecordReader::new(names);
         let mut batch = Batch::new(self.model.encoder.columns().len());
         let (mut seen, stream) = (Replayed::default(), source.object.origin.stream);
@@ -119,6 +120,10 @@ impl Scorer {
     }
 
     fn takes(&self, record: &Record<'_>, fields: &Fields, seen: &mut Replayed) -> bool {
+        if record.get(fields.simulated).is_some_and(Scalar::is_true) {
+            seen.simulated += 1;
+            return false;
+        }
         if self.span.is_open() {
             return true;
         }
