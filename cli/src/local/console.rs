@@ -125,6 +125,7 @@ fn arguments(site: &SiteFile) -> Vec<String> {
         format!("--bucket={name}"),
         format!("--bucket-region={region}"),
         format!("--write-token-file={TOKEN_DIRECTORY}/{TOKEN_KEY}"),
+        "--allow-simulation".to_owned(),
     ];
     let optional = [
         endpoint.as_ref().map(|endpoint| format!("--bucket-endpoint={endpoint}")),
@@ -176,7 +177,7 @@ mod tests {
         let arguments = ConsoleArguments::try_parse_from(words).unwrap();
         assert_eq!((arguments.site.as_str(), arguments.kafka.bootstrap_servers.as_str()), ("east", "localhost:1"));
         assert_eq!(arguments.bucket.bucket_prefix.unwrap().to_string(), "teams/fraud");
-        assert!(arguments.writers.write_token_file.unwrap().starts_with(TOKEN_DIRECTORY));
+        assert!(arguments.writers.write_token_file.unwrap().starts_with(TOKEN_DIRECTORY) && arguments.allow_simulation);
     }
 
     #[test]

@@ -161,6 +161,7 @@ fn it_mounts_what_its_values_give_beside_the_authorities_of_the_site() {
 fn nobody_writes_unless_the_values_let_people() {
     let writers = understood(&[]).writers;
     assert!(writers.write_token_file.is_none() && writers.proxy_user_header.is_none());
+    assert!(!understood(&[]).allow_simulation && understood(&["--set", "console.simulation=true"]).allow_simulation);
 
     let proxy = "console.trustedProxy.header=X-Forwarded-User,console.trustedProxy.addresses={10.1.2.0/24,fd00::/8}";
     let writers = understood(&["--set", proxy]).writers;

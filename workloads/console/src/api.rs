@@ -14,6 +14,7 @@ mod parameters;
 mod people;
 mod problem;
 mod router;
+mod simulations;
 mod stream;
 mod writers;
 
@@ -23,6 +24,7 @@ use vedette_contract::Name;
 
 use crate::act::Desk;
 use crate::metrics::Metrics;
+use crate::simulate::Simulator;
 use crate::store::Store;
 
 pub(crate) use openapi::document;
@@ -39,6 +41,8 @@ pub(crate) struct Served {
     pub(crate) writers: Arc<Writers>,
     /// Where what they write goes.
     pub(crate) desk: Desk,
+    /// What sends records that people make up; none where the site does not allow that.
+    pub(crate) simulator: Option<Simulator>,
     /// Options by which a command finds the bucket.
     pub(crate) place: Arc<[String]>,
     /// The site whose Kafka is read, and that writes what people write here.

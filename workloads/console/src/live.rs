@@ -130,7 +130,11 @@ impl Reading {
     }
 }
 
-fn partitions(consumer: &BaseConsumer<KafkaContext>, topic: &TopicName) -> KafkaResult<Vec<i32>> {
+/// The numbers of a topic's partitions.
+///
+/// # Errors
+/// When Kafka does not answer, or names no such topic.
+pub(crate) fn partitions(consumer: &BaseConsumer<KafkaContext>, topic: &TopicName) -> KafkaResult<Vec<i32>> {
     let metadata = consumer.fetch_metadata(Some(topic.as_str()), REQUEST)?;
     let found = metadata.topics().iter().find(|found| found.name() == topic.as_str() && found.error().is_none());
     let unknown = || KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition);

@@ -64,7 +64,7 @@ pub(crate) struct Metrics {
     pub(crate) kept_alerts: Gauge,
     /// Browsers that listen.
     pub(crate) listeners: Gauge,
-    /// Silences that were added or ended, and verdicts that were given.
+    /// Silences that were added or ended, verdicts that were given, and simulated records that were sent.
     pub(crate) actions: Counter,
     /// Those that were not.
     pub(crate) refused_actions: Counter,

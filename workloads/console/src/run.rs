@@ -22,6 +22,7 @@ use crate::live::{LiveTopics, read_live};
 use crate::metrics::Metrics;
 use crate::read::{PollSettings, Reader, poll};
 use crate::readiness::BUCKET;
+use crate::simulate::Simulator;
 use crate::store::Store;
 
 /// Runs a console until shutdown.
@@ -43,6 +44,7 @@ async fn show(arguments: ConsoleArguments, shutdown: Shutdown) -> Result<(), Con
         page_address,
         path_prefix,
         bucket_requests_per_hour,
+        allow_simulation,
     } = arguments;
     let mut registry = registry(&metrics::console::BUILD);
     let metrics = Metrics::register(&mut registry);
@@ -66,8 +68,9 @@ async fn show(arguments: ConsoleArguments, shutdown: Shutdown) -> Result<(), Con
         let (kafka, store, metrics, shutdown) = (kafka.clone(), Arc::clone(&store), metrics.clone(), shutdown.clone());
         spawn_blocking(move || read_live(&kafka, told, &store, &metrics, &shutdown))
     };
+    let simulator = allow_simulation.then(|| Simulator::new(kafka.clone(), shutdown.clone()));
     let run = format!("{:x}", Timestamp::now().as_microsecond());
-    let served = Served { store, metrics, writers, desk, place, site, run, shutdown: shutdown.clone() };
+    let served = Served { store, metrics, writers, desk, simulator, place, site, run, shutdown: shutdown.clone() };
     let outcome = tokio::select! {
         outcome = serve_page(page_address, &path_prefix, served, shutdown.clone()) => outcome,
         ended = reading => ended.map_err(ConsoleError::Part).flatten(),

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use vedette_contract::incident::{Incident, IncidentId};
+use vedette_contract::progress::SiteStatus;
 use vedette_registry::silences::{KeptSilence, Silences};
 use vedette_registry::verdicts::{KeptVerdict, Verdicts};
 
@@ -36,6 +37,8 @@ pub(crate) struct State {
     pub(crate) incidents: Ring<IncidentId, Incident>,
     pub(crate) history: History,
     pub(crate) sites: BTreeMap<Owner, SiteView>,
+    /// What this site tells of its pipelines.
+    pub(crate) own: BTreeMap<PipelineName, SiteStatus>,
     /// The change by which a site became another.
     pub(crate) sites_change: u64,
     pub(crate) trainings: BTreeMap<PipelineName, TrainingView>,
@@ -62,6 +65,7 @@ impl Store {
             incidents: Ring::new(INCIDENTS),
             history: History::default(),
             sites: BTreeMap::new(),
+            own: BTreeMap::new(),
             sites_change: 0,
             trainings: BTreeMap::new(),
             people: BTreeMap::new(),
@@ -132,7 +136,17 @@ impl Store {
         state.sites.retain(|Owner { namespace, pipeline, site: _ }, _| {
             is_there(&PipelineName { namespace: namespace.clone(), pipeline: pipeline.clone() })
         });
+        state.own.retain(|pipeline, _| is_there(pipeline));
         state.people.retain(|pipeline, _| is_there(pipeline));
+    }
+
+    /// What this site tells of a pipeline.
+    pub(crate) fn set_own(&self, pipeline: &PipelineName, status: Option<&SiteStatus>) {
+        let mut state = self.state();
+        match status {
+            Some(status) => drop(state.own.insert(pipeline.clone(), status.clone())),
+            None => drop(state.own.remove(pipeline)),
+        }
     }
 
     /// The silences of a pipeline, as they were read.

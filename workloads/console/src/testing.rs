@@ -1,6 +1,9 @@
 //! What unit tests share.
 
+use clap::Parser;
+use vedette_contract::arguments::ConsoleArguments;
 use vedette_contract::incident::Incident;
+use vedette_streams::kafka::KafkaSettings;
 
 use crate::alert::Alert;
 use crate::owner::Owner;
@@ -8,6 +11,12 @@ use crate::owner::Owner;
 pub(crate) fn owner(site: &str) -> Owner {
     let name = |text: &str| text.parse().unwrap();
     Owner { namespace: name("team"), pipeline: name("flows"), site: name(site) }
+}
+
+/// Of a Kafka that is nowhere.
+pub(crate) fn kafka() -> KafkaSettings {
+    let words = ["vedette-console", "--bootstrap-servers=k:1", "--pod-name=c", "--bucket=b", "--site=east"];
+    KafkaSettings::new(&ConsoleArguments::try_parse_from(words).unwrap().kafka, "c")
 }
 
 /// An alert that was detected then, with something of its own.

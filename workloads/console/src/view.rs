@@ -1,6 +1,7 @@
 //! What the API answers. The front end's types are made of these.
 
 mod people;
+mod simulation;
 mod training;
 
 use jiff::Timestamp;
@@ -14,6 +15,7 @@ use crate::alert::Alert;
 use crate::suggest;
 
 pub(crate) use people::{AccessView, EndedView, PassedView, SilenceView, SilencesView, VerdictView};
+pub(crate) use simulation::{FieldView, SimulationFormView, SimulationView};
 pub(crate) use training::{CurrentView, RunView, TrainingView, TrainingsView, VersionView};
 
 /// How a pipeline stands at a site.
@@ -151,6 +153,8 @@ pub(crate) struct AlertRow {
     pub(crate) text: String,
     /// Names of the largest reasons.
     pub(crate) reasons: Vec<String>,
+    /// Whether somebody made its record up: then nobody is told of it, and it counts nowhere.
+    pub(crate) simulated: bool,
 }
 
 impl AlertRow {
@@ -165,6 +169,7 @@ impl AlertRow {
             score: alert.score,
             text: alert.text.clone(),
             reasons: alert.largest_reasons().map(str::to_owned).collect(),
+            simulated: alert.simulated,
         }
     }
 }
@@ -190,10 +195,12 @@ pub(crate) struct AlertView {
     pub(crate) silence_match: String,
     /// What somebody said it turned out to be, last.
     pub(crate) verdict: Option<VerdictView>,
+    /// With what a simulation of its record begins; null where the console sends none, or not to where the record came from.
+    pub(crate) simulation: Option<SimulationFormView>,
 }
 
 impl AlertView {
-    pub(crate) fn of(alert: &Alert, verdict: Option<VerdictView>) -> Self {
+    pub(crate) fn of(alert: &Alert, verdict: Option<VerdictView>, simulation: Option<SimulationFormView>) -> Self {
         Self {
             row: AlertRow::of(alert),
             threshold: alert.threshold,
@@ -205,6 +212,7 @@ impl AlertView {
             uuid: alert.uuid.clone(),
             silence_match: suggest::of_alert(alert),
             verdict,
+            simulation,
         }
     }
 }

@@ -50,6 +50,10 @@ pub struct ConsoleArguments {
     /// Requests to the bucket within an hour at most, however many sites there are: with more of them what is shown is older
     #[arg(long, default_value_t = 36_000, value_parser = clap::value_parser!(u64).range(1_000..))]
     pub bucket_requests_per_hour: u64,
+
+    /// Who may write may also send records that they make up to the input topics of this site: they are scored, and count for nothing else
+    #[arg(long)]
+    pub allow_simulation: bool,
 }
 
 /// What stands before all paths of the page: nothing, or `/a` or `/a/b`, without a slash at its end.

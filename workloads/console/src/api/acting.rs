@@ -11,7 +11,7 @@ use super::origin;
 use super::problem::Problem;
 use super::writers::Writer;
 
-/// The longest body: a match of 2000 and a reason of 1000 bytes, however they are escaped.
+/// The longest body: a match of 2000 and a reason of 1000 bytes, however they are escaped, or a record of 8 KiB whose quotes are.
 pub(super) const LARGEST_BODY: usize = 20 << 10;
 
 /// Who does it, and what is sent.

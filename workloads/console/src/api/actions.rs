@@ -1,4 +1,4 @@
-//! What people do: they add and end silences, and give verdicts. Each is told in the log with who did it.
+//! What people do in the bucket: they add and end silences, and give verdicts. Each is told in the log with who did it.
 
 use axum::extract::{Path, State};
 use jiff::Timestamp;
@@ -41,9 +41,7 @@ pub(super) async fn end_silence(
     Acting { writer, sent }: Acting<EndSent>,
 ) -> Answer<EndedView> {
     let EndSent { namespace, pipeline, by } = sent;
-    // It stands in the log alone, as a line.
-    let by: String =
-        writer.name(by)?.unwrap_or_default().chars().filter(|letter| !letter.is_control()).take(100).collect();
+    let by = in_the_log(writer.name(by)?);
     let pipeline = shown(&served, PipelineName { namespace, pipeline })?;
     let id =
         id.parse::<SilenceId>().map_err(|error| Problem::parameter("the id of the silence", &error.to_string()))?;
@@ -109,8 +107,13 @@ fn judged(alert: &Alert) -> Result<JudgedAlert, Problem> {
     })
 }
 
+/// Who does what is told in the log alone, as a line.
+pub(super) fn in_the_log(by: Option<String>) -> String {
+    by.unwrap_or_default().chars().filter(|letter| !letter.is_control()).take(100).collect()
+}
+
 /// Nothing is written where nothing is shown.
-fn shown(served: &Served, pipeline: PipelineName) -> Result<PipelineName, Problem> {
+pub(super) fn shown(served: &Served, pipeline: PipelineName) -> Result<PipelineName, Problem> {
     if served.store.state().shows(&pipeline) {
         return Ok(pipeline);
     }

@@ -12,6 +12,7 @@ use super::json::{Answer, Json};
 use super::kept::{kept_alert, kept_incident, verdict_of_alert, verdict_of_incident};
 use super::parameters::{AlertsAsked, Asked, IncidentsAsked, Nothing, some};
 use super::problem::Problem;
+use super::simulations::form;
 use crate::alert::Alert;
 use crate::history::{STEP_SECONDS, beginning};
 use crate::query::{self, AlertFilter};
@@ -92,7 +93,7 @@ pub(super) async fn alert(
 ) -> Answer<AlertView> {
     let alert = kept_alert(&served, &id)?;
     let verdict = verdict_of_alert(&served, &alert);
-    Ok(Json(AlertView::of(&alert, verdict)))
+    Ok(Json(AlertView::of(&alert, verdict, form(&served, &alert))))
 }
 
 pub(super) async fn similar(

@@ -59,6 +59,20 @@ pub(super) struct EndSent {
     pub(super) by: Option<String>,
 }
 
+/// A record that somebody made up, to see what becomes of it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SimulationSent {
+    #[schemars(with = "String")]
+    pub(super) namespace: Name,
+    #[schemars(with = "String")]
+    pub(super) pipeline: Name,
+    /// Its fields, as the JSON text of an object of at most 8 KiB, without those that the console or a detector adds.
+    pub(super) record: String,
+    /// Who sends it: with a token, as a proxy says it itself.
+    pub(super) by: Option<String>,
+}
+
 /// A verdict on an alert or on all alerts of an incident.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -5,12 +5,12 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::bodies::{EndSent, SilenceSent, VerdictSent};
+use super::bodies::{EndSent, SilenceSent, SimulationSent, VerdictSent};
 use super::parameters::{AlertsAsked, IncidentsAsked, Nothing, SilencesAsked};
 use super::problem::Problem;
 use crate::view::{
     AccessView, AlertView, AlertsView, ChangesView, EndedView, HistogramView, IncidentView, IncidentsView,
-    OverviewView, ScoresView, SilenceView, SilencesView, TrainingsView, VerdictView,
+    OverviewView, ScoresView, SilenceView, SilencesView, SimulationView, TrainingsView, VerdictView,
 };
 
 /// The document.
@@ -48,6 +48,10 @@ pub(crate) fn document() -> Value {
     let access = "Whether whoever asks may write, and what the command line needs to do the same";
     add("/access", answer::<Nothing, AccessView>(&mut generator, access));
     add("/silences", answer::<SilencesAsked, SilencesView>(&mut generator, "Silences, those in force first"));
+    add(
+        "/simulations/{id}",
+        answer::<Nothing, SimulationView>(&mut generator, "What became of a record that somebody made up, by its uuid"),
+    );
     paths["/api/v1/silences"]["post"] = sent::<SilenceSent, SilenceView>(
         (&mut generator, &mut bodies),
         "Adds a silence, written by the console's site",
@@ -62,6 +66,13 @@ pub(crate) fn document() -> Value {
             sent::<VerdictSent, VerdictView>(
                 (&mut generator, &mut bodies),
                 "Says what an alert or an incident turned out to be",
+            ),
+        ),
+        (
+            "/simulations",
+            sent::<SimulationSent, SimulationView>(
+                (&mut generator, &mut bodies),
+                "Sends a record that somebody made up to the input topic of a pipeline at the console's site",
             ),
         ),
     ];
@@ -165,7 +176,7 @@ mod tests {
     fn every_path_has_its_parameters_and_its_answer() {
         let document = document();
         let paths = document["paths"].as_object().unwrap();
-        assert_eq!(paths.len(), 14);
+        assert_eq!(paths.len(), 16);
         let post = &paths["/api/v1/silences"]["post"];
         let body = &post["requestBody"]["content"]["application/json"]["schema"];
         assert_eq!(body["$ref"], "#/components/schemas/SilenceSent");

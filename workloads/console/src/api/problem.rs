@@ -44,7 +44,10 @@ impl Problem {
     }
 
     pub(super) fn body_too_large() -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "what is sent has at most 20 KiB: shorten the match or the reason")
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "what is sent has at most 20 KiB: shorten the match, the reason or the record",
+        )
     }
 
     /// What was sent cannot be done as it is.
@@ -71,13 +74,18 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, what)
     }
 
-    /// The bucket is away.
+    /// The bucket, or Kafka, is away.
     pub(super) fn unavailable(what: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, what)
     }
 
     pub(super) fn too_many() -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "the console is asked too much at once: ask again in a second")
+    }
+
+    /// Others are at it.
+    pub(super) fn busy(what: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, what)
     }
 
     pub(super) fn failed() -> Self {

@@ -9,7 +9,7 @@ use vedette_contract::arguments::PathPrefix;
 use super::limits::limited;
 use super::page::{FILES, Tagged, file};
 use super::problem::Problem;
-use super::{Served, actions, answers, people, stream};
+use super::{Served, actions, answers, people, simulations, stream};
 
 /// All routes below a prefix.
 pub(crate) fn router(prefix: &PathPrefix, served: Served) -> Router {
@@ -28,6 +28,8 @@ pub(crate) fn router(prefix: &PathPrefix, served: Served) -> Router {
         .route(&at("/api/v1/silences"), get(people::silences).post(actions::add_silence))
         .route(&at("/api/v1/silences/{id}/end"), post(actions::end_silence))
         .route(&at("/api/v1/verdicts"), post(actions::give_verdict))
+        .route(&at("/api/v1/simulations"), post(simulations::send))
+        .route(&at("/api/v1/simulations/{id}"), get(simulations::one))
         .route(&at("/api/v1/changes"), get(stream::changes))
         .route(&at("/api/v1/openapi.json"), get(answers::openapi))
         .with_state(served);

@@ -122,6 +122,7 @@ impl Poller {
                 Some((name.at(&view.site), now.duration_since(heard).as_secs_f64().max(0.0)))
             }));
             store.set_sites(name, views);
+            store.set_own(name, pipeline.status(name, &self.settings.site));
             pipeline.look_at_archive(&self.reader, name, sink).await?;
             if let Some(silences) = pipeline.people.look_at_silences(&self.reader, &name.keys()).await? {
                 store.set_silences(name, silences);

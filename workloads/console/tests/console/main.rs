@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod people;
+mod simulations;
 mod support;
 
 use jiff::{SignedDuration, Timestamp};

@@ -20,16 +20,16 @@ fn keys() -> PipelineKeys {
 }
 
 /// A file with the token; it goes with the test.
-struct TokenFile(PathBuf);
+pub(crate) struct TokenFile(PathBuf);
 
 impl TokenFile {
-    fn write(test: &str) -> Self {
+    pub(crate) fn write(test: &str) -> Self {
         let path = std::env::temp_dir().join(format!("vedette-console-{test}-{}", std::process::id()));
         std::fs::write(&path, format!("{TOKEN}\n")).unwrap();
         Self(path)
     }
 
-    fn option(&self) -> String {
+    pub(crate) fn option(&self) -> String {
         format!("--write-token-file={}", self.0.display())
     }
 }
@@ -41,7 +41,7 @@ impl Drop for TokenFile {
 }
 
 /// The status of an answer, and what it says.
-async fn post(console: &Console, path: &str, headers: &[(&str, &str)], body: &Value) -> (u16, Value) {
+pub(crate) async fn post(console: &Console, path: &str, headers: &[(&str, &str)], body: &Value) -> (u16, Value) {
     let json = [("content-type", "application/json")];
     let answer = console.send("POST", path, &[&json[..], headers].concat(), &body.to_string()).await;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -49,7 +49,7 @@ async fn post(console: &Console, path: &str, headers: &[(&str, &str)], body: &Va
     (status, serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}")))
 }
 
-fn by_token() -> [(&'static str, &'static str); 1] {
+pub(crate) fn by_token() -> [(&'static str, &'static str); 1] {
     [("authorization", "Bearer a-token-of-a-test-0123456789")]
 }
 
@@ -58,7 +58,7 @@ fn silence(matches: &str) -> Value {
     json!({ "namespace": "team", "pipeline": "flows", "match": matches, "until": until, "why": "a test" })
 }
 
-fn with(mut body: Value, name: &str, value: impl Into<Value>) -> Value {
+pub(crate) fn with(mut body: Value, name: &str, value: impl Into<Value>) -> Value {
     body[name] = value.into();
     body
 }
@@ -68,7 +68,7 @@ async fn in_the_bucket(bucket: &TestBucket) -> Silences {
 }
 
 /// A console of east that shows a pipeline.
-async fn showing(bucket: &TestBucket, broker: &vedette_testing::TestBroker, more: &[&str]) -> Console {
+pub(crate) async fn showing(bucket: &TestBucket, broker: &vedette_testing::TestBroker, more: &[&str]) -> Console {
     bucket.put_json("team/flows/sites/east.json", &site_status("east", Timestamp::now())).await;
     let console = Console::start(bucket, broker, more).await;
     eventually("the pipeline is shown", async || {

@@ -690,6 +690,102 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/simulations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a record that somebody made up to the input topic of a pipeline at the console's site */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["SimulationSent"];
+                };
+            };
+            responses: {
+                /** @description The answer */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SimulationView"];
+                    };
+                };
+                /** @description What is wrong with the request */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/simulations/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What became of a record that somebody made up, by its uuid */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The answer */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SimulationView"];
+                    };
+                };
+                /** @description What is wrong with the request */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/trainings": {
         parameters: {
             query?: never;
@@ -814,6 +910,8 @@ export interface components {
             /** Format: double */
             score: number | null;
             severity: components["schemas"]["Severity"];
+            /** @description Whether somebody made its record up: then nobody is told of it, and it counts nowhere. */
+            simulated: boolean;
             site: string;
             text: string;
         };
@@ -842,6 +940,10 @@ export interface components {
             severity: components["schemas"]["Severity"];
             /** @description A match by which a silence of it and its like could begin. */
             silence_match: string;
+            /** @description Whether somebody made its record up: then nobody is told of it, and it counts nowhere. */
+            simulated: boolean;
+            /** @description With what a simulation of its record begins; null where the console sends none, or not to where the record came from. */
+            simulation: components["schemas"]["SimulationFormView"] | null;
             site: string;
             text: string;
             /** Format: double */
@@ -924,6 +1026,12 @@ export interface components {
              * @description The value.
              */
             value: number;
+        };
+        /** @description A field of a record. */
+        FieldView: {
+            /** @description Its value, as JSON text. */
+            json: string;
+            name: string;
         };
         /** @description What it turned out to be. */
         Finding: "anomaly" | "expected";
@@ -1203,6 +1311,53 @@ export interface components {
             passed: components["schemas"]["PassedView"][];
             /** @description Those in force first, then those to come, then those that are over; of each the newest first. */
             silences: components["schemas"]["SilenceView"][];
+        };
+        /** @description With what a simulation of a record begins, and how it is sent without the console. */
+        SimulationFormView: {
+            /** @description The brokers, as the console was told them. */
+            bootstrap_servers: string;
+            /** @description The fields that the record had when it came, by name. */
+            fields: components["schemas"]["FieldView"][];
+            /** @description The input topic of the pipeline at this site. */
+            topic: string;
+        };
+        /** @description A record that somebody made up, to see what becomes of it. */
+        SimulationSent: {
+            /** @description Who sends it: with a token, as a proxy says it itself. */
+            by?: string | null;
+            namespace: string;
+            pipeline: string;
+            /** @description Its fields, as the JSON text of an object of at most 8 KiB, without those that the console or a detector adds. */
+            record: string;
+        };
+        /** @description How a record stands that somebody made up. */
+        SimulationStatus: "pending" | "scored" | "unscored" | "dead_letter" | "unanswered";
+        /** @description A record that somebody made up, and what became of it. */
+        SimulationView: {
+            /** @description The id of its alert, where that is kept. */
+            alert_id: string | null;
+            /** @description Whether it is an alert; null where that is not known. */
+            is_alert: boolean | null;
+            model_version: string | null;
+            namespace: string;
+            pipeline: string;
+            /** @description The fields behind its score, the largest share first. */
+            reasons: components["schemas"]["Reason"][];
+            /** Format: double */
+            score: number | null;
+            /** @description When Kafka had it. */
+            sent_utc: string;
+            site: string;
+            status: components["schemas"]["SimulationStatus"];
+            /**
+             * Format: double
+             * @description Above which records alerted then; null where the detector does not tell.
+             */
+            threshold: number | null;
+            /** @description Its identity, by which it is asked for. */
+            uuid: string;
+            /** @description Why it has no score; null where it has one, or may get one. */
+            why: string | null;
         };
         /** @description How a pipeline stands at a site. */
         SiteView: {
