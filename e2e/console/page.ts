@@ -46,6 +46,16 @@ export async function open(page: Page, view: string): Promise<void> {
   await expect(page.getByText("Loading …")).toHaveCount(0);
 }
 
+/** Opens the page as whoever started `vedette local` is told to. */
+export async function signIn(page: Page, name: string): Promise<void> {
+  await page.goto(process.env.VEDETTE_WRITE ?? "");
+  await expect(page.getByText(/^You may add and end silences/)).toBeVisible();
+  // The token stays in no address.
+  await expect(page).toHaveURL(/#\/access$/);
+  await page.getByLabel("Your name, which stands in what you write").fill(name);
+  await page.getByRole("button", { name: "Use" }).click();
+}
+
 /** Links of the rows of a table. */
 export function rows(page: Page, table: string | RegExp): Locator {
   return page.getByRole("region", { name: table }).locator("a.row-link");

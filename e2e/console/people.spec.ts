@@ -1,20 +1,10 @@
 // How somebody answers on the page: an incident is silenced and told of again, a verdict is two clicks, and who may not write is shown the
 // command that does the same.
 import type { Page } from "@playwright/test";
-import { alertTable, expect, incidentTable, open, rows, test } from "./page.ts";
+import { alertTable, expect, incidentTable, open, rows, signIn, test } from "./page.ts";
 import { until } from "./vedette.ts";
 
 const silenceTable = "Silences, those in force first";
-
-/** Opens the page as whoever started `vedette local` is told to. */
-async function signIn(page: Page, name: string): Promise<void> {
-  await page.goto(process.env.VEDETTE_WRITE ?? "");
-  await expect(page.getByText(/^You may add and end silences/)).toBeVisible();
-  // The token stays in no address.
-  await expect(page).toHaveURL(/#\/access$/);
-  await page.getByLabel("Your name, which stands in what you write").fill(name);
-  await page.getByRole("button", { name: "Use" }).click();
-}
 
 async function openAlert(page: Page): Promise<void> {
   await open(page, "alerts?text=telnet");

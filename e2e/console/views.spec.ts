@@ -19,6 +19,7 @@ const views: { name: string; view: string; follow?: string; press?: string; head
   { name: "alerts", view: "alerts", heading: /^Alerts$/ },
   { name: "alert", view: "alerts?text=telnet", follow: alertTable, heading: /^Alert at local/ },
   { name: "silence", view: "alerts?text=telnet", follow: alertTable, press: "Silence …", heading: /^Alert at local/ },
+  { name: "simulation", view: "alerts?text=telnet", follow: alertTable, press: "Simulate …", heading: /^Alert at local/ },
   { name: "verdict", view: "incidents", follow: incidentTable, press: "Expected", heading: /^Incident: / },
   { name: "silences", view: "silences", heading: /^Silences$/ },
   { name: "access", view: "access", heading: /^Writing$/ },

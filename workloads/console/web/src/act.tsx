@@ -1,137 +1,30 @@
-// What somebody does beside an incident or an alert: a silence, a verdict. Each form shows the command that does the same, and is all that
-// there is where nobody may write.
-import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+// What somebody does beside an incident or an alert: a silence, a verdict, a simulation. Each form shows the command that does the same, and
+// is all that there is where nobody may write.
+import { useState } from "preact/hooks";
 import { useAccess } from "./access";
-import { send, type Access, type EndSent, type Ended, type Finding, type Silence, type SilenceSent, type Verdict, type VerdictSent } from "./api";
+import { send, type Access, type EndSent, type Ended, type Finding, type Silence, type SilenceSent, type SimulationForm, type Verdict, type VerdictSent } from "./api";
 import { end as endCommand, silence as silenceCommand, verdict as verdictCommand, type Judged, type Of } from "./command";
+import { By, Form, useName, useOpen } from "./form";
 import { friday, later, shown, time } from "./format";
-import { Copy, Time, Value } from "./parts";
-import { to } from "./route";
-import { person, setPerson } from "./token";
+import { Time, Value } from "./parts";
+import { Simulate } from "./simulate";
+import { setPerson } from "./token";
 
-/** The command that does the same; where nobody may write, why, and that it is the way. */
-function Command({ access, command }: { access: Access | undefined; command: string }) {
-  return (
-    <>
-      {access && !access.may_write && (
-        <p class="notice">
-          You only read here: {shown(access.why_not ?? "", 1_000)}.{" "}
-          {access.takes_token && <a href={to(["access"])}>Give a token.</a>} This command does it:
-        </p>
-      )}
-      <p class="command">
-        {access?.may_write && <span class="quiet">The same: </span>}
-        <code>{shown(command, 6_000)}</code> <Copy text={command} />
-      </p>
-    </>
-  );
-}
-
-type FormProps = {
-  label: string;
-  access: Access | undefined;
-  command: string;
-  action: string;
-  /** What is done; it says what went wrong by an error. */
-  onSend: () => Promise<void>;
-  onClose: () => void;
-  children?: ComponentChildren;
+type ActionsProps = {
+  of: Of;
+  match: string;
+  judged: Judged;
+  verdict: Verdict | null | undefined;
+  /** Somebody made the record up: there is nothing to be told of less, and nothing to judge. */
+  isSimulated?: boolean;
+  /** With what a simulation of the record begins, where one can be sent. */
+  simulation?: SimulationForm | null;
 };
 
-/** A form in the page: its first field is where one is, Escape leaves it. */
-function Form({ label, access, command, action, onSend, onClose, children }: FormProps) {
-  const form = useRef<HTMLFormElement>(null);
-  const [error, setError] = useState<string>();
-  const [isSending, setSending] = useState(false);
-  useEffect(() => form.current?.querySelector<HTMLElement>("input, textarea, select, button")?.focus(), []);
-  const submit = async (event: Event) => {
-    event.preventDefault();
-    if (isSending || !access?.may_write) return;
-    setSending(true);
-    setError(undefined);
-    try {
-      await onSend();
-    } catch (error) {
-      setError(String((error as Error).message));
-      setSending(false);
-    }
-  };
-  const pressed = (event: KeyboardEvent) => {
-    if (event.key === "Escape") onClose();
-  };
-  return (
-    <form ref={form} class="act" aria-label={label} onSubmit={(event) => void submit(event)} onKeyDown={pressed}>
-      {children}
-      {error && (
-        <p class="notice bad" role="alert">
-          {shown(error, 1_000)}
-        </p>
-      )}
-      <Command access={access} command={command} />
-      <p class="buttons">
-        {access?.may_write && (
-          <button type="submit" class="main" disabled={isSending}>
-            {action}
-          </button>
-        )}
-        <button type="button" onClick={onClose}>
-          Close
-        </button>
-      </p>
-    </form>
-  );
-}
-
-/** Who does it: as the proxy says, or as somebody says with a token. */
-function By({ access, name, onName }: { access: Access | undefined; name: string; onName: (name: string) => void }) {
-  if (access?.by) {
-    return (
-      <p class="quiet">
-        By <Value text={access.by} />.
-      </p>
-    );
-  }
-  return (
-    <label>
-      <span>Your name</span>
-      <input type="text" value={name} required maxLength={100} autocomplete="name" onInput={(event) => onName(event.currentTarget.value)} />
-    </label>
-  );
-}
-
-/** Keeps a name for the next form of this tab. */
-function useName(access: Access | undefined): [string, (name: string) => void, string | undefined] {
-  const [name, setName] = useState(person());
-  // Where a proxy says who asks, nothing else is sent.
-  return [access?.by ?? name, setName, access?.by ? undefined : name];
-}
-
-/** What is open below a row of buttons; focus goes back to the button that opened it. */
-function useOpen<T extends string>() {
-  const [open, setOpen] = useState<T>();
-  const opener = useRef<HTMLButtonElement | null>(null);
-  const close = () => {
-    setOpen(undefined);
-    opener.current?.focus();
-  };
-  const button = (what: T) => ({
-    type: "button" as const,
-    "aria-expanded": open === what,
-    onClick: (event: { currentTarget: HTMLButtonElement }) => {
-      opener.current = event.currentTarget;
-      setOpen(open === what ? undefined : what);
-    },
-  });
-  return { open, button, close };
-}
-
-type ActionsProps = { of: Of; match: string; judged: Judged; verdict: Verdict | null | undefined };
-
 /** What can be done of an incident or an alert. */
-export function Actions({ of, match, judged, verdict }: ActionsProps) {
+export function Actions({ of, match, judged, verdict, isSimulated = false, simulation }: ActionsProps) {
   const { value: access } = useAccess();
-  const { open, button, close } = useOpen<"silence" | Finding>();
+  const { open, button, close } = useOpen<"silence" | "simulation" | Finding>();
   const [done, setDone] = useState<string>();
   const [given, setGiven] = useState<Verdict>();
   const last = given && (!verdict || Date.parse(verdict.given_utc) < Date.parse(given.given_utc)) ? given : verdict;
@@ -139,7 +32,7 @@ export function Actions({ of, match, judged, verdict }: ActionsProps) {
     setDone(what);
     close();
   };
-  const isNamed = "incident" in judged || judged.uuid !== null;
+  const isNamed = !isSimulated && ("incident" in judged || judged.uuid !== null);
   return (
     <section aria-label="What to do">
       {last && (
@@ -149,16 +42,18 @@ export function Actions({ of, match, judged, verdict }: ActionsProps) {
         </p>
       )}
       <p class="buttons">
-        <button {...button("silence")}>Silence …</button>
+        {!isSimulated && <button {...button("silence")}>Silence …</button>}
         {isNamed && (
           <>
             <button {...button("expected")}>Expected</button>
             <button {...button("anomaly")}>Anomaly</button>
           </>
         )}
+        {simulation && <button {...button("simulation")}>Simulate …</button>}
       </p>
       <p role="status">{done && shown(done, 500)}</p>
       {open === "silence" && <SilenceForm of={of} match={match} access={access} onDone={finish} onClose={close} />}
+      {open === "simulation" && simulation && <Simulate of={of} form={simulation} access={access} onClose={close} />}
       {(open === "expected" || open === "anomaly") && (
         <VerdictForm
           key={open}

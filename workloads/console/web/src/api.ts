@@ -28,6 +28,9 @@ export type Finding = Schemas["Finding"];
 export type SilenceSent = Schemas["SilenceSent"];
 export type EndSent = Schemas["EndSent"];
 export type VerdictSent = Schemas["VerdictSent"];
+export type SimulationForm = Schemas["SimulationFormView"];
+export type Simulation = Schemas["SimulationView"];
+export type SimulationSent = Schemas["SimulationSent"];
 export type Severity = Schemas["Severity"];
 
 export type Asked = Record<string, string | number | undefined>;

@@ -1,5 +1,5 @@
 // The commands that do what the page does, as a shell takes them.
-import type { Access, Finding } from "./api";
+import type { Access, Finding, SimulationForm } from "./api";
 
 export type Of = { namespace: string; pipeline: string };
 
@@ -35,4 +35,9 @@ export type Judged = { alert: string; uuid: string | null; site: string } | { in
 export function verdict(access: Access | undefined, of: Of, judged: Judged, finding: Finding, name: string, why: string): string {
   const which = "incident" in judged ? ["--incident", judged.incident] : ["--alert", judged.uuid ?? "", "--alert-site", judged.site];
   return line(["verdicts", "add"], access, of, [...which, "--verdict", finding, ...by(name), "--why", why]);
+}
+
+/** Sends a record as the page does, by Kafka's own way: what it lacks of identity and time is filled in there. */
+export function simulation({ topic, bootstrap_servers }: SimulationForm, record: string): string {
+  return `printf '%s\\n' ${word(record)} | kcat -P -b ${word(bootstrap_servers)} -t ${word(topic)}`;
 }

@@ -84,6 +84,7 @@ export function AlertTable({ alerts, caption }: { alerts: AlertRow[]; caption: s
                 </td>
                 <td>
                   <SeverityMark severity={alert.severity} />
+                  {alert.simulated && <span class="quiet"> simulated</span>}
                 </td>
                 <td>{alert.site}</td>
                 <td>

@@ -1,9 +1,10 @@
 // The newest alerts of all sites, filtered as the address says; one alert with its reasons.
 import { Actions } from "../act";
-import type { Alert, AlertRow, Alerts, Changes, Reason } from "../api";
+import type { Alert, AlertRow, Alerts, Changes } from "../api";
 import { useData } from "../data";
 import { number, score, shown } from "../format";
 import { AlertTable, Copy, Filters, Matching, SeverityMark, Shown, Time, Value } from "../parts";
+import { Reasons } from "../reasons";
 import { to } from "../route";
 import { useSites } from "../sites";
 
@@ -82,6 +83,9 @@ export function AlertPage({ id }: { id: string }) {
             <p>
               <Value text={alert.text} longest={2_000} />
             </p>
+            {alert.simulated && (
+              <p class="notice">Somebody made this record up to see what becomes of it: nobody is told of it, no model learns from it, and it counts nowhere.</p>
+            )}
             <dl class="facts">
               <div>
                 <dt>Severity</dt>
@@ -111,6 +115,8 @@ export function AlertPage({ id }: { id: string }) {
               match={alert.silence_match}
               judged={{ alert: alert.id, uuid: alert.uuid, site: alert.site }}
               verdict={alert.verdict}
+              isSimulated={alert.simulated}
+              simulation={alert.simulation}
             />
             <h2>Reasons</h2>
             <Reasons reasons={alert.reasons_in_full} />
@@ -135,81 +141,4 @@ export function AlertPage({ id }: { id: string }) {
 function readable(json: string): string {
   const text = shown(json, 70_000);
   return text.length > 20_000 ? text : text.replace(/,"(?=[^"]{1,80}":)/g, ',\n "');
-}
-
-function Reasons({ reasons }: { reasons: Reason[] }) {
-  if (reasons.length === 0) return <p class="quiet">None were told.</p>;
-  return (
-    <ul class="reasons">
-      {reasons.map((reason) => (
-        <li key={reason.field}>
-          <div class="reason">
-            <strong>
-              <Value text={reason.field} longest={100} />
-            </strong>
-            <meter min={0} max={1} value={reason.share} aria-label={`share of ${shown(reason.field, 100)}`} />
-            <span>{Math.round(reason.share * 100)} %</span>
-          </div>
-          <div>
-            {"value" in reason && reason.value !== undefined ? (
-              <>
-                is <Value text={typeof reason.value === "string" ? reason.value : JSON.stringify(reason.value)} />
-                {reason.direction && reason.direction !== "missing" ? `, ${words[reason.direction]}` : ""}
-              </>
-            ) : (
-              "has no value that is shown"
-            )}
-            {reason.direction === "missing" && ", which is missing"}
-          </div>
-          <Usual reason={reason} />
-        </li>
-      ))}
-    </ul>
-  );
-}
-
-const words = { above: "above what is usual", below: "below what is usual", unseen: "never seen before", missing: "missing" };
-
-function Usual({ reason: { usual, value, expected } }: { reason: Reason }) {
-  const range = usual && !Array.isArray(usual) ? usual : undefined;
-  return (
-    <>
-      {range && (
-        <div class="quiet">
-          usual: {number(range.low)} to {number(range.high)}
-          {typeof value === "number" && <Range low={range.low} high={range.high} value={value} />}
-        </div>
-      )}
-      {Array.isArray(usual) && (
-        <div class="quiet">
-          usual:{" "}
-          {usual.map((one, index) => (
-            <span key={one.value}>
-              {index > 0 && ", "}
-              <Value text={one.value} longest={60} /> ({Math.round(one.share * 100)} %)
-            </span>
-          ))}
-        </div>
-      )}
-      {expected && (
-        <div class="quiet">
-          beside the other fields {number(expected.value)} would fit, from {number(expected.low)} to {number(expected.high)}
-        </div>
-      )}
-    </>
-  );
-}
-
-/** Where the value lies beside the usual range. */
-function Range({ low, high, value }: { low: number; high: number; value: number }) {
-  const from = Math.min(low, value);
-  const to = Math.max(high, value);
-  const x = (at: number) => (to > from ? 4 + (192 * (at - from)) / (to - from) : 100);
-  return (
-    <svg class="range" viewBox="0 0 200 16" width="200" height="16" aria-hidden="true">
-      <line x1="4" x2="196" y1="8" y2="8" class="grid" />
-      <rect x={x(low)} y="4" width={Math.max(2, x(high) - x(low))} height="8" class="usual" />
-      <circle cx={x(value)} cy="8" r="4" class="value" />
-    </svg>
-  );
 }
