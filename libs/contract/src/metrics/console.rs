@@ -16,7 +16,7 @@ inventory! {
     LISTENERS: Gauge "vedette_console_listeners" []
         "Browsers that are told what is new";
     ACTIONS: Counter "vedette_console_actions_total" []
-        "Silences that were added or ended here, and verdicts that were given";
+        "Silences that were added or ended here, verdicts that were given, and simulated records that were sent";
     REFUSED_ACTIONS: Counter "vedette_console_refused_actions_total" []
         "Requests to write that were refused";
     SITE_SILENCE: Gauge "vedette_console_site_silence_seconds" ["object_namespace", "pipeline", "object_site"]
