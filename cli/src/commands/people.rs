@@ -1,27 +1,20 @@
 //! Who does something, and why, in words that can stand in an object that many read.
 
+use vedette_contract::written::{LONGEST_NAME, LONGEST_REASON, words};
+
 /// Who is asked for a name, in this order.
 const NAMES: [&str; 2] = ["USER", "LOGNAME"];
-/// A longer name is none.
-const LONGEST_NAME: usize = 100;
-/// A longer reason belongs elsewhere.
-const LONGEST_REASON: usize = 1_000;
 
 /// Reads a name.
 pub(super) fn person(text: &str) -> Result<String, String> {
-    words(text, LONGEST_NAME).ok_or_else(|| format!("{text:?} is not a name of 1 to {LONGEST_NAME} bytes"))
+    let name = words(text, LONGEST_NAME).map(str::to_owned);
+    name.ok_or_else(|| format!("{text:?} is not a name of 1 to {LONGEST_NAME} bytes"))
 }
 
 /// Reads a reason.
 pub(super) fn reason(text: &str) -> Result<String, String> {
-    words(text, LONGEST_REASON).ok_or_else(|| format!("{text:?} is not a line of 1 to {LONGEST_REASON} bytes"))
-}
-
-/// One line of words that is not too long.
-fn words(text: &str, longest: usize) -> Option<String> {
-    let words = text.trim();
-    let is_line = !words.is_empty() && words.len() <= longest && !words.contains(char::is_control);
-    is_line.then(|| words.to_owned())
+    let reason = words(text, LONGEST_REASON).map(str::to_owned);
+    reason.ok_or_else(|| format!("{text:?} is not a line of 1 to {LONGEST_REASON} bytes"))
 }
 
 /// Who runs this program, as the environment has it.

@@ -200,7 +200,10 @@ impl Teller {
         let notes: BTreeSet<String> = notes.iter().cloned().collect();
         if self.screen.is_some() {
             // What is drawn next would be over what is said beside it.
-            notes.iter().try_for_each(|note| writeln!(bytes, "\nwarning: {}", escaped(note)))?;
+            if !notes.is_empty() {
+                writeln!(bytes)?;
+            }
+            notes.iter().try_for_each(|note| writeln!(bytes, "warning: {}", escaped(note)))?;
         } else {
             notes.difference(&self.notes).for_each(|note| warn(note));
         }
@@ -241,8 +244,8 @@ mod tests {
     #[test]
     fn a_screen_shows_what_is_wrong_below_the_answer() {
         let mut teller = Teller { screen: Some(Screen::default()), ..Teller::new(OutputFormat::Table) };
-        let told = Told { answer: "a table", notes: vec!["odd\u{1b}[2J".to_owned()] };
+        let told = Told { answer: "a table", notes: ["odd\u{1b}[2J", "other"].map(str::to_owned).to_vec() };
         let text = teller.text(&told, |out, answer, _| writeln!(out, "{answer}")).unwrap();
-        assert_eq!(text, "a table\n\nwarning: odd\\u{1b}[2J\n");
+        assert_eq!(text, "a table\n\nwarning: odd\\u{1b}[2J\nwarning: other\n");
     }
 }

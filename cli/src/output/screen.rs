@@ -32,21 +32,32 @@ impl Screen {
     }
 }
 
-/// As much of it as a window of so many lines has room for: the cursor stands on the last.
+/// As much of it as a window of so many lines has room for: the cursor stands on the last. What stands below the first empty line is
+/// about all that is above it, so the rows above make room for it, as long as half of the window is theirs.
 fn frame(text: &str, lines: usize) -> String {
-    let (all, room) = (text.lines().count(), lines.saturating_sub(1).max(1));
-    let shown = if all > room { room - 1 } else { all };
+    let room = lines.saturating_sub(1).max(1);
+    let text: Vec<&str> = text.lines().collect();
+    let (rows, below) = text.split_at(text.iter().position(|line| line.is_empty()).unwrap_or(text.len()));
+    let room_of_rows = rows.len().min(room.saturating_sub(below.len()).max(room.div_ceil(2)));
     let mut frame = BEGIN.to_owned();
-    for line in text.lines().take(shown) {
-        frame.push_str(line);
-        frame.push_str(END_OF_LINE);
-    }
-    if all > shown {
-        // Writing to a text does not fail.
-        let _ = write!(frame, "… and {} more lines{END_OF_LINE}", all - shown);
+    for (lines, room) in [(rows, room_of_rows), (below, room - room_of_rows)] {
+        push_lines(&mut frame, lines, room);
     }
     frame.push_str(END);
     frame
+}
+
+/// Adds these, or those that there is room for and how many there are besides.
+fn push_lines(frame: &mut String, lines: &[&str], room: usize) {
+    let shown = if lines.len() > room { room.saturating_sub(1) } else { lines.len() };
+    for line in &lines[..shown] {
+        frame.push_str(line);
+        frame.push_str(END_OF_LINE);
+    }
+    if lines.len() > shown && room > 0 {
+        // Writing to a text does not fail.
+        let _ = write!(frame, "… and {} more lines{END_OF_LINE}", lines.len() - shown);
+    }
 }
 
 #[cfg(test)]
@@ -66,5 +77,14 @@ mod tests {
         assert_eq!(seen("a\nb\nc\nd\n", 4), ["a", "b", "… and 2 more lines"]);
         assert_eq!(seen("a\nb\n", 1), ["… and 2 more lines"]);
         assert_eq!(seen("", 4), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_said_below_the_rows_is_not_what_is_cut_off() {
+        assert_eq!(seen("a\nb\nc\nd\n\nolder\n", 6), ["a", "b", "… and 2 more lines", "", "older"]);
+        let warnings = "a\nb\nc\nd\n\nwarning: 1\nwarning: 2\nwarning: 3\n";
+        assert_eq!(seen(warnings, 7), ["a", "b", "… and 2 more lines", "", "warning: 1", "… and 2 more lines"]);
+        assert_eq!(seen("a\n\nb\nc\nd\n", 5), ["a", "", "b", "… and 2 more lines"]);
+        assert_eq!(seen("a\nb\n\nc\n", 2), ["… and 2 more lines"]);
     }
 }

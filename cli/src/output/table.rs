@@ -5,6 +5,9 @@ use std::io::{self, Write};
 use super::escape::escaped;
 use super::format::OutputFormat;
 
+/// No column is made wider for rows that come later: the longest text of one row is not for all of them to be filled up to.
+const WIDEST: usize = 60;
+
 /// On which side of its column a cell stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Align {
@@ -52,7 +55,7 @@ impl Table {
     pub(crate) fn write_next(&mut self, out: &mut impl Write, format: OutputFormat) -> io::Result<()> {
         let widths = self.widths(self.written.as_deref().unwrap_or_default());
         self.write_rows(out, format, &widths, self.written.is_none())?;
-        self.written = Some(widths);
+        self.written = Some(widths.into_iter().map(|width| width.min(WIDEST)).collect());
         self.rows.clear();
         Ok(())
     }
@@ -143,5 +146,20 @@ mod tests {
         table.row(["a".to_owned(), "1".to_owned(), String::new()]);
         table.write_next(&mut out, OutputFormat::Table).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "a                        1\n");
+    }
+
+    #[test]
+    fn one_long_text_does_not_make_all_later_rows_as_long() {
+        let mut table = Table::new([("WHY", Align::Left), ("UUID", Align::Left)]);
+        let mut next = |why: &str| {
+            let mut out = Vec::new();
+            table.row([why.to_owned(), "u".to_owned()]);
+            table.write_next(&mut out, OutputFormat::Table).unwrap();
+            String::from_utf8(out).unwrap().lines().last().unwrap().len()
+        };
+        assert_eq!(
+            [next(&"x".repeat(4_000)), next("short"), next(&"x".repeat(70)), next("short")],
+            [4_003, 63, 73, 63]
+        );
     }
 }

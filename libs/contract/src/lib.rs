@@ -31,7 +31,7 @@ pub mod silence;
 pub mod timing;
 pub mod topic;
 pub mod verdict;
-mod written;
+pub mod written;
 
 pub use names::{ModelVersion, Name, NameError, ObjectName, TopicName};
 pub use reference::ReferenceWindow;

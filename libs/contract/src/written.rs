@@ -10,9 +10,9 @@ use serde::{Deserialize, Deserializer};
 use thiserror::Error;
 
 /// A longer name is none.
-pub(crate) const LONGEST_NAME: usize = 100;
+pub const LONGEST_NAME: usize = 100;
 /// A longer reason belongs elsewhere.
-pub(crate) const LONGEST_REASON: usize = 1_000;
+pub const LONGEST_REASON: usize = 1_000;
 
 /// Why an object is none of its kind.
 #[derive(Debug, Error)]
@@ -92,7 +92,12 @@ pub(crate) fn by_name<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializ
     Ok(Option::<ByName<T>>::deserialize(deserializer)?.map(|ByName(fields)| fields))
 }
 
-/// The text without blanks around it, which is one line of no more bytes than this, with nothing to steer a terminal.
+/// What a text says without the blanks around it, where that is one line of no more bytes than this, with nothing to steer a terminal.
+pub fn words(text: &str, longest: usize) -> Option<&str> {
+    Some(text.trim()).filter(|words| is_line(words, longest))
+}
+
+/// The words of a field.
 pub(crate) fn line(
     field: &'static str,
     text: Option<String>,
@@ -100,8 +105,7 @@ pub(crate) fn line(
     mend: &str,
 ) -> Result<String, WrittenError> {
     let text = text.ok_or_else(|| WrittenError::missing(field, mend))?;
-    let words = text.trim();
-    if is_line(words, longest) { Ok(words.to_owned()) } else { Err(WrittenError::of_field(field, &text, mend)) }
+    words(&text, longest).map(str::to_owned).ok_or_else(|| WrittenError::of_field(field, &text, mend))
 }
 
 /// Whether a text is such a line as it stands.

@@ -33,7 +33,7 @@ pub struct AddOptions {
     #[command(flatten)]
     pub pipeline: PipelineOptions,
     /// Which of them, as a CEL expression
-    #[arg(long = "match", value_name = "CEL")]
+    #[arg(long = "match", value_name = "CEL", allow_hyphen_values = true)]
     pub matches: String,
     /// From when on, such as 2026-11-23T08:00:00Z; from now where omitted
     #[arg(long, value_name = "TIME")]
@@ -45,10 +45,10 @@ pub struct AddOptions {
     #[arg(long, value_name = "TIME", group = "end")]
     pub until: Option<Moment>,
     /// Who wants it; your user name where omitted
-    #[arg(long, value_name = "NAME", value_parser = person)]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true, value_parser = person)]
     pub by: Option<String>,
     /// Why
-    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = reason)]
     pub why: String,
     /// No model learns from the records that match and were made in that time
     #[arg(long)]
@@ -155,6 +155,14 @@ mod tests {
         {
             assert!(options(wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn what_is_said_may_begin_as_an_option_does() {
+        let words =
+            ["add", "--data-dir", "x", "--for", "2h", "--match", "-1.0 < score", "--why", "- see 7", "--by", "-ada"];
+        let AddOptions { matches, why, by, .. } = Command::try_parse_from(words).unwrap().options;
+        assert_eq!((matches.as_str(), why.as_str(), by.as_deref()), ("-1.0 < score", "- see 7", Some("-ada")));
     }
 
     #[test]

@@ -33,22 +33,22 @@ pub struct AddOptions {
     #[command(flatten)]
     pub pipeline: PipelineOptions,
     /// Of which alert, by the `uuid` of its record
-    #[arg(long, value_name = "UUID", group = "judged", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "UUID", group = "judged", allow_hyphen_values = true, value_parser = NonEmptyStringValueParser::new())]
     pub alert: Option<String>,
     /// Where it was detected, if alerts of several sites have this uuid; otherwise the last of all is judged
     #[arg(long, value_name = "NAME", conflicts_with = "incident")]
     pub alert_site: Option<Name>,
     /// Of all alerts of which incident, by its id
-    #[arg(long, value_name = "ID", group = "judged")]
+    #[arg(long, value_name = "ID", group = "judged", allow_hyphen_values = true)]
     pub incident: Option<String>,
     /// What it turned out to be
     #[arg(long, value_name = "VERDICT")]
     pub verdict: Finding,
     /// Who says so; your user name where omitted
-    #[arg(long, value_name = "NAME", value_parser = person)]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true, value_parser = person)]
     pub by: Option<String>,
     /// Why
-    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = reason)]
     pub why: String,
     /// Site whose bucket this is, which alone writes the verdict
     #[arg(long, value_name = "NAME", required_unless_present = "data_dir")]
@@ -123,4 +123,28 @@ fn write(out: &mut impl Write, added: &KeptVerdict, pipeline: &Name, format: Out
         out,
         "a later verdict of the same {what} takes its place; the next training reports what all of them come to"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        options: AddOptions,
+    }
+
+    #[test]
+    fn what_is_said_may_begin_as_an_option_does() {
+        for judged in ["--alert", "--incident"] {
+            let words = ["add", "--data-dir", "x", "--verdict", "expected", "--why", "- see 7", "--by", "-ada", judged];
+            let words = words.into_iter().chain(["-7"]);
+            let AddOptions { alert, incident, why, by, .. } = Command::try_parse_from(words).unwrap().options;
+            let said = [alert.or(incident), by, Some(why)].map(Option::unwrap);
+            assert_eq!(said, ["-7", "-ada", "- see 7"], "{judged}");
+        }
+    }
 }
