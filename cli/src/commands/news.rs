@@ -1,45 +1,54 @@
-//! The newest of an archive, for whoever looks at it again and again: it is read again only where it lists something that it did not
-//! list before, as no object of it ever changes.
+//! The newest of an archive, for whoever looks at it again and again: what was read stays with its taker, and then only what is new is
+//! read, as no object of it ever changes.
 
 use jiff::Timestamp;
-use vedette_archive::{Missed, Selection, Source, Span, TakeNewest, list_sources, read_newest};
+use vedette_archive::{Missed, Seen, Span, TakeNewest, read_unseen};
 use vedette_streams::bucket::BucketError;
 
 use super::pipeline::Chosen;
 
-/// What was read the last time.
-#[derive(Debug, Default)]
-pub(super) struct News {
-    /// How far back.
-    not_before: Option<Timestamp>,
-    /// What was listed of that before it was read; nothing the first time, when nobody knows yet how far back it is to be.
-    listed: Option<Vec<Source>>,
+/// What was taken of it until now. A taker may get a record twice.
+#[derive(Debug)]
+pub(super) struct News<T> {
+    /// A taker that has nothing.
+    empty: T,
+    taker: T,
+    seen: Option<Seen>,
+    /// How far back it was read.
+    not_before: Timestamp,
+    missed: Missed,
 }
 
-impl News {
-    /// Reads it, and returns who took it; nothing where nothing is new.
+impl<T: TakeNewest + Clone> News<T> {
+    /// Of somebody who has taken nothing yet.
+    pub(super) fn new(empty: T) -> Self {
+        let (taker, not_before) = (empty.clone(), empty.not_before());
+        Self { empty, taker, seen: None, not_before, missed: Missed::default() }
+    }
+
+    /// Reads what is new, and returns who took it, and what could not be taken until now; nothing where nothing is new.
     ///
     /// # Errors
-    /// When the bucket cannot be read: the next time it is read whatever is listed.
-    pub(super) async fn read<T: TakeNewest>(
-        &mut self,
-        chosen: &Chosen,
-        span: Span<'_>,
-        mut taker: T,
-    ) -> Result<Option<(T, Missed)>, BucketError> {
-        let Span { stream, sites, before: _ } = span;
-        let listed = match self.not_before {
-            Some(_) => {
-                let selection = Selection { stream, sites, not_before: self.not_before };
-                Some(list_sources(chosen.bucket(), &chosen.keys, selection).await?)
-            }
-            None => None,
-        };
-        if listed.is_some() && listed == self.listed {
+    /// When the bucket cannot be read: what was new is read the next time.
+    pub(super) async fn read(&mut self, chosen: &Chosen, span: Span<'_>) -> Result<Option<(&T, &Missed)>, BucketError> {
+        if !self.read_unseen(chosen, span).await? {
             return Ok(None);
         }
-        let missed = read_newest(chosen.bucket(), &chosen.keys, span, &mut taker).await?;
-        (self.listed, self.not_before) = (listed, Some(taker.not_before()));
-        Ok(Some((taker, missed)))
+        if self.taker.not_before() < self.not_before {
+            // What was passed over, as there was enough without it, is wanted now.
+            *self = Self::new(self.empty.clone());
+            self.read_unseen(chosen, span).await?;
+        }
+        self.not_before = self.taker.not_before();
+        Ok(Some((&self.taker, &self.missed)))
+    }
+
+    /// Says whether anything was new.
+    async fn read_unseen(&mut self, chosen: &Chosen, span: Span<'_>) -> Result<bool, BucketError> {
+        let read = read_unseen(chosen.bucket(), &chosen.keys, span, &mut self.seen, &mut self.taker).await?;
+        let Some(Missed { objects, lines }) = read else { return Ok(false) };
+        self.missed.objects.extend(objects);
+        self.missed.lines += lines;
+        Ok(true)
     }
 }

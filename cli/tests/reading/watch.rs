@@ -117,16 +117,72 @@ async fn an_archive_that_lists_nothing_new_is_not_read_again() {
     let mut data = Data::new().await;
     let mut watch = data.start(&["alerts", "list", "--limit", "1", "--watch", "-o", "json"]).await;
     document(&mut watch).await;
-    // The second look reads it once more, as only now it knows how far back to list.
+    data.served.behave(vedette_testing::bucket::Behaviour::OnlyLists);
     let looked = async |looks: usize| {
         let before = data.served.requests();
         vedette_testing::eventually("the bucket is looked at", async || data.served.requests() >= before + 4 * looks)
             .await;
     };
     looked(3).await;
-    data.served.behave(vedette_testing::bucket::Behaviour::OnlyLists);
-    looked(3).await;
     ends(watch).await;
+}
+
+#[tokio::test]
+async fn what_was_read_is_not_read_again_where_something_new_is() {
+    let mut data = Data::new().await;
+    let complaint = format!("warning: {} could not all be read: ", object("alerts", "2026-11-19", "east", 0));
+    let mut watch = data.start(&["alerts", "list", "--severity", "critical", "--watch", "-o", "json"]).await;
+    let numbers = |told: &Value, site: &str| -> Vec<Value> {
+        let of_site = told["alerts"].as_array().unwrap().iter().filter(|alert| alert["site"] == site);
+        of_site.map(|alert| alert["uuid"].clone()).collect()
+    };
+    let before = document(&mut watch).await;
+    assert_eq!((numbers(&before, "east").len(), numbers(&before, "west").len()), (13, 5));
+    assert!(watch.complaint().await.starts_with(&complaint));
+    // Whoever read these again would have none of their alerts.
+    for (day, site, start) in [("2026-11-20", "east", 50), ("2026-11-20", "west", 0), ("2026-11-21", "east", 150)] {
+        data.served.put(&object("alerts", day, site, start), "altered").await;
+    }
+    let open = object("alerts", "2026-11-21", "west", 40);
+    data.served.put(&format!("{open}.tmp/{:020}", 40), "altered").await;
+    data.tail(&open, 50, &alerts("west", 110..121)).await;
+    let after = document(&mut watch).await;
+    assert_eq!(numbers(&after, "east"), numbers(&before, "east"));
+    assert_eq!(numbers(&after, "west")[..2], [120, 110].map(|number| json!(uuid("west", number))));
+    // What is closed is read once more, and tells of no alert twice.
+    data.archive("alerts", "2026-11-21", "west", 40, &alerts("west", 100..131)).await;
+    let closed = document(&mut watch).await;
+    assert_eq!(numbers(&closed, "west")[0], uuid("west", 130));
+    assert_eq!(numbers(&closed, "west")[1..], numbers(&after, "west")[..]);
+    ends(watch).await;
+}
+
+#[tokio::test]
+async fn one_that_there_was_no_room_for_is_listed_when_another_goes() {
+    let mut data = Data::new().await;
+    let other = "00000000-0000-5000-8000-000000000003";
+    data.served.come_back().await;
+    data.archive("incidents", "2026-11-20", "east", 0, &[incident(other, 0, 1)]).await;
+    let mut watch = data.start(&["incidents", "list", "--open", "--limit", "1", "--watch", "-o", "json"]).await;
+    assert_eq!(document(&mut watch).await["incidents"][0]["id"], OPEN);
+    data.archive("incidents", "2026-11-21", "east", 5, &[incident(OPEN, 2, 3)]).await;
+    assert_eq!(document(&mut watch).await["incidents"][0]["id"], other);
+    ends(watch).await;
+}
+
+#[tokio::test]
+async fn alerts_of_one_uuid_are_all_told() {
+    let mut data = Data::new().await;
+    let mut follow = data.start(&["alerts", "list", "--follow", "--limit", "1", "-o", "json"]).await;
+    assert_eq!(document(&mut follow).await["uuid"], uuid("east", 129));
+    let mut same = alerts("east", 130..132);
+    same.iter_mut().for_each(|alert| alert["uuid"] = json!(uuid("east", 129)));
+    data.archive("alerts", "2026-11-21", "east", 180, &same).await;
+    for number in [130, 131] {
+        let told = document(&mut follow).await;
+        assert_eq!((&told["uuid"], &told["reasons"][0]["value"]), (&json!(uuid("east", 129)), &json!(number)));
+    }
+    ends(follow).await;
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod metadata;
 mod newest;
 mod read;
 mod sample;
+mod seen;
 mod verify;
 
 pub use format::{FrameEncoder, Line, encoder};
@@ -16,7 +17,8 @@ pub use hash::{first_record, record_sha256};
 pub use last::{holds_records, last_record};
 pub use list::{Selection, Source, Stored, archived_days, list_after, list_day, list_newest, list_sources};
 pub use metadata::{FoundMetadata, Metadata};
-pub use newest::{Missed, Span, TakeNewest, read_newest};
+pub use newest::{DAYS_AGAIN, Missed, Span, TakeNewest, read_newest, read_unseen};
 pub use read::{Fetched, Part, fetch};
 pub use sample::{BottomK, Offered};
+pub use seen::Seen;
 pub use verify::{Fault, Finding, VerifyReport, verify};

@@ -19,9 +19,12 @@ use vedette_streams::bucket::{Bucket, BucketError};
 use crate::format::Line;
 use crate::list::{Source, archived_days, list_day};
 use crate::read::{Fetched, fetch};
+use crate::seen::Seen;
 
 /// So many objects are in memory at once.
 const CONCURRENCY: usize = 4;
+/// Whoever looks again at a stream looks at so many days, the newest that there are.
+pub const DAYS_AGAIN: usize = 3;
 
 /// What of a stream is read.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +48,7 @@ pub trait TakeNewest {
 }
 
 /// What could not be taken.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Missed {
     /// Objects that are damaged and were read as far as they could be, or that were deleted meanwhile, with what is wrong.
     pub objects: Vec<(String, String)>,
@@ -63,27 +66,54 @@ pub async fn read_newest(
     span: Span<'_>,
     taker: &mut impl TakeNewest,
 ) -> Result<Missed, BucketError> {
+    Ok(read_unseen(bucket, keys, span, &mut None, taker).await?.unwrap_or_default())
+}
+
+/// The same for whoever looks again and again: from the second time on only what is listed in the newest days and was not before.
+/// What was handed over may be so once more, when its object is closed. Returns nothing where nothing is new.
+///
+/// # Errors
+/// When the bucket cannot be read: what was new is so the next time, too.
+pub async fn read_unseen(
+    bucket: &Bucket,
+    keys: &PipelineKeys,
+    span: Span<'_>,
+    seen: &mut Option<Seen>,
+    taker: &mut impl TakeNewest,
+) -> Result<Option<Missed>, BucketError> {
     let Span { stream, sites, before } = span;
     let last = before.map(day_after);
-    let mut reading = Reading { taker, reached: HashMap::new(), missed: Missed::default() };
-    for day in archived_days(bucket, keys, stream).await?.into_iter().rev() {
-        if last.is_some_and(|last| day > last) {
-            continue;
-        }
+    let mut days = archived_days(bucket, keys, stream).await?;
+    days.retain(|day| last.is_none_or(|last| *day <= last));
+    let (mut has_new, most_days) = (seen.is_none(), if seen.is_some() { DAYS_AGAIN } else { usize::MAX });
+    let mut listed_again = Vec::new();
+    let mut reading = Reading { taker, seen: seen.as_ref(), reached: HashMap::new(), missed: Missed::default() };
+    for (number, day) in days.into_iter().rev().take(most_days).enumerate() {
         if !reading.is_day_wanted(day) {
             break;
         }
+        let listed = list_day(bucket, keys, stream, day, sites).await?;
         let mut partitions = BTreeMap::<Origin, Vec<Source>>::new();
-        for source in list_day(bucket, keys, stream, day, sites).await? {
+        for source in listed.iter().filter_map(|source| reading.unseen(source)) {
             partitions.entry(source.object.origin.clone()).or_default().push(source);
         }
+        has_new |= !partitions.is_empty();
         while reading.read_one_of_each(bucket, &mut partitions).await? {}
+        if number < DAYS_AGAIN {
+            listed_again.extend(listed);
+        }
     }
-    Ok(reading.missed)
+    let missed = reading.missed;
+    let seen = seen.get_or_insert_default();
+    seen.keep(&listed_again);
+    listed_again.iter().for_each(|source| seen.note(source));
+    Ok(has_new.then_some(missed))
 }
 
 struct Reading<'a, T> {
     taker: &'a mut T,
+    /// What was read before, where anything was.
+    seen: Option<&'a Seen>,
     /// The time of the record of each partition that was taken last.
     reached: HashMap<Origin, Timestamp>,
     missed: Missed,
@@ -93,6 +123,10 @@ impl<T: TakeNewest> Reading<'_, T> {
     /// A record is in the day of its arrival, or of that of the record with which its object begins.
     fn is_day_wanted(&self, day: Date) -> bool {
         day >= day_before(self.taker.not_before())
+    }
+
+    fn unseen(&self, source: &Source) -> Option<Source> {
+        self.seen.map_or_else(|| Some(source.clone()), |seen| seen.unseen(source))
     }
 
     fn is_wanted(&self, origin: &Origin) -> bool {
@@ -143,7 +177,9 @@ impl<T: TakeNewest> Reading<'_, T> {
                     ControlFlow::Continue(())
                 }
             });
-            self.missed.lines += strange;
+            // Those of an object that is read once more, as it was closed, were counted in its deltas.
+            let is_counted = part.key.delta.is_none() && self.seen.is_some_and(|seen| seen.has(&part.key.object));
+            self.missed.lines += if is_counted { 0 } else { strange };
             if let Err(error) = taken {
                 self.miss(part.key.to_string(), error);
             }

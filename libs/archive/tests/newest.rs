@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use jiff::Timestamp;
-use vedette_archive::{Missed, Span, TakeNewest, encoder, read_newest};
+use vedette_archive::{Missed, Seen, Span, TakeNewest, encoder, read_newest, read_unseen};
 use vedette_contract::Name;
 use vedette_contract::archive::{ArchiveKey, ArchiveObjectKey, Format, Stream};
 use vedette_contract::keys::PipelineKeys;
@@ -105,4 +105,34 @@ async fn days_after_the_end_of_the_span_and_other_sites_are_not_listed() {
     let (newest, missed) = world.newest(9, &["east".parse().unwrap()], Some("2026-11-23T12:00:00Z")).await;
     assert_eq!(told(&newest), ["2026-11-23T08:00:00Z", "2026-11-23T09:00:00Z"]);
     assert_eq!((missed.objects.len(), missed.lines), (0, 1));
+}
+
+#[tokio::test]
+async fn whoever_looks_again_reads_what_is_new_in_the_newest_days() {
+    let world = World::new().await;
+    let keys = PipelineKeys::new(&"n".parse().unwrap(), &"p".parse().unwrap());
+    let span = Span { stream: Stream::Alerts, sites: &[], before: Some("2026-11-29T00:00:00Z".parse().unwrap()) };
+    let (mut newest, mut seen) = (Newest { limit: 100, times: Vec::new(), taken: 0 }, None::<Seen>);
+    let mut taken = async |newest: &mut Newest| {
+        let before = newest.taken;
+        let missed = read_unseen(&world.served.bucket, &keys, span, &mut seen, newest).await.unwrap();
+        missed.map(|missed| (newest.taken - before, missed.lines))
+    };
+    for day in 20..25 {
+        let (day, time) = (format!("2026-11-{day}"), format!("2026-11-{day}T08:00:00Z"));
+        world.put(object(&day, "east", 0).closed(), &[&time]).await;
+    }
+    let open = object("2026-11-24", "west", 0);
+    world.put(open.clone().delta(0), &["2026-11-24T08:00:00Z", "no time"]).await;
+    assert_eq!((taken(&mut newest).await, taken(&mut newest).await), (Some((6, 1)), None));
+    world.put(open.clone().delta(2), &["2026-11-24T08:10:00Z"]).await;
+    assert_eq!(taken(&mut newest).await, Some((1, 0)));
+    // All of it, and what was no record is not told once more.
+    world.put(open.closed(), &["2026-11-24T08:00:00Z", "no time", "2026-11-24T08:10:00Z"]).await;
+    assert_eq!((taken(&mut newest).await, taken(&mut newest).await), (Some((2, 0)), None));
+    world.put(object("2026-11-21", "west", 0).closed(), &["2026-11-21T08:00:00Z"]).await;
+    world.put(object("2026-12-01", "west", 0).closed(), &["2026-12-01T08:00:00Z"]).await;
+    assert_eq!(taken(&mut newest).await, None);
+    world.put(object("2026-11-25", "west", 0).closed(), &["2026-11-25T08:00:00Z"]).await;
+    assert_eq!(taken(&mut newest).await, Some((1, 0)));
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use super::AlertsError;
 use super::arrivals::Arrivals;
-use super::list::{ListOptions, Row, Wanted, cells, newest, table};
+use super::list::{ListOptions, Newest, Row, Wanted, cells, newest, table};
 use crate::commands::missed::complain;
 use crate::commands::news::News;
 use crate::commands::pipeline::Chosen;
@@ -50,9 +50,8 @@ async fn begin(
     arrivals: &mut Arrivals,
 ) -> Result<Vec<Row>, AlertsError> {
     arrivals.skip(chosen, &options.sites).await?;
-    let Some((rows, missed)) = newest(options, wanted, chosen, &mut News::default()).await? else {
-        return Ok(Vec::new());
-    };
+    let mut news = News::new(Newest::new(wanted, options.limit));
+    let Some((rows, missed)) = newest(options, chosen, &mut news).await? else { return Ok(Vec::new()) };
     complain(&missed);
     arrivals.tell_of(&rows);
     Ok(rows)

@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 use vedette_archive::{Missed, Span, TakeNewest};
 use vedette_contract::Name;
 use vedette_contract::alert::Alert;
@@ -82,6 +83,31 @@ pub(super) struct Row {
     pub(super) site: Name,
     #[serde(flatten)]
     pub(super) alert: Alert,
+    #[serde(skip)]
+    pub(super) identity: Identity,
+}
+
+impl Row {
+    /// An alert as a line of its site has it; none where the line is none.
+    pub(super) fn read(site: &Name, line: &[u8]) -> Option<Self> {
+        let alert = Alert::read(std::str::from_utf8(line).ok()?)?;
+        Some(Self { site: site.clone(), alert, identity: Identity::of(site, line) })
+    }
+}
+
+/// What an alert is known by wherever it is met: its site and its bytes, as its `uuid` is the sender's to choose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Identity([u8; 32]);
+
+impl Identity {
+    /// None comes after it.
+    const LAST: Self = Self([u8::MAX; 32]);
+
+    fn of(site: &Name, line: &[u8]) -> Self {
+        // No name has a blank.
+        let of_site = Sha256::new_with_prefix(site.as_str()).chain_update(b" ");
+        Self(of_site.chain_update(line).finalize().into())
+    }
 }
 
 /// Which are wanted, wherever they are.
@@ -116,9 +142,9 @@ impl Wanted {
 pub(super) async fn list(options: &ListOptions) -> Result<(), AlertsError> {
     let wanted = Wanted::of(options)?;
     let chosen = options.pipeline.choose().await?;
-    let mut news = News::default();
+    let mut news = News::new(Newest::new(wanted, options.limit));
     let look = async || -> Result<Option<Told<Listing>>, AlertsError> {
-        let Some((rows, missed)) = newest(options, wanted, &chosen, &mut news).await? else { return Ok(None) };
+        let Some((rows, missed)) = newest(options, &chosen, &mut news).await? else { return Ok(None) };
         let answer = Listing {
             namespace: chosen.namespace.clone(),
             pipeline: chosen.pipeline.clone(),
@@ -137,30 +163,32 @@ pub(super) async fn list(options: &ListOptions) -> Result<(), AlertsError> {
 /// When there is no such site, or the bucket cannot be read.
 pub(super) async fn newest(
     options: &ListOptions,
-    wanted: Wanted,
     chosen: &Chosen,
-    news: &mut News,
+    news: &mut News<Newest>,
 ) -> Result<Option<(Vec<Row>, Missed)>, AlertsError> {
     let before = options.until.map(|until| until.0);
     let span = Span { stream: Stream::Alerts, sites: &options.sites, before };
-    let newest = Newest { wanted, limit: options.limit, rows: BTreeMap::new(), taken: 0 };
-    let Some((newest, missed)) = news.read(chosen, span, newest).await? else { return Ok(None) };
+    let Some((newest, missed)) = news.read(chosen, span).await? else { return Ok(None) };
     if newest.rows.is_empty() {
         chosen.check_sites(&options.sites).await?;
     }
-    Ok(Some((newest.rows.into_values().collect(), missed)))
+    Ok(Some((newest.rows.values().cloned().collect(), missed.clone())))
 }
 
 /// The newest that are wanted.
-struct Newest {
+#[derive(Clone)]
+pub(super) struct Newest {
     wanted: Wanted,
     limit: NonZeroUsize,
-    /// By time, and of one time by how late they were taken.
-    rows: BTreeMap<(Timestamp, u64), Row>,
-    taken: u64,
+    rows: BTreeMap<(Timestamp, Identity), Row>,
 }
 
 impl Newest {
+    /// None yet, and so many at most.
+    pub(super) fn new(wanted: Wanted, limit: NonZeroUsize) -> Self {
+        Self { wanted, limit, rows: BTreeMap::new() }
+    }
+
     /// The time of the oldest row, once there are enough of them.
     fn oldest_of_enough(&self) -> Option<Timestamp> {
         let is_full = self.rows.len() >= self.limit.get();
@@ -175,12 +203,11 @@ impl Newest {
         if oldest.is_some_and(|oldest| detected < oldest) {
             return;
         }
-        self.taken += 1;
-        self.rows.insert((detected, self.taken), row);
+        self.rows.insert((detected, row.identity), row);
         if let Some(oldest) = oldest.filter(|oldest| *oldest < detected) {
-            let newer = self.rows.range((oldest, u64::MAX)..).count();
+            let newer = self.rows.range((oldest, Identity::LAST)..).count();
             if newer >= self.limit.get() {
-                self.rows = self.rows.split_off(&(oldest, u64::MAX));
+                self.rows = self.rows.split_off(&(oldest, Identity::LAST));
             }
         }
     }
@@ -188,10 +215,10 @@ impl Newest {
 
 impl TakeNewest for Newest {
     fn take(&mut self, key: &ArchiveKey, record: &[u8]) -> Option<Timestamp> {
-        let alert = Alert::read(std::str::from_utf8(record).ok()?)?;
-        let detected = alert.detected_utc;
-        if self.wanted.has(&alert) {
-            self.keep(Row { site: key.object.origin.site.clone(), alert });
+        let row = Row::read(&key.object.origin.site, record)?;
+        let detected = row.alert.detected_utc;
+        if self.wanted.has(&row.alert) {
+            self.keep(row);
         }
         Some(detected)
     }
@@ -219,7 +246,7 @@ pub(super) fn table(rows: &[Row]) -> Table {
 }
 
 /// The cells of an alert in it.
-pub(super) fn cells(Row { site, alert }: &Row) -> [String; 9] {
+pub(super) fn cells(Row { site, alert, identity: _ }: &Row) -> [String; 9] {
     let unknown = || "-".to_owned();
     [
         time(alert.detected_utc),
@@ -246,12 +273,13 @@ fn write(out: &mut impl Write, listing: &Listing, limit: NonZeroUsize, format: O
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn newest(limit: usize) -> Newest {
         let [from, until] = ["2026-11-23T08:00:00Z", "2026-11-23T09:00:00Z"].map(|time| time.parse().unwrap());
-        let (wanted, limit) = (Wanted { from, until, severity: Severity::High }, NonZeroUsize::new(limit).unwrap());
-        Newest { wanted, limit, rows: BTreeMap::new(), taken: 0 }
+        Newest::new(Wanted { from, until, severity: Severity::High }, NonZeroUsize::new(limit).unwrap())
     }
 
     fn take(newest: &mut Newest, detected: &str, severity: &str) -> Option<Timestamp> {
@@ -276,6 +304,18 @@ mod tests {
         let kept: Vec<String> = newest.rows.keys().map(|(detected, _)| detected.to_string()).collect();
         assert_eq!(kept, ["2026-11-23T08:20:00Z", "2026-11-23T08:30:00Z"]);
         assert_eq!(newest.not_before(), "2026-11-23T08:19:00Z".parse().unwrap());
+    }
+
+    #[test]
+    fn an_alert_that_is_met_again_is_listed_once_and_two_of_one_time_are_two() {
+        let mut newest = newest(2);
+        for (detected, severity) in
+            [("08:30:00", "high"), ("08:40:00", "high"), ("08:40:00", "critical"), ("08:40:00", "high")]
+        {
+            take(&mut newest, detected, severity);
+        }
+        let severities: BTreeSet<Severity> = newest.rows.values().map(|row| row.alert.severity).collect();
+        assert_eq!((newest.rows.len(), severities), (2, [Severity::High, Severity::Critical].into()));
     }
 
     #[test]

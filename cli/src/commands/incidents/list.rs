@@ -62,25 +62,25 @@ pub(super) async fn list(options: &ListOptions) -> Result<(), IncidentsError> {
     let chosen = options.pipeline.choose().await?;
     let span = Span { stream: Stream::Incidents, sites: &options.sites, before: None };
     let wanted = options.open.then_some(IncidentStatus::Open);
-    let mut news = News::default();
+    let mut news = News::new(Newest { wanted, limit: options.limit, seen: HashMap::new(), rows: BTreeMap::new() });
     let look = async || -> Result<Option<Told<Listing>>, IncidentsError> {
-        let newest = Newest { wanted, limit: options.limit, seen: HashMap::new(), rows: BTreeMap::new() };
-        let Some((newest, missed)) = news.read(&chosen, span, newest).await? else { return Ok(None) };
+        let Some((newest, missed)) = news.read(&chosen, span).await? else { return Ok(None) };
         if newest.rows.is_empty() {
             chosen.check_sites(&options.sites).await?;
         }
         let answer = Listing {
             namespace: chosen.namespace.clone(),
             pipeline: chosen.pipeline.clone(),
-            incidents: newest.rows.into_values().rev().collect(),
+            incidents: newest.rows.values().rev().cloned().collect(),
             unreadable: missed.lines,
         };
-        Ok(Some(Told { answer, notes: complaints(&missed) }))
+        Ok(Some(Told { answer, notes: complaints(missed) }))
     };
     tell(&options.watch, options.output.format(), look, write).await
 }
 
 /// The newest that are wanted, as they stand.
+#[derive(Clone)]
 struct Newest {
     /// All where none is given.
     wanted: Option<IncidentStatus>,
