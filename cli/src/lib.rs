@@ -3,6 +3,7 @@
 
 mod bucket_key;
 pub mod commands;
+mod kubectl;
 pub mod local;
 pub mod output;
 mod place;

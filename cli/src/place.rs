@@ -61,10 +61,22 @@ pub enum PlaceError {
 pub struct Opened {
     /// Its client.
     pub bucket: Bucket,
-    _server: Option<EmbeddedBucket>,
+    /// The server; none where it is a real one.
+    pub(crate) server: Option<EmbeddedBucket>,
 }
 
 impl PlaceOptions {
+    /// The data directory of local runs.
+    pub(crate) fn directory(directory: PathBuf) -> Self {
+        Self {
+            data_dir: Some(directory),
+            bucket_endpoint: None,
+            bucket_name: BUCKET_NAME.to_owned(),
+            bucket_prefix: None,
+            bucket_region: BUCKET_REGION.to_owned(),
+        }
+    }
+
     /// Opens the bucket; nothing is asked of it yet.
     ///
     /// # Errors
@@ -94,6 +106,6 @@ impl PlaceOptions {
             bucket_region: bucket_region.clone(),
             ..key.arguments()
         });
-        Ok(Opened { bucket, _server: server })
+        Ok(Opened { bucket, server })
     }
 }

@@ -13,7 +13,7 @@ use vedette_contract::arguments::{BucketArguments, KafkaArguments};
 use vedette_streams::bucket::Bucket;
 use vedette_streams::kafka::KafkaSettings;
 
-use crate::local::repository;
+use crate::local::{binary, repository};
 
 /// How often a condition is looked at.
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -151,6 +151,22 @@ impl Cluster {
         run(&program("E2E_KUBECTL", "kubectl"), &self.with_kubeconfig(arguments), "")
     }
 
+    /// Runs the `vedette` that was built at the root of the repository, with kubectl on the PATH and this cluster as its current one, and
+    /// returns what it prints.
+    ///
+    /// # Errors
+    /// When it fails; the error has what it said.
+    pub fn vedette(&self, arguments: &[&str]) -> Result<String, ClusterError> {
+        let kubectl = program("E2E_KUBECTL", "kubectl");
+        let path = std::env::var("PATH").unwrap_or_default();
+        let beside = kubectl.parent().filter(|directory| !directory.as_os_str().is_empty());
+        let path = beside.map_or_else(|| path.clone(), |directory| format!("{}:{path}", directory.display()));
+        let program = binary("vedette");
+        let mut command = Command::new(&program);
+        command.env("KUBECONFIG", &self.kubeconfig).env("PATH", path);
+        finish(command, &program, arguments, "")
+    }
+
     /// `kubectl apply` of the manifests in this text.
     ///
     /// # Errors
@@ -192,8 +208,12 @@ impl Cluster {
 }
 
 fn run(program: &Path, arguments: &[&str], input: &str) -> Result<String, ClusterError> {
+    finish(Command::new(program), program, arguments, input)
+}
+
+fn finish(mut command: Command, program: &Path, arguments: &[&str], input: &str) -> Result<String, ClusterError> {
     let started = |source| ClusterError::Start { program: program.to_owned(), source };
-    let mut child = Command::new(program)
+    let mut child = command
         .current_dir(repository())
         .args(arguments)
         .stdin(Stdio::piped())

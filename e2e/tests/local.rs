@@ -101,6 +101,38 @@ fn the_loop_closes_by_itself_and_a_second_run_adds_to_the_first() {
         assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
         assert!(!output.stdout.is_empty(), "{command:?} prints nothing");
     }
+    a_training_runs_when_it_is_asked_for(&directory);
+}
+
+/// As the second example of the help says it.
+fn a_training_runs_when_it_is_asked_for(directory: &str) {
+    let run = |words: &[String]| {
+        let output = std::process::Command::new(binary("vedette")).args(words).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap(), said)
+    };
+    let versions = || {
+        let (code, listed, said) = run(&words(&format!("models list -n e2e -o plain --data-dir '{directory}'")));
+        assert_eq!(code, Some(0), "{said}");
+        listed.lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let before = versions();
+    let (_, help, _) = run(&words("train --help"));
+    let (_, example) = help.trim_end().rsplit_once("vedette ").unwrap();
+    let own = |word: String| match word.as_str() {
+        "kdd" => "quick".to_owned(),
+        "manifests/demo.yaml" => fixture("quick.yaml"),
+        "./data" => directory.to_owned(),
+        _ => word,
+    };
+    let example: Vec<String> = words(example).into_iter().map(own).collect();
+    let (code, told, said) = run(&[&example[..], &words("-o json")].concat());
+    assert_eq!(code, Some(0), "{example:?}: {said}");
+    let report: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(report["result"]["outcome"], "Published", "{report}");
+    let version = report["result"]["version"].as_str().unwrap();
+    assert!(!before.iter().any(|known| known == version), "{version} among {before:?}");
+    assert_eq!(versions()[0], version);
 }
 
 #[test]

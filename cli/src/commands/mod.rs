@@ -15,6 +15,7 @@ mod pipeline;
 mod record;
 mod silences;
 mod status;
+mod train;
 mod validate;
 mod verdicts;
 mod watch;
@@ -33,13 +34,14 @@ use self::incidents::{IncidentsCommand, IncidentsError};
 use self::models::{ModelsCommand, ModelsError};
 use self::silences::{SilencesCommand, SilencesError};
 use self::status::{StatusError, StatusOptions};
+use self::train::{TrainError, TrainOptions};
 use self::validate::{ValidateError, ValidateOptions};
 use self::verdicts::{VerdictsCommand, VerdictsError};
 use crate::local::{self, LocalError, LocalOptions};
 use crate::output::OutputError;
 
 /// Anomaly detection for streams of records: run a pipeline on this machine, validate manifests, look at alerts, incidents and
-/// sites, silence alerts, say what they turned out to be, read and verify archives, mend dead letters, look after models.
+/// sites, silence alerts, say what they turned out to be, read and verify archives, mend dead letters, look after models, train.
 #[derive(Debug, Parser)]
 #[command(
     name = "vedette",
@@ -54,6 +56,7 @@ use crate::output::OutputError;
   vedette archive verify --data-dir ./data --pipeline kdd      whether nothing is missing from an archive
   vedette dead-letters list --bootstrap-servers kafka:9092     what could not be read or scored, and why
   vedette models list --data-dir ./data -n demo                what models there are, and which is current
+  vedette train kdd -n demo --wait                             a run of a training now, and what comes of it
   vedette silences list --data-dir ./data -n demo              of which alerts people are not told, and until when
   vedette verdicts list --data-dir ./data -n demo              what alerts turned out to be, as people say
   vedette models export --data-dir ./data --training kdd --format onnx --output kdd.onnx     a model for other engines"
@@ -85,6 +88,8 @@ pub enum Command {
     /// Look at models, compare, promote and replay them, and take them elsewhere
     #[command(subcommand, visible_alias = "model")]
     Models(ModelsCommand),
+    /// Run a training now
+    Train(TrainOptions),
     /// Look at records that could not be read or scored, and send them once more
     #[command(subcommand, visible_alias = "dead-letter")]
     DeadLetters(DeadLettersCommand),
@@ -122,6 +127,9 @@ pub enum CommandError {
     /// `vedette models`.
     #[error(transparent)]
     Models(#[from] ModelsError),
+    /// `vedette train`.
+    #[error(transparent)]
+    Train(#[from] TrainError),
     /// `vedette dead-letters`.
     #[error(transparent)]
     DeadLetters(#[from] DeadLettersError),
@@ -150,6 +158,7 @@ async fn dispatch(command: Command, shutdown: Shutdown) -> Result<(), CommandErr
         Command::Incidents(command) => Ok(incidents::run(&command, &shutdown).await?),
         Command::Archive(command) => Ok(archive::run(&command, &shutdown).await?),
         Command::Models(command) => Ok(models::run(&command, &shutdown).await?),
+        Command::Train(options) => Ok(train::run(&options, &shutdown).await?),
         Command::DeadLetters(command) => Ok(dead_letters::run(command, &shutdown).await?),
         Command::Completion(options) => Ok(completion::run(options)?),
         Command::Silences(command) => Ok(silences::run(&command, &shutdown).await?),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
+use vedette_contract::Name;
 use vedette_core::FieldError;
 use vedette_core::platform::ApplyFailure;
 use vedette_datasets::DatasetError;
@@ -17,6 +18,7 @@ use super::observe::ObserveError;
 use super::supervisor::SupervisorError;
 use crate::bucket_key::NotSet;
 use crate::output::OutputError;
+use crate::place::PlaceError;
 
 /// Why `vedette local` could not run, or ended early.
 #[derive(Debug, Error)]
@@ -85,6 +87,25 @@ pub enum LocalError {
         /// The pipeline that runs.
         runs: String,
     },
+    /// The files have another training than is meant, or several.
+    #[error("{}", which_training(.names))]
+    WhichTraining {
+        /// Those that they have.
+        names: Vec<String>,
+    },
+    /// A run that was asked for does not begin.
+    #[error("training {training} cannot run now: {why}")]
+    NoRun {
+        training: Name,
+        /// What would have to be.
+        why: String,
+    },
+    /// A run that was stopped before its end.
+    #[error("the run of training {training} was stopped before its end")]
+    RunStopped { training: Name },
+    /// There is no data directory.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
     /// A real bucket without credentials.
     #[error(transparent)]
     Credentials(#[from] NotSet),
@@ -135,6 +156,13 @@ impl From<&LocalError> for ApplyFailure {
     fn from(error: &LocalError) -> Self {
         // Nobody changes anything during a run.
         Self { message: error_chain(error), is_lasting: true, times: 1 }
+    }
+}
+
+fn which_training(names: &[String]) -> String {
+    match names {
+        [] => "the files have no ModelTraining: give its manifest with -f".to_owned(),
+        names => format!("say which training, one of {}", names.join(", ")),
     }
 }
 

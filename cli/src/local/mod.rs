@@ -12,6 +12,7 @@ mod reconcile;
 mod servers;
 mod setup;
 pub mod supervisor;
+mod train;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
@@ -35,6 +36,7 @@ pub use self::options::LocalOptions;
 use self::reconcile::{LocalPipeline, LocalTraining};
 use self::servers::Servers;
 use self::supervisor::{JobStatus, Sources, Supervisor, SupervisorEvent, SupervisorOptions};
+pub(crate) use self::train::{Trained, WantedRun, train};
 use crate::output::{self, Console};
 
 /// How long a run without a terminal and without `--for` lasts.

@@ -89,37 +89,57 @@ pub(super) fn plan(options: &LocalOptions, default_namespace: &Name) -> Result<P
 
 /// The site that this machine plays.
 pub(super) fn site_file(options: &LocalOptions, bootstrap_servers: &str, endpoint: Option<String>) -> SiteFile {
-    let embedded = options.broker.is_none();
+    let kafka = kafka(options.broker.as_deref(), bootstrap_servers);
+    let bucket = site::Bucket {
+        prefix: options.bucket_prefix.clone(),
+        ..bucket(&options.bucket_name, &options.bucket_region, endpoint)
+    };
+    site_with(options.site.clone(), kafka, bucket)
+}
+
+/// The broker that was named, or else the embedded one.
+pub(super) fn kafka(named: Option<&str>, bootstrap_servers: &str) -> site::Kafka {
+    let embedded = named.is_none();
     let mut properties = BTreeMap::new();
     if embedded {
         // The embedded broker answers a fetch with the whole rest of a partition, whatever limit it is given.
         properties.insert("receive.message.max.bytes".to_owned(), "2147483647".to_owned());
     }
+    site::Kafka {
+        bootstrap_servers: bootstrap_servers.to_owned(),
+        properties,
+        credentials_secret: None,
+        credentials_keys: site::KafkaKeys::default(),
+        username: None,
+        sasl_mechanism: None,
+        oauth: None,
+        tls: None,
+        replication_factor: embedded.then_some(1),
+    }
+}
+
+/// The bucket of this name, all of it.
+pub(super) fn bucket(name: &str, region: &str, endpoint: Option<String>) -> site::Bucket {
+    site::Bucket {
+        endpoint,
+        name: name.to_owned(),
+        prefix: None,
+        path_style: true,
+        region: region.to_owned(),
+        credentials_secret: Some(bucket_secret()),
+        credentials_keys: site::BucketKeys::default(),
+        ca: None,
+        encryption: None,
+    }
+}
+
+/// A site of this machine.
+pub(super) fn site_with(name: Name, kafka: site::Kafka, bucket: site::Bucket) -> SiteFile {
     let image = |name: &str| format!("vedette-{name}");
     SiteFile {
-        site: site::Site { name: options.site.clone() },
-        kafka: site::Kafka {
-            bootstrap_servers: bootstrap_servers.to_owned(),
-            properties,
-            credentials_secret: None,
-            credentials_keys: site::KafkaKeys::default(),
-            username: None,
-            sasl_mechanism: None,
-            oauth: None,
-            tls: None,
-            replication_factor: embedded.then_some(1),
-        },
-        bucket: site::Bucket {
-            endpoint,
-            name: options.bucket_name.clone(),
-            prefix: options.bucket_prefix.clone(),
-            path_style: true,
-            region: options.bucket_region.clone(),
-            credentials_secret: Some(bucket_secret()),
-            credentials_keys: site::BucketKeys::default(),
-            ca: None,
-            encryption: None,
-        },
+        site: site::Site { name },
+        kafka,
+        bucket,
         images: Images {
             topics: image("topics"),
             generator: image("generator"),

@@ -172,13 +172,15 @@ impl Story {
 
     /// Has west train now, and returns the version that follows.
     pub(crate) async fn train_on_demand(&self, before: &str) -> String {
-        let value = format!("vedette.io/run={}", jiff::Timestamp::now());
-        self.west.kubectl(&["annotate", "mt/flows", &value, "--overwrite"]);
-        wait_for(&format!("a model after {before}"), PATIENCE, || {
+        let words = ["train", "flows", "--namespace", NAMESPACE, "--wait", "--timeout", "4m", "--output", "json"];
+        let report: serde_json::Value = serde_json::from_str(&self.west.cluster.vedette(&words).unwrap()).unwrap();
+        let trained = wait_for(&format!("a model after {before}"), PATIENCE, || {
             look(self.west.training(), |status| status.model.clone().filter(|version| version != before))
         })
         .await
-        .unwrap()
+        .unwrap();
+        assert_eq!(report["result"]["version"], trained.as_str(), "{report}");
+        trained
     }
 
     pub(crate) async fn a_damaged_version_is_refused_and_one_that_crashes_is_taken_back(&self, good: &str) {

@@ -9,9 +9,10 @@ use vedette_core::platform::{ApplyFailure, Conclusion, Platform, reconcile};
 use vedette_core::run_result::sentence;
 use vedette_core::schedule::{Decision, Run};
 use vedette_core::site::SiteFile;
+use vedette_core::status::{READY, find};
 use vedette_core::training::{NamesSeen, RunSeen, Training, TrainingPlan, TrainingSeen, run_under_way};
 use vedette_core::validate::ValidatedTraining;
-use vedette_crds::ModelTrainingStatus;
+use vedette_crds::{ModelTrainingStatus, TrainingResult};
 use vedette_look as look;
 use vedette_streams::bucket::Bucket;
 
@@ -28,6 +29,8 @@ pub(crate) struct LocalTraining<'a> {
     supervisor: &'a Supervisor,
     console: &'a Console,
     created_at: Timestamp,
+    /// Value of the annotation by which somebody asks for a run.
+    request: Option<String>,
     pub(super) status: ModelTrainingStatus,
     decision: Option<Decision>,
     /// What it waits for, as it was printed last.
@@ -51,9 +54,33 @@ impl<'a> LocalTraining<'a> {
             supervisor,
             console,
             created_at: now,
+            request: None,
             status: ModelTrainingStatus::default(),
             decision: None,
             waits: None,
+        }
+    }
+
+    /// The same, of which somebody asks for a run.
+    pub(crate) fn asked(mut self, request: String) -> Self {
+        self.request = Some(request);
+        self
+    }
+
+    /// What came of its last run, once that has ended.
+    pub(crate) fn result(&self) -> Option<&TrainingResult> {
+        self.status.history.first()
+    }
+
+    /// Why no run begins, however long one waits where nothing else runs.
+    pub(crate) fn rests(&self) -> Option<&str> {
+        match &self.decision {
+            Some(Decision::Suspended | Decision::WaitingForData { .. }) => {
+                find(&self.status.conditions, READY).map(|ready| ready.message.as_str())
+            }
+            Some(Decision::Done | Decision::Running | Decision::Start { .. } | Decision::WaitingUntil(_)) | None => {
+                None
+            }
         }
     }
 
@@ -123,7 +150,7 @@ impl Platform<Training> for LocalTraining<'_> {
         Ok(TrainingSeen {
             generation: Some(GENERATION),
             created_at: Some(self.created_at),
-            request: None,
+            request: self.request.clone(),
             archive,
             // Nobody else tells of anything in a run.
             names: NamesSeen::default(),
