@@ -3,6 +3,7 @@
 
 mod bucket_key;
 pub mod commands;
+mod console;
 mod kubectl;
 pub mod local;
 pub mod output;

@@ -11,13 +11,14 @@ use vedette_embedded::bucket::{BucketOptions, Credentials, EmbeddedBucket, Embed
 use vedette_streams::bucket::Bucket;
 
 use crate::bucket_key::{BucketKey, NotSet};
+use crate::console::{Console, ConsoleAddress, ConsoleError};
 
 /// The bucket where no other is named.
 pub(crate) const BUCKET_NAME: &str = "vedette";
 /// Its region where none is named.
 pub(crate) const BUCKET_REGION: &str = "us-east-1";
 
-/// One of both, and the bucket's name.
+/// One of them, and the bucket's name.
 #[derive(Debug, Clone, Args)]
 #[command(group = clap::ArgGroup::new("place").required(true))]
 pub struct PlaceOptions {
@@ -29,6 +30,19 @@ pub struct PlaceOptions {
     /// temporary key, AWS_SESSION_TOKEN
     #[arg(long = "bucket", value_name = "URL", group = "place")]
     pub bucket_endpoint: Option<String>,
+
+    /// The console at this address: it tells alerts and incidents that it keeps, and silences, which it also writes; all else needs the
+    /// bucket
+    #[arg(long, value_name = "URL", group = "place")]
+    pub console: Option<ConsoleAddress>,
+
+    /// File of the token by which the console takes what is written
+    #[arg(long, value_name = "FILE", requires = "console")]
+    pub console_token_file: Option<PathBuf>,
+
+    /// File of certificates by which the console is trusted, beside the public ones
+    #[arg(long, value_name = "FILE", requires = "console")]
+    pub console_ca_file: Option<PathBuf>,
 
     /// Name of the bucket
     #[arg(long, value_name = "NAME", default_value = BUCKET_NAME)]
@@ -49,6 +63,12 @@ pub enum PlaceError {
     /// Not the data directory of a local run.
     #[error("{} has no bucket {bucket:?}: give the --data-dir of a local run", directory.display())]
     NoData { directory: PathBuf, bucket: String },
+    /// A console does not give it.
+    #[error("a console does not tell that: give the bucket with --bucket, or the --data-dir of a local run")]
+    NeedsBucket,
+    /// The console cannot be asked.
+    #[error(transparent)]
+    Console(#[from] ConsoleError),
     /// A real bucket without credentials.
     #[error(transparent)]
     Credentials(#[from] NotSet),
@@ -71,18 +91,34 @@ impl PlaceOptions {
         Self {
             data_dir: Some(directory),
             bucket_endpoint: None,
+            console: None,
+            console_token_file: None,
+            console_ca_file: None,
             bucket_name: BUCKET_NAME.to_owned(),
             bucket_prefix: None,
             bucket_region: BUCKET_REGION.to_owned(),
         }
     }
 
+    /// The console, where one is to be asked; nothing is asked of it yet.
+    ///
+    /// # Errors
+    /// When the file of its token cannot be read.
+    pub(crate) fn console(&self) -> Result<Option<Console>, PlaceError> {
+        let Some(address) = &self.console else { return Ok(None) };
+        let console = Console::new(address, self.console_token_file.as_deref(), self.console_ca_file.clone());
+        Ok(Some(console?))
+    }
+
     /// Opens the bucket; nothing is asked of it yet.
     ///
     /// # Errors
-    /// When the directory is none of a local run or cannot be served, or the credentials are missing.
+    /// When the directory is none of a local run or cannot be served, or the credentials are missing; and where it is a console.
     pub async fn open(&self) -> Result<Opened, PlaceError> {
-        let Self { data_dir, bucket_endpoint, bucket_name, bucket_prefix, bucket_region } = self;
+        let Self { data_dir, bucket_endpoint, bucket_name, bucket_prefix, bucket_region, .. } = self;
+        if self.console.is_some() {
+            return Err(PlaceError::NeedsBucket);
+        }
         let server = match data_dir {
             Some(directory) if !directory.join(bucket_name).is_dir() => {
                 return Err(PlaceError::NoData { directory: directory.clone(), bucket: bucket_name.clone() });

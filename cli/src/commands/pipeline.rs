@@ -1,12 +1,17 @@
 //! Which pipeline a command is about, and where what is known of it lies.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
+use jiff::Timestamp;
+use serde::Deserialize;
 use thiserror::Error;
 use vedette_contract::Name;
 use vedette_contract::keys::{NamespaceKeys, PipelineKeys};
 use vedette_streams::bucket::{Bucket, BucketError};
 
 use super::near::{Nearest, listed};
+use crate::console::{Console, ConsoleError};
 use crate::place::{Opened, PlaceError, PlaceOptions};
 
 /// Where the pipeline is told of, and which.
@@ -33,6 +38,31 @@ pub(super) struct Chosen {
     pub(super) keys: PipelineKeys,
 }
 
+/// A pipeline as a console shows it.
+pub(super) struct Shown {
+    pub(super) console: Console,
+    pub(super) namespace: Name,
+    pub(super) pipeline: Name,
+    /// Those that tell of it.
+    sites: Vec<Name>,
+    /// By the clock of the console.
+    pub(super) now: Timestamp,
+}
+
+/// What of its overview says which pipelines a console shows.
+#[derive(Debug, Deserialize)]
+struct Overview {
+    now_utc: Timestamp,
+    sites: Vec<OverviewSite>,
+}
+
+#[derive(Debug, Deserialize)]
+struct OverviewSite {
+    namespace: Name,
+    pipeline: Name,
+    site: Name,
+}
+
 /// Why there is no pipeline, or no such site of it.
 #[derive(Debug, Error)]
 pub enum PipelineError {
@@ -42,6 +72,9 @@ pub enum PipelineError {
     /// The bucket could not be read.
     #[error(transparent)]
     Bucket(#[from] BucketError),
+    /// The console does not tell.
+    #[error(transparent)]
+    Console(#[from] ConsoleError),
     /// Nothing is told of the namespace.
     #[error("namespace {namespace} has no pipelines; {}", namespaces(.known))]
     NoPipelines { namespace: Name, known: Vec<Name> },
@@ -61,6 +94,7 @@ impl PipelineError {
     pub(super) fn is_away(&self) -> bool {
         match self {
             Self::Bucket(error) => error.is_retriable(),
+            Self::Console(error) => error.is_away(),
             Self::Place(_)
             | Self::NoPipelines { .. }
             | Self::Unknown { .. }
@@ -72,7 +106,10 @@ impl PipelineError {
 
 fn namespaces(known: &[Name]) -> String {
     match known {
-        [] => "no namespace of this bucket has any: look at --bucket-name, and --bucket-prefix".to_owned(),
+        [] => {
+            "no namespace here has any: look at --bucket-name and --bucket-prefix, or at the namespaces of the console"
+                .to_owned()
+        }
         known => format!("namespaces that have are {}: say which with --namespace", listed(known)),
     }
 }
@@ -87,18 +124,30 @@ impl PipelineOptions {
     /// # Errors
     /// When there is no such pipeline, or which one is meant cannot be told.
     pub(super) async fn choose(&self) -> Result<Chosen, PipelineError> {
-        let (opened, mut known) = self.find().await?;
+        let (opened, found) = self.find().await?;
+        let (namespace, pipeline) = (self.namespace.clone(), only(&self.namespace, found)?);
+        let keys = PipelineKeys::new(&namespace, &pipeline);
+        Ok(Chosen { opened, namespace, pipeline, keys })
+    }
+
+    /// Finds the pipeline among those that a console shows; none where no console is to be asked.
+    ///
+    /// # Errors
+    /// When it does not answer or shows no such pipeline, or which one is meant cannot be told.
+    pub(super) async fn shown(&self) -> Result<Option<Shown>, PipelineError> {
+        let Some(console) = self.place.console()? else { return Ok(None) };
+        let Overview { now_utc, sites } = console.get("/overview", &[]).await?;
         let namespace = self.namespace.clone();
-        match (known.pop(), known.is_empty()) {
-            (Some(pipeline), true) => {
-                let keys = PipelineKeys::new(&namespace, &pipeline);
-                Ok(Chosen { opened, namespace, pipeline, keys })
-            }
-            (last, _) => {
-                known.extend(last);
-                Err(PipelineError::Several { namespace, known })
-            }
+        let known: BTreeSet<&Name> =
+            sites.iter().filter(|site| site.namespace == namespace).map(|site| &site.pipeline).collect();
+        if known.is_empty() {
+            let known: BTreeSet<&Name> = sites.iter().map(|site| &site.namespace).collect();
+            return Err(PipelineError::NoPipelines { namespace, known: known.into_iter().cloned().collect() });
         }
+        let pipeline = only(&namespace, self.meant(known.into_iter().cloned().collect())?)?;
+        let is_of = |site: &OverviewSite| site.namespace == namespace && site.pipeline == pipeline;
+        let sites = sites.into_iter().filter(is_of).map(|site| site.site).collect();
+        Ok(Some(Shown { console, namespace, pipeline, sites, now: now_utc }))
     }
 
     /// Opens the bucket and finds the pipeline, or all of the namespace where none is named. There is at least one.
@@ -106,21 +155,57 @@ impl PipelineOptions {
     /// # Errors
     /// When there is none.
     pub(super) async fn find(&self) -> Result<(Opened, Vec<Name>), PipelineError> {
-        let Self { place, namespace, pipeline } = self;
+        let Self { place, namespace, pipeline: _ } = self;
         let opened = place.open().await?;
         let known = pipelines(&opened.bucket, namespace).await?;
-        let namespace = namespace.clone();
-        match pipeline {
-            _ if known.is_empty() => {
-                let known = with_pipelines(&opened.bucket).await?;
-                Err(PipelineError::NoPipelines { namespace, known })
-            }
-            None => Ok((opened, known)),
-            Some(pipeline) if known.contains(pipeline) => Ok((opened, vec![pipeline.clone()])),
-            Some(pipeline) => {
-                Err(PipelineError::Unknown { namespace, pipeline: pipeline.clone(), near: near(pipeline, &known) })
-            }
+        if known.is_empty() {
+            let known = with_pipelines(&opened.bucket).await?;
+            return Err(PipelineError::NoPipelines { namespace: namespace.clone(), known });
         }
+        Ok((opened, self.meant(known)?))
+    }
+
+    /// The one that is named, or all of these.
+    fn meant(&self, known: Vec<Name>) -> Result<Vec<Name>, PipelineError> {
+        match &self.pipeline {
+            None => Ok(known),
+            Some(pipeline) if known.contains(pipeline) => Ok(vec![pipeline.clone()]),
+            Some(pipeline) => Err(PipelineError::Unknown {
+                namespace: self.namespace.clone(),
+                pipeline: pipeline.clone(),
+                near: near(pipeline, &known),
+            }),
+        }
+    }
+}
+
+/// The only one of these, of which there is one at least.
+fn only(namespace: &Name, mut found: Vec<Name>) -> Result<Name, PipelineError> {
+    match (found.pop(), found.is_empty()) {
+        (Some(pipeline), true) => Ok(pipeline),
+        (last, _) => {
+            found.extend(last);
+            Err(PipelineError::Several { namespace: namespace.clone(), known: found })
+        }
+    }
+}
+
+impl Shown {
+    /// Which part of what the console has is asked for: of the pipeline, and of a site where one is named.
+    pub(super) fn asked(&self, site: Option<&Name>) -> [(&'static str, Option<String>); 3] {
+        let named = |name: &Name| Some(name.to_string());
+        [("namespace", named(&self.namespace)), ("pipeline", named(&self.pipeline)), ("site", site.and_then(named))]
+    }
+
+    /// That nothing was found of some sites may be for their names.
+    ///
+    /// # Errors
+    /// When one of them has told nothing of the pipeline.
+    pub(super) fn check_sites(&self, sites: &[Name]) -> Result<(), PipelineError> {
+        let unknown = sites.iter().find(|site| !self.sites.contains(site)).cloned();
+        unknown.map_or(Ok(()), |site| {
+            Err(PipelineError::NoSite { pipeline: self.pipeline.clone(), near: near(&site, &self.sites), site })
+        })
     }
 }
 

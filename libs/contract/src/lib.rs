@@ -6,6 +6,7 @@
 pub mod alert;
 pub mod archive;
 pub mod arguments;
+pub mod console;
 pub mod dead_letter;
 pub mod distribution;
 pub mod exit;

@@ -45,7 +45,7 @@ pub struct Silence {
 
 /// How a silence stands at a time.
 // In the order of lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub enum SilenceState {
     /// It has begun and has not ended.

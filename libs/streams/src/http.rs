@@ -1,5 +1,5 @@
-//! HTTP for the bucket and for who gives out tokens: by the proxies of the environment, and with an authority of the
-//! site's own, whose certificates are read anew when they change.
+//! HTTP for the bucket, for who gives out tokens and for whoever else is asked or told something: by the proxies of the environment,
+//! and with an authority of the site's own, whose certificates are read anew when they change.
 
 mod clock;
 
@@ -126,7 +126,7 @@ pub struct Answer {
     pub status: u16,
     /// How long it wants to be left alone, where it says that in seconds.
     pub retry_after: Option<Duration>,
-    /// The beginning of its text.
+    /// Its text, or the beginning of that.
     pub text: String,
 }
 
@@ -174,12 +174,28 @@ pub(crate) async fn post_form(
 /// # Errors
 /// When there is no answer.
 pub async fn post(http: &Http, url: &str, headers: &[(&str, String)], body: Vec<u8>) -> Result<Answer, FetchError> {
+    ask(http, url, headers, Some(body), BEGINNING_BYTES).await
+}
+
+/// What this URL answers, of which so many bytes are read: to a GET, or to a POST of what is sent. Redirections are not followed.
+///
+/// # Errors
+/// When there is no answer.
+pub async fn ask(
+    http: &Http,
+    url: &str,
+    headers: &[(&str, String)],
+    sent: Option<Vec<u8>>,
+    most_bytes: usize,
+) -> Result<Answer, FetchError> {
     let invalid = || FetchError::Request { url: url.to_owned() };
-    let length = body.len().to_string();
-    let mut request = HttpRequest::new(SdkBody::from(body));
-    request.set_method("POST").map_err(|_| invalid())?;
+    let (method, length) = sent.as_ref().map_or(("GET", None), |body| ("POST", Some(body.len())));
+    let mut request = HttpRequest::new(sent.map_or_else(SdkBody::empty, SdkBody::from));
+    request.set_method(method).map_err(|_| invalid())?;
     request.set_uri(url).map_err(|_| invalid())?;
-    request.headers_mut().insert("content-length", length);
+    if let Some(length) = length {
+        request.headers_mut().insert("content-length", length.to_string());
+    }
     for (name, value) in headers {
         request.headers_mut().try_insert((*name).to_owned(), value.clone()).map_err(|_| invalid())?;
     }
@@ -187,19 +203,19 @@ pub async fn post(http: &Http, url: &str, headers: &[(&str, String)], body: Vec<
         let answer = http.call(request).await.map_err(FetchError::Connection)?;
         let status = answer.status().as_u16();
         let retry_after = answer.headers().get("retry-after").and_then(|seconds| seconds.parse().ok());
-        let text = beginning(ByteStream::new(answer.into_body())).await?;
+        let text = beginning(ByteStream::new(answer.into_body()), most_bytes).await?;
         Ok(Answer { status, retry_after: retry_after.map(Duration::from_secs), text })
     };
     tokio::time::timeout(FETCH_TIMEOUT, exchange).await.unwrap_or(Err(FetchError::Timeout))
 }
 
 /// As much of an answer as somebody may want to read; it may have no end.
-async fn beginning(mut body: ByteStream) -> Result<String, FetchError> {
+async fn beginning(mut body: ByteStream, most_bytes: usize) -> Result<String, FetchError> {
     let mut bytes = Vec::new();
     while let Some(chunk) = body.next().await.transpose().map_err(FetchError::Answer)? {
         bytes.extend_from_slice(&chunk);
-        if bytes.len() > BEGINNING_BYTES {
-            bytes.truncate(BEGINNING_BYTES);
+        if bytes.len() > most_bytes {
+            bytes.truncate(most_bytes);
             break;
         }
     }
@@ -223,8 +239,8 @@ async fn fetch(
     tokio::time::timeout(FETCH_TIMEOUT, exchange).await.unwrap_or(Err(FetchError::Timeout))
 }
 
-/// Fields as a form has them.
-pub(crate) fn form(fields: &[(&str, &str)]) -> String {
+/// Fields as a form has them, and as they stand behind the question mark of a URL.
+pub fn form(fields: &[(&str, &str)]) -> String {
     let pairs: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
     pairs.join("&")
 }

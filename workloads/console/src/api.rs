@@ -17,6 +17,7 @@ mod router;
 mod simulations;
 mod stream;
 mod writers;
+mod written;
 
 use std::sync::Arc;
 

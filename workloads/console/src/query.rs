@@ -2,6 +2,7 @@
 
 mod histogram;
 mod scores;
+mod written;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use crate::view::{AlertRow, AlertsView, IncidentRow, IncidentsView};
 
 pub(crate) use histogram::histogram;
 pub(crate) use scores::scores;
+pub(crate) use written::{written_alerts, written_incidents};
 
 /// How far from an alert others are similar.
 const SIMILAR_WITHIN: SignedDuration = SignedDuration::from_hours(1);

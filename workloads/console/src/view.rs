@@ -14,7 +14,7 @@ use vedette_contract::{ModelVersion, Name};
 use crate::alert::Alert;
 use crate::suggest;
 
-pub(crate) use people::{AccessView, EndedView, PassedView, SilenceView, SilencesView, VerdictView};
+pub(crate) use people::{VerdictView, silence_view};
 pub(crate) use simulation::{FieldView, SimulationFormView, SimulationView};
 pub(crate) use training::{CurrentView, RunView, TrainingView, TrainingsView, VersionView};
 

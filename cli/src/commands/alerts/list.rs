@@ -15,10 +15,11 @@ use vedette_contract::archive::{ArchiveKey, Stream};
 use vedette_contract::incident::Severity;
 
 use super::AlertsError;
+use super::shown::{KeptAlert, Question, kept};
 use crate::commands::missed::complaints;
 use crate::commands::moment::Moment;
 use crate::commands::news::News;
-use crate::commands::pipeline::{Chosen, PipelineOptions};
+use crate::commands::pipeline::{Chosen, PipelineOptions, Shown};
 use crate::commands::watch::{Told, WatchOptions, tell};
 use crate::output::{Align, OutputFormat, OutputOptions, Table, time};
 
@@ -141,6 +142,9 @@ impl Wanted {
 /// Prints them.
 pub(super) async fn list(options: &ListOptions) -> Result<(), AlertsError> {
     let wanted = Wanted::of(options)?;
+    if let Some(shown) = options.pipeline.shown().await? {
+        return list_shown(options, wanted, &shown).await;
+    }
     let chosen = options.pipeline.choose().await?;
     let mut news = News::new(Newest::new(wanted, options.limit));
     let look = async || -> Result<Option<Told<Listing>>, AlertsError> {
@@ -152,6 +156,35 @@ pub(super) async fn list(options: &ListOptions) -> Result<(), AlertsError> {
             unreadable: missed.lines,
         };
         Ok(Some(Told { answer, notes: complaints(&missed) }))
+    };
+    let write = |out: &mut Vec<u8>, listing: &Listing, format| write(out, listing, options.limit, format);
+    tell(&options.watch, options.output.format(), look, write).await
+}
+
+/// Prints those that a console keeps.
+async fn list_shown(options: &ListOptions, wanted: Wanted, shown: &Shown) -> Result<(), AlertsError> {
+    let limit = options.limit.get();
+    let look = async || -> Result<Option<Told<Listing>>, AlertsError> {
+        let question = Question {
+            sites: &options.sites,
+            severity: options.severity,
+            from: options.from.map(|from| from.0),
+            until: options.until.map(|until| until.0),
+            text: None,
+            limit,
+        };
+        let kept = kept(shown, &question).await?;
+        let notes = kept.notes(limit);
+        let mut newest = Newest { wanted, limit: options.limit, rows: BTreeMap::new(), taken: 0 };
+        let rows = kept.alerts.into_iter().rev().map(|KeptAlert { site, alert, json: _ }| Row { site, alert });
+        rows.for_each(|row| newest.keep(row));
+        let answer = Listing {
+            namespace: shown.namespace.clone(),
+            pipeline: shown.pipeline.clone(),
+            alerts: newest.rows.into_values().rev().collect(),
+            unreadable: 0,
+        };
+        Ok(Some(Told { answer, notes }))
     };
     let write = |out: &mut Vec<u8>, listing: &Listing, format| write(out, listing, options.limit, format);
     tell(&options.watch, options.output.format(), look, write).await

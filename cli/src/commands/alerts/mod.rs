@@ -6,6 +6,7 @@ mod follow;
 mod list;
 mod reasons;
 mod show;
+mod shown;
 
 use clap::Subcommand;
 use jiff::Timestamp;
@@ -41,6 +42,9 @@ pub enum AlertsError {
     /// The alert is not archived.
     #[error("no alert {} is archived; {}", escaped(.uuid), nearest(.near))]
     NoAlert { uuid: String, near: Vec<String> },
+    /// The alert is none of those that the console keeps.
+    #[error("no alert {} is kept by the console, which keeps the newest; the bucket has all; {}", escaped(.uuid), nearest(.near))]
+    NotKept { uuid: String, near: Vec<String> },
     /// It was stopped.
     #[error("stopped before everything was read")]
     Stopped,
@@ -62,7 +66,9 @@ impl Unseen for AlertsError {
     fn is_away(&self) -> bool {
         match self {
             Self::Pipeline(error) => error.is_away(),
-            Self::NoSpan { .. } | Self::NoAlert { .. } | Self::Stopped | Self::Output(_) => false,
+            Self::NoSpan { .. } | Self::NoAlert { .. } | Self::NotKept { .. } | Self::Stopped | Self::Output(_) => {
+                false
+            }
         }
     }
 

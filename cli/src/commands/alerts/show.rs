@@ -7,12 +7,15 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use vedette_contract::Name;
 use vedette_contract::alert::Alert;
+use vedette_contract::console::MOST_ALERTS;
 use vedette_contract::fields::ADDED;
 
 use super::AlertsError;
 use super::find::{Found, find};
 use super::reasons::reasons;
-use crate::commands::pipeline::PipelineOptions;
+use super::shown::{KeptAlert, Question, kept};
+use crate::commands::near::Nearest;
+use crate::commands::pipeline::{PipelineOptions, Shown};
 use crate::commands::record::fields;
 use crate::output::{Align, OutputFormat, OutputOptions, Table, print, time, write_title};
 
@@ -39,12 +42,12 @@ pub struct ShowOptions {
 
 /// What is told.
 #[derive(Serialize)]
-struct Shown {
+struct Told {
     namespace: Name,
     pipeline: Name,
     site: Name,
-    /// The object, or the delta of one that is open.
-    archived_in: String,
+    /// The object, or the delta of one that is open; a console does not tell.
+    archived_in: Option<String>,
     #[serde(flatten)]
     alert: Alert,
     /// All of it, as it was archived.
@@ -53,25 +56,51 @@ struct Shown {
 
 /// Prints it.
 pub(super) async fn show(options: &ShowOptions) -> Result<(), AlertsError> {
-    let chosen = options.pipeline.choose().await?;
-    let Found { key, alert, record } = find(&chosen, &options.sites, &options.uuid).await?;
-    let shown = Shown {
-        namespace: chosen.namespace.clone(),
-        pipeline: chosen.pipeline.clone(),
-        site: key.object.origin.site.clone(),
-        archived_in: key.to_string(),
-        alert,
-        record,
+    let told = match options.pipeline.shown().await? {
+        Some(shown) => find_shown(&shown, options).await?,
+        None => {
+            let chosen = options.pipeline.choose().await?;
+            let Found { key, alert, record } = find(&chosen, &options.sites, &options.uuid).await?;
+            Told {
+                namespace: chosen.namespace.clone(),
+                pipeline: chosen.pipeline.clone(),
+                site: key.object.origin.site.clone(),
+                archived_in: Some(key.to_string()),
+                alert,
+                record,
+            }
+        }
     };
     let format = options.output.format();
-    Ok(print(|out| write(out, &shown, format))?)
+    Ok(print(|out| write(out, &told, format))?)
 }
 
-fn write(out: &mut impl Write, shown: &Shown, format: OutputFormat) -> io::Result<()> {
+/// The last of this `uuid` that a console keeps.
+async fn find_shown(shown: &Shown, options: &ShowOptions) -> Result<Told, AlertsError> {
+    let uuid = &options.uuid;
+    // As it stands in their JSON texts, without its quotes.
+    let text = serde_json::to_string(uuid).map(|text| text.trim_matches('"').to_owned()).ok();
+    let question = Question { sites: &options.sites, text, limit: MOST_ALERTS, ..Question::default() };
+    let is_meant = |kept: &KeptAlert| kept.alert.uuid.as_ref() == Some(uuid);
+    let those = kept(shown, &question).await?.alerts;
+    let meant = those.into_iter().filter(is_meant).max_by_key(|kept| kept.alert.detected_utc);
+    let record =
+        meant.map(|KeptAlert { site, alert, json }| RawValue::from_string(json).map(|record| (site, alert, record)));
+    let Some(Ok((site, alert, record))) = record else {
+        let any = kept(shown, &Question { text: None, ..question }).await?;
+        let mut nearest = Nearest::to(uuid.as_str());
+        any.alerts.iter().filter_map(|kept| kept.alert.uuid.as_deref()).for_each(|uuid| nearest.meet(uuid));
+        return Err(AlertsError::NotKept { uuid: uuid.clone(), near: nearest.names() });
+    };
+    let (namespace, pipeline) = (shown.namespace.clone(), shown.pipeline.clone());
+    Ok(Told { namespace, pipeline, site, archived_in: None, alert, record })
+}
+
+fn write(out: &mut impl Write, told: &Told, format: OutputFormat) -> io::Result<()> {
     if let Some(document) = format.document() {
-        return document.write(out, shown);
+        return document.write(out, told);
     }
-    let Shown { namespace, pipeline, site, archived_in, alert, record } = shown;
+    let Told { namespace, pipeline, site, archived_in, alert, record } = told;
     let Alert { uuid, detected_utc, severity, score, threshold, model_version, alert_text, reasons: all, simulated } =
         alert;
     let unknown = || "-".to_owned();
@@ -85,7 +114,7 @@ fn write(out: &mut impl Write, shown: &Shown, format: OutputFormat) -> io::Resul
         ("score", format!("{} (threshold {})", super::score(*score), super::score(*threshold))),
         ("model", model_version.clone().unwrap_or_else(unknown)),
         ("text", alert_text.clone()),
-        ("archived in", archived_in.clone()),
+        ("archived in", archived_in.clone().unwrap_or_else(unknown)),
     ] {
         facts.row([name.to_owned(), value]);
     }

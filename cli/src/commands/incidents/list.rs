@@ -1,5 +1,6 @@
 //! `vedette incidents list`: how the newest incidents of a pipeline stand, at all its sites.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
@@ -14,9 +15,10 @@ use vedette_contract::incident::{Incident, IncidentId, IncidentStatus};
 
 use super::IncidentsError;
 use super::change::{DISORDER, changed, read};
+use super::shown::{Kept, kept};
 use crate::commands::missed::complaints;
 use crate::commands::news::News;
-use crate::commands::pipeline::PipelineOptions;
+use crate::commands::pipeline::{PipelineOptions, Shown};
 use crate::commands::watch::{Told, WatchOptions, tell};
 use crate::output::{Align, OutputFormat, OutputOptions, Table, time};
 
@@ -59,6 +61,9 @@ struct Listing {
 
 /// Prints them.
 pub(super) async fn list(options: &ListOptions) -> Result<(), IncidentsError> {
+    if let Some(shown) = options.pipeline.shown().await? {
+        return list_shown(options, &shown).await;
+    }
     let chosen = options.pipeline.choose().await?;
     let span = Span { stream: Stream::Incidents, sites: &options.sites, before: None };
     let wanted = options.open.then_some(IncidentStatus::Open);
@@ -75,6 +80,19 @@ pub(super) async fn list(options: &ListOptions) -> Result<(), IncidentsError> {
             unreadable: missed.lines,
         };
         Ok(Some(Told { answer, notes: complaints(missed) }))
+    };
+    tell(&options.watch, options.output.format(), look, write).await
+}
+
+/// Prints those that a console keeps.
+async fn list_shown(options: &ListOptions, shown: &Shown) -> Result<(), IncidentsError> {
+    let (wanted, limit) = (options.open.then_some(IncidentStatus::Open), options.limit.get());
+    let look = async || -> Result<Option<Told<Listing>>, IncidentsError> {
+        let Kept { mut incidents, unreadable } = kept(shown, &options.sites, wanted, limit).await?;
+        incidents.sort_by_key(|incident| Reverse((incident.last_utc, incident.id)));
+        incidents.truncate(limit);
+        let (namespace, pipeline) = (shown.namespace.clone(), shown.pipeline.clone());
+        Ok(Some(Told { answer: Listing { namespace, pipeline, incidents, unreadable }, notes: Vec::new() }))
     };
     tell(&options.watch, options.output.format(), look, write).await
 }

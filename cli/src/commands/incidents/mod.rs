@@ -4,6 +4,7 @@ mod change;
 pub(super) mod find;
 mod list;
 mod show;
+mod shown;
 
 use clap::Subcommand;
 use thiserror::Error;
@@ -36,6 +37,9 @@ pub enum IncidentsError {
     /// The incident is not archived.
     #[error("no incident {} is archived; {}", escaped(.id), nearest(.near))]
     NoIncident { id: String, near: Vec<String> },
+    /// The incident is none of those that the console keeps.
+    #[error("no incident {} is kept by the console, which keeps the newest; the bucket has all; {}", escaped(.id), nearest(.near))]
+    NotKept { id: String, near: Vec<String> },
     /// It was stopped.
     #[error("stopped before everything was read")]
     Stopped,
@@ -57,7 +61,7 @@ impl Unseen for IncidentsError {
     fn is_away(&self) -> bool {
         match self {
             Self::Pipeline(error) => error.is_away(),
-            Self::NoIncident { .. } | Self::Stopped | Self::Output(_) => false,
+            Self::NoIncident { .. } | Self::NotKept { .. } | Self::Stopped | Self::Output(_) => false,
         }
     }
 

@@ -9,7 +9,9 @@ use vedette_contract::incident::{AlertOrigin, Example, Incident, IncidentReason}
 
 use super::IncidentsError;
 use super::find::find;
-use crate::commands::pipeline::PipelineOptions;
+use super::shown::kept;
+use crate::commands::near::Nearest;
+use crate::commands::pipeline::{PipelineOptions, Shown};
 use crate::commands::record::fields;
 use crate::output::{Align, OutputFormat, OutputOptions, Table, print, time, write_title};
 
@@ -36,10 +38,25 @@ pub struct ShowOptions {
 
 /// Prints it.
 pub(super) async fn show(options: &ShowOptions) -> Result<(), IncidentsError> {
-    let chosen = options.pipeline.choose().await?;
-    let incident = find(&chosen, &options.sites, &options.id).await?;
+    let incident = match options.pipeline.shown().await? {
+        Some(shown) => find_shown(&shown, &options.sites, &options.id).await?,
+        None => find(&options.pipeline.choose().await?, &options.sites, &options.id).await?,
+    };
     let format = options.output.format();
     Ok(print(|out| write(out, &incident, format))?)
+}
+
+/// The one of this id that a console keeps.
+async fn find_shown(shown: &Shown, sites: &[Name], id: &str) -> Result<Incident, IncidentsError> {
+    let mut nearest = Nearest::to(id);
+    for incident in kept(shown, sites, None, usize::MAX).await?.incidents {
+        let own = incident.id.to_string();
+        if own == id {
+            return Ok(incident);
+        }
+        nearest.meet(&own);
+    }
+    Err(IncidentsError::NotKept { id: id.to_owned(), near: nearest.names() })
 }
 
 fn write(out: &mut impl Write, incident: &Incident, format: OutputFormat) -> io::Result<()> {

@@ -6,14 +6,16 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use vedette_contract::Name;
 use vedette_contract::WrittenError;
+use vedette_contract::console::SilenceSent;
 use vedette_contract::silence::{Silence, SilenceId, SilenceKey};
 use vedette_filters::{SilenceEnd, WantedSilence};
 use vedette_registry::silences::{self, KeptSilence};
 
+use super::shown::{Writer, kept, writer};
 use super::{LOCAL, SilencesError};
 use crate::commands::moment::{Moment, duration};
 use crate::commands::people::{person, reason, user};
-use crate::commands::pipeline::PipelineOptions;
+use crate::commands::pipeline::{PipelineError, PipelineOptions, Shown};
 use crate::output::{OutputFormat, OutputOptions, escaped, print, time};
 
 /// Has people not told of the alerts that match, from now or a time on and before another.
@@ -54,7 +56,7 @@ pub struct AddOptions {
     #[arg(long)]
     pub exclude_from_training: bool,
     /// Site whose bucket this is, which alone writes the silence
-    #[arg(long, value_name = "NAME", required_unless_present = "data_dir")]
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["data_dir", "console"])]
     pub site: Option<Name>,
     /// In what form.
     #[command(flatten)]
@@ -63,6 +65,9 @@ pub struct AddOptions {
 
 /// Adds it and prints what it is.
 pub(super) async fn add(options: &AddOptions) -> Result<(), SilencesError> {
+    if let Some(shown) = options.pipeline.shown().await? {
+        return add_shown(options, &shown).await;
+    }
     let by = options.by.clone().or_else(user).ok_or(SilencesError::Nobody)?;
     // The clocks of all who add and end are one.
     let chosen = options.pipeline.choose().await?;
@@ -75,6 +80,26 @@ pub(super) async fn add(options: &AddOptions) -> Result<(), SilencesError> {
     let added = KeptSilence { key, silence };
     let format = options.output.format();
     Ok(print(|out| write(out, &added, &chosen.pipeline, now, format))?)
+}
+
+/// Has a console add it.
+async fn add_shown(options: &AddOptions, shown: &Shown) -> Result<(), SilencesError> {
+    let Writer { by, sent: named } = writer(shown, options.site.as_ref(), options.by.as_ref()).await?;
+    // What is wrong with it is said in the words of the command line.
+    let silence = silence(options, by, shown.now)?;
+    let sent = SilenceSent {
+        namespace: shown.namespace.clone(),
+        pipeline: shown.pipeline.clone(),
+        matches: silence.matches().to_owned(),
+        from: options.from.map(|from| from.0),
+        until: silence.until(),
+        why: silence.why().to_owned(),
+        exclude_from_training: Some(silence.excludes_from_training()),
+        by: named,
+    };
+    let added = shown.console.post("/silences", &sent).await.map_err(PipelineError::from)?;
+    let (added, format) = (kept(added)?, options.output.format());
+    Ok(print(|out| write(out, &added, &shown.pipeline, shown.now, format))?)
 }
 
 /// What is to be added, all of whose rules hold.

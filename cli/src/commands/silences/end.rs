@@ -5,11 +5,13 @@ use std::io::{self, Write};
 use clap::Args;
 use serde::Serialize;
 use vedette_contract::Name;
+use vedette_contract::console::{EndSent, EndedView};
 use vedette_contract::silence::{Silence, SilenceKey};
-use vedette_registry::silences::{self, Ended, KeptSilence, SilenceReader};
+use vedette_registry::silences::{self, Ended, KeptSilence, SilenceReader, Silences};
 
 use super::SilencesError;
-use crate::commands::pipeline::PipelineOptions;
+use super::shown::{self, Writer, kept, writer};
+use crate::commands::pipeline::{PipelineError, PipelineOptions, Shown};
 use crate::output::{OutputFormat, OutputOptions, print, time};
 
 /// Ends a silence now: its end is set to now by a conditional PUT, and it stays where it is as the record of what was silenced. One that
@@ -26,7 +28,7 @@ pub struct EndOptions {
     #[command(flatten)]
     pub pipeline: PipelineOptions,
     /// Site whose bucket this is: a silence is written there only where it was added
-    #[arg(long, value_name = "NAME", required_unless_present = "data_dir")]
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["data_dir", "console"])]
     pub site: Option<Name>,
     /// In what form.
     #[command(flatten)]
@@ -53,12 +55,12 @@ struct Report {
 
 /// Ends it and prints what became of it.
 pub(super) async fn end(options: &EndOptions) -> Result<(), SilencesError> {
+    if let Some(shown) = options.pipeline.shown().await? {
+        return end_shown(options, &shown).await;
+    }
     let chosen = options.pipeline.choose().await?;
     let silences = SilenceReader::default().read(chosen.bucket(), &chosen.keys).await?;
-    let unknown = || {
-        let known = silences.all.iter().rev().map(|kept| kept.key.id.clone()).collect();
-        SilencesError::Unknown { pipeline: chosen.pipeline.clone(), meant: options.silence.clone(), known }
-    };
+    let unknown = || unknown(options, &chosen.pipeline, &silences);
     let meant = silences.all.iter().find(|kept| kept.key.id.as_str() == options.silence);
     let key = &meant.ok_or_else(unknown)?.key;
     if let Some(here) = options.site.as_ref().filter(|here| **here != key.site) {
@@ -75,6 +77,32 @@ pub(super) async fn end(options: &EndOptions) -> Result<(), SilencesError> {
     let report = Report { outcome, silence: KeptSilence { key: key.clone(), silence } };
     let format = options.output.format();
     Ok(print(|out| write(out, &report, format))?)
+}
+
+/// Has a console end it.
+async fn end_shown(options: &EndOptions, shown: &Shown) -> Result<(), SilencesError> {
+    let Writer { by: _, sent: by } = writer(shown, options.site.as_ref(), None).await?;
+    let (silences, _) = shown::silences(shown).await?;
+    let meant = silences.all.iter().find(|kept| kept.key.id.as_str() == options.silence);
+    let meant = meant.ok_or_else(|| unknown(options, &shown.pipeline, &silences))?;
+    let sent = EndSent { namespace: shown.namespace.clone(), pipeline: shown.pipeline.clone(), by };
+    let path = format!("/silences/{}/end", meant.key.id);
+    let EndedView { silence, is_deleted } = shown.console.post(&path, &sent).await.map_err(PipelineError::from)?;
+    let silence = kept(silence)?;
+    // An end that it had before is left as it is.
+    let was_over = silence.silence.until() == meant.silence.until();
+    let outcome = match (is_deleted, was_over) {
+        (true, _) => Outcome::Deleted,
+        (false, true) => Outcome::Over,
+        (false, false) => Outcome::Ended,
+    };
+    let (report, format) = (Report { outcome, silence }, options.output.format());
+    Ok(print(|out| write(out, &report, format))?)
+}
+
+fn unknown(options: &EndOptions, pipeline: &Name, silences: &Silences) -> SilencesError {
+    let known = silences.all.iter().rev().map(|kept| kept.key.id.clone()).collect();
+    SilencesError::Unknown { pipeline: pipeline.clone(), meant: options.silence.clone(), known }
 }
 
 fn write(out: &mut impl Write, report: &Report, format: OutputFormat) -> io::Result<()> {

@@ -12,8 +12,9 @@ use vedette_registry::PassedObject;
 use vedette_registry::silences::{KeptSilence, SilenceReader, Silences};
 
 use super::SilencesError;
+use super::shown::silences;
 use crate::commands::missed::notes_of_passed;
-use crate::commands::pipeline::PipelineOptions;
+use crate::commands::pipeline::{PipelineOptions, Shown};
 use crate::commands::watch::{Told, WatchOptions, tell};
 use crate::output::{Align, OutputFormat, OutputOptions, Table, time};
 
@@ -56,19 +57,43 @@ struct Listed {
 
 /// Prints them.
 pub(super) async fn list(options: &ListOptions) -> Result<(), SilencesError> {
-    let chosen = options.pipeline.choose().await?;
     let format = options.output.format();
+    if let Some(shown) = options.pipeline.shown().await? {
+        return list_shown(options, &shown, format).await;
+    }
+    let chosen = options.pipeline.choose().await?;
     let mut reader = SilenceReader::default();
     let look = async || -> Result<Option<Told<Listing>>, SilencesError> {
         let silences = reader.read(chosen.bucket(), &chosen.keys).await?;
-        let is_wanted = |state: &str| options.all || state != "over";
-        let (silences, passed) = standing(silences, chosen.bucket().now(), is_wanted);
-        // A document has them, too.
-        let notes = if format.document().is_none() { notes_of_passed(&passed, "silence") } else { Vec::new() };
-        let (namespace, pipeline) = (chosen.namespace.clone(), chosen.pipeline.clone());
-        Ok(Some(Told { answer: Listing { namespace, pipeline, silences, passed }, notes }))
+        Ok(Some(told((&chosen.namespace, &chosen.pipeline), silences, chosen.bucket().now(), options)))
     };
     tell(&options.watch, format, look, write).await
+}
+
+/// Prints those that a console tells.
+async fn list_shown(options: &ListOptions, shown: &Shown, format: OutputFormat) -> Result<(), SilencesError> {
+    let look = async || -> Result<Option<Told<Listing>>, SilencesError> {
+        let (silences, more) = silences(shown).await?;
+        let mut told = told((&shown.namespace, &shown.pipeline), silences, Timestamp::now(), options);
+        told.notes.extend((more > 0).then(|| format!("there are {more} more; the bucket has all")));
+        Ok(Some(told))
+    };
+    tell(&options.watch, format, look, write).await
+}
+
+/// What is told of these.
+fn told(
+    (namespace, pipeline): (&Name, &Name),
+    silences: Silences,
+    now: Timestamp,
+    options: &ListOptions,
+) -> Told<Listing> {
+    let is_wanted = |state: &str| options.all || state != "over";
+    let (silences, passed) = standing(silences, now, is_wanted);
+    // A document has them, too.
+    let is_document = options.output.format().document().is_some();
+    let notes = if is_document { Vec::new() } else { notes_of_passed(&passed, "silence") };
+    Told { answer: Listing { namespace: namespace.clone(), pipeline: pipeline.clone(), silences, passed }, notes }
 }
 
 /// Those that are wanted, the newest first, and what is none.

@@ -3,6 +3,7 @@
 mod add;
 mod end;
 mod list;
+mod shown;
 
 use clap::Subcommand;
 use thiserror::Error;
@@ -64,6 +65,14 @@ pub enum SilencesError {
         "silence {id} is of site {writer}, which alone writes it, and this is the bucket of site {here}: end it in the bucket of site {writer}"
     )]
     OtherSite { id: SilenceId, writer: Name, here: Name },
+    /// The console takes nothing of whoever asks.
+    #[error("the console takes no silence: {why}{mend}")]
+    NotTaken { why: String, mend: &'static str },
+    /// It is that of another site.
+    #[error(
+        "this is the console of site {here}, which writes what is written there: leave --site out, or name the console of site {meant}"
+    )]
+    OtherConsole { here: Name, meant: Name },
     /// It was stopped.
     #[error("stopped before everything was read")]
     Stopped,
@@ -83,6 +92,8 @@ impl Unseen for SilencesError {
             | Self::Nobody
             | Self::Unknown { .. }
             | Self::OtherSite { .. }
+            | Self::NotTaken { .. }
+            | Self::OtherConsole { .. }
             | Self::Stopped
             | Self::Output(_) => false,
         }

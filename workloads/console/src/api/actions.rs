@@ -3,6 +3,7 @@
 use axum::extract::{Path, State};
 use jiff::Timestamp;
 use vedette_contract::Name;
+use vedette_contract::console::{EndSent, EndedView, SilenceSent, SilenceView};
 use vedette_contract::silence::SilenceId;
 use vedette_contract::verdict::{JudgedAlert, JudgedIncident, VerdictFields};
 use vedette_registry::RegistryError;
@@ -11,26 +12,27 @@ use vedette_service::error_chain;
 
 use super::Served;
 use super::acting::Acting;
-use super::bodies::{EndSent, SilenceSent, VerdictSent};
+use super::bodies::{VerdictSent, wanted};
 use super::json::{Answer, Json};
 use super::kept::{kept_alert, kept_incident};
 use super::problem::Problem;
 use crate::act::{ActError, End};
 use crate::alert::Alert;
 use crate::owner::PipelineName;
-use crate::view::{EndedView, SilenceView, VerdictView};
+use crate::view::{VerdictView, silence_view};
 
 pub(super) async fn add_silence(
     State(served): State<Served>,
     Acting { writer, sent }: Acting<SilenceSent>,
 ) -> Answer<SilenceView> {
     let by = writer.name(sent.by.clone())?;
-    let pipeline = shown(&served, sent.pipeline())?;
-    let added = served.desk.add_silence(&pipeline, sent.wanted(by)).await.map_err(|error| refused(&served, error))?;
+    let asked = PipelineName { namespace: sent.namespace.clone(), pipeline: sent.pipeline.clone() };
+    let pipeline = shown(&served, asked)?;
+    let added = served.desk.add_silence(&pipeline, wanted(sent, by)).await.map_err(|error| refused(&served, error))?;
     served.metrics.actions.inc();
     let (id, by) = (added.key.id.as_str(), added.silence.by());
     tracing::info!(id, by, namespace = %pipeline.namespace, pipeline = %pipeline.pipeline, "a silence was added");
-    let view = SilenceView::of(&pipeline, &added, Timestamp::now());
+    let view = silence_view(&pipeline, &added, Timestamp::now());
     served.store.put_silence(&pipeline, added);
     Ok(Json(view))
 }
@@ -59,7 +61,7 @@ pub(super) async fn end_silence(
     };
     served.metrics.actions.inc();
     tracing::info!(id = id.as_str(), by = by.as_str(), namespace = %pipeline.namespace, pipeline = %pipeline.pipeline, "a silence was ended");
-    Ok(Json(EndedView { silence: SilenceView::of(&pipeline, &kept, Timestamp::now()), is_deleted }))
+    Ok(Json(EndedView { silence: silence_view(&pipeline, &kept, Timestamp::now()), is_deleted }))
 }
 
 pub(super) async fn give_verdict(

@@ -129,7 +129,7 @@ pub(super) async fn openapi() -> Json<serde_json::Value> {
     Json(super::document())
 }
 
-fn chosen(served: &Served, asked: &AlertsAsked) -> Result<(Vec<Arc<Alert>>, AlertFilter), Problem> {
+pub(super) fn chosen(served: &Served, asked: &AlertsAsked) -> Result<(Vec<Arc<Alert>>, AlertFilter), Problem> {
     let state = served.store.state();
     Ok((state.newest_alerts(), asked.filter(&state)?))
 }
@@ -139,7 +139,7 @@ fn matching(all: &[Arc<Alert>], filter: &AlertFilter) -> Vec<Arc<Alert>> {
 }
 
 /// What looks through thousands of texts holds up no other answer.
-async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Answer<T> {
+pub(super) async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Answer<T> {
     match spawn_blocking(work).await {
         Ok(answer) => Ok(Json(answer)),
         Err(error) => {

@@ -1,62 +1,16 @@
 //! What is sent to change something. A name that is none is refused by its name.
 
-use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use vedette_contract::Name;
+use vedette_contract::console::SilenceSent;
 use vedette_contract::verdict::Finding;
 use vedette_filters::{SilenceEnd, WantedSilence};
 
-use crate::owner::PipelineName;
-
-/// A silence that is to be added.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct SilenceSent {
-    #[schemars(with = "String")]
-    pub(super) namespace: Name,
-    #[schemars(with = "String")]
-    pub(super) pipeline: Name,
-    /// Of what alerts, as a CEL expression.
-    #[serde(rename = "match")]
-    pub(super) matches: String,
-    /// From when on, RFC 3339; from now where omitted.
-    #[schemars(with = "Option<String>")]
-    pub(super) from: Option<Timestamp>,
-    /// Before when, RFC 3339.
-    #[schemars(with = "String")]
-    pub(super) until: Timestamp,
-    /// Why, in a line of 1 to 1000 bytes.
-    pub(super) why: String,
-    /// Whether no model learns from the records that match and were made in that time; not where omitted.
-    pub(super) exclude_from_training: Option<bool>,
-    /// Who wants it, in a line of 1 to 100 bytes: with a token, as a proxy says it itself.
-    pub(super) by: Option<String>,
-}
-
-impl SilenceSent {
-    pub(super) fn pipeline(&self) -> PipelineName {
-        PipelineName { namespace: self.namespace.clone(), pipeline: self.pipeline.clone() }
-    }
-
-    /// What is wanted, in this name.
-    pub(super) fn wanted(self, by: Option<String>) -> WantedSilence {
-        let Self { namespace: _, pipeline: _, matches, from, until, why, exclude_from_training, by: _ } = self;
-        let exclude_from_training = exclude_from_training.unwrap_or(false);
-        WantedSilence { matches, from, end: Some(SilenceEnd::At(until)), by, why, exclude_from_training }
-    }
-}
-
-/// Whose silence is to end.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct EndSent {
-    #[schemars(with = "String")]
-    pub(super) namespace: Name,
-    #[schemars(with = "String")]
-    pub(super) pipeline: Name,
-    /// Who ends it: with a token, as a proxy says it itself.
-    pub(super) by: Option<String>,
+/// What is wanted, in this name.
+pub(super) fn wanted(sent: SilenceSent, by: Option<String>) -> WantedSilence {
+    let SilenceSent { namespace: _, pipeline: _, matches, from, until, why, exclude_from_training, by: _ } = sent;
+    let exclude_from_training = exclude_from_training.unwrap_or(false);
+    WantedSilence { matches, from, end: Some(SilenceEnd::At(until)), by, why, exclude_from_training }
 }
 
 /// A record that somebody made up, to see what becomes of it.

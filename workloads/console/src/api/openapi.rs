@@ -4,13 +4,16 @@
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
+use vedette_contract::console::{
+    AccessView, EndSent, EndedView, SilenceSent, SilenceView, SilencesView, WrittenAlertsView, WrittenIncidentsView,
+};
 
-use super::bodies::{EndSent, SilenceSent, SimulationSent, VerdictSent};
+use super::bodies::{SimulationSent, VerdictSent};
 use super::parameters::{AlertsAsked, IncidentsAsked, Nothing, SilencesAsked};
 use super::problem::Problem;
 use crate::view::{
-    AccessView, AlertView, AlertsView, ChangesView, EndedView, HistogramView, IncidentView, IncidentsView,
-    OverviewView, ScoresView, SilenceView, SilencesView, SimulationView, TrainingsView, VerdictView,
+    AlertView, AlertsView, ChangesView, HistogramView, IncidentView, IncidentsView, OverviewView, ScoresView,
+    SimulationView, TrainingsView, VerdictView,
 };
 
 /// The document.
@@ -31,8 +34,11 @@ pub(crate) fn document() -> Value {
         "/incidents",
         answer::<IncidentsAsked, IncidentsView>(&mut generator, "Incidents, those with the newest alert first"),
     );
+    let written = "The same, as they were written";
+    add("/incidents/written", answer::<IncidentsAsked, WrittenIncidentsView>(&mut generator, written));
     add("/incidents/{id}", answer::<Nothing, IncidentView>(&mut generator, "One incident"));
     add("/alerts", answer::<AlertsAsked, AlertsView>(&mut generator, "The newest alerts of all sites"));
+    add("/alerts/written", answer::<AlertsAsked, WrittenAlertsView>(&mut generator, written));
     add("/alerts/{id}", answer::<Nothing, AlertView>(&mut generator, "One alert"));
     add(
         "/alerts/{id}/similar",

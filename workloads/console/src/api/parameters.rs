@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
 use vedette_contract::Name;
+use vedette_contract::console::{MOST_ALERTS, MOST_INCIDENTS, MOST_SILENCES, SilenceView};
 use vedette_contract::incident::{IncidentId, IncidentStatus, Severity};
 use vedette_contract::silence::SilenceState;
 
@@ -15,12 +16,6 @@ use super::problem::Problem;
 use crate::owner::PipelineName;
 use crate::query::{AlertFilter, Cursor, IncidentFilter};
 use crate::store::State;
-use crate::view::SilenceView;
-
-/// Rows of one answer.
-const MOST_ALERTS: usize = 1_000;
-const MOST_INCIDENTS: usize = 200;
-const MOST_SILENCES: usize = 1_000;
 
 /// What is asked, read.
 pub(super) struct Asked<T>(pub(super) T);

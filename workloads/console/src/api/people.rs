@@ -4,6 +4,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use jiff::Timestamp;
 use vedette_contract::arguments::BucketArguments;
+use vedette_contract::console::{AccessView, PassedView, SilencesView};
 use vedette_contract::silence::SilenceState;
 
 use super::Served;
@@ -11,7 +12,7 @@ use super::json::{Answer, Json};
 use super::parameters::{Asked, Nothing, SilencesAsked};
 use super::problem::Problem;
 use super::writers::{Refusal, Writer};
-use crate::view::{AccessView, PassedView, SilenceView, SilencesView};
+use crate::view::silence_view;
 
 /// The region of buckets where none is named, to the command line too.
 const REGION: &str = "us-east-1";
@@ -66,7 +67,7 @@ pub(super) async fn silences(State(served): State<Served>, Asked(asked): Asked<S
     {
         let state = served.store.state();
         for (pipeline, people) in state.people.iter().filter(|(pipeline, _)| filter.is_of(pipeline)) {
-            let views = people.silences.all.iter().map(|kept| SilenceView::of(pipeline, kept, now));
+            let views = people.silences.all.iter().map(|kept| silence_view(pipeline, kept, now));
             silences.extend(views.filter(|silence| filter.matches(silence)));
             let told = people.silences.passed.iter();
             passed.extend(told.map(|passed| PassedView { key: passed.key.clone(), why: passed.why.clone() }));

@@ -9,7 +9,7 @@ use vedette_contract::arguments::PathPrefix;
 use super::limits::limited;
 use super::page::{FILES, Tagged, file};
 use super::problem::Problem;
-use super::{Served, actions, answers, people, simulations, stream};
+use super::{Served, actions, answers, people, simulations, stream, written};
 
 /// All routes below a prefix.
 pub(crate) fn router(prefix: &PathPrefix, served: Served) -> Router {
@@ -17,8 +17,10 @@ pub(crate) fn router(prefix: &PathPrefix, served: Served) -> Router {
     let api = Router::new()
         .route(&at("/api/v1/overview"), get(answers::overview))
         .route(&at("/api/v1/incidents"), get(answers::incidents))
+        .route(&at("/api/v1/incidents/written"), get(written::incidents))
         .route(&at("/api/v1/incidents/{id}"), get(answers::incident))
         .route(&at("/api/v1/alerts"), get(answers::alerts))
+        .route(&at("/api/v1/alerts/written"), get(written::alerts))
         .route(&at("/api/v1/alerts/{id}"), get(answers::alert))
         .route(&at("/api/v1/alerts/{id}/similar"), get(answers::similar))
         .route(&at("/api/v1/histogram"), get(answers::histogram))

@@ -111,3 +111,34 @@ fn only_incidents_of_the_status_and_severity_are_told() {
     assert_eq!(count(IncidentFilter { severity: Some(Severity::Critical), ..IncidentFilter::default() }), 0);
     assert_eq!(count(IncidentFilter { site: Some("west".parse().unwrap()), ..IncidentFilter::default() }), 0);
 }
+
+#[test]
+fn what_was_detected_at_one_time_is_told_together_and_as_it_was_written() {
+    let one = |detected: &str, own: &str| Arc::new(alert("east", detected, own));
+    let all = [
+        one("2026-11-23T10:00:00Z", "1"),
+        one("2026-11-23T09:00:00Z", "2"),
+        one("2026-11-23T09:00:00Z", "3"),
+        one("2026-11-23T08:00:00Z", "4"),
+    ];
+    let view = written_alerts(&all, &AlertFilter::default(), 2);
+    let written: Vec<&str> = view.alerts.iter().map(|alert| alert.json.as_str()).collect();
+    assert_eq!(written, [&*all[0].json, &*all[1].json, &*all[2].json]);
+    assert_eq!((view.kept, view.oldest_utc), (4, Some(all[3].detected)));
+    assert!(view.alerts.iter().all(|alert| alert.is_whole));
+}
+
+#[test]
+fn written_incidents_come_in_the_pages_of_the_others() {
+    let all: Vec<_> = (1..=3)
+        .rev()
+        .map(|id| Arc::new(incident(id, "2026-11-23T08:00:00Z", &format!("2026-11-23T09:0{id}:00Z"))))
+        .collect();
+    let filter = IncidentFilter::default();
+    let first = written_incidents(&all, &filter, None, 2).unwrap();
+    let read = |text: &String| serde_json::from_str::<Incident>(text).unwrap().id;
+    assert_eq!(first.incidents.iter().map(read).collect::<Vec<_>>(), [all[0].id, all[1].id]);
+    assert_eq!(first.next, incidents(&all, &filter, None, 2).next);
+    let second = written_incidents(&all, &filter, Cursor::read(&first.next.unwrap()), 2).unwrap();
+    assert_eq!((second.incidents.len(), second.next), (1, None));
+}

@@ -119,6 +119,76 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/alerts/written": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same, as they were written */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Of histograms: the categorical field; service where omitted. */
+                    by?: string;
+                    /** @description Of histograms: the numeric field; duration where omitted. */
+                    field?: string;
+                    /** @description Detected at this time or later, RFC 3339. */
+                    from?: string;
+                    /** @description Id of an incident: its alerts. */
+                    incident?: string;
+                    /** @description Rows at most, 1 to 1000. */
+                    limit?: number;
+                    /** @description As in the manifests */
+                    namespace?: string;
+                    /** @description As in the manifests */
+                    pipeline?: string;
+                    /** @description A field among the three largest reasons. */
+                    reason?: string;
+                    /** @description Those that are at least so bad: low, medium, high or critical. */
+                    severity?: string;
+                    /** @description As in the manifests */
+                    site?: string;
+                    /** @description What stands in the JSON text, letter by letter. */
+                    text?: string;
+                    /** @description Detected at this time or before. */
+                    to?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The answer */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["WrittenAlertsView"];
+                    };
+                };
+                /** @description What is wrong with the request */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/alerts/{id}": {
         parameters: {
             query?: never;
@@ -367,6 +437,66 @@ export interface paths {
                     };
                     content: {
                         "application/json": components["schemas"]["IncidentsView"];
+                    };
+                };
+                /** @description What is wrong with the request */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/written": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same, as they were written */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description What the page before said as `next`. */
+                    after?: string;
+                    /** @description Rows at most, 1 to 200. */
+                    limit?: number;
+                    /** @description As in the manifests */
+                    namespace?: string;
+                    /** @description As in the manifests */
+                    pipeline?: string;
+                    /** @description Those that are at least so bad: low, medium, high or critical. */
+                    severity?: string;
+                    /** @description As in the manifests */
+                    site?: string;
+                    /** @description open or closed. */
+                    status?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The answer */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["WrittenIncidentsView"];
                     };
                 };
                 /** @description What is wrong with the request */
@@ -999,7 +1129,9 @@ export interface components {
         EndSent: {
             /** @description Who ends it: with a token, as a proxy says it itself. */
             by?: string | null;
+            /** @description Namespace of the pipeline. */
             namespace: string;
+            /** @description The pipeline. */
             pipeline: string;
         };
         /** @description What became of a silence that was to end. */
@@ -1178,7 +1310,9 @@ export interface components {
         };
         /** @description An object among the silences that is none. */
         PassedView: {
+            /** @description Its key in the bucket. */
             key: string;
+            /** @description Why it is none. */
             why: string;
         };
         /** @description `application/problem+json`. */
@@ -1269,7 +1403,9 @@ export interface components {
             from?: string | null;
             /** @description Of what alerts, as a CEL expression. */
             match: string;
+            /** @description Namespace of the pipeline. */
             namespace: string;
+            /** @description Whose alerts. */
             pipeline: string;
             /** @description Before when, RFC 3339. */
             until: string;
@@ -1280,19 +1416,27 @@ export interface components {
         SilenceState: "in force" | "to come" | "over";
         /** @description A silence. */
         SilenceView: {
+            /** @description Who wants it. */
             by: string;
             /** @description Whether no model learns from the records that it matches. */
             exclude_from_training: boolean;
+            /** @description From when on. */
             from_utc: string;
+            /** @description Its id. */
             id: string;
             /** @description A CEL expression over an alert. */
             match: string;
+            /** @description Namespace of its pipeline. */
             namespace: string;
+            /** @description The pipeline. */
             pipeline: string;
             /** @description The site that alone writes it. */
             site: string;
+            /** @description How it stands now. */
             state: components["schemas"]["SilenceState"];
+            /** @description Before when. */
             until_utc: string;
+            /** @description Why. */
             why: string;
         };
         /** @description Silences of pipelines. */
@@ -1522,6 +1666,36 @@ export interface components {
             trained_by: string;
             trained_utc: string;
             version: string;
+        };
+        /** @description An alert as it was written. */
+        WrittenAlert: {
+            /** @description By what the console names it. */
+            id: string;
+            /** @description Whether that is all of it: of a long one it is the beginning. */
+            is_whole: boolean;
+            /** @description Its JSON text. */
+            json: string;
+            /** @description Where it was detected. */
+            site: string;
+        };
+        /** @description Alerts as they were written. */
+        WrittenAlertsView: {
+            /** @description The newest first; beyond the limit only those that were detected at the same time as the last one. */
+            alerts: components["schemas"]["WrittenAlert"][];
+            /**
+             * Format: uint
+             * @description How many are kept, whether they match or not.
+             */
+            kept: number;
+            /** @description When the oldest of these was detected. */
+            oldest_utc: string | null;
+        };
+        /** @description A page of incidents as they were written. */
+        WrittenIncidentsView: {
+            /** @description The JSON text of how each stands, of those with the newest alert first. */
+            incidents: string[];
+            /** @description What to ask for the next page with; null at the end. */
+            next: string | null;
         };
     };
     responses: never;

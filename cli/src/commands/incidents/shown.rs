@@ -1,0 +1,55 @@
+//! The incidents that a console keeps.
+
+use vedette_contract::Name;
+use vedette_contract::console::{MOST_INCIDENTS, WrittenIncidentsView};
+use vedette_contract::incident::{Incident, IncidentStatus};
+
+use crate::commands::pipeline::{PipelineError, Shown};
+
+/// How they stand.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// Those with the newest alert first, site by site where some were named.
+    pub(super) incidents: Vec<Incident>,
+    /// So many are none that this program knows.
+    pub(super) unreadable: u64,
+}
+
+/// Asks for them: for so many of each site that is named, or of all.
+///
+/// # Errors
+/// When the console does not answer, or there is no such site.
+pub(super) async fn kept(
+    shown: &Shown,
+    sites: &[Name],
+    status: Option<IncidentStatus>,
+    limit: usize,
+) -> Result<Kept, PipelineError> {
+    shown.check_sites(sites)?;
+    let each: Vec<Option<&Name>> = if sites.is_empty() { vec![None] } else { sites.iter().map(Some).collect() };
+    let mut kept = Kept::default();
+    for site in each {
+        let (mut after, mut left) = (None, limit);
+        while left > 0 {
+            let own = [
+                ("status", status.map(|status| super::status(status).to_owned())),
+                ("after", after),
+                ("limit", Some(left.min(MOST_INCIDENTS).to_string())),
+            ];
+            let asked: Vec<_> = shown.asked(site).into_iter().chain(own).collect();
+            let WrittenIncidentsView { incidents, next } = shown.console.get("/incidents/written", &asked).await?;
+            left = left.saturating_sub(incidents.len());
+            for json in incidents {
+                match serde_json::from_str(&json) {
+                    Ok(incident) => kept.incidents.push(incident),
+                    Err(_) => kept.unreadable += 1,
+                }
+            }
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(kept)
+}
