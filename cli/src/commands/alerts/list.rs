@@ -175,9 +175,11 @@ async fn list_shown(options: &ListOptions, wanted: Wanted, shown: &Shown) -> Res
         };
         let kept = kept(shown, &question).await?;
         let notes = kept.notes(limit);
-        let mut newest = Newest { wanted, limit: options.limit, rows: BTreeMap::new(), taken: 0 };
-        let rows = kept.alerts.into_iter().rev().map(|KeptAlert { site, alert, json: _ }| Row { site, alert });
-        rows.for_each(|row| newest.keep(row));
+        let mut newest = Newest::new(wanted, options.limit);
+        for KeptAlert { site, alert, json } in kept.alerts {
+            let identity = Identity::of(&site, json.as_bytes());
+            newest.keep(Row { site, alert, identity });
+        }
         let answer = Listing {
             namespace: shown.namespace.clone(),
             pipeline: shown.pipeline.clone(),

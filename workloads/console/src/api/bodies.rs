@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use vedette_contract::Name;
 use vedette_contract::console::SilenceSent;
 use vedette_contract::verdict::Finding;
 use vedette_filters::{SilenceEnd, WantedSilence};
