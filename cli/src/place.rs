@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use thiserror::Error;
-use vedette_contract::arguments::BucketArguments;
+use vedette_contract::arguments::{BUCKET_REGION, BucketArguments};
 use vedette_contract::keys::KeyPrefix;
 use vedette_embedded::bucket::{BucketOptions, Credentials, EmbeddedBucket, EmbeddedBucketError};
 use vedette_streams::bucket::Bucket;
@@ -15,8 +15,6 @@ use crate::console::{Console, ConsoleAddress, ConsoleError};
 
 /// The bucket where no other is named.
 pub(crate) const BUCKET_NAME: &str = "vedette";
-/// Its region where none is named.
-pub(crate) const BUCKET_REGION: &str = "us-east-1";
 
 /// One of them, and the bucket's name.
 #[derive(Debug, Clone, Args)]

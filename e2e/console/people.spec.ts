@@ -25,8 +25,8 @@ test("an incident is silenced, and told of again", async ({ page }) => {
   const why = `a test of ${Date.now()}`;
   await form.getByLabel("Why").fill(why);
   const command = form.locator("code");
-  await expect(command).toContainText(/^vedette silences add --bucket http\S+ .* --site local -n shop --pipeline flows --match /);
-  await expect(command).toContainText(`--for 1d --by 'Ada O'\\''Neill' --why '${why}'`);
+  await expect(command).toContainText(/^vedette silences add --bucket http\S+ .* --site local -n shop --pipeline flows --match=/);
+  await expect(command).toContainText(`--for=1d --by='Ada O'\\''Neill' --why='${why}'`);
   await form.getByRole("button", { name: "Silence", exact: true }).click();
   await expect(page.getByRole("status").filter({ hasText: "Silenced until" })).toBeVisible();
   await expect(form).toHaveCount(0);
@@ -93,8 +93,8 @@ test("who may not write is shown the command, and is refused", async ({ page }) 
   await openAlert(page);
   for (const [button, name, command] of [
     ["Silence …", "Silence", /^vedette silences add /],
-    ["Expected", "Verdict", /^vedette verdicts add .* --verdict expected/],
-    ["Anomaly", "Verdict", /^vedette verdicts add .* --verdict anomaly/],
+    ["Expected", "Verdict", /^vedette verdicts add .* --verdict=expected/],
+    ["Anomaly", "Verdict", /^vedette verdicts add .* --verdict=anomaly/],
   ] as const) {
     await page.getByRole("button", { name: button, exact: true }).click();
     const form = page.getByRole("form", { name });

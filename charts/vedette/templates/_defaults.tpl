@@ -100,10 +100,10 @@ console:
   enabled: false
   namespaces: []
   pathPrefix: ""
+  hosts: []
   token: {}
-  trustedProxy:
-    header: ""
-    addresses: []
+  trustedProxy: {}
+  simulation: false
   bucketRequestsPerHour: 36000
   replicas: 1
   serviceAccount:

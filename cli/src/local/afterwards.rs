@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
+use vedette_contract::arguments::BUCKET_REGION;
 use vedette_core::validate::ValidatedPipeline;
 
 use super::observe::Summary;
 use super::options::LocalOptions;
-use crate::place::{BUCKET_NAME, BUCKET_REGION};
+use crate::place::BUCKET_NAME;
 
 const DATA_DIR: &str = "DATA_DIR";
 

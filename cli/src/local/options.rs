@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use clap::Args;
 use vedette_contract::Name;
-use vedette_contract::arguments::DatasetArguments;
+use vedette_contract::arguments::{BUCKET_REGION, DatasetArguments};
 use vedette_contract::keys::KeyPrefix;
 
-use crate::place::{BUCKET_NAME, BUCKET_REGION};
+use crate::place::BUCKET_NAME;
 
 /// Runs a pipeline and its trainings on this machine, without Kubernetes: the very Deployments and Jobs that a cluster
 /// gets, run as processes, on an embedded Kafka broker and an embedded S3 bucket.

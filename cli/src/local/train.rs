@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use vedette_contract::Name;
+use vedette_contract::arguments::BUCKET_REGION;
 use vedette_core::manifest::{self, Manifest};
 use vedette_core::validate::{ValidatedTraining, validate_training};
 use vedette_crds::{ModelTraining, TrainingResult};
@@ -19,7 +20,7 @@ use super::supervisor::{Sources, Supervisor, SupervisorEvent, SupervisorOptions}
 use super::{LocalError, POLL, default_namespace, now};
 use crate::bucket_key::BucketKey;
 use crate::output::Console;
-use crate::place::{BUCKET_NAME, BUCKET_REGION, Opened, PlaceOptions};
+use crate::place::{BUCKET_NAME, Opened, PlaceOptions};
 
 /// Which training is to run, and on what.
 #[derive(Debug)]

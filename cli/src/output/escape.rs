@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+pub(super) use vedette_contract::steers;
+
 /// The text with what could move a cursor, change a colour or turn the direction of writing shown as `\u{…}`.
 pub fn escaped(text: &str) -> Cow<'_, str> {
     replaced(text, |character| character.escape_unicode().to_string())
@@ -22,15 +24,6 @@ fn replaced(text: &str, replacement: impl Fn(char) -> String) -> Cow<'_, str> {
     }
     let shown = |character| if steers(character) { replacement(character) } else { String::from(character) };
     Cow::Owned(text.chars().map(shown).collect())
-}
-
-/// Control characters of both kinds, and those of Unicode that join lines or turn the direction. None is beyond U+FFFF.
-pub(super) fn steers(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-        )
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::{Value, json};
-use vedette_contract::arguments::{ArchiverArguments, ConsoleArguments, PAGE_ADDRESS_ENV};
+use vedette_contract::arguments::{ArchiverArguments, ConsoleArguments, NO_USER_HEADERS, PAGE_ADDRESS_ENV, PageHost};
 use vedette_core::desired::{Live, build_pipeline};
 use vedette_core::manifest::{self, ValidatedManifest};
 use vedette_testing::container;
@@ -167,6 +167,24 @@ fn nobody_writes_unless_the_values_let_people() {
     let writers = understood(&["--set", proxy]).writers;
     assert_eq!(writers.proxy_user_header.unwrap().as_str(), "x-forwarded-user");
     assert!(writers.proxy_addresses[1].contains("fd00::7".parse().unwrap()));
+}
+
+/// What the console would refuse at its start is refused before there is a pod.
+#[test]
+fn a_header_that_says_nothing_of_who_asks_is_refused() {
+    for name in NO_USER_HEADERS.into_iter().chain(["Sec-Fetch-User", "X-FORWARDED-FOR", "Cookie"]) {
+        let proxy = json!({ "header": name, "addresses": ["10.1.2.0/24"] });
+        let proxy = format!("console.trustedProxy={proxy}");
+        let error = template(&["--values", &helm::values_of("east"), "--set-json", &proxy]).unwrap_err();
+        assert!(error.contains("at '/console/trustedProxy/header'"), "{name}: {error}");
+    }
+}
+
+#[test]
+fn it_is_asked_for_under_the_hosts_of_its_values() {
+    assert!(understood(&[]).page_hosts.is_empty());
+    let hosts = understood(&["--set", "console.hosts={vedette.corp,vedette.corp:8443}"]).page_hosts;
+    assert_eq!(hosts.iter().map(PageHost::as_str).collect::<Vec<_>>(), ["vedette.corp", "vedette.corp:8443"]);
 }
 
 #[test]

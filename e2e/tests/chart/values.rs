@@ -17,8 +17,8 @@ fn others_of_the_console() -> Vec<(&'static str, Value)> {
         ("console.namespaces", json!(["payments"])),
         ("console.pathPrefix", json!("/tools/vedette")),
         ("console.token", json!({ "secret": "console-token" })),
-        ("console.trustedProxy.header", json!("X-Forwarded-User")),
-        ("console.trustedProxy.addresses", json!(["10.1.2.0/24"])),
+        ("console.hosts", json!(["vedette.example.org"])),
+        ("console.trustedProxy", json!({ "header": "X-Forwarded-User", "addresses": ["10.1.2.0/24"] })),
         ("console.bucketRequestsPerHour", json!(2_000_000)),
         ("console.replicas", json!(2)),
         ("console.resources.requests.cpu", json!("100m")),
@@ -302,6 +302,7 @@ fn what_is_missing_is_said_all_at_once() {
 
 #[test]
 fn a_wrong_value_is_refused_with_its_path() {
+    let proxy = |header: &str, address: &str| json!({ "header": header, "addresses": [address] });
     let wrong = [
         ("site.name", json!("East"), "/site/name"),
         ("site.name", json!("x".repeat(64)), "/site/name"),
@@ -363,9 +364,14 @@ fn a_wrong_value_is_refused_with_its_path() {
         ("console.token", json!("secret"), "/console/token"),
         ("console.token", json!({ "key": "token" }), "/console/token"),
         ("console.token", json!({ "secret": "A" }), "/console/token/secret"),
-        ("console.trustedProxy.header", json!("X-Forwarded-User: ada"), "/console/trustedProxy/header"),
-        ("console.trustedProxy.addresses", json!(["proxy"]), "/console/trustedProxy/addresses/0"),
-        ("console.trustedProxy.addresses", json!(["0.0.0.0/0"]), "/console/trustedProxy/addresses/0"),
+        ("console.hosts", json!(["https://vedette.corp"]), "/console/hosts/0"),
+        ("console.trustedProxy", json!({ "header": "X-Forwarded-User" }), "/console/trustedProxy"),
+        ("console.trustedProxy", json!({ "addresses": ["::1"] }), "/console/trustedProxy"),
+        ("console.trustedProxy", proxy("X-Forwarded-User: ada", "::1"), "/console/trustedProxy/header"),
+        ("console.trustedProxy", proxy("X-Forwarded-User", "proxy"), "/console/trustedProxy/addresses/0"),
+        ("console.trustedProxy", proxy("X-Forwarded-User", "0.0.0.0/0"), "/console/trustedProxy/addresses/0"),
+        ("console.trustedProxy", proxy("X-Forwarded-User", "10.1.2.0/999"), "/console/trustedProxy/addresses/0"),
+        ("console.trustedProxy", proxy("X-Forwarded-User", "fd00::/129"), "/console/trustedProxy/addresses/0"),
     ];
     for (path, value, expected) in wrong {
         let [flag, argument] = set(path, &value);

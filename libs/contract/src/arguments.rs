@@ -5,6 +5,7 @@ mod connection;
 mod console;
 mod dataset;
 mod notifier;
+mod page_host;
 mod search;
 mod writers;
 
@@ -22,15 +23,16 @@ use crate::topic::TopicSpecification;
 use crate::{ModelVersion, Name, ReferenceWindow, TopicName};
 
 pub use connection::{
-    AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, AWS_SESSION_TOKEN_ENV, BucketAddressing, BucketArguments,
-    EncryptionAlgorithm, KAFKA_SASL_PASSWORD_ENV, KAFKA_SASL_USERNAME_ENV, KafkaArguments, KeyValue, OauthArguments,
-    SecretText,
+    AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, AWS_SESSION_TOKEN_ENV, BUCKET_REGION, BucketAddressing,
+    BucketArguments, EncryptionAlgorithm, KAFKA_SASL_PASSWORD_ENV, KAFKA_SASL_USERNAME_ENV, KafkaArguments, KeyValue,
+    OauthArguments, SecretText,
 };
 pub use console::{ConsoleArguments, PAGE_ADDRESS_ENV, PathPrefix, PathPrefixError};
 pub use dataset::{DatasetArguments, DecimalMark, Separator, TextEncoding};
 pub use notifier::NotifierArguments;
+pub use page_host::{PageHost, PageHostError};
 pub use search::SearchArguments;
-pub use writers::{Network, NetworkError, UserHeader, UserHeaderError, WriterArguments};
+pub use writers::{NO_USER_HEADERS, Network, NetworkError, UserHeader, UserHeaderError, WriterArguments};
 
 /// Environment variable of [`ServiceArguments::listen_address`].
 pub const LISTEN_ADDRESS_ENV: &str = "LISTEN_ADDRESS";

@@ -90,7 +90,7 @@ pub struct SilencesView {
     pub matching: usize,
     /// How many of these are in force.
     pub in_force: usize,
-    /// Objects among them that silence nothing.
+    /// Objects among them that silence nothing, and what people wrote that the bucket does not give.
     pub passed: Vec<PassedView>,
 }
 
@@ -121,9 +121,11 @@ pub struct SilenceSent {
     /// From when on, RFC 3339; from now where omitted.
     #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub from: Option<Timestamp>,
-    /// Before when, RFC 3339.
-    #[cfg_attr(feature = "schemars", schemars(with = "String"))]
-    pub until: Timestamp,
+    /// Before when, RFC 3339, or
+    #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
+    pub until: Option<Timestamp>,
+    /// for how many seconds, by the clock of the bucket: one of both.
+    pub lasting_seconds: Option<u32>,
     /// Why, in a line of 1 to 1000 bytes.
     pub why: String,
     /// Whether no model learns from the records that match and were made in that time; not where omitted.
@@ -143,7 +145,7 @@ pub struct EndSent {
     /// The pipeline.
     #[cfg_attr(feature = "schemars", schemars(with = "String"))]
     pub pipeline: Name,
-    /// Who ends it: with a token, as a proxy says it itself.
+    /// Who ends it, in a line of 1 to 100 bytes: with a token, as a proxy says it itself.
     pub by: Option<String>,
 }
 

@@ -180,7 +180,17 @@ pub struct Example {
 #[serde(transparent)]
 pub struct RawAlert(Box<RawValue>);
 
+/// A larger alert is no example.
+const EXAMPLE_BYTES: usize = 8 * 1024;
+/// Nor is one that is nested deeper: inside a message it has to be within what common parsers read.
+const EXAMPLE_DEPTH: usize = 64;
+
 impl RawAlert {
+    /// Whether an alert of this JSON text is small enough to stand in an incident, and so in what a match may ask.
+    pub fn is_example(json: &str) -> bool {
+        json.len() <= EXAMPLE_BYTES && depth(json) <= EXAMPLE_DEPTH
+    }
+
     /// An alert of this JSON text; none where it is not JSON.
     pub fn new(json: &str) -> Option<Self> {
         RawValue::from_string(json.trim().to_owned()).ok().map(Self)
@@ -190,6 +200,25 @@ impl RawAlert {
     pub fn json(&self) -> &str {
         self.0.get()
     }
+}
+
+/// How deep JSON is nested, of which a parser found that it is well-formed.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest, mut is_text, mut is_escaped) = (0_usize, 0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => is_text = !is_text,
+            b'{' | b'[' if !is_text => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !is_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 impl PartialEq for RawAlert {
@@ -357,5 +386,14 @@ mod tests {
             (Severity::read(" High"), Severity::read("HIGHEST"), Severity::read("")),
             (Some(Severity::High), None, None)
         );
+    }
+
+    #[test]
+    fn an_alert_that_is_large_or_nested_deep_is_no_example() {
+        let nested =
+            |levels: usize| format!(r#"{{"text":"[[\"[[","a":{}1{}}}"#, "[".repeat(levels), "]".repeat(levels));
+        assert!(RawAlert::is_example(&nested(EXAMPLE_DEPTH - 1)));
+        assert!(!RawAlert::is_example(&nested(EXAMPLE_DEPTH)));
+        assert!(!RawAlert::is_example(&"x".repeat(EXAMPLE_BYTES + 1)));
     }
 }

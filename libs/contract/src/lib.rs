@@ -36,4 +36,4 @@ pub mod written;
 
 pub use names::{ModelVersion, Name, NameError, ObjectName, TopicName};
 pub use reference::ReferenceWindow;
-pub use written::{ByName, WrittenError};
+pub use written::{ByName, WrittenError, author, steers};

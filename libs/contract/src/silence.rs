@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::Name;
 use crate::written::{self, LONGEST_NAME, LONGEST_REASON, WrittenError, line, stamped_id};
 
-/// A longer match is none.
-const LONGEST_MATCH: usize = 2_000;
+/// A longer match is none, bytes.
+pub const LONGEST_MATCH: usize = 2_000;
 /// What the match of a silence may speak of by which no model learns from records, in this order of a record: namespace, pipeline
 /// and site, and the record itself (a map). They mean the same in [`crate::receiver::FILTER_VARIABLES`].
 pub const RECORD_VARIABLES: [&str; 4] = ["namespace", "pipeline", "site", "example"];

@@ -108,6 +108,22 @@ pub(crate) fn line(
     words(&text, longest).map(str::to_owned).ok_or_else(|| WrittenError::of_field(field, &text, mend))
 }
 
+/// Reads who does something: a name that can stand in what is written in it.
+///
+/// # Errors
+/// When it is none.
+pub fn author(by: Option<String>) -> Result<String, WrittenError> {
+    line("by", by, LONGEST_NAME, "say who you are, in a line of 1 to 100 bytes")
+}
+
+/// Whether a letter steers a terminal or a browser and is seen by nobody: control characters of both kinds, and those of Unicode that
+/// join words or turn the direction. None is beyond U+FFFF.
+pub fn steers(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(letter, '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 /// Whether a text is such a line as it stands.
 pub(crate) fn is_line(text: &str, longest: usize) -> bool {
     !text.is_empty() && text.len() <= longest && !text.contains(char::is_control)

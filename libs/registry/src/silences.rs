@@ -80,6 +80,20 @@ impl SilenceReader {
     /// # Errors
     /// When the bucket cannot be read: what was read before stands.
     pub async fn read(&mut self, bucket: &Bucket, keys: &PipelineKeys) -> Result<Silences, BucketError> {
+        self.read_some(bucket, keys, usize::MAX).await
+    }
+
+    /// What is there now, of which at most so many objects are read, the newest first. Those that are new and were not read are not
+    /// there yet; those that were written anew are as they were.
+    ///
+    /// # Errors
+    /// When the bucket cannot be read: what was read before stands.
+    pub async fn read_some(
+        &mut self,
+        bucket: &Bucket,
+        keys: &PipelineKeys,
+        most: usize,
+    ) -> Result<Silences, BucketError> {
         let mut passed = Vec::new();
         let mut found: Vec<(SilenceKey, ObjectSummary)> = Vec::new();
         let listed = bucket.list(&keys.silences_prefix(), None).await?;
@@ -96,20 +110,27 @@ impl SilenceReader {
         passed.extend(old.map(|(_, object)| PassedObject { key: object.key, why: too_many.clone() }));
 
         let mut known = std::mem::take(&mut self.seen);
-        let mut unread = Vec::new();
+        let (mut unread, mut refused) = (Vec::new(), Vec::new());
         for (_, object) in &found {
-            match known.remove(&object.key).filter(|seen| seen.is(object)) {
-                Some(seen) => drop(self.seen.insert(object.key.clone(), seen)),
-                None => unread.push(object.clone()),
+            let seen = known.remove(&object.key);
+            match &seen {
+                Some(seen) if seen.is(object) => {}
+                Some(Seen { is_refused: true, .. }) => refused.push(object.clone()),
+                Some(_) | None => unread.push(object.clone()),
             }
+            self.seen.extend(seen.map(|seen| (object.key.clone(), seen)));
         }
+        // What was refused before waits for what was not asked for yet.
+        unread.extend(refused);
+        unread.truncate(most);
         self.requests += unread.len();
         // What was read stays so, also where somebody gives up in the middle of many.
         let mut reading = stream::iter(unread).map(|object| look(bucket, object)).buffer_unordered(CONCURRENCY);
         let mut refusal = None;
         while let Some(looked) = reading.next().await {
             match looked {
-                Ok(seen) => self.seen.extend(seen.map(|seen| (seen.object.key.clone(), seen))),
+                Ok((key, Some(seen))) => drop(self.seen.insert(key, seen)),
+                Ok((key, None)) => drop(self.seen.remove(&key)),
                 // It alone, where others can be read.
                 Err((object, read_at, error @ (BucketError::Denied { .. } | BucketError::Refused { .. }))) => {
                     let (key, read) = (object.key.clone(), Err(error.to_string()));
@@ -136,19 +157,21 @@ impl SilenceReader {
     }
 }
 
+type Looked = Result<(String, Option<Seen>), (ObjectSummary, Timestamp, BucketError)>;
+
 /// Reads an object of a listing; none where it is gone by now.
-async fn look(bucket: &Bucket, object: ObjectSummary) -> Result<Option<Seen>, (ObjectSummary, Timestamp, BucketError)> {
-    let read_at = bucket.now();
+async fn look(bucket: &Bucket, object: ObjectSummary) -> Looked {
+    let (read_at, key) = (bucket.now(), object.key.clone());
     if object.length > LARGEST_SILENCE {
         let read = Err(format!("has {} bytes, which no silence has", object.length));
-        return Ok(Some(Seen { object, read_at, read, is_refused: false }));
+        return Ok((key, Some(Seen { object, read_at, read, is_refused: false })));
     }
     let found = match bucket.get(&object.key).await {
         Ok(found) => found,
         Err(error) => return Err((object, read_at, error)),
     };
     let read = |found: Object| Silence::read(&found.bytes).map_err(|error| error.whole());
-    Ok(found.map(|found| Seen { object, read_at, read: read(found), is_refused: false }))
+    Ok((key, found.map(|found| Seen { object, read_at, read: read(found), is_refused: false })))
 }
 
 /// Writes a silence that is not there yet, and deletes those of its site that were over long ago, so that they do not pile up: who adds
@@ -361,6 +384,26 @@ mod tests {
         let left: Vec<_> = listed.iter().filter_map(|object| keys.silence_of(&object.key)).collect();
         let of_east = (2..=5).chain([7]).map(|number| key("east", number));
         assert_eq!(left, of_east.chain([key("west", 6)]).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn of_many_that_are_new_so_many_are_read_at_once_the_newest_first() {
+        let (served, keys, mut reader) = (TestBucket::serve().await, keys(), SilenceReader::default());
+        for number in 0..5 {
+            add(&served.bucket, &keys, &key("east", number), &silence()).await.unwrap();
+            served.age(&keys.silence(&key("east", number)), SignedDuration::from_secs(60));
+        }
+        for expected in [&[3, 4][..], &[1, 2, 3, 4], &[0, 1, 2, 3, 4]] {
+            let before = reader.requests();
+            let read = reader.read_some(&served.bucket, &keys, 2).await.unwrap();
+            let expected: Vec<_> = expected.iter().map(|number| key("east", *number)).collect();
+            assert_eq!(read.all.into_iter().map(|kept| kept.key).collect::<Vec<_>>(), expected);
+            assert!(reader.requests() - before <= 3);
+        }
+        // One that was written anew and has to wait is as it was.
+        end(&served.bucket, &keys, &key("east", 0), at("2026-11-23T09:00:00Z")).await.unwrap();
+        assert_eq!(reader.read_some(&served.bucket, &keys, 0).await.unwrap().all[0].silence, silence());
+        assert_ne!(reader.read_some(&served.bucket, &keys, 1).await.unwrap().all[0].silence, silence());
     }
 
     #[tokio::test]

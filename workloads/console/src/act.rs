@@ -1,6 +1,7 @@
 //! What people do on the page, as objects in the bucket of this site: silences that they add and end, verdicts that they give. What is
 //! a silence or a verdict is decided where the command line has it decided, too.
 
+use jiff::Timestamp;
 use thiserror::Error;
 use vedette_contract::silence::{SilenceId, SilenceKey};
 use vedette_contract::verdict::{Verdict, VerdictFields};
@@ -31,20 +32,14 @@ pub(crate) enum ActError {
     Registry(#[from] RegistryError),
 }
 
-/// What became of a silence that was to end.
-#[derive(Debug)]
-pub(crate) enum End {
-    /// It is over, since now or before.
-    Over(KeptSilence),
-    /// It had not begun, and is deleted.
-    Deleted(KeptSilence),
-    /// This site has written none of this id.
-    Missing,
-}
-
 impl Desk {
     pub(crate) fn new(bucket: Bucket, site: Name) -> Self {
         Self { bucket, site }
+    }
+
+    /// Now, by the bucket's clock: those of all who write and look are one.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.bucket.now()
     }
 
     /// Adds a silence, from now or a time on.
@@ -53,23 +48,21 @@ impl Desk {
         pipeline: &PipelineName,
         wanted: WantedSilence,
     ) -> Result<KeptSilence, ActError> {
-        // The clocks of all who add and end are one.
-        let now = self.bucket.now();
+        let now = self.now();
         let silence = wanted.checked(now)?;
-        let key = SilenceKey { site: self.site.clone(), id: SilenceId::new(now, chance()) };
+        let key = self.key(SilenceId::new(now, chance()));
         silences::add(&self.bucket, &pipeline.keys(), &key, &silence).await?;
         Ok(KeptSilence { key, silence })
     }
 
     /// Ends a silence of this site now.
-    pub(crate) async fn end_silence(&self, pipeline: &PipelineName, id: SilenceId) -> Result<End, ActError> {
-        let key = SilenceKey { site: self.site.clone(), id };
-        let ended = silences::end(&self.bucket, &pipeline.keys(), &key, self.bucket.now()).await?;
-        Ok(match ended {
-            Ended::Now(silence) | Ended::Before(silence) => End::Over(KeptSilence { key, silence }),
-            Ended::Deleted(silence) => End::Deleted(KeptSilence { key, silence }),
-            Ended::Missing => End::Missing,
-        })
+    pub(crate) async fn end_silence(&self, pipeline: &PipelineName, key: &SilenceKey) -> Result<Ended, ActError> {
+        Ok(silences::end(&self.bucket, &pipeline.keys(), key, self.now()).await?)
+    }
+
+    /// Where a silence of this site stands.
+    pub(crate) fn key(&self, id: SilenceId) -> SilenceKey {
+        SilenceKey { site: self.site.clone(), id }
     }
 
     /// Gives a verdict now.
@@ -78,7 +71,7 @@ impl Desk {
         pipeline: &PipelineName,
         fields: VerdictFields,
     ) -> Result<KeptVerdict, ActError> {
-        let verdict = Verdict::try_from(VerdictFields { at: Some(self.bucket.now()), ..fields })?;
+        let verdict = Verdict::try_from(VerdictFields { at: Some(self.now()), ..fields })?;
         Ok(verdicts::add(&self.bucket, &pipeline.keys(), (&self.site, chance()), verdict).await?)
     }
 }

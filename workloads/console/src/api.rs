@@ -4,6 +4,7 @@ mod acting;
 mod actions;
 mod answers;
 mod bodies;
+mod hosts;
 mod json;
 mod kept;
 mod limits;
@@ -28,6 +29,7 @@ use crate::metrics::Metrics;
 use crate::simulate::Simulator;
 use crate::store::Store;
 
+pub(crate) use hosts::Hosts;
 pub(crate) use openapi::document;
 pub(crate) use people::place;
 pub(crate) use router::router;
@@ -40,6 +42,8 @@ pub(crate) struct Served {
     pub(crate) metrics: Metrics,
     /// Who may write.
     pub(crate) writers: Arc<Writers>,
+    /// Under which hosts the page is asked for.
+    pub(crate) hosts: Arc<Hosts>,
     /// Where what they write goes.
     pub(crate) desk: Desk,
     /// What sends records that people make up; none where the site does not allow that.

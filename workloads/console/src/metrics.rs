@@ -70,6 +70,8 @@ pub(crate) struct Metrics {
     pub(crate) refused_actions: Counter,
     /// How long nothing was heard of each site.
     pub(crate) site_silences: SiteSilences,
+    /// Tokens that were tried and are none of this console.
+    pub(crate) wrong_tokens: Counter,
 }
 
 impl Metrics {
@@ -83,6 +85,7 @@ impl Metrics {
             listeners,
             actions,
             refused_actions,
+            wrong_tokens,
             site_silences,
         } = metrics.clone();
         register(registry, &console::BUCKET_REQUESTS, bucket_requests);
@@ -92,6 +95,7 @@ impl Metrics {
         register(registry, &console::LISTENERS, listeners);
         register(registry, &console::ACTIONS, actions);
         register(registry, &console::REFUSED_ACTIONS, refused_actions);
+        register(registry, &console::WRONG_TOKENS, wrong_tokens);
         register(registry, &console::SITE_SILENCE, site_silences.seconds);
         metrics
     }

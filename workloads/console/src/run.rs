@@ -16,7 +16,7 @@ use vedette_streams::bucket::Bucket;
 use vedette_streams::kafka::KafkaSettings;
 
 use crate::act::Desk;
-use crate::api::{Served, Writers, place, router};
+use crate::api::{Hosts, Served, Writers, place, router};
 use crate::error::ConsoleError;
 use crate::live::{LiveTopics, read_live};
 use crate::metrics::Metrics;
@@ -42,6 +42,7 @@ async fn show(arguments: ConsoleArguments, shutdown: Shutdown) -> Result<(), Con
         site,
         namespaces,
         page_address,
+        page_hosts,
         path_prefix,
         bucket_requests_per_hour,
         allow_simulation,
@@ -54,8 +55,9 @@ async fn show(arguments: ConsoleArguments, shutdown: Shutdown) -> Result<(), Con
     let (topics, told) = watch::channel(LiveTopics::new());
 
     let (place, bucket) = (place(&bucket).into(), Bucket::new(&bucket));
-    let writers = Arc::new(Writers::new(writers));
+    let writers = Arc::new(Writers::new(writers, metrics.wrong_tokens.clone()));
     writers.look().await;
+    let hosts = Arc::new(Hosts::new(page_hosts, page_address.ip()));
     let desk = Desk::new(bucket.clone(), site.clone());
     let reader = Reader::new(bucket, metrics.clone());
     let settings = PollSettings { namespaces, site: site.clone(), requests_per_hour: bucket_requests_per_hour };
@@ -70,7 +72,8 @@ async fn show(arguments: ConsoleArguments, shutdown: Shutdown) -> Result<(), Con
     };
     let simulator = allow_simulation.then(|| Simulator::new(kafka.clone(), shutdown.clone()));
     let run = format!("{:x}", Timestamp::now().as_microsecond());
-    let served = Served { store, metrics, writers, desk, simulator, place, site, run, shutdown: shutdown.clone() };
+    let served =
+        Served { store, metrics, writers, hosts, desk, simulator, place, site, run, shutdown: shutdown.clone() };
     let outcome = tokio::select! {
         outcome = serve_page(page_address, &path_prefix, served, shutdown.clone()) => outcome,
         ended = reading => ended.map_err(ConsoleError::Part).flatten(),

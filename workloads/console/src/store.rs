@@ -1,13 +1,14 @@
 //! What is known at the moment, in memory and bounded: the newest alerts and incidents of all sites, and how the sites stand.
 //! Those that read write here; those that answer read here, and a change is a number that grows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 use vedette_contract::incident::{Incident, IncidentId};
 use vedette_contract::progress::SiteStatus;
+use vedette_contract::silence::SilenceKey;
 use vedette_registry::silences::{KeptSilence, Silences};
 use vedette_registry::verdicts::{KeptVerdict, Verdicts};
 
@@ -20,6 +21,8 @@ use crate::view::{SiteView, SourceView, TrainingView};
 
 const ALERTS: Limits = Limits { count: 10_000, bytes: 32 << 20 };
 const INCIDENTS: Limits = Limits { count: 5_000, bytes: 16 << 20 };
+/// Verdicts of a pipeline that are kept: what is shown is new.
+pub(crate) const MOST_VERDICTS: usize = 2_000;
 
 /// See the module.
 #[derive(Debug)]
@@ -52,9 +55,34 @@ pub(crate) struct State {
 /// What people wrote of a pipeline.
 #[derive(Debug, Default)]
 pub(crate) struct People {
-    pub(crate) silences: Silences,
+    /// Shared, as there may be thousands: who answers looks through them outside of the lock.
+    pub(crate) silences: Arc<Silences>,
     /// The newest, also those whose place a later one took.
     pub(crate) verdicts: Verdicts,
+    /// How often a silence was written here.
+    written: u64,
+}
+
+impl People {
+    /// Verdicts never change nor go, so those that are read and those that were given here are one.
+    fn add_verdicts(&mut self, read: Vec<KeptVerdict>) -> bool {
+        let all = &mut self.verdicts.all;
+        let known: BTreeSet<_> = all.iter().map(|kept| kept.key.clone()).collect();
+        all.extend(read.into_iter().filter(|kept| !known.contains(&kept.key)));
+        let is_new = all.len() > known.len();
+        all.sort_unstable_by(|one, other| (&other.key.id, &other.key.site).cmp(&(&one.key.id, &one.key.site)));
+        all.truncate(MOST_VERDICTS);
+        is_new
+    }
+
+    /// Takes the place of a silence, or takes it away.
+    fn replace(&mut self, key: &SilenceKey, kept: Option<KeptSilence>) -> bool {
+        self.written += 1;
+        let all = &mut Arc::make_mut(&mut self.silences).all;
+        all.retain(|other| other.key != *key);
+        all.extend(kept);
+        true
+    }
 }
 
 impl Store {
@@ -130,7 +158,8 @@ impl Store {
         self.changed(&mut state);
     }
 
-    /// Forgets pipelines that are not there any more.
+    /// Forgets pipelines that are not there any more. Their alerts stay until newer ones take their place: whoever looks at one just then
+    /// need not lose it, and nothing is written of it.
     pub(crate) fn retain_pipelines(&self, is_there: impl Fn(&PipelineName) -> bool) {
         let mut state = self.state();
         state.sites.retain(|Owner { namespace, pipeline, site: _ }, _| {
@@ -149,39 +178,42 @@ impl Store {
         }
     }
 
-    /// The silences of a pipeline, as they were read.
-    pub(crate) fn set_silences(&self, pipeline: &PipelineName, silences: Silences) {
-        self.change_people(pipeline, |people| std::mem::replace(&mut people.silences, silences) != people.silences);
+    /// How often a silence of a pipeline was written here: what is read after this is asked has all of them.
+    pub(crate) fn written(&self, pipeline: &PipelineName) -> u64 {
+        self.state().people.get(pipeline).map_or(0, |people| people.written)
     }
 
-    /// The newest verdicts of a pipeline, as they were read.
-    pub(crate) fn set_verdicts(&self, pipeline: &PipelineName, verdicts: Verdicts) {
-        self.change_people(pipeline, |people| std::mem::replace(&mut people.verdicts, verdicts) != people.verdicts);
+    /// The silences of a pipeline, as they were read, unless one was written here meanwhile: they are read again.
+    pub(crate) fn set_silences(&self, pipeline: &PipelineName, silences: Silences, written: u64) {
+        self.change_people(pipeline, |people| {
+            if people.written != written || *people.silences == silences {
+                return false;
+            }
+            people.silences = Arc::new(silences);
+            true
+        });
+    }
+
+    /// Verdicts of a pipeline that were read.
+    pub(crate) fn add_verdicts(&self, pipeline: &PipelineName, read: Vec<KeptVerdict>) {
+        if !read.is_empty() {
+            self.change_people(pipeline, |people| people.add_verdicts(read));
+        }
     }
 
     /// A silence that was written here just now.
     pub(crate) fn put_silence(&self, pipeline: &PipelineName, kept: KeptSilence) {
-        self.change_people(pipeline, |people| {
-            people.silences.all.retain(|other| other.key != kept.key);
-            people.silences.all.push(kept);
-            true
-        });
+        self.change_people(pipeline, |people| people.replace(&kept.key.clone(), Some(kept)));
     }
 
     /// A silence that was deleted here just now.
     pub(crate) fn drop_silence(&self, pipeline: &PipelineName, kept: &KeptSilence) {
-        self.change_people(pipeline, |people| {
-            people.silences.all.retain(|other| other.key != kept.key);
-            true
-        });
+        self.change_people(pipeline, |people| people.replace(&kept.key, None));
     }
 
     /// A verdict that was written here just now.
     pub(crate) fn put_verdict(&self, pipeline: &PipelineName, kept: KeptVerdict) {
-        self.change_people(pipeline, |people| {
-            people.verdicts.all.push(kept);
-            true
-        });
+        self.add_verdicts(pipeline, vec![kept]);
     }
 
     fn change_people(&self, pipeline: &PipelineName, change: impl FnOnce(&mut People) -> bool) {
@@ -241,6 +273,9 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use vedette_contract::silence::Silence;
+    use vedette_contract::verdict::JudgedKey;
+
     use super::*;
     use crate::testing::alert;
 
@@ -254,6 +289,68 @@ mod tests {
         assert_eq!((store.state().alerts.len(), *changes.borrow()), (1, 1));
         store.add_alert(alert("west", "2026-11-23T11:59:00Z", "1"), now);
         assert_eq!((store.state().alerts.len(), *changes.borrow()), (2, 2));
+    }
+
+    fn pipeline() -> PipelineName {
+        crate::testing::owner("east").pipeline_name()
+    }
+
+    fn silence(number: u8) -> KeptSilence {
+        let key = format!("team/flows/silences/east/20261123T0842{number:02}Z-1a2b3c4d.json");
+        let silence = serde_json::json!({
+            "match": "true", "from": "2026-11-23T08:00:00Z", "until": "2026-11-23T10:00:00Z", "by": "ada", "why": "a test",
+        });
+        KeptSilence {
+            key: pipeline().keys().silence_of(&key).unwrap(),
+            silence: Silence::read(silence.to_string().as_bytes()).unwrap(),
+        }
+    }
+
+    #[test]
+    fn what_was_read_before_a_silence_was_written_here_does_not_take_it_away() {
+        let (store, pipeline) = (Store::new(Metrics::default()), pipeline());
+        let kept = || store.state().people[&pipeline].silences.all.clone();
+        let read = |all: &[KeptSilence]| Silences { all: all.to_vec(), passed: Vec::new() };
+        let before = store.written(&pipeline);
+        store.put_silence(&pipeline, silence(1));
+        store.set_silences(&pipeline, read(&[]), before);
+        assert_eq!(kept(), [silence(1)]);
+        // Somebody else deletes it, and what is read is what was read before it was written.
+        store.set_silences(&pipeline, read(&[]), store.written(&pipeline));
+        assert!(kept().is_empty());
+        store.set_silences(&pipeline, read(&[silence(2)]), store.written(&pipeline));
+        let before = store.written(&pipeline);
+        store.drop_silence(&pipeline, &silence(2));
+        store.set_silences(&pipeline, read(&[silence(2)]), before);
+        assert!(kept().is_empty());
+    }
+
+    #[test]
+    fn a_verdict_that_was_given_here_stays_while_older_ones_are_read() {
+        let (store, pipeline) = (Store::new(Metrics::default()), pipeline());
+        let verdict = |number: u8, finding: &str| {
+            let key = format!("team/flows/labels/east/2026-11/20261123T0842{number:02}Z-1a2b3c4d.json");
+            let verdict = serde_json::json!({
+                "alert": {"uuid": "u", "site": "east", "detectedUtc": "2026-11-23T08:00:00Z"}, "verdict": finding,
+                "by": "ada", "why": "a test", "at": format!("2026-11-23T08:42:{number:02}Z"),
+            });
+            let key = pipeline.keys().verdict_of(&key).unwrap();
+            vedette_registry::verdicts::understood(key, verdict.to_string().as_bytes()).unwrap()
+        };
+        store.put_verdict(&pipeline, verdict(9, "anomaly"));
+        let change = store.state().change();
+        store.add_verdicts(&pipeline, vec![verdict(9, "anomaly")]);
+        assert_eq!(store.state().change(), change, "it is known");
+        store.add_verdicts(&pipeline, vec![verdict(1, "expected")]);
+        let state = store.state();
+        let verdicts = &state.people[&pipeline].verdicts;
+        assert_eq!(
+            verdicts.all.iter().map(|kept| kept.key.clone()).collect::<Vec<_>>(),
+            [verdict(9, "anomaly").key, verdict(1, "expected").key]
+        );
+        let site = "east".parse().unwrap();
+        let standing = verdicts.standing_of(JudgedKey::Alert { site: &site, uuid: "u" }).unwrap();
+        assert_eq!(standing.verdict.finding().as_str(), "anomaly");
     }
 
     #[test]

@@ -12,10 +12,6 @@ use crate::tally::LARGEST;
 
 /// Longer texts of alerts are cut: they are for people, and stand in many incidents.
 const TEXT_BYTES: usize = 256;
-/// A larger alert is no example.
-const EXAMPLE_BYTES: usize = 8 * 1024;
-/// Nor is one that is nested deeper: inside a message it has to be within what common parsers read.
-const EXAMPLE_DEPTH: usize = 64;
 /// So many fields are looked for at once; a model has fewer.
 const KNOWN_FIELDS: usize = 1_000;
 const NINE_DIGITS: f64 = 1e9;
@@ -136,8 +132,8 @@ impl AlertFields {
         let read = |scalar: Option<Scalar<'_>>| scalar.and_then(Scalar::text).and_then(|name| Severity::read(&name));
         let is_severity_strange = said.is_some() && read(said).is_none();
         let score = self.get(record, fields::SCORE).and_then(Scalar::number).filter(|score| score.is_finite());
-        let is_small = |text: &&str| text.len() <= EXAMPLE_BYTES && depth(text) <= EXAMPLE_DEPTH;
-        let raw = std::str::from_utf8(value).ok().filter(is_small).and_then(RawAlert::new);
+        let text = std::str::from_utf8(value).ok();
+        let raw = text.filter(|text| RawAlert::is_example(text)).and_then(RawAlert::new);
         Alert {
             origin: origin.clone(),
             utc: detected.or(*timestamp).unwrap_or(now).min(now),
@@ -170,25 +166,6 @@ impl AlertFields {
         let value = |field: &String| FieldValue { field: field.clone(), value: self.get(record, field).and_then(text) };
         Grouping::Fields { values: self.group_by.iter().map(value).collect() }
     }
-}
-
-/// How deep JSON is nested, of which a parser found that it is well-formed.
-fn depth(json: &str) -> usize {
-    let (mut depth, mut deepest, mut is_text, mut is_escaped) = (0_usize, 0, false, false);
-    for byte in json.bytes() {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' => is_escaped = true,
-            b'"' => is_text = !is_text,
-            b'{' | b'[' if !is_text => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b'}' | b']' if !is_text => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
 }
 
 fn weighed(reason: Reason) -> IncidentReason {
@@ -302,14 +279,6 @@ mod tests {
             alert.grouping,
             Grouping::Fields { values: vec![FieldValue { field: "a".to_owned(), value: Some(value) }] }
         );
-    }
-
-    #[test]
-    fn an_alert_that_is_nested_deep_is_no_example() {
-        let nested =
-            |levels: usize| format!(r#"{{"text":"[[\"[[","a":{}1{}}}"#, "[".repeat(levels), "]".repeat(levels));
-        assert!(read(&[], &nested(EXAMPLE_DEPTH - 1)).raw.is_some());
-        assert_eq!(read(&[], &nested(EXAMPLE_DEPTH)).raw, None);
     }
 
     #[test]

@@ -87,12 +87,16 @@ async fn add_shown(options: &AddOptions, shown: &Shown) -> Result<(), SilencesEr
     let Writer { by, sent: named } = writer(shown, options.site.as_ref(), options.by.as_ref()).await?;
     // What is wrong with it is said in the words of the command line.
     let silence = silence(options, by, shown.now)?;
+    // How long it lasts is by the clock of the bucket, which ours need not be.
+    let whole = options.lasting.filter(|lasting| lasting.subsec_nanos() == 0);
+    let lasting_seconds = whole.and_then(|lasting| u32::try_from(lasting.as_secs()).ok());
     let sent = SilenceSent {
         namespace: shown.namespace.clone(),
         pipeline: shown.pipeline.clone(),
         matches: silence.matches().to_owned(),
         from: options.from.map(|from| from.0),
-        until: silence.until(),
+        until: lasting_seconds.is_none().then(|| silence.until()),
+        lasting_seconds,
         why: silence.why().to_owned(),
         exclude_from_training: Some(silence.excludes_from_training()),
         by: named,

@@ -21,6 +21,9 @@ pub const KAFKA_SASL_USERNAME_ENV: &str = "KAFKA_SASL_USERNAME";
 /// Environment variable of [`KafkaArguments::sasl_password`].
 pub const KAFKA_SASL_PASSWORD_ENV: &str = "KAFKA_SASL_PASSWORD";
 
+/// Region of a bucket where none is named.
+pub const BUCKET_REGION: &str = "us-east-1";
+
 /// `KEY=VALUE` of a repeatable argument, such as a librdkafka property or a calculated field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyValue {
@@ -202,7 +205,7 @@ pub struct BucketArguments {
     pub bucket_addressing: BucketAddressing,
 
     /// S3 region
-    #[arg(long, default_value = "us-east-1")]
+    #[arg(long, default_value = BUCKET_REGION)]
     pub bucket_region: String,
 
     /// PEM file of authorities that are trusted beside the public ones

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::Parser;
 use thiserror::Error;
 
-use super::{BucketArguments, KafkaArguments, ServiceArguments, WriterArguments};
+use super::{BucketArguments, KafkaArguments, PageHost, ServiceArguments, WriterArguments};
 use crate::Name;
 
 /// Environment variable of [`ConsoleArguments::page_address`].
@@ -42,6 +42,11 @@ pub struct ConsoleArguments {
     /// Where the page and its API are served
     #[arg(long, env = PAGE_ADDRESS_ENV, default_value = "[::]:8081")]
     pub page_address: SocketAddr,
+
+    /// Host under which people ask for the page, as it stands in its address, such as vedette.example.org; may be repeated. Others are
+    /// refused then, but for localhost and numbers; without it any is taken, unless the page is on loopback
+    #[arg(long = "page-host", value_name = "HOST")]
+    pub page_hosts: Vec<PageHost>,
 
     /// Path below which a proxy shows the page, such as /vedette; it passes the path on as it is
     #[arg(long, value_name = "PATH", default_value = "")]

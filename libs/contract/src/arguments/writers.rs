@@ -11,7 +11,7 @@ use thiserror::Error;
 /// Who may write. Nobody may where nothing is said.
 #[derive(Debug, Clone, Default, Args)]
 pub struct WriterArguments {
-    /// File with the token by which people write silences and verdicts, as Authorization: Bearer TOKEN; read anew at each use
+    /// File with the token by which people write silences and verdicts, as Vedette-Token: TOKEN or Authorization: Bearer TOKEN; read anew at each use
     #[arg(long, value_name = "FILE")]
     pub write_token_file: Option<PathBuf>,
 
@@ -102,15 +102,15 @@ pub struct UserHeader(String);
 /// A text that is no name of such a header.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
-    "{text:?} is no header of a proxy that names who asks: write one that browsers do not send, such as X-Forwarded-User"
+    "{text:?} is no header of a proxy that names who asks: write one that it sends of whoever is signed in and browsers do not send, such as X-Forwarded-User"
 )]
 pub struct UserHeaderError {
     /// What was given.
     pub text: String,
 }
 
-/// What browsers send themselves, or what is not a name.
-const NO_NAMES: [&str; 12] = [
+/// What browsers send themselves, and what a proxy says of everybody, signed in or not. The chart refuses the same.
+pub const NO_USER_HEADERS: [&str; 18] = [
     "accept",
     "accept-encoding",
     "accept-language",
@@ -119,10 +119,16 @@ const NO_NAMES: [&str; 12] = [
     "content-length",
     "content-type",
     "cookie",
+    "forwarded",
     "host",
     "origin",
     "referer",
     "user-agent",
+    "vedette-token",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
 ];
 
 impl UserHeader {
@@ -139,7 +145,7 @@ impl FromStr for UserHeader {
         let name = text.to_ascii_lowercase();
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
         let is_name = !name.is_empty() && name.len() <= 100 && name.bytes().all(allowed);
-        if is_name && !name.starts_with("sec-") && !NO_NAMES.contains(&name.as_str()) {
+        if is_name && !name.starts_with("sec-") && !NO_USER_HEADERS.contains(&name.as_str()) {
             Ok(Self(name))
         } else {
             Err(UserHeaderError { text: text.to_owned() })
@@ -195,9 +201,11 @@ mod tests {
     }
 
     #[test]
-    fn a_header_is_one_that_no_browser_sends() {
+    fn a_header_is_one_that_no_browser_sends_and_no_proxy_of_everybody() {
         assert_eq!("X-Forwarded-User".parse::<UserHeader>().unwrap().as_str(), "x-forwarded-user");
-        for wrong in ["", "a b", "a:", "Authorization", "cookie", "Origin", "Sec-Fetch-User", "ä", &"a".repeat(101)] {
+        let long = "a".repeat(101);
+        let others = ["", "a b", "a:", "Authorization", "X-Forwarded-For", "Sec-Fetch-User", "ä", &long];
+        for wrong in others.into_iter().chain(NO_USER_HEADERS) {
             assert!(wrong.parse::<UserHeader>().unwrap_err().to_string().contains("X-Forwarded-User"), "{wrong}");
         }
     }

@@ -19,6 +19,8 @@ inventory! {
         "Silences that were added or ended here, verdicts that were given, and simulated records that were sent";
     REFUSED_ACTIONS: Counter "vedette_console_refused_actions_total" []
         "Requests to write that were refused";
+    WRONG_TOKENS: Counter "vedette_console_wrong_tokens_total" []
+        "Requests with a token that is none of this console";
     SITE_SILENCE: Gauge "vedette_console_site_silence_seconds" ["object_namespace", "pipeline", "object_site"]
         "How long nothing was heard of a pipeline at a site, when the bucket was read last";
 }

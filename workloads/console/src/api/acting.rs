@@ -1,8 +1,10 @@
 //! A request that changes something, read: from this page or a program, as JSON, of somebody who may.
 
 use axum::body::to_bytes;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, Request, State};
 use axum::http::header::{CONTENT_TYPE, HeaderMap};
+use axum::middleware::Next;
+use axum::response::Response;
 use serde::de::DeserializeOwned;
 use vedette_contract::ByName;
 
@@ -24,17 +26,22 @@ impl<T: DeserializeOwned> FromRequest<Served> for Acting<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, served: &Served) -> Result<Self, Problem> {
-        let read = read(request, served).await;
-        if read.is_err() {
-            served.metrics.refused_actions.inc();
-        }
-        read
+        read(request, served).await
     }
+}
+
+/// Counts what is refused, for whatever reason.
+pub(super) async fn counted(State(served): State<Served>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    if response.status().is_client_error() || response.status().is_server_error() {
+        served.metrics.refused_actions.inc();
+    }
+    response
 }
 
 async fn read<T: DeserializeOwned>(request: Request, served: &Served) -> Result<Acting<T>, Problem> {
     let (parts, body) = request.into_parts();
-    origin::check(&parts.headers)?;
+    origin::check(&parts.headers, &served.hosts)?;
     if !is_json(&parts.headers) {
         return Err(Problem::unsupported("what is sent must be JSON: say `Content-Type: application/json`"));
     }

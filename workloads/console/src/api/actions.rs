@@ -1,13 +1,12 @@
 //! What people do in the bucket: they add and end silences, and give verdicts. Each is told in the log with who did it.
 
 use axum::extract::{Path, State};
-use jiff::Timestamp;
-use vedette_contract::Name;
 use vedette_contract::console::{EndSent, EndedView, SilenceSent, SilenceView};
 use vedette_contract::silence::SilenceId;
 use vedette_contract::verdict::{JudgedAlert, JudgedIncident, VerdictFields};
+use vedette_contract::{Name, author};
 use vedette_registry::RegistryError;
-use vedette_registry::silences::KeptSilence;
+use vedette_registry::silences::{Ended, KeptSilence};
 use vedette_service::error_chain;
 
 use super::Served;
@@ -16,7 +15,7 @@ use super::bodies::{VerdictSent, wanted};
 use super::json::{Answer, Json};
 use super::kept::{kept_alert, kept_incident};
 use super::problem::Problem;
-use crate::act::{ActError, End};
+use crate::act::ActError;
 use crate::alert::Alert;
 use crate::owner::PipelineName;
 use crate::view::{VerdictView, silence_view};
@@ -28,13 +27,17 @@ pub(super) async fn add_silence(
     let by = writer.name(sent.by.clone())?;
     let asked = PipelineName { namespace: sent.namespace.clone(), pipeline: sent.pipeline.clone() };
     let pipeline = shown(&served, asked)?;
-    let added = served.desk.add_silence(&pipeline, wanted(sent, by)).await.map_err(|error| refused(&served, error))?;
-    served.metrics.actions.inc();
-    let (id, by) = (added.key.id.as_str(), added.silence.by());
-    tracing::info!(id, by, namespace = %pipeline.namespace, pipeline = %pipeline.pipeline, "a silence was added");
-    let view = silence_view(&pipeline, &added, Timestamp::now());
-    served.store.put_silence(&pipeline, added);
-    Ok(Json(view))
+    let wanted = wanted(sent, by)?;
+    to_its_end(async move {
+        let added = served.desk.add_silence(&pipeline, wanted).await.map_err(refused)?;
+        served.metrics.actions.inc();
+        let (id, by) = (added.key.id.as_str(), added.silence.by());
+        tracing::info!(id, by, namespace = %pipeline.namespace, pipeline = %pipeline.pipeline, "a silence was added");
+        let view = silence_view(&pipeline, &added, served.desk.now());
+        served.store.put_silence(&pipeline, added);
+        Ok(Json(view))
+    })
+    .await
 }
 
 pub(super) async fn end_silence(
@@ -43,25 +46,37 @@ pub(super) async fn end_silence(
     Acting { writer, sent }: Acting<EndSent>,
 ) -> Answer<EndedView> {
     let EndSent { namespace, pipeline, by } = sent;
-    let by = in_the_log(writer.name(by)?);
+    // It stands in the log alone.
+    let by = author(writer.name(by)?).map_err(|error| Problem::invalid(error.whole()))?;
     let pipeline = shown(&served, PipelineName { namespace, pipeline })?;
     let id =
         id.parse::<SilenceId>().map_err(|error| Problem::parameter("the id of the silence", &error.to_string()))?;
-    let end = served.desk.end_silence(&pipeline, id.clone()).await.map_err(|error| refused(&served, error))?;
-    let (kept, is_deleted) = match end {
-        End::Over(kept) => {
-            served.store.put_silence(&pipeline, kept.clone());
-            (kept, false)
-        }
-        End::Deleted(kept) => {
-            served.store.drop_silence(&pipeline, &kept);
-            (kept, true)
-        }
-        End::Missing => return Err(missing(&served, &pipeline, &id)),
+    to_its_end(end(served, pipeline, id, by)).await
+}
+
+async fn end(served: Served, pipeline: PipelineName, id: SilenceId, by: String) -> Answer<EndedView> {
+    let key = served.desk.key(id);
+    let ended = served.desk.end_silence(&pipeline, &key).await.map_err(refused)?;
+    let (silence, is_deleted, is_done) = match ended {
+        Ended::Now(silence) => (silence, false, true),
+        // Whoever comes after another has ended nothing.
+        Ended::Before(silence) => (silence, false, false),
+        Ended::Deleted(silence) => (silence, true, true),
+        Ended::Missing => return Err(missing(&served, &pipeline, &key.id)),
     };
-    served.metrics.actions.inc();
-    tracing::info!(id = id.as_str(), by = by.as_str(), namespace = %pipeline.namespace, pipeline = %pipeline.pipeline, "a silence was ended");
-    Ok(Json(EndedView { silence: silence_view(&pipeline, &kept, Timestamp::now()), is_deleted }))
+    if is_done {
+        served.metrics.actions.inc();
+        let (id, by) = (key.id.as_str(), by.as_str());
+        tracing::info!(id, by, namespace = %pipeline.namespace, pipeline = %pipeline.pipeline, "a silence was ended");
+    }
+    let kept = KeptSilence { key, silence };
+    let silence = silence_view(&pipeline, &kept, served.desk.now());
+    if is_deleted {
+        served.store.drop_silence(&pipeline, &kept);
+    } else {
+        served.store.put_silence(&pipeline, kept);
+    }
+    Ok(Json(EndedView { silence, is_deleted }))
 }
 
 pub(super) async fn give_verdict(
@@ -84,13 +99,27 @@ pub(super) async fn give_verdict(
             return Err(Problem::parameter("what was sent", "say the id of an alert or of an incident, one of them"));
         }
     };
-    let given = served.desk.give_verdict(&pipeline, fields).await.map_err(|error| refused(&served, error))?;
-    served.metrics.actions.inc();
-    let (id, by, verdict) = (given.key.id.as_str(), given.verdict.by(), verdict.as_str());
-    tracing::info!(id, by, verdict, namespace = %pipeline.namespace, pipeline = %pipeline.pipeline, "a verdict was given");
-    let view = VerdictView::of(&given);
-    served.store.put_verdict(&pipeline, given);
-    Ok(Json(view))
+    let pipeline = shown(&served, pipeline)?;
+    to_its_end(async move {
+        let given = served.desk.give_verdict(&pipeline, fields).await.map_err(refused)?;
+        served.metrics.actions.inc();
+        let (id, by, verdict) = (given.key.id.as_str(), given.verdict.by(), verdict.as_str());
+        tracing::info!(id, by, verdict, namespace = %pipeline.namespace, pipeline = %pipeline.pipeline, "a verdict was given");
+        let view = VerdictView::of(&given);
+        served.store.put_verdict(&pipeline, given);
+        Ok(Json(view))
+    })
+    .await
+}
+
+/// What is written is told of, also where whoever asked for it is gone by then.
+pub(super) async fn to_its_end<T: Send + 'static>(
+    acting: impl Future<Output = Answer<T>> + Send + 'static,
+) -> Answer<T> {
+    tokio::spawn(acting).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "what somebody wanted written came to no end");
+        Err(Problem::failed())
+    })
 }
 
 /// The alert, as the archive has it.
@@ -109,15 +138,16 @@ fn judged(alert: &Alert) -> Result<JudgedAlert, Problem> {
     })
 }
 
-/// Who does what is told in the log alone, as a line.
-pub(super) fn in_the_log(by: Option<String>) -> String {
-    by.unwrap_or_default().chars().filter(|letter| !letter.is_control()).take(100).collect()
-}
-
 /// Nothing is written where nothing is shown.
 pub(super) fn shown(served: &Served, pipeline: PipelineName) -> Result<PipelineName, Problem> {
-    if served.store.state().shows(&pipeline) {
+    let state = served.store.state();
+    if state.shows(&pipeline) {
         return Ok(pipeline);
+    }
+    if state.bucket.answered_utc.is_none() {
+        return Err(Problem::unavailable(
+            "the console has not read the bucket yet, so it does not know which pipelines there are: ask again in a moment",
+        ));
     }
     let PipelineName { namespace, pipeline } = pipeline;
     Err(Problem::not_found(format!(
@@ -142,23 +172,57 @@ fn missing(served: &Served, pipeline: &PipelineName, id: &SilenceId) -> Problem 
     }
 }
 
-fn refused(served: &Served, error: ActError) -> Problem {
-    served.metrics.refused_actions.inc();
-    match error {
-        ActError::Written(error) => Problem::invalid(error.whole()),
+fn refused(error: ActError) -> Problem {
+    let error = match error {
+        ActError::Written(error) => return Problem::invalid(error.whole()),
         ActError::Registry(error @ RegistryError::Contention { .. }) => {
-            Problem::conflict(format!("{}; ask again", error_chain(&error)))
+            return Problem::conflict(format!("{}; ask again", error_chain(&error)));
         }
-        ActError::Registry(error) => {
-            tracing::warn!(
-                reason = error.reason(),
-                error = error_chain(&error),
-                "what somebody wrote was not taken by the bucket"
-            );
-            Problem::unavailable(format!(
-                "the bucket does not take it, so nothing was written: {}",
-                error_chain(&error)
-            ))
-        }
+        ActError::Registry(error) => error,
+    };
+    let why = error_chain(&error);
+    tracing::warn!(reason = error.reason(), error = why, "what somebody wrote was not taken by the bucket");
+    // The answer may be what was lost, and not the request.
+    Problem::unavailable(if matches!(&error, RegistryError::Bucket(error) if error.is_retriable()) {
+        format!(
+            "the bucket does not answer, so whether it was written is not known: look before you send it again: {why}"
+        )
+    } else {
+        format!("the bucket does not take it, so nothing was written: {why}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::{Notify, oneshot};
+    use vedette_streams::bucket::{Attempt, BucketError};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_begun_is_done_also_where_whoever_asked_is_gone() {
+        let (answer, (done, told)) = (Arc::new(Notify::new()), oneshot::channel());
+        let of_the_bucket = Arc::clone(&answer);
+        let mut acting = Box::pin(to_its_end(async move {
+            of_the_bucket.notified().await;
+            done.send(()).unwrap();
+            Ok(Json(()))
+        }));
+        assert!(futures::poll!(&mut acting).is_pending());
+        drop(acting);
+        answer.notify_one();
+        told.await.unwrap();
+    }
+
+    #[test]
+    fn that_nothing_was_written_is_said_only_where_that_is_known() {
+        let attempt = Attempt { operation: "put", key: "a".to_owned(), place: "b".into() };
+        let said = |error: BucketError| serde_json::to_string(&refused(ActError::Registry(error.into()))).unwrap();
+        let refused = said(BucketError::Denied { attempt: attempt.clone(), code: "AccessDenied".to_owned() });
+        assert!(refused.contains("nothing was written"), "{refused}");
+        let lost = said(BucketError::Timeout { attempt, source: "lost".into() });
+        assert!(lost.contains("is not known") && !lost.contains("nothing was written"), "{lost}");
     }
 }

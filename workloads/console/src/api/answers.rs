@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use jiff::Timestamp;
-use tokio::task::spawn_blocking;
 use vedette_contract::incident::{Incident, IncidentStatus};
 
 use super::Served;
-use super::json::{Answer, Json};
+use super::json::{Answer, Json, off_the_runtime};
 use super::kept::{kept_alert, kept_incident, verdict_of_alert, verdict_of_incident};
 use super::parameters::{AlertsAsked, Asked, IncidentsAsked, Nothing, some};
 use super::problem::Problem;
@@ -136,15 +135,4 @@ pub(super) fn chosen(served: &Served, asked: &AlertsAsked) -> Result<(Vec<Arc<Al
 
 fn matching(all: &[Arc<Alert>], filter: &AlertFilter) -> Vec<Arc<Alert>> {
     all.iter().filter(|alert| filter.matches(alert)).cloned().collect()
-}
-
-/// What looks through thousands of texts holds up no other answer.
-pub(super) async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Answer<T> {
-    match spawn_blocking(work).await {
-        Ok(answer) => Ok(Json(answer)),
-        Err(error) => {
-            tracing::error!(%error, "an answer could not be made");
-            Err(Problem::failed())
-        }
-    }
 }

@@ -3,6 +3,7 @@
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use tokio::task::spawn_blocking;
 
 use super::problem::Problem;
 
@@ -22,3 +23,14 @@ impl<T: Serialize> IntoResponse for Json<T> {
 }
 
 pub(super) type Answer<T> = Result<Json<T>, Problem>;
+
+/// What looks through thousands of texts holds up no other answer.
+pub(super) async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Answer<T> {
+    match spawn_blocking(work).await {
+        Ok(answer) => Ok(Json(answer)),
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be made");
+            Err(Problem::failed())
+        }
+    }
+}

@@ -9,6 +9,7 @@ use axum::http::header::{
 use axum::http::{Method, Request, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
 use std::time::Duration;
 use tower::ServiceBuilder;
 use tower::buffer::BufferLayer;
@@ -19,6 +20,7 @@ use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::acting::LARGEST_BODY;
+use super::hosts::{Hosts, known};
 use super::problem::Problem;
 
 /// Requests of all browsers within a second; beyond them so many wait.
@@ -31,8 +33,8 @@ const LONGEST_URI: usize = 8_192;
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Puts the limits and headers around all routes.
-pub(super) fn limited(routes: Router) -> Router {
+/// Puts the limits and headers around all routes, which are asked for under these hosts.
+pub(super) fn limited(routes: Router, hosts: Arc<Hosts>) -> Router {
     let shed = ServiceBuilder::new()
         .layer(HandleErrorLayer::new(async |_: tower::BoxError| Problem::too_many()))
         .layer(LoadShedLayer::new())
@@ -41,7 +43,10 @@ pub(super) fn limited(routes: Router) -> Router {
     let fixed = |name: HeaderName, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
     };
-    let routes = routes.layer(RequestBodyLimitLayer::new(LARGEST_BODY)).layer(middleware::from_fn(plain_words));
+    let routes = routes
+        .layer(RequestBodyLimitLayer::new(LARGEST_BODY))
+        .layer(middleware::from_fn(plain_words))
+        .layer(middleware::from_fn_with_state(hosts, known));
     // As the one service of a router: a layer would count each route by itself.
     Router::new()
         .fallback_service(shed.service(routes))

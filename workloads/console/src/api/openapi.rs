@@ -187,7 +187,7 @@ mod tests {
         let body = &post["requestBody"]["content"]["application/json"]["schema"];
         assert_eq!(body["$ref"], "#/components/schemas/SilenceSent");
         let sent = &document["components"]["schemas"]["SilenceSent"];
-        assert_eq!(sent["required"], json!(["namespace", "pipeline", "match", "until", "why"]), "{sent}");
+        assert_eq!(sent["required"], json!(["namespace", "pipeline", "match", "why"]), "{sent}");
         assert_eq!(sent["additionalProperties"], false);
         assert_eq!(paths["/api/v1/silences/{id}/end"]["post"]["parameters"][0]["name"], "id");
         assert_eq!(paths["/api/v1/alerts/{id}"]["get"]["parameters"][0]["name"], "id");

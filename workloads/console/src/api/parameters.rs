@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::str::FromStr;
 use vedette_contract::Name;
-use vedette_contract::console::{MOST_ALERTS, MOST_INCIDENTS, MOST_SILENCES, SilenceView};
+use vedette_contract::console::{MOST_ALERTS, MOST_INCIDENTS, MOST_SILENCES};
 use vedette_contract::incident::{IncidentId, IncidentStatus, Severity};
 use vedette_contract::silence::SilenceState;
 
@@ -187,9 +187,8 @@ impl SilenceFilter {
         is(&self.namespace, &of.namespace) && is(&self.pipeline, &of.pipeline)
     }
 
-    pub(super) fn matches(&self, silence: &SilenceView) -> bool {
-        self.site.as_ref().is_none_or(|site| *site == silence.site)
-            && self.state.is_none_or(|state| state == silence.state)
+    pub(super) fn matches(&self, site: &Name, state: SilenceState) -> bool {
+        self.site.as_ref().is_none_or(|wanted| wanted == site) && self.state.is_none_or(|wanted| wanted == state)
     }
 }
 

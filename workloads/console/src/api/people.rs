@@ -1,21 +1,22 @@
 //! What people wrote, and who may write.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use jiff::Timestamp;
-use vedette_contract::arguments::BucketArguments;
+use vedette_contract::arguments::{BUCKET_REGION, BucketArguments};
 use vedette_contract::console::{AccessView, PassedView, SilencesView};
 use vedette_contract::silence::SilenceState;
+use vedette_registry::silences::Silences;
 
 use super::Served;
-use super::json::{Answer, Json};
-use super::parameters::{Asked, Nothing, SilencesAsked};
+use super::json::{Answer, Json, off_the_runtime};
+use super::parameters::{Asked, Nothing, SilenceFilter, SilencesAsked};
 use super::problem::Problem;
 use super::writers::{Refusal, Writer};
+use crate::owner::PipelineName;
 use crate::view::silence_view;
-
-/// The region of buckets where none is named, to the command line too.
-const REGION: &str = "us-east-1";
 
 pub(super) async fn access(
     State(served): State<Served>,
@@ -55,30 +56,41 @@ pub(crate) fn place(bucket: &BucketArguments) -> Vec<String> {
     if let Some(prefix) = bucket_prefix {
         words.extend(["--bucket-prefix".to_owned(), prefix.to_string()]);
     }
-    if bucket_region != REGION {
+    if bucket_region != BUCKET_REGION {
         words.extend(["--bucket-region".to_owned(), bucket_region.clone()]);
     }
     words
 }
 
 pub(super) async fn silences(State(served): State<Served>, Asked(asked): Asked<SilencesAsked>) -> Answer<SilencesView> {
-    let (filter, limit, now) = (asked.filter()?, asked.limit()?, Timestamp::now());
-    let (mut silences, mut passed) = (Vec::new(), Vec::new());
-    {
+    let (filter, limit, now) = (asked.filter()?, asked.limit()?, served.desk.now());
+    let kept: Vec<(PipelineName, Arc<Silences>)> = {
         let state = served.store.state();
-        for (pipeline, people) in state.people.iter().filter(|(pipeline, _)| filter.is_of(pipeline)) {
-            let views = people.silences.all.iter().map(|kept| silence_view(pipeline, kept, now));
-            silences.extend(views.filter(|silence| filter.matches(silence)));
-            let told = people.silences.passed.iter();
-            passed.extend(told.map(|passed| PassedView { key: passed.key.clone(), why: passed.why.clone() }));
-        }
+        let of_filter = state.people.iter().filter(|(pipeline, _)| filter.is_of(pipeline));
+        of_filter.map(|(pipeline, people)| (pipeline.clone(), Arc::clone(&people.silences))).collect()
+    };
+    off_the_runtime(move || listed(&kept, &filter, limit, now)).await
+}
+
+fn listed(
+    kept: &[(PipelineName, Arc<Silences>)],
+    filter: &SilenceFilter,
+    limit: usize,
+    now: Timestamp,
+) -> SilencesView {
+    let all = kept.iter().flat_map(|(pipeline, of_pipeline)| of_pipeline.all.iter().map(move |kept| (pipeline, kept)));
+    let mut found: Vec<_> = all
+        .map(|(pipeline, kept)| (kept.silence.state(now), pipeline, kept))
+        .filter(|(state, _, kept)| filter.matches(&kept.key.site, *state))
+        .collect();
+    found.sort_by(|(state, _, one), (of_other, _, other)| (*state, &other.key.id).cmp(&(*of_other, &one.key.id)));
+    let passed = kept.iter().flat_map(|(_, of_pipeline)| &of_pipeline.passed).take(limit);
+    SilencesView {
+        matching: found.len(),
+        in_force: found.iter().filter(|(state, ..)| *state == SilenceState::InForce).count(),
+        passed: passed.map(|passed| PassedView { key: passed.key.clone(), why: passed.why.clone() }).collect(),
+        silences: found.iter().take(limit).map(|(_, pipeline, kept)| silence_view(pipeline, kept, now)).collect(),
     }
-    silences.sort_by(|one, other| (one.state, &other.id).cmp(&(other.state, &one.id)));
-    let in_force = silences.iter().filter(|silence| silence.state == SilenceState::InForce).count();
-    let matching = silences.len();
-    silences.truncate(limit);
-    passed.truncate(limit);
-    Ok(Json(SilencesView { silences, matching, in_force, passed }))
 }
 
 #[cfg(test)]

@@ -74,6 +74,11 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, what)
     }
 
+    /// It was asked under a host that is none of this server.
+    pub(super) fn misdirected(what: impl Into<String>) -> Self {
+        Self::new(StatusCode::MISDIRECTED_REQUEST, what)
+    }
+
     /// The bucket, or Kafka, is away.
     pub(super) fn unavailable(what: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, what)

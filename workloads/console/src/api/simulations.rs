@@ -2,13 +2,13 @@
 
 use axum::extract::{Path, State};
 use uuid::Uuid;
-use vedette_contract::Name;
 use vedette_contract::progress::SiteStatus;
+use vedette_contract::{Name, author};
 use vedette_service::error_chain;
 
 use super::Served;
 use super::acting::Acting;
-use super::actions::{in_the_log, shown};
+use super::actions::{shown, to_its_end};
 use super::bodies::SimulationSent;
 use super::json::{Answer, Json};
 use super::parameters::{Asked, Nothing};
@@ -23,22 +23,23 @@ pub(super) async fn send(
     Acting { writer, sent }: Acting<SimulationSent>,
 ) -> Answer<SimulationView> {
     let SimulationSent { namespace, pipeline, record, by } = sent;
-    let by = in_the_log(writer.name(by)?);
-    let simulator = allowed(&served)?;
+    // It stands in the log alone.
+    let by = author(writer.name(by)?).map_err(|error| Problem::invalid(error.whole()))?;
+    allowed(&served)?;
     let pipeline = shown(&served, PipelineName { namespace, pipeline })?;
     let topics = own(&served, &pipeline).and_then(|status| status.topics);
     let topics = topics.ok_or_else(|| nothing_here(&served.site, &pipeline))?;
-    // Its time is that of this host, as of any producer.
-    let record = MadeUp::of(&record, jiff::Timestamp::now()).map_err(|error| {
-        served.metrics.refused_actions.inc();
-        Problem::invalid(error.to_string())
-    })?;
-    let sent = simulator.send(pipeline.at(&served.site), topics, &record).await;
-    let sent = sent.map_err(|error| refused(&served, &error))?;
-    served.metrics.actions.inc();
-    let uuid = sent.uuid.to_string();
-    tracing::info!(uuid, by, namespace = %pipeline.namespace, pipeline = %pipeline.pipeline, "a simulated record was sent");
-    Ok(Json(view(&served, &sent)))
+    // Its time is by the clock of all that is written here.
+    let record = MadeUp::of(&record, served.desk.now()).map_err(|error| Problem::invalid(error.to_string()))?;
+    to_its_end(async move {
+        let sent = allowed(&served)?.send(pipeline.at(&served.site), topics, &record).await;
+        let sent = sent.map_err(|error| refused(&error))?;
+        served.metrics.actions.inc();
+        let (uuid, by) = (sent.uuid.to_string(), by.as_str());
+        tracing::info!(uuid, by, namespace = %pipeline.namespace, pipeline = %pipeline.pipeline, "a simulated record was sent");
+        Ok(Json(view(&served, &sent)))
+    })
+    .await
 }
 
 pub(super) async fn one(
@@ -97,8 +98,7 @@ fn view(served: &Served, simulation: &Simulation) -> SimulationView {
     })
 }
 
-fn refused(served: &Served, error: &SimulateError) -> Problem {
-    served.metrics.refused_actions.inc();
+fn refused(error: &SimulateError) -> Problem {
     match error {
         SimulateError::TooMany => Problem::busy(error.to_string()),
         SimulateError::NoTopic { .. } => Problem::conflict(error.to_string()),

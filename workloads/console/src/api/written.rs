@@ -6,8 +6,8 @@ use axum::extract::State;
 use vedette_contract::console::{WrittenAlertsView, WrittenIncidentsView};
 
 use super::Served;
-use super::answers::{chosen, off_the_runtime};
-use super::json::{Answer, Json};
+use super::answers::chosen;
+use super::json::{Answer, Json, off_the_runtime};
 use super::parameters::{AlertsAsked, Asked, IncidentsAsked};
 use super::problem::Problem;
 use crate::query;

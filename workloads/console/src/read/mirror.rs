@@ -55,17 +55,6 @@ impl<T> Mirror<T> {
         parse: impl Fn(&str, &[u8]) -> Option<T>,
     ) -> Result<(), BucketError> {
         let listed = reader.list(prefix).await?.into_iter().filter(|object| wanted(&object.key)).collect();
-        self.take(reader, listed, most, parse).await
-    }
-
-    /// Takes in what was listed, and reads what is another than it was, at most so many.
-    pub(super) async fn take(
-        &mut self,
-        reader: &Reader,
-        listed: Vec<ObjectSummary>,
-        most: usize,
-        parse: impl Fn(&str, &[u8]) -> Option<T>,
-    ) -> Result<(), BucketError> {
         for key in self.take_listing(listed, most) {
             let Some(bytes) = reader.bytes(&key).await? else { continue };
             self.take_object(&key, parse(&key, &bytes));

@@ -16,7 +16,7 @@ use super::Reader;
 use super::archive::{Feed, Sink};
 use super::mirror::Mirror;
 use super::pace::pause;
-use super::people::People;
+use super::people::{Look, People};
 use super::sites::{Known, views};
 use super::trainings::Training;
 use crate::live::LiveTopics;
@@ -25,10 +25,12 @@ use crate::owner::PipelineName;
 use crate::readiness::BUCKET;
 use crate::store::Store;
 
-/// How often is looked for pipelines, trainings, models and verdicts.
+/// How often is looked for pipelines, trainings, models and new verdicts.
 const DISCOVERY: SignedDuration = SignedDuration::from_secs(30);
 /// Small objects that are read in one look, of each kind and pipeline.
 const MOST_OBJECTS: usize = 200;
+/// Silences, and verdicts, of all pipelines that are read in one look.
+const MOST_WRITTEN: usize = 100;
 /// Partitions whose archive is looked at in one look.
 const MOST_PARTITIONS: usize = 200;
 /// So long the archive of a partition is looked at after its progress moved: between sites objects may arrive in any order.
@@ -124,12 +126,11 @@ impl Poller {
             store.set_sites(name, views);
             store.set_own(name, pipeline.status(name, &self.settings.site));
             pipeline.look_at_archive(&self.reader, name, sink).await?;
-            if let Some(silences) = pipeline.people.look_at_silences(&self.reader, &name.keys()).await? {
-                store.set_silences(name, silences);
-            }
-            if is_discovery {
-                store.set_verdicts(name, pipeline.people.look_at_verdicts(&self.reader, &name.keys()).await?);
-            }
+        }
+        // Behind all that is looked at anyway: many silences of one pipeline hold up no alert of another.
+        let most = (MOST_WRITTEN / self.pipelines.len().max(1)).max(1);
+        for (name, pipeline) in &mut self.pipelines {
+            pipeline.people.look(&self.reader, name, Look { store, metrics, most, is_discovery }).await?;
         }
         // Where the bucket does not answer, what it said last stands: no site is silent for that.
         metrics.site_silences.set(silences);

@@ -58,14 +58,15 @@ impl Reader {
         Ok(head.and_then(|head| FoundMetadata::of(&head.metadata).records))
     }
 
-    /// Silences, by one who knows what was read before.
+    /// Silences, by one who knows what was read before, and reads at most so many.
     pub(crate) async fn silences(
         &self,
         silences: &mut SilenceReader,
         keys: &PipelineKeys,
+        most: usize,
     ) -> Result<Silences, BucketError> {
         let before = silences.requests();
-        let read = silences.read(&self.bucket, keys).await;
+        let read = silences.read_some(&self.bucket, keys, most).await;
         self.count(silences.requests() - before);
         read
     }

@@ -96,7 +96,10 @@ async fn a_silence_is_added_seen_by_all_and_ended() {
     let listed = console.json("/api/v1/silences?pipeline=flows").await;
     assert_eq!((&listed["in_force"], &listed["silences"][0]["id"]), (&1.into(), &id.as_str().into()), "{listed}");
 
-    let end = json!({ "namespace": "team", "pipeline": "flows" });
+    let end = json!({ "namespace": "team", "pipeline": "flows", "by": "ada" });
+    let nameless = json!({ "namespace": "team", "pipeline": "flows" });
+    let (status, said) = post(&console, &format!("/api/v1/silences/{id}/end"), &by_token(), &nameless).await;
+    assert_eq!(status, 422, "who ended it stands in the log: {said}");
     let (status, ended) = post(&console, &format!("/api/v1/silences/{id}/end"), &by_token(), &end).await;
     assert_eq!((status, &ended["silence"]["state"], &ended["is_deleted"]), (200, &"over".into(), &false.into()));
     assert!(in_the_bucket(&bucket).await.all[0].silence.until() <= Timestamp::now() + SignedDuration::from_secs(2));
@@ -109,7 +112,59 @@ async fn a_silence_is_added_seen_by_all_and_ended() {
     let path = format!("/api/v1/silences/{}/end", later["id"].as_str().unwrap());
     assert_eq!(post(&console, &path, &by_token(), &end).await.1["is_deleted"], true);
     assert_eq!(post(&console, &path, &by_token(), &end).await.0, 404, "it is gone");
-    assert!(http_get(console.probes, "/metrics").await.contains("vedette_console_actions_total 4\n"));
+    let again = post(&console, &format!("/api/v1/silences/{id}/end"), &by_token(), &end).await.1;
+    assert_eq!(again["silence"]["state"], "over", "{again}");
+    let metrics = http_get(console.probes, "/metrics").await;
+    for counted in ["vedette_console_actions_total 4\n", "vedette_console_refused_actions_total 2\n"] {
+        assert!(metrics.contains(counted), "{counted} in {metrics}");
+    }
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_hour_is_one_by_the_clock_of_the_bucket() {
+    let (bucket, broker) = surroundings().await;
+    let token = TokenFile::write("hour");
+    let console = showing(&bucket, &broker, &[&token.option()]).await;
+    let lasting = |seconds: Value| {
+        let mut body = with(silence("true"), "by", "ada");
+        body.as_object_mut().unwrap().remove("until");
+        with(body, "lasting_seconds", seconds)
+    };
+    let (status, added) = post(&console, "/api/v1/silences", &by_token(), &lasting(3600.into())).await;
+    assert_eq!(status, 200, "{added}");
+    let kept = in_the_bucket(&bucket).await.all.remove(0).silence;
+    // It has begun for all, a second before it was asked for.
+    assert_eq!(kept.until().duration_since(kept.from()), SignedDuration::from_secs(3601));
+    for wrong in [lasting(Value::Null), with(silence("true"), "lasting_seconds", 3600)] {
+        let (status, said) = post(&console, "/api/v1/silences", &by_token(), &with(wrong, "by", "ada")).await;
+        assert_eq!(status, 422, "{said}");
+        assert!(said["detail"].as_str().unwrap().contains("one of them"), "{said}");
+    }
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_is_asked_for_under_hosts_that_lead_nobody_astray() {
+    let (bucket, broker) = surroundings().await;
+    let token = TokenFile::write("host");
+    let console = showing(&bucket, &broker, &[&token.option(), "--page-host=vedette.corp"]).await;
+    for (host, status) in
+        [("evil.example:8090", 421), ("127.0.0.1:8090", 200), ("vedette.corp", 200), ("vedette.corp.evil.example", 421)]
+    {
+        for path in ["/", "/api/v1/overview"] {
+            let answer = console.ask("GET", path, &[("host", host)]).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {answer}");
+            assert!(status == 200 || answer.contains("--page-host"), "{answer}");
+        }
+    }
+    let body = with(silence("true"), "by", "ada");
+    for (origin, status) in [("http://vedette.corp", 200), ("http://other.corp", 403)] {
+        // As a proxy asks that lets no host of its browsers pass.
+        let headers = [by_token()[0], ("origin", origin)];
+        let (found, said) = post(&console, "/api/v1/silences", &headers, &body).await;
+        assert_eq!(found, status, "{origin}: {said}");
+    }
     console.stop().await;
 }
 
@@ -128,7 +183,7 @@ async fn silences_of_other_sites_are_shown_and_left_to_them() {
     let listed = console.json("/api/v1/silences?site=west").await;
     assert_eq!(listed["silences"][0]["site"], "west");
     assert!(listed["passed"][0]["key"].as_str().unwrap().ends_with("084211Z-0a1b2c3d.json"), "{listed}");
-    let end = json!({ "namespace": "team", "pipeline": "flows" });
+    let end = json!({ "namespace": "team", "pipeline": "flows", "by": "ada" });
     let (status, said) = post(&console, "/api/v1/silences/20261123T084210Z-0a1b2c3d/end", &by_token(), &end).await;
     assert_eq!(status, 409, "{said}");
     assert!(said["detail"].as_str().unwrap().contains("at the console of west"), "{said}");
@@ -206,8 +261,13 @@ async fn nobody_writes_who_is_not_known_and_no_other_page_does() {
     assert!(console.ask("DELETE", "/api/v1/silences", &by_token()).await.starts_with("HTTP/1.1 405 "));
     assert_eq!(in_the_bucket(&bucket).await, Silences::default());
 
-    let own = [by_token()[0], ("origin", "http://test"), ("sec-fetch-site", "same-origin")];
+    let own = [by_token()[0], ("origin", "http://localhost"), ("sec-fetch-site", "same-origin")];
     assert_eq!(post(&console, "/api/v1/silences", &own, &body).await.0, 200);
+    // What a browser or a proxy puts into Authorization is none of the page's.
+    let beside = [("vedette-token", TOKEN), ("authorization", "Basic YWRhOmFkYQ==")];
+    assert_eq!(post(&console, "/api/v1/silences", &beside, &body).await.0, 200);
+    let metrics = http_get(console.probes, "/metrics").await;
+    assert!(metrics.contains("vedette_console_wrong_tokens_total 3\n"), "{metrics}");
     console.stop().await;
 }
 
@@ -251,6 +311,12 @@ async fn a_proxy_says_who_writes() {
     assert_eq!(status, 403, "{said}");
     let twice = [ada[0], ("x-forwarded-user", "eve")];
     assert_eq!(post(&console, "/api/v1/silences", &twice, &silence("true")).await.0, 401);
+    let long = "a".repeat(101);
+    let strange = [("x-forwarded-user", long.as_str())];
+    let (status, said) = post(&console, "/api/v1/silences", &strange, &silence("true")).await;
+    assert_eq!(status, 403, "{said}");
+    let access = console.ask("GET", "/api/v1/access", &strange).await;
+    assert!(access.contains("\"may_write\":false") && access.contains("another field"), "{access}");
     console.stop().await;
 
     let elsewhere = ["--proxy-user-header=X-Forwarded-User", "--proxy-address=192.0.2.7"];
@@ -309,5 +375,14 @@ async fn a_verdict_is_of_an_alert_or_of_an_incident_and_the_last_one_is_shown() 
         assert_eq!(found, status, "{said}");
         assert!(said["detail"].as_str().unwrap().contains(words), "{words}: {said}");
     }
+    // The alert is still kept when nothing is left of its pipeline.
+    bucket.bucket.delete("team/flows/sites/east.json").await.unwrap();
+    eventually("no site tells of it", async || {
+        console.json("/api/v1/overview").await["sites"].as_array().unwrap().is_empty()
+    })
+    .await;
+    let (status, said) = give(with(verdict("anomaly"), "alert", alert.as_str())).await;
+    assert_eq!(status, 404, "{said}");
+    assert!(said["detail"].as_str().unwrap().contains("no site tells of a pipeline"), "{said}");
     console.stop().await;
 }

@@ -28,7 +28,7 @@ async fn with_topics() -> (TestBucket, TestBroker) {
 }
 
 fn simulation(record: &str) -> Value {
-    json!({ "namespace": "team", "pipeline": "flows", "record": record })
+    json!({ "namespace": "team", "pipeline": "flows", "record": record, "by": "ada" })
 }
 
 /// What is in the input, so many records of it.
@@ -73,7 +73,7 @@ async fn a_record_is_sent_as_it_was_written_and_followed_to_its_score() {
     let (bucket, broker) = with_topics().await;
     let token = TokenFile::write("simulation");
     let console = showing(&bucket, &broker, &[&token.option(), "--allow-simulation"]).await;
-    let body = with(simulation(r#"{"duration": 1.50e3,"service":"<b>\u0000"}"#), "by", "ada");
+    let body = simulation(r#"{"duration": 1.50e3,"service":"<b>\u0000"}"#);
     let (status, answer) = post(&console, PATH, &by_token(), &body).await;
     assert_eq!((status, &answer["status"], &answer["site"]), (200, &"pending".into(), &"east".into()), "{answer}");
     let uuid = answer["uuid"].as_str().unwrap();
@@ -202,6 +202,7 @@ async fn nothing_is_sent_where_the_site_does_not_allow_it_or_nobody_may_write() 
         (simulation(&long.repeat(3)), 413, "20 KiB"),
         (with(simulation("{}"), "pipeline", "others"), 404, "overview"),
         (with(simulation("{}"), "more", 1), 400, "unknown field"),
+        (with(simulation("{}"), "by", Value::Null), 422, "say who you are"),
     ] {
         let (answered, refused) = post(&console, PATH, &by_token(), &body).await;
         assert!(answered == status && refused["detail"].as_str().unwrap().contains(mend), "{answered} {refused}");

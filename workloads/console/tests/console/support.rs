@@ -72,8 +72,8 @@ impl Console {
         let mut stream = TcpStream::connect(self.page).await.unwrap();
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let length = if body.is_empty() { String::new() } else { format!("content-length: {}\r\n", body.len()) };
-        let request =
-            format!("{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{length}{headers}\r\n{body}");
+        let host = if headers.contains("host: ") { "" } else { "host: localhost\r\n" };
+        let request = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n{host}{length}{headers}\r\n{body}");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer).await;
@@ -106,7 +106,7 @@ impl Events {
     pub(crate) async fn listen(page: SocketAddr, last: Option<&str>) -> Self {
         let mut stream = TcpStream::connect(page).await.unwrap();
         let last = last.map(|id| format!("last-event-id: {id}\r\n")).unwrap_or_default();
-        let request = format!("GET /api/v1/changes HTTP/1.1\r\nhost: test\r\n{last}\r\n");
+        let request = format!("GET /api/v1/changes HTTP/1.1\r\nhost: localhost\r\n{last}\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         Self(BufReader::new(stream))
     }

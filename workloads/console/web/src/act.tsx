@@ -4,8 +4,9 @@ import { useState } from "preact/hooks";
 import { useAccess } from "./access";
 import { send, type Access, type EndSent, type Ended, type Finding, type Silence, type SilenceSent, type SimulationForm, type Verdict, type VerdictSent } from "./api";
 import { end as endCommand, silence as silenceCommand, verdict as verdictCommand, type Judged, type Of } from "./command";
+import type { Data } from "./data";
 import { By, Form, useName, useOpen } from "./form";
-import { friday, later, shown, time } from "./format";
+import { friday, shown, time, utc } from "./format";
 import { Time, Value } from "./parts";
 import { Simulate } from "./simulate";
 import { setPerson } from "./token";
@@ -23,7 +24,7 @@ type ActionsProps = {
 
 /** What can be done of an incident or an alert. */
 export function Actions({ of, match, judged, verdict, isSimulated = false, simulation }: ActionsProps) {
-  const { value: access } = useAccess();
+  const access = useAccess();
   const { open, button, close } = useOpen<"silence" | "simulation" | Finding>();
   const [done, setDone] = useState<string>();
   const [given, setGiven] = useState<Verdict>();
@@ -74,20 +75,21 @@ export function Actions({ of, match, judged, verdict, isSimulated = false, simul
 
 type Until = "1h" | "1d" | "friday" | "other";
 
-type SilenceFormProps = { of: Of; match: string; access: Access | undefined; onDone: (what: string) => void; onClose: () => void };
+type SilenceFormProps = { of: Of; match: string; access: Data<Access>; onDone: (what: string) => void; onClose: () => void };
 
 function SilenceForm({ of, match: suggested, access, onDone, onClose }: SilenceFormProps) {
   const [match, setMatch] = useState(suggested);
   const [until, setUntil] = useState<Until>("1h");
   const [other, setOther] = useState("");
   const [why, setWhy] = useState("");
-  const [exclude, setExclude] = useState(false);
   const [name, setName, by] = useName(access);
-  const end = (): string => (until === "friday" ? friday() : until === "other" ? new Date(other || Date.now()).toISOString() : later(until === "1h" ? 1 : 24));
-  const lasting = until === "1h" || until === "1d" ? { for: until } : { until: end() };
-  const command = silenceCommand(access, of, { match, end: lasting, by: name, why: why || "…", exclude });
+  const end = (): string | undefined => (until === "friday" ? friday() : utc(other));
+  const lasting = until === "1h" || until === "1d" ? { for: until } : { until: end() ?? "…" };
+  const command = (access: Access) => silenceCommand(access, of, { match, end: lasting, by: name, why: why || "…" });
   const submit = async () => {
-    const sent: SilenceSent = { ...of, match, until: end(), why, exclude_from_training: exclude, by };
+    // How long it lasts is by the clock of the bucket, which a browser's need not be.
+    const ends = until === "1h" ? { lasting_seconds: 3_600 } : until === "1d" ? { lasting_seconds: 86_400 } : { until: end() };
+    const sent: SilenceSent = { ...of, match, ...ends, why, by };
     const added = await send<Silence>("silences", sent);
     if (by !== undefined) setPerson(by);
     onDone(`Silenced until ${time(added.until_utc)}: silence ${added.id}.`);
@@ -116,7 +118,7 @@ function SilenceForm({ of, match: suggested, access, onDone, onClose }: SilenceF
         {until === "other" && (
           <label>
             <span>Time</span>
-            <input type="datetime-local" value={other} required onInput={(event) => setOther(event.currentTarget.value)} />
+            <input type="datetime-local" max="9999-12-31T23:59" value={other} required onInput={(event) => setOther(event.currentTarget.value)} />
           </label>
         )}
       </fieldset>
@@ -125,10 +127,6 @@ function SilenceForm({ of, match: suggested, access, onDone, onClose }: SilenceF
         <input type="text" value={why} required maxLength={1_000} onInput={(event) => setWhy(event.currentTarget.value)} />
       </label>
       <By access={access} name={name} onName={setName} />
-      <label class="choice">
-        <input type="checkbox" checked={exclude} onChange={(event) => setExclude(event.currentTarget.checked)} />
-        <span>No model learns from these records either (the expression may then speak of namespace, pipeline, site and example alone)</span>
-      </label>
     </Form>
   );
 }
@@ -137,7 +135,7 @@ type VerdictFormProps = {
   of: Of;
   judged: Judged;
   finding: Finding;
-  access: Access | undefined;
+  access: Data<Access>;
   onDone: (verdict: Verdict) => void;
   onClose: () => void;
 };
@@ -145,7 +143,7 @@ type VerdictFormProps = {
 function VerdictForm({ of, judged, finding, access, onDone, onClose }: VerdictFormProps) {
   const [why, setWhy] = useState("judged by its reasons");
   const [name, setName, by] = useName(access);
-  const command = verdictCommand(access, of, judged, finding, name, why || "…");
+  const command = (access: Access) => verdictCommand(access, of, judged, finding, name, why || "…");
   const submit = async () => {
     const which = "incident" in judged ? { incident: judged.incident } : { alert: judged.alert };
     const sent: VerdictSent = { ...which, verdict: finding, why, by };
@@ -170,15 +168,16 @@ function VerdictForm({ of, judged, finding, access, onDone, onClose }: VerdictFo
 }
 
 /** Ends a silence that this site has written. */
-export function End({ silence, access }: { silence: Silence; access: Access | undefined }) {
+export function End({ silence, access }: { silence: Silence; access: Data<Access> }) {
   const { open, button, close } = useOpen<"end">();
-  const [name, , by] = useName(access);
+  const [name, setName, by] = useName(access);
   if (silence.state === "over") return <>–</>;
-  if (access && silence.site !== access.site) return <span class="quiet">at the console of {silence.site}</span>;
+  if (access.value && silence.site !== access.value.site) return <span class="quiet">at the console of {silence.site}</span>;
   const of = { namespace: silence.namespace, pipeline: silence.pipeline };
   const submit = async () => {
-    const sent: EndSent = { ...of, by: by === "" ? undefined : by };
+    const sent: EndSent = { ...of, by };
     await send<Ended>(`silences/${encodeURIComponent(silence.id)}/end`, sent);
+    if (by !== undefined) setPerson(by);
     close();
   };
   return (
@@ -187,8 +186,9 @@ export function End({ silence, access }: { silence: Silence; access: Access | un
         End …
       </button>
       {open && (
-        <Form label={`End silence ${silence.id}`} access={access} command={endCommand(access, of, silence.id)} action="End it now" onSend={submit} onClose={close}>
-          <p class="quiet">{name === "" ? "People are told of such alerts again." : `People are told of such alerts again; ${shown(name, 100)} ends it.`}</p>
+        <Form label={`End silence ${silence.id}`} access={access} command={(access) => endCommand(access, of, silence.id)} action="End it now" onSend={submit} onClose={close}>
+          <p class="quiet">People are told of such alerts again.</p>
+          <By access={access} name={name} onName={setName} />
         </Form>
       )}
     </>

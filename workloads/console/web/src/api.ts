@@ -49,12 +49,13 @@ export function address(path: string, asked: Asked = {}): string {
 export async function ask<T>(path: string, asked: Asked, signal: AbortSignal): Promise<T> {
   let response: Response;
   try {
-    response = await fetch(address(path, asked), { signal, headers: credentials() });
+    // Who may write is asked for whoever has the token; all else anybody may see.
+    response = await fetch(address(path, asked), { signal, redirect: "manual", headers: path === "access" ? credentials() : {} });
   } catch (error) {
     if (signal.aborted) throw error;
     throw new Error("The console does not answer. It is tried again.");
   }
-  return answered<T>(response);
+  return answered<T>(response, "");
 }
 
 /** Has something written. It is not tried again by itself: whoever asked decides. */
@@ -62,19 +63,25 @@ export async function send<T>(path: string, body: unknown): Promise<T> {
   const headers = { ...credentials(), "content-type": "application/json" };
   let response: Response;
   try {
-    response = await fetch(address(path), { method: "POST", headers, body: JSON.stringify(body) });
+    response = await fetch(address(path), { method: "POST", redirect: "manual", headers, body: JSON.stringify(body) });
   } catch {
     throw new Error("The console does not answer, so whether it was written is not known. Look before you send it again.");
   }
-  return answered<T>(response);
+  return answered<T>(response, " Nothing was written.");
 }
 
+/** In a header of its own: what stands in Authorization is a proxy's. */
 function credentials(): Record<string, string> {
   const given = token();
-  return given === undefined ? {} : { authorization: `Bearer ${given}` };
+  return given === undefined ? {} : { "vedette-token": given };
 }
 
-async function answered<T>(response: Response): Promise<T> {
+async function answered<T>(response: Response, consequence: string): Promise<T> {
+  const kind = response.headers.get("content-type") ?? "";
+  // The console sends nobody elsewhere: a proxy does, to where one signs in, or sends a page of its own in the place of an answer.
+  if (response.type === "opaqueredirect" || (response.ok && !kind.startsWith("application/json"))) {
+    throw new Error(`This is no answer of the console: you are not signed in any more at the proxy before it. Load the page again.${consequence}`);
+  }
   if (!response.ok) {
     const problem: { detail?: string } = await response.json().catch(() => ({}));
     throw new Error(problem.detail ?? `The console answers with status ${response.status}.`);

@@ -2,24 +2,28 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Access } from "./api";
+import type { Data } from "./data";
 import { shown } from "./format";
 import { Copy, Value } from "./parts";
 import { to } from "./route";
 import { person } from "./token";
 
 /** The command that does the same; where nobody may write, why, and that it is the way. */
-function Command({ access, command }: { access: Access | undefined; command: string }) {
+function Command({ access: { value: access, error }, command }: { access: Data<Access>; command: (access: Access) => string }) {
+  // Where it finds the bucket is not known without an answer, nor who may write.
+  if (!access) return error ? <p class="notice bad" role="alert">{shown(error, 1_000)}</p> : <p class="quiet">Asking who may write …</p>;
+  const text = command(access);
   return (
     <>
-      {access && !access.may_write && (
+      {!access.may_write && (
         <p class="notice">
           You only read here: {shown(access.why_not ?? "", 1_000)}.{" "}
           {access.takes_token && <a href={to(["access"])}>Give a token.</a>} This command does it:
         </p>
       )}
       <p class="command">
-        {access?.may_write && <span class="quiet">The same: </span>}
-        <code>{shown(command, 6_000)}</code> <Copy text={command} />
+        {access.may_write && <span class="quiet">The same: </span>}
+        <code>{shown(text, 6_000)}</code> <Copy text={text} />
       </p>
     </>
   );
@@ -27,8 +31,8 @@ function Command({ access, command }: { access: Access | undefined; command: str
 
 type FormProps = {
   label: string;
-  access: Access | undefined;
-  command: string;
+  access: Data<Access>;
+  command: (access: Access) => string;
   action: string;
   /** What is done; it says what went wrong by an error. */
   onSend: () => Promise<void>;
@@ -44,7 +48,7 @@ export function Form({ label, access, command, action, onSend, onClose, children
   useEffect(() => form.current?.querySelector<HTMLElement>("input, textarea, select, button")?.focus(), []);
   const submit = async (event: Event) => {
     event.preventDefault();
-    if (isSending || !access?.may_write) return;
+    if (isSending || !access.value?.may_write) return;
     setSending(true);
     setError(undefined);
     try {
@@ -67,7 +71,7 @@ export function Form({ label, access, command, action, onSend, onClose, children
       )}
       <Command access={access} command={command} />
       <p class="buttons">
-        {access?.may_write && (
+        {access.value?.may_write && (
           <button type="submit" class="main" disabled={isSending}>
             {action}
           </button>
@@ -81,11 +85,11 @@ export function Form({ label, access, command, action, onSend, onClose, children
 }
 
 /** Who does it: as the proxy says, or as somebody says with a token. */
-export function By({ access, name, onName }: { access: Access | undefined; name: string; onName: (name: string) => void }) {
-  if (access?.by) {
+export function By({ access, name, onName }: { access: Data<Access>; name: string; onName: (name: string) => void }) {
+  if (access.value?.by) {
     return (
       <p class="quiet">
-        By <Value text={access.by} />.
+        By <Value text={access.value.by} />.
       </p>
     );
   }
@@ -98,7 +102,7 @@ export function By({ access, name, onName }: { access: Access | undefined; name:
 }
 
 /** Keeps a name for the next form of this tab. */
-export function useName(access: Access | undefined): [string, (name: string) => void, string | undefined] {
+export function useName({ value: access }: Data<Access>): [string, (name: string) => void, string | undefined] {
   const [name, setName] = useState(person());
   // Where a proxy says who asks, nothing else is sent.
   return [access?.by ?? name, setName, access?.by ? undefined : name];

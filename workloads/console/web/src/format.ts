@@ -1,7 +1,7 @@
 // How values are written for people. What comes from records is text of anybody's, so what a terminal or a browser would follow is
 // made visible instead.
 
-const unseen = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+const unseen = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 
 export function shown(text: string, longest = 300): string {
   const short = text.length > longest ? `${text.slice(0, longest)}…` : text;
@@ -45,9 +45,10 @@ export function plural(amount: number, one: string, many = `${one}s`): string {
   return `${count(amount)} ${amount === 1 ? one : many}`;
 }
 
-/** The time so many hours from now, as the API has it. */
-export function later(hours: number, now = Date.now()): string {
-  return new Date(now + hours * 3_600_000).toISOString();
+/** A time as somebody gives it, as the API has it; nothing where it is none. */
+export function utc(text: string): string | undefined {
+  const given = new Date(text);
+  return Number.isNaN(given.getTime()) ? undefined : given.toISOString();
 }
 
 /** The next Friday at 18:00, as clocks are here. */

@@ -1127,7 +1127,7 @@ export interface components {
         Direction: "above" | "below" | "unseen" | "missing";
         /** @description Whose silence is to end. */
         EndSent: {
-            /** @description Who ends it: with a token, as a proxy says it itself. */
+            /** @description Who ends it, in a line of 1 to 100 bytes: with a token, as a proxy says it itself. */
             by?: string | null;
             /** @description Namespace of the pipeline. */
             namespace: string;
@@ -1401,14 +1401,19 @@ export interface components {
             exclude_from_training?: boolean | null;
             /** @description From when on, RFC 3339; from now where omitted. */
             from?: string | null;
+            /**
+             * Format: uint32
+             * @description for how many seconds, by the clock of the bucket: one of both.
+             */
+            lasting_seconds?: number | null;
             /** @description Of what alerts, as a CEL expression. */
             match: string;
             /** @description Namespace of the pipeline. */
             namespace: string;
             /** @description Whose alerts. */
             pipeline: string;
-            /** @description Before when, RFC 3339. */
-            until: string;
+            /** @description Before when, RFC 3339, or */
+            until?: string | null;
             /** @description Why, in a line of 1 to 1000 bytes. */
             why: string;
         };
@@ -1451,7 +1456,7 @@ export interface components {
              * @description How many match, listed or not.
              */
             matching: number;
-            /** @description Objects among them that silence nothing. */
+            /** @description Objects among them that silence nothing, and what people wrote that the bucket does not give. */
             passed: components["schemas"]["PassedView"][];
             /** @description Those in force first, then those to come, then those that are over; of each the newest first. */
             silences: components["schemas"]["SilenceView"][];
@@ -1467,7 +1472,7 @@ export interface components {
         };
         /** @description A record that somebody made up, to see what becomes of it. */
         SimulationSent: {
-            /** @description Who sends it: with a token, as a proxy says it itself. */
+            /** @description Who sends it, in a line of 1 to 100 bytes: with a token, as a proxy says it itself. */
             by?: string | null;
             namespace: string;
             pipeline: string;

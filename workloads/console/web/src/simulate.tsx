@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { ask, send, type Access, type Simulation, type SimulationForm, type SimulationSent } from "./api";
 import { simulation as simulationCommand, type Of } from "./command";
+import type { Data } from "./data";
 import { By, Form, useName } from "./form";
 import { score, shown } from "./format";
 import { Value } from "./parts";
@@ -15,7 +16,7 @@ const later = 2_000;
 
 type Field = { name: string; json: string; isSent: boolean };
 
-type SimulateProps = { of: Of; form: SimulationForm; access: Access | undefined; onClose: () => void };
+type SimulateProps = { of: Of; form: SimulationForm; access: Data<Access>; onClose: () => void };
 
 export function Simulate({ of, form, access, onClose }: SimulateProps) {
   // What nobody would see is spelled out, as JSON can spell it: it stays the same text.
@@ -33,7 +34,7 @@ export function Simulate({ of, form, access, onClose }: SimulateProps) {
   const command = simulationCommand(form, shown(record([...fields, simulated]), Infinity));
   return (
     <>
-      <Form label="Simulate" access={access} command={command} action="Send it" onSend={submit} onClose={onClose}>
+      <Form label="Simulate" access={access} command={() => command} action="Send it" onSend={submit} onClose={onClose}>
         <p class="quiet">
           A record of this pipeline at this site, with an identity and a time of its own, and marked as simulated: it gets a score like any other, nobody is
           told of it, and no model learns from it. Values are JSON, so texts stand in quotes.

@@ -2,14 +2,14 @@
 import { End } from "../act";
 import { useAccess } from "../access";
 import type { Access, Silence, Silences } from "../api";
-import { useData } from "../data";
+import { type Data, useData } from "../data";
 import { count, plural, shown } from "../format";
 import { Filters, Shown, Time, Value } from "../parts";
 import { useSites } from "../sites";
 
 export function SilencesPage({ asked }: { asked: Record<string, string> }) {
   const data = useData<Silences>("silences", asked, { concerns: ({ people }) => people, pause: 300 });
-  const { value: access } = useAccess();
+  const access = useAccess();
   const { sites, namespaces, pipelines } = useSites();
   return (
     <>
@@ -37,7 +37,7 @@ export function SilencesPage({ asked }: { asked: Record<string, string> }) {
             )}
             {page.passed.length > 0 && (
               <>
-                <h2>What silences nothing</h2>
+                <h2>What silences nothing, or cannot be read</h2>
                 <ul>
                   {page.passed.map(({ key, why }) => (
                     <li key={key}>
@@ -54,7 +54,7 @@ export function SilencesPage({ asked }: { asked: Record<string, string> }) {
   );
 }
 
-function SilenceTable({ silences, access }: { silences: Silence[]; access: Access | undefined }) {
+function SilenceTable({ silences, access }: { silences: Silence[]; access: Data<Access> }) {
   if (silences.length === 0) return <p class="quiet">None.</p>;
   return (
     <div class="wide" role="region" aria-label="Silences, those in force first" tabIndex={0}>
