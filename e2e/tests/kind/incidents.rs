@@ -27,12 +27,19 @@ const ATTACK: usize = 20;
 const EXTREMES: [(&str, f64); 3] = [("duration", 1e6), ("src_bytes", 1e9), ("dst_bytes", 1e9)];
 /// One who passes nothing on: what is asked is what it was told.
 const CONFIGURATION: &str = "{route: {receiver: nobody, group_by: [dedup_key]}, receivers: [{name: nobody}]}";
+/// What Debian's Alertmanager reads before it serves.
+const TEMPLATES: [&str; 2] =
+    ["/usr/share/prometheus/alertmanager/default.tmpl", "/usr/share/prometheus/alertmanager/email.tmpl"];
 
 /// Starts an Alertmanager on the site's node, where the pods of the site reach it by a Service, in the place of one of an earlier run.
 pub(crate) async fn start_alertmanager(site: &Site) {
     let program = Command::new(repository().join("e2e/scripts/alertmanager.sh")).output().unwrap();
     let program = String::from_utf8(program.stdout).unwrap();
     site.cluster.copy_to_node(program.trim(), "/usr/local/bin/alertmanager").unwrap();
+    site.cluster.on_node(&["mkdir", "-p", "/usr/share/prometheus/alertmanager"]).unwrap();
+    for template in TEMPLATES {
+        site.cluster.copy_to_node(template, template).unwrap();
+    }
     let start = format!(
         "pkill -f '^/usr/local/bin/alertmanager' || [ $? = 1 ]
          rm -rf /var/lib/alertmanager && mkdir -p /var/lib/alertmanager && echo '{CONFIGURATION}' >/var/lib/alertmanager/alertmanager.yml
@@ -45,7 +52,10 @@ pub(crate) async fn start_alertmanager(site: &Site) {
     wait_for(&format!("Alertmanager at {}", site.name()), PATIENCE, || async {
         match site.cluster.on_node(&["curl", "-sf", "http://127.0.0.1:9093/-/ready"]) {
             Ok(_) => Look::Holds(()),
-            Err(error) => Look::NotYet(error.to_string()),
+            Err(error) => {
+                let log = site.cluster.on_node(&["tail", "-n3", "/var/lib/alertmanager/log"]);
+                Look::NotYet(format!("{error}; {}", log.unwrap_or_else(|error| error.to_string())))
+            }
         }
     })
     .await
