@@ -121,10 +121,10 @@ pub struct SilenceSent {
     /// From when on, RFC 3339; from now where omitted.
     #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub from: Option<Timestamp>,
-    /// Before when, RFC 3339, or
+    /// Before when, RFC 3339: this or `lasting_seconds`.
     #[cfg_attr(feature = "schemars", schemars(with = "Option<String>"))]
     pub until: Option<Timestamp>,
-    /// for how many seconds, by the clock of the bucket: one of both.
+    /// For how many seconds, by the clock of the bucket.
     pub lasting_seconds: Option<u32>,
     /// Why, in a line of 1 to 1000 bytes.
     pub why: String,

@@ -1403,7 +1403,7 @@ export interface components {
             from?: string | null;
             /**
              * Format: uint32
-             * @description for how many seconds, by the clock of the bucket: one of both.
+             * @description For how many seconds, by the clock of the bucket.
              */
             lasting_seconds?: number | null;
             /** @description Of what alerts, as a CEL expression. */
@@ -1412,7 +1412,7 @@ export interface components {
             namespace: string;
             /** @description Whose alerts. */
             pipeline: string;
-            /** @description Before when, RFC 3339, or */
+            /** @description Before when, RFC 3339: this or `lasting_seconds`. */
             until?: string | null;
             /** @description Why, in a line of 1 to 1000 bytes. */
             why: string;
