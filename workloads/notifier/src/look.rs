@@ -33,6 +33,9 @@ pub(crate) struct Looking {
     known: watch::Sender<Arc<Silences>>,
     /// What is passed, as it was said last.
     passed: Vec<PassedObject>,
+    /// Whether the bucket has been read since the start.
+    has_read: bool,
+    is_failing: bool,
     metrics: SilenceMetrics,
     readiness: Readiness,
 }
@@ -40,7 +43,8 @@ pub(crate) struct Looking {
 impl Looking {
     pub(crate) fn new(bucket: Bucket, keys: PipelineKeys, metrics: SilenceMetrics, readiness: Readiness) -> Self {
         let known = watch::Sender::new(Arc::new(Silences::new(metrics.clone())));
-        Self { bucket, keys, reader: SilenceReader::default(), known, passed: Vec::new(), metrics, readiness }
+        let reader = SilenceReader::default();
+        Self { bucket, keys, reader, known, passed: Vec::new(), has_read: false, is_failing: false, metrics, readiness }
     }
 
     /// Where what is known can be seen.
@@ -92,12 +96,22 @@ impl Looking {
         self.say(&silences, passed, now);
         self.known.send_replace(Arc::new(silences));
         self.readiness.hold(SILENCES);
+        if self.is_failing {
+            info!("silences are read again");
+        }
+        (self.has_read, self.is_failing) = (true, false);
         Ok(())
     }
 
-    fn failed(&self, cause: String) {
+    /// Who knows of silences goes on with them and is ready, as whoever archives is while the bucket is away.
+    fn failed(&mut self, cause: String) {
         self.metrics.look_failures.inc();
-        self.readiness.fail(SILENCES, cause);
+        if !self.has_read {
+            self.readiness.fail(SILENCES, cause);
+        } else if !self.is_failing {
+            warn!(error = cause, "the silences cannot be read; those that are known stand until they can");
+        }
+        self.is_failing = true;
     }
 
     fn say(&mut self, silences: &Silences, passed: Vec<PassedObject>, now: Timestamp) {

@@ -153,7 +153,11 @@ impl Pump {
             let Self { consumer, reader, topic, .. } = self;
             let polled = consumer.poll(wait).map(|polled| polled.map(|message| read_alert(reader, topic, &message)));
             match polled {
-                None => return Ok(taken == 0),
+                None => {
+                    // What was read and makes no news is written with the next, and nobody waits for it without a pause.
+                    self.is_behind &= taken > 0;
+                    return Ok(taken == 0);
+                }
                 Some(Ok((origin, alert))) => self.take(&origin, alert),
                 Some(Err(KafkaError::PartitionEOF(partition))) => self.watermark.ended(partition),
                 Some(Err(error)) => {
