@@ -188,6 +188,7 @@ fn status(site: &str, version: &ModelVersion, rejected: Vec<ModelVersion>) -> Si
         topics: None,
         alert_budget_per_million: None,
         added_fields: Vec::new(),
+        renamed_fields: None,
         updated_at: Timestamp::now(),
     }
 }

@@ -1,5 +1,6 @@
 //! What each site tells the others through the bucket. Every object has one writing site.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -89,6 +90,10 @@ pub struct SiteStatus {
     /// Fields that its detectors look up and calculate, beside those that all add; none where the operator does not tell.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub added_fields: Vec<String>,
+    /// Fields that its detectors give other names, each with that name. None where the operator does not tell: what runs there is of a
+    /// version, too, that knows no simulated records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed_fields: Option<BTreeMap<String, String>>,
     /// When this was written.
     pub updated_at: Timestamp,
 }
@@ -134,8 +139,9 @@ mod tests {
             r#"{"site":"east","training":null,"model_version":null,"ready":true,"updated_at":"2026-11-23T08:00:00Z"}"#;
         let status: SiteStatus = serde_json::from_str(told).unwrap();
         assert_eq!((&status.topics, status.alert_budget_per_million, status.rejected.len()), (&None, None, 0));
+        assert_eq!(status.renamed_fields, None);
         assert_eq!(serde_json::to_string(&status).unwrap(), told);
-        let more = SiteStatus { alert_budget_per_million: Some(0.5), ..status };
+        let more = SiteStatus { alert_budget_per_million: Some(0.5), renamed_fields: Some(BTreeMap::new()), ..status };
         assert_eq!(serde_json::from_str::<SiteStatus>(&serde_json::to_string(&more).unwrap()).unwrap(), more);
     }
 

@@ -63,6 +63,7 @@ mod tests {
             topics: None,
             alert_budget_per_million: None,
             added_fields: Vec::new(),
+            renamed_fields: None,
             updated_at: "2026-11-23T00:00:00Z".parse().unwrap(),
         };
         for status in [status("west", true), status("east", false), status("east", true)] {

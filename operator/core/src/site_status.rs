@@ -44,6 +44,7 @@ mod tests {
             topics: None,
             alert_budget_per_million: None,
             added_fields: Vec::new(),
+            renamed_fields: None,
             updated_at: "2026-11-23T08:00:00Z".parse().unwrap(),
         };
         let later = |text: &str| at(&first, text.parse().unwrap());

@@ -179,6 +179,7 @@ mod tests {
             topics: None,
             alert_budget_per_million: None,
             added_fields: Vec::new(),
+            renamed_fields: None,
             updated_at: "2026-11-23T08:00:00Z".parse().unwrap(),
         };
         context.report.publish_site_status(object, SiteStatusUpdate { keys, status });

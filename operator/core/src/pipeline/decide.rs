@@ -47,6 +47,7 @@ pub(super) fn decide(
         site_topics: site_topics(object),
         alert_budget_per_million: object.detector.alerting.budget_per_million(),
         added_fields: object.detector.added_names(),
+        renamed_fields: object.detector.other_names(),
         namespace: object.namespace.clone(),
         name: object.name.clone(),
         suspend: object.suspend,

@@ -5,6 +5,8 @@ mod decide;
 mod status;
 mod topics;
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use vedette_contract::Name;
 use vedette_contract::progress::SiteTopics;
@@ -190,6 +192,7 @@ pub struct PipelinePlan {
     site_topics: SiteTopics,
     alert_budget_per_million: Option<f64>,
     added_fields: Vec<String>,
+    renamed_fields: BTreeMap<String, String>,
     namespace: Name,
     name: Name,
     suspend: bool,

@@ -347,6 +347,14 @@ fn other_sites_read_the_budget_of_the_alerts_where_there_is_one() {
 }
 
 #[test]
+fn other_sites_read_which_fields_get_other_names() {
+    let renamed = |spec: &str| concluded(spec, |_| ()).site_status.unwrap().status.renamed_fields.unwrap();
+    assert!(renamed("{}").is_empty());
+    let renamed = renamed("{detector: {renamedFields: [{name: simulated, to: of_theirs}]}}");
+    assert_eq!(renamed, [("simulated".to_owned(), "of_theirs".to_owned())].into());
+}
+
+#[test]
 fn a_refused_pipeline_keeps_what_it_had() {
     let before = concluded("{}", |_| ()).status;
     let site = site();

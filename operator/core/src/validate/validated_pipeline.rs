@@ -1,5 +1,6 @@
 //! What a valid `AnomalyPipeline` is: no option of these types can be wrong, and builders take every one of them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use vedette_contract::Name;
@@ -134,6 +135,11 @@ impl ValidatedDetector {
     pub fn added_names(&self) -> Vec<String> {
         let looked_up = self.lookups.iter().flat_map(|lookup| lookup.lookup.fields());
         looked_up.chain(self.calculated_fields.iter().map(|field| field.key.clone())).collect()
+    }
+
+    /// The other name of each field that gets one.
+    pub fn other_names(&self) -> BTreeMap<String, String> {
+        self.renamed_fields.iter().map(|KeyValue { key, value }| (key.clone(), value.clone())).collect()
     }
 }
 

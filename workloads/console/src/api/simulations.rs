@@ -1,9 +1,12 @@
 //! Records that people make up: they send one, and ask what became of it.
 
+use std::collections::BTreeMap;
+
 use axum::extract::{Path, State};
 use uuid::Uuid;
-use vedette_contract::progress::SiteStatus;
-use vedette_contract::{Name, author};
+use vedette_contract::author;
+use vedette_contract::fields::SIMULATED;
+use vedette_contract::progress::{SiteStatus, SiteTopics};
 use vedette_service::error_chain;
 
 use super::Served;
@@ -27,10 +30,11 @@ pub(super) async fn send(
     let by = author(writer.name(by)?).map_err(|error| Problem::invalid(error.whole()))?;
     allowed(&served)?;
     let pipeline = shown(&served, PipelineName { namespace, pipeline })?;
-    let topics = own(&served, &pipeline).and_then(|status| status.topics);
-    let topics = topics.ok_or_else(|| nothing_here(&served.site, &pipeline))?;
+    let Here { topics, added: _, renamed } =
+        here(&served, &pipeline).map_err(|why| Problem::conflict(why.told(&served, &pipeline)))?;
     // Its time is by the clock of all that is written here.
-    let record = MadeUp::of(&record, served.desk.now()).map_err(|error| Problem::invalid(error.to_string()))?;
+    let record = MadeUp::of(&record, &renamed, served.desk.now());
+    let record = record.map_err(|error| Problem::invalid(error.to_string()))?;
     to_its_end(async move {
         let sent = allowed(&served)?.send(pipeline.at(&served.site), topics, &record).await;
         let sent = sent.map_err(|error| refused(&error))?;
@@ -60,17 +64,58 @@ pub(super) async fn one(
 /// With what a simulation of the record of this alert begins; none where nothing can be sent.
 pub(super) fn form(served: &Served, alert: &Alert) -> Option<SimulationFormView> {
     let simulator = served.simulator.as_ref().filter(|_| alert.owner.site == served.site)?;
-    let SiteStatus { topics, added_fields, .. } = own(served, &alert.owner.pipeline_name())?;
+    let Here { topics, added, renamed } = here(served, &alert.owner.pipeline_name()).ok()?;
     let field = |(name, raw): (String, &serde_json::value::RawValue)| FieldView { name, json: raw.get().to_owned() };
     Some(SimulationFormView {
-        topic: topics?.sensor_messages.to_string(),
+        topic: topics.sensor_messages.to_string(),
         bootstrap_servers: simulator.bootstrap_servers().to_owned(),
-        fields: own_fields(alert, &added_fields)?.into_iter().map(field).collect(),
+        fields: own_fields(alert, &added, &renamed)?.into_iter().map(field).collect(),
     })
 }
 
-fn own(served: &Served, pipeline: &PipelineName) -> Option<SiteStatus> {
-    served.store.state().own.get(pipeline).cloned()
+/// A pipeline at the site of this console, where a record can be simulated.
+struct Here {
+    topics: SiteTopics,
+    /// Fields that its detectors look up and calculate.
+    added: Vec<String>,
+    /// The other name of each field that they rename.
+    renamed: BTreeMap<String, String>,
+}
+
+/// Why none can: it would be told of, and learned from.
+enum NotHere {
+    NoTopics,
+    OlderVersion,
+    Renamed { other: String },
+}
+
+fn here(served: &Served, pipeline: &PipelineName) -> Result<Here, NotHere> {
+    let status = served.store.state().own.get(pipeline).cloned().ok_or(NotHere::NoTopics)?;
+    let SiteStatus { topics: Some(topics), added_fields, renamed_fields, .. } = status else {
+        return Err(NotHere::NoTopics);
+    };
+    let renamed = renamed_fields.ok_or(NotHere::OlderVersion)?;
+    match renamed.get(SIMULATED) {
+        Some(other) => Err(NotHere::Renamed { other: other.clone() }),
+        None => Ok(Here { topics, added: added_fields, renamed }),
+    }
+}
+
+impl NotHere {
+    fn told(&self, served: &Served, pipeline: &PipelineName) -> String {
+        let (site, PipelineName { namespace, pipeline }) = (&served.site, pipeline);
+        match self {
+            Self::NoTopics => format!(
+                "site {site}, whose console this is, tells of no topics of {namespace}/{pipeline}: send it at the console of a site where the pipeline runs"
+            ),
+            Self::OlderVersion => format!(
+                "the operator of site {site} does not tell whether {namespace}/{pipeline} knows simulated records, as one of an older version does not: upgrade it first, or people are told of the record"
+            ),
+            Self::Renamed { other } => format!(
+                "{namespace}/{pipeline} renames the field {SIMULATED} to {other} (spec.detector.renamedFields), so the record would be one like any other: people would be told of it, and models learn from it"
+            ),
+        }
+    }
 }
 
 fn allowed(served: &Served) -> Result<&Simulator, Problem> {
@@ -80,13 +125,6 @@ fn allowed(served: &Served) -> Result<&Simulator, Problem> {
              console.simulation)",
         )
     })
-}
-
-fn nothing_here(site: &Name, pipeline: &PipelineName) -> Problem {
-    let PipelineName { namespace, pipeline } = pipeline;
-    Problem::conflict(format!(
-        "site {site}, whose console this is, tells of no topics of {namespace}/{pipeline}: send it at the console of a site where the pipeline runs"
-    ))
 }
 
 fn view(served: &Served, simulation: &Simulation) -> SimulationView {

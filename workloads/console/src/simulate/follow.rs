@@ -57,6 +57,8 @@ pub(crate) enum Outcome {
 /// What a detector says of a record.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Scored {
+    /// That of the record, which a detector adds where it renames the one with which it was sent.
+    pub(crate) uuid: Option<String>,
     pub(crate) score: f64,
     pub(crate) model_version: Option<String>,
     /// Above which records alerted then; none where the detector is of a version that does not tell.
@@ -155,7 +157,9 @@ mod tests {
         let enriched =
             br#"{"bytes":1e999,"simulated":true,"site":"east","score":0.999,"model_version":"v","threshold":0.99,
             "reasons":[{"field":"bytes","share":0.7}]}"#;
-        let Outcome::Scored(Scored { score, model_version, threshold, reasons }) = scored(enriched) else { panic!() };
+        let Outcome::Scored(Scored { uuid: _, score, model_version, threshold, reasons }) = scored(enriched) else {
+            panic!()
+        };
         assert_eq!((score, model_version.as_deref(), threshold), (0.999, Some("v"), Some(0.99)));
         assert_eq!(reasons[0].field, "bytes");
         let Outcome::Scored(before) = scored(br#"{"score":0.5,"model_version":"v"}"#) else { panic!() };

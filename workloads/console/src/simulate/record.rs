@@ -1,5 +1,7 @@
 //! A record that somebody makes up: what is sent of what was written, and of what alert one can begin with.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 use thiserror::Error;
@@ -41,24 +43,28 @@ pub(crate) enum MadeUpError {
 
 impl MadeUp {
     /// The record of this JSON text, with an identity and a time, and with the word that it is simulated. All else stays as it was written.
+    /// What the detectors rename is a field like any other.
     ///
     /// # Errors
     /// When a detector could not read it, or it would not be what it is to be.
-    pub(crate) fn of(record: &str, now: Timestamp) -> Result<Self, MadeUpError> {
+    pub(crate) fn of(record: &str, renamed: &BTreeMap<String, String>, now: Timestamp) -> Result<Self, MadeUpError> {
         if record.len() > LARGEST {
             return Err(MadeUpError::TooLarge { bytes: record.len() });
         }
         let mut names = FieldNames::default();
-        let added: Vec<_> =
-            [UUID, UTC, SIMULATED].into_iter().chain(ADDED).map(|name| (name, names.want(name))).collect();
+        let is_added = |name: &&str| !renamed.contains_key(*name);
+        let added = [UUID, UTC, SIMULATED].into_iter().chain(ADDED).filter(is_added);
+        let added: Vec<_> = added.map(|name| (name, names.want(name))).collect();
         let mut reader = RecordReader::new(names);
         let read = reader.read(record.as_bytes()).map_err(MadeUpError::NoRecord)?;
         if let Some(&(field, _)) = added.iter().find(|(_, field)| read.get(*field).is_some()) {
             return Err(MadeUpError::Added { field });
         }
         let (uuid, mut own, mut message) = (Uuid::new_v4(), Vec::new(), Vec::new());
-        splice::field(&mut own, UUID, &uuid.to_string());
-        splice::field(&mut own, UTC, &splice::time(now));
+        let texts = [(UUID, uuid.to_string()), (UTC, splice::time(now))];
+        for (name, text) in texts.iter().filter(|(name, _)| is_added(name)) {
+            splice::field(&mut own, name, text);
+        }
         splice::field(&mut own, SIMULATED, &true);
         splice::begin(&mut message, record.as_bytes(), read.open_object(), &[]);
         splice::append(&mut message, read.has_fields(), &own);
@@ -68,9 +74,13 @@ impl MadeUp {
     }
 }
 
-/// The fields that the record of an alert had when it came, by name; none where the alert is not whole, or they are too many to be edited.
-/// What detectors calculate and look up they add again.
-pub(crate) fn own_fields<'a>(alert: &'a Alert, added: &[String]) -> Option<Vec<(String, &'a RawValue)>> {
+/// The fields that the record of an alert had when it came, by the name of then; none where the alert is not whole, or they are too many to
+/// be edited. What detectors calculate and look up they add again.
+pub(crate) fn own_fields<'a>(
+    alert: &'a Alert,
+    added: &[String],
+    renamed: &BTreeMap<String, String>,
+) -> Option<Vec<(String, &'a RawValue)>> {
     if !alert.is_whole() {
         return None;
     }
@@ -80,9 +90,14 @@ pub(crate) fn own_fields<'a>(alert: &'a Alert, added: &[String]) -> Option<Vec<(
         let is_judged = name == SEVERITY && Some(json) == judged;
         !(is_reserved(name) || is_judged || added.iter().any(|added| added == name))
     };
-    let own: Vec<_> = fields.into_iter().filter(|(name, raw)| is_own(name, raw.get())).collect();
+    let came_as = |name: String| {
+        let renamed = renamed.iter().find(|(_, other)| **other == name);
+        renamed.map_or(name, |(came_as, _)| came_as.clone())
+    };
+    let own = fields.into_iter().filter(|(name, raw)| is_own(name, raw.get()));
+    let own: BTreeMap<_, _> = own.map(|(name, raw)| (came_as(name), raw)).collect();
     let bytes: usize = own.iter().map(|(name, raw)| name.len() + raw.get().len() + 4).sum();
-    (bytes < LARGEST).then_some(own)
+    (bytes < LARGEST).then(|| own.into_iter().collect())
 }
 
 #[cfg(test)]
@@ -94,8 +109,12 @@ mod tests {
 
     const NOW: &str = "2026-11-23T08:42:10.5Z";
 
+    fn renamed<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
+        pairs.map(|(name, other)| (name.to_owned(), other.to_owned())).into()
+    }
+
     fn made(record: &str) -> Result<MadeUp, String> {
-        MadeUp::of(record, NOW.parse().unwrap()).map_err(|error| error.to_string())
+        MadeUp::of(record, &renamed([]), NOW.parse().unwrap()).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -134,11 +153,31 @@ mod tests {
     }
 
     #[test]
+    fn what_the_detectors_rename_is_a_field_like_any_other() {
+        let renamed = renamed([("uuid", "device"), ("utc", "measured_at"), ("score", "of_theirs")]);
+        let made = |record: &str| MadeUp::of(record, &renamed, NOW.parse().unwrap()).map(|made| made.json);
+        assert_eq!(made("{}").unwrap(), r#"{"simulated":true}"#, "a detector adds the others");
+        let own = r#"{"uuid":7,"utc":"noon","score":1"#;
+        assert_eq!(made(&format!("{own}}}")).unwrap(), format!(r#"{own},"simulated":true}}"#));
+        assert!(made(r#"{"site":"east"}"#).is_err());
+    }
+
+    #[test]
+    fn the_fields_of_a_record_have_the_names_with_which_it_came() {
+        let json = alert_json("2026-11-23T08:42:10Z", r#"1,"alert_severity":"high""#);
+        let alert = Alert::read(owner("east"), json.as_bytes()).unwrap();
+        let renamed = renamed([("duration", "own"), ("utc", "duration"), ("b", "c")]);
+        let fields = own_fields(&alert, &[], &renamed).unwrap();
+        let fields: Vec<_> = fields.iter().map(|(name, raw)| (name.as_str(), raw.get())).collect();
+        assert_eq!(fields, [("duration", "1"), ("service", r#""http""#), ("utc", "12.5")]);
+    }
+
+    #[test]
     fn one_begins_with_the_fields_that_a_record_had_when_it_came() {
         let of = |own: &str, added: &[&str]| {
             let alert = Alert::read(owner("east"), alert_json("2026-11-23T08:42:10Z", own).as_bytes()).unwrap();
             let added: Vec<String> = added.iter().map(|name| (*name).to_owned()).collect();
-            let fields = own_fields(&alert, &added)?;
+            let fields = own_fields(&alert, &added, &renamed([]))?;
             Some(fields.into_iter().map(|(name, raw)| (name, raw.get().to_owned())).collect::<Vec<_>>())
         };
         let field = |name: &str, json: Value| (name.to_owned(), json.to_string());

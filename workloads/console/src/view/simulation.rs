@@ -92,9 +92,11 @@ impl SimulationView {
             alert_id: None,
             uuid,
         };
+        let mut known_as = None;
         match outcome {
             Outcome::Pending => {}
-            Outcome::Scored(Scored { score, model_version, threshold, reasons }) => {
+            Outcome::Scored(Scored { uuid, score, model_version, threshold, reasons }) => {
+                known_as.clone_from(uuid);
                 view.status = SimulationStatus::Scored;
                 (view.score, view.threshold) = (Some(*score), *threshold);
                 view.is_alert = threshold.map(|threshold| *score > threshold);
@@ -110,7 +112,7 @@ impl SimulationView {
             Outcome::Unanswered { why } => (view.status, view.why) = (SimulationStatus::Unanswered, Some(why.clone())),
         }
         if view.is_alert == Some(true) {
-            view.alert_id = alert_of(&view.uuid);
+            view.alert_id = alert_of(known_as.as_ref().unwrap_or(&view.uuid));
         }
         view
     }
@@ -132,11 +134,14 @@ mod tests {
             (view.status, view.is_alert, view.alert_id, view.why.is_some())
         };
         let scored = |score: f64, threshold: Option<f64>| {
-            Outcome::Scored(Scored { score, threshold, model_version: None, reasons: Vec::new() })
+            Outcome::Scored(Scored { uuid: None, score, threshold, model_version: None, reasons: Vec::new() })
         };
         let status = SimulationStatus::Scored;
         assert_eq!(of(scored(0.999, Some(0.99))), (status, Some(true), Some("id".to_owned()), false));
         assert_eq!(of(scored(0.99, Some(0.99))), (status, Some(false), None, false));
+        let Outcome::Scored(by_itself) = scored(0.999, Some(0.99)) else { panic!() };
+        let renamed = Outcome::Scored(Scored { uuid: Some("of a detector".to_owned()), ..by_itself });
+        assert_eq!(of(renamed).2, None, "its record has another");
         assert_eq!(of(scored(0.99, None)), (status, None, None, false));
         assert_eq!(of(Outcome::Pending), (SimulationStatus::Pending, None, None, false));
         assert_eq!(of(Outcome::Unscored), (SimulationStatus::Unscored, None, None, true));

@@ -207,6 +207,21 @@ async fn nothing_is_sent_where_the_site_does_not_allow_it_or_nobody_may_write() 
         let (answered, refused) = post(&console, PATH, &by_token(), &body).await;
         assert!(answered == status && refused["detail"].as_str().unwrap().contains(mend), "{answered} {refused}");
     }
+    eventually("the alert is there", async || console.json("/api/v1/alerts").await["kept"] == 1).await;
+    assert!(console.json(&format!("/api/v1/alerts/{id}")).await["simulation"].is_object());
+    let [renaming, mut older] = [json!({ "simulated": "theirs" }), json!({})]
+        .map(|renamed| with(site_status("east", Timestamp::now()), "renamed_fields", renamed));
+    older.as_object_mut().unwrap().remove("renamed_fields");
+    for (status, why) in [(renaming, "renames the field simulated to theirs"), (older, "older version")] {
+        bucket.put_json("team/flows/sites/east.json", &status).await;
+        eventually("it is known that the record would be one like any other", async || {
+            let (answered, refused) = post(&console, PATH, &by_token(), &simulation("{}")).await;
+            answered == 409 && refused["detail"].as_str().unwrap().contains(why)
+        })
+        .await;
+        let alert = console.json(&format!("/api/v1/alerts/{id}")).await;
+        assert_eq!((&alert["uuid"], &alert["simulation"]), (&"e1".into(), &Value::Null));
+    }
     for unknown in ["00000000-0000-4000-8000-000000000000", "x"] {
         assert!(console.get(&format!("{PATH}/{unknown}")).await.starts_with("HTTP/1.1 404 "), "{unknown}");
     }

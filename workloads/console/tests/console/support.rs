@@ -129,6 +129,7 @@ impl Events {
 pub(crate) fn site_status(site: &str, at: Timestamp) -> Value {
     json!({
         "site": site, "training": "daily", "model_version": null, "ready": true, "updated_at": at, "added_fields": ["total"],
+        "renamed_fields": {},
         "topics": {
             "sensor_messages": "sensors", "enriched_data": "enriched", "alerts": "alerts", "incidents": "incidents",
             "dead_letters": "letters"

@@ -48,6 +48,7 @@ async fn west_follows(bucket: &TestBucket) {
         topics: None,
         alert_budget_per_million: None,
         added_fields: Vec::new(),
+        renamed_fields: None,
         updated_at: Timestamp::now(),
     };
     bucket.put_json(&PipelineKeys::new(&name("team"), &name("flows")).site(&name("west")), &status).await;
