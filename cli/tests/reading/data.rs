@@ -72,12 +72,14 @@ impl Data {
             "detector": { "alerts": 130, "threshold": 0.99 },
         });
         self.served.put_json(&keys.health(&"east".parse().unwrap(), "detector-0"), &health).await;
-        for (site, ready, told) in [("east", true, now), ("west", true, now - SignedDuration::from_hours(3))] {
+        for (site, hours) in [("east", 0), ("west", 3)] {
             let status = json!({
-                "site": site, "training": "kdd", "model_version": "20261119T080000Z-00000000", "ready": ready,
-                "updated_at": told,
+                "site": site, "training": "kdd", "model_version": "20261119T080000Z-00000000", "ready": true,
+                "updated_at": now,
             });
-            self.served.put_json(&keys.site(&site.parse().unwrap()), &status).await;
+            let key = keys.site(&site.parse().unwrap());
+            self.served.put_json(&key, &status).await;
+            self.served.age(&key, SignedDuration::from_hours(hours));
         }
         let progress = json!({
             "stream": "alerts", "records": 50, "closed_records": 40, "end": 50, "last_object": null, "last_utc": null,

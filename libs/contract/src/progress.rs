@@ -98,6 +98,14 @@ pub struct SiteStatus {
     pub updated_at: Timestamp,
 }
 
+impl SiteStatus {
+    /// The same by another clock, which showed this when it was written: that of a node may be wrong.
+    #[must_use]
+    pub fn by_clock(self, written_at: Timestamp) -> Self {
+        Self { updated_at: written_at, ..self }
+    }
+}
+
 /// The Kafka topics of a pipeline at a site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SiteTopics {

@@ -129,7 +129,10 @@ pub async fn load_all(bucket: &Bucket, keys: &PipelineKeys) -> Result<BTreeMap<N
     for object in bucket.list(&keys.sites_prefix(), None).await? {
         let Some(site) = keys.site_of(&object.key) else { continue };
         let status = match bucket.get_json::<SiteStatus>(&object.key).await {
-            Ok(status) => status,
+            Ok(status) => status.map(|status| {
+                let written_at = object.last_modified.unwrap_or(status.updated_at);
+                status.by_clock(written_at)
+            }),
             Err(JsonError::Bucket(error)) => return Err(error),
             // The others are told of, and of this one what else is known.
             Err(error @ JsonError::Content { .. }) => {
@@ -174,6 +177,21 @@ mod tests {
             "unready": [{ "condition": "model", "reason": "publish one" }],
             "detector": { "alerts": 3, "threshold": 0.9, "dead_letters": { "empty": 2 }, "model_version": "20261123T084210Z-1a2b3c4d" }
         })
+    }
+
+    #[tokio::test]
+    async fn a_site_whose_clock_is_before_is_silent_since_its_status_was_written() {
+        let (served, keys) = (TestBucket::serve().await, keys());
+        let site: Name = "east".parse().unwrap();
+        let status = serde_json::json!({
+            "site": site, "training": null, "model_version": null, "ready": true, "updated_at": "2999-01-01T00:00:00Z",
+        });
+        served.put_json(&keys.site(&site), &status).await;
+        let standing = async || load_all(&served.bucket, &keys).await.unwrap().remove(&site).unwrap();
+        assert_eq!(standing().await.silent_since_utc, None);
+        served.age(&keys.site(&site), SignedDuration::from_hours(2));
+        let silent = served.bucket.now().duration_since(standing().await.silent_since_utc.unwrap());
+        assert!((119..=121).contains(&silent.as_mins()), "{silent}");
     }
 
     #[tokio::test]

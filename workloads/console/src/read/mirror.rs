@@ -52,12 +52,13 @@ impl<T> Mirror<T> {
         prefix: &str,
         most: usize,
         wanted: impl Fn(&str) -> bool,
-        parse: impl Fn(&str, &[u8]) -> Option<T>,
+        parse: impl Fn(&ObjectSummary, &[u8]) -> Option<T>,
     ) -> Result<(), BucketError> {
         let listed = reader.list(prefix).await?.into_iter().filter(|object| wanted(&object.key)).collect();
         for key in self.take_listing(listed, most) {
             let Some(bytes) = reader.bytes(&key).await? else { continue };
-            self.take_object(&key, parse(&key, &bytes));
+            let value = self.objects.get(&key).and_then(|object| parse(&object.listed, &bytes));
+            self.take_object(&key, value);
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use vedette_contract::keys::{ModelKeys, NamespaceKeys};
 use vedette_contract::progress::{Progress, ProgressKey, SiteStatus};
 use vedette_contract::{Name, TopicName};
 use vedette_service::{Readiness, Shutdown, error_chain};
-use vedette_streams::bucket::BucketError;
+use vedette_streams::bucket::{BucketError, ObjectSummary};
 
 use super::Reader;
 use super::archive::{Feed, Sink};
@@ -118,6 +118,8 @@ impl Poller {
         let mut silences = BTreeMap::new();
         for (name, pipeline) in &mut self.pipelines {
             pipeline.look_at_sites(&self.reader, name).await?;
+            // The clocks of the sites and of this machine may differ: when something was written and what time it is, the bucket says.
+            let now = self.reader.now();
             let views = pipeline.views(name, now);
             silences.extend(views.iter().filter_map(|view| {
                 let heard = view.heard_utc?;
@@ -200,10 +202,8 @@ impl Pipeline {
         let keys = name.keys();
         let any = |_: &str| true;
         let most = MOST_OBJECTS;
-        self.sites.look(reader, &keys.sites_prefix(), most, any, |_, bytes| serde_json::from_slice(bytes).ok()).await?;
-        self.health
-            .look(reader, &keys.all_health_prefix(), most, any, |_, bytes| serde_json::from_slice(bytes).ok())
-            .await?;
+        self.sites.look(reader, &keys.sites_prefix(), most, any, read_status).await?;
+        self.health.look(reader, &keys.all_health_prefix(), most, any, read_health).await?;
         let is_progress = |key: &str| keys.progress_of(key).is_some();
         self.progress
             .look(reader, &keys.progress_prefix(), most, is_progress, |_, bytes| serde_json::from_slice(bytes).ok())
@@ -282,6 +282,20 @@ impl Pipeline {
         found.sort_by_key(|(moved, ..)| *moved);
         found.into_iter().map(|(_, partition, progress)| (partition, progress)).collect()
     }
+}
+
+/// By the clock of the bucket.
+fn read_status(object: &ObjectSummary, bytes: &[u8]) -> Option<SiteStatus> {
+    let status: SiteStatus = serde_json::from_slice(bytes).ok()?;
+    let written_at = object.last_modified.unwrap_or(status.updated_at);
+    Some(status.by_clock(written_at))
+}
+
+/// By the clock of the bucket.
+fn read_health(object: &ObjectSummary, bytes: &[u8]) -> Option<Health> {
+    let health: Health = serde_json::from_slice(bytes).ok()?;
+    let written_at = object.last_modified.unwrap_or(health.updated_at);
+    Some(health.by_clock(written_at))
 }
 
 fn origin(name: &PipelineName, stream: Stream, site: &Name, topic: &TopicName, partition: i32) -> Origin {

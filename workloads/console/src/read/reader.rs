@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use vedette_archive::{Fetched, FoundMetadata, Selection, Source, fetch, list_after, list_sources};
 use vedette_contract::archive::{ArchiveObjectKey, Origin};
@@ -26,6 +27,11 @@ pub(crate) struct Reader {
 impl Reader {
     pub(crate) fn new(bucket: Bucket, metrics: Metrics) -> Self {
         Self { bucket, metrics, requests: Arc::default() }
+    }
+
+    /// What time it is by the clock of the bucket, as that of an object is.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.bucket.now()
     }
 
     /// How many requests there were.

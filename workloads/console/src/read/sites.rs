@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use vedette_contract::Name;
 use vedette_contract::health::{Health, HealthComponent};
 use vedette_contract::progress::SiteStatus;
@@ -10,6 +10,9 @@ use vedette_registry::standing::{Heard, Standing};
 
 use crate::owner::PipelineName;
 use crate::view::{SiteView, TopicView};
+
+/// Starts of a process that differ by less are one, as the bucket tells in whole seconds when something was written.
+const SAME_START: SignedDuration = SignedDuration::from_secs(5);
 
 /// What is known of one site.
 #[derive(Debug, Default)]
@@ -76,9 +79,12 @@ fn rate(detectors: &[(&Health, Option<&Health>)]) -> Option<f64> {
 
 fn rate_of(now: &Health, before: Option<&Health>) -> Option<f64> {
     let records = |health: &Health| health.topics.iter().map(|topic| topic.records).sum::<u64>();
-    let before = before.filter(|before| before.started_at == now.started_at);
-    let (since, counted) = before.map_or((now.started_at, 0), |before| (before.updated_at, records(before)));
-    let seconds = now.updated_at.duration_since(since).as_secs_f64();
+    let age = |health: &Health| health.updated_at.duration_since(health.started_at);
+    let is_same = |before: &&Health| now.started_at.duration_since(before.started_at).abs() < SAME_START;
+    let before = before.filter(is_same);
+    // How old a process is it knows to less than the second in which it was written.
+    let (since, counted) = before.map_or((SignedDuration::ZERO, 0), |before| (age(before), records(before)));
+    let seconds = (age(now) - since).as_secs_f64();
     (seconds > 0.0).then(|| records(now).saturating_sub(counted) as f64 / seconds)
 }
 
@@ -153,5 +159,14 @@ mod tests {
         };
         let now = health("d", "detector", "08:01:40", 100);
         assert_eq!(rate_of(&now, Some(&before)), Some(1.0));
+    }
+
+    #[test]
+    fn a_process_counts_by_its_own_clock_which_the_bucket_tells_to_the_second() {
+        let [before, now] =
+            [("08:01:40", 100, "09:00:00"), ("08:01:50", 400, "09:00:12")].map(|(updated, records, written)| {
+                health("d", "detector", updated, records).by_clock(format!("2026-11-23T{written}Z").parse().unwrap())
+            });
+        assert_eq!(rate_of(&now, Some(&before)), Some(30.0));
     }
 }

@@ -35,7 +35,7 @@ impl Training {
         let is_metadata =
             |key: &str| keys.version_of(key).is_some_and(|version| keys.file(&version, METADATA_FILE) == key);
         let wanted = |key: &str| key == keys.current() || key.starts_with(&keys.results_prefix()) || is_metadata(key);
-        self.mirror.look(reader, &keys.prefix(), MOST, wanted, |key, bytes| read(keys, key, bytes)).await
+        self.mirror.look(reader, &keys.prefix(), MOST, wanted, |object, bytes| read(keys, &object.key, bytes)).await
     }
 
     pub(super) fn view(&self, namespace: &Name, training: &Name) -> TrainingView {
