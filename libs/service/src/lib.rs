@@ -12,5 +12,5 @@ pub use backoff::Backoff;
 pub use process::{Shutdown, error_chain, main_with};
 pub use readiness::Readiness;
 pub use reason::Reason;
-pub use server::{ServiceError, ServiceServer, register, registry, serve};
+pub use server::{ServiceError, ServiceServer, listen, register, registry, serve};
 pub use telemetry::initialize_telemetry;

@@ -71,7 +71,14 @@ pub fn register(registry: &mut Registry, metric: &Metric, values: impl registry:
     }
 }
 
-/// Listens; at every IPv4 address where every address is asked for and the machine has no IPv6.
+/// Listens at an address; at every IPv4 address where every address is asked for and the machine has no IPv6.
+///
+/// # Errors
+/// When it is taken, or not this machine's.
+pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    bind(address, TcpListener::bind::<SocketAddr>).await
+}
+
 async fn bind<T, F>(listen: SocketAddr, mut open: impl FnMut(SocketAddr) -> F) -> io::Result<T>
 where
     F: Future<Output = io::Result<T>>,
@@ -107,7 +114,7 @@ pub async fn serve(
     shutdown: Shutdown,
 ) -> Result<ServiceServer, ServiceError> {
     let refused = |source| ServiceError::Listen { address: listen, source };
-    let listener = bind(listen, TcpListener::bind::<SocketAddr>).await.map_err(refused)?;
+    let listener = self::listen(listen).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     let router = Router::new()
         .route("/livez", get(async || "ok\n"))
@@ -183,9 +190,7 @@ mod tests {
 
     #[tokio::test]
     async fn both_families_are_served_at_every_address() {
-        let Ok(listener) = bind("[::]:0".parse().unwrap(), TcpListener::bind::<SocketAddr>).await else {
-            panic!("no address")
-        };
+        let listener = listen("[::]:0".parse().unwrap()).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         assert!(tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok());
         if listener.local_addr().unwrap().is_ipv6() {

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use vedette_contract::arguments::{ConsoleArguments, ServiceArguments};
 use vedette_contract::metrics;
-use vedette_service::{Readiness, Shutdown, registry, serve};
+use vedette_service::{Readiness, Shutdown, listen, registry, serve};
 use vedette_streams::bucket::Bucket;
 use vedette_streams::kafka::KafkaSettings;
 
@@ -92,7 +91,7 @@ async fn serve_page(
     shutdown: Shutdown,
 ) -> Result<(), ConsoleError> {
     let refused = |source| ConsoleError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let listener = listen(address).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     tracing::info!(%address, prefix = prefix.as_str(), "serving the page");
     // Whom a proxy names is believed for the address of the proxy.
