@@ -35,7 +35,7 @@ fn check_origin(origin: &HeaderValue, host: Option<&HeaderValue>, hosts: &Hosts)
     let short = |text: &str| text.chars().take(260).collect::<String>();
     Err(refused(&format!(
         "its origin is {:?}, and the host that was asked is {:?}; where that is this page behind a proxy, let the proxy pass Host on as \
-         it came, or name the page's host with --page-host (in the chart console.hosts)",
+         it came, or name both hosts with --page-host (in the chart console.hosts)",
         short(origin),
         short(host)
     )))
@@ -109,7 +109,10 @@ mod tests {
         for own in ["http://vedette.corp", "https://vedette.corp", "https://other.corp:8443"] {
             assert!(checked(&of(own), &hosts).is_ok(), "{own}");
             let refused = serde_json::to_string(&checked(&of(own), &Hosts::default()).unwrap_err()).unwrap();
-            assert!(refused.contains("console:8081") && refused.contains("--page-host"), "{refused}");
+            assert!(
+                refused.contains("console:8081") && refused.contains("name both hosts with --page-host"),
+                "{refused}"
+            );
         }
         for other in ["http://vedette.corp:8080", "https://other.corp", "http://console"] {
             assert!(checked(&of(other), &hosts).is_err(), "{other}");
