@@ -1,10 +1,12 @@
 //! The silences of a pipeline: all sites' are read, and each is written by one site, which deletes it long after its end.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use tokio::time::timeout;
 use vedette_contract::Name;
 use vedette_contract::keys::PipelineKeys;
 use vedette_contract::silence::{LARGEST_SILENCE, Silence, SilenceKey};
@@ -24,6 +26,8 @@ const SETTLED: SignedDuration = SignedDuration::from_secs(2);
 const KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// So many that may be over for that long are looked at when another is added.
 const MOST_OLD: usize = 200;
+/// So long that may take: whoever adds one waits for it, and some no longer than 10 s.
+const DELETION: Duration = Duration::from_secs(3);
 /// How often a silence is tried to be ended when others are faster.
 const ATTEMPTS: u32 = 10;
 
@@ -190,8 +194,14 @@ pub async fn add(
         Swap::Swapped(_) => {}
         Swap::Conflict => return Err(RegistryError::Contention { key: written, attempts: 1 }),
     }
-    if let Err(error) = delete_old(bucket, keys, &key.site).await {
-        tracing::warn!(reason = error.reason(), %error, "silences that were over long ago are not deleted; the next that is added tries again");
+    match timeout(DELETION, delete_old(bucket, keys, &key.site)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(reason = error.reason(), %error, "silences that were over long ago are not deleted; the next that is added tries again");
+        }
+        Err(_) => {
+            tracing::info!("not all silences that were over long ago are deleted yet; the next that is added goes on");
+        }
     }
     Ok(())
 }

@@ -32,7 +32,8 @@ pub(super) async fn overview(State(served): State<Served>, Asked(Nothing {}): As
     });
     let is_open = |incident: &Arc<Incident>| incident.status == IncidentStatus::Open;
     Ok(Json(OverviewView {
-        now_utc: now,
+        // By the clock by which sites are heard of, and silences begin and end.
+        now_utc: served.desk.now(),
         own_site: served.site.clone(),
         bucket: state.bucket.clone(),
         kafka: state.kafka.clone(),

@@ -97,7 +97,7 @@ impl People {
 
     /// Those whose match nobody can ask silence nothing.
     async fn look_at_silences(&mut self, reader: &Reader, keys: &PipelineKeys, most: usize) -> Result<(), BucketError> {
-        let read = bounded(reader.silences(&mut self.reader, keys, most).await?, Timestamp::now());
+        let read = bounded(reader.silences(&mut self.reader, keys, most).await?, reader.now());
         if self.read != read {
             self.sifted = sifted(read.clone(), keys);
             self.read = read;
