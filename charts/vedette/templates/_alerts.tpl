@@ -68,6 +68,13 @@ groups:
           severity: warning
         annotations:
           summary: {{ printf "%s alerts more often than its budget says, and the threshold is at its end" $object | quote }}
+      - alert: VedetteReceiversUnusable
+        expr: vedette_operator_object_condition{condition="ReceiversUsable",{{ $ours }}} == 0
+        for: 15m
+        labels:
+          severity: critical
+        annotations:
+          summary: {{ printf "%s could not tell a receiver of an incident; its condition ReceiversUsable names what it lacks" $object | quote }}
       - alert: VedetteTrainingFailing
         expr: vedette_operator_object_condition{condition="Trained",{{ $ours }}} == 0
         for: 1h
@@ -114,6 +121,17 @@ groups:
           severity: warning
         annotations:
           summary: {{ printf "more than one record in a hundred that %s reads is a dead letter" $service | quote }}
+      - alert: VedetteRecordsSimulated
+        # Whoever simulates sends a few.
+        expr: >-
+          sum by (site, namespace, service) (rate(vedette_detector_simulated_records_total{ {{- $theirs -}} }[15m]))
+          > 0.1 * sum by (site, namespace, service) (rate(vedette_detector_records_total{ {{- $theirs -}} }[15m]))
+          and sum by (site, namespace, service) (increase(vedette_detector_simulated_records_total{ {{- $theirs -}} }[15m])) > 20
+        for: 15m
+        labels:
+          severity: critical
+        annotations:
+          summary: {{ printf "more than one record in ten that %s reads says that it is simulated, and nobody is told of its alerts" $service | quote }}
       - alert: VedetteArchiveStalled
         expr: >-
           max by (site, namespace, service) (vedette_archiver_lag_seconds{ {{- $theirs -}} }) > 900

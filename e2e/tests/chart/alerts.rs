@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::Value;
-use vedette_core::status::{BUDGET_HELD, MODEL_CURRENT, READY, SCORES_STABLE, STALLED, STREAM_COMPLETE, TRAINED};
+use vedette_core::status::{
+    BUDGET_HELD, MODEL_CURRENT, READY, RECEIVERS_USABLE, SCORES_STABLE, STALLED, STREAM_COMPLETE, TRAINED,
+};
 
 use crate::helm::{rendered, repository_text};
 use crate::prometheus::{assert_known, promtool};
@@ -58,7 +60,8 @@ fn alerts_are_of_this_release_alone() {
             assert!(conditions.insert(condition.to_owned()));
         }
     }
-    let wanted = [READY, STALLED, STREAM_COMPLETE, MODEL_CURRENT, SCORES_STABLE, BUDGET_HELD, TRAINED];
+    let wanted =
+        [READY, STALLED, STREAM_COMPLETE, MODEL_CURRENT, SCORES_STABLE, BUDGET_HELD, RECEIVERS_USABLE, TRAINED];
     assert_eq!(conditions, BTreeSet::from(wanted.map(str::to_owned)));
     let other = rules(0, &["--set", "fullnameOverride=watcher"]);
     assert!(other.iter().all(|rule| text(rule, "/expr").contains("service=\"watcher\"")));
