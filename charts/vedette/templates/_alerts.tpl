@@ -48,7 +48,9 @@ groups:
         annotations:
           summary: {{ printf "%s has no model, or not the one that is wanted; its condition ModelCurrent says why" $object | quote }}
       - alert: VedetteModelOld
-        expr: time() - vedette_operator_model_timestamp_seconds{kind="AnomalyPipeline",{{ $ours }}} > {{ mul $.Values.prometheusRule.oldModelDays 86400 }}
+        expr: >-
+          time() - vedette_operator_model_timestamp_seconds{kind="AnomalyPipeline",{{ $ours }}} > {{ mul $.Values.prometheusRule.oldModelDays 86400 }}
+          unless on (kind, object_namespace, name) vedette_operator_object_info{reason=~"Suspended|ScaledToZero",{{ $ours }}}
         for: 1h
         labels:
           severity: warning
