@@ -112,7 +112,7 @@ impl NotHere {
                 "the operator of site {site} does not tell whether {namespace}/{pipeline} knows simulated records, as one of an older version does not: upgrade it first, or people are told of the record"
             ),
             Self::Renamed { other } => format!(
-                "{namespace}/{pipeline} renames the field {SIMULATED} to {other} (spec.detector.renamedFields), so the record would be one like any other: people would be told of it, and models learn from it"
+                "{namespace}/{pipeline} renames the field {SIMULATED} to {other} (spec.detector.renamedFields), so the record would be one like any other: people would be told of it, and models learn from it; nothing can be simulated while it does"
             ),
         }
     }
