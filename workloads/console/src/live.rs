@@ -48,10 +48,11 @@ pub(crate) fn read_live(
     config.set("queued.max.messages.kbytes", "4096").set("fetch.message.max.bytes", "1048576");
     let consumer: BaseConsumer<KafkaContext> =
         config.create_with_context(settings.context()).map_err(ConsoleError::Consumer)?;
-    let mut reading = Reading { consumer, topics: LiveTopics::new(), looked: None };
+    let mut reading =
+        Reading { consumer, topics: LiveTopics::new(), missing: Vec::new(), is_outdated: false, looked: None };
     let (mut backoff, mut wanted) = (BACKOFF, None);
     while !shutdown.is_cancelled() {
-        if topics.has_changed().unwrap_or_default() {
+        if topics.has_changed().unwrap_or_default() || reading.is_outdated {
             wanted = Some(topics.borrow_and_update().clone());
         }
         let step = match &wanted {
@@ -62,7 +63,7 @@ pub(crate) fn read_live(
             Ok(has_answered) => {
                 wanted = None;
                 if has_answered {
-                    store.set_kafka(Ok(()), Timestamp::now());
+                    store.set_kafka(reading.answer(), Timestamp::now());
                 }
                 backoff = BACKOFF;
             }
@@ -78,6 +79,10 @@ pub(crate) fn read_live(
 struct Reading {
     consumer: BaseConsumer<KafkaContext>,
     topics: LiveTopics,
+    /// Those that are not there, as of a pipeline that was deleted: they hold up no other.
+    missing: Vec<TopicName>,
+    /// One of either has come or gone.
+    is_outdated: bool,
     looked: Option<Instant>,
 }
 
@@ -85,17 +90,45 @@ impl Reading {
     /// Goes over to these topics. Those that it reads already go on where they are.
     fn begin(&mut self, topics: &LiveTopics) -> KafkaResult<bool> {
         let positions = self.consumer.position()?;
-        let mut list = TopicPartitionList::new();
-        for topic in topics.keys() {
-            for partition in partitions(&self.consumer, topic)? {
+        let (mut list, mut there, mut missing) = (TopicPartitionList::new(), LiveTopics::new(), Vec::new());
+        for (topic, origin) in topics {
+            let Some(partitions) = self.find(topic)? else {
+                missing.push(topic.clone());
+                continue;
+            };
+            for partition in partitions {
                 let known = positions.find_partition(topic.as_str(), partition).map(|known| known.offset());
                 let known = known.filter(|offset| matches!(offset, Offset::Offset(_)));
                 list.add_partition_offset(topic.as_str(), partition, known.unwrap_or(Offset::OffsetTail(TAIL)))?;
             }
+            there.insert(topic.clone(), origin.clone());
         }
         self.consumer.assign(&list)?;
-        self.topics.clone_from(topics);
+        (self.topics, self.missing, self.is_outdated) = (there, missing, false);
         Ok(!topics.is_empty())
+    }
+
+    /// The numbers of a topic's partitions; none where it is not there.
+    fn find(&self, topic: &TopicName) -> KafkaResult<Option<Vec<i32>>> {
+        match partitions(&self.consumer, topic) {
+            Ok(partitions) => Ok(Some(partitions)),
+            Err(error) => match error.rdkafka_error_code() {
+                Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(None),
+                Some(_) | None => Err(error),
+            },
+        }
+    }
+
+    /// What is told of Kafka: that it answers, or which topics are not read.
+    fn answer(&self) -> Result<(), String> {
+        let missing: Vec<&str> = self.missing.iter().map(TopicName::as_str).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(format!(
+            "Kafka of this site has no topic {}, or the console may not see it; all others are read",
+            missing.join(", ")
+        ))
     }
 
     /// Reads what is there. Returns whether a broker is known to answer.
@@ -119,12 +152,18 @@ impl Reading {
     }
 
     fn look(&mut self) -> KafkaResult<bool> {
-        if self.topics.is_empty() || self.looked.is_some_and(|then| then.elapsed() < LOOK) {
+        let has_none = self.topics.is_empty() && self.missing.is_empty();
+        if has_none || self.looked.is_some_and(|then| then.elapsed() < LOOK) {
             return Ok(false);
         }
+        let mut is_outdated = false;
         for topic in self.topics.keys() {
-            partitions(&self.consumer, topic)?;
+            is_outdated |= self.find(topic)?.is_none();
         }
+        for topic in &self.missing {
+            is_outdated |= self.find(topic)?.is_some();
+        }
+        self.is_outdated = is_outdated;
         self.looked = Some(Instant::now());
         Ok(true)
     }

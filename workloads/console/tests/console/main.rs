@@ -8,7 +8,8 @@ mod simulations;
 mod support;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use people::with;
+use serde_json::{Value, json};
 use support::{Console, Events, alert, site_status};
 use vedette_testing::metrics::assert_served;
 use vedette_testing::{TestBroker, TestBucket, eventually, free_address, http_get};
@@ -139,6 +140,29 @@ async fn a_bucket_and_a_broker_that_are_away_are_said_and_found_again() {
     let broker = TestBroker::start_at(away);
     broker.create_topics(&TOPICS).await;
     eventually("the broker is found", async || trouble("kafka").await.is_none()).await;
+    console.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn topics_that_are_gone_hold_up_no_others_and_are_named() {
+    let (bucket, broker) = surroundings().await;
+    let gone = json!({
+        "sensor_messages": "gone-sensors", "enriched_data": "gone-enriched", "alerts": "gone-alerts",
+        "dead_letters": "gone-letters"
+    });
+    let now = Timestamp::now();
+    bucket.put_json("team/flows/sites/east.json", &site_status("east", now)).await;
+    bucket.put_json("team/gone/sites/east.json", &with(site_status("east", now), "topics", gone)).await;
+    let console = Console::start(&bucket, &broker, &[]).await;
+    let trouble =
+        async || console.json("/api/v1/overview").await["kafka"]["trouble"].as_str().unwrap_or_default().to_owned();
+    eventually("the topic is named", async || trouble().await.contains("no topic gone-alerts")).await;
+    support::produce(&broker, "alerts", &[&alert("a", now, "ssh")]);
+    eventually("the alert of the other is there", async || console.json("/api/v1/alerts").await["kept"] == 1).await;
+    broker.create_topics(&["gone-alerts:partitions=1"]).await;
+    eventually("it is found", async || trouble().await.is_empty()).await;
+    support::produce(&broker, "gone-alerts", &[&alert("b", now, "ssh")]);
+    eventually("it is read", async || console.json("/api/v1/alerts").await["kept"] == 2).await;
     console.stop().await;
 }
 
