@@ -4,6 +4,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::autoscaling::Autoscaling;
 use crate::common::Resources;
 use crate::disruption_budget::DisruptionBudget;
 use crate::lookup::Lookup;
@@ -87,33 +88,6 @@ impl Default for Detector {
             pod: None,
         }
     }
-}
-
-const fn one() -> i32 {
-    1
-}
-
-const fn default_target() -> i32 {
-    80
-}
-
-/// Lets the number of detector pods follow their CPU (a HorizontalPodAutoscaler).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.minReplicas <= self.maxReplicas")
-    .message("must not be over maxReplicas").field_path(".minReplicas"))]
-pub struct Autoscaling {
-    /// Never fewer pods.
-    #[serde(default = "one")]
-    #[schemars(range(min = 1, max = 10_000))]
-    pub min_replicas: i32,
-    /// Never more pods; at most `topics.sensorMessages.partitions`, as more would have nothing to do.
-    #[schemars(range(min = 1, max = 10_000))]
-    pub max_replicas: i32,
-    /// Mean CPU of the pods that is aimed at, in percent of what each requests.
-    #[serde(default = "default_target", rename = "targetCPUUtilizationPercentage")]
-    #[schemars(range(min = 1, max = 1000))]
-    pub target_cpu_utilization_percentage: i32,
 }
 
 /// What a crash may repeat.

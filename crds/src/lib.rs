@@ -5,6 +5,7 @@
 #![allow(unreachable_pub, reason = "KubeSchema derives a copy of each type that nobody outside can reach")]
 
 mod archiver;
+mod autoscaling;
 mod common;
 pub mod definitions;
 mod detector;
@@ -24,10 +25,11 @@ mod topics;
 mod training;
 
 pub use archiver::{Archiver, Rolling};
-pub use common::{DURATION_PATTERN, Label, Resources};
-pub use detector::{
-    Alerting, Autoscaling, BudgetTracking, CalculatedField, Detector, ProcessingGuarantee, RenamedField,
+pub use autoscaling::{
+    Autoscaling, ScalingBehavior, ScalingPolicy, ScalingPolicySelection, ScalingPolicyType, ScalingRules,
 };
+pub use common::{DURATION_PATTERN, Label, Resources};
+pub use detector::{Alerting, BudgetTracking, CalculatedField, Detector, ProcessingGuarantee, RenamedField};
 pub use disruption_budget::DisruptionBudget;
 pub use embedded::Embedded;
 pub use generator::{

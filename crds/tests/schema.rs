@@ -105,6 +105,12 @@ fn only_names_that_cannot_be_guessed_are_required() {
     }
     let expected = [
         "spec.detector.autoscaling.maxReplicas",
+        "spec.detector.autoscaling.behavior.scaleDown.policies[].periodSeconds",
+        "spec.detector.autoscaling.behavior.scaleDown.policies[].type",
+        "spec.detector.autoscaling.behavior.scaleDown.policies[].value",
+        "spec.detector.autoscaling.behavior.scaleUp.policies[].periodSeconds",
+        "spec.detector.autoscaling.behavior.scaleUp.policies[].type",
+        "spec.detector.autoscaling.behavior.scaleUp.policies[].value",
         "spec.detector.calculatedFields[].expression",
         "spec.detector.calculatedFields[].name",
         "spec.detector.lookups[].columns",
@@ -169,6 +175,7 @@ fn the_schema_and_the_types_have_the_same_defaults() {
         json!({ "topics": { "alerts": {} } }),
         json!({ "archiver": { "rolling": {} }, "detector": {} }),
         json!({ "detector": { "autoscaling": { "maxReplicas": 4 } } }),
+        json!({ "detector": { "autoscaling": { "maxReplicas": 4, "behavior": { "scaleUp": {}, "scaleDown": {} } } } }),
         json!({ "incidents": {} }),
         json!({ "incidents": { "receivers": [{ "name": "a", "webhook": { "url": "http://a" } }] } }),
     ];

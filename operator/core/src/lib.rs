@@ -1,6 +1,7 @@
 //! The operator's decisions, pure: what a manifest means, what runs because of it, which model is rolled, when a training
 //! starts, and what a status says. No client, clock, randomness or runtime: whoever calls brings what it saw.
 
+pub mod autoscaler;
 mod bucket_view;
 pub mod desired;
 pub mod event;

@@ -6,7 +6,9 @@ mod support;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::json;
-use support::{build, generator_deployment, generator_job, pipeline, pipeline_with, site, text, trainings, version};
+use support::{
+    build, generator_deployment, generator_job, pipeline, pipeline_with, refusals, site, text, trainings, version,
+};
 use vedette_core::desired::{
     Live, LiveReplicas, PipelineChildren, build_pipeline, build_training_job, build_training_service_account,
 };
@@ -155,6 +157,70 @@ fn an_autoscaler_counts_the_detectors() {
     let pipeline = pipeline_with(&SCALED.replace("SUSPEND", "false"));
     let children = build_pipeline(&pipeline, &site(), None, &Live::default());
     insta::assert_yaml_snapshot!("scaled_autoscaler", children.autoscaler);
+}
+
+#[test]
+fn how_fast_the_detectors_are_counted_is_kubernetes_to_say_unless_the_manifest_does() {
+    let behavior = |said: &str| {
+        let spec =
+            format!("{{detector: {{autoscaling: {{maxReplicas: 4{said}}}, resources: {{requests: {{cpu: 1}}}}}}}}");
+        json!(build(&spec).autoscaler.unwrap().spec.behavior)
+    };
+    assert_eq!(behavior(""), json!(null));
+    assert_eq!(behavior(", behavior: {}"), json!({}));
+    let slowly = "scaleDown: {stabilizationWindowSeconds: 900}";
+    assert_eq!(
+        behavior(&format!(", behavior: {{{slowly}}}")),
+        json!({ "scaleDown": { "stabilizationWindowSeconds": 900 } })
+    );
+    let both = "scaleUp: {selectPolicy: Min, policies: [{type: Pods, value: 1, periodSeconds: 60}, {type: Percent, value: 50, \
+                periodSeconds: 90}]}, scaleDown: {selectPolicy: Disabled}";
+    let policies = [
+        json!({ "type": "Pods", "value": 1, "periodSeconds": 60 }),
+        json!({ "type": "Percent", "value": 50, "periodSeconds": 90 }),
+    ];
+    assert_eq!(
+        behavior(&format!(", behavior: {{{both}}}")),
+        json!({ "scaleUp": { "selectPolicy": "Min", "policies": policies }, "scaleDown": { "selectPolicy": "Disabled" } })
+    );
+}
+
+/// What Kubernetes would refuse of the autoscaler is refused of the manifest.
+#[test]
+fn what_no_autoscaler_takes_is_refused_with_its_path() {
+    for (rules, path) in [
+        ("stabilizationWindowSeconds: 3601", "scaleUp.stabilizationWindowSeconds"),
+        ("stabilizationWindowSeconds: -1", "scaleUp.stabilizationWindowSeconds"),
+        ("policies: []", "scaleUp.policies"),
+        ("policies: [{type: Pods, value: 0, periodSeconds: 1}]", "scaleUp.policies[0].value"),
+        ("policies: [{type: Pods, value: 1, periodSeconds: 1801}]", "scaleUp.policies[0].periodSeconds"),
+    ] {
+        let autoscaling = format!("{{maxReplicas: 4, behavior: {{scaleUp: {{{rules}}}}}}}");
+        let errors =
+            refusals(&format!("{{detector: {{autoscaling: {autoscaling}, resources: {{requests: {{cpu: 1}}}}}}}}"));
+        let path = format!("spec.detector.autoscaling.behavior.{path}");
+        assert!(errors.iter().any(|error| error.contains(&path)), "{rules}: {errors:?}");
+    }
+}
+
+/// A run that needs more records than the trigger asks for would end without a model, again and again.
+#[test]
+fn a_training_that_is_content_with_few_records_has_its_trainer_so() {
+    for (asked, given) in [(50, 50), (100, 100), (10_000, 100)] {
+        let manifest = format!("{}\n  trigger: {{minRecords: {asked}}}", text("minimal.yaml").trim_end());
+        let job = build_training_job(&trainings(&manifest)[0], &site(), "flows-1795423330");
+        let arguments = job.spec.unwrap().template.spec.unwrap().containers.remove(0).args.unwrap();
+        assert!(arguments.contains(&format!("--min-records={given}")), "{asked}: {arguments:?}");
+    }
+}
+
+#[test]
+fn few_replica_sets_are_left_behind_by_models() {
+    let children = build("{generator: {recordsPerSecond: 1}, incidents: {}}");
+    let generator = generator_deployment(&children).clone();
+    for deployment in [children.detector.unwrap(), children.archiver, children.notifier.unwrap(), generator] {
+        assert_eq!(deployment.spec.revision_history_limit, Some(2), "{:?}", deployment.metadata.name);
+    }
 }
 
 #[test]

@@ -60,10 +60,14 @@ async fn a_switch_to_autoscaling_never_takes_pods_away() {
         .await;
     an_autoscaler_of_somebody_counts_while_it_is_there(&site, &operator).await;
     let lowest = tokio::spawn(lowest_count(site.api::<Deployment>()));
-    let scaled = json!({ "replicas": 1, "autoscaling": { "minReplicas": 1, "maxReplicas": 4 }, "resources": { "requests": { "cpu": "1" } } });
+    let slowly = json!({ "scaleDown": { "stabilizationWindowSeconds": 900 } });
+    let autoscaling = json!({ "minReplicas": 1, "maxReplicas": 4, "behavior": slowly });
+    let mut scaled = json!({ "replicas": 1, "autoscaling": autoscaling, "resources": { "requests": { "cpu": "1" } } });
     site.pipeline(json!({ "detector": scaled })).await;
-    site.until("an autoscaler", || async { site.api::<HorizontalPodAutoscaler>().get("flows-detector").await.ok() })
-        .await;
+    until_stabilization(&site, Some(900)).await;
+    scaled["autoscaling"] = json!({ "minReplicas": 1, "maxReplicas": 4 });
+    site.pipeline(json!({ "detector": scaled })).await;
+    until_stabilization(&site, None).await;
     site.look_again(&operator).await;
     // The autoscaler takes over; from now on the count is its own.
     let scale = json!({ "spec": { "replicas": 2 } });
@@ -75,6 +79,16 @@ async fn a_switch_to_autoscaling_never_takes_pods_away() {
     site.look_again(&operator).await;
     assert_eq!(site.detector().await.spec.replicas, Some(2));
     operator.stop().await;
+}
+
+/// How long the autoscaler waits before it takes pods away; its own default is that of the cluster, and no field.
+async fn until_stabilization(site: &Site, seconds: Option<i32>) {
+    site.until(&format!("an autoscaler with {seconds:?}"), || async {
+        let autoscaler = site.api::<HorizontalPodAutoscaler>().get("flows-detector").await.ok()?;
+        let rules = autoscaler.spec.behavior.and_then(|behavior| behavior.scale_down);
+        (rules.and_then(|rules| rules.stabilization_window_seconds) == seconds).then_some(())
+    })
+    .await;
 }
 
 async fn an_autoscaler_of_somebody_counts_while_it_is_there(site: &Site, operator: &Operator) {

@@ -209,6 +209,7 @@ impl Platform<Pipeline> for LocalPipeline<'_> {
             left_over: Vec::new(),
             generator: supervised::generator(self.supervisor, self.applied.as_ref()),
             detector: workload(Component::Detector),
+            uncounted: None,
             archiver: workload(Component::Archiver),
             notifier: workload(Component::Notifier),
             jitter: 1.0,

@@ -86,7 +86,7 @@ pub(super) fn deployment(
         metadata.labels.get_or_insert_default().insert(MODEL_VERSION.to_owned(), version.to_string());
     }
     let deadline = i32::try_from(progress_deadline.as_secs()).unwrap_or(i32::MAX);
-    build(owner, Component::Detector, replicas(context, *scale, live), Some(deadline), *rolling_update, template)
+    build(owner, Component::Detector, replicas(context, scale, live), Some(deadline), *rolling_update, template)
 }
 
 /// What the detectors load a model by, their image and their resources, as a hash: 16 hexadecimal digits.
@@ -110,16 +110,16 @@ pub enum LiveReplicas {
 
 /// The count to apply; none where it is another's, but for none at all. A Deployment that changes to autoscaling keeps its count until the
 /// autoscaler has set one: without it the API server would put one pod in place of them all.
-fn replicas(context: &PipelineContext<'_>, scale: Scale, live: LiveReplicas) -> Option<i32> {
+fn replicas(context: &PipelineContext<'_>, scale: &Scale, live: LiveReplicas) -> Option<i32> {
     match (scale, live) {
         _ if context.suspend => Some(0),
         (Scale::Fixed(1..), LiveReplicas::Theirs) => None,
-        (Scale::Fixed(replicas), _) => Some(replicas),
+        (Scale::Fixed(replicas), _) => Some(*replicas),
         (Scale::Automatic { .. }, LiveReplicas::Theirs) => None,
         (Scale::Automatic { min_replicas, max_replicas, .. }, LiveReplicas::Ours(count)) => {
-            Some(count.clamp(min_replicas, max_replicas.max(min_replicas)))
+            Some(count.clamp(*min_replicas, *max_replicas.max(min_replicas)))
         }
-        (Scale::Automatic { min_replicas, .. }, LiveReplicas::Absent) => Some(min_replicas),
+        (Scale::Automatic { min_replicas, .. }, LiveReplicas::Absent) => Some(*min_replicas),
     }
 }
 

@@ -136,7 +136,7 @@ pub fn build_pipeline(
         services: serving.map(|component| network::metrics_service(&owner, component)).collect(),
         disruption_budgets: budgets.collect(),
         generator,
-        autoscaler: detectors.is_some().then(|| scaling::autoscaler(&owner, detector.scale)).flatten(),
+        autoscaler: detectors.is_some().then(|| scaling::autoscaler(&owner, &detector.scale)).flatten(),
         detector: detectors,
         archiver: archiver::deployment(&context, archiver, incidents.as_ref()),
         notifier: incidents.as_ref().map(|incidents| notifier::deployment(&context, incidents)),

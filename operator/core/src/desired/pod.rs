@@ -31,6 +31,10 @@ const SAFE_TO_EVICT: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict-loca
 /// Over what pods are spread where nothing is said.
 const DEFAULT_SPREAD: [&str; 2] = ["kubernetes.io/hostname", "topology.kubernetes.io/zone"];
 
+/// ReplicaSets of former templates that a Deployment keeps. Every model is a template, and nobody goes back by them: what runs is the
+/// manifest's to say. So there are few: the last ones, to be compared.
+const REVISIONS: i32 = 2;
+
 /// Whose child something is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Owner<'a> {
@@ -312,6 +316,7 @@ pub(super) fn deployment(
         spec: DeploymentSpec {
             replicas,
             progress_deadline_seconds,
+            revision_history_limit: Some(REVISIONS),
             selector: LabelSelector {
                 match_labels: Some(labels::selector(owner.name.as_str(), component)),
                 match_expressions: None,

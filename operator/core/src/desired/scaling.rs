@@ -1,12 +1,13 @@
 //! What keeps enough pods: disruption budgets, and the autoscaler of the detectors.
 
 use k8s_openapi::api::autoscaling::v2::{
-    ContainerResourceMetricSource, CrossVersionObjectReference, HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec,
-    MetricSpec, MetricTarget,
+    ContainerResourceMetricSource, CrossVersionObjectReference, HPAScalingPolicy, HPAScalingRules,
+    HorizontalPodAutoscaler, HorizontalPodAutoscalerBehavior, HorizontalPodAutoscalerSpec, MetricSpec, MetricTarget,
 };
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use vedette_crds::{ScalingBehavior, ScalingPolicy, ScalingRules};
 
 use super::labels::{self, Component};
 use super::names;
@@ -31,8 +32,8 @@ pub(super) fn disruption_budget(owner: &Owner<'_>, component: Component, away: i
     }
 }
 
-pub(super) fn autoscaler(owner: &Owner<'_>, scale: Scale) -> Option<HorizontalPodAutoscaler> {
-    let Scale::Automatic { min_replicas, max_replicas, target_cpu_percentage } = scale else {
+pub(super) fn autoscaler(owner: &Owner<'_>, scale: &Scale) -> Option<HorizontalPodAutoscaler> {
+    let Scale::Automatic { min_replicas, max_replicas, target_cpu_percentage, behavior } = scale else {
         return None;
     };
     let name = names::deployment(owner.name, Component::Detector);
@@ -44,8 +45,8 @@ pub(super) fn autoscaler(owner: &Owner<'_>, scale: Scale) -> Option<HorizontalPo
                 kind: "Deployment".to_owned(),
                 name,
             },
-            min_replicas: Some(min_replicas),
-            max_replicas,
+            min_replicas: Some(*min_replicas),
+            max_replicas: *max_replicas,
             metrics: Some(vec![MetricSpec {
                 // Of our container: one that somebody puts beside it may have no request.
                 type_: "ContainerResource".to_owned(),
@@ -54,14 +55,39 @@ pub(super) fn autoscaler(owner: &Owner<'_>, scale: Scale) -> Option<HorizontalPo
                     name: "cpu".to_owned(),
                     target: MetricTarget {
                         type_: "Utilization".to_owned(),
-                        average_utilization: Some(target_cpu_percentage),
+                        average_utilization: Some(*target_cpu_percentage),
                         ..Default::default()
                     },
                 }),
                 ..Default::default()
             }]),
-            behavior: None,
+            behavior: behavior.as_ref().map(self::behavior),
         },
         status: None,
     })
+}
+
+fn behavior(said: &ScalingBehavior) -> HorizontalPodAutoscalerBehavior {
+    let ScalingBehavior { scale_up, scale_down } = said;
+    HorizontalPodAutoscalerBehavior {
+        scale_up: scale_up.as_ref().map(rules),
+        scale_down: scale_down.as_ref().map(rules),
+    }
+}
+
+fn rules(said: &ScalingRules) -> HPAScalingRules {
+    let ScalingRules { stabilization_window_seconds, select_policy, policies } = said;
+    let policies = policies.as_ref().map(|policies| policies.iter().map(policy).collect());
+    HPAScalingRules {
+        policies,
+        select_policy: select_policy.map(|policy| policy.as_str().to_owned()),
+        stabilization_window_seconds: *stabilization_window_seconds,
+        // Clusters before 1.33 refuse the field.
+        tolerance: None,
+    }
+}
+
+fn policy(said: &ScalingPolicy) -> HPAScalingPolicy {
+    let ScalingPolicy { kind, value, period_seconds } = *said;
+    HPAScalingPolicy { type_: kind.as_str().to_owned(), value, period_seconds }
 }

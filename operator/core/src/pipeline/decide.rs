@@ -134,7 +134,7 @@ fn progress_deadline(object: &ValidatedPipeline) -> SignedDuration {
 
 /// Where an autoscaler may have set another count since it was read, that count wins.
 fn count_claim(object: &ValidatedPipeline, replicas: LiveReplicas) -> CountClaim {
-    match (object.detector.scale, replicas) {
+    match (&object.detector.scale, replicas) {
         _ if object.suspend => CountClaim::Ours,
         (Scale::Automatic { .. }, LiveReplicas::Ours(_)) => CountClaim::UntilSetByAnother,
         (Scale::Automatic { .. } | Scale::Fixed(_), _) => CountClaim::Ours,

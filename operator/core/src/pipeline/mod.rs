@@ -93,6 +93,8 @@ pub struct PipelineSeen {
     pub generator: GeneratorSeen,
     /// The detectors.
     pub detector: Workload,
+    /// Why their autoscaler counts nothing, where it says so.
+    pub uncounted: Option<String>,
     /// The archivers.
     pub archiver: Workload,
     /// The notifier.

@@ -32,7 +32,7 @@ pub(super) fn pipeline_status(
     let topics = topics_ready(plan);
     let generator = generator_available(plan);
     let detector = match &plan.children.detector {
-        Some(wanted) => available("detector", &availability(&seen.detector, wanted), plan),
+        Some(wanted) => counted(available("detector", &availability(&seen.detector, wanted), plan), plan),
         None => {
             Verdict::fails(PodsReason::WaitingForModel, "no detector runs until the training has published a model")
         }
@@ -279,6 +279,17 @@ fn available(what: &str, availability: &Availability, plan: &PipelinePlan) -> Ve
             };
             Verdict::fails(reason, message)
         }
+    }
+}
+
+/// That nobody counts the detectors is said beside that they run.
+fn counted(verdict: Verdict, plan: &PipelinePlan) -> Verdict {
+    let autoscaler = plan.children.autoscaler.as_ref().and(plan.seen.uncounted.as_deref());
+    match autoscaler.filter(|_| verdict.reason == PodsReason::Available.as_str()) {
+        Some(cause) => {
+            Verdict { message: format!("{}; their autoscaler counts nothing: {cause}", verdict.message), ..verdict }
+        }
+        None => verdict,
     }
 }
 

@@ -51,6 +51,7 @@ pub(super) fn seen(spec: &str) -> PipelineSeen {
             None => GeneratorSeen::Workload(Workload::default()),
         },
         detector: children.detector.as_ref().map(ready).unwrap_or_default(),
+        uncounted: None,
         archiver: ready(&children.archiver),
         notifier: children.notifier.as_ref().map(ready).unwrap_or_default(),
         jitter: 1.0,
@@ -110,6 +111,18 @@ fn a_pipeline_is_ready_when_its_parts_are_and_a_lack_of_bucket_or_model_does_not
     assert!(!is_true(&status.conditions, BUCKET_REACHABLE) && !is_true(&status.conditions, MODEL_CURRENT));
     assert_eq!(find(&status.conditions, BUCKET_REACHABLE).unwrap().reason, "BucketUnreachable");
     assert_eq!(find(&status.conditions, MODEL_CURRENT).unwrap().reason, ModelReason::NoModel.as_str());
+}
+
+#[test]
+fn an_autoscaler_that_counts_nothing_is_said_beside_the_detectors_that_run() {
+    let scaled = "{detector: {autoscaling: {maxReplicas: 2}}}";
+    let said = |spec: &str| {
+        let Conclusion { status, .. } = concluded(spec, |seen| seen.uncounted = Some("no metrics".to_owned()));
+        ready_is(&status, "Running");
+        find(&status.conditions, "DetectorAvailable").unwrap().message.clone()
+    };
+    assert_eq!(said(scaled), "1 of 1 detector pods are ready; their autoscaler counts nothing: no metrics");
+    assert_eq!(said("{}"), "1 of 1 detector pods are ready", "it is about to go");
 }
 
 #[test]

@@ -232,11 +232,12 @@ fn detector(
     Some(ValidatedDetector {
         scale: match autoscaling {
             None => Scale::Fixed(*replicas),
-            Some(crds::Autoscaling { min_replicas, max_replicas, target_cpu_utilization_percentage }) => {
+            Some(crds::Autoscaling { min_replicas, max_replicas, target_cpu_utilization_percentage, behavior }) => {
                 Scale::Automatic {
                     min_replicas: *min_replicas,
                     max_replicas: *max_replicas,
                     target_cpu_percentage: *target_cpu_utilization_percentage,
+                    behavior: behavior.clone(),
                 }
             }
         },

@@ -8,7 +8,7 @@ use vedette_contract::arguments::{BudgetTracking, DatasetArguments, GeneratorMod
 use vedette_contract::lookup::Lookup;
 use vedette_contract::receiver::Receiver;
 use vedette_contract::topic::TopicSpecification;
-use vedette_crds::{Label, MissingModelPolicy, PodSettings, RollingUpdate};
+use vedette_crds::{Label, MissingModelPolicy, PodSettings, RollingUpdate, ScalingBehavior};
 
 use super::tags::Tags;
 use crate::roll::VersionPolicy;
@@ -161,7 +161,7 @@ pub struct ConfigMapKey {
 }
 
 /// Who decides the number of detector pods.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scale {
     /// The manifest.
     Fixed(i32),
@@ -173,6 +173,8 @@ pub enum Scale {
         max_replicas: i32,
         /// CPU that is aimed at, percent of what is requested.
         target_cpu_percentage: i32,
+        /// How fast the number changes; as Kubernetes has it where nothing is said.
+        behavior: Option<ScalingBehavior>,
     },
 }
 

@@ -9,6 +9,7 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::Job;
 use kube::{Resource, ResourceExt};
 use vedette_contract::keys::PipelineKeys;
+use vedette_core::autoscaler::counts_nothing_because;
 use vedette_core::desired::labels::{self, Component, MANAGER, RETRY_MODEL};
 use vedette_core::desired::{Live, LiveReplicas, generator_job_name, names, topics_job_name};
 use vedette_core::job_state::{completed_at, job_state, pods_left, topic_report};
@@ -84,6 +85,7 @@ pub(super) async fn look(
         left_over,
         generator: generator(valid, generator_job.as_deref(), context).await,
         detector,
+        uncounted: autoscaler(valid, context).as_deref().and_then(counts_nothing_because),
         archiver,
         notifier,
         jitter: jitter(),
@@ -127,6 +129,10 @@ async fn pointer(reference: &Reference, valid: &ValidatedPipeline, context: &Con
 
 fn deployment(valid: &ValidatedPipeline, component: Component, context: &Context) -> Option<Arc<Deployment>> {
     context.stores.children.deployments.get(&valid.namespace, &names::deployment(&valid.name, component))
+}
+
+fn autoscaler(valid: &ValidatedPipeline, context: &Context) -> Option<Arc<HorizontalPodAutoscaler>> {
+    context.stores.children.autoscalers.get(&valid.namespace, &names::deployment(&valid.name, Component::Detector))
 }
 
 /// A Job of a pipeline; one of a predecessor that is not gone yet is none of its.
