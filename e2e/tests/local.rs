@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::net::TcpListener;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -81,7 +83,7 @@ fn the_loop_closes_by_itself_and_a_second_run_adds_to_the_first() {
     let archived = |summary: &Value| summary["archive"]["records"].as_u64().unwrap();
     assert_eq!(archived(&second), archived(&first) + count(&second, "records_enriched"), "{first}\n{second}");
 
-    let verify = std::process::Command::new(binary("vedette"))
+    let verify = Command::new(binary("vedette"))
         .args(["archive", "verify", "--data-dir", &directory, "--namespace", "e2e", "--pipeline", "quick"])
         .output()
         .unwrap();
@@ -97,7 +99,7 @@ fn the_loop_closes_by_itself_and_a_second_run_adds_to_the_first() {
     assert_eq!(notebook[..], ["make", "notebook", &format!("DATA_DIR={directory}")]);
     assert_eq!(commands.len(), 3, "{next}");
     for command in commands {
-        let output = std::process::Command::new(&command[0]).args(&command[1..]).output().unwrap();
+        let output = Command::new(&command[0]).args(&command[1..]).output().unwrap();
         assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
         assert!(!output.stdout.is_empty(), "{command:?} prints nothing");
     }
@@ -107,7 +109,7 @@ fn the_loop_closes_by_itself_and_a_second_run_adds_to_the_first() {
 /// As the second example of the help says it.
 fn a_training_runs_when_it_is_asked_for(directory: &str) {
     let run = |words: &[String]| {
-        let output = std::process::Command::new(binary("vedette")).args(words).output().unwrap();
+        let output = Command::new(binary("vedette")).args(words).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         (output.status.code(), String::from_utf8(output.stdout).unwrap(), said)
     };
@@ -190,4 +192,33 @@ fn records_of_another_kind_are_learned_and_the_reasons_name_the_planted_column()
     assert_whole(&summary);
     assert!(figure(&summary, "auroc") >= 0.9, "{summary}");
     assert!(first * 10 >= all * 9, "the planted column is first in {first} of {all} alerts");
+}
+
+/// As in a cluster of IPv6 alone: Kafka and bucket are numbers in brackets to every client, and so is the page to whoever asks for it.
+#[test]
+fn records_flow_to_the_page_where_all_servers_have_addresses_of_ipv6() {
+    let fixed = ["local", "-f", &fixture("quick.yaml"), "--json", "--for", "10m"].map(str::to_owned);
+    let listen = ["--kafka-listen", "--bucket-listen", "--console-listen"].map(|option| format!("{option}=[::1]:0"));
+    let mut run = LocalRun::start(fixed.iter().chain(&listen)).unwrap();
+    if TcpListener::bind("[::1]:0").is_err() {
+        let (status, _, log) = run.end(PATIENCE).unwrap();
+        assert!(!status.success() && log.contains("[::1]:0"), "what cannot be listened on is named: {log}");
+        return;
+    }
+    run.wait_for("a model in use", PATIENCE, |run| models_in(&run.log()) >= 1).unwrap();
+    let log = run.log();
+    let (_, page) = log.split_once("the console is at ").unwrap_or_else(|| panic!("no page: {log}"));
+    let page = page.lines().next().unwrap();
+    assert!(page.starts_with("http://[::1]:"), "{page}");
+    run.wait_for("alerts on the page", PATIENCE, |_| {
+        let asked = ["alerts", "list", "-n", "e2e", "-o", "json", "--console", page];
+        let output = Command::new(binary("vedette")).args(asked).output().unwrap();
+        let told = serde_json::from_slice::<Value>(&output.stdout).unwrap_or_default();
+        told["alerts"].as_array().is_some_and(|alerts| !alerts.is_empty())
+    })
+    .unwrap();
+    run.signal("INT").unwrap();
+    let summary = run.summary(PATIENCE).unwrap();
+    assert_whole(&summary);
+    assert!(count(&summary, "alerts") > 0, "{summary}");
 }

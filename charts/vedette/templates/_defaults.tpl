@@ -49,6 +49,7 @@ images:
   console: ""
   architectures: [amd64]
 replicas: 1
+revisionHistoryLimit: 2
 leaseDurationSeconds: 15
 modelPollIntervalSeconds: 5
 logLevel: info
@@ -113,6 +114,7 @@ console:
   service:
     port: 80
     annotations: {}
+    ipFamilyPolicy: PreferDualStack
   extraEnv: []
   extraVolumes: []
   extraVolumeMounts: []

@@ -215,9 +215,13 @@ fn its_services_lead_to_the_page_and_to_what_prometheus_asks() {
         console(&["--set", "serviceMonitor.enabled=true,console.service.port=8090,commonLabels.team=streams"]);
     let services: Vec<Service> = all(&objects, "Service");
     let labels = deployment.spec.template.metadata.unwrap().labels.unwrap();
-    for (name, port, target) in [("vedette-console", 8090, "page"), ("vedette-console-metrics", 8080, "http")] {
+    // Of two families each pod would be scraped twice.
+    for (name, port, target, families) in
+        [("vedette-console", 8090, "page", Some("PreferDualStack")), ("vedette-console-metrics", 8080, "http", None)]
+    {
         let service = named(&services, name);
         let spec = service.spec.as_ref().unwrap();
+        assert_eq!(spec.ip_family_policy.as_deref(), families, "{name}");
         let selector = spec.selector.as_ref().unwrap();
         assert!(selector.iter().all(|(label, value)| labels.get(label) == Some(value)), "{selector:?}");
         assert_eq!(Some(selector), deployment.spec.selector.match_labels.as_ref());

@@ -71,21 +71,21 @@ pub fn register(registry: &mut Registry, metric: &Metric, values: impl registry:
     }
 }
 
-/// Listens at an address; at every IPv4 address where every address is asked for and the machine has no IPv6.
+/// Listens; at every IPv4 address where every address (`[::]`) is asked for and the machine has no IPv6.
 ///
 /// # Errors
-/// When it is taken, or not this machine's.
+/// When the address cannot be bound.
 pub async fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     bind(address, TcpListener::bind::<SocketAddr>).await
 }
 
-async fn bind<T, F>(listen: SocketAddr, mut open: impl FnMut(SocketAddr) -> F) -> io::Result<T>
+async fn bind<T, F>(address: SocketAddr, mut open: impl FnMut(SocketAddr) -> F) -> io::Result<T>
 where
     F: Future<Output = io::Result<T>>,
 {
-    match open(listen).await {
-        Err(error) if listen.ip() == Ipv6Addr::UNSPECIFIED && has_no_family(&error) => {
-            open((Ipv4Addr::UNSPECIFIED, listen.port()).into()).await
+    match open(address).await {
+        Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && has_no_family(&error) => {
+            open((Ipv4Addr::UNSPECIFIED, address.port()).into()).await
         }
         outcome => outcome,
     }
@@ -108,13 +108,13 @@ struct Served {
 /// # Errors
 /// When the address cannot be bound.
 pub async fn serve(
-    listen: SocketAddr,
+    address: SocketAddr,
     readiness: Readiness,
     registry: Registry,
     shutdown: Shutdown,
 ) -> Result<ServiceServer, ServiceError> {
-    let refused = |source| ServiceError::Listen { address: listen, source };
-    let listener = self::listen(listen).await.map_err(refused)?;
+    let refused = |source| ServiceError::Listen { address, source };
+    let listener = listen(address).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     let router = Router::new()
         .route("/livez", get(async || "ok\n"))

@@ -329,9 +329,11 @@ images: { topics: t, generator: g, detector: '', archiver: a, trainer: t, archit
     #[test]
     fn servers_of_kafka_may_have_addresses_of_ipv6() {
         let parse = |servers: &str| SiteFile::parse(&format!("{}}}", SITE.replace("k:1", servers)));
-        let servers = "[fd00::1]:9092,[fd00::2]:9092";
-        assert_eq!(parse(servers).unwrap().kafka.bootstrap_servers, servers);
-        for bad in ["[fd00::1]", "[fd00::1]:9092,[fd00::2]", ":9092"] {
+        for servers in ["[fd00::1]:9092,[fd00::2]:9092", "SASL_SSL://[::1]:9093, SASL_SSL://kafka:9093"] {
+            assert_eq!(parse(servers).unwrap().kafka.bootstrap_servers, servers);
+        }
+        for bad in ["[fd00::1]", "[fd00::1]:9092,[fd00::2]", ":9092", "fd00::1:9092", "[kafka]:9092", "kafka:9092:9092"]
+        {
             assert_eq!(parse(bad).unwrap_err()[0].path, "kafka.bootstrapServers", "{bad}");
         }
     }

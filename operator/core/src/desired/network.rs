@@ -1,4 +1,5 @@
-//! Services: where a component's metrics are found. Headless, as every pod has its own.
+//! Services: where a component's metrics are found. Headless, as every pod has its own; of one family of addresses, the cluster's
+//! first, as with two every pod would be scraped twice.
 
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;

@@ -1,6 +1,7 @@
 //! Kafka of a site: where it is, how pods are sure of it, and as whom they come.
 
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 
 use serde::{Deserialize, Serialize};
 use vedette_contract::ObjectName;
@@ -184,11 +185,10 @@ impl Kafka {
             tls,
             replication_factor,
         } = self;
-        let host_and_port = |server: &str| {
-            server.trim().rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
-        };
-        if !bootstrap_servers.split(',').all(host_and_port) {
-            errors.push("kafka.bootstrapServers", quoted(bootstrap_servers), "write host:port, separated by commas");
+        if !bootstrap_servers.split(',').map(str::trim).all(is_host_and_port) {
+            let mend =
+                "write host:port, separated by commas, and an address of IPv6 in brackets, such as [fd00::1]:9092";
+            errors.push("kafka.bootstrapServers", quoted(bootstrap_servers), mend);
         }
         check_properties(properties, errors);
         check_key("kafka.credentialsKeys.username", username_key, errors);
@@ -206,6 +206,17 @@ impl Kafka {
             errors.push("kafka.replicationFactor", factor, "must be at least 1; leave it out for the broker's default");
         }
     }
+}
+
+/// Maybe behind `SASL_SSL://` or the like. Of an address of IPv6 without brackets nobody knows where it ends and its port begins.
+fn is_host_and_port(server: &str) -> bool {
+    let server = server.split_once("://").map_or(server, |(_, server)| server);
+    let Some((host, port)) = server.rsplit_once(':') else { return false };
+    let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && !host.contains([':', '[', ']']),
+    };
+    is_host && port.parse::<u16>().is_ok()
 }
 
 /// The values are not shown: one may be a secret.
