@@ -44,7 +44,10 @@ use crate::topics::Topics;
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "Model", type_ = "string", json_path = ".status.model.active"),
     printcolumn(name = "Detectors", type_ = "integer", json_path = ".status.replicas"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Training", type_ = "string", json_path = ".spec.model.training", priority = 1),
+    printcolumn(name = "Rolling To", type_ = "string", json_path = ".status.model.target.version", priority = 1),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1)
 )]
 #[x_kube(validation = Rule::new("!has(self.detector.autoscaling) || !has(self.topics.sensorMessages.partitions) || self.detector.autoscaling.maxReplicas <= self.topics.sensorMessages.partitions")
     .message("must not be over topics.sensorMessages.partitions: more pods would have nothing to do")

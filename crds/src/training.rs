@@ -45,7 +45,10 @@ const fn default_seed() -> i64 {
     printcolumn(name = "Model", type_ = "string", json_path = ".status.model"),
     printcolumn(name = "Score", type_ = "number", json_path = ".status.score"),
     printcolumn(name = "Records", type_ = "integer", json_path = ".status.records"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Pipeline", type_ = "string", json_path = ".spec.data.pipeline", priority = 1),
+    printcolumn(name = "Site", type_ = "string", json_path = ".spec.site", priority = 1),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1)
 )]
 #[schemars(transform = learner::add_rules_of_parameters)]
 #[x_kube(

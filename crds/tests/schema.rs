@@ -73,6 +73,16 @@ fn the_schema_is_structural() {
     }
 }
 
+/// `kubectl apply` and Argo CD keep all of what they applied in an annotation, for which there is no more room.
+#[test]
+fn a_definition_fits_into_the_annotation_of_who_applies_it() {
+    const ANNOTATIONS_BYTES: usize = 256 << 10;
+    for definition in definitions::all() {
+        let bytes = serde_json::to_vec(&definition).unwrap().len();
+        assert!(bytes < ANNOTATIONS_BYTES * 3 / 4, "{}: {bytes} bytes", definition.spec.names.plural);
+    }
+}
+
 #[test]
 fn every_field_of_ours_is_documented() {
     for definition in definitions::all() {
@@ -250,13 +260,18 @@ fn assert_same(server: &Value, typed: &Value) {
 #[test]
 fn lists_and_names_show_what_people_look_for() {
     let columns =
-        |definition: &k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition| {
+        |definition: &k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+         priority| {
             let columns = definition.spec.versions[0].additional_printer_columns.clone().unwrap();
-            columns.into_iter().map(|column| column.name).collect::<Vec<_>>()
+            let shown = columns.into_iter().filter(|column| column.priority.unwrap_or(0) == priority);
+            shown.map(|column| column.name).collect::<Vec<_>>()
         };
     let (pipeline, training) = (definitions::anomaly_pipeline(), definitions::model_training());
-    assert_eq!(columns(&pipeline), ["Site", "Ready", "Reason", "Model", "Detectors", "Age"]);
-    assert_eq!(columns(&training), ["Schedule", "Ready", "Status", "Model", "Score", "Records", "Age"]);
+    let always = ["Site", "Ready", "Reason", "Model", "Detectors", "Age"];
+    assert_eq!(columns(&pipeline, 0), always);
+    assert_eq!(columns(&pipeline, 1), ["Training", "Rolling To", "Message"]);
+    assert_eq!(columns(&training, 0), ["Schedule", "Ready", "Status", "Model", "Score", "Records", "Age"]);
+    assert_eq!(columns(&training, 1), ["Pipeline", "Site", "Message"]);
     assert_eq!(pipeline.spec.names.short_names.unwrap(), ["apl"]);
     assert_eq!(training.spec.names.short_names.unwrap(), ["mt"]);
     let scale = pipeline.spec.versions[0].subresources.clone().unwrap().scale.unwrap();

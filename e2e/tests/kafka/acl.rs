@@ -23,7 +23,7 @@ pub(crate) enum Resource<'a> {
     TransactionalIdPrefix(&'a str),
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Operation {
     Read = 3,
     Write = 4,

@@ -66,6 +66,36 @@ impl Topics {
     }
 }
 
+/// Whether the table of docs/security.md lists this operation of this resource, of one of its own or of each topic.
+fn is_documented(resource: &str, operation: Operation) -> bool {
+    let page = include_str!("../../../docs/security.md");
+    let (_, table) = page.split_once("it needs these ACLs, and no others:\n\n").unwrap();
+    let operation = format!("{operation:?}");
+    table.lines().take_while(|row| row.starts_with('|')).any(|row| {
+        let cells: Vec<&str> = row.split('|').collect();
+        let is_meant = cells[1].contains(resource) || (resource.starts_with('`') && cells[1].contains("each topic"));
+        is_meant && cells[2].split(|letter: char| !letter.is_alphabetic()).any(|word| word == operation)
+    })
+}
+
+/// Whoever grants what the page lists grants enough: all that a detector is granted here, with which it works.
+#[test]
+fn the_page_of_acls_lists_all_that_a_detector_is_granted_here() {
+    let topics = Topics::named_after("d");
+    for (resource, operation) in topics.grants("d") {
+        let word = match resource {
+            Resource::Topic(name) if name == topics.input => "`sensorMessages`",
+            Resource::Topic(name) if name == topics.enriched => "`enrichedData`",
+            Resource::Topic(name) if name == topics.alerts => "`alerts`",
+            Resource::Topic(_) => "`deadLetters`",
+            Resource::Group(_) | Resource::GroupPrefix(_) => "groups",
+            Resource::TransactionalId(_) | Resource::TransactionalIdPrefix(_) => "transactional IDs",
+        };
+        assert!(is_documented(word, operation), "{operation:?} of {word} is not in docs/security.md");
+    }
+    assert!(!is_documented("groups", Operation::Write), "what is not listed is seen");
+}
+
 fn process(user: &str, login: Login) -> Vec<String> {
     let mut arguments = options(user, login);
     arguments.extend([format!("--listen-address={}", free_address()), format!("--pod-name={user}")]);
