@@ -4,7 +4,7 @@
 // Helpers of tests are tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 use std::process::{Child, Command, ExitStatus};
 
 use k8s_openapi::api::core::v1::{Container, EnvVar, PodSpec};
@@ -47,13 +47,17 @@ spec: { site: east, data: { pipeline: flows } }
 struct Process(Child);
 
 impl Process {
-    /// Waits until it is ready, which it is to become.
+    /// Waits until it is ready, which it is to become, to whoever asks by IPv4 or, where the machine has that, by IPv6.
     async fn ready(&mut self, what: &str, probes: SocketAddr) {
         eventually(&format!("{what} is ready"), async || {
             assert_eq!(self.0.try_wait().unwrap(), None, "{what} ended");
             http_get(probes, "/readyz").await.starts_with("HTTP/1.1 200")
         })
         .await;
+        if TcpListener::bind("[::1]:0").is_ok() {
+            let answer = http_get((Ipv6Addr::LOCALHOST, probes.port()).into(), "/livez").await;
+            assert!(answer.starts_with("HTTP/1.1 200"), "{what} by IPv6: {answer}");
+        }
     }
 }
 
@@ -63,6 +67,11 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Every address with this port, as pods listen.
+fn everywhere(address: SocketAddr) -> String {
+    format!("[::]:{}", address.port())
 }
 
 fn restricted(directories: &str, program: &str, arguments: &[String]) -> Command {
@@ -81,7 +90,7 @@ fn container(pod: &PodSpec, probes: SocketAddr) -> Command {
         mounts.filter(|mount| own(&mount.name)).map(|mount| mount.mount_path.as_str()).collect();
     let program = binary(&format!("vedette-{}", container.name)).display().to_string();
     let mut command = restricted(&directories.join(" "), &program, &container.args.clone().unwrap_or_default());
-    command.envs(container.env.iter().flatten().map(variable)).env("LISTEN_ADDRESS", probes.to_string());
+    command.envs(container.env.iter().flatten().map(variable)).env("LISTEN_ADDRESS", everywhere(probes));
     command
 }
 
@@ -146,7 +155,11 @@ async fn every_workload_runs_as_any_user_with_a_read_only_disk() {
 
     let (page, probes) = (free_address(), free_address());
     let own = ["--pod-name=console", "--site=east"].map(str::to_owned);
-    let addresses = [("bootstrap-servers", broker.address()), ("listen-address", probes), ("page-address", page)];
+    let addresses = [
+        ("bootstrap-servers", broker.address().to_string()),
+        ("listen-address", everywhere(probes)),
+        ("page-address", everywhere(page)),
+    ];
     let addresses = addresses.map(|(option, address)| format!("--{option}={address}"));
     let arguments = [&own[..], &addresses, &bucket.options()].concat();
     let program = binary("vedette-console").display().to_string();
