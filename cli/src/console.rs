@@ -1,16 +1,24 @@
-//! The API of a console, asked for what is otherwise read in the bucket. How its paths and answers are spelled is the contract's.
+//! The API of a console, asked for what is otherwise read in the bucket: one that somebody names, or that of a cluster. How its paths and
+//! answers are spelled is the contract's.
+
+mod cluster;
 
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use tokio::sync::Mutex;
 use vedette_contract::console::API_PATH;
 use vedette_streams::http::{Answer, FetchError, Http, HttpSettings, ask, form};
+
+pub(crate) use self::cluster::Cluster;
+use self::cluster::{ClusterError, Reached};
 
 /// A longer answer is none of a console, which keeps 48 MiB of alerts and incidents.
 const LONGEST_ANSWER: usize = 256 << 20;
@@ -42,10 +50,19 @@ impl fmt::Display for ConsoleAddress {
     }
 }
 
+/// How a console is reached.
+#[derive(Debug)]
+enum Way {
+    /// Where somebody says that it is.
+    Address(ConsoleAddress),
+    /// By a port of this machine, from the first question on; found anew where it did not answer.
+    Cluster(Cluster, Mutex<Option<Arc<Reached>>>),
+}
+
 /// A console, and by what it takes what is written.
 #[derive(Debug)]
 pub(crate) struct Console {
-    address: ConsoleAddress,
+    way: Way,
     http: Http,
     token: Option<String>,
 }
@@ -60,10 +77,13 @@ pub enum ConsoleError {
         #[source]
         source: io::Error,
     },
+    /// That of a cluster is not reached.
+    #[error("no place is named with --console, --bucket or --data-dir, and no console of a cluster is reached")]
+    Unreached(#[from] ClusterError),
     /// It is not there.
-    #[error("no console answers at {address}: see that the address is right and that you reach it")]
+    #[error("no console answers at {place}: see that the address is right and that you reach it")]
     Away {
-        address: ConsoleAddress,
+        place: String,
         #[source]
         source: FetchError,
     },
@@ -71,8 +91,8 @@ pub enum ConsoleError {
     #[error("the console refuses: {detail}{}", mend(*.status))]
     Refused { status: u16, detail: String },
     /// It is something else, or of another version.
-    #[error("what answers at {address} is no console of this version (status {status}): see that the address is right")]
-    Strange { address: ConsoleAddress, status: u16 },
+    #[error("what answers at {place} is no console of this version (status {status}): {}", mend_of_stranger(*.status))]
+    Strange { place: String, status: u16 },
     /// What is to be sent is no JSON.
     #[error("could not write what is to be sent")]
     Sent(#[source] serde_json::Error),
@@ -83,6 +103,7 @@ impl ConsoleError {
     pub(crate) fn is_away(&self) -> bool {
         match self {
             Self::Away { .. } => true,
+            Self::Unreached(error) => error.is_away(),
             Self::Refused { status, .. } | Self::Strange { status, .. } => *status == 429 || *status >= 500,
             Self::Token { .. } | Self::Sent(_) => false,
         }
@@ -91,6 +112,16 @@ impl ConsoleError {
 
 fn mend(status: u16) -> &'static str {
     if status == 401 { "; give its file with --console-token-file" } else { "" }
+}
+
+/// A proxy before a console answers in its own words.
+fn mend_of_stranger(status: u16) -> &'static str {
+    match status {
+        300..=399 | 401 | 403 | 407 => {
+            "a proxy there wants somebody who is signed in: forward the console's port (`kubectl port-forward`), or leave --console out"
+        }
+        _ => "see that the address is right",
+    }
 }
 
 /// What is wrong with a request, as a console says it.
@@ -104,18 +135,22 @@ impl Console {
     ///
     /// # Errors
     /// When the file of the token cannot be read.
-    pub(crate) fn new(
+    pub(crate) fn at(
         address: &ConsoleAddress,
         token_file: Option<&Path>,
         ca_file: Option<PathBuf>,
     ) -> Result<Self, ConsoleError> {
-        let read = |path: &Path| {
-            let token = std::fs::read_to_string(path);
-            token.map_err(|source| ConsoleError::Token { path: path.to_owned(), source })
-        };
-        let token = token_file.map(read).transpose()?.map(|token| token.trim().to_owned());
         let http = Http::new(HttpSettings::of(&address.0, ca_file, CONNECT_TIMEOUT));
-        Ok(Self { address: address.clone(), http, token })
+        Ok(Self { way: Way::Address(address.clone()), http, token: token(token_file)? })
+    }
+
+    /// That of a cluster, which is not looked for yet.
+    ///
+    /// # Errors
+    /// When the file of the token cannot be read.
+    pub(crate) fn of_cluster(cluster: Cluster, token_file: Option<&Path>) -> Result<Self, ConsoleError> {
+        let http = Http::new(HttpSettings::of_this_machine(CONNECT_TIMEOUT));
+        Ok(Self { way: Way::Cluster(cluster, Mutex::default()), http, token: token(token_file)? })
     }
 
     /// What it answers to a question: nothing is asked of what has no value.
@@ -143,23 +178,54 @@ impl Console {
     }
 
     async fn ask<T: DeserializeOwned>(&self, path: &str, sent: Option<Vec<u8>>) -> Result<T, ConsoleError> {
-        let url = format!("{}{API_PATH}{path}", self.address);
+        let (url, place, _reached) = match &self.way {
+            Way::Address(address) => (address.to_string(), address.to_string(), None),
+            Way::Cluster(cluster, reached) => {
+                let reached = reach(cluster, reached).await?;
+                (reached.url.clone(), reached.pod.clone(), Some(reached))
+            }
+        };
+        let url = format!("{url}{API_PATH}{path}");
         let token = self.token.as_ref().map(|token| ("authorization", format!("Bearer {token}")));
         let kind = sent.as_ref().map(|_| ("content-type", "application/json".to_owned()));
         let headers: Vec<(&str, String)> = token.into_iter().chain(kind).collect();
-        let answer = ask(&self.http, &url, &headers, sent, LONGEST_ANSWER).await;
-        let address = || self.address.clone();
-        let Answer { status, text, retry_after: _ } =
-            answer.map_err(|source| ConsoleError::Away { address: address(), source })?;
-        let strange = || ConsoleError::Strange { address: address(), status };
+        let Answer { status, text, retry_after: _ } = match ask(&self.http, &url, &headers, sent, LONGEST_ANSWER).await
+        {
+            Ok(answer) => answer,
+            Err(source) => {
+                if let Way::Cluster(_, reached) = &self.way {
+                    *reached.lock().await = None;
+                }
+                return Err(ConsoleError::Away { place, source });
+            }
+        };
         if status == 200 {
-            return serde_json::from_str(&text).map_err(|_| strange());
+            return serde_json::from_str(&text).map_err(|_| ConsoleError::Strange { place, status });
         }
         match serde_json::from_str(&text) {
             Ok(Problem { detail }) => Err(ConsoleError::Refused { status, detail }),
-            Err(_) => Err(strange()),
+            Err(_) => Err(ConsoleError::Strange { place, status }),
         }
     }
+}
+
+/// The one that is reached, or else it is.
+async fn reach(cluster: &Cluster, reached: &Mutex<Option<Arc<Reached>>>) -> Result<Arc<Reached>, ClusterError> {
+    let mut reached = reached.lock().await;
+    if let Some(reached) = &*reached {
+        return Ok(Arc::clone(reached));
+    }
+    let now = Arc::new(cluster.reach().await?);
+    *reached = Some(Arc::clone(&now));
+    Ok(now)
+}
+
+fn token(file: Option<&Path>) -> Result<Option<String>, ConsoleError> {
+    let read = |path: &Path| {
+        let token = std::fs::read_to_string(path);
+        token.map_err(|source| ConsoleError::Token { path: path.to_owned(), source })
+    };
+    Ok(file.map(read).transpose()?.map(|token| token.trim().to_owned()))
 }
 
 #[cfg(test)]

@@ -1,24 +1,25 @@
-//! Where a command finds the bucket: a real one, or the data directory of earlier local runs.
+//! Where a command looks: at a bucket, at the data directory of earlier local runs, or through a console.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args;
 use thiserror::Error;
+use vedette_contract::Name;
 use vedette_contract::arguments::{BUCKET_REGION, BucketArguments};
 use vedette_contract::keys::KeyPrefix;
 use vedette_embedded::bucket::{BucketOptions, Credentials, EmbeddedBucket, EmbeddedBucketError};
 use vedette_streams::bucket::Bucket;
 
 use crate::bucket_key::{BucketKey, NotSet};
-use crate::console::{Console, ConsoleAddress, ConsoleError};
+use crate::console::{Cluster, Console, ConsoleAddress, ConsoleError};
 
 /// The bucket where no other is named.
 pub(crate) const BUCKET_NAME: &str = "vedette";
 
-/// One of them, and the bucket's name.
+/// One of them, and the bucket's name; the console of the cluster of kubectl's context where none is named.
 #[derive(Debug, Clone, Args)]
-#[command(group = clap::ArgGroup::new("place").required(true))]
+#[command(group = clap::ArgGroup::new("place"))]
 pub struct PlaceOptions {
     /// The data directory of `vedette local`
     #[arg(long, value_name = "DIR", group = "place")]
@@ -29,13 +30,21 @@ pub struct PlaceOptions {
     #[arg(long = "bucket", value_name = "URL", group = "place")]
     pub bucket_endpoint: Option<String>,
 
-    /// The console at this address: it tells alerts and incidents that it keeps, and silences, which it also writes; all else needs the
-    /// bucket
+    /// The console at this address: it tells what it keeps, and writes silences and verdicts; all else needs the bucket. Where no place is
+    /// named that of the cluster of kubectl's context is asked
     #[arg(long, value_name = "URL", group = "place")]
     pub console: Option<ConsoleAddress>,
 
+    /// Context of kubectl whose console is asked where no place is named; the current one where omitted
+    #[arg(long, value_name = "NAME", conflicts_with = "place")]
+    pub context: Option<String>,
+
+    /// Namespace of the console that is asked where no place is named; all are looked at where omitted
+    #[arg(long, value_name = "NAME", conflicts_with = "place")]
+    pub console_namespace: Option<Name>,
+
     /// File of the token by which the console takes what is written
-    #[arg(long, value_name = "FILE", requires = "console")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data_dir", "bucket_endpoint"])]
     pub console_token_file: Option<PathBuf>,
 
     /// File of certificates by which the console is trusted, beside the public ones
@@ -90,6 +99,8 @@ impl PlaceOptions {
             data_dir: Some(directory),
             bucket_endpoint: None,
             console: None,
+            context: None,
+            console_namespace: None,
             console_token_file: None,
             console_ca_file: None,
             bucket_name: BUCKET_NAME.to_owned(),
@@ -103,18 +114,28 @@ impl PlaceOptions {
     /// # Errors
     /// When the file of its token cannot be read.
     pub(crate) fn console(&self) -> Result<Option<Console>, PlaceError> {
-        let Some(address) = &self.console else { return Ok(None) };
-        let console = Console::new(address, self.console_token_file.as_deref(), self.console_ca_file.clone());
-        Ok(Some(console?))
+        let token_file = self.console_token_file.as_deref();
+        Ok(match &self.console {
+            Some(address) => Some(Console::at(address, token_file, self.console_ca_file.clone())?),
+            None if self.names_bucket() => None,
+            None => {
+                let (context, namespace) = (self.context.clone(), self.console_namespace.clone());
+                Some(Console::of_cluster(Cluster { context, namespace }, token_file)?)
+            }
+        })
+    }
+
+    fn names_bucket(&self) -> bool {
+        self.data_dir.is_some() || self.bucket_endpoint.is_some()
     }
 
     /// Opens the bucket; nothing is asked of it yet.
     ///
     /// # Errors
-    /// When the directory is none of a local run or cannot be served, or the credentials are missing; and where it is a console.
+    /// When the directory is none of a local run or cannot be served, or the credentials are missing; and where a console is to be asked.
     pub async fn open(&self) -> Result<Opened, PlaceError> {
         let Self { data_dir, bucket_endpoint, bucket_name, bucket_prefix, bucket_region, .. } = self;
-        if self.console.is_some() {
+        if !self.names_bucket() {
             return Err(PlaceError::NeedsBucket);
         }
         let server = match data_dir {

@@ -101,6 +101,10 @@ async fn the_help_of_each_verb_ends_with_two_examples_that_run() {
         let examples: Vec<&str> = examples.trim_end().lines().map(str::trim).collect();
         assert_eq!(examples.len(), 2, "{verb}: {examples:?}");
         for example in examples {
+            // Those through a console are run by the test that has one, e2e/tests/console_client.
+            if example.contains(" --console ") {
+                continue;
+            }
             let id = data.add(&["--match", "true", "--for", "2h", "--site", "east"]);
             let output = data.example(&words(&example.replace(ANY_SILENCE, &id))).await;
             assert!(output.status.success(), "{example}: {}", String::from_utf8_lossy(&output.stderr));

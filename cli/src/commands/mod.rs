@@ -19,6 +19,7 @@ mod train;
 mod validate;
 mod verdicts;
 mod watch;
+mod writer;
 
 use clap::{Parser, Subcommand};
 use futures::FutureExt as _;
@@ -52,6 +53,7 @@ use crate::output::OutputError;
   vedette validate -f pipeline.yaml -f training.yaml           every error of some manifests, before they are applied
   vedette status --data-dir ./data -n demo                     how pipelines stand at their sites
   vedette alerts list --data-dir ./data -n demo                the newest alerts of all sites
+  vedette alerts list -n demo                                  the same, through the console of the cluster of kubectl's context
   vedette alerts list --bucket http://s3:8333 -n demo --follow     each alert as it comes to the archive
   vedette archive verify --data-dir ./data --pipeline kdd      whether nothing is missing from an archive
   vedette dead-letters list --bootstrap-servers kafka:9092     what could not be read or scored, and why

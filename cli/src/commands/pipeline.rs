@@ -8,6 +8,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use vedette_contract::Name;
 use vedette_contract::keys::{NamespaceKeys, PipelineKeys};
+use vedette_registry::standing::Standing;
 use vedette_streams::bucket::{Bucket, BucketError};
 
 use super::near::{Nearest, listed};
@@ -49,18 +50,37 @@ pub(super) struct Shown {
     pub(super) now: Timestamp,
 }
 
-/// What of its overview says which pipelines a console shows.
+/// What a console shows of pipelines.
 #[derive(Debug, Deserialize)]
-struct Overview {
+pub(super) struct Overview {
     now_utc: Timestamp,
-    sites: Vec<OverviewSite>,
+    bucket: Source,
+    /// By pipeline and site.
+    pub(super) sites: Vec<OverviewSite>,
 }
 
 #[derive(Debug, Deserialize)]
-struct OverviewSite {
-    namespace: Name,
-    pipeline: Name,
-    site: Name,
+struct Source {
+    trouble: Option<String>,
+}
+
+/// A pipeline at a site.
+#[derive(Debug, Deserialize)]
+pub(super) struct OverviewSite {
+    pub(super) namespace: Name,
+    pub(super) pipeline: Name,
+    pub(super) site: Name,
+    #[serde(flatten)]
+    pub(super) standing: Standing,
+}
+
+impl Overview {
+    /// What is wrong with it.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let away =
+            |why: &String| format!("the console cannot read the bucket now, and tells what it read before: {why}");
+        self.bucket.trouble.iter().map(away).collect()
+    }
 }
 
 /// Why there is no pipeline, or no such site of it.
@@ -136,18 +156,30 @@ impl PipelineOptions {
     /// When it does not answer or shows no such pipeline, or which one is meant cannot be told.
     pub(super) async fn shown(&self) -> Result<Option<Shown>, PipelineError> {
         let Some(console) = self.place.console()? else { return Ok(None) };
-        let Overview { now_utc, sites } = console.get("/overview", &[]).await?;
-        let namespace = self.namespace.clone();
-        let known: BTreeSet<&Name> =
-            sites.iter().filter(|site| site.namespace == namespace).map(|site| &site.pipeline).collect();
-        if known.is_empty() {
-            let known: BTreeSet<&Name> = sites.iter().map(|site| &site.namespace).collect();
-            return Err(PipelineError::NoPipelines { namespace, known: known.into_iter().cloned().collect() });
-        }
-        let pipeline = only(&namespace, self.meant(known.into_iter().cloned().collect())?)?;
-        let is_of = |site: &OverviewSite| site.namespace == namespace && site.pipeline == pipeline;
-        let sites = sites.into_iter().filter(is_of).map(|site| site.site).collect();
+        let Overview { now_utc, sites, .. } = self.overview(&console).await?;
+        let found: BTreeSet<&Name> = sites.iter().map(|site| &site.pipeline).collect();
+        let (namespace, pipeline) =
+            (self.namespace.clone(), only(&self.namespace, found.into_iter().cloned().collect())?);
+        let sites = sites.into_iter().map(|site| site.site).collect();
         Ok(Some(Shown { console, namespace, pipeline, sites, now: now_utc }))
+    }
+
+    /// What a console shows of the pipeline that is named, or of all of the namespace where none is. There is at least one.
+    ///
+    /// # Errors
+    /// When it does not answer, or shows none.
+    pub(super) async fn overview(&self, console: &Console) -> Result<Overview, PipelineError> {
+        let mut overview: Overview = console.get("/overview", &[]).await?;
+        let of_namespace = |site: &&OverviewSite| site.namespace == self.namespace;
+        let known: BTreeSet<&Name> = overview.sites.iter().filter(of_namespace).map(|site| &site.pipeline).collect();
+        if known.is_empty() {
+            let known: BTreeSet<&Name> = overview.sites.iter().map(|site| &site.namespace).collect();
+            let (namespace, known) = (self.namespace.clone(), known.into_iter().cloned().collect());
+            return Err(PipelineError::NoPipelines { namespace, known });
+        }
+        let meant = self.meant(known.into_iter().cloned().collect())?;
+        overview.sites.retain(|site| site.namespace == self.namespace && meant.contains(&site.pipeline));
+        Ok(overview)
     }
 
     /// Opens the bucket and finds the pipeline, or all of the namespace where none is named. There is at least one.

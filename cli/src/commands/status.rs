@@ -11,8 +11,9 @@ use vedette_registry::standing::{self, Standing};
 use vedette_service::Shutdown;
 use vedette_streams::bucket::BucketError;
 
-use super::pipeline::{PipelineError, PipelineOptions, pipelines};
+use super::pipeline::{OverviewSite, PipelineError, PipelineOptions, pipelines};
 use super::watch::{Told, Unseen, WatchOptions, tell, until_stopped};
+use crate::console::Console;
 use crate::output::{Align, OutputError, OutputFormat, OutputOptions, Table, time};
 
 /// Shows how a pipeline, or each of a namespace, stands at its sites, a line each, from what they tell in the bucket: whether it is
@@ -21,7 +22,7 @@ use crate::output::{Align, OutputError, OutputFormat, OutputOptions, Table, time
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   vedette status --data-dir ./data -n demo -o wide
-  vedette status --bucket http://seaweedfs:8333 -n demo --pipeline kdd --watch")]
+  vedette status --console http://127.0.0.1:8090 -n demo --pipeline kdd -o yaml")]
 pub struct StatusOptions {
     /// Of which pipeline.
     #[command(flatten)]
@@ -81,7 +82,10 @@ pub(super) async fn run(options: &StatusOptions, shutdown: &Shutdown) -> Result<
 }
 
 async fn status(options: &StatusOptions) -> Result<(), StatusError> {
-    let PipelineOptions { place: _, namespace, pipeline: named } = &options.pipeline;
+    let PipelineOptions { place, namespace, pipeline: named } = &options.pipeline;
+    if let Some(console) = place.console().map_err(PipelineError::from)? {
+        return status_shown(options, &console).await;
+    }
     let (opened, found) = options.pipeline.find().await?;
     let mut found = Some(found);
     let look = async || -> Result<Option<Told<Vec<Row>>>, StatusError> {
@@ -98,6 +102,17 @@ async fn status(options: &StatusOptions) -> Result<(), StatusError> {
             rows.extend(all.into_iter().map(row));
         }
         Ok(Some(Told { answer: rows, notes: Vec::new() }))
+    };
+    tell(&options.watch, options.output.format(), look, |out, rows, format| write(out, rows, format)).await
+}
+
+/// As a console shows it.
+async fn status_shown(options: &StatusOptions, console: &Console) -> Result<(), StatusError> {
+    let look = async || -> Result<Option<Told<Vec<Row>>>, StatusError> {
+        let overview = options.pipeline.overview(console).await?;
+        let notes = overview.notes();
+        let row = |OverviewSite { namespace, pipeline, site, standing }| Row { namespace, pipeline, site, standing };
+        Ok(Some(Told { answer: overview.sites.into_iter().map(row).collect(), notes }))
     };
     tell(&options.watch, options.output.format(), look, |out, rows, format| write(out, rows, format)).await
 }

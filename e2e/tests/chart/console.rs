@@ -238,6 +238,19 @@ fn its_services_lead_to_the_page_and_to_what_prometheus_asks() {
     assert_eq!(monitor["spec"]["endpoints"][0]["port"], "http");
 }
 
+/// As `cli/src/console/cluster.rs` has it.
+#[test]
+fn the_command_line_finds_its_pods_by_a_label_and_its_page_by_the_name_of_the_port() {
+    let template = console(&["--set", "console.pathPrefix=/tools/vedette"]).1.spec.unwrap().template;
+    let labels = template.metadata.unwrap().labels.unwrap();
+    assert_eq!(labels["app.kubernetes.io/name"], "vedette-console");
+    assert!(!labels["app.kubernetes.io/instance"].is_empty(), "{labels:?}");
+    let container = &template.spec.unwrap().containers[0];
+    let page = container.ports.iter().flatten().find(|port| port.name.as_deref() == Some("page"));
+    assert!(page.is_some_and(|port| port.container_port > 0), "{:?}", container.ports);
+    assert!(container.args.iter().flatten().any(|argument| argument == "--path-prefix=/tools/vedette"));
+}
+
 #[test]
 fn it_is_no_more_than_the_operator_and_may_do_nothing_in_the_cluster() {
     let (objects, deployment) = console(&["--set", "priorityClassName=streaming,nodeSelector.disk=fast"]);

@@ -1,5 +1,6 @@
-//! The step of the story that looks at the consoles: each shows both sites.
+//! The steps of the story that look at the consoles: each shows both sites, and the command line finds them.
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use vedette_e2e::cluster::{ClusterError, Look, wait_for};
 
@@ -21,6 +22,34 @@ impl Story {
             assert!(page.contains("./app.js"), "{page}");
         }
     }
+
+    /// Where no place is named it asks the console of the current context, by a port that kubectl forwards.
+    pub(crate) async fn the_command_line_finds_the_console_of_each_site(&self) {
+        for at in self.sites() {
+            // Newer ones come meanwhile, and those of the other site when they are replicated.
+            let until = Timestamp::now() - SignedDuration::from_secs(10);
+            let (own, before) = (at.name(), until.to_string());
+            let found = told(at, &["alerts", "list", "--limit", "5", "--site", own.as_str(), "--until", &before]);
+            let last = until - SignedDuration::from_nanos(1);
+            let question = format!("limit=5&namespace={NAMESPACE}&pipeline=flows&site={own}&to={last}");
+            let kept = asked(at, &format!("api/v1/alerts?{question}")).unwrap();
+            let times = |alerts: &Value| -> Vec<Value> {
+                alerts["alerts"].as_array().unwrap().iter().map(|alert| alert["detected_utc"].clone()).collect()
+            };
+            assert!(!times(&found).is_empty() && times(&found)[0] == times(&kept)[0], "{found} and {kept}");
+            let stands = told(at, &["status"]);
+            let sites: Vec<&Value> = stands.as_array().unwrap().iter().map(|site| &site["site"]).collect();
+            assert_eq!(sites, ["east", "west"], "{stands}");
+        }
+    }
+}
+
+fn told(at: &Site, words: &[&str]) -> Value {
+    let said = at
+        .cluster
+        .vedette(&[words, &["--namespace", NAMESPACE, "--pipeline", "flows", "--output", "json"]].concat())
+        .unwrap();
+    serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"))
 }
 
 fn shows(at: &Site, of: &Site, version: &str) -> Result<Look<()>, ClusterError> {

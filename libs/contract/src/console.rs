@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Name;
 use crate::silence::{SilenceId, SilenceState};
+use crate::verdict::{Finding, VerdictId};
 
 /// Below the address of a console stands its API.
 pub const API_PATH: &str = "/api/v1";
@@ -15,6 +16,8 @@ pub const MOST_ALERTS: usize = 1_000;
 pub const MOST_INCIDENTS: usize = 200;
 /// Silences of one answer at most.
 pub const MOST_SILENCES: usize = 1_000;
+/// Verdicts of a pipeline that are kept, the newest, and those of one answer at most.
+pub const MOST_VERDICTS: usize = 2_000;
 
 /// Whether whoever asks may write, and what the command line needs to do the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,6 +150,55 @@ pub struct EndSent {
     pub pipeline: Name,
     /// Who ends it, in a line of 1 to 100 bytes: with a token, as a proxy says it itself.
     pub by: Option<String>,
+}
+
+/// A verdict on an alert or on all alerts of an incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct VerdictSent {
+    /// The id of an alert, as `alerts` has it, or
+    pub alert: Option<String>,
+    /// that of an incident.
+    pub incident: Option<String>,
+    /// What it turned out to be.
+    pub verdict: Finding,
+    /// Why, in a line of 1 to 1000 bytes.
+    pub why: String,
+    /// Who says so, in a line of 1 to 100 bytes: with a token, as a proxy says it itself.
+    pub by: Option<String>,
+}
+
+/// Verdicts of a pipeline as they were written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct WrittenVerdictsView {
+    /// The newest first, also those whose place a later one took; at most 2000, as no more are kept.
+    pub verdicts: Vec<WrittenVerdict>,
+}
+
+/// A verdict as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct WrittenVerdict {
+    /// Its id.
+    #[cfg_attr(feature = "schemars", schemars(with = "String"))]
+    pub id: VerdictId,
+    /// The site that wrote it.
+    #[cfg_attr(feature = "schemars", schemars(with = "String"))]
+    pub site: Name,
+    /// Lower-case hexadecimal SHA-256 of its object.
+    pub sha256: String,
+    /// Its JSON text.
+    pub json: String,
+}
+
+/// All trainings, as `vedette models list` has each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct ListedTrainingsView {
+    /// The JSON text of each: its namespace and name, and its versions in a few figures.
+    pub trainings: Vec<String>,
 }
 
 /// Alerts as they were written.

@@ -19,6 +19,7 @@ pub mod silences;
 pub mod sites;
 pub mod standing;
 pub mod states;
+pub mod summary;
 #[cfg(test)]
 mod testing;
 pub mod verdicts;

@@ -33,10 +33,14 @@ pub async fn followers(
             continue;
         };
         let told = load_all(bucket, &PipelineKeys::new(namespace, &pipeline)).await?.into_iter();
-        let follows = |status: &SiteStatus| status.training.as_ref().is_none_or(|followed| followed == training);
-        followers.extend(told.filter(follows).map(|status| (pipeline.clone(), status)));
+        followers.extend(told.filter(|status| follows(status, training)).map(|status| (pipeline.clone(), status)));
     }
     Ok(followers)
+}
+
+/// Whether a pipeline follows this training at a site, as that tells.
+pub fn follows(status: &SiteStatus, training: &Name) -> bool {
+    status.training.as_ref().is_none_or(|followed| followed == training)
 }
 
 /// Says how the pipeline stands at its site.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use vedette_contract::health::{DetectorHealth, Health, HealthComponent};
 use vedette_contract::keys::PipelineKeys;
 use vedette_contract::progress::SiteStatus;
@@ -28,7 +28,7 @@ pub struct Heard<'a> {
 }
 
 /// How a pipeline stands at a site. Sums are over the processes that are there; those of a detector count from its start.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Standing {
     /// Whether the pipeline is Ready there, as its operator says; none where it has not said anything.
     pub ready: Option<bool>,
@@ -63,7 +63,7 @@ pub struct Standing {
 }
 
 /// A condition of readiness of a process that does not hold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnreadyProcess {
     /// Name of its pod.
     pub pod: String,

@@ -1,12 +1,12 @@
 //! What a version is among the others of its training.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use vedette_contract::ModelVersion;
 use vedette_contract::gate::GateReport;
 use vedette_contract::model::CurrentPointer;
 
 /// What a version is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// Followers of the latest version use it.

@@ -46,6 +46,11 @@ impl HttpSettings {
     pub fn of(url: &str, ca_file: Option<PathBuf>, connect_timeout: Duration) -> Self {
         Self { tls: !url.starts_with("http://"), ca_file, proxies: ProxyConfig::from_env(), connect_timeout }
     }
+
+    /// Settings for what this machine serves without TLS, which no proxy reaches.
+    pub fn of_this_machine(connect_timeout: Duration) -> Self {
+        Self { tls: false, ca_file: None, proxies: ProxyConfig::disabled(), connect_timeout }
+    }
 }
 
 /// Connections by these settings; clones share them.

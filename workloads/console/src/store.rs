@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
+use vedette_contract::console::MOST_VERDICTS;
 use vedette_contract::incident::{Incident, IncidentId};
 use vedette_contract::progress::SiteStatus;
 use vedette_contract::silence::SilenceKey;
 use vedette_registry::silences::{KeptSilence, Silences};
+use vedette_registry::summary::Listing;
 use vedette_registry::verdicts::{KeptVerdict, Verdicts};
 
 use crate::alert::{Alert, AlertId};
@@ -21,8 +23,6 @@ use crate::view::{SiteView, SourceView, TrainingView};
 
 const ALERTS: Limits = Limits { count: 10_000, bytes: 32 << 20 };
 const INCIDENTS: Limits = Limits { count: 5_000, bytes: 16 << 20 };
-/// Verdicts of a pipeline that are kept: what is shown is new.
-pub(crate) const MOST_VERDICTS: usize = 2_000;
 
 /// See the module.
 #[derive(Debug)]
@@ -44,12 +44,19 @@ pub(crate) struct State {
     pub(crate) own: BTreeMap<PipelineName, SiteStatus>,
     /// The change by which a site became another.
     pub(crate) sites_change: u64,
-    pub(crate) trainings: BTreeMap<PipelineName, TrainingView>,
+    pub(crate) trainings: BTreeMap<PipelineName, KnownTraining>,
     pub(crate) people: BTreeMap<PipelineName, People>,
     /// The change by which a silence or a verdict came, or became another.
     pub(crate) people_change: u64,
     pub(crate) bucket: SourceView,
     pub(crate) kafka: SourceView,
+}
+
+/// A training, as the page shows it and as its versions are listed.
+#[derive(Debug)]
+pub(crate) struct KnownTraining {
+    pub(crate) view: TrainingView,
+    pub(crate) listing: Listing,
 }
 
 /// What people wrote of a pipeline.
@@ -225,7 +232,7 @@ impl Store {
     }
 
     /// The models of all trainings.
-    pub(crate) fn set_trainings(&self, trainings: BTreeMap<PipelineName, TrainingView>) {
+    pub(crate) fn set_trainings(&self, trainings: BTreeMap<PipelineName, KnownTraining>) {
         self.state().trainings = trainings;
     }
 

@@ -14,9 +14,9 @@ use vedette_contract::{ModelVersion, Name};
 use crate::alert::Alert;
 use crate::suggest;
 
-pub(crate) use people::{VerdictView, silence_view};
+pub(crate) use people::{GivenView, VerdictView, silence_view};
 pub(crate) use simulation::{FieldView, SimulationFormView, SimulationView};
-pub(crate) use training::{CurrentView, RunView, TrainingView, TrainingsView, VersionView};
+pub(crate) use training::{RunView, TrainingView, TrainingsView, VersionView};
 
 /// How a pipeline stands at a site.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -41,6 +41,12 @@ pub(crate) struct SiteView {
     /// The same, where that is too long ago; null where the site speaks.
     #[schemars(with = "Option<String>")]
     pub(crate) silent_since_utc: Option<Timestamp>,
+    /// Detectors that are there.
+    pub(crate) detectors: usize,
+    /// Records that they have read since they started.
+    pub(crate) records: u64,
+    /// Alerts among them.
+    pub(crate) alerts: u64,
     /// Records that its detectors read in a second; null where none tells.
     pub(crate) records_per_second: Option<f64>,
     /// Records that they have not come to yet.
@@ -55,8 +61,21 @@ pub(crate) struct SiteView {
     pub(crate) threshold: Option<f64>,
     /// How many records per million may alert; null where a score was chosen, or its operator does not say.
     pub(crate) alert_budget_per_million: Option<f64>,
+    /// Conditions of readiness that do not hold there.
+    pub(crate) unready: Vec<UnreadyView>,
     /// The topics that are read there.
     pub(crate) topics: Vec<TopicView>,
+}
+
+/// A condition of readiness of a process that does not hold.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct UnreadyView {
+    /// Name of its pod.
+    pub(crate) pod: String,
+    /// The condition, as `/readyz` has it.
+    pub(crate) condition: String,
+    /// Why it does not hold: what to do.
+    pub(crate) reason: String,
 }
 
 /// A Kafka topic at a site.

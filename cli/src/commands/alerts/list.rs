@@ -176,7 +176,7 @@ async fn list_shown(options: &ListOptions, wanted: Wanted, shown: &Shown) -> Res
         let kept = kept(shown, &question).await?;
         let notes = kept.notes(limit);
         let mut newest = Newest::new(wanted, options.limit);
-        for KeptAlert { site, alert, json } in kept.alerts {
+        for KeptAlert { id: _, site, alert, json } in kept.alerts {
             let identity = Identity::of(&site, json.as_bytes());
             newest.keep(Row { site, alert, identity });
         }

@@ -6,7 +6,7 @@ mod follow;
 mod list;
 mod reasons;
 mod show;
-mod shown;
+pub(super) mod shown;
 
 use clap::Subcommand;
 use jiff::Timestamp;

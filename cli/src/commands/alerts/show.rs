@@ -7,14 +7,12 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use vedette_contract::Name;
 use vedette_contract::alert::Alert;
-use vedette_contract::console::MOST_ALERTS;
 use vedette_contract::fields::ADDED;
 
 use super::AlertsError;
 use super::find::{Found, find};
 use super::reasons::reasons;
-use super::shown::{KeptAlert, Question, kept};
-use crate::commands::near::Nearest;
+use super::shown::{self, KeptAlert};
 use crate::commands::pipeline::{PipelineOptions, Shown};
 use crate::commands::record::fields;
 use crate::output::{Align, OutputFormat, OutputOptions, Table, print, time, write_title};
@@ -24,7 +22,7 @@ use crate::output::{Align, OutputFormat, OutputOptions, Table, print, time, writ
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   vedette alerts show 7c9e6679-7425-40de-944b-e07fc1f90ae7 --data-dir ./data -n demo
-  vedette alerts show 7c9e6679-7425-40de-944b-e07fc1f90ae7 --bucket http://seaweedfs:8333 -n demo --pipeline kdd -o json")]
+  vedette alerts show 7c9e6679-7425-40de-944b-e07fc1f90ae7 --console http://127.0.0.1:8090 -n demo --pipeline kdd -o json")]
 pub struct ShowOptions {
     /// The `uuid` of its record
     #[arg(value_name = "UUID")]
@@ -75,23 +73,11 @@ pub(super) async fn show(options: &ShowOptions) -> Result<(), AlertsError> {
     Ok(print(|out| write(out, &told, format))?)
 }
 
-/// The last of this `uuid` that a console keeps.
+/// As a console keeps it.
 async fn find_shown(shown: &Shown, options: &ShowOptions) -> Result<Told, AlertsError> {
-    let uuid = &options.uuid;
-    // As it stands in their JSON texts, without its quotes.
-    let text = serde_json::to_string(uuid).map(|text| text.trim_matches('"').to_owned()).ok();
-    let question = Question { sites: &options.sites, text, limit: MOST_ALERTS, ..Question::default() };
-    let is_meant = |kept: &KeptAlert| kept.alert.uuid.as_ref() == Some(uuid);
-    let those = kept(shown, &question).await?.alerts;
-    let meant = those.into_iter().filter(is_meant).max_by_key(|kept| kept.alert.detected_utc);
-    let record =
-        meant.map(|KeptAlert { site, alert, json }| RawValue::from_string(json).map(|record| (site, alert, record)));
-    let Some(Ok((site, alert, record))) = record else {
-        let any = kept(shown, &Question { text: None, ..question }).await?;
-        let mut nearest = Nearest::to(uuid.as_str());
-        any.alerts.iter().filter_map(|kept| kept.alert.uuid.as_deref()).for_each(|uuid| nearest.meet(uuid));
-        return Err(AlertsError::NotKept { uuid: uuid.clone(), near: nearest.names() });
-    };
+    let KeptAlert { id: _, site, alert, json } = shown::find(shown, &options.sites, &options.uuid).await?;
+    let unread = |_| AlertsError::NotKept { uuid: options.uuid.clone(), near: Vec::new() };
+    let record = RawValue::from_string(json).map_err(unread)?;
     let (namespace, pipeline) = (shown.namespace.clone(), shown.pipeline.clone());
     Ok(Told { namespace, pipeline, site, archived_in: None, alert, record })
 }

@@ -6,6 +6,8 @@ use vedette_contract::alert::Alert;
 use vedette_contract::console::{MOST_ALERTS, WrittenAlert, WrittenAlertsView};
 use vedette_contract::incident::Severity;
 
+use super::AlertsError;
+use crate::commands::near::Nearest;
 use crate::commands::pipeline::{PipelineError, Shown};
 
 /// Which of them are wanted.
@@ -35,9 +37,11 @@ pub(super) struct Kept {
 }
 
 #[derive(Debug)]
-pub(super) struct KeptAlert {
-    pub(super) site: Name,
-    pub(super) alert: Alert,
+pub(in crate::commands) struct KeptAlert {
+    /// By what the console names it.
+    pub(in crate::commands) id: String,
+    pub(in crate::commands) site: Name,
+    pub(in crate::commands) alert: Alert,
     /// As it was written.
     pub(super) json: String,
 }
@@ -80,13 +84,32 @@ pub(super) async fn kept(shown: &Shown, question: &Question<'_>) -> Result<Kept,
         ];
         let asked: Vec<_> = shown.asked(site).into_iter().chain(own).collect();
         let view: WrittenAlertsView = shown.console.get("/alerts/written", &asked).await?;
-        for WrittenAlert { id: _, site, json, is_whole: _ } in view.alerts {
+        for WrittenAlert { id, site, json, is_whole: _ } in view.alerts {
             match Alert::read(&json) {
-                Some(alert) => kept.alerts.push(KeptAlert { site, alert, json }),
+                Some(alert) => kept.alerts.push(KeptAlert { id, site, alert, json }),
                 None => kept.cut += 1,
             }
         }
         kept.oldest = view.oldest_utc;
     }
     Ok(kept)
+}
+
+/// The last of this `uuid` that a console keeps.
+///
+/// # Errors
+/// When it keeps none, does not answer, or there is no such site.
+pub(in crate::commands) async fn find(shown: &Shown, sites: &[Name], uuid: &str) -> Result<KeptAlert, AlertsError> {
+    // As it stands in their JSON texts, without its quotes.
+    let text = serde_json::to_string(uuid).map(|text| text.trim_matches('"').to_owned()).ok();
+    let question = Question { sites, text, limit: MOST_ALERTS, ..Question::default() };
+    let is_meant = |kept: &KeptAlert| kept.alert.uuid.as_deref() == Some(uuid);
+    let those = kept(shown, &question).await?.alerts;
+    if let Some(found) = those.into_iter().filter(is_meant).max_by_key(|kept| kept.alert.detected_utc) {
+        return Ok(found);
+    }
+    let any = kept(shown, &Question { text: None, ..question }).await?;
+    let mut nearest = Nearest::to(uuid);
+    any.alerts.iter().filter_map(|kept| kept.alert.uuid.as_deref()).for_each(|uuid| nearest.meet(uuid));
+    Err(AlertsError::NotKept { uuid: uuid.to_owned(), near: nearest.names() })
 }

@@ -27,7 +27,7 @@ use crate::output::{Align, OutputFormat, OutputOptions, Table, time};
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   vedette incidents list --data-dir ./data -n demo --open
-  vedette incidents list --bucket http://seaweedfs:8333 -n demo --pipeline kdd --site east --limit 10 -o yaml")]
+  vedette incidents list --console http://127.0.0.1:8090 -n demo --pipeline kdd --site east --limit 10 -o yaml")]
 pub struct ListOptions {
     /// Whose incidents.
     #[command(flatten)]

@@ -4,7 +4,7 @@ mod change;
 pub(super) mod find;
 mod list;
 mod show;
-mod shown;
+pub(super) mod shown;
 
 use clap::Subcommand;
 use thiserror::Error;

@@ -9,9 +9,8 @@ use vedette_contract::incident::{AlertOrigin, Example, Incident, IncidentReason}
 
 use super::IncidentsError;
 use super::find::find;
-use super::shown::kept;
-use crate::commands::near::Nearest;
-use crate::commands::pipeline::{PipelineOptions, Shown};
+use super::shown;
+use crate::commands::pipeline::PipelineOptions;
 use crate::commands::record::fields;
 use crate::output::{Align, OutputFormat, OutputOptions, Table, print, time, write_title};
 
@@ -20,7 +19,7 @@ use crate::output::{Align, OutputFormat, OutputOptions, Table, print, time, writ
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   vedette incidents show e10ccd88-6b1b-5425-8e1e-5a86f19dd1c5 --data-dir ./data -n demo
-  vedette incidents show e10ccd88-6b1b-5425-8e1e-5a86f19dd1c5 --bucket http://seaweedfs:8333 -n demo --pipeline kdd -o json")]
+  vedette incidents show e10ccd88-6b1b-5425-8e1e-5a86f19dd1c5 --console http://127.0.0.1:8090 -n demo --pipeline kdd -o json")]
 pub struct ShowOptions {
     /// Its id, the `dedup_key` of its messages
     #[arg(value_name = "ID")]
@@ -39,24 +38,11 @@ pub struct ShowOptions {
 /// Prints it.
 pub(super) async fn show(options: &ShowOptions) -> Result<(), IncidentsError> {
     let incident = match options.pipeline.shown().await? {
-        Some(shown) => find_shown(&shown, &options.sites, &options.id).await?,
+        Some(shown) => shown::find(&shown, &options.sites, &options.id).await?,
         None => find(&options.pipeline.choose().await?, &options.sites, &options.id).await?,
     };
     let format = options.output.format();
     Ok(print(|out| write(out, &incident, format))?)
-}
-
-/// The one of this id that a console keeps.
-async fn find_shown(shown: &Shown, sites: &[Name], id: &str) -> Result<Incident, IncidentsError> {
-    let mut nearest = Nearest::to(id);
-    for incident in kept(shown, sites, None, usize::MAX).await?.incidents {
-        let own = incident.id.to_string();
-        if own == id {
-            return Ok(incident);
-        }
-        nearest.meet(&own);
-    }
-    Err(IncidentsError::NotKept { id: id.to_owned(), near: nearest.names() })
 }
 
 fn write(out: &mut impl Write, incident: &Incident, format: OutputFormat) -> io::Result<()> {

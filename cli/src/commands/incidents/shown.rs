@@ -4,6 +4,8 @@ use vedette_contract::Name;
 use vedette_contract::console::{MOST_INCIDENTS, WrittenIncidentsView};
 use vedette_contract::incident::{Incident, IncidentStatus};
 
+use super::IncidentsError;
+use crate::commands::near::Nearest;
 use crate::commands::pipeline::{PipelineError, Shown};
 
 /// How they stand.
@@ -52,4 +54,20 @@ pub(super) async fn kept(
         }
     }
     Ok(kept)
+}
+
+/// The one of this id that a console keeps.
+///
+/// # Errors
+/// When it keeps none, does not answer, or there is no such site.
+pub(in crate::commands) async fn find(shown: &Shown, sites: &[Name], id: &str) -> Result<Incident, IncidentsError> {
+    let mut nearest = Nearest::to(id);
+    for incident in kept(shown, sites, None, usize::MAX).await?.incidents {
+        let own = incident.id.to_string();
+        if own == id {
+            return Ok(incident);
+        }
+        nearest.meet(&own);
+    }
+    Err(IncidentsError::NotKept { id: id.to_owned(), near: nearest.names() })
 }

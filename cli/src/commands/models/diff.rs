@@ -9,8 +9,9 @@ use vedette_contract::ModelVersion;
 use vedette_contract::model::{Column, ColumnKind, FoldMetrics, Metrics, ModelMetadata};
 use vedette_forest::Model;
 use vedette_forest::calibration::{Calibrator, threshold_for_budget};
+use vedette_registry::summary::Summary;
 
-use super::catalogue::{Catalogue, Summary};
+use super::catalogue::Catalogue;
 use super::training::{Chosen, TrainingOptions, WhichVersion};
 use super::{ModelsError, load_model};
 use crate::output::{Align, OutputFormat, OutputOptions, Table, figure, print, time};

@@ -3,13 +3,14 @@
 use std::io::{self, Write};
 
 use clap::Args;
-use serde::Serialize;
-use vedette_contract::Name;
+use vedette_contract::console::ListedTrainingsView;
+use vedette_registry::summary::Listing;
 
 use super::ModelsError;
-use super::catalogue::{Catalogue, Summary, followers};
-use super::training::TrainingOptions;
+use super::catalogue::{Catalogue, followers};
+use super::training::{TrainingError, TrainingOptions};
 use crate::commands::watch::{Told, WatchOptions, tell};
+use crate::console::Console;
 use crate::output::{Align, OutputFormat, OutputOptions, Table, figure, time};
 
 /// Lists the versions of a training, newest first: when each was trained, what it is (current, previous, candidate, rejected,
@@ -17,7 +18,7 @@ use crate::output::{Align, OutputFormat, OutputOptions, Table, figure, time};
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   vedette models list --data-dir ./data -n demo
-  vedette models list --bucket http://seaweedfs:8333 -n demo --training kdd -o wide")]
+  vedette models list --console http://127.0.0.1:8090 -n demo --training kdd -o wide")]
 pub struct ListOptions {
     /// Whose models.
     #[command(flatten)]
@@ -30,17 +31,11 @@ pub struct ListOptions {
     pub output: OutputOptions,
 }
 
-#[derive(Serialize)]
-struct Listing {
-    namespace: Name,
-    training: Name,
-    /// Of the current pointer; none where nothing is current.
-    generation: Option<u64>,
-    versions: Vec<Summary>,
-}
-
 /// Prints them.
 pub(super) async fn list(options: &ListOptions) -> Result<(), ModelsError> {
+    if let Some(console) = options.training.place.console().map_err(TrainingError::from)? {
+        return list_shown(options, &console).await;
+    }
     let chosen = options.training.choose().await?;
     let mut before = None;
     let look = async || -> Result<Option<Told<Listing>>, ModelsError> {
@@ -53,6 +48,18 @@ pub(super) async fn list(options: &ListOptions) -> Result<(), ModelsError> {
             versions: versions.map(|(version, metadata)| catalogue.summary(version, metadata)).collect(),
         };
         before = Some(catalogue);
+        Ok(Some(Told { answer, notes: Vec::new() }))
+    };
+    tell(&options.watch, options.output.format(), look, write).await
+}
+
+/// Prints those that a console shows.
+async fn list_shown(options: &ListOptions, console: &Console) -> Result<(), ModelsError> {
+    let look = async || -> Result<Option<Told<Listing>>, ModelsError> {
+        let view: ListedTrainingsView = console.get("/trainings/listed", &[]).await.map_err(TrainingError::from)?;
+        let read = |json: String| serde_json::from_str::<Listing>(&json).map_err(TrainingError::Strange);
+        let listings = view.trainings.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let answer = options.training.only_shown(listings)?;
         Ok(Some(Told { answer, notes: Vec::new() }))
     };
     tell(&options.watch, options.output.format(), look, write).await

@@ -10,9 +10,10 @@ use vedette_contract::model::CurrentPointer;
 use vedette_contract::{ModelVersion, Name};
 use vedette_registry::promote::{Attribution, Promotion, promote as promote_version, writing_site};
 use vedette_registry::states::{State, is_candidate};
+use vedette_registry::summary::Summary;
 
 use super::ModelsError;
-use super::catalogue::{Catalogue, Summary};
+use super::catalogue::Catalogue;
 use super::training::{TrainingOptions, WhichVersion};
 use crate::commands::people::{person, reason, user};
 use crate::output::{OutputFormat, OutputOptions, print};

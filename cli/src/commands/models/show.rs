@@ -7,9 +7,10 @@ use serde::Serialize;
 use vedette_contract::Name;
 use vedette_contract::gate::NewestOfSite;
 use vedette_contract::model::{JudgedVersion, Metrics, ModelMetadata};
+use vedette_registry::summary::Summary;
 
 use super::ModelsError;
-use super::catalogue::{Catalogue, Summary, followers};
+use super::catalogue::{Catalogue, followers};
 use super::training::{TrainingOptions, WhichVersion};
 use crate::output::{Align, OutputFormat, OutputOptions, Table, figure, print, time};
 

@@ -1,5 +1,6 @@
 //! Which training a command is about, and which of its versions.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::str::FromStr;
 
@@ -9,9 +10,11 @@ use vedette_contract::keys::{ModelKeys, NamespaceKeys};
 use vedette_contract::model::CurrentPointer;
 use vedette_contract::{ModelVersion, Name};
 use vedette_registry::RegistryError;
+use vedette_registry::summary::Listing;
 use vedette_streams::bucket::{Bucket, BucketError};
 
 use crate::commands::near::{LISTED, in_common, listed};
+use crate::console::ConsoleError;
 use crate::place::{Opened, PlaceError, PlaceOptions};
 
 /// Where the models are, and whose.
@@ -50,6 +53,12 @@ pub enum TrainingError {
     /// An object of the training could not be read.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// The console does not tell.
+    #[error(transparent)]
+    Console(#[from] ConsoleError),
+    /// The console tells something else.
+    #[error("what the console says of the models cannot be read: are it and this program of the same version?")]
+    Strange(#[source] serde_json::Error),
     /// Nothing was trained in the namespace.
     #[error("namespace {namespace} has no models; {}", namespaces(.known))]
     NoModels { namespace: Name, known: Vec<Name> },
@@ -69,8 +78,10 @@ impl TrainingError {
     pub(super) fn is_away(&self) -> bool {
         match self {
             Self::Bucket(error) | Self::Registry(RegistryError::Bucket(error)) => error.is_retriable(),
+            Self::Console(error) => error.is_away(),
             Self::Place(_)
             | Self::Registry(_)
+            | Self::Strange(_)
             | Self::NoModels { .. }
             | Self::Unknown { .. }
             | Self::Several { .. }
@@ -81,7 +92,10 @@ impl TrainingError {
 
 fn namespaces(known: &[Name]) -> String {
     match known {
-        [] => "no namespace of this bucket has any: look at --bucket-name, and --bucket-prefix".to_owned(),
+        [] => {
+            "no namespace here has any: look at --bucket-name and --bucket-prefix, or at the namespaces of the console"
+                .to_owned()
+        }
         known => format!("namespaces that have are {}: say which with --namespace", listed(known)),
     }
 }
@@ -109,22 +123,43 @@ impl TrainingOptions {
     /// # Errors
     /// When there is no such training, or which one is meant cannot be told.
     pub(super) async fn choose(&self) -> Result<Chosen, TrainingError> {
-        let Self { place, namespace, training } = self;
+        let Self { place, namespace, training: _ } = self;
         let opened = place.open().await?;
         let known = trainings(&opened.bucket, namespace).await?;
-        let namespace = namespace.clone();
-        let training = match (training, known.as_slice()) {
-            (Some(training), known) if known.contains(training) => training.clone(),
-            (None, [only]) => only.clone(),
-            (_, []) => {
-                let known = with_models(&opened.bucket).await?;
-                return Err(TrainingError::NoModels { namespace, known });
-            }
-            (Some(training), _) => return Err(TrainingError::Unknown { namespace, training: training.clone(), known }),
-            (None, _) => return Err(TrainingError::Several { namespace, known }),
-        };
+        if known.is_empty() {
+            let known = with_models(&opened.bucket).await?;
+            return Err(TrainingError::NoModels { namespace: namespace.clone(), known });
+        }
+        let (namespace, training) = (namespace.clone(), self.only(known)?);
         let keys = ModelKeys::new(&namespace, &training);
         Ok(Chosen { opened, namespace, training, keys })
+    }
+
+    /// The one that is meant of those that a console shows, whatever their namespaces.
+    ///
+    /// # Errors
+    /// When there is none, or which one is meant cannot be told.
+    pub(super) fn only_shown(&self, mut listings: Vec<Listing>) -> Result<Listing, TrainingError> {
+        let namespaces: BTreeSet<Name> = listings.iter().map(|listing| listing.namespace.clone()).collect();
+        listings.retain(|listing| listing.namespace == self.namespace);
+        let none =
+            || TrainingError::NoModels { namespace: self.namespace.clone(), known: namespaces.into_iter().collect() };
+        if listings.is_empty() {
+            return Err(none());
+        }
+        let meant = self.only(listings.iter().map(|listing| listing.training.clone()).collect())?;
+        listings.into_iter().find(|listing| listing.training == meant).ok_or_else(none)
+    }
+
+    /// The one that is named of these, of which there is one at least, or the only one.
+    fn only(&self, known: Vec<Name>) -> Result<Name, TrainingError> {
+        let namespace = self.namespace.clone();
+        match (&self.training, known.as_slice()) {
+            (Some(training), known) if known.contains(training) => Ok(training.clone()),
+            (None, [only]) => Ok(only.clone()),
+            (Some(training), _) => Err(TrainingError::Unknown { namespace, training: training.clone(), known }),
+            (None, _) => Err(TrainingError::Several { namespace, known }),
+        }
     }
 }
 

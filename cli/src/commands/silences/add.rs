@@ -11,11 +11,12 @@ use vedette_contract::silence::{Silence, SilenceId, SilenceKey};
 use vedette_filters::{SilenceEnd, WantedSilence};
 use vedette_registry::silences::{self, KeptSilence};
 
-use super::shown::{Writer, kept, writer};
+use super::shown::kept;
 use super::{LOCAL, SilencesError};
 use crate::commands::moment::{Moment, duration};
 use crate::commands::people::{person, reason, user};
 use crate::commands::pipeline::{PipelineError, PipelineOptions, Shown};
+use crate::commands::writer::{Writer, writer};
 use crate::output::{OutputFormat, OutputOptions, escaped, print, time};
 
 /// Has people not told of the alerts that match, from now or a time on and before another.
@@ -27,9 +28,10 @@ use crate::output::{OutputFormat, OutputOptions, escaped, print, time};
 /// that match and were made in that time; the match may then speak of namespace, pipeline, site and example alone.
 #[derive(Debug, Clone, Args)]
 #[command(group = clap::ArgGroup::new("end").required(true))]
+#[command(group = clap::ArgGroup::new("writing").arg("bucket_endpoint").requires("site"))]
 #[command(after_help = "Examples:
-  vedette silences add --data-dir ./data -n demo --match 'site == \"local\" && example.service == \"ftp\"' --for 2h --why backup
-  vedette silences add --bucket http://seaweedfs:8333 --site east -n demo --match true --until 2126-11-23T20:00:00Z --by ada --why 'a new switch'")]
+  vedette silences add --bucket http://seaweedfs:8333 --site east -n demo --match 'site == \"west\" && example.service == \"ftp\"' --for 2h --why backup
+  vedette silences add --console http://127.0.0.1:8090 --console-token-file token -n demo --match true --until 2126-11-23T20:00:00Z --by ada --why 'a new switch'")]
 pub struct AddOptions {
     /// Whose alerts.
     #[command(flatten)]
@@ -56,7 +58,7 @@ pub struct AddOptions {
     #[arg(long)]
     pub exclude_from_training: bool,
     /// Site whose bucket this is, which alone writes the silence
-    #[arg(long, value_name = "NAME", required_unless_present_any = ["data_dir", "console"])]
+    #[arg(long, value_name = "NAME")]
     pub site: Option<Name>,
     /// In what form.
     #[command(flatten)]

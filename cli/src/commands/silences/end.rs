@@ -10,16 +10,18 @@ use vedette_contract::silence::{Silence, SilenceKey};
 use vedette_registry::silences::{self, Ended, KeptSilence, SilenceReader, Silences};
 
 use super::SilencesError;
-use super::shown::{self, Writer, kept, writer};
+use super::shown::{self, kept};
 use crate::commands::pipeline::{PipelineError, PipelineOptions, Shown};
+use crate::commands::writer::{Writer, writer};
 use crate::output::{OutputFormat, OutputOptions, print, time};
 
 /// Ends a silence now: its end is set to now by a conditional PUT, and it stays where it is as the record of what was silenced. One that
 /// has not begun is deleted. An incident that stays open is told with its next alert.
 #[derive(Debug, Clone, Args)]
+#[command(group = clap::ArgGroup::new("writing").arg("bucket_endpoint").requires("site"))]
 #[command(after_help = "Examples:
-  vedette silences end 20261123T084210Z-0a1b2c3d --data-dir ./data -n demo
-  vedette silences end 20261123T084210Z-0a1b2c3d --bucket http://seaweedfs:8333 --site east -n demo -o json")]
+  vedette silences end 20261123T084210Z-0a1b2c3d --bucket http://seaweedfs:8333 --site east -n demo
+  vedette silences end 20261123T084210Z-0a1b2c3d --console http://127.0.0.1:8090 --console-token-file token -n demo -o json")]
 pub struct EndOptions {
     /// Its id
     #[arg(value_name = "SILENCE")]
@@ -28,7 +30,7 @@ pub struct EndOptions {
     #[command(flatten)]
     pub pipeline: PipelineOptions,
     /// Site whose bucket this is: a silence is written there only where it was added
-    #[arg(long, value_name = "NAME", required_unless_present_any = ["data_dir", "console"])]
+    #[arg(long, value_name = "NAME")]
     pub site: Option<Name>,
     /// In what form.
     #[command(flatten)]

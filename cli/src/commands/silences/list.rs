@@ -23,7 +23,7 @@ use crate::output::{Align, OutputFormat, OutputOptions, Table, time};
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   vedette silences list --data-dir ./data -n demo
-  vedette silences list --bucket http://seaweedfs:8333 -n demo --pipeline kdd --all -o yaml")]
+  vedette silences list --console http://127.0.0.1:8090 -n demo --pipeline kdd --all -o yaml")]
 pub struct ListOptions {
     /// Whose silences.
     #[command(flatten)]

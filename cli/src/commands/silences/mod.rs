@@ -20,6 +20,7 @@ use self::list::ListOptions;
 use super::near::{Nearest, listed};
 use super::pipeline::PipelineError;
 use super::watch::{Unseen, until_stopped};
+use super::writer::WriterError;
 use crate::output::OutputError;
 
 /// The site of a data directory, unless another is named.
@@ -65,14 +66,9 @@ pub enum SilencesError {
         "silence {id} is of site {writer}, which alone writes it, and this is the bucket of site {here}: end it in the bucket of site {writer}"
     )]
     OtherSite { id: SilenceId, writer: Name, here: Name },
-    /// The console takes nothing of whoever asks.
-    #[error("the console takes no silence: {why}{mend}")]
-    NotTaken { why: String, mend: &'static str },
-    /// It is that of another site.
-    #[error(
-        "this is the console of site {here}, which writes what is written there: leave --site out, or name the console of site {meant}"
-    )]
-    OtherConsole { here: Name, meant: Name },
+    /// The console writes nothing for whoever asks.
+    #[error(transparent)]
+    Writer(#[from] WriterError),
     /// It was stopped.
     #[error("stopped before everything was read")]
     Stopped,
@@ -85,6 +81,7 @@ impl Unseen for SilencesError {
     fn is_away(&self) -> bool {
         match self {
             Self::Pipeline(error) => error.is_away(),
+            Self::Writer(error) => error.is_away(),
             Self::Bucket(error) | Self::Registry(RegistryError::Bucket(error)) => error.is_retriable(),
             Self::Registry(_)
             | Self::Silence(_)
@@ -92,8 +89,6 @@ impl Unseen for SilencesError {
             | Self::Nobody
             | Self::Unknown { .. }
             | Self::OtherSite { .. }
-            | Self::NotTaken { .. }
-            | Self::OtherConsole { .. }
             | Self::Stopped
             | Self::Output(_) => false,
         }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use vedette_contract::Name;
 use vedette_core::desired::labels::RUN_REQUEST;
 use vedette_crds::{ModelTraining, TrainingResult};
 
@@ -91,7 +92,7 @@ pub(super) async fn follow(options: &TrainOptions, asked: &Asked) -> Result<Trai
 }
 
 fn kubectl(options: &TrainOptions) -> Kubectl<'_> {
-    Kubectl { context: options.context.as_deref(), namespace: options.namespace.as_ref() }
+    Kubectl { context: options.context.as_deref(), namespace: options.namespace.as_ref().map(Name::as_str) }
 }
 
 /// The training as the cluster has it; none where it has none of this name.

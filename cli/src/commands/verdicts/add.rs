@@ -5,12 +5,14 @@ use std::io::{self, Write};
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
 use vedette_contract::Name;
+use vedette_contract::console::VerdictSent;
 use vedette_contract::verdict::{Finding, JudgedAlert, JudgedIncident, Verdict, VerdictFields, VerdictKey};
 use vedette_registry::verdicts::{self, KeptVerdict};
 
-use super::{VerdictsError, words};
+use super::{VerdictsError, shown, words};
 use crate::commands::people::{person, reason, user};
-use crate::commands::pipeline::{Chosen, PipelineOptions};
+use crate::commands::pipeline::{Chosen, PipelineOptions, Shown};
+use crate::commands::writer::writer;
 use crate::commands::{alerts, incidents};
 use crate::output::{OutputFormat, OutputOptions, escaped, print};
 
@@ -25,9 +27,10 @@ const LOCAL: &str = "local";
 /// incident counts for the alerts that it has now, by the model of its example.
 #[derive(Debug, Clone, Args)]
 #[command(group = clap::ArgGroup::new("judged").required(true))]
+#[command(group = clap::ArgGroup::new("writing").arg("bucket_endpoint").requires("site"))]
 #[command(after_help = "Examples:
-  vedette verdicts add --alert 7c9e6679-7425-40de-944b-e07fc1f90ae7 --verdict expected --by ada --why backup --data-dir ./data -n demo
-  vedette verdicts add --incident e10ccd88-6b1b-5425-8e1e-5a86f19dd1c5 --verdict anomaly --by ada --why exfiltration --bucket http://seaweedfs:8333 --site east -n demo")]
+  vedette verdicts add --alert 7c9e6679-7425-40de-944b-e07fc1f90ae7 --verdict expected --by ada --why backup --bucket http://seaweedfs:8333 --site east -n demo
+  vedette verdicts add --incident e10ccd88-6b1b-5425-8e1e-5a86f19dd1c5 --verdict anomaly --by ada --why exfiltration --console http://127.0.0.1:8090 --console-token-file token -n demo")]
 pub struct AddOptions {
     /// Whose alerts.
     #[command(flatten)]
@@ -51,7 +54,7 @@ pub struct AddOptions {
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true, value_parser = reason)]
     pub why: String,
     /// Site whose bucket this is, which alone writes the verdict
-    #[arg(long, value_name = "NAME", required_unless_present = "data_dir")]
+    #[arg(long, value_name = "NAME")]
     pub site: Option<Name>,
     /// In what form.
     #[command(flatten)]
@@ -61,6 +64,10 @@ pub struct AddOptions {
 /// Adds it and prints what it is.
 pub(super) async fn add(options: &AddOptions) -> Result<(), VerdictsError> {
     let AddOptions { pipeline, alert, alert_site, incident, verdict, by, why, site, output } = options;
+    if let Some(shown) = pipeline.shown().await? {
+        let (added, format) = (add_shown(options, &shown).await?, output.format());
+        return Ok(print(|out| write(out, &added, &shown.pipeline, format))?);
+    }
     let by = by.clone().or_else(user).ok_or(VerdictsError::Nobody)?;
     let chosen = pipeline.choose().await?;
     chosen.check_sites(site.as_slice()).await?;
@@ -78,6 +85,28 @@ pub(super) async fn add(options: &AddOptions) -> Result<(), VerdictsError> {
     let added = verdicts::add(chosen.bucket(), &chosen.keys, (&site, chance), Verdict::try_from(fields)?).await?;
     let format = output.format();
     Ok(print(|out| write(out, &added, &chosen.pipeline, format))?)
+}
+
+/// Has a console add it, of what that keeps.
+async fn add_shown(options: &AddOptions, shown: &Shown) -> Result<KeptVerdict, VerdictsError> {
+    let AddOptions { alert, alert_site, incident, verdict, by, why, site, .. } = options;
+    let writer = writer(shown, site.as_ref(), by.as_ref()).await?;
+    let alert = match alert {
+        Some(uuid) => {
+            let found = alerts::shown::find(shown, alert_site.as_slice(), uuid).await?;
+            if found.alert.simulated {
+                return Err(JudgedAlert::simulated(uuid).into());
+            }
+            Some(found.id)
+        }
+        None => None,
+    };
+    let incident = match incident {
+        Some(id) => Some(incidents::shown::find(shown, &[], &id.to_ascii_lowercase()).await?.id.to_string()),
+        None => None,
+    };
+    let sent = VerdictSent { alert, incident, verdict: *verdict, why: why.clone(), by: writer.sent };
+    shown::give(shown, &sent).await
 }
 
 async fn judged_alert(

@@ -11,9 +11,10 @@ use vedette_registry::PassedObject;
 use vedette_registry::verdicts::{self, KeptVerdict, Verdicts};
 use vedette_streams::bucket::ObjectSummary;
 
+use super::shown::verdicts as shown_verdicts;
 use super::{VerdictsError, words};
 use crate::commands::missed::notes_of_passed;
-use crate::commands::pipeline::PipelineOptions;
+use crate::commands::pipeline::{PipelineOptions, Shown};
 use crate::commands::watch::{Told, WatchOptions, tell};
 use crate::output::{Align, OutputFormat, OutputOptions, Table, time};
 
@@ -22,7 +23,7 @@ use crate::output::{Align, OutputFormat, OutputOptions, Table, time};
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   vedette verdicts list --data-dir ./data -n demo
-  vedette verdicts list --bucket http://seaweedfs:8333 -n demo --pipeline kdd --all -o wide")]
+  vedette verdicts list --console http://127.0.0.1:8090 -n demo --pipeline kdd --all -o wide")]
 pub struct ListOptions {
     /// Whose verdicts.
     #[command(flatten)]
@@ -58,6 +59,9 @@ struct Listed {
 
 /// Prints them.
 pub(super) async fn list(options: &ListOptions) -> Result<(), VerdictsError> {
+    if let Some(shown) = options.pipeline.shown().await? {
+        return list_shown(options, &shown).await;
+    }
     let chosen = options.pipeline.choose().await?;
     let (format, prefix) = (options.output.format(), chosen.keys.verdicts_prefix());
     let mut seen: Option<Vec<ObjectSummary>> = None;
@@ -70,15 +74,30 @@ pub(super) async fn list(options: &ListOptions) -> Result<(), VerdictsError> {
         let read = verdicts::read(chosen.bucket(), &chosen.keys).await?;
         // One that the bucket did not give is asked for again.
         seen = there.filter(|_| read.passed.is_empty());
-        let verdicts = listed(&read, options.all);
-        let Verdicts { all: _, passed, older } = read;
-        let (namespace, pipeline) = (chosen.namespace.clone(), chosen.pipeline.clone());
-        let answer = Listing { namespace, pipeline, verdicts, passed, older };
-        // A document has them, too.
-        let notes = if format.document().is_none() { notes(&answer) } else { Vec::new() };
-        Ok(Some(Told { answer, notes }))
+        Ok(Some(told((&chosen.namespace, &chosen.pipeline), read, options)))
     };
     tell(&options.watch, format, look, write).await
+}
+
+/// Prints those that a console keeps.
+async fn list_shown(options: &ListOptions, shown: &Shown) -> Result<(), VerdictsError> {
+    let look = async || -> Result<Option<Told<Listing>>, VerdictsError> {
+        let (read, lacks) = shown_verdicts(shown).await?;
+        let mut told = told((&shown.namespace, &shown.pipeline), read, options);
+        told.notes.extend(lacks);
+        Ok(Some(told))
+    };
+    tell(&options.watch, options.output.format(), look, write).await
+}
+
+/// What is told of these.
+fn told((namespace, pipeline): (&Name, &Name), read: Verdicts, options: &ListOptions) -> Told<Listing> {
+    let verdicts = listed(&read, options.all);
+    let Verdicts { all: _, passed, older } = read;
+    let answer = Listing { namespace: namespace.clone(), pipeline: pipeline.clone(), verdicts, passed, older };
+    // A document has them, too.
+    let notes = if options.output.format().document().is_none() { notes(&answer) } else { Vec::new() };
+    Told { answer, notes }
 }
 
 fn notes(listing: &Listing) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 mod add;
 mod list;
+mod shown;
 
 use clap::Subcommand;
 use thiserror::Error;
@@ -18,6 +19,7 @@ use super::alerts::AlertsError;
 use super::incidents::IncidentsError;
 use super::pipeline::PipelineError;
 use super::watch::{Unseen, until_stopped};
+use super::writer::WriterError;
 use crate::output::OutputError;
 
 /// What to do with verdicts.
@@ -53,6 +55,9 @@ pub enum VerdictsError {
     /// A site has no such name.
     #[error(transparent)]
     Site(#[from] NameError),
+    /// The console writes nothing for whoever asks.
+    #[error(transparent)]
+    Writer(#[from] WriterError),
     /// Nobody can be named.
     #[error("neither USER nor LOGNAME says who you are: say it with --by")]
     Nobody,
@@ -80,6 +85,7 @@ impl Unseen for VerdictsError {
             Self::Bucket(error) | Self::Registry(RegistryError::Bucket(error)) => error.is_retriable(),
             Self::Alert(error) => error.is_away(),
             Self::Incident(error) => error.is_away(),
+            Self::Writer(error) => error.is_away(),
             Self::Registry(_) | Self::Verdict(_) | Self::Site(_) | Self::Nobody | Self::Stopped | Self::Output(_) => {
                 false
             }

@@ -1,7 +1,7 @@
 //! What people do in the bucket: they add and end silences, and give verdicts. Each is told in the log with who did it.
 
 use axum::extract::{Path, State};
-use vedette_contract::console::{EndSent, EndedView, SilenceSent, SilenceView};
+use vedette_contract::console::{EndSent, EndedView, SilenceSent, SilenceView, VerdictSent};
 use vedette_contract::silence::SilenceId;
 use vedette_contract::verdict::{JudgedAlert, JudgedIncident, VerdictFields};
 use vedette_contract::{Name, author};
@@ -11,14 +11,15 @@ use vedette_service::error_chain;
 
 use super::Served;
 use super::acting::Acting;
-use super::bodies::{VerdictSent, wanted};
+use super::bodies::wanted;
 use super::json::{Answer, Json};
 use super::kept::{kept_alert, kept_incident};
 use super::problem::Problem;
+use super::written::verdict_json;
 use crate::act::ActError;
 use crate::alert::Alert;
 use crate::owner::PipelineName;
-use crate::view::{VerdictView, silence_view};
+use crate::view::{GivenView, VerdictView, silence_view};
 
 pub(super) async fn add_silence(
     State(served): State<Served>,
@@ -82,7 +83,7 @@ async fn end(served: Served, pipeline: PipelineName, id: SilenceId, by: String) 
 pub(super) async fn give_verdict(
     State(served): State<Served>,
     Acting { writer, sent }: Acting<VerdictSent>,
-) -> Answer<VerdictView> {
+) -> Answer<GivenView> {
     let VerdictSent { alert, incident, verdict, why, by } = sent;
     let by = writer.name(by)?;
     let fields = VerdictFields { finding: Some(verdict), by, why: Some(why), ..VerdictFields::default() };
@@ -105,9 +106,9 @@ pub(super) async fn give_verdict(
         served.metrics.actions.inc();
         let (id, by, verdict) = (given.key.id.as_str(), given.verdict.by(), verdict.as_str());
         tracing::info!(id, by, verdict, namespace = %pipeline.namespace, pipeline = %pipeline.pipeline, "a verdict was given");
-        let view = VerdictView::of(&given);
+        let (verdict, sha256, json) = (VerdictView::of(&given), given.sha256.clone(), verdict_json(&given));
         served.store.put_verdict(&pipeline, given);
-        Ok(Json(view))
+        Ok(Json(GivenView { verdict, sha256, json: json? }))
     })
     .await
 }

@@ -122,7 +122,9 @@ pub(super) async fn trainings(
     State(served): State<Served>,
     Asked(Nothing {}): Asked<Nothing>,
 ) -> Answer<TrainingsView> {
-    Ok(Json(TrainingsView { trainings: served.store.state().trainings.values().cloned().collect() }))
+    Ok(Json(TrainingsView {
+        trainings: served.store.state().trainings.values().map(|known| known.view.clone()).collect(),
+    }))
 }
 
 pub(super) async fn openapi() -> Json<serde_json::Value> {

@@ -5,7 +5,6 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use vedette_contract::Name;
 use vedette_contract::console::SilenceSent;
-use vedette_contract::verdict::Finding;
 use vedette_filters::{SilenceEnd, WantedSilence};
 
 use super::problem::Problem;
@@ -45,21 +44,5 @@ pub(super) struct SimulationSent {
     /// Its fields, as the JSON text of an object of at most 8 KiB, without those that the console or a detector adds.
     pub(super) record: String,
     /// Who sends it, in a line of 1 to 100 bytes: with a token, as a proxy says it itself.
-    pub(super) by: Option<String>,
-}
-
-/// A verdict on an alert or on all alerts of an incident.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct VerdictSent {
-    /// The id of an alert, as `alerts` has it, or
-    pub(super) alert: Option<String>,
-    /// that of an incident.
-    pub(super) incident: Option<String>,
-    /// What it turned out to be.
-    pub(super) verdict: Finding,
-    /// Why, in a line of 1 to 1000 bytes.
-    pub(super) why: String,
-    /// Who says so, in a line of 1 to 100 bytes: with a token, as a proxy says it itself.
     pub(super) by: Option<String>,
 }

@@ -5,15 +5,16 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 use vedette_contract::console::{
-    AccessView, EndSent, EndedView, SilenceSent, SilenceView, SilencesView, WrittenAlertsView, WrittenIncidentsView,
+    AccessView, EndSent, EndedView, ListedTrainingsView, SilenceSent, SilenceView, SilencesView, VerdictSent,
+    WrittenAlertsView, WrittenIncidentsView, WrittenVerdictsView,
 };
 
-use super::bodies::{SimulationSent, VerdictSent};
-use super::parameters::{AlertsAsked, IncidentsAsked, Nothing, SilencesAsked};
+use super::bodies::SimulationSent;
+use super::parameters::{AlertsAsked, IncidentsAsked, Nothing, SilencesAsked, VerdictsAsked};
 use super::problem::Problem;
 use crate::view::{
-    AlertView, AlertsView, ChangesView, HistogramView, IncidentView, IncidentsView, OverviewView, ScoresView,
-    SimulationView, TrainingsView, VerdictView,
+    AlertView, AlertsView, ChangesView, GivenView, HistogramView, IncidentView, IncidentsView, OverviewView,
+    ScoresView, SimulationView, TrainingsView,
 };
 
 /// The document.
@@ -50,10 +51,14 @@ pub(crate) fn document() -> Value {
     );
     add("/scores", answer::<AlertsAsked, ScoresView>(&mut generator, "How scores of alerts are distributed"));
     add("/trainings", answer::<Nothing, TrainingsView>(&mut generator, "Trainings, their models and their runs"));
+    let listed = "Trainings, each as the command line lists its versions";
+    add("/trainings/listed", answer::<Nothing, ListedTrainingsView>(&mut generator, listed));
     add("/changes", events(&mut generator));
     let access = "Whether whoever asks may write, and what the command line needs to do the same";
     add("/access", answer::<Nothing, AccessView>(&mut generator, access));
     add("/silences", answer::<SilencesAsked, SilencesView>(&mut generator, "Silences, those in force first"));
+    let verdicts = "Verdicts of a pipeline, the newest first, as they were written";
+    add("/verdicts/written", answer::<VerdictsAsked, WrittenVerdictsView>(&mut generator, verdicts));
     add(
         "/simulations/{id}",
         answer::<Nothing, SimulationView>(&mut generator, "What became of a record that somebody made up, by its uuid"),
@@ -69,7 +74,7 @@ pub(crate) fn document() -> Value {
         ),
         (
             "/verdicts",
-            sent::<VerdictSent, VerdictView>(
+            sent::<VerdictSent, GivenView>(
                 (&mut generator, &mut bodies),
                 "Says what an alert or an incident turned out to be",
             ),

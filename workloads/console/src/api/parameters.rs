@@ -192,6 +192,21 @@ impl SilenceFilter {
     }
 }
 
+/// Whose verdicts.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VerdictsAsked {
+    namespace: String,
+    pipeline: String,
+}
+
+impl VerdictsAsked {
+    pub(super) fn of(&self) -> Result<PipelineName, Problem> {
+        let name = |name: &str, text: &str| text.parse().map_err(|_| Problem::parameter(name, "say a name"));
+        Ok(PipelineName { namespace: name("namespace", &self.namespace)?, pipeline: name("pipeline", &self.pipeline)? })
+    }
+}
+
 /// An empty field of a form is none.
 pub(super) fn some(text: Option<&String>) -> Option<String> {
     text.filter(|text| !text.is_empty()).cloned()

@@ -1,14 +1,18 @@
-//! Alerts and incidents as they were written, for programs that want all of them and not what the page shows.
+//! Alerts, incidents and verdicts as they were written, and models as they are listed, for programs that want all of them and not what the
+//! page shows.
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use vedette_contract::console::{WrittenAlertsView, WrittenIncidentsView};
+use vedette_contract::console::{
+    ListedTrainingsView, WrittenAlertsView, WrittenIncidentsView, WrittenVerdict, WrittenVerdictsView,
+};
+use vedette_registry::verdicts::KeptVerdict;
 
 use super::Served;
 use super::answers::chosen;
 use super::json::{Answer, Json, off_the_runtime};
-use super::parameters::{AlertsAsked, Asked, IncidentsAsked};
+use super::parameters::{AlertsAsked, Asked, IncidentsAsked, Nothing, VerdictsAsked};
 use super::problem::Problem;
 use crate::query;
 
@@ -32,4 +36,39 @@ pub(super) async fn incidents(
         tracing::error!(%error, "an incident could not be written");
         Problem::failed()
     })?))
+}
+
+pub(super) async fn verdicts(
+    State(served): State<Served>,
+    Asked(asked): Asked<VerdictsAsked>,
+) -> Answer<WrittenVerdictsView> {
+    let pipeline = asked.of()?;
+    let kept = served.store.state().people.get(&pipeline).map(|people| people.verdicts.all.clone());
+    let written = |kept: KeptVerdict| {
+        let json = verdict_json(&kept)?;
+        Ok(WrittenVerdict { id: kept.key.id, site: kept.key.site, sha256: kept.sha256, json })
+    };
+    Ok(Json(WrittenVerdictsView { verdicts: kept.into_iter().flatten().map(written).collect::<Result<_, Problem>>()? }))
+}
+
+/// What stands in the bucket, but for blanks.
+pub(super) fn verdict_json(kept: &KeptVerdict) -> Result<String, Problem> {
+    serde_json::to_string(&kept.verdict).map_err(|error| {
+        tracing::error!(%error, "a verdict could not be written");
+        Problem::failed()
+    })
+}
+
+pub(super) async fn trainings(
+    State(served): State<Served>,
+    Asked(Nothing {}): Asked<Nothing>,
+) -> Answer<ListedTrainingsView> {
+    let listings: Vec<_> = served.store.state().trainings.values().map(|known| known.listing.clone()).collect();
+    let trainings = listings.iter().map(serde_json::to_string).collect::<Result<_, _>>();
+    Ok(Json(ListedTrainingsView {
+        trainings: trainings.map_err(|error| {
+            tracing::error!(%error, "the versions of a training could not be written");
+            Problem::failed()
+        })?,
+    }))
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use vedette_contract::console::MOST_VERDICTS;
 use vedette_contract::keys::PipelineKeys;
 use vedette_contract::silence::SilenceState;
 use vedette_contract::verdict::{LARGEST_VERDICT, VerdictKey};
@@ -17,7 +18,7 @@ use vedette_streams::bucket::{BucketError, ObjectSummary};
 use super::Reader;
 use crate::metrics::Metrics;
 use crate::owner::PipelineName;
-use crate::store::{MOST_VERDICTS, Store};
+use crate::store::Store;
 
 /// A silence is deleted long after it is over: of more that are the oldest are not kept.
 const MOST_OVER: usize = 1_000;

@@ -9,6 +9,7 @@ use vedette_contract::health::Health;
 use vedette_contract::keys::{ModelKeys, NamespaceKeys};
 use vedette_contract::progress::{Progress, ProgressKey, SiteStatus};
 use vedette_contract::{Name, TopicName};
+use vedette_registry::sites::follows;
 use vedette_service::{Readiness, Shutdown, error_chain};
 use vedette_streams::bucket::{BucketError, ObjectSummary};
 
@@ -23,7 +24,7 @@ use crate::live::LiveTopics;
 use crate::metrics::Metrics;
 use crate::owner::PipelineName;
 use crate::readiness::BUCKET;
-use crate::store::Store;
+use crate::store::{KnownTraining, Store};
 
 /// How often is looked for pipelines, trainings, models and new verdicts.
 const DISCOVERY: SignedDuration = SignedDuration::from_secs(30);
@@ -129,6 +130,9 @@ impl Poller {
             store.set_own(name, pipeline.status(name, &self.settings.site));
             pipeline.look_at_archive(&self.reader, name, sink).await?;
         }
+        if is_discovery {
+            store.set_trainings(self.known_trainings());
+        }
         // Behind all that is looked at anyway: many silences of one pipeline hold up no alert of another.
         let most = (MOST_WRITTEN / self.pipelines.len().max(1)).max(1);
         for (name, pipeline) in &mut self.pipelines {
@@ -153,12 +157,20 @@ impl Poller {
         for name in pipelines {
             self.pipelines.entry(name).or_default();
         }
-        let views = self
-            .trainings
-            .iter()
-            .map(|(name, training)| (name.clone(), training.view(&name.namespace, &name.pipeline)));
-        store.set_trainings(views.collect());
         Ok(())
+    }
+
+    /// All trainings, with what the sites tell of them.
+    fn known_trainings(&self) -> BTreeMap<PipelineName, KnownTraining> {
+        let known = |(name, training): (&PipelineName, &Training)| {
+            let of_namespace = self.pipelines.iter().filter(|(of, _)| of.namespace == name.namespace);
+            let told = of_namespace.flat_map(|(of, pipeline)| {
+                let statuses = pipeline.statuses(of).filter(|status| follows(status, &name.pipeline));
+                statuses.map(|status| (of.pipeline.clone(), status.clone()))
+            });
+            (name.clone(), training.known(&name.namespace, &name.pipeline, &told.collect::<Vec<_>>()))
+        };
+        self.trainings.iter().map(known).collect()
     }
 
     async fn namespaces(&self) -> Result<Vec<Name>, BucketError> {
@@ -215,17 +227,26 @@ impl Pipeline {
         self.sites.objects().find(|(found, _)| *found == key)?.1.value.as_ref()
     }
 
+    /// What each site says of itself.
+    fn statuses(&self, name: &PipelineName) -> impl Iterator<Item = &SiteStatus> {
+        let keys = name.keys();
+        self.sites
+            .objects()
+            .filter_map(move |(key, object)| object.value.as_ref().filter(|status| keys.site(&status.site) == key))
+    }
+
     fn views(&self, name: &PipelineName, now: Timestamp) -> Vec<crate::view::SiteView> {
         let mut known = BTreeMap::<Name, Known<'_>>::new();
         let keys = name.keys();
-        for (key, object) in self.sites.objects() {
-            let Some(status) = object.value.as_ref().filter(|status| keys.site(&status.site) == key) else { continue };
+        for status in self.statuses(name) {
             known.entry(status.site.clone()).or_default().status = Some(status);
         }
         for (key, object) in self.health.objects() {
             let is_own = |health: &&Health| keys.health(&health.site, &health.pod) == key;
             let Some(health) = object.value.as_ref().filter(is_own) else { continue };
-            known.entry(health.site.clone()).or_default().processes.push((health, object.before.as_ref()));
+            let site = known.entry(health.site.clone()).or_default();
+            site.processes.push((health, object.before.as_ref()));
+            site.wrote = site.wrote.max(object.written());
         }
         for (key, object) in self.progress.objects() {
             let Some(partition) = keys.progress_of(key) else { continue };

@@ -6,10 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 use vedette_contract::Name;
 use vedette_contract::health::{Health, HealthComponent};
 use vedette_contract::progress::SiteStatus;
-use vedette_registry::standing::{Heard, Standing};
+use vedette_registry::standing::{Heard, Standing, UnreadyProcess};
 
 use crate::owner::PipelineName;
-use crate::view::{SiteView, TopicView};
+use crate::view::{SiteView, TopicView, UnreadyView};
 
 /// Starts of a process that differ by less are one, as the bucket tells in whole seconds when something was written.
 const SAME_START: SignedDuration = SignedDuration::from_secs(5);
@@ -46,6 +46,9 @@ fn view(pipeline: &PipelineName, site: &Name, known: &Known<'_>, now: Timestamp)
         model_version: standing.model_version,
         heard_utc: standing.heard_utc,
         silent_since_utc: standing.silent_since_utc,
+        detectors: standing.detectors,
+        records: standing.records,
+        alerts: standing.alerts,
         records_per_second: rate(&detectors),
         lag_records: standing.lag_records,
         lag_seconds: standing.lag_seconds,
@@ -53,8 +56,14 @@ fn view(pipeline: &PipelineName, site: &Name, known: &Known<'_>, now: Timestamp)
         dead_letters: standing.dead_letters,
         threshold: standing.threshold,
         alert_budget_per_million: standing.alert_budget_per_million,
+        unready: standing.unready.into_iter().map(unready).collect(),
         topics: sizes(&fresh),
     }
+}
+
+fn unready(process: UnreadyProcess) -> UnreadyView {
+    let UnreadyProcess { pod, condition, reason } = process;
+    UnreadyView { pod, condition, reason }
 }
 
 /// Topics that several processes read by their parts are one.
@@ -120,6 +129,7 @@ mod tests {
         let view = one(Known { processes, ..Known::default() });
         assert_eq!(view.records_per_second, Some(20.0 + 1.0));
         assert_eq!((view.lag_records, view.lag_seconds, view.dead_letters, view.threshold), (10, 1.5, 4, Some(0.9)));
+        assert_eq!((view.detectors, view.records, view.unready.len()), (2, 2_140, 0));
         assert_eq!((view.topics.len(), view.topics[0].partitions, view.topics[0].held_records), (1, 6, 300));
         assert_eq!((view.ready, view.silent_since_utc), (None, None));
     }

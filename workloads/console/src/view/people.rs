@@ -30,6 +30,17 @@ pub(crate) fn silence_view(pipeline: &PipelineName, kept: &KeptSilence, now: Tim
     }
 }
 
+/// A verdict that was given just now.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct GivenView {
+    #[serde(flatten)]
+    pub(crate) verdict: VerdictView,
+    /// Lower-case hexadecimal SHA-256 of its object.
+    pub(crate) sha256: String,
+    /// Its JSON text, as it was written.
+    pub(crate) json: String,
+}
+
 /// A verdict.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub(crate) struct VerdictView {

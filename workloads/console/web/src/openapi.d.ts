@@ -961,6 +961,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trainings/listed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Trainings, each as the command line lists its versions */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The answer */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ListedTrainingsView"];
+                    };
+                };
+                /** @description What is wrong with the request */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/verdicts": {
         parameters: {
             query?: never;
@@ -990,7 +1035,7 @@ export interface paths {
                         [name: string]: unknown;
                     };
                     content: {
-                        "application/json": components["schemas"]["VerdictView"];
+                        "application/json": components["schemas"]["GivenView"];
                     };
                 };
                 /** @description What is wrong with the request */
@@ -1004,6 +1049,56 @@ export interface paths {
                 };
             };
         };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/verdicts/written": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Verdicts of a pipeline, the newest first, as they were written */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description As in the manifests */
+                    namespace?: string;
+                    /** @description As in the manifests */
+                    pipeline?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description The answer */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["WrittenVerdictsView"];
+                    };
+                };
+                /** @description What is wrong with the request */
+                "4XX": {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/problem+json": components["schemas"]["Problem"];
+                    };
+                };
+            };
+        };
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1167,6 +1262,20 @@ export interface components {
         };
         /** @description What it turned out to be. */
         Finding: "anomaly" | "expected";
+        /** @description A verdict that was given just now. */
+        GivenView: {
+            by: string;
+            given_utc: string;
+            id: string;
+            /** @description Its JSON text, as it was written. */
+            json: string;
+            /** @description Lower-case hexadecimal SHA-256 of its object. */
+            sha256: string;
+            /** @description The site that wrote it. */
+            site: string;
+            verdict: components["schemas"]["Finding"];
+            why: string;
+        };
         /** @description One category. */
         HistogramSeries: {
             category: string;
@@ -1295,6 +1404,11 @@ export interface components {
              * @description How many of these are open.
              */
             open: number;
+        };
+        /** @description All trainings, as `vedette models list` has each. */
+        ListedTrainingsView: {
+            /** @description The JSON text of each: its namespace and name, and its versions in a few figures. */
+            trainings: string[];
         };
         /** @description All sites. */
         OverviewView: {
@@ -1517,9 +1631,19 @@ export interface components {
             alert_budget_per_million: number | null;
             /**
              * Format: uint64
+             * @description Alerts among them.
+             */
+            alerts: number;
+            /**
+             * Format: uint64
              * @description Records that could not be read or scored, since the detectors started.
              */
             dead_letters: number;
+            /**
+             * Format: uint
+             * @description Detectors that are there.
+             */
+            detectors: number;
             /** @description When anything was heard of the site last. */
             heard_utc: string | null;
             /**
@@ -1544,6 +1668,11 @@ export interface components {
             /** @description Whether the pipeline is Ready there, as its operator says; null where it has not said anything. */
             ready: boolean | null;
             /**
+             * Format: uint64
+             * @description Records that they have read since they started.
+             */
+            records: number;
+            /**
              * Format: double
              * @description Records that its detectors read in a second; null where none tells.
              */
@@ -1560,6 +1689,8 @@ export interface components {
             topics: components["schemas"]["TopicView"][];
             /** @description The training whose models it follows. */
             training: string | null;
+            /** @description Conditions of readiness that do not hold there. */
+            unready: components["schemas"]["UnreadyView"][];
         };
         /** @description Whether the console reaches what it reads. */
         SourceView: {
@@ -1608,6 +1739,15 @@ export interface components {
         /** @description All trainings. */
         TrainingsView: {
             trainings: components["schemas"]["TrainingView"][];
+        };
+        /** @description A condition of readiness of a process that does not hold. */
+        UnreadyView: {
+            /** @description The condition, as `/readyz` has it. */
+            condition: string;
+            /** @description Name of its pod. */
+            pod: string;
+            /** @description Why it does not hold: what to do. */
+            reason: string;
         };
         /** @description The usual values of a field. */
         Usual: {
@@ -1701,6 +1841,22 @@ export interface components {
             incidents: string[];
             /** @description What to ask for the next page with; null at the end. */
             next: string | null;
+        };
+        /** @description A verdict as it was written. */
+        WrittenVerdict: {
+            /** @description Its id. */
+            id: string;
+            /** @description Its JSON text. */
+            json: string;
+            /** @description Lower-case hexadecimal SHA-256 of its object. */
+            sha256: string;
+            /** @description The site that wrote it. */
+            site: string;
+        };
+        /** @description Verdicts of a pipeline as they were written. */
+        WrittenVerdictsView: {
+            /** @description The newest first, also those whose place a later one took; at most 2000, as no more are kept. */
+            verdicts: components["schemas"]["WrittenVerdict"][];
         };
     };
     responses: never;
