@@ -46,6 +46,8 @@ pub(crate) enum Work {
     Pass(i64),
     /// Send the whole object, note the progress, commit, delete the deltas.
     Close(Upload),
+    /// Commit where reading went on elsewhere.
+    Commit(i64),
 }
 
 /// What came of [`Work`].
@@ -59,6 +61,7 @@ pub(crate) enum Done {
         progress: Progress,
     },
     Closed(Progress),
+    Committed(i64),
     /// An earlier owner created the object already, up to `end`, which is committed.
     Covered {
         end: i64,
@@ -75,6 +78,9 @@ pub(crate) struct Partition {
     position: i64,
     open: Option<OpenObject>,
     sealed: VecDeque<SealedObject>,
+    /// Where reading went on elsewhere, which is committed once so many sealed objects, of before, are closed: each of them commits
+    /// its own end.
+    moved: Option<(usize, i64)>,
     encoder: FrameEncoder,
 }
 
@@ -82,7 +88,7 @@ impl Partition {
     /// A partition whose first object starts at `position`.
     pub(crate) fn new(origin: Origin, position: i64) -> std::io::Result<Self> {
         let encoder = encoder(FORMAT)?;
-        Ok(Self { origin, progress: None, position, open: None, sealed: VecDeque::new(), encoder })
+        Ok(Self { origin, progress: None, position, open: None, sealed: VecDeque::new(), moved: None, encoder })
     }
 
     /// Takes a record; the object before it closes where the record's day, or its own size, demands it. A record without
@@ -145,6 +151,11 @@ impl Partition {
         self.open.is_some() || !self.sealed.is_empty()
     }
 
+    /// Whether it is still to be committed where reading went on.
+    pub(crate) fn is_moved(&self) -> bool {
+        self.moved.is_some()
+    }
+
     /// Offset after the last record.
     pub(crate) fn position(&self) -> i64 {
         self.position
@@ -154,6 +165,7 @@ impl Partition {
     pub(crate) fn continue_at(&mut self, position: i64) -> Result<(), SpoolError> {
         self.seal()?;
         self.position = position;
+        self.moved = Some((self.sealed.len(), position));
         Ok(())
     }
 
@@ -161,6 +173,9 @@ impl Partition {
     pub(crate) fn next_work(&mut self, closing: &Closing, now: Instant) -> Result<Option<Work>, SpoolError> {
         if self.progress.is_none() {
             return Ok(Some(Work::Recover));
+        }
+        if let Some((0, position)) = self.moved {
+            return Ok(Some(Work::Commit(position)));
         }
         if self.sealed.is_empty() && self.open.as_ref().is_some_and(|open| open.is_aged(closing, now)) {
             self.seal()?;
@@ -201,7 +216,9 @@ impl Partition {
             Done::Closed(progress) => {
                 self.progress = Some(progress);
                 self.sealed.pop_front();
+                self.moved = self.moved.map(|(before, position)| (before.saturating_sub(1), position));
             }
+            Done::Committed(position) => _ = self.moved.take_if(|moved| *moved == (0, position)),
             Done::Covered { end, progress } => {
                 self.progress = Some(progress);
                 self.restart(end)?;
@@ -214,6 +231,7 @@ impl Partition {
     /// Drops what is buffered; the next object starts here.
     pub(crate) fn restart(&mut self, position: i64) -> Result<(), SpoolError> {
         self.sealed.clear();
+        self.moved = None;
         if let Some(open) = self.open.take() {
             self.encoder.abandon().map_err(|error| open.file.not_compressed(error))?;
         }
@@ -381,6 +399,9 @@ mod tests {
         bench.append(0, NOON, "{}");
         assert_eq!(bench.upload().end, 901);
         bench.partition.complete(Done::Closed(progress())).unwrap();
+        // The old object committed an end that the new topic may come to have.
+        assert_eq!(bench.work(), Some(Work::Commit(0)));
+        bench.partition.complete(Done::Committed(0)).unwrap();
         let Some(Work::Inspect(key)) = bench.work() else { panic!("a new object is open") };
         assert_eq!(key.start, 0);
     }

@@ -28,7 +28,7 @@ use crate::error::ArchiverError;
 use crate::object::Closing;
 use crate::partition::{Partition, Record};
 use crate::readiness::{BROKER, GROUP};
-use crate::resume::{Resume, Search};
+use crate::resume::{Resume, Search, Sought};
 use crate::slot::{Slot, close_within};
 use crate::spool::{SpoolDirectory, SpoolError};
 use crate::upload::Uploader;
@@ -125,6 +125,7 @@ impl Pump {
         while !self.shutdown.is_cancelled() {
             self.read()?;
             self.follow_group()?;
+            self.search_shortened();
             self.take_found()?;
             self.advance()?;
             self.look_for_broker();
@@ -160,7 +161,7 @@ impl Pump {
         let Some(slot) = self.slots.iter_mut().find(|slot| slot.is(topic, partition)) else {
             return Ok(());
         };
-        if slot.go_to.is_some() {
+        if !slot.is_read() {
             return Ok(());
         }
         slot.partition.append(record, &self.spool, &self.closing, Instant::now())?;
@@ -266,7 +267,7 @@ impl Pump {
         self.readiness.hold(BROKER);
         for (topic, partition, committed) in found {
             let Some(origin) = self.origin(&topic, partition) else { continue };
-            self.searches.push(Search::begin(&self.resume, origin, committed, &self.runtime));
+            self.searches.push(Search::begin(&self.resume, origin, Sought::Committed(committed), &self.runtime));
         }
         true
     }

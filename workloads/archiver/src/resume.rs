@@ -67,6 +67,23 @@ pub(crate) struct Resume {
     requests: Semaphore,
 }
 
+/// What is known of a partition whose beginning is looked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Sought {
+    /// What its group has committed.
+    Committed(Option<i64>),
+    Shortened(Shortened),
+}
+
+/// A topic that ends before where it was read, when that was found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shortened {
+    /// Where it begins if it was made anew.
+    pub(crate) beginning: Beginning,
+    /// What it held then.
+    pub(crate) watermarks: (i64, i64),
+}
+
 /// A partition that is ours, and whose beginning is looked for.
 pub(crate) struct Search {
     pub(crate) origin: Origin,
@@ -82,10 +99,10 @@ struct LastObject {
 }
 
 impl Search {
-    /// Of which so much is committed.
-    pub(crate) fn begin(resume: &Arc<Resume>, origin: Origin, committed: Option<i64>, runtime: &Handle) -> Self {
+    /// Of which so much is known.
+    pub(crate) fn begin(resume: &Arc<Resume>, origin: Origin, sought: Sought, runtime: &Handle) -> Self {
         let (resume, of) = (Arc::clone(resume), origin.clone());
-        let step = runtime.spawn(async move { resume.beginning(&of, committed).await });
+        let step = runtime.spawn(async move { resume.beginning(&of, sought).await });
         Self { origin, step: AbortOnDropHandle::new(step) }
     }
 
@@ -115,10 +132,16 @@ impl Resume {
     }
 
     /// Looks until it is known.
-    async fn beginning(&self, origin: &Origin, committed: Option<i64>) -> Beginning {
+    async fn beginning(&self, origin: &Origin, sought: Sought) -> Beginning {
         let mut backoff = BACKOFF;
         loop {
-            match self.look(origin, committed).await {
+            let looked = match sought {
+                Sought::Committed(committed) => self.look(origin, committed).await,
+                Sought::Shortened(Shortened { beginning, watermarks }) => {
+                    self.shortened(origin, beginning, watermarks).await
+                }
+            };
+            match looked {
                 Ok(beginning) => return beginning,
                 Err(error) => self.readiness.fail(GROUP, self.told(origin, &error)),
             }

@@ -16,7 +16,7 @@ use crate::error::ArchiverError;
 use crate::metrics::{Metrics, RecordCounters};
 use crate::object::Closing;
 use crate::partition::{Done, Partition, Work};
-use crate::resume::passed;
+use crate::resume::{Shortened, passed};
 use crate::spool::SpoolError;
 use crate::upload::{UploadError, Uploader};
 
@@ -33,6 +33,8 @@ pub(crate) struct Slot {
     pub(crate) paused: bool,
     /// Where to read on from once Kafka agrees; until then what arrives is not ours to take.
     pub(crate) go_to: Option<i64>,
+    /// Its topic ends before where it was read. Whether that was made anew is looked for once all that was read is closed.
+    pub(crate) shortened: Option<Shortened>,
     /// Kafka's time of the last record, milliseconds since 1970.
     pub(crate) read_at: Option<i64>,
     /// Where the client stood when it told last, all that it had fetched having been taken.
@@ -52,6 +54,7 @@ impl Slot {
             counters,
             paused: false,
             go_to: None,
+            shortened: None,
             read_at: None,
             stood_at: None,
             passed: None,
@@ -63,6 +66,11 @@ impl Slot {
 
     pub(crate) fn is(&self, topic: &str, partition: i32) -> bool {
         self.partition.origin.partition == partition && self.partition.origin.topic.as_str() == topic
+    }
+
+    /// Whether its records are to be taken where they come from now.
+    pub(crate) fn is_read(&self) -> bool {
+        self.go_to.is_none() && self.shortened.is_none()
     }
 
     /// Takes the result of a step that ended, and begins the next that is due.
@@ -92,7 +100,7 @@ impl Slot {
 
     /// The client stands like this. What is told twice, some seconds apart, has nothing on its way any more.
     pub(crate) fn stands(&mut self, Standing { end, next, .. }: &Standing) {
-        let is_past = *next == *end && *next > self.partition.position() && self.go_to.is_none() && !self.paused;
+        let is_past = *next == *end && *next > self.partition.position() && self.is_read() && !self.paused;
         let stands = is_past.then_some(*next);
         self.passed = stands.filter(|next| self.stood_at == Some(*next));
         self.stood_at = stands;
@@ -148,7 +156,7 @@ impl Slot {
         loop {
             let outcome = match self.step.take() {
                 Some(step) => step.await.unwrap_or_else(|error| Err(error.into())),
-                None if !self.partition.is_open() => return Ok(()),
+                None if !self.partition.is_open() && !self.partition.is_moved() => return Ok(()),
                 None => match self.partition.next_work(&closing, Instant::now())? {
                     None => return Ok(()),
                     Some(work) => {

@@ -75,14 +75,15 @@ impl Bench {
 
     /// A partition that starts at offset 5 and holds these records.
     pub(crate) fn partition(&self, offsets: &[i64]) -> Partition {
-        let closing = closing();
         let mut partition = Partition::new(self.origin.clone(), 5).unwrap();
-        for offset in offsets {
-            let value = format!("{{\"utc\":\"{offset}\"}}");
-            let record = Record { offset: *offset, timestamp_millis: Some(0), value: value.as_bytes() };
-            partition.append(record, &self.spool, &closing, Instant::now()).unwrap();
-        }
+        offsets.iter().for_each(|offset| self.append(&mut partition, *offset));
         partition
+    }
+
+    pub(crate) fn append(&self, partition: &mut Partition, offset: i64) {
+        let value = format!("{{\"utc\":\"{offset}\"}}");
+        let record = Record { offset, timestamp_millis: Some(0), value: value.as_bytes() };
+        partition.append(record, &self.spool, &closing(), Instant::now()).unwrap();
     }
 
     pub(crate) async fn step(&self, partition: &mut Partition) -> Result<Option<Done>, UploadError> {

@@ -106,6 +106,10 @@ impl Uploader {
             Work::Inspect(key) => self.inspect(origin, progress, key).await,
             Work::Tail { key, file, frames } => self.send_tail(origin, progress, key, &file, &frames).await,
             Work::Close(upload) => self.close(origin, progress, upload).await,
+            Work::Commit(position) => {
+                self.commit(origin, position).await?;
+                Ok(Done::Committed(position))
+            }
             Work::Pass(passed) => {
                 let mut progress = Progress { passed: Some(passed), ..progress };
                 self.put_progress(origin, &mut progress).await?;

@@ -309,6 +309,30 @@ async fn what_retention_deleted_before_it_was_archived_is_counted_to_the_record_
     assert_eq!(faults, [Fault::Gap]);
 }
 
+/// What it holds is closed after it knows that, and an end that is committed then must not have the same counted again by another.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_retention_deleted_under_an_archiver_is_counted_once_whoever_goes_on() {
+    let mut world = World::new(1).await;
+    let archiver = world.start(world.arguments());
+    archiver.ready().await;
+    world.store.go_away().await;
+    world.produce("e", 1, records(0..120), NOON);
+    // It holds two objects of 35 records.
+    eventually("the partition waits for the bucket", async || {
+        archiver.get("/metrics").await.contains("vedette_archiver_paused_partitions 1")
+    })
+    .await;
+    world.pass("e", 100).await;
+    world.store.come_back().await;
+    let lost = "vedette_archiver_lost_records_total{stream=\"enriched_data\"}";
+    eventually("what is gone is counted", async || archiver.metric(lost).await == 30).await;
+    eventually("it is committed behind that", async || world.committed("e", 0) == Some(100)).await;
+    archiver.stop().await;
+    assert_eq!(world.archived(EnrichedData).await, sorted(records(0..70).chain(records(100..120))));
+    let faults: Vec<_> = world.verify().await.findings.iter().map(|finding| finding.fault).collect();
+    assert_eq!(faults, [Fault::Gap]);
+}
+
 /// An archiver may be killed between the two, and be away until retention has passed where its group stands.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_archived_and_not_committed_when_retention_passed_it_is_neither_lost_nor_twice() {

@@ -61,8 +61,8 @@ pub(crate) fn flow() -> Result<Vec<Figure>, RunError> {
             number(&summary, "/lost") + number(&summary, "/duplicates"),
             1.0,
         ),
-        figure("whole flow, detector peak resident", "MB", detector / MEGABYTE, 100.0),
-        figure("whole flow, archiver peak resident", "MB", archiver / MEGABYTE, 100.0),
+        figure("whole flow, detector peak resident", "MB", detector / MEGABYTE, 80.0),
+        figure("whole flow, archiver peak resident", "MB", archiver / MEGABYTE, 120.0),
     ])
 }
 

@@ -206,6 +206,14 @@ impl Beginning {
     }
 }
 
+/// Says that Kafka called a position gone although each is there: a partition that lost its end, or whose topic was made anew, has grown
+/// past where it was read by then. The client does not tell which one, nor where its leaders part.
+pub fn report_overgrown() {
+    error!(
+        "records may be lost: Kafka said that a position is gone, and all of them are there again; a partition lost its end, or was made anew, and new records before where it was read are not read"
+    );
+}
+
 /// Where reading of a partition begins of which so much is committed, or goes on whose position may be gone.
 ///
 /// # Errors

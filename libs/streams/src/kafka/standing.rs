@@ -28,9 +28,9 @@ impl Standing {
         u64::try_from(self.end - self.low).unwrap_or(0)
     }
 
-    /// Offsets that were not come to yet.
+    /// Offsets that were not come to yet, and are still there: retention may have passed where it is read.
     fn lag(&self) -> u64 {
-        u64::try_from(self.end - self.next).unwrap_or(0)
+        u64::try_from(self.end - self.next.max(self.low)).unwrap_or(0)
     }
 }
 
@@ -147,6 +147,11 @@ mod tests {
         assert_eq!(lag(&[("high", 10), ("next", 10), ("app", 9)]), Some(0));
         assert_eq!(lag(&[("high", 10), ("next", 8), ("waiting", 3)]), Some(5));
         assert_eq!(lag(&[("high", 10), ("stable", 7), ("next", 7)]), Some(0));
+        assert_eq!(
+            lag(&[("low", 8), ("high", 10), ("next", 3)]),
+            Some(2),
+            "what retention deleted is not read any more"
+        );
         assert_eq!(lag(&[("high", -1001), ("next", 3)]), None);
     }
 

@@ -1,7 +1,9 @@
+use std::time::Instant;
+
 use bytes::Bytes;
 
 use super::*;
-use crate::testing::Bench;
+use crate::testing::{Bench, closing};
 
 #[tokio::test]
 async fn a_close_that_fails_at_its_commit_is_done_again_and_counted_once() {
@@ -82,4 +84,28 @@ fn objects_before_the_last_counted_one_are_not_counted_again() {
     assert_eq!([50, 100, 101].map(|start| is_counted(&progress, &parsed(start))), [true, true, false]);
     progress.last_object = Some(key(100).replace("alerts", "enriched_data"));
     assert!(!is_counted(&progress, &parsed(50)));
+}
+
+/// As when retention passed what was not read yet while the bucket was away: what was read before is closed after that is known.
+#[tokio::test]
+async fn where_reading_went_on_is_committed_behind_all_that_was_read_before() {
+    let bench = Bench::new().await;
+    let mut partition = bench.partition(&[6, 8]);
+    let recovered = bench.step(&mut partition).await.unwrap().unwrap();
+    partition.complete(recovered).unwrap();
+    partition.seal().unwrap();
+    // Its close is under way already.
+    let under_way = partition.next_work(&closing(), Instant::now()).unwrap().unwrap();
+    bench.append(&mut partition, 9);
+    partition.continue_at(40).unwrap();
+    bench.append(&mut partition, 41);
+    let done = bench.uploader.perform(&partition.origin, partition.progress.clone(), under_way).await.unwrap();
+    partition.complete(done).unwrap();
+    partition.seal().unwrap();
+    for _ in 0..3 {
+        let done = bench.step(&mut partition).await.unwrap().unwrap();
+        assert_eq!(partition.complete(done).unwrap(), None);
+    }
+    assert_eq!(*bench.commits.taken.lock().unwrap(), [9, 10, 40, 42]);
+    assert!(!partition.is_open() && !partition.is_moved());
 }

@@ -169,3 +169,28 @@ async fn a_partition_that_lost_its_end_is_read_on_there_and_nothing_is_archived_
         assert_eq!(world.archived(EnrichedData).await, sorted(records(0..130)), "{group}");
     }
 }
+
+/// What it holds was read before the end was lost: it is closed first, as only what is closed tells which records are archived.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_lost_its_end_under_an_archiver_is_read_on_there_and_nothing_is_archived_twice() {
+    let mut world = World::new(1).await;
+    let archiver = world.start(world.arguments());
+    archiver.ready().await;
+    world.store.go_away().await;
+    world.produce("e", 1, records(0..400), NOON);
+    // It holds two objects of 35 records, and asks for no more.
+    eventually("the partition waits for the bucket", async || {
+        archiver.get("/metrics").await.contains("vedette_archiver_paused_partitions 1")
+    })
+    .await;
+    make_anew(&world).await;
+    world.produce("e", 1, records(0..40), NOON);
+    world.store.come_back().await;
+    // A mark stands behind its last record.
+    let truncated = "vedette_archiver_truncated_records_total{stream=\"enriched_data\"}";
+    eventually("it is counted", async || archiver.metric(truncated).await == 29).await;
+    world.produce("e", 1, records(500..530), NOON);
+    eventually("the rest is read", async || world.readable("e", 1).await >= 100).await;
+    archiver.stop().await;
+    assert_eq!(world.archived(EnrichedData).await, sorted(records(0..70).chain(records(500..530))));
+}

@@ -11,7 +11,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionLi
 use tracing::warn;
 use vedette_streams::kafka::group::{self, Rebalance};
 use vedette_streams::kafka::leaderless;
-use vedette_streams::kafka::place::{Beginning, at_offset, beginning, committed_each, move_to};
+use vedette_streams::kafka::place::{Beginning, at_offset, beginning, committed_each, move_to, report_overgrown};
 
 use super::Pump;
 use crate::interruption::Interruption;
@@ -180,22 +180,26 @@ impl Pump<'_> {
         match self.consumer.assignment() {
             Ok(assignment) => {
                 self.position_lost = false;
-                self.read_on(&numbers(&assignment));
+                let partitions = numbers(&assignment);
+                if self.read_on(&partitions) && !partitions.is_empty() {
+                    report_overgrown();
+                }
             }
             Err(cause) => self.wait_on(&cause, Instant::now()),
         }
         Ok(())
     }
 
-    /// Takes each of these anew, from what is committed if that is there.
-    fn read_on(&mut self, partitions: &[i32]) {
+    /// Takes each of these anew, from what is committed if that is there. Whether it is of each of them.
+    fn read_on(&mut self, partitions: &[i32]) -> bool {
         let started = Instant::now();
         let known = match committed_each(&self.consumer, &self.list(partitions), COORDINATOR_WAIT) {
             Ok(known) => known,
             Err(cause) => {
                 let failed = partitions.iter().map(|partition| (*partition, cause.clone())).collect();
                 self.waiting.searched(Search::Position, partitions, &failed);
-                return self.wait_on(&cause, started);
+                self.wait_on(&cause, started);
+                return false;
             }
         };
         let (leaderless, mut failed, mut found) = (self.leaderless(partitions), BTreeMap::new(), Vec::new());
@@ -208,6 +212,8 @@ impl Pump<'_> {
                 Err(cause) => _ = failed.insert(partition, cause),
             }
         }
+        let is_there = |(_, (beginning, _)): &(i32, ReadOn)| matches!(beginning, Beginning::Committed(_));
+        let all_are_there = failed.is_empty() && found.iter().all(is_there);
         for (partition, (beginning, answer)) in found {
             let gone: Vec<_> = self.waiting.gone(partition, beginning, answer.is_ok()).collect();
             gone.into_iter().for_each(|gone| self.count(partition, gone));
@@ -215,6 +221,7 @@ impl Pump<'_> {
         }
         self.waiting.searched(Search::Position, partitions, &failed);
         self.waiting.pause_after(started.elapsed());
+        all_are_there
     }
 
     /// What is lost is committed, so that it is counted once, and said before: who is killed in between says it again, rather than
