@@ -302,7 +302,8 @@ impl Pump {
     /// Closes the objects of partitions that another member gets, within its patience.
     fn revoke(&mut self, partitions: &TopicPartitionList) -> Result<(), ArchiverError> {
         let is_revoked = |slot: &mut Slot| partitions.elements().iter().any(|e| slot.is(e.topic(), e.partition()));
-        let revoked = self.slots.extract_if(.., is_revoked).collect();
+        let mut revoked: Vec<_> = self.slots.extract_if(.., is_revoked).collect();
+        self.resume_all(&mut revoked);
         self.searches.retain(|search| !partitions.elements().iter().any(|e| search.is(e.topic(), e.partition())));
         if self.consumer.assignment_lost() {
             warn!("the group went on without this process; what was open is archived by others");

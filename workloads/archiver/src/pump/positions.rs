@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rdkafka::consumer::Consumer;
+use rdkafka::error::KafkaResult;
 use tracing::warn;
 use vedette_contract::TopicName;
 use vedette_contract::archive::Origin;
 use vedette_contract::arguments::ArchivedTopic;
+use vedette_streams::kafka::group::GroupConsumer;
 use vedette_streams::kafka::leaderless;
 use vedette_streams::kafka::place::{Beginning, at_offset, move_to, report_overgrown};
 
 use super::Pump;
 use crate::error::ArchiverError;
+use crate::partition::Partition;
 use crate::resume::{Search, Shortened, Sought};
 use crate::slot::Slot;
 use crate::upload::Uploader;
@@ -59,7 +62,7 @@ impl Pump {
 
     /// Looks whether a topic that ends before where it was read was made anew. Only what is closed tells, so each waits for its own.
     pub(super) fn search_shortened(&mut self) {
-        let is_due = |slot: &mut Slot| slot.shortened.is_some() && !slot.partition.is_open();
+        let is_due = |slot: &mut Slot| slot.shortened.is_some() && !slot.partition.is_open() && !slot.paused;
         for slot in self.slots.extract_if(.., is_due).collect::<Vec<_>>() {
             let origin = slot.partition.origin.clone();
             let given_up = at_offset(origin.topic.as_str(), origin.partition, slot.partition.position())
@@ -88,23 +91,40 @@ impl Pump {
     pub(super) fn steer(&mut self) {
         for slot in &mut self.slots {
             let (topic, partition) = (slot.partition.origin.topic.as_str(), slot.partition.origin.partition);
-            if let Some(offset) = slot.go_to {
-                match move_to(&self.consumer, topic, partition, offset) {
-                    // A partition that was taken anew is not paused.
-                    Ok(()) => (slot.go_to, slot.paused) = (None, false),
-                    Err(error) => warn!(topic, partition, offset, %error, "cannot move to an offset yet"),
+            if slot.paused && (slot.go_to.is_some() || !slot.partition.is_saturated()) {
+                match resume(&self.consumer, &slot.partition) {
+                    Ok(()) => slot.paused = false,
+                    Err(error) => {
+                        warn!(topic, partition, %error, "cannot resume a partition yet");
+                        continue;
+                    }
                 }
             }
-            if slot.paused && !slot.partition.is_saturated() {
-                let resumed = at_offset(topic, partition, slot.partition.position())
-                    .and_then(|partitions| self.consumer.resume(&partitions));
-                match resumed {
-                    Ok(()) => slot.paused = false,
-                    Err(error) => warn!(topic, partition, %error, "cannot resume a partition yet"),
+            if let Some(offset) = slot.go_to {
+                match move_to(&self.consumer, topic, partition, offset) {
+                    Ok(()) => slot.go_to = None,
+                    Err(error) => warn!(topic, partition, offset, %error, "cannot move to an offset yet"),
                 }
             }
         }
     }
+
+    /// Resumes partitions that are given up: their client would leave them paused should they come back, and nobody would know.
+    pub(super) fn resume_all(&self, slots: &mut [Slot]) {
+        for slot in slots.iter_mut().filter(|slot| slot.paused) {
+            let Origin { topic, partition, .. } = &slot.partition.origin;
+            match resume(&self.consumer, &slot.partition) {
+                Ok(()) => slot.paused = false,
+                Err(error) => warn!(%topic, partition, %error, "cannot resume a partition that is given up"),
+            }
+        }
+    }
+}
+
+/// A client that takes a partition anew has it paused as it was.
+fn resume(consumer: &GroupConsumer, partition: &Partition) -> KafkaResult<()> {
+    let Origin { topic, partition: number, .. } = &partition.origin;
+    consumer.resume(&at_offset(topic.as_str(), *number, partition.position())?)
 }
 
 /// What is gone is committed, so that it is counted once; so is a place that was looked for, so that it is looked for once.

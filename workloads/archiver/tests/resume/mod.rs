@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use rdkafka::admin::{AdminClient, AdminOptions};
+use vedette_archive::{Metadata, first_record, record_sha256};
 use vedette_contract::archive::METADATA_LAST_RECORD;
 use vedette_contract::archive::Stream::{Alerts, EnrichedData};
 use vedette_contract::arguments::ArchiverArguments;
@@ -193,4 +194,30 @@ async fn a_partition_that_lost_its_end_under_an_archiver_is_read_on_there_and_no
     eventually("the rest is read", async || world.readable("e", 1).await >= 100).await;
     archiver.stop().await;
     assert_eq!(world.archived(EnrichedData).await, sorted(records(0..70).chain(records(500..530))));
+}
+
+/// As when another archiver came first with the same object: what is read is dropped, and the partition is taken anew behind it. Its
+/// client leaves it paused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_waits_for_the_bucket_is_read_on_where_it_is_taken_anew() {
+    let mut world = World::new(1).await;
+    let first: Vec<_> = records(0..10).collect();
+    let key = format!("n/p/enriched_data/2026-11-23/s/e-0-{:020}-{}.jsonl.zst", 0, first_record(first[0].as_bytes()));
+    let bytes = zstd::encode_all((first.join("\n") + "\n").as_bytes(), 1).unwrap();
+    let (sha256, last_record) = (record_sha256(&bytes), record_sha256(first[9].as_bytes()));
+    let metadata = Metadata { end: 10, records: 10, sha256, last_record }.into_fields();
+    world.store.create(&key, bytes, &metadata).await;
+    let archiver = world.start(world.arguments());
+    archiver.ready().await;
+    world.store.go_away().await;
+    world.produce("e", 1, records(0..400), NOON);
+    eventually("the partition waits for the bucket", async || {
+        archiver.get("/metrics").await.contains("vedette_archiver_paused_partitions 1")
+    })
+    .await;
+    world.store.come_back().await;
+    eventually("all of it is read", async || world.readable("e", 1).await == 400).await;
+    archiver.stop().await;
+    assert_eq!(world.archived(EnrichedData).await, sorted(records(0..400)));
+    assert_eq!(world.verify().await.findings, []);
 }
