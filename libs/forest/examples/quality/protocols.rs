@@ -32,11 +32,66 @@ pub(crate) enum Protocol {
     Transductive,
 }
 
+/// Sets of which a mean says something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// KDD Cup 99, each set by itself.
+    Kdd,
+    /// Those of ADBench.
+    Adbench,
+    /// Made tables whose columns depend on each other.
+    Dependence,
+    /// Made tables whose columns do not.
+    Independent,
+    /// Made tables of many kinds of normal rows and of anomalies.
+    Stress,
+    /// The same with columns that are constant but for a few rows.
+    NearlyConstant,
+    /// A file that somebody named.
+    Given,
+}
+
+impl Family {
+    /// All.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Kdd,
+        Self::Adbench,
+        Self::Dependence,
+        Self::Independent,
+        Self::Stress,
+        Self::NearlyConstant,
+        Self::Given,
+    ];
+
+    /// How the table names the mean of so many sets, where there is one.
+    pub(crate) fn mean_of(self, sets: usize) -> Option<String> {
+        let of = match self {
+            Self::Kdd | Self::Given => return None,
+            Self::Adbench => "sets",
+            Self::Dependence => "with dependence",
+            Self::Independent => "without dependence",
+            Self::Stress => "stress sets",
+            Self::NearlyConstant => "with nearly constant columns",
+        };
+        Some(format!("mean of {sets} {of}"))
+    }
+
+    /// Whether its tables are made: what they say is the same for other seeds.
+    pub(crate) fn is_made(self) -> bool {
+        match self {
+            Self::Dependence | Self::Independent | Self::Stress | Self::NearlyConstant => true,
+            Self::Kdd | Self::Adbench | Self::Given => false,
+        }
+    }
+}
+
 /// A set, its file or files, and its protocol.
 #[derive(Debug, Clone)]
 pub(crate) struct Set {
     /// Name in the table.
     pub name: String,
+    /// What it is one of.
+    pub family: Family,
     /// How it is used.
     pub protocol: Protocol,
     files: Vec<PathBuf>,
@@ -61,6 +116,7 @@ pub(crate) fn sets_of(directory: &Path) -> Vec<Set> {
     let corrected = directory.join("kddcup.corrected_test.gz");
     let kdd = |name: &str, protocol| Set {
         name: name.to_owned(),
+        family: Family::Kdd,
         protocol,
         files: vec![ten_percent.clone(), corrected.clone()],
         label: None,
@@ -81,15 +137,15 @@ pub(crate) fn sets_of(directory: &Path) -> Vec<Set> {
         .filter(|path| path.extension().is_some_and(|extension| extension == "npz"))
         .collect();
     archives.sort();
-    sets.extend(archives.into_iter().map(|path| Set::of_file(path, None)));
+    sets.extend(archives.into_iter().map(|path| Set::of_file(path, None, Family::Adbench)));
     sets
 }
 
 impl Set {
     /// One file, learned from and scored as a whole.
-    pub(crate) fn of_file(path: PathBuf, label: Option<String>) -> Self {
+    pub(crate) fn of_file(path: PathBuf, label: Option<String>, family: Family) -> Self {
         let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-        Self { name, protocol: Protocol::Transductive, files: vec![path], label }
+        Self { name, family, protocol: Protocol::Transductive, files: vec![path], label }
     }
 
     /// Reads what the set is made of.
