@@ -19,7 +19,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
     let columns: Vec<Column> =
         (0..COLUMNS).map(|column| Column { name: format!("<c & {column}>"), kind: ColumnKind::numeric(0.) }).collect();
-    let (training, scored) = (rows(20_000, 1., &mut random), rows(SCORED, 3., &mut random));
+    // Half of the scored ones are like those that are learned from, so that some alert and others do not.
+    let (training, mut scored) = (rows(20_000, 1., &mut random), rows(SCORED / 2, 1., &mut random));
+    rows(SCORED / 2, 3., &mut random).iter().for_each(|row| scored.push_row(row));
     let forest = fit(&Learner::defaults(Algorithm::Ensemble), &training, &columns, &[], 1)?;
     let mut raw = Vec::new();
     forest.score_batch(&training, &mut raw);
