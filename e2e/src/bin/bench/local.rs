@@ -11,7 +11,7 @@ use vedette_e2e::{LocalRun, RunError, pumps};
 
 use crate::{MEGABYTE, figure};
 
-const PATIENCE: Duration = Duration::from_secs(600);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 
 pub(crate) fn fixture(name: &str) -> String {
     repository().join("e2e/fixtures").join(name).display().to_string()
@@ -39,7 +39,7 @@ fn watched(arguments: &[&str]) -> Result<(Value, f64, f64), RunError> {
     Ok((run.summary(PATIENCE)?, detector as f64, archiver as f64))
 }
 
-fn number(summary: &Value, path: &str) -> f64 {
+pub(crate) fn number(summary: &Value, path: &str) -> f64 {
     summary.pointer(path).and_then(Value::as_f64).unwrap_or(f64::NAN)
 }
 

@@ -3,6 +3,7 @@
 //!
 //! `make bench` runs all; `make bench BENCH="flow latency"` runs some. None is a test: nothing fails by the clock.
 
+mod drift;
 mod local;
 mod printed;
 mod size;
@@ -28,7 +29,7 @@ fn show(figure: Figure) -> Figure {
 
 type Benchmark = fn() -> Result<Vec<Figure>, RunError>;
 
-const BENCHMARKS: [(&str, Benchmark); 13] = [
+const BENCHMARKS: [(&str, Benchmark); 14] = [
     ("size", size::binary_sizes),
     ("flow", local::flow),
     ("latency", local::latency),
@@ -39,6 +40,7 @@ const BENCHMARKS: [(&str, Benchmark); 13] = [
     ("spark", printed::spark),
     ("kdd", local::kdd),
     ("six", local::six_columns),
+    ("drift", drift::drift),
     ("forest", printed::forest),
     ("operator", printed::operator),
     ("sites", printed::sites),
