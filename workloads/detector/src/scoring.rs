@@ -37,6 +37,8 @@ pub(crate) struct Scoring {
     rows: Matrix,
     /// Numbers of the rows that count for nothing, in their order.
     uncounted: Vec<usize>,
+    /// Numbers of the rows with a category that was never seen, in their order.
+    unseen: Vec<usize>,
     row: Vec<f32>,
     scores: Vec<f64>,
     reasons: Vec<Reason>,
@@ -71,6 +73,7 @@ impl Scoring {
             reason_limit,
             rows,
             uncounted: Vec::new(),
+            unseen: Vec::new(),
             row: Vec::new(),
             scores: Vec::new(),
             reasons: Vec::new(),
@@ -81,6 +84,7 @@ impl Scoring {
     pub(crate) fn start(&mut self) {
         self.rows.clear();
         self.uncounted.clear();
+        self.unseen.clear();
         self.scores.clear();
     }
 
@@ -94,6 +98,7 @@ impl Scoring {
         is_simulated: bool,
     ) -> usize {
         self.row.clear();
+        let mut has_unseen = false;
         for (column, source) in self.sources.iter().enumerate() {
             let value = match source {
                 Source::Record(field) => record.get(*field),
@@ -103,8 +108,10 @@ impl Scoring {
                     .map(Scalar::of_json),
             };
             let number = self.model.encoder.encode(column, value);
+            let is_unseen = is_unseen(&self.model.encoder, column, value, number);
+            has_unseen |= is_unseen;
             if !is_simulated {
-                note(&mut self.seen[column], &self.model.encoder, column, value, number);
+                note(&mut self.seen[column], &self.model.encoder, column, value, (number, is_unseen));
             }
             self.row.push(number);
         }
@@ -112,6 +119,9 @@ impl Scoring {
         self.rows.push_row(&self.row);
         if is_simulated {
             self.uncounted.push(row);
+        }
+        if has_unseen {
+            self.unseen.push(row);
         }
         row
     }
@@ -148,10 +158,14 @@ impl Scoring {
         self.threshold.count(records, alerts);
     }
 
-    /// How bad it is that a row has this score, which is above the threshold.
+    /// How bad it is that a row has this score, which is above the threshold. A value that is missing is not outside what was learned.
     pub(crate) fn severity(&self, row: usize, score: f64) -> Severity {
-        let outside = |(column, number): (usize, &f32)| self.model.encoder.is_outside(column, *number);
-        self.threshold.severity(score, || self.rows.row(row).iter().enumerate().any(outside))
+        let encoder = &self.model.encoder;
+        let outside =
+            |(column, number): (usize, &f32)| encoder.is_numeric(column) && encoder.is_outside(column, *number);
+        let is_outside =
+            || self.unseen.binary_search(&row).is_ok() || self.rows.row(row).iter().enumerate().any(outside);
+        self.threshold.severity(score, is_outside)
     }
 
     /// `,"model_version":"…"`
@@ -171,15 +185,65 @@ impl Scoring {
     }
 }
 
-/// Notes what is odd about a value that became this number.
-fn note(seen: &mut FeatureTally, encoder: &Encoder, column: usize, value: Option<Scalar<'_>>, number: f32) {
+/// Whether a value that became this number is a category that was never seen; one that is missing becomes the same number.
+fn is_unseen(encoder: &Encoder, column: usize, value: Option<Scalar<'_>>, number: f32) -> bool {
+    !encoder.is_numeric(column)
+        && number.to_bits() == encoder.missing(column).to_bits()
+        && value.is_some_and(|value| value.category().is_some())
+}
+
+/// Notes what is odd about a value that became this number, and is a category that was never seen or not.
+fn note(
+    seen: &mut FeatureTally,
+    encoder: &Encoder,
+    column: usize,
+    value: Option<Scalar<'_>>,
+    (number, is_unseen): (f32, bool),
+) {
     if encoder.is_numeric(column) {
         if let Some(text) = value.filter(|value| value.kind() == ScalarKind::Text) {
             seen.texts.note(text.number().is_some());
         }
         seen.missing += u64::from(number.is_nan());
-    } else if number.to_bits() == encoder.missing(column).to_bits() {
-        let is_there = value.is_some_and(|value| value.category().is_some());
-        *(if is_there { &mut seen.unseen } else { &mut seen.missing }) += 1;
+    } else {
+        seen.unseen += u64::from(is_unseen);
+        let is_missing = !is_unseen && number.to_bits() == encoder.missing(column).to_bits();
+        seen.missing += u64::from(is_missing);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::registry::Registry;
+    use vedette_contract::arguments::BudgetTracking;
+    use vedette_records::RecordReader;
+
+    use super::*;
+    use crate::lookups::Tables;
+    use crate::metrics::Metrics;
+    use crate::testing;
+
+    #[test]
+    fn what_is_outside_everything_learned_is_critical_and_what_is_missing_is_not_outside() {
+        let metrics = Metrics::register(&mut Registry::default());
+        let (added, mut names) = AddedFields::compile(&[], &Tables::default(), &[], &metrics).unwrap();
+        let threshold = Threshold::new(Some(10_000.), BudgetTracking::Disabled, None).unwrap();
+        let mut scoring = Scoring::new(testing::model(), Watch::default(), threshold, 0, &added, &mut names);
+        let mut reader = RecordReader::new(names);
+        scoring.start();
+        for (line, severity) in [
+            (r#"{"duration":4,"total_bytes":500,"service":"http"}"#, Severity::High),
+            (r#"{"duration":4,"total_bytes":9e9,"service":"http"}"#, Severity::Critical),
+            (r#"{"duration":4,"total_bytes":500,"service":"gopher"}"#, Severity::Critical),
+            (r#"{"duration":4,"total_bytes":500,"service":null}"#, Severity::High),
+            (r#"{"total_bytes":500}"#, Severity::High),
+        ] {
+            let row = scoring.push(&reader.read(line.as_bytes()).unwrap(), line.as_bytes(), &[], false);
+            assert_eq!(scoring.severity(row, 0.999_95), severity, "{line}");
+        }
+        scoring.start();
+        let line = br#"{"duration":4,"total_bytes":500}"#;
+        let row = scoring.push(&reader.read(line).unwrap(), line, &[], false);
+        assert_eq!(scoring.severity(row, 0.999_95), Severity::High);
     }
 }
