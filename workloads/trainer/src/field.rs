@@ -18,10 +18,11 @@ const IDENTIFIER_DISTINCT: usize = 20;
 const IDENTIFIER_PERCENT: u64 = 99;
 const IDENTIFIER_NUMBERS: usize = 200;
 /// Numbers that rise from record to record so many times, for each fall so many times more often, and by more than they fall, only
-/// grow: a day's or a machine's cycle falls by as much as it rises, and a counter that begins again does not.
-const RISES: u64 = 20;
-const RISES_A_FALL: u64 = 20;
-const FALLEN_OF_RISEN: f64 = 0.5;
+/// grow, and the other way round only fall: a day's or a machine's cycle falls by as much as it rises, and a counter that begins again
+/// does not.
+const STEPS: u64 = 20;
+const STEPS_A_STEP_BACK: u64 = 20;
+const BACK_OF_ALONG: f64 = 0.5;
 /// A field is a time where so many in a hundred of its values are.
 const TIME_PERCENT: u64 = 95;
 /// A number is a time where it is nearer to that of its record than this.
@@ -65,6 +66,8 @@ pub(crate) enum LeftOut {
     Time,
     /// A counter, a row number.
     OnlyGrows,
+    /// What is left of something.
+    OnlyFalls,
     /// Nearly all of its values are different, and none says more than another.
     Identifier,
     /// There are more fields than can be learned from, and more records have the others.
@@ -81,6 +84,7 @@ impl LeftOut {
             Self::NamedLikeALabel => "named like a label",
             Self::Time => "a time",
             Self::OnlyGrows => "only grows",
+            Self::OnlyFalls => "only falls",
             Self::Identifier => "an identifier",
             Self::TooMany => "one field too many",
         }
@@ -115,14 +119,35 @@ pub(crate) struct FieldStatistics {
     nested: bool,
     distinct: HashSet<u64>,
     last: Option<f64>,
-    rises: u64,
-    falls: u64,
-    /// By how much, in all.
-    risen: f64,
-    fallen: f64,
+    rises: Steps,
+    falls: Steps,
     kept: Vec<f64>,
     /// One in so many is kept.
     stride: u64,
+}
+
+/// Steps to one side from record to record.
+#[derive(Debug, Default, Clone, Copy)]
+struct Steps {
+    count: u64,
+    /// How far, in all.
+    distance: f64,
+}
+
+impl Steps {
+    fn add(&mut self, distance: f64) {
+        if distance > 0. {
+            self.count += 1;
+            self.distance += distance;
+        }
+    }
+
+    /// Whether there are hardly any to the other side.
+    fn are_all(self, back: Self) -> bool {
+        self.count >= STEPS
+            && back.count * STEPS_A_STEP_BACK <= self.count
+            && back.distance <= BACK_OF_ALONG * self.distance
+    }
 }
 
 impl FieldStatistics {
@@ -167,6 +192,7 @@ impl FieldStatistics {
             (values <= (records / SELDOM).max(1), LeftOut::Seldom),
             (self.times * 100 >= values * TIME_PERCENT, LeftOut::Time),
             (is_number && self.only_grows(), LeftOut::OnlyGrows),
+            (is_number && self.goes(self.falls, self.rises), LeftOut::OnlyFalls),
             (if is_number { self.are_identifiers() } else { self.is_identifier() }, LeftOut::Identifier),
         ];
         match reasons.into_iter().find(|(holds, _)| *holds) {
@@ -180,10 +206,8 @@ impl FieldStatistics {
         self.whole += u64::from(number.fract() == 0.);
         self.times += u64::from(made.is_some_and(|made| is_near(number, made)));
         if let Some(last) = self.last.replace(number) {
-            self.rises += u64::from(number > last);
-            self.falls += u64::from(number < last);
-            self.risen += (number - last).max(0.);
-            self.fallen += (last - number).max(0.);
+            self.rises.add(number - last);
+            self.falls.add(last - number);
         }
         if self.numbers.is_multiple_of(self.stride.max(1)) {
             self.kept.push(number);
@@ -200,8 +224,11 @@ impl FieldStatistics {
 
     /// Whether its numbers grow from record to record.
     pub(crate) fn only_grows(&self) -> bool {
-        let is_rising = self.rises >= RISES && self.falls * RISES_A_FALL <= self.rises;
-        is_rising && self.distinct.len() as u64 > RISES && self.fallen <= FALLEN_OF_RISEN * self.risen
+        self.goes(self.rises, self.falls)
+    }
+
+    fn goes(&self, along: Steps, back: Steps) -> bool {
+        self.distinct.len() as u64 > STEPS && along.are_all(back)
     }
 
     fn is_identifier(&self) -> bool {
@@ -286,6 +313,9 @@ mod tests {
                     (if number % 100 == 0 { number } else { number + 50 }).to_string()
                 }];
             counters.iter().for_each(|value| assert_eq!(left_out(value), Some(LeftOut::OnlyGrows), "{}", value(7)));
+            let falling: [&dyn Fn(u64) -> String; 2] =
+                [&|number| format!("{}.5", 100_000 - number * 2), &|number| format!("-{}", number / 3)];
+            falling.iter().for_each(|value| assert_eq!(left_out(value), Some(LeftOut::OnlyFalls), "{}", value(7)));
             let identifiers: [&dyn Fn(u64) -> String; 3] = [
                 &|number| format!("\"session-{number}\""),
                 &|number| drawn(number, 1 << 50).to_string(),
@@ -307,7 +337,8 @@ mod tests {
                 &|number| format!("{}", 1 << drawn(number, 40)),
                 &|number| (number % 60).to_string(),
                 &|number| (number > 90).to_string(),
-                &|number| format!("{}.5", 100_000 - number * 2),
+                // A tank that empties slowly and is filled at once.
+                &|number| format!("{}.5", 100_000 - number % 60 * 2),
             ];
             for value in numeric {
                 assert_eq!(kind("f", count, value), Ok(Kind::Numeric), "{} {count}", value(7));

@@ -39,6 +39,8 @@ enum Extra {
     Minute,
     /// The number of the record.
     Row,
+    /// What is left of something.
+    Left,
     /// Source addresses of a long tail, a quarter of which is new for ever.
     Address,
     /// Never twice.
@@ -71,6 +73,7 @@ impl Stream {
             Extra::Epoch => format!(r#","extra":{}.{}"#, time.as_second(), number % 10),
             Extra::Minute => format!(r#","extra":"2026-03-01 {:02}:{:02}:00""#, number / 36_000, number / 600 % 60),
             Extra::Row => format!(r#","extra":{}"#, number + 1),
+            Extra::Left => format!(r#","extra":{}.5"#, 100_000 - number),
             Extra::Address => {
                 let drawn = draw(7) * self.sources[self.sources.len() - 1];
                 let source = self.sources.partition_point(|sum| *sum < drawn);
@@ -173,12 +176,13 @@ fn where_fields_widen_for_ever_half_to_twice_the_budget_alerts() {
 }
 
 #[test]
-fn what_only_grows_or_never_comes_twice_is_no_feature_and_refused_where_it_is_to_be_one() {
+fn what_only_grows_or_falls_or_never_comes_twice_is_no_feature_and_refused_where_it_is_to_be_one() {
     for (extra, forced) in [
         // Twenty minutes are ten values of such a number, which has 24 bits.
         (Extra::Epoch, (Kind::Numeric, "only grows, and by less than a model can tell apart")),
         (Extra::Minute, (Kind::Categorical, "beyond all before")),
         (Extra::Row, (Kind::Numeric, "beyond all before")),
+        (Extra::Left, (Kind::Numeric, "beyond all before")),
         (Extra::Session, (Kind::Categorical, "the only one of its kind")),
     ] {
         let stream = Stream::new(extra);
