@@ -233,6 +233,28 @@ fn sentinels_however_many_blind_nothing() {
 }
 
 #[test]
+fn a_dense_group_far_out_is_found_though_real_against_synthetic_rows_takes_it_for_real() {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(3);
+    let (mut rows, mut anomalies) = (Matrix::new(3), Vec::new());
+    for number in 0..10_000 {
+        let mut bell = || (0..12).map(|_| random.random::<f32>()).sum::<f32>() - 6.;
+        let (one, other) = (bell(), bell());
+        let is_of_group = number % 250 == 7;
+        // A column that hardly ever has a value is constant in what is left once the farthest rows are trimmed.
+        let seldom = if number % 300 == 0 { random.random_range(1.0..50.) } else { 0. };
+        rows.push_row(&if is_of_group { [0., 8. + one / 20., 1. + other / 20.] } else { [seldom, one, other] });
+        anomalies.push(is_of_group);
+    }
+    let recall = |algorithm| {
+        let (forest, mut scores) = (learn(algorithm, &rows, 1), Vec::new());
+        forest.score_batch(&rows, &mut scores);
+        metrics::at_budget(&scores, &anomalies, 10_000.).recall.unwrap()
+    };
+    let (of_all, of_one_part) = (recall(Algorithm::Ensemble), recall(Algorithm::UnsupervisedRandomForest));
+    assert!(of_all >= 0.95 && of_one_part < 0.5, "{of_all} and {of_one_part}");
+}
+
+#[test]
 fn where_nothing_depends_nothing_is_known_of_dependence() {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(9);
     let mut rows = Matrix::new(4);
