@@ -9,7 +9,7 @@ use std::path::Path;
 use bytes::Bytes;
 use vedette_contract::arguments::BucketArguments;
 use vedette_embedded::bucket::{BucketOptions, Credentials, EmbeddedBucket, EmbeddedBucketError};
-use vedette_streams::bucket::{Body, Bucket, BucketError, Creation, Swap};
+use vedette_streams::bucket::{Body, Bucket, BucketError, Changed, Creation, Swap};
 
 fn options(directory: &Path) -> BucketOptions<'_> {
     let listen = "127.0.0.1:0".parse().unwrap();
@@ -125,6 +125,30 @@ async fn a_listing_is_whole_sorted_and_resumable() {
     assert!(listed(bucket.list("many/", Some(after)).await.unwrap()).eq(rest));
     assert_eq!(bucket.list_directories("many/").await.unwrap(), ["many/0/", "many/1/", "many/2/"]);
     assert_eq!(bucket.list_directories("").await.unwrap(), ["many/", "other/"]);
+    // Below a part of a name, a directory that is empty by now, and what would lead out of the bucket or to others of its names.
+    assert_eq!(bucket.list_directories("ma").await.unwrap(), ["many/"]);
+    assert!(listed(bucket.list("ot", None).await.unwrap()).eq(["other/x".to_owned()]));
+    bucket.delete("other/x").await.unwrap();
+    assert_eq!(bucket.list_directories("").await.unwrap(), ["many/"]);
+    for none in ["other/", "nothing/", "many/0/0/", "many/./", "many//", "../", "many/../many/"] {
+        assert!(bucket.list(none, None).await.unwrap().is_empty(), "{none}");
+        assert!(bucket.list_directories(none).await.unwrap().is_empty(), "{none}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_is_the_same_read_in_one_go_or_piece_by_piece() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_server, bucket) = start(directory.path()).await;
+    for length in [0, 1, 64 * 1024, 64 * 1024 + 1] {
+        let (key, bytes) = (format!("x/{length}"), Bytes::from(vec![b'x'; length]));
+        let metadata = BTreeMap::from([("end".to_owned(), length.to_string())]);
+        bucket.create(&key, Body::Bytes(bytes.clone()), &metadata).await.unwrap();
+        let (found, head) = (bucket.get(&key).await.unwrap().unwrap(), bucket.head(&key).await.unwrap().unwrap());
+        assert_eq!((&found.bytes, &found.metadata, &found.etag), (&bytes, &metadata, &head.etag), "{length}");
+        let seen = bucket.get_changed(&key, Some(&found.etag)).await.unwrap();
+        assert!(matches!(seen, Changed::Unchanged), "{length}: {seen:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,7 @@
 //! The models of a training in the bucket, and the small objects that sites and Jobs leave beside them: the only crate
 //! that knows how they are written, checked and read. Shapes and keys are the contract's.
 
+mod each;
 mod error;
 pub mod health;
 mod json;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tokio::time::timeout;
@@ -12,10 +13,11 @@ use vedette_contract::keys::PipelineKeys;
 use vedette_contract::silence::{LARGEST_SILENCE, Silence, SilenceKey};
 use vedette_streams::bucket::{Bucket, BucketError, ETag, Object, ObjectSummary, Swap};
 
+use crate::each::each;
 use crate::{CLOCK, PassedObject, RegistryError, json};
 
-/// So many objects are read at once.
-const CONCURRENCY: usize = 8;
+/// So many that may be over are looked at at once.
+const DELETING: usize = 8;
 /// Keys that one request lists.
 const PAGE: usize = 1_000;
 /// Of more silences the oldest are passed.
@@ -129,7 +131,8 @@ impl SilenceReader {
         unread.truncate(most);
         self.requests += unread.len();
         // What was read stays so, also where somebody gives up in the middle of many.
-        let mut reading = stream::iter(unread).map(|object| look(bucket, object)).buffer_unordered(CONCURRENCY);
+        let bucket = bucket.clone();
+        let mut reading = each(unread, move |object| look(bucket.clone(), object));
         let mut refusal = None;
         while let Some(looked) = reading.next().await {
             match looked {
@@ -164,18 +167,21 @@ impl SilenceReader {
 type Looked = Result<(String, Option<Seen>), (ObjectSummary, Timestamp, BucketError)>;
 
 /// Reads an object of a listing; none where it is gone by now.
-async fn look(bucket: &Bucket, object: ObjectSummary) -> Looked {
-    let (read_at, key) = (bucket.now(), object.key.clone());
-    if object.length > LARGEST_SILENCE {
-        let read = Err(format!("has {} bytes, which no silence has", object.length));
-        return Ok((key, Some(Seen { object, read_at, read, is_refused: false })));
+fn look(bucket: Bucket, object: ObjectSummary) -> BoxFuture<'static, Looked> {
+    async move {
+        let (read_at, key) = (bucket.now(), object.key.clone());
+        if object.length > LARGEST_SILENCE {
+            let read = Err(format!("has {} bytes, which no silence has", object.length));
+            return Ok((key, Some(Seen { object, read_at, read, is_refused: false })));
+        }
+        let found = match bucket.get(&object.key).await {
+            Ok(found) => found,
+            Err(error) => return Err((object, read_at, error)),
+        };
+        let read = |found: Object| Silence::read(&found.bytes).map_err(|error| error.whole());
+        Ok((key, found.map(|found| Seen { object, read_at, read: read(found), is_refused: false })))
     }
-    let found = match bucket.get(&object.key).await {
-        Ok(found) => found,
-        Err(error) => return Err((object, read_at, error)),
-    };
-    let read = |found: Object| Silence::read(&found.bytes).map_err(|error| error.whole());
-    Ok((key, found.map(|found| Seen { object, read_at, read: read(found), is_refused: false })))
+    .boxed()
 }
 
 /// Writes a silence that is not there yet, and deletes those of its site that were over long ago, so that they do not pile up: who adds
@@ -233,7 +239,7 @@ async fn delete_old(bucket: &Bucket, keys: &PipelineKeys, site: &Name) -> Result
         }
         Ok::<(), BucketError>(())
     });
-    deleting.buffer_unordered(CONCURRENCY).try_collect().await
+    deleting.buffer_unordered(DELETING).try_collect().await
 }
 
 /// What became of a silence that was to end.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use futures::{StreamExt, stream};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -12,10 +13,9 @@ use vedette_contract::keys::PipelineKeys;
 use vedette_contract::verdict::{JudgedKey, LARGEST_VERDICT, Verdict, VerdictId, VerdictKey};
 use vedette_streams::bucket::{Bucket, BucketError, ObjectSummary, Swap};
 
+use crate::each::each;
 use crate::{CLOCK, PassedObject, RegistryError, json};
 
-/// So many objects are read at once: with 10 ms for each, 10,000 take 3 s.
-const CONCURRENCY: usize = 32;
 /// Of more verdicts the oldest are passed.
 const MOST_VERDICTS: usize = 10_000;
 /// What of a refusal of an object is told.
@@ -118,8 +118,8 @@ struct Given {
 }
 
 async fn read_each(bucket: &Bucket, found: Listed) -> Result<Given, BucketError> {
-    let mut given = Given::default();
-    let mut reading = stream::iter(found).map(|(key, object)| look(bucket, key, object)).buffer_unordered(CONCURRENCY);
+    let (mut given, bucket) = (Given::default(), bucket.clone());
+    let mut reading = each(found, move |(key, object)| look(bucket.clone(), key, object));
     while let Some(looked) = reading.next().await {
         match looked {
             Ok(Looked::Verdict(kept)) => given.all.push(*kept),
@@ -145,21 +145,28 @@ enum Looked {
     Gone,
 }
 
-async fn look(bucket: &Bucket, key: VerdictKey, object: ObjectSummary) -> Result<Looked, (String, BucketError)> {
-    let ObjectSummary { key: full, length, last_modified: _ } = object;
-    if length > LARGEST_VERDICT {
-        let why = format!("has {length} bytes, which no verdict has");
-        return Ok(Looked::None(PassedObject { key: full, why }));
+fn look(
+    bucket: Bucket,
+    key: VerdictKey,
+    object: ObjectSummary,
+) -> BoxFuture<'static, Result<Looked, (String, BucketError)>> {
+    async move {
+        let ObjectSummary { key: full, length, last_modified: _ } = object;
+        if length > LARGEST_VERDICT {
+            let why = format!("has {length} bytes, which no verdict has");
+            return Ok(Looked::None(PassedObject { key: full, why }));
+        }
+        let found = match bucket.get(&full).await {
+            Ok(Some(found)) => found,
+            Ok(None) => return Ok(Looked::Gone),
+            Err(error) => return Err((full, error)),
+        };
+        Ok(match understood(key, &found.bytes) {
+            Ok(kept) => Looked::Verdict(Box::new(kept)),
+            Err(why) => Looked::None(PassedObject { key: full, why }),
+        })
     }
-    let found = match bucket.get(&full).await {
-        Ok(Some(found)) => found,
-        Ok(None) => return Ok(Looked::Gone),
-        Err(error) => return Err((full, error)),
-    };
-    Ok(match understood(key, &found.bytes) {
-        Ok(kept) => Looked::Verdict(Box::new(kept)),
-        Err(why) => Looked::None(PassedObject { key: full, why }),
-    })
+    .boxed()
 }
 
 /// The verdict that stands there.

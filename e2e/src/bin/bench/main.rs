@@ -38,6 +38,7 @@ const BENCHMARKS: [(&str, Benchmark); 14] = [
     ("stream", printed::stream),
     ("memory", printed::memory),
     ("spark", printed::spark),
+    ("people", printed::people),
     ("kdd", local::kdd),
     ("six", local::six_columns),
     ("drift", drift::drift),

@@ -33,6 +33,14 @@ pub(crate) fn spark() -> Result<Vec<Figure>, RunError> {
     printed_by(beside_kafka().arg("spark").env("VEDETTE_SPARK", directory))
 }
 
+/// 10,000 verdicts and 10,000 silences, read from a data directory and from a SeaweedFS.
+pub(crate) fn people() -> Result<Vec<Figure>, RunError> {
+    let mut figures = printed_by(Command::new(binary("stream")).arg("people"))?;
+    let mut beside_seaweedfs = Command::new(repository().join("e2e/scripts/with-seaweedfs.sh"));
+    figures.extend(printed_by(beside_seaweedfs.arg(binary("stream")).arg("people"))?);
+    Ok(figures)
+}
+
 fn beside_kafka() -> Command {
     let mut command = Command::new(repository().join("e2e/scripts/with-kafka.sh"));
     command.env("KAFKA_JVM", KAFKA_JVM).arg(binary("stream"));

@@ -4,8 +4,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
+use vedette_contract::arguments::BucketArguments;
 use vedette_e2e::RunError;
 use vedette_embedded::bucket::{BucketOptions, Credentials, EmbeddedBucket};
+use vedette_streams::bucket::Bucket;
 
 use crate::bed::failed;
 
@@ -30,6 +32,19 @@ impl LocalBucket {
         };
         this.come_back()?;
         Ok(this)
+    }
+
+    /// A client of it.
+    pub(crate) fn client(&self) -> Bucket {
+        let Credentials { access_key_id, secret_access_key } = self.credentials.clone();
+        Bucket::new(&BucketArguments {
+            bucket_endpoint: Some(format!("http://{}", self.address)),
+            bucket: NAME.to_owned(),
+            bucket_region: "us-east-1".to_owned(),
+            access_key_id: Some(access_key_id),
+            secret_access_key: Some(secret_access_key.into()),
+            ..BucketArguments::default()
+        })
     }
 
     /// What a workload is given to reach it.

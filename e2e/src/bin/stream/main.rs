@@ -1,5 +1,5 @@
 //! Measures workloads beside bare librdkafka clients that ask the same of Kafka, and prints figures for `make bench`. It runs
-//! inside `e2e/scripts/with-kafka.sh`, which gives it an Apache Kafka of its own and ends whatever it started.
+//! inside `e2e/scripts/with-kafka.sh`, which gives it an Apache Kafka of its own and ends whatever it started; `stream people` needs none.
 //!
 //! `stream` measures all rows, `stream detector` one of them; `stream bare-pipe …` is a process that is measured beside one.
 
@@ -12,6 +12,7 @@ mod detector;
 mod generator;
 mod measure;
 mod memory;
+mod people;
 mod producer;
 mod spark;
 
@@ -21,12 +22,13 @@ use vedette_e2e::RunError;
 
 type Row = fn() -> Result<(), RunError>;
 
-const ROWS: [(&str, Row); 5] = [
+const ROWS: [(&str, Row); 6] = [
     ("detector", detector::beside_a_bare_pipe),
     ("archiver", archiver::beside_a_bare_compressor),
     ("generator", generator::beside_a_bare_producer),
     ("memory", memory::of_detector_and_archiver),
     ("spark", spark::beside_the_detector),
+    ("people", people::of_ten_thousand),
 ];
 
 fn main() -> ExitCode {

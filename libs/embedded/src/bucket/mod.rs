@@ -1,7 +1,10 @@
 //! The embedded S3 bucket of `vedette local`: s3s-fs on a directory, behind locks that make its writes atomic.
 
+mod beside;
+mod listing;
 mod locks;
 mod server;
+mod small;
 mod store;
 
 use std::fs::{self, File, TryLockError};

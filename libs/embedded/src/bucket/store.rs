@@ -1,11 +1,10 @@
 //! s3s-fs with what it lacks: an object that has not changed is not sent again; an object, its metadata and its etag change together; conditional writes have one winner;
-//! a deleted object leaves no metadata file; a full disk is told to the run.
+//! a deleted object leaves no metadata file; a full disk is told to the run; many small objects are listed and read within seconds.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::StatusCode;
 use s3s::dto::{
     CreateBucketInput, CreateBucketOutput, DeleteObjectInput, DeleteObjectOutput, ETagCondition, GetObjectInput,
@@ -15,13 +14,13 @@ use s3s::dto::{
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
 use super::locks::KeyLocks;
+use super::{beside, listing, small};
 
 /// The name of a metadata file is the base64 of the key, and file names have at most 255 bytes.
 const LONGEST_KEY: usize = 150;
-/// A listing meets files that are deleted while it walks the directories; then it starts again.
-const LISTING_ATTEMPTS: usize = 20;
 
 /// What an object answers that is asked for only if it is another.
 fn not_modified() -> S3Error {
@@ -33,14 +32,14 @@ fn not_modified() -> S3Error {
 /// The S3 operations that Vedette uses, on a directory.
 pub(super) struct AtomicStore {
     files: FileSystem,
-    directory: PathBuf,
+    directory: Arc<Path>,
     locks: KeyLocks,
     failure: watch::Sender<Option<String>>,
 }
 
 impl AtomicStore {
     pub(super) fn new(files: FileSystem, directory: PathBuf, failure: watch::Sender<Option<String>>) -> Self {
-        Self { files, directory, locks: KeyLocks::default(), failure }
+        Self { files, directory: directory.into(), locks: KeyLocks::default(), failure }
     }
 
     /// Passes the result on, and tells the run when the storage below cannot be written any more.
@@ -60,10 +59,17 @@ impl AtomicStore {
         result
     }
 
+    /// An object that is read in one go; nothing where s3s-fs has to answer.
+    async fn small(&self, wanted: &GetObjectInput) -> S3Result<Option<GetObjectOutput>> {
+        let (directory, bucket, key) = (Arc::clone(&self.directory), wanted.bucket.clone(), wanted.key.clone());
+        let read = spawn_blocking(move || small::object(&directory, &bucket, &key)).await;
+        read.map_err(S3Error::internal_error)
+    }
+
     fn remove_metadata(&self, bucket: &str, key: &str) -> io::Result<()> {
-        let prefix = format!(".bucket-{}.object-{}", URL_SAFE_NO_PAD.encode(bucket), URL_SAFE_NO_PAD.encode(key));
-        for suffix in ["metadata.json", "internal.json"] {
-            match std::fs::remove_file(self.directory.join(format!("{prefix}.{suffix}"))) {
+        let directory = &self.directory;
+        for file in [beside::attributes(directory, bucket, key), beside::internal(directory, bucket, key)] {
+            match std::fs::remove_file(file) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 Ok(()) | Err(_) => {}
             }
@@ -109,7 +115,11 @@ impl S3 for AtomicStore {
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         let _no_writer = self.locks.read(&lock_name(&request.input.bucket, &request.input.key)).await;
         let condition = request.input.if_none_match.clone();
-        let response = self.files.get_object(request).await?;
+        let small = if request.input.range.is_none() { self.small(&request.input).await? } else { None };
+        let response = match small {
+            Some(output) => S3Response::new(output),
+            None => self.files.get_object(request).await?,
+        };
         match (condition, &response.output.e_tag) {
             (Some(ETagCondition::ETag(seen)), Some(tag)) if seen.weak_cmp(tag) => Err(not_modified()),
             (Some(_) | None, _) => Ok(response),
@@ -133,28 +143,8 @@ impl S3 for AtomicStore {
         &self,
         request: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
-        let mut attempt = 1;
-        loop {
-            let again = S3Request {
-                input: request.input.clone(),
-                method: request.method.clone(),
-                uri: request.uri.clone(),
-                headers: request.headers.clone(),
-                extensions: request.extensions.clone(),
-                credentials: request.credentials.clone(),
-                region: request.region.clone(),
-                service: request.service.clone(),
-                trailing_headers: None,
-            };
-            match self.files.list_objects_v2(again).await {
-                Err(error)
-                    if attempt < LISTING_ATTEMPTS
-                        && io_cause(&error).is_some_and(|cause| cause.kind() == io::ErrorKind::NotFound) =>
-                {
-                    attempt += 1;
-                }
-                result => return result,
-            }
-        }
+        let directory = Arc::clone(&self.directory);
+        let listed = spawn_blocking(move || listing::page(&directory, request.input)).await;
+        listed.map_err(S3Error::internal_error)?.map(S3Response::new)
     }
 }
