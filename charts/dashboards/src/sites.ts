@@ -20,5 +20,7 @@ export function sites(): DashboardBuilder {
     .withPanel(series("End to end, p99", "From the time that a record has in Kafka to the commit of what was made of it.", "s", [`histogram_quantile(0.99, sum by (site, le) (rate(vedette_detector_end_to_end_latency_seconds_bucket{${CHOSEN}}[$__rate_interval])))`, "{{site}}"]))
     .withPanel(series("Detectors behind", "How long ago the last record was written that was read.", "s", BEHIND))
     .withPanel(series("Archive behind", "How long ago the last record was written that was archived.", "s", [`max by (site) (vedette_archiver_lag_seconds{${CHOSEN}})`, "{{site}}"]))
-    .withPanel(series("Dead letters", "Records a second that could not be read or scored.", "reqps", [`sum by (site, reason) (rate(vedette_detector_dead_letters_total{${CHOSEN}}[$__rate_interval]))`, "{{site}} {{reason}}"]));
+    .withPanel(series("Dead letters", "Records a second that could not be read or scored.", "reqps", [`sum by (site, reason) (rate(vedette_detector_dead_letters_total{${CHOSEN}}[$__rate_interval]))`, "{{site}} {{reason}}"]))
+    // As consoles say, which hear of all sites: a site that is silent has no series of its own.
+    .withPanel(series("Silent", "How long nothing was heard of a pipeline at a site.", "s", [`max by (object_namespace, pipeline, object_site) (vedette_console_site_silence_seconds{object_site=~"$site"})`, "{{object_site}} {{object_namespace}}/{{pipeline}}"]));
 }
