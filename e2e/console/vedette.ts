@@ -15,8 +15,9 @@ export default async function start(): Promise<() => Promise<void>> {
   const directory = mkdtempSync(join(tmpdir(), "vedette-console-"));
   const file = join(directory, "records.jsonl");
   writeFileSync(file, dataset());
+  const data = join(directory, "data");
   const manifest = join(import.meta.dirname, "../fixtures/console.yaml");
-  const local = spawn(program, ["local", "-f", manifest, "--dataset", file, "--for", "20m"], { stdio: ["ignore", "pipe", "pipe"] });
+  const local = spawn(program, ["local", "-f", manifest, "--dataset", file, "--for", "20m", "--data-dir", data], { stdio: ["ignore", "pipe", "pipe"] });
   // Also where somebody breaks the tests off.
   process.once("exit", () => local.kill("SIGINT"));
   const log = createWriteStream(join(kept, "vedette.log"));
@@ -35,6 +36,7 @@ export default async function start(): Promise<() => Promise<void>> {
       return /the console is at (http:\S+)/.exec(said)?.[1];
     });
     process.env.VEDETTE_PAGE = page;
+    process.env.VEDETTE_DATA = data;
     process.env.VEDETTE_WRITE = await until("the address to write by", () => /open (http:\S+#\/access\?token=\S+)/.exec(said)?.[1]);
     process.env.VEDETTE_PID = String(local.pid);
     await until("alerts, an incident and a model", () => hasEnough(page));
