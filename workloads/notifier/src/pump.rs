@@ -78,6 +78,8 @@ pub(crate) struct Pump {
     position_lost: bool,
     /// That a record has a severity that is none is said once.
     complained: Once,
+    /// It was said that there was no room for an incident.
+    overflowed: Once,
 }
 
 impl Pump {
@@ -114,6 +116,7 @@ impl Pump {
             broker_in_doubt: false,
             position_lost: false,
             complained: Once::new(),
+            overflowed: Once::new(),
         }
     }
 
@@ -219,7 +222,15 @@ impl Pump {
         let counter = match taken {
             Taken::Joined => return,
             Taken::Opened => &self.metrics.opened,
-            Taken::Overflowed => &self.metrics.overflowed_alerts,
+            Taken::Overflowed => {
+                self.overflowed.call_once(|| {
+                    warn!(
+                        open = self.incidents.open_count(),
+                        "as many incidents are open as may be, and alerts without one share one; group by fields of few values"
+                    );
+                });
+                &self.metrics.overflowed_alerts
+            }
         };
         counter.inc();
     }

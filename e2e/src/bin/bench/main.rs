@@ -29,13 +29,14 @@ fn show(figure: Figure) -> Figure {
 
 type Benchmark = fn() -> Result<Vec<Figure>, RunError>;
 
-const BENCHMARKS: [(&str, Benchmark); 14] = [
+const BENCHMARKS: [(&str, Benchmark); 15] = [
     ("size", size::binary_sizes),
     ("flow", local::flow),
     ("latency", local::latency),
     ("rolls", local::rolls),
     ("training", training::training),
     ("stream", printed::stream),
+    ("notifier", printed::notifier),
     ("memory", printed::memory),
     ("spark", printed::spark),
     ("people", printed::people),

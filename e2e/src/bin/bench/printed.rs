@@ -16,6 +16,11 @@ pub(crate) fn stream() -> Result<Vec<Figure>, RunError> {
     printed_by(beside_kafka().args(["detector", "archiver", "generator"]))
 }
 
+/// The notifier on alerts that wait in an Apache Kafka.
+pub(crate) fn notifier() -> Result<Vec<Figure>, RunError> {
+    printed_by(beside_kafka().arg("notifier"))
+}
+
 /// Detector and archiver at full load, also while the bucket is away: ten minutes, or as many seconds as `BENCH_SECONDS` says.
 pub(crate) fn memory() -> Result<Vec<Figure>, RunError> {
     printed_by(beside_kafka().arg("memory"))

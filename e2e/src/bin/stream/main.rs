@@ -12,6 +12,7 @@ mod detector;
 mod generator;
 mod measure;
 mod memory;
+mod notifier;
 mod people;
 mod producer;
 mod spark;
@@ -22,10 +23,11 @@ use vedette_e2e::RunError;
 
 type Row = fn() -> Result<(), RunError>;
 
-const ROWS: [(&str, Row); 6] = [
+const ROWS: [(&str, Row); 7] = [
     ("detector", detector::beside_a_bare_pipe),
     ("archiver", archiver::beside_a_bare_compressor),
     ("generator", generator::beside_a_bare_producer),
+    ("notifier", notifier::on_alerts_that_wait),
     ("memory", memory::of_detector_and_archiver),
     ("spark", spark::beside_the_detector),
     ("people", people::of_ten_thousand),

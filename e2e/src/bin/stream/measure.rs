@@ -28,6 +28,8 @@ pub(crate) struct Measured {
     pub(crate) records_per_second: f64,
     /// Of one record.
     pub(crate) cpu_microseconds: f64,
+    /// The most that it held.
+    pub(crate) peak_resident_bytes: u64,
 }
 
 /// Of each of two that are compared; the medians count.
@@ -142,9 +144,14 @@ fn children() -> Result<Vec<u32>, RunError> {
 
 /// Has a process read so many records of the input, as far as its group commits.
 pub(crate) fn measure(command: Command, group: &str, records: i64) -> Result<Measured, RunError> {
+    measure_of(command, group, INPUT, records)
+}
+
+/// The same of another topic.
+pub(crate) fn measure_of(command: Command, group: &str, topic: &str, records: i64) -> Result<Measured, RunError> {
     let consumer: BaseConsumer = kafka("bench").consumer(group, Isolation::ReadCommitted).create().map_err(failed)?;
     // A coordinator that is new to its group does not tell yet.
-    measure_by(command, records, || Ok(committed(&consumer).unwrap_or(0)))
+    measure_by(command, records, || Ok(committed(&consumer, topic).unwrap_or(0)))
 }
 
 /// Has a process do so many records; `done` tells how many.
@@ -165,6 +172,7 @@ pub(crate) fn measure_by(
                 return Ok(Measured {
                     records_per_second: counted / (now - began).as_secs_f64(),
                     cpu_microseconds: (cpu - cpu_before) * 1e6 / counted,
+                    peak_resident_bytes: running.peak_resident_bytes()?,
                 });
             }
             None | Some(_) => {}
@@ -175,10 +183,10 @@ pub(crate) fn measure_by(
     Err(RunError::Deadline { what, seconds: PATIENCE.as_secs(), log: running.log() })
 }
 
-/// How many records of the input its group has committed.
-fn committed(consumer: &BaseConsumer) -> KafkaResult<i64> {
+/// How many records of the topic its group has committed.
+fn committed(consumer: &BaseConsumer, topic: &str) -> KafkaResult<i64> {
     let mut list = TopicPartitionList::new();
-    (0..PARTITIONS).for_each(|partition| _ = list.add_partition(INPUT, partition));
+    (0..PARTITIONS).for_each(|partition| _ = list.add_partition(topic, partition));
     let committed = consumer.committed_offsets(list, REQUEST_TIMEOUT)?;
     let offset = |offset| if let Offset::Offset(offset) = offset { offset } else { 0 };
     Ok(committed.elements().iter().map(|element| offset(element.offset())).sum())
