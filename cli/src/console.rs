@@ -87,6 +87,15 @@ pub enum ConsoleError {
         #[source]
         source: FetchError,
     },
+    /// What was sent may have come.
+    #[error(
+        "no console answered at {place} to what was sent, and whether it was done is not known: list what there is before you send it again"
+    )]
+    Unanswered {
+        place: String,
+        #[source]
+        source: FetchError,
+    },
     /// It says no.
     #[error("the console refuses: {detail}{}", mend(*.status))]
     Refused { status: u16, detail: String },
@@ -102,7 +111,7 @@ impl ConsoleError {
     /// Whether it may answer later.
     pub(crate) fn is_away(&self) -> bool {
         match self {
-            Self::Away { .. } => true,
+            Self::Away { .. } | Self::Unanswered { .. } => true,
             Self::Unreached(error) => error.is_away(),
             Self::Refused { status, .. } | Self::Strange { status, .. } => *status == 429 || *status >= 500,
             Self::Token { .. } | Self::Sent(_) => false,
@@ -186,9 +195,11 @@ impl Console {
             }
         };
         let url = format!("{url}{API_PATH}{path}");
-        let token = self.token.as_ref().map(|token| ("authorization", format!("Bearer {token}")));
+        // `Authorization` is a proxy's.
+        let token = self.token.as_ref().map(|token| ("vedette-token", token.clone()));
         let kind = sent.as_ref().map(|_| ("content-type", "application/json".to_owned()));
         let headers: Vec<(&str, String)> = token.into_iter().chain(kind).collect();
+        let writes = sent.is_some();
         let Answer { status, text, retry_after: _ } = match ask(&self.http, &url, &headers, sent, LONGEST_ANSWER).await
         {
             Ok(answer) => answer,
@@ -196,7 +207,10 @@ impl Console {
                 if let Way::Cluster(_, reached) = &self.way {
                     *reached.lock().await = None;
                 }
-                return Err(ConsoleError::Away { place, source });
+                return Err(match writes {
+                    true => ConsoleError::Unanswered { place, source },
+                    false => ConsoleError::Away { place, source },
+                });
             }
         };
         if status == 200 {

@@ -46,7 +46,7 @@ pub(super) struct Shown {
     pub(super) pipeline: Name,
     /// Those that tell of it.
     sites: Vec<Name>,
-    /// By the clock of the console.
+    /// By the clock of its bucket.
     pub(super) now: Timestamp,
 }
 
