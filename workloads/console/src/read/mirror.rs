@@ -99,6 +99,11 @@ impl<T> Mirrored<T> {
     pub(super) fn written(&self) -> Option<Timestamp> {
         self.listed.last_modified
     }
+
+    /// When it was written, where what it says since then is yet to be read.
+    pub(super) fn unread(&self) -> Option<Timestamp> {
+        self.written().filter(|_| self.is_stale())
+    }
 }
 
 #[cfg(test)]
@@ -117,8 +122,10 @@ mod tests {
         mirror.take_object("a", Some("a1"));
         mirror.take_object("b", Some("b1"));
         assert_eq!(mirror.take_listing(vec![object("a", 1), object("b", 2)], 9), ["b"]);
+        assert_eq!((mirror.objects["a"].unread(), mirror.objects["b"].unread()), (None, object("b", 2).last_modified));
         mirror.take_object("b", Some("b2"));
         let b = &mirror.objects["b"];
+        assert_eq!(b.unread(), None);
         assert_eq!((b.value, b.before), (Some("b2"), Some("b1")));
         assert!(mirror.take_listing(vec![object("b", 2)], 9).is_empty());
         assert_eq!(mirror.objects().map(|(key, _)| key).collect::<Vec<_>>(), ["b"]);

@@ -238,8 +238,12 @@ impl Pipeline {
     fn views(&self, name: &PipelineName, now: Timestamp) -> Vec<crate::view::SiteView> {
         let mut known = BTreeMap::<Name, Known<'_>>::new();
         let keys = name.keys();
-        for status in self.statuses(name) {
-            known.entry(status.site.clone()).or_default().status = Some(status);
+        for (key, object) in self.sites.objects() {
+            let Some(status) = object.value.as_ref().filter(|status| keys.site(&status.site) == key) else { continue };
+            let site = known.entry(status.site.clone()).or_default();
+            site.status = Some(status);
+            // With very many sites it takes minutes until each was read again: what is new of it has been heard.
+            site.wrote = site.wrote.max(object.unread());
         }
         for (key, object) in self.health.objects() {
             let is_own = |health: &&Health| keys.health(&health.site, &health.pod) == key;
@@ -329,3 +333,6 @@ fn origin(name: &PipelineName, stream: Stream, site: &Name, topic: &TopicName, p
         partition,
     }
 }
+
+#[cfg(test)]
+mod tests;
