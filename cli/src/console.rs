@@ -207,9 +207,10 @@ impl Console {
                 if let Way::Cluster(_, reached) = &self.way {
                     *reached.lock().await = None;
                 }
-                return Err(match writes {
-                    true => ConsoleError::Unanswered { place, source },
-                    false => ConsoleError::Away { place, source },
+                return Err(if writes {
+                    ConsoleError::Unanswered { place, source }
+                } else {
+                    ConsoleError::Away { place, source }
                 });
             }
         };

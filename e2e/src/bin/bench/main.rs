@@ -29,7 +29,7 @@ fn show(figure: Figure) -> Figure {
 
 type Benchmark = fn() -> Result<Vec<Figure>, RunError>;
 
-const BENCHMARKS: [(&str, Benchmark); 15] = [
+const BENCHMARKS: [(&str, Benchmark); 16] = [
     ("size", size::binary_sizes),
     ("flow", local::flow),
     ("latency", local::latency),
