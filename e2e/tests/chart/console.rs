@@ -241,7 +241,7 @@ fn its_services_lead_to_the_page_and_to_what_prometheus_asks() {
 /// As `cli/src/console/cluster.rs` has it.
 #[test]
 fn the_command_line_finds_its_pods_by_a_label_and_its_page_by_the_name_of_the_port() {
-    let template = console(&["--set", "console.pathPrefix=/tools/vedette"]).1.spec.unwrap().template;
+    let template = console(&["--set", "console.pathPrefix=/tools/vedette"]).1.spec.template;
     let labels = template.metadata.unwrap().labels.unwrap();
     assert_eq!(labels["app.kubernetes.io/name"], "vedette-console");
     assert!(!labels["app.kubernetes.io/instance"].is_empty(), "{labels:?}");

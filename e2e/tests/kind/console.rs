@@ -26,17 +26,23 @@ impl Story {
     /// Where no place is named it asks the console of the current context, by a port that kubectl forwards.
     pub(crate) async fn the_command_line_finds_the_console_of_each_site(&self) {
         for at in self.sites() {
-            // Newer ones come meanwhile, and those of the other site when they are replicated.
-            let until = Timestamp::now() - SignedDuration::from_secs(10);
-            let (own, before) = (at.name(), until.to_string());
-            let found = told(at, &["alerts", "list", "--limit", "5", "--site", own.as_str(), "--until", &before]);
-            let last = until - SignedDuration::from_nanos(1);
-            let question = format!("limit=5&namespace={NAMESPACE}&pipeline=flows&site={own}&to={last}");
-            let kept = asked(at, &format!("api/v1/alerts?{question}")).unwrap();
-            let times = |alerts: &Value| -> Vec<Value> {
-                alerts["alerts"].as_array().unwrap().iter().map(|alert| alert["detected_utc"].clone()).collect()
-            };
-            assert!(!times(&found).is_empty() && times(&found)[0] == times(&kept)[0], "{found} and {kept}");
+            let own = at.name();
+            wait_for(&format!("the same alerts by the command line and the console of {own}"), PATIENCE, || async {
+                // Newer ones come meanwhile.
+                let until = Timestamp::now() - SignedDuration::from_secs(10);
+                let before = until.to_string();
+                let found = told(at, &["alerts", "list", "--limit", "5", "--site", own.as_str(), "--until", &before]);
+                let last = until - SignedDuration::from_nanos(1);
+                let question = format!("limit=5&namespace={NAMESPACE}&pipeline=flows&site={own}&to={last}");
+                let kept = asked(at, &format!("api/v1/alerts?{question}")).unwrap();
+                let newest = |alerts: &Value| alerts["alerts"][0]["detected_utc"].as_str().map(str::to_owned);
+                match newest(&found) {
+                    Some(time) if newest(&kept) == Some(time.clone()) => Look::Holds(()),
+                    Some(_) | None => Look::NotYet(format!("{found} and {kept}")),
+                }
+            })
+            .await
+            .unwrap();
             let stands = told(at, &["status"]);
             let sites: Vec<&Value> = stands.as_array().unwrap().iter().map(|site| &site["site"]).collect();
             assert_eq!(sites, ["east", "west"], "{stands}");

@@ -81,7 +81,7 @@ async fn until_shown(site: &Site, incident: IncidentId) {
 }
 
 /// Sends the record that alerted most, made worse, again and again, of a service that nothing else has.
-async fn attack(site: &Site, service: &str) {
+fn attack(site: &Site, service: &str) {
     let kafka = site.cluster.kafka();
     let worst = alerts(site).unwrap().into_iter().max_by(|one, other| {
         let score = |alert: &Value| alert["score"].as_f64().unwrap_or_default();
@@ -175,15 +175,15 @@ fn counted(site: &Site) -> Result<u64, TopicError> {
 impl Story {
     pub(crate) async fn an_attack_is_one_incident_and_one_message_and_none_once_it_is_silenced(&self) {
         let [east, west] = self.sites();
-        attack(east, "attack-told").await;
+        attack(east, "attack-told");
         let told = until_incident(east, east, "attack-told").await;
         assert_eq!(until_incident(west, east, "attack-told").await, told);
         until_shown(east, told).await;
         silence(east, "attack-silenced").await;
-        attack(east, "attack-silenced").await;
+        attack(east, "attack-silenced");
         let silenced = until_incident(east, east, "attack-silenced").await;
         // What comes after it is told: so it was passed.
-        attack(east, "attack-after").await;
+        attack(east, "attack-after");
         let after = until_incident(east, east, "attack-after").await;
         until_shown(east, after).await;
         let alerts = [told, silenced, after].map(|incident| (shown(east, incident), shown(west, incident)));

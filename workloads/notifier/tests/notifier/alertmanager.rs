@@ -69,7 +69,7 @@ impl Drop for Alertmanager {
 }
 
 fn alert(more: &str) -> String {
-    let (utc, hostile) = (jiff::Timestamp::now(), r#"<script>\u0000{{ .Labels }}\u001b[31m"#);
+    let (utc, hostile) = (jiff::Timestamp::now(), r"<script>\u0000{{ .Labels }}\u001b[31m");
     format!(
         r#"{{"service":"{hostile}","score":0.999,"detected_utc":"{utc:.6}",
         "reasons":[{{"field":"<b>service</b>","share":0.7}}]{more}}}"#
