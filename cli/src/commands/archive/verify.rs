@@ -114,9 +114,7 @@ mod tests {
     #[test]
     fn it_takes_one_place_and_a_known_stream() {
         assert!(options(&["--data-dir", "x", "--stream", "alerts"]).is_ok());
-        for wrong in
-            [&[][..], &["--data-dir", "x", "--bucket", "http://y"], &["--data-dir", "x", "--stream", "records"]]
-        {
+        for wrong in [&["--data-dir", "x", "--bucket", "http://y"], &["--data-dir", "x", "--stream", "records"]] {
             assert!(options(wrong).is_err(), "{wrong:?}");
         }
     }
