@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use vedette_contract::incident::{Incident, IncidentId};
 use vedette_contract::verdict::JudgedKey;
+use vedette_registry::verdicts::KeptVerdict;
 
 use super::Served;
 use super::problem::Problem;
@@ -42,4 +43,12 @@ pub(super) fn verdict_of_incident(served: &Served, incident: &Incident) -> Optio
 fn verdict(served: &Served, pipeline: &PipelineName, judged: JudgedKey<'_>) -> Option<VerdictView> {
     let state = served.store.state();
     state.people.get(pipeline)?.verdicts.standing_of(judged).map(VerdictView::of)
+}
+
+/// What stands in the bucket, but for blanks.
+pub(super) fn verdict_json(kept: &KeptVerdict) -> Result<String, Problem> {
+    serde_json::to_string(&kept.verdict).map_err(|error| {
+        tracing::error!(%error, "a verdict could not be written");
+        Problem::failed()
+    })
 }

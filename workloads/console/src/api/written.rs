@@ -12,6 +12,7 @@ use vedette_registry::verdicts::KeptVerdict;
 use super::Served;
 use super::answers::chosen;
 use super::json::{Answer, Json, off_the_runtime};
+use super::kept::verdict_json;
 use super::parameters::{AlertsAsked, Asked, IncidentsAsked, Nothing, VerdictsAsked};
 use super::problem::Problem;
 use crate::query;
@@ -49,14 +50,6 @@ pub(super) async fn verdicts(
         Ok(WrittenVerdict { id: kept.key.id, site: kept.key.site, sha256: kept.sha256, json })
     };
     Ok(Json(WrittenVerdictsView { verdicts: kept.into_iter().flatten().map(written).collect::<Result<_, Problem>>()? }))
-}
-
-/// What stands in the bucket, but for blanks.
-pub(super) fn verdict_json(kept: &KeptVerdict) -> Result<String, Problem> {
-    serde_json::to_string(&kept.verdict).map_err(|error| {
-        tracing::error!(%error, "a verdict could not be written");
-        Problem::failed()
-    })
 }
 
 pub(super) async fn trainings(
