@@ -16,6 +16,7 @@ fn others_of_the_console() -> Vec<(&'static str, Value)> {
         ("console.enabled", json!(false)),
         ("console.namespaces", json!(["payments"])),
         ("console.pathPrefix", json!("/tools/vedette")),
+        ("console.simulation", json!(true)),
         ("console.token", json!({ "secret": "console-token" })),
         ("console.hosts", json!(["vedette.example.org"])),
         ("console.trustedProxy", json!({ "header": "X-Forwarded-User", "addresses": ["10.1.2.0/24"] })),

@@ -187,7 +187,7 @@ mod tests {
     fn every_path_has_its_parameters_and_its_answer() {
         let document = document();
         let paths = document["paths"].as_object().unwrap();
-        assert_eq!(paths.len(), 18);
+        assert_eq!(paths.len(), 20);
         let post = &paths["/api/v1/silences"]["post"];
         let body = &post["requestBody"]["content"]["application/json"]["schema"];
         assert_eq!(body["$ref"], "#/components/schemas/SilenceSent");
