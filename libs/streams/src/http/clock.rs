@@ -65,7 +65,7 @@ mod tests {
         let clock = ServerClock::default();
         let at = |milliseconds: i64| Timestamp::from_millisecond(1_764_500_000_000 + milliseconds).unwrap();
         // The server's clock is 300 ms ahead.
-        let mut before = at(0);
+        let mut before = at(-1);
         for ours in (0..5_000).step_by(70) {
             let date =
                 jiff::fmt::rfc2822::to_string(&at((ours + 300) / 1_000 * 1_000).to_zoned(jiff::tz::TimeZone::UTC));
