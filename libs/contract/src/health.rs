@@ -58,9 +58,10 @@ impl Health {
         now.duration_since(self.updated_at).abs() <= HEALTH_SILENCE
     }
 
-    /// The same by another clock, which showed this when it was written: that of a node may be wrong.
+    /// The same by another clock, which showed this when it was written, where that is known: that of a node may be wrong.
     #[must_use]
-    pub fn by_clock(mut self, written_at: Timestamp) -> Self {
+    pub fn by_clock(mut self, written_at: Option<Timestamp>) -> Self {
+        let written_at = written_at.unwrap_or(self.updated_at);
         let ahead = written_at.duration_since(self.updated_at);
         for gap in &mut self.gaps {
             gap.found_at = gap.found_at.checked_add(ahead).unwrap_or(written_at).min(written_at);
@@ -309,7 +310,7 @@ mod tests {
             "gaps":[{"topic":"t","partition":0,"start":0,"end":9,"found_at":"2026-11-25T07:50:00Z"},
                 {"topic":"t","partition":0,"start":9,"end":12,"found_at":"2026-11-27T07:50:00Z"}]}"#;
         let health: Health = serde_json::from_str(text).unwrap();
-        let health = health.by_clock("2026-11-23T12:00:00Z".parse().unwrap());
+        let health = health.by_clock(Some("2026-11-23T12:00:00Z".parse().unwrap()));
         let found: Vec<_> = health.gaps.iter().map(|gap| gap.found_at.to_string()).collect();
         assert_eq!(
             (health.updated_at.to_string(), health.started_at.to_string()),

@@ -99,10 +99,10 @@ pub struct SiteStatus {
 }
 
 impl SiteStatus {
-    /// The same by another clock, which showed this when it was written: that of a node may be wrong.
+    /// The same by another clock, which showed this when it was written, where that is known: that of a node may be wrong.
     #[must_use]
-    pub fn by_clock(self, written_at: Timestamp) -> Self {
-        Self { updated_at: written_at, ..self }
+    pub fn by_clock(self, written_at: Option<Timestamp>) -> Self {
+        Self { updated_at: written_at.unwrap_or(self.updated_at), ..self }
     }
 }
 

@@ -94,10 +94,7 @@ impl Aged {
 
 async fn load(bucket: &Bucket, object: ObjectSummary) -> Result<Option<Health>, BucketError> {
     match bucket.get_json::<Health>(&object.key).await {
-        Ok(health) => Ok(health.map(|health| {
-            let written_at = object.last_modified.unwrap_or(health.updated_at);
-            health.by_clock(written_at)
-        })),
+        Ok(health) => Ok(health.map(|health| health.by_clock(object.last_modified))),
         Err(JsonError::Bucket(error)) => Err(error),
         Err(JsonError::Content { key, source }) => {
             warn!(key, error = %source, "what a process tells cannot be read");

@@ -129,10 +129,7 @@ pub async fn load_all(bucket: &Bucket, keys: &PipelineKeys) -> Result<BTreeMap<N
     for object in bucket.list(&keys.sites_prefix(), None).await? {
         let Some(site) = keys.site_of(&object.key) else { continue };
         let status = match bucket.get_json::<SiteStatus>(&object.key).await {
-            Ok(status) => status.map(|status| {
-                let written_at = object.last_modified.unwrap_or(status.updated_at);
-                status.by_clock(written_at)
-            }),
+            Ok(status) => status.map(|status| status.by_clock(object.last_modified)),
             Err(JsonError::Bucket(error)) => return Err(error),
             // The others are told of, and of this one what else is known.
             Err(error @ JsonError::Content { .. }) => {

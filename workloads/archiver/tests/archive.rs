@@ -177,10 +177,7 @@ async fn while_the_bucket_is_away_nothing_is_lost_and_the_group_is_kept() {
     eventually("an object is closed", async || !world.objects(EnrichedData).await.is_empty()).await;
     world.store.go_away().await;
     world.produce("e", 1, records(100..500), NOON);
-    eventually("the partition waits for the bucket", async || {
-        archiver.get("/metrics").await.contains("vedette_archiver_paused_partitions 1")
-    })
-    .await;
+    archiver.waits_for_the_bucket().await;
     let lag = async || archiver.metric("vedette_archiver_lag_records{stream=\"enriched_data\"}").await;
     let before = lag().await;
     world.produce("e", 1, records(500..1_000), NOON);
@@ -318,10 +315,7 @@ async fn what_retention_deleted_under_an_archiver_is_counted_once_whoever_goes_o
     world.store.go_away().await;
     world.produce("e", 1, records(0..120), NOON);
     // It holds two objects of 35 records.
-    eventually("the partition waits for the bucket", async || {
-        archiver.get("/metrics").await.contains("vedette_archiver_paused_partitions 1")
-    })
-    .await;
+    archiver.waits_for_the_bucket().await;
     world.pass("e", 100).await;
     world.store.come_back().await;
     let lost = "vedette_archiver_lost_records_total{stream=\"enriched_data\"}";

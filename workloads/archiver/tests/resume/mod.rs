@@ -180,10 +180,7 @@ async fn a_partition_that_lost_its_end_under_an_archiver_is_read_on_there_and_no
     world.store.go_away().await;
     world.produce("e", 1, records(0..400), NOON);
     // It holds two objects of 35 records, and asks for no more.
-    eventually("the partition waits for the bucket", async || {
-        archiver.get("/metrics").await.contains("vedette_archiver_paused_partitions 1")
-    })
-    .await;
+    archiver.waits_for_the_bucket().await;
     make_anew(&world).await;
     world.produce("e", 1, records(0..40), NOON);
     world.store.come_back().await;
@@ -211,10 +208,7 @@ async fn a_partition_that_waits_for_the_bucket_is_read_on_where_it_is_taken_anew
     archiver.ready().await;
     world.store.go_away().await;
     world.produce("e", 1, records(0..400), NOON);
-    eventually("the partition waits for the bucket", async || {
-        archiver.get("/metrics").await.contains("vedette_archiver_paused_partitions 1")
-    })
-    .await;
+    archiver.waits_for_the_bucket().await;
     world.store.come_back().await;
     eventually("all of it is read", async || world.readable("e", 1).await == 400).await;
     archiver.stop().await;

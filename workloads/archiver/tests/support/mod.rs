@@ -228,6 +228,14 @@ impl Running {
         line.map_or(0, |value| value.parse().unwrap())
     }
 
+    /// It holds what the bucket does not take, and asks for no more.
+    pub(crate) async fn waits_for_the_bucket(&self) {
+        eventually("the partition waits for the bucket", async || {
+            self.get("/metrics").await.contains("vedette_archiver_paused_partitions 1")
+        })
+        .await;
+    }
+
     /// The answer of its probes and metrics; empty while it does not listen.
     pub(crate) async fn get(&self, path: &str) -> String {
         http_get(self.address, path).await

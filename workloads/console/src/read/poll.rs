@@ -15,7 +15,7 @@ use vedette_streams::bucket::{BucketError, ObjectSummary};
 
 use super::Reader;
 use super::archive::{Feed, Sink};
-use super::mirror::Mirror;
+use super::mirror::{Mirror, Mirrored};
 use super::pace::pause;
 use super::people::{Look, People};
 use super::sites::{Known, views};
@@ -165,8 +165,8 @@ impl Poller {
         let known = |(name, training): (&PipelineName, &Training)| {
             let of_namespace = self.pipelines.iter().filter(|(of, _)| of.namespace == name.namespace);
             let told = of_namespace.flat_map(|(of, pipeline)| {
-                let statuses = pipeline.statuses(of).filter(|status| follows(status, &name.pipeline));
-                statuses.map(|status| (of.pipeline.clone(), status.clone()))
+                let statuses = pipeline.statuses(of).filter(|(status, _)| follows(status, &name.pipeline));
+                statuses.map(|(status, _)| (of.pipeline.clone(), status.clone()))
             });
             (name.clone(), training.known(&name.namespace, &name.pipeline, &told.collect::<Vec<_>>()))
         };
@@ -227,19 +227,19 @@ impl Pipeline {
         self.sites.objects().find(|(found, _)| *found == key)?.1.value.as_ref()
     }
 
-    /// What each site says of itself.
-    fn statuses(&self, name: &PipelineName) -> impl Iterator<Item = &SiteStatus> {
+    /// What each site says of itself, and how it is known.
+    fn statuses(&self, name: &PipelineName) -> impl Iterator<Item = (&SiteStatus, &Mirrored<SiteStatus>)> {
         let keys = name.keys();
-        self.sites
-            .objects()
-            .filter_map(move |(key, object)| object.value.as_ref().filter(|status| keys.site(&status.site) == key))
+        self.sites.objects().filter_map(move |(key, object)| {
+            let status = object.value.as_ref().filter(|status| keys.site(&status.site) == key)?;
+            Some((status, object))
+        })
     }
 
     fn views(&self, name: &PipelineName, now: Timestamp) -> Vec<crate::view::SiteView> {
         let mut known = BTreeMap::<Name, Known<'_>>::new();
         let keys = name.keys();
-        for (key, object) in self.sites.objects() {
-            let Some(status) = object.value.as_ref().filter(|status| keys.site(&status.site) == key) else { continue };
+        for (status, object) in self.statuses(name) {
             let site = known.entry(status.site.clone()).or_default();
             site.status = Some(status);
             // With very many sites it takes minutes until each was read again: what is new of it has been heard.
@@ -312,15 +312,13 @@ impl Pipeline {
 /// By the clock of the bucket.
 fn read_status(object: &ObjectSummary, bytes: &[u8]) -> Option<SiteStatus> {
     let status: SiteStatus = serde_json::from_slice(bytes).ok()?;
-    let written_at = object.last_modified.unwrap_or(status.updated_at);
-    Some(status.by_clock(written_at))
+    Some(status.by_clock(object.last_modified))
 }
 
 /// By the clock of the bucket.
 fn read_health(object: &ObjectSummary, bytes: &[u8]) -> Option<Health> {
     let health: Health = serde_json::from_slice(bytes).ok()?;
-    let written_at = object.last_modified.unwrap_or(health.updated_at);
-    Some(health.by_clock(written_at))
+    Some(health.by_clock(object.last_modified))
 }
 
 fn origin(name: &PipelineName, stream: Stream, site: &Name, topic: &TopicName, partition: i32) -> Origin {

@@ -175,7 +175,8 @@ mod tests {
     fn a_process_counts_by_its_own_clock_which_the_bucket_tells_to_the_second() {
         let [before, now] =
             [("08:01:40", 100, "09:00:00"), ("08:01:50", 400, "09:00:12")].map(|(updated, records, written)| {
-                health("d", "detector", updated, records).by_clock(format!("2026-11-23T{written}Z").parse().unwrap())
+                health("d", "detector", updated, records)
+                    .by_clock(Some(format!("2026-11-23T{written}Z").parse().unwrap()))
             });
         assert_eq!(rate_of(&now, Some(&before)), Some(30.0));
     }
