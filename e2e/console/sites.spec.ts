@@ -1,5 +1,5 @@
 // Sites beside each other: one that falls silent is said to be, and since when, while the others go on.
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Page } from "@playwright/test";
 import { expect, open, test } from "./page.ts";
@@ -14,6 +14,8 @@ const told = join(directory, "vedette/shop/flows/sites/north.json");
 function tell(at: Date): void {
   const written = join(directory, "north.json");
   writeFileSync(written, JSON.stringify({ site: "north", training: null, model_version: null, ready: true, updated_at: at.toISOString() }));
+  // Whether a site is heard of goes by the bucket's clock, which is the time of the file.
+  utimesSync(written, at, at);
   mkdirSync(dirname(told), { recursive: true });
   // Whole, as an object comes.
   renameSync(written, told);
