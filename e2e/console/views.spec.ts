@@ -24,6 +24,7 @@ const views: { name: string; view: string; follow?: string; press?: string; head
   { name: "silences", view: "silences", heading: /^Silences$/ },
   { name: "access", view: "access", heading: /^Writing$/ },
   { name: "histogram", view: "histogram", heading: /^Histogram/ },
+  { name: "sample", view: "histogram?of=sample", heading: /^Histogram of records$/ },
   { name: "models", view: "models", heading: /^Models/ },
 ];
 

@@ -18,7 +18,7 @@ pub use last::{holds_records, last_record};
 pub use list::{Selection, Source, Stored, archived_days, list_after, list_day, list_newest, list_sources};
 pub use metadata::{FoundMetadata, Metadata};
 pub use newest::{DAYS_AGAIN, Missed, Span, TakeNewest, read_newest, read_unseen};
-pub use read::{Fetched, Part, fetch};
+pub use read::{Beginning, Fetched, Part, fetch, fetch_beginning};
 pub use sample::{BottomK, Offered};
 pub use seen::Seen;
 pub use verify::{Fault, Finding, VerifyReport, verify};

@@ -61,6 +61,32 @@ pub async fn fetch(bucket: &Bucket, mut source: Source) -> Result<Option<Fetched
     Ok(None)
 }
 
+/// The beginning of an object.
+#[derive(Debug)]
+pub struct Beginning {
+    /// It, as far as it was read.
+    pub part: Part,
+    /// Whether that is all of it: of what is cut the lines are handed over that are whole, and then an error.
+    pub is_whole: bool,
+}
+
+/// Gets the first bytes of an object or of a delta, so many stored ones at most; nothing where there is none. It is tried once.
+///
+/// # Errors
+/// When the bucket does not answer, or breaks off.
+pub async fn fetch_beginning(bucket: &Bucket, key: ArchiveKey, most: usize) -> Result<Option<Beginning>, BucketError> {
+    let Some(mut object) = bucket.get_stream(&key.to_string()).await? else { return Ok(None) };
+    let (mut bytes, mut is_whole) = (Vec::new(), false);
+    while bytes.len() <= most && !is_whole {
+        match object.next_chunk().await? {
+            Some(chunk) => bytes.extend_from_slice(&chunk),
+            None => is_whole = true,
+        }
+    }
+    bytes.truncate(most);
+    Ok(Some(Beginning { part: Part { key, bytes: bytes.into(), sha256: None, records: None }, is_whole }))
+}
+
 impl Part {
     /// Whether it has another hash than it was stored with.
     pub fn is_damaged(&self) -> bool {

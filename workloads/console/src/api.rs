@@ -14,6 +14,7 @@ mod page;
 mod parameters;
 mod people;
 mod problem;
+mod reports;
 mod router;
 mod simulations;
 mod stream;
@@ -26,6 +27,7 @@ use vedette_contract::Name;
 
 use crate::act::Desk;
 use crate::metrics::Metrics;
+use crate::read::{OnDemand, Sampler};
 use crate::simulate::Simulator;
 use crate::store::Store;
 
@@ -48,6 +50,9 @@ pub(crate) struct Served {
     pub(crate) desk: Desk,
     /// What sends records that people make up; none where the site does not allow that.
     pub(crate) simulator: Option<Simulator>,
+    /// What is read only when somebody asks for it.
+    pub(crate) on_demand: Arc<OnDemand>,
+    pub(crate) sampler: Sampler,
     /// Options by which a command finds the bucket.
     pub(crate) place: Arc<[String]>,
     /// The site whose Kafka is read, and that writes what people write here.

@@ -16,6 +16,7 @@ mod read;
 mod readiness;
 mod ring;
 mod run;
+mod sample;
 mod simulate;
 mod store;
 mod suggest;

@@ -13,7 +13,7 @@ use vedette_contract::incident::{Grouping, Incident, IncidentId, IncidentStatus,
 use crate::alert::{Alert, AlertId};
 use crate::view::{AlertRow, AlertsView, IncidentRow, IncidentsView};
 
-pub(crate) use histogram::histogram;
+pub(crate) use histogram::{histogram, histogram_of_sample};
 pub(crate) use scores::scores;
 pub(crate) use written::{written_alerts, written_incidents};
 

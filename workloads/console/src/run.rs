@@ -19,7 +19,7 @@ use crate::api::{Hosts, Served, Writers, place, router};
 use crate::error::ConsoleError;
 use crate::live::{LiveTopics, read_live};
 use crate::metrics::Metrics;
-use crate::read::{PollSettings, Reader, poll};
+use crate::read::{OnDemand, PollSettings, Reader, Sampler, poll};
 use crate::readiness::BUCKET;
 use crate::simulate::Simulator;
 use crate::store::Store;
@@ -59,6 +59,8 @@ async fn show(arguments: ConsoleArguments, shutdown: Shutdown) -> Result<(), Con
     let hosts = Arc::new(Hosts::new(page_hosts, page_address.ip()));
     let desk = Desk::new(bucket.clone(), site.clone());
     let reader = Reader::new(bucket, metrics.clone());
+    let on_demand = Arc::new(OnDemand::new(reader.clone(), bucket_requests_per_hour));
+    let sampler = Sampler::new(Arc::clone(&on_demand));
     let settings = PollSettings { namespaces, site: site.clone(), requests_per_hour: bucket_requests_per_hour };
     let polling = {
         let (store, with, shutdown) = (Arc::clone(&store), (metrics.clone(), readiness), shutdown.clone());
@@ -71,8 +73,20 @@ async fn show(arguments: ConsoleArguments, shutdown: Shutdown) -> Result<(), Con
     };
     let simulator = allow_simulation.then(|| Simulator::new(kafka.clone(), shutdown.clone()));
     let run = format!("{:x}", Timestamp::now().as_microsecond());
-    let served =
-        Served { store, metrics, writers, hosts, desk, simulator, place, site, run, shutdown: shutdown.clone() };
+    let served = Served {
+        store,
+        metrics,
+        writers,
+        hosts,
+        desk,
+        simulator,
+        on_demand,
+        sampler,
+        place,
+        site,
+        run,
+        shutdown: shutdown.clone(),
+    };
     let outcome = tokio::select! {
         outcome = serve_page(page_address, &path_prefix, served, shutdown.clone()) => outcome,
         ended = reading => ended.map_err(ConsoleError::Part).flatten(),

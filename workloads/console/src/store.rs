@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
+use vedette_contract::archive::Origin;
 use vedette_contract::console::MOST_VERDICTS;
 use vedette_contract::incident::{Incident, IncidentId};
 use vedette_contract::progress::SiteStatus;
@@ -44,12 +45,22 @@ pub(crate) struct State {
     pub(crate) own: BTreeMap<PipelineName, SiteStatus>,
     /// The change by which a site became another.
     pub(crate) sites_change: u64,
+    /// Of each pipeline the partitions whose records are archived.
+    pub(crate) archived: BTreeMap<PipelineName, Arc<[ArchivedPartition]>>,
     pub(crate) trainings: BTreeMap<PipelineName, KnownTraining>,
     pub(crate) people: BTreeMap<PipelineName, People>,
     /// The change by which a silence or a verdict came, or became another.
     pub(crate) people_change: u64,
     pub(crate) bucket: SourceView,
     pub(crate) kafka: SourceView,
+}
+
+/// A partition whose records are archived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ArchivedPartition {
+    pub(crate) origin: Origin,
+    /// When its archiver wrote last how far it is, by the bucket's clock.
+    pub(crate) moved: Timestamp,
 }
 
 /// A training, as the page shows it and as its versions are listed.
@@ -102,6 +113,7 @@ impl Store {
             sites: BTreeMap::new(),
             own: BTreeMap::new(),
             sites_change: 0,
+            archived: BTreeMap::new(),
             trainings: BTreeMap::new(),
             people: BTreeMap::new(),
             people_change: 0,
@@ -173,6 +185,7 @@ impl Store {
             is_there(&PipelineName { namespace: namespace.clone(), pipeline: pipeline.clone() })
         });
         state.own.retain(|pipeline, _| is_there(pipeline));
+        state.archived.retain(|pipeline, _| is_there(pipeline));
         state.people.retain(|pipeline, _| is_there(pipeline));
     }
 
@@ -183,6 +196,11 @@ impl Store {
             Some(status) => drop(state.own.insert(pipeline.clone(), status.clone())),
             None => drop(state.own.remove(pipeline)),
         }
+    }
+
+    /// The partitions of a pipeline whose records are archived.
+    pub(crate) fn set_archived(&self, pipeline: &PipelineName, partitions: Vec<ArchivedPartition>) {
+        self.state().archived.insert(pipeline.clone(), partitions.into());
     }
 
     /// How often a silence of a pipeline was written here: what is read after this is asked has all of them.

@@ -340,14 +340,38 @@ pub(crate) struct HistogramView {
     pub(crate) bounds: Vec<f64>,
     /// The most frequent categories first; the last may be of all others.
     pub(crate) series: Vec<HistogramSeries>,
-    /// Alerts that were looked at.
+    /// Alerts that were looked at, or records of the sample.
     pub(crate) alerts: usize,
-    /// Alerts that have no number in the field.
+    /// Those of them that have no number in the field.
     pub(crate) without: usize,
-    /// Fields of these alerts that hold numbers.
+    /// Fields of them that hold numbers.
     pub(crate) numeric_fields: Vec<String>,
-    /// Fields of these alerts that hold texts.
+    /// Fields of them that hold texts.
     pub(crate) categorical_fields: Vec<String>,
+    /// Of what records it is; null where it is of alerts.
+    pub(crate) sample: Option<SampleView>,
+}
+
+/// A sample of the records that a pipeline archived within the last hour.
+#[derive(Debug, PartialEq, Serialize, JsonSchema)]
+pub(crate) struct SampleView {
+    #[schemars(with = "String")]
+    pub(crate) namespace: Name,
+    #[schemars(with = "String")]
+    pub(crate) pipeline: Name,
+    /// Sites of which it has records.
+    pub(crate) sites_in_it: usize,
+    /// Sites that archived records within the hour, of those that were asked for.
+    pub(crate) sites: usize,
+    /// When its oldest record was made; null where it has none.
+    #[schemars(with = "Option<String>")]
+    pub(crate) from_utc: Option<Timestamp>,
+    /// When its newest record was made.
+    #[schemars(with = "Option<String>")]
+    pub(crate) to_utc: Option<Timestamp>,
+    /// When it was read.
+    #[schemars(with = "String")]
+    pub(crate) read_utc: Timestamp,
 }
 
 /// One category.

@@ -11,6 +11,7 @@ use super::json::{Answer, Json, off_the_runtime};
 use super::kept::{kept_alert, kept_incident, verdict_of_alert, verdict_of_incident};
 use super::parameters::{AlertsAsked, Asked, IncidentsAsked, Nothing, some};
 use super::problem::Problem;
+use super::reports::refused;
 use super::simulations::form;
 use crate::alert::Alert;
 use crate::history::{STEP_SECONDS, beginning};
@@ -107,9 +108,15 @@ pub(super) async fn similar(
 }
 
 pub(super) async fn histogram(State(served): State<Served>, Asked(asked): Asked<AlertsAsked>) -> Answer<HistogramView> {
-    let (all, filter) = chosen(&served, &asked)?;
     let field = some(asked.field.as_ref()).unwrap_or_else(|| "duration".to_owned());
     let by = some(asked.by.as_ref()).unwrap_or_else(|| "service".to_owned());
+    let sample_of = asked.sample(served.store.state().archived.keys())?;
+    if let Some(of) = sample_of {
+        let partitions = served.store.state().archived.get(&of.pipeline).cloned().unwrap_or_default();
+        let sample = served.sampler.sample(of.clone(), &partitions).await.map_err(refused)?;
+        return off_the_runtime(move || query::histogram_of_sample(&of, &sample, (&field, &by))).await;
+    }
+    let (all, filter) = chosen(&served, &asked)?;
     off_the_runtime(move || query::histogram(&matching(&all, &filter), &field, &by)).await
 }
 

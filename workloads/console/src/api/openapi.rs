@@ -47,7 +47,10 @@ pub(crate) fn document() -> Value {
     );
     add(
         "/histogram",
-        answer::<AlertsAsked, HistogramView>(&mut generator, "A numeric field of alerts by a categorical one"),
+        answer::<AlertsAsked, HistogramView>(
+            &mut generator,
+            "A numeric field of alerts, or of a sample of all records, by a categorical one",
+        ),
     );
     add("/scores", answer::<AlertsAsked, ScoresView>(&mut generator, "How scores of alerts are distributed"));
     add("/trainings", answer::<Nothing, TrainingsView>(&mut generator, "Trainings, their models and their runs"));

@@ -15,6 +15,7 @@ use vedette_contract::silence::SilenceState;
 use super::problem::Problem;
 use crate::owner::PipelineName;
 use crate::query::{AlertFilter, Cursor, IncidentFilter};
+use crate::read::SampleOf;
 use crate::store::State;
 
 /// What is asked, read.
@@ -61,6 +62,8 @@ pub(super) struct AlertsAsked {
     pub(super) field: Option<String>,
     /// Of histograms: the categorical field; service where omitted.
     pub(super) by: Option<String>,
+    /// Of histograms: alerts, or sample for one of all records of a pipeline within the last hour; alerts where omitted.
+    pub(super) of: Option<String>,
 }
 
 impl AlertsAsked {
@@ -90,6 +93,41 @@ impl AlertsAsked {
 
     pub(super) fn limit(&self) -> Result<usize, Problem> {
         limit(self.limit, MOST_ALERTS)
+    }
+
+    /// Of which pipeline a sample of all records is asked for, of these that are shown; nothing where alerts are.
+    pub(super) fn sample<'a>(
+        &self,
+        shown: impl Iterator<Item = &'a PipelineName>,
+    ) -> Result<Option<SampleOf>, Problem> {
+        match some(self.of.as_ref()).as_deref() {
+            None | Some("alerts") => return Ok(None),
+            Some("sample") => {}
+            Some(_) => return Err(Problem::parameter("of", "say alerts or sample")),
+        }
+        let Self { severity, reason, text, from, to, incident, .. } = self;
+        let of_alerts = [severity, reason, text, from, to, incident];
+        if of_alerts.into_iter().any(|asked| some(asked.as_ref()).is_some()) {
+            let what =
+                "a sample is of all records of the last hour: leave severity, reason, text, from, to and incident out";
+            return Err(Problem::parameter("of", what));
+        }
+        let namespace: Option<Name> = parsed("namespace", self.namespace.as_ref(), "a name")?;
+        let pipeline: Option<Name> = parsed("pipeline", self.pipeline.as_ref(), "a name")?;
+        let mut wanted = shown.filter(|shown| {
+            namespace.as_ref().is_none_or(|namespace| *namespace == shown.namespace)
+                && pipeline.as_ref().is_none_or(|pipeline| *pipeline == shown.pipeline)
+        });
+        match (wanted.next(), wanted.next()) {
+            (Some(one), None) => {
+                let site = parsed("site", self.site.as_ref(), "a name")?;
+                Ok(Some(SampleOf { pipeline: one.clone(), site }))
+            }
+            (None, _) => Err(Problem::not_found("no such pipeline is shown, so there is no sample of its records")),
+            (Some(_), Some(_)) => {
+                Err(Problem::parameter("pipeline", "a sample is of one pipeline: say its name, and its namespace"))
+            }
+        }
     }
 }
 

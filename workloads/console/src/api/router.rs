@@ -13,7 +13,7 @@ use super::acting::counted;
 use super::limits::limited;
 use super::page::{FILES, Tagged, file};
 use super::problem::Problem;
-use super::{Served, actions, answers, people, simulations, stream, written};
+use super::{Served, actions, answers, people, reports, simulations, stream, written};
 
 /// All routes below a prefix.
 pub(crate) fn router(prefix: &PathPrefix, served: Served) -> Router {
@@ -42,6 +42,7 @@ pub(crate) fn router(prefix: &PathPrefix, served: Served) -> Router {
         .route(&at("/api/v1/simulations/{id}"), get(simulations::one))
         .route(&at("/api/v1/changes"), get(stream::changes))
         .route(&at("/api/v1/openapi.json"), get(answers::openapi))
+        .route(&at("/reports/{namespace}/{training}/{version}"), get(reports::report))
         .with_state(served);
     let page = FILES.into_iter().fold(Router::new(), |page, of_page| {
         page.merge(Router::new().route(&at(of_page.path), get(file)).with_state(Tagged::new(of_page)))

@@ -7,7 +7,9 @@ use serde_json::value::RawValue;
 
 use super::text_of;
 use crate::alert::Alert;
-use crate::view::{HistogramSeries, HistogramView};
+use crate::read::SampleOf;
+use crate::sample::Sample;
+use crate::view::{HistogramSeries, HistogramView, SampleView};
 
 /// Bins between the least and the largest value.
 const BINS: usize = 30;
@@ -21,10 +23,34 @@ const LONGEST_NAME: usize = 200;
 
 /// Of these alerts, without those of simulated records. Where the values span several powers of ten the bins do, too.
 pub(crate) fn histogram(alerts: &[Arc<Alert>], field: &str, by: &str) -> HistogramView {
-    let (mut values, mut fields) = (Vec::new(), FieldNames::default());
-    let alerts: Vec<_> = alerts.iter().filter(|alert| !alert.simulated).collect();
-    for alert in &alerts {
-        let record = alert.fields();
+    let records = alerts.iter().filter(|alert| !alert.simulated).map(|alert| alert.fields());
+    of_records(records, field, by)
+}
+
+/// Of the records of a sample.
+pub(crate) fn histogram_of_sample(of: &SampleOf, sample: &Sample, (field, by): (&str, &str)) -> HistogramView {
+    let records = sample.records.iter().map(|drawn| serde_json::from_str(&drawn.json).unwrap_or_default());
+    let times = || sample.records.iter().map(|drawn| drawn.utc);
+    let read = SampleView {
+        namespace: of.pipeline.namespace.clone(),
+        pipeline: of.pipeline.pipeline.clone(),
+        sites_in_it: sample.records.iter().map(|drawn| &drawn.site).collect::<BTreeSet<_>>().len(),
+        sites: sample.sites,
+        from_utc: times().min(),
+        to_utc: times().max(),
+        read_utc: sample.read,
+    };
+    HistogramView { sample: Some(read), ..of_records(records, field, by) }
+}
+
+fn of_records<'a>(
+    records: impl Iterator<Item = BTreeMap<String, &'a RawValue>>,
+    field: &str,
+    by: &str,
+) -> HistogramView {
+    let (mut values, mut fields, mut looked_at) = (Vec::new(), FieldNames::default(), 0);
+    for record in records {
+        looked_at += 1;
         fields.note(&record);
         let Some(number) = number(record.get(field)) else { continue };
         let category = text_of(record.get(by).map(|raw| raw.get())).unwrap_or_else(|| "(none)".to_owned());
@@ -37,10 +63,11 @@ pub(crate) fn histogram(alerts: &[Arc<Alert>], field: &str, by: &str) -> Histogr
         by: by.to_owned(),
         series: series(&values, &bounds),
         bounds,
-        alerts: alerts.len(),
-        without: alerts.len() - values.len(),
+        alerts: looked_at,
+        without: looked_at - values.len(),
         numeric_fields: numeric.into_iter().collect(),
         categorical_fields: categorical.into_iter().collect(),
+        sample: None,
     }
 }
 
@@ -131,6 +158,7 @@ fn powers(low: f64, least: f64, high: f64) -> Vec<f64> {
 mod tests {
     use super::*;
     use crate::owner::Owner;
+    use crate::sample::Drawn;
     use crate::testing::owner;
 
     fn alerts(records: &[&str]) -> Vec<Arc<Alert>> {
@@ -160,6 +188,30 @@ mod tests {
         assert_eq!(view.series.iter().flat_map(|series| &series.counts).sum::<u64>(), 4);
         assert_eq!(view.numeric_fields, ["duration", "n"]);
         assert!(view.categorical_fields.contains(&"service".to_owned()));
+    }
+
+    #[test]
+    fn a_sample_says_of_how_many_sites_and_of_when_it_is() {
+        let drawn = |site: &str, utc: &str, json: &str| Drawn {
+            site: site.parse().unwrap(),
+            utc: utc.parse().unwrap(),
+            json: json.into(),
+        };
+        let records = vec![
+            drawn("west", "2026-11-23T11:30:00Z", r#"{"duration":1,"service":"http"}"#),
+            drawn("east", "2026-11-23T11:10:00Z", r#"{"duration":2,"service":"http"}"#),
+            drawn("west", "2026-11-23T11:20:00Z", r#"{"service":"http"}"#),
+        ];
+        let sample = Sample { records, sites: 3, read: "2026-11-23T12:00:00Z".parse().unwrap() };
+        let of = SampleOf { pipeline: owner("east").pipeline_name(), site: None };
+        let view = histogram_of_sample(&of, &sample, ("duration", "service"));
+        assert_eq!((view.alerts, view.without, view.series.len()), (3, 1, 1));
+        let read = view.sample.unwrap();
+        assert_eq!((read.sites_in_it, read.sites), (2, 3));
+        let utc = |text: &str| Some(text.parse().unwrap());
+        assert_eq!((read.from_utc, read.to_utc), (utc("2026-11-23T11:10:00Z"), utc("2026-11-23T11:30:00Z")));
+        let none = histogram_of_sample(&of, &Sample::default(), ("duration", "service"));
+        assert_eq!((none.alerts, none.sample.unwrap().from_utc), (0, None));
     }
 
     #[test]

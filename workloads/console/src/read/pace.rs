@@ -4,11 +4,17 @@ use std::time::Duration;
 
 /// The shortest pause.
 const INTERVAL: Duration = Duration::from_secs(3);
+const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// The pause after a look with so many requests.
 pub(super) fn pause(requests: u64, requests_per_hour: u64) -> Duration {
+    INTERVAL.max(seconds_of(requests, requests_per_hour))
+}
+
+/// The part of an hour for which so many requests are its share, a day at most.
+pub(super) fn seconds_of(requests: u64, requests_per_hour: u64) -> Duration {
     let seconds = requests as f64 * 3600.0 / requests_per_hour.max(1) as f64;
-    INTERVAL.max(Duration::try_from_secs_f64(seconds).unwrap_or(INTERVAL))
+    Duration::try_from_secs_f64(seconds).map_or(LONGEST, |share| share.min(LONGEST))
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use crate::live::LiveTopics;
 use crate::metrics::Metrics;
 use crate::owner::PipelineName;
 use crate::readiness::BUCKET;
-use crate::store::{KnownTraining, Store};
+use crate::store::{ArchivedPartition, KnownTraining, Store};
 
 /// How often is looked for pipelines, trainings, models and new verdicts.
 const DISCOVERY: SignedDuration = SignedDuration::from_secs(30);
@@ -58,8 +58,9 @@ pub(crate) async fn poll(
 ) {
     let mut poller =
         Poller { settings, reader, discovered: None, pipelines: BTreeMap::new(), trainings: BTreeMap::new() };
+    // What is read meanwhile because somebody asks for it counts, too.
+    let mut counted = poller.reader.requests();
     while !shutdown.is_cancelled() {
-        let before = poller.reader.requests();
         let looked = tokio::select! {
             () = shutdown.cancelled() => return,
             looked = poller.look(store, &metrics) => looked,
@@ -81,7 +82,9 @@ pub(crate) async fn poll(
             });
         }
         store.set_bucket(looked.map_err(|error| error_chain(&error)), Timestamp::now());
-        let pause = pause(poller.reader.requests() - before, poller.settings.requests_per_hour);
+        let requests = poller.reader.requests();
+        let pause = pause(requests - counted, poller.settings.requests_per_hour);
+        counted = requests;
         let _ = tokio::time::timeout(pause, shutdown.cancelled()).await;
     }
 }
@@ -128,6 +131,7 @@ impl Poller {
             }));
             store.set_sites(name, views);
             store.set_own(name, pipeline.status(name, &self.settings.site));
+            store.set_archived(name, pipeline.archived(name));
             pipeline.look_at_archive(&self.reader, name, sink).await?;
         }
         if is_discovery {
@@ -258,6 +262,18 @@ impl Pipeline {
             site.wrote = site.wrote.max(object.written());
         }
         views(name, &known, now)
+    }
+
+    /// Partitions whose records are archived, all of them and not only the alerts.
+    fn archived(&self, name: &PipelineName) -> Vec<ArchivedPartition> {
+        let keys = name.keys();
+        let archived = self.progress.objects().filter_map(|(key, object)| {
+            let (partition, progress) = (keys.progress_of(key)?, object.value.as_ref()?);
+            let ProgressKey { site, topic, partition } = partition;
+            let origin = origin(name, progress.stream, &site, &topic, partition);
+            Some(ArchivedPartition { origin, moved: object.written()? })
+        });
+        archived.filter(|partition| partition.origin.stream == Stream::EnrichedData).collect()
     }
 
     async fn look_at_archive(

@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use vedette_archive::{Fetched, FoundMetadata, Selection, Source, fetch, list_after, list_sources};
-use vedette_contract::archive::{ArchiveObjectKey, Origin};
+use vedette_archive::{
+    Beginning, Fetched, FoundMetadata, Selection, Source, fetch, fetch_beginning, list_after, list_sources,
+};
+use vedette_contract::archive::{ArchiveKey, ArchiveObjectKey, Origin};
 use vedette_contract::keys::PipelineKeys;
 use vedette_registry::silences::{SilenceReader, Silences};
 use vedette_streams::bucket::{Bucket, BucketError, ObjectSummary};
@@ -14,7 +16,15 @@ use vedette_streams::bucket::{Bucket, BucketError, ObjectSummary};
 use crate::metrics::Metrics;
 
 /// Keys that one request lists.
-const PAGE: usize = 1_000;
+pub(super) const PAGE: usize = 1_000;
+
+/// An object that is read as long as it is not too large.
+#[derive(Debug)]
+pub(crate) enum UpTo {
+    Whole(Vec<u8>),
+    /// It has more bytes.
+    More,
+}
 
 /// See the module; clones count together.
 #[derive(Debug, Clone)]
@@ -100,6 +110,26 @@ impl Reader {
     pub(crate) async fn fetch(&self, source: Source) -> Result<Option<Fetched>, BucketError> {
         self.count(source.keys().len());
         fetch(&self.bucket, source).await
+    }
+
+    /// The first bytes of an archive object or of a delta, so many stored ones at most.
+    pub(crate) async fn beginning(&self, key: ArchiveKey, most: usize) -> Result<Option<Beginning>, BucketError> {
+        self.count(1);
+        fetch_beginning(&self.bucket, key, most).await
+    }
+
+    /// The bytes of an object; nothing where there is none.
+    pub(crate) async fn bytes_up_to(&self, key: &str, most: usize) -> Result<Option<UpTo>, BucketError> {
+        self.count(1);
+        let Some(mut object) = self.bucket.get_stream(key).await? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        while let Some(chunk) = object.next_chunk().await? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > most {
+                return Ok(Some(UpTo::More));
+            }
+        }
+        Ok(Some(UpTo::Whole(bytes)))
     }
 
     fn count(&self, requests: usize) {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use vedette_contract::learner::Algorithm;
-use vedette_contract::model::{CurrentPointer, Metrics, ModelMetadata, TrainingOutcome, TrainingResult};
+use vedette_contract::model::{CurrentPointer, Metrics, ModelMetadata, REPORT_FILE, TrainingOutcome, TrainingResult};
 use vedette_contract::{ModelVersion, Name};
 
 /// A training, its models and its runs.
@@ -67,6 +67,8 @@ pub(crate) struct VersionView {
     pub(crate) learned: u64,
     pub(crate) quality: QualityView,
     pub(crate) baseline: Option<QualityView>,
+    /// Whether it has a report: `reports/<namespace>/<training>/<version>` below the path of the page.
+    pub(crate) has_report: bool,
 }
 
 impl VersionView {
@@ -83,6 +85,7 @@ impl VersionView {
             learned: metadata.learned,
             quality: metadata.metrics.into(),
             baseline: metadata.baseline.map(Into::into),
+            has_report: metadata.report.as_deref() == Some(REPORT_FILE),
         }
     }
 }

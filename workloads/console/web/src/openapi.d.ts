@@ -72,6 +72,8 @@ export interface paths {
                     limit?: number;
                     /** @description As in the manifests */
                     namespace?: string;
+                    /** @description Of histograms: alerts, or sample for one of all records of a pipeline within the last hour; alerts where omitted. */
+                    of?: string;
                     /** @description As in the manifests */
                     pipeline?: string;
                     /** @description A field among the three largest reasons. */
@@ -142,6 +144,8 @@ export interface paths {
                     limit?: number;
                     /** @description As in the manifests */
                     namespace?: string;
+                    /** @description Of histograms: alerts, or sample for one of all records of a pipeline within the last hour; alerts where omitted. */
+                    of?: string;
                     /** @description As in the manifests */
                     pipeline?: string;
                     /** @description A field among the three largest reasons. */
@@ -335,7 +339,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A numeric field of alerts by a categorical one */
+        /** A numeric field of alerts, or of a sample of all records, by a categorical one */
         get: {
             parameters: {
                 query?: {
@@ -351,6 +355,8 @@ export interface paths {
                     limit?: number;
                     /** @description As in the manifests */
                     namespace?: string;
+                    /** @description Of histograms: alerts, or sample for one of all records of a pipeline within the last hour; alerts where omitted. */
+                    of?: string;
                     /** @description As in the manifests */
                     pipeline?: string;
                     /** @description A field among the three largest reasons. */
@@ -633,6 +639,8 @@ export interface paths {
                     limit?: number;
                     /** @description As in the manifests */
                     namespace?: string;
+                    /** @description Of histograms: alerts, or sample for one of all records of a pipeline within the last hour; alerts where omitted. */
+                    of?: string;
                     /** @description As in the manifests */
                     pipeline?: string;
                     /** @description A field among the three largest reasons. */
@@ -1285,22 +1293,24 @@ export interface components {
         HistogramView: {
             /**
              * Format: uint
-             * @description Alerts that were looked at.
+             * @description Alerts that were looked at, or records of the sample.
              */
             alerts: number;
             /** @description Bounds of the bins, one more than there are bins; each includes its lower one, and the last both. */
             bounds: number[];
             by: string;
-            /** @description Fields of these alerts that hold texts. */
+            /** @description Fields of them that hold texts. */
             categorical_fields: string[];
             field: string;
-            /** @description Fields of these alerts that hold numbers. */
+            /** @description Fields of them that hold numbers. */
             numeric_fields: string[];
+            /** @description Of what records it is; null where it is of alerts. */
+            sample: components["schemas"]["SampleView"] | null;
             /** @description The most frequent categories first; the last may be of all others. */
             series: components["schemas"]["HistogramSeries"][];
             /**
              * Format: uint
-             * @description Alerts that have no number in the field.
+             * @description Those of them that have no number in the field.
              */
             without: number;
         };
@@ -1486,6 +1496,27 @@ export interface components {
             /** Format: uint64 */
             records: number;
             version: string | null;
+        };
+        /** @description A sample of the records that a pipeline archived within the last hour. */
+        SampleView: {
+            /** @description When its oldest record was made; null where it has none. */
+            from_utc: string | null;
+            namespace: string;
+            pipeline: string;
+            /** @description When it was read. */
+            read_utc: string;
+            /**
+             * Format: uint
+             * @description Sites that archived records within the hour, of those that were asked for.
+             */
+            sites: number;
+            /**
+             * Format: uint
+             * @description Sites of which it has records.
+             */
+            sites_in_it: number;
+            /** @description When its newest record was made. */
+            to_utc: string | null;
         };
         /** @description How the scores of alerts are distributed. */
         ScoresView: {
@@ -1799,6 +1830,8 @@ export interface components {
         VersionView: {
             algorithm: components["schemas"]["Algorithm"];
             baseline: components["schemas"]["QualityView"] | null;
+            /** @description Whether it has a report: `reports/<namespace>/<training>/<version>` below the path of the page. */
+            has_report: boolean;
             /** Format: uint64 */
             learned: number;
             pipeline: string;

@@ -161,7 +161,16 @@ export function IncidentTable({ incidents, caption }: { incidents: IncidentRow[]
   );
 }
 
-type Choice = { name: string; label: string; kind?: "text" | "severity" | "status"; options?: string[] };
+type Choice = {
+  name: string;
+  label: string;
+  kind?: "text" | "severity" | "status";
+  options?: string[];
+  /** What it is where nothing is chosen. */
+  none?: string;
+  /** In words, where these are others than the value. */
+  words?: Record<string, string>;
+};
 
 /** Filters that stand in the address: whoever is given it sees the same. */
 export function Filters({ path, asked, choices }: { path: string[]; asked: Record<string, string>; choices: Choice[] }) {
@@ -183,10 +192,10 @@ export function Filters({ path, asked, choices }: { path: string[]; asked: Recor
             <span>{choice.label}</span>
             {values ? (
               <select value={asked[choice.name] ?? ""} onChange={(event) => change(choice.name, event.currentTarget.value)}>
-                <option value="">{choice.kind === "severity" ? "any" : "all"}</option>
+                <option value="">{choice.none ?? (choice.kind === "severity" ? "any" : "all")}</option>
                 {values.map((value) => (
                   <option key={value} value={value}>
-                    {choice.kind === "severity" && value !== "critical" ? `${value} and worse` : value}
+                    {choice.kind === "severity" && value !== "critical" ? `${value} and worse` : (choice.words?.[value] ?? value)}
                   </option>
                 ))}
               </select>

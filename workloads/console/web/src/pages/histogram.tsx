@@ -1,48 +1,91 @@
-// A numeric field of the alerts by a categorical one, and how their scores are distributed.
+// A numeric field of the alerts, or of a sample of all records, by a categorical one, and how the scores of alerts are distributed.
 import type { Histogram, Scores } from "../api";
 import { HistogramChart, ScoresChart } from "../chart";
 import { useData } from "../data";
-import { plural } from "../format";
-import { Filters, Shown } from "../parts";
+import { ago, plural } from "../format";
+import { Filters, Shown, Time } from "../parts";
 import { to } from "../route";
 import { useSites } from "../sites";
 
 const live = { concerns: ({ alerts }: { alerts: unknown[] }) => alerts.length > 0, pause: 5_000 };
 
 export function HistogramPage({ asked }: { asked: Record<string, string> }) {
-  const { field = "duration", by = "service", ...filter } = asked;
-  const data = useData<Histogram>("histogram", { ...filter, field, by }, live);
-  const scores = useData<Scores>("scores", filter, live);
+  const { field = "duration", by = "service", of, ...filter } = asked;
+  const isSample = of === "sample";
+  const { namespace, pipeline, site } = filter;
+  // Records have no severity, and no incident: what only alerts have is asked of these alone.
+  const sent = isSample ? { of, namespace, pipeline, site } : filter;
+  const data = useData<Histogram>("histogram", { ...sent, field, by }, isSample ? {} : live);
   const { sites, namespaces, pipelines } = useSites();
   return (
     <>
-      <h1>Histogram of alerts</h1>
+      <h1>Histogram of {isSample ? "records" : "alerts"}</h1>
       <Filters
         path={["histogram"]}
         asked={{ ...asked, field, by }}
         choices={[
+          { name: "of", label: "Of", options: ["sample"], none: "alerts", words: { sample: "a sample of all records of the last hour" } },
           { name: "field", label: "Number", options: named(data.value?.numeric_fields, field) },
           { name: "by", label: "By", options: named(data.value?.categorical_fields, by) },
-          { name: "severity", label: "Severity", kind: "severity" },
+          ...(isSample ? [] : [{ name: "severity", label: "Severity", kind: "severity" as const }]),
           { name: "site", label: "Site", options: sites },
           { name: "namespace", label: "Namespace", options: namespaces },
           { name: "pipeline", label: "Pipeline", options: pipelines },
         ]}
       />
-      <p>
-        <a href={to(["alerts"], filter)}>These alerts</a>
-      </p>
+      {!isSample && (
+        <p>
+          <a href={to(["alerts"], filter)}>These alerts</a>
+        </p>
+      )}
       <Shown data={data}>
         {(histogram) => (
           <>
             <p class="quiet" role="status">
-              {plural(histogram.alerts, "alert")}
+              {plural(histogram.alerts, histogram.sample ? "record" : "alert")}
+              {histogram.sample && <Of sample={histogram.sample} />}
               {histogram.without > 0 && `, ${plural(histogram.without, "of them has", "of them have")} no number there`}
             </p>
-            <HistogramChart histogram={histogram} />
+            {histogram.sample && histogram.alerts === 0 ? <Nothing sample={histogram.sample} /> : <HistogramChart histogram={histogram} />}
           </>
         )}
       </Shown>
+      {!isSample && <ScoresPart filter={filter} />}
+    </>
+  );
+}
+
+type Sample = NonNullable<Histogram["sample"]>;
+
+function Of({ sample }: { sample: Sample }) {
+  return (
+    <>
+      {" "}
+      of {sample.namespace}/{sample.pipeline}, of {sample.sites_in_it} of {plural(sample.sites, "site")} that archived within the hour
+      {sample.from_utc && (
+        <>
+          , from <Time utc={sample.from_utc} /> to <Time utc={sample.to_utc} />
+        </>
+      )}
+      , read {ago(sample.read_utc)}
+    </>
+  );
+}
+
+function Nothing({ sample }: { sample: Sample }) {
+  return (
+    <p class="notice">
+      {sample.sites === 0
+        ? "No site archived records within the last hour, so there is no sample yet. What came is archived some seconds later, and here once the bucket has it of the other sites."
+        : "What the sites archived last is not of the last hour, by the field utc of the records, or somebody made it up: there is no sample yet."}
+    </p>
+  );
+}
+
+function ScoresPart({ filter }: { filter: Record<string, string> }) {
+  const scores = useData<Scores>("scores", filter, live);
+  return (
+    <>
       <h2>Scores</h2>
       <Shown data={scores}>{(value) => <ScoresChart scores={value} />}</Shown>
     </>

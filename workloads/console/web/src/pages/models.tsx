@@ -33,6 +33,11 @@ export function ModelsPage({ namespace, training }: { namespace?: string; traini
   );
 }
 
+/** A page of its own, in a tab of its own: it comes of the bucket, and knows nothing of this one. */
+function report({ namespace, training }: Training, version: string): string {
+  return `reports/${[namespace, training, version].map(encodeURIComponent).join("/")}`;
+}
+
 function TrainingPart({ training, overview }: { training: Training; overview?: Overview }) {
   const followers = (overview?.sites ?? []).filter((site) => site.namespace === training.namespace && site.training === training.training);
   const at = (version: string) => followers.filter((site) => site.model_version === version).map((site) => site.site);
@@ -75,6 +80,7 @@ function TrainingPart({ training, overview }: { training: Training; overview?: O
                   Baseline AUROC
                 </th>
                 <th scope="col">Runs at</th>
+                <th scope="col">Report</th>
               </tr>
             </thead>
             <tbody>
@@ -94,6 +100,15 @@ function TrainingPart({ training, overview }: { training: Training; overview?: O
                   <td class="number">{number(version.quality.precision_at_budget)}</td>
                   <td class="number">{number(version.baseline?.auroc)}</td>
                   <td>{at(version.version).join(", ") || "–"}</td>
+                  <td>
+                    {version.has_report ? (
+                      <a href={report(training, version.version)} target="_blank" rel="noopener noreferrer" aria-label={`Report of ${version.version}`}>
+                        show
+                      </a>
+                    ) : (
+                      "none"
+                    )}
+                  </td>
                 </tr>
               ))}
             </tbody>

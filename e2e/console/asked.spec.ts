@@ -1,0 +1,43 @@
+// What is read of the bucket only when somebody asks for it: a sample of all records, and the report of a model version.
+import { expect, open, test } from "./page.ts";
+
+test("a histogram is of alerts, or of a sample of all records", async ({ page }) => {
+  await open(page, "histogram");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Histogram of alerts");
+  await page.getByLabel("Of", { exact: true }).selectOption("sample");
+  await expect(page).toHaveURL(/[?&]of=sample/);
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Histogram of records");
+  const said = page.getByRole("main").getByRole("status");
+  await expect(said).toHaveText(/^[\d,]+ records? of shop\/\S+, of 1 of 1 site that archived within the hour, from .+ to .+, read /);
+  await expect(page.getByRole("img", { name: /^duration by service/ })).toBeVisible();
+  // What is usual is no alert, and in the sample.
+  await expect(page.getByRole("figure").getByText("http", { exact: true }).first()).toBeVisible();
+  // What only alerts have is not asked of records.
+  await expect(page.getByLabel("Severity")).toHaveCount(0);
+  await expect(page.getByRole("heading", { name: "Scores" })).toHaveCount(0);
+  await page.getByLabel("Number").selectOption("answer_bytes");
+  await expect(page.getByRole("img", { name: /^answer_bytes by service/ })).toBeVisible();
+  // Whoever is given the address sees the same.
+  await page.reload();
+  await expect(page.getByLabel("Of", { exact: true })).toHaveValue("sample");
+  await expect(said).toHaveText(/ records? of shop\//);
+  await page.getByLabel("Of", { exact: true }).selectOption("alerts");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Histogram of alerts");
+});
+
+test("a version has its report, which is a page of nobody", async ({ page, context, watch }) => {
+  await open(page, "models");
+  const answered = context.waitForEvent("response", (response) => response.url().includes("/reports/"));
+  const [report] = await Promise.all([context.waitForEvent("page"), page.getByRole("link", { name: /^Report of / }).first().click()]);
+  watch(report);
+  const answer = await answered;
+  expect(answer.status()).toBe(200);
+  expect(answer.headers()["content-security-policy"]).toMatch(/^sandbox; default-src 'none'; /);
+  expect(await answer.text()).toContain("<h1>Model of training flows</h1>");
+  // Where a browser refuses to show a page, it is at an address for errors.
+  await report.waitForLoadState();
+  expect(report.url()).toMatch(/\/reports\/shop\/flows\/[^/]+$/);
+  const missing = await page.request.get("./reports/shop/flows/20200101T000000Z-00000000");
+  expect(missing.status()).toBe(404);
+  expect(await missing.text()).toContain("no such version");
+});
