@@ -33,6 +33,8 @@ const OBJECTS: usize = 5;
 const DELTAS: usize = 3;
 /// Stored bytes of each that are read.
 const PART_BYTES: usize = 64 << 10;
+/// Bytes of text that are taken of each: far more than such a part of an archive is, whoever wrote it.
+const PART_TEXT: usize = 8 << 20;
 /// So many are asked for at once.
 const AT_ONCE: usize = 8;
 /// A sample is read again after this.
@@ -159,11 +161,16 @@ impl Sampler {
 
 fn offer(beginning: &Beginning, draw: &mut Draw) {
     let Beginning { part, is_whole } = beginning;
+    let mut left = PART_TEXT;
     let taken = part.for_each_line(|line| {
-        if let Line::Whole(record) = line {
-            draw.offer(&part.key.object.origin.site, record);
+        match line {
+            Line::Whole(record) => {
+                draw.offer(&part.key.object.origin.site, record);
+                left = left.saturating_sub(record.len());
+            }
+            Line::TooLong => left = 0,
         }
-        ControlFlow::Continue(())
+        if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     if let Err(error) = taken
         && *is_whole
@@ -217,6 +224,7 @@ fn days(now: Timestamp) -> Vec<Date> {
 
 #[cfg(test)]
 mod tests {
+    use sha2::Digest;
     use vedette_testing::TestBucket;
     use vedette_testing::bucket::object_key;
 
@@ -261,6 +269,30 @@ mod tests {
         assert_eq!(read(few.into_iter().chain(open).collect()), [&[(400, None), (450, None)][..], &of_open].concat());
         assert_eq!(read(closed.collect()), [(50, None), (150, None), (250, None), (350, None), (450, None)]);
         assert!(read(Vec::new()).is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_cut_is_taken_as_far_as_its_lines_are_whole_and_what_swells_is_not_taken_in() {
+        let (served, now) = (TestBucket::serve().await, Timestamp::now());
+        let day = now.strftime("%Y-%m-%d").to_string();
+        let noise = |number: usize| hex::encode(sha2::Sha256::digest(number.to_le_bytes()));
+        let lines: Vec<String> =
+            (0..4_000).map(|number| format!(r#"{{"utc":"{now}","own":"{}"}}"#, noise(number))).collect();
+        let blank = " ".repeat(1 << 20);
+        let mut swollen: Vec<String> = (0..20).map(|number| format!("{number}{blank}")).collect();
+        swollen.push(format!(r#"{{"utc":"{now}"}}"#));
+        let long = served.archive(&day, "east", 0, &lines).await;
+        let swelling = served.archive(&day, "west", 0, &swollen).await;
+        let reader = Reader::new(served.bucket.clone(), Metrics::default());
+        for (key, is_whole, least, most) in [(long, false, 200, 3_000), (swelling, true, 0, 0)] {
+            let beginning = reader.beginning(key.parse().unwrap(), PART_BYTES).await.unwrap().unwrap();
+            assert_eq!(beginning.is_whole, is_whole, "{key}");
+            let mut draw = Draw::new(now - WITHIN);
+            offer(&beginning, &mut draw);
+            let drawn = draw.finish().len();
+            assert!((least..=most).contains(&drawn), "{key}: {drawn}");
+        }
+        assert!(reader.beginning(object_key(&day, "north", 0).parse().unwrap(), 9).await.unwrap().is_none());
     }
 
     #[test]
