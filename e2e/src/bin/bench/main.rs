@@ -29,17 +29,19 @@ fn show(figure: Figure) -> Figure {
 
 type Benchmark = fn() -> Result<Vec<Figure>, RunError>;
 
-const BENCHMARKS: [(&str, Benchmark); 16] = [
-    ("size", size::binary_sizes),
+const BENCHMARKS: [(&str, Benchmark); 18] = [
+    ("size", size::sizes),
     ("flow", local::flow),
     ("latency", local::latency),
     ("rolls", local::rolls),
     ("training", training::training),
     ("stream", printed::stream),
     ("notifier", printed::notifier),
+    ("told", printed::told),
     ("memory", printed::memory),
     ("spark", printed::spark),
     ("people", printed::people),
+    ("console", printed::console),
     ("kdd", local::kdd),
     ("six", local::six_columns),
     ("drift", drift::drift),

@@ -21,6 +21,11 @@ pub(crate) fn notifier() -> Result<Vec<Figure>, RunError> {
     printed_by(beside_kafka().arg("notifier"))
 }
 
+/// From alerts to the messages of a webhook, and from silences to alerts that nobody is told of, with an Apache Kafka.
+pub(crate) fn told() -> Result<Vec<Figure>, RunError> {
+    printed_by(beside_kafka().arg("told"))
+}
+
 /// Detector and archiver at full load, also while the bucket is away: ten minutes, or as many seconds as `BENCH_SECONDS` says.
 pub(crate) fn memory() -> Result<Vec<Figure>, RunError> {
     printed_by(beside_kafka().arg("memory"))
@@ -44,6 +49,11 @@ pub(crate) fn people() -> Result<Vec<Figure>, RunError> {
     let mut beside_seaweedfs = Command::new(repository().join("e2e/scripts/with-seaweedfs.sh"));
     figures.extend(printed_by(beside_seaweedfs.arg(binary("stream")).arg("people"))?);
     Ok(figures)
+}
+
+/// A console with a day of alerts, in a browser and with the event streams of 50.
+pub(crate) fn console() -> Result<Vec<Figure>, RunError> {
+    printed_by(Command::new(binary("stream")).arg("console"))
 }
 
 fn beside_kafka() -> Command {

@@ -1,13 +1,16 @@
 //! Measures workloads beside bare librdkafka clients that ask the same of Kafka, and prints figures for `make bench`. It runs
-//! inside `e2e/scripts/with-kafka.sh`, which gives it an Apache Kafka of its own and ends whatever it started; `stream people` needs none.
+//! inside `e2e/scripts/with-kafka.sh`, which gives it an Apache Kafka of its own and ends whatever it started; `stream people` and
+//! `stream console` need none.
 //!
 //! `stream` measures all rows, `stream detector` one of them; `stream bare-pipe …` is a process that is measured beside one.
 
 mod archiver;
 mod bare;
 mod bed;
+mod browsers;
 mod bucket;
 mod compressor;
+mod console;
 mod detector;
 mod generator;
 mod measure;
@@ -16,6 +19,8 @@ mod notifier;
 mod people;
 mod producer;
 mod spark;
+mod told;
+mod webhook;
 
 use std::process::ExitCode;
 
@@ -23,7 +28,7 @@ use vedette_e2e::RunError;
 
 type Row = fn() -> Result<(), RunError>;
 
-const ROWS: [(&str, Row); 7] = [
+const ROWS: [(&str, Row); 9] = [
     ("detector", detector::beside_a_bare_pipe),
     ("archiver", archiver::beside_a_bare_compressor),
     ("generator", generator::beside_a_bare_producer),
@@ -31,6 +36,8 @@ const ROWS: [(&str, Row); 7] = [
     ("memory", memory::of_detector_and_archiver),
     ("spark", spark::beside_the_detector),
     ("people", people::of_ten_thousand),
+    ("told", told::in_time),
+    ("console", console::with_fifty_browsers),
 ];
 
 fn main() -> ExitCode {

@@ -56,9 +56,14 @@ pub(crate) fn compare(
     Ok(())
 }
 
-pub(crate) fn median(mut numbers: Vec<f64>) -> f64 {
+pub(crate) fn median(numbers: Vec<f64>) -> f64 {
+    percentile(numbers, 50)
+}
+
+/// So many of a hundred are below it.
+pub(crate) fn percentile(mut numbers: Vec<f64>, percent: usize) -> f64 {
     numbers.sort_unstable_by(f64::total_cmp);
-    numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
+    numbers.get(numbers.len() * percent / 100).copied().unwrap_or(f64::NAN)
 }
 
 /// A child of this process, in a directory of its own; killed when dropped.
