@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -18,7 +18,7 @@ use vedette_streams::bucket::{Bucket, BucketError};
 
 use crate::format::Line;
 use crate::list::{Source, archived_days, list_day};
-use crate::read::{Fetched, fetch};
+use crate::read::{Fetched, Part, fetch};
 use crate::seen::Seen;
 
 /// So many objects are in memory at once.
@@ -34,7 +34,8 @@ pub struct Span<'a> {
     /// Whose objects; everybody's where empty.
     pub sites: &'a [Name],
     /// Records of this time and later are not wanted. They may all the same be handed over; what arrived more than a day after it is
-    /// not looked for.
+    /// not looked for, and of an object that begins at this time or later all is passed over: whoever wants records of before that are out
+    /// of their order says a later one.
     pub before: Option<Timestamp>,
 }
 
@@ -45,6 +46,12 @@ pub trait TakeNewest {
 
     /// Records before this time are not wanted, or not any more: it may rise as records are taken.
     fn not_before(&self) -> Timestamp;
+
+    /// Of when a record is, without taking it; nothing where it is none. Only whoever reads with [`Span::before`] is asked, of the first
+    /// record of objects. Where nothing is said all of them are read.
+    fn time(&self, _record: &[u8]) -> Option<Timestamp> {
+        None
+    }
 }
 
 /// What could not be taken.
@@ -98,6 +105,10 @@ pub async fn read_unseen(
             partitions.entry(source.object.origin.clone()).or_default().push(source);
         }
         has_new |= !partitions.is_empty();
+        // What arrived on a day before it is of before.
+        if let Some(before) = before.filter(|before| day > day_before(*before)) {
+            partitions = reading.begun_before(bucket, partitions, before).await?;
+        }
         while reading.read_one_of_each(bucket, &mut partitions).await? {}
         if number < DAYS_AGAIN {
             listed_again.extend(listed);
@@ -132,6 +143,55 @@ impl<T: TakeNewest> Reading<'_, T> {
     fn is_wanted(&self, origin: &Origin) -> bool {
         let not_before = self.taker.not_before();
         self.reached.get(origin).map_or(not_before < Timestamp::MAX, |reached| *reached >= not_before)
+    }
+
+    /// Of each partition the objects up to the last that begins before this time.
+    async fn begun_before(
+        &self,
+        bucket: &Bucket,
+        partitions: BTreeMap<Origin, Vec<Source>>,
+        before: Timestamp,
+    ) -> Result<BTreeMap<Origin, Vec<Source>>, BucketError> {
+        let of_partition = async |(origin, mut sources): (Origin, Vec<Source>)| {
+            let (mut begun, mut at_once) = (Vec::new(), 1);
+            while begun.is_empty() && !sources.is_empty() {
+                let last = sources.split_off(sources.len().saturating_sub(at_once));
+                begun = self.begin_before(bucket, last, before).await?;
+                at_once = CONCURRENCY.min(2 * at_once);
+            }
+            sources.extend(begun);
+            Ok::<_, BucketError>((origin, sources))
+        };
+        stream::iter(partitions).map(of_partition).buffered(CONCURRENCY).try_collect().await
+    }
+
+    /// Those of these objects that begin before this time, each by its first record: a topic that was made anew begins with offsets that
+    /// others of before had. One that cannot be read is kept, so that whoever reads it says so.
+    async fn begin_before(
+        &self,
+        bucket: &Bucket,
+        sources: Vec<Source>,
+        before: Timestamp,
+    ) -> Result<Vec<Source>, BucketError> {
+        let begins_before = async |source: Source| {
+            let fetched = fetch(bucket, source.clone()).await?;
+            let first = fetched.and_then(|fetched| self.first_time(fetched.parts.first()?));
+            Ok::<_, BucketError>(first.is_none_or(|first| first < before).then_some(source))
+        };
+        let kept: Vec<Option<Source>> =
+            stream::iter(sources).map(begins_before).buffered(CONCURRENCY).try_collect().await?;
+        Ok(kept.into_iter().flatten().collect())
+    }
+
+    fn first_time(&self, part: &Part) -> Option<Timestamp> {
+        let mut time = None;
+        let read = part.for_each_line(|line| {
+            if let Line::Whole(record) = line {
+                time = self.taker.time(record);
+            }
+            ControlFlow::Break(())
+        });
+        read.ok().and(time)
     }
 
     /// Reads the last object of each partition of which more is wanted. Returns whether there was any.

@@ -27,6 +27,10 @@ impl TakeNewest for Newest {
         Some(time)
     }
 
+    fn time(&self, record: &[u8]) -> Option<Timestamp> {
+        std::str::from_utf8(record).unwrap().parse().ok()
+    }
+
     fn not_before(&self) -> Timestamp {
         if self.times.len() == self.limit { self.times[0] } else { Timestamp::MIN }
     }
@@ -105,6 +109,27 @@ async fn days_after_the_end_of_the_span_and_other_sites_are_not_listed() {
     let (newest, missed) = world.newest(9, &["east".parse().unwrap()], Some("2026-11-23T12:00:00Z")).await;
     assert_eq!(told(&newest), ["2026-11-23T08:00:00Z", "2026-11-23T09:00:00Z"]);
     assert_eq!((missed.objects.len(), missed.lines), (0, 1));
+}
+
+#[tokio::test]
+async fn objects_that_begin_after_the_end_of_the_span_are_not_read_whatever_their_offsets() {
+    let world = World::new().await;
+    for (start, hour) in [(100, 8), (110, 9), (120, 10), (130, 11), (140, 12), (150, 13), (160, 14)] {
+        let times = [format!("2026-11-23T{hour:02}:10:00Z"), format!("2026-11-23T{hour:02}:50:00Z")];
+        world.put(object("2026-11-23", "east", start).closed(), &times.each_ref().map(String::as_str)).await;
+    }
+    world.put(object("2026-11-24", "east", 170).delta(170), &["2026-11-24T08:00:00Z"]).await;
+    // Its topic was made anew.
+    world.put(object("2026-11-23", "west", 0).closed(), &["2026-11-23T15:00:00Z"]).await;
+    world.put(object("2026-11-23", "west", 90).closed(), &["2026-11-23T10:20:00Z"]).await;
+    let (newest, missed) = world.newest(100, &[], Some("2026-11-23T10:30:00Z")).await;
+    let expected = ["08:10", "08:50", "09:10", "09:50", "10:10", "10:20", "10:50", "15:00"];
+    assert_eq!(told(&newest), expected.map(|time| format!("2026-11-23T{time}:00Z")));
+    assert!(missed.objects.is_empty());
+    // What cannot be read is told.
+    world.damage("2026-11-23", "east", 160).await;
+    let (_, missed) = world.newest(2, &["east".parse().unwrap()], Some("2026-11-23T10:30:00Z")).await;
+    assert_eq!(missed.objects.len(), 1);
 }
 
 #[tokio::test]

@@ -91,9 +91,16 @@ pub(super) struct Row {
 impl Row {
     /// An alert as a line of its site has it; none where the line is none.
     pub(super) fn read(site: &Name, line: &[u8]) -> Option<Self> {
-        let alert = Alert::read(std::str::from_utf8(line).ok()?)?;
-        Some(Self { site: site.clone(), alert, identity: Identity::of(site, line) })
+        Some(Self::of(site, read(line)?, line))
     }
+
+    fn of(site: &Name, alert: Alert, line: &[u8]) -> Self {
+        Self { site: site.clone(), alert, identity: Identity::of(site, line) }
+    }
+}
+
+fn read(line: &[u8]) -> Option<Alert> {
+    Alert::read(std::str::from_utf8(line).ok()?)
 }
 
 /// What an alert is known by wherever it is met: its site and its bytes, as its `uuid` is the sender's to choose.
@@ -201,7 +208,7 @@ pub(super) async fn newest(
     chosen: &Chosen,
     news: &mut News<Newest>,
 ) -> Result<Option<(Vec<Row>, Missed)>, AlertsError> {
-    let before = options.until.map(|until| until.0);
+    let before = options.until.map(|until| until.0.checked_add(DISORDER).unwrap_or(Timestamp::MAX));
     let span = Span { stream: Stream::Alerts, sites: &options.sites, before };
     let Some((newest, missed)) = news.read(chosen, span).await? else { return Ok(None) };
     if newest.rows.is_empty() {
@@ -250,10 +257,10 @@ impl Newest {
 
 impl TakeNewest for Newest {
     fn take(&mut self, key: &ArchiveKey, record: &[u8]) -> Option<Timestamp> {
-        let row = Row::read(&key.object.origin.site, record)?;
-        let detected = row.alert.detected_utc;
-        if self.wanted.has(&row.alert) {
-            self.keep(row);
+        let alert = read(record)?;
+        let detected = alert.detected_utc;
+        if self.wanted.has(&alert) {
+            self.keep(Row::of(&key.object.origin.site, alert, record));
         }
         Some(detected)
     }
@@ -262,6 +269,10 @@ impl TakeNewest for Newest {
         let from = self.wanted.from;
         let wanted = self.oldest_of_enough().map_or(from, |oldest| oldest.max(from));
         wanted.checked_sub(DISORDER).unwrap_or(Timestamp::MIN)
+    }
+
+    fn time(&self, record: &[u8]) -> Option<Timestamp> {
+        read(record).map(|alert| alert.detected_utc)
     }
 }
 

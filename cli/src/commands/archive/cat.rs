@@ -6,9 +6,10 @@ use std::ops::ControlFlow;
 use clap::Args;
 use futures::{StreamExt, stream};
 use jiff::civil::Date;
-use vedette_archive::{Fetched, Line, Part, Source, archived_days, fetch, list_day};
+use vedette_archive::{Line, Part, Source, archived_days, fetch, list_day};
 use vedette_contract::Name;
 use vedette_contract::archive::Stream;
+use vedette_streams::bucket::Bucket;
 
 use super::ArchiveError;
 use crate::commands::pipeline::PipelineOptions;
@@ -48,19 +49,21 @@ pub(super) async fn cat(options: &CatOptions) -> Result<(), ArchiveError> {
         let sources = list_day(bucket, keys, options.stream, day, &options.sites).await?;
         let get = async |source: Source| {
             let key = source.object.to_string();
-            fetch(bucket, source).await.map(|fetched| (key, fetched))
+            // Of its own, so that it goes on while others are written.
+            let checked = tokio::spawn(checked(bucket.clone(), source)).await.map_err(ArchiveError::Worker)?;
+            checked.map(|checked| (key, checked))
         };
         let mut all = stream::iter(sources).map(get).buffered(CONCURRENCY);
         while let Some(one) = all.next().await {
             objects += 1;
-            let (key, fetched) = one?;
-            let Some(fetched) = fetched else {
+            let (key, checked) = one?;
+            let Some(checked) = checked else {
                 left_out += 1;
                 warn(&format!("{key} was deleted while it was to be read"));
                 continue;
             };
             let written =
-                tokio::task::spawn_blocking(move || write(&fetched)).await.map_err(ArchiveError::Worker)??;
+                tokio::task::spawn_blocking(move || write(&checked)).await.map_err(ArchiveError::Worker)??;
             left_out += written.left_out;
             if written.readers.is_break() {
                 return Ok(());
@@ -74,6 +77,20 @@ pub(super) async fn cat(options: &CatOptions) -> Result<(), ArchiveError> {
     }
 }
 
+/// A part of an object, and what is wrong with it.
+type Checked = (Part, Option<io::Error>);
+
+/// Gets an object and looks whether it is what was written; nothing where it is gone.
+async fn checked(bucket: Bucket, source: Source) -> Result<Option<Vec<Checked>>, ArchiveError> {
+    let Some(fetched) = fetch(&bucket, source).await? else { return Ok(None) };
+    let check = |part: Part| {
+        let fault = part.check().err();
+        (part, fault)
+    };
+    let checking = tokio::task::spawn_blocking(move || fetched.parts.into_iter().map(check).collect::<Vec<Checked>>());
+    Ok(Some(checking.await.map_err(ArchiveError::Worker)?))
+}
+
 /// What came of one object.
 struct Written {
     left_out: usize,
@@ -81,13 +98,13 @@ struct Written {
     readers: ControlFlow<()>,
 }
 
-fn write(fetched: &Fetched) -> Result<Written, ArchiveError> {
+fn write(checked: &[Checked]) -> Result<Written, ArchiveError> {
     let is_seen = io::stdout().is_terminal();
     let mut written = Written { left_out: 0, readers: ControlFlow::Continue(()) };
-    for part in &fetched.parts {
-        if let Err(error) = part.check() {
+    for (part, fault) in checked {
+        if let Some(fault) = fault {
             written.left_out += 1;
-            warn(&format!("{} is damaged and left out: {error}", part.key));
+            warn(&format!("{} is damaged and left out: {fault}", part.key));
             continue;
         }
         written.readers = print_while_read(|out| if is_seen { write_shown(part, out) } else { part.write_lines(out) })?;
