@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
 use vedette_cli::local::supervisor::{supports_deployment, supports_job};
 use vedette_contract::ModelVersion;
@@ -58,4 +59,32 @@ fn every_manifest_builds_what_a_local_run_honours() {
         }
     }
     assert!(deployments >= 3 && jobs >= 2, "there are manifests to look at");
+}
+
+#[test]
+fn the_help_of_validate_ends_with_two_examples_that_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let demo = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/demo.yaml")).unwrap();
+    let (pipeline, training) = demo.split_once("\n---\n").unwrap();
+    std::fs::create_dir(directory.path().join("manifests")).unwrap();
+    for (name, text) in
+        [("manifests/demo.yaml", &*demo), ("pipeline.yaml", pipeline), ("training.yaml", training), ("east.yaml", SITE)]
+    {
+        std::fs::write(directory.path().join(name), text).unwrap();
+    }
+    let run = |words: &[&str]| -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vedette"));
+        command.args(words).current_dir(directory.path()).env("COLUMNS", "1000").output().unwrap()
+    };
+    let help = String::from_utf8(run(&["validate", "--help"]).stdout).unwrap();
+    let (_, examples) = help.rsplit_once("Examples:\n").unwrap();
+    let examples: Vec<&str> = examples.trim_end().lines().map(str::trim).collect();
+    assert_eq!(examples.len(), 2, "{examples:?}");
+    for example in examples {
+        let words: Vec<&str> = example.split_whitespace().skip(1).collect();
+        let output = run(&words);
+        assert!(output.status.success(), "{example}: {}", String::from_utf8_lossy(&output.stderr));
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(told, "valid: AnomalyPipeline demo/kdd, ModelTraining demo/kdd\n", "{example}");
+    }
 }

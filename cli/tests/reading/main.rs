@@ -7,7 +7,7 @@ mod verdicts;
 mod watch;
 
 use std::io::Read;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -53,6 +53,35 @@ async fn the_help_of_each_command_ends_with_two_examples_that_run() {
             assert!(!output.stdout.is_empty(), "{example} prints nothing");
         }
     }
+}
+
+#[tokio::test]
+async fn the_examples_of_verify_find_what_is_damaged() {
+    let mut data = Data::new().await;
+    let help = String::from_utf8(data.run(&["archive", "verify", "--help"]).stdout).unwrap();
+    let (_, examples) = help.rsplit_once("Examples:\n").unwrap();
+    let examples: Vec<&str> = examples.trim_end().lines().map(str::trim).collect();
+    assert_eq!(examples.len(), 2, "{examples:?}");
+    for example in examples {
+        let words: Vec<&str> = example.split_whitespace().skip(1).collect();
+        let output = data.example(&words).await;
+        let found = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{example}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(found.contains(&object("alerts", "2026-11-19", "east", 0)), "{example}: {found}");
+    }
+}
+
+#[tokio::test]
+async fn as_a_plugin_of_kubectl_it_is_the_same_program() {
+    let data = Data::new().await;
+    let directory = tempfile::tempdir().unwrap();
+    let plugin = directory.path().join("kubectl-vedette");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_vedette"), &plugin).unwrap();
+    let place = data.served.data_directory().display().to_string();
+    let words = ["alerts", "list", "--data-dir", &place, "-n", "demo"];
+    let output = Command::new(plugin).args(words).env_remove("RUST_LOG").output().unwrap();
+    let listed = data.says(&["alerts", "list"]);
+    assert_eq!((output.status.code(), String::from_utf8(output.stdout).unwrap()), (Some(0), listed));
 }
 
 #[tokio::test]
@@ -231,6 +260,7 @@ async fn what_is_not_there_is_said_beside_what_is() {
         (&["alerts", "list", "--site", "est"], "pipeline kdd has no site est; the nearest are east, west"),
         (&["archive", "ls", "--site", "wets"], "has no site wets; the nearest are west, east"),
         (&["archive", "cat", "--site", "wets"], "has no site wets"),
+        (&["archive", "verify", "--pipeline", "kd"], "namespace demo has no pipeline kd; the nearest are kdd"),
         (&["alerts", "show", "east-00012"], "no alert east-00012 is archived; the nearest are east-00012"),
         (&["alerts", "show", HOSTILE], r"no alert odd\u{1b}[2J"),
         (

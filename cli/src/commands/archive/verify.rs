@@ -6,33 +6,23 @@ use std::io::{self, Write};
 use clap::Args;
 use thiserror::Error;
 use vedette_archive::{VerifyReport, verify as verify_archive};
-use vedette_contract::Name;
 use vedette_contract::archive::Stream;
-use vedette_contract::keys::PipelineKeys;
 use vedette_service::Shutdown;
 use vedette_streams::bucket::BucketError;
 
+use crate::commands::pipeline::{PipelineError, PipelineOptions};
 use crate::output::{OutputError, print};
-use crate::place::{PlaceError, PlaceOptions};
 
 /// Reads every object of the archive, of all sites: its bytes against its SHA-256, its records against its count, and the
 /// chain of offsets of every partition. It only reads. Exit code 1 if something is wrong.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   vedette archive verify --data-dir ./data --namespace demo --pipeline kdd
-  vedette archive verify --bucket http://seaweedfs:8333 --bucket-name vedette --pipeline kdd")]
+  vedette archive verify --bucket http://seaweedfs:8333 -n demo --pipeline kdd --json")]
 pub struct VerifyOptions {
-    /// Where the bucket is.
+    /// Whose archive.
     #[command(flatten)]
-    pub place: PlaceOptions,
-
-    /// Namespace of the pipeline
-    #[arg(short = 'n', long, value_name = "NAME", default_value = "default")]
-    pub namespace: Name,
-
-    /// Name of the pipeline
-    #[arg(long, value_name = "NAME")]
-    pub pipeline: Name,
+    pub pipeline: PipelineOptions,
 
     /// Only this stream; all where omitted
     #[arg(long, value_name = "STREAM")]
@@ -46,9 +36,9 @@ pub struct VerifyOptions {
 /// Why an archive was not found whole.
 #[derive(Debug, Error)]
 pub enum VerifyError {
-    /// The bucket could not be opened.
+    /// There is no such pipeline.
     #[error(transparent)]
-    Place(#[from] PlaceError),
+    Pipeline(#[from] PipelineError),
     /// The bucket could not be read.
     #[error(transparent)]
     Bucket(#[from] BucketError),
@@ -68,9 +58,8 @@ pub enum VerifyError {
 
 /// Verifies and prints the report.
 pub(super) async fn verify(options: &VerifyOptions, shutdown: &Shutdown) -> Result<(), VerifyError> {
-    let keys = PipelineKeys::new(&options.namespace, &options.pipeline);
-    let opened = options.place.open().await?;
-    let reading = verify_archive(&opened.bucket, &keys, options.stream, |_| {});
+    let chosen = options.pipeline.choose().await?;
+    let reading = verify_archive(chosen.bucket(), &chosen.keys, options.stream, |_| {});
     let report = shutdown.run_until_cancelled(reading).await.ok_or(VerifyError::Stopped)??;
     print(|out| write(out, &report, options.json))?;
     match report.findings.len() {
@@ -100,6 +89,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::place::PlaceError;
 
     #[derive(Parser)]
     struct Command {
@@ -120,13 +110,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_directory_without_a_bucket_is_refused_and_an_empty_bucket_is_whole() {
+    async fn a_place_without_a_bucket_or_without_the_pipeline_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let options = options(&["--data-dir", &directory.path().display().to_string()]).unwrap();
         let error = verify(&options, &Shutdown::new()).await.unwrap_err();
-        assert!(matches!(error, VerifyError::Place(PlaceError::NoData { .. })), "{error}");
+        assert!(matches!(error, VerifyError::Pipeline(PipelineError::Place(PlaceError::NoData { .. }))), "{error}");
         std::fs::create_dir(directory.path().join("vedette")).unwrap();
-        verify(&options, &Shutdown::new()).await.unwrap();
+        let error = verify(&options, &Shutdown::new()).await.unwrap_err();
+        assert!(matches!(error, VerifyError::Pipeline(PipelineError::NoPipelines { .. })), "{error}");
     }
 
     #[tokio::test]
@@ -135,8 +126,11 @@ mod tests {
         let stranger = directory.path().join("vedette/default/kdd/enriched_data/2026-11-23/local");
         std::fs::create_dir_all(&stranger).unwrap();
         std::fs::write(stranger.join("stranger.jsonl.zst"), "x").unwrap();
-        let options = options(&["--data-dir", &directory.path().display().to_string()]).unwrap();
+        let mut options = options(&["--data-dir", &directory.path().display().to_string()]).unwrap();
         let error = verify(&options, &Shutdown::new()).await.unwrap_err();
         assert!(matches!(error, VerifyError::NotWhole { findings: 1 }), "{error}");
+        options.pipeline.pipeline = Some("kd".parse().unwrap());
+        let error = verify(&options, &Shutdown::new()).await.unwrap_err().to_string();
+        assert!(error.contains("no pipeline kd; the nearest are kdd"), "{error}");
     }
 }
