@@ -3,6 +3,7 @@
 //!
 //! `make bench` runs all; `make bench BENCH="flow latency"` runs some. None is a test: nothing fails by the clock.
 
+mod cli;
 mod drift;
 mod local;
 mod printed;
@@ -29,7 +30,7 @@ fn show(figure: Figure) -> Figure {
 
 type Benchmark = fn() -> Result<Vec<Figure>, RunError>;
 
-const BENCHMARKS: [(&str, Benchmark); 18] = [
+const BENCHMARKS: [(&str, Benchmark); 19] = [
     ("size", size::sizes),
     ("flow", local::flow),
     ("latency", local::latency),
@@ -42,6 +43,7 @@ const BENCHMARKS: [(&str, Benchmark); 18] = [
     ("spark", printed::spark),
     ("people", printed::people),
     ("console", printed::console),
+    ("cli", cli::cli),
     ("kdd", local::kdd),
     ("six", local::six_columns),
     ("drift", drift::drift),

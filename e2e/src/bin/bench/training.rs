@@ -45,13 +45,7 @@ pub(crate) fn training() -> Result<Vec<Figure>, RunError> {
     let directory = tempfile::tempdir().map_err(RunError::Process)?;
     archive_some(directory.path())?;
     let runtime = Runtime::new().map_err(RunError::Process)?;
-    let bucket = runtime.block_on(EmbeddedBucket::start(BucketOptions {
-        directory: directory.path(),
-        name: BUCKET,
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        credentials: Credentials::random(),
-    }));
-    let bucket = bucket.map_err(failed)?;
+    let bucket = runtime.block_on(serve(directory.path()))?;
     let stored = runtime.block_on(fill(&bucket, records))?;
     let Taken { seconds, cpu_seconds, peak_bytes } = learn(&bucket, directory.path())?;
     println!(
@@ -74,16 +68,27 @@ fn archive_some(directory: &Path) -> Result<(), RunError> {
     LocalRun::start(words)?.summary(PATIENCE).map(drop)
 }
 
-async fn fill(bucket: &EmbeddedBucket, records: usize) -> Result<u64, RunError> {
+/// The bucket of a data directory, which nobody else serves.
+pub(crate) async fn serve(directory: &Path) -> Result<EmbeddedBucket, RunError> {
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let options = BucketOptions { directory, name: BUCKET, listen, credentials: Credentials::random() };
+    EmbeddedBucket::start(options).await.map_err(failed)
+}
+
+pub(crate) fn client(bucket: &EmbeddedBucket) -> Bucket {
     let Credentials { access_key_id, secret_access_key } = bucket.credentials().clone();
-    let client = Bucket::new(&BucketArguments {
+    Bucket::new(&BucketArguments {
         bucket_endpoint: Some(bucket.endpoint()),
         bucket: BUCKET.to_owned(),
         bucket_region: "us-east-1".to_owned(),
         access_key_id: Some(access_key_id),
         secret_access_key: Some(secret_access_key.into()),
         ..BucketArguments::default()
-    });
+    })
+}
+
+async fn fill(bucket: &EmbeddedBucket, records: usize) -> Result<u64, RunError> {
+    let client = client(bucket);
     let copies = Copies::of(&client, &PipelineKeys::new(&name(NAMESPACE)?, &name(ARCHIVED)?)).await.map_err(failed)?;
     copies.fill(&client, &name(MANY)?, records).await.map_err(failed)
 }
@@ -130,10 +135,10 @@ fn learn(bucket: &EmbeddedBucket, directory: &Path) -> Result<Taken, RunError> {
     Ok(Taken { seconds, cpu_seconds: cpu, peak_bytes })
 }
 
-fn name(text: &str) -> Result<Name, RunError> {
+pub(crate) fn name(text: &str) -> Result<Name, RunError> {
     text.parse().map_err(failed)
 }
 
-fn failed(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> RunError {
+pub(crate) fn failed(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> RunError {
     RunError::Process(std::io::Error::other(cause))
 }
