@@ -7,7 +7,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use vedette_contract::arguments::KafkaArguments;
-use vedette_embedded::broker::{EmbeddedBroker, HeldProduces, RefusedWrite};
+use vedette_embedded::broker::{EmbeddedBroker, HeldProduces, LostCoordinator, RefusedWrite};
 use vedette_streams::kafka::{KafkaSettings, ensure_topics};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -88,6 +88,11 @@ impl TestBroker {
     /// Gives a partition its leader back.
     pub fn give_leader(&self, topic: &str, partition: i32) {
         self.embedded.give_leader(topic, partition);
+    }
+
+    /// Names to this client a coordinator of its groups that nobody reaches, until what it returns is dropped.
+    pub fn lose_coordinator(&self, client_id: &str) -> LostCoordinator {
+        self.embedded.lose_coordinator(client_id)
     }
 
     /// Names no broker to who asks, or itself again.

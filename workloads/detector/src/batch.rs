@@ -191,7 +191,7 @@ mod tests {
     use prometheus_client::registry::Registry;
     use rdkafka::error::RDKafkaErrorCode;
     use vedette_contract::arguments::{BudgetTracking, ProcessingGuarantee};
-    use vedette_streams::kafka::Keeping;
+    use vedette_streams::kafka::{Keeping, Watch};
 
     use super::*;
     use crate::detector::DetectorSettings;
@@ -200,7 +200,6 @@ mod tests {
     use crate::metrics::Metrics;
     use crate::testing::Stream;
     use crate::threshold::Threshold;
-    use crate::watch::Watch;
 
     fn outputs() -> Outputs {
         let topic = |name: &str| name.parse().unwrap();

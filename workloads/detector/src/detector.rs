@@ -13,6 +13,7 @@ use vedette_contract::{ModelVersion, Name, TopicName, fields};
 use vedette_forest::Model;
 use vedette_records::splice::{self, Replacement};
 use vedette_records::{Field, RecordReader, Refusal, Renames, Scalar};
+use vedette_streams::kafka::Watch;
 
 use crate::added::{AddedFieldError, AddedFields};
 use crate::alert::AlertFields;
@@ -24,7 +25,6 @@ use crate::scoring::Scoring;
 use crate::stability::Bins;
 use crate::tally::FieldTally;
 use crate::threshold::Threshold;
-use crate::watch::Watch;
 
 /// How often the failure of one calculated field is logged before the metric alone tells of it.
 const LOGGED_FAILURES: u64 = 3;

@@ -37,7 +37,6 @@ mod testing;
 mod threshold;
 mod unit;
 mod variable;
-mod watch;
 
 pub use error::DetectorError;
 pub use run::run;

@@ -14,10 +14,10 @@ use vedette_forest::Model;
 use vedette_registry::load::{self, Fetched, Files, Learned, LoadError};
 use vedette_service::{Backoff, Readiness, Shutdown, error_chain};
 use vedette_streams::bucket::Bucket;
+use vedette_streams::kafka::Watch;
 
 use crate::error::{DetectorError, joined};
 use crate::readiness::MODEL;
-use crate::watch::Watch;
 
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(15));
 

@@ -14,7 +14,7 @@ use vedette_registry::health;
 use vedette_registry::load::Learned;
 use vedette_service::{Readiness, Shutdown, registry, serve};
 use vedette_streams::bucket::Bucket;
-use vedette_streams::kafka::KafkaSettings;
+use vedette_streams::kafka::{KafkaSettings, Watch};
 
 use crate::added::{AddedFieldError, AddedFields};
 use crate::detector::{Detector, DetectorSettings};
@@ -29,7 +29,9 @@ use crate::readiness::{BROKER, GROUP, LOOKUPS, MODEL};
 use crate::stability::Bins;
 use crate::start::{StartSettings, start};
 use crate::threshold::Threshold;
-use crate::watch::Watch;
+
+/// So many seconds a step of the model may take.
+const MODEL_LOOKS: u32 = 60;
 
 /// Runs a detector until shutdown.
 ///
@@ -151,7 +153,7 @@ async fn while_it_can(
 ) -> Result<(), DetectorError> {
     tokio::select! {
         outcome = work => outcome,
-        () = watch.stuck() => Err(DetectorError::ModelStuck),
+        () = watch.stuck(MODEL_LOOKS) => Err(DetectorError::ModelStuck),
         stranded = kafka.stranded() => Err(DetectorError::Kafka(stranded)),
     }
 }

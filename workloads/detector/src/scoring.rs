@@ -9,12 +9,12 @@ use vedette_contract::model::Column;
 use vedette_forest::features::Encoder;
 use vedette_forest::{Matrix, Model};
 use vedette_records::{Field, FieldNames, Record, Scalar, ScalarKind, splice};
+use vedette_streams::kafka::Watch;
 
 use crate::added::AddedFields;
 use crate::reasons;
 use crate::tally::FeatureTally;
 use crate::threshold::Threshold;
-use crate::watch::Watch;
 
 /// Where the value of a column comes from.
 #[derive(Debug, Clone, Copy)]

@@ -9,14 +9,14 @@ use vedette_contract::arguments::ProcessingGuarantee;
 use vedette_service::{Readiness, Shutdown, error_chain};
 use vedette_streams::kafka::group::{self, GroupConsumer};
 use vedette_streams::kafka::{
-    self, Isolation, KafkaSettings, StartError, TopicReader, check_writable, fit_messages, insist_on, wait_for_topics,
+    self, Isolation, KafkaSettings, StartError, TopicReader, Watch, check_writable, fit_messages, insist_on,
+    wait_for_topics,
 };
 
 use crate::delivery::DeliveryContext;
 use crate::messages::{Keepings, Outputs, Partitions, Topics};
 use crate::readiness::{BROKER, GROUP};
 use crate::unit::UnitOfWork;
-use crate::watch::Watch;
 
 const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -15,13 +15,12 @@ use vedette_forest::{Learner, Matrix, Model, artifact, calibration, fit, with_us
 use vedette_service::{Readiness, Shutdown};
 use vedette_streams::kafka::group::{self, GroupConsumer};
 use vedette_streams::kafka::place::at_offset;
-use vedette_streams::kafka::{Isolation, KafkaSettings};
+use vedette_streams::kafka::{Isolation, KafkaSettings, Watch};
 use vedette_testing::TestBroker;
 
 use crate::delivery::DeliveryContext;
 use crate::readiness::BROKER;
 use crate::unit::UnitOfWork;
-use crate::watch::Watch;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 

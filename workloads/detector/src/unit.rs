@@ -17,7 +17,7 @@ use vedette_contract::arguments::ProcessingGuarantee;
 use vedette_service::{Readiness, Shutdown};
 use vedette_streams::kafka::group::GroupConsumer;
 use vedette_streams::kafka::place::move_to;
-use vedette_streams::kafka::{ErrorClass, MissingAcl, classify, is_refusal};
+use vedette_streams::kafka::{ErrorClass, MissingAcl, Watch, classify, is_refusal};
 
 use crate::delivery::{self, DeliveryContext, Serial, Undelivered};
 use crate::interruption::Interruption;
@@ -25,7 +25,6 @@ use crate::leaders::waited_for;
 use crate::messages::Record;
 use crate::readiness::BROKER;
 use crate::refusals::Place;
-use crate::watch::Watch;
 
 /// One call to the broker; what takes longer is called again.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);

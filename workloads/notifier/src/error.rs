@@ -27,6 +27,9 @@ pub enum NotifierError {
     /// Reading.
     #[error("the consumer is of no use any more")]
     Consumer(#[source] KafkaError),
+    /// A call of the producer does not end.
+    #[error("Kafka did not take incidents, and its client does not come back from asking; beginning anew")]
+    Stalled,
     /// The same work was given up again and again.
     #[error("incidents could not be written again and again")]
     NoProgress(#[source] WriteError),
@@ -50,7 +53,7 @@ impl Reason for NotifierError {
             Self::Receivers(_) => "InvalidReceiver",
             Self::Start(error) => error.reason(),
             Self::Kafka(error) => error.reason(),
-            Self::Consumer(_) => "KafkaFailed",
+            Self::Consumer(_) | Self::Stalled => "KafkaFailed",
             Self::NoProgress(_) => "NoProgress",
             Self::Thread(_) => "ThreadFailed",
         }

@@ -17,7 +17,7 @@ use vedette_contract::metrics;
 use vedette_registry::health;
 use vedette_service::{Backoff, Readiness, Shutdown, error_chain, registry, serve};
 use vedette_streams::bucket::Bucket;
-use vedette_streams::kafka::KafkaSettings;
+use vedette_streams::kafka::{KafkaSettings, Watch};
 
 use crate::alert::AlertReader;
 use crate::delivery::{DeliveryMetrics, DeliverySettings, Telling, check, deliver};
@@ -89,7 +89,7 @@ async fn notify(arguments: NotifierArguments, shutdown: Shutdown) -> Result<(), 
         window: Duration::from_secs(window_seconds),
         max_open: usize::try_from(max_open_incidents).unwrap_or(usize::MAX),
     };
-    let kafka = KafkaSettings::new(&kafka, &pod_name);
+    let (kafka, watch) = (KafkaSettings::new(&kafka, &pod_name), Watch::default());
     let settings = StartSettings {
         kafka: kafka.clone(),
         group,
@@ -97,6 +97,7 @@ async fn notify(arguments: NotifierArguments, shutdown: Shutdown) -> Result<(), 
         incidents: incidents_topic,
         max_message_bytes,
         rules,
+        watch: watch.clone(),
     };
     let delivery = DeliverySettings {
         kafka: settings.kafka.clone(),
@@ -111,6 +112,7 @@ async fn notify(arguments: NotifierArguments, shutdown: Shutdown) -> Result<(), 
         spawn_blocking(move || run_anew(&settings, &group_by, &silences, &metrics, &readiness, &telling, &stopping));
     let outcome = tokio::select! {
         outcome = stream => joined(outcome).flatten(),
+        () = watch.client_stuck() => Err(NotifierError::Stalled),
         stranded = kafka.stranded() => Err(NotifierError::Kafka(stranded)),
         never = health::tell(&bucket, &keys, |now| teller.told(now)) => match never {},
     };

@@ -13,7 +13,7 @@ use vedette_service::{Readiness, Shutdown, error_chain};
 use vedette_streams::kafka::group::{self, GroupConsumer};
 use vedette_streams::kafka::place::{Beginning, beginning, committed};
 use vedette_streams::kafka::{
-    Isolation, KafkaSettings, StartError, TopicReader, check_writable, insist_on, largest_message, leaderless,
+    Isolation, KafkaSettings, StartError, TopicReader, Watch, check_writable, insist_on, largest_message, leaderless,
 };
 
 use crate::history::History;
@@ -34,6 +34,8 @@ pub(crate) struct StartSettings {
     /// As the topic of the incidents accepts them, or less.
     pub(crate) max_message_bytes: usize,
     pub(crate) rules: Rules,
+    /// Of the producer's calls.
+    pub(crate) watch: Watch,
 }
 
 /// What the loop works with.
@@ -65,13 +67,14 @@ fn attempt(
     readiness: &Readiness,
     shutdown: &Shutdown,
 ) -> Result<Option<Started>, StartError> {
-    let StartSettings { kafka, group, alerts, incidents: topic, max_message_bytes, rules } = settings;
+    let StartSettings { kafka, group, alerts, incidents: topic, max_message_bytes, rules, watch } = settings;
     let [alert_partitions, partitions] = reader.count_partitions([alerts, topic], BROKER_TIMEOUT)?;
     check_writable(kafka, group, &[topic])?;
     let asked = largest_message(kafka, topic, *max_message_bytes, BROKER_TIMEOUT);
     let max_message_bytes = Handle::current().block_on(asked)?;
     readiness.hold(BROKER);
-    let writer = Writer::create(kafka, group, topic.clone(), max_message_bytes).map_err(StartError::Settings)?;
+    let writer =
+        Writer::create(kafka, group, topic.clone(), max_message_bytes, watch.clone()).map_err(StartError::Settings)?;
     writer.initialize().map_err(refused("start the transactional producer"))?;
 
     let mut incidents = Incidents::new(rules.clone());

@@ -17,7 +17,7 @@ use tracing::debug;
 use vedette_contract::TopicName;
 use vedette_contract::incident::Incident;
 use vedette_streams::kafka::group::GroupConsumer;
-use vedette_streams::kafka::{ErrorClass, KafkaContext, KafkaSettings, classify, fit_messages};
+use vedette_streams::kafka::{ErrorClass, KafkaContext, KafkaSettings, Watch, classify, fit_messages};
 
 /// One call to the broker; what takes longer is called again.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -50,6 +50,8 @@ pub enum WriteError {
 pub(crate) struct Writer {
     producer: ThreadedProducer<WriterContext>,
     topic: TopicName,
+    /// Of its calls, one of which may forget its time-out.
+    watch: Watch,
 }
 
 impl Writer {
@@ -59,16 +61,17 @@ impl Writer {
         transactional_id: &str,
         topic: TopicName,
         max_message_bytes: usize,
+        watch: Watch,
     ) -> KafkaResult<Self> {
         let mut config = settings.transactional_producer(transactional_id);
         fit_messages(&mut config, max_message_bytes);
         let producer = config.create_with_context(WriterContext(settings.context()))?;
-        Ok(Self { producer, topic })
+        Ok(Self { producer, topic, watch })
     }
 
     /// Makes it known: from now on Kafka listens to no earlier one.
     pub(crate) fn initialize(&self) -> KafkaResult<()> {
-        self.producer.init_transactions(CALL_TIMEOUT)
+        self.watch.step(|| self.producer.init_transactions(CALL_TIMEOUT))
     }
 
     /// Writes these incidents and that alerts were read up to these positions.
@@ -109,7 +112,7 @@ impl Writer {
         mut call: impl FnMut(Duration) -> KafkaResult<()>,
     ) -> Result<(), WriteError> {
         loop {
-            let Err(cause) = call(wait(started.elapsed())) else { return Ok(()) };
+            let Err(cause) = self.watch.step(|| call(wait(started.elapsed()))) else { return Ok(()) };
             if self.is_fenced(&cause) && is_by_another(started.elapsed()) {
                 return Err(WriteError::Fenced);
             }

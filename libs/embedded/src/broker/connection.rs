@@ -62,6 +62,11 @@ fn serve(client: &TcpStream, id: u64, shared: &Arc<Shared>) -> io::Result<()> {
         let response = match frame::api_key(&request) {
             Some(ApiKey::Fetch) => fetch::answer(request, id, shared)?,
             Some(ApiKey::ListOffsets) if let Some(refusal) = lock(&shared.leaderless).refusal(&request) => refusal,
+            Some(ApiKey::FindCoordinator)
+                if let Some(gone) = lock(&shared.coordinators).lost(client_id.as_deref(), &request) =>
+            {
+                gone
+            }
             Some(key) if let Some(refusal) = refused(client_id.as_deref(), key, &request, shared) => refusal,
             key => {
                 let _rejoining = match key {

@@ -3,6 +3,7 @@
 //! here, for the reasons that `fetch` and `join` give.
 
 mod connection;
+mod coordinators;
 mod eviction;
 mod fetch;
 mod frame;
@@ -25,6 +26,7 @@ use std::thread::JoinHandle;
 use noida::kafka::engine::Engine;
 use thiserror::Error;
 
+pub use self::coordinators::LostCoordinator;
 pub use self::hold::HeldProduces;
 pub use self::refusal::RefusedWrite;
 
@@ -65,6 +67,7 @@ struct Shared {
     rates: slow::Rates,
     refusals: Mutex<refusal::Refusals>,
     leaderless: Mutex<leaderless::Leaderless>,
+    coordinators: Mutex<coordinators::Coordinators>,
 }
 
 struct OpenConnection {
@@ -148,6 +151,11 @@ impl EmbeddedBroker {
         lock(&self.shared.leaderless).name_no_broker(none);
     }
 
+    /// Names to this client a coordinator of its groups that nobody reaches, as one whose broker is gone, until the value is dropped.
+    pub fn lose_coordinator(&self, client_id: &str) -> LostCoordinator {
+        LostCoordinator::new(Arc::clone(&self.shared), client_id)
+    }
+
     /// Names the consumer groups that read a topic: what all of them have committed, and every other reader has fetched,
     /// is dropped from memory. A topic that is not named keeps everything that its retention leaves.
     pub fn drop_what_was_read(&self, topic: &str, groups: &[&str]) {
@@ -191,6 +199,7 @@ impl Shared {
             rates: slow::Rates::default(),
             refusals: Mutex::default(),
             leaderless: Mutex::default(),
+            coordinators: Mutex::default(),
         }
     }
 

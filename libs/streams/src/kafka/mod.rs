@@ -21,6 +21,7 @@ mod stranded;
 mod token;
 mod topics;
 mod wait;
+mod watch;
 mod wire;
 mod writable;
 
@@ -37,6 +38,7 @@ pub use start::{StartError, insist_on};
 pub use token::TokenError;
 pub use topics::ensure_topics;
 pub use wait::wait_for_topics;
+pub use watch::Watch;
 pub use writable::check_writable;
 
 /// A message's Kafka timestamp; `None` where the producer set none.

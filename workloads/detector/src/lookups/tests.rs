@@ -6,6 +6,7 @@ use vedette_datasets::lookup::TableSettings;
 use vedette_records::RecordReader;
 use vedette_service::{Readiness, Shutdown};
 use vedette_streams::bucket::Bucket;
+use vedette_streams::kafka::Watch;
 
 use super::table::{Place, Table};
 use super::*;
@@ -16,7 +17,6 @@ use crate::readiness::LOOKUPS;
 use crate::tally::{FieldTally, Tally};
 use crate::testing;
 use crate::threshold::Threshold;
-use crate::watch::Watch;
 
 fn lookup(name: &str, field: &str, columns: &str, prefix: &str) -> Lookup {
     let columns: Vec<String> = columns.split(' ').map(|column| format!("{column:?}")).collect();

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod coordinator;
 mod delivery;
 mod incidents;
 mod places;

@@ -1,5 +1,5 @@
-//! Whether the model, or the Kafka client, comes back from what it was asked. A detector whose model or client does not ends itself and
-//! says so: from outside nobody could tell it from one that waits for Kafka.
+//! Whether what blocks comes back, as a call of the Kafka client does. A process of which something does not ends itself and says so: from
+//! outside nobody could tell it from one that waits for Kafka.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,35 +9,32 @@ use tokio::time::{MissedTickBehavior, interval};
 
 /// How often is looked.
 const LOOK: Duration = Duration::from_secs(1);
-/// A step that is seen so often does not end. Looks are counted and not time, as a process may be frozen.
-const LOOKS: u32 = 60;
-
-/// The Kafka client's calls have time-outs of 5 s, and one of them may forget its own (librdkafka's issues 5456 and 5511).
+/// A call that is seen so often does not end. Looks are counted and not time, as a process may be frozen. The Kafka client's calls have time-outs of 5 s, and one of them may forget its own (librdkafka's issues 5456 and 5511).
 const CLIENT_LOOKS: u32 = 15;
 
 /// Watches steps, one at a time; clones watch the same.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Watch {
+pub struct Watch {
     /// Odd while a step is under way.
     turns: Arc<AtomicU64>,
 }
 
 impl Watch {
     /// Does a step.
-    pub(crate) fn step<T>(&self, step: impl FnOnce() -> T) -> T {
+    pub fn step<T>(&self, step: impl FnOnce() -> T) -> T {
         self.turns.fetch_add(1, Ordering::Relaxed);
         let outcome = step();
         self.turns.fetch_add(1, Ordering::Relaxed);
         outcome
     }
 
-    /// Returns once a step does not end.
-    pub(crate) async fn stuck(&self) {
-        self.stuck_for(LOOKS, LOOK).await;
+    /// Returns once a step does not end that was seen so often, a second after each other.
+    pub async fn stuck(&self, looks: u32) {
+        self.stuck_for(looks, LOOK).await;
     }
 
-    /// The same, where the steps are calls of the Kafka client.
-    pub(crate) async fn client_stuck(&self) {
+    /// The same, where the steps are calls of the Kafka client, whose time-outs are 5 s.
+    pub async fn client_stuck(&self) {
         self.stuck_for(CLIENT_LOOKS, LOOK).await;
     }
 
