@@ -98,14 +98,22 @@ impl LocalRun {
     /// # Errors
     /// When it cannot be started.
     pub fn start<A: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = A>) -> Result<Self, RunError> {
-        let program = binary("vedette");
-        let mut child = Command::new(&program)
-            .args(arguments)
+        let mut command = Command::new(binary("vedette"));
+        command.args(arguments);
+        Self::start_by(command)
+    }
+
+    /// Starts `vedette` by a command that runs it.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_by(mut command: Command) -> Result<Self, RunError> {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|source| RunError::Start { program, source })?;
+            .map_err(|source| RunError::Start { program: command.get_program().into(), source })?;
         let log = Arc::new(Mutex::new(Vec::new()));
         let errors = child.stderr.take().map(|stderr| {
             let log = Arc::clone(&log);

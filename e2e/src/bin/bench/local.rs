@@ -9,6 +9,7 @@ use vedette_e2e::local::repository;
 use vedette_e2e::processes::{descendants, peak_resident_bytes};
 use vedette_e2e::{LocalRun, RunError, pumps};
 
+use crate::printed::{KAFKA, program_beside_kafka};
 use crate::{MEGABYTE, figure};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
@@ -39,6 +40,13 @@ fn watched(arguments: &[&str]) -> Result<(Value, f64, f64), RunError> {
     Ok((run.summary(PATIENCE)?, detector as f64, archiver as f64))
 }
 
+/// The summary of a run on an Apache Kafka of its own.
+fn on_kafka(manifest: &str) -> Result<Value, RunError> {
+    let mut command = program_beside_kafka("vedette");
+    command.args(["local", "-f", &fixture(manifest), "--json", "--for", "75s", "--broker", KAFKA]);
+    LocalRun::start_by(command)?.summary(PATIENCE)
+}
+
 pub(crate) fn number(summary: &Value, path: &str) -> f64 {
     summary.pointer(path).and_then(Value::as_f64).unwrap_or(f64::NAN)
 }
@@ -66,13 +74,13 @@ pub(crate) fn flow() -> Result<Vec<Figure>, RunError> {
     ])
 }
 
-/// 2,000 records a second with either guarantee: from `utc` to a read-committed consumer.
+/// 2,000 records a second through an Apache Kafka, with either guarantee: from `utc` to a read-committed consumer.
 pub(crate) fn latency() -> Result<Vec<Figure>, RunError> {
     let mut figures = Vec::new();
     for (guarantee, manifest, limit) in
         [("ExactlyOnce", "latency-exactly-once.yaml", 40.), ("AtLeastOnce", "latency-at-least-once.yaml", 20.)]
     {
-        let (summary, _, _) = watched(&["local", "-f", &fixture(manifest), "--json", "--for", "75s"])?;
+        let summary = on_kafka(manifest)?;
         for (what, path, limit) in [
             ("alert latency, p99", "/latency_ms/p99", limit),
             ("alert latency, p50", "/latency_ms/p50", limit),
@@ -85,9 +93,9 @@ pub(crate) fn latency() -> Result<Vec<Figure>, RunError> {
     Ok(figures)
 }
 
-/// Two detectors, whose model rolls twice: from `utc` to a read-committed consumer, of the records that came while it did.
+/// Two detectors on an Apache Kafka, whose model rolls twice: from `utc` to a read-committed consumer, of the records that came while it did.
 pub(crate) fn rolls() -> Result<Vec<Figure>, RunError> {
-    let (summary, _, _) = watched(&["local", "-f", &fixture("rolls.yaml"), "--json", "--for", "75s"])?;
+    let summary = on_kafka("rolls.yaml")?;
     let rolled = summary["model_versions"].as_array().map_or(0, Vec::len);
     if rolled < 2 {
         return Err(RunError::Process(std::io::Error::other(format!("of two rolls there were {rolled}: {summary}"))));

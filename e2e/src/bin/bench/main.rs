@@ -1,5 +1,6 @@
 //! Prints the figures that the project promises, and writes them to target/bench.json: a list of
-//! {name, unit, ours, peer, ratio}. The peer is another program in the same run, or the limit that was promised.
+//! {name, unit, ours, peer, ratio}. The peer is another program in the same run, or the limit that was promised; where something was
+//! promised of the ratio to another program, `limit` says that, too.
 //!
 //! `make bench` runs all; `make bench BENCH="flow latency"` runs some. None is a test: nothing fails by the clock.
 
@@ -23,8 +24,9 @@ fn figure(name: &str, unit: &str, ours: f64, peer: f64) -> Figure {
 }
 
 fn show(figure: Figure) -> Figure {
-    let Figure { name, unit, ours, peer, ratio } = &figure;
-    println!("{name:<58} {ours:>12.3} {unit:<14} peer or limit {peer:>10.3}   ratio {ratio:.3}");
+    let Figure { name, unit, ours, peer, ratio, limit } = &figure;
+    let promised = limit.map(|limit| format!(" ({limit})")).unwrap_or_default();
+    println!("{name:<58} {ours:>12.3} {unit:<14} peer or limit {peer:>10.3}   ratio {ratio:.3}{promised}");
     figure
 }
 

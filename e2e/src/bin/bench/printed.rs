@@ -8,6 +8,8 @@ use vedette_e2e::local::{binary, repository};
 
 use crate::show;
 
+/// Where the Kafka of `with-kafka.sh` takes everybody for its owner.
+pub(crate) const KAFKA: &str = "127.0.0.1:9092";
 /// What Kafka's own start script gives a broker.
 const KAFKA_JVM: &str = "-Xmx1g -Xms1g -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35";
 
@@ -57,8 +59,13 @@ pub(crate) fn console() -> Result<Vec<Figure>, RunError> {
 }
 
 fn beside_kafka() -> Command {
+    program_beside_kafka("stream")
+}
+
+/// A program beside an Apache Kafka of its own, which is at [`KAFKA`].
+pub(crate) fn program_beside_kafka(program: &str) -> Command {
     let mut command = Command::new(repository().join("e2e/scripts/with-kafka.sh"));
-    command.env("KAFKA_JVM", KAFKA_JVM).arg(binary("stream"));
+    command.env("KAFKA_JVM", KAFKA_JVM).arg(binary(program));
     command
 }
 

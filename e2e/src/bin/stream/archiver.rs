@@ -3,12 +3,13 @@
 use std::process::Command;
 
 use vedette_e2e::RunError;
+use vedette_e2e::figure::Limit;
 use vedette_e2e::local::binary;
 
 use crate::bed::{self, INPUT};
 use crate::bucket::LocalBucket;
 use crate::compressor::{COMPRESSOR, OBJECT_BYTES};
-use crate::measure::{Measured, compare, measure};
+use crate::measure::{Measured, Promised, compare, measure};
 
 pub(crate) fn beside_a_bare_compressor() -> Result<(), RunError> {
     let bucket = LocalBucket::start()?;
@@ -16,6 +17,7 @@ pub(crate) fn beside_a_bare_compressor() -> Result<(), RunError> {
     let records = bed::fill_input()? * 9 / 10;
     compare(
         "archiver beside a bare consumer that compresses",
+        Promised { throughput: Some(Limit::AtLeast(0.7)), ..Promised::default() },
         |round| archiver(&format!("archiver-{round}"), &bucket, records),
         |round| bare_compressor(&format!("bare-compressor-{round}"), records),
     )

@@ -3,17 +3,19 @@
 use std::process::Command;
 
 use vedette_e2e::RunError;
+use vedette_e2e::figure::Limit;
 use vedette_e2e::local::binary;
 
 use crate::bare;
 use crate::bed::{self, INPUT, LearnedModel};
-use crate::measure::{Measured, compare, measure};
+use crate::measure::{Measured, Promised, compare, measure};
 
 pub(crate) fn beside_a_bare_pipe() -> Result<(), RunError> {
     let model = LearnedModel::learn()?;
     let records = bed::fill_input()?;
     compare(
         "detector beside bare librdkafka",
+        Promised { throughput: Some(Limit::AtLeast(0.6)), cpu: Some(Limit::AtMost(2.)) },
         |round| detector(&format!("detector-{round}"), &model, records),
         |round| bare_pipe(&format!("bare-{round}"), records),
     )

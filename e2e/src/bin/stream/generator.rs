@@ -4,10 +4,11 @@
 use std::process::Command;
 
 use vedette_e2e::RunError;
+use vedette_e2e::figure::Limit;
 use vedette_e2e::local::binary;
 
 use crate::bed::{self, INPUT};
-use crate::measure::{Measured, compare, measure_by};
+use crate::measure::{Measured, Promised, compare, measure_by};
 use crate::producer::PRODUCER;
 
 const RECORDS_PER_SECOND: &str = "30000";
@@ -17,6 +18,7 @@ pub(crate) fn beside_a_bare_producer() -> Result<(), RunError> {
     bed::fill_input()?;
     compare(
         "generator beside a bare producer, at 30,000 records/s",
+        Promised { cpu: Some(Limit::AtMost(1.5)), ..Promised::default() },
         |round| generator(&format!("generator-{round}")),
         |round| bare_producer(&format!("bare-producer-{round}")),
     )

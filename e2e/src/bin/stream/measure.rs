@@ -11,7 +11,7 @@ use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tempfile::TempDir;
 use vedette_e2e::RunError;
-use vedette_e2e::figure::figure;
+use vedette_e2e::figure::{Limit, figure_within};
 use vedette_e2e::local::send_signal;
 use vedette_e2e::processes::{cpu_seconds, descendants, peak_resident_bytes, resident_bytes};
 use vedette_streams::kafka::Isolation;
@@ -35,10 +35,18 @@ pub(crate) struct Measured {
 /// Of each of two that are compared; the medians count.
 const ROUNDS: usize = 3;
 
+/// What was promised of a workload, by what it is compared with.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Promised {
+    pub(crate) throughput: Option<Limit>,
+    pub(crate) cpu: Option<Limit>,
+}
+
 /// Measures a workload and what it is compared with by turns, and prints how fast they are and what CPU they take. Each gets the
 /// number of its round.
 pub(crate) fn compare(
     what: &str,
+    promised: Promised,
     ours: impl Fn(usize) -> Result<Measured, RunError>,
     peer: impl Fn(usize) -> Result<Measured, RunError>,
 ) -> Result<(), RunError> {
@@ -51,8 +59,10 @@ pub(crate) fn compare(
     }
     let of = |all: &[Measured], what: fn(&Measured) -> f64| median(all.iter().map(what).collect());
     let (rate, cpu) = (|it: &Measured| it.records_per_second, |it: &Measured| it.cpu_microseconds);
-    figure(what, "records/s", of(&all_ours, rate), of(&all_peers, rate));
-    figure(&format!("{what}, CPU of a record"), "us", of(&all_ours, cpu), of(&all_peers, cpu));
+    let Promised { throughput, cpu: cpu_of_a_record } = promised;
+    figure_within(throughput, what, "records/s", of(&all_ours, rate), of(&all_peers, rate));
+    let cpu_figure = format!("{what}, CPU of a record");
+    figure_within(cpu_of_a_record, &cpu_figure, "us", of(&all_ours, cpu), of(&all_peers, cpu));
     Ok(())
 }
 

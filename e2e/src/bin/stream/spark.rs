@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 use vedette_e2e::RunError;
-use vedette_e2e::figure::figure;
+use vedette_e2e::figure::{Limit, figure_within};
 use vedette_e2e::local::repository;
 
 use crate::bed::{self, BROKER, INPUT, LearnedModel, failed};
@@ -24,8 +24,10 @@ pub(crate) fn beside_the_detector() -> Result<(), RunError> {
     let records = bed::fill_input()?;
     let Told { records: counted, seconds, cpu_seconds } = spark()?;
     let ours = detector("beside-spark", &model, records)?;
-    figure("detector beside Spark, local[2]", "records/s", ours.records_per_second, counted / seconds);
-    figure("detector beside Spark, CPU of a record", "us", ours.cpu_microseconds, cpu_seconds * 1e6 / counted);
+    let (times, share) = (Some(Limit::AtLeast(3.)), Some(Limit::AtMost(0.2)));
+    figure_within(times, "detector beside Spark, local[2]", "records/s", ours.records_per_second, counted / seconds);
+    let of_a_record = cpu_seconds * 1e6 / counted;
+    figure_within(share, "detector beside Spark, CPU of a record", "us", ours.cpu_microseconds, of_a_record);
     Ok(())
 }
 
