@@ -42,7 +42,7 @@ pub enum Fault {
     BucketAway,
     /// Connections to the bucket break after so many bytes of a request, for a while.
     BucketCuts(u32),
-    /// The disk of the archiver's spool is full for a while.
+    /// The disk of the archivers' spools is full for a while.
     SpoolFull,
     /// Retention deletes records that were not read, as whoever reads them is away for a while.
     RetentionPassed(Topic),
@@ -54,12 +54,14 @@ pub enum Process {
     Generator,
     FirstDetector,
     SecondDetector,
-    Archiver,
+    FirstArchiver,
+    SecondArchiver,
 }
 
 impl Process {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Generator, Self::FirstDetector, Self::SecondDetector, Self::Archiver];
+    pub const ALL: [Self; 5] =
+        [Self::Generator, Self::FirstDetector, Self::SecondDetector, Self::FirstArchiver, Self::SecondArchiver];
 }
 
 /// Whose records may be deleted.
@@ -160,7 +162,7 @@ fn pause(random: &mut Xoshiro256PlusPlus) -> Duration {
 
 fn draw(kind: Kind, random: &mut Xoshiro256PlusPlus) -> (Fault, Duration) {
     let broker = random.random_range(1..=3);
-    let process = *Process::ALL.choose(random).unwrap_or(&Process::Archiver);
+    let process = *Process::ALL.choose(random).unwrap_or(&Process::FirstArchiver);
     let away = between(random, 2_000, 7_000);
     match kind {
         Kind::Killed => (Fault::Killed(process), Duration::ZERO),

@@ -34,7 +34,7 @@ pub(crate) const ENRICHED_DATA: &str = "enriched_data";
 pub(crate) const ALERTS: &str = "alerts";
 const DEAD_LETTERS: &str = "dead_letters";
 const DETECTORS: &str = "records.detector";
-const ARCHIVER: &str = "records.archiver";
+const ARCHIVERS: &str = "records.archiver";
 
 pub(crate) struct Bed {
     pub(crate) brokers: Brokers,
@@ -52,8 +52,8 @@ pub(crate) struct Bed {
 pub(crate) fn readers(topic: Topic) -> (&'static str, &'static [Process], &'static str) {
     match topic {
         Topic::SensorMessages => (SENSOR_MESSAGES, &[Process::FirstDetector, Process::SecondDetector], DETECTORS),
-        Topic::EnrichedData => (ENRICHED_DATA, &[Process::Archiver], ARCHIVER),
-        Topic::Alerts => (ALERTS, &[Process::Archiver], ARCHIVER),
+        Topic::EnrichedData => (ENRICHED_DATA, &[Process::FirstArchiver, Process::SecondArchiver], ARCHIVERS),
+        Topic::Alerts => (ALERTS, &[Process::FirstArchiver, Process::SecondArchiver], ARCHIVERS),
     }
 }
 
@@ -76,8 +76,10 @@ impl Bed {
         for (process, name) in [(Process::FirstDetector, "detector-0"), (Process::SecondDetector, "detector-1")] {
             bed.start_process(process, "vedette-detector", &detector(&endpoint, name, &version));
         }
-        let spool = bed.small_disk.join("spool");
-        bed.start_process(Process::Archiver, "vedette-archiver", &archiver(&endpoint, &spool));
+        for (process, name) in [(Process::FirstArchiver, "archiver-0"), (Process::SecondArchiver, "archiver-1")] {
+            let spool = bed.small_disk.join(name);
+            bed.start_process(process, "vedette-archiver", &archiver(&endpoint, name, &spool));
+        }
         bed.until_records_flow().await;
         bed
     }
@@ -214,8 +216,8 @@ fn detector(endpoint: &str, pod: &str, version: &str) -> Vec<String> {
     arguments
 }
 
-fn archiver(endpoint: &str, spool: &Path) -> Vec<String> {
-    let mut arguments = of_the_pipeline(endpoint, "archiver-0", ARCHIVER);
+fn archiver(endpoint: &str, pod: &str, spool: &Path) -> Vec<String> {
+    let mut arguments = of_the_pipeline(endpoint, pod, ARCHIVERS);
     arguments.push(format!("--spool-directory={}", spool.display()));
     let topics = ["--archive=enriched_data=enriched_data", "--archive=alerts=alerts"];
     let rolling = ["--rolling-max-bytes=200000", "--rolling-max-age-seconds=4", "--tail-interval-seconds=1"];

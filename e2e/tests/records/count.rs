@@ -115,7 +115,7 @@ pub(crate) async fn count(mut bed: Bed) {
         }
     }
     let lost = counters_agree(&mut bed).await;
-    for process in [Process::FirstDetector, Process::SecondDetector, Process::Archiver] {
+    for process in Process::ALL.into_iter().filter(|process| *process != Process::Generator) {
         let status = bed.process(process).stop(Duration::from_secs(90)).await;
         assert!(status.success(), "{process:?}: {status}\n{}", bed.process(process).last_log());
     }
@@ -176,7 +176,8 @@ async fn counters_agree(bed: &mut Bed) -> usize {
     let counters = BTreeMap::from([
         (Process::FirstDetector, "vedette_detector_lost_records_total"),
         (Process::SecondDetector, "vedette_detector_lost_records_total"),
-        (Process::Archiver, "vedette_archiver_lost_records_total"),
+        (Process::FirstArchiver, "vedette_archiver_lost_records_total"),
+        (Process::SecondArchiver, "vedette_archiver_lost_records_total"),
     ]);
     for (process, counter) in counters {
         let running = bed.process(process);
