@@ -12,6 +12,7 @@ mod models;
 mod records;
 mod site;
 mod story;
+mod together;
 
 use std::time::Instant;
 
@@ -19,16 +20,18 @@ use site::Site;
 use story::Story;
 use vedette_e2e::figure::figure;
 
-#[tokio::test]
+// What is done together has threads of its own, and others are there for what they wait for.
+#[tokio::test(flavor = "multi_thread")]
 async fn two_data_centres_work_as_one() {
     let story = Story { east: Site::connect("east").await, west: Site::connect("west").await };
     let began = Instant::now();
     macro_rules! step {
         ($name:ident $(, $argument:expr)*) => {{
             let step_began = Instant::now();
-            println!("{} ...", stringify!($name).replace('_', " "));
+            let step_name = stringify!($name).replace('_', " ");
+            println!("{step_name} ...");
             let result = story.$name($($argument),*).await;
-            println!("  took {:.0} s", step_began.elapsed().as_secs_f64());
+            println!("  {step_name}: took {:.0} s", step_began.elapsed().as_secs_f64());
             result
         }};
     }

@@ -16,6 +16,7 @@ use crate::records::{
     until_archived, until_archived_alert, until_records_flow, uuids,
 };
 use crate::site::{NAMESPACE, PATIENCE, Site, TENANT, look, models, pipelines, version};
+use crate::together::together;
 
 /// How long a link or a bucket is away.
 const OUTAGE: Duration = Duration::from_secs(120);
@@ -40,20 +41,18 @@ impl Story {
     /// Returns when the first `helm install` began.
     pub(crate) async fn both_sites_are_installed(&self) -> Instant {
         self.replicate(0);
-        for site in self.sites() {
+        self.at_both(async |site| {
             site.begin_anew().await;
             site.kubectl_file("e2e/kind/filer.yaml");
             start_alertmanager(site).await;
-        }
+        });
         guest::others_make_a_topic(&self.east).await;
         let text = std::fs::read_to_string(vedette_e2e::local::repository().join("e2e/kind/replication.yaml"));
         let replication = text.unwrap().replace("OTHER_NODE", &self.east.node_address().await);
         self.west.cluster.apply(&replication).unwrap();
         self.replicate(1);
         let began = Instant::now();
-        for site in self.sites() {
-            site.install(NAMESPACE, WITH_CONSOLE);
-        }
+        self.at_both(async |site| site.install(NAMESPACE, WITH_CONSOLE));
         began
     }
 
@@ -335,19 +334,18 @@ impl Story {
     /// The generators stop, what is under way is done, everything else stops: then input, output and both archives have the
     /// same records.
     pub(crate) async fn every_record_is_everywhere_once(&self) {
-        let mut generated = Vec::new();
-        for site in self.sites() {
+        let generated = self.at_both(async |site| {
             site.patch("{\"generator\":null}");
             site.until_gone("generator").await;
             let records = until_all_enriched(site).await;
             until_archived(site, records.len() as u64).await;
             until_all_alerts_are_in_incidents(site).await;
-            generated.push(records);
             site.patch("{\"suspend\":true}");
             for component in ["detector", "archiver", "notifier"] {
                 site.until_gone(component).await;
             }
-        }
+            records
+        });
         for (of, generated) in self.sites().into_iter().zip(&generated) {
             println!("  {} records at {}", generated.len(), of.cluster.name());
             assert_each_once("sensor_messages", generated, &in_topic(of, "sensor_messages").unwrap());
@@ -367,6 +365,8 @@ impl Story {
         for site in self.sites() {
             site.kubectl(&["apply", "--filename", "e2e/fixtures/two-sites.yaml"]);
             site.patch("{\"suspend\":false}");
+        }
+        for site in self.sites() {
             site.until("Ready", "Running").await;
         }
     }
@@ -419,8 +419,7 @@ impl Story {
 
     pub(crate) async fn uninstalling_leaves_the_crds_and_the_data(&self) {
         let east = &self.east;
-        east.uninstall(TENANT);
-        let said = east.uninstall(NAMESPACE);
+        let (_, said) = together(async || east.uninstall(TENANT), async || east.uninstall(NAMESPACE));
         assert!(said.contains("kept") && said.contains("anomalypipelines.vedette.io"), "{said}");
         east.kubectl(&["get", "apl/flows", "mt/flows"]);
         assert!(!closed_objects(east, east, NAMESPACE, Stream::EnrichedData).await.is_empty());
