@@ -25,6 +25,10 @@ const MENDED_AFTER: Duration = Duration::from_secs(30);
 const ROUNDS: usize = 6;
 const FAULTS: usize = 20;
 const SEED: u64 = 2016;
+/// How long a version may make no progress, as the manifests of the story say.
+const DEADLINE_SECONDS: u32 = 60;
+/// And where it is waited for.
+const SHORT_DEADLINE_SECONDS: u32 = 20;
 const WITH_CONSOLE: &[&str] = &["--set", "console.enabled=true"];
 
 pub(crate) struct Story {
@@ -190,6 +194,10 @@ impl Story {
             site.until("ModelCurrent", "Damaged").await;
             site.until_active(good).await;
         }
+        // Nothing but the version that crashes rolls meanwhile.
+        for site in self.sites() {
+            site.patch(&format!("{{\"model\":{{\"progressDeadlineSeconds\":{SHORT_DEADLINE_SECONDS}}}}}"));
+        }
         let crashing = publish_flawed(&self.west, good, Flaw::Trees).await;
         for site in self.sites() {
             site.until("ModelCurrent", "RolledBack").await;
@@ -198,6 +206,7 @@ impl Story {
             assert_eq!(status.model.unwrap().rejected, std::slice::from_ref(&crashing));
             let events = site.kubectl(&["get", "events", "--output=jsonpath={.items[*].message}"]);
             assert!(events.contains(&crashing) && events.contains(good), "no event of the rollback in {events}");
+            site.patch(&format!("{{\"model\":{{\"progressDeadlineSeconds\":{DEADLINE_SECONDS}}}}}"));
         }
     }
 
