@@ -18,6 +18,7 @@ use std::time::Instant;
 
 use site::Site;
 use story::Story;
+use together::together;
 use vedette_e2e::figure::figure;
 
 // What is done together has threads of its own, and others are there for what they wait for.
@@ -45,14 +46,23 @@ async fn two_data_centres_work_as_one() {
     step!(an_attack_is_one_incident_and_one_message_and_none_once_it_is_silenced);
     step!(a_damaged_version_is_refused_and_one_that_crashes_is_taken_back, &second);
     step!(pinning_goes_back, &first);
-    let third = step!(a_training_is_failed_neither_by_a_drain_nor_by_the_end_of_its_job);
+    // At west, and at east.
+    let (third, ()) = together(
+        async || step!(a_training_is_failed_neither_by_a_drain_nor_by_the_end_of_its_job),
+        async || step!(a_second_tenant_of_the_same_name_begins),
+    );
     step!(unpinning_goes_forth, &first, &third);
-    step!(a_second_tenant_of_the_same_name_begins);
-    step!(suspension_stops_and_resumption_goes_on);
+    // At east, and at west.
+    together(
+        async || step!(a_bucket_that_is_away_is_survived),
+        async || {
+            step!(jobs_that_wait_say_so_and_are_made_anew_once_mended);
+            step!(suspension_stops_and_resumption_goes_on);
+        },
+    );
+    step!(the_replication_is_mended);
     step!(a_cut_of_the_replication_is_survived_and_healed);
-    step!(a_bucket_that_is_away_is_survived);
     step!(a_spec_that_cannot_run_is_not_ready_and_a_version_that_waits_is_not_banned);
-    step!(jobs_that_wait_say_so_and_are_made_anew_once_mended);
     step!(scaling_secrets_and_upgrades_roll_while_records_flow);
     step!(faults_lose_nothing);
     step!(every_record_is_everywhere_once);

@@ -73,7 +73,7 @@ impl Story {
 
     /// What SeaweedFS wants after an outage: filer.sync waits for ever for an object that was overwritten twice within a second
     /// (its issue 11010 is of that kind), until it begins again and the object is written anew.
-    async fn mend_replication(&self) {
+    pub(crate) async fn the_replication_is_mended(&self) {
         let restart = ["--namespace", "development", "rollout", "restart", "deployment/replication"];
         self.west.cluster.kubectl(&restart).unwrap();
         for site in self.sites() {
@@ -102,7 +102,7 @@ impl Story {
                 }
                 tokio::time::sleep(Duration::from_secs(2)).await;
             }
-            self.mend_replication().await;
+            self.the_replication_is_mended().await;
         }
         panic!("the bucket of {} has not all of the {expected} records of {}", at.name(), of.name());
     }
@@ -304,7 +304,6 @@ impl Story {
         })
         .await
         .unwrap();
-        self.mend_replication().await;
     }
 
     pub(crate) async fn scaling_secrets_and_upgrades_roll_while_records_flow(&self) {
