@@ -9,6 +9,7 @@ mod faults;
 mod guest;
 mod incidents;
 mod models;
+mod outages;
 mod records;
 mod site;
 mod story;

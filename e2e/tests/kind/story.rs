@@ -15,11 +15,9 @@ use crate::records::{
     Found, assert_each_once, closed_objects, enriched_in_archive, in_topic, until_alert, until_all_enriched,
     until_archived, until_archived_alert, until_records_flow, uuids,
 };
-use crate::site::{NAMESPACE, PATIENCE, Site, TENANT, look, models, pipelines, version};
+use crate::site::{NAMESPACE, PATIENCE, Site, TENANT, look, models, version};
 use crate::together::together;
 
-/// How long a link or a bucket is away.
-const OUTAGE: Duration = Duration::from_secs(120);
 /// How long replication may lag before it is mended, and how often.
 const MENDED_AFTER: Duration = Duration::from_secs(30);
 const ROUNDS: usize = 6;
@@ -58,34 +56,6 @@ impl Story {
         let began = Instant::now();
         self.at_both(async |site| site.install(NAMESPACE, WITH_CONSOLE));
         began
-    }
-
-    /// Cuts the replication (0) or has it go on (1).
-    fn replicate(&self, replicas: u8) {
-        let replicas = format!("--replicas={replicas}");
-        let arguments = ["--namespace", "development", "scale", "deployment/replication", &replicas];
-        match self.west.cluster.kubectl(&arguments) {
-            Err(error) if replicas == "--replicas=1" => panic!("{error}"),
-            // There is none yet.
-            Ok(_) | Err(_) => {}
-        }
-    }
-
-    /// What SeaweedFS wants after an outage: filer.sync waits for ever for an object that was overwritten twice within a second
-    /// (its issue 11010 is of that kind), until it begins again and the object is written anew.
-    pub(crate) async fn the_replication_is_mended(&self) {
-        let restart = ["--namespace", "development", "rollout", "restart", "deployment/replication"];
-        self.west.cluster.kubectl(&restart).unwrap();
-        for site in self.sites() {
-            let bucket = site.cluster.bucket();
-            for object in bucket.list(&pipelines(NAMESPACE).progress_prefix(), None).await.unwrap() {
-                if object.key.contains(&format!("/{}/", site.name()))
-                    && let Some(content) = bucket.get(&object.key).await.unwrap()
-                {
-                    bucket.put(&object.key, content.bytes).await.unwrap();
-                }
-            }
-        }
     }
 
     /// The records of the archive of one site as another has it, once there are so many.
@@ -140,7 +110,7 @@ impl Story {
     }
 
     /// Both sites run a version, alert with it, and have these alerts of both in their bucket.
-    async fn rolled_everywhere(&self, version: &str) {
+    pub(crate) async fn rolled_everywhere(&self, version: &str) {
         for site in self.sites() {
             site.until_active(version).await;
             site.until("ModelCurrent", "Current").await;
@@ -253,57 +223,6 @@ impl Story {
         west.patch("{\"suspend\":false}");
         west.until("Ready", "Running").await;
         until_records_flow(west).await;
-    }
-
-    /// Both detect and archive meanwhile; a version that is published meanwhile rolls at its own site, and at the other
-    /// once its files come: there the pointer is put before them, as replication may bring it.
-    pub(crate) async fn a_cut_of_the_replication_is_survived_and_healed(&self) {
-        let before = self.west.pointer().await.unwrap().version.to_string();
-        self.replicate(0);
-        let cut = tokio::time::Instant::now();
-        let version = self.train_on_demand(&before).await;
-        self.west.until_active(&version).await;
-        let pointer = self.west.cluster.bucket().get(&models().current()).await.unwrap().unwrap();
-        self.east.cluster.bucket().put(&models().current(), pointer.bytes).await.unwrap();
-        self.east.until("ModelCurrent", "Replicating").await;
-        self.east.until_active(&before).await;
-        tokio::time::sleep_until(cut + OUTAGE).await;
-        for site in self.sites() {
-            until_records_flow(site).await;
-            site.until("Ready", "Running").await;
-        }
-        self.replicate(1);
-        self.rolled_everywhere(&version).await;
-    }
-
-    pub(crate) async fn a_bucket_that_is_away_is_survived(&self) {
-        let east = &self.east;
-        let bucket = |replicas: &str| {
-            let arguments = ["--namespace", "development", "scale", "statefulset/bucket", replicas];
-            east.cluster.kubectl(&arguments).unwrap();
-        };
-        bucket("--replicas=0");
-        let gone = tokio::time::Instant::now();
-        wait_for("a condition that the bucket is away", PATIENCE, || {
-            look(east.pipeline(), |status| {
-                let seen = status.conditions.iter().find(|seen| seen.type_ == "BucketReachable")?;
-                (seen.status == "False").then_some(())
-            })
-        })
-        .await
-        .unwrap();
-        tokio::time::sleep_until(gone + OUTAGE).await;
-        until_records_flow(east).await;
-        east.until("Ready", "Running").await;
-        bucket("--replicas=1");
-        east.until("BucketReachable", "Reachable").await;
-        // A connection of this process may still lead to the pod that is gone.
-        wait_for("the bucket, from here", PATIENCE, || async {
-            let listed = east.cluster.bucket().list(&pipelines(NAMESPACE).progress_prefix(), None).await;
-            listed.map_or_else(|error| Look::NotYet(error.to_string()), |_| Look::Holds(()))
-        })
-        .await
-        .unwrap();
     }
 
     pub(crate) async fn scaling_secrets_and_upgrades_roll_while_records_flow(&self) {
