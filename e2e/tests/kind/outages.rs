@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep_until};
 use vedette_e2e::cluster::{Look, wait_for};
 
 use crate::records::until_records_flow;
@@ -10,6 +11,15 @@ use crate::story::Story;
 
 /// How long a link or a bucket is away.
 const OUTAGE: Duration = Duration::from_secs(120);
+
+/// The replication is cut.
+pub(crate) struct Cut {
+    since: Instant,
+    /// The version of both sites before.
+    before: String,
+    /// The one that was published since, and is at the site that trains alone.
+    version: String,
+}
 
 impl Story {
     /// Cuts the replication (0) or has it go on (1).
@@ -40,25 +50,32 @@ impl Story {
         }
     }
 
-    /// Both detect and archive meanwhile; a version that is published meanwhile rolls at its own site, and at the other
-    /// once its files come: there the pointer is put before them, as replication may bring it.
-    pub(crate) async fn a_cut_of_the_replication_is_survived_and_healed(&self) {
+    /// A version that is published meanwhile rolls at its own site, and not at the other, where the pointer is put before its
+    /// files, as replication may bring it.
+    pub(crate) async fn a_cut_of_the_replication_is_survived(&self) -> Cut {
         let before = self.west.pointer().await.unwrap().version.to_string();
         self.replicate(0);
-        let cut = tokio::time::Instant::now();
+        let since = Instant::now();
         let version = self.train_on_demand(&before).await;
         self.west.until_active(&version).await;
         let pointer = self.west.cluster.bucket().get(&models().current()).await.unwrap().unwrap();
         self.east.cluster.bucket().put(&models().current(), pointer.bytes).await.unwrap();
         self.east.until("ModelCurrent", "Replicating").await;
         self.east.until_active(&before).await;
-        tokio::time::sleep_until(cut + OUTAGE).await;
+        Cut { since, before, version }
+    }
+
+    /// Both detect and archive meanwhile, and the version rolls at the other site once its files come.
+    pub(crate) async fn a_cut_of_the_replication_is_healed(&self, Cut { since, before, version }: &Cut) {
+        sleep_until(*since + OUTAGE).await;
         for site in self.sites() {
             until_records_flow(site).await;
             site.until("Ready", "Running").await;
         }
+        self.east.until("ModelCurrent", "Replicating").await;
+        self.east.until_active(before).await;
         self.replicate(1);
-        self.rolled_everywhere(&version).await;
+        self.rolled_everywhere(version).await;
     }
 
     pub(crate) async fn a_bucket_that_is_away_is_survived(&self) {
@@ -68,7 +85,7 @@ impl Story {
             east.cluster.kubectl(&arguments).unwrap();
         };
         bucket("--replicas=0");
-        let gone = tokio::time::Instant::now();
+        let gone = Instant::now();
         wait_for("a condition that the bucket is away", PATIENCE, || {
             look(east.pipeline(), |status| {
                 let seen = status.conditions.iter().find(|seen| seen.type_ == "BucketReachable")?;
@@ -77,7 +94,7 @@ impl Story {
         })
         .await
         .unwrap();
-        tokio::time::sleep_until(gone + OUTAGE).await;
+        sleep_until(gone + OUTAGE).await;
         until_records_flow(east).await;
         east.until("Ready", "Running").await;
         bucket("--replicas=1");
