@@ -303,25 +303,33 @@ impl Story {
         let east = &self.east;
         until_records_flow(east).await;
         east.kubectl(&["delete", "--filename", "e2e/fixtures/two-sites.yaml", "--timeout=120s"]);
-        east.until_gone("archiver").await;
-        east.uninstall(NAMESPACE);
-        east.cluster.kubectl(&["delete", "namespace", NAMESPACE, "--timeout=180s"]).unwrap();
-        let kafka = |replicas: &str| {
-            let arguments = ["--namespace", "development", "scale", "statefulset/kafka", replicas];
-            east.cluster.kubectl(&arguments).unwrap();
-        };
-        kafka("--replicas=0");
-        let wait = ["--namespace", "development", "wait", "--for=delete", "pod/kafka-0", "--timeout=120s"];
-        east.cluster.kubectl(&wait).unwrap();
-        east.cluster.on_node(&["sh", "-c", "rm -rf /var/local/development/kafka/*"]).unwrap();
+        for component in ["generator", "detector", "archiver", "notifier"] {
+            east.until_gone(component).await;
+        }
+        together(
+            async || {
+                east.uninstall(NAMESPACE);
+                east.cluster.kubectl(&["delete", "namespace", NAMESPACE, "--timeout=180s"]).unwrap();
+            },
+            async || {
+                let kafka = |replicas: &str| {
+                    let arguments = ["--namespace", "development", "scale", "statefulset/kafka", replicas];
+                    east.cluster.kubectl(&arguments).unwrap();
+                };
+                kafka("--replicas=0");
+                let wait = ["--namespace", "development", "wait", "--for=delete", "pod/kafka-0", "--timeout=120s"];
+                east.cluster.kubectl(&wait).unwrap();
+                east.cluster.on_node(&["sh", "-c", "rm -rf /var/local/development/kafka/*"]).unwrap();
+                until_records_flow(&self.west).await;
+                kafka("--replicas=1");
+                let wait = ["--namespace", "development", "rollout", "status", "statefulset/kafka", "--timeout=180s"];
+                east.cluster.kubectl(&wait).unwrap();
+            },
+        );
         let before = closed_objects(east, east, NAMESPACE, Stream::EnrichedData).await;
         assert!(!before.is_empty());
         let tags = east.tags(&before).await;
-        until_records_flow(&self.west).await;
 
-        kafka("--replicas=1");
-        let wait = ["--namespace", "development", "rollout", "status", "statefulset/kafka", "--timeout=180s"];
-        east.cluster.kubectl(&wait).unwrap();
         east.install(NAMESPACE, WITH_CONSOLE);
         east.test_release(NAMESPACE);
         east.kubectl(&["apply", "--filename", "e2e/fixtures/two-sites.yaml"]);
