@@ -251,7 +251,7 @@ impl Story {
     }
 
     pub(crate) async fn faults_lose_nothing(&self) {
-        faults::strike(self.sites(), FAULTS, SEED).await;
+        faults::strike(self, FAULTS, SEED);
         for site in self.sites() {
             site.until("Ready", "Running").await;
             until_records_flow(site).await;
