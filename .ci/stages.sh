@@ -34,11 +34,16 @@ run_stages() { # DIRECTORY
 }
 
 end_stages() {
-    local group
-    for group in "${!running[@]}"; do
+    local group groups
+    # Who asks again while they end gets nothing else.
+    trap : INT TERM
+    # The shell knows of a stage that has just begun before it is noted here.
+    mapfile -t groups < <(jobs -p)
+    groups+=("${!running[@]}")
+    for group in "${groups[@]}"; do
         kill -TERM -- "-$group" 2>/dev/null || true
     done
-    for group in "${!running[@]}"; do
+    for group in "${groups[@]}"; do
         until_gone "$group" || kill -KILL -- "-$group" 2>/dev/null || true
     done
 }
@@ -82,12 +87,13 @@ finish_stages() {
 finish_stage() { # GROUP STATUS
     local name=${running[$1]}
     local seconds=$((SECONDS - began[$name]))
-    unset "running[$1]"
     if [ "$2" != 0 ]; then
         cat "$logs/$name.log"
         echo "== ${name//_/ } failed after $seconds s"
+        # It still counts as one that runs: what it started may have outlived it.
         exit 1
     fi
+    unset "running[$1]"
     finished[$name]=yes
     echo "== ${name//_/ } took $seconds s"
 }

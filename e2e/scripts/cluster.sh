@@ -44,10 +44,11 @@ networking:
   ipFamily: ipv4
   apiServerAddress: 127.0.0.1
 kubeadmConfigPatches:
-  # Some machines are still on cgroup v1.
+  # Some machines are still on cgroup v1. What is killed again and again begins again after 10 s, and not after 20, 40, 80 ...
   - |
     kind: KubeletConfiguration
     failCgroupV1: false
+    crashLoopBackOff: { maxContainerRestartPeriod: 10s }
   # Each is the only one.
   - |
     kind: ClusterConfiguration

@@ -251,10 +251,11 @@ impl Drop for Cluster {
 ///
 /// # Errors
 /// When the deadline passes, with what was seen last.
-pub async fn wait_for<T, F>(what: &str, deadline: Duration, mut look: impl FnMut() -> F) -> Result<T, ClusterError>
-where
-    F: Future<Output = Look<T>>,
-{
+pub async fn wait_for<T>(
+    what: &str,
+    deadline: Duration,
+    mut look: impl AsyncFnMut() -> Look<T>,
+) -> Result<T, ClusterError> {
     let began = Instant::now();
     loop {
         let seen = match look().await {

@@ -1,6 +1,6 @@
 //! Makes, reads and deletes topics of a test's Kafka as a client outside of the cluster does.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication};
@@ -8,6 +8,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
+use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use rdkafka::{Message, Offset, TopicPartitionList};
 use thiserror::Error;
 use vedette_streams::kafka::{Isolation, KafkaSettings};
@@ -46,24 +47,41 @@ pub fn read_to_end<T>(
     isolation: Isolation,
     read: impl Fn(&BorrowedMessage<'_>) -> T,
 ) -> Result<Vec<T>, TopicError> {
+    read_from(kafka, topic, isolation, &BTreeMap::new(), read)
+}
+
+/// Where each partition of a topic ends now: the offset that its next record will have. A topic that is not there has none.
+///
+/// # Errors
+/// When Kafka does not answer.
+pub fn ends(kafka: &KafkaSettings, topic: &str) -> Result<BTreeMap<i32, i64>, TopicError> {
+    let failed = |source| TopicError::Kafka { topic: topic.to_owned(), source };
+    let consumer: BaseConsumer = kafka.base().create().map_err(failed)?;
+    ends_by(&consumer, topic).map_err(failed)
+}
+
+/// As `read_to_end`, from these offsets on; a partition that has none here is read from its beginning.
+///
+/// # Errors
+/// When Kafka does not answer.
+pub fn read_from<T>(
+    kafka: &KafkaSettings,
+    topic: &str,
+    isolation: Isolation,
+    starts: &BTreeMap<i32, i64>,
+    read: impl Fn(&BorrowedMessage<'_>) -> T,
+) -> Result<Vec<T>, TopicError> {
     let failed = |source| TopicError::Kafka { topic: topic.to_owned(), source };
     let mut config = kafka.consumer("vedette-e2e", isolation);
     // Transaction markers take offsets, so only Kafka knows where a partition ends.
     config.set("enable.partition.eof", "true");
     let consumer: BaseConsumer = config.create().map_err(failed)?;
-    let metadata = consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT).map_err(failed)?;
-    let partitions: Vec<i32> = metadata
-        .topics()
-        .iter()
-        .flat_map(|topic| topic.partitions().iter().map(rdkafka::metadata::MetadataPartition::id))
-        .collect();
-    let mut assignment = TopicPartitionList::new();
     // Partitions that were not read to where they ended at the start, and that end.
-    let mut open = HashMap::new();
-    for partition in partitions {
-        assignment.add_partition_offset(topic, partition, Offset::Beginning).map_err(failed)?;
-        let (_, end) = consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT).map_err(failed)?;
-        open.insert(partition, end);
+    let mut open = ends_by(&consumer, topic).map_err(failed)?;
+    let mut assignment = TopicPartitionList::new();
+    for partition in open.keys() {
+        let start = starts.get(partition).map_or(Offset::Beginning, |offset| Offset::Offset(*offset));
+        assignment.add_partition_offset(topic, *partition, start).map_err(failed)?;
     }
     consumer.assign(&assignment).map_err(failed)?;
 
@@ -90,6 +108,17 @@ pub fn read_to_end<T>(
         }
     }
     Ok(records)
+}
+
+fn ends_by(consumer: &BaseConsumer, topic: &str) -> Result<BTreeMap<i32, i64>, KafkaError> {
+    let metadata = consumer.fetch_metadata(Some(topic), REQUEST_TIMEOUT)?;
+    let partitions = metadata.topics().iter().flat_map(MetadataTopic::partitions).map(MetadataPartition::id);
+    partitions
+        .map(|partition| {
+            let (_, end) = consumer.fetch_watermarks(topic, partition, REQUEST_TIMEOUT)?;
+            Ok((partition, end))
+        })
+        .collect()
 }
 
 /// Makes a topic as somebody else would, with so many partitions and this configuration.

@@ -7,6 +7,7 @@ use rand::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use crate::site::Site;
+use crate::story::Story;
 
 /// What stands in the command line of the processes that may fail.
 const PROCESSES: [&str; 6] = [
@@ -19,23 +20,46 @@ const PROCESSES: [&str; 6] = [
 ];
 const PAUSE: Duration = Duration::from_secs(12);
 
-/// So many faults, one after the other; the same for the same seed.
-pub(crate) async fn strike(sites: [&Site; 2], count: usize, seed: u64) {
+struct Fault {
+    number: usize,
+    site: String,
+    process: &'static str,
+    is_pause: bool,
+    /// How long after it the next one of its site comes.
+    before_the_next: Duration,
+}
+
+/// So many faults, at each site one after the other; the same for the same seed.
+pub(crate) fn strike(story: &Story, count: usize, seed: u64) {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
-    for number in 1..=count {
-        let site = sites[random.random_range(0..2)];
-        let process = PROCESSES.choose(&mut random).unwrap();
+    let fault = |number| Fault {
+        number,
+        site: story.sites()[random.random_range(0..2)].cluster.name().to_owned(),
+        process: PROCESSES.choose(&mut random).copied().unwrap(),
         // Longer than a session of a consumer group and than a transaction may last, now and then.
-        let pause = random.random_bool(0.3);
-        println!("  fault {number}: {} {process} at {}", if pause { "pauses" } else { "kills" }, site.cluster.name());
-        if pause {
+        is_pause: random.random_bool(0.3),
+        before_the_next: Duration::from_millis(random.random_range(500..4000)),
+    };
+    let faults: Vec<Fault> = (1..=count).map(fault).collect();
+    story.at_both(async |site| {
+        for fault in faults.iter().filter(|fault| fault.site == site.cluster.name()) {
+            fault.strike(site).await;
+        }
+    });
+}
+
+impl Fault {
+    async fn strike(&self, site: &Site) {
+        let Self { number, site: name, process, is_pause, before_the_next } = self;
+        println!("  fault {number}: {} {process} at {name}", if *is_pause { "pauses" } else { "kills" });
+        if *is_pause {
             signal(site, "STOP", process);
             tokio::time::sleep(PAUSE).await;
             signal(site, "CONT", process);
         } else {
             signal(site, "KILL", process);
         }
-        tokio::time::sleep(Duration::from_millis(random.random_range(500..4000))).await;
+        tokio::time::sleep(*before_the_next).await;
     }
 }
 

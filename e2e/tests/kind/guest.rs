@@ -20,8 +20,9 @@ const TOPIC: &str = "sensor_messages";
 const PARTITIONS: u8 = 3;
 const GROWN: u8 = 6;
 const SET: [(&str, &str); 2] = [("max.message.bytes", "10485760"), ("retention.ms", "-1")];
-/// Longer than a version may take that makes no progress.
-const LONGER_THAN_THE_DEADLINE: Duration = Duration::from_secs(25);
+/// How long a version may make no progress that has no node, and what is longer.
+const DEADLINE_SECONDS: u32 = 10;
+const LONGER_THAN_THE_DEADLINE: Duration = Duration::from_secs(15);
 
 /// Somebody made the topic of the input long before.
 pub(crate) async fn others_make_a_topic(site: &Site) {
@@ -96,7 +97,7 @@ impl Story {
         let good = west.pointer().await.unwrap().version.to_string();
         west.patch("{\"detector\":{\"pod\":{\"nodeSelector\":{\"no\":\"such\"}}}}");
         west.kubectl(&["wait", "--for=condition=Ready=false", "apl/flows", "--timeout=60s"]);
-        east.patch("{\"model\":{\"progressDeadlineSeconds\":20}}");
+        east.patch(&format!("{{\"model\":{{\"progressDeadlineSeconds\":{DEADLINE_SECONDS}}}}}"));
         east.kubectl(&["cordon", "--selector", "kubernetes.io/os=linux"]);
         let next = self.train_on_demand(&good).await;
         east.until("ModelCurrent", "Rolling").await;
@@ -111,10 +112,10 @@ impl Story {
         let status = west.pipeline().await.unwrap();
         assert!(message(&status.conditions, "Ready", "False").is_some(), "{:?}", status.conditions);
 
-        east.kubectl(&["uncordon", "--selector", "kubernetes.io/os=linux"]);
         for site in self.sites() {
             site.patch("{\"model\":{\"progressDeadlineSeconds\":300}}");
         }
+        east.kubectl(&["uncordon", "--selector", "kubernetes.io/os=linux"]);
         west.patch("{\"detector\":{\"pod\":null}}");
         for site in self.sites() {
             site.until_active(&next).await;

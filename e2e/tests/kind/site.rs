@@ -1,6 +1,6 @@
 //! One site: its cluster, its release of the chart, and how a test looks at what is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
@@ -172,16 +172,16 @@ impl Site {
         .unwrap();
     }
 
-    /// Keys of the bucket below a prefix, with their entity tags.
-    pub(crate) async fn objects(&self, prefix: &str) -> BTreeMap<String, String> {
+    /// Objects of the bucket with their entity tags.
+    pub(crate) async fn tags(&self, keys: &BTreeSet<String>) -> BTreeMap<String, String> {
         let bucket = self.cluster.bucket();
-        let mut objects = BTreeMap::new();
-        for object in bucket.list(prefix, None).await.unwrap() {
-            if let Some(head) = bucket.head(&object.key).await.unwrap() {
-                objects.insert(object.key, head.etag.as_str().to_owned());
+        let mut tags = BTreeMap::new();
+        for key in keys {
+            if let Some(head) = bucket.head(key).await.unwrap() {
+                tags.insert(key.clone(), head.etag.as_str().to_owned());
             }
         }
-        objects
+        tags
     }
 
     pub(crate) async fn pointer(&self) -> Option<CurrentPointer> {

@@ -12,18 +12,21 @@ use crate::guest;
 use crate::incidents::{start_alertmanager, until_all_alerts_are_in_incidents};
 use crate::models::{Flaw, publish_flawed};
 use crate::records::{
-    Found, assert_each_once, enriched_in_archive, in_topic, until_alert, until_all_enriched, until_archived,
-    until_archived_alert, until_records_flow, uuids,
+    Found, assert_each_once, closed_objects, enriched_in_archive, in_topic, until_alert, until_all_enriched,
+    until_archived, until_archived_alert, until_records_flow, uuids,
 };
-use crate::site::{NAMESPACE, PATIENCE, Site, TENANT, look, models, pipelines, version};
+use crate::site::{NAMESPACE, PATIENCE, Site, TENANT, look, models, version};
+use crate::together::together;
 
-/// How long a link or a bucket is away.
-const OUTAGE: Duration = Duration::from_secs(120);
 /// How long replication may lag before it is mended, and how often.
 const MENDED_AFTER: Duration = Duration::from_secs(30);
 const ROUNDS: usize = 6;
 const FAULTS: usize = 20;
 const SEED: u64 = 2016;
+/// How long a version may make no progress, as the manifests of the story say.
+const DEADLINE_SECONDS: u32 = 60;
+/// And where it is waited for.
+const SHORT_DEADLINE_SECONDS: u32 = 20;
 const WITH_CONSOLE: &[&str] = &["--set", "console.enabled=true"];
 
 pub(crate) struct Story {
@@ -40,49 +43,19 @@ impl Story {
     /// Returns when the first `helm install` began.
     pub(crate) async fn both_sites_are_installed(&self) -> Instant {
         self.replicate(0);
-        for site in self.sites() {
+        self.at_both(async |site| {
             site.begin_anew().await;
             site.kubectl_file("e2e/kind/filer.yaml");
             start_alertmanager(site).await;
-        }
+        });
         guest::others_make_a_topic(&self.east).await;
         let text = std::fs::read_to_string(vedette_e2e::local::repository().join("e2e/kind/replication.yaml"));
         let replication = text.unwrap().replace("OTHER_NODE", &self.east.node_address().await);
         self.west.cluster.apply(&replication).unwrap();
         self.replicate(1);
         let began = Instant::now();
-        for site in self.sites() {
-            site.install(NAMESPACE, WITH_CONSOLE);
-        }
+        self.at_both(async |site| site.install(NAMESPACE, WITH_CONSOLE));
         began
-    }
-
-    /// Cuts the replication (0) or has it go on (1).
-    fn replicate(&self, replicas: u8) {
-        let replicas = format!("--replicas={replicas}");
-        let arguments = ["--namespace", "development", "scale", "deployment/replication", &replicas];
-        match self.west.cluster.kubectl(&arguments) {
-            Err(error) if replicas == "--replicas=1" => panic!("{error}"),
-            // There is none yet.
-            Ok(_) | Err(_) => {}
-        }
-    }
-
-    /// What SeaweedFS wants after an outage: filer.sync waits for ever for an object that was overwritten twice within a second
-    /// (its issue 11010 is of that kind), until it begins again and the object is written anew.
-    async fn mend_replication(&self) {
-        let restart = ["--namespace", "development", "rollout", "restart", "deployment/replication"];
-        self.west.cluster.kubectl(&restart).unwrap();
-        for site in self.sites() {
-            let bucket = site.cluster.bucket();
-            for object in bucket.list(&pipelines(NAMESPACE).progress_prefix(), None).await.unwrap() {
-                if object.key.contains(&format!("/{}/", site.name()))
-                    && let Some(content) = bucket.get(&object.key).await.unwrap()
-                {
-                    bucket.put(&object.key, content.bytes).await.unwrap();
-                }
-            }
-        }
     }
 
     /// The records of the archive of one site as another has it, once there are so many.
@@ -90,14 +63,16 @@ impl Story {
         for _ in 0..ROUNDS {
             let deadline = Instant::now() + MENDED_AFTER;
             while Instant::now() < deadline {
-                let archived = enriched_in_archive(at, of, NAMESPACE).await;
-                if archived.len() >= expected {
-                    return archived;
+                let [own, replicated] = [of, at].map(|at| closed_objects(at, of, NAMESPACE, Stream::EnrichedData));
+                if own.await.is_subset(&replicated.await) {
+                    let archived = enriched_in_archive(at, of, NAMESPACE).await;
+                    if archived.len() >= expected {
+                        return archived;
+                    }
                 }
-                // Each look reads all of them.
                 tokio::time::sleep(Duration::from_secs(2)).await;
             }
-            self.mend_replication().await;
+            self.the_replication_is_mended().await;
         }
         panic!("the bucket of {} has not all of the {expected} records of {}", at.name(), of.name());
     }
@@ -135,7 +110,7 @@ impl Story {
     }
 
     /// Both sites run a version, alert with it, and have these alerts of both in their bucket.
-    async fn rolled_everywhere(&self, version: &str) {
+    pub(crate) async fn rolled_everywhere(&self, version: &str) {
         for site in self.sites() {
             site.until_active(version).await;
             site.until("ModelCurrent", "Current").await;
@@ -189,6 +164,10 @@ impl Story {
             site.until("ModelCurrent", "Damaged").await;
             site.until_active(good).await;
         }
+        // Nothing but the version that crashes rolls meanwhile.
+        for site in self.sites() {
+            site.patch(&format!("{{\"model\":{{\"progressDeadlineSeconds\":{SHORT_DEADLINE_SECONDS}}}}}"));
+        }
         let crashing = publish_flawed(&self.west, good, Flaw::Trees).await;
         for site in self.sites() {
             site.until("ModelCurrent", "RolledBack").await;
@@ -197,6 +176,7 @@ impl Story {
             assert_eq!(status.model.unwrap().rejected, std::slice::from_ref(&crashing));
             let events = site.kubectl(&["get", "events", "--output=jsonpath={.items[*].message}"]);
             assert!(events.contains(&crashing) && events.contains(good), "no event of the rollback in {events}");
+            site.patch(&format!("{{\"model\":{{\"progressDeadlineSeconds\":{DEADLINE_SECONDS}}}}}"));
         }
     }
 
@@ -245,58 +225,6 @@ impl Story {
         until_records_flow(west).await;
     }
 
-    /// Both detect and archive meanwhile; a version that is published meanwhile rolls at its own site, and at the other
-    /// once its files come: there the pointer is put before them, as replication may bring it.
-    pub(crate) async fn a_cut_of_the_replication_is_survived_and_healed(&self) {
-        let before = self.west.pointer().await.unwrap().version.to_string();
-        self.replicate(0);
-        let cut = tokio::time::Instant::now();
-        let version = self.train_on_demand(&before).await;
-        self.west.until_active(&version).await;
-        let pointer = self.west.cluster.bucket().get(&models().current()).await.unwrap().unwrap();
-        self.east.cluster.bucket().put(&models().current(), pointer.bytes).await.unwrap();
-        self.east.until("ModelCurrent", "Replicating").await;
-        self.east.until_active(&before).await;
-        tokio::time::sleep_until(cut + OUTAGE).await;
-        for site in self.sites() {
-            until_records_flow(site).await;
-            site.until("Ready", "Running").await;
-        }
-        self.replicate(1);
-        self.rolled_everywhere(&version).await;
-    }
-
-    pub(crate) async fn a_bucket_that_is_away_is_survived(&self) {
-        let east = &self.east;
-        let bucket = |replicas: &str| {
-            let arguments = ["--namespace", "development", "scale", "statefulset/bucket", replicas];
-            east.cluster.kubectl(&arguments).unwrap();
-        };
-        bucket("--replicas=0");
-        let gone = tokio::time::Instant::now();
-        wait_for("a condition that the bucket is away", PATIENCE, || {
-            look(east.pipeline(), |status| {
-                let seen = status.conditions.iter().find(|seen| seen.type_ == "BucketReachable")?;
-                (seen.status == "False").then_some(())
-            })
-        })
-        .await
-        .unwrap();
-        tokio::time::sleep_until(gone + OUTAGE).await;
-        until_records_flow(east).await;
-        east.until("Ready", "Running").await;
-        bucket("--replicas=1");
-        east.until("BucketReachable", "Reachable").await;
-        // A connection of this process may still lead to the pod that is gone.
-        wait_for("the bucket, from here", PATIENCE, || async {
-            let listed = east.cluster.bucket().list(&pipelines(NAMESPACE).progress_prefix(), None).await;
-            listed.map_or_else(|error| Look::NotYet(error.to_string()), |_| Look::Holds(()))
-        })
-        .await
-        .unwrap();
-        self.mend_replication().await;
-    }
-
     pub(crate) async fn scaling_secrets_and_upgrades_roll_while_records_flow(&self) {
         let east = &self.east;
         east.kubectl(&["scale", "apl/flows", "--replicas=3"]);
@@ -323,7 +251,7 @@ impl Story {
     }
 
     pub(crate) async fn faults_lose_nothing(&self) {
-        faults::strike(self.sites(), FAULTS, SEED).await;
+        faults::strike(self, FAULTS, SEED);
         for site in self.sites() {
             site.until("Ready", "Running").await;
             until_records_flow(site).await;
@@ -333,19 +261,18 @@ impl Story {
     /// The generators stop, what is under way is done, everything else stops: then input, output and both archives have the
     /// same records.
     pub(crate) async fn every_record_is_everywhere_once(&self) {
-        let mut generated = Vec::new();
-        for site in self.sites() {
+        let generated = self.at_both(async |site| {
             site.patch("{\"generator\":null}");
             site.until_gone("generator").await;
             let records = until_all_enriched(site).await;
             until_archived(site, records.len() as u64).await;
             until_all_alerts_are_in_incidents(site).await;
-            generated.push(records);
             site.patch("{\"suspend\":true}");
             for component in ["detector", "archiver", "notifier"] {
                 site.until_gone(component).await;
             }
-        }
+            records
+        });
         for (of, generated) in self.sites().into_iter().zip(&generated) {
             println!("  {} records at {}", generated.len(), of.cluster.name());
             assert_each_once("sensor_messages", generated, &in_topic(of, "sensor_messages").unwrap());
@@ -365,6 +292,8 @@ impl Story {
         for site in self.sites() {
             site.kubectl(&["apply", "--filename", "e2e/fixtures/two-sites.yaml"]);
             site.patch("{\"suspend\":false}");
+        }
+        for site in self.sites() {
             site.until("Ready", "Running").await;
         }
     }
@@ -374,28 +303,33 @@ impl Story {
         let east = &self.east;
         until_records_flow(east).await;
         east.kubectl(&["delete", "--filename", "e2e/fixtures/two-sites.yaml", "--timeout=120s"]);
-        east.until_gone("archiver").await;
-        east.uninstall(NAMESPACE);
-        east.cluster.kubectl(&["delete", "namespace", NAMESPACE, "--timeout=180s"]).unwrap();
-        let kafka = |replicas: &str| {
-            let arguments = ["--namespace", "development", "scale", "statefulset/kafka", replicas];
-            east.cluster.kubectl(&arguments).unwrap();
-        };
-        kafka("--replicas=0");
-        let wait = ["--namespace", "development", "wait", "--for=delete", "pod/kafka-0", "--timeout=120s"];
-        east.cluster.kubectl(&wait).unwrap();
-        east.cluster.on_node(&["sh", "-c", "rm -rf /var/local/development/kafka/*"]).unwrap();
-        let stream = pipelines(NAMESPACE).stream(Stream::EnrichedData);
-        let closed = |objects: std::collections::BTreeMap<String, String>| -> Vec<(String, String)> {
-            objects.into_iter().filter(|(key, _)| key.contains("/east/") && key.ends_with(".jsonl.zst")).collect()
-        };
-        let before = closed(east.objects(&stream).await);
+        for component in ["generator", "detector", "archiver", "notifier"] {
+            east.until_gone(component).await;
+        }
+        together(
+            async || {
+                east.uninstall(NAMESPACE);
+                east.cluster.kubectl(&["delete", "namespace", NAMESPACE, "--timeout=180s"]).unwrap();
+            },
+            async || {
+                let kafka = |replicas: &str| {
+                    let arguments = ["--namespace", "development", "scale", "statefulset/kafka", replicas];
+                    east.cluster.kubectl(&arguments).unwrap();
+                };
+                kafka("--replicas=0");
+                let wait = ["--namespace", "development", "wait", "--for=delete", "pod/kafka-0", "--timeout=120s"];
+                east.cluster.kubectl(&wait).unwrap();
+                east.cluster.on_node(&["sh", "-c", "rm -rf /var/local/development/kafka/*"]).unwrap();
+                until_records_flow(&self.west).await;
+                kafka("--replicas=1");
+                let wait = ["--namespace", "development", "rollout", "status", "statefulset/kafka", "--timeout=180s"];
+                east.cluster.kubectl(&wait).unwrap();
+            },
+        );
+        let before = closed_objects(east, east, NAMESPACE, Stream::EnrichedData).await;
         assert!(!before.is_empty());
-        until_records_flow(&self.west).await;
+        let tags = east.tags(&before).await;
 
-        kafka("--replicas=1");
-        let wait = ["--namespace", "development", "rollout", "status", "statefulset/kafka", "--timeout=180s"];
-        east.cluster.kubectl(&wait).unwrap();
         east.install(NAMESPACE, WITH_CONSOLE);
         east.test_release(NAMESPACE);
         east.kubectl(&["apply", "--filename", "e2e/fixtures/two-sites.yaml"]);
@@ -403,28 +337,27 @@ impl Story {
         let version = self.west.pointer().await.unwrap().version.to_string();
         east.until_active(&version).await;
         for at in self.sites() {
-            wait_for(&format!("new objects beside the old at {}", at.cluster.name()), PATIENCE, || async {
-                let now = closed(at.objects(&stream).await);
-                let kept = before.iter().filter(|object| now.contains(object)).count();
-                let grown = kept == before.len() && now.len() > kept;
-                if grown {
+            wait_for(&format!("new objects beside the old at {}", at.cluster.name()), PATIENCE, async || {
+                let now = closed_objects(at, east, NAMESPACE, Stream::EnrichedData).await;
+                if before.is_subset(&now) && now.len() > before.len() {
                     Look::Holds(())
                 } else {
+                    let kept = before.intersection(&now).count();
                     Look::NotYet(format!("{kept} of {} and {} in all", before.len(), now.len()))
                 }
             })
             .await
             .unwrap();
+            assert!(at.tags(&before).await == tags, "an archived object of east has changed at {}", at.cluster.name());
         }
     }
 
     pub(crate) async fn uninstalling_leaves_the_crds_and_the_data(&self) {
         let east = &self.east;
-        east.uninstall(TENANT);
-        let said = east.uninstall(NAMESPACE);
+        let (_, said) = together(async || east.uninstall(TENANT), async || east.uninstall(NAMESPACE));
         assert!(said.contains("kept") && said.contains("anomalypipelines.vedette.io"), "{said}");
         east.kubectl(&["get", "apl/flows", "mt/flows"]);
-        assert!(!east.objects(&pipelines(NAMESPACE).prefix()).await.is_empty());
+        assert!(!closed_objects(east, east, NAMESPACE, Stream::EnrichedData).await.is_empty());
         assert!(!in_topic(east, "enriched_data").unwrap().is_empty());
     }
 }
