@@ -28,7 +28,7 @@ test("a histogram is of alerts, or of a sample of all records", async ({ page })
 test("a version has its report, which is a page of nobody", async ({ page, context, watch }) => {
   await open(page, "models");
   const answered = context.waitForEvent("response", (response) => response.url().includes("/reports/"));
-  const [report] = await Promise.all([context.waitForEvent("page"), page.getByRole("link", { name: /^Report of / }).first().click()]);
+  const [report] = await Promise.all([context.waitForEvent("page"), page.getByRole("link", { name: /^show the report of / }).first().click()]);
   watch(report);
   const answer = await answered;
   expect(answer.status()).toBe(200);

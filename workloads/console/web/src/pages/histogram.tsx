@@ -77,7 +77,7 @@ function Nothing({ sample }: { sample: Sample }) {
     <p class="notice">
       {sample.sites === 0
         ? "No site archived records within the last hour, so there is no sample yet. What came is archived some seconds later, and here once the bucket has it of the other sites."
-        : "What the sites archived last is not of the last hour, by the field utc of the records, or somebody made it up: there is no sample yet."}
+        : "Of what was read of the archive no record is of the last hour by its field utc, but for such as somebody made up or as are very long: there is no sample. The clock of whoever makes the records may be wrong, or an archive object takes records for longer than an hour (spec.archiver.rolling.maxAge)."}
     </p>
   );
 }
