@@ -25,6 +25,28 @@ test("a histogram is of alerts, or of a sample of all records", async ({ page })
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("Histogram of alerts");
 });
 
+test("of several pipelines none is asked for a sample before one is chosen", async ({ page }) => {
+  const samples: string[] = [];
+  page.on("request", (request) => {
+    if (request.url().includes("of=sample")) samples.push(request.url());
+  });
+  let pipeline = "";
+  await page.route("**/api/v1/overview", async (route) => {
+    const response = await route.fetch();
+    const overview = (await response.json()) as { sites: { pipeline: string }[] };
+    pipeline = overview.sites[0]?.pipeline ?? "";
+    const others = overview.sites.map((site) => ({ ...site, pipeline: "others" }));
+    await route.fulfill({ response, json: { ...overview, sites: [...overview.sites, ...others] } });
+  });
+  await page.goto("./#/histogram?of=sample");
+  const choose = page.getByText("A sample is of one pipeline");
+  await expect(choose).toBeVisible();
+  expect(samples).toEqual([]);
+  await page.getByLabel("Pipeline").selectOption(pipeline);
+  await expect(page.getByRole("main").getByRole("status")).toHaveText(/ records? of shop\//);
+  await expect(choose).toHaveCount(0);
+});
+
 test("a version has its report, which is a page of nobody", async ({ page, context, watch }) => {
   await open(page, "models");
   const answered = context.waitForEvent("response", (response) => response.url().includes("/reports/"));

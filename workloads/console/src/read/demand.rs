@@ -93,6 +93,11 @@ impl OnDemand {
         }
     }
 
+    /// So many requests are half of what a minute may have.
+    pub(super) fn requests_a_minute(&self) -> usize {
+        usize::try_from(self.requests_per_hour / 120).unwrap_or(usize::MAX)
+    }
+
     /// Notes that so many requests are made.
     pub(super) fn pay(&self, requests: usize) {
         let requests = u64::try_from(requests).unwrap_or(u64::MAX);

@@ -41,6 +41,8 @@ const PART_TEXT: usize = 4 << 20;
 const LEAST_LINE: usize = 64;
 /// Pages of the objects of a partition and a day that are listed, of 1,000 each: far more than an archiver writes that is set up as usual.
 const PAGES: usize = 20;
+/// A sample makes so many requests, however few an hour may have.
+const LEAST_REQUESTS: usize = 12;
 /// So many are asked for at once.
 const AT_ONCE: usize = 8;
 /// What a slow bucket has given by then is the sample.
@@ -132,7 +134,10 @@ impl Sampler {
         };
         let written: Vec<&ArchivedPartition> = partitions.iter().filter(is_wanted).collect();
         let sites = written.iter().map(|partition| &partition.origin.site).collect::<BTreeSet<_>>().len();
-        let (chosen, days, began) = (of_sites(&written), days(now), Instant::now());
+        // Of what a minute may have: so the looks at the bucket wait no longer for it, however little that is.
+        let most = self.demand.requests_a_minute().max(LEAST_REQUESTS);
+        let chosen = of_sites(&written, PARTITIONS.min(most / 4));
+        let (days, began) = (days(now), Instant::now());
         let wanted: Vec<_> = chosen.iter().flat_map(|of| days.iter().map(move |day| (*of, *day))).collect();
         let mut found = BTreeMap::<_, Vec<ArchiveKey>>::new();
         for some in wanted.chunks(AT_ONCE) {
@@ -144,7 +149,8 @@ impl Sampler {
                 break;
             }
         }
-        let keys = in_turns(found.into_values().map(parts).collect());
+        let mut keys = in_turns(found.into_values().map(parts).collect());
+        keys.truncate(most.saturating_sub(wanted.len()));
         let mut beginnings = Vec::new();
         for some in keys.chunks(AT_ONCE) {
             if began.elapsed() > READING && !beginnings.is_empty() {
@@ -227,12 +233,12 @@ fn offer(beginning: &Beginning, draw: &mut Draw) {
     }
 }
 
-/// Of each site one, then of each another, as long as they are not too many; where there are too many sites, of some that are spread over all.
-fn of_sites<'a>(partitions: &[&'a ArchivedPartition]) -> Vec<&'a ArchivedPartition> {
+/// Of each site one, then of each another, so many at most; where there are more sites, of some that are spread over all.
+fn of_sites<'a>(partitions: &[&'a ArchivedPartition], most: usize) -> Vec<&'a ArchivedPartition> {
     let mut sites = BTreeMap::<&Name, Vec<&'a ArchivedPartition>>::new();
     partitions.iter().for_each(|partition| sites.entry(&partition.origin.site).or_default().push(partition));
-    let mut chosen = in_turns(spread(sites.into_values().collect(), PARTITIONS));
-    chosen.truncate(PARTITIONS);
+    let mut chosen = in_turns(spread(sites.into_values().collect(), most));
+    chosen.truncate(most);
     chosen
 }
 

@@ -191,7 +191,7 @@ mod tests {
             let alert = Alert::read(owner("east"), alert_json("2026-11-23T08:42:10Z", own).as_bytes()).unwrap();
             let added: Vec<String> = added.iter().map(|name| (*name).to_owned()).collect();
             let fields = own_fields(&alert, &added, &renamed([]))?;
-            Ok(fields.into_iter().map(|(name, raw)| (name, raw.get().to_owned())).collect::<Vec<_>>())
+            Ok::<_, TooLong>(fields.into_iter().map(|(name, raw)| (name, raw.get().to_owned())).collect::<Vec<_>>())
         };
         let field = |name: &str, json: Value| (name.to_owned(), json.to_string());
         let own = [field("duration", json!(12.5)), field("own", json!(1)), field("service", json!("http"))];

@@ -23,7 +23,7 @@ fn of_each_site_is_read_before_more_is_of_one() {
     let names = |partitions: &[ArchivedPartition]| {
         let all: Vec<&ArchivedPartition> = partitions.iter().collect();
         let name = |of: &&ArchivedPartition| format!("{}{}", of.origin.site, of.origin.partition);
-        of_sites(&all).iter().map(name).collect::<Vec<_>>()
+        of_sites(&all, PARTITIONS).iter().map(name).collect::<Vec<_>>()
     };
     let few = [("a", 0), ("a", 1), ("a", 2), ("b", 0), ("c", 0)].map(|(site, number)| origin(site, number));
     assert_eq!(names(&few), ["a0", "b0", "c0", "a1", "a2"]);
@@ -103,6 +103,11 @@ async fn a_thousand_sites_cost_no_more_requests_than_a_few_and_what_was_read_is_
     assert!(requests <= u64::try_from(3 * PARTITIONS).unwrap(), "{requests}");
     sampler.sample(of(None), &partitions).await.unwrap();
     assert_eq!(reader.requests(), requests, "it is kept for a minute");
+    let (few, frugal) = (Reader::new(served.bucket.clone(), Metrics::default()), 1_200);
+    let sample =
+        Sampler::new(Arc::new(OnDemand::new(few.clone(), frugal))).sample(of(None), &partitions).await.unwrap();
+    assert_eq!((sample.sites, sample.records.len()), (1_000, 3));
+    assert!(few.requests() <= u64::try_from(LEAST_REQUESTS).unwrap(), "{}", few.requests());
     let one = sampler.sample(of(Some("site-7")), &partitions).await.unwrap();
     assert_eq!((one.sites, one.records.len(), one.records[0].site.as_str()), (1, 1, "site-7"));
     let quiet: Vec<_> =
