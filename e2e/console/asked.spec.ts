@@ -63,3 +63,27 @@ test("a version has its report, which is a page of nobody", async ({ page, conte
   expect(missing.status()).toBe(404);
   expect(await missing.text()).toContain("no such version");
 });
+
+test("what somebody else wrote as a report does nothing", async ({ page, context }) => {
+  const evil = `<!doctype html><title>report</title><base href="/evil/"><meta http-equiv="refresh" content="0;url=/evil/refresh">
+    <link rel="stylesheet" href="/evil/style.css"><style>@import "/evil/import.css"; body { background: url("/evil/background.png") }</style>
+    <script>location = "/evil/script"</script><script src="/evil/script.js"></script>
+    <img src="/evil/image.png" onerror="location = '/evil/handler'"><iframe src="/evil/frame"></iframe><object data="/evil/object"></object>
+    <form action="/evil/form" method="post"><input autofocus onfocus="this.form.submit()"></form>`;
+  const answered: string[] = [];
+  context.on("response", (response) => {
+    if (/\/(evil|reports)\//.test(response.url())) answered.push(new URL(response.url()).pathname);
+  });
+  await context.route("**/reports/**", async (route) => {
+    await route.fulfill({ response: await route.fetch(), body: evil });
+  });
+  await open(page, "models");
+  const link = page.getByRole("link", { name: /^show the report of / }).first();
+  const [report] = await Promise.all([context.waitForEvent("page"), link.click()]);
+  await report.waitForLoadState();
+  await report.reload();
+  await open(page, "models");
+  expect(report.url()).toMatch(/\/reports\/shop\/flows\/[^/]+$/);
+  const { pathname } = new URL(report.url());
+  expect(answered).toEqual([pathname, pathname]);
+});
