@@ -25,10 +25,32 @@ test("a histogram is of alerts, or of a sample of all records", async ({ page })
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("Histogram of alerts");
 });
 
+test("of several pipelines none is asked for a sample before one is chosen", async ({ page }) => {
+  const samples: string[] = [];
+  page.on("request", (request) => {
+    if (request.url().includes("of=sample")) samples.push(request.url());
+  });
+  let pipeline = "";
+  await page.route("**/api/v1/overview", async (route) => {
+    const response = await route.fetch();
+    const overview = (await response.json()) as { sites: { pipeline: string }[] };
+    pipeline = overview.sites[0]?.pipeline ?? "";
+    const others = overview.sites.map((site) => ({ ...site, pipeline: "others" }));
+    await route.fulfill({ response, json: { ...overview, sites: [...overview.sites, ...others] } });
+  });
+  await page.goto("./#/histogram?of=sample");
+  const choose = page.getByText("A sample is of one pipeline");
+  await expect(choose).toBeVisible();
+  expect(samples).toEqual([]);
+  await page.getByLabel("Pipeline").selectOption(pipeline);
+  await expect(page.getByRole("main").getByRole("status")).toHaveText(/ records? of shop\//);
+  await expect(choose).toHaveCount(0);
+});
+
 test("a version has its report, which is a page of nobody", async ({ page, context, watch }) => {
   await open(page, "models");
   const answered = context.waitForEvent("response", (response) => response.url().includes("/reports/"));
-  const [report] = await Promise.all([context.waitForEvent("page"), page.getByRole("link", { name: /^Report of / }).first().click()]);
+  const [report] = await Promise.all([context.waitForEvent("page"), page.getByRole("link", { name: /^show the report of / }).first().click()]);
   watch(report);
   const answer = await answered;
   expect(answer.status()).toBe(200);
@@ -40,4 +62,28 @@ test("a version has its report, which is a page of nobody", async ({ page, conte
   const missing = await page.request.get("./reports/shop/flows/20200101T000000Z-00000000");
   expect(missing.status()).toBe(404);
   expect(await missing.text()).toContain("no such version");
+});
+
+test("what somebody else wrote as a report does nothing", async ({ page, context }) => {
+  const evil = `<!doctype html><title>report</title><base href="/evil/"><meta http-equiv="refresh" content="0;url=/evil/refresh">
+    <link rel="stylesheet" href="/evil/style.css"><style>@import "/evil/import.css"; body { background: url("/evil/background.png") }</style>
+    <script>location = "/evil/script"</script><script src="/evil/script.js"></script>
+    <img src="/evil/image.png" onerror="location = '/evil/handler'"><iframe src="/evil/frame"></iframe><object data="/evil/object"></object>
+    <form action="/evil/form" method="post"><input autofocus onfocus="this.form.submit()"></form>`;
+  const answered: string[] = [];
+  context.on("response", (response) => {
+    if (/\/(evil|reports)\//.test(response.url())) answered.push(new URL(response.url()).pathname);
+  });
+  await context.route("**/reports/**", async (route) => {
+    await route.fulfill({ response: await route.fetch(), body: evil });
+  });
+  await open(page, "models");
+  const link = page.getByRole("link", { name: /^show the report of / }).first();
+  const [report] = await Promise.all([context.waitForEvent("page"), link.click()]);
+  await report.waitForLoadState();
+  await report.reload();
+  await open(page, "models");
+  expect(report.url()).toMatch(/\/reports\/shop\/flows\/[^/]+$/);
+  const { pathname } = new URL(report.url());
+  expect(answered).toEqual([pathname, pathname]);
 });

@@ -81,6 +81,18 @@ test("a text of an attacker is text in the form, and is sent as it is", async ({
   }
 });
 
+test("an alert that is longer than a console keeps says why nothing is simulated that begins with it", async ({ page }) => {
+  await open(page, `alerts?${new URLSearchParams({ text: "llllllllllllllll" })}`);
+  await rows(page, alertTable).first().click();
+  const actions = page.getByRole("region", { name: "What to do" });
+  await expect(actions).toContainText("Nothing can be simulated that begins with it: the alert is longer than a console keeps of one");
+  await expect(page.getByRole("button", { name: "Simulate …" })).toHaveCount(0);
+  await expect(actions.getByRole("button", { name: "Silence …" })).toBeVisible();
+  // Others begin with a form, and need no word.
+  await openForm(page, "telnet");
+  await expect(page.getByText("Nothing can be simulated")).toHaveCount(0);
+});
+
 test("what is no JSON is said, and nothing is sent", async ({ page }) => {
   await signIn(page, "ada");
   const form = await openForm(page, "telnet");

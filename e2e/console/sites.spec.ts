@@ -11,9 +11,9 @@ const directory = process.env.VEDETTE_DATA ?? "";
 /** What the operator of another site writes into the bucket, which is a directory here. */
 const told = join(directory, "vedette/shop/flows/sites/north.json");
 
-function tell(at: Date): void {
+function tell(at: Date, more: { deleted?: true } = {}): void {
   const written = join(directory, "north.json");
-  writeFileSync(written, JSON.stringify({ site: "north", training: null, model_version: null, ready: true, updated_at: at.toISOString() }));
+  writeFileSync(written, JSON.stringify({ site: "north", training: null, model_version: null, ready: true, updated_at: at.toISOString(), ...more }));
   // Whether a site is heard of goes by the bucket's clock, which is the time of the file.
   utimesSync(written, at, at);
   mkdirSync(dirname(told), { recursive: true });
@@ -45,6 +45,12 @@ test("a site that falls silent is shown as silent, and the others are not", asyn
     await untilKnown(page, "a site that speaks again", (north) => north?.silent_since_utc === null);
     await page.reload();
     await expect(row(/^north/)).toContainText("ready");
+    // Where the pipeline was deleted nobody waits to hear of it.
+    tell(new Date(), { deleted: true });
+    await untilKnown(page, "a site where it was deleted", (north) => north === undefined);
+    await expect(row(/^north/)).toHaveCount(0);
+    tell(new Date());
+    await untilKnown(page, "a site where it is again", (north) => north !== undefined);
   } finally {
     rmSync(told, { force: true });
   }

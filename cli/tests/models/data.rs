@@ -189,6 +189,7 @@ fn status(site: &str, version: &ModelVersion, rejected: Vec<ModelVersion>) -> Si
         alert_budget_per_million: None,
         added_fields: Vec::new(),
         renamed_fields: None,
+        deleted: false,
         updated_at: Timestamp::now(),
     }
 }

@@ -238,6 +238,15 @@ fn its_services_lead_to_the_page_and_to_what_prometheus_asks() {
     assert_eq!(monitor["spec"]["endpoints"][0]["port"], "http");
 }
 
+#[test]
+fn a_browser_comes_to_one_of_several_pods_as_that_alone_knows_what_it_sent() {
+    let affinity = |replicas: &str| {
+        let services: Vec<Service> = all(&console(&["--set", &format!("console.replicas={replicas}")]).0, "Service");
+        named(&services, NAME).spec.as_ref().unwrap().session_affinity.clone()
+    };
+    assert_eq!((affinity("1"), affinity("2").as_deref()), (None, Some("ClientIP")));
+}
+
 /// As `cli/src/console/cluster.rs` has it.
 #[test]
 fn the_command_line_finds_its_pods_by_a_label_and_its_page_by_the_name_of_the_port() {

@@ -94,6 +94,9 @@ pub struct SiteStatus {
     /// version, too, that knows no simulated records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub renamed_fields: Option<BTreeMap<String, String>>,
+    /// Whether this is its last word: the pipeline was deleted there, and what ran of it ends.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deleted: bool,
     /// When this was written.
     pub updated_at: Timestamp,
 }
@@ -147,9 +150,10 @@ mod tests {
             r#"{"site":"east","training":null,"model_version":null,"ready":true,"updated_at":"2026-11-23T08:00:00Z"}"#;
         let status: SiteStatus = serde_json::from_str(told).unwrap();
         assert_eq!((&status.topics, status.alert_budget_per_million, status.rejected.len()), (&None, None, 0));
-        assert_eq!(status.renamed_fields, None);
+        assert_eq!((&status.renamed_fields, status.deleted), (&None, false));
         assert_eq!(serde_json::to_string(&status).unwrap(), told);
-        let more = SiteStatus { alert_budget_per_million: Some(0.5), renamed_fields: Some(BTreeMap::new()), ..status };
+        let renamed_fields = Some(BTreeMap::new());
+        let more = SiteStatus { alert_budget_per_million: Some(0.5), renamed_fields, deleted: true, ..status };
         assert_eq!(serde_json::from_str::<SiteStatus>(&serde_json::to_string(&more).unwrap()).unwrap(), more);
     }
 

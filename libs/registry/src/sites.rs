@@ -68,6 +68,7 @@ mod tests {
             alert_budget_per_million: None,
             added_fields: Vec::new(),
             renamed_fields: None,
+            deleted: false,
             updated_at: "2026-11-23T00:00:00Z".parse().unwrap(),
         };
         for status in [status("west", true), status("east", false), status("east", true)] {

@@ -16,6 +16,9 @@ use crate::health;
 /// A site of which nothing was heard for so long is silent: its operator tells every five minutes, its processes every minute.
 const SILENCE: SignedDuration = SignedDuration::from_mins(6);
 
+/// What runs of a pipeline that is deleted has ended within so long; whatever is heard of it later, it is there.
+const ENDING: SignedDuration = SignedDuration::from_mins(15);
+
 /// What one site wrote.
 #[derive(Debug, Clone, Default)]
 pub struct Heard<'a> {
@@ -74,6 +77,19 @@ pub struct UnreadyProcess {
 }
 
 impl<'a> Heard<'a> {
+    /// Whether the pipeline was deleted at the site, as its operator said last: nothing more is to be heard of it there.
+    pub fn is_over(&self) -> bool {
+        let deleted = self.status.filter(|status| status.deleted).map(|status| status.updated_at);
+        deleted.is_some_and(|deleted| self.last().is_none_or(|last| last.duration_since(deleted) <= ENDING))
+    }
+
+    /// When anything was heard of it last.
+    fn last(&self) -> Option<Timestamp> {
+        let Self { status, processes, wrote } = self;
+        let told = processes.iter().map(|health| health.updated_at);
+        told.chain(status.map(|status| status.updated_at)).chain(*wrote).max()
+    }
+
     /// The processes that are still there, as far as one can tell.
     pub fn fresh(&self, now: Timestamp) -> impl Iterator<Item = &'a Health> {
         self.processes.iter().copied().filter(move |health| health.is_fresh(now))
@@ -83,9 +99,7 @@ impl<'a> Heard<'a> {
 impl Standing {
     /// By what was heard of a site until now.
     pub fn of(heard: &Heard<'_>, now: Timestamp) -> Self {
-        let Heard { status, processes, wrote } = heard;
-        let last = processes.iter().map(|health| health.updated_at);
-        let last = last.chain(status.map(|status| status.updated_at)).chain(*wrote).max();
+        let (status, last) = (heard.status, heard.last());
         let fresh: Vec<&Health> = heard.fresh(now).collect();
         let detectors = || fresh.iter().filter(|health| health.component == HealthComponent::Detector);
         let told = || detectors().filter_map(|health| health.detector.as_ref());
@@ -120,7 +134,7 @@ fn unready(health: &Health) -> impl Iterator<Item = UnreadyProcess> {
     })
 }
 
-/// How the pipeline stands at each site that has told of itself, by the clock of the bucket. It only reads.
+/// How the pipeline stands at each site that has told of itself and where it was not deleted, by the clock of the bucket. It only reads.
 ///
 /// # Errors
 /// When the bucket cannot be read.
@@ -155,7 +169,8 @@ pub async fn load_all(bucket: &Bucket, keys: &PipelineKeys) -> Result<BTreeMap<N
             heard.wrote = heard.wrote.max(object.last_modified);
         }
     }
-    Ok(heard.into_iter().map(|(site, heard)| (site, Standing::of(&heard, now))).collect())
+    let there = heard.into_iter().filter(|(_, heard)| !heard.is_over());
+    Ok(there.map(|(site, heard)| (site, Standing::of(&heard, now))).collect())
 }
 
 #[cfg(test)]
@@ -189,6 +204,32 @@ mod tests {
         served.age(&keys.site(&site), SignedDuration::from_hours(2));
         let silent = served.bucket.now().duration_since(standing().await.silent_since_utc.unwrap());
         assert!((119..=121).contains(&silent.as_mins()), "{silent}");
+    }
+
+    #[tokio::test]
+    async fn a_pipeline_that_was_deleted_is_not_silent_but_gone_unless_something_is_heard_of_it() {
+        let (served, keys) = (TestBucket::serve().await, keys());
+        let site: Name = "east".parse().unwrap();
+        let status = |deleted: bool| {
+            serde_json::json!({
+                "site": site, "training": null, "model_version": null, "ready": false, "deleted": deleted,
+                "updated_at": "2026-11-23T08:00:00Z",
+            })
+        };
+        let standing = async || load_all(&served.bucket, &keys).await.unwrap().remove(&site);
+        served.put_json(&keys.health(&site, "d-1"), &health("east", "d-1")).await;
+        served.put_json(&keys.site(&site), &status(true)).await;
+        assert_eq!(standing().await, None, "what runs of it has some minutes to end");
+        for key in [keys.site(&site), keys.health(&site, "d-1")] {
+            served.age(&key, SignedDuration::from_hours(2));
+        }
+        assert_eq!(standing().await, None);
+        served.put_json(&keys.health(&site, "d-1"), &health("east", "d-1")).await;
+        assert_eq!(standing().await.unwrap().detectors, 1, "it runs all the same");
+        served.age(&keys.health(&site, "d-1"), SignedDuration::from_hours(1));
+        assert!(standing().await.unwrap().silent_since_utc.is_some(), "and then does not");
+        served.put_json(&keys.site(&site), &status(false)).await;
+        assert_eq!(standing().await.unwrap().silent_since_utc, None, "it was made again");
     }
 
     #[tokio::test]

@@ -29,6 +29,11 @@ pub fn at(status: &SiteStatus, now: Timestamp) -> SiteStatus {
     SiteStatus { updated_at: now, ..status.clone() }
 }
 
+/// What is told last, of a pipeline that was deleted here. Its version stays named: what ran of it may go on for a while.
+pub fn last(status: &SiteStatus, now: Timestamp) -> SiteStatus {
+    SiteStatus { ready: false, topics: None, deleted: true, ..at(status, now) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,6 +50,7 @@ mod tests {
             alert_budget_per_million: None,
             added_fields: Vec::new(),
             renamed_fields: None,
+            deleted: false,
             updated_at: "2026-11-23T08:00:00Z".parse().unwrap(),
         };
         let later = |text: &str| at(&first, text.parse().unwrap());
@@ -52,5 +58,9 @@ mod tests {
         assert!(!is_due(Some(&first), &later("2026-11-23T08:04:59Z")));
         assert!(is_due(Some(&first), &later("2026-11-23T08:05:00Z")));
         assert!(is_due(Some(&first), &SiteStatus { ready: false, ..later("2026-11-23T08:00:01Z") }));
+        let end = last(&SiteStatus { ready: false, ..first.clone() }, "2026-11-23T08:00:01Z".parse().unwrap());
+        assert!(is_due(Some(&first), &end) && !is_due(Some(&end), &end));
+        assert!((end.deleted, end.ready, end.topics.is_none()) == (true, false, true), "{end:?}");
+        assert!(is_due(Some(&end), &later("2026-11-23T08:00:02Z")), "it is there again");
     }
 }

@@ -65,7 +65,7 @@ impl Context {
     pub(super) fn forget(&self, object: &Reference) {
         self.models.forget(object);
         self.health.forget(object);
-        self.report.forget(object);
+        self.report.end(object);
         self.failures.forget(object);
         self.counted.forget(object);
         self.pipelines.forget(object);
@@ -75,6 +75,8 @@ impl Context {
 
     /// The namespace of an object of ours is not acted upon any more.
     pub(super) fn leave(&self, object: &Reference) {
+        // It is there, and what was told of it grows old.
+        self.report.forget(object);
         self.forget(object);
         self.applier.forget_namespace(&object.namespace);
     }
@@ -180,6 +182,7 @@ mod tests {
             alert_budget_per_million: None,
             added_fields: Vec::new(),
             renamed_fields: None,
+            deleted: false,
             updated_at: "2026-11-23T08:00:00Z".parse().unwrap(),
         };
         context.report.publish_site_status(object, SiteStatusUpdate { keys, status });

@@ -75,6 +75,14 @@ impl<T> PerObject<T> {
         self.lock().remove(object);
     }
 
+    /// The object is gone, where this holds of what is remembered of it.
+    pub(super) fn forget_if(&self, object: &Reference, is_gone: impl FnOnce(&T) -> bool) {
+        let mut states = self.lock();
+        if states.get(object).is_some_and(is_gone) {
+            states.remove(object);
+        }
+    }
+
     /// Objects for which this does not hold are gone.
     pub(super) fn keep(&self, mut is_there: impl FnMut(&Reference) -> bool) {
         self.lock().retain(|object, _| is_there(object));
@@ -107,6 +115,11 @@ mod tests {
             counts.with(object, |count| *count += 1);
         }
         assert_eq!(counts.with_known(&job, |count| *count), Some(2));
+        counts.forget_if(&job, |count| *count == 1);
+        assert_eq!(counts.with_known(&job, |count| *count), Some(2));
+        counts.forget_if(&job, |count| *count == 2);
+        assert_eq!(counts.with_known(&job, |count| *count), None);
+        counts.with(&job, |count| *count += 1);
         counts.forget(&job);
         assert_eq!(counts.with_known(&job, |count| *count), None);
         counts.keep(|object| object.kind == "Job");

@@ -1,6 +1,7 @@
 //! Publishes at this site's place in the bucket how each pipeline stands: at once when that changes, and again before the
 //! status there grows old. A bucket that refuses it is tried again, and the pipeline learns of it; so it does of a bucket
-//! that ignores conditional writes, which is asked once, before anything is written there.
+//! that ignores conditional writes, which is asked once, before anything is written there. Of a pipeline that is deleted it is the last that
+//! is told; no deletion waits for that.
 
 use std::time::Duration;
 
@@ -26,6 +27,9 @@ const CONCURRENCY: usize = 8;
 /// The pauses after a bucket refused a status.
 const RETRY: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
+/// That a pipeline was deleted is tried to be told for so long.
+const LAST_WORD: Duration = Duration::from_secs(3600);
+
 /// The statuses of this site.
 pub(super) struct SiteReport {
     bucket: Bucket,
@@ -42,6 +46,8 @@ struct Published {
     answer: BucketAnswer,
     retry: Backoff,
     not_before: Instant,
+    /// When the pipeline was found deleted.
+    deleted: Option<Instant>,
 }
 
 impl SiteReport {
@@ -66,9 +72,12 @@ impl SiteReport {
             answer: BucketAnswer::Unasked,
             retry: RETRY,
             not_before: Instant::now(),
+            deleted: None,
         };
         let is_due = self.statuses.with_or(pipeline, first, |published| {
             published.wanted = status.clone();
+            // One of the same name may be made at once.
+            published.deleted = None;
             site_status::is_due(published.written.as_ref(), &published.wanted)
         });
         if is_due {
@@ -81,7 +90,19 @@ impl SiteReport {
         self.statuses.with_known(pipeline, |published| published.answer.clone()).unwrap_or(BucketAnswer::Unasked)
     }
 
-    /// The pipeline is gone. What was published of it stays, and grows old.
+    /// The pipeline was deleted: the other sites are told so, where they were told of it, and do not wait to hear of it any more.
+    pub(super) fn end(&self, pipeline: &Reference) {
+        self.statuses.forget_if(pipeline, |published| published.written.is_none());
+        let is_news = self.statuses.with_known(pipeline, |published| {
+            published.wanted = site_status::last(&published.wanted, Timestamp::now());
+            published.deleted.replace(published.deleted.unwrap_or_else(Instant::now)).is_none()
+        });
+        if is_news == Some(true) {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Nothing more is told of the pipeline. What was published of it stays, and grows old.
     pub(super) fn forget(&self, pipeline: &Reference) {
         self.statuses.forget(pipeline);
     }
@@ -124,9 +145,10 @@ impl SiteReport {
         sites::write(&self.bucket, keys, status).await
     }
 
-    /// Remembers how the write ended, and tells whether that is news.
+    /// Remembers how the write ended, and tells whether that is news for the pipeline. What is deleted is forgotten once that is told.
     fn record(&self, pipeline: &Reference, status: SiteStatus, outcome: Result<(), BucketTrouble>) -> bool {
         let news = self.statuses.with_known(pipeline, |published| published.record(status, outcome));
+        self.statuses.forget_if(pipeline, Published::is_over);
         news.unwrap_or(false)
     }
 }
@@ -145,6 +167,115 @@ impl Published {
                 BucketAnswer::Trouble(trouble)
             }
         };
-        before != self.answer.reason()
+        let is_news = before != self.answer.reason();
+        if let (true, Some(_), BucketAnswer::Trouble(trouble)) = (is_news, self.deleted, &self.answer) {
+            let (pipeline, BucketTrouble { reason, message }) = (self.keys.prefix(), trouble);
+            tracing::warn!(
+                pipeline,
+                reason,
+                error = message,
+                "the other sites cannot be told yet that a pipeline was deleted here; it is tried again for an hour"
+            );
+        }
+        is_news && self.deleted.is_none()
+    }
+
+    /// Whether it was told that the pipeline was deleted, or was tried for long enough.
+    fn is_over(&self) -> bool {
+        let Some(deleted) = self.deleted else { return false };
+        let pipeline = self.keys.prefix();
+        if self.written.as_ref().is_some_and(|written| written.deleted) {
+            tracing::info!(pipeline, "the other sites were told that a pipeline was deleted here");
+            return true;
+        }
+        let is_late = deleted.elapsed() >= LAST_WORD;
+        if is_late {
+            tracing::warn!(
+                pipeline,
+                "the other sites could not be told that a pipeline was deleted here: it is silent to them for a week, or until its object below \
+                 sites/ and those below health/ and progress/ are deleted"
+            );
+        }
+        is_late
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vedette_crds::AnomalyPipeline;
+    use vedette_testing::TestBucket;
+
+    use super::super::triggers::triggers;
+    use super::*;
+
+    const KEY: &str = "n/flows/sites/east.json";
+
+    fn update() -> SiteStatusUpdate {
+        let told = serde_json::json!({
+            "site": "east", "training": "daily", "model_version": "20261123T084210Z-1a2b3c4d", "ready": true,
+            "updated_at": Timestamp::now(),
+        });
+        let keys = PipelineKeys::new(&"n".parse().unwrap(), &"flows".parse().unwrap());
+        SiteStatusUpdate { keys, status: serde_json::from_value(told).unwrap() }
+    }
+
+    /// Writes what is due now.
+    async fn round(report: &SiteReport) {
+        let over = Shutdown::new();
+        over.cancel();
+        report.run(&over).await;
+    }
+
+    #[tokio::test]
+    async fn the_others_are_told_once_that_a_pipeline_was_deleted_unless_it_is_made_again() {
+        let served = TestBucket::serve().await;
+        let (triggers, _requests) = triggers();
+        let report = SiteReport::new(served.bucket.clone(), triggers);
+        let flows = Reference::new::<AnomalyPipeline>("n", "flows");
+        let told = async || served.json::<SiteStatus>(KEY).await;
+        report.publish_site_status(&flows, update());
+        report.end(&flows);
+        round(&report).await;
+        assert_eq!(told().await, None, "nobody was told of it");
+
+        report.publish_site_status(&flows, update());
+        round(&report).await;
+        report.end(&flows);
+        report.publish_site_status(&flows, update());
+        round(&report).await;
+        assert!(!told().await.unwrap().deleted, "it was made again");
+
+        report.end(&flows);
+        report.end(&flows);
+        round(&report).await;
+        let last = told().await.unwrap();
+        assert_eq!((last.deleted, last.ready, last.model_version.is_some()), (true, false, true));
+        assert_eq!(report.statuses.with_known(&flows, |_| ()), None, "it is forgotten");
+        report.publish_site_status(&flows, update());
+        round(&report).await;
+        assert!(!told().await.unwrap().deleted);
+
+        report.forget(&flows);
+        report.end(&flows);
+        round(&report).await;
+        assert!(!told().await.unwrap().deleted, "its namespace is not acted upon any more, and it runs on");
+    }
+
+    #[tokio::test]
+    async fn a_bucket_that_is_away_is_asked_for_an_hour_and_no_longer() {
+        let served = TestBucket::serve().await;
+        let (triggers, _requests) = triggers();
+        let report = SiteReport::new(served.bucket.clone(), triggers);
+        let flows = Reference::new::<AnomalyPipeline>("n", "flows");
+        report.publish_site_status(&flows, update());
+        round(&report).await;
+        report.end(&flows);
+        let refused = || Err(BucketTrouble { reason: "BucketUnreachable", message: "away".to_owned() });
+        let end = site_status::last(&update().status, Timestamp::now());
+        assert!(!report.record(&flows, end.clone(), refused()), "nobody is left to learn of it");
+        assert_eq!(report.statuses.with_known(&flows, |published| published.deleted.is_some()), Some(true));
+        report.statuses.with_known(&flows, |published| published.deleted = Some(Instant::now() - LAST_WORD));
+        report.record(&flows, end, refused());
+        assert_eq!(report.statuses.with_known(&flows, |_| ()), None);
     }
 }

@@ -160,6 +160,9 @@ async fn other_sites_read_ready_as_the_condition_says_it() {
     assert_eq!(cluster.until_stored(site_status, |_| true).await["ready"], false);
     cluster.ready("flows-archiver").await;
     cluster.until_stored(site_status, |status| status["ready"] == true).await;
+    cluster.api.remove("anomalypipelines", "flows");
+    let last = cluster.until_stored(site_status, |status| status["deleted"] == true).await;
+    assert_eq!(last["ready"], false, "{last}");
     operator.stop().await;
 }
 

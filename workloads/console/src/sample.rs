@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
+use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 use vedette_contract::Name;
@@ -39,7 +40,7 @@ pub(crate) struct Drawn {
 pub(crate) struct Draw {
     most: usize,
     most_bytes: usize,
-    not_before: Timestamp,
+    times: RangeInclusive<Timestamp>,
     hasher: RandomState,
     /// Nothing from this hash on can be kept.
     limit: u64,
@@ -51,18 +52,18 @@ pub(crate) struct Draw {
 }
 
 impl Draw {
-    /// Of records of this time and later.
-    pub(crate) fn new(not_before: Timestamp) -> Self {
-        Self::bounded(not_before, MOST, MOST_BYTES)
+    /// Of records of these times.
+    pub(crate) fn new(times: RangeInclusive<Timestamp>) -> Self {
+        Self::bounded(times, MOST, MOST_BYTES)
     }
 
-    fn bounded(not_before: Timestamp, most: usize, most_bytes: usize) -> Self {
+    fn bounded(times: RangeInclusive<Timestamp>, most: usize, most_bytes: usize) -> Self {
         let mut names = FieldNames::default();
         let [utc, simulated] = [UTC, SIMULATED].map(|name| names.want(name));
         Self {
             most,
             most_bytes,
-            not_before,
+            times,
             hasher: RandomState::new(),
             limit: u64::MAX,
             kept: BTreeMap::new(),
@@ -73,7 +74,7 @@ impl Draw {
         }
     }
 
-    /// Takes a record of a site, unless somebody made it up, it is too old or too long, or it is none. What is not drawn costs its hash only.
+    /// Takes a record of a site, unless somebody made it up, it is of another time or too long, or it is none. What is not drawn costs its hash only.
     pub(crate) fn offer(&mut self, site: &Name, record: &[u8]) {
         let hash = self.hasher.hash_one(record);
         if hash >= self.limit || record.len() > LONGEST {
@@ -98,7 +99,7 @@ impl Draw {
         }
         let (utc, _) = read_utc(read.get(self.utc)?)?;
         let json = std::str::from_utf8(record).ok()?;
-        (utc >= self.not_before).then(|| Drawn { site: site.clone(), utc, json: json.into() })
+        self.times.contains(&utc).then(|| Drawn { site: site.clone(), utc, json: json.into() })
     }
 
     /// What was drawn.
@@ -117,10 +118,11 @@ impl Drawn {
 mod tests {
     use super::*;
 
-    const NOW: &str = "2026-11-23T12:00:00Z";
+    const TIMES: [&str; 2] = ["2026-11-23T12:00:00Z", "2026-11-23T13:00:00Z"];
 
     fn draw(most: usize, most_bytes: usize, records: &[String]) -> Vec<Drawn> {
-        let mut draw = Draw::bounded(NOW.parse().unwrap(), most, most_bytes);
+        let [from, to] = TIMES.map(|time| time.parse().unwrap());
+        let mut draw = Draw::bounded(from..=to, most, most_bytes);
         let site = "east".parse().unwrap();
         records.iter().for_each(|record| draw.offer(&site, record.as_bytes()));
         draw.finish()
@@ -131,12 +133,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_old_made_up_long_or_no_record_is_left_out_and_one_that_is_archived_twice_is_one() {
+    fn what_is_old_ahead_made_up_long_or_no_record_is_left_out_and_one_that_is_archived_twice_is_one() {
         let whole = record(1);
         let records = [
             whole.clone(),
             whole.clone(),
             r#"{"utc":"2026-11-23T11:59:59Z"}"#.to_owned(),
+            r#"{"utc":"2026-11-23T13:00:01Z"}"#.to_owned(),
             r#"{"utc":"2026-11-23T12:30:00Z","simulated":true}"#.to_owned(),
             r#"{"utc":"2026-11-23T12:30:00Z","simulated":1}"#.to_owned(),
             r#"{"utc":"yesterday"}"#.to_owned(),
@@ -146,7 +149,7 @@ mod tests {
         ];
         let mut drawn: Vec<String> = draw(100, 1 << 20, &records).iter().map(|drawn| drawn.json.to_string()).collect();
         drawn.sort();
-        assert_eq!(drawn, [whole.as_str(), &records[4]]);
+        assert_eq!(drawn, [whole.as_str(), &records[5]]);
     }
 
     #[test]

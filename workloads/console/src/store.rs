@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
-use vedette_contract::archive::Origin;
+use vedette_contract::archive::{ArchiveObjectKey, Origin};
 use vedette_contract::console::MOST_VERDICTS;
 use vedette_contract::incident::{Incident, IncidentId};
 use vedette_contract::progress::SiteStatus;
@@ -61,6 +61,8 @@ pub(crate) struct ArchivedPartition {
     pub(crate) origin: Origin,
     /// When its archiver wrote last how far it is, by the bucket's clock.
     pub(crate) moved: Timestamp,
+    /// The object that it closed last, where it has closed one.
+    pub(crate) last_closed: Option<ArchiveObjectKey>,
 }
 
 /// A training, as the page shows it and as its versions are listed.

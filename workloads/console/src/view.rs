@@ -216,10 +216,21 @@ pub(crate) struct AlertView {
     pub(crate) verdict: Option<VerdictView>,
     /// With what a simulation of its record begins; null where the console sends none, or not to where the record came from.
     pub(crate) simulation: Option<SimulationFormView>,
+    /// Why nothing can be simulated that begins with its record; null where it can, or the console sends none to where it came from.
+    pub(crate) not_simulated_because: Option<String>,
 }
 
 impl AlertView {
-    pub(crate) fn of(alert: &Alert, verdict: Option<VerdictView>, simulation: Option<SimulationFormView>) -> Self {
+    pub(crate) fn of(
+        alert: &Alert,
+        verdict: Option<VerdictView>,
+        simulation: Option<Result<SimulationFormView, String>>,
+    ) -> Self {
+        let (simulation, not_simulated_because) = match simulation {
+            Some(Ok(form)) => (Some(form), None),
+            Some(Err(why)) => (None, Some(why)),
+            None => (None, None),
+        };
         Self {
             row: AlertRow::of(alert),
             threshold: alert.threshold,
@@ -232,6 +243,7 @@ impl AlertView {
             silence_match: suggest::of_alert(alert),
             verdict,
             simulation,
+            not_simulated_because,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Listings, whole and in the order of S3: bytewise by key. Some servers list in the order of their directories.
 
+use std::ops::ControlFlow;
+
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types;
@@ -26,6 +28,29 @@ impl Bucket {
             objects.retain(|object| start_after.is_none_or(|start| object.key.as_str() > start));
             objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
             Ok(objects)
+        }
+        .boxed()
+    }
+
+    /// Hands over all of these page by page, of 1,000 at most, as they are listed, until told to stop: nobody holds them all. The order is that
+    /// of the server.
+    pub fn list_pages<'a>(
+        &'a self,
+        prefix: &'a str,
+        start_after: Option<&'a str>,
+        mut take: impl FnMut(Vec<ObjectSummary>) -> ControlFlow<()> + Send + 'a,
+    ) -> Answered<'a, ()> {
+        async move {
+            let mut continuation = None;
+            loop {
+                let page = self.page(prefix, start_after, None, continuation).await?;
+                let listed = page.contents.unwrap_or_default().into_iter().filter_map(|object| self.summary(object));
+                let after = listed.filter(|object| start_after.is_none_or(|start| object.key.as_str() > start));
+                continuation = page.next_continuation_token;
+                if take(after.collect()).is_break() || continuation.is_none() {
+                    return Ok(());
+                }
+            }
         }
         .boxed()
     }

@@ -58,6 +58,7 @@ fn site_status(plan: &PipelinePlan, status: &AnomalyPipelineStatus, now: Timesta
         alert_budget_per_million: plan.alert_budget_per_million,
         added_fields: plan.added_fields.clone(),
         renamed_fields: Some(plan.renamed_fields.clone()),
+        deleted: false,
         updated_at: now,
     };
     SiteStatusUpdate { keys: PipelineKeys::new(&plan.namespace, &plan.name), status }

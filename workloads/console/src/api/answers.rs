@@ -110,7 +110,10 @@ pub(super) async fn similar(
 pub(super) async fn histogram(State(served): State<Served>, Asked(asked): Asked<AlertsAsked>) -> Answer<HistogramView> {
     let field = some(asked.field.as_ref()).unwrap_or_else(|| "duration".to_owned());
     let by = some(asked.by.as_ref()).unwrap_or_else(|| "service".to_owned());
-    let sample_of = asked.sample(served.store.state().archived.keys())?;
+    let sample_of = {
+        let state = served.store.state();
+        asked.sample(state.archived.keys().filter(|pipeline| state.shows(pipeline)))?
+    };
     if let Some(of) = sample_of {
         let partitions = served.store.state().archived.get(&of.pipeline).cloned().unwrap_or_default();
         let sample = served.sampler.sample(of.clone(), &partitions).await.map_err(refused)?;

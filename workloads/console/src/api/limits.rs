@@ -3,8 +3,8 @@
 use axum::Router;
 use axum::error_handling::HandleErrorLayer;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-    X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{Method, Request, StatusCode};
 use axum::middleware::{self, Next};
@@ -21,7 +21,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::acting::LARGEST_BODY;
 use super::hosts::{Hosts, known};
-use super::problem::Problem;
+use super::problem::{PROBLEM, Problem};
 
 /// Requests of all browsers within a second; beyond them so many wait.
 const REQUESTS_PER_SECOND: u64 = 200;
@@ -78,6 +78,10 @@ async fn plain_words(request: Request<axum::body::Body>, next: Next) -> Response
     let response = next.run(request).await;
     match response.status() {
         StatusCode::METHOD_NOT_ALLOWED => Problem::method().into_response(),
+        // What we refuse ourselves says why.
+        StatusCode::BAD_REQUEST if response.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != PROBLEM) => {
+            Problem::parameter("the address", "a part of its path is not UTF-8").into_response()
+        }
         _ => response,
     }
 }

@@ -6,6 +6,9 @@ use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+/// The content type of a problem.
+pub(super) const PROBLEM: &str = "application/problem+json";
+
 /// `application/problem+json`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct Problem {
@@ -15,12 +18,15 @@ pub(super) struct Problem {
     status: u16,
     /// What is wrong, and what to do.
     detail: String,
+    /// Where it may go otherwise later, when to ask again.
+    #[serde(skip)]
+    retry_after_seconds: u64,
 }
 
 impl Problem {
     fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or_default().to_owned();
-        Self { title, status: status.as_u16(), detail: detail.into() }
+        Self { title, status: status.as_u16(), detail: detail.into(), retry_after_seconds: 1 }
     }
 
     /// A parameter is not what it must be.
@@ -88,9 +94,9 @@ impl Problem {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "the console is asked too much at once: ask again in a second")
     }
 
-    /// Others are at it.
-    pub(super) fn busy(what: impl Into<String>) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, what)
+    /// Others are at it, for about so long.
+    pub(super) fn busy(what: impl Into<String>, retry_after_seconds: u64) -> Self {
+        Self { retry_after_seconds, ..Self::new(StatusCode::TOO_MANY_REQUESTS, what) }
     }
 
     pub(super) fn failed() -> Self {
@@ -102,9 +108,9 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_string(&self).unwrap_or_default();
-        let mut response = (status, [(CONTENT_TYPE, "application/problem+json")], body).into_response();
+        let mut response = (status, [(CONTENT_TYPE, PROBLEM)], body).into_response();
         if status == StatusCode::TOO_MANY_REQUESTS {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(self.retry_after_seconds));
         }
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

@@ -56,7 +56,7 @@ fn none(why: &str) -> Problem {
 /// Why nothing was read.
 pub(super) fn refused(error: DemandError) -> Problem {
     match error {
-        DemandError::Spent { .. } => Problem::busy(error.to_string()),
+        DemandError::Spent { seconds } => Problem::busy(error.to_string(), seconds),
         DemandError::TooLarge => Problem::invalid(error.to_string()),
         DemandError::Slow | DemandError::Bucket(_) => Problem::unavailable(error_chain(&error)),
         DemandError::Ended(_) => {

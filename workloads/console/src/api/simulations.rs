@@ -61,16 +61,21 @@ pub(super) async fn one(
     Ok(Json(view(&served, &simulation)))
 }
 
-/// With what a simulation of the record of this alert begins; none where nothing can be sent.
-pub(super) fn form(served: &Served, alert: &Alert) -> Option<SimulationFormView> {
+/// With what a simulation of the record of this alert begins, or why it cannot; nothing where none is sent from here to where it came from.
+pub(super) fn form(served: &Served, alert: &Alert) -> Option<Result<SimulationFormView, String>> {
     let simulator = served.simulator.as_ref().filter(|_| alert.owner.site == served.site)?;
-    let Here { topics, added, renamed } = here(served, &alert.owner.pipeline_name()).ok()?;
-    let field = |(name, raw): (String, &serde_json::value::RawValue)| FieldView { name, json: raw.get().to_owned() };
-    Some(SimulationFormView {
-        topic: topics.sensor_messages.to_string(),
-        bootstrap_servers: simulator.bootstrap_servers().to_owned(),
-        fields: own_fields(alert, &added, &renamed)?.into_iter().map(field).collect(),
-    })
+    let pipeline = alert.owner.pipeline_name();
+    Some(here(served, &pipeline).map_err(|why| why.told(served, &pipeline)).and_then(|here| {
+        let Here { topics, added, renamed } = here;
+        let fields = own_fields(alert, &added, &renamed).map_err(|why| why.to_string())?;
+        let field =
+            |(name, raw): (String, &serde_json::value::RawValue)| FieldView { name, json: raw.get().to_owned() };
+        Ok(SimulationFormView {
+            topic: topics.sensor_messages.to_string(),
+            bootstrap_servers: simulator.bootstrap_servers().to_owned(),
+            fields: fields.into_iter().map(field).collect(),
+        })
+    }))
 }
 
 /// A pipeline at the site of this console, where a record can be simulated.
@@ -138,7 +143,7 @@ fn view(served: &Served, simulation: &Simulation) -> SimulationView {
 
 fn refused(error: &SimulateError) -> Problem {
     match error {
-        SimulateError::TooMany => Problem::busy(error.to_string()),
+        SimulateError::TooMany => Problem::busy(error.to_string(), 1),
         SimulateError::NoTopic { .. } => Problem::conflict(error.to_string()),
         SimulateError::Refused { .. } | SimulateError::Kafka(_) | SimulateError::Part(_) => {
             let error = error_chain(error);

@@ -13,8 +13,10 @@ use super::Reader;
 use super::pace::seconds_of;
 use super::reader::UpTo;
 
-/// So far ahead of its share of the requests may be what is asked for at once.
-const AHEAD: Duration = Duration::from_secs(30);
+/// So far ahead of its share of the requests may be what was asked for when a sample is read, which is hundreds of them.
+pub(super) const SAMPLES_AHEAD: Duration = Duration::from_secs(30);
+/// A report is one: samples that a page asks for again and again must not keep it off.
+const REPORTS_AHEAD: Duration = Duration::from_secs(300);
 /// Whoever asks waits no longer.
 const PATIENCE: Duration = Duration::from_secs(25);
 /// A report with more bytes is not shown.
@@ -65,7 +67,7 @@ impl OnDemand {
     pub(crate) async fn report(&self, key: &str) -> Result<Option<Vec<u8>>, DemandError> {
         let read = async {
             let _turn = self.turn().await;
-            self.check()?;
+            self.check(REPORTS_AHEAD)?;
             self.pay(1);
             match self.reader.bytes_up_to(key, LARGEST_REPORT).await? {
                 None => Ok(None),
@@ -82,13 +84,18 @@ impl OnDemand {
         self.turn.acquire().await.ok()
     }
 
-    /// Whether more may be asked for now.
-    pub(super) fn check(&self) -> Result<(), DemandError> {
+    /// Whether more may be asked for now, so far ahead of its share.
+    pub(super) fn check(&self, may_be_ahead: Duration) -> Result<(), DemandError> {
         let ahead = self.paid_until().saturating_duration_since(Instant::now());
-        match ahead.checked_sub(AHEAD) {
+        match ahead.checked_sub(may_be_ahead) {
             None | Some(Duration::ZERO) => Ok(()),
             Some(wait) => Err(DemandError::Spent { seconds: wait.as_secs() + 1 }),
         }
+    }
+
+    /// So many requests are half of what a minute may have.
+    pub(super) fn requests_a_minute(&self) -> usize {
+        usize::try_from(self.requests_per_hour / 120).unwrap_or(usize::MAX)
     }
 
     /// Notes that so many requests are made.
@@ -122,13 +129,18 @@ mod tests {
         let served = TestBucket::serve().await;
         served.put("report.html", "<p>").await;
         let reader = Reader::new(served.bucket.clone(), Metrics::default());
-        // A request counts for 7.2 s of the hour: five are more than half a minute.
-        let demand = OnDemand::new(reader.clone(), 1_000);
+        // A request counts for 72 s of the hour: five are more than five minutes.
+        let demand = OnDemand::new(reader.clone(), 100);
+        assert!(demand.check(SAMPLES_AHEAD).is_ok());
         for asked in 0..5 {
             assert_eq!(demand.report("report.html").await.unwrap().as_deref(), Some(&b"<p>"[..]), "{asked}");
         }
         let refused = demand.report("report.html").await.unwrap_err();
-        assert!(matches!(refused, DemandError::Spent { seconds: 1..=7 }), "{refused}");
+        assert!(matches!(refused, DemandError::Spent { seconds: 1..=61 }), "{refused}");
+        assert!(
+            matches!(demand.check(SAMPLES_AHEAD), Err(DemandError::Spent { seconds: 270..=331 })),
+            "a report may be ahead"
+        );
         assert_eq!(reader.requests(), 5);
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
-use vedette_contract::archive::{Origin, Stream};
+use vedette_contract::archive::{ArchiveKey, Origin, Stream};
 use vedette_contract::health::Health;
 use vedette_contract::keys::{ModelKeys, NamespaceKeys};
 use vedette_contract::progress::{Progress, ProgressKey, SiteStatus};
@@ -271,7 +271,8 @@ impl Pipeline {
             let (partition, progress) = (keys.progress_of(key)?, object.value.as_ref()?);
             let ProgressKey { site, topic, partition } = partition;
             let origin = origin(name, progress.stream, &site, &topic, partition);
-            Some(ArchivedPartition { origin, moved: object.written()? })
+            let last_closed = progress.last_object.as_deref().and_then(|key| key.parse::<ArchiveKey>().ok());
+            Some(ArchivedPartition { origin, moved: object.written()?, last_closed: last_closed.map(|key| key.object) })
         });
         archived.filter(|partition| partition.origin.stream == Stream::EnrichedData).collect()
     }

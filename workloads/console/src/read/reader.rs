@@ -1,5 +1,6 @@
 //! The bucket, with its requests counted.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,7 +17,7 @@ use vedette_streams::bucket::{Bucket, BucketError, ObjectSummary};
 use crate::metrics::Metrics;
 
 /// Keys that one request lists.
-pub(super) const PAGE: usize = 1_000;
+const PAGE: usize = 1_000;
 
 /// An object that is read as long as it is not too large.
 #[derive(Debug)]
@@ -53,6 +54,20 @@ impl Reader {
         let listed = self.bucket.list(prefix, None).await?;
         self.count(1 + listed.len() / PAGE);
         Ok(listed)
+    }
+
+    /// Hands over what is listed page by page, until told to stop.
+    pub(crate) async fn list_pages(
+        &self,
+        prefix: &str,
+        start_after: Option<&str>,
+        mut take: impl FnMut(Vec<ObjectSummary>) -> ControlFlow<()> + Send,
+    ) -> Result<(), BucketError> {
+        let counted = |page| {
+            self.count(1);
+            take(page)
+        };
+        self.bucket.list_pages(prefix, start_after, counted).await
     }
 
     pub(crate) async fn directories(&self, prefix: &str) -> Result<Vec<String>, BucketError> {

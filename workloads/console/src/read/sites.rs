@@ -24,16 +24,21 @@ pub(super) struct Known<'a> {
     pub(super) wrote: Option<Timestamp>,
 }
 
-/// All of them, by name.
+impl Known<'_> {
+    fn heard(&self) -> Heard<'_> {
+        let Self { status, processes, wrote } = self;
+        Heard { status: *status, processes: processes.iter().map(|(health, _)| *health).collect(), wrote: *wrote }
+    }
+}
+
+/// All of them where the pipeline was not deleted, by name.
 pub(super) fn views(pipeline: &PipelineName, known: &BTreeMap<Name, Known<'_>>, now: Timestamp) -> Vec<SiteView> {
-    known.iter().map(|(site, known)| view(pipeline, site, known, now)).collect()
+    let there = known.iter().filter(|(_, known)| !known.heard().is_over());
+    there.map(|(site, known)| view(pipeline, site, known, now)).collect()
 }
 
 fn view(pipeline: &PipelineName, site: &Name, known: &Known<'_>, now: Timestamp) -> SiteView {
-    let Known { status, processes, wrote } = known;
-    let heard =
-        Heard { status: *status, processes: processes.iter().map(|(health, _)| *health).collect(), wrote: *wrote };
-    let standing = Standing::of(&heard, now);
+    let (standing, processes) = (Standing::of(&known.heard(), now), &known.processes);
     let fresh: Vec<_> = processes.iter().filter(|(health, _)| health.is_fresh(now)).copied().collect();
     let detectors: Vec<_> =
         fresh.iter().filter(|(health, _)| health.component == HealthComponent::Detector).copied().collect();
@@ -113,10 +118,14 @@ mod tests {
         serde_json::from_str(&text).unwrap()
     }
 
-    fn one(known: Known<'_>) -> SiteView {
+    fn shown(known: Known<'_>) -> Option<SiteView> {
         let pipeline = PipelineName { namespace: "team".parse().unwrap(), pipeline: "flows".parse().unwrap() };
         let known = BTreeMap::from([("east".parse().unwrap(), known)]);
-        views(&pipeline, &known, NOW.parse().unwrap()).pop().unwrap()
+        views(&pipeline, &known, NOW.parse().unwrap()).pop()
+    }
+
+    fn one(known: Known<'_>) -> SiteView {
+        shown(known).unwrap()
     }
 
     #[test]
@@ -159,6 +168,17 @@ mod tests {
         let view = one(Known { processes: vec![(&stale, None)], wrote, ..Known::default() });
         assert_eq!((view.silent_since_utc, view.heard_utc), (None, wrote));
         assert_eq!(one(Known::default()).silent_since_utc, None, "nothing was ever heard");
+    }
+
+    #[test]
+    fn a_site_where_the_pipeline_was_deleted_is_shown_only_where_something_is_heard_of_it() {
+        let told = r#"{"site":"east","training":null,"model_version":null,"ready":false,"deleted":true,
+            "updated_at":"2026-11-23T07:00:00Z"}"#;
+        let status: SiteStatus = serde_json::from_str(told).unwrap();
+        let [ending, running] = ["07:00:40", "08:09:00"].map(|updated| health("d", "detector", updated, 1));
+        let known = |health| Known { status: Some(&status), processes: vec![(health, None)], wrote: None };
+        assert_eq!(shown(known(&ending)), None);
+        assert_eq!(shown(known(&running)).map(|view| view.detectors), Some(1));
     }
 
     #[test]

@@ -41,6 +41,17 @@ pub(crate) enum MadeUpError {
     },
 }
 
+/// Why a simulation cannot begin with the record of an alert.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub(crate) enum TooLong {
+    /// Not all of it is known.
+    #[error("the alert is longer than a console keeps of one, so not all fields of its record are known here")]
+    Alert,
+    /// They are more than can be sent.
+    #[error("the fields of its record have more than {} KiB, which is the most that a simulated record may have", LARGEST >> 10)]
+    Fields,
+}
+
 impl MadeUp {
     /// The record of this JSON text, with an identity and a time, and with the word that it is simulated. All else stays as it was written.
     /// What the detectors rename is a field like any other.
@@ -74,15 +85,17 @@ impl MadeUp {
     }
 }
 
-/// The fields that the record of an alert had when it came, by the name of then; none where the alert is not whole, or they are too many to
-/// be edited. What detectors calculate and look up they add again.
+/// The fields that the record of an alert had when it came, by the name of then. What detectors calculate and look up they add again.
+///
+/// # Errors
+/// When the alert is not whole, or they are too many to be edited.
 pub(crate) fn own_fields<'a>(
     alert: &'a Alert,
     added: &[String],
     renamed: &BTreeMap<String, String>,
-) -> Option<Vec<(String, &'a RawValue)>> {
+) -> Result<Vec<(String, &'a RawValue)>, TooLong> {
     if !alert.is_whole() {
-        return None;
+        return Err(TooLong::Alert);
     }
     let fields = alert.fields();
     let judged = fields.get(ALERT_SEVERITY).map(|raw| raw.get());
@@ -97,7 +110,7 @@ pub(crate) fn own_fields<'a>(
     let own = fields.into_iter().filter(|(name, raw)| is_own(name, raw.get()));
     let own: BTreeMap<_, _> = own.map(|(name, raw)| (came_as(name), raw)).collect();
     let bytes: usize = own.iter().map(|(name, raw)| name.len() + raw.get().len() + 4).sum();
-    (bytes < LARGEST).then(|| own.into_iter().collect())
+    if bytes < LARGEST { Ok(own.into_iter().collect()) } else { Err(TooLong::Fields) }
 }
 
 #[cfg(test)]
@@ -178,7 +191,7 @@ mod tests {
             let alert = Alert::read(owner("east"), alert_json("2026-11-23T08:42:10Z", own).as_bytes()).unwrap();
             let added: Vec<String> = added.iter().map(|name| (*name).to_owned()).collect();
             let fields = own_fields(&alert, &added, &renamed([]))?;
-            Some(fields.into_iter().map(|(name, raw)| (name, raw.get().to_owned())).collect::<Vec<_>>())
+            Ok::<_, TooLong>(fields.into_iter().map(|(name, raw)| (name, raw.get().to_owned())).collect::<Vec<_>>())
         };
         let field = |name: &str, json: Value| (name.to_owned(), json.to_string());
         let own = [field("duration", json!(12.5)), field("own", json!(1)), field("service", json!("http"))];
@@ -188,7 +201,7 @@ mod tests {
         let mut expected = with_severity.clone();
         expected.sort();
         assert_eq!(of(r#"1,"alert_severity":"low""#, &[]).unwrap(), expected, "its own severity");
-        assert_eq!(of(&format!("\"{}\"", "x".repeat(LARGEST)), &[]), None);
-        assert_eq!(of(&format!("\"{}\"", "x".repeat(70_000)), &[]), None, "it is not whole");
+        assert_eq!(of(&format!("\"{}\"", "x".repeat(LARGEST)), &[]), Err(TooLong::Fields));
+        assert_eq!(of(&format!("\"{}\"", "x".repeat(70_000)), &[]), Err(TooLong::Alert), "it is not whole");
     }
 }

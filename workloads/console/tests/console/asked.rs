@@ -113,6 +113,10 @@ async fn the_report_of_a_version_is_shown_as_a_page_of_nobody() {
         let answer = console.get(&path(&version)).await;
         assert!(answer.starts_with("HTTP/1.1 404 ") && answer.contains(words), "{version}: {answer}");
     }
+    for path in ["reports/%FF/daily/v", "api/v1/alerts/%FF"] {
+        let answer = console.get(&format!("/tools/vedette/{path}")).await;
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("problem+json") && answer.contains("not UTF-8"));
+    }
     let trainings = console.json("/tools/vedette/api/v1/trainings").await;
     assert_eq!(trainings["trainings"][0]["versions"][0]["has_report"], false, "its metadata names none: {trainings}");
     console.stop().await;

@@ -164,11 +164,24 @@ async fn a_simulation_begins_with_the_record_of_an_alert_and_is_no_quality() {
         form["fields"].as_array().unwrap().iter().map(|field| field["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["duration", "hostile", "service", "severity"], "neither what detectors add nor who it was");
     assert_eq!(form["fields"][0]["json"], "12.5");
+    assert_eq!(alert["not_simulated_because"], Value::Null);
+    for (bytes, duration, why) in
+        [(9_000, 9_000_001, "more than 8 KiB"), (70_000, 9_000_002, "longer than a console keeps")]
+    {
+        let long = with(with(alert_of("e3"), "duration", duration), "service", "x".repeat(bytes));
+        support::produce(&broker, "alerts", &[&long.to_string()]);
+        let rows = async || console.json(&format!("/api/v1/alerts?text={duration}")).await["alerts"].clone();
+        eventually("it is there", async || rows().await[0]["id"].is_string()).await;
+        let id = rows().await[0]["id"].as_str().unwrap().to_owned();
+        let long = console.json(&format!("/api/v1/alerts/{id}")).await;
+        assert_eq!(long["simulation"], Value::Null);
+        assert!(long["not_simulated_because"].as_str().unwrap().contains(why), "{bytes}: {long}");
+    }
 
-    assert_eq!(console.json("/api/v1/scores").await["alerts"], 1);
-    assert_eq!(console.json("/api/v1/histogram").await["alerts"], 1);
+    assert_eq!(console.json("/api/v1/scores").await["alerts"], 3);
+    assert_eq!(console.json("/api/v1/histogram").await["alerts"], 3);
     let series = console.json("/api/v1/overview").await["history"]["series"][0]["alerts"].clone();
-    assert_eq!(series.as_array().unwrap().iter().map(|count| count.as_u64().unwrap()).sum::<u64>(), 1);
+    assert_eq!(series.as_array().unwrap().iter().map(|count| count.as_u64().unwrap()).sum::<u64>(), 3);
     let verdict = json!({ "alert": find(true), "verdict": "anomaly", "why": "a test", "by": "ada" });
     let (status, refused) = post(&console, "/api/v1/verdicts", &by_token(), &verdict).await;
     assert!(status == 422 && refused["detail"].as_str().unwrap().contains("simulation"), "{refused}");
@@ -185,7 +198,8 @@ async fn nothing_is_sent_where_the_site_does_not_allow_it_or_nobody_may_write() 
     support::produce(&broker, "alerts", &[&alert_of("e1").to_string()]);
     eventually("the alert is there", async || console.json("/api/v1/alerts").await["kept"] == 1).await;
     let id = console.json("/api/v1/alerts").await["alerts"][0]["id"].as_str().unwrap().to_owned();
-    assert_eq!(console.json(&format!("/api/v1/alerts/{id}")).await["simulation"], Value::Null);
+    let alert = console.json(&format!("/api/v1/alerts/{id}")).await;
+    assert_eq!((&alert["simulation"], &alert["not_simulated_because"]), (&Value::Null, &Value::Null));
     console.stop().await;
 
     let console = showing(&bucket, &broker, &[&token.option(), "--allow-simulation"]).await;
@@ -221,6 +235,7 @@ async fn nothing_is_sent_where_the_site_does_not_allow_it_or_nobody_may_write() 
         .await;
         let alert = console.json(&format!("/api/v1/alerts/{id}")).await;
         assert_eq!((&alert["uuid"], &alert["simulation"]), (&"e1".into(), &Value::Null));
+        assert!(alert["not_simulated_because"].as_str().unwrap().contains(why), "{alert}");
     }
     for unknown in ["00000000-0000-4000-8000-000000000000", "x"] {
         assert!(console.get(&format!("{PATH}/{unknown}")).await.starts_with("HTTP/1.1 404 "), "{unknown}");

@@ -20,10 +20,12 @@ type ActionsProps = {
   isSimulated?: boolean;
   /** With what a simulation of the record begins, where one can be sent. */
   simulation?: SimulationForm | null;
+  /** Why none can be sent, where one could of another record. */
+  notSimulatedBecause?: string | null;
 };
 
 /** What can be done of an incident or an alert. */
-export function Actions({ of, match, judged, verdict, isSimulated = false, simulation }: ActionsProps) {
+export function Actions({ of, match, judged, verdict, isSimulated = false, simulation, notSimulatedBecause }: ActionsProps) {
   const access = useAccess();
   const { open, button, close } = useOpen<"silence" | "simulation" | Finding>();
   const [done, setDone] = useState<string>();
@@ -52,6 +54,7 @@ export function Actions({ of, match, judged, verdict, isSimulated = false, simul
         )}
         {simulation && <button {...button("simulation")}>Simulate …</button>}
       </p>
+      {notSimulatedBecause && <p class="quiet">Nothing can be simulated that begins with it: {shown(notSimulatedBecause, 1_000)}.</p>}
       <p role="status">{done && shown(done, 500)}</p>
       {open === "silence" && <SilenceForm of={of} match={match} access={access} onDone={finish} onClose={close} />}
       {open === "simulation" && simulation && <Simulate of={of} form={simulation} access={access} onClose={close} />}

@@ -16,7 +16,8 @@ type Settings<T> = {
 
 const AGAIN = 30_000;
 
-export function useData<T>(path: string, asked: Asked, settings: Settings<T> = {}): Data<T> {
+/** Nothing is asked for without a path. */
+export function useData<T>(path: string | undefined, asked: Asked, settings: Settings<T> = {}): Data<T> {
   const [data, setData] = useState<Data<T>>({});
   const kept = useRef(settings);
   kept.current = settings;
@@ -28,6 +29,7 @@ export function useData<T>(path: string, asked: Asked, settings: Settings<T> = {
     let isAsking = false;
     let isStale = false;
     setData({});
+    if (path === undefined) return;
     const load = async () => {
       isAsking = true;
       isStale = false;

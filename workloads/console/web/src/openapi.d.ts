@@ -1163,6 +1163,8 @@ export interface components {
             json: string;
             model_version: string | null;
             namespace: string;
+            /** @description Why nothing can be simulated that begins with its record; null where it can, or the console sends none to where it came from. */
+            not_simulated_because: string | null;
             pipeline: string;
             /** @description Names of the largest reasons. */
             reasons: string[];

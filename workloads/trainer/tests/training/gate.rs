@@ -49,6 +49,7 @@ async fn west_follows(bucket: &TestBucket) {
         alert_budget_per_million: None,
         added_fields: Vec::new(),
         renamed_fields: None,
+        deleted: false,
         updated_at: Timestamp::now(),
     };
     bucket.put_json(&PipelineKeys::new(&name("team"), &name("flows")).site(&name("west")), &status).await;

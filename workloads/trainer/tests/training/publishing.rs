@@ -104,6 +104,7 @@ async fn old_versions_go_unless_a_site_uses_them() {
             alert_budget_per_million: None,
             added_fields: Vec::new(),
             renamed_fields: None,
+            deleted: false,
             updated_at: Timestamp::now() - SignedDuration::from_hours(24 * days),
         };
         let key = PipelineKeys::new(&name("team"), &name(pipeline)).site(&name(site));

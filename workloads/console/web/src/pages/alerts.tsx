@@ -117,6 +117,7 @@ export function AlertPage({ id }: { id: string }) {
               verdict={alert.verdict}
               isSimulated={alert.simulated}
               simulation={alert.simulation}
+              notSimulatedBecause={alert.not_simulated_because}
             />
             <h2>Reasons</h2>
             <Reasons reasons={alert.reasons_in_full} />

@@ -15,8 +15,11 @@ export function HistogramPage({ asked }: { asked: Record<string, string> }) {
   const { namespace, pipeline, site } = filter;
   // Records have no severity, and no incident: what only alerts have is asked of these alone.
   const sent = isSample ? { of, namespace, pipeline, site } : filter;
-  const data = useData<Histogram>("histogram", { ...sent, field, by }, isSample ? {} : live);
-  const { sites, namespaces, pipelines } = useSites();
+  const { sites, namespaces, pipelines, all } = useSites();
+  const chosen = all?.filter((one) => (!namespace || one.namespace === namespace) && (!pipeline || one.pipeline === pipeline));
+  const count = chosen && new Set(chosen.map((one) => `${one.namespace}/${one.pipeline}`)).size;
+  const isAsked = !isSample || (count !== undefined && count <= 1);
+  const data = useData<Histogram>(isAsked ? "histogram" : undefined, { ...sent, field, by }, isSample ? {} : live);
   return (
     <>
       <h1>Histogram of {isSample ? "records" : "alerts"}</h1>
@@ -38,18 +41,21 @@ export function HistogramPage({ asked }: { asked: Record<string, string> }) {
           <a href={to(["alerts"], filter)}>These alerts</a>
         </p>
       )}
-      <Shown data={data}>
-        {(histogram) => (
-          <>
-            <p class="quiet" role="status">
-              {plural(histogram.alerts, histogram.sample ? "record" : "alert")}
-              {histogram.sample && <Of sample={histogram.sample} />}
-              {histogram.without > 0 && `, ${plural(histogram.without, "of them has", "of them have")} no number there`}
-            </p>
-            {histogram.sample && histogram.alerts === 0 ? <Nothing sample={histogram.sample} /> : <HistogramChart histogram={histogram} />}
-          </>
-        )}
-      </Shown>
+      {isSample && (count ?? 0) > 1 && <p class="notice">A sample is of one pipeline: choose it above, and its namespace where several have one of that name.</p>}
+      {(isAsked || count === undefined) && (
+        <Shown data={data}>
+          {(histogram) => (
+            <>
+              <p class="quiet" role="status">
+                {plural(histogram.alerts, histogram.sample ? "record" : "alert")}
+                {histogram.sample && <Of sample={histogram.sample} />}
+                {histogram.without > 0 && `, ${plural(histogram.without, "of them has", "of them have")} no number there`}
+              </p>
+              {histogram.sample && histogram.alerts === 0 ? <Nothing sample={histogram.sample} /> : <HistogramChart histogram={histogram} />}
+            </>
+          )}
+        </Shown>
+      )}
       {!isSample && <ScoresPart filter={filter} />}
     </>
   );
@@ -77,7 +83,7 @@ function Nothing({ sample }: { sample: Sample }) {
     <p class="notice">
       {sample.sites === 0
         ? "No site archived records within the last hour, so there is no sample yet. What came is archived some seconds later, and here once the bucket has it of the other sites."
-        : "What the sites archived last is not of the last hour, by the field utc of the records, or somebody made it up: there is no sample yet."}
+        : "Of what was read of the archive no record is of the last hour by its field utc, but for such as somebody made up or as are very long: there is no sample. The clock of whoever makes the records may be wrong, or an archive object takes records for longer than an hour (spec.archiver.rolling.maxAge)."}
     </p>
   );
 }

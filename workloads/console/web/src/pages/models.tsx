@@ -102,7 +102,7 @@ function TrainingPart({ training, overview }: { training: Training; overview?: O
                   <td>{at(version.version).join(", ") || "–"}</td>
                   <td>
                     {version.has_report ? (
-                      <a href={report(training, version.version)} target="_blank" rel="noopener noreferrer" aria-label={`Report of ${version.version}`}>
+                      <a href={report(training, version.version)} target="_blank" rel="noopener noreferrer" aria-label={`show the report of ${version.version}, in a new tab`}>
                         show
                       </a>
                     ) : (
