@@ -130,22 +130,18 @@ fn write(
     format: OutputFormat,
 ) -> io::Result<()> {
     let KeptSilence { key: SilenceKey { site, id }, silence } = added;
-    if let Some(document) = format.document() {
-        return document.write(out, added);
-    }
-    if !format.is_for_people() {
-        return writeln!(out, "{id}");
-    }
-    let (from, until, by) = (time(silence.from()), time(silence.until()), escaped(silence.by()));
-    let state = silence.state(now).as_str();
-    writeln!(
-        out,
-        "silence {id} of pipeline {pipeline} is {state}: from {from} to {until} UTC, by {by}, written by site {site}"
-    )?;
-    if silence.excludes_from_training() {
-        writeln!(out, "no model learns from the records that it matches of that time")?;
-    }
-    writeln!(out, "`vedette silences end {id}` ends it")
+    format.write_added(out, added, id, |out| {
+        let (from, until, by) = (time(silence.from()), time(silence.until()), escaped(silence.by()));
+        let state = silence.state(now).as_str();
+        writeln!(
+            out,
+            "silence {id} of pipeline {pipeline} is {state}: from {from} to {until} UTC, by {by}, written by site {site}"
+        )?;
+        if silence.excludes_from_training() {
+            writeln!(out, "no model learns from the records that it matches of that time")?;
+        }
+        writeln!(out, "`vedette silences end {id}` ends it")
+    })
 }
 
 #[cfg(test)]
