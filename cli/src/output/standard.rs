@@ -38,7 +38,7 @@ pub(crate) fn warn(line: &str) {
 }
 
 /// Says something on standard error.
-pub(crate) fn say(line: &str) {
+pub fn say(line: &str) {
     make_room();
     // That nobody can read it is no reason to stop.
     let _ = writeln!(io::stderr().lock(), "{}", escaped(line));

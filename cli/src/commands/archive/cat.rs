@@ -12,6 +12,7 @@ use vedette_contract::archive::Stream;
 use vedette_streams::bucket::Bucket;
 
 use super::ArchiveError;
+use crate::commands::moment::day;
 use crate::commands::pipeline::PipelineOptions;
 use crate::output::{Progress, escaped_json, print_while_read, warn};
 
@@ -36,7 +37,7 @@ pub struct CatOptions {
     #[arg(long = "site", value_name = "NAME")]
     pub sites: Vec<Name>,
     /// Only objects of this day, that of the arrival of their first record
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     pub day: Option<Date>,
 }
 
