@@ -40,12 +40,13 @@ impl BucketKey {
     }
 
     fn read(value_of: impl Fn(&str) -> Option<String>) -> Result<Self, NotSet> {
-        let needed = |variable| value_of(variable).ok_or(NotSet { variable });
+        // Scripts empty what they have no value for, and the token where they go back to a lasting key.
+        let set = |variable| value_of(variable).filter(|value| !value.is_empty());
+        let needed = |variable| set(variable).ok_or(NotSet { variable });
         Ok(Self {
             access_key_id: needed(AWS_ACCESS_KEY_ID_ENV)?,
             secret_access_key: needed(AWS_SECRET_ACCESS_KEY_ENV)?,
-            // Scripts that go back to a lasting key often empty it.
-            session_token: value_of(AWS_SESSION_TOKEN_ENV).filter(|token| !token.is_empty()),
+            session_token: set(AWS_SESSION_TOKEN_ENV),
         })
     }
 
@@ -108,5 +109,7 @@ mod tests {
         let only_id = |variable: &str| (variable == AWS_ACCESS_KEY_ID_ENV).then(|| "id".to_owned());
         let error = BucketKey::read(only_id).err().unwrap();
         assert!(error.to_string().starts_with("AWS_SECRET_ACCESS_KEY is not set"), "{error}");
+        let empty = BucketKey::read(|_| Some(String::new())).err().unwrap();
+        assert!(empty.to_string().starts_with("AWS_ACCESS_KEY_ID is not set"), "{empty}");
     }
 }

@@ -32,16 +32,19 @@ impl FromStr for ConsoleAddress {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let is_address =
-            |rest: &str| !rest.is_empty() && !rest.contains(['?', '#', ' ', '@']) && !rest.starts_with('/');
-        let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-        if rest.is_some_and(is_address) {
+        if is_address(text) {
             return Ok(Self(text.trim_end_matches('/').to_owned()));
         }
         Err(format!(
             "{text:?} is no address of a console: write http://127.0.0.1:8090 or https://example.org/tools/vedette"
         ))
     }
+}
+
+/// Whether it is where something is, by HTTP, and nothing that is asked there.
+pub(crate) fn is_address(text: &str) -> bool {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['?', '#', ' ', '@']) && !rest.starts_with('/'))
 }
 
 impl fmt::Display for ConsoleAddress {

@@ -4,16 +4,18 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use vedette_cli::commands::{Vedette, run};
-use vedette_cli::output::escaped;
+use vedette_cli::output::say;
 use vedette_service::{Shutdown, error_chain};
 
 /// How long blocking work may hold up the end.
 const RUNTIME_END: Duration = Duration::from_secs(5);
+/// What does not end within this time after a signal is said to go on.
+const PROMPT: Duration = Duration::from_secs(1);
 /// As a shell reports a process that SIGINT ended.
 const INTERRUPTED: u8 = 130;
 
@@ -28,7 +30,8 @@ fn main() -> ExitCode {
             Err(error) => return failure(&format!("RUST_LOG={wanted} is not usable: {error}")),
         },
     };
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // They may go to a file, or to whoever wants no colours.
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     tracing_subscriber::registry().with(lines).with(filter).init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -36,15 +39,18 @@ fn main() -> ExitCode {
     };
     let code = runtime.block_on(async {
         let shutdown = Shutdown::new();
+        let signals = match Signals::listen() {
+            Ok(signals) => signals,
+            Err(error) => return failure(&format!("could not listen for signals: {error}")),
+        };
         tokio::select! {
+            // What the first signal has ended is over, however late that is seen.
+            biased;
             result = run(command, shutdown.clone()) => match result {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => failure(&error_chain(&error)),
             },
-            result = interrupted_twice(&shutdown) => match result {
-                Ok(()) => ExitCode::from(INTERRUPTED),
-                Err(error) => failure(&format!("could not listen for signals: {error}")),
-            },
+            () = interrupted_twice(signals, &shutdown) => ExitCode::from(INTERRUPTED),
         }
     });
     runtime.shutdown_timeout(RUNTIME_END);
@@ -53,20 +59,40 @@ fn main() -> ExitCode {
 
 /// What is said of a failure may have come from the bucket.
 fn failure(message: &str) -> ExitCode {
-    let lines: Vec<_> = message.lines().map(escaped).collect();
-    eprintln!("error: {}", lines.join("\n"));
+    format!("error: {message}").lines().for_each(say);
     ExitCode::FAILURE
 }
 
-/// The first signal asks for an orderly end; the second does not wait for it.
-async fn interrupted_twice(shutdown: &Shutdown) -> std::io::Result<()> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    for _ in 0..2 {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        shutdown.cancel();
+/// What asks this program to end.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
-    Ok(())
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// The first signal asks for an orderly end; the second does not wait for it.
+async fn interrupted_twice(mut signals: Signals, shutdown: &Shutdown) {
+    signals.next().await;
+    shutdown.cancel();
+    let second = signals.next();
+    tokio::pin!(second);
+    tokio::select! {
+        () = &mut second => {}
+        () = tokio::time::sleep(PROMPT) => {
+            say("what has begun is brought to its end; Ctrl-C once more does not wait for it");
+            second.await;
+        }
+    }
 }

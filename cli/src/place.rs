@@ -1,7 +1,8 @@
 //! Where a command looks: at a bucket, at the data directory of earlier local runs, or through a console.
 
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use thiserror::Error;
@@ -12,7 +13,7 @@ use vedette_embedded::bucket::{BucketOptions, Credentials, EmbeddedBucket, Embed
 use vedette_streams::bucket::Bucket;
 
 use crate::bucket_key::{BucketKey, NotSet};
-use crate::console::{Cluster, Console, ConsoleAddress, ConsoleError};
+use crate::console::{Cluster, Console, ConsoleAddress, ConsoleError, is_address};
 
 /// The bucket where no other is named.
 pub(crate) const BUCKET_NAME: &str = "vedette";
@@ -27,7 +28,7 @@ pub struct PlaceOptions {
 
     /// The S3 bucket at this endpoint; credentials come from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, for a
     /// temporary key, AWS_SESSION_TOKEN
-    #[arg(long = "bucket", value_name = "URL", group = "place")]
+    #[arg(long = "bucket", value_name = "URL", group = "place", value_parser = endpoint)]
     pub bucket_endpoint: Option<String>,
 
     /// The console at this address: it tells what it keeps, and writes silences and verdicts; all else needs the bucket. Where no place is
@@ -64,12 +65,25 @@ pub struct PlaceOptions {
     pub bucket_region: String,
 }
 
+/// Reads where a bucket is.
+pub(crate) fn endpoint(text: &str) -> Result<String, String> {
+    let mend = || format!("{text:?} is no endpoint of a bucket: write http://seaweedfs:8333 or https://s3.example.org");
+    is_address(text).then(|| text.to_owned()).ok_or_else(mend)
+}
+
 /// Why there is no bucket.
 #[derive(Debug, Error)]
 pub enum PlaceError {
     /// Not the data directory of a local run.
     #[error("{} has no bucket {bucket:?}: give the --data-dir of a local run", directory.display())]
     NoData { directory: PathBuf, bucket: String },
+    /// Whoever asks may not look.
+    #[error("cannot look into the data directory {}: see that you may read it, or give another to --data-dir", directory.display())]
+    Closed {
+        directory: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     /// A console does not give it.
     #[error("a console does not tell that: give the bucket with --bucket, or the --data-dir of a local run")]
     NeedsBucket,
@@ -139,10 +153,8 @@ impl PlaceOptions {
             return Err(PlaceError::NeedsBucket);
         }
         let server = match data_dir {
-            Some(directory) if !directory.join(bucket_name).is_dir() => {
-                return Err(PlaceError::NoData { directory: directory.clone(), bucket: bucket_name.clone() });
-            }
             Some(directory) => {
+                see(directory, bucket_name)?;
                 let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
                 let credentials = Credentials::random();
                 let options = BucketOptions { directory, name: bucket_name, listen: any, credentials };
@@ -162,5 +174,47 @@ impl PlaceOptions {
             ..key.arguments()
         });
         Ok(Opened { bucket, server })
+    }
+}
+
+/// That the directory is one of a local run, before anything is made in it.
+fn see(directory: &Path, bucket: &str) -> Result<(), PlaceError> {
+    match std::fs::metadata(directory.join(bucket)) {
+        Ok(found) if found.is_dir() => Ok(()),
+        Err(source) if !matches!(source.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Err(PlaceError::Closed { directory: directory.to_owned(), source })
+        }
+        Ok(_) | Err(_) => Err(PlaceError::NoData { directory: directory.to_owned(), bucket: bucket.to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_has_its_scheme() {
+        for right in ["http://seaweedfs:8333", "https://s3.example.org/", "http://[::1]:8333"] {
+            assert_eq!(endpoint(right).as_deref(), Ok(right));
+        }
+        for wrong in ["", "seaweedfs:8333", "s3.example.org", "s3://bucket", "http://", "https://id:key@s3"] {
+            assert!(endpoint(wrong).unwrap_err().contains("write http://"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_looked_into_is_not_said_to_be_empty() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(matches!(see(directory.path(), "vedette"), Err(PlaceError::NoData { .. })));
+        std::fs::write(directory.path().join("file"), "").unwrap();
+        assert!(matches!(see(&directory.path().join("file"), "vedette"), Err(PlaceError::NoData { .. })));
+        assert!(matches!(see(directory.path(), "file"), Err(PlaceError::NoData { .. })));
+        // Whoever may do everything may look everywhere, but not into what leads to itself.
+        let circle = directory.path().join("circle");
+        std::os::unix::fs::symlink(&circle, &circle).unwrap();
+        let error = see(&circle, "vedette").unwrap_err();
+        assert!(matches!(error, PlaceError::Closed { .. }) && error.to_string().contains("circle"), "{error}");
+        std::fs::create_dir(directory.path().join("vedette")).unwrap();
+        assert!(see(directory.path(), "vedette").is_ok());
     }
 }

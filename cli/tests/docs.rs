@@ -5,11 +5,11 @@
 
 use std::process::Command;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use serde_json::{Value, json};
 use vedette_cli::commands::Vedette;
-use vedette_testing::pages::{commands, pages, repository};
+use vedette_testing::pages::{commands, pages, repository, words};
 
 /// What cannot be parsed; that a sentence leaves a required option out is no error.
 fn refusal(words: &[String]) -> Option<String> {
@@ -33,6 +33,29 @@ fn every_vedette_command_of_the_docs_parses() {
         }
     }
     assert!(seen >= 3, "only {seen} commands were found");
+}
+
+#[test]
+fn the_examples_of_each_command_stand_on_its_page() {
+    let page =
+        |name: &str| commands(&std::fs::read_to_string(repository().join("docs").join(name)).unwrap(), "vedette");
+    let (of_local, of_all) = (page("local.md"), page("cli.md"));
+    let (root, mut seen) = (Vedette::command(), 0);
+    for noun in root.get_subcommands() {
+        let verbs: Vec<_> = noun.get_subcommands().collect();
+        let all = if verbs.is_empty() { vec![noun] } else { verbs };
+        for command in all {
+            let help = command.get_after_help().expect(command.get_name()).to_string();
+            let shown = if command.get_name() == "local" { &of_local } else { &of_all };
+            for line in help.lines().filter(|line| line.starts_with("  vedette ")) {
+                // An explanation follows after at least two spaces.
+                let example = words(line.trim().split("  ").next().unwrap());
+                assert!(shown.contains(&example), "its page lacks {line}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 40, "only {seen} examples were found");
 }
 
 #[test]

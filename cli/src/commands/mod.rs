@@ -181,6 +181,15 @@ mod tests {
     }
 
     #[test]
+    fn a_noun_in_the_singular_is_the_same_command() {
+        let root = Vedette::command();
+        for noun in ["alert", "incident", "model", "dead-letter", "silence", "verdict"] {
+            let plural = root.find_subcommand(noun).map(clap::Command::get_name);
+            assert_eq!(plural, Some(format!("{noun}s").as_str()));
+        }
+    }
+
+    #[test]
     fn the_examples_of_the_help_parse() {
         let mut parsed = 0;
         let root = Vedette::command();

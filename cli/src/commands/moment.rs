@@ -14,11 +14,18 @@ impl FromStr for Moment {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let midnight = |date: Date| date.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
-        let date = || text.parse::<Date>().and_then(midnight);
-        let moment = text.parse::<Timestamp>().or_else(|_| date());
-        moment.map(Self).map_err(|_| format!("{text:?} is no time: write 2026-11-20 or 2026-11-20T08:42:10Z"))
+        let midnight = || day(text).ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
+        let moment = text.parse::<Timestamp>().ok().or_else(midnight);
+        moment.map(Self).ok_or_else(|| {
+            format!("{text:?} is no time: write 2026-11-20, or 2026-11-20T08:42:10 with Z or an offset such as +02:00")
+        })
     }
+}
+
+/// A date alone: which day a time is of goes by where one is.
+pub(super) fn day(text: &str) -> Result<Date, String> {
+    let date = text.parse::<Date>().ok().filter(|date| date.to_string() == text);
+    date.ok_or_else(|| format!("{text:?} is no day: write 2026-11-20"))
 }
 
 /// How long something lasts, such as `2h`, `1h30m` or `3d`.
@@ -47,8 +54,21 @@ mod tests {
         let moment = |text: &str| text.parse::<Moment>().map(|moment| moment.0.to_string());
         assert_eq!(moment("2026-11-20").as_deref(), Ok("2026-11-20T00:00:00Z"));
         assert_eq!(moment("2026-11-20T08:00:00+02:00").as_deref(), Ok("2026-11-20T06:00:00Z"));
+        assert_eq!(moment("2026-11-20 08:00:00Z").as_deref(), Ok("2026-11-20T08:00:00Z"));
         for wrong in ["", "yesterday", "2026-13-01"] {
             assert!(moment(wrong).is_err(), "{wrong}");
+        }
+        // It is not the midnight of its day.
+        for of_nowhere in ["2026-11-20T08:00:00", "2026-11-20 08:00:00", "2026-11-20T08:00", "2026-11-20T08:00[UTC]"] {
+            assert!(moment(of_nowhere).unwrap_err().contains("with Z or an offset"), "{of_nowhere}");
+        }
+    }
+
+    #[test]
+    fn a_day_has_no_time() {
+        assert_eq!(day("2026-11-20").map(|day| day.to_string()).as_deref(), Ok("2026-11-20"));
+        for wrong in ["", "20", "2026-11-20T23:30:00-05:00", "2026-11-20 08:00", "2026-11-20Z", "2026-11-31"] {
+            assert!(day(wrong).unwrap_err().contains("write 2026-11-20"), "{wrong}");
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use vedette_contract::Name;
+
 /// So many names are listed in one error.
 pub(super) const LISTED: usize = 10;
 
@@ -12,6 +14,13 @@ pub(super) fn listed(names: impl IntoIterator<Item = impl ToString>) -> String {
     let more = names.len().saturating_sub(LISTED);
     let listed = names[..names.len() - more].join(", ");
     if more > 0 { format!("{listed} and {more} more") } else { listed }
+}
+
+/// The same, those first that are spelled most like the one that is meant.
+pub(super) fn nearest_listed<'a>(meant: &Name, names: impl IntoIterator<Item = &'a Name>) -> String {
+    let mut names: Vec<&Name> = names.into_iter().collect();
+    names.sort_by_key(|name| Reverse(in_common(meant.as_str(), name.as_str())));
+    listed(names)
 }
 
 /// How many characters two names begin with alike, and of the rest how many they end with.
@@ -65,6 +74,13 @@ mod tests {
         ["flow", "floes", "flow"].iter().for_each(|name| nearest.meet(name));
         let names = nearest.names();
         assert_eq!((&names[..2], names.len()), (&["flow".to_owned(), "floes".to_owned()][..], LISTED));
+    }
+
+    #[test]
+    fn of_hundreds_of_names_the_near_ones_are_listed() {
+        let names: Vec<Name> = (100..400).map(|number| format!("team-{number}").parse().unwrap()).collect();
+        let said = nearest_listed(&"team-37".parse().unwrap(), &names);
+        assert!(said.starts_with("team-370, team-371, ") && said.ends_with("team-379 and 290 more"), "{said}");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Which pipeline a command is about, and where what is known of it lies.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use clap::Args;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use thiserror::Error;
 use vedette_contract::Name;
@@ -11,7 +12,7 @@ use vedette_contract::keys::{NamespaceKeys, PipelineKeys};
 use vedette_registry::standing::Standing;
 use vedette_streams::bucket::{Bucket, BucketError};
 
-use super::near::{Nearest, listed};
+use super::near::{Nearest, listed, nearest_listed};
 use crate::console::{Console, ConsoleError};
 use crate::place::{Opened, PlaceError, PlaceOptions};
 
@@ -46,8 +47,8 @@ pub(super) struct Shown {
     pub(super) pipeline: Name,
     /// Those that tell of it.
     sites: Vec<Name>,
-    /// By the clock of its bucket.
-    pub(super) now: Timestamp,
+    /// When it told, by the clock of its bucket and by how long ago that is.
+    told: (Timestamp, Instant),
 }
 
 /// What a console shows of pipelines.
@@ -96,7 +97,7 @@ pub enum PipelineError {
     #[error(transparent)]
     Console(#[from] ConsoleError),
     /// Nothing is told of the namespace.
-    #[error("namespace {namespace} has no pipelines; {}", namespaces(.known))]
+    #[error("namespace {namespace} has no pipelines; {}", namespaces(.namespace, .known))]
     NoPipelines { namespace: Name, known: Vec<Name> },
     /// Nothing is told of the pipeline.
     #[error("namespace {namespace} has no pipeline {pipeline}; the nearest are {}", listed(.near))]
@@ -124,13 +125,14 @@ impl PipelineError {
     }
 }
 
-fn namespaces(known: &[Name]) -> String {
+/// Those that have some, beside the one that is meant.
+pub(super) fn namespaces(meant: &Name, known: &[Name]) -> String {
     match known {
         [] => {
             "no namespace here has any: look at --bucket-name and --bucket-prefix, or at the namespaces of the console"
                 .to_owned()
         }
-        known => format!("namespaces that have are {}: say which with --namespace", listed(known)),
+        known => format!("namespaces that have are {}: say which with --namespace", nearest_listed(meant, known)),
     }
 }
 
@@ -161,7 +163,7 @@ impl PipelineOptions {
         let (namespace, pipeline) =
             (self.namespace.clone(), only(&self.namespace, found.into_iter().cloned().collect())?);
         let sites = sites.into_iter().map(|site| site.site).collect();
-        Ok(Some(Shown { console, namespace, pipeline, sites, now: now_utc }))
+        Ok(Some(Shown { console, namespace, pipeline, sites, told: (now_utc, Instant::now()) }))
     }
 
     /// What a console shows of the pipeline that is named, or of all of the namespace where none is. There is at least one.
@@ -223,6 +225,13 @@ fn only(namespace: &Name, mut found: Vec<Name>) -> Result<Name, PipelineError> {
 }
 
 impl Shown {
+    /// What time it is by the clock of its bucket, which ours need not agree with.
+    pub(super) fn now(&self) -> Timestamp {
+        let (told, instant) = self.told;
+        let passed = SignedDuration::try_from(instant.elapsed()).unwrap_or(SignedDuration::MAX);
+        told.checked_add(passed).unwrap_or(Timestamp::MAX)
+    }
+
     /// Which part of what the console has is asked for: of the pipeline, and of a site where one is named.
     pub(super) fn asked(&self, site: Option<&Name>) -> [(&'static str, Option<String>); 3] {
         let named = |name: &Name| Some(name.to_string());

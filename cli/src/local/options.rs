@@ -9,7 +9,7 @@ use vedette_contract::Name;
 use vedette_contract::arguments::{BUCKET_REGION, DatasetArguments};
 use vedette_contract::keys::KeyPrefix;
 
-use crate::place::BUCKET_NAME;
+use crate::place::{BUCKET_NAME, endpoint};
 
 /// Runs a pipeline and its trainings on this machine, without Kubernetes: the very Deployments and Jobs that a cluster
 /// gets, run as processes, on an embedded Kafka broker and an embedded S3 bucket.
@@ -40,7 +40,7 @@ pub struct LocalOptions {
 
     /// Use the S3 bucket at this endpoint instead of the embedded one; credentials come from AWS_ACCESS_KEY_ID,
     /// AWS_SECRET_ACCESS_KEY and, for a temporary key, AWS_SESSION_TOKEN
-    #[arg(long = "bucket", value_name = "URL")]
+    #[arg(long = "bucket", value_name = "URL", value_parser = endpoint)]
     pub bucket_endpoint: Option<String>,
 
     /// Name of the bucket

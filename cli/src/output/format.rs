@@ -1,5 +1,6 @@
 //! In what form a command answers.
 
+use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
 use clap::{Args, ValueEnum};
@@ -61,6 +62,21 @@ impl OutputFormat {
             Self::Json => Some(Document::Json),
             Self::Yaml => Some(Document::Yaml),
             Self::Table | Self::Wide | Self::Plain => None,
+        }
+    }
+
+    /// Writes what was added: the document that it is, or else its id for scripts and sentences for people.
+    pub(crate) fn write_added<W: Write>(
+        self,
+        out: &mut W,
+        added: &impl Serialize,
+        id: &impl Display,
+        for_people: impl FnOnce(&mut W) -> io::Result<()>,
+    ) -> io::Result<()> {
+        match self.document() {
+            Some(document) => document.write(out, added),
+            None if self.is_for_people() => for_people(out),
+            None => writeln!(out, "{id}"),
         }
     }
 }

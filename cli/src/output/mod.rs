@@ -18,5 +18,6 @@ pub(crate) use figures::{figure, time, value};
 pub(crate) use format::{OutputFormat, OutputOptions};
 pub(crate) use progress::Progress;
 pub(crate) use screen::Screen;
-pub(crate) use standard::{OutputError, print, print_while_read, say, warn};
+pub use standard::say;
+pub(crate) use standard::{OutputError, print, print_while_read, warn};
 pub(crate) use table::{Align, Table, write_title};

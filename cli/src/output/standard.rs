@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use thiserror::Error;
 
 use super::escape::escaped;
+use super::progress::make_room;
 
 /// What was to be read by somebody cannot be written.
 #[derive(Debug, Error)]
@@ -37,7 +38,8 @@ pub(crate) fn warn(line: &str) {
 }
 
 /// Says something on standard error.
-pub(crate) fn say(line: &str) {
+pub fn say(line: &str) {
+    make_room();
     // That nobody can read it is no reason to stop.
     let _ = writeln!(io::stderr().lock(), "{}", escaped(line));
 }

@@ -79,7 +79,7 @@ impl Data {
         self.command(words).output().unwrap()
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vedette"));
         command
             .args(words)

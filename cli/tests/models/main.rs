@@ -201,6 +201,16 @@ fn rounded(value: &Value) -> Value {
 }
 
 #[tokio::test]
+async fn a_model_that_nobody_reads_any_more_is_no_error() {
+    let data = Data::new().await;
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let words = ["models", "export", "--data-dir", "data", "-n", "demo", "--format", "onnx"];
+    let output = data.command(&words).stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap().as_str()), (Some(0), ""));
+}
+
+#[tokio::test]
 async fn a_pin_is_a_patch_of_a_version_that_is_whole() {
     let data = Data::new().await;
     let patch: Value = serde_json::from_str(&data.models(&["pin", data.candidate.as_str()])).unwrap();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod data;
+mod terminal;
 mod verdicts;
 mod watch;
 
@@ -69,6 +70,32 @@ async fn the_examples_of_verify_find_what_is_damaged() {
         assert_eq!(output.status.code(), Some(1), "{example}: {}", String::from_utf8_lossy(&output.stderr));
         assert!(found.contains(&object("alerts", "2026-11-19", "east", 0)), "{example}: {found}");
     }
+}
+
+#[tokio::test]
+async fn verify_says_the_same_in_every_form_and_steers_no_terminal() {
+    let data = Data::new().await;
+    let stranger = "demo/kdd/alerts/2026-11-21/east/odd\u{9b}1m\u{202e}";
+    std::fs::write(data.served.data_directory().join("vedette").join(stranger), "x").unwrap();
+    let said = |form: &[&str]| {
+        let output = data.run(&[&["archive", "verify", "--data-dir", "./data", "-n", "demo"], form].concat());
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{form:?}: {said}");
+        assert!(!has_control_characters(&said), "{form:?}: {said:?}");
+        said
+    };
+    let [table, wide, plain, json, yaml] =
+        ["table", "wide", "plain", "json", "yaml"].map(|format| said(&["--output", format]));
+    assert_eq!((said(&["--json"]), said(&[]), &wide), (json.clone(), plain.clone(), &table));
+    let [json, yaml]: [Value; 2] = [serde_json::from_str(&json).unwrap(), serde_yaml::from_str(&yaml).unwrap()];
+    assert_eq!(yaml, json);
+    let findings = json["findings"].as_array().unwrap();
+    assert!(findings.iter().any(|finding| finding["key"] == stranger), "{json}");
+    let (rows, sum) = plain.trim_end().rsplit_once('\n').unwrap();
+    assert_eq!(rows.lines().map(|row| row.split('\t').count()).collect::<Vec<_>>(), vec![3; findings.len()]);
+    assert!(rows.contains("odd\\u{9b}1m\\u{202e}\tForeignKey\t"), "{rows}");
+    assert!(sum.ends_with(&format!(" {} findings", findings.len())), "{sum}");
+    assert!(table.starts_with("KEY ") && table.trim_end().ends_with(&format!("\n\n{sum}")), "{table}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 mod clock;
 
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -42,14 +43,33 @@ pub struct HttpSettings {
 }
 
 impl HttpSettings {
-    /// Settings for this URL, by the proxies that the environment names.
+    /// Settings for this URL, by the proxies that the environment names; what this machine serves no proxy reaches.
     pub fn of(url: &str, ca_file: Option<PathBuf>, connect_timeout: Duration) -> Self {
-        Self { tls: !url.starts_with("http://"), ca_file, proxies: ProxyConfig::from_env(), connect_timeout }
+        let proxies = if is_of_this_machine(url) { ProxyConfig::disabled() } else { ProxyConfig::from_env() };
+        Self { tls: !url.starts_with("http://"), ca_file, proxies, connect_timeout }
     }
 
-    /// Settings for what this machine serves without TLS, which no proxy reaches.
+    /// Settings for what this machine serves without TLS.
     pub fn of_this_machine(connect_timeout: Duration) -> Self {
         Self { tls: false, ca_file: None, proxies: ProxyConfig::disabled(), connect_timeout }
+    }
+}
+
+/// Whether the host of a URL is this machine, by name or by an address of its loopback: to a proxy that is the proxy's own, and what goes
+/// there goes by no network.
+pub(crate) fn is_of_this_machine(url: &str) -> bool {
+    let host = host(url).to_ascii_lowercase();
+    host == "localhost" || host.ends_with(".localhost") || host.parse::<IpAddr>().is_ok_and(|it| it.is_loopback())
+}
+
+/// Without scheme, user, port and path.
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let server = authority.rsplit_once('@').map_or(authority, |(_, server)| server);
+    match server.strip_prefix('[').and_then(|address| address.split_once(']')) {
+        Some((address, _)) => address,
+        None => server.split(':').next().unwrap_or_default(),
     }
 }
 

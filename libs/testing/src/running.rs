@@ -49,10 +49,15 @@ impl Running {
         line
     }
 
-    /// Presses Ctrl-C and waits for its end.
-    pub async fn interrupt(mut self) -> Ended {
+    /// Presses Ctrl-C.
+    pub async fn press(&self) {
         let kill = format!("kill -INT {}", self.child.id().unwrap());
         assert!(Command::new("sh").args(["-c", &kill]).status().await.unwrap().success());
+    }
+
+    /// Presses Ctrl-C and waits for its end.
+    pub async fn interrupt(mut self) -> Ended {
+        self.press().await;
         let (mut printed, mut said) = (Vec::new(), Vec::new());
         while let Some(line) = next(&mut self.printed).await {
             printed.push(line);

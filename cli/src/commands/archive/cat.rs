@@ -12,8 +12,9 @@ use vedette_contract::archive::Stream;
 use vedette_streams::bucket::Bucket;
 
 use super::ArchiveError;
+use crate::commands::moment::day;
 use crate::commands::pipeline::PipelineOptions;
-use crate::output::{escaped_json, print_while_read, warn};
+use crate::output::{Progress, escaped_json, print_while_read, warn};
 
 /// So many objects are in memory at once.
 const CONCURRENCY: usize = 3;
@@ -36,7 +37,7 @@ pub struct CatOptions {
     #[arg(long = "site", value_name = "NAME")]
     pub sites: Vec<Name>,
     /// Only objects of this day, that of the arrival of their first record
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     pub day: Option<Date>,
 }
 
@@ -44,7 +45,7 @@ pub struct CatOptions {
 pub(super) async fn cat(options: &CatOptions) -> Result<(), ArchiveError> {
     let chosen = options.pipeline.choose().await?;
     let (bucket, keys) = (chosen.bucket(), &chosen.keys);
-    let (mut objects, mut left_out) = (0_usize, 0_usize);
+    let (mut objects, mut left_out, mut told) = (0_usize, 0_usize, Progress::beside_output());
     for day in super::days(archived_days(bucket, keys, options.stream).await?, options.day) {
         let sources = list_day(bucket, keys, options.stream, day, &options.sites).await?;
         let get = async |source: Source| {
@@ -56,6 +57,7 @@ pub(super) async fn cat(options: &CatOptions) -> Result<(), ArchiveError> {
         let mut all = stream::iter(sources).map(get).buffered(CONCURRENCY);
         while let Some(one) = all.next().await {
             objects += 1;
+            told.tell(|| format!("{objects} archive objects, now of {day}"));
             let (key, checked) = one?;
             let Some(checked) = checked else {
                 left_out += 1;

@@ -15,6 +15,7 @@ use vedette_registry::progress;
 use vedette_streams::bucket::{Bucket, BucketError};
 
 use super::ArchiveError;
+use crate::commands::moment::day;
 use crate::commands::pipeline::PipelineOptions;
 use crate::output::{Align, OutputFormat, OutputOptions, Progress as Told, Table, print};
 
@@ -38,7 +39,7 @@ pub struct LsOptions {
     #[arg(long = "site", value_name = "NAME")]
     pub sites: Vec<Name>,
     /// Only objects of this day, that of the arrival of their first record
-    #[arg(long, value_name = "YYYY-MM-DD")]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     pub day: Option<Date>,
     /// In what form.
     #[command(flatten)]

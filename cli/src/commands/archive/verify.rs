@@ -5,20 +5,20 @@ use std::io::{self, Write};
 
 use clap::Args;
 use thiserror::Error;
-use vedette_archive::{VerifyReport, verify as verify_archive};
+use vedette_archive::{Finding, VerifyReport, verify as verify_archive};
 use vedette_contract::archive::Stream;
 use vedette_service::Shutdown;
 use vedette_streams::bucket::BucketError;
 
 use crate::commands::pipeline::{PipelineError, PipelineOptions};
-use crate::output::{OutputError, print};
+use crate::output::{Align, OutputError, OutputFormat, OutputOptions, Progress, Table, print};
 
 /// Reads every object of the archive, of all sites: its bytes against its SHA-256, its records against its count, and the
 /// chain of offsets of every partition. It only reads. Exit code 1 if something is wrong.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   vedette archive verify --data-dir ./data --namespace demo --pipeline kdd
-  vedette archive verify --bucket http://seaweedfs:8333 -n demo --pipeline kdd --json")]
+  vedette archive verify --bucket http://seaweedfs:8333 -n demo --pipeline kdd -o json")]
 pub struct VerifyOptions {
     /// Whose archive.
     #[command(flatten)]
@@ -28,9 +28,13 @@ pub struct VerifyOptions {
     #[arg(long, value_name = "STREAM")]
     pub stream: Option<Stream>,
 
-    /// Print the report as JSON
-    #[arg(long)]
+    /// The same as --output json
+    #[arg(long, conflicts_with = "output")]
     pub json: bool,
+
+    /// In what form.
+    #[command(flatten)]
+    pub output: OutputOptions,
 }
 
 /// Why an archive was not found whole.
@@ -59,26 +63,38 @@ pub enum VerifyError {
 /// Verifies and prints the report.
 pub(super) async fn verify(options: &VerifyOptions, shutdown: &Shutdown) -> Result<(), VerifyError> {
     let chosen = options.pipeline.choose().await?;
-    let reading = verify_archive(chosen.bucket(), &chosen.keys, options.stream, |_| {});
+    let mut told = Progress::new();
+    let reading = verify_archive(chosen.bucket(), &chosen.keys, options.stream, |report| {
+        let VerifyReport { objects, records, findings, .. } = report;
+        told.tell(|| format!("{objects} archive objects, {records} records, {} findings", findings.len()));
+    });
     let report = shutdown.run_until_cancelled(reading).await.ok_or(VerifyError::Stopped)??;
-    print(|out| write(out, &report, options.json))?;
+    drop(told);
+    let format = if options.json { OutputFormat::Json } else { options.output.format() };
+    print(|out| write(out, &report, format))?;
     match report.findings.len() {
         0 => Ok(()),
         findings => Err(VerifyError::NotWhole { findings }),
     }
 }
 
-fn write(output: &mut impl Write, report: &VerifyReport, json: bool) -> io::Result<()> {
-    if json {
-        serde_json::to_writer_pretty(&mut *output, report)?;
-        return writeln!(output);
-    }
-    for finding in &report.findings {
-        writeln!(output, "{}: {:?}: {}", finding.key, finding.fault, finding.what)?;
+fn write(out: &mut impl Write, report: &VerifyReport, format: OutputFormat) -> io::Result<()> {
+    if let Some(document) = format.document() {
+        return document.write(out, report);
     }
     let VerifyReport { objects, records, bytes, open_deltas, findings } = report;
+    if !findings.is_empty() {
+        let mut table = Table::new([("KEY", Align::Left), ("FAULT", Align::Left), ("WHAT", Align::Left)]);
+        for Finding { key, fault, what } in findings {
+            table.row([key.clone(), format!("{fault:?}"), what.clone()]);
+        }
+        table.write(out, format)?;
+        if format.is_for_people() {
+            writeln!(out)?;
+        }
+    }
     writeln!(
-        output,
+        out,
         "{objects} objects, {records} records, {bytes} bytes, {open_deltas} deltas of open objects, {} findings",
         findings.len()
     )
@@ -104,7 +120,12 @@ mod tests {
     #[test]
     fn it_takes_one_place_and_a_known_stream() {
         assert!(options(&["--data-dir", "x", "--stream", "alerts"]).is_ok());
-        for wrong in [&["--data-dir", "x", "--bucket", "http://y"], &["--data-dir", "x", "--stream", "records"]] {
+        assert!(options(&["--data-dir", "x", "--json"]).unwrap().json);
+        for wrong in [
+            &["--data-dir", "x", "--bucket", "http://y"][..],
+            &["--data-dir", "x", "--stream", "records"],
+            &["--data-dir", "x", "--json", "--output", "yaml"],
+        ] {
             assert!(options(wrong).is_err(), "{wrong:?}");
         }
     }

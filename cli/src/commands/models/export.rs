@@ -1,6 +1,6 @@
 //! `vedette models export`: a model version in a format that other engines load.
 
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -13,6 +13,7 @@ use vedette_registry::{RegistryError, pointer};
 use vedette_streams::bucket::Bucket;
 
 use super::training::{TrainingError, TrainingOptions};
+use crate::output::{OutputError, print};
 
 /// Writes a model as ONNX or PMML. Its inputs are the model's features as numbers, in the order of `features.json`; its
 /// outputs are `raw`, the forest's own score, and `score`, the one that the detector writes.
@@ -66,13 +67,16 @@ pub enum ExportError {
         key: String,
     },
     /// The file could not be written.
-    #[error("cannot write {output}")]
+    #[error("cannot write {}", path.display())]
     Write {
         /// Where.
-        output: String,
+        path: PathBuf,
         #[source]
         source: io::Error,
     },
+    /// It could not be printed.
+    #[error(transparent)]
+    Output(#[from] OutputError),
 }
 
 /// Reads the version, checks it, and writes it in the format.
@@ -90,11 +94,10 @@ pub(super) async fn export(options: &ExportOptions) -> Result<(), ExportError> {
         Format::Onnx => export::onnx(&forest, Some(&calibrator)),
         Format::Pmml => export::pmml(&forest, encoder.columns(), Some(&calibrator)).into_bytes(),
     };
-    let (written, output) = match &options.output {
-        Some(path) => (std::fs::write(path, bytes), path.display().to_string()),
-        None => (io::stdout().lock().write_all(&bytes), "to standard output".to_owned()),
-    };
-    written.map_err(|source| ExportError::Write { output, source })
+    match &options.output {
+        Some(path) => std::fs::write(path, bytes).map_err(|source| ExportError::Write { path: path.clone(), source }),
+        None => Ok(print(|out| out.write_all(&bytes))?),
+    }
 }
 
 async fn current(bucket: &Bucket, keys: &ModelKeys) -> Result<ModelVersion, ExportError> {

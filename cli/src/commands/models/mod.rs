@@ -11,6 +11,7 @@ mod show;
 mod training;
 
 use clap::Subcommand;
+use futures::TryFutureExt as _;
 use thiserror::Error;
 use vedette_contract::ModelVersion;
 use vedette_contract::keys::ModelKeys;
@@ -129,12 +130,15 @@ impl From<RegistryError> for ModelsError {
 pub(super) async fn run(command: &ModelsCommand, shutdown: &Shutdown) -> Result<(), ModelsError> {
     match command {
         ModelsCommand::List(options) => until_stopped(shutdown, options.watch.watch, list::list(options)).await,
-        ModelsCommand::Show(options) => show::show(options).await,
-        ModelsCommand::Diff(options) => diff::diff(options).await,
+        ModelsCommand::Show(options) => until_stopped(shutdown, false, show::show(options)).await,
+        ModelsCommand::Diff(options) => until_stopped(shutdown, false, diff::diff(options)).await,
+        // What is written is not given up half-way.
         ModelsCommand::Promote(options) => promote::promote(options).await,
-        ModelsCommand::Pin(options) => pin::pin(options).await,
-        ModelsCommand::Replay(options) => replay::replay(options, shutdown).await,
-        ModelsCommand::Export(options) => Ok(export::export(options).await?),
+        ModelsCommand::Pin(options) => until_stopped(shutdown, false, pin::pin(options)).await,
+        ModelsCommand::Replay(options) => until_stopped(shutdown, false, replay::replay(options)).await,
+        ModelsCommand::Export(options) => {
+            until_stopped(shutdown, false, export::export(options).map_err(ModelsError::from)).await
+        }
     }
 }
 

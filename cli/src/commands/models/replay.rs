@@ -17,7 +17,6 @@ use vedette_contract::archive::Stream;
 use vedette_contract::keys::PipelineKeys;
 use vedette_contract::{ModelVersion, Name};
 use vedette_forest::calibration::threshold_for_budget;
-use vedette_service::Shutdown;
 use vedette_streams::bucket::Bucket;
 
 use self::counts::{Counts, Replayed};
@@ -26,6 +25,7 @@ use super::catalogue::Catalogue;
 use super::training::{TrainingOptions, WhichVersion};
 use super::{ModelsError, load_model};
 use crate::commands::moment::Moment;
+use crate::commands::near::nearest_listed;
 use crate::commands::pipeline::pipelines;
 use crate::output::{Align, OutputFormat, OutputOptions, Progress, Table, print, time};
 
@@ -80,19 +80,16 @@ pub enum ReplayError {
     #[error("--from {from} is not before --to {to}")]
     NoSpan { from: Timestamp, to: Timestamp },
     /// Nothing to read.
-    #[error("the archive of pipeline {pipeline} has no records of that time and those sites; {}", those_that_are(.known))]
+    #[error("the archive of pipeline {pipeline} has no records of that time and those sites; {}", those_that_are(.pipeline, .known))]
     Nothing { pipeline: Name, known: Vec<Name> },
-    /// It was stopped.
-    #[error("stopped before everything was read")]
-    Stopped,
     /// A thread ended early.
     #[error("a worker thread ended early")]
     Worker(#[from] tokio::task::JoinError),
 }
 
-fn those_that_are(known: &[Name]) -> String {
-    let known: Vec<&str> = known.iter().map(Name::as_str).collect();
-    format!("pipelines of this namespace are: {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") })
+fn those_that_are(meant: &Name, known: &[Name]) -> String {
+    let known = if known.is_empty() { "none".to_owned() } else { nearest_listed(meant, known) };
+    format!("pipelines of this namespace are: {known}")
 }
 
 /// What is told.
@@ -112,7 +109,7 @@ struct Report {
 }
 
 /// Counts and prints.
-pub(super) async fn replay(options: &ReplayOptions, shutdown: &Shutdown) -> Result<(), ModelsError> {
+pub(super) async fn replay(options: &ReplayOptions) -> Result<(), ModelsError> {
     let span = Span::new(options.from.map(|from| from.0), options.to.map(|to| to.0))?;
     let chosen = options.training.choose().await?;
     let catalogue = Catalogue::read(&chosen).await?;
@@ -124,8 +121,7 @@ pub(super) async fn replay(options: &ReplayOptions, shutdown: &Shutdown) -> Resu
     let pipeline = options.pipeline.as_ref().unwrap_or(&metadata.pipeline).clone();
     let keys = PipelineKeys::new(&chosen.namespace, &pipeline);
     let scorer = Arc::new(Scorer { model, threshold, span });
-    let counting = count(chosen.bucket(), &keys, &options.sites, &scorer);
-    let replayed = shutdown.run_until_cancelled(counting).await.ok_or(ReplayError::Stopped)??;
+    let replayed = count(chosen.bucket(), &keys, &options.sites, &scorer).await?;
     if replayed.total.records + replayed.total.alerts_then == 0 {
         let known = pipelines(chosen.bucket(), &chosen.namespace).await?;
         return Err(ReplayError::Nothing { pipeline, known }.into());

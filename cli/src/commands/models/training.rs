@@ -13,7 +13,8 @@ use vedette_registry::RegistryError;
 use vedette_registry::summary::Listing;
 use vedette_streams::bucket::{Bucket, BucketError};
 
-use crate::commands::near::{LISTED, in_common, listed};
+use crate::commands::near::{LISTED, in_common, listed, nearest_listed};
+use crate::commands::pipeline::namespaces;
 use crate::console::ConsoleError;
 use crate::place::{Opened, PlaceError, PlaceOptions};
 
@@ -60,10 +61,10 @@ pub enum TrainingError {
     #[error("what the console says of the models cannot be read: are it and this program of the same version?")]
     Strange(#[source] serde_json::Error),
     /// Nothing was trained in the namespace.
-    #[error("namespace {namespace} has no models; {}", namespaces(.known))]
+    #[error("namespace {namespace} has no models; {}", namespaces(.namespace, .known))]
     NoModels { namespace: Name, known: Vec<Name> },
     /// Nothing was trained under this name.
-    #[error("namespace {namespace} has no models of training {training}; those that have are {}", listed(.known))]
+    #[error("namespace {namespace} has no models of training {training}; those that have are {}", nearest_listed(.training, .known))]
     Unknown { namespace: Name, training: Name, known: Vec<Name> },
     /// Which one is meant cannot be told.
     #[error("namespace {namespace} has several trainings: say --training, one of {}", listed(.known))]
@@ -87,16 +88,6 @@ impl TrainingError {
             | Self::Several { .. }
             | Self::NoVersion { .. } => false,
         }
-    }
-}
-
-fn namespaces(known: &[Name]) -> String {
-    match known {
-        [] => {
-            "no namespace here has any: look at --bucket-name and --bucket-prefix, or at the namespaces of the console"
-                .to_owned()
-        }
-        known => format!("namespaces that have are {}: say which with --namespace", listed(known)),
     }
 }
 

@@ -88,7 +88,7 @@ pub(super) async fn add(options: &AddOptions) -> Result<(), SilencesError> {
 async fn add_shown(options: &AddOptions, shown: &Shown) -> Result<(), SilencesError> {
     let Writer { by, sent: named } = writer(shown, options.site.as_ref(), options.by.as_ref()).await?;
     // What is wrong with it is said in the words of the command line.
-    let silence = silence(options, by, shown.now)?;
+    let silence = silence(options, by, shown.now())?;
     // How long it lasts is by the clock of the bucket, which ours need not be.
     let whole = options.lasting.filter(|lasting| lasting.subsec_nanos() == 0);
     let lasting_seconds = whole.and_then(|lasting| u32::try_from(lasting.as_secs()).ok());
@@ -105,7 +105,7 @@ async fn add_shown(options: &AddOptions, shown: &Shown) -> Result<(), SilencesEr
     };
     let added = shown.console.post("/silences", &sent).await.map_err(PipelineError::from)?;
     let (added, format) = (kept(added)?, options.output.format());
-    Ok(print(|out| write(out, &added, &shown.pipeline, shown.now, format))?)
+    Ok(print(|out| write(out, &added, &shown.pipeline, shown.now(), format))?)
 }
 
 /// What is to be added, all of whose rules hold.
@@ -130,22 +130,18 @@ fn write(
     format: OutputFormat,
 ) -> io::Result<()> {
     let KeptSilence { key: SilenceKey { site, id }, silence } = added;
-    if let Some(document) = format.document() {
-        return document.write(out, added);
-    }
-    if !format.is_for_people() {
-        return writeln!(out, "{id}");
-    }
-    let (from, until, by) = (time(silence.from()), time(silence.until()), escaped(silence.by()));
-    let state = silence.state(now).as_str();
-    writeln!(
-        out,
-        "silence {id} of pipeline {pipeline} is {state}: from {from} to {until} UTC, by {by}, written by site {site}"
-    )?;
-    if silence.excludes_from_training() {
-        writeln!(out, "no model learns from the records that it matches of that time")?;
-    }
-    writeln!(out, "`vedette silences end {id}` ends it")
+    format.write_added(out, added, id, |out| {
+        let (from, until, by) = (time(silence.from()), time(silence.until()), escaped(silence.by()));
+        let state = silence.state(now).as_str();
+        writeln!(
+            out,
+            "silence {id} of pipeline {pipeline} is {state}: from {from} to {until} UTC, by {by}, written by site {site}"
+        )?;
+        if silence.excludes_from_training() {
+            writeln!(out, "no model learns from the records that it matches of that time")?;
+        }
+        writeln!(out, "`vedette silences end {id}` ends it")
+    })
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ pub(super) async fn list(options: &ListOptions) -> Result<(), SilencesError> {
 async fn list_shown(options: &ListOptions, shown: &Shown, format: OutputFormat) -> Result<(), SilencesError> {
     let look = async || -> Result<Option<Told<Listing>>, SilencesError> {
         let (silences, more) = silences(shown).await?;
-        let mut told = told((&shown.namespace, &shown.pipeline), silences, Timestamp::now(), options);
+        let mut told = told((&shown.namespace, &shown.pipeline), silences, shown.now(), options);
         told.notes.extend((more > 0).then(|| format!("there are {more} more; the bucket has all")));
         Ok(Some(told))
     };

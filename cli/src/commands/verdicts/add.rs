@@ -135,23 +135,19 @@ async fn judged_incident(chosen: &Chosen, id: Option<&str>) -> Result<Option<Jud
 
 fn write(out: &mut impl Write, added: &KeptVerdict, pipeline: &Name, format: OutputFormat) -> io::Result<()> {
     let KeptVerdict { key: VerdictKey { site, id }, sha256: _, verdict } = added;
-    if let Some(document) = format.document() {
-        return document.write(out, added);
-    }
-    if !format.is_for_people() {
-        return writeln!(out, "{id}");
-    }
-    let [what, judged, alerts, version] = words(verdict.judged());
-    let of = if what == "incident" { format!(", {alerts} alerts") } else { String::new() };
-    let (judged, by, finding) = (escaped(&judged), escaped(verdict.by()), verdict.finding().as_str());
-    writeln!(
-        out,
-        "verdict {id} of pipeline {pipeline}: {what} {judged}{of} of model {version} is {finding}, by {by}, written by site {site}"
-    )?;
-    writeln!(
-        out,
-        "a later verdict of the same {what} takes its place; the next training reports what all of them come to"
-    )
+    format.write_added(out, added, id, |out| {
+        let [what, judged, alerts, version] = words(verdict.judged());
+        let of = if what == "incident" { format!(", {alerts} alerts") } else { String::new() };
+        let (judged, by, finding) = (escaped(&judged), escaped(verdict.by()), verdict.finding().as_str());
+        writeln!(
+            out,
+            "verdict {id} of pipeline {pipeline}: {what} {judged}{of} of model {version} is {finding}, by {by}, written by site {site}"
+        )?;
+        writeln!(
+            out,
+            "a later verdict of the same {what} takes its place; the next training reports what all of them come to"
+        )
+    })
 }
 
 #[cfg(test)]

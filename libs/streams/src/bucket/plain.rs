@@ -1,10 +1,11 @@
 //! A bucket that is reached without TLS by the network: said once a process, as whoever listens there reads all that is archived, and
 //! the models can be others.
 
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::warn;
+
+use crate::http::is_of_this_machine;
 
 static SAID: AtomicBool = AtomicBool::new(false);
 
@@ -23,25 +24,8 @@ fn is_news(endpoint: &str, said: &AtomicBool) -> bool {
 }
 
 fn is_plain(endpoint: &str) -> bool {
-    match endpoint.split_once("://") {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => !is_loopback(host(rest)),
-        Some(_) | None => false,
-    }
-}
-
-/// Of what stands behind the scheme, without user, port and path.
-fn host(rest: &str) -> &str {
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let server = authority.rsplit_once('@').map_or(authority, |(_, server)| server);
-    match server.strip_prefix('[').and_then(|address| address.split_once(']')) {
-        Some((address, _)) => address,
-        None => server.split(':').next().unwrap_or_default(),
-    }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let name = host.to_ascii_lowercase();
-    name == "localhost" || name.ends_with(".localhost") || host.parse::<IpAddr>().is_ok_and(|it| it.is_loopback())
+    let scheme = endpoint.split_once("://").map(|(scheme, _)| scheme);
+    scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case("http")) && !is_of_this_machine(endpoint)
 }
 
 #[cfg(test)]

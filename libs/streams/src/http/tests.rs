@@ -24,6 +24,30 @@ async fn certificates_are_read_for_each_request_and_what_is_none_is_said() {
     }
 }
 
+#[test]
+fn no_proxy_is_asked_for_what_this_machine_serves() {
+    let proxies = |url: &str| HttpSettings::of(url, None, PATIENCE).proxies;
+    for own in [
+        "http://127.0.0.1:40123",
+        "http://127.8.9.1/a",
+        "https://localhost:8090/tools",
+        "http://[::1]:8333",
+        "http://LOCALHOST",
+    ] {
+        assert!(proxies(own).is_disabled(), "{own}");
+    }
+    for other in [
+        "",
+        "http://s3.example.org",
+        "http://localhost.example.org",
+        "http://10.0.0.1:8333",
+        "http://[fe80::1]",
+        "https://a/localhost",
+    ] {
+        assert!(proxies(other).is_from_env(), "{other}");
+    }
+}
+
 #[tokio::test]
 async fn requests_go_by_the_proxy() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
