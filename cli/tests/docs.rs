@@ -45,7 +45,7 @@ fn the_examples_of_each_command_stand_on_its_page() {
         let verbs: Vec<_> = noun.get_subcommands().collect();
         let all = if verbs.is_empty() { vec![noun] } else { verbs };
         for command in all {
-            let help = command.get_after_help().expect(command.get_name()).to_string();
+            let help = command.get_after_help().unwrap_or_else(|| panic!("{}", command.get_name())).to_string();
             let shown = if command.get_name() == "local" { &of_local } else { &of_all };
             for line in help.lines().filter(|line| line.starts_with("  vedette ")) {
                 // An explanation follows after at least two spaces.
