@@ -70,6 +70,37 @@ async fn of_sixteen_writers_of_one_key_one_wins_and_all_see_what_it_wrote() {
     }
 }
 
+/// A writer may be killed at any moment, or its connection cut.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_writer_begins_that_goes_away_is_there_with_its_metadata_or_not_at_all() {
+    let directory = tempfile::tempdir().unwrap();
+    let (server, bucket) = start(directory.path()).await;
+    let mut written = 0;
+    for round in 0..20 {
+        let mut writers = tokio::task::JoinSet::new();
+        for writer in 0..16 {
+            let bucket = bucket.clone();
+            writers.spawn(async move { create(&bucket, &format!("{round:02}/{writer:02}"), "7").await });
+        }
+        writers.join_next().await.unwrap().unwrap();
+        writers.shutdown().await;
+    }
+    server.stop().await;
+
+    let (_server, bucket) = start(directory.path()).await;
+    for object in bucket.list("", None).await.unwrap() {
+        let seen = bucket.get(&object.key).await.unwrap().unwrap();
+        assert_eq!(
+            (seen.metadata.get("end").map(String::as_str), &seen.bytes[..]),
+            (Some("7"), &b"7"[..]),
+            "{}",
+            object.key
+        );
+        written += 1;
+    }
+    assert!(written >= 20, "one of each round is there: {written}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn swaps_are_atomic() {
     let directory = tempfile::tempdir().unwrap();

@@ -17,6 +17,7 @@ use s3s::service::S3ServiceBuilder;
 use s3s_fs::FileSystem;
 use thiserror::Error;
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use self::server::Server;
@@ -106,14 +107,15 @@ impl EmbeddedBucket {
     ) -> Result<Self, EmbeddedBucketError> {
         let BucketOptions { directory, name, listen, credentials } = options;
         let (lock, files) = prepare(directory, name)?;
-        let (report, failure) = watch::channel(None);
-        let mut service = S3ServiceBuilder::new(AtomicStore::new(files, directory.to_owned(), report));
+        let ((report, failure), tasks) = (watch::channel(None), TaskTracker::new());
+        let store = AtomicStore::new(files, directory.to_owned(), report, tasks.clone());
+        let mut service = S3ServiceBuilder::new(store);
         service.set_auth(SimpleAuth::from_single(
             credentials.access_key_id.clone(),
             credentials.secret_access_key.clone(),
         ));
         configure(&mut service);
-        let server = Server::start(listen, service.build())
+        let server = Server::start(listen, service.build(), tasks)
             .await
             .map_err(|source| EmbeddedBucketError::Listen { address: listen, source })?;
         Ok(Self { directory: directory.to_owned(), credentials, failure, server, _lock: lock })

@@ -19,14 +19,14 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Listens; when this returns, clients may connect.
-    pub(super) async fn start(listen: SocketAddr, service: S3Service) -> io::Result<Self> {
-        Self::of(TcpListener::bind(listen).await?, service)
+    /// Listens; when this returns, clients may connect. It stops once these tasks have ended, to which it adds its own.
+    pub(super) async fn start(listen: SocketAddr, service: S3Service, tasks: TaskTracker) -> io::Result<Self> {
+        Self::of(TcpListener::bind(listen).await?, service, tasks)
     }
 
     // Not async: what an async function holds is compiled again for each program that awaits it.
-    fn of(listener: TcpListener, service: S3Service) -> io::Result<Self> {
-        let (shutdown, tasks) = (CancellationToken::new(), TaskTracker::new());
+    fn of(listener: TcpListener, service: S3Service, tasks: TaskTracker) -> io::Result<Self> {
+        let shutdown = CancellationToken::new();
         let server = Self { address: listener.local_addr()?, shutdown: shutdown.clone(), tasks: tasks.clone() };
         server.tasks.spawn(async move {
             shutdown.run_until_cancelled(accept(&listener, &service, &shutdown, &tasks)).await;
@@ -38,7 +38,7 @@ impl Server {
         self.address
     }
 
-    /// When this returns, nobody listens any more and all connections are closed.
+    /// When this returns, nobody listens any more, all connections are closed, and what was being written is.
     pub(super) async fn stop(&self) {
         self.shutdown.cancel();
         self.tasks.close();

@@ -15,6 +15,7 @@ use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
+use tokio_util::task::TaskTracker;
 
 use super::locks::KeyLocks;
 use super::{beside, listing, small};
@@ -31,15 +32,37 @@ fn not_modified() -> S3Error {
 
 /// The S3 operations that Vedette uses, on a directory.
 pub(super) struct AtomicStore {
-    files: FileSystem,
+    files: Arc<FileSystem>,
     directory: Arc<Path>,
-    locks: KeyLocks,
+    locks: Arc<KeyLocks>,
     failure: watch::Sender<Option<String>>,
+    /// Writes, which end whatever becomes of their connections: s3s-fs writes an object before its metadata.
+    writes: TaskTracker,
 }
 
 impl AtomicStore {
-    pub(super) fn new(files: FileSystem, directory: PathBuf, failure: watch::Sender<Option<String>>) -> Self {
-        Self { files, directory: directory.into(), locks: KeyLocks::default(), failure }
+    /// What it writes runs as tasks of `writes`: for a directory that is left as it should be they are waited for.
+    pub(super) fn new(
+        files: FileSystem,
+        directory: PathBuf,
+        failure: watch::Sender<Option<String>>,
+        writes: TaskTracker,
+    ) -> Self {
+        Self { files: Arc::new(files), directory: directory.into(), locks: Arc::default(), failure, writes }
+    }
+
+    /// Does what changes an object, alone and to its end.
+    async fn change<T: Send + 'static>(
+        &self,
+        name: String,
+        change: impl Future<Output = S3Result<T>> + Send + 'static,
+    ) -> S3Result<T> {
+        let locks = Arc::clone(&self.locks);
+        let changed = self.writes.spawn(async move {
+            let _alone = locks.write(&name).await;
+            change.await
+        });
+        self.noticed(changed.await.map_err(S3Error::internal_error)?)
     }
 
     /// Passes the result on, and tells the run when the storage below cannot be written any more.
@@ -65,17 +88,16 @@ impl AtomicStore {
         let read = spawn_blocking(move || small::object(&directory, &bucket, &key)).await;
         read.map_err(S3Error::internal_error)
     }
+}
 
-    fn remove_metadata(&self, bucket: &str, key: &str) -> io::Result<()> {
-        let directory = &self.directory;
-        for file in [beside::attributes(directory, bucket, key), beside::internal(directory, bucket, key)] {
-            match std::fs::remove_file(file) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                Ok(()) | Err(_) => {}
-            }
+fn remove_metadata(directory: &Path, bucket: &str, key: &str) -> io::Result<()> {
+    for file in [beside::attributes(directory, bucket, key), beside::internal(directory, bucket, key)] {
+        match std::fs::remove_file(file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
         }
-        Ok(())
     }
+    Ok(())
 }
 
 fn io_cause(error: &S3Error) -> Option<&io::Error> {
@@ -108,8 +130,8 @@ impl S3 for AtomicStore {
                 "the embedded bucket takes keys of at most 150 bytes; use shorter names, or a real bucket"
             ));
         }
-        let _alone = self.locks.write(&lock_name(bucket, key)).await;
-        self.noticed(self.files.put_object(request).await)
+        let (name, files) = (lock_name(bucket, key), Arc::clone(&self.files));
+        self.change(name, async move { files.put_object(request).await }).await
     }
 
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
@@ -133,10 +155,13 @@ impl S3 for AtomicStore {
 
     async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
         let (bucket, key) = (request.input.bucket.clone(), request.input.key.clone());
-        let _alone = self.locks.write(&lock_name(&bucket, &key)).await;
-        let response = self.noticed(self.files.delete_object(request).await)?;
-        self.noticed(self.remove_metadata(&bucket, &key).map_err(S3Error::internal_error))?;
-        Ok(response)
+        let (name, files, directory) = (lock_name(&bucket, &key), Arc::clone(&self.files), Arc::clone(&self.directory));
+        let deletion = async move {
+            let response = files.delete_object(request).await?;
+            remove_metadata(&directory, &bucket, &key).map_err(S3Error::internal_error)?;
+            Ok(response)
+        };
+        self.change(name, deletion).await
     }
 
     async fn list_objects_v2(
