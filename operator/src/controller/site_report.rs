@@ -48,6 +48,8 @@ struct Published {
     not_before: Instant,
     /// When the pipeline was found deleted.
     deleted: Option<Instant>,
+    /// Its namespace is not acted upon: nothing is told of it but that it was deleted.
+    is_left: bool,
 }
 
 impl SiteReport {
@@ -73,11 +75,12 @@ impl SiteReport {
             retry: RETRY,
             not_before: Instant::now(),
             deleted: None,
+            is_left: false,
         };
         let is_due = self.statuses.with_or(pipeline, first, |published| {
             published.wanted = status.clone();
             // One of the same name may be made at once.
-            published.deleted = None;
+            (published.deleted, published.is_left) = (None, false);
             site_status::is_due(published.written.as_ref(), &published.wanted)
         });
         if is_due {
@@ -102,9 +105,10 @@ impl SiteReport {
         }
     }
 
-    /// Nothing more is told of the pipeline. What was published of it stays, and grows old.
-    pub(super) fn forget(&self, pipeline: &Reference) {
-        self.statuses.forget(pipeline);
+    /// The pipeline is there, and its namespace is not acted upon any more. What was published of it stays, and grows old; a namespace that
+    /// is being deleted is not acted upon either, so that the pipeline is deleted is told all the same.
+    pub(super) fn leave(&self, pipeline: &Reference) {
+        self.statuses.with_known(pipeline, |published| (published.deleted, published.is_left) = (None, true));
     }
 
     /// Writes until shutdown.
@@ -126,7 +130,8 @@ impl SiteReport {
         self.statuses.choose(|(pipeline, published)| {
             let status = site_status::at(&published.wanted, now);
             let due = site_status::is_due(published.written.as_ref(), &status);
-            let may = published.not_before <= Instant::now();
+            let is_told = !published.is_left || published.deleted.is_some();
+            let may = is_told && published.not_before <= Instant::now();
             (due && may).then(|| (pipeline.clone(), published.keys.clone(), status))
         })
     }
@@ -255,10 +260,15 @@ mod tests {
         round(&report).await;
         assert!(!told().await.unwrap().deleted);
 
-        report.forget(&flows);
+        let SiteStatusUpdate { keys, status } = update();
+        report.publish_site_status(&flows, SiteStatusUpdate { keys, status: SiteStatus { ready: false, ..status } });
+        report.leave(&flows);
+        round(&report).await;
+        assert!(told().await.unwrap().ready, "its namespace is not acted upon any more, and it runs on");
         report.end(&flows);
         round(&report).await;
-        assert!(!told().await.unwrap().deleted, "its namespace is not acted upon any more, and it runs on");
+        assert!(told().await.unwrap().deleted, "it went with its namespace");
+        assert_eq!(report.statuses.with_known(&flows, |_| ()), None);
     }
 
     #[tokio::test]
