@@ -43,6 +43,8 @@ struct Published {
     keys: PipelineKeys,
     wanted: SiteStatus,
     written: Option<SiteStatus>,
+    /// Whether a status was begun to be written: one may be there, also where none is known to be.
+    is_begun: bool,
     answer: BucketAnswer,
     retry: Backoff,
     not_before: Instant,
@@ -71,6 +73,7 @@ impl SiteReport {
             keys,
             wanted: status.clone(),
             written: None,
+            is_begun: false,
             answer: BucketAnswer::Unasked,
             retry: RETRY,
             not_before: Instant::now(),
@@ -93,9 +96,9 @@ impl SiteReport {
         self.statuses.with_known(pipeline, |published| published.answer.clone()).unwrap_or(BucketAnswer::Unasked)
     }
 
-    /// The pipeline was deleted: the other sites are told so, where they were told of it, and do not wait to hear of it any more.
+    /// The pipeline was deleted: the other sites are told so, where they may have been told of it, and do not wait to hear of it any more.
     pub(super) fn end(&self, pipeline: &Reference) {
-        self.statuses.forget_if(pipeline, |published| published.written.is_none());
+        self.statuses.forget_if(pipeline, |published| !published.is_begun);
         let is_news = self.statuses.with_known(pipeline, |published| {
             published.wanted = site_status::last(&published.wanted, Timestamp::now());
             published.deleted.replace(published.deleted.unwrap_or_else(Instant::now)).is_none()
@@ -137,6 +140,10 @@ impl SiteReport {
     }
 
     async fn write(&self, pipeline: Reference, keys: PipelineKeys, status: SiteStatus) {
+        if self.statuses.with_known(&pipeline, |published| published.is_begun = true).is_none() {
+            // It was deleted before anybody was told of it.
+            return;
+        }
         let outcome = self.put(&keys, &status).await;
         let outcome = outcome.map_err(|error| BucketTrouble { reason: error.reason(), message: error_chain(&error) });
         if self.record(&pipeline, status, outcome) {
@@ -209,6 +216,7 @@ impl Published {
 mod tests {
     use vedette_crds::AnomalyPipeline;
     use vedette_testing::TestBucket;
+    use vedette_testing::bucket::Behaviour;
 
     use super::super::triggers::triggers;
     use super::*;
@@ -269,6 +277,24 @@ mod tests {
         round(&report).await;
         assert!(told().await.unwrap().deleted, "it went with its namespace");
         assert_eq!(report.statuses.with_known(&flows, |_| ()), None);
+    }
+
+    #[tokio::test]
+    async fn the_others_are_told_of_a_deletion_also_where_no_write_of_this_operator_is_known_to_have_succeeded() {
+        let served = TestBucket::serve().await;
+        let (triggers, _requests) = triggers();
+        let report = SiteReport::new(served.bucket.clone(), triggers);
+        let flows = Reference::new::<AnomalyPipeline>("n", "flows");
+        // As the operator before it left it.
+        served.put_json(KEY, &update().status).await;
+        served.behave(Behaviour::Refuses);
+        report.publish_site_status(&flows, update());
+        round(&report).await;
+        report.end(&flows);
+        served.behave(Behaviour::Honest);
+        report.statuses.with_known(&flows, |published| published.not_before = Instant::now());
+        round(&report).await;
+        assert!(served.json::<SiteStatus>(KEY).await.unwrap().deleted);
     }
 
     #[tokio::test]
