@@ -61,6 +61,8 @@ impl Data {
         for (site, rejected) in [("east", Vec::new()), ("west", vec![candidate.clone()])] {
             put(&bucket, &pipeline().site(&name(site)), &status(site, &current, rejected)).await;
         }
+        let deleted = SiteStatus { ready: false, deleted: true, ..status("south", &current, Vec::new()) };
+        put(&bucket, &pipeline().site(&name("south")), &deleted).await;
         for (day, site, first) in [(20, "east", 0), (20, "west", 1_000), (21, "east", 2_000)] {
             let made_up = |of: fn(usize) -> Value| std::iter::once(simulated(of(first)));
             let records = (first..first + 500).map(record).chain(made_up(record));

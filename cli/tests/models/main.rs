@@ -57,7 +57,7 @@ async fn versions_are_listed_newest_first_with_what_each_is() {
     let newest = &json["versions"][0];
     assert_eq!((&newest["version"], &newest["state"]), (&json!(data.candidate), &json!("rejected")));
     assert_eq!(newest["rejected_by"], json!([{ "pipeline": "kdd", "site": "west" }]));
-    assert_eq!(json["versions"][1]["used_by"].as_array().unwrap().len(), 2);
+    assert_eq!(json["versions"][1]["used_by"].as_array().unwrap().len(), 2, "not by the one that was deleted");
     let alias = data.run(&["model", "list", "--data-dir", "data", "-n", "demo"]);
     assert_eq!(String::from_utf8(alias.stdout).unwrap(), plain);
 }

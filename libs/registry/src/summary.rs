@@ -121,7 +121,7 @@ impl Summary {
             records,
             quality,
             gate,
-            used_by: told(&|status| status.model_version.as_ref() == Some(version)),
+            used_by: told(&|status| !status.deleted && status.model_version.as_ref() == Some(version)),
             rejected_by,
         }
     }

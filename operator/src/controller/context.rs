@@ -63,22 +63,25 @@ pub(super) struct Context {
 impl Context {
     /// An object of ours is gone.
     pub(super) fn forget(&self, object: &Reference) {
+        self.report.end(object);
+        self.let_go(object);
+    }
+
+    /// The namespace of an object of ours is not acted upon any more.
+    pub(super) fn leave(&self, object: &Reference) {
+        self.report.leave(object);
+        self.let_go(object);
+        self.applier.forget_namespace(&object.namespace);
+    }
+
+    fn let_go(&self, object: &Reference) {
         self.models.forget(object);
         self.health.forget(object);
-        self.report.end(object);
         self.failures.forget(object);
         self.counted.forget(object);
         self.pipelines.forget(object);
         self.trainings.forget(object);
         self.metrics.objects.forget(object);
-    }
-
-    /// The namespace of an object of ours is not acted upon any more.
-    pub(super) fn leave(&self, object: &Reference) {
-        // It is there, and what was told of it grows old.
-        self.report.forget(object);
-        self.forget(object);
-        self.applier.forget_namespace(&object.namespace);
     }
 }
 

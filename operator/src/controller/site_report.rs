@@ -43,11 +43,15 @@ struct Published {
     keys: PipelineKeys,
     wanted: SiteStatus,
     written: Option<SiteStatus>,
+    /// Whether a status was begun to be written: one may be there, also where none is known to be.
+    is_begun: bool,
     answer: BucketAnswer,
     retry: Backoff,
     not_before: Instant,
     /// When the pipeline was found deleted.
     deleted: Option<Instant>,
+    /// Its namespace is not acted upon: nothing is told of it but that it was deleted.
+    is_left: bool,
 }
 
 impl SiteReport {
@@ -69,15 +73,17 @@ impl SiteReport {
             keys,
             wanted: status.clone(),
             written: None,
+            is_begun: false,
             answer: BucketAnswer::Unasked,
             retry: RETRY,
             not_before: Instant::now(),
             deleted: None,
+            is_left: false,
         };
         let is_due = self.statuses.with_or(pipeline, first, |published| {
             published.wanted = status.clone();
             // One of the same name may be made at once.
-            published.deleted = None;
+            (published.deleted, published.is_left) = (None, false);
             site_status::is_due(published.written.as_ref(), &published.wanted)
         });
         if is_due {
@@ -90,9 +96,9 @@ impl SiteReport {
         self.statuses.with_known(pipeline, |published| published.answer.clone()).unwrap_or(BucketAnswer::Unasked)
     }
 
-    /// The pipeline was deleted: the other sites are told so, where they were told of it, and do not wait to hear of it any more.
+    /// The pipeline was deleted: the other sites are told so, where they may have been told of it, and do not wait to hear of it any more.
     pub(super) fn end(&self, pipeline: &Reference) {
-        self.statuses.forget_if(pipeline, |published| published.written.is_none());
+        self.statuses.forget_if(pipeline, |published| !published.is_begun);
         let is_news = self.statuses.with_known(pipeline, |published| {
             published.wanted = site_status::last(&published.wanted, Timestamp::now());
             published.deleted.replace(published.deleted.unwrap_or_else(Instant::now)).is_none()
@@ -102,9 +108,10 @@ impl SiteReport {
         }
     }
 
-    /// Nothing more is told of the pipeline. What was published of it stays, and grows old.
-    pub(super) fn forget(&self, pipeline: &Reference) {
-        self.statuses.forget(pipeline);
+    /// The pipeline is there, and its namespace is not acted upon any more. What was published of it stays, and grows old; a namespace that
+    /// is being deleted is not acted upon either, so that the pipeline is deleted is told all the same.
+    pub(super) fn leave(&self, pipeline: &Reference) {
+        self.statuses.with_known(pipeline, |published| (published.deleted, published.is_left) = (None, true));
     }
 
     /// Writes until shutdown.
@@ -126,12 +133,17 @@ impl SiteReport {
         self.statuses.choose(|(pipeline, published)| {
             let status = site_status::at(&published.wanted, now);
             let due = site_status::is_due(published.written.as_ref(), &status);
-            let may = published.not_before <= Instant::now();
+            let is_told = !published.is_left || published.deleted.is_some();
+            let may = is_told && published.not_before <= Instant::now();
             (due && may).then(|| (pipeline.clone(), published.keys.clone(), status))
         })
     }
 
     async fn write(&self, pipeline: Reference, keys: PipelineKeys, status: SiteStatus) {
+        if self.statuses.with_known(&pipeline, |published| published.is_begun = true).is_none() {
+            // It was deleted before anybody was told of it.
+            return;
+        }
         let outcome = self.put(&keys, &status).await;
         let outcome = outcome.map_err(|error| BucketTrouble { reason: error.reason(), message: error_chain(&error) });
         if self.record(&pipeline, status, outcome) {
@@ -204,6 +216,7 @@ impl Published {
 mod tests {
     use vedette_crds::AnomalyPipeline;
     use vedette_testing::TestBucket;
+    use vedette_testing::bucket::Behaviour;
 
     use super::super::triggers::triggers;
     use super::*;
@@ -255,10 +268,33 @@ mod tests {
         round(&report).await;
         assert!(!told().await.unwrap().deleted);
 
-        report.forget(&flows);
+        let SiteStatusUpdate { keys, status } = update();
+        report.publish_site_status(&flows, SiteStatusUpdate { keys, status: SiteStatus { ready: false, ..status } });
+        report.leave(&flows);
+        round(&report).await;
+        assert!(told().await.unwrap().ready, "its namespace is not acted upon any more, and it runs on");
         report.end(&flows);
         round(&report).await;
-        assert!(!told().await.unwrap().deleted, "its namespace is not acted upon any more, and it runs on");
+        assert!(told().await.unwrap().deleted, "it went with its namespace");
+        assert_eq!(report.statuses.with_known(&flows, |_| ()), None);
+    }
+
+    #[tokio::test]
+    async fn the_others_are_told_of_a_deletion_also_where_no_write_of_this_operator_is_known_to_have_succeeded() {
+        let served = TestBucket::serve().await;
+        let (triggers, _requests) = triggers();
+        let report = SiteReport::new(served.bucket.clone(), triggers);
+        let flows = Reference::new::<AnomalyPipeline>("n", "flows");
+        // As the operator before it left it.
+        served.put_json(KEY, &update().status).await;
+        served.behave(Behaviour::Refuses);
+        report.publish_site_status(&flows, update());
+        round(&report).await;
+        report.end(&flows);
+        served.behave(Behaviour::Honest);
+        report.statuses.with_known(&flows, |published| published.not_before = Instant::now());
+        round(&report).await;
+        assert!(served.json::<SiteStatus>(KEY).await.unwrap().deleted);
     }
 
     #[tokio::test]

@@ -80,6 +80,8 @@ async fn a_namespace_is_acted_upon_as_long_as_it_has_the_label() {
     assert_eq!(ready(&cluster.api, "logins"), None);
     namespace(&cluster, "logins", &with);
     until_reason(&cluster, "logins", "TopicJobRunning").await;
+    let told = "payments/flows/sites/east.json";
+    cluster.until_stored(told, |_| true).await;
     namespace(&cluster, "payments", &without);
     // What payments has is left as it is; that this was heeded is seen by logins, which takes a topic of payments.
     let mut taken = cluster.api.get_in("payments", "anomalypipelines", "flows").unwrap();
@@ -95,6 +97,9 @@ async fn a_namespace_is_acted_upon_as_long_as_it_has_the_label() {
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     assert_eq!(seen("anomalypipelines"), before);
     assert_eq!(seen("services").len(), 1, "that of the detector is left, that of the archiver is not made again");
+    // A namespace that is being deleted is not acted upon either, and what was in it is to be silent to nobody.
+    cluster.api.remove_in("payments", "anomalypipelines", "flows");
+    cluster.until_stored(told, |status| status["deleted"] == true).await;
     operator.stop().await;
 }
 

@@ -118,7 +118,7 @@ pub(super) async fn promote(options: &PromoteOptions) -> Result<(), ModelsError>
         runs: status.model_version.clone(),
         rejected: status.rejected.contains(&version),
     };
-    let followers = catalogue.followers.iter().map(following).collect();
+    let followers = catalogue.followers.iter().filter(|(_, status)| !status.deleted).map(following).collect();
     let promoted = Promoted { pointer, swapped, state_before, followers };
     let format = options.output.format();
     Ok(print(|out| write(out, &promoted, format))?)
