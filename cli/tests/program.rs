@@ -40,7 +40,13 @@ async fn waiting(words: &[&str]) -> (Running, TcpStream) {
 
 #[tokio::test]
 async fn ctrl_c_ends_what_reads_with_a_failure() {
-    for words in [&["alerts", "list"][..], &["models", "show"], &["models", "replay"], &["archive", "cat"]] {
+    for words in [
+        &["alerts", "list"][..],
+        &["models", "show"],
+        &["models", "replay"],
+        &["archive", "cat"],
+        &["archive", "verify"],
+    ] {
         let (running, _asked) = waiting(words).await;
         let Ended { status, printed, said } = running.interrupt().await;
         assert_eq!((status.code(), printed), (Some(1), Vec::new()), "{words:?}");

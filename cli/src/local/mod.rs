@@ -80,6 +80,10 @@ pub async fn run(options: LocalOptions, shutdown: Shutdown) -> Result<(), LocalE
     let result = supervise(&options, &plan, &servers, &supervisor, &console, &shutdown).await;
     // Also after a failure nothing may be left running.
     supervisor.stop_all().await;
+    // What a process had begun to write when it was ended is written.
+    if let Some(bucket) = servers.embedded_bucket {
+        bucket.stop().await;
+    }
     let summary = observe::Summary { dataset: looked_at, ..result? };
     if options.json {
         console.write(&summary.to_string());

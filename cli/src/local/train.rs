@@ -75,6 +75,10 @@ pub(crate) async fn train(wanted: &WantedRun<'_>, shutdown: &Shutdown) -> Result
     let result = followed(&mut running, &name, shutdown).await;
     // Also after a failure nothing may be left running.
     supervisor.stop_all().await;
+    // What the trainer had begun to write when it was ended is written.
+    if let Some(server) = server {
+        server.stop().await;
+    }
     Ok(Trained { namespace, training: name, result: result? })
 }
 

@@ -1,6 +1,6 @@
 //! Two data centres, each a kind cluster with its own Apache Kafka, its own bucket and its own release of the chart; the
 //! buckets are replicated both ways. What people do there, and what goes wrong there, in one story: each step begins where
-//! the one before ended.
+//! the one before ended, but for those that have nothing to do with each other and happen at once.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

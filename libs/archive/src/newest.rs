@@ -21,7 +21,7 @@ use crate::list::{Source, archived_days, list_day};
 use crate::read::{Fetched, Part, fetch};
 use crate::seen::Seen;
 
-/// So many objects are in memory at once.
+/// So many objects are in memory at once; of so many partitions as many each, while it is looked for where these begin.
 const CONCURRENCY: usize = 4;
 /// Whoever looks again at a stream looks at so many days, the newest that there are.
 pub const DAYS_AGAIN: usize = 3;

@@ -65,7 +65,9 @@ pub(super) async fn run(command: &ArchiveCommand, shutdown: &Shutdown) -> Result
     match command {
         ArchiveCommand::Ls(options) => shutdown.run_until_cancelled(ls::ls(options)).await.ok_or_else(stopped)?,
         ArchiveCommand::Cat(options) => shutdown.run_until_cancelled(cat::cat(options)).await.ok_or_else(stopped)?,
-        ArchiveCommand::Verify(options) => Ok(verify::verify(options, shutdown).await?),
+        ArchiveCommand::Verify(options) => {
+            Ok(shutdown.run_until_cancelled(verify::verify(options)).await.ok_or_else(stopped)??)
+        }
     }
 }
 

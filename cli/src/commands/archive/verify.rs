@@ -7,7 +7,6 @@ use clap::Args;
 use thiserror::Error;
 use vedette_archive::{Finding, VerifyReport, verify as verify_archive};
 use vedette_contract::archive::Stream;
-use vedette_service::Shutdown;
 use vedette_streams::bucket::BucketError;
 
 use crate::commands::pipeline::{PipelineError, PipelineOptions};
@@ -55,20 +54,17 @@ pub enum VerifyError {
     /// The report could not be printed.
     #[error(transparent)]
     Output(#[from] OutputError),
-    /// It was stopped.
-    #[error("stopped before the whole archive was read")]
-    Stopped,
 }
 
 /// Verifies and prints the report.
-pub(super) async fn verify(options: &VerifyOptions, shutdown: &Shutdown) -> Result<(), VerifyError> {
+pub(super) async fn verify(options: &VerifyOptions) -> Result<(), VerifyError> {
     let chosen = options.pipeline.choose().await?;
     let mut told = Progress::new();
-    let reading = verify_archive(chosen.bucket(), &chosen.keys, options.stream, |report| {
+    let report = verify_archive(chosen.bucket(), &chosen.keys, options.stream, |report| {
         let VerifyReport { objects, records, findings, .. } = report;
         told.tell(|| format!("{objects} archive objects, {records} records, {} findings", findings.len()));
-    });
-    let report = shutdown.run_until_cancelled(reading).await.ok_or(VerifyError::Stopped)??;
+    })
+    .await?;
     drop(told);
     let format = if options.json { OutputFormat::Json } else { options.output.format() };
     print(|out| write(out, &report, format))?;
@@ -134,10 +130,10 @@ mod tests {
     async fn a_place_without_a_bucket_or_without_the_pipeline_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let options = options(&["--data-dir", &directory.path().display().to_string()]).unwrap();
-        let error = verify(&options, &Shutdown::new()).await.unwrap_err();
+        let error = verify(&options).await.unwrap_err();
         assert!(matches!(error, VerifyError::Pipeline(PipelineError::Place(PlaceError::NoData { .. }))), "{error}");
         std::fs::create_dir(directory.path().join("vedette")).unwrap();
-        let error = verify(&options, &Shutdown::new()).await.unwrap_err();
+        let error = verify(&options).await.unwrap_err();
         assert!(matches!(error, VerifyError::Pipeline(PipelineError::NoPipelines { .. })), "{error}");
     }
 
@@ -148,10 +144,10 @@ mod tests {
         std::fs::create_dir_all(&stranger).unwrap();
         std::fs::write(stranger.join("stranger.jsonl.zst"), "x").unwrap();
         let mut options = options(&["--data-dir", &directory.path().display().to_string()]).unwrap();
-        let error = verify(&options, &Shutdown::new()).await.unwrap_err();
+        let error = verify(&options).await.unwrap_err();
         assert!(matches!(error, VerifyError::NotWhole { findings: 1 }), "{error}");
         options.pipeline.pipeline = Some("kd".parse().unwrap());
-        let error = verify(&options, &Shutdown::new()).await.unwrap_err().to_string();
+        let error = verify(&options).await.unwrap_err().to_string();
         assert!(error.contains("no pipeline kd; the nearest are kdd"), "{error}");
     }
 }
