@@ -34,7 +34,7 @@ const READ_BYTES: usize = 1 << 20;
 /// Each reading command on what a demo leaves; pages of 1,000,000 archived alerts; 500 MB of archived records.
 pub(crate) fn cli() -> Result<Vec<Figure>, RunError> {
     let directory = tempfile::tempdir().map_err(RunError::Process)?;
-    let (path, manifest) = (directory.path().display().to_string(), fixture("console.yaml"));
+    let (path, manifest) = (directory.path().display().to_string(), fixture("cli.yaml"));
     LocalRun::start(["local", "--json", "--for", "45s", "-f", &manifest, "--data-dir", &path])?.summary(PATIENCE)?;
     let vedette = Vedette { directory: path };
     let mut figures = answers(&vedette, &manifest)?;
