@@ -16,17 +16,12 @@ impl Bucket {
     pub fn list<'a>(&'a self, prefix: &'a str, start_after: Option<&'a str>) -> Answered<'a, Vec<ObjectSummary>> {
         async move {
             let mut objects = Vec::new();
-            let mut continuation = None;
-            loop {
-                let page = self.page(prefix, start_after, None, continuation).await?;
-                objects.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| self.summary(object)));
-                continuation = page.next_continuation_token;
-                if continuation.is_none() {
-                    break;
-                }
-            }
-            objects.retain(|object| start_after.is_none_or(|start| object.key.as_str() > start));
-            objects.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+            let take = |page| {
+                objects.extend(page);
+                ControlFlow::Continue(())
+            };
+            self.list_pages(prefix, start_after, take).await?;
+            objects.sort_unstable_by(|a: &ObjectSummary, b| a.key.cmp(&b.key));
             Ok(objects)
         }
         .boxed()
