@@ -70,9 +70,7 @@ async fn a_broker_whose_authority_is_about_to_change_is_reached() {
     let settings = KafkaSettings::new(&arguments, "of-two-authorities");
     let client: BaseConsumer = settings.consumer("group", Isolation::ReadCommitted).create().unwrap();
     // Whom it does not trust a client asks nothing. Answers are no sign: they name the broker itself, which has no TLS.
-    eventually("a client of both authorities asks", async || {
-        front.sent.lock().unwrap().contains("of-two-authorities")
-    })
-    .await;
+    eventually("a client of both authorities asks", async || front.sent.lock().unwrap().contains("of-two-authorities"))
+        .await;
     drop(client);
 }

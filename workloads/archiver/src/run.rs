@@ -31,6 +31,8 @@ use crate::upload::{CommitOffset, Uploader};
 const BROKER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Of a bucket that cannot be used yet.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
+/// Nobody waits for what is archived, and a request for each few records would cost brokers more than the records do.
+const UNHURRIED: [(&str, &str); 2] = [("fetch.min.bytes", "262144"), ("fetch.wait.max.ms", "250")];
 
 /// Archives the topics until shutdown, then closes what is open.
 ///
@@ -82,7 +84,7 @@ async fn archive(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(),
         never = &mut telling => match never {},
     }
 
-    let config = settings.consumer(&group, Isolation::ReadCommitted);
+    let config = settings.consumer_with(&group, Isolation::ReadCommitted, &UNHURRIED);
     let consumer = group::create(&config, settings.context())
         .map_err(|source| ArchiverError::kafka("create the consumer", source))?;
     let consumer = Arc::new(consumer);

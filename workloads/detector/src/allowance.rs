@@ -43,9 +43,15 @@ impl Allowance {
     }
 
     /// Whether a unit is to be committed that holds so much and is so old. It lasts longer than usual only under a backlog: what
-    /// trickles in is waited for by somebody.
-    pub(crate) fn is_used_up(self, held: usize, age: Duration, is_backlog: bool) -> bool {
-        self.room(held) == 0 || age >= if is_backlog { self.interval } else { INTERVAL }
+    /// trickles in is waited for by somebody. One that holds an alert which nobody sees before the commit is not kept waiting at all,
+    /// unless there is a backlog: then it is late already, and how soon that is gone counts.
+    pub(crate) fn is_used_up(self, held: usize, age: Duration, is_backlog: bool, is_awaited: bool) -> bool {
+        let longest = match (is_backlog, is_awaited) {
+            (true, _) => self.interval,
+            (false, true) => Duration::ZERO,
+            (false, false) => INTERVAL,
+        };
+        self.room(held) == 0 || age >= longest
     }
 
     /// A unit that held so much was given up. What held nothing was none.
@@ -107,11 +113,19 @@ mod tests {
             [(1, 99, false), (1, 100, true), (40, 359, false), (40, 360, true), (900, 500, true)]
         {
             allowance.after_commit(1, Duration::from_millis(took));
-            assert_eq!(allowance.is_used_up(1, Duration::from_millis(age), true), is_used_up, "{took} {age}");
+            assert_eq!(allowance.is_used_up(1, Duration::from_millis(age), true, true), is_used_up, "{took} {age}");
         }
-        assert!(!allowance.is_used_up(1, INTERVAL, true) && allowance.is_used_up(1, INTERVAL, false));
+        let at_interval = |allowance: Allowance, is_backlog| allowance.is_used_up(1, INTERVAL, is_backlog, false);
+        assert!(!at_interval(allowance, true) && at_interval(allowance, false));
         allowance.after_abort(1);
-        assert!(allowance.is_used_up(0, INTERVAL, true));
+        assert!(at_interval(allowance, true));
+    }
+
+    #[test]
+    fn an_alert_is_committed_at_once_unless_there_is_a_backlog() {
+        let allowance = Allowance::default();
+        let is_used_up = |is_backlog, is_awaited| allowance.is_used_up(1, Duration::ZERO, is_backlog, is_awaited);
+        assert_eq!([is_used_up(false, true), is_used_up(true, true), is_used_up(false, false)], [true, false, false]);
     }
 
     #[test]

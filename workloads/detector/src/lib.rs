@@ -19,6 +19,7 @@ mod interruption;
 mod known_gauge;
 mod leaders;
 mod lookups;
+mod marks;
 mod messages;
 mod metrics;
 mod model_store;

@@ -22,6 +22,7 @@ use crate::detector::Detector;
 use crate::health::Known;
 use crate::idle::{Idle, commit_end};
 use crate::interruption::Interruption;
+use crate::marks::Marks;
 use crate::messages::Outputs;
 use crate::metrics::Metrics;
 use crate::readiness::{BROKER, GROUP};
@@ -86,6 +87,9 @@ pub(crate) struct Pump<'a> {
     waiting: Waiting,
     /// Of the open unit.
     tally: Tally,
+    /// More was there to read, the last time, than a batch holds.
+    is_backlog: bool,
+    marks: Marks,
     broker_in_doubt: bool,
     /// Kafka refused to read or write, and nothing was read and written since.
     refused: bool,
@@ -120,6 +124,8 @@ impl<'a> Pump<'a> {
             idle: Idle::default(),
             waiting: Waiting::default(),
             tally: Tally::default(),
+            is_backlog: false,
+            marks: Marks::default(),
             broker_in_doubt,
             refused,
             position_lost: false,
@@ -208,8 +214,12 @@ impl<'a> Pump<'a> {
 
     fn turn(&mut self) -> Result<(), Interruption> {
         let wait = if self.unit.age().is_some() { Duration::ZERO } else { POLL_WAIT };
+        if !self.is_backlog {
+            self.marks.wait();
+        }
         let batch = collect(&self.consumer, wait, self.allowance.room(self.unit.held()))?;
-        let (records, is_backlog, started) = (batch.messages.len(), batch.is_full(), Instant::now());
+        let (records, started) = (batch.messages.len(), Instant::now());
+        self.is_backlog = batch.is_full();
         let (trouble, processed) =
             process(batch, self.detector, &mut self.unit, &self.outputs, &self.refusals, &mut self.tally);
         // What the client says it says once, whatever becomes of the records that came before.
@@ -221,7 +231,9 @@ impl<'a> Pump<'a> {
             self.metrics.processing_seconds.observe(started.elapsed().as_secs_f64());
         }
         self.unit.serve();
-        if self.unit.age().is_some_and(|age| idle || self.allowance.is_used_up(self.unit.held(), age, is_backlog)) {
+        let is_awaited = self.tally.alerts > 0 && self.unit.is_seen_when_committed();
+        let is_used_up = |age| self.allowance.is_used_up(self.unit.held(), age, self.is_backlog, is_awaited);
+        if self.unit.age().is_some_and(|age| idle || is_used_up(age)) {
             self.commit()?;
         }
         if self.position_lost {
@@ -229,6 +241,7 @@ impl<'a> Pump<'a> {
         }
         self.look_again()?;
         self.follow_group()?;
+        group::join_without_delay(&self.consumer);
         self.watch_broker(idle);
         self.take_standings();
         Ok(())
@@ -251,6 +264,9 @@ impl<'a> Pump<'a> {
         }
         let (started, held, ends) = (Instant::now(), self.unit.held(), self.unit.ends().collect::<Vec<_>>());
         self.unit.commit(&self.consumer, |records| self.metrics.count_latency(records, Timestamp::now()))?;
+        if self.unit.is_seen_when_committed() {
+            self.marks.begin();
+        }
         self.allowance.after_commit(held, started.elapsed());
         ends.iter().for_each(|(partition, end)| self.refusals.committed(*partition, *end));
         let tally = std::mem::take(&mut self.tally);

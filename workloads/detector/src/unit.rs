@@ -114,6 +114,11 @@ impl UnitOfWork {
         self.opened.map(|opened| opened.elapsed())
     }
 
+    /// Whether others see what was produced only when it is committed.
+    pub(crate) fn is_seen_when_committed(&self) -> bool {
+        self.guarantee == ProcessingGuarantee::ExactlyOnce
+    }
+
     /// Opens a unit unless one is open.
     pub(crate) fn open(&mut self) -> Result<(), Interruption> {
         if self.opened.is_none() {

@@ -15,22 +15,22 @@ const KAFKA_JVM: &str = "-Xmx1g -Xms1g -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:
 
 /// Workloads beside bare librdkafka clients, against an Apache Kafka.
 pub(crate) fn stream() -> Result<Vec<Figure>, RunError> {
-    printed_by(beside_kafka().args(["detector", "archiver", "generator"]))
+    printed_by(stream_beside_kafka().args(["detector", "archiver", "generator"]))
 }
 
 /// The notifier on alerts that wait in an Apache Kafka.
 pub(crate) fn notifier() -> Result<Vec<Figure>, RunError> {
-    printed_by(beside_kafka().arg("notifier"))
+    printed_by(stream_beside_kafka().arg("notifier"))
 }
 
 /// From alerts to the messages of a webhook, and from silences to alerts that nobody is told of, with an Apache Kafka.
 pub(crate) fn told() -> Result<Vec<Figure>, RunError> {
-    printed_by(beside_kafka().arg("told"))
+    printed_by(stream_beside_kafka().arg("told"))
 }
 
 /// Detector and archiver at full load, also while the bucket is away: ten minutes, or as many seconds as `BENCH_SECONDS` says.
 pub(crate) fn memory() -> Result<Vec<Figure>, RunError> {
-    printed_by(beside_kafka().arg("memory"))
+    printed_by(stream_beside_kafka().arg("memory"))
 }
 
 /// The detector beside Spark, which does the job of 2016.
@@ -42,7 +42,7 @@ pub(crate) fn spark() -> Result<Vec<Figure>, RunError> {
         return Err(RunError::Process(std::io::Error::other("e2e/scripts/spark.sh failed")));
     }
     let directory = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    printed_by(beside_kafka().arg("spark").env("VEDETTE_SPARK", directory))
+    printed_by(stream_beside_kafka().arg("spark").env("VEDETTE_SPARK", directory))
 }
 
 /// 10,000 verdicts and 10,000 silences, read from a data directory and from a SeaweedFS.
@@ -58,14 +58,16 @@ pub(crate) fn console() -> Result<Vec<Figure>, RunError> {
     printed_by(Command::new(binary("stream")).arg("console"))
 }
 
-fn beside_kafka() -> Command {
-    program_beside_kafka("stream")
+fn stream_beside_kafka() -> Command {
+    let mut command = beside_kafka();
+    command.arg(binary("stream"));
+    command
 }
 
-/// A program beside an Apache Kafka of its own, which is at [`KAFKA`].
-pub(crate) fn program_beside_kafka(program: &str) -> Command {
+/// What runs the program that comes next beside an Apache Kafka of its own, which is at [`KAFKA`].
+pub(crate) fn beside_kafka() -> Command {
     let mut command = Command::new(repository().join("e2e/scripts/with-kafka.sh"));
-    command.env("KAFKA_JVM", KAFKA_JVM).arg(binary(program));
+    command.env("KAFKA_JVM", KAFKA_JVM);
     command
 }
 

@@ -42,23 +42,23 @@ const UNIFORM: f64 = 0.05;
 const UNIFORM_IN_MAGNITUDE: f64 = 0.05;
 /// Rows over which the second forest is standardised.
 const STANDARD_ROWS: usize = 10_000;
-/// Above so many standard deviations the isolation forest counts a fifth: it should not drown the others.
+/// Above so many standard deviations the isolation forest counts a quarter: it should not drown the others.
 const ISOLATION_CAP: f64 = 1.75;
-const ISOLATION_SLOPE: f64 = 0.2;
+const ISOLATION_SLOPE: f64 = 0.25;
 /// Above so many it counts twentyfold, and no other part has a say: they take a dense group that is far out for real.
-const ISOLATION_FAR: f64 = 4.5;
+const ISOLATION_FAR: f64 = 5.;
 const ISOLATION_FAR_SLOPE: f64 = 20.;
 /// Below so many standard deviations the second forest says nothing more: how very real a row looks is no merit.
-const SYNTHETIC_FLOOR: f64 = -0.5;
+const SYNTHETIC_FLOOR: f64 = 0.;
 /// Weight of the second forest where there are many different real rows, and how many make half of it.
-const SYNTHETIC_WEIGHT: f64 = 0.2;
+const SYNTHETIC_WEIGHT: f64 = 0.25;
 const HALF_WEIGHT_ROWS: f64 = 1_000.;
 /// Between so many standard deviations the tails of the columns count, and above them a hundredth, which is enough for what
 /// is outside.
 const TAIL_FLOOR: f64 = 1.;
 const TAIL_CAP: f64 = 2.;
 const TAIL_SLOPE: f64 = 0.01;
-const TAIL_WEIGHT: f64 = 0.45;
+const TAIL_WEIGHT: f64 = 0.16;
 /// What a field that is far outside everything learned adds, in standard deviations of the isolation forest.
 const OUTSIDE_WEIGHT: f64 = 4.;
 

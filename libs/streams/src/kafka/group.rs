@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::Statistics;
@@ -16,11 +17,18 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::util::Timeout;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::kafka::KafkaContext;
 use crate::kafka::place::committed;
 use crate::kafka::standing::Standings;
+
+/// A broker that takes longer has other trouble.
+const METADATA_WAIT: Duration = Duration::from_millis(200);
+/// Between two looks at it.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// A member learns by a heartbeat that its group moves on, and a second later librdkafka joins anyway.
+const MOVES_ON: Duration = Duration::from_secs(2);
 
 /// A consumer whose rebalances wait for the loop.
 pub type GroupConsumer = BaseConsumer<GroupContext>;
@@ -44,6 +52,29 @@ pub struct GroupContext {
     standings: Mutex<Option<Standings>>,
     /// Topic and number of the partitions that the group gave, whether they are taken yet or not.
     owned: Mutex<BTreeSet<(String, i32)>>,
+    moves: Mutex<Moves>,
+}
+
+/// When the group last did something, and when it was looked after since.
+#[derive(Debug, Default)]
+struct Moves {
+    began: Option<Instant>,
+    looked: Option<Instant>,
+}
+
+impl Moves {
+    fn begin(&mut self, now: Instant) {
+        *self = Self { began: Some(now), looked: None };
+    }
+
+    fn is_to_look(&mut self, now: Instant) -> bool {
+        let moves = self.began.is_some_and(|began| now - began < MOVES_ON);
+        let is_due = moves && self.looked.is_none_or(|looked| now - looked >= LOOK_AGAIN);
+        if is_due {
+            self.looked = Some(now);
+        }
+        is_due
+    }
 }
 
 impl GroupContext {
@@ -75,6 +106,10 @@ impl GroupContext {
 
     fn owned(&self) -> MutexGuard<'_, BTreeSet<(String, i32)>> {
         self.owned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn moves(&self) -> MutexGuard<'_, Moves> {
+        self.moves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn rebalances(&self) -> MutexGuard<'_, VecDeque<Rebalance>> {
@@ -126,6 +161,7 @@ pub fn beginnings(
 /// When the client cannot.
 pub fn follow(consumer: &GroupConsumer, rebalance: &Rebalance) -> KafkaResult<()> {
     let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
+    consumer.context().moves().begin(Instant::now());
     match rebalance {
         Rebalance::Assigned(partitions) => {
             if partitions.count() > 0 {
@@ -137,6 +173,20 @@ pub fn follow(consumer: &GroupConsumer, rebalance: &Rebalance) -> KafkaResult<()
             info!(partitions = %named(partitions), "partitions given up");
             if cooperative { consumer.incremental_unassign(&taken(consumer, partitions)?) } else { consumer.unassign() }
         }
+    }
+}
+
+/// Keeps a group that is on the move from standing still for a second. librdkafka joins no sooner than that after it joined, unless
+/// metadata came since (`rkcg_join_intvl`), and a cooperative group joins several times in a row: when one comes, when what others gave
+/// up is given away, and when one leaves meanwhile. Whoever cannot wait for it calls this again and again; it asks for metadata, seldom.
+pub fn join_without_delay(consumer: &GroupConsumer) {
+    if !consumer.context().moves().is_to_look(Instant::now()) {
+        return;
+    }
+    let Ok(subscription) = consumer.subscription() else { return };
+    if let Some(topic) = subscription.elements().first() {
+        let looked = consumer.fetch_metadata(Some(topic.topic()), METADATA_WAIT);
+        looked.err().into_iter().for_each(|error| debug!(%error, "the next rebalance may take a second more"));
     }
 }
 
@@ -246,5 +296,20 @@ mod tests {
         context.note_trouble();
         assert!(context.take_trouble());
         assert!(!context.take_trouble());
+    }
+
+    #[test]
+    fn a_group_that_moves_is_looked_after_for_a_while_and_seldom() {
+        let (mut moves, start) = (Moves::default(), Instant::now());
+        let at = |milliseconds| start + Duration::from_millis(milliseconds);
+        assert!(!moves.is_to_look(start), "nothing moves");
+        moves.begin(start);
+        let looks = |moves: &mut Moves, from: u64, to: u64| (from..to).filter(|it| moves.is_to_look(at(*it))).count();
+        assert_eq!(
+            (looks(&mut moves, 0, 100), looks(&mut moves, 100, 2000), looks(&mut moves, 2000, 3000)),
+            (1, 19, 0)
+        );
+        moves.begin(at(5000));
+        assert_eq!(looks(&mut moves, 5000, 9000), 20);
     }
 }
