@@ -10,12 +10,22 @@ const MOST: usize = 32 * 1024 * 1024;
 const QUICK: Duration = Duration::from_secs(1);
 /// One that takes more comes near to the time-outs of the transaction and the group.
 const SLOW: Duration = Duration::from_secs(5);
-/// A unit is committed when it is this old, or earlier when a poll finds nothing.
+/// A unit is committed when it is this old, or earlier when a poll finds nothing or somebody waits for an alert.
 const INTERVAL: Duration = Duration::from_millis(100);
 /// So much longer than its commit a unit lasts,
 const TIMES_A_COMMIT: u32 = 9;
 /// and no longer than this.
 const LONGEST_INTERVAL: Duration = Duration::from_millis(500);
+
+/// What a unit's commit is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Haste {
+    /// There is more to read than a batch holds.
+    Backlog,
+    /// Somebody waits for an alert that nobody sees before.
+    Alert,
+    Usual,
+}
 
 /// Bytes of the input, each record with [`Allowance::of_record`], and how old a unit gets. It holds one record at least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,11 +55,11 @@ impl Allowance {
     /// Whether a unit is to be committed that holds so much and is so old. It lasts longer than usual only under a backlog: what
     /// trickles in is waited for by somebody. One that holds an alert which nobody sees before the commit is not kept waiting at all,
     /// unless there is a backlog: then it is late already, and how soon that is gone counts.
-    pub(crate) fn is_used_up(self, held: usize, age: Duration, is_backlog: bool, is_awaited: bool) -> bool {
-        let longest = match (is_backlog, is_awaited) {
-            (true, _) => self.interval,
-            (false, true) => Duration::ZERO,
-            (false, false) => INTERVAL,
+    pub(crate) fn is_used_up(self, held: usize, age: Duration, haste: Haste) -> bool {
+        let longest = match haste {
+            Haste::Backlog => self.interval,
+            Haste::Alert => Duration::ZERO,
+            Haste::Usual => INTERVAL,
         };
         self.room(held) == 0 || age >= longest
     }
@@ -113,19 +123,19 @@ mod tests {
             [(1, 99, false), (1, 100, true), (40, 359, false), (40, 360, true), (900, 500, true)]
         {
             allowance.after_commit(1, Duration::from_millis(took));
-            assert_eq!(allowance.is_used_up(1, Duration::from_millis(age), true, true), is_used_up, "{took} {age}");
+            assert_eq!(allowance.is_used_up(1, Duration::from_millis(age), Haste::Backlog), is_used_up, "{took} {age}");
         }
-        let at_interval = |allowance: Allowance, is_backlog| allowance.is_used_up(1, INTERVAL, is_backlog, false);
-        assert!(!at_interval(allowance, true) && at_interval(allowance, false));
+        let at_interval = |allowance: Allowance, haste| allowance.is_used_up(1, INTERVAL, haste);
+        assert!(!at_interval(allowance, Haste::Backlog) && at_interval(allowance, Haste::Usual));
         allowance.after_abort(1);
-        assert!(at_interval(allowance, true));
+        assert!(at_interval(allowance, Haste::Backlog));
     }
 
     #[test]
     fn an_alert_is_committed_at_once_unless_there_is_a_backlog() {
         let allowance = Allowance::default();
-        let is_used_up = |is_backlog, is_awaited| allowance.is_used_up(1, Duration::ZERO, is_backlog, is_awaited);
-        assert_eq!([is_used_up(false, true), is_used_up(true, true), is_used_up(false, false)], [true, false, false]);
+        let is_used_up = |haste| allowance.is_used_up(1, Duration::ZERO, haste);
+        assert_eq!([Haste::Alert, Haste::Backlog, Haste::Usual].map(is_used_up), [true, false, false]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use vedette_streams::kafka::group::{self, GroupConsumer, Rebalance};
 use vedette_streams::kafka::{KafkaSettings, MissingAcl};
 
 use self::places::Waiting;
-use crate::allowance::Allowance;
+use crate::allowance::{Allowance, Haste};
 use crate::batch::{collect, process};
 use crate::delivery::may_be_of_one_record;
 use crate::detector::Detector;
@@ -87,8 +87,8 @@ pub(crate) struct Pump<'a> {
     waiting: Waiting,
     /// Of the open unit.
     tally: Tally,
-    /// More was there to read, the last time, than a batch holds.
-    is_backlog: bool,
+    /// Of the last turn.
+    haste: Haste,
     marks: Marks,
     broker_in_doubt: bool,
     /// Kafka refused to read or write, and nothing was read and written since.
@@ -124,7 +124,7 @@ impl<'a> Pump<'a> {
             idle: Idle::default(),
             waiting: Waiting::default(),
             tally: Tally::default(),
-            is_backlog: false,
+            haste: Haste::Usual,
             marks: Marks::default(),
             broker_in_doubt,
             refused,
@@ -214,12 +214,11 @@ impl<'a> Pump<'a> {
 
     fn turn(&mut self) -> Result<(), Interruption> {
         let wait = if self.unit.age().is_some() { Duration::ZERO } else { POLL_WAIT };
-        if !self.is_backlog {
+        if self.haste != Haste::Backlog {
             self.marks.wait();
         }
         let batch = collect(&self.consumer, wait, self.allowance.room(self.unit.held()))?;
-        let (records, started) = (batch.messages.len(), Instant::now());
-        self.is_backlog = batch.is_full();
+        let (records, is_backlog, started) = (batch.messages.len(), batch.is_full(), Instant::now());
         let (trouble, processed) =
             process(batch, self.detector, &mut self.unit, &self.outputs, &self.refusals, &mut self.tally);
         // What the client says it says once, whatever becomes of the records that came before.
@@ -231,8 +230,8 @@ impl<'a> Pump<'a> {
             self.metrics.processing_seconds.observe(started.elapsed().as_secs_f64());
         }
         self.unit.serve();
-        let is_awaited = self.tally.alerts > 0 && self.unit.is_seen_when_committed();
-        let is_used_up = |age| self.allowance.is_used_up(self.unit.held(), age, self.is_backlog, is_awaited);
+        self.haste = self.haste(is_backlog);
+        let is_used_up = |age| self.allowance.is_used_up(self.unit.held(), age, self.haste);
         if self.unit.age().is_some_and(|age| idle || is_used_up(age)) {
             self.commit()?;
         }
@@ -245,6 +244,14 @@ impl<'a> Pump<'a> {
         self.watch_broker(idle);
         self.take_standings();
         Ok(())
+    }
+
+    fn haste(&self, is_backlog: bool) -> Haste {
+        match self.unit.is_seen_when_committed() && self.tally.alerts > 0 {
+            _ if is_backlog => Haste::Backlog,
+            true => Haste::Alert,
+            false => Haste::Usual,
+        }
     }
 
     fn take_standings(&mut self) {

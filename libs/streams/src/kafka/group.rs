@@ -23,9 +23,7 @@ use crate::kafka::KafkaContext;
 use crate::kafka::place::committed;
 use crate::kafka::standing::Standings;
 
-/// A broker that takes longer has other trouble.
-const METADATA_WAIT: Duration = Duration::from_millis(200);
-/// Between two looks at it.
+/// Between the first two looks at it; then twice as long each time.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// A member learns by a heartbeat that its group moves on, and a second later librdkafka joins anyway.
 const MOVES_ON: Duration = Duration::from_secs(2);
@@ -55,24 +53,22 @@ pub struct GroupContext {
     moves: Mutex<Moves>,
 }
 
-/// When the group last did something, and when it was looked after since.
+/// When the group last did something, and how often it was looked after since.
 #[derive(Debug, Default)]
 struct Moves {
     began: Option<Instant>,
-    looked: Option<Instant>,
+    looks: u32,
 }
 
 impl Moves {
     fn begin(&mut self, now: Instant) {
-        *self = Self { began: Some(now), looked: None };
+        *self = Self { began: Some(now), looks: 0 };
     }
 
     fn is_to_look(&mut self, now: Instant) -> bool {
-        let moves = self.began.is_some_and(|began| now - began < MOVES_ON);
-        let is_due = moves && self.looked.is_none_or(|looked| now - looked >= LOOK_AGAIN);
-        if is_due {
-            self.looked = Some(now);
-        }
+        let Some(since) = self.began.map(|began| now - began).filter(|since| *since < MOVES_ON) else { return false };
+        let is_due = since >= LOOK_AGAIN * ((1 << self.looks) - 1);
+        self.looks += u32::from(is_due);
         is_due
     }
 }
@@ -178,15 +174,16 @@ pub fn follow(consumer: &GroupConsumer, rebalance: &Rebalance) -> KafkaResult<()
 
 /// Keeps a group that is on the move from standing still for a second. librdkafka joins no sooner than that after it joined, unless
 /// metadata came since (`rkcg_join_intvl`), and a cooperative group joins several times in a row: when one comes, when what others gave
-/// up is given away, and when one leaves meanwhile. Whoever cannot wait for it calls this again and again; it asks for metadata, seldom.
+/// up is given away, and when one leaves meanwhile. Whoever cannot wait for it calls this again and again; it asks for metadata, seldom,
+/// and does not wait for them.
 pub fn join_without_delay(consumer: &GroupConsumer) {
     if !consumer.context().moves().is_to_look(Instant::now()) {
         return;
     }
     let Ok(subscription) = consumer.subscription() else { return };
     if let Some(topic) = subscription.elements().first() {
-        let looked = consumer.fetch_metadata(Some(topic.topic()), METADATA_WAIT);
-        looked.err().into_iter().for_each(|error| debug!(%error, "the next rebalance may take a second more"));
+        let not_yet = consumer.fetch_metadata(Some(topic.topic()), Duration::ZERO);
+        not_yet.err().into_iter().for_each(|error| debug!(%error, "metadata are asked for, as the group moves"));
     }
 }
 
@@ -304,12 +301,11 @@ mod tests {
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
         assert!(!moves.is_to_look(start), "nothing moves");
         moves.begin(start);
-        let looks = |moves: &mut Moves, from: u64, to: u64| (from..to).filter(|it| moves.is_to_look(at(*it))).count();
-        assert_eq!(
-            (looks(&mut moves, 0, 100), looks(&mut moves, 100, 2000), looks(&mut moves, 2000, 3000)),
-            (1, 19, 0)
-        );
-        moves.begin(at(5000));
-        assert_eq!(looks(&mut moves, 5000, 9000), 20);
+        let looks = |moves: &mut Moves, from: u64, to: u64| {
+            (from..to).filter(|it| moves.is_to_look(at(*it))).collect::<Vec<_>>()
+        };
+        assert_eq!(looks(&mut moves, 0, 9000), [0, 100, 300, 700, 1500]);
+        moves.begin(at(9000));
+        assert_eq!(looks(&mut moves, 9000, 9200), [9000, 9100]);
     }
 }

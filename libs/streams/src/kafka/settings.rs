@@ -152,13 +152,7 @@ impl KafkaSettings {
 
     /// Properties of a consumer in this group: it commits by itself never, and starts at the beginning.
     pub fn consumer(&self, group: &str, isolation: Isolation) -> ClientConfig {
-        self.consumer_with(group, isolation, &[])
-    }
-
-    /// The same, with more defaults.
-    pub fn consumer_with(&self, group: &str, isolation: Isolation, defaults: &[(&str, &str)]) -> ClientConfig {
-        let of_group = [("group.id", group), ("isolation.level", isolation.as_str())];
-        self.with(CONSUMER, &[&of_group, defaults].concat())
+        self.with(CONSUMER, &[("group.id", group), ("isolation.level", isolation.as_str())])
     }
 
     /// Properties of an idempotent producer.
