@@ -125,10 +125,9 @@ mod tests {
             allowance.after_commit(1, Duration::from_millis(took));
             assert_eq!(allowance.is_used_up(1, Duration::from_millis(age), Haste::Backlog), is_used_up, "{took} {age}");
         }
-        let at_interval = |allowance: Allowance, haste| allowance.is_used_up(1, INTERVAL, haste);
-        assert!(!at_interval(allowance, Haste::Backlog) && at_interval(allowance, Haste::Usual));
+        assert!(!allowance.is_used_up(1, INTERVAL, Haste::Backlog) && allowance.is_used_up(1, INTERVAL, Haste::Usual));
         allowance.after_abort(1);
-        assert!(at_interval(allowance, Haste::Backlog));
+        assert!(allowance.is_used_up(0, INTERVAL, Haste::Backlog));
     }
 
     #[test]
