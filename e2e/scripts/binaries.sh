@@ -7,26 +7,25 @@
 #   binaries.sh tools           kind, kubectl and helm: all that is wanted where the node image is pulled
 #   binaries.sh kubectl helm    these
 #
-# A program is built once for its module's go.mod, go.sum, sources, flags and Go; Go's own cache carries an interrupted
-# build on. Versions are pinned in e2e/go/*/go.mod.
+# All are of one module, so that what they share is compiled once. A program is built once for the module's files, flags and Go;
+# Go's own cache carries an interrupted build on. Versions are pinned in e2e/go/go.mod.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+module=$repository/e2e/go
 
-# Program, its module below e2e/go, and its package.
 declare -A packages=(
-    [kube-apiserver]="kubernetes k8s.io/kubernetes/cmd/kube-apiserver"
-    [kube-controller-manager]="kubernetes k8s.io/kubernetes/cmd/kube-controller-manager"
-    [kube-scheduler]="kubernetes k8s.io/kubernetes/cmd/kube-scheduler"
-    [kube-proxy]="kubernetes k8s.io/kubernetes/cmd/kube-proxy"
-    [kubelet]="kubernetes k8s.io/kubernetes/cmd/kubelet"
-    [kubeadm]="kubernetes k8s.io/kubernetes/cmd/kubeadm"
-    [kubectl]="kubernetes k8s.io/kubernetes/cmd/kubectl"
-    [etcd]="etcd go.etcd.io/etcd/server/v3"
-    [coredns]="coredns vedette.io/e2e/coredns"
-    [kind]="kind sigs.k8s.io/kind"
-    [helm]="helm helm.sh/helm/v3/cmd/helm"
+    [kube-apiserver]=k8s.io/kubernetes/cmd/kube-apiserver
+    [kube-controller-manager]=k8s.io/kubernetes/cmd/kube-controller-manager
+    [kube-scheduler]=k8s.io/kubernetes/cmd/kube-scheduler
+    [kube-proxy]=k8s.io/kubernetes/cmd/kube-proxy
+    [kubelet]=k8s.io/kubernetes/cmd/kubelet
+    [kubeadm]=k8s.io/kubernetes/cmd/kubeadm
+    [kubectl]=k8s.io/kubernetes/cmd/kubectl
+    [etcd]=go.etcd.io/etcd/server/v3
+    [coredns]=./coredns
+    [kind]=sigs.k8s.io/kind
+    [helm]=helm.sh/helm/v3/cmd/helm
 )
-modules=(kubernetes etcd coredns kind helm)
 
 wanted=()
 for word in "${@:-all}"; do
@@ -40,67 +39,40 @@ for word in "${@:-all}"; do
 done
 
 if ! command -v go >/dev/null; then
-    say "missing: Go $(sed -n 's/^go //p' "$repository/e2e/go/kubernetes/go.mod") or newer; install it as https://go.dev/doc/install says"
+    say "missing: Go $(sed -n 's/^go //p' "$module/go.mod") or newer; install it as https://go.dev/doc/install says"
     exit 1
 fi
-go_version=$(go env GOVERSION)
 
-link_flags() { # MODULE
-    local flags="-s -w"
-    if [ "$1" = kubernetes ]; then
-        # The programs ask each other for their version, which a release gets at link time.
-        local version minor
-        version=$(sed -n 's/^require k8s.io\/kubernetes \(v.*\)/\1/p; s/^\tk8s.io\/kubernetes \(v[^ ]*\).*/\1/p' "$repository/e2e/go/kubernetes/go.mod" | sed -n 1p)
-        minor=${version#v1.}
-        local variable="-X k8s.io/component-base/version"
-        flags+=" $variable.gitVersion=$version $variable.gitMajor=1 $variable.gitMinor=${minor%%.*}"
-        flags+=" $variable.gitTreeState=clean $variable.gitCommit=$(printf '0%.0s' {1..40})"
-    fi
-    echo "$flags"
-}
+# Kubernetes' programs ask each other for their version, which a release gets at link time.
+version=$(sed -n 's/^\tk8s.io\/kubernetes \(v[^ ]*\).*/\1/p' "$module/go.mod")
+minor=${version#v1.}
+variable="-X k8s.io/component-base/version"
+flags="-s -w $variable.gitVersion=$version $variable.gitMajor=1 $variable.gitMinor=${minor%%.*}"
+flags+=" $variable.gitTreeState=clean $variable.gitCommit=$(printf '0%.0s' {1..40})"
 
-declare -A store
-for module in "${modules[@]}"; do
-    key=$({ echo "$go_version $(link_flags "$module")" && cat "$repository/e2e/go/$module"/*; } | content_key)
-    store[$module]=$cache/go/$module-$key
-done
+binaries=$cache/bin-$({ echo "$(go env GOVERSION) $flags" && cat "$module"/go.* "$module/coredns"/*; } | content_key)
 
-build() { # MODULE PROGRAM...
-    local module=$1 program directory=${store[$1]}
-    shift
-    mkdir -p "$directory/.new"
+build() { # PROGRAM...
+    local program
+    mkdir -p "$binaries/.new"
     for program in "$@"; do
-        read -r _ package <<<"${packages[$program]}"
-        (cd "$repository/e2e/go/$module" &&
-            CGO_ENABLED=0 nice go build -mod=readonly -trimpath -ldflags "$(link_flags "$module")" \
-                -o "$directory/.new/$program" "$package")
-        mv "$directory/.new/$program" "$directory/$program"
+        (cd "$module" && CGO_ENABLED=0 nice go build -mod=readonly -trimpath -ldflags "$flags" \
+            -o "$binaries/.new/$program" "${packages[$program]}")
+        mv "$binaries/.new/$program" "$binaries/$program"
         echo "$program"
     done
 }
 
-missing() { # MODULE: its wanted programs that are not there
-    local program module
+missing() { # the wanted programs that are not there
+    local program
     for program in "${wanted[@]}"; do
-        read -r module _ <<<"${packages[$program]}"
-        if [ "$module" = "$1" ] && ! [ -x "${store[$module]}/$program" ]; then echo "$program"; fi
+        [ -x "$binaries/$program" ] || echo "$program"
     done | sort -u
 }
 
-for module in "${modules[@]}"; do
-    if [ -n "$(missing "$module")" ]; then
-        [ -n "${lock:-}" ] || hold_lock binaries
-        mapfile -t programs < <(missing "$module")
-        [ ${#programs[@]} -gt 0 ] || continue
-        step "building ${programs[*]}" "$cache/logs/build-$module.log" build "$module" "${programs[@]}"
-    fi
-done
-
-# One directory for all modules, named by what it holds, so that checkouts with other versions do not meet in it.
-binaries=$cache/bin-$(printf '%s\n' "${store[@]}" | sort | content_key)
-mkdir -p "$binaries"
-for program in "${wanted[@]}"; do
-    read -r module _ <<<"${packages[$program]}"
-    ln -sfn "${store[$module]}/$program" "$binaries/$program"
-done
+if [ -n "$(missing)" ]; then
+    hold_lock binaries
+    mapfile -t programs < <(missing)
+    [ ${#programs[@]} = 0 ] || step "building ${programs[*]}" "$cache/logs/build-programs.log" build "${programs[@]}"
+fi
 echo "$binaries"

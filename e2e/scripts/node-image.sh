@@ -16,11 +16,11 @@ fi
 suite=bookworm    # its systemd 252 still boots on cgroup v1
 files=$repository/e2e/node
 binaries=$("$repository/e2e/scripts/binaries.sh" node)
-kind_files=$(cd "$repository/e2e/go/kind" && go mod download sigs.k8s.io/kind && go list -m -f '{{.Dir}}' sigs.k8s.io/kind)/images/base/files
+kind_files=$(cd "$repository/e2e/go" && go mod download sigs.k8s.io/kind && go list -m -f '{{.Dir}}' sigs.k8s.io/kind)/images/base/files
 version=$("$binaries/kubelet" --version | cut -d ' ' -f 2)
 
 rootfs_key=$({ echo "$suite" && cat "$files/packages"; } | content_key)
-key=$({ echo "$rootfs_key" && readlink -f "$binaries"/{kube*,etcd,coredns} && cat "$files"/* "$0"; } | content_key)
+key=$({ echo "$rootfs_key" && echo "$binaries" && cat "$files"/* "$0"; } | content_key)
 name=vedette-e2e/node:$version-$key
 archive=$cache/node/node-$key.tar.zst
 rootfs=$cache/node/rootfs-$rootfs_key.tar.zst
