@@ -7,7 +7,6 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use rdkafka::ClientConfig;
 use tokio::task::spawn_blocking;
 use tracing::warn;
 use vedette_contract::TopicName;
@@ -32,11 +31,6 @@ use crate::upload::{CommitOffset, Uploader};
 const BROKER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Of a bucket that cannot be used yet.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(30));
-/// Bytes for which a broker answers before librdkafka's half a second is over. Nobody waits for what is archived, and a request for each few
-/// records would cost brokers more than the records do.
-const WORTH_A_FETCH: &str = "262144";
-/// What must be as it is by default for that to be no hindrance.
-const OF_A_FETCH: [&str; 3] = ["fetch.min.bytes", "fetch.message.max.bytes", "fetch.wait.max.ms"];
 
 /// Archives the topics until shutdown, then closes what is open.
 ///
@@ -88,7 +82,7 @@ async fn archive(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(),
         never = &mut telling => match never {},
     }
 
-    let consumer = group::create(&reader(&settings, &group), settings.context())
+    let consumer = group::create(&settings.patient_consumer(&group, Isolation::ReadCommitted), settings.context())
         .map_err(|source| ArchiverError::kafka("create the consumer", source))?;
     let consumer = Arc::new(consumer);
     let commits: Arc<dyn CommitOffset> = Arc::clone(&consumer) as _;
@@ -105,15 +99,6 @@ async fn archive(arguments: ArchiverArguments, shutdown: Shutdown) -> Result<(),
         stranded = settings.stranded() => Err(stranded.into()),
         never = &mut telling => match never {},
     }
-}
-
-/// Properties of the client that reads what is archived.
-fn reader(kafka: &KafkaSettings, group: &str) -> ClientConfig {
-    let mut config = kafka.consumer(group, Isolation::ReadCommitted);
-    if OF_A_FETCH.iter().all(|key| config.get(key).is_none()) {
-        config.set("fetch.min.bytes", WORTH_A_FETCH);
-    }
-    config
 }
 
 /// The topics are made by a Job of their own, which may be later than this process.
@@ -146,26 +131,5 @@ async fn wait_for_bucket(bucket: &Bucket, keys: &PipelineKeys, readiness: &Readi
                 tokio::time::sleep(wait).await;
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use vedette_contract::arguments::KafkaArguments;
-
-    use super::*;
-
-    #[test]
-    fn a_fetch_waits_for_many_records_unless_somebody_says_how_long_or_how_many() {
-        let least = |properties: &[&str]| {
-            let arguments = KafkaArguments {
-                kafka_properties: properties.iter().map(|property| property.parse().unwrap()).collect(),
-                ..KafkaArguments::default()
-            };
-            reader(&KafkaSettings::new(&arguments, "archiver"), "group").get("fetch.min.bytes").map(str::to_owned)
-        };
-        assert_eq!(least(&[]).as_deref(), Some(WORTH_A_FETCH));
-        assert_eq!(least(&["fetch.min.bytes=1"]).as_deref(), Some("1"));
-        assert_eq!([least(&["max.partition.fetch.bytes=65536"]), least(&["fetch.wait.max.ms=5000"])], [None, None]);
     }
 }

@@ -26,9 +26,8 @@ pub(crate) fn compress(arguments: &[String]) -> Result<(), RunError> {
     let [group, input] = arguments else {
         return Err(failed(format!("usage: stream {COMPRESSOR} GROUP INPUT")));
     };
-    let mut config = bed::kafka(group).consumer(group, Isolation::ReadCommitted);
-    config.set("fetch.min.bytes", "262144"); // as an archiver does
-    let consumer = config.create::<BaseConsumer>().map_err(failed)?;
+    let consumer =
+        bed::kafka(group).patient_consumer(group, Isolation::ReadCommitted).create::<BaseConsumer>().map_err(failed)?;
     consumer.subscribe(&[input]).map_err(failed)?;
     let mut frames: HashMap<i32, (Encoder<'_, Sink>, usize)> = HashMap::new();
     loop {

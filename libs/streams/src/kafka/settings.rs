@@ -77,6 +77,13 @@ const CONSUMER: &[(&str, &str)] = &[
     ("session.timeout.ms", "10000"),
 ];
 
+/// Bytes for which a broker answers a consumer that is patient before librdkafka's half a second is over. A request for each few records
+/// would cost brokers more than the records do.
+const WORTH_A_FETCH: &str = "262144";
+
+/// What must be as it is by default for that to be no hindrance.
+const OF_A_FETCH: [&str; 3] = ["fetch.min.bytes", "fetch.message.max.bytes", "fetch.wait.max.ms"];
+
 /// Ours for producers. Brokers and topics limit the message size; librdkafka's own limit only has to be above theirs.
 const PRODUCER: &[(&str, &str)] = &[
     ("acks", "all"),
@@ -153,6 +160,15 @@ impl KafkaSettings {
     /// Properties of a consumer in this group: it commits by itself never, and starts at the beginning.
     pub fn consumer(&self, group: &str, isolation: Isolation) -> ClientConfig {
         self.with(CONSUMER, &[("group.id", group), ("isolation.level", isolation.as_str())])
+    }
+
+    /// The same of one whose records nobody waits for: it asks for many at once, unless something is said of fetches.
+    pub fn patient_consumer(&self, group: &str, isolation: Isolation) -> ClientConfig {
+        let mut config = self.consumer(group, isolation);
+        if OF_A_FETCH.iter().all(|key| config.get(key).is_none()) {
+            config.set("fetch.min.bytes", WORTH_A_FETCH);
+        }
+        config
     }
 
     /// Properties of an idempotent producer.
@@ -367,6 +383,17 @@ zz4XvCyLIjZDAKA78Jmnm6z8AiACIc3S+FvHjbV4Y6H4GayDEC8k7+AqQAvysjct
             assert_eq!(consumer.get(key), Some(value), "{key}");
         }
         assert_eq!(consumer.get("security.protocol"), None);
+    }
+
+    #[test]
+    fn who_is_patient_waits_for_many_records_unless_somebody_says_how_long_or_how_many() {
+        let least = |properties: &[&str]| {
+            let config = settings(properties, None).patient_consumer("group", Isolation::ReadCommitted);
+            config.get("fetch.min.bytes").map(str::to_owned)
+        };
+        assert_eq!(least(&[]).as_deref(), Some(WORTH_A_FETCH));
+        assert_eq!(least(&["fetch.min.bytes=1"]).as_deref(), Some("1"));
+        assert_eq!([least(&["max.partition.fetch.bytes=65536"]), least(&["fetch.wait.max.ms=5000"])], [None, None]);
     }
 
     #[test]
