@@ -1,5 +1,5 @@
 # Two commands do everything, set-up included: `make demo` and `make test`.
-#   make demo            the whole flow on this machine, 2 minutes            FOR=5m JSON=1 DATA=FILE LABEL=column NORMAL=value (or UNLABELLED=1) DATA_DIR=DIR
+#   make demo            the whole flow on this machine, 2 minutes            FOR=5m JSON=1 DATA=FILE LABEL=column NORMAL=value (or UNLABELLED=1) DATA_DIR=DIR MANIFEST=FILE
 #   make notebook        docs/exploration.ipynb in JupyterLab, on the bucket of a demo that runs or has run; Python   DATA_DIR=DIR or BUCKET=URL
 #   make test            every test that needs cargo and a C compiler only
 #   make build-tests     compiles what it and the e2e targets run
@@ -29,6 +29,7 @@ NORMAL ?=
 UNLABELLED ?=
 JSON ?=
 DATA_DIR ?=
+MANIFEST ?= manifests/demo.yaml
 BUCKET ?=
 BUCKET_NAME ?=
 BUCKET_PREFIX ?=
@@ -60,7 +61,7 @@ build: setup
 # It keeps what it archives for the notebook and other commands, until the next demo.
 demo: build
 	@$(if $(DATA_DIR),,./scripts/demo-data.sh target/demo)
-	@$(BIN)/vedette local -f manifests/demo.yaml --data-dir '$(or $(DATA_DIR),target/demo)' $(if $(FOR),--for $(FOR)) $(if $(DATA),--dataset '$(DATA)') \
+	@$(BIN)/vedette local -f '$(MANIFEST)' --data-dir '$(or $(DATA_DIR),target/demo)' $(if $(FOR),--for $(FOR)) $(if $(DATA),--dataset '$(DATA)') \
 		$(if $(LABEL),--label-field '$(LABEL)') $(if $(NORMAL),--normal-label '$(NORMAL)') $(if $(UNLABELLED),--unlabelled) \
 		$(if $(JSON),--json)
 
