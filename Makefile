@@ -70,6 +70,8 @@ notebook: setup
 		VEDETTE_BUCKET_PREFIX='$(BUCKET_PREFIX)' VEDETTE_BUCKET_REGION='$(BUCKET_REGION)' VEDETTE_NAMESPACE='$(NAMESPACE)' \
 		VEDETTE_PIPELINE='$(PIPELINE)' ./scripts/notebook.sh $(NOTEBOOK)
 
+# They wait for brokers and buckets more than they compute.
+test: export RUST_TEST_THREADS ?= $(shell echo $$((3 * $$(getconf _NPROCESSORS_ONLN))))
 test: build
 	@$(CARGO) test --release --locked --workspace
 
