@@ -334,7 +334,7 @@ mod tests {
                 &|number| format!("\"{}\"", drawn(number, 100)),
                 &|number| format!("{}.{}", drawn(number, 100), drawn(number + 1, 1_000_000)),
                 &|number| bell(number).to_string(),
-                &|number| format!("{}", 1 << drawn(number, 40)),
+                &|number| (1_u64 << drawn(number, 40)).to_string(),
                 &|number| (number % 60).to_string(),
                 &|number| (number > 90).to_string(),
                 // A tank that empties slowly and is filled at once.
