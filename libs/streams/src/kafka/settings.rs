@@ -77,11 +77,11 @@ const CONSUMER: &[(&str, &str)] = &[
     ("session.timeout.ms", "10000"),
 ];
 
-/// Bytes for which a broker answers a consumer that is patient before librdkafka's half a second is over. A request for each few records
-/// would cost brokers more than the records do.
+/// For so many bytes a broker waits, librdkafka's half a second at most, before it answers a patient consumer: a request for each few
+/// records would cost it more than the records do.
 const WORTH_A_FETCH: &str = "262144";
 
-/// What must be as it is by default for that to be no hindrance.
+/// Who sets one of these has decided how fetches are, and nothing is added.
 const OF_A_FETCH: [&str; 3] = ["fetch.min.bytes", "fetch.message.max.bytes", "fetch.wait.max.ms"];
 
 /// Ours for producers. Brokers and topics limit the message size; librdkafka's own limit only has to be above theirs.
@@ -162,7 +162,7 @@ impl KafkaSettings {
         self.with(CONSUMER, &[("group.id", group), ("isolation.level", isolation.as_str())])
     }
 
-    /// The same of one whose records nobody waits for: it asks for many at once, unless something is said of fetches.
+    /// The same of one whose records nobody waits for: it asks for many at once, unless properties say how it fetches.
     pub fn patient_consumer(&self, group: &str, isolation: Isolation) -> ClientConfig {
         let mut config = self.consumer(group, isolation);
         if OF_A_FETCH.iter().all(|key| config.get(key).is_none()) {
