@@ -91,7 +91,7 @@ pub struct EmbeddedBucket {
     credentials: Credentials,
     failure: watch::Receiver<Option<String>>,
     server: Server,
-    _lock: File,
+    _lock: DirectoryLock,
 }
 
 impl EmbeddedBucket {
@@ -156,10 +156,10 @@ impl EmbeddedBucket {
 }
 
 /// Takes the directory for this process, and makes the bucket in it.
-fn prepare(directory: &Path, bucket: &str) -> Result<(File, FileSystem), EmbeddedBucketError> {
+fn prepare(directory: &Path, bucket: &str) -> Result<(DirectoryLock, FileSystem), EmbeddedBucketError> {
     let unusable = |source| EmbeddedBucketError::Directory { directory: directory.to_owned(), source };
     fs::create_dir_all(directory).map_err(unusable)?;
-    let lock = take(directory)?;
+    let lock = DirectoryLock::take(directory)?;
     probe(directory).map_err(unusable)?;
     fs::create_dir_all(directory.join(bucket)).map_err(unusable)?;
     let files = FileSystem::new(directory).map_err(|error| EmbeddedBucketError::Storage {
@@ -169,20 +169,50 @@ fn prepare(directory: &Path, bucket: &str) -> Result<(File, FileSystem), Embedde
     Ok((lock, files))
 }
 
-fn take(directory: &Path) -> Result<File, EmbeddedBucketError> {
-    let unusable = |source| EmbeddedBucketError::Directory { directory: directory.to_owned(), source };
-    let file = File::create(directory.join(LOCK_FILE)).map_err(unusable)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(EmbeddedBucketError::InUse { directory: directory.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(unusable(source)),
-    }
-}
-
 fn probe(directory: &Path) -> io::Result<()> {
     let path = directory.join(PROBE_FILE);
     let mut file = File::create(&path)?;
     let written = file.write_all(&vec![0; PROBE_BYTES]).and_then(|()| file.sync_all());
     fs::remove_file(&path)?;
     written
+}
+
+/// Keeps a directory for one server, until it is dropped.
+struct DirectoryLock(File);
+
+impl DirectoryLock {
+    fn take(directory: &Path) -> Result<Self, EmbeddedBucketError> {
+        let unusable = |source| EmbeddedBucketError::Directory { directory: directory.to_owned(), source };
+        let file = File::create(directory.join(LOCK_FILE)).map_err(unusable)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => Err(EmbeddedBucketError::InUse { directory: directory.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(unusable(source)),
+        }
+    }
+}
+
+impl Drop for DirectoryLock {
+    fn drop(&mut self) {
+        // A process that is being started has a copy of the file until it runs its program, and a copy holds the lock.
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "the data directory could not be given free");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_free_although_a_process_that_is_being_started_has_the_lock_s_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let lock = DirectoryLock::take(directory.path()).unwrap();
+        let inherited = lock.0.try_clone().unwrap();
+        assert!(matches!(DirectoryLock::take(directory.path()), Err(EmbeddedBucketError::InUse { .. })));
+        drop(lock);
+        DirectoryLock::take(directory.path()).unwrap();
+        drop(inherited);
+    }
 }

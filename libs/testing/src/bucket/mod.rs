@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 use vedette_contract::arguments::BucketArguments;
-use vedette_embedded::bucket::{BucketOptions, Credentials, EmbeddedBucket, EmbeddedBucketError};
+use vedette_embedded::bucket::{BucketOptions, Credentials, EmbeddedBucket};
 use vedette_streams::bucket::{Body, Bucket, Creation};
 
 pub use self::archive::object_key;
@@ -161,16 +161,6 @@ fn endpoint(address: SocketAddr) -> String {
 
 async fn start(directory: &TempDir, listen: SocketAddr, gate: Gate) -> EmbeddedBucket {
     let credentials = Credentials { access_key_id: ACCESS_KEY.to_owned(), secret_access_key: SECRET_KEY.to_owned() };
-    let mut tries = 0..1_000;
-    loop {
-        let (credentials, gate) = (credentials.clone(), gate.clone());
-        let options = BucketOptions { directory: directory.path(), name: BUCKET, listen, credentials };
-        match EmbeddedBucket::start_with(options, |service| service.set_access(gate)).await {
-            // A process that another test is starting holds the lock of before until it runs its program.
-            Err(EmbeddedBucketError::InUse { .. }) if tries.next().is_some() => {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-            started => return started.unwrap(),
-        }
-    }
+    let options = BucketOptions { directory: directory.path(), name: BUCKET, listen, credentials };
+    EmbeddedBucket::start_with(options, |service| service.set_access(gate)).await.unwrap()
 }
