@@ -68,7 +68,7 @@ begin_stage() { # NAME
     began[$1]=$SECONDS
     # With job control it is a process group of its own, which can be ended with all that it started.
     set -m
-    (set -euo pipefail && "$1") >"$logs/$1.log" 2>&1 </dev/null &
+    (set -euo pipefail && TIMEFORMAT='(%P %% of a core)' && time "$1") >"$logs/$1.log" 2>&1 </dev/null &
     set +m
     running[$!]=$1
 }
@@ -95,7 +95,8 @@ finish_stage() { # GROUP STATUS
     fi
     unset "running[$1]"
     finished[$name]=yes
-    echo "== ${name//_/ } took $seconds s"
+    # The last line is what `time` says.
+    echo "== ${name//_/ } took $seconds s $(tail -n 1 "$logs/$name.log")"
 }
 
 until_gone() { # GROUP: false if it is not gone after half a minute
