@@ -18,7 +18,7 @@ use vedette_contract::exit::Blame;
 use vedette_core::roll::{Fault, Rollout};
 use vedette_core::rollout::rollout;
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// A supervisor, what it told, and the directory that commands its workloads.
 struct Stage {

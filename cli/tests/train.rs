@@ -3,13 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use vedette_testing::pages::words;
+use vedette_testing::write_script;
 
 /// Each look at the training has the next answer, the last one again and again; REQUEST stands for what was asked for.
 const KUBECTL: &str = r#"#!/bin/sh
@@ -34,8 +34,7 @@ impl Cluster {
     /// One with a kubectl that has these answers.
     fn new(answers: &[Value]) -> Self {
         let cluster = Self(tempfile::tempdir().unwrap());
-        std::fs::write(cluster.file("kubectl"), KUBECTL).unwrap();
-        std::fs::set_permissions(cluster.file("kubectl"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        write_script(&cluster.file("kubectl"), KUBECTL);
         std::fs::write(cluster.file("names"), "kdd kdd-weekly").unwrap();
         for (number, answer) in answers.iter().enumerate() {
             let text = if answer.is_null() { String::new() } else { answer.to_string() };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use vedette_e2e::LocalRun;
 use vedette_e2e::local::{binary, repository};
 
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 fn demo() -> String {
     repository().join("manifests/demo.yaml").display().to_string()

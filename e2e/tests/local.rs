@@ -12,7 +12,7 @@ use vedette_e2e::processes::{Child, descendants};
 use vedette_e2e::{LocalRun, pumps};
 use vedette_testing::pages::words;
 
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 fn fixture(name: &str) -> String {
     repository().join("e2e/fixtures").join(name).display().to_string()

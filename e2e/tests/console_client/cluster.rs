@@ -1,12 +1,12 @@
 //! The console of a cluster, found and reached by kubectl. That is one that answers with what lies in a directory, and forwards to the
 //! console of this test: what one with an API server behind it does is for the tests on clusters.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Output;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use vedette_testing::write_script;
 
 use crate::site::{PREFIX, Site, json};
 
@@ -31,8 +31,7 @@ impl Cluster {
     /// One with the console of a site.
     fn of(site: &Site) -> Self {
         let cluster = Self(tempfile::tempdir().unwrap());
-        cluster.put("kubectl", KUBECTL);
-        std::fs::set_permissions(cluster.file("kubectl"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        write_script(&cluster.file("kubectl"), KUBECTL);
         cluster.put("context", "east\n");
         cluster.put("port", &site.page.port().to_string());
         cluster.put("pods", &pods(&["True"]).to_string());

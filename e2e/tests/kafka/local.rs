@@ -11,7 +11,7 @@ use crate::broker::{ADMIN, admin, create_topic};
 
 const INPUT: &str = "local-input";
 const ENRICHED: &str = "local-enriched";
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(300);
 const PARTITIONS: i32 = 100;
 
 /// As most producers have them: without a uuid.

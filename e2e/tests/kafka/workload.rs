@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use vedette_e2e::local::{binary, send_signal};
 use vedette_testing::http_get;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(240);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 pub(crate) struct Workload {
@@ -85,6 +85,9 @@ impl Drop for Workload {
     fn drop(&mut self) {
         if self.child.kill().is_ok() {
             self.child.wait().ok();
+        }
+        if std::thread::panicking() {
+            eprintln!("{}", fs::read_to_string(self.directory.path().join("log")).unwrap_or_default());
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::process::Supervised;
 use crate::proxy::Proxy;
 
 const SMALL_DISK_ENV: &str = "VEDETTE_SMALL_DISK";
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(240);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 const RECORDS_A_SECOND: u32 = 400;
 /// A model is learned from so many.

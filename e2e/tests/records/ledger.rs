@@ -14,7 +14,7 @@ use vedette_e2e::found::Found;
 use vedette_streams::kafka::{Isolation, KafkaSettings};
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Partitions of each topic.
 pub(crate) const PARTITIONS: i32 = 3;

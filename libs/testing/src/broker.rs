@@ -10,7 +10,7 @@ use vedette_contract::arguments::KafkaArguments;
 use vedette_embedded::broker::{EmbeddedBroker, HeldProduces, LostCoordinator, RefusedWrite};
 use vedette_streams::kafka::{KafkaSettings, ensure_topics};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A broker in memory; it stops when it is dropped.
 pub struct TestBroker {

@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod pages;
 #[cfg(feature = "wait")]
 mod running;
+mod script;
 #[cfg(feature = "wait")]
 mod wait;
 
@@ -26,6 +27,7 @@ pub use broker::{TestBroker, kafka_arguments};
 pub use bucket::TestBucket;
 #[cfg(feature = "wait")]
 pub use running::{Ended, Running};
+pub use script::write_script;
 #[cfg(feature = "broker")]
 pub use vedette_embedded::broker::RefusedWrite;
 #[cfg(feature = "wait")]

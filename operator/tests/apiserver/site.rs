@@ -29,7 +29,7 @@ kafka: { bootstrapServers: 'kafka:9092' }
 bucket: { endpoint: 'http://s3:8333', name: vedette, credentialsSecret: vedette-bucket }
 images: { topics: 'topics:1', generator: 'generator:1', detector: 'detector:1', archiver: 'archiver:1', trainer: 'trainer:1' }
 ";
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
 pub(crate) struct Site {
     pub plane: ControlPlane,

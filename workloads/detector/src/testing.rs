@@ -22,7 +22,7 @@ use crate::delivery::DeliveryContext;
 use crate::readiness::BROKER;
 use crate::unit::UnitOfWork;
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A reason of which only this is known.
 pub(crate) fn reason(field: &str, share: f64) -> Reason {

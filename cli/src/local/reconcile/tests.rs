@@ -2,7 +2,6 @@
 //! of the same names in `operator/tests/scenarios/truth.rs`.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,9 +18,9 @@ use vedette_core::status::{
 };
 use vedette_core::workload::Workload;
 use vedette_crds::TrainingPhase;
-use vedette_testing::TestBucket;
 use vedette_testing::bucket::Behaviour;
 use vedette_testing::last_words::{FAILED_BECAUSE, FAILED_LOG};
+use vedette_testing::{TestBucket, write_script};
 
 use super::*;
 use crate::local::options::LocalOptions;
@@ -30,7 +29,7 @@ use crate::local::supervisor::{JobStatus, Supervisor};
 use crate::local::{setup, start_supervisor};
 use crate::output::Console;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(240);
 const VERSION: &str = "20261123T084210Z-1a2b3c4d";
 const TRAINING: &str = "
 ---
@@ -76,8 +75,7 @@ impl Stage {
 
     fn program(&self, name: &str, script: &str) {
         let path = self.directory.path().join(format!("vedette-{name}"));
-        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        write_script(&path, &format!("#!/bin/sh\n{script}\n"));
     }
 
     /// A program that serves probes, and is told by files of the directory that is returned.

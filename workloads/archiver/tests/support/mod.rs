@@ -22,7 +22,7 @@ use vedette_streams::bucket::Bucket;
 use vedette_streams::kafka::{Isolation, KafkaSettings};
 use vedette_testing::{TestBroker, TestBucket, eventually, free_address, http_get};
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 pub(crate) const GROUP: &str = "archiver";
 /// 2026-11-23T12:00:00Z in milliseconds.
 pub(crate) const NOON: i64 = 1_795_435_200_000;

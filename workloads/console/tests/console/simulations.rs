@@ -17,7 +17,7 @@ use crate::people::{TokenFile, by_token, post, showing, with};
 use crate::support::{self, Console, site_status};
 use crate::surroundings;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(240);
 const PATH: &str = "/api/v1/simulations";
 
 /// A bucket and a broker with all topics of the pipeline.

@@ -17,7 +17,7 @@ use vedette_contract::arguments::ConsoleArguments;
 use vedette_service::Shutdown;
 use vedette_testing::{TestBroker, TestBucket, eventually, free_address, http_get};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 pub(crate) struct Console {
     pub(crate) page: SocketAddr,
