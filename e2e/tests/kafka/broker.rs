@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
+use rdkafka::ClientContext;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use vedette_contract::arguments::KafkaArguments;
 use vedette_e2e::topic;
 use vedette_streams::kafka::{Isolation, KafkaSettings};
@@ -106,15 +108,38 @@ pub(crate) fn produce(topic: &str, uuids: &[String]) {
     produce_at(topic, uuids, |_| now_millis());
 }
 
-/// The same, each with the Kafka timestamp of its number, in milliseconds.
+/// The same, each with the Kafka timestamp of its number, in milliseconds. What is refused is sent again: a broker learns of what
+/// [`configure`] sets a moment later.
 pub(crate) fn produce_at(topic: &str, uuids: &[String], timestamp: impl Fn(usize) -> i64) {
-    let producer: BaseProducer = admin().producer().create().unwrap();
-    for (number, uuid) in uuids.iter().enumerate() {
-        let record = format!(r#"{{"uuid":"{uuid}","utc":"2026-11-23T08:42:10Z","src_bytes":1}}"#);
-        let record = BaseRecord::to(topic).key(uuid).payload(&record).timestamp(timestamp(number));
-        producer.send(record).map_err(|(error, _)| error).unwrap();
+    let producer: BaseProducer<Refused> = admin().producer().create_with_context(Refused::default()).unwrap();
+    let (mut to_send, deadline): (Vec<usize>, _) = ((0..uuids.len()).collect(), Instant::now() + PATIENCE);
+    while !to_send.is_empty() {
+        assert!(Instant::now() < deadline, "{} records are refused by {topic}", to_send.len());
+        for number in to_send {
+            let uuid = &uuids[number];
+            let record = format!(r#"{{"uuid":"{uuid}","utc":"2026-11-23T08:42:10Z","src_bytes":1}}"#);
+            let record = BaseRecord::with_opaque_to(topic, Box::new(number)).key(uuid).payload(&record);
+            producer.send(record.timestamp(timestamp(number))).map_err(|(error, _)| error).unwrap();
+        }
+        producer.flush(PATIENCE).unwrap();
+        to_send = std::mem::take(&mut producer.context().0.lock().unwrap());
     }
-    producer.flush(PATIENCE).unwrap();
+}
+
+/// Numbers of the records that were not delivered.
+#[derive(Default)]
+struct Refused(Mutex<Vec<usize>>);
+
+impl ClientContext for Refused {}
+
+impl ProducerContext for Refused {
+    type DeliveryOpaque = Box<usize>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, number: Box<usize>) {
+        if result.is_err() {
+            self.0.lock().unwrap().push(*number);
+        }
+    }
 }
 
 /// Has a group forget all that it committed; it has no member.
