@@ -48,7 +48,7 @@ struct Arguments {
     #[arg(long, value_delimiter = ',', default_value = "1,2,3")]
     seeds: Vec<u64>,
 
-    /// Only these algorithms
+    /// Only these algorithms; without it all, and the isolation forest as it was published
     #[arg(long, value_enum, value_delimiter = ',')]
     algorithms: Vec<Algorithm>,
 
@@ -154,7 +154,7 @@ fn learners(chosen: &[Algorithm]) -> Result<Vec<(String, Learner)>, Failure> {
         .filter(wanted)
         .map(|algorithm| (algorithm.as_str().to_owned(), Learner::defaults(algorithm)))
         .collect();
-    if wanted(&Algorithm::IsolationForest) {
+    if chosen.is_empty() {
         let given = Parameters { thresholds_per_split: Some(1), ..Parameters::default() };
         let classic = Learner::new(Algorithm::IsolationForest, &given)?;
         learners.push(("IsolationForest, classic".to_owned(), classic));

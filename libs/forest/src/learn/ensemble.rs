@@ -42,14 +42,17 @@ const UNIFORM: f64 = 0.05;
 const UNIFORM_IN_MAGNITUDE: f64 = 0.05;
 /// Rows over which the second forest is standardised.
 const STANDARD_ROWS: usize = 10_000;
-/// Above so many standard deviations the isolation forest counts a quarter: it should not drown the others.
+/// Above so many standard deviations the isolation forest counts less than a third: it should not drown the others.
 const ISOLATION_CAP: f64 = 1.75;
-const ISOLATION_SLOPE: f64 = 0.25;
+const ISOLATION_SLOPE: f64 = 0.3;
 /// Above so many it counts twentyfold, and no other part has a say: they take a dense group that is far out for real.
 const ISOLATION_FAR: f64 = 5.;
 const ISOLATION_FAR_SLOPE: f64 = 20.;
 /// Below so many standard deviations the second forest says nothing more: how very real a row looks is no merit.
 const SYNTHETIC_FLOOR: f64 = 0.;
+/// Above so many it counts twice: few ordinary rows come so far.
+const SYNTHETIC_CAP: f64 = 4.;
+const SYNTHETIC_SLOPE: f64 = 2.;
 /// Weight of the second forest where there are many different real rows, and how many make half of it.
 const SYNTHETIC_WEIGHT: f64 = 0.25;
 const HALF_WEIGHT_ROWS: f64 = 1_000.;
@@ -94,7 +97,7 @@ pub(crate) fn fit(rows: &Matrix, filled: &Matrix, columns: &[Column], seed: u64)
     let standard = sampled(reference, reference.rows().min(STANDARD_ROWS), &mut random);
     let weight = SYNTHETIC_WEIGHT * real_rows as f64 / (real_rows as f64 + HALF_WEIGHT_ROWS);
     let part = standardised(against_synthetic.len(), &means(&against_synthetic, &standard)?);
-    let synthetic = Part { floor: SYNTHETIC_FLOOR, weight, ..part };
+    let synthetic = Part { floor: SYNTHETIC_FLOOR, cap: SYNTHETIC_CAP, slope: SYNTHETIC_SLOPE, weight, ..part };
     trees.extend(against_synthetic);
 
     let tails = Tails::new(rows, reference, columns);
@@ -175,7 +178,10 @@ mod tests {
         assert_eq!((isolation.cap, isolation.slope, isolation.weight), (ISOLATION_CAP, ISOLATION_SLOPE, 1.));
         assert_eq!((isolation.far, isolation.far_slope), (ISOLATION_FAR, ISOLATION_FAR_SLOPE));
         assert_eq!((synthetic.far, tails.far), (f64::MAX, f64::MAX));
-        assert_eq!((synthetic.floor, synthetic.cap), (SYNTHETIC_FLOOR, f64::MAX));
+        assert_eq!(
+            (synthetic.floor, synthetic.cap, synthetic.slope),
+            (SYNTHETIC_FLOOR, SYNTHETIC_CAP, SYNTHETIC_SLOPE)
+        );
         assert_eq!((tails.floor, tails.cap, tails.slope), (TAIL_FLOOR, TAIL_CAP, TAIL_SLOPE));
         assert_eq!(tails.weight, TAIL_WEIGHT);
     }
