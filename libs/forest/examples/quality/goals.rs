@@ -21,8 +21,7 @@ const FLOORS: [Floor; 10] = [
     Floor { set: "mean of 27 with dependence", auroc: 0., auprc: 0.69, recall: 0.56 },
     Floor { set: "turbine-like", auroc: 0., auprc: 0., recall: 0.95 },
     Floor { set: "pump-like", auroc: 0., auprc: 0., recall: 0.95 },
-    // The goal is .45, of which it reaches .448.
-    Floor { set: "mean of 600 stress sets", auroc: 0., auprc: 0.445, recall: 0. },
+    Floor { set: "mean of 600 stress sets", auroc: 0., auprc: 0.45, recall: 0. },
     // One in 21 of them.
     Floor { set: "mean of 29 stress sets", auroc: 0., auprc: 0.45, recall: 0. },
 ];

@@ -42,17 +42,17 @@ const UNIFORM: f64 = 0.05;
 const UNIFORM_IN_MAGNITUDE: f64 = 0.05;
 /// Rows over which the second forest is standardised.
 const STANDARD_ROWS: usize = 10_000;
-/// Above so many standard deviations the isolation forest counts less than a third: it should not drown the others.
+/// Above so many standard deviations the isolation forest counts a quarter: it should not drown the others.
 const ISOLATION_CAP: f64 = 1.75;
-const ISOLATION_SLOPE: f64 = 0.3;
+const ISOLATION_SLOPE: f64 = 0.25;
 /// Above so many it counts twentyfold, and no other part has a say: they take a dense group that is far out for real.
 const ISOLATION_FAR: f64 = 5.;
 const ISOLATION_FAR_SLOPE: f64 = 20.;
 /// Below so many standard deviations the second forest says nothing more: how very real a row looks is no merit.
 const SYNTHETIC_FLOOR: f64 = 0.;
-/// Above so many it counts twice: few ordinary rows come so far.
-const SYNTHETIC_CAP: f64 = 4.;
-const SYNTHETIC_SLOPE: f64 = 2.;
+/// Above so many it counts two and a half times: hardly an ordinary row comes so far.
+const SYNTHETIC_CAP: f64 = 5.;
+const SYNTHETIC_SLOPE: f64 = 2.5;
 /// Weight of the second forest where there are many different real rows, and how many make half of it.
 const SYNTHETIC_WEIGHT: f64 = 0.25;
 const HALF_WEIGHT_ROWS: f64 = 1_000.;
