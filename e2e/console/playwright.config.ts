@@ -10,8 +10,8 @@ export default defineConfig({
   workers: 1,
   forbidOnly: true,
   // Until something is there, however busy the machine is.
-  timeout: 240_000,
-  expect: { timeout: 60_000 },
+  timeout: 480_000,
+  expect: { timeout: 120_000 },
   outputDir: `${kept}/failures`,
   reporter: [["list"], ["html", { open: "never", outputFolder: `${kept}/report` }]],
   use: {
