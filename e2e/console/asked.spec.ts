@@ -48,7 +48,7 @@ test("of several pipelines none is asked for a sample before one is chosen", asy
 });
 
 test("a version has its report, which is a page of nobody", async ({ page, context, watch, expected }) => {
-  // What records a trace of this test is a script in each page, and the report, which has none, lets none in.
+  // What records a trace of this test, if it is asked for, is a script in each page, and the report, which has none, lets none in.
   expected.push(/^Blocked script execution in '[^']*\/reports\/shop\/flows\/[^']*' because the document's frame is sandboxed/);
   await open(page, "models");
   const answered = context.waitForEvent("response", (response) => response.url().includes("/reports/"));

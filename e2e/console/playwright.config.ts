@@ -1,5 +1,5 @@
 // How the tests of the console run: one after the other in Debian's Chromium, beside one `vedette local` for all of them. What they leave is
-// below $VEDETTE_KEPT: pictures of each view, and for a test that failed its trace.
+// below $VEDETTE_KEPT: pictures of each view, and what the page of a test that failed showed.
 import { defineConfig } from "@playwright/test";
 import { chromium, kept } from "./settings.ts";
 
@@ -18,7 +18,7 @@ export default defineConfig({
     viewport: { width: 1280, height: 800 },
     locale: "en-GB",
     timezoneId: "UTC",
-    trace: "retain-on-failure",
+    screenshot: "only-on-failure",
     launchOptions: { executablePath: chromium, args: ["--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1"] },
   },
   projects: [

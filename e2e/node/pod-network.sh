@@ -1,7 +1,7 @@
 #!/bin/bash
 # The pod network of a node, instead of kind's own daemon, whose image is not to be had without a registry: this node's pod
 # CIDR into a CNI configuration, and a route to the pod CIDR of every other node. It runs in the node as a systemd unit, with
-# the kubelet's credentials, and looks again every few seconds, as nodes come and go.
+# the kubelet's credentials, and is told of nodes that come and go.
 set -u
 
 configuration=/etc/cni/net.d/10-pods.conflist
@@ -32,9 +32,14 @@ JSON
     echo "pods of this node are in $1"
 }
 
-look() {
-    local nodes name cidr address
-    nodes=$(kubectl --kubeconfig "$kubeconfig" --request-timeout 5s get nodes -o jsonpath='{range .items[*]}{.metadata.name} {.spec.podCIDR} {.status.addresses[?(@.type=="InternalIP")].address}{"\n"}{end}') || return
+# One line per node, and another whenever one changes, until the API server ends it.
+nodes() {
+    kubectl --kubeconfig "$kubeconfig" get nodes --watch \
+        -o jsonpath='{.metadata.name} {.spec.podCIDR} {.status.addresses[?(@.type=="InternalIP")].address}{"\n"}'
+}
+
+follow() {
+    local name cidr address
     while read -r name cidr address; do
         if [ -z "$address" ]; then
             continue
@@ -43,13 +48,12 @@ look() {
         elif ! grep -qs "\"$cidr\"" "$configuration"; then
             write_configuration "$cidr"
         fi
-    done <<<"$nodes"
+    done
 }
 
 while :; do
     if [ -e "$kubeconfig" ]; then
-        look 2>/dev/null
+        nodes 2>/dev/null | follow
     fi
-    # Until the node has its network, it is waited for.
-    if [ -e "$configuration" ]; then sleep 5; else sleep 0.5; fi
+    sleep 1
 done

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the tests of e2e/console: the console's page in a browser, beside a `vedette local`. usage: console.sh [ARGUMENT OF PLAYWRIGHT...]
 #
-# What they leave is in target/console: pictures of each view, a report, what `vedette local` said, and for a test that failed its trace.
+# What they leave is in target/console: pictures of each view, a report, what `vedette local` said, and what the page of a test that
+# failed showed. With --trace=retain-on-failure it has its trace too, and all take an eighth longer.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 tests=$repository/e2e/console
