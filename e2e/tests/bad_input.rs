@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use vedette_e2e::LocalRun;
 use vedette_e2e::local::{binary, repository};
+use vedette_testing::free_address;
 
 const PATIENCE: Duration = Duration::from_secs(240);
 
@@ -80,9 +81,7 @@ fn a_taken_port_is_named() {
 
 #[test]
 fn a_broker_that_does_not_answer_is_named() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = closed.local_addr().unwrap().to_string();
-    drop(closed);
+    let address = free_address().to_string();
     assert!(refused(&["local", "-f", &demo(), "--broker", &address]).contains(&address));
 }
 

@@ -261,8 +261,8 @@ async fn a_data_directory_that_is_a_file_and_a_taken_port_are_clear_errors() {
     std::fs::write(&file, "").unwrap();
     let error = EmbeddedBucket::start(options(&file.join("data"))).await.err().unwrap();
     assert!(matches!(error, EmbeddedBucketError::Directory { .. }), "{error}");
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let holder = std::net::TcpListener::bind(taken).unwrap();
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = holder.local_addr().unwrap();
     let error =
         EmbeddedBucket::start(BucketOptions { listen: taken, ..options(directory.path()) }).await.err().unwrap();
     assert!(error.to_string().contains(&taken.to_string()), "{error}");

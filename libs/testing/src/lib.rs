@@ -3,6 +3,7 @@
 // It is part of the tests: what goes wrong here ends one with the place where it went wrong.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::missing_panics_doc)]
 
+mod address;
 #[cfg(feature = "broker")]
 mod broker;
 #[cfg(feature = "bucket")]
@@ -19,8 +20,7 @@ mod script;
 #[cfg(feature = "wait")]
 mod wait;
 
-use std::net::{SocketAddr, TcpListener};
-
+pub use address::free_address;
 #[cfg(feature = "broker")]
 pub use broker::{TestBroker, kafka_arguments};
 #[cfg(feature = "bucket")]
@@ -32,8 +32,3 @@ pub use script::write_script;
 pub use vedette_embedded::broker::RefusedWrite;
 #[cfg(feature = "wait")]
 pub use wait::{eventually, http_get};
-
-/// An address where nobody listens. Another process may take it, which fails the test with a clear error.
-pub fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}

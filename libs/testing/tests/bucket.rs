@@ -16,8 +16,8 @@ use vedette_contract::arguments::{BucketAddressing, BucketArguments, EncryptionA
 use vedette_streams::bucket::{
     Body, Bucket, BucketError, BucketPlace, Changed, Creation, CredentialFiles, ETag, JsonError, ObjectSummary, Swap,
 };
-use vedette_testing::TestBucket;
 use vedette_testing::bucket::Behaviour as TestBehaviour;
+use vedette_testing::{TestBucket, free_address};
 
 async fn bucket() -> (Bucket, Server) {
     let server = Server::start().await;
@@ -336,8 +336,7 @@ async fn a_create_that_meets_another_writer_is_tried_again() {
 #[tokio::test]
 async fn a_server_that_closes_or_is_not_there_is_unreachable() {
     let closing = misbehave(Behaviour::Close).await;
-    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    for address in [closing, nobody] {
+    for address in [closing, free_address()] {
         let refusal = impatient(address).get("k").await.unwrap_err();
         assert!(matches!(refusal, BucketError::Unreachable { .. }), "{refusal:?}");
         assert!(refusal.to_string().contains(&address.to_string()), "{refusal}");

@@ -27,6 +27,7 @@ pub use self::health::{lacks, lacks_file};
 pub use self::secret::MountedSecret;
 
 use self::gate::Gate;
+use crate::free_address;
 
 /// The name of every bucket here.
 pub const BUCKET: &str = "vedette";
@@ -49,8 +50,9 @@ impl TestBucket {
     /// Serves it.
     pub async fn serve() -> Self {
         let (directory, gate) = (tempfile::tempdir().unwrap(), Gate::default());
-        let server = start(&directory, "127.0.0.1:0".parse().unwrap(), gate.clone()).await;
-        let address = server.address();
+        // Nobody else is given the port while the server is away.
+        let address = free_address();
+        let server = start(&directory, address, gate.clone()).await;
         Self { bucket: Bucket::new(&arguments(address)), address, gate, server: Some(server), directory }
     }
 
