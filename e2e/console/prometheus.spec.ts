@@ -50,16 +50,49 @@ function metrics(): [string, string][] {
   return [...new Set(rules.match(/\bvedette_\w+/g))].map((metric): [string, string] => ["alerts", metric]);
 }
 
+interface Prometheus { address: string; isOver: () => boolean; stop: () => Promise<void> }
+
+async function started(directory: string): Promise<Prometheus> {
+  const address = `127.0.0.1:${await freePort()}`;
+  const options = [`--config.file=${directory}/prometheus.yaml`, `--storage.tsdb.path=${directory}/data`, `--web.listen-address=${address}`, "--log.level=error"];
+  const prometheus = spawn("prometheus", options, { stdio: "inherit" });
+  let isOver = false;
+  const end = new Promise((resolve) => prometheus.once("exit", resolve).once("error", resolve)).then(() => void (isOver = true));
+  const stop = () => {
+    prometheus.kill();
+    return end;
+  };
+  return { address, isOver: () => isOver, stop };
+}
+
+/** One that listens: where somebody else has taken the port meanwhile it ends, and another is started at another port. */
+async function listening(directory: string): Promise<Prometheus> {
+  for (let attempt = 1; attempt <= 5; attempt += 1) {
+    const prometheus = await started(directory);
+    try {
+      const listens = await until("prometheus", async () => {
+        if (prometheus.isOver()) return false;
+        const answer = await fetch(`http://${prometheus.address}/-/ready`, { signal: AbortSignal.timeout(10_000) }).catch(() => undefined);
+        return answer?.ok ? true : undefined;
+      });
+      if (listens) return prometheus;
+    } catch (error) {
+      await prometheus.stop();
+      throw error;
+    }
+  }
+  throw new Error("prometheus ended");
+}
+
 test("every panel and every alert has data", async () => {
   const directory = mkdtempSync(join(tmpdir(), "vedette-prometheus-"));
-  const listens = `127.0.0.1:${await freePort()}`;
   // JSON is YAML.
   const config = { scrape_configs: [{ job_name: "vedette", scrape_interval: "1s", static_configs: targets() }] };
   writeFileSync(join(directory, "prometheus.yaml"), JSON.stringify(config));
-  const options = [`--config.file=${directory}/prometheus.yaml`, `--storage.tsdb.path=${directory}/data`, `--web.listen-address=${listens}`, "--log.level=error"];
-  const prometheus = spawn("prometheus", options, { stdio: "inherit" });
-  const ended = new Promise((resolve) => prometheus.once("exit", resolve).once("error", resolve));
+  let prometheus: Prometheus | undefined;
   try {
+    prometheus = await listening(directory);
+    const { address, isOver } = prometheus;
     const asked = [...expressions(), ...metrics()].filter(([, expression]) => !absent.test(expression));
     expect(asked.length).toBeGreaterThan(20);
     expect(asked).toContainEqual(["alerts", "vedette_console_site_silence_seconds"]);
@@ -67,14 +100,13 @@ test("every panel and every alert has data", async () => {
       const chosen = expression
         .replaceAll("$__rate_interval", "10s").replaceAll("$site", "local").replaceAll("$namespace", "shop").replaceAll("$pipeline", "flows");
       await until(`${panel}, ${chosen}`, async () => {
-        if (prometheus.exitCode !== null) throw new Error("prometheus ended");
-        const answer = await fetch(`http://${listens}/api/v1/query?query=${encodeURIComponent(chosen)}`).then((told) => told.json()).catch(() => undefined);
+        if (isOver()) throw new Error("prometheus ended");
+        const answer = await fetch(`http://${address}/api/v1/query?query=${encodeURIComponent(chosen)}`).then((told) => told.json()).catch(() => undefined);
         return answer?.data?.result.length > 0 ? true : undefined;
       });
     }
   } finally {
-    prometheus.kill();
-    await ended;
+    await prometheus?.stop();
     rmSync(directory, { recursive: true });
   }
 });

@@ -33,11 +33,13 @@ function untilKnown(page: Page, what: string, is: (north: Site | undefined) => b
 test("a site that falls silent is shown as silent, and the others are not", async ({ page }) => {
   const row = (site: RegExp) => page.getByRole("region", { name: "Sites" }).getByRole("row", { name: site });
   try {
-    // A site is silent when nothing was heard of it for six minutes.
-    tell(new Date(Date.now() - 315_000));
-    await untilKnown(page, "another site", (north) => north !== undefined);
-    await open(page, "");
-    await expect(row(/^north/)).toContainText("ready");
+    // A site is silent when nothing was heard of it for six minutes. If that is over before the page has shown it, it speaks once more.
+    await expect(async () => {
+      tell(new Date(Date.now() - 315_000));
+      await untilKnown(page, "another site", (north) => north !== undefined);
+      await open(page, "");
+      await expect(row(/^north/)).toContainText("ready", { timeout: 20_000 });
+    }).toPass();
     // The page finds out by itself.
     await expect(row(/^north/)).toContainText("silent, last heard", { timeout: 180_000 });
     await expect(row(/^local/)).not.toContainText("silent");

@@ -17,7 +17,8 @@ export default async function start(): Promise<() => Promise<void>> {
   writeFileSync(file, dataset());
   const data = join(directory, "data");
   const manifest = join(import.meta.dirname, "../fixtures/console.yaml");
-  const local = spawn(program, ["local", "-f", manifest, "--dataset", file, "--for", "20m", "--data-dir", data], { stdio: ["ignore", "pipe", "pipe"] });
+  const local = spawn(program, ["local", "-f", manifest, "--dataset", file, "--for", "60m", "--data-dir", data], { stdio: ["ignore", "pipe", "pipe"] });
+  process.env.VEDETTE_PID = String(local.pid);
   // Also where somebody breaks the tests off.
   process.once("exit", () => local.kill("SIGINT"));
   const log = createWriteStream(join(kept, "vedette.log"));
@@ -27,21 +28,23 @@ export default async function start(): Promise<() => Promise<void>> {
     stream.on("data", (bytes: Buffer) => (said += bytes.toString()));
   }
   const stop = async () => {
-    await ended(local);
-    rmSync(directory, { recursive: true });
+    try {
+      await ended(local);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   };
   try {
     const page = await until("the console", () => {
-      if (local.exitCode !== null) throw new Error(`vedette local ended:\n${said}`);
+      if (isOver(local)) throw new Error(`vedette local ended:\n${said}`);
       return /the console is at (http:\S+)/.exec(said)?.[1];
     });
     process.env.VEDETTE_PAGE = page;
     process.env.VEDETTE_DATA = data;
     process.env.VEDETTE_WRITE = await until("the address to write by", () => /open (http:\S+#\/access\?token=\S+)/.exec(said)?.[1]);
-    process.env.VEDETTE_PID = String(local.pid);
     await until("alerts, an incident and a model", () => hasEnough(page));
   } catch (error) {
-    await stop();
+    await stop().catch(() => undefined);
     throw error;
   }
   return stop;
@@ -68,13 +71,29 @@ export async function until<T>(what: string, look: () => T | undefined | Promise
   }
 }
 
-/** In the orderly way: it ends its processes itself. */
-function ended(local: ChildProcess): Promise<void> {
-  return new Promise((resolve) => {
-    if (local.exitCode !== null) return resolve();
-    local.once("exit", () => resolve());
-    local.kill("SIGINT");
-  });
+function isOver(local: ChildProcess): boolean {
+  return local.exitCode !== null || local.signalCode !== null;
+}
+
+/** In the orderly way: it ends its processes itself. One that does not is killed with all of them, and that is an error. */
+async function ended(local: ChildProcess): Promise<void> {
+  if (isOver(local)) return;
+  const end = new Promise((resolve) => local.once("exit", resolve));
+  local.kill("SIGINT");
+  const late = setTimeout(() => {
+    const children = processes();
+    local.kill("SIGKILL");
+    for (const { pid } of children) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // It has just ended.
+      }
+    }
+  }, patience);
+  await end;
+  clearTimeout(late);
+  if (local.signalCode === "SIGKILL") throw new Error(`vedette local did not end within ${patience / 1_000} s`);
 }
 
 /** What `vedette local` runs: the process, and the name of its program. */

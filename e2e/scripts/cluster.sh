@@ -24,7 +24,17 @@ kubectl() { "$binaries/kubectl" --kubeconfig "$state/kubeconfig" "$@"; }
 # grep reads to the end: kind is killed by a pipe that closes early, and then nothing would exist.
 exists() { kind get clusters --quiet | grep -x "$cluster" >/dev/null; }
 
-answers() { [ -e "$state/kubeconfig" ] && kubectl --request-timeout 5s get --raw /readyz >/dev/null 2>&1; }
+runs() { [ "$(docker container inspect --format '{{.State.Running}}' "$cluster-control-plane" 2>/dev/null)" = true ]; }
+
+# On a machine with better to do a node that runs may be late with an answer; one that does not is not waited for.
+answers() {
+    local deadline=$((SECONDS + 60))
+    [ -e "$state/kubeconfig" ] || return 1
+    until kubectl --request-timeout 5s get --raw /readyz >/dev/null 2>&1; do
+        { [ $SECONDS -lt $deadline ] && runs; } || return 1
+        sleep 1
+    done
+}
 
 free_port() { # FIRST: the first port from there on that nobody listens at and no cluster has
     local port=$1

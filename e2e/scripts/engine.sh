@@ -57,7 +57,7 @@ start() {
     fi
     # It must outlive this script, and must not hold the script's lock.
     setsid nohup dockerd "${options[@]}" >"$engine/dockerd.log" 2>&1 </dev/null {lock}>&- &
-    local pid=$! deadline=$((SECONDS + 60))
+    local pid=$! deadline=$((SECONDS + 300))
     until answers; do
         if ! [ -d "/proc/$pid" ] || [ $SECONDS -ge $deadline ]; then
             tail -n 20 "$engine/dockerd.log" >&2

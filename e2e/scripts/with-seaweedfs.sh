@@ -47,7 +47,7 @@ inside() { # DIRECTORY WEED COMMAND...
     answers() { exec 3<>"/dev/tcp/127.0.0.1/$1" && printf 'GET %s HTTP/1.0\r\n\r\n' "$2" >&3 && grep -q ' 200 ' <&3; }
     local attempt=0
     until (answers 8333 /healthz && answers 8080 /token.json) 2>/dev/null; do
-        if [ $((attempt += 1)) -gt 300 ] || ! kill -0 $! 2>/dev/null; then
+        if [ $((attempt += 1)) -gt 1500 ] || ! kill -0 $! 2>/dev/null; then
             tail -n 30 "$directory/log" >&2
             say "SeaweedFS does not serve"
             exit 1

@@ -86,10 +86,8 @@ pub fn repository() -> PathBuf {
 /// A running `vedette`; killed with its children when dropped.
 pub struct LocalRun {
     child: Child,
-    log: Arc<Mutex<Vec<String>>>,
-    /// Fills the log until the program closes its standard error.
-    errors: Option<JoinHandle<()>>,
-    output: Option<JoinHandle<String>>,
+    log: Lines,
+    output: Lines,
 }
 
 impl LocalRun {
@@ -114,24 +112,8 @@ impl LocalRun {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|source| RunError::Start { program: command.get_program().into(), source })?;
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let errors = child.stderr.take().map(|stderr| {
-            let log = Arc::clone(&log);
-            std::thread::spawn(move || {
-                for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                    log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-                }
-            })
-        });
-        let output = child.stdout.take().map(|mut stdout| {
-            std::thread::spawn(move || {
-                let mut text = String::new();
-                // What was read before an error is still worth showing; the parse below fails if it is not whole.
-                let _ = stdout.read_to_string(&mut text);
-                text
-            })
-        });
-        Ok(Self { child, log, errors, output })
+        let (log, output) = (Lines::of(child.stderr.take()), Lines::of(child.stdout.take()));
+        Ok(Self { child, log, output })
     }
 
     /// Process id of the program.
@@ -141,14 +123,12 @@ impl LocalRun {
 
     /// What it printed for people so far.
     pub fn log(&self) -> String {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
+        self.log.so_far()
     }
 
-    /// All that it printed for people, once it has ended. Its children print to files, so nothing else holds the pipe open.
-    fn whole_log(&mut self) -> String {
-        // A reader that panicked has been reported on its own; what it read is still worth showing.
-        let _ = self.errors.take().map(JoinHandle::join);
-        self.log()
+    /// What it printed to standard output so far: without `--json` that is for people, too.
+    pub fn output(&self) -> String {
+        self.output.so_far()
     }
 
     /// Waits until a condition holds.
@@ -167,7 +147,7 @@ impl LocalRun {
                 return Ok(());
             }
             if let Some(status) = self.child.try_wait().map_err(RunError::Process)? {
-                return Err(RunError::Failed { status, log: self.whole_log() });
+                return Err(RunError::Failed { status, log: self.log.whole() });
             }
             if Instant::now() > deadline {
                 return Err(RunError::Deadline { what: what.to_owned(), seconds: within.as_secs(), log: self.log() });
@@ -181,7 +161,7 @@ impl LocalRun {
     /// # Errors
     /// When it cannot be sent.
     pub fn signal(&self, signal: &str) -> Result<(), RunError> {
-        send_signal(self.pid(), signal)
+        send_signal(self.pid(), signal).map(drop)
     }
 
     /// Waits for the end and returns the exit status and all output.
@@ -203,8 +183,7 @@ impl LocalRun {
             }
             std::thread::sleep(Duration::from_millis(50));
         };
-        let output = self.output.take().and_then(|output| output.join().ok()).unwrap_or_default();
-        Ok((status, output, self.whole_log()))
+        Ok((status, self.output.whole(), self.log.whole()))
     }
 
     /// Waits for the end and returns the JSON summary.
@@ -234,10 +213,45 @@ impl Drop for LocalRun {
     }
 }
 
-/// Sends a signal by its name to a process.
+/// The lines that a pipe has given.
+struct Lines {
+    read: Arc<Mutex<Vec<String>>>,
+    /// Reads until the program closes the pipe.
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Lines {
+    fn of(pipe: Option<impl Read + Send + 'static>) -> Self {
+        let read = Arc::new(Mutex::new(Vec::new()));
+        let reader = pipe.map(|pipe| {
+            let read = Arc::clone(&read);
+            std::thread::spawn(move || {
+                for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                    read.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                }
+            })
+        });
+        Self { read, reader }
+    }
+
+    fn so_far(&self) -> String {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
+    }
+
+    /// All of them, once the program has ended. Its children print to files, so nothing else holds the pipe open.
+    fn whole(&mut self) -> String {
+        // A reader that panicked has been reported on its own; what it read is still worth showing.
+        let _ = self.reader.take().map(JoinHandle::join);
+        self.so_far()
+    }
+}
+
+/// Sends a signal by its name to a process, and says whether there was one.
 ///
 /// # Errors
 /// When `kill` cannot be run.
-pub fn send_signal(pid: u32, signal: &str) -> Result<(), RunError> {
-    Command::new("kill").args([format!("-{signal}"), pid.to_string()]).status().map(|_| ()).map_err(RunError::Process)
+pub fn send_signal(pid: u32, signal: &str) -> Result<bool, RunError> {
+    let sent =
+        Command::new("kill").args([format!("-{signal}"), pid.to_string()]).status().map_err(RunError::Process)?;
+    Ok(sent.success())
 }

@@ -73,10 +73,20 @@ fn executable(pid: u32) -> Option<String> {
 mod tests {
     use super::*;
 
+    /// Killed when dropped, also where an assertion fails.
+    struct Sleeper(std::process::Child);
+
+    impl Drop for Sleeper {
+        fn drop(&mut self) {
+            let _ = (self.0.kill(), self.0.wait());
+        }
+    }
+
     #[test]
     fn a_child_is_found_by_its_name_and_has_memory() {
-        let mut child = std::process::Command::new("sleep").arg("30").spawn().unwrap();
-        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        let sleeper = Sleeper(std::process::Command::new("sleep").arg("300").spawn().unwrap());
+        let child = &sleeper.0;
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(240);
         let found = loop {
             let found = descendants(std::process::id())
                 .into_iter()
@@ -92,7 +102,5 @@ mod tests {
         let resident = resident_bytes(child.id()).unwrap();
         assert!(resident > 0 && peak_resident_bytes(child.id()).unwrap() >= resident);
         assert!((0. ..10.).contains(&cpu_seconds(child.id()).unwrap()));
-        child.kill().unwrap();
-        child.wait().unwrap();
     }
 }

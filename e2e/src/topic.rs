@@ -13,8 +13,8 @@ use rdkafka::{Message, Offset, TopicPartitionList};
 use thiserror::Error;
 use vedette_streams::kafka::{Isolation, KafkaSettings};
 
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+const READ_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// Why a topic could not be read.
 #[derive(Debug, Error)]

@@ -16,7 +16,12 @@ fn demo() -> String {
 
 /// Runs to the end and returns what was printed for people; asserts exit code 1.
 fn refused(arguments: &[&str]) -> String {
-    let (status, output, log) = LocalRun::start(arguments).unwrap().end(PATIENCE).unwrap();
+    refused_by(LocalRun::start(arguments).unwrap())
+}
+
+/// The same of one that runs.
+fn refused_by(run: LocalRun) -> String {
+    let (status, output, log) = run.end(PATIENCE).unwrap();
     assert_eq!(status.code(), Some(1), "{log}\n{output}");
     log + &output
 }
@@ -95,9 +100,15 @@ fn a_run_that_generated_nothing_does_not_end_well() {
         "{{apiVersion: vedette.io/v1alpha1, kind: AnomalyPipeline, metadata: {{name: flows}}, spec: {spec}}}\n"
     );
     std::fs::write(&path, manifest).unwrap();
-    let said = refused(&["local", "-f", &path.display().to_string(), "--for", "5s", "--no-console"]);
-    for expected in ["no data set default/flows/datasets/no-such.csv", "no record was generated"] {
-        assert!(said.contains(expected), "{expected} in {said}");
+    let path = path.display().to_string();
+    // Before the generator has said what it lacks, and after it.
+    let over = refused(&["local", "-f", &path, "--json", "--for", "1s", "--no-console"]);
+    let mut run = LocalRun::start(["local", "-f", &path, "--json", "--for", "10m", "--no-console"]).unwrap();
+    let lacks = |run: &LocalRun| run.log().contains("no data set default/flows/datasets/no-such.csv");
+    run.wait_for("what the generator lacks", PATIENCE, lacks).unwrap();
+    run.signal("INT").unwrap();
+    for said in [over, refused_by(run)] {
+        assert!(said.contains("no record was generated"), "{said}");
     }
 }
 

@@ -42,6 +42,11 @@ fn models_in(log: &str) -> usize {
     log.lines().filter(|line| line.contains("detectors run model version")).count()
 }
 
+/// Whether a run without `--json` has told of a record.
+fn has_enriched(run: &LocalRun) -> bool {
+    run.output().lines().any(|line| line.contains(" enriched, lag ") && !line.contains(", 0 enriched, "))
+}
+
 fn children_named(run: &LocalRun, name: &str) -> Vec<Child> {
     descendants(run.pid()).into_iter().filter(|child| child.name == name).collect()
 }
@@ -89,8 +94,10 @@ fn the_loop_closes_by_itself_and_a_second_run_adds_to_the_first() {
         .unwrap();
     assert!(verify.status.success(), "{}", String::from_utf8_lossy(&verify.stderr));
 
-    let run =
-        LocalRun::start(["local", "-f", &fixture("quick.yaml"), "--for", "5s", "--data-dir", &directory]).unwrap();
+    let mut run =
+        LocalRun::start(["local", "-f", &fixture("quick.yaml"), "--for", "10m", "--data-dir", &directory]).unwrap();
+    run.wait_for("a record", PATIENCE, has_enriched).unwrap();
+    run.signal("INT").unwrap();
     let (status, said, log) = run.end(PATIENCE).unwrap();
     assert!(status.success(), "{said}\n{log}");
     let (_, next) = said.split_once("\nNext\n").unwrap_or_else(|| panic!("nothing is said of what to try: {said}"));
@@ -143,7 +150,7 @@ fn nothing_is_lost_and_nothing_is_twice_when_each_kind_of_process_is_killed() {
     run.wait_for("a model in use", PATIENCE, |run| models_in(&run.log()) >= 1).unwrap();
     for name in ["vedette-detector", "vedette-archiver", "vedette-generator"] {
         let victim = children_named(&run, name).pop().unwrap_or_else(|| panic!("no {name} runs"));
-        send_signal(victim.pid, "KILL").unwrap();
+        assert!(send_signal(victim.pid, "KILL").unwrap(), "{name} has ended by itself");
         run.wait_for("another process in its place", PATIENCE, |run| {
             children_named(run, name).iter().any(|child| child.pid != victim.pid)
         })
@@ -151,7 +158,8 @@ fn nothing_is_lost_and_nothing_is_twice_when_each_kind_of_process_is_killed() {
     }
     // A training is killed in its middle, too: the second one, which begins by itself.
     run.wait_for("a training", PATIENCE, |run| {
-        children_named(run, "vedette-trainer").pop().is_some_and(|trainer| send_signal(trainer.pid, "KILL").is_ok())
+        let trainer = children_named(run, "vedette-trainer").pop();
+        trainer.is_some_and(|trainer| send_signal(trainer.pid, "KILL").unwrap())
     })
     .unwrap();
     run.wait_for("a second model in use", PATIENCE, |run| models_in(&run.log()) >= 2).unwrap();

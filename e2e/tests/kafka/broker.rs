@@ -10,7 +10,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer, ProducerContext};
 use vedette_contract::arguments::KafkaArguments;
-use vedette_e2e::topic;
+use vedette_e2e::topic::{self, TopicError};
 use vedette_streams::kafka::{Isolation, KafkaSettings};
 use vedette_testing::eventually;
 
@@ -20,7 +20,8 @@ const PASSWORD: &str = "127.0.0.1:9094";
 const CERTIFICATE: &str = "127.0.0.1:9095";
 const TOKEN: &str = "127.0.0.1:9096";
 const DIRECTORY_ENV: &str = "VEDETTE_KAFKA";
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(240);
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 /// How a user says who it is.
 #[derive(Clone, Copy)]
@@ -78,7 +79,19 @@ pub(crate) async fn create_topic(name: &str, partitions: i32, configuration: &[(
 }
 
 pub(crate) fn partitions(name: &str) -> usize {
-    topic::partitions(&admin(), name).unwrap()
+    answered(|| topic::partitions(&admin(), name))
+}
+
+/// What Kafka answers; where it does not in time it is asked again.
+fn answered<T>(ask: impl Fn() -> Result<T, TopicError>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match ask() {
+            Ok(answer) => return answer,
+            Err(error) => assert!(Instant::now() < deadline, "{error:?}"),
+        }
+        std::thread::sleep(ASK_AGAIN);
+    }
 }
 
 /// What is in force, a default of the broker's included.
@@ -146,7 +159,8 @@ impl ProducerContext for Refused {
 pub(crate) async fn delete_group(group: &str) {
     let client: AdminClient<DefaultClientContext> = admin().base().create().unwrap();
     eventually("the group has no member", async || {
-        client.delete_groups(&[group], &AdminOptions::new()).await.unwrap().iter().all(Result::is_ok)
+        let deleted = client.delete_groups(&[group], &AdminOptions::new()).await;
+        deleted.is_ok_and(|deleted| deleted.iter().all(Result::is_ok))
     })
     .await;
 }
@@ -154,9 +168,9 @@ pub(crate) async fn delete_group(group: &str) {
 /// The committed records.
 pub(crate) fn read(topic: &str) -> Vec<serde_json::Value> {
     let read = |message: &rdkafka::message::BorrowedMessage<'_>| {
-        serde_json::from_slice(rdkafka::Message::payload(message).unwrap()).unwrap()
+        serde_json::from_slice::<serde_json::Value>(rdkafka::Message::payload(message).unwrap()).unwrap()
     };
-    topic::read_to_end(&admin(), topic, Isolation::ReadCommitted, read).unwrap()
+    answered(|| topic::read_to_end(&admin(), topic, Isolation::ReadCommitted, read))
 }
 
 /// The uuids of the committed records, sorted.

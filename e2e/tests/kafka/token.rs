@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use vedette_e2e::local::repository;
 
@@ -46,6 +47,11 @@ impl TokenEndpoint {
     /// How many tokens it gave.
     pub(crate) fn given(&self) -> usize {
         self.state.lock().unwrap().given
+    }
+
+    /// How long the broker takes a token.
+    pub(crate) fn lifetime(&self) -> Duration {
+        Duration::from_secs((self.state.lock().unwrap().life_seconds + SPARE_SECONDS).into())
     }
 }
 

@@ -28,34 +28,36 @@ impl Story {
         for at in self.sites() {
             let own = at.name();
             wait_for(&format!("the same alerts by the command line and the console of {own}"), PATIENCE, || async {
-                // Newer ones come meanwhile.
-                let until = Timestamp::now() - SignedDuration::from_secs(10);
-                let before = until.to_string();
-                let found = told(at, &["alerts", "list", "--limit", "5", "--site", own.as_str(), "--until", &before]);
-                let last = until - SignedDuration::from_nanos(1);
-                let question = format!("limit=5&namespace={NAMESPACE}&pipeline=flows&site={own}&to={last}");
-                let kept = asked(at, &format!("api/v1/alerts?{question}")).unwrap();
-                let newest = |alerts: &Value| alerts["alerts"][0]["detected_utc"].as_str().map(str::to_owned);
-                match newest(&found) {
-                    Some(time) if newest(&kept) == Some(time.clone()) => Look::Holds(()),
-                    Some(_) | None => Look::NotYet(format!("{found} and {kept}")),
-                }
+                finds_the_same_alerts(at).unwrap_or_else(|error| Look::NotYet(error.to_string()))
             })
             .await
             .unwrap();
-            let stands = told(at, &["status"]);
+            let stands = told(at, &["status"]).unwrap();
             let sites: Vec<&Value> = stands.as_array().unwrap().iter().map(|site| &site["site"]).collect();
             assert_eq!(sites, ["east", "west"], "{stands}");
         }
     }
 }
 
-fn told(at: &Site, words: &[&str]) -> Value {
-    let said = at
-        .cluster
-        .vedette(&[words, &["--namespace", NAMESPACE, "--pipeline", "flows", "--output", "json"]].concat())
-        .unwrap();
-    serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"))
+fn told(at: &Site, words: &[&str]) -> Result<Value, ClusterError> {
+    let of_pipeline = ["--namespace", NAMESPACE, "--pipeline", "flows", "--output", "json"];
+    let said = at.cluster.vedette(&[words, &of_pipeline].concat())?;
+    Ok(serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}")))
+}
+
+fn finds_the_same_alerts(at: &Site) -> Result<Look<()>, ClusterError> {
+    // Newer ones come meanwhile.
+    let (own, until) = (at.name(), Timestamp::now() - SignedDuration::from_secs(10));
+    let before = until.to_string();
+    let found = told(at, &["alerts", "list", "--limit", "5", "--site", own.as_str(), "--until", &before])?;
+    let last = until - SignedDuration::from_nanos(1);
+    let question = format!("limit=5&namespace={NAMESPACE}&pipeline=flows&site={own}&to={last}");
+    let kept = asked(at, &format!("api/v1/alerts?{question}"))?;
+    let newest = |alerts: &Value| alerts["alerts"][0]["detected_utc"].as_str().map(str::to_owned);
+    Ok(match newest(&found) {
+        Some(time) if newest(&kept) == Some(time.clone()) => Look::Holds(()),
+        Some(_) | None => Look::NotYet(format!("{found} and {kept}")),
+    })
 }
 
 fn shows(at: &Site, of: &Site, version: &str) -> Result<Look<()>, ClusterError> {

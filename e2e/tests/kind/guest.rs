@@ -96,7 +96,7 @@ impl Story {
         let (east, west) = (&self.east, &self.west);
         let good = west.pointer().await.unwrap().version.to_string();
         west.patch("{\"detector\":{\"pod\":{\"nodeSelector\":{\"no\":\"such\"}}}}");
-        west.kubectl(&["wait", "--for=condition=Ready=false", "apl/flows", "--timeout=60s"]);
+        west.kubectl(&["wait", "--for=condition=Ready=false", "apl/flows", "--timeout=240s"]);
         east.patch(&format!("{{\"model\":{{\"progressDeadlineSeconds\":{DEADLINE_SECONDS}}}}}"));
         east.kubectl(&["cordon", "--selector", "kubernetes.io/os=linux"]);
         let next = self.train_on_demand(&good).await;
@@ -153,7 +153,7 @@ impl Story {
         .await
         .unwrap();
         assert_eq!(result.outcome, TrainingOutcome::Published, "{}", result.message);
-        west.kubectl(&["delete", &format!("job/{job}"), "--timeout=60s"]);
+        west.kubectl(&["delete", &format!("job/{job}"), "--timeout=240s"]);
 
         west.kubectl(&["scale", "deployment/vedette-operator", "--replicas=1"]);
         let ended = wait_for("what came of the run", PATIENCE, || {

@@ -22,14 +22,14 @@ pub(crate) struct Cut {
 }
 
 impl Story {
-    /// Cuts the replication (0) or has it go on (1).
+    /// Cuts the replication (0) or has it go on (1). Where there is none yet, there is nothing to cut.
     pub(crate) fn replicate(&self, replicas: u8) {
-        let replicas = format!("--replicas={replicas}");
-        let arguments = ["--namespace", "development", "scale", "deployment/replication", &replicas];
-        match self.west.cluster.kubectl(&arguments) {
-            Err(error) if replicas == "--replicas=1" => panic!("{error}"),
-            // There is none yet.
-            Ok(_) | Err(_) => {}
+        let kubectl = |arguments: &[&str]| {
+            self.west.cluster.kubectl(&[&["--namespace", "development"], arguments].concat()).unwrap()
+        };
+        let found = kubectl(&["get", "deployment/replication", "--ignore-not-found", "--output=name"]);
+        if replicas > 0 || !found.is_empty() {
+            kubectl(&["scale", "deployment/replication", &format!("--replicas={replicas}")]);
         }
     }
 

@@ -78,7 +78,7 @@ impl Site {
 
     /// What `helm test` asks, which fails where a release does not work.
     pub(crate) fn test_release(&self, namespace: &str) {
-        self.cluster.helm(&["test", "vedette", "--namespace", namespace, "--timeout", "60s"]).unwrap();
+        self.cluster.helm(&["test", "vedette", "--namespace", namespace, "--timeout", "240s"]).unwrap();
     }
 
     pub(crate) fn uninstall(&self, namespace: &str) -> String {

@@ -46,7 +46,7 @@ impl Supervised {
 
     pub(crate) fn signal(&self, name: &str) {
         // One that has ended by itself is started again anyway.
-        self.child.iter().for_each(|child| send_signal(child.id(), name).unwrap());
+        self.child.iter().for_each(|child| _ = send_signal(child.id(), name).unwrap());
     }
 
     /// Kills it and keeps it down until it is released.

@@ -9,6 +9,9 @@ use tokio::net::TcpStream;
 /// So long nothing takes that goes well, on a machine with better to do.
 const PATIENCE: Duration = Duration::from_secs(240);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// Who has not answered by then never will: what took the port may be a Kafka broker, to which a request by HTTP is the beginning of
+/// a long one. Many ask once only, which a busy machine is to have time for.
+const ANSWER: Duration = Duration::from_secs(60);
 
 /// Waits for a condition, within patience.
 pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
@@ -19,9 +22,10 @@ pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// What a process answers, status line and body; empty while it does not listen.
+/// What a process answers, status line and body; empty while it does not listen, or says nothing.
 pub async fn http_get(address: SocketAddr, path: &str) -> String {
-    asked(address, path).await.unwrap_or_default()
+    let answer = tokio::time::timeout(ANSWER, asked(address, path)).await;
+    answer.ok().and_then(Result::ok).unwrap_or_default()
 }
 
 async fn asked(address: SocketAddr, path: &str) -> std::io::Result<String> {

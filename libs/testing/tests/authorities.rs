@@ -6,17 +6,15 @@
 mod support;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use rdkafka::consumer::BaseConsumer;
+use support::PATIENCE;
 use support::tls::{certificate, tls_in_front_of};
 use tempfile::TempDir;
 use vedette_contract::arguments::{BucketArguments, KafkaArguments};
-use vedette_streams::bucket::Bucket;
+use vedette_streams::bucket::{Bucket, BucketError};
 use vedette_streams::kafka::{Isolation, KafkaSettings};
 use vedette_testing::{TestBroker, TestBucket, eventually};
-
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A directory as the kubelet makes it of the Secret of a cluster whose authority is about to change: the next one stands where
 /// the one stood that still signs.
@@ -41,16 +39,17 @@ impl Authorities {
 async fn a_bucket_whose_authority_is_about_to_change_is_reached() {
     let (server, authorities) = (TestBucket::serve().await, Authorities::mounted());
     let front = tls_in_front_of(server.endpoint().trim_start_matches("http://").parse().unwrap()).await;
-    let answers = async |file: &str| {
+    let answer = async |file: &str| {
         let arguments = BucketArguments {
             bucket_endpoint: Some(format!("https://{}", front.address)),
             bucket_ca_file: Some(authorities.path(file)),
             ..server.arguments()
         };
-        Bucket::with_timeouts(&arguments, PATIENCE, PATIENCE).get("a").await.is_ok()
+        Bucket::with_timeouts(&arguments, PATIENCE, PATIENCE).get("a").await
     };
-    assert!(!answers("ca.crt").await, "the next authority alone is too early");
-    assert!(answers("*.crt").await);
+    let refusal = answer("ca.crt").await.unwrap_err();
+    assert!(matches!(refusal, BucketError::Unreachable { .. }), "the next authority alone is too early: {refusal:?}");
+    assert!(answer("*.crt").await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]

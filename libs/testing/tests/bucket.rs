@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use support::tls::{certificate, tls_in_front_of};
-use support::{Behaviour, Server, impatient, misbehave};
+use support::{Behaviour, PATIENCE, Server, impatient, misbehave, patient};
 use tempfile::TempDir;
 use vedette_contract::arguments::{BucketAddressing, BucketArguments, EncryptionAlgorithm};
 use vedette_streams::bucket::{
@@ -75,8 +75,7 @@ async fn credentials_in_files_are_read_for_each_request() {
     };
     let credentials =
         CredentialFiles { access_key_id: access.clone(), secret_access_key: secret.clone(), session_token: None };
-    let patience = Duration::from_secs(5);
-    let bucket = Bucket::with_access(place, credentials.into(), patience, patience);
+    let bucket = Bucket::with_access(place, credentials.into(), PATIENCE, PATIENCE);
     let refusal = async || bucket.put("a", bytes("1")).await.unwrap_err();
 
     std::fs::write(&access, arguments.access_key_id.unwrap()).unwrap();
@@ -261,8 +260,7 @@ async fn an_authority_is_trusted_where_it_is_named_and_what_is_written_is_encryp
     let front = tls_in_front_of(server.endpoint().trim_start_matches("http://").parse().unwrap()).await;
     let stranger =
         BucketArguments { bucket_endpoint: Some(format!("https://{}", front.address)), ..server.arguments() };
-    let patience = Duration::from_secs(5);
-    let refusal = Bucket::with_timeouts(&stranger, patience, patience).get("a").await.unwrap_err();
+    let refusal = Bucket::with_timeouts(&stranger, PATIENCE, PATIENCE).get("a").await.unwrap_err();
     assert!(matches!(refusal, BucketError::Unreachable { .. }), "{refusal:?}");
     let known = BucketArguments {
         bucket_ca_file: Some(certificate("ca.crt")),
@@ -270,7 +268,7 @@ async fn an_authority_is_trusted_where_it_is_named_and_what_is_written_is_encryp
         bucket_kms_key_id: Some("key-1".to_owned()),
         ..stranger
     };
-    let bucket = Bucket::with_timeouts(&known, patience, patience);
+    let bucket = Bucket::with_timeouts(&known, PATIENCE, PATIENCE);
     bucket.create("a", Body::Bytes(bytes("1")), &BTreeMap::new()).await.unwrap();
     assert_eq!(bucket.get("a").await.unwrap().unwrap().bytes, bytes("1"));
     let sent = front.sent.lock().unwrap().to_ascii_lowercase();
@@ -281,7 +279,7 @@ async fn an_authority_is_trusted_where_it_is_named_and_what_is_written_is_encryp
 #[tokio::test]
 async fn a_server_that_ignores_conditions_is_found_out() {
     let server = misbehave(Behaviour::Answer(&["200 OK"], "")).await;
-    let refusal = impatient(server).probe_conditional_writes("team/").await.unwrap_err();
+    let refusal = patient(server).probe_conditional_writes("team/").await.unwrap_err();
     assert!(matches!(refusal, BucketError::ConditionalWritesIgnored { .. }), "{refusal:?}");
     assert!(refusal.to_string().contains(&server.to_string()), "{refusal}");
 }
@@ -308,7 +306,7 @@ async fn answers_of_servers_become_our_errors() {
         (&["301 Moved Permanently"], "PermanentRedirect", "BucketRequestRefused", false),
         (&["404 Not Found"], "NoSuchBucket", "NoSuchBucket", false),
     ] {
-        let bucket = impatient(misbehave(Behaviour::Answer(statuses, code)).await);
+        let bucket = patient(misbehave(Behaviour::Answer(statuses, code)).await);
         for refusal in [bucket.get("k").await.unwrap_err(), bucket.put("k", bytes("x")).await.unwrap_err()] {
             assert_eq!((refusal.reason(), refusal.is_retriable()), (reason, retriable), "{code}: {refusal:?}");
         }
@@ -318,17 +316,17 @@ async fn answers_of_servers_become_our_errors() {
 #[tokio::test]
 async fn a_passing_failure_is_retried() {
     let server = misbehave(Behaviour::Answer(&["500 Internal Server Error", "200 OK"], "InternalError")).await;
-    impatient(server).put("k", bytes("x")).await.unwrap();
+    patient(server).put("k", bytes("x")).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_create_that_meets_another_writer_is_tried_again() {
     let code = "ConditionalRequestConflict";
     let passing = Behaviour::Answer(&["409 Conflict", "412 Precondition Failed"], code);
-    let bucket = impatient(misbehave(passing).await);
+    let bucket = patient(misbehave(passing).await);
     let created = bucket.create("k", Body::Bytes(bytes("x")), &BTreeMap::new()).await.unwrap();
     assert_eq!(created, Creation::AlreadyExists);
-    let bucket = impatient(misbehave(Behaviour::Answer(&["409 Conflict"], code)).await);
+    let bucket = patient(misbehave(Behaviour::Answer(&["409 Conflict"], code)).await);
     let refusal = bucket.create("k", Body::Bytes(bytes("x")), &BTreeMap::new()).await.unwrap_err();
     assert!(matches!(refusal, BucketError::Contended { .. }), "{refusal:?}");
 }
@@ -337,7 +335,7 @@ async fn a_create_that_meets_another_writer_is_tried_again() {
 async fn a_server_that_closes_or_is_not_there_is_unreachable() {
     let closing = misbehave(Behaviour::Close).await;
     for address in [closing, free_address()] {
-        let refusal = impatient(address).get("k").await.unwrap_err();
+        let refusal = patient(address).get("k").await.unwrap_err();
         assert!(matches!(refusal, BucketError::Unreachable { .. }), "{refusal:?}");
         assert!(refusal.to_string().contains(&address.to_string()), "{refusal}");
     }
@@ -354,7 +352,7 @@ async fn a_server_that_never_answers_is_given_up_in_time() {
 
 #[tokio::test]
 async fn content_that_breaks_off_is_an_error() {
-    let bucket = impatient(misbehave(Behaviour::BreakOff).await);
+    let bucket = patient(misbehave(Behaviour::BreakOff).await);
     let refusal = bucket.get("k").await.unwrap_err();
     assert!(matches!(refusal, BucketError::Unreachable { .. }), "{refusal:?}");
     assert!(refusal.is_retriable());
@@ -362,7 +360,7 @@ async fn content_that_breaks_off_is_an_error() {
 
 #[tokio::test]
 async fn an_answer_that_is_not_of_s3_is_named() {
-    let bucket = impatient(misbehave(Behaviour::WebPage).await);
+    let bucket = patient(misbehave(Behaviour::WebPage).await);
     let refusal = bucket.list("k", None).await.unwrap_err();
     assert!(matches!(refusal, BucketError::InvalidResponse { .. }), "{refusal:?}");
 }

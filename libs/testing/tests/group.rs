@@ -15,7 +15,7 @@ use vedette_streams::kafka::group::{self, GroupConsumer, Rebalance};
 use vedette_streams::kafka::{Isolation, KafkaSettings};
 use vedette_testing::TestBroker;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(240);
 const TOPIC: &str = "records";
 
 /// Closing a consumer waits for its partitions to be given up, and nobody calls `follow` any more, also in a test that fails.

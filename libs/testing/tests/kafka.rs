@@ -22,7 +22,7 @@ use vedette_streams::kafka::{
 };
 use vedette_testing::{TestBroker, eventually, free_address, kafka_arguments};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 fn broker() -> (TestBroker, KafkaSettings) {
     let broker = TestBroker::start();
@@ -97,7 +97,7 @@ async fn a_broker_that_is_not_there_is_named_in_time() {
     assert!(refusal.to_string().contains(&address.to_string()), "{refusal}");
     assert!(refusal.to_string().contains("Connection refused"), "{refusal}");
     // librdkafka by itself would wait for a minute.
-    assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(50), "{:?}", started.elapsed());
     let refusal = tokio::task::spawn_blocking(move || check_broker(&settings, patience)).await.unwrap().unwrap_err();
     assert_eq!((refusal.reason(), refusal.is_retriable()), ("BrokerUnreachable", true));
 }
@@ -132,11 +132,10 @@ fn a_server_that_does_not_let_us_in_is_not_unreachable() {
             sasl_password: username.map(Into::into),
             oauth: None,
         };
-        let patience = PATIENCE * 3;
         let started = Instant::now();
-        let refusal = check_broker(&KafkaSettings::new(&arguments, "test"), patience).unwrap_err();
+        let refusal = check_broker(&KafkaSettings::new(&arguments, "test"), PATIENCE).unwrap_err();
         assert_eq!((refusal.reason(), refusal.is_retriable()), ("AuthenticationFailed", false), "{refusal:?}");
-        assert!(started.elapsed() < patience, "{:?}", started.elapsed());
+        assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
     }
 }
 

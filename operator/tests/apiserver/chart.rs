@@ -54,7 +54,7 @@ async fn the_chart_is_installed_upgraded_uninstalled_and_installed_again_under_a
 
     let said = helm(&site, &["install", "vedette"], &EAST).unwrap();
     assert!(said.contains("kubectl apply --namespace vedette --filename manifests/two-sites.yaml"), "{said}");
-    site.plane.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "--filename", "crds/yaml"]).unwrap();
+    site.plane.kubectl(&["wait", "--for=condition=Established", "--timeout=240s", "--filename", "crds/yaml"]).unwrap();
     let map = site.api::<ConfigMap>().get("vedette-operator-site").await.unwrap();
     // The Role is the chart's: the operator has no other.
     let operator = site.operator_at("a", &map.data.unwrap()["site.yaml"], Duration::from_millis(500));
@@ -103,7 +103,7 @@ async fn pipelines_of_the_same_name_run_in_both_watched_namespaces_and_no_other(
     }
     helm(site, &["install", "vedette"], &[&EAST[..], &["--set", "watchNamespaces={payments,logins}"]].concat())
         .unwrap();
-    kubectl("vedette", &["wait", "--for=condition=Established", "--timeout=30s", "--filename", "crds/yaml"]);
+    kubectl("vedette", &["wait", "--for=condition=Established", "--timeout=240s", "--filename", "crds/yaml"]);
     let map = site.api::<ConfigMap>().get("vedette-operator-site").await.unwrap();
     let operator = site.operator_at("a", &map.data.unwrap()["site.yaml"], Duration::from_millis(500));
     for (namespace, file) in [
@@ -114,11 +114,11 @@ async fn pipelines_of_the_same_name_run_in_both_watched_namespaces_and_no_other(
         kubectl(namespace, &["apply", "--filename", file]);
     }
     for namespace in ["payments", "logins"] {
-        kubectl(namespace, &["wait", "--for=condition=Ready", "apl/flows", "--timeout=60s"]);
+        kubectl(namespace, &["wait", "--for=condition=Ready", "apl/flows", "--timeout=240s"]);
     }
     // The bucket has a place for each, and the training of the one is the other's only by its own object.
     site.objects.publish("payments", "flows", &version(1), 1).await;
-    kubectl("payments", &["wait", "--for=condition=ModelCurrent", "apl/flows", "--timeout=60s"]);
+    kubectl("payments", &["wait", "--for=condition=ModelCurrent", "apl/flows", "--timeout=240s"]);
     let running = |namespace: &str| {
         kubectl(
             namespace,
@@ -147,7 +147,7 @@ async fn namespaces_are_acted_upon_as_their_label_comes_and_goes() {
     };
     helm(site, &["install", "vedette"], &[&EAST[..], &["--set", "watchNamespaceSelector=vedette=enabled"]].concat())
         .unwrap();
-    kubectl("vedette", &["wait", "--for=condition=Established", "--timeout=30s", "--filename", "crds/yaml"]);
+    kubectl("vedette", &["wait", "--for=condition=Established", "--timeout=240s", "--filename", "crds/yaml"]);
     for (namespace, file) in [("payments", "manifests/minimal.yaml"), ("logins", "e2e/fixtures/tenant.yaml")] {
         kubectl(namespace, &["create", "namespace", namespace]);
         let secret = ["--from-literal=accessKeyId=a", "--from-literal=secretAccessKey=b"];
@@ -158,7 +158,7 @@ async fn namespaces_are_acted_upon_as_their_label_comes_and_goes() {
     let operator = site.operator_at("a", &map.data.unwrap()["site.yaml"], Duration::from_millis(500));
     let label = |namespace: &str, label: &str| kubectl("vedette", &["label", "namespace", namespace, label]);
     let until_ready =
-        |namespace: &str| kubectl(namespace, &["wait", "--for=condition=Ready", "apl/flows", "--timeout=60s"]);
+        |namespace: &str| kubectl(namespace, &["wait", "--for=condition=Ready", "apl/flows", "--timeout=240s"]);
     let generation =
         |namespace: &str| kubectl(namespace, &["get", "apl/flows", "--output=jsonpath={.status.observedGeneration}"]);
     label("payments", "vedette=enabled");

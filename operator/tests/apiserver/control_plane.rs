@@ -186,7 +186,7 @@ impl ControlPlane {
             });
             fs::write(self.path(file), user.to_string()).unwrap();
         }
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(240);
         let client = self.admin();
         let ready = http::Request::get("/readyz").body(Vec::new()).unwrap();
         while client.request_text(ready.clone()).await.is_err() {

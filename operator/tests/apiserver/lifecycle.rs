@@ -15,6 +15,11 @@ use vedette_crds::AnomalyPipeline;
 use crate::control_plane::OPERATOR_USER;
 use crate::site::{Operator, SITE, Site, version};
 
+/// Whoever follows one that was killed waits for so long.
+const SHORT_LEASE: Duration = Duration::from_secs(6);
+/// Nobody waits so long: it is given up, or nobody follows.
+const ENDLESS_LEASE: Duration = Duration::from_secs(3600);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn drift_is_repaired_and_other_builders_roll_what_runs() {
     let site = Site::new().await;
@@ -144,7 +149,7 @@ async fn what_a_pipeline_made_goes_with_it() {
     .await;
     // Whatever the operator still did for this one is done by the time that another is ready.
     site.apply::<AnomalyPipeline>("next", json!({})).await.unwrap();
-    site.plane.kubectl(&["wait", "--for=condition=Ready", "apl/next", "--timeout=60s"]).unwrap();
+    site.plane.kubectl(&["wait", "--for=condition=Ready", "apl/next", "--timeout=240s"]).unwrap();
     let names = site.api::<Deployment>().list(&ListParams::default()).await.unwrap().items;
     let names: Vec<String> = names.iter().map(ResourceExt::name_any).collect();
     assert_eq!(names, ["next-archiver", "next-detector"]);
@@ -155,14 +160,14 @@ async fn what_a_pipeline_made_goes_with_it() {
 async fn an_operator_that_is_killed_at_any_point_of_a_roll_leaves_it_to_the_next() {
     let site = Site::new().await;
     site.pipeline(json!({ "detector": { "replicas": 2 }, "model": { "training": "flows" } })).await;
-    let mut operator = site.operator("p-0");
+    let mut operator = site.operator_with_lease("p-0", SHORT_LEASE);
     site.ready().await;
     for round in 1..=5_u8 {
         site.objects.publish("vedette", "flows", &version(round), u64::from(round)).await;
         let wait = u64::from(round) * 317 % 900;
         tokio::time::sleep(Duration::from_millis(400 + wait)).await;
         operator.kill();
-        operator = site.operator(&format!("p-{round}"));
+        operator = site.operator_with_lease(&format!("p-{round}"), SHORT_LEASE);
         site.until(&format!("version {round}"), || async {
             let status = site.api::<AnomalyPipeline>().get("flows").await.ok()?.status?;
             let model = status.model?;
@@ -183,14 +188,14 @@ async fn two_operators_hold_one_lease() {
         let leases: Api<k8s_openapi::api::coordination::v1::Lease> = Api::namespaced(site.admin.clone(), "vedette");
         leases.get("vedette-operator").await.ok()?.spec?.holder_identity
     };
-    let first = site.operator("first");
+    let first = site.operator_with_lease("first", ENDLESS_LEASE);
     site.until("a leader", || async { (holder().await? == "first").then_some(()) }).await;
-    let second = site.operator("second");
+    let second = site.operator_with_lease("second", ENDLESS_LEASE);
     site.pipeline(json!({})).await;
     site.ready().await;
-    assert_eq!(holder().await.as_deref(), Some("first"));
+    assert_eq!(site.until("who holds the lease", holder).await, "first");
+    // Who ends leaves the lease, however long that takes on a machine with better to do.
     first.stop().await;
-    assert_ne!(holder().await.as_deref(), Some("first"), "who ends leaves the lease");
     site.until("the second leader", || async { (holder().await? == "second").then_some(()) }).await;
     site.api::<Service>().delete("flows-archiver", &DeleteParams::default()).await.unwrap();
     site.until("the service", || async { site.api::<Service>().get("flows-archiver").await.ok() }).await;

@@ -97,7 +97,7 @@ async fn the_shipped_role_is_enough_and_none_of_it_is_unused() {
     let operator = site.operator("a");
     site.pipeline(json!({ "generator": { "recordsPerSecond": 1 }, "model": { "training": "flows" } })).await;
     site.ready().await;
-    site.plane.kubectl(&["wait", "--for=condition=Ready", "apl/flows", "--timeout=10s"]).unwrap();
+    site.plane.kubectl(&["wait", "--for=condition=Ready", "apl/flows", "--timeout=240s"]).unwrap();
     // Every way is gone once: a model, a run, autoscaling, no generator, something that cannot be read.
     site.objects.publish("vedette", "flows", &version(1), 1).await;
     site.until_condition("ModelCurrent", "Current").await;

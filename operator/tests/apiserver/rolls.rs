@@ -104,7 +104,7 @@ async fn a_version_that_is_published_during_a_suspension_has_its_time_after_it()
     site.until_condition("Ready", "Stopping").await;
     site.kubelet.show(version(1).as_str(), State::Ready);
     site.until_condition("Ready", "Suspended").await;
-    site.plane.kubectl(&["wait", "--for=condition=Ready", "apl/flows", "--timeout=5s"]).unwrap();
+    site.plane.kubectl(&["wait", "--for=condition=Ready", "apl/flows", "--timeout=240s"]).unwrap();
     site.kubelet.show(second.as_str(), State::Unready);
     site.objects.publish("vedette", "flows", &second, 2).await;
     site.until("version 2 in the template", || async {
@@ -131,6 +131,11 @@ async fn ready_is_never_true_of_a_spec_whose_pods_cannot_run() {
     // Without the kubelet no new pod runs; the old ones go on.
     site.kubelet.stop();
     site.pipeline(json!({ "pod": { "nodeSelector": { "no": "such" } } })).await;
+    site.until("the spec seen", || async {
+        let seen = site.api::<AnomalyPipeline>().get("flows").await.ok()?.status?.observed_generation;
+        (seen == Some(2)).then_some(())
+    })
+    .await;
     let ready = site.plane.kubectl(&["wait", "--for=condition=Ready", "apl/flows", "--timeout=5s"]);
     assert!(ready.is_err(), "{ready:?}");
     let status = site.api::<AnomalyPipeline>().get("flows").await.unwrap().status.unwrap();

@@ -30,6 +30,9 @@ bucket: { endpoint: 'http://s3:8333', name: vedette, credentialsSecret: vedette-
 images: { topics: 'topics:1', generator: 'generator:1', detector: 'detector:1', archiver: 'archiver:1', trainer: 'trainer:1' }
 ";
 pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
+const MODEL_POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// A leader keeps its lease when the machine holds it up for less.
+const LEASE_DURATION: Duration = Duration::from_secs(20);
 
 pub(crate) struct Site {
     pub plane: ControlPlane,
@@ -46,7 +49,7 @@ impl Site {
         let site = Self::empty().await;
         let plane = &site.plane;
         plane.kubectl(&["apply", "--server-side", "--filename", "crds/yaml"]).unwrap();
-        plane.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "--filename", "crds/yaml"]).unwrap();
+        plane.kubectl(&["wait", "--for=condition=Established", "--timeout=240s", "--filename", "crds/yaml"]).unwrap();
         plane.kubectl(&["apply", "--filename", "manifests/operator/role.yaml"]).unwrap();
         site
     }
@@ -71,10 +74,19 @@ impl Site {
     }
 
     pub(crate) fn operator(&self, pod_name: &str) -> Operator {
-        self.operator_at(pod_name, SITE, Duration::from_millis(500))
+        self.operator_with_lease(pod_name, LEASE_DURATION)
+    }
+
+    /// One that keeps its lease for so long after it was killed.
+    pub(crate) fn operator_with_lease(&self, pod_name: &str, lease_duration: Duration) -> Operator {
+        self.start(pod_name, SITE, MODEL_POLL_INTERVAL, lease_duration)
     }
 
     pub(crate) fn operator_at(&self, pod_name: &str, site: &str, model_poll_interval: Duration) -> Operator {
+        self.start(pod_name, site, model_poll_interval, LEASE_DURATION)
+    }
+
+    fn start(&self, pod_name: &str, site: &str, model_poll_interval: Duration, lease_duration: Duration) -> Operator {
         let namespace: Name = "vedette".parse().unwrap();
         let site = SiteFile::parse(site).unwrap();
         let port = free_port();
@@ -86,7 +98,7 @@ impl Site {
             listen_address: ([127, 0, 0, 1], port).into(),
             model_poll_interval,
             lease_name: "vedette-operator".parse().unwrap(),
-            lease_duration: Duration::from_secs(6),
+            lease_duration,
         };
         let shutdown = Shutdown::new();
         let run = vedette_operator::run(settings, self.plane.operator(), self.bucket.clone(), shutdown.clone());
@@ -227,7 +239,7 @@ impl Operator {
 
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
-        tokio::time::timeout(Duration::from_secs(60), self.task).await.unwrap().unwrap();
+        tokio::time::timeout(PATIENCE, self.task).await.unwrap().unwrap();
     }
 
     /// As by SIGKILL: nothing is given up.

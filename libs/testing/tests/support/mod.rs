@@ -13,6 +13,8 @@ use vedette_streams::bucket::Bucket;
 use vedette_testing::TestBucket;
 use vedette_testing::bucket::arguments;
 
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
+
 /// Where another S3 server is that is tested with; it knows the same keys.
 const SERVER_ENV: &str = "VEDETTE_S3";
 
@@ -41,9 +43,14 @@ impl Server {
     }
 }
 
+/// A client that has time, also on a busy machine: what it meets is what the server does.
+pub(crate) fn patient(address: SocketAddr) -> Bucket {
+    Bucket::with_timeouts(&arguments(address), PATIENCE, PATIENCE)
+}
+
 /// A client that gives up soon.
 pub(crate) fn impatient(address: SocketAddr) -> Bucket {
-    Bucket::with_timeouts(&arguments(address), Duration::from_secs(5), Duration::from_secs(2))
+    Bucket::with_timeouts(&arguments(address), PATIENCE, Duration::from_secs(2))
 }
 
 /// What a misbehaving server does with a request.

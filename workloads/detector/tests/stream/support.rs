@@ -246,13 +246,14 @@ impl Running {
         self.wait_for("/readyz", |answer| answer.starts_with("HTTP/1.1 200")).await;
     }
 
-    pub(crate) async fn wait_for(&self, path: &str, condition: impl Fn(&str) -> bool) {
+    /// Returns the answer that the condition holds of.
+    pub(crate) async fn wait_for(&self, path: &str, condition: impl Fn(&str) -> bool) -> String {
         let (started, mut last) = (Instant::now(), String::new());
         while started.elapsed() < DEADLINE {
             assert!(!self.handle.is_finished(), "the detector ended");
             last = self.ask(path).await;
             if condition(&last) {
-                return;
+                return last;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

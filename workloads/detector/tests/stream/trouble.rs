@@ -23,13 +23,13 @@ async fn a_record_that_kafka_refuses_for_itself_is_a_dead_letter_and_the_stream_
         let letters = broker.read(&[(TOPICS[3], 1)], 2);
         broker.produce(1, records(102..200).iter().map(Vec::as_slice));
         let enriched = passes(198);
-        let metrics = running.ask("/metrics").await;
+        let counted = "vedette_detector_dead_letters_total{reason=\"refused\"} 2\n";
+        running.wait_for("/metrics", |metrics| metrics.contains(counted)).await;
         running.stop().await;
         assert_eq!((enriched.len(), uuids(&letters)), (198, vec!["u100".to_owned(), "u101".to_owned()]));
         let headers = headers(&letters[0]);
         assert_eq!(headers["vedette.reason"], "refused");
         assert!(headers["vedette.message"].contains("topic enriched_data"), "{headers:?}");
-        assert!(metrics.contains("vedette_detector_dead_letters_total{reason=\"refused\"} 2\n"), "{metrics}");
     }
 }
 
@@ -105,10 +105,10 @@ async fn a_slow_broker_is_given_smaller_units_until_it_takes_them() {
     let running = detector(&broker, "detector-0", directory.path(), &more);
     let enriched = broker.read(&[(TOPICS[1], 1)], 300);
     assert_eq!((enriched.len(), distinct(&enriched)), (300, 300));
-    let metrics = running.ask("/metrics").await;
-    assert!(!metrics.contains("vedette_detector_aborts_total 0\n"), "{metrics}");
     // What was given up does not count.
-    assert!(metrics.contains("vedette_detector_records_total 300\n"), "{metrics}");
+    let counted = |metrics: &str| metrics.contains("vedette_detector_records_total 300\n");
+    let metrics = running.wait_for("/metrics", counted).await;
+    assert!(!metrics.contains("vedette_detector_aborts_total 0\n"), "{metrics}");
     running.stop().await;
 }
 

@@ -50,8 +50,10 @@ async fn no_record_is_lost_where_one_batch_is_refused() {
     let sending = Sending::start().await;
     for _ in 0..REFUSALS {
         sending.until_records_pass().await;
+        // One refusal is over before a busy machine has looked. Only a sink that was refused says that it is ready again.
+        sending.readiness.fail(BROKER, "nothing was refused yet");
         sending.broker.refuse_batches(CLIENT, 1);
-        sending.until_it_was_refused().await;
+        eventually("they are taken again", async || sending.readiness.is_ready()).await;
     }
     sending.assert_nothing_is_lost().await;
 }
@@ -93,17 +95,12 @@ impl Sending {
         eventually("records pass", async || self.metrics.records.get() > acknowledged).await;
     }
 
-    async fn until_it_was_refused(&self) {
-        eventually("they are refused", async || !self.readiness.is_ready()).await;
-        eventually("they are taken again", async || self.readiness.is_ready()).await;
-    }
-
     async fn assert_nothing_is_lost(self) {
         self.shutdown.cancel();
         let (taken, left) = self.sent.await.unwrap();
         let kafka = self.broker.settings("onlooker");
         let reader: BaseConsumer = kafka.consumer("onlookers", Isolation::ReadCommitted).create().unwrap();
-        let (_, end) = reader.fetch_watermarks("sensor_messages", 0, Duration::from_secs(60)).unwrap();
+        let (_, end) = reader.fetch_watermarks("sensor_messages", 0, Duration::from_secs(240)).unwrap();
         assert_eq!((self.metrics.records.get(), self.metrics.delivery_errors.get(), left), (taken, 0, 0));
         assert_eq!(u64::try_from(end).unwrap(), taken, "what Kafka has");
     }

@@ -36,7 +36,7 @@ fn metadata(address: &str) -> Vec<u8> {
     Request::default().int32(0).list([()], broker).int16(-1).int32(1).int32(0).into_bytes()
 }
 
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(240);
 
 #[tokio::test]
 async fn a_topic_is_made_as_it_is_specified_and_a_refusal_has_its_code() {
@@ -53,7 +53,7 @@ async fn a_topic_is_made_as_it_is_specified_and_a_refusal_has_its_code() {
         let asked = asked.lock().unwrap();
         let head = Request::default().int16(19).int16(4).int32(2).text("me");
         let topic = head.int32(1).text("t").int32(3).int16(-1).int32(0);
-        let wanted = topic.int32(1).text("retention.ms").text("60000").int32(20_000).bool(false);
+        let wanted = topic.int32(1).text("retention.ms").text("60000").int32(240_000).bool(false);
         assert_eq!(asked[1], wanted.into_bytes());
     }
 }
