@@ -12,7 +12,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use serde_json::{Value, json};
 use vedette_contract::dead_letter::DeadLetterReason;
 use vedette_records::Refusal;
-use vedette_records::dead_letter::{DeadLetter, Limit, Origin};
+use vedette_records::dead_letter::{DeadLetter, Limit, RecordPlace};
 use vedette_streams::kafka::place::{at_offset, read_to_end};
 use vedette_testing::TestBroker;
 use vedette_testing::pages::words;
@@ -20,7 +20,7 @@ use vedette_testing::pages::words;
 const LETTERS: &str = "west.dead_letters";
 const INPUT: &str = "sensor_messages";
 const MADE_AT: i64 = 1_795_424_530_250;
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(240);
 /// What moves a terminal's cursor, and text that runs the other way.
 const HOSTILE: &str = "\u{1b}[2J\u{202e}\r";
 
@@ -57,11 +57,11 @@ impl World {
 
     /// Letters are refused a second after each other, in the order of the offsets that they came from.
     fn letter(&self, partition: i32, offset: i64, value: &[u8], reason: DeadLetterReason, max_message_bytes: usize) {
-        let origin = Origin { topic: INPUT.parse().unwrap(), partition, offset };
+        let place = RecordPlace { topic: INPUT.parse().unwrap(), partition, offset };
         let refused_at = Timestamp::from_second(MADE_AT / 1_000 + offset).unwrap();
         let refusal = Refusal::new(reason, format!("no good{HOSTILE}"));
         let fitted =
-            DeadLetter::fit(origin, refusal, refused_at, Some(value), Limit { inherited_bytes: 0, max_message_bytes });
+            DeadLetter::fit(place, refusal, refused_at, Some(value), Limit { inherited_bytes: 0, max_message_bytes });
         let trace = Header { key: "trace", value: Some(HOSTILE) };
         let headers = fitted.headers.iter().fold(OwnedHeaders::new().insert(trace), |headers, (key, value)| {
             headers.insert(Header { key, value: Some(value) })
@@ -128,10 +128,10 @@ async fn the_help_of_each_command_ends_with_two_examples_that_run() {
     let world = World::new().await;
     world.0.create_topics(&["dead_letters:partitions=1,retention.ms=-1"]).await;
     let letter = |topic: &str| {
-        let origin = Origin { topic: INPUT.parse().unwrap(), partition: 0, offset: 1 };
+        let place = RecordPlace { topic: INPUT.parse().unwrap(), partition: 0, offset: 1 };
         let refusal = Refusal::new(DeadLetterReason::ScoringFailed, "no score".to_owned());
         let limit = Limit { inherited_bytes: 0, max_message_bytes: 1_000 };
-        let fitted = DeadLetter::fit(origin, refusal, Timestamp::UNIX_EPOCH, Some(br#"{"temperature":"1"}"#), limit);
+        let fitted = DeadLetter::fit(place, refusal, Timestamp::UNIX_EPOCH, Some(br#"{"temperature":"1"}"#), limit);
         let headers = fitted
             .headers
             .iter()

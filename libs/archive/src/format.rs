@@ -17,7 +17,7 @@ use vedette_contract::archive::Format;
 
 pub(crate) use self::count::{Counted, LineCounter};
 pub use self::decode::Line;
-pub use self::encode::FrameEncoder;
+pub use self::encode::{COMPRESSION_LEVEL, FrameEncoder};
 pub(crate) use self::find::SoughtLines;
 pub(crate) use self::last::LastLine;
 

@@ -12,7 +12,7 @@ mod sample;
 mod seen;
 mod verify;
 
-pub use format::{FrameEncoder, Line, encoder};
+pub use format::{COMPRESSION_LEVEL, FrameEncoder, Line, encoder};
 pub use hash::{first_record, record_sha256};
 pub use last::{holds_records, last_record};
 pub use list::{Selection, Source, Stored, archived_days, list_after, list_day, list_newest, list_sources};

@@ -38,6 +38,8 @@ pub use writers::{NO_USER_HEADERS, Network, NetworkError, UserHeader, UserHeader
 pub const LISTEN_ADDRESS_ENV: &str = "LISTEN_ADDRESS";
 /// Environment variable that carries the pod's name.
 pub const POD_NAME_ENV: &str = "POD_NAME";
+/// Environment variable that says what is logged, as the crates that people know log.
+pub const LOG_LEVEL_ENV: &str = "RUST_LOG";
 
 /// What every long-running process has.
 #[derive(Debug, Clone, Args)]

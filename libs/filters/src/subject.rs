@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use vedette_contract::incident::{Grouping, Incident, IncidentOwner};
 use vedette_contract::receiver::FILTER_VARIABLES;
 use vedette_contract::silence::RECORD_VARIABLES;
+use vedette_records::{Numeral, Scalar};
 
 /// An incident, an alert or a record, which any number of filters can be asked of.
 pub struct Subject(Context<'static>);
@@ -67,19 +68,49 @@ fn fields(grouping: &Grouping) -> Value {
     Value::Map(map.into())
 }
 
-/// Whole numbers are integers as far as they fit, as in calculated fields.
 fn value_of(json: Json) -> Value {
     match json {
         Json::Null => Value::Null,
         Json::Bool(truth) => Value::Bool(truth),
-        Json::Number(number) => {
-            number.as_i64().map_or_else(|| number.as_f64().map_or(Value::Null, Value::Float), Value::Int)
-        }
+        Json::Number(written) => Scalar::of_json(&written.to_string()).numeral().map_or(Value::Null, number),
         Json::String(text) => text.into(),
         Json::Array(items) => items.into_iter().map(value_of).collect::<Vec<_>>().into(),
         Json::Object(map) => {
             let map: HashMap<String, Value> = map.into_iter().map(|(key, value)| (key, value_of(value))).collect();
             Value::Map(map.into())
+        }
+    }
+}
+
+/// As in calculated fields, which have numbers by the same reader.
+fn number(numeral: Numeral) -> Value {
+    match numeral {
+        Numeral::Int(number) => Value::Int(number),
+        Numeral::UInt(number) => Value::UInt(number),
+        Numeral::Float(number) => Value::Float(number),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Filter;
+
+    #[test]
+    fn whole_numbers_are_integers_as_far_as_they_fit() {
+        let name = |text: &str| text.parse().unwrap();
+        let owner = IncidentOwner { namespace: name("team"), pipeline: name("flows"), site: name("east") };
+        let record = br#"{"most":9223372036854775807,"beyond":9223372036854775808,"largest":18446744073709551615,
+            "larger":100000000000000000000,"whole":7.0,"in":[9223372036854775809]}"#;
+        let subject = Subject::record(&owner, record);
+        for expression in [
+            "example.most == 9223372036854775807",
+            "example.beyond == 9223372036854775808u && example.beyond != 9223372036854775807u",
+            "example.largest == 18446744073709551615u && example.largest > example.most",
+            "example.larger == 100000000000000000000.0 && example.whole == 7.0",
+            "example['in'][0] == 9223372036854775809u",
+        ] {
+            assert_eq!(Filter::compile(expression).unwrap().matches(&subject), Ok(true), "{expression}");
         }
     }
 }

@@ -31,9 +31,9 @@ const OWN: [&str; 8] = [
     HEADER_SHA256,
 ];
 
-/// Where a record came from.
+/// Where a record stood.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
+pub struct RecordPlace {
     pub topic: TopicName,
     pub partition: i32,
     pub offset: i64,
@@ -51,7 +51,7 @@ pub struct WholeValue {
 /// What a dead letter says of its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    pub origin: Origin,
+    pub place: RecordPlace,
     pub refusal: Refusal,
     pub refused_at: Timestamp,
     /// Where the value was cut.
@@ -83,13 +83,13 @@ impl DeadLetter {
     /// The dead letter of a record with this value. The value is cut, and if that is not enough the letter loses what the
     /// record came with (`inherited_bytes` of key and headers), so that it is never larger than its topic accepts.
     pub fn fit(
-        origin: Origin,
+        place: RecordPlace,
         refusal: Refusal,
         refused_at: Timestamp,
         value: Option<&[u8]>,
         limit: Limit,
     ) -> FittedLetter<'_> {
-        let mut letter = Self { origin, refusal, refused_at, whole: None };
+        let mut letter = Self { place, refusal, refused_at, whole: None };
         let Limit { inherited_bytes, max_message_bytes } = limit;
         let length = value.map_or(0, <[u8]>::len);
         let headers = letter.headers();
@@ -124,11 +124,11 @@ impl DeadLetter {
             }
         };
         let refused_at = headers.parsed(HEADER_TIME)?;
-        Ok(Self { origin: Origin { topic, partition, offset }, refusal, refused_at, whole })
+        Ok(Self { place: RecordPlace { topic, partition, offset }, refusal, refused_at, whole })
     }
 
     fn headers(&self) -> Vec<(&'static str, String)> {
-        let Self { origin: Origin { topic, partition, offset }, refusal, refused_at, whole } = self;
+        let Self { place: RecordPlace { topic, partition, offset }, refusal, refused_at, whole } = self;
         let Refusal { reason, message } = refusal;
         let mut headers = vec![
             (HEADER_TOPIC, topic.to_string()),

@@ -23,5 +23,5 @@ pub use names::{Field, FieldNames};
 pub use reader::{Record, RecordReader};
 pub use refusal::Refusal;
 pub use rename::Renames;
-pub use scalar::{Scalar, ScalarKind};
+pub use scalar::{Numeral, Scalar, ScalarKind};
 pub use utc::{UtcSpelling, read_utc};

@@ -24,6 +24,17 @@ pub enum ScalarKind {
     Nested,
 }
 
+/// A number as an expression has it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Numeral {
+    /// A whole number that an `i64` holds.
+    Int(i64),
+    /// A larger one that a `u64` holds.
+    UInt(u64),
+    /// Any other: with a point or an exponent, or larger still.
+    Float(f64),
+}
+
 impl<'a> Scalar<'a> {
     /// The value with this JSON text, which a parser found to be well-formed and to have no white space around it.
     pub fn of_json(json: &'a str) -> Self {
@@ -58,6 +69,18 @@ impl<'a> Scalar<'a> {
             ScalarKind::Boolean => Some(f64::from(u8::from(self.0.starts_with('t')))),
             ScalarKind::Text => self.text()?.trim().parse().ok().filter(|number: &f64| !number.is_nan()),
             ScalarKind::Null | ScalarKind::Nested => None,
+        }
+    }
+
+    /// A number with all of its digits, as far as 64 bits hold them; `None` for anything else, a number that is written as text too.
+    pub fn numeral(self) -> Option<Numeral> {
+        match self.kind() {
+            ScalarKind::Number => {
+                let numeral = self.0.parse().map(Numeral::Int);
+                let numeral = numeral.or_else(|_| self.0.parse().map(Numeral::UInt));
+                numeral.or_else(|_| self.0.parse().map(Numeral::Float)).ok()
+            }
+            ScalarKind::Null | ScalarKind::Boolean | ScalarKind::Text | ScalarKind::Nested => None,
         }
     }
 
@@ -153,6 +176,26 @@ mod tests {
             ["\"\"", "\"NaN\"", "\"n/a\"", "\"1,5\"", "\"7 ms\"", "\"0x7\"", "\"true\"", "null", "[1]", "{\"a\":1}"];
         for json in none {
             assert_eq!(scalar(json).number(), None, "{json}");
+        }
+    }
+
+    #[test]
+    fn an_expression_has_whole_numbers_as_integers_as_far_as_they_fit() {
+        for (json, numeral) in [
+            ("0", Numeral::Int(0)),
+            ("-9223372036854775808", Numeral::Int(i64::MIN)),
+            ("9223372036854775807", Numeral::Int(i64::MAX)),
+            ("9223372036854775808", Numeral::UInt(1 << 63)),
+            ("18446744073709551615", Numeral::UInt(u64::MAX)),
+            ("18446744073709551616", Numeral::Float(18_446_744_073_709_551_616.0)),
+            ("-9223372036854775809", Numeral::Float(-9_223_372_036_854_775_808.0)),
+            ("7.0", Numeral::Float(7.0)),
+            ("1e3", Numeral::Float(1000.0)),
+        ] {
+            assert_eq!(scalar(json).numeral(), Some(numeral), "{json}");
+        }
+        for json in ["\"7\"", "true", "null", "[1]", "{\"a\":1}"] {
+            assert_eq!(scalar(json).numeral(), None, "{json}");
         }
     }
 

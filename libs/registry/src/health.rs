@@ -304,7 +304,7 @@ mod tests {
         };
         tokio::select! {
             never = telling => match never {},
-            heard = tokio::time::timeout(Duration::from_secs(60), heard) => heard.unwrap(),
+            heard = tokio::time::timeout(Duration::from_secs(240), heard) => heard.unwrap(),
         }
     }
 }

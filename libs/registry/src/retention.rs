@@ -31,7 +31,7 @@ pub struct Retention<'a> {
 
 /// What of a version there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum VersionState {
     /// It has no manifest: it is on its way, or was abandoned there.
     Partial,
     /// It is or was current, or would be had another not been faster.
@@ -50,11 +50,11 @@ pub async fn prune(
     let keys = ModelKeys::new(namespace, training);
     let pointer = pointer::load(bucket, &keys).await?.map(|stored| stored.pointer);
     let objects = objects_by_version(bucket, &keys).await?;
-    let mut standings = BTreeMap::new();
+    let mut states = BTreeMap::new();
     for (version, of_version) in &objects {
-        standings.insert(version.clone(), standing(bucket, &keys, version, of_version, pointer.as_ref()).await?);
+        states.insert(version.clone(), state(bucket, &keys, version, of_version, pointer.as_ref()).await?);
     }
-    let superfluous = superfluous(&standings, pointer.as_ref(), retention);
+    let superfluous = superfluous(&states, pointer.as_ref(), retention);
     if superfluous.is_empty() {
         return Ok(Vec::new());
     }
@@ -70,23 +70,23 @@ pub async fn prune(
     Ok(deleted)
 }
 
-async fn standing(
+async fn state(
     bucket: &Bucket,
     keys: &ModelKeys,
     version: &ModelVersion,
     objects: &[String],
     pointer: Option<&CurrentPointer>,
-) -> Result<Standing, BucketError> {
+) -> Result<VersionState, BucketError> {
     if !objects.contains(&keys.file(version, MANIFEST_FILE)) {
-        return Ok(Standing::Partial);
+        return Ok(VersionState::Partial);
     }
     let gate = match versions::gate(bucket, keys, version).await {
         Ok(gate) => gate.unwrap_or_default(),
         Err(RegistryError::Bucket(error)) => return Err(error),
         // What cannot be read may have been good.
-        Err(_) => return Ok(Standing::Whole),
+        Err(_) => return Ok(VersionState::Whole),
     };
-    Ok(if is_candidate(version, &gate, pointer) { Standing::Candidate } else { Standing::Whole })
+    Ok(if is_candidate(version, &gate, pointer) { VersionState::Candidate } else { VersionState::Whole })
 }
 
 async fn objects_by_version(
@@ -113,7 +113,7 @@ async fn delete(bucket: &Bucket, manifest: &str, objects: &[String]) -> Result<(
 
 /// Versions that need not stay unless a site uses them.
 fn superfluous(
-    versions: &BTreeMap<ModelVersion, Standing>,
+    versions: &BTreeMap<ModelVersion, VersionState>,
     pointer: Option<&CurrentPointer>,
     Retention { keep, now, made }: Retention<'_>,
 ) -> Vec<ModelVersion> {
@@ -127,12 +127,12 @@ fn superfluous(
         .filter(|previous| versions.contains_key(*previous))
         .is_some_and(|previous| pointer.is_some_and(|pointer| *previous < pointer.version));
     let stay = (keep as usize).saturating_sub(1 + usize::from(previous_stays));
-    let whole = all_of(Standing::Whole).filter(is_older).rev().skip(stay);
+    let whole = all_of(VersionState::Whole).filter(is_older).rev().skip(stay);
     let is_abandoned = |version: &&ModelVersion| version.time().is_some_and(|time| now.duration_since(time) > UPLOAD);
-    let abandoned = all_of(Standing::Partial).filter(is_older).filter(is_abandoned);
+    let abandoned = all_of(VersionState::Partial).filter(is_older).filter(is_abandoned);
     let is_before = |candidate: &&ModelVersion| Some(*candidate) != made;
     let candidates_stay = (keep as usize).saturating_sub(usize::from(made.is_some()));
-    let candidates = all_of(Standing::Candidate).filter(is_before).rev().skip(candidates_stay);
+    let candidates = all_of(VersionState::Candidate).filter(is_before).rev().skip(candidates_stay);
     whole.chain(abandoned).chain(candidates).cloned().collect()
 }
 

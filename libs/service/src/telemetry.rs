@@ -10,8 +10,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
+use vedette_contract::arguments::LOG_LEVEL_ENV;
 
-const RUST_LOG_ENV: &str = "RUST_LOG";
 const DEFAULT_LEVEL: &str = "info";
 /// Clients whose INFO tells nobody anything; `RUST_LOG` can name them to hear more.
 const QUIET: &str = "librdkafka=warn,rdkafka=warn,aws_smithy_runtime=warn,aws_smithy_runtime_api=warn,\
@@ -19,7 +19,7 @@ const QUIET: &str = "librdkafka=warn,rdkafka=warn,aws_smithy_runtime=warn,aws_sm
 
 /// Sets up the logs of this process. Where there is a subscriber already, as in tests, that one stays.
 pub fn initialize_telemetry() {
-    let wanted = std::env::var(RUST_LOG_ENV).unwrap_or_default();
+    let wanted = std::env::var(LOG_LEVEL_ENV).unwrap_or_default();
     let (filter, refusal) = match filter(&wanted) {
         Ok(filter) => (filter, None),
         Err(refusal) => (filter("").unwrap_or_default(), Some(refusal)),

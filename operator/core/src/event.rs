@@ -111,15 +111,15 @@ mod tests {
     use crate::job_state::JobState;
     use crate::reason::{PodsReason, ReadyReason, TopicsReason};
     use crate::run_result;
-    use crate::status::{Conditions, Verdict};
+    use crate::status::{Conditions, Finding};
     use jiff::Timestamp;
 
-    fn ready(verdict: Verdict) -> Vec<Condition> {
-        Conditions::from(&[], None, Timestamp::UNIX_EPOCH).with(READY, verdict).into_vec()
+    fn ready(finding: Finding) -> Vec<Condition> {
+        Conditions::from(&[], None, Timestamp::UNIX_EPOCH).with(READY, finding).into_vec()
     }
 
     fn fails(reason: impl Reason) -> Vec<Condition> {
-        ready(Verdict::fails(reason, ""))
+        ready(Finding::fails(reason, ""))
     }
 
     fn reasons(before: &[Condition], after: &[Condition]) -> Vec<String> {
@@ -137,7 +137,7 @@ mod tests {
             Event::RunEnded(Ended { outcome, ..lost })
         };
         let flipped = |status: &str| {
-            let mut condition = ready(Verdict::holds(ReadyReason::Running, "")).remove(0);
+            let mut condition = ready(Finding::holds(ReadyReason::Running, "")).remove(0);
             status.clone_into(&mut condition.status);
             Event::Flipped(condition)
         };
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn only_transitions_are_told() {
-        let up = ready(Verdict::holds(ReadyReason::Running, ""));
+        let up = ready(Finding::holds(ReadyReason::Running, ""));
         let (down, wrong) = (fails(PodsReason::PodsNotReady), fails(ReadyReason::Invalid));
         assert_eq!(reasons(&[], &down), [""; 0]);
         assert_eq!(reasons(&[], &wrong), ["Invalid"]);
@@ -179,10 +179,10 @@ mod tests {
 
     #[test]
     fn what_pods_tell_is_news_where_nobody_expects_it() {
-        let with = |kind, verdict| Conditions::from(&[], None, Timestamp::UNIX_EPOCH).with(kind, verdict).into_vec();
-        let silent = with(STREAM_COMPLETE, Verdict::unknown(StreamReason::NotTold, ""));
-        let complete = with(STREAM_COMPLETE, Verdict::holds(StreamReason::Complete, ""));
-        let lost = with(STREAM_COMPLETE, Verdict::fails(StreamReason::RecordsLost, ""));
+        let with = |kind, finding| Conditions::from(&[], None, Timestamp::UNIX_EPOCH).with(kind, finding).into_vec();
+        let silent = with(STREAM_COMPLETE, Finding::unknown(StreamReason::NotTold, ""));
+        let complete = with(STREAM_COMPLETE, Finding::holds(StreamReason::Complete, ""));
+        let lost = with(STREAM_COMPLETE, Finding::fails(StreamReason::RecordsLost, ""));
         for (before, after) in [(&silent, &complete), (&complete, &silent), (&lost, &silent), (&lost, &lost)] {
             assert_eq!(reasons(before, after), [""; 0]);
         }
@@ -191,11 +191,11 @@ mod tests {
             (vec!["RecordsLost".into()], vec!["RecordsLost".into()])
         );
         assert_eq!(reasons(&lost, &complete), ["StreamComplete"]);
-        let lacking = with(FEATURES_PRESENT, Verdict::fails(FeaturesReason::FieldsMissing, ""));
+        let lacking = with(FEATURES_PRESENT, Finding::fails(FeaturesReason::FieldsMissing, ""));
         assert_eq!((reasons(&[], &lacking), reasons(&lacking, &[])), (vec!["FieldsMissing".to_owned()], vec![]));
-        let missing = with(RECEIVERS_USABLE, Verdict::fails(ReceiversReason::ReceiverSecretMissing, ""));
+        let missing = with(RECEIVERS_USABLE, Finding::fails(ReceiversReason::ReceiverSecretMissing, ""));
         assert_eq!(reasons(&[], &missing), ["ReceiverSecretMissing"]);
-        let usable = with(RECEIVERS_USABLE, Verdict::holds(ReceiversReason::Usable, ""));
+        let usable = with(RECEIVERS_USABLE, Finding::holds(ReceiversReason::Usable, ""));
         assert_eq!((reasons(&[], &usable), reasons(&missing, &usable)), (vec![], vec!["ReceiversUsable".to_owned()]));
     }
 }

@@ -14,7 +14,7 @@ use crate::last_words::cut;
 use crate::reason::{BudgetReason, FeaturesReason, StreamReason};
 use crate::receivers::ReceiversSeen;
 use crate::stability::StabilitySeen;
-use crate::status::Verdict;
+use crate::status::Finding;
 use crate::validate::ValidatedReceiver;
 
 /// Fewer records say nothing of a field.
@@ -86,54 +86,54 @@ impl HealthSeen {
     }
 
     /// Whether every record was read.
-    pub(crate) fn stream_complete(&self) -> Verdict {
+    pub(crate) fn stream_complete(&self) -> Finding {
         if !self.gaps.is_empty() {
-            return Verdict::fails(StreamReason::RecordsLost, lost(&self.gaps, self.untold));
+            return Finding::fails(StreamReason::RecordsLost, lost(&self.gaps, self.untold));
         }
         if self.is_told {
-            Verdict::holds(StreamReason::Complete, "no record was lost in the last hour")
+            Finding::holds(StreamReason::Complete, "no record was lost in the last hour")
         } else {
-            Verdict::unknown(StreamReason::NotTold, "no detector and no archiver tells how it stands")
+            Finding::unknown(StreamReason::NotTold, "no detector and no archiver tells how it stands")
         }
     }
 
     /// Whether the records have the fields that the model learned from; none where no model scores.
-    pub(crate) fn features_present(&self) -> Option<Verdict> {
+    pub(crate) fn features_present(&self) -> Option<Finding> {
         let FeaturesSeen::Told { missing } = &self.features else { return None };
         if missing.is_empty() {
             let message = "the records have the fields that the model learned from";
-            return Some(Verdict::holds(FeaturesReason::Present, message));
+            return Some(Finding::holds(FeaturesReason::Present, message));
         }
         let message = format!(
             "most of the last records lack what the model learned from: {}; see whether the fields were renamed, or a calculated field was taken out, and train again if that is to stay",
             missing.join(", ")
         );
-        Some(Verdict::fails(FeaturesReason::FieldsMissing, message))
+        Some(Finding::fails(FeaturesReason::FieldsMissing, message))
     }
 
     /// Whether the scores of the records are as in the training, after it was said that they are not, or was not; none where no model
     /// says how they were.
-    pub(crate) fn scores_stable(&self, was_shifted: bool) -> Option<Verdict> {
-        self.stability.as_ref().map(|seen| seen.verdict(was_shifted))
+    pub(crate) fn scores_stable(&self, was_shifted: bool) -> Option<Finding> {
+        self.stability.as_ref().map(|seen| seen.finding(was_shifted))
     }
 
     /// Whether these receivers of incidents can use what they need of Secrets and `ConfigMaps`; none where they need nothing, or nobody tells.
-    pub(crate) fn receivers_usable(&self, receivers: &[ValidatedReceiver], namespace: &Name) -> Option<Verdict> {
-        self.receivers.as_ref()?.verdict(receivers, namespace)
+    pub(crate) fn receivers_usable(&self, receivers: &[ValidatedReceiver], namespace: &Name) -> Option<Finding> {
+        self.receivers.as_ref()?.finding(receivers, namespace)
     }
 
     /// Whether no more records alert than may; none where no threshold is moved for that.
-    pub(crate) fn budget_held(&self) -> Option<Verdict> {
+    pub(crate) fn budget_held(&self) -> Option<Finding> {
         Some(match self.budget? {
             BudgetSeen::Held => {
-                Verdict::holds(BudgetReason::Held, "as many records alert as alertBudgetPerMillion says")
+                Finding::holds(BudgetReason::Held, "as many records alert as alertBudgetPerMillion says")
             }
-            BudgetSeen::Moved => Verdict::holds(
+            BudgetSeen::Moved => Finding::holds(
                 BudgetReason::ThresholdMoved,
                 "as many records alert as alertBudgetPerMillion says because thresholds moved: the records are not quite as the model \
                  learned them",
             ),
-            BudgetSeen::Exceeded => Verdict::fails(
+            BudgetSeen::Exceeded => Finding::fails(
                 BudgetReason::Exceeded,
                 "more records alert than alertBudgetPerMillion says, and thresholds move no farther: what the records are has changed; \
                  see the reasons of the alerts, and train again if that is to stay",
@@ -235,26 +235,26 @@ mod tests {
         .unwrap()
     }
 
-    fn verdict(all: &[Health], second: i64) -> Option<(&'static str, String)> {
-        HealthSeen::new(all, at(second)).features_present().map(|verdict| (verdict.reason, verdict.message))
+    fn finding(all: &[Health], second: i64) -> Option<(&'static str, String)> {
+        HealthSeen::new(all, at(second)).features_present().map(|finding| (finding.reason, finding.message))
     }
 
     #[test]
     fn a_field_that_most_records_lack_is_named_and_one_that_is_seldom_is_not() {
         let seldom = json!({ "a": { "missing": 30, "usually_missing": 0. }, "b": { "missing": 40, "usually_missing": 0.999 },
             "c": { "missing": 40 } });
-        let (reason, message) = verdict(&[detector(40, &seldom)], 1_000).unwrap();
+        let (reason, message) = finding(&[detector(40, &seldom)], 1_000).unwrap();
         assert!(reason == "FieldsMissing" && message.contains("learned from: a;"), "{message}");
         let half = json!({ "a": { "missing": 20, "usually_missing": 0. } });
-        assert_eq!(verdict(&[detector(40, &half)], 1_000).unwrap().0, "Present");
+        assert_eq!(finding(&[detector(40, &half)], 1_000).unwrap().0, "Present");
         let sparse = json!({ "c": { "missing": 99_000 } });
         assert_eq!(
-            verdict(&[detector(100_000, &sparse)], 1_000).unwrap().0,
+            finding(&[detector(100_000, &sparse)], 1_000).unwrap().0,
             "Present",
             "a model of before says nothing"
         );
         let never = json!({ "b": { "missing": 100_000, "usually_missing": 0.999 }, "c": { "missing": 100_000 } });
-        let (_, message) = verdict(&[detector(100_000, &never)], 1_000).unwrap();
+        let (_, message) = finding(&[detector(100_000, &never)], 1_000).unwrap();
         assert!(message.contains("learned from: b, c;"), "{message}");
     }
 
@@ -262,13 +262,13 @@ mod tests {
     fn detectors_are_summed_up_and_few_records_or_a_pod_that_is_gone_say_nothing() {
         let lacking = json!({ "a": { "missing": 15, "usually_missing": 0. } });
         let one = detector(15, &lacking);
-        assert_eq!(verdict(std::slice::from_ref(&one), 1_000), None);
-        assert_eq!(verdict(&[one.clone(), detector(15, &lacking)], 1_000).unwrap().0, "FieldsMissing");
-        assert_eq!(verdict(&[one.clone(), detector(15, &json!({}))], 1_000).unwrap().0, "Present");
-        assert_eq!(verdict(&[one.clone(), one], 1_181), None);
+        assert_eq!(finding(std::slice::from_ref(&one), 1_000), None);
+        assert_eq!(finding(&[one.clone(), detector(15, &lacking)], 1_000).unwrap().0, "FieldsMissing");
+        assert_eq!(finding(&[one.clone(), detector(15, &json!({}))], 1_000).unwrap().0, "Present");
+        assert_eq!(finding(&[one.clone(), one], 1_181), None);
         let mut enriches = detector(100, &lacking);
         enriches.detector.as_mut().unwrap().model_version = None;
-        assert_eq!(verdict(&[enriches], 1_000), None);
+        assert_eq!(finding(&[enriches], 1_000), None);
     }
 
     #[test]
@@ -280,7 +280,7 @@ mod tests {
             health
         };
         let told = |all: &[Health]| {
-            HealthSeen::new(all, at(1_000)).budget_held().map(|verdict| (verdict.holds.unwrap(), verdict.reason))
+            HealthSeen::new(all, at(1_000)).budget_held().map(|finding| (finding.holds.unwrap(), finding.reason))
         };
         assert_eq!(told(&[detector(100, &json!({}))]), None);
         assert_eq!(told(&[tracked(1_100., false)]), Some((true, "Held")));

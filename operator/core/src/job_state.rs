@@ -61,8 +61,8 @@ pub fn job_state<'a>(
     }
     let failure = newest_failure(&pods);
     if let Some(failed) = has(job, "Failed") {
-        let verdict = failed.message.or(failed.reason).unwrap_or_else(|| "the Job failed".to_owned());
-        let cause = failure.map_or_else(|| verdict.clone(), |failure| format!("{failure} ({verdict})"));
+        let finding = failed.message.or(failed.reason).unwrap_or_else(|| "the Job failed".to_owned());
+        let cause = failure.map_or_else(|| finding.clone(), |failure| format!("{failure} ({finding})"));
         return JobState::Failed { cause };
     }
     let waits = || {

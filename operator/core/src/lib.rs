@@ -33,6 +33,7 @@ pub mod status;
 mod suspension;
 pub mod training;
 pub mod validate;
+mod variables;
 mod waits;
 pub mod workload;
 mod yaml;

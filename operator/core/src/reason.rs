@@ -112,7 +112,7 @@ reasons! {
     BucketReason {
         /// It answers.
         Reachable,
-        /// Nobody has asked it for anything yet.
+        /// It was asked for nothing yet, or has answered nothing.
         NotAsked,
         /// Files of a model cannot be read.
         BucketUnreadable,

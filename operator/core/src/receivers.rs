@@ -11,7 +11,7 @@ use crate::desired::receiver_file;
 use crate::last_words::cut;
 use crate::reason::ReceiversReason;
 use crate::site::Source;
-use crate::status::Verdict;
+use crate::status::Finding;
 use crate::validate::{ReceiverFile, ValidatedReceiver};
 
 /// The files that are of no use to receivers.
@@ -29,7 +29,7 @@ impl ReceiversSeen {
     }
 
     /// None where these receivers need no file. A notifier of another spec tells of others, which are passed.
-    pub(crate) fn verdict(&self, receivers: &[ValidatedReceiver], namespace: &Name) -> Option<Verdict> {
+    pub(crate) fn finding(&self, receivers: &[ValidatedReceiver], namespace: &Name) -> Option<Finding> {
         let needed = receivers
             .iter()
             .flat_map(|ValidatedReceiver { receiver, files }| files.iter().map(move |file| (&receiver.name, file)));
@@ -41,14 +41,14 @@ impl ReceiversSeen {
         let told: Vec<(&Name, &ReceiverFile, &UnusableFile)> = told.collect();
         if told.is_empty() {
             let message = "every receiver of incidents has what it needs of Secrets and ConfigMaps";
-            return Some(Verdict::holds(ReceiversReason::Usable, message));
+            return Some(Finding::holds(ReceiversReason::Usable, message));
         }
         let is_any_missing = told.iter().any(|(_, _, told)| told.wrong.is_none());
         let reason =
             if is_any_missing { ReceiversReason::ReceiverSecretMissing } else { ReceiversReason::ReceiverSecretWrong };
         let said: Vec<String> =
             told.iter().map(|(receiver, file, told)| sentence(receiver, file, told, namespace)).collect();
-        Some(Verdict::fails(reason, format!("{}; what they are to be told waits", said.join("; "))))
+        Some(Finding::fails(reason, format!("{}; what they are to be told waits", said.join("; "))))
     }
 
     fn told(&self, receiver: &Name, file: &ReceiverFile) -> Option<&UnusableFile> {
@@ -127,9 +127,9 @@ mod tests {
 
     fn said(all: &[Health], receivers: &[ValidatedReceiver]) -> Option<(&'static str, String)> {
         let fresh: Vec<&Health> = all.iter().collect();
-        let verdict = ReceiversSeen::new(&fresh)?.verdict(receivers, &"payments".parse().unwrap())?;
-        assert_eq!(verdict.holds, Some(verdict.reason == "Usable"));
-        Some((verdict.reason, verdict.message))
+        let finding = ReceiversSeen::new(&fresh)?.finding(receivers, &"payments".parse().unwrap())?;
+        assert_eq!(finding.holds, Some(finding.reason == "Usable"));
+        Some((finding.reason, finding.message))
     }
 
     #[test]

@@ -34,6 +34,15 @@ impl Refusal {
         Self { reason: ReadyReason::Invalid, message }
     }
 
+    /// Its status cannot be read: every such field, with why.
+    pub fn status_unreadable(fields: &[String]) -> Self {
+        let message = format!(
+            "the status cannot be read, as another version of the operator wrote it: {}; what runs and what is remembered stays as it is: run a version that reads these fields, or take them out with kubectl edit --subresource=status",
+            fields.join("; ")
+        );
+        Self { reason: ReadyReason::Invalid, message }
+    }
+
     /// An older pipeline writes to one of its topics.
     pub fn topic_conflict(older: &AnomalyPipeline, topic: &str) -> Self {
         let older = title("AnomalyPipeline", older.metadata.namespace.as_deref(), older.metadata.name.as_deref());

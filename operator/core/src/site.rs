@@ -10,7 +10,7 @@ use vedette_contract::{Name, ObjectName};
 
 use crate::FieldError;
 use crate::field_error::{FieldErrors, MISSING, quoted};
-use crate::validate::OUR_VARIABLES;
+use crate::variables::OUR_VARIABLES;
 use crate::yaml;
 
 pub use bucket::{Bucket, BucketKeys, Encryption};

@@ -8,7 +8,7 @@ use vedette_contract::distribution::{Compared, PSI_MODERATE, PSI_SHIFTED};
 use vedette_contract::health::{DetectorHealth, StabilityHealth};
 
 use crate::reason::StabilityReason;
-use crate::status::Verdict;
+use crate::status::Finding;
 
 /// So many fields are named at most.
 const NAMED: usize = 5;
@@ -95,20 +95,20 @@ impl StabilitySeen {
     }
 
     /// What that means, after it was said that they are not as in the training, or was not: that is taken back once they are near.
-    pub(crate) fn verdict(&self, was_shifted: bool) -> Verdict {
+    pub(crate) fn finding(&self, was_shifted: bool) -> Finding {
         let Self { scores, features } = self;
         let fields = features.join(", ");
         match (scores, features.as_slice()) {
             (Distance::Far, _) => shifted(&fields),
             (Distance::Moderate, _) if was_shifted => shifted(&fields),
-            (Distance::Moderate, _) => Verdict::holds(
+            (Distance::Moderate, _) => Finding::holds(
                 StabilityReason::SlightlyShifted,
                 "the scores of the last records are a little apart from those of the training",
             ),
             (Distance::Near, []) => {
-                Verdict::holds(StabilityReason::Stable, "the scores of the last records are as in the training")
+                Finding::holds(StabilityReason::Stable, "the scores of the last records are as in the training")
             }
-            (Distance::Near, _) => Verdict::holds(
+            (Distance::Near, _) => Finding::holds(
                 StabilityReason::FeaturesShifted,
                 format!("the scores of the last records are as in the training, and these fields are not: {fields}"),
             ),
@@ -116,9 +116,9 @@ impl StabilitySeen {
     }
 }
 
-fn shifted(fields: &str) -> Verdict {
+fn shifted(fields: &str) -> Finding {
     let because = if fields.is_empty() { String::new() } else { format!("; the fields that changed most: {fields}") };
-    Verdict::fails(
+    Finding::fails(
         StabilityReason::ScoresShifted,
         format!(
             "the scores of the last records are not as in the training{because}; see what became of the stream, and train again if that \
@@ -144,15 +144,15 @@ mod tests {
         .unwrap()
     }
 
-    fn verdict(all: &[DetectorHealth], was_shifted: bool) -> Option<(Option<bool>, &'static str, String)> {
-        let verdict = StabilitySeen::new(all.iter())?.verdict(was_shifted);
-        Some((verdict.holds, verdict.reason, verdict.message))
+    fn finding(all: &[DetectorHealth], was_shifted: bool) -> Option<(Option<bool>, &'static str, String)> {
+        let finding = StabilitySeen::new(all.iter())?.finding(was_shifted);
+        Some((finding.holds, finding.reason, finding.message))
     }
 
     #[test]
     fn scores_that_are_not_as_in_the_training_are_said_with_the_fields_that_changed() {
         let far = json!({ "a": { "counts": [900, 100], "expected": [0.5, 0.5] } });
-        let said = |scores, features: &Value| verdict(&[detector(FIRST, scores, features)], false).unwrap();
+        let said = |scores, features: &Value| finding(&[detector(FIRST, scores, features)], false).unwrap();
         let (holds, reason, message) = said([900, 100], &far);
         assert_eq!((holds, reason), (Some(false), "ScoresShifted"));
         assert!(message.contains("changed most: a;"), "{message}");
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn what_was_said_is_taken_back_once_they_are_near_again() {
-        let of = |scores, was_shifted| verdict(&[detector(FIRST, scores, &json!({}))], was_shifted).unwrap().1;
+        let of = |scores, was_shifted| finding(&[detector(FIRST, scores, &json!({}))], was_shifted).unwrap().1;
         assert_eq!((of([690, 310], true), of([550, 450], true)), ("ScoresShifted", "Stable"));
     }
 
@@ -175,20 +175,20 @@ mod tests {
         let feature = |counts: [u64; 2]| json!({ "a": { "counts": counts, "expected": [0.5, 0.5] } });
         let low = detector(FIRST, [950, 50], &feature([1_000, 0]));
         let high = detector(FIRST, [50, 950], &feature([0, 1_000]));
-        assert_eq!(verdict(&[low.clone(), high], false).unwrap().1, "Stable");
+        assert_eq!(finding(&[low.clone(), high], false).unwrap().1, "Stable");
         let as_learned = detector(FIRST, [500, 500], &json!({}));
-        assert_eq!(verdict(&[as_learned.clone(), low.clone()], false).unwrap().1, "SlightlyShifted");
+        assert_eq!(finding(&[as_learned.clone(), low.clone()], false).unwrap().1, "SlightlyShifted");
         let among_many = [vec![as_learned; 9], vec![low]].concat();
-        assert_eq!(verdict(&among_many, false).unwrap().1, "Stable");
+        assert_eq!(finding(&among_many, false).unwrap().1, "Stable");
     }
 
     #[test]
     fn detectors_of_another_model_are_not_mixed_and_without_distributions_nothing_is_said() {
         let old = detector(FIRST, [900, 100], &json!({}));
         let new = detector(SECOND, [500, 500], &json!({}));
-        assert_eq!(verdict(&[old.clone(), new.clone(), new], false).unwrap().1, "Stable");
+        assert_eq!(finding(&[old.clone(), new.clone(), new], false).unwrap().1, "Stable");
         let silent = DetectorHealth { stability: None, ..old };
-        assert_eq!(verdict(&[silent], false), None);
+        assert_eq!(finding(&[silent], false), None);
     }
 
     #[test]
@@ -197,7 +197,7 @@ mod tests {
             (format!("f{number}"), json!({ "counts": [1_000 - 10 * number, 10 * number], "expected": [0.5, 0.5] }))
         };
         let features = (0..9).rev().map(feature).collect();
-        let message = verdict(&[detector(FIRST, [900, 100], &Value::Object(features))], false).unwrap().2;
+        let message = finding(&[detector(FIRST, [900, 100], &Value::Object(features))], false).unwrap().2;
         assert!(message.contains("most: f0, f1, f2, f3, f4;"), "{message}");
     }
 }

@@ -9,7 +9,7 @@ use super::apply::ApiError;
 use super::backoff::jitter;
 use super::context::Context;
 use super::memory::Remembered;
-use super::object_metrics::Standing;
+use super::object_metrics::ShownStatus;
 use super::per_object::{PerObject, Reference};
 
 /// A cluster, as one object sees it.
@@ -20,7 +20,7 @@ pub(super) struct InCluster<'a, O> {
 
 impl<O: Resource<DynamicType = ()>> InCluster<'_, O> {
     /// Writes the status where it changed, remembers it, and tells the events; and it is in the metrics.
-    pub(super) async fn write_status_and_events<S: Clone + PartialEq + Serialize + Standing, V>(
+    pub(super) async fn write_status_and_events<S: Clone + PartialEq + Serialize + ShownStatus, V>(
         &self,
         memory: &PerObject<Remembered<S, V>>,
         before: &S,

@@ -70,9 +70,9 @@ impl ModelWatch {
         Self { shared: Arc::new(Shared { bucket, interval, began, looks, metrics, triggers, shutdown, followed }) }
     }
 
-    /// The pipeline follows this training, and no other, from now on. What is known of its pointer; waits a little where
-    /// nothing is known yet.
-    pub(super) async fn follow(&self, pipeline: &Reference, training: TrainingKey) -> PointerView {
+    /// The pipeline follows this training, and no other, from now on. What is known of its pointer; none where nothing is known
+    /// after a little while either.
+    pub(super) async fn follow(&self, pipeline: &Reference, training: TrainingKey) -> Option<PointerView> {
         let mut view = {
             let mut followed = self.shared.lock();
             for (_, other) in followed.iter_mut().filter(|(key, _)| **key != training) {
@@ -87,11 +87,6 @@ impl ModelWatch {
             Ok(Ok(view)) => view.clone(),
             Ok(Err(_)) | Err(_) => None,
         }
-        .unwrap_or_else(|| PointerView {
-            pointer: Pointer::Unreadable("the bucket has not answered yet".to_owned()),
-            current: None,
-            trouble: Some("BucketTimeout"),
-        })
     }
 
     /// The pipeline follows no training any more, or is gone.

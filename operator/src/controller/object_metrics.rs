@@ -18,14 +18,14 @@ use vedette_service::register;
 use super::per_object::{PerObject, Reference};
 
 /// What of a status metrics tell.
-pub(super) trait Standing {
+pub(super) trait ShownStatus {
     fn conditions(&self) -> &[Condition];
 
     /// The version that the detectors run, or that a training published last.
     fn model_version(&self) -> Option<&str>;
 }
 
-impl Standing for AnomalyPipelineStatus {
+impl ShownStatus for AnomalyPipelineStatus {
     fn conditions(&self) -> &[Condition] {
         &self.conditions
     }
@@ -35,7 +35,7 @@ impl Standing for AnomalyPipelineStatus {
     }
 }
 
-impl Standing for ModelTrainingStatus {
+impl ShownStatus for ModelTrainingStatus {
     fn conditions(&self) -> &[Condition] {
         &self.conditions
     }
@@ -99,7 +99,7 @@ impl ObjectMetrics {
     }
 
     /// An object stands like this.
-    pub(super) fn show(&self, object: &Reference, standing: &impl Standing) {
+    pub(super) fn show(&self, object: &Reference, status: &impl ShownStatus) {
         let held = |condition: &Condition| match condition.status.as_str() {
             "True" => 1,
             "False" => 0,
@@ -107,7 +107,7 @@ impl ObjectMetrics {
         };
         self.shown.with(object, |shown| {
             let mut conditions = BTreeSet::new();
-            for condition in standing.conditions() {
+            for condition in status.conditions() {
                 let label = condition_label(object, condition);
                 self.conditions.get_or_create(&label).set(held(condition));
                 conditions.insert(label);
@@ -116,7 +116,7 @@ impl ObjectMetrics {
                 self.conditions.remove(gone);
             }
             shown.conditions = conditions;
-            let label = object_label(object, standing);
+            let label = object_label(object, status);
             if shown.object.as_ref() != Some(&label) {
                 shown.object.iter().for_each(|before| _ = self.objects.remove(before));
                 match published(&label.model_version) {
@@ -160,15 +160,15 @@ fn published(version: &str) -> Option<i64> {
     Some(version.parse::<ModelVersion>().ok()?.time()?.as_second())
 }
 
-fn object_label(object: &Reference, standing: &impl Standing) -> ObjectLabel {
+fn object_label(object: &Reference, status: &impl ShownStatus) -> ObjectLabel {
     let Reference { kind, namespace, name } = object.clone();
-    let ready = standing.conditions().iter().find(|condition| condition.type_ == READY);
+    let ready = status.conditions().iter().find(|condition| condition.type_ == READY);
     ObjectLabel {
         kind,
         object_namespace: namespace,
         name,
         reason: ready.map(|ready| ready.reason.clone()).unwrap_or_default(),
-        model_version: standing.model_version().unwrap_or_default().to_owned(),
+        model_version: status.model_version().unwrap_or_default().to_owned(),
     }
 }
 

@@ -18,6 +18,9 @@ use tokio::sync::watch;
 
 use crate::store::{Key, State, merge};
 
+/// A watch that broke again and again begins anew after 30 s and more, and a busy machine takes its time.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
+
 type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
 /// What goes wrong, and how often.
@@ -143,7 +146,7 @@ impl Api {
 
     /// Waits until this holds, and says what was there if it never does.
     pub(crate) async fn until<T>(&self, what: &str, mut holds: impl FnMut(&Self) -> Option<T>) -> T {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+        let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
             if let Some(found) = holds(self) {
                 return found;
@@ -153,6 +156,20 @@ impl Api {
                 panic!("never saw {what}; there are {:#?}; writes {:#?}", state.objects, state.writes);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits until nothing is written for so long, which never comes where the same is written again and again.
+    pub(crate) async fn until_still(&self, quiet: Duration) {
+        let (mut seen, mut since) = (self.writes().len(), tokio::time::Instant::now());
+        let deadline = since + PATIENCE;
+        while since.elapsed() < quiet {
+            assert!(tokio::time::Instant::now() < deadline, "it writes on and on: {:#?}", self.writes());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let written = self.writes().len();
+            if written != seen {
+                (seen, since) = (written, tokio::time::Instant::now());
+            }
         }
     }
 

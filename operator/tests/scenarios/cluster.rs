@@ -12,7 +12,7 @@ use vedette_streams::bucket::Bucket;
 use vedette_testing::TestBucket;
 use vedette_testing::bucket::MountedSecret;
 
-use crate::api::Api;
+use crate::api::{Api, PATIENCE};
 
 pub(crate) const SITE: &str = "
 site: { name: east }
@@ -111,7 +111,7 @@ impl Cluster {
 
     /// An object of the bucket that is there, or comes.
     pub(crate) async fn until_stored(&self, key: &str, holds: impl Fn(&Value) -> bool) -> Value {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+        let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
             if let Some(object) = self.objects.json(key).await.filter(&holds) {
                 return object;
@@ -174,6 +174,21 @@ impl Cluster {
                 api.get("anomalypipelines", pipeline).filter(is_current)
             })
             .await;
+    }
+
+    /// What is said of a pipeline's model after one more reconcile, which knows the pointer.
+    pub(crate) async fn model_by_another_look(&self, pipeline: &str) -> Value {
+        let mut spec = self.api.get("anomalypipelines", pipeline).unwrap()["spec"].clone();
+        // Where there is a model, the same is wanted by either policy.
+        spec["model"]["missingModelPolicy"] = json!("Wait");
+        self.pipeline(pipeline, spec);
+        let generation = self.api.get("anomalypipelines", pipeline).unwrap()["metadata"]["generation"].clone();
+        let is_of_it = |said: &Value| said["observedGeneration"] == generation && said["reason"] != "PointerUnreadable";
+        self.api
+            .until(&format!("another look at {pipeline}"), |_| {
+                self.condition("anomalypipelines", pipeline, "ModelCurrent").filter(is_of_it)
+            })
+            .await
     }
 
     /// A training that has started its first run; returns the name of the run's Job.
@@ -240,7 +255,7 @@ impl Cluster {
 impl Operator {
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
-        tokio::time::timeout(Duration::from_secs(60), self.task).await.unwrap().unwrap();
+        tokio::time::timeout(PATIENCE, self.task).await.unwrap().unwrap();
     }
 }
 

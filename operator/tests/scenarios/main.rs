@@ -10,6 +10,7 @@ mod namespaces;
 mod owners;
 mod store;
 mod truth;
+mod unreadable;
 
 use std::time::Duration;
 
@@ -36,10 +37,7 @@ async fn a_pipeline_comes_up_in_order_and_then_nothing_is_written() {
     // A topic Job whose time to live is over is not made again.
     let job = cluster.api.names("jobs").remove(0);
     cluster.api.remove("jobs", &job);
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let writes = cluster.api.writes().len();
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(cluster.api.writes()[writes..], [""; 0]);
+    cluster.api.until_still(Duration::from_secs(3)).await;
     assert_eq!(cluster.api.names("jobs"), [""; 0]);
     operator.stop().await;
 }
@@ -267,12 +265,19 @@ async fn a_new_version_rolls_the_detectors_and_one_that_fails_is_taken_back_once
     cluster.ready("flows-detector").await;
     // Another leader remembers it, too.
     operator.stop().await;
+    let before = cluster.api.writes().len();
     let operator = cluster.operator("b");
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    // Whoever is new applies everything.
+    let applied =
+        |api: &Api| api.writes()[before..].contains(&"PATCH deployments/flows-detector".to_owned()).then_some(());
+    cluster.api.until("the detectors of another leader", applied).await;
+    let current = cluster.model_by_another_look("flows").await;
+    assert_eq!(current["reason"], "RolledBack", "{current}");
+    // Events are told after the status.
+    operator.stop().await;
     assert!(cluster.arguments("flows-detector").contains(&format!("--model-version={}", version(1))));
     let rolled_back = cluster.events().into_iter().filter(|reason| reason == "ModelRolledBack").count();
     assert_eq!(rolled_back, 1);
-    operator.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -379,7 +384,12 @@ async fn a_secret_that_changes_rolls_the_pods_and_one_that_is_gone_does_not() {
     };
     let before = hash(&cluster.api);
     cluster.api.remove("secrets", "vedette-bucket");
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let said = |_: &Api| {
+        let condition = cluster.condition("anomalypipelines", "flows", "Ready")?;
+        condition["message"].as_str()?.contains("create Secret vedette-bucket").then_some(())
+    };
+    // That is written when everything is applied.
+    cluster.api.until("word of the Secret", said).await;
     assert_eq!(hash(&cluster.api), before);
     let data = json!({ "accessKeyId": "YQ==", "secretAccessKey": "Yw==" });
     cluster.api.put("secrets", json!({ "metadata": { "name": "vedette-bucket" }, "data": data }));

@@ -94,13 +94,21 @@ async fn a_namespace_is_acted_upon_as_long_as_it_has_the_label() {
     let before = seen("anomalypipelines");
     cluster.api.remove_in("payments", "services", "flows-archiver");
     cluster.api.remove_in("payments", "secrets", "vedette-bucket");
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    // One watch tells of both namespaces: who acts upon logins has heard of payments.
+    cluster.api.remove_in("logins", "services", "flows-archiver");
+    cluster.api.until("the Service of logins", |api| api.get_in("logins", "services", "flows-archiver")).await;
+    cluster.api.remove_in("logins", "secrets", "vedette-bucket");
+    until_reason(&cluster, "logins", "SecretMissing").await;
+    // By the end of one more reconcile of logins, one of payments would be over that was asked for before it.
+    namespace(&cluster, "logins", &with);
+    until_reason(&cluster, "logins", "TopicJobRunning").await;
     assert_eq!(seen("anomalypipelines"), before);
     assert_eq!(seen("services").len(), 1, "that of the detector is left, that of the archiver is not made again");
     // A namespace that is being deleted is not acted upon either, and what was in it is to be silent to nobody.
     cluster.api.remove_in("payments", "anomalypipelines", "flows");
     cluster.until_stored(told, |status| status["deleted"] == true).await;
     operator.stop().await;
+    assert_eq!(seen("services").len(), 1, "what was under way has ended by now, too");
 }
 
 #[tokio::test(flavor = "multi_thread")]

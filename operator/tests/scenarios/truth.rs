@@ -42,6 +42,19 @@ async fn a_result_in_the_bucket_is_a_success_also_when_its_job_failed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_result_in_the_bucket_is_a_success_also_when_its_job_is_gone() {
+    let cluster = Cluster::new().await;
+    let operator = cluster.operator("a");
+    let job = cluster.training_under_way("flows").await;
+    cluster.publish_result("flows", &job, &version(1)).await;
+    cluster.api.remove("jobs", &job);
+    cluster.until_reason("modeltrainings", "flows", "Published", "Published").await;
+    let status = status(&cluster);
+    assert_eq!((&status["failures"], &status["model"]), (&json!(0), &json!(version(1))));
+    operator.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_whose_result_cannot_be_read_has_not_ended() {
     let cluster = Cluster::new().await;
     let operator = cluster.operator("a");
@@ -216,9 +229,19 @@ async fn a_version_whose_pod_waits_for_kafka_is_not_taken_back_and_one_whose_pod
     cluster.is_offered(2).await;
     let waits = json!({ "ready": false, "state": { "running": { "startedAt": "2026-11-23T08:00:00Z" } } });
     put_pod(&cluster, "new", &waits);
-    // Longer than the deadline, and the look after it.
-    tokio::time::sleep(std::time::Duration::from_secs(16)).await;
-    let said = cluster.condition("anomalypipelines", "flows", "ModelCurrent").unwrap();
+    let is_unready = |said: &Value| said["message"].as_str().unwrap().contains("runs and does not become ready");
+    let told = |_: &Api| cluster.condition("anomalypipelines", "flows", "ModelCurrent").filter(is_unready);
+    cluster.api.until("word of the new pod", told).await;
+    let is_overdue = |api: &Api| {
+        let target = api.get("anomalypipelines", "flows")?["status"]["model"]["target"].clone();
+        let since: Option<jiff::Timestamp> = target["unmovedSince"].as_str().and_then(|since| since.parse().ok());
+        let deadline = jiff::SignedDuration::from_secs(10);
+        // Where it was taken back there is no target, and nothing to wait for.
+        let is_over = since.map_or(target.is_null(), |since| jiff::Timestamp::now().duration_since(since) > deadline);
+        is_over.then_some(())
+    };
+    cluster.api.until("the end of the deadline", is_overdue).await;
+    let said = cluster.model_by_another_look("flows").await;
     assert_eq!(said["reason"], "Rolling", "{said}");
     assert!(said["message"].as_str().unwrap().contains("runs and does not become ready"), "{said}");
 

@@ -3,16 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rdkafka::consumer::Consumer;
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 use vedette_contract::TopicName;
+use vedette_streams::kafka::REQUEST_TIMEOUT;
 use vedette_streams::kafka::group::GroupConsumer;
 use vedette_streams::kafka::standing::Standing;
-
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A topic and a partition of it.
 type Place = (TopicName, i32);

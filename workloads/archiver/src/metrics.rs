@@ -13,7 +13,7 @@ use vedette_contract::metrics::{Metric, archiver};
 use vedette_service::register;
 use vedette_streams::bucket::BucketError;
 
-use crate::upload::UploadError;
+use crate::error::UploadError;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(crate) struct StreamLabel {

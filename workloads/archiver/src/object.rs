@@ -1,14 +1,16 @@
 //! One archive object while it is open: lines, frames, and when it has to close. Time comes in as an argument; nothing
 //! here touches Kafka or the bucket.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
 use tempfile::TempPath;
 use vedette_archive::{FrameEncoder, record_sha256};
 use vedette_contract::archive::ArchiveObjectKey;
+use vedette_contract::fields;
+use vedette_records::{FieldNames, RecordReader, Scalar};
 
 use crate::spool::{SpoolError, SpoolFile};
 
@@ -225,15 +227,23 @@ impl OpenObject {
 }
 
 /// What a record says of itself, as it stands there.
-#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct RecordFacts {
+    /// Its text, or the JSON text of a number.
     utc: Option<String>,
     site: Option<serde_json::Value>,
 }
 
-/// Nothing where the record cannot be read.
+/// Nothing where the record cannot be read. One of each frame is read, so a reader is made for it.
 fn facts_of(record: &[u8]) -> RecordFacts {
-    serde_json::from_slice(record).unwrap_or_default()
+    let mut names = FieldNames::default();
+    let [utc, site] = [fields::UTC, fields::SITE].map(|name| names.want(name));
+    let mut reader = RecordReader::new(names);
+    let Ok(record) = reader.read(record) else { return RecordFacts::default() };
+    RecordFacts {
+        utc: record.get(utc).and_then(Scalar::category).map(Cow::into_owned),
+        site: record.get(site).and_then(|site| serde_json::from_str::<Option<_>>(site.json()).ok()?),
+    }
 }
 
 #[cfg(test)]
@@ -249,7 +259,11 @@ mod tests {
         assert_eq!(facts.utc.as_deref(), Some("2026-11-23T08:00:00.000001Z"));
         assert_eq!(facts.site, Some("east".into()));
         assert_eq!(facts_of(br#"{"utc":"t","site":5}"#).utc.as_deref(), Some("t"));
+        let facts = facts_of(br#"{"utc":1795161600.50,"site":"west","a":{"site":"north"}}"#);
+        assert_eq!((facts.utc.as_deref(), facts.site), (Some("1795161600.50"), Some("west".into())));
+        assert_eq!(facts_of(br#"{"utc":["t"],"site":["east"]}"#).site, Some(vec!["east"].into()));
         assert_eq!(facts_of(br#"{"a":1}"#), RecordFacts::default());
+        assert_eq!(facts_of(br#"{"utc":null,"site":null}"#), RecordFacts::default());
         assert_eq!(facts_of(b"not json"), RecordFacts::default());
     }
 

@@ -25,13 +25,11 @@ use vedette_service::{Backoff, Readiness, error_chain};
 use vedette_streams::bucket::{Bucket, BucketError};
 use vedette_streams::kafka::group::GroupConsumer;
 use vedette_streams::kafka::place::{Beginning, at_offset, forgotten, read_to_end, record_at};
-use vedette_streams::kafka::{KafkaSettings, MissingAcl};
+use vedette_streams::kafka::{KafkaSettings, MissingAcl, REQUEST_TIMEOUT};
 
 use crate::readiness::GROUP;
 use crate::upload::Uploader;
 
-/// How long one request about offsets may take.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// So many partitions are asked about at once.
 const REQUESTS: usize = 8;
 /// So many of the last records that Kafka has left are compared with those of an object.

@@ -12,13 +12,13 @@ use vedette_service::{Backoff, error_chain};
 use vedette_streams::kafka::place::Beginning;
 use vedette_streams::kafka::standing::Standing;
 
-use crate::error::ArchiverError;
+use crate::error::{ArchiverError, UploadError};
 use crate::metrics::{Metrics, RecordCounters};
 use crate::object::Closing;
 use crate::partition::{Done, Partition, Work};
 use crate::resume::{Shortened, passed};
 use crate::spool::SpoolError;
-use crate::upload::{UploadError, Uploader};
+use crate::upload::Uploader;
 
 const BACKOFF: Backoff = Backoff::new(CLOSING_PAUSE, Duration::from_secs(30));
 /// Who is about to end does not wait longer.

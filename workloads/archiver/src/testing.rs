@@ -11,12 +11,13 @@ use vedette_contract::keys::PipelineKeys;
 use vedette_contract::progress::Progress;
 use vedette_testing::TestBucket;
 
+use crate::error::UploadError;
 use crate::health::Known;
 use crate::metrics::Metrics;
 use crate::object::Closing;
 use crate::partition::{Done, Partition, Record};
 use crate::spool::SpoolDirectory;
-use crate::upload::{CommitOffset, UploadError, Uploader};
+use crate::upload::{CommitOffset, Uploader};
 
 /// Refuses so many commits, then takes them.
 #[derive(Default)]

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::KafkaError;
-use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tracing::{info, warn};
 use vedette_archive::{FoundMetadata, Metadata};
@@ -17,10 +16,11 @@ use vedette_contract::archive::{ArchiveObjectKey, METADATA_END, METADATA_RECORDS
 use vedette_contract::keys::PipelineKeys;
 use vedette_contract::progress::{Progress, ProgressKey};
 use vedette_registry::{RegistryError, progress};
-use vedette_streams::bucket::{Body, Bucket, BucketError, Creation, ObjectHead};
+use vedette_streams::bucket::{Body, Bucket, Creation, ObjectHead};
 use vedette_streams::kafka::group::GroupConsumer;
 use vedette_streams::kafka::place::at_offset;
 
+use crate::error::UploadError;
 use crate::health::Known;
 use crate::metrics::Metrics;
 use crate::object::{Frame, Upload};
@@ -35,51 +35,6 @@ pub(crate) trait CommitOffset: Send + Sync {
 impl CommitOffset for GroupConsumer {
     fn commit(&self, topic: &str, partition: i32, end: i64) -> Result<(), KafkaError> {
         Consumer::commit(self, &at_offset(topic, partition, end)?, CommitMode::Sync)
-    }
-}
-
-/// Why a step has to be done again.
-#[derive(Debug, Error)]
-pub(crate) enum UploadError {
-    #[error(transparent)]
-    Bucket(#[from] BucketError),
-    #[error(transparent)]
-    Spool(#[from] SpoolError),
-    #[error("cannot commit offset {end} of {topic} partition {partition}")]
-    Commit {
-        topic: String,
-        partition: i32,
-        end: i64,
-        #[source]
-        source: KafkaError,
-    },
-    #[error(
-        "{key} in the bucket was not written by an archiver: its metadata {field:?} is missing or no number; move it away"
-    )]
-    Metadata { key: String, field: &'static str },
-    #[error("{key} in the bucket was there and then was not; nothing but an archiver should touch the archive")]
-    Vanished { key: String },
-    #[error(transparent)]
-    Progress(#[from] RegistryError),
-    #[error("the step ended by itself")]
-    Ended(#[from] tokio::task::JoinError),
-}
-
-impl UploadError {
-    /// What goes wrong beside the bucket, of which there is a series from the start as well. Beyond these it is one odd object.
-    pub(crate) const REASONS: [&str; 3] = ["CommitFailed", "SpoolFailed", "StepEnded"];
-
-    /// A word for metrics and logs.
-    pub(crate) fn reason(&self) -> &'static str {
-        match self {
-            Self::Bucket(error) => error.reason(),
-            Self::Spool(error) => error.reason(),
-            Self::Commit { .. } => "CommitFailed",
-            Self::Metadata { .. } => "ForeignObject",
-            Self::Vanished { .. } => "ObjectVanished",
-            Self::Progress(error) => error.reason(),
-            Self::Ended(_) => "StepEnded",
-        }
     }
 }
 

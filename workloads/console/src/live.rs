@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use vedette_contract::TopicName;
 use vedette_contract::archive::Origin;
 use vedette_service::{Backoff, Shutdown};
-use vedette_streams::kafka::{Isolation, KafkaContext, KafkaSettings};
+use vedette_streams::kafka::{Isolation, KafkaContext, KafkaSettings, REQUEST_TIMEOUT};
 
 use crate::error::ConsoleError;
 use crate::metrics::Metrics;
@@ -27,8 +27,8 @@ pub(crate) type LiveTopics = BTreeMap<TopicName, Origin>;
 const GROUP: &str = "vedette-console";
 /// So many of the messages that are there already are read of each partition.
 const TAIL: i64 = 500;
-const POLL: Duration = Duration::from_millis(100);
-const REQUEST: Duration = Duration::from_secs(5);
+/// How long a poll waits for a message.
+pub(crate) const POLL: Duration = Duration::from_millis(100);
 /// How often a broker is asked whether it is still there.
 const LOOK: Duration = Duration::from_secs(5);
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(5));
@@ -44,10 +44,7 @@ pub(crate) fn read_live(
     metrics: &Metrics,
     shutdown: &Shutdown,
 ) -> Result<(), ConsoleError> {
-    let mut config = settings.consumer(GROUP, Isolation::ReadCommitted);
-    config.set("queued.max.messages.kbytes", "4096").set("fetch.message.max.bytes", "1048576");
-    let consumer: BaseConsumer<KafkaContext> =
-        config.create_with_context(settings.context()).map_err(ConsoleError::Consumer)?;
+    let consumer = consumer(settings).map_err(ConsoleError::Consumer)?;
     let mut reading =
         Reading { consumer, topics: LiveTopics::new(), missing: Vec::new(), is_outdated: false, looked: None };
     let (mut backoff, mut wanted) = (BACKOFF, None);
@@ -169,12 +166,22 @@ impl Reading {
     }
 }
 
+/// A consumer in no group, which holds little.
+///
+/// # Errors
+/// When the client refuses its settings.
+pub(crate) fn consumer(settings: &KafkaSettings) -> KafkaResult<BaseConsumer<KafkaContext>> {
+    let mut config = settings.consumer(GROUP, Isolation::ReadCommitted);
+    config.set("queued.max.messages.kbytes", "4096").set("fetch.message.max.bytes", "1048576");
+    config.create_with_context(settings.context())
+}
+
 /// The numbers of a topic's partitions.
 ///
 /// # Errors
 /// When Kafka does not answer, or names no such topic.
 pub(crate) fn partitions(consumer: &BaseConsumer<KafkaContext>, topic: &TopicName) -> KafkaResult<Vec<i32>> {
-    let metadata = consumer.fetch_metadata(Some(topic.as_str()), REQUEST)?;
+    let metadata = consumer.fetch_metadata(Some(topic.as_str()), REQUEST_TIMEOUT)?;
     let found = metadata.topics().iter().find(|found| found.name() == topic.as_str() && found.error().is_none());
     let unknown = || KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition);
     Ok(found.ok_or_else(unknown)?.partitions().iter().map(rdkafka::metadata::MetadataPartition::id).collect())

@@ -4,11 +4,13 @@ mod histogram;
 mod scores;
 mod written;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use vedette_contract::Name;
 use vedette_contract::incident::{Grouping, Incident, IncidentId, IncidentStatus, Severity};
+use vedette_records::Scalar;
 
 use crate::alert::{Alert, AlertId};
 use crate::view::{AlertRow, AlertsView, IncidentRow, IncidentsView};
@@ -78,11 +80,7 @@ fn is_of(alert: &Alert, incident: &Incident) -> bool {
 
 /// A value of a record as incidents have it: texts without quotes, nothing where it is no scalar.
 pub(crate) fn text_of(json: Option<&str>) -> Option<String> {
-    match serde_json::from_str(json?).ok()? {
-        serde_json::Value::String(text) => Some(text),
-        serde_json::Value::Number(_) | serde_json::Value::Bool(_) => Some(json?.to_owned()),
-        serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => None,
-    }
+    Scalar::of_json(json?).category().map(Cow::into_owned)
 }
 
 /// The newest that match, at most so many, of these.

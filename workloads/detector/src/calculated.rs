@@ -10,7 +10,7 @@ use cel::{Context, ExecutionError, IdedExpr, Value};
 use thiserror::Error;
 use vedette_contract::arguments::KeyValue;
 use vedette_contract::fields;
-use vedette_records::{FieldNames, Record, Scalar, ScalarKind};
+use vedette_records::{FieldNames, Numeral, Record, Scalar, ScalarKind};
 
 use crate::expression::Expression;
 use crate::variable::Variable;
@@ -260,7 +260,7 @@ fn variable_of(scalar: Scalar<'_>, numbers: Numbers) -> Option<Value> {
         ScalarKind::Null => Some(Value::Null),
         ScalarKind::Boolean => Some(Value::Bool(scalar.json() == "true")),
         ScalarKind::Number => match numbers {
-            Numbers::AsWritten => number(scalar.json()),
+            Numbers::AsWritten => scalar.numeral().map(number),
             Numbers::Doubles => scalar.number().map(Value::Float),
         },
         ScalarKind::Text => scalar.text().map(|text| Value::String(Arc::new(text.into_owned()))),
@@ -268,13 +268,12 @@ fn variable_of(scalar: Scalar<'_>, numbers: Numbers) -> Option<Value> {
     }
 }
 
-/// Integral literals are integers as far as they fit, everything else is a double.
-fn number(raw: &str) -> Option<Value> {
-    raw.parse()
-        .map(Value::Int)
-        .or_else(|_| raw.parse().map(Value::UInt))
-        .or_else(|_| raw.parse().map(Value::Float))
-        .ok()
+fn number(numeral: Numeral) -> Value {
+    match numeral {
+        Numeral::Int(number) => Value::Int(number),
+        Numeral::UInt(number) => Value::UInt(number),
+        Numeral::Float(number) => Value::Float(number),
+    }
 }
 
 fn write_json(value: &Value, out: &mut Vec<u8>) -> Result<(), String> {

@@ -6,7 +6,7 @@ use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Header, Headers, OwnedH
 use rdkafka::producer::BaseRecord;
 use vedette_contract::TopicName;
 use vedette_contract::input::{HEADER_INPUT, HEADER_TIMESTAMP, InputPlace};
-use vedette_records::dead_letter::{DeadLetter, FittedLetter, Limit, Origin};
+use vedette_records::dead_letter::{DeadLetter, FittedLetter, Limit, RecordPlace};
 use vedette_records::{Refusal, size};
 use vedette_streams::kafka::{Keeping, timestamp_of};
 use xxhash_rust::xxh3::xxh3_64;
@@ -113,10 +113,10 @@ impl Outputs {
         max_message_bytes: usize,
     ) -> FittedLetter<'a> {
         let (partition, offset) = (input.partition(), input.offset());
-        let origin = Origin { topic: self.topics.sensor_messages.clone(), partition, offset };
+        let place = RecordPlace { topic: self.topics.sensor_messages.clone(), partition, offset };
         let max_message_bytes = max_message_bytes.saturating_sub(LONGEST_TIMESTAMP);
         let limit = Limit { inherited_bytes: inherited_bytes(input), max_message_bytes };
-        DeadLetter::fit(origin, refusal.clone(), now, input.payload(), limit)
+        DeadLetter::fit(place, refusal.clone(), now, input.payload(), limit)
     }
 
     /// The message that carries a dead letter of this input.

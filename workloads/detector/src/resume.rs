@@ -11,7 +11,7 @@ use tracing::warn;
 use vedette_contract::input::{HEADER_INPUT, InputPlace};
 use vedette_streams::kafka::group::GroupConsumer;
 use vedette_streams::kafka::place::{Beginning, at_offset, forgotten, read_to_end, record_at};
-use vedette_streams::kafka::{KafkaSettings, is_refusal};
+use vedette_streams::kafka::{KafkaSettings, REQUEST_TIMEOUT, is_refusal};
 
 use crate::messages::{Outputs, hash};
 
@@ -19,7 +19,6 @@ use crate::messages::{Outputs, hash};
 const TAILS: [i64; 4] = [1_000, 8_000, 64_000, 256_000];
 /// So many of the places that a partition names are kept: of the last one alone the record may be gone.
 const NAMED: usize = 8;
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long is looked: a member that does not poll is put out of its group after a minute.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -60,10 +59,10 @@ impl<'a> Resume<'a> {
         if high == 0 {
             return Ok(Beginning::First(low));
         }
-        let beginning = match self.verdict(partition, watermarks)? {
+        let beginning = match self.identity(partition, watermarks)? {
             None => return Ok(Beginning::First(low)),
-            Some(verdict) => {
-                forgotten(verdict.end(), watermarks, || KafkaResult::Ok(!matches!(verdict, Verdict::Another(_))))?
+            Some(identity) => {
+                forgotten(identity.end(), watermarks, || KafkaResult::Ok(!matches!(identity, Identity::Another(_))))?
             }
         };
         self.shortened(partition, beginning)
@@ -82,16 +81,16 @@ impl<'a> Resume<'a> {
             return Ok(beginning);
         }
         (self.tails, self.end) = (Tails::default(), Some((partition, high)));
-        let verdict = self.verdict(partition, watermarks);
+        let identity = self.identity(partition, watermarks);
         (self.tails, self.end) = (Tails::default(), None);
-        Ok(if let Some(Verdict::Same(_)) = verdict? { beginning.of_same_topic(high) } else { beginning })
+        Ok(if let Some(Identity::Same(_)) = identity? { beginning.of_same_topic(high) } else { beginning })
     }
 
-    fn verdict(&mut self, partition: i32, watermarks: (i64, i64)) -> KafkaResult<Option<Verdict>> {
+    fn identity(&mut self, partition: i32, watermarks: (i64, i64)) -> KafkaResult<Option<Identity>> {
         self.read_tails(partition)?;
         let topic = self.outputs.topics.sensor_messages.as_str();
         let record = |place: &InputPlace| record_at(self.kafka, self.group, topic, partition, place.offset);
-        verdict(self.tails.named_by(partition), watermarks, record)
+        identity(self.tails.named_by(partition), watermarks, record)
     }
 
     /// Reads what the tails of the enriched data name last of a partition of the input; where partitions are kept, the one of its number
@@ -219,7 +218,7 @@ impl Tails {
 
 /// Whether the input is the topic still that it was when it was read up to before this offset. What counts more is greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Verdict {
+enum Identity {
     /// No record is left that would tell: of a compacted topic, or one of which retention deleted what was read.
     Untold(i64),
     /// The topic was made anew: one of its records is another.
@@ -227,7 +226,7 @@ enum Verdict {
     Same(i64),
 }
 
-impl Verdict {
+impl Identity {
     fn end(self) -> i64 {
         match self {
             Self::Untold(end) | Self::Another(end) | Self::Same(end) => end,
@@ -237,30 +236,30 @@ impl Verdict {
 
 /// By what the partitions of the enriched data name of a partition of the input, and the records that are there. Where outputs have other
 /// numbers of partitions one of them may still name the places of an older topic.
-fn verdict<M: Message>(
+fn identity<M: Message>(
     named: &[Vec<InputPlace>],
     watermarks: (i64, i64),
     record: impl Fn(&InputPlace) -> KafkaResult<Option<M>>,
-) -> KafkaResult<Option<Verdict>> {
-    let mut verdicts = Vec::new();
+) -> KafkaResult<Option<Identity>> {
+    let mut identities = Vec::new();
     for places in named {
-        verdicts.extend(verdict_by(places, watermarks, &record)?);
+        identities.extend(identity_by(places, watermarks, &record)?);
     }
-    Ok(verdicts.into_iter().max())
+    Ok(identities.into_iter().max())
 }
 
-fn verdict_by<M: Message>(
+fn identity_by<M: Message>(
     places: &[InputPlace],
     (low, high): (i64, i64),
     record: impl Fn(&InputPlace) -> KafkaResult<Option<M>>,
-) -> KafkaResult<Option<Verdict>> {
+) -> KafkaResult<Option<Identity>> {
     let Some(end) = places.iter().map(|place| place.offset + 1).max() else { return Ok(None) };
     for place in places.iter().rev().filter(|place| (low..high).contains(&place.offset)) {
         if let Some(record) = record(place)? {
-            return Ok(Some(if is_same(place, &record) { Verdict::Same(end) } else { Verdict::Another(end) }));
+            return Ok(Some(if is_same(place, &record) { Identity::Same(end) } else { Identity::Another(end) }));
         }
     }
-    Ok(Some(Verdict::Untold(end)))
+    Ok(Some(Identity::Untold(end)))
 }
 
 fn is_same(InputPlace { timestamp, value, .. }: &InputPlace, record: &impl Message) -> bool {
@@ -285,21 +284,21 @@ mod tests {
     }
 
     /// The topic holds offsets from 3 on up to before 9, and these records.
-    fn judged(named: &[Vec<InputPlace>], records: &[OwnedMessage]) -> Option<Verdict> {
+    fn judged(named: &[Vec<InputPlace>], records: &[OwnedMessage]) -> Option<Identity> {
         let at = |place: &InputPlace| Ok(records.iter().find(|record| record.offset() == place.offset).cloned());
-        verdict(named, (3, 9), at).unwrap()
+        identity(named, (3, 9), at).unwrap()
     }
 
     #[test]
     fn a_record_is_known_again_by_its_time_and_value() {
         let there = [record(7, 1_000, "a")];
-        for (place, verdict) in [
-            (place(7, 1_000, Some("a")), Verdict::Same(8)),
-            (place(7, 1_000, Some("b")), Verdict::Another(8)),
-            (place(7, 2_000, Some("a")), Verdict::Another(8)),
-            (place(7, 1_000, None), Verdict::Same(8)),
+        for (place, identity) in [
+            (place(7, 1_000, Some("a")), Identity::Same(8)),
+            (place(7, 1_000, Some("b")), Identity::Another(8)),
+            (place(7, 2_000, Some("a")), Identity::Another(8)),
+            (place(7, 1_000, None), Identity::Same(8)),
         ] {
-            assert_eq!(judged(&[vec![place]], &there), Some(verdict));
+            assert_eq!(judged(&[vec![place]], &there), Some(identity));
         }
         assert_eq!(judged(&[], &there), None);
     }
@@ -307,18 +306,18 @@ mod tests {
     #[test]
     fn a_record_that_is_gone_proves_nothing_and_those_before_it_tell() {
         let named = [vec![place(5, 1, Some("a")), place(6, 2, Some("b")), place(7, 3, Some("c"))]];
-        assert_eq!(judged(&named, &[record(5, 1, "a")]), Some(Verdict::Same(8)));
-        assert_eq!(judged(&named, &[record(5, 1, "z")]), Some(Verdict::Another(8)));
-        assert_eq!(judged(&named, &[]), Some(Verdict::Untold(8)));
+        assert_eq!(judged(&named, &[record(5, 1, "a")]), Some(Identity::Same(8)));
+        assert_eq!(judged(&named, &[record(5, 1, "z")]), Some(Identity::Another(8)));
+        assert_eq!(judged(&named, &[]), Some(Identity::Untold(8)));
         let before = [vec![place(1, 1, Some("a"))]];
-        assert_eq!(judged(&before, &[record(1, 1, "z")]), Some(Verdict::Untold(2)), "what is not held is not read");
+        assert_eq!(judged(&before, &[record(1, 1, "z")]), Some(Identity::Untold(2)), "what is not held is not read");
     }
 
     #[test]
     fn places_of_an_older_topic_do_not_win() {
         let named = [vec![place(7, 1, Some("old"))], vec![place(4, 2, Some("new"))]];
         let there = [record(7, 9, "newer"), record(4, 2, "new")];
-        assert_eq!(judged(&named, &there), Some(Verdict::Same(5)));
+        assert_eq!(judged(&named, &there), Some(Identity::Same(5)));
     }
 
     #[test]

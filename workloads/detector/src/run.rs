@@ -1,12 +1,13 @@
 //! From arguments to the running loop.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use vedette_contract::ModelVersion;
-use vedette_contract::arguments::{DetectorArguments, PipelineArguments, ServiceArguments};
+use vedette_contract::arguments::{DetectorArguments, KeyValue, PipelineArguments, ServiceArguments};
 use vedette_contract::keys::{ModelKeys, PipelineKeys};
 use vedette_contract::metrics;
 use vedette_forest::Model;
@@ -96,11 +97,9 @@ async fn detect(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(), 
         if !tables.wait(&readiness, &shutdown).await {
             return Ok(());
         }
-        let Some(Given { model, bins }) = given(stored, &known, &readiness, &shutdown).await? else { return Ok(()) };
+        let Some(given) = given(stored, &known, &readiness, &shutdown).await? else { return Ok(()) };
         readiness.hold(MODEL);
-        let features = model.iter().flat_map(|(_, model)| model.encoder.columns());
-        model.iter().for_each(|_| metrics.alerts_above(&threshold));
-        metrics.begin(calculated_fields.iter().map(|field| field.key.as_str()), features.map(|it| it.name.as_str()));
+        given.begin(&metrics, &threshold, &calculated_fields);
 
         let settings = StartSettings {
             kafka: kafka.clone(),
@@ -126,7 +125,7 @@ async fn detect(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(), 
             reasons,
             max_message_bytes,
         };
-        let detector = Detector::new(step, &tables, model, watch.clone(), &metrics)?.with_bins(bins);
+        let detector = Detector::new(step, &tables, given.model, watch.clone(), &metrics)?.with_bins(given.bins);
         tokio::spawn(tables.keep_fresh(Duration::from_secs(lookup_interval_seconds), shutdown.clone()));
         stream(settings, detector, (metrics.clone(), known.clone()), readiness.clone(), shutdown.clone()).await
     };
@@ -135,24 +134,23 @@ async fn detect(arguments: DetectorArguments, shutdown: Shutdown) -> Result<(), 
         metrics.compared(known.stability().as_ref());
         health
     };
-    let outcome = tokio::select! {
-        outcome = while_it_can(work, &watch, &kafka) => outcome,
-        never = health::tell(&bucket, &keys, look) => match never {},
-    };
+    let outcome = while_it_can(work, &watch, &kafka, health::tell(&bucket, &keys, look)).await;
     shutdown.cancel();
     // The server only answers questions about a stream that is over.
     let _ = server.handle.await;
     outcome
 }
 
-/// Works until only a new process can go on.
+/// Works until only a new process can go on, and tells meanwhile how it stands.
 async fn while_it_can(
     work: impl Future<Output = Result<(), DetectorError>>,
     watch: &Watch,
     kafka: &KafkaSettings,
+    telling: impl Future<Output = Infallible>,
 ) -> Result<(), DetectorError> {
     tokio::select! {
         outcome = work => outcome,
+        never = telling => match never {},
         () = watch.stuck(MODEL_LOOKS) => Err(DetectorError::ModelStuck),
         stranded = kafka.stranded() => Err(DetectorError::Kafka(stranded)),
     }
@@ -164,6 +162,15 @@ struct Given {
     model: Option<(ModelVersion, Model)>,
     /// By which features are counted, where the model says how they were.
     bins: Option<Bins>,
+}
+
+impl Given {
+    /// Has what is counted of these fields and of the model's features be there from the start, and the threshold of a model.
+    fn begin(&self, metrics: &Metrics, threshold: &Threshold, calculated_fields: &[KeyValue]) {
+        let features = self.model.iter().flat_map(|(_, model)| model.encoder.columns());
+        self.model.iter().for_each(|_| metrics.alerts_above(threshold));
+        metrics.begin(calculated_fields.iter().map(|field| field.key.as_str()), features.map(|it| it.name.as_str()));
+    }
 }
 
 /// Waits for the model; `None` when shutdown came first.

@@ -12,8 +12,8 @@ use vedette_forest::features::{Encoder, by_falling_frequency, numeric};
 
 use crate::batch::Batch;
 use crate::cell::Cell;
-use crate::read::Tally;
 use crate::schema::{Kind, Schema};
+use crate::tally::Tally;
 
 /// A categorical column keeps so many values, the most frequent ones; the others are as good as unseen. It bounds the
 /// artifact when a training names an identifier as a category.

@@ -63,13 +63,13 @@ pub(crate) struct Contest {
 
 /// How a model does on the newest records of a site.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Trial {
+pub(crate) struct SiteCheck {
     pub(crate) newest: NewestOfSite,
     /// Features that most of the records lack, those that most lack first.
     pub(crate) lacking: Vec<String>,
 }
 
-/// What a model is known by when its trials are judged.
+/// What a model is known by when its checks are judged.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Promise<'a> {
     /// Its budget, and from how many rows the threshold of that is known.
@@ -80,7 +80,7 @@ pub(crate) struct Promise<'a> {
 
 impl Contest {
     /// Scores the newest records of a site by both models. A line that is no record is left out.
-    pub(crate) fn on(&self, site: Name, lines: &[Vec<u8>]) -> Trial {
+    pub(crate) fn on(&self, site: Name, lines: &[Vec<u8>]) -> SiteCheck {
         let Self { model, replaced, alert_budget_per_million } = self;
         let mut names = FieldNames::default();
         let mut side = |model| Side::new(model, &mut names);
@@ -103,7 +103,7 @@ impl Contest {
             alerts_before: theirs.map(|theirs| theirs.alerts(threshold)),
             missing: missing.iter().sum::<u64>() as f64 / cells as f64,
         };
-        Trial { newest, lacking: lacking(model.encoder.columns(), missing, records) }
+        SiteCheck { newest, lacking: lacking(model.encoder.columns(), missing, records) }
     }
 }
 
@@ -133,7 +133,7 @@ fn lacking(columns: &[Column], missing: &[u64], records: u64) -> Vec<String> {
     lacking.into_iter().map(|(_, column)| column.name.clone()).collect()
 }
 
-impl Trial {
+impl SiteCheck {
     /// Everything that speaks against the model at this site.
     pub(crate) fn refuses(&self, promise: Promise<'_>) -> Vec<String> {
         let Promise { metrics, missing } = promise;

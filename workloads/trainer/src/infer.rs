@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use serde_json::value::RawValue;
 use vedette_contract::arguments::TrainerArguments;
 use vedette_contract::{ReferenceWindow, fields};
-use vedette_records::{Scalar, read_utc};
+use vedette_records::{Field, FieldNames, RecordReader, Scalar, read_utc};
 
 use crate::error::TrainerError;
 use crate::field::{FieldStatistics, LeftOut, listed, words};
@@ -56,12 +56,21 @@ pub(crate) fn spread_order(count: usize) -> Vec<usize> {
 }
 
 /// What the fields of the records hold.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct FieldSurvey {
     /// Other records are passed over.
     reference: Option<ReferenceWindow>,
     records: u64,
     fields: BTreeMap<String, FieldStatistics>,
+    reader: RecordReader,
+    utc: Field,
+    simulated: Field,
+}
+
+impl Default for FieldSurvey {
+    fn default() -> Self {
+        Self::of(None)
+    }
 }
 
 /// The features, sorted by name, and why other fields are none.
@@ -75,7 +84,9 @@ pub(crate) struct ChosenFeatures {
 impl FieldSurvey {
     /// A survey of the records of this period; of all where there is none.
     pub(crate) fn of(reference: Option<ReferenceWindow>) -> Self {
-        Self { reference, ..Self::default() }
+        let mut names = FieldNames::default();
+        let [utc, simulated] = [fields::UTC, fields::SIMULATED].map(|name| names.want(name));
+        Self { reference, records: 0, fields: BTreeMap::new(), reader: RecordReader::new(names), utc, simulated }
     }
 
     /// Records looked at.
@@ -85,19 +96,20 @@ impl FieldSurvey {
 
     /// Looks at a record. A line that cannot be read is counted by whoever reads it for good.
     pub(crate) fn add(&mut self, line: &[u8]) {
-        let Ok(record) = serde_json::from_slice::<BTreeMap<String, &RawValue>>(line) else {
-            return;
-        };
-        if record.get(fields::SIMULATED).is_some_and(|raw| Scalar::of_json(raw.get()).is_true()) {
+        let Ok(record) = self.reader.read(line) else { return };
+        if record.get(self.simulated).is_some_and(Scalar::is_true) {
             return;
         }
-        let utc = || read_utc(Scalar::of_json(record.get(fields::UTC)?.get()));
-        if self.reference.is_some_and(|window| !utc().is_some_and(|(time, _)| window.contains(time))) {
+        let made = record.get(self.utc).and_then(read_utc).map(|(time, _)| time);
+        if self.reference.is_some_and(|window| !made.is_some_and(|time| window.contains(time))) {
             return;
         }
+        // A reader of records tells of the fields that were asked for, and here all are.
+        let object = record.open_object();
+        let members = serde_json::from_slice::<BTreeMap<String, &RawValue>>(&line[object.start..=object.end]);
+        let Ok(members) = members else { return };
         self.records += 1;
-        let made = record.get(fields::UTC).and_then(|raw| Scalar::of_json(raw.get()).text()?.parse().ok());
-        for (name, raw) in record {
+        for (name, raw) in members {
             if self.fields.contains_key(&name) || self.fields.len() < FIELDS {
                 self.fields.entry(name).or_default().add(Scalar::of_json(raw.get()), made);
             }
@@ -155,8 +167,10 @@ mod tests {
     fn fields_are_chosen_by_what_they_hold() {
         let mut survey = FieldSurvey::default();
         for number in 0..3_000 {
-            // Values that would make a feature of any other field: a few numbers that come again and again.
-            let reserved: String = fields::RESERVED.iter().map(|name| format!("\"{name}\":{},", number % 5)).collect();
+            // Values that would make a feature of any other field: a few numbers that come again and again. A number near to
+            // that of `utc` would be a time.
+            let least = |name: &str| if name == fields::UTC { 1_795_824_000 } else { 0 };
+            let reserved = fields::RESERVED.map(|name| format!("\"{name}\":{},", least(name) + number % 5)).concat();
             let sometimes = if number % 2 == 0 { r#","seldom":"yes""# } else { "" };
             survey.add(
                 format!(
@@ -209,6 +223,32 @@ mod tests {
         assert_eq!((survey.records(), survey.features(None).unwrap()), (3_000, features));
         survey.add(br#"{"bytes":"many","made_up":"x","simulated":"true"}"#);
         assert_eq!(survey.records(), 3_001);
+    }
+
+    #[test]
+    fn what_a_training_does_not_read_is_not_looked_at() {
+        let mut survey = FieldSurvey::default();
+        for line in [&br#"{"bytes":1,"bytes":2}"#[..], br#"{"bytes":1,"other":{"a":"\ud800"}}"#, b"[1]", b"", b"\xff"] {
+            survey.add(line);
+        }
+        assert_eq!(survey.records(), 0);
+        survey.add(b"\xef\xbb\xbf {\"bytes\":1} ");
+        assert_eq!(survey.records(), 1, "a mark of the byte order is none of the record");
+    }
+
+    #[test]
+    fn a_time_is_known_however_the_records_say_when_they_were_made() {
+        for utc in ["\"2026-11-28T00:00:00Z\"", "\"2026-11-28 00:00:00\"", "1795824000", "1795824000000"] {
+            let mut survey = FieldSurvey::default();
+            for number in 0..300_u64 {
+                let bytes = number * number % 97;
+                let seen = 1_795_824_000 + bytes;
+                survey.add(format!(r#"{{"utc":{utc},"seen":{seen},"bytes":{bytes}}}"#).as_bytes());
+            }
+            let ChosenFeatures { columns, left_out } = survey.features(None).unwrap();
+            assert_eq!(columns, [("bytes".to_owned(), Kind::Numeric)], "{utc}");
+            assert_eq!(left_out, BTreeMap::from([("seen".to_owned(), LeftOut::Time)]), "{utc}");
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(crate) async fn judge(
 ) -> Result<GateReport, TrainerError> {
     let TrainerArguments { minimum_auroc, minimum_recall, gate_newest_records, .. } = arguments;
     let gate = Gate { minimum_auroc: *minimum_auroc, minimum_recall: *minimum_recall };
-    let trials = match gate_newest_records {
+    let checks = match gate_newest_records {
         NewestRecords::Ignore => Vec::new(),
         NewestRecords::Check => {
             let contest = contest(bucket, arguments, artifact, metadata).await?;
@@ -39,9 +39,9 @@ pub(crate) async fn judge(
     };
     let promise = Promise { metrics: &metadata.metrics, missing: &metadata.missing };
     let mut refused = gate.refuses(&metadata.metrics);
-    refused.extend(trials.iter().flat_map(|trial| trial.refuses(promise)));
-    let warnings = trials.iter().filter_map(|trial| trial.warns(promise)).collect();
-    let newest = trials.into_iter().map(|trial| trial.newest).collect();
+    refused.extend(checks.iter().flat_map(|check| check.refuses(promise)));
+    let warnings = checks.iter().filter_map(|check| check.warns(promise)).collect();
+    let newest = checks.into_iter().map(|check| check.newest).collect();
     Ok(GateReport { refused, warnings, newest })
 }
 

@@ -26,6 +26,7 @@ mod schema;
 mod search;
 mod separation;
 mod silenced;
+mod tally;
 
 pub use error::TrainerError;
 pub use run::run;

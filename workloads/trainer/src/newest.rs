@@ -16,7 +16,7 @@ use vedette_service::error_chain;
 use vedette_streams::bucket::Bucket;
 
 use crate::error::TrainerError;
-use crate::gate::{Contest, Trial};
+use crate::gate::{Contest, SiteCheck};
 use crate::silenced::{Silenced, SilencedReader};
 
 /// So many of a site's newest records are scored, shared by its partitions.
@@ -32,7 +32,7 @@ pub(crate) async fn try_on_sites(
     arguments: &TrainerArguments,
     contest: Contest,
     silenced: &Arc<Silenced>,
-) -> Result<Vec<Trial>, TrainerError> {
+) -> Result<Vec<SiteCheck>, TrainerError> {
     let keys = PipelineKeys::new(&arguments.owner.namespace, &arguments.owner.pipeline);
     let mut by_site: BTreeMap<Name, Vec<Source>> = BTreeMap::new();
     for source in list_newest(bucket, &keys, Stream::EnrichedData, DAYS).await? {
@@ -42,13 +42,13 @@ pub(crate) async fn try_on_sites(
         let followers = followers(bucket, &keys, &arguments.training).await;
         by_site.retain(|site, _| arguments.data_sites.contains(site) || followers.contains(site));
     }
-    let (contest, mut trials) = (Arc::new(contest), Vec::new());
+    let (contest, mut checks) = (Arc::new(contest), Vec::new());
     for (site, sources) in by_site {
         let lines = read(bucket, sources, silenced).await?;
         let contest = Arc::clone(&contest);
-        trials.push(tokio::task::spawn_blocking(move || contest.on(site, &lines)).await?);
+        checks.push(tokio::task::spawn_blocking(move || contest.on(site, &lines)).await?);
     }
-    Ok(trials)
+    Ok(checks)
 }
 
 /// Sites that use the models of the training although it does not learn from them. What one says that cannot be read ends no

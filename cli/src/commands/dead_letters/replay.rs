@@ -139,7 +139,7 @@ pub(super) async fn replay(options: ReplayOptions, shutdown: &Shutdown) -> Resul
     let producer = settings.producer().create_with_context(settings.context()).map_err(DeadLettersError::Producer)?;
     let mut outcome = Outcome::default();
     let ready = |letter: Letter| {
-        let to = to.clone().unwrap_or_else(|| letter.says.origin.topic.clone());
+        let to = to.clone().unwrap_or_else(|| letter.says.place.topic.clone());
         match mend.value(&letter) {
             Ok(value) => Ok(Ready { letter, to, value }),
             Err(why) => Err(Left { place: letter.place, why }),
@@ -191,7 +191,7 @@ async fn send(producer: &FutureProducer<KafkaContext>, letters: &TopicName, read
     record.key = letter.key.as_deref();
     // A time that Kafka refused it refuses again.
     record.timestamp = letter.timestamp.filter(|_| letter.reason() != DeadLetterReason::Refused);
-    record.partition = (to == letter.says.origin.topic).then_some(letter.says.origin.partition);
+    record.partition = (to == letter.says.place.topic).then_some(letter.says.place.partition);
     match producer.send(record, QUEUE_WAIT).await {
         Ok(delivery) => {
             let (partition, offset) = (delivery.partition, delivery.offset);

@@ -8,7 +8,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 use vedette_contract::TopicName;
-use vedette_records::dead_letter::{Origin, WholeValue};
+use vedette_records::dead_letter::{RecordPlace, WholeValue};
 
 use super::letters::{Letter, Letters};
 use super::place::Place;
@@ -54,7 +54,7 @@ pub(super) struct Summary<'a> {
 impl<'a> Summary<'a> {
     pub(super) fn of(letter: &'a Letter) -> Self {
         let Letter { place, says, value, .. } = letter;
-        let Origin { topic, partition, offset } = &says.origin;
+        let RecordPlace { topic, partition, offset } = &says.place;
         let whole = says.whole.as_ref().map(|WholeValue { length, sha256: _ }| *length);
         Self {
             place: *place,

@@ -13,7 +13,8 @@ use vedette_streams::kafka::{Isolation, KafkaSettings, group};
 
 use super::{ObserveError, ObservedTopics, ObserverSettings};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+/// As long as any other step of a start may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// Where to begin reading.
@@ -145,6 +146,7 @@ mod tests {
     use vedette_contract::arguments::KafkaArguments;
     use vedette_embedded::broker::EmbeddedBroker;
 
+    const PATIENCE: Duration = Duration::from_secs(240);
     const TOPICS: [&str; 4] = ["sensor_messages", "enriched_data", "alerts", "dead_letters"];
 
     async fn create_topics(kafka: &KafkaSettings, partitions: i32) {

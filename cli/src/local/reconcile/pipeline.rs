@@ -178,7 +178,7 @@ impl<'a> LocalPipeline<'a> {
 }
 
 /// What the supervisor refuses ends the run, which is printed then.
-fn ends_the_run(condition: &Condition) -> bool {
+pub(super) fn ends_the_run(condition: &Condition) -> bool {
     condition.reason == ReadyReason::ApplyFailed.as_str()
 }
 

@@ -188,6 +188,22 @@ async fn a_result_in_the_bucket_is_a_success_also_when_its_job_failed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_result_in_the_bucket_is_a_success_also_when_its_job_is_gone() {
+    let stage = Stage::new().await;
+    stage.program("trainer", "exec sleep 600");
+    stage.archive(150).await;
+    let mut training = stage.training();
+    training.step(Timestamp::now()).await.unwrap();
+    stage.publish_result(&training).await;
+    let job = training.status.last_run.clone().unwrap().job;
+    stage.supervisor.stop(&job).await;
+    assert_eq!(stage.supervisor.job_status(&job), JobStatus::Absent);
+    until_ended(&mut training).await;
+    assert!(is_true(&training.status.conditions, PUBLISHED));
+    assert_eq!((training.status.failures, training.status.model.as_deref()), (0, Some(VERSION)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_whose_result_cannot_be_read_has_not_ended() {
     let stage = Stage::new().await;
     stage.program("trainer", "exit 0");

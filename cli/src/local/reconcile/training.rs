@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use vedette_core::event::Event;
 use vedette_core::platform::{ApplyFailure, Conclusion, Platform, reconcile};
 use vedette_core::run_result::sentence;
@@ -16,6 +17,7 @@ use vedette_crds::{ModelTrainingStatus, TrainingResult};
 use vedette_look as look;
 use vedette_streams::bucket::Bucket;
 
+use super::pipeline::ends_the_run;
 use super::{GENERATION, supervised};
 use crate::local::error::LocalError;
 use crate::local::supervisor::Supervisor;
@@ -33,8 +35,6 @@ pub(crate) struct LocalTraining<'a> {
     request: Option<String>,
     pub(super) status: ModelTrainingStatus,
     decision: Option<Decision>,
-    /// What it waits for, as it was printed last.
-    waits: Option<String>,
 }
 
 impl<'a> LocalTraining<'a> {
@@ -57,7 +57,6 @@ impl<'a> LocalTraining<'a> {
             request: None,
             status: ModelTrainingStatus::default(),
             decision: None,
-            waits: None,
         }
     }
 
@@ -93,32 +92,16 @@ impl<'a> LocalTraining<'a> {
         reconcile::<Training, _>(self, &object, &site, &before, now).await.map(drop)
     }
 
-    /// Says what it waits for once, until it waits for something else.
-    fn print_wait(&mut self) {
-        let waits = match &self.decision {
-            None => "RunsAtOtherSite: its Jobs run at the site that spec.site names".to_owned(),
-            Some(Decision::WaitingForData { needed, .. }) => format!("waiting for {needed} archived records"),
-            Some(Decision::WaitingUntil(time)) => format!("next run at {time}"),
-            Some(Decision::Suspended) => "suspended".to_owned(),
-            Some(Decision::Done | Decision::Running | Decision::Start { .. }) => return,
-        };
-        if self.waits.as_ref() != Some(&waits) {
-            self.print(&waits);
-            self.waits = Some(waits);
-        }
-    }
-
-    fn print_event(&mut self, event: &Event) {
+    fn print_event(&self, event: &Event) {
         match event {
             Event::RunStarted { run, reason } => {
                 self.print(&format!("{} started, {}: {} records archived", run.job, reason.as_str(), run.records));
-                self.waits = None;
             }
             Event::RunEnded(ended) => match &ended.left {
                 Some(result) => self.console.say(&sentence(&self.object.name, result)),
                 None => self.print(&format!("{} failed: {}", ended.result.job, ended.result.message)),
             },
-            // What it waits for says as much.
+            // `Ready` is printed whenever it says something else.
             Event::Flipped(_) | Event::Roll(_) => {}
         }
     }
@@ -174,12 +157,64 @@ impl Platform<Training> for LocalTraining<'_> {
 
     async fn tell(
         &mut self,
-        _before: &ModelTrainingStatus,
+        before: &ModelTrainingStatus,
         conclusion: &Conclusion<ModelTrainingStatus>,
     ) -> Result<(), LocalError> {
         conclusion.events.iter().for_each(|event| self.print_event(event));
-        self.print_wait();
+        let after = &conclusion.status.conditions;
+        if let Some(Condition { type_, status, reason, message, .. }) =
+            news_of_ready(&before.conditions, after, self.decision.as_ref())
+        {
+            self.print(&format!("{type_}={} {reason}: {message}", status.to_lowercase()));
+        }
         self.status = conclusion.status.clone();
         Ok(())
+    }
+}
+
+/// `Ready` where it says something else than before, and neither an event nor the end of the program says that anyway.
+fn news_of_ready<'a>(
+    before: &[Condition],
+    after: &'a [Condition],
+    decision: Option<&Decision>,
+) -> Option<&'a Condition> {
+    let said = |condition: &Condition| (condition.status.clone(), condition.reason.clone(), condition.message.clone());
+    let ready = find(after, READY)?;
+    let is_new = find(before, READY).map(said) != Some(said(ready));
+    let is_of_a_run = matches!(decision, Some(Decision::Done | Decision::Running | Decision::Start { .. }));
+    let is_told = ends_the_run(ready) || (is_of_a_run && ready.status == "True");
+    (is_new && !is_told).then_some(ready)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+    fn ready(status: &str, reason: &str) -> [Condition; 1] {
+        [Condition {
+            type_: READY.to_owned(),
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            message: "because".to_owned(),
+            observed_generation: None,
+            last_transition_time: Time(Timestamp::UNIX_EPOCH),
+        }]
+    }
+
+    #[test]
+    fn what_ready_says_is_printed_once_and_not_beside_an_event_that_says_it() {
+        let printed = |before: &[Condition], after: &[Condition], decision: Option<&Decision>| {
+            news_of_ready(before, after, decision).map(|ready| ready.reason.clone())
+        };
+        let (waits, runs) = (Decision::WaitingUntil(Timestamp::UNIX_EPOCH), Decision::Running);
+        let (elsewhere, failed) = (ready("True", "RunsAtOtherSite"), ready("False", "LastRunFailed"));
+        let under_way = ready("True", "Running");
+        assert_eq!(printed(&[], &elsewhere, None).as_deref(), Some("RunsAtOtherSite"));
+        assert_eq!(printed(&elsewhere, &elsewhere, None), None);
+        assert_eq!(printed(&elsewhere, &under_way, Some(&runs)), None, "it was said that the run started");
+        assert_eq!(printed(&under_way, &failed, Some(&waits)).as_deref(), Some("LastRunFailed"));
+        assert_eq!(printed(&under_way, &failed, Some(&runs)).as_deref(), Some("LastRunFailed"));
+        assert_eq!(printed(&failed, &ready("False", "ApplyFailed"), Some(&waits)), None, "that ends the program");
     }
 }

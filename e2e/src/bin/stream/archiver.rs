@@ -9,12 +9,13 @@ use vedette_e2e::local::binary;
 use crate::bed::{self, INPUT};
 use crate::bucket::LocalBucket;
 use crate::compressor::{COMPRESSOR, OBJECT_BYTES};
+use crate::input::fill_input;
 use crate::measure::{Measured, Promised, compare, measure};
 
 pub(crate) fn beside_a_bare_compressor() -> Result<(), RunError> {
     let bucket = LocalBucket::start()?;
     // Both commit object by object; what is open in the end is not.
-    let records = bed::fill_input()? * 9 / 10;
+    let records = fill_input()? * 9 / 10;
     compare(
         "archiver beside a bare consumer that compresses",
         Promised { throughput: Some(Limit::AtLeast(0.7)), ..Promised::default() },

@@ -1,10 +1,9 @@
-//! What every row starts from: a Kafka, a topic full of records of the repository's own generator, and a model of its trainer.
+//! What every row starts from: a Kafka, its topics, and a model of the repository's own trainer.
 
 use std::error::Error;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tempfile::TempDir;
@@ -12,11 +11,9 @@ use vedette_contract::arguments::KafkaArguments;
 use vedette_contract::keys::ModelKeys;
 use vedette_contract::model::CurrentPointer;
 use vedette_contract::{ModelVersion, Name};
-use vedette_e2e::local::{binary, repository};
+use vedette_e2e::local::repository;
 use vedette_e2e::{LocalRun, RunError, topic};
 use vedette_streams::kafka::KafkaSettings;
-
-use crate::measure::Running;
 
 /// Where `with-kafka.sh` lets everybody in.
 pub(crate) const BROKER: &str = "127.0.0.1:9092";
@@ -24,11 +21,8 @@ pub(crate) const BROKER: &str = "127.0.0.1:9092";
 pub(crate) const PARTITIONS: i32 = 4;
 /// The topic of the records.
 pub(crate) const INPUT: &str = "sensor_messages";
-/// How many records a row is measured with, unless `BENCH_RECORDS` says.
-const RECORDS: i64 = 300_000;
 const PATIENCE: Duration = Duration::from_secs(180);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// A model, and where a detector finds it as one that it has kept.
 pub(crate) struct LearnedModel {
@@ -69,28 +63,6 @@ fn bucket(data: &Path) -> PathBuf {
 fn keys() -> Result<ModelKeys, RunError> {
     let [namespace, training] = [LearnedModel::NAMESPACE, LearnedModel::TRAINING].map(str::parse::<Name>);
     Ok(ModelKeys::new(&namespace.map_err(failed)?, &training.map_err(failed)?))
-}
-
-/// Fills [`INPUT`] with records of about 1 kB, if it is not full already; gives their number.
-pub(crate) fn fill_input() -> Result<i64, RunError> {
-    if topic::partitions(&kafka("bench"), INPUT).map_err(failed)? > 0 {
-        return ends(INPUT);
-    }
-    create_topic(INPUT)?;
-    let wanted = std::env::var("BENCH_RECORDS").ok().and_then(|text| text.parse().ok()).unwrap_or(RECORDS);
-    let mut command = Command::new(binary("vedette-generator"));
-    command.args(["--topic", INPUT, "--records-per-second=100000", "--mode=Random", "--seed=1"]).args(service("fill"));
-    let mut generator = Running::start(command)?;
-    let deadline = Instant::now() + PATIENCE;
-    while ends(INPUT)? < wanted {
-        generator.check()?;
-        if Instant::now() > deadline {
-            return Err(failed("the records did not come in time"));
-        }
-        std::thread::sleep(LOOK_AGAIN);
-    }
-    generator.stop()?;
-    ends(INPUT)
 }
 
 /// Arguments of every workload that reaches this Kafka and needs no bucket. Nobody asks how it is.

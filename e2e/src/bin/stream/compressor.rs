@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use vedette_archive::COMPRESSION_LEVEL;
 use vedette_e2e::RunError;
 use vedette_streams::kafka::Isolation;
 use vedette_streams::kafka::place::at_offset;
@@ -17,8 +18,6 @@ use crate::bed::{self, failed};
 pub(crate) const COMPRESSOR: &str = "bare-compressor";
 /// Uncompressed bytes after which a frame ends and is committed, as of an archiver's object.
 pub(crate) const OBJECT_BYTES: usize = 8 << 20;
-/// The archiver's.
-const LEVEL: i32 = 3;
 const WAIT: Duration = Duration::from_millis(50);
 
 /// Compresses a topic into nothing, until it is killed. Its arguments are its group and the topic.
@@ -36,7 +35,7 @@ pub(crate) fn compress(arguments: &[String]) -> Result<(), RunError> {
         let (partition, record) = (message.partition(), message.payload().unwrap_or_default());
         let (mut frame, bytes) = match frames.remove(&partition) {
             Some(open) => open,
-            None => (Encoder::new(sink(), LEVEL).map_err(RunError::Process)?, 0),
+            None => (Encoder::new(sink(), COMPRESSION_LEVEL).map_err(RunError::Process)?, 0),
         };
         frame.write_all(record).and_then(|()| frame.write_all(b"\n")).map_err(RunError::Process)?;
         if bytes + record.len() < OBJECT_BYTES {

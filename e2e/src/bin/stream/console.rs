@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
+use vedette_archive::COMPRESSION_LEVEL;
 use vedette_contract::Name;
 use vedette_contract::archive::{ArchiveObjectKey, FirstRecord, Format, Origin, Stream};
 use vedette_contract::arguments::KafkaArguments;
@@ -121,7 +122,7 @@ async fn fill(bucket: &Bucket, now: Timestamp) -> Result<(), RunError> {
         let first_record = FirstRecord::from_sha256([0; 32]);
         let key = ArchiveObjectKey { origin: origin.clone(), day, start, first_record, format: Format::JsonLines };
         let lines: String = alerts.iter().flat_map(|alert| [alert.as_str(), "\n"]).collect();
-        let object = zstd::encode_all(lines.as_bytes(), 3).map_err(RunError::Process)?;
+        let object = zstd::encode_all(lines.as_bytes(), COMPRESSION_LEVEL).map_err(RunError::Process)?;
         bucket.put(&key.to_string(), object.into()).await.map_err(failed)?;
         start += i64::try_from(alerts.len()).map_err(failed)?;
     }

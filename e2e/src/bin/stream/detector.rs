@@ -8,11 +8,12 @@ use vedette_e2e::local::binary;
 
 use crate::bare;
 use crate::bed::{self, INPUT, LearnedModel};
+use crate::input::fill_input;
 use crate::measure::{Measured, Promised, compare, measure};
 
 pub(crate) fn beside_a_bare_pipe() -> Result<(), RunError> {
     let model = LearnedModel::learn()?;
-    let records = bed::fill_input()?;
+    let records = fill_input()?;
     compare(
         "detector beside bare librdkafka",
         Promised { throughput: Some(Limit::AtLeast(0.6)), cpu: Some(Limit::AtMost(2.)) },

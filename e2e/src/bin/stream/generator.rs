@@ -8,6 +8,7 @@ use vedette_e2e::figure::Limit;
 use vedette_e2e::local::binary;
 
 use crate::bed::{self, INPUT};
+use crate::input::fill_input;
 use crate::measure::{Measured, Promised, compare, measure_by};
 use crate::producer::PRODUCER;
 
@@ -15,7 +16,7 @@ const RECORDS_PER_SECOND: &str = "30000";
 const SECONDS: i64 = 8;
 
 pub(crate) fn beside_a_bare_producer() -> Result<(), RunError> {
-    bed::fill_input()?;
+    fill_input()?;
     compare(
         "generator beside a bare producer, at 30,000 records/s",
         Promised { cpu: Some(Limit::AtMost(1.5)), ..Promised::default() },

@@ -13,6 +13,7 @@ mod compressor;
 mod console;
 mod detector;
 mod generator;
+mod input;
 mod measure;
 mod memory;
 mod notifier;

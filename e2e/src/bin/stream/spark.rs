@@ -10,6 +10,7 @@ use vedette_e2e::local::repository;
 
 use crate::bed::{self, BROKER, INPUT, LearnedModel, failed};
 use crate::detector::detector;
+use crate::input::fill_input;
 
 /// What the job prints last.
 #[derive(Debug, Deserialize)]
@@ -21,7 +22,7 @@ struct Told {
 
 pub(crate) fn beside_the_detector() -> Result<(), RunError> {
     let model = LearnedModel::learn()?;
-    let records = bed::fill_input()?;
+    let records = fill_input()?;
     let Told { records: counted, seconds, cpu_seconds } = spark()?;
     let ours = detector("beside-spark", &model, records)?;
     let (times, share) = (Some(Limit::AtLeast(3.)), Some(Limit::AtMost(0.2)));

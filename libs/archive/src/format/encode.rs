@@ -5,7 +5,7 @@ use std::io;
 use zstd::stream::raw::{Encoder, InBuffer, Operation, OutBuffer};
 
 /// Level 3 is zstd's own default: JSON lines shrink about eightfold at some 300 MB/s.
-const COMPRESSION_LEVEL: i32 = 3;
+pub const COMPRESSION_LEVEL: i32 = 3;
 /// The compressor hands its output on in pieces of at most this many bytes (one zstd block).
 const OUTPUT_BYTES: usize = 128 * 1024;
 

@@ -4,10 +4,10 @@ use vedette_contract::dead_letter::DeadLetterReason;
 use super::*;
 
 fn make(value: Option<&[u8]>, inherited_bytes: usize, max_message_bytes: usize) -> FittedLetter<'_> {
-    let origin = Origin { topic: "t".parse().unwrap(), partition: 3, offset: 42 };
+    let place = RecordPlace { topic: "t".parse().unwrap(), partition: 3, offset: 42 };
     let refusal = Refusal::new(DeadLetterReason::InvalidJson, "é".repeat(400));
     let refused_at = "2026-11-23T08:42:10Z".parse().unwrap();
-    DeadLetter::fit(origin, refusal, refused_at, value, Limit { inherited_bytes, max_message_bytes })
+    DeadLetter::fit(place, refusal, refused_at, value, Limit { inherited_bytes, max_message_bytes })
 }
 
 fn read(headers: &[(&'static str, String)]) -> Result<DeadLetter, DeadLetterError> {
@@ -92,7 +92,7 @@ proptest! {
         reason in prop::sample::select(DeadLetterReason::ALL.to_vec()), whole in prop::option::of((0..usize::MAX, "[0-9a-f]{64}")),
     ) {
         let letter = DeadLetter {
-            origin: Origin { topic: topic.parse().unwrap(), partition, offset },
+            place: RecordPlace { topic: topic.parse().unwrap(), partition, offset },
             refusal: Refusal::new(reason, message),
             refused_at: Timestamp::from_microsecond(microsecond).unwrap(),
             whole: whole.map(|(length, sha256)| WholeValue { length, sha256 }),

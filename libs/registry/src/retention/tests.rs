@@ -11,7 +11,12 @@ fn version(day: u8) -> ModelVersion {
 }
 
 /// Those of these versions that need not stay, of which a pointer names one, and one before.
-fn superfluous_days(versions: &[(u8, Standing)], keep: u32, current: u8, previous: Option<u8>) -> Vec<ModelVersion> {
+fn superfluous_days(
+    versions: &[(u8, VersionState)],
+    keep: u32,
+    current: u8,
+    previous: Option<u8>,
+) -> Vec<ModelVersion> {
     let versions = versions.iter().map(|(day, standing)| (version(*day), *standing)).collect();
     let current = pointer(current, 2, "");
     let current = previous.map_or(current.clone(), |previous| after(&pointer(previous, 1, ""), current));
@@ -19,8 +24,8 @@ fn superfluous_days(versions: &[(u8, Standing)], keep: u32, current: u8, previou
     superfluous(&versions, Some(&current), Retention { keep, now, made: None })
 }
 
-fn whole(days: std::ops::RangeInclusive<u8>) -> Vec<(u8, Standing)> {
-    days.map(|day| (day, Standing::Whole)).collect()
+fn whole(days: std::ops::RangeInclusive<u8>) -> Vec<(u8, VersionState)> {
+    days.map(|day| (day, VersionState::Whole)).collect()
 }
 
 async fn left(served: &TestBucket) -> Vec<String> {
@@ -95,7 +100,7 @@ fn the_previous_version_stays_whatever_is_to_be_kept_and_wherever_it_stands() {
 
 #[test]
 fn what_is_newer_or_on_its_way_stays_and_what_was_abandoned_goes() {
-    let partial = |day| (day, Standing::Partial);
+    let partial = |day| (day, VersionState::Partial);
     let versions = [&[partial(10)], &whole(18..=19)[..], &[partial(20)], &whole(21..=21), &[partial(22)]].concat();
     assert_eq!(superfluous_days(&versions, 2, 20, Some(19)), [version(18), version(10)]);
     assert_eq!(superfluous_days(&versions, 2, 21, Some(19)), [version(18), version(10)]);

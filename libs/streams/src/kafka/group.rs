@@ -18,15 +18,16 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionLi
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::util::Timeout;
 use tracing::{debug, info, warn};
+use vedette_service::Backoff;
 
 use crate::kafka::KafkaContext;
 use crate::kafka::place::committed;
 use crate::kafka::standing::Standings;
 
-/// Between the first two looks at it; then twice as long each time.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// A member learns by a heartbeat that its group moves on, and a second later librdkafka joins anyway.
 const MOVES_ON: Duration = Duration::from_secs(2);
+/// Between looks at a group that moves.
+const LOOKS: Backoff = Backoff::new(Duration::from_millis(100), MOVES_ON);
 
 /// A consumer whose rebalances wait for the loop.
 pub type GroupConsumer = BaseConsumer<GroupContext>;
@@ -50,25 +51,27 @@ pub struct GroupContext {
     standings: Mutex<Option<Standings>>,
     /// Topic and number of the partitions that the group gave, whether they are taken yet or not.
     owned: Mutex<BTreeSet<(String, i32)>>,
-    moves: Mutex<Moves>,
+    moves: Mutex<Option<Moves>>,
 }
 
-/// When the group last did something, and how often it was looked after since.
-#[derive(Debug, Default)]
+/// When the group last did something, and when it is looked after next.
+#[derive(Debug)]
 struct Moves {
-    began: Option<Instant>,
-    looks: u32,
+    began: Instant,
+    next_look: Instant,
+    looks: Backoff,
 }
 
 impl Moves {
-    fn begin(&mut self, now: Instant) {
-        *self = Self { began: Some(now), looks: 0 };
+    fn begin(now: Instant) -> Self {
+        Self { began: now, next_look: now, looks: LOOKS }
     }
 
     fn is_to_look(&mut self, now: Instant) -> bool {
-        let Some(since) = self.began.map(|began| now - began).filter(|since| *since < MOVES_ON) else { return false };
-        let is_due = since >= LOOK_AGAIN * ((1 << self.looks) - 1);
-        self.looks += u32::from(is_due);
+        let is_due = now - self.began < MOVES_ON && now >= self.next_look;
+        if is_due {
+            self.next_look += self.looks.failed();
+        }
         is_due
     }
 }
@@ -104,7 +107,15 @@ impl GroupContext {
         self.owned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn moves(&self) -> MutexGuard<'_, Moves> {
+    fn begin_to_move(&self, now: Instant) {
+        *self.moves() = Some(Moves::begin(now));
+    }
+
+    fn is_to_look(&self, now: Instant) -> bool {
+        self.moves().as_mut().is_some_and(|moves| moves.is_to_look(now))
+    }
+
+    fn moves(&self) -> MutexGuard<'_, Option<Moves>> {
         self.moves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -157,7 +168,7 @@ pub fn beginnings(
 /// When the client cannot.
 pub fn follow(consumer: &GroupConsumer, rebalance: &Rebalance) -> KafkaResult<()> {
     let cooperative = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
-    consumer.context().moves().begin(Instant::now());
+    consumer.context().begin_to_move(Instant::now());
     match rebalance {
         Rebalance::Assigned(partitions) => {
             if partitions.count() > 0 {
@@ -177,7 +188,7 @@ pub fn follow(consumer: &GroupConsumer, rebalance: &Rebalance) -> KafkaResult<()
 /// up is given away, and when one leaves meanwhile. Whoever cannot wait for it calls this again and again; it asks for metadata, seldom,
 /// and does not wait for them.
 pub fn join_without_delay(consumer: &GroupConsumer) {
-    if !consumer.context().moves().is_to_look(Instant::now()) {
+    if !consumer.context().is_to_look(Instant::now()) {
         return;
     }
     let Ok(subscription) = consumer.subscription() else { return };
@@ -297,15 +308,13 @@ mod tests {
 
     #[test]
     fn a_group_that_moves_is_looked_after_for_a_while_and_seldom() {
-        let (mut moves, start) = (Moves::default(), Instant::now());
+        let (context, start) = (GroupContext::default(), Instant::now());
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
-        assert!(!moves.is_to_look(start), "nothing moves");
-        moves.begin(start);
-        let looks = |moves: &mut Moves, from: u64, to: u64| {
-            (from..to).filter(|it| moves.is_to_look(at(*it))).collect::<Vec<_>>()
-        };
-        assert_eq!(looks(&mut moves, 0, 9000), [0, 100, 300, 700, 1500]);
-        moves.begin(at(9000));
-        assert_eq!(looks(&mut moves, 9000, 9200), [9000, 9100]);
+        assert!(!context.is_to_look(start), "nothing moves");
+        context.begin_to_move(start);
+        let looks = |from: u64, to: u64| (from..to).filter(|it| context.is_to_look(at(*it))).collect::<Vec<_>>();
+        assert_eq!(looks(0, 9000), [0, 100, 300, 700, 1500]);
+        context.begin_to_move(at(9000));
+        assert_eq!(looks(9000, 9200), [9000, 9100]);
     }
 }

@@ -1,13 +1,12 @@
 //! Which partitions have a leader: of one without it Kafka tells nothing, and to ask would be to wait.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::metadata::{MetadataPartition, MetadataTopic};
 use vedette_contract::TopicName;
 
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::kafka::REQUEST_TIMEOUT;
 
 /// Those partitions of a topic that have no leader. Where that is not known there are none, and each is to be asked.
 pub fn leaderless<C: ClientContext>(client: &Client<C>, topic: &TopicName) -> BTreeSet<i32> {

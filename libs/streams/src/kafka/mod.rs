@@ -25,6 +25,8 @@ mod watch;
 mod wire;
 mod writable;
 
+use std::time::Duration;
+
 pub use acl::{MissingAcl, is_refusal};
 pub use classify::{ErrorClass, classify};
 pub use context::KafkaContext;
@@ -40,6 +42,9 @@ pub use topics::ensure_topics;
 pub use wait::wait_for_topics;
 pub use watch::Watch;
 pub use writable::check_writable;
+
+/// How long one question about offsets or partitions may take.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A message's Kafka timestamp; `None` where the producer set none.
 pub fn timestamp_of(message: &impl rdkafka::Message) -> Option<jiff::Timestamp> {

@@ -1,7 +1,6 @@
 //! From where a partition is read: where its group has come to, unless those records are gone.
 
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -13,10 +12,7 @@ use tracing::{error, info, warn};
 use vedette_contract::TopicName;
 use vedette_contract::health::Gap;
 
-use crate::kafka::{Isolation, KafkaContext, KafkaSettings};
-
-/// How long one request about offsets may take.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::kafka::{Isolation, KafkaContext, KafkaSettings, REQUEST_TIMEOUT};
 
 /// Where reading a partition begins, and why there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

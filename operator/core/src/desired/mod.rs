@@ -36,7 +36,6 @@ pub use detector::LiveReplicas;
 pub(crate) use detector::detector_means;
 pub use generator::GeneratorChild;
 pub(crate) use notifier::receiver_file;
-pub(crate) use pod::LOG_LEVEL_ENV;
 pub use training::{build_training_job, build_training_service_account};
 pub(crate) use volumes::{OUR_DIRECTORY, is_our_volume};
 

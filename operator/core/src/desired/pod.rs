@@ -14,6 +14,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use vedette_contract::Name;
+use vedette_contract::arguments::LOG_LEVEL_ENV;
 use vedette_crds::{Embedded, PodSettings, RollingUpdate};
 
 use super::arguments::HTTP_PORT;
@@ -24,8 +25,6 @@ use crate::site::{SiteFile, Variable};
 use crate::validate::Tags;
 
 pub(super) const PORT_NAME: &str = "http";
-/// Environment variable of what is logged.
-pub(crate) const LOG_LEVEL_ENV: &str = "RUST_LOG";
 /// By which the cluster's autoscaler knows that a pod may go although it has a directory of its node: it is made anew elsewhere.
 const SAFE_TO_EVICT: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes";
 /// Over what pods are spread where nothing is said.

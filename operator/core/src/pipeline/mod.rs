@@ -117,7 +117,7 @@ pub struct BucketSeen {
 /// How the bucket itself stands, by what it answered last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BucketAnswer {
-    /// Nobody has asked it for anything yet.
+    /// It was asked for nothing yet, or has answered nothing.
     Unasked,
     /// It answers.
     Answers,

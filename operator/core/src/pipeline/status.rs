@@ -17,9 +17,9 @@ use crate::refusal::Refusal;
 use crate::roll::ModelCurrent;
 use crate::rollout::{Availability, availability};
 use crate::status::{
-    ARCHIVER_AVAILABLE, BUCKET_REACHABLE, BUDGET_HELD, Conditions, DETECTOR_AVAILABLE, FEATURES_PRESENT,
+    ARCHIVER_AVAILABLE, BUCKET_REACHABLE, BUDGET_HELD, Conditions, DETECTOR_AVAILABLE, FEATURES_PRESENT, Finding,
     GENERATOR_AVAILABLE, MODEL_CURRENT, NOTIFIER_AVAILABLE, RECEIVERS_USABLE, SCORES_STABLE, STREAM_COMPLETE,
-    TOPICS_READY, Verdict, apply_failed, find, listed, model_status,
+    TOPICS_READY, apply_failed, find, listed, model_status,
 };
 
 /// The status of a pipeline that is in order, with why its plan was not applied, if it was not.
@@ -34,7 +34,7 @@ pub(super) fn pipeline_status(
     let detector = match &plan.children.detector {
         Some(wanted) => counted(available("detector", &availability(&seen.detector, wanted), plan), plan),
         None => {
-            Verdict::fails(PodsReason::WaitingForModel, "no detector runs until the training has published a model")
+            Finding::fails(PodsReason::WaitingForModel, "no detector runs until the training has published a model")
         }
     };
     let archiver = available("archiver", &availability(&seen.archiver, &plan.children.archiver), plan);
@@ -44,7 +44,7 @@ pub(super) fn pipeline_status(
         .as_ref()
         .map(|wanted| available("notifier", &availability(&seen.notifier, wanted), plan));
     let parts = [Some(&topics), generator.as_ref(), Some(&detector), Some(&archiver), notifier.as_ref()];
-    let parts: Vec<&Verdict> = parts.into_iter().flatten().collect();
+    let parts: Vec<&Finding> = parts.into_iter().flatten().collect();
     let ready = ready(plan, failure, &parts);
     let conditions = Conditions::from(&before.conditions, seen.generation, now)
         .with_ready(ready)
@@ -83,7 +83,7 @@ pub(super) fn refused_pipeline_status(
 ) -> AnomalyPipelineStatus {
     let Refused { before, generation, site, jitter: _ } = refused;
     let Refusal { reason, message } = refusal;
-    let conditions = Conditions::from(&before.conditions, *generation, now).with_ready(Verdict::fails(reason, message));
+    let conditions = Conditions::from(&before.conditions, *generation, now).with_ready(Finding::fails(reason, message));
     AnomalyPipelineStatus {
         observed_generation: *generation,
         conditions: conditions.into_vec(),
@@ -96,14 +96,14 @@ pub(super) fn refused_pipeline_status(
 fn with_bucket(conditions: Conditions, answer: &BucketAnswer) -> Conditions {
     let (holds, message) = match answer {
         BucketAnswer::Unasked => {
-            let verdict = Verdict::unknown(BucketReason::NotAsked, "the bucket was not asked for anything yet");
-            return conditions.kept_or(BUCKET_REACHABLE, verdict);
+            let finding = Finding::unknown(BucketReason::NotAsked, "the bucket has not answered anything yet");
+            return conditions.kept_or(BUCKET_REACHABLE, finding);
         }
         BucketAnswer::Answers => (true, "the bucket answers"),
         BucketAnswer::Trouble(trouble) => (false, trouble.message.as_str()),
     };
-    let verdict = Verdict { holds: Some(holds), reason: answer.reason(), message: message.to_owned() };
-    conditions.with(BUCKET_REACHABLE, verdict)
+    let finding = Finding { holds: Some(holds), reason: answer.reason(), message: message.to_owned() };
+    conditions.with(BUCKET_REACHABLE, finding)
 }
 
 /// As with the bucket, an operator that begins knows nothing yet.
@@ -119,28 +119,28 @@ fn with_health(conditions: Conditions, plan: &PipelinePlan) -> Conditions {
         (BUDGET_HELD, health.budget_held()),
         (RECEIVERS_USABLE, health.receivers_usable(&plan.receivers, &plan.namespace)),
     ];
-    told.into_iter().fold(conditions, |conditions, (kind, verdict)| match verdict {
-        Some(verdict) => conditions.with(kind, verdict),
+    told.into_iter().fold(conditions, |conditions, (kind, finding)| match finding {
+        Some(finding) => conditions.with(kind, finding),
         None => conditions.without(kind),
     })
 }
 
-fn model_current(plan: &PipelinePlan) -> Verdict {
+fn model_current(plan: &PipelinePlan) -> Finding {
     if let Some(unknown) = unknown_training(plan) {
         return unknown;
     }
     let ModelCurrent { holds, reason, message } = &plan.roll.condition;
-    if *holds { Verdict::holds(*reason, message) } else { Verdict::fails(*reason, message) }
+    if *holds { Finding::holds(*reason, message) } else { Finding::fails(*reason, message) }
 }
 
 /// A training that nobody published anything of and that is not here may be misspelt, or come later.
-fn unknown_training(plan: &PipelinePlan) -> Option<Verdict> {
+fn unknown_training(plan: &PipelinePlan) -> Option<Finding> {
     let (training, known) = plan.unknown_training_among()?;
     let known = listed(known);
     let message = format!(
         "training {training} has published no model, and this namespace has no ModelTraining of the name; see that spec.model.training is right: those of this namespace are {known}"
     );
-    Some(Verdict::fails(ModelReason::UnknownTraining, message))
+    Some(Finding::fails(ModelReason::UnknownTraining, message))
 }
 
 fn topics_status(found: &TopicsFound) -> Option<TopicsStatus> {
@@ -153,7 +153,7 @@ fn topics_status(found: &TopicsFound) -> Option<TopicsStatus> {
     })
 }
 
-fn topics_ready(plan: &PipelinePlan) -> Verdict {
+fn topics_ready(plan: &PipelinePlan) -> Finding {
     let name = plan.children.topics_job.metadata.name.as_deref().unwrap_or_default();
     if plan.suspend && plan.seen.topics_pods > 0 {
         return stopping("topic Job", plan.seen.topics_pods);
@@ -164,29 +164,29 @@ fn topics_ready(plan: &PipelinePlan) -> Verdict {
     match &plan.seen.topics_job {
         JobState::Complete => topics_as_found(name, plan),
         JobState::Running { .. } | JobState::Absent if plan.suspend => {
-            Verdict::fails(ReadyReason::Suspended, format!("Job {name} creates no topics: spec.suspend is set"))
+            Finding::fails(ReadyReason::Suspended, format!("Job {name} creates no topics: spec.suspend is set"))
         }
-        JobState::Failed { cause } => Verdict::fails(
+        JobState::Failed { cause } => Finding::fails(
             TopicsReason::TopicJobFailed,
             format!("Job {name} failed: {cause}; mend the cause, then delete the Job to try again at once"),
         ),
         JobState::Running { trouble: Some(Trouble::Failed(cause)) } => {
-            Verdict::fails(TopicsReason::TopicJobRetrying, format!("Job {name} is tried again: {cause}"))
+            Finding::fails(TopicsReason::TopicJobRetrying, format!("Job {name} is tried again: {cause}"))
         }
         JobState::Running { trouble: Some(Trouble::Waits(what)) } => {
-            Verdict::fails(TopicsReason::TopicJobWaiting, format!("Job {name} is held up: {what}{}", secrets(plan)))
+            Finding::fails(TopicsReason::TopicJobWaiting, format!("Job {name} is held up: {what}{}", secrets(plan)))
         }
         JobState::Running { trouble: None } => {
-            Verdict::fails(TopicsReason::TopicJobRunning, format!("Job {name} creates the topics{}", secrets(plan)))
+            Finding::fails(TopicsReason::TopicJobRunning, format!("Job {name} creates the topics{}", secrets(plan)))
         }
         JobState::Absent => {
-            Verdict::fails(TopicsReason::TopicJobPending, format!("Job {name} is about to create the topics"))
+            Finding::fails(TopicsReason::TopicJobPending, format!("Job {name} is about to create the topics"))
         }
     }
 }
 
 /// By the Job that completed; also while it cannot look again.
-fn topics_as_found(job: &str, plan: &PipelinePlan) -> Verdict {
+fn topics_as_found(job: &str, plan: &PipelinePlan) -> Finding {
     let TopicsFound { completed_job: _, report: TopicReport { differs, blocks }, looked_at } = &plan.topics_found;
     let at = looked_at.map(|time| format!(" at {time:.0}")).unwrap_or_default();
     let found = format!("as Job {job} found{at}");
@@ -194,14 +194,14 @@ fn topics_as_found(job: &str, plan: &PipelinePlan) -> Verdict {
     let again = trouble.map(|cause| format!("; to look again fails: {cause}")).unwrap_or_default();
     let sentences = blocks.iter().chain(differs).map(String::as_str).collect::<Vec<_>>().join("; ");
     match (blocks.as_slice(), differs.as_slice()) {
-        ([], []) => Verdict::holds(TopicsReason::TopicsCreated, format!("the topics are there, {found}{again}")),
-        ([], _) => Verdict::holds(
+        ([], []) => Finding::holds(TopicsReason::TopicsCreated, format!("the topics are there, {found}{again}")),
+        ([], _) => Finding::holds(
             TopicsReason::Differs,
             format!(
                 "the topics are there, and not as the spec says, {found}: {sentences}; it looks again some six hours later{again}"
             ),
         ),
-        _ => Verdict::fails(
+        _ => Finding::fails(
             TopicsReason::RecordsCannotPass,
             format!(
                 "records cannot pass, {found}: {sentences}; it looks again after an hour, or within minutes when that Job is deleted{again}"
@@ -219,9 +219,9 @@ fn trouble(job: &JobState) -> Option<&str> {
     }
 }
 
-fn generator_available(plan: &PipelinePlan) -> Option<Verdict> {
+fn generator_available(plan: &PipelinePlan) -> Option<Finding> {
     if let Some(job) = &plan.completed_generator {
-        return Some(Verdict::holds(GeneratorReason::Finished, format!("Job {job} generated every record once")));
+        return Some(Finding::holds(GeneratorReason::Finished, format!("Job {job} generated every record once")));
     }
     match (plan.children.generator.as_ref()?, &plan.seen.generator) {
         (GeneratorChild::Deployment(wanted), GeneratorSeen::Workload(workload)) => {
@@ -235,20 +235,20 @@ fn generator_available(plan: &PipelinePlan) -> Option<Verdict> {
     }
 }
 
-fn generator_job(name: &str, state: &JobState, pods: i32, plan: &PipelinePlan) -> Verdict {
+fn generator_job(name: &str, state: &JobState, pods: i32, plan: &PipelinePlan) -> Finding {
     match state {
         _ if plan.suspend && pods > 0 => stopping("generator", pods),
         _ if plan.suspend => suspended("generator"),
         JobState::Running { trouble: None } => {
-            Verdict::holds(GeneratorReason::Generating, format!("Job {name} walks the data set"))
+            Finding::holds(GeneratorReason::Generating, format!("Job {name} walks the data set"))
         }
         JobState::Running { trouble: Some(Trouble::Failed(cause)) } => {
-            Verdict::fails(GeneratorReason::GeneratorJobRetrying, format!("Job {name} is tried again: {cause}"))
+            Finding::fails(GeneratorReason::GeneratorJobRetrying, format!("Job {name} is tried again: {cause}"))
         }
         JobState::Running { trouble: Some(Trouble::Waits(what)) } => {
-            Verdict::fails(GeneratorReason::GeneratorJobWaiting, format!("Job {name} is held up: {what}"))
+            Finding::fails(GeneratorReason::GeneratorJobWaiting, format!("Job {name} is held up: {what}"))
         }
-        JobState::Failed { cause } => Verdict::fails(
+        JobState::Failed { cause } => Finding::fails(
             GeneratorReason::GeneratorJobFailed,
             format!("Job {name} failed: {cause}; mend the cause, then delete the Job to begin anew"),
         ),
@@ -257,16 +257,16 @@ fn generator_job(name: &str, state: &JobState, pods: i32, plan: &PipelinePlan) -
     }
 }
 
-fn available(what: &str, availability: &Availability, plan: &PipelinePlan) -> Verdict {
+fn available(what: &str, availability: &Availability, plan: &PipelinePlan) -> Finding {
     match availability {
         Availability::Stopping { pods } => stopping(what, *pods),
         _ if plan.suspend => suspended(what),
         Availability::Absent => not_started(what, plan),
         Availability::ScaledToNothing => {
-            Verdict::holds(PodsReason::ScaledToZero, format!("no {what} runs: replicas is 0"))
+            Finding::holds(PodsReason::ScaledToZero, format!("no {what} runs: replicas is 0"))
         }
         Availability::Available { ready } => {
-            Verdict::holds(PodsReason::Available, format!("{ready} of {ready} {what} pods are ready"))
+            Finding::holds(PodsReason::Available, format!("{ready} of {ready} {what} pods are ready"))
         }
         Availability::Short { ready, earlier, wanted, cause, is_stuck } => {
             let cause = cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -277,32 +277,32 @@ fn available(what: &str, availability: &Availability, plan: &PipelinePlan) -> Ve
                 (false, 1..) => PodsReason::RollingOut,
                 (false, _) => PodsReason::PodsNotReady,
             };
-            Verdict::fails(reason, message)
+            Finding::fails(reason, message)
         }
     }
 }
 
 /// That nobody counts the detectors is said beside that they run.
-fn counted(verdict: Verdict, plan: &PipelinePlan) -> Verdict {
+fn counted(finding: Finding, plan: &PipelinePlan) -> Finding {
     let autoscaler = plan.children.autoscaler.as_ref().and(plan.seen.uncounted.as_deref());
-    match autoscaler.filter(|_| verdict.reason == PodsReason::Available.as_str()) {
+    match autoscaler.filter(|_| finding.reason == PodsReason::Available.as_str()) {
         Some(cause) => {
-            Verdict { message: format!("{}; their autoscaler counts nothing: {cause}", verdict.message), ..verdict }
+            Finding { message: format!("{}; their autoscaler counts nothing: {cause}", finding.message), ..finding }
         }
-        None => verdict,
+        None => finding,
     }
 }
 
-fn stopping(what: &str, pods: i32) -> Verdict {
-    Verdict::fails(PodsReason::Stopping, format!("{pods} {what} pods are left, and end"))
+fn stopping(what: &str, pods: i32) -> Finding {
+    Finding::fails(PodsReason::Stopping, format!("{pods} {what} pods are left, and end"))
 }
 
-fn suspended(what: &str) -> Verdict {
-    Verdict::holds(ReadyReason::Suspended, format!("no {what} runs: spec.suspend is set"))
+fn suspended(what: &str) -> Finding {
+    Finding::holds(ReadyReason::Suspended, format!("no {what} runs: spec.suspend is set"))
 }
 
-fn not_started(what: &str, plan: &PipelinePlan) -> Verdict {
-    Verdict::fails(PodsReason::NotStarted, format!("no {what} runs yet: the topics come first{}", secrets(plan)))
+fn not_started(what: &str, plan: &PipelinePlan) -> Finding {
+    Finding::fails(PodsReason::NotStarted, format!("no {what} runs yet: the topics come first{}", secrets(plan)))
 }
 
 fn secrets(plan: &PipelinePlan) -> String {
@@ -311,33 +311,33 @@ fn secrets(plan: &PipelinePlan) -> String {
 }
 
 /// What keeps the pipeline from being ready comes first; where pods are short for want of a Secret, that is the reason.
-fn ready(plan: &PipelinePlan, failure: Option<&ApplyFailure>, parts: &[&Verdict]) -> Verdict {
+fn ready(plan: &PipelinePlan, failure: Option<&ApplyFailure>, parts: &[&Finding]) -> Finding {
     if let Some(failed) = failure.and_then(|failure| apply_failed(failure, &plan.before.conditions)) {
         return failed;
     }
-    let stops = |part: &&&Verdict| part.reason == PodsReason::Stopping.as_str();
+    let stops = |part: &&&Finding| part.reason == PodsReason::Stopping.as_str();
     if plan.suspend && !parts.iter().any(|part| stops(&part)) {
-        return Verdict::holds(ReadyReason::Suspended, "nothing runs: spec.suspend is set");
+        return Finding::holds(ReadyReason::Suspended, "nothing runs: spec.suspend is set");
     }
     match parts.iter().filter(|part| !plan.suspend || stops(part)).find(|part| part.holds != Some(true)) {
-        Some(Verdict { message, .. }) if !plan.seen.missing.is_empty() => {
+        Some(Finding { message, .. }) if !plan.seen.missing.is_empty() => {
             // Some of the parts say so themselves.
             let mends = secrets(plan);
             let message = format!("{}{mends}", message.strip_suffix(mends.as_str()).unwrap_or(message));
-            Verdict::fails(ReadyReason::SecretMissing, message)
+            Finding::fails(ReadyReason::SecretMissing, message)
         }
-        Some(part) => Verdict { holds: Some(false), ..(*part).clone() },
+        Some(part) => Finding { holds: Some(false), ..(*part).clone() },
         None => running(parts, plan),
     }
 }
 
 /// What runs, or is not to run. A Secret that is gone unsets nothing: what runs has what was in it, and what starts anew has not.
-fn running(parts: &[&Verdict], plan: &PipelinePlan) -> Verdict {
+fn running(parts: &[&Finding], plan: &PipelinePlan) -> Finding {
     let part = parts.iter().find(|part| part.reason == PodsReason::ScaledToZero.as_str());
-    let runs = || Verdict::holds(ReadyReason::Running, "everything that the spec asks for is ready");
-    let verdict = part.map_or_else(runs, |part| (*part).clone());
+    let runs = || Finding::holds(ReadyReason::Running, "everything that the spec asks for is ready");
+    let finding = part.map_or_else(runs, |part| (*part).clone());
     match secrets(plan) {
-        mends if mends.is_empty() => verdict,
-        mends => Verdict { message: format!("{}; new pods cannot start{mends}", verdict.message), ..verdict },
+        mends if mends.is_empty() => finding,
+        mends => Finding { message: format!("{}; new pods cannot start{mends}", finding.message), ..finding },
     }
 }

@@ -12,7 +12,7 @@ const MESSAGE_LIMIT: usize = 32_768;
 
 /// What a condition says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Verdict {
+pub(crate) struct Finding {
     /// Whether it holds; none if that is not known.
     pub holds: Option<bool>,
     /// One word in CamelCase.
@@ -21,7 +21,7 @@ pub(crate) struct Verdict {
     pub message: String,
 }
 
-impl Verdict {
+impl Finding {
     /// It holds.
     pub(crate) fn holds(reason: impl Reason, message: impl Into<String>) -> Self {
         Self { holds: Some(true), reason: reason.as_str(), message: message.into() }
@@ -54,8 +54,8 @@ impl Conditions {
 
     /// Sets one; its time moves only if its status does.
     #[must_use]
-    pub(crate) fn with(mut self, kind: &str, verdict: Verdict) -> Self {
-        let Verdict { holds, reason, message } = verdict;
+    pub(crate) fn with(mut self, kind: &str, finding: Finding) -> Self {
+        let Finding { holds, reason, message } = finding;
         let status = match holds {
             Some(true) => "True",
             Some(false) => "False",
@@ -83,8 +83,8 @@ impl Conditions {
 
     /// Sets `Ready`, and beside it what kstatus goes by: `Reconciling` while it will come, `Stalled` while it does not.
     #[must_use]
-    pub(crate) fn with_ready(self, ready: Verdict) -> Self {
-        let why = Verdict { holds: Some(true), ..ready.clone() };
+    pub(crate) fn with_ready(self, ready: Finding) -> Self {
+        let why = Finding { holds: Some(true), ..ready.clone() };
         let conditions = match ready.holds {
             Some(true) => self.without(RECONCILING).without(STALLED),
             _ if is_lasting(ready.reason) => self.without(RECONCILING).with(STALLED, why),
@@ -95,9 +95,9 @@ impl Conditions {
 
     /// Leaves one as it was, for want of news; where there is none, it is set.
     #[must_use]
-    pub(crate) fn kept_or(mut self, kind: &str, verdict: Verdict) -> Self {
+    pub(crate) fn kept_or(mut self, kind: &str, finding: Finding) -> Self {
         match self.list.iter_mut().find(|condition| condition.type_ == kind) {
-            None => self.with(kind, verdict),
+            None => self.with(kind, finding),
             Some(condition) => {
                 condition.observed_generation = self.generation;
                 self
@@ -153,16 +153,16 @@ mod tests {
     #[test]
     fn the_time_moves_only_when_the_status_does() {
         let first = Conditions::from(&[], Some(1), at(1))
-            .with("Ready", Verdict::fails(ReadyReason::SecretMissing, "a"))
+            .with("Ready", Finding::fails(ReadyReason::SecretMissing, "a"))
             .into_vec();
         assert_eq!(first[0].last_transition_time.0, at(1));
         let second = Conditions::from(&first, Some(2), at(2))
-            .with("Ready", Verdict::fails(ReadyReason::Invalid, "b"))
+            .with("Ready", Finding::fails(ReadyReason::Invalid, "b"))
             .into_vec();
         assert_eq!((second[0].last_transition_time.0, second[0].reason.as_str()), (at(1), "Invalid"));
         assert_eq!(second[0].observed_generation, Some(2));
         let third = Conditions::from(&second, Some(2), at(3))
-            .with("Ready", Verdict::holds(ReadyReason::Running, ""))
+            .with("Ready", Finding::holds(ReadyReason::Running, ""))
             .into_vec();
         assert_eq!(third[0].last_transition_time.0, at(3));
         assert_eq!(third.len(), 1);
@@ -171,24 +171,24 @@ mod tests {
 
     #[test]
     fn what_is_not_ready_is_on_its_way_or_stalled_and_what_is_ready_is_neither() {
-        let kinds = |before: &[Condition], ready: Verdict| {
+        let kinds = |before: &[Condition], ready: Finding| {
             let after = Conditions::from(before, Some(1), at(1)).with_ready(ready).into_vec();
             let kinds: Vec<String> =
                 after.iter().map(|condition| format!("{} {}", condition.type_, condition.status)).collect();
             (after, kinds)
         };
-        let (begun, said) = kinds(&[], Verdict::fails(ReadyReason::SecretMissing, "a"));
+        let (begun, said) = kinds(&[], Finding::fails(ReadyReason::SecretMissing, "a"));
         assert_eq!(said, ["Reconciling True", "Ready False"]);
-        let (wrong, said) = kinds(&begun, Verdict::fails(ReadyReason::Invalid, "b"));
+        let (wrong, said) = kinds(&begun, Finding::fails(ReadyReason::Invalid, "b"));
         assert_eq!(said, ["Ready False", "Stalled True"]);
-        assert_eq!(kinds(&wrong, Verdict::holds(ReadyReason::Running, "c")).1, ["Ready True"]);
+        assert_eq!(kinds(&wrong, Finding::holds(ReadyReason::Running, "c")).1, ["Ready True"]);
     }
 
     #[test]
     fn a_long_message_fits() {
         let message = "ä".repeat(40_000);
         let conditions =
-            Conditions::from(&[], None, at(1)).with("Ready", Verdict::fails(ReadyReason::Invalid, message)).into_vec();
+            Conditions::from(&[], None, at(1)).with("Ready", Finding::fails(ReadyReason::Invalid, message)).into_vec();
         assert_eq!(conditions[0].message.chars().count(), MESSAGE_LIMIT);
     }
 }

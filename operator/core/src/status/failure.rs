@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::{READY, Verdict, find};
+use super::{Finding, READY, find};
 use crate::platform::ApplyFailure;
 use crate::reason::{ReadyReason, Reason};
 
@@ -10,18 +10,18 @@ use crate::reason::{ReadyReason, Reason};
 const TOLD_FROM: u32 = 3;
 
 /// What `Ready` is then, these having been the conditions before; nothing where it may well pass at once.
-pub(crate) fn apply_failed(failure: &ApplyFailure, before: &[Condition]) -> Option<Verdict> {
+pub(crate) fn apply_failed(failure: &ApplyFailure, before: &[Condition]) -> Option<Finding> {
     let ApplyFailure { message, is_lasting, times } = failure;
     if *is_lasting {
-        return Some(Verdict::fails(ReadyReason::ApplyFailed, message));
+        return Some(Finding::fails(ReadyReason::ApplyFailed, message));
     }
     let told = find(before, READY).filter(|ready| ready.reason == ReadyReason::ApplyRetrying.as_str());
     match told {
         None if *times < TOLD_FROM => None,
         // The cause may read otherwise each time, and each status that is written has the object looked at again at once.
-        Some(told) if !times.is_power_of_two() => Some(Verdict::fails(ReadyReason::ApplyRetrying, &told.message)),
+        Some(told) if !times.is_power_of_two() => Some(Finding::fails(ReadyReason::ApplyRetrying, &told.message)),
         None | Some(_) => {
-            Some(Verdict::fails(ReadyReason::ApplyRetrying, format!("{message}; it is tried again and again")))
+            Some(Finding::fails(ReadyReason::ApplyRetrying, format!("{message}; it is tried again and again")))
         }
     }
 }
@@ -33,7 +33,7 @@ mod tests {
     use super::super::{Conditions, RECONCILING, is_true};
     use super::*;
 
-    fn failed(times: u32, before: &[Condition]) -> Option<Verdict> {
+    fn failed(times: u32, before: &[Condition]) -> Option<Finding> {
         let message = format!("cannot apply Job j: failed calling webhook, port {times}");
         apply_failed(&ApplyFailure { message, is_lasting: false, times }, before)
     }

@@ -4,7 +4,7 @@ mod conditions;
 mod failure;
 mod mapping;
 
-pub(crate) use conditions::{Conditions, Verdict, listed};
+pub(crate) use conditions::{Conditions, Finding, listed};
 pub use conditions::{find, is_true};
 pub(crate) use failure::apply_failed;
 pub(crate) use mapping::{model_status, schedule_in_effect, training_run};

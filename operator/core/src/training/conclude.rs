@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use vedette_crds::ModelTrainingStatus;
 
-use super::status::{Standing, last_outcome, refused_training_status, training_status};
+use super::status::{AfterApply, last_outcome, refused_training_status, training_status};
 use super::{RunSeen, Start, TrainingPlan};
 use crate::event::{Event, flipped};
 use crate::platform::{ApplyFailure, Conclusion, Refused};
@@ -28,8 +28,8 @@ pub(super) fn conclude(
     applied: Result<&Option<Run>, ApplyFailure>,
     now: Timestamp,
 ) -> Conclusion<ModelTrainingStatus> {
-    let (standing, state, started) = outcome(plan, applied);
-    let status = training_status(plan, &standing, &state, now);
+    let (after, state, started) = outcome(plan, applied);
+    let status = training_status(plan, &after, &state, now);
     let mut events: Vec<Event> = plan.ended.iter().cloned().map(Event::RunEnded).collect();
     events.extend(started.map(|start| Event::RunStarted { run: start.run.clone(), reason: start.reason }));
     events.extend(flipped(&plan.before.conditions, &status.conditions));
@@ -51,18 +51,18 @@ pub(super) fn refuse(
 fn outcome<'a>(
     plan: &'a TrainingPlan,
     applied: Result<&Option<Run>, ApplyFailure>,
-) -> (Standing, ScheduleState, Option<&'a Start>) {
+) -> (AfterApply, ScheduleState, Option<&'a Start>) {
     let Some(decision) = plan.decision.clone() else {
-        return (Standing::Elsewhere, plan.state.clone(), None);
+        return (AfterApply::Elsewhere, plan.state.clone(), None);
     };
     match (&plan.start, applied) {
         // Nothing was to be applied.
-        (None, _) => (Standing::Decided(decision), plan.state.clone(), None),
-        (Some(_), Err(failure)) => (Standing::NotStarted(failure), plan.state.clone(), None),
-        (Some(start), Ok(None)) => (Standing::Decided(decision), start.state.clone(), Some(start)),
+        (None, _) => (AfterApply::Decided(decision), plan.state.clone(), None),
+        (Some(_), Err(failure)) => (AfterApply::NotStarted(failure), plan.state.clone(), None),
+        (Some(start), Ok(None)) => (AfterApply::Decided(decision), start.state.clone(), Some(start)),
         (Some(start), Ok(Some(found))) => {
             let state = ScheduleState { last_run: Some(found.clone()), ..start.state.clone() };
-            (Standing::Decided(Decision::Running), state, None)
+            (AfterApply::Decided(Decision::Running), state, None)
         }
     }
 }

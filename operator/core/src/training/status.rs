@@ -11,7 +11,7 @@ use crate::refusal::Refusal;
 use crate::run_result::Ended;
 use crate::schedule::{Decision, ScheduleState};
 use crate::status::{
-    Conditions, DATA_AVAILABLE, GATE_PASSED, PUBLISHED, TRAINED, Verdict, apply_failed, listed, schedule_in_effect,
+    Conditions, DATA_AVAILABLE, Finding, GATE_PASSED, PUBLISHED, TRAINED, apply_failed, listed, schedule_in_effect,
     training_run,
 };
 
@@ -20,7 +20,7 @@ const HISTORY_LIMIT: usize = 10;
 
 /// How a training stands, now that its plan was applied.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Standing {
+pub(super) enum AfterApply {
     /// Its Jobs run at another site.
     Elsewhere,
     /// As it was decided.
@@ -50,7 +50,7 @@ pub(super) fn with_result(before: &ModelTrainingStatus, ended: &Ended) -> ModelT
 /// The status of a training that is in order.
 pub(super) fn training_status(
     plan: &TrainingPlan,
-    standing: &Standing,
+    after: &AfterApply,
     state: &ScheduleState,
     now: Timestamp,
 ) -> ModelTrainingStatus {
@@ -58,8 +58,8 @@ pub(super) fn training_status(
     let ScheduleState { last_schedule_time, in_effect, last_run, last_request, failures } = state;
     ModelTrainingStatus {
         observed_generation: seen.generation,
-        conditions: conditions(plan, standing, state, now),
-        phase: Some(phase(plan, standing, state)),
+        conditions: conditions(plan, after, state, now),
+        phase: Some(phase(plan, after, state)),
         model: settled.model.clone(),
         candidate: settled.candidate.clone(),
         score: settled.score,
@@ -81,7 +81,7 @@ pub(super) fn refused_training_status(
 ) -> ModelTrainingStatus {
     let Refused { before, generation, site: _, jitter: _ } = refused;
     let Refusal { reason, message } = refusal;
-    let conditions = Conditions::from(&before.conditions, *generation, now).with_ready(Verdict::fails(reason, message));
+    let conditions = Conditions::from(&before.conditions, *generation, now).with_ready(Finding::fails(reason, message));
     ModelTrainingStatus { observed_generation: *generation, conditions: conditions.into_vec(), ..(*before).clone() }
 }
 
@@ -93,35 +93,36 @@ pub(super) fn last_outcome(settled: &ModelTrainingStatus, state: &ScheduleState)
     (run.finished_at.is_none() || run.job == result.job).then(|| outcome(result))
 }
 
-fn phase(plan: &TrainingPlan, standing: &Standing, state: &ScheduleState) -> TrainingPhase {
-    match standing {
-        Standing::Elsewhere => TrainingPhase::RunsAtOtherSite,
-        Standing::Decided(Decision::Suspended) => TrainingPhase::Suspended,
-        Standing::Decided(Decision::Running | Decision::Start { .. }) => TrainingPhase::Running,
-        Standing::Decided(Decision::Done) => TrainingPhase::Done,
-        Standing::NotStarted(_) | Standing::Decided(Decision::WaitingForData { .. } | Decision::WaitingUntil(_)) => {
+fn phase(plan: &TrainingPlan, after: &AfterApply, state: &ScheduleState) -> TrainingPhase {
+    match after {
+        AfterApply::Elsewhere => TrainingPhase::RunsAtOtherSite,
+        AfterApply::Decided(Decision::Suspended) => TrainingPhase::Suspended,
+        AfterApply::Decided(Decision::Running | Decision::Start { .. }) => TrainingPhase::Running,
+        AfterApply::Decided(Decision::Done) => TrainingPhase::Done,
+        AfterApply::NotStarted(_)
+        | AfterApply::Decided(Decision::WaitingForData { .. } | Decision::WaitingUntil(_)) => {
             match last_outcome(&plan.settled, state) {
                 Some(Outcome::Failed) => TrainingPhase::Failed,
                 Some(Outcome::NotEnoughData) => TrainingPhase::WaitingForData,
                 Some(Outcome::Published | Outcome::GateRefused) => TrainingPhase::Scheduled,
                 None if state.last_run.is_some() => TrainingPhase::Scheduled,
-                None => before_the_first_run(standing),
+                None => before_the_first_run(after),
             }
         }
     }
 }
 
-fn before_the_first_run(standing: &Standing) -> TrainingPhase {
-    match standing {
-        Standing::Decided(Decision::WaitingUntil(_)) => TrainingPhase::Scheduled,
-        Standing::Decided(_) | Standing::NotStarted(_) | Standing::Elsewhere => TrainingPhase::WaitingForData,
+fn before_the_first_run(after: &AfterApply) -> TrainingPhase {
+    match after {
+        AfterApply::Decided(Decision::WaitingUntil(_)) => TrainingPhase::Scheduled,
+        AfterApply::Decided(_) | AfterApply::NotStarted(_) | AfterApply::Elsewhere => TrainingPhase::WaitingForData,
     }
 }
 
-fn conditions(plan: &TrainingPlan, standing: &Standing, state: &ScheduleState, now: Timestamp) -> Vec<Condition> {
-    let ready = ready(plan, standing, state);
+fn conditions(plan: &TrainingPlan, after: &AfterApply, state: &ScheduleState, now: Timestamp) -> Vec<Condition> {
+    let ready = ready(plan, after, state);
     let conditions = Conditions::from(&plan.before.conditions, plan.seen.generation, now).with_ready(ready);
-    if *standing == Standing::Elsewhere {
+    if *after == AfterApply::Elsewhere {
         // What its runs here came to is no news of those there.
         let of_runs = [DATA_AVAILABLE, TRAINED, GATE_PASSED, PUBLISHED];
         return of_runs.into_iter().fold(conditions, Conditions::without).into_vec();
@@ -135,40 +136,40 @@ fn conditions(plan: &TrainingPlan, standing: &Standing, state: &ScheduleState, n
         .into_vec()
 }
 
-fn ready(plan: &TrainingPlan, standing: &Standing, state: &ScheduleState) -> Verdict {
-    match standing {
-        Standing::Elsewhere => elsewhere(plan),
-        Standing::NotStarted(failure) => {
+fn ready(plan: &TrainingPlan, after: &AfterApply, state: &ScheduleState) -> Finding {
+    match after {
+        AfterApply::Elsewhere => elsewhere(plan),
+        AfterApply::NotStarted(failure) => {
             apply_failed(failure, &plan.before.conditions).unwrap_or_else(|| due(plan, state))
         }
-        Standing::Decided(decision) => with_candidate(decided(plan, decision, state), decision, plan, state),
+        AfterApply::Decided(decision) => with_candidate(decided(plan, decision, state), decision, plan, state),
     }
 }
 
 /// That the gate refused a model is what a run should do, so the training is ready; whoever reads that is told where to look.
-fn with_candidate(verdict: Verdict, decision: &Decision, plan: &TrainingPlan, state: &ScheduleState) -> Verdict {
+fn with_candidate(finding: Finding, decision: &Decision, plan: &TrainingPlan, state: &ScheduleState) -> Finding {
     let is_at_rest = match decision {
         Decision::Done | Decision::WaitingUntil(_) | Decision::WaitingForData { .. } => true,
         Decision::Suspended | Decision::Running | Decision::Start { .. } => false,
     };
     if !is_at_rest || last_outcome(&plan.settled, state) != Some(Outcome::GateRefused) {
-        return verdict;
+        return finding;
     }
     let message =
-        format!("{}; the model of the last run is a candidate: condition {GATE_PASSED} says why", verdict.message);
-    Verdict { message, ..verdict }
+        format!("{}; the model of the last run is a candidate: condition {GATE_PASSED} says why", finding.message);
+    Finding { message, ..finding }
 }
 
-fn elsewhere(plan: &TrainingPlan) -> Verdict {
+fn elsewhere(plan: &TrainingPlan) -> Finding {
     let there = format!("its Jobs run at site {}, as spec.site says", plan.site);
     match plan.unknown().map(|unknown| is_unknown(plan, unknown)) {
-        None => Verdict::holds(TrainingReason::RunsAtOtherSite, there),
-        Some(verdict) => Verdict { message: format!("{there}; {}", verdict.message), ..verdict },
+        None => Finding::holds(TrainingReason::RunsAtOtherSite, there),
+        Some(finding) => Finding { message: format!("{there}; {}", finding.message), ..finding },
     }
 }
 
 /// A run is due whose start failed in a way that may pass at once: that is no news, so what is said is what was true before it was due.
-fn due(plan: &TrainingPlan, state: &ScheduleState) -> Verdict {
+fn due(plan: &TrainingPlan, state: &ScheduleState) -> Finding {
     let soon = "the next one starts as soon as it can";
     match last_outcome(&plan.settled, state) {
         Some(Outcome::Failed) => last_run_failed(plan, soon),
@@ -180,10 +181,10 @@ fn due(plan: &TrainingPlan, state: &ScheduleState) -> Verdict {
 }
 
 /// A training is ready where its last run did what it should, or none is due.
-fn decided(plan: &TrainingPlan, decision: &Decision, state: &ScheduleState) -> Verdict {
+fn decided(plan: &TrainingPlan, decision: &Decision, state: &ScheduleState) -> Finding {
     let last = last_outcome(&plan.settled, state);
     match (decision, last) {
-        (Decision::Suspended, _) => Verdict::holds(ReadyReason::Suspended, "no new run starts: spec.suspend is set"),
+        (Decision::Suspended, _) => Finding::holds(ReadyReason::Suspended, "no new run starts: spec.suspend is set"),
         (Decision::Running | Decision::Start { .. }, _) => under_way(plan, decision, state),
         (Decision::WaitingUntil(time), Some(Outcome::Failed)) => {
             last_run_failed(plan, &format!("the next one starts at {time}"))
@@ -201,55 +202,55 @@ fn decided(plan: &TrainingPlan, decision: &Decision, state: &ScheduleState) -> V
         (Decision::WaitingForData { needed, .. }, _) => awaits_records(plan, *needed),
         (Decision::Done, _) => {
             let message = "nothing more runs by itself; the annotation vedette.io/run asks for one";
-            Verdict::holds(TrainingReason::Done, message)
+            Finding::holds(TrainingReason::Done, message)
         }
     }
 }
 
-fn under_way(plan: &TrainingPlan, decision: &Decision, state: &ScheduleState) -> Verdict {
+fn under_way(plan: &TrainingPlan, decision: &Decision, state: &ScheduleState) -> Finding {
     let job = state.last_run.as_ref().map(|run| run.job.as_str()).unwrap_or_default();
     match (decision, plan.seen.run.trouble(), last_outcome(&plan.settled, state)) {
         (Decision::Running, Some(trouble), _) => {
-            Verdict::fails(TrainingReason::RunHeldUp, format!("Job {job} is under way: {trouble}"))
+            Finding::fails(TrainingReason::RunHeldUp, format!("Job {job} is under way: {trouble}"))
         }
         (_, _, Some(Outcome::Failed)) => last_run_failed(plan, &format!("Job {job} is the next one, and under way")),
         (_, _, Some(Outcome::Published | Outcome::GateRefused | Outcome::NotEnoughData) | None) => {
-            Verdict::holds(ReadyReason::Running, format!("Job {job} is under way"))
+            Finding::holds(ReadyReason::Running, format!("Job {job} is under way"))
         }
     }
 }
 
-fn last_run_failed(plan: &TrainingPlan, next: &str) -> Verdict {
+fn last_run_failed(plan: &TrainingPlan, next: &str) -> Finding {
     let cause = plan.settled.history.first().map(|result| result.message.as_str()).unwrap_or_default();
-    Verdict::fails(TrainingReason::LastRunFailed, format!("the last run failed: {cause}; {next}"))
+    Finding::fails(TrainingReason::LastRunFailed, format!("the last run failed: {cause}; {next}"))
 }
 
-fn lacked_records(next: &str) -> Verdict {
-    Verdict::holds(TrainingReason::WaitingForData, format!("the last run found too few records; {next}"))
+fn lacked_records(next: &str) -> Finding {
+    Finding::holds(TrainingReason::WaitingForData, format!("the last run found too few records; {next}"))
 }
 
-fn scheduled(when: &str) -> Verdict {
-    Verdict::holds(TrainingReason::Scheduled, format!("the next run starts {when}"))
+fn scheduled(when: &str) -> Finding {
+    Finding::holds(TrainingReason::Scheduled, format!("the next run starts {when}"))
 }
 
 /// Nobody knows whether a run is due while the records cannot be counted.
-fn awaits_records(plan: &TrainingPlan, needed: u64) -> Verdict {
+fn awaits_records(plan: &TrainingPlan, needed: u64) -> Finding {
     match (&plan.seen.archive.records, plan.unknown()) {
         (Err(why), _) => {
             let message = format!("a run starts when {needed} records are archived, which cannot be counted: {why}");
-            Verdict::unknown(DataReason::ProgressUnreadable, message)
+            Finding::unknown(DataReason::ProgressUnreadable, message)
         }
         (Ok(_), Some(unknown)) => is_unknown(plan, unknown),
         (Ok(_), None) => waiting_for_data(needed),
     }
 }
 
-fn waiting_for_data(needed: u64) -> Verdict {
+fn waiting_for_data(needed: u64) -> Finding {
     let message = format!("a run starts when {needed} records are archived");
-    Verdict::holds(TrainingReason::WaitingForData, message)
+    Finding::holds(TrainingReason::WaitingForData, message)
 }
 
-fn is_unknown(plan: &TrainingPlan, unknown: Unknown<'_>) -> Verdict {
+fn is_unknown(plan: &TrainingPlan, unknown: Unknown<'_>) -> Finding {
     let pipeline = &plan.pipeline;
     match unknown {
         Unknown::Site(known) => {
@@ -257,26 +258,26 @@ fn is_unknown(plan: &TrainingPlan, unknown: Unknown<'_>) -> Verdict {
             let message = format!(
                 "no site {site} has told of pipeline {pipeline}, nor published a model; see that spec.site is right: sites that have are {known}"
             );
-            Verdict::unknown(TrainingReason::UnknownSite, message)
+            Finding::unknown(TrainingReason::UnknownSite, message)
         }
         Unknown::Pipeline(known) => {
             let known = listed(known);
             let message = format!(
                 "no site has told of pipeline {pipeline}, and no record of it is known; see that spec.data.pipeline is right: pipelines of this namespace are {known}"
             );
-            Verdict::unknown(TrainingReason::UnknownPipeline, message)
+            Finding::unknown(TrainingReason::UnknownPipeline, message)
         }
     }
 }
 
-fn data_available(plan: &TrainingPlan) -> Verdict {
+fn data_available(plan: &TrainingPlan) -> Finding {
     let needed = plan.minimum_records;
     match &plan.seen.archive.records {
         Ok(records) if *records >= needed => {
-            Verdict::holds(DataReason::EnoughRecords, format!("at least {needed} records are archived"))
+            Finding::holds(DataReason::EnoughRecords, format!("at least {needed} records are archived"))
         }
-        Ok(records) => Verdict::fails(DataReason::TooFewRecords, format!("{records} of {needed} records are archived")),
-        Err(message) => Verdict::unknown(DataReason::ProgressUnreadable, message),
+        Ok(records) => Finding::fails(DataReason::TooFewRecords, format!("{records} of {needed} records are archived")),
+        Err(message) => Finding::unknown(DataReason::ProgressUnreadable, message),
     }
 }
 
@@ -289,42 +290,42 @@ fn of_job(result: &TrainingResult) -> String {
     format!("Job {}: {}", result.job, result.message)
 }
 
-fn trained(last: Option<&TrainingResult>) -> Verdict {
+fn trained(last: Option<&TrainingResult>) -> Finding {
     match last {
-        None => Verdict::fails(RunReason::NoRunYet, "no run has ended yet"),
+        None => Finding::fails(RunReason::NoRunYet, "no run has ended yet"),
         Some(result) if result.version.is_some() => {
             let message = format!("Job {} learned from {} records", result.job, result.records);
-            Verdict::holds(RunReason::ModelTrained, message)
+            Finding::holds(RunReason::ModelTrained, message)
         }
-        Some(result) => Verdict::fails(outcome(result), of_job(result)),
+        Some(result) => Finding::fails(outcome(result), of_job(result)),
     }
 }
 
-fn gate_passed(last: Option<&TrainingResult>) -> Verdict {
+fn gate_passed(last: Option<&TrainingResult>) -> Finding {
     let Some(result) = last else {
-        return Verdict::unknown(RunReason::NoRunYet, "no run has ended yet");
+        return Finding::unknown(RunReason::NoRunYet, "no run has ended yet");
     };
     match outcome(result) {
         Outcome::Published => {
-            Verdict::holds(RunReason::Passed, format!("the model of Job {} is good enough", result.job))
+            Finding::holds(RunReason::Passed, format!("the model of Job {} is good enough", result.job))
         }
-        Outcome::GateRefused => Verdict::fails(Outcome::GateRefused, of_job(result)),
+        Outcome::GateRefused => Finding::fails(Outcome::GateRefused, of_job(result)),
         Outcome::NotEnoughData | Outcome::Failed => {
-            Verdict::unknown(RunReason::NoModel, format!("Job {} made no model", result.job))
+            Finding::unknown(RunReason::NoModel, format!("Job {} made no model", result.job))
         }
     }
 }
 
-fn published(last: Option<&TrainingResult>) -> Verdict {
+fn published(last: Option<&TrainingResult>) -> Finding {
     let Some(result) = last else {
-        return Verdict::fails(RunReason::NoRunYet, "no run has ended yet");
+        return Finding::fails(RunReason::NoRunYet, "no run has ended yet");
     };
     match outcome(result) {
         Outcome::Published => {
             let version = result.version.as_deref().unwrap_or_default();
-            Verdict::holds(Outcome::Published, format!("Job {} published version {version}", result.job))
+            Finding::holds(Outcome::Published, format!("Job {} published version {version}", result.job))
         }
-        other => Verdict::fails(other, of_job(result)),
+        other => Finding::fails(other, of_job(result)),
     }
 }
 
@@ -361,7 +362,7 @@ mod tests {
         for (outcome, expected) in table {
             let status = with_result(&ModelTrainingStatus::default(), &ended(outcome));
             let last = status.history.first();
-            let held = [trained(last), gate_passed(last), published(last)].map(|verdict| verdict.holds == Some(true));
+            let held = [trained(last), gate_passed(last), published(last)].map(|finding| finding.holds == Some(true));
             assert_eq!(held, expected, "{outcome:?}");
             assert_eq!(status.model.is_some(), outcome == Outcome::Published);
             assert_eq!(status.candidate.is_some(), outcome == Outcome::GateRefused);

@@ -29,8 +29,6 @@ pub use validated_pipeline::{
     ValidatedTopics,
 };
 
-pub(crate) use pods::OUR_VARIABLES;
-
 use crate::field_error::{FieldErrors, MISSING, quoted};
 use crate::schema::{Report, Schema};
 

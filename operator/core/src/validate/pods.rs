@@ -1,27 +1,11 @@
 //! Validation of what is said about pods: what Vedette sets itself cannot be set there.
 
 use k8s_openapi::api::core::v1::PodSecurityContext;
-use vedette_contract::arguments::{
-    AWS_ACCESS_KEY_ID_ENV, AWS_SECRET_ACCESS_KEY_ENV, AWS_SESSION_TOKEN_ENV, KAFKA_SASL_PASSWORD_ENV,
-    KAFKA_SASL_USERNAME_ENV, LISTEN_ADDRESS_ENV, POD_NAME_ENV,
-};
 use vedette_crds::{Embedded, PodSettings};
 
 use super::{fields, mounts, tags};
-use crate::desired::LOG_LEVEL_ENV;
 use crate::field_error::{FieldErrors, quoted};
-
-/// Environment variables that the builders set.
-pub(crate) const OUR_VARIABLES: &[&str] = &[
-    AWS_ACCESS_KEY_ID_ENV,
-    AWS_SECRET_ACCESS_KEY_ENV,
-    AWS_SESSION_TOKEN_ENV,
-    KAFKA_SASL_PASSWORD_ENV,
-    KAFKA_SASL_USERNAME_ENV,
-    LISTEN_ADDRESS_ENV,
-    POD_NAME_ENV,
-    LOG_LEVEL_ENV,
-];
+use crate::variables::OUR_VARIABLES;
 
 /// What a pipeline says about its pods; what Vedette sets itself cannot be set here.
 pub(super) fn check(path: &str, value: &PodSettings, errors: &mut FieldErrors) {

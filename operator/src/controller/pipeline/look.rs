@@ -14,7 +14,8 @@ use vedette_core::desired::labels::{self, Component, MANAGER, RETRY_MODEL};
 use vedette_core::desired::{Live, LiveReplicas, generator_job_name, names, topics_job_name};
 use vedette_core::job_state::{completed_at, job_state, pods_left, topic_report};
 use vedette_core::job_step::is_left_over;
-use vedette_core::pipeline::{GeneratorSeen, PipelineSeen};
+use vedette_core::pipeline::{BucketSeen, GeneratorSeen, PipelineSeen};
+use vedette_core::roll::Pointer;
 use vedette_core::validate::{Scale, ValidatedPipeline};
 use vedette_core::workload::Workload;
 use vedette_crds::{AnomalyPipeline, AnomalyPipelineStatus};
@@ -34,8 +35,7 @@ pub(super) async fn look(
     context: &Context,
 ) -> Result<PipelineSeen, ApiError> {
     let reference = Reference::of(pipeline);
-    let view = pointer(&reference, valid, context).await;
-    let bucket = look::model(&context.bucket, valid, before, view, context.report.answer(&reference)).await;
+    let bucket = bucket(&reference, valid, before, context).await;
     let archivers = deployment(valid, Component::Archiver, context);
     let missing = context.stores.sources.missing(&valid.namespace);
     // What is gone rolls nothing: new pods could not start, and the old ones still run.
@@ -113,12 +113,32 @@ fn workload(valid: &ValidatedPipeline, component: Component, context: &Context) 
     Workload::read(live.as_deref(), pods.iter().map(Arc::as_ref), Timestamp::now())
 }
 
-/// The pointer that the pipeline follows, from now on.
-async fn pointer(reference: &Reference, valid: &ValidatedPipeline, context: &Context) -> PointerView {
+/// The model, and how the bucket stands. That it has not answered for the pointer yet is nothing that is wrong with it: the first
+/// looks at many pointers take their time, and one that fails has a reason of its own.
+async fn bucket(
+    reference: &Reference,
+    valid: &ValidatedPipeline,
+    before: &AnomalyPipelineStatus,
+    context: &Context,
+) -> BucketSeen {
+    let known = pointer(reference, valid, context).await;
+    let last_write = context.report.answer(reference);
+    if let Some(view) = known {
+        return look::model(&context.bucket, valid, before, view, last_write).await;
+    }
+    let unknown = Pointer::Unreadable("the bucket has not answered yet".to_owned());
+    let view = PointerView { pointer: unknown, current: None, trouble: None };
+    let seen = look::model(&context.bucket, valid, before, view, last_write.clone()).await;
+    // Where it was asked for an artifact, it has answered.
+    if seen.artifact.is_some() { seen } else { BucketSeen { answer: last_write, ..seen } }
+}
+
+/// The pointer that the pipeline follows, from now on; none where nothing is known of it yet.
+async fn pointer(reference: &Reference, valid: &ValidatedPipeline, context: &Context) -> Option<PointerView> {
     match &valid.model.training {
         None => {
             context.models.forget(reference);
-            PointerView::not_followed()
+            Some(PointerView::not_followed())
         }
         Some(training) => {
             let key = TrainingKey { namespace: valid.namespace.clone(), name: training.clone() };
@@ -187,8 +207,12 @@ fn counted_by(deployment: Option<&Deployment>) -> LiveReplicas {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::context::testing;
     use super::*;
     use serde_json::{Value, json};
+    use vedette_core::pipeline::BucketAnswer;
+    use vedette_core::validate::validate_pipeline;
+    use vedette_streams::bucket::Bucket;
 
     fn deployment(managers: Value) -> Deployment {
         serde_json::from_value(json!({
@@ -211,5 +235,23 @@ mod tests {
         let theirs = deployment(json!([entry(MANAGER, replicas()), entry("kube-controller-manager", replicas())]));
         assert_eq!(counted_by(Some(&theirs)), LiveReplicas::Theirs);
         assert_eq!(counted_by(None), LiveReplicas::Absent);
+    }
+
+    #[tokio::test]
+    async fn a_bucket_that_has_not_answered_yet_is_not_said_to_be_wrong() {
+        // Connections come about, and nobody takes them.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = Bucket::new(&vedette_testing::bucket::arguments(silent.local_addr().unwrap()));
+        let (context, _) = testing::context(&client);
+        let pipeline: AnomalyPipeline = serde_json::from_value(json!({
+            "apiVersion": "vedette.io/v1alpha1", "kind": "AnomalyPipeline", "spec": { "model": { "training": "flows" } },
+            "metadata": { "namespace": "n", "name": "flows", "uid": "u" }
+        }))
+        .unwrap();
+        let valid = validate_pipeline(&pipeline, &context.site).unwrap();
+        let reference = Reference::of(&pipeline);
+        let seen = bucket(&reference, &valid, &AnomalyPipelineStatus::default(), &context).await;
+        let pointer = Pointer::Unreadable("the bucket has not answered yet".to_owned());
+        assert_eq!(seen, BucketSeen { pointer, artifact: None, answer: BucketAnswer::Unasked });
     }
 }

@@ -1,7 +1,6 @@
 //! Where partitions are read on whose position is gone, and what is told of it.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use rdkafka::consumer::Consumer;
@@ -11,8 +10,8 @@ use vedette_contract::TopicName;
 use vedette_contract::archive::Origin;
 use vedette_contract::arguments::ArchivedTopic;
 use vedette_streams::kafka::group::GroupConsumer;
-use vedette_streams::kafka::leaderless;
 use vedette_streams::kafka::place::{Beginning, at_offset, move_to, report_overgrown};
+use vedette_streams::kafka::{REQUEST_TIMEOUT, leaderless};
 
 use super::Pump;
 use crate::error::ArchiverError;
@@ -20,8 +19,6 @@ use crate::partition::Partition;
 use crate::resume::{Search, Shortened, Sought};
 use crate::slot::Slot;
 use crate::upload::Uploader;
-
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Pump {
     /// Retention deleted records that were not archived, or a topic was created anew or lost its end, while it was being read.

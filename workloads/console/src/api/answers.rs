@@ -11,7 +11,6 @@ use super::json::{Answer, Json, off_the_runtime};
 use super::kept::{kept_alert, kept_incident, verdict_of_alert, verdict_of_incident};
 use super::parameters::{AlertsAsked, Asked, IncidentsAsked, Nothing, some};
 use super::problem::Problem;
-use super::reports::refused;
 use super::simulations::form;
 use crate::alert::Alert;
 use crate::history::{STEP_SECONDS, beginning};
@@ -116,7 +115,7 @@ pub(super) async fn histogram(State(served): State<Served>, Asked(asked): Asked<
     };
     if let Some(of) = sample_of {
         let partitions = served.store.state().archived.get(&of.pipeline).cloned().unwrap_or_default();
-        let sample = served.sampler.sample(of.clone(), &partitions).await.map_err(refused)?;
+        let sample = served.sampler.sample(of.clone(), &partitions).await?;
         return off_the_runtime(move || query::histogram_of_sample(&of, &sample, (&field, &by))).await;
     }
     let (all, filter) = chosen(&served, &asked)?;

@@ -5,6 +5,9 @@ use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICAT
 use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
+use vedette_service::error_chain;
+
+use crate::read::DemandError;
 
 /// The content type of a problem.
 pub(super) const PROBLEM: &str = "application/problem+json";
@@ -101,6 +104,20 @@ impl Problem {
 
     pub(super) fn failed() -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be made; the log of the console says why")
+    }
+}
+
+impl From<DemandError> for Problem {
+    fn from(error: DemandError) -> Self {
+        match error {
+            DemandError::Spent { seconds } => Self::busy(error.to_string(), seconds),
+            DemandError::TooLarge => Self::invalid(error.to_string()),
+            DemandError::Slow | DemandError::Bucket(_) => Self::unavailable(error_chain(&error)),
+            DemandError::Ended(_) => {
+                tracing::error!(error = error_chain(&error), "what was asked for could not be read");
+                Self::failed()
+            }
+        }
     }
 }
 

@@ -7,13 +7,11 @@ use axum::response::{IntoResponse, Response};
 use vedette_contract::keys::ModelKeys;
 use vedette_contract::model::REPORT_FILE;
 use vedette_contract::{ModelVersion, Name};
-use vedette_service::error_chain;
 
 use super::Served;
 use super::parameters::{Asked, Nothing};
 use super::problem::Problem;
 use crate::owner::PipelineName;
-use crate::read::DemandError;
 
 /// Of an origin that no other page has (`sandbox`), without scripts, and with the styles that stand in it.
 const POLICY: &str = "sandbox; default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
@@ -25,7 +23,7 @@ pub(super) async fn report(
     Asked(Nothing {}): Asked<Nothing>,
 ) -> Result<Response, Problem> {
     let key = key(&served, &namespace, &training, &version).ok_or_else(|| none("no such version is known"))?;
-    let report = served.on_demand.report(&key).await.map_err(refused)?;
+    let report = served.on_demand.report(&key).await?;
     let report = report.ok_or_else(|| none("the version is there, and its report is not"))?;
     let headers = [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
@@ -51,17 +49,4 @@ fn none(why: &str) -> Problem {
         "there is no such report: {why}. Old versions are deleted, and builds before this one wrote no report; api/v1/trainings says which \
          versions have one (has_report)"
     ))
-}
-
-/// Why nothing was read.
-pub(super) fn refused(error: DemandError) -> Problem {
-    match error {
-        DemandError::Spent { seconds } => Problem::busy(error.to_string(), seconds),
-        DemandError::TooLarge => Problem::invalid(error.to_string()),
-        DemandError::Slow | DemandError::Bucket(_) => Problem::unavailable(error_chain(&error)),
-        DemandError::Ended(_) => {
-            tracing::error!(error = error_chain(&error), "what was asked for could not be read");
-            Problem::failed()
-        }
-    }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
+use vedette_records::{Scalar, ScalarKind};
 
 use super::text_of;
 use crate::alert::Alert;
@@ -52,7 +53,7 @@ fn of_records<'a>(
     for record in records {
         looked_at += 1;
         fields.note(&record);
-        let Some(number) = number(record.get(field)) else { continue };
+        let Some(number) = record.get(field).and_then(|raw| number(Scalar::of_json(raw.get()))) else { continue };
         let category = text_of(record.get(by).map(|raw| raw.get())).unwrap_or_else(|| "(none)".to_owned());
         values.push((category.chars().take(80).collect::<String>(), number));
     }
@@ -71,11 +72,12 @@ fn of_records<'a>(
     }
 }
 
-fn number(raw: Option<&&RawValue>) -> Option<f64> {
-    serde_json::from_str::<f64>(raw?.get()).ok().filter(|number| number.is_finite())
+/// What a numeric column of a model has of it; an infinite number is in no bin.
+fn number(value: Scalar<'_>) -> Option<f64> {
+    value.number().filter(|number| number.is_finite())
 }
 
-/// Names of fields by what they hold.
+/// Names of fields by what they hold; a number that is written as text, and a boolean, are a category as well.
 #[derive(Default)]
 struct FieldNames {
     numeric: BTreeSet<String>,
@@ -85,13 +87,13 @@ struct FieldNames {
 impl FieldNames {
     fn note(&mut self, record: &BTreeMap<String, &RawValue>) {
         for (name, raw) in record {
-            let of_kind = match raw.get().as_bytes().first() {
-                Some(b'"' | b't' | b'f') => &mut self.categorical,
-                Some(b'-' | b'0'..=b'9') => &mut self.numeric,
-                _ => continue,
-            };
-            if of_kind.len() < NAMED_FIELDS && name.len() <= LONGEST_NAME && !of_kind.contains(name) {
-                of_kind.insert(name.clone());
+            let value = Scalar::of_json(raw.get());
+            let is_category = matches!(value.kind(), ScalarKind::Text | ScalarKind::Boolean);
+            let kinds = [(number(value).is_some(), &mut self.numeric), (is_category, &mut self.categorical)];
+            for (_, names) in kinds.into_iter().filter(|(is_of_kind, _)| *is_of_kind) {
+                if names.len() < NAMED_FIELDS && name.len() <= LONGEST_NAME && !names.contains(name) {
+                    names.insert(name.clone());
+                }
             }
         }
     }
@@ -188,6 +190,26 @@ mod tests {
         assert_eq!(view.series.iter().flat_map(|series| &series.counts).sum::<u64>(), 4);
         assert_eq!(view.numeric_fields, ["duration", "n"]);
         assert!(view.categorical_fields.contains(&"service".to_owned()));
+    }
+
+    #[test]
+    fn a_number_is_what_a_model_takes_for_one() {
+        let alerts = alerts(&[
+            r#""d":"7","s":true"#,
+            r#""d":8,"s":"a""#,
+            r#""d":true,"s":"a""#,
+            r#""d":"n/a","s":"a""#,
+            r#""d":"Infinity","s":"Infinity""#,
+            r#""d":null,"s":[1]"#,
+        ]);
+        let view = histogram(&alerts, "d", "s");
+        assert_eq!((view.alerts, view.without), (6, 3));
+        assert_eq!((view.bounds.first(), view.bounds.last()), (Some(&1.0), Some(&8.0)));
+        let series: Vec<_> =
+            view.series.iter().map(|series| (series.category.as_str(), series.counts.iter().sum())).collect();
+        assert_eq!(series, [("a", 2), ("true", 1_u64)]);
+        assert_eq!(view.numeric_fields, ["d", "n", "s"]);
+        assert_eq!(view.categorical_fields, ["d", "detected_utc", "s"]);
     }
 
     #[test]

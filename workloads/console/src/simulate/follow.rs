@@ -4,28 +4,24 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers, Message};
+use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde::Deserialize;
-use vedette_contract::dead_letter::{HEADER_MESSAGE, HEADER_OFFSET, HEADER_PARTITION, HEADER_REASON, HEADER_TOPIC};
 use vedette_contract::fields::Reason;
-use vedette_contract::input::HEADER_INPUT;
+use vedette_contract::input::{HEADER_INPUT, InputPlace};
 use vedette_contract::progress::SiteTopics;
+use vedette_records::dead_letter::{DeadLetter, RecordPlace};
 use vedette_service::Shutdown;
-use vedette_streams::kafka::{Isolation, KafkaContext, KafkaSettings, MissingAcl};
+use vedette_streams::kafka::{KafkaContext, KafkaSettings, MissingAcl, REQUEST_TIMEOUT};
 
 use super::SimulateError;
-use crate::live::partitions;
+use crate::live::{POLL, consumer, partitions};
 
-/// The group is only named: it is neither joined nor is anything committed.
-const GROUP: &str = "vedette-console";
-const REQUEST: Duration = Duration::from_secs(5);
-const POLL: Duration = Duration::from_millis(100);
 /// So long a detector may take to come to the record.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where a record stands in the input.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) partition: i32,
     pub(super) offset: i64,
@@ -76,17 +72,14 @@ pub(super) struct Follower {
 impl Follower {
     /// Looks up where the outputs end. It blocks.
     pub(super) fn begin(settings: &KafkaSettings, topics: SiteTopics) -> Result<Self, SimulateError> {
-        let mut config = settings.consumer(GROUP, Isolation::ReadCommitted);
-        config.set("queued.max.messages.kbytes", "4096").set("fetch.message.max.bytes", "1048576");
-        let consumer: BaseConsumer<KafkaContext> =
-            config.create_with_context(settings.context()).map_err(SimulateError::Kafka)?;
+        let consumer = consumer(settings).map_err(SimulateError::Kafka)?;
         let input = &topics.sensor_messages;
         partitions(&consumer, input).map_err(|error| SimulateError::of_reading(input, error))?;
         let mut ends = TopicPartitionList::new();
         for topic in [&topics.enriched_data, &topics.dead_letters] {
             let failed = |error| SimulateError::of_reading(topic, error);
             for partition in partitions(&consumer, topic).map_err(failed)? {
-                let (_, end) = consumer.fetch_watermarks(topic.as_str(), partition, REQUEST).map_err(failed)?;
+                let (_, end) = consumer.fetch_watermarks(topic.as_str(), partition, REQUEST_TIMEOUT).map_err(failed)?;
                 ends.add_partition_offset(topic.as_str(), partition, Offset::Offset(end)).map_err(failed)?;
             }
         }
@@ -123,29 +116,26 @@ impl Follower {
     }
 
     fn outcome(&self, message: &BorrowedMessage<'_>, place: Place) -> Option<Outcome> {
-        let headers = message.headers()?;
+        let headers = message.headers()?.iter().map(|header| (header.key, header.value));
         let SiteTopics { sensor_messages: input, enriched_data, .. } = &self.topics;
-        let Place { partition, offset } = place;
         if message.topic() == enriched_data.as_str() {
-            let is_of = text(headers, HEADER_INPUT)?.starts_with(&format!("{input}/{partition}/{offset}/"));
+            // A header of this name that the record came with stands before it.
+            let (_, made_of) = headers.filter(|(name, _)| *name == HEADER_INPUT).last()?;
+            let made_of: InputPlace = std::str::from_utf8(made_of?).ok()?.parse().ok()?;
+            let InputPlace { topic, partition, offset, timestamp: _, value: _ } = made_of;
+            let is_of = topic == *input && Place { partition, offset } == place;
             return is_of.then(|| scored(message.payload().unwrap_or_default()));
         }
-        let at = [(HEADER_PARTITION, partition.to_string()), (HEADER_OFFSET, offset.to_string())];
-        let is_of = text(headers, HEADER_TOPIC) == Some(input.as_str())
-            && at.iter().all(|(name, value)| text(headers, name) == Some(value.as_str()));
-        let said = |name| text(headers, name).unwrap_or_default().to_owned();
-        is_of.then(|| Outcome::DeadLetter { reason: said(HEADER_REASON), message: said(HEADER_MESSAGE) })
+        let DeadLetter { place: of_record, refusal, refused_at: _, whole: _ } = DeadLetter::read(headers).ok()?;
+        let RecordPlace { topic, partition, offset } = of_record;
+        let is_of = topic == *input && Place { partition, offset } == place;
+        is_of.then(|| Outcome::DeadLetter { reason: refusal.reason.to_string(), message: refusal.message })
     }
 }
 
 /// What an enriched record says of itself: what has no score was scored by nobody.
 fn scored(enriched: &[u8]) -> Outcome {
     serde_json::from_slice(enriched).map_or(Outcome::Unscored, Outcome::Scored)
-}
-
-fn text<'a>(headers: &'a BorrowedHeaders, name: &str) -> Option<&'a str> {
-    let header = headers.iter().find(|header| header.key == name)?;
-    std::str::from_utf8(header.value?).ok()
 }
 
 #[cfg(test)]

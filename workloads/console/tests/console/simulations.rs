@@ -8,8 +8,10 @@ use rdkafka::message::{Header, Message, OwnedHeaders, OwnedMessage};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
-use vedette_contract::dead_letter::{HEADER_MESSAGE, HEADER_OFFSET, HEADER_PARTITION, HEADER_REASON, HEADER_TOPIC};
+use vedette_contract::dead_letter::{DeadLetterReason, HEADER_MESSAGE, HEADER_OFFSET, HEADER_REASON};
 use vedette_contract::input::{HEADER_INPUT, InputPlace};
+use vedette_records::Refusal;
+use vedette_records::dead_letter::{DeadLetter, FittedLetter, Limit, RecordPlace};
 use vedette_streams::kafka::Isolation;
 use vedette_testing::{TestBroker, TestBucket, eventually, free_address, http_get};
 
@@ -50,14 +52,14 @@ fn fields(message: &OwnedMessage) -> Value {
     serde_json::from_slice(message.payload().unwrap()).unwrap()
 }
 
-/// Writes what a detector makes of a record.
+/// Writes what a detector makes of a record, one after the other into one partition.
 fn output(broker: &TestBroker, topic: &str, headers: &[(&str, &str)], value: &Value) {
     let producer: BaseProducer = broker.settings("detector").producer().create().unwrap();
     let headers = headers
         .iter()
         .fold(OwnedHeaders::new(), |headers, &(key, value)| headers.insert(Header { key, value: Some(value) }));
     let value = value.to_string();
-    let record = BaseRecord::<(), str>::to(topic).payload(&value).headers(headers);
+    let record = BaseRecord::<(), str>::to(topic).partition(0).payload(&value).headers(headers);
     producer.send(record).map_err(|(error, _)| error).unwrap();
     producer.flush(PATIENCE).unwrap();
 }
@@ -98,9 +100,11 @@ async fn a_record_is_sent_as_it_was_written_and_followed_to_its_score() {
         let reasons = json!([{ "field": "duration", "share": 1.0, "value": 1500.0, "direction": "above" }]);
         json!({ "site": "east", "score": score, "model_version": "v", "threshold": 0.99, "reasons": reasons, "simulated": true })
     };
-    // That of another record comes first.
-    output(&broker, "enriched", &[(HEADER_INPUT, place(message.offset() + 1).as_str())], &enriched(0.1));
-    output(&broker, "enriched", &[(HEADER_INPUT, place(message.offset()).as_str())], &enriched(0.999));
+    let (own, other) = (place(message.offset()), place(message.offset() + 1));
+    // What names no record, or another one, comes first. Of one name the last header counts: it is the detector's.
+    output(&broker, "enriched", &[(HEADER_INPUT, format!("{own}/more").as_str())], &enriched(0.2));
+    output(&broker, "enriched", &[(HEADER_INPUT, own.as_str()), (HEADER_INPUT, other.as_str())], &enriched(0.1));
+    output(&broker, "enriched", &[(HEADER_INPUT, other.as_str()), (HEADER_INPUT, own.as_str())], &enriched(0.999));
     let scored = outcome(&console, uuid).await;
     assert_eq!(
         (&scored["status"], &scored["score"], &scored["threshold"]),
@@ -127,15 +131,16 @@ async fn a_record_that_no_detector_takes_is_followed_to_its_dead_letter() {
     let console = showing(&bucket, &broker, &[&token.option(), "--allow-simulation"]).await;
     let (_, answer) = post(&console, PATH, &by_token(), &simulation(r#"{"total":1}"#)).await;
     let message = sent(&broker, 1).remove(0);
-    let (partition, offset) = (message.partition().to_string(), message.offset().to_string());
-    let headers = [
-        (HEADER_TOPIC, "sensors"),
-        (HEADER_PARTITION, partition.as_str()),
-        (HEADER_OFFSET, offset.as_str()),
-        (HEADER_REASON, "reserved_field"),
-        (HEADER_MESSAGE, "the field \"total\" is added by the detector"),
-    ];
-    output(&broker, "letters", &headers, &json!({ "total": 1 }));
+    let at =
+        RecordPlace { topic: "sensors".parse().unwrap(), partition: message.partition(), offset: message.offset() };
+    let refusal = Refusal::new(DeadLetterReason::ReservedField, "the field \"total\" is added by the detector");
+    let limit = Limit { inherited_bytes: 0, max_message_bytes: 1 << 20 };
+    let FittedLetter { headers: own, .. } = DeadLetter::fit(at, refusal, Timestamp::now(), message.payload(), limit);
+    let own = own.iter().map(|(name, value)| (*name, value.as_str()));
+    // Of one name the last header counts: what the record came with stands before the letter's own.
+    let came_with = [(HEADER_OFFSET, "7000"), (HEADER_REASON, "empty"), (HEADER_MESSAGE, "its own")];
+    let headers: Vec<_> = came_with.into_iter().chain(own).collect();
+    output(&broker, "letters", &headers, &fields(&message));
     let letter = outcome(&console, answer["uuid"].as_str().unwrap()).await;
     assert_eq!((&letter["status"], &letter["score"]), (&"dead_letter".into(), &Value::Null), "{letter}");
     assert_eq!(letter["why"], "reserved_field: the field \"total\" is added by the detector");

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rdkafka::message::{Headers, Message, OwnedMessage, Timestamp};
 use serde_json::{Map, Value};
 use vedette_contract::metrics::detector;
-use vedette_records::dead_letter::{self, DeadLetter, Origin};
+use vedette_records::dead_letter::{self, DeadLetter, RecordPlace};
 use vedette_records::size;
 use vedette_testing::eventually;
 use vedette_testing::metrics::assert_served;
@@ -115,7 +115,7 @@ async fn enriched_messages_and_dead_letters_equal_the_input() {
         assert_eq!(letter.timestamp(), Timestamp::CreateTime(1_700_000_000_000 + i64::from(position)));
         let headers = || letter.headers().unwrap().iter().map(|header| (header.key, header.value));
         assert_eq!(dead_letter::inherited(headers()).collect::<Vec<_>>(), [("trace", Some(key.as_bytes()))]);
-        let DeadLetter { origin: Origin { topic, partition, offset }, refusal, refused_at: _, whole } =
+        let DeadLetter { place: RecordPlace { topic, partition, offset }, refusal, refused_at: _, whole } =
             DeadLetter::read(headers()).unwrap();
         assert_eq!((topic.as_str(), partition, offset), (TOPICS[0], position % 4, i64::from(position / 4)));
         reasons.push(refusal.reason.as_str());
@@ -142,10 +142,9 @@ async fn enriched_messages_and_dead_letters_equal_the_input() {
             "too_large"
         ]
     );
-    let metrics = running.ask("/metrics").await;
-    assert_served(&metrics, detector::ALL);
-    assert!(metrics.contains("vedette_detector_records_total 513\n"), "{metrics}");
-    assert!(metrics.contains("vedette_detector_dead_letters_total{reason=\"reserved_field\"} 3\n"), "{metrics}");
+    let counted = ["records_total 513\n", "dead_letters_total{reason=\"reserved_field\"} 3\n"];
+    let is_counted = |metrics: &str| counted.iter().all(|line| metrics.contains(&format!("vedette_detector_{line}")));
+    assert_served(&running.wait_for("/metrics", is_counted).await, detector::ALL);
     running.stop().await;
 }
 

@@ -70,7 +70,7 @@ pub(crate) struct Ledger {
     recollection: Recollection,
     /// It is told again and again of what is open.
     repeats: bool,
-    standing: BTreeMap<IncidentId, Standing>,
+    entries: BTreeMap<IncidentId, Entry>,
     queue: BTreeMap<Turn, IncidentId>,
     /// Those that are open and of which news was refused for good.
     given_up: BTreeSet<IncidentId>,
@@ -82,7 +82,7 @@ pub(crate) struct Ledger {
 }
 
 #[derive(Debug)]
-struct Standing {
+struct Entry {
     /// While it waits, or is repeated.
     incident: Option<Incident>,
     partition: i32,
@@ -120,7 +120,7 @@ impl Ledger {
             interest,
             recollection,
             repeats,
-            standing: BTreeMap::new(),
+            entries: BTreeMap::new(),
             queue: BTreeMap::new(),
             given_up: BTreeSet::new(),
             next: 0,
@@ -142,8 +142,8 @@ impl Ledger {
     ) -> Result<(), String> {
         self.passed(place);
         let exception = self.recollection.exceptions.get(&incident.id).copied();
-        let (heard, waiting) = match self.standing.remove(&incident.id) {
-            Some(Standing { heard, waiting, .. }) => (heard, waiting),
+        let (heard, waiting) = match self.entries.remove(&incident.id) {
+            Some(Entry { heard, waiting, .. }) => (heard, waiting),
             None => (exception.unwrap_or_default(), None),
         };
         let (heard, when) = match when {
@@ -163,7 +163,7 @@ impl Ledger {
                 (None, Ok(()))
             }
         };
-        self.keep(Standing { incident: Some(incident), partition: place.partition, heard, waiting });
+        self.keep(Entry { incident: Some(incident), partition: place.partition, heard, waiting });
         trouble
     }
 
@@ -174,10 +174,9 @@ impl Ledger {
 
     /// What is to be told next of what may be told now.
     pub(crate) fn next(&self, now: Instant) -> Option<News<'_>> {
-        let mut waiting = self.queue.values().filter_map(|id| self.standing.get(id));
+        let mut waiting = self.queue.values().filter_map(|id| self.entries.get(id));
         let is_due = |Waiting { not_before, .. }: &Waiting| not_before.is_none_or(|at| at <= now);
-        let Standing { incident, heard, .. } =
-            waiting.find(|standing| standing.waiting.as_ref().is_some_and(is_due))?;
+        let Entry { incident, heard, .. } = waiting.find(|entry| entry.waiting.as_ref().is_some_and(is_due))?;
         Some(News { incident: incident.as_ref()?, before: heard.told })
     }
 
@@ -195,7 +194,7 @@ impl Ledger {
     /// The receiver did not take it: others come first, and it has a pause of its own.
     pub(crate) fn failed(&mut self, id: IncidentId, now: Instant) {
         let number = self.number();
-        let Some(waiting) = self.standing.get_mut(&id).and_then(|standing| standing.waiting.as_mut()) else { return };
+        let Some(waiting) = self.entries.get_mut(&id).and_then(|entry| entry.waiting.as_mut()) else { return };
         self.queue.remove(&waiting.turn);
         waiting.not_before = Some(now + waiting.retry.failed());
         waiting.turn = Turn { failures: waiting.retry.failures(), number };
@@ -206,9 +205,9 @@ impl Ledger {
     pub(crate) fn refused(&mut self, id: IncidentId, utc: Timestamp, now: Instant) -> Refused {
         let taken = self.taken;
         let first = self
-            .standing
+            .entries
             .get_mut(&id)
-            .and_then(|standing| standing.waiting.as_mut())
+            .and_then(|entry| entry.waiting.as_mut())
             .map(|waiting| *waiting.refused.get_or_insert(FirstRefusal { at: utc, taken }));
         let is_for_good =
             |first: FirstRefusal| taken > first.taken || utc.duration_since(first.at).unsigned_abs() >= REFUSED_FOR;
@@ -222,10 +221,8 @@ impl Ledger {
 
     /// The incidents that are open as far as the receiver knows, as it was told of them.
     pub(crate) fn firing(&self) -> impl Iterator<Item = (&Incident, Told)> {
-        let firing = self
-            .standing
-            .values()
-            .filter_map(|Standing { incident, heard, .. }| Some((incident.as_ref()?, heard.told?)));
+        let firing =
+            self.entries.values().filter_map(|Entry { incident, heard, .. }| Some((incident.as_ref()?, heard.told?)));
         firing.filter(|(incident, _)| incident.status == IncidentStatus::Open)
     }
 
@@ -253,7 +250,7 @@ impl Ledger {
         waiting.sort_unstable();
         let waiting = waiting.into_iter().map(|(offset, id)| (Some(offset), id));
         for (offset, id) in waiting.chain(self.given_up.iter().map(|id| (None, *id))) {
-            let Some(Standing { partition, heard, .. }) = self.standing.get(&id) else { continue };
+            let Some(Entry { partition, heard, .. }) = self.entries.get(&id) else { continue };
             let Some(position) = positions.get_mut(partition) else { continue };
             if position.exceptions.len() < MOST_EXCEPTIONS {
                 position.exceptions.insert(id, *heard);
@@ -284,17 +281,17 @@ impl Ledger {
     }
 
     fn settle(&mut self, id: IncidentId, heard: impl FnOnce(&Incident, Heard) -> Heard) {
-        let Some(mut standing) = self.standing.remove(&id) else { return };
-        standing.waiting.take().iter().for_each(|waiting| self.dequeue(waiting));
-        if let Some(incident) = &standing.incident {
-            standing.heard = heard(incident, standing.heard);
+        let Some(mut entry) = self.entries.remove(&id) else { return };
+        entry.waiting.take().iter().for_each(|waiting| self.dequeue(waiting));
+        if let Some(incident) = &entry.incident {
+            entry.heard = heard(incident, entry.heard);
         }
-        self.keep(standing);
+        self.keep(entry);
     }
 
     /// Keeps what is needed of an incident, if anything is.
-    fn keep(&mut self, standing: Standing) {
-        let Standing { incident, partition, heard, waiting } = standing;
+    fn keep(&mut self, entry: Entry) {
+        let Entry { incident, partition, heard, waiting } = entry;
         let Some(incident) = incident else { return };
         let (id, is_open) = (incident.id, incident.status == IncidentStatus::Open);
         let is_passed = is_open && heard.passed.is_some();
@@ -304,15 +301,15 @@ impl Ledger {
             self.given_up.remove(&id)
         };
         if waiting.is_some() {
-            self.standing.insert(id, Standing { incident: Some(incident), partition, heard, waiting });
+            self.entries.insert(id, Entry { incident: Some(incident), partition, heard, waiting });
         } else if is_open && (heard.told.is_some() || is_passed) {
             let incident = self.repeats.then(|| short(incident));
-            self.standing.insert(id, Standing { incident, partition, heard, waiting });
+            self.entries.insert(id, Entry { incident, partition, heard, waiting });
         }
     }
 
     fn all_waiting(&self) -> impl Iterator<Item = (IncidentId, &Waiting)> {
-        self.queue.values().filter_map(|id| Some((*id, self.standing.get(id)?.waiting.as_ref()?)))
+        self.queue.values().filter_map(|id| Some((*id, self.entries.get(id)?.waiting.as_ref()?)))
     }
 
     fn enqueue(&mut self, id: IncidentId, place: Place, since: Timestamp) -> Waiting {

@@ -19,9 +19,9 @@ use vedette_contract::keys::PipelineKeys;
 use vedette_notifier::NotifierError;
 use vedette_service::Shutdown;
 use vedette_streams::kafka::Isolation;
-use vedette_testing::{TestBroker, TestBucket, free_address, http_get};
+use vedette_testing::{TestBroker, TestBucket, eventually, free_address, http_get};
 
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(240);
 const PARTITIONS: i32 = 2;
 
 pub(crate) struct Broker {
@@ -217,5 +217,11 @@ impl Running {
 
     pub(crate) async fn metrics(&self) -> String {
         http_get(self.probes, "/metrics").await
+    }
+
+    /// Waits until `chat` has taken so many messages and that is known: what is not known is told once more after a restart.
+    pub(crate) async fn has_delivered(&self, messages: usize) {
+        let line = format!("vedette_notifier_deliveries_total{{receiver=\"chat\"}} {messages}\n");
+        eventually("it is taken", async || self.metrics().await.contains(&line)).await;
     }
 }

@@ -70,14 +70,14 @@ fn a_flood_is_beyond_three_times_the_budget_beyond_chance_and_beyond_what_the_mo
 fn a_first_model_is_kept_back_where_every_tenth_record_alerts_and_below_somebody_is_told() {
     let (metrics, missing) = (metrics(1_000., 1_000_000), BTreeMap::new());
     let promise = Promise { metrics: &metrics, missing: &missing };
-    let trial = |alerts, before| Trial { newest: newest(5_000, alerts, before, 0.), lacking: Vec::new() };
-    assert_eq!(trial(400, None).refuses(promise), Vec::<String>::new());
-    let warning = trial(400, None).warns(promise).unwrap();
+    let check = |alerts, before| SiteCheck { newest: newest(5_000, alerts, before, 0.), lacking: Vec::new() };
+    assert_eq!(check(400, None).refuses(promise), Vec::<String>::new());
+    let warning = check(400, None).warns(promise).unwrap();
     assert!(warning.contains("site west 400 of the newest 5000") && warning.contains("no version to"), "{warning}");
-    assert_eq!((trial(5, None).warns(promise), trial(400, Some(400)).warns(promise)), (None, None));
-    let refused = trial(4_000, None).refuses(promise);
+    assert_eq!((check(5, None).warns(promise), check(400, Some(400)).warns(promise)), (None, None));
+    let refused = check(4_000, None).refuses(promise);
     assert!(refused.len() == 1 && refused[0].ends_with("there is no version to compare with"), "{refused:?}");
-    assert_eq!(trial(4_000, None).warns(promise), None, "it is said once");
+    assert_eq!(check(4_000, None).warns(promise), None, "it is said once");
 }
 
 #[test]
@@ -129,7 +129,7 @@ fn both_models_score_the_same_records_and_what_these_lack_is_counted() {
     let line = |number: usize| format!(r#"{{"load":{}}}"#, number % 500).into_bytes();
     let mut lines: Vec<_> = (0..500).map(line).collect();
     lines.push(b"{half".to_vec());
-    let Trial { newest, lacking } = contest(Some(model(500))).on("west".parse().unwrap(), &lines);
+    let SiteCheck { newest, lacking } = contest(Some(model(500))).on("west".parse().unwrap(), &lines);
     assert_eq!((newest.records, newest.missing, lacking), (500, 0.5, vec!["speed".to_owned()]));
     assert!(newest.alerts > 300 && newest.alerts_before.unwrap() < 100, "{newest:?}");
     let alone = contest(None).on("west".parse().unwrap(), &[]);

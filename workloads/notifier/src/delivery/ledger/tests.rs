@@ -65,7 +65,7 @@ fn a_receiver_is_told_that_an_incident_opens_gets_worse_and_closes_and_not_that_
     assert_eq!(ledger.tell_all(), [(Open, 3, true)]);
     ledger.take_all(When::Now, 3, [closed(worse)]);
     assert_eq!(ledger.tell_all(), [(Closed, 3, true)]);
-    assert_eq!((ledger.firing().count(), ledger.standing.len(), ledger.offsets()), (0, 0, [(0, 4)].into()));
+    assert_eq!((ledger.firing().count(), ledger.entries.len(), ledger.offsets()), (0, 0, [(0, 4)].into()));
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn of_what_is_told_little_is_kept() {
         let mut ledger = Ledger::new(interest, Recollection::default(), repeats);
         ledger.take_all(When::Now, 0, [incident(1)]);
         ledger.tell_all();
-        ledger.standing[&incident(1).id].incident.clone()
+        ledger.entries[&incident(1).id].incident.clone()
     };
     assert_eq!(kept(false), None);
     assert_eq!(kept(true).unwrap().example.alert, None);

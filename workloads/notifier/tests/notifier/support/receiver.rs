@@ -1,6 +1,6 @@
 //! A receiver that takes what it is sent, and one that fails in every way.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -41,6 +41,12 @@ impl Request {
     }
 }
 
+/// Each message of a webhook once: one whose answer was not heard is sent again.
+pub(crate) fn distinct(requests: &[Request]) -> Vec<Request> {
+    let mut seen = BTreeSet::new();
+    requests.iter().filter(|request| seen.insert(request.json()["id"].to_string())).cloned().collect()
+}
+
 #[derive(Clone)]
 pub(crate) struct StandIn {
     pub(crate) address: SocketAddr,
@@ -66,8 +72,11 @@ impl StandIn {
         started
     }
 
-    pub(crate) fn behave(&self, behaviour: Behaviour) {
-        *self.script.lock().unwrap() = [behaviour].into();
+    /// From now on it behaves so for ever. Returns how many requests met what it did before.
+    pub(crate) fn behave(&self, behaviour: Behaviour) -> usize {
+        let mut script = self.script.lock().unwrap();
+        *script = [behaviour].into();
+        self.requests.lock().unwrap().len()
     }
 
     pub(crate) fn requests(&self) -> Vec<Request> {
@@ -82,9 +91,9 @@ impl StandIn {
 
     async fn serve(&self, mut stream: TcpStream) -> std::io::Result<()> {
         let request = read(&mut stream).await?;
-        self.requests.lock().unwrap().push(request.clone());
         let behaviour = {
             let mut script = self.script.lock().unwrap();
+            self.requests.lock().unwrap().push(request.clone());
             if script.len() > 1 { script.pop_front().unwrap() } else { script[0] }
         };
         let behaviour = match behaviour {
