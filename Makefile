@@ -18,7 +18,7 @@
 #   make speed           how fast the forests learn and score, beside scikit-learn, YDF, onnxruntime and treelite; Python
 #   make formats         ONNX in onnxruntime and PMML in JPMML give our scores; Python, Java and Maven
 #   make lint            formatting, clippy, licences
-#   make ci              all that must hold before a change lands, side by side: an hour on two cores
+#   make ci              all that must hold before a change lands, side by side: half an hour on two cores
 #   make crds            writes from the Rust types: crds/yaml, the chart's CRDs, docs/fields.md, the table in docs/training.md
 CARGO ?= cargo
 BIN = target/$(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')/release
